@@ -1,0 +1,108 @@
+"""The failures that are expected, one class a kind; each carries the exit code of the command line.
+
+The library raises these; a plain ``OSError`` that is no failure of the registry's own (a full disk, a folder
+without permission) passes through unchanged and is put into words by :func:`explain`.
+"""
+
+from __future__ import annotations
+
+import errno
+
+
+class RegistryError(Exception):
+    """Something that the caller can act on.
+
+    ``message`` says what happened, ``hint`` what to do about it; both are single lines of plain text. ``kind`` is
+    the stable name of the failure in JSON output, ``exit_code`` the exit code of the command line.
+    """
+
+    exit_code = 1
+    kind = "failed"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+class InvalidInput(RegistryError):
+    """A name, reference, value or file that can't be what was meant. Nothing was written."""
+
+    exit_code = 2
+    kind = "usage"
+
+
+class NotFound(RegistryError):
+    """No such registry, model, version, stage, alias or file."""
+
+    exit_code = 3
+    kind = "not-found"
+
+
+class Conflict(RegistryError):
+    """It exists already, is protected, or was changed by somebody else meanwhile."""
+
+    exit_code = 4
+    kind = "conflict"
+
+
+class Refused(RegistryError):
+    """A check or a policy says no: unsafe content, a special file, too little room."""
+
+    exit_code = 5
+    kind = "refused"
+
+
+class Damaged(RegistryError):
+    """What is stored is not what was stored: a digest, a size, a document or a chain does not hold."""
+
+    exit_code = 6
+    kind = "integrity"
+
+
+class LockTimeout(RegistryError):
+    """Another process held the lock for the whole of the time limit. Trying again later is right."""
+
+    exit_code = 7
+    kind = "lock-timeout"
+
+
+class Indeterminate(RegistryError):
+    """The change may have been applied. Repeating it with the same request id is safe and settles it."""
+
+    exit_code = 8
+    kind = "indeterminate"
+
+    def __init__(self, message: str, hint: str = "", *, request_id: str = "") -> None:
+        super().__init__(message, hint or f"retry with --request-id {request_id}")
+        self.request_id = request_id
+
+
+_WORDS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "operation not permitted",
+    errno.EIO: "the disk reported an input/output error",
+    errno.EFBIG: "the file is larger than this process may write",
+    errno.EMFILE: "this process may not open more files",
+    errno.ENFILE: "this machine may not open more files",
+    errno.ESTALE: "the network file system lost this file; try again",
+    errno.ENOENT: "no such file or folder",
+    errno.ENOTDIR: "not a folder",
+    errno.EISDIR: "is a folder",
+    errno.ELOOP: "a symbolic link where none may be",
+    errno.ENAMETOOLONG: "the path is too long",
+    errno.EXDEV: "it crosses a file system border",
+}
+
+
+def explain(error: OSError) -> str:
+    """``error`` as one plain sentence: what the system said, and where."""
+    words = _WORDS.get(error.errno or 0) or (error.strerror or str(error)).lower()
+    names = [str(name) for name in (error.filename, error.filename2) if name]
+    return f"{words}: {names[-1]}" if names else words

@@ -1,0 +1,1 @@
+"""Pure rules over records: no files, no clock, no printing."""

@@ -1,0 +1,172 @@
+"""The rules of stages, aliases, the archive and deletion: from one stage table to the next.
+
+Every function returns the new table or raises; none looks at a file. The caller commits the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ..errors import Conflict, InvalidInput, NotFound
+from ..names import Selector, version_number
+from ..numbers import Numbers
+from ..records import Event, StageTable
+
+#: Actions that change what a stage points to.
+STAGE_ACTIONS = frozenset({"promoted", "demoted", "rolled-back"})
+
+
+def check_stage(stage: str, stages: tuple[str, ...]) -> None:
+    """Refuse a stage that this registry doesn't have."""
+    if stage not in stages:
+        raise InvalidInput(f"there is no stage '{stage}'", f"this registry has: {', '.join(stages)}")
+
+
+def parse_expected(text: str) -> int | None:
+    """What ``--expect`` was given: a version number, or ``none`` as None."""
+    if text == "none":
+        return None
+    number = version_number(text)
+    if number is None:
+        raise InvalidInput(f"'{text}' is no version to expect", "use a number, or 'none' for an empty stage")
+    return number
+
+
+def check_expected(pointers: Mapping[str, int], name: str, model: str, expected: int | None) -> None:
+    """Compare-and-swap: :class:`Conflict`, with the current value, unless ``name`` is at ``expected``."""
+    current = pointers.get(name)
+    if current != expected:
+        now = f"at {model}@{current}" if current else "empty"
+        wanted = f"{model}@{expected}" if expected else "empty"
+        raise Conflict(f"{name} of {model} is {now}, not {wanted}", "somebody was faster: look again, then decide")
+
+
+def resolve(table: StageTable, model: str, selector: Selector) -> int:
+    """The number that a stage, an alias or a number stands for. ``latest`` and digests are the reader's to find."""
+    if selector.number is not None:
+        return selector.number
+    name = str(selector.name)
+    for pointers in (table.stages, table.aliases):
+        if name in pointers:
+            return pointers[name]
+    raise NotFound(f"{model} has no version at '{name}'", f"registry show {model} lists its stages and aliases")
+
+
+def in_use(table: StageTable, model: str, number: int) -> None:
+    """Refuse a version that is archived, for what puts a version into use."""
+    if number in table.archived:
+        raise Conflict(f"{model}@{number} is archived", f"registry restore {model}@{number} brings it back")
+
+
+def place(table: StageTable, model: str, stage: str, number: int, *, archive_previous: bool = False) -> StageTable:
+    """``stage`` points to ``number``; what held it before stays as it is, or goes to the archive."""
+    in_use(table, model, number)
+    before = table.stages.get(stage)
+    table = table.with_(stages={**table.stages, stage: number})
+    if archive_previous and before is not None and before != number:
+        table = archive(table, model, Numbers.of([before]))
+    return table
+
+
+def clear(table: StageTable, stage: str) -> StageTable:
+    """``stage`` points to nothing."""
+    return table.with_(stages={name: at for name, at in table.stages.items() if name != stage})
+
+
+def set_alias(table: StageTable, model: str, alias: str, number: int) -> StageTable:
+    in_use(table, model, number)
+    return table.with_(aliases={**table.aliases, alias: number})
+
+
+def remove_alias(table: StageTable, alias: str) -> StageTable:
+    return table.with_(aliases={name: at for name, at in table.aliases.items() if name != alias})
+
+
+def archive(table: StageTable, model: str, numbers: Numbers) -> StageTable:
+    """Take versions out of use. :class:`Conflict` while a stage or alias points to one of them."""
+    for number in numbers:
+        refuse_pointed(table, model, number, "archived")
+    return table.with_(archived=table.archived | numbers)
+
+
+def restore(table: StageTable, numbers: Numbers) -> StageTable:
+    """Bring archived versions back into use."""
+    return table.with_(archived=table.archived - numbers)
+
+
+def delete(table: StageTable, model: str, number: int) -> StageTable:
+    """Leave a tombstone for a version. :class:`Conflict` while a stage or alias points to it."""
+    refuse_pointed(table, model, number, "deleted")
+    one = Numbers.of([number])
+    return table.with_(archived=table.archived - one, deleted=table.deleted | one)
+
+
+def refuse_pointed(table: StageTable, model: str, number: int, deed: str) -> None:
+    pointers = [f"stage {name}" for name in table.stages_of(number)]
+    pointers += [f"alias {name}" for name in table.aliases_of(number)]
+    if pointers:
+        raise Conflict(
+            f"{model}@{number} can't be {deed}: {' and '.join(pointers)} point{'s' if len(pointers) == 1 else ''} to it",
+            "move or remove that first",
+        )
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What a stage held, oldest first, without what was rolled back. ``held`` says whether the last still holds it."""
+
+    numbers: tuple[int, ...] = ()
+    held: bool = False
+
+    @property
+    def earlier(self) -> tuple[int, ...]:
+        """What a rollback can go to, nearest first."""
+        return tuple(reversed(self.numbers[:-1] if self.held else self.numbers))
+
+
+def chain(events: Iterable[Event], stage: str) -> Chain:
+    """Replay the moves of ``stage``. A rollback goes back along the chain; going again goes one further."""
+    numbers: list[int] = []
+    held = False
+    for event in events:
+        if event.action not in STAGE_ACTIONS or event.detail.get("stage") != stage:
+            continue
+        after = event.detail.get("after")
+        held = after is not None
+        if after is None:
+            continue
+        if event.action == "rolled-back" and after in numbers:
+            while numbers[-1] != after:
+                numbers.pop()
+        elif not numbers or numbers[-1] != after:
+            numbers.append(after)
+    return Chain(tuple(numbers), held)
+
+
+def rollback_target(table: StageTable, model: str, stage: str, line: Chain) -> int:
+    """The version that a rollback of ``stage`` goes to: the nearest earlier holder that is not deleted."""
+    current = table.stages.get(stage)
+    for number in line.earlier:
+        if number in table.deleted or number == current:
+            continue
+        if number in table.archived:
+            raise Conflict(
+                f"{model}@{number}, which held {stage} before, is archived",
+                f"registry restore {model}@{number} first, or promote another version",
+            )
+        return number
+    raise NotFound(f"nothing held {stage} of {model} before", "there is no version to roll back to")
+
+
+def refuse_rollback_targets(table: StageTable, model: str, numbers: Numbers, chains: Mapping[str, Chain]) -> None:
+    """:class:`Conflict` for the version that a rollback of an occupied stage would go to."""
+    for stage, line in chains.items():
+        current = table.stages.get(stage)
+        gone = (number for number in line.earlier if number != current and number not in table.deleted)
+        target = next(gone, None)
+        if current is not None and target in numbers and target not in table.archived:
+            raise Conflict(
+                f"{model}@{target} is what a rollback of {stage} would go to",
+                "keep it, or say --force with a --reason",
+            )

@@ -1,0 +1,273 @@
+"""The frozen records that the library returns. Times are ISO 8601 in UTC, sizes are bytes, digests lower-case hex."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .numbers import Numbers
+from .values import Metric, Param
+
+#: What the first keys of every event mean; all others are details of its action.
+_EVENT_KEYS = ("id", "at", "by", "host", "action", "version")
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change, as it is recorded with the thing it changed and in the journal.
+
+    ``id`` is the request id. ``action`` is one of registered, promoted, demoted, rolled-back, archived, restored,
+    deleted, aliased, unaliased, tagged, annotated, measured. ``detail`` holds what belongs to that action:
+    ``stage``, ``before``, ``after``, ``reason``, ``versions`` and so on.
+    """
+
+    id: str
+    at: str
+    by: str
+    host: str
+    action: str
+    version: int | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        first = {name: getattr(self, name) for name in _EVENT_KEYS if getattr(self, name) is not None}
+        return {**first, **self.detail}
+
+    @classmethod
+    def parse(cls, document: Mapping[str, Any]) -> Event:
+        """Raises KeyError or TypeError when a key is missing or of another type."""
+        first = {name: document[name] for name in _EVENT_KEYS[:5]}
+        if not all(isinstance(value, str) for value in first.values()):
+            raise TypeError("an event's id, at, by, host and action are texts")
+        version = document.get("version")
+        if version is not None and type(version) is not int:
+            raise TypeError("an event's version is a number")
+        detail = {name: value for name, value in document.items() if name not in _EVENT_KEYS}
+        return cls(**first, version=version, detail=detail)
+
+
+@dataclass(frozen=True)
+class JournalEntry:
+    """One line of the journal: an event, its place in the chain, and the state after it.
+
+    ``highest`` is the highest version number given so far, ``revision`` the revision of the stage table.
+    """
+
+    seq: int
+    prev: str
+    hash: str
+    highest: int
+    revision: int
+    event: Event
+
+
+@dataclass(frozen=True)
+class StageTable:
+    """Everything about "which version is what", as ``stages.yaml`` holds it. ``revision`` grows with every change.
+
+    ``deleted`` are the numbers of versions that were deleted; they never return. ``changed`` is the newest event,
+    None before the first. ``extra`` keeps fields that a newer minor version wrote.
+    """
+
+    revision: int = 0
+    stages: Mapping[str, int] = field(default_factory=dict)
+    aliases: Mapping[str, int] = field(default_factory=dict)
+    archived: Numbers = field(default_factory=Numbers)
+    deleted: Numbers = field(default_factory=Numbers)
+    changed: Event | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def with_(self, **changes: Any) -> StageTable:
+        return replace(self, **changes)
+
+    def stages_of(self, number: int) -> tuple[str, ...]:
+        return tuple(stage for stage, at in self.stages.items() if at == number)
+
+    def aliases_of(self, number: int) -> tuple[str, ...]:
+        return tuple(sorted(alias for alias, at in self.aliases.items() if at == number))
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One file of an artifact: its path with forward slashes, and its sha256."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class VersionRecord:
+    """One version with all that is known of it now.
+
+    ``size`` is the total of its files in bytes, ``files`` their count, ``digest`` the sha256 of its manifest.
+    ``tags``, ``annotations`` and ``metrics`` have later changes merged in. ``event`` is how it came to be.
+    """
+
+    model: str
+    number: int
+    created: str
+    author: str
+    digest: str
+    size: int
+    files: int
+    message: str = ""
+    params: Mapping[str, Param] = field(default_factory=dict)
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+    stages: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    archived: bool = False
+    event: Event | None = field(default=None, repr=False)
+
+    @property
+    def ref(self) -> str:
+        """The canonical reference, ``churn@7``."""
+        return f"{self.model}@{self.number}"
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """One model: what it is for, and which of its versions is what.
+
+    ``versions`` counts those that are neither archived nor deleted; ``latest`` is the highest of these, None when
+    there is none.
+    """
+
+    name: str
+    created: str
+    owner: str
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    versions: int = 0
+    archived: int = 0
+    latest: int | None = None
+    stages: Mapping[str, int] = field(default_factory=dict)
+    aliases: Mapping[str, int] = field(default_factory=dict)
+    revision: int = 0
+
+    @property
+    def group(self) -> str:
+        """The part before the slash, empty for a model without a group."""
+        return self.name.rpartition("/")[0]
+
+
+@dataclass(frozen=True)
+class RegistryRecord:
+    """A registry as a whole: where it is, what it is, how much is in it."""
+
+    root: str
+    id: str
+    format: int
+    shared: str
+    stages: tuple[str, ...]
+    created: str
+    models: int = 0
+    versions: int = 0
+    archived: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Moved:
+    """The outcome of a change of a stage or alias. ``changed`` is False when it was so already.
+
+    ``before`` and ``after`` are version numbers, None for "points to nothing". ``revision`` is the stage table's.
+    """
+
+    model: str
+    pointer: str
+    before: int | None
+    after: int | None
+    revision: int
+    changed: bool = True
+    note: str = ""
+
+    @property
+    def ref(self) -> str:
+        """The version it points to now, or the model alone when it points to none."""
+        return self.model if self.after is None else f"{self.model}@{self.after}"
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The outcome of a change of several versions (archive, restore, delete) or of what is said of one."""
+
+    model: str
+    action: str
+    versions: tuple[int, ...]
+    revision: int
+    changed: bool = True
+
+    @property
+    def refs(self) -> tuple[str, ...]:
+        return tuple(f"{self.model}@{number}" for number in self.versions)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """The outcome of a registration. ``new`` is False when an earlier version was returned; ``why`` then says why.
+
+    ``added`` is the number of bytes that the store grew by: files it held already are not stored again.
+    """
+
+    version: VersionRecord
+    new: bool
+    added: int
+    why: str = ""
+
+    @property
+    def ref(self) -> str:
+        """The canonical reference of the version, ``churn@7``."""
+        return self.version.ref
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that ``verify`` found. ``code`` is stable; ``severity`` is ``error`` or ``warning``.
+
+    ``repair`` is True when ``repair`` can mend it without touching an artifact.
+    """
+
+    code: str
+    severity: str
+    where: str
+    message: str
+    repair: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check of ``doctor``: ``status`` is ok, warning or failed; ``advice`` says what to change."""
+
+    check: str
+    status: str
+    message: str
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Freed:
+    """One thing that ``gc`` or ``repair`` removed or mended, or would with ``--dry-run``; ``size`` in bytes."""
+
+    what: str
+    path: str
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The outcome of ``verify``: how much was checked, and every problem found."""
+
+    models: int
+    versions: int
+    files: int
+    size: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not any(problem.severity == "error" for problem in self.problems)

@@ -1,0 +1,204 @@
+"""Records to documents and back. What a document holds beyond what we know is kept, and written again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .. import names
+from ..errors import Damaged, InvalidInput, Refused
+from ..numbers import Numbers
+from ..records import Event, StageTable, VersionRecord
+from . import documents, files, layout
+from .modes import SHARED
+
+DEFAULT_STAGES = ("development", "staging", "production")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What ``registry.yaml`` says. ``shared`` is ``private`` or ``group``; ``stages`` are in order."""
+
+    id: str
+    created: str
+    shared: str = "private"
+    stages: tuple[str, ...] = DEFAULT_STAGES
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Redo:
+    """The document that a claim carries besides the stage table: ``path`` is relative to the model's folder."""
+
+    path: str
+    document: Mapping[str, Any]
+
+
+def load(path: Path, what: str) -> dict[str, Any]:
+    """A document of the store, its format checked. FileNotFoundError if it isn't there."""
+    try:
+        document = documents.loads_mapping(files.read(path, documents.STORE_LIMIT, what), what)
+    except InvalidInput as error:
+        raise Damaged(str(error), "registry verify tells more") from None
+    check_format(document, what)
+    return document
+
+
+def check_format(document: Mapping[str, Any], what: str) -> None:
+    """:class:`Refused` for a newer format, :class:`Damaged` for none."""
+    number = document.get("format")
+    if type(number) is not int or number < 1:
+        raise Damaged(f"{what} has no valid 'format' line")
+    if number > layout.FORMAT:
+        raise Refused(
+            f"{what} has format {number}; this program knows formats up to {layout.FORMAT}",
+            "upgrade: pip install --upgrade registry-cli",
+        )
+
+
+def _get(document: Mapping[str, Any], key: str, kind: type[_T], what: str, default: _T | None = None) -> _T:
+    value = document.get(key, default)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise Damaged(f"{what}: '{key}' is missing or is no {_KINDS.get(kind, kind.__name__)}")
+    return value
+
+
+_KINDS: dict[type, str] = {str: "text", int: "whole number", dict: "mapping", list: "list"}
+
+
+def _parsed(read: Callable[[Any], _T], value: Any, key: str, what: str) -> _T:
+    try:
+        return read(value)
+    except (InvalidInput, KeyError, TypeError) as error:
+        raise Damaged(f"{what}: '{key}' can't be read: {error}") from None
+
+
+def parse_settings(document: Mapping[str, Any], what: str) -> Settings:
+    """``registry.yaml``. People edit it, so a slip is told as theirs, with the nearest right name."""
+    from difflib import get_close_matches
+
+    known = ("format", "id", "created", "shared", "stages")
+    for key in document:
+        near = get_close_matches(key, known, 1, 0.75) if key not in known else []
+        if near:
+            raise InvalidInput(f"{what}: there is no setting '{key}'", f"did you mean '{near[0]}'?")
+    stages = document.get("stages", list(DEFAULT_STAGES))
+    if not isinstance(stages, list) or not stages or not all(isinstance(stage, str) for stage in stages):
+        raise InvalidInput(f"{what}: 'stages' is no list of names", "write it as [development, staging, production]")
+    for stage in stages:
+        names.stage_name(stage)
+    if len(set(stages)) != len(stages):
+        raise InvalidInput(f"{what}: a stage stands twice in 'stages'")
+    shared = _get(document, "shared", str, what, "private")
+    if shared not in SHARED:
+        raise InvalidInput(f"{what}: 'shared' is '{shared}'", f"use {' or '.join(SHARED)}")
+    extra = {key: value for key, value in document.items() if key not in known}
+    return Settings(
+        _get(document, "id", str, what), _get(document, "created", str, what, ""), shared, tuple(stages), extra
+    )
+
+
+def table_document(table: StageTable, redo: Redo | None = None) -> dict[str, Any]:
+    """``stages.yaml``, or a claim: the same with a ``redo``."""
+    document: dict[str, Any] = {
+        "format": layout.FORMAT,
+        "revision": table.revision,
+        "stages": dict(table.stages),
+        "aliases": dict(sorted(table.aliases.items())),
+        "archived": str(table.archived),
+        "deleted": str(table.deleted),
+        "changed": table.changed.document() if table.changed else None,
+        **table.extra,
+    }
+    if redo:
+        document["redo"] = {"path": redo.path, "document": dict(redo.document)}
+    return document
+
+
+def parse_table(document: Mapping[str, Any], what: str) -> tuple[StageTable, Redo | None]:
+    """A stage table, and what the claim carries beside it."""
+    known = ("format", "revision", "stages", "aliases", "archived", "deleted", "changed", "redo")
+    changed = document.get("changed")
+    table = StageTable(
+        revision=_get(document, "revision", int, what),
+        stages=_pointers(document, "stages", what),
+        aliases=_pointers(document, "aliases", what),
+        archived=_parsed(lambda text: Numbers.parse(str(text)), document.get("archived", ""), "archived", what),
+        deleted=_parsed(lambda text: Numbers.parse(str(text)), document.get("deleted", ""), "deleted", what),
+        changed=_parsed(Event.parse, changed, "changed", what) if changed is not None else None,
+        extra={key: value for key, value in document.items() if key not in known},
+    )
+    return table, _parse_redo(document.get("redo"), what)
+
+
+def _pointers(document: Mapping[str, Any], key: str, what: str) -> dict[str, int]:
+    pointers = _get(document, key, dict, what, {})
+    if not all(type(number) is int and 0 < number < 10**9 for number in pointers.values()):
+        raise Damaged(f"{what}: '{key}' points to something that is no version number")
+    return pointers
+
+
+def _parse_redo(redo: Any, what: str) -> Redo | None:
+    if redo is None:
+        return None
+    if not isinstance(redo, dict) or not layout.is_description(str(redo.get("path"))):
+        raise Damaged(f"{what}: 'redo' names no document of a version")
+    return Redo(redo["path"], _get(redo, "document", dict, what))
+
+
+def version_document(record: VersionRecord) -> dict[str, Any]:
+    """``version.yaml``: the sealed half of a version. What is empty is left out."""
+    document: dict[str, Any] = {
+        "format": layout.FORMAT,
+        "version": record.number,
+        "created": record.created,
+        "author": record.author,
+        "digest": f"sha256:{record.digest}",
+        "size": record.size,
+        "files": record.files,
+    }
+    for name in ("message", "params", "metrics", "tags", "annotations", "lineage"):
+        if value := getattr(record, name):
+            document[name] = value
+    document["event"] = record.event.document() if record.event else None
+    return document
+
+
+def parse_version(document: Mapping[str, Any], model: str, number: int, what: str) -> VersionRecord:
+    """A version as it was sealed, with nothing of what was said or pointed afterwards."""
+    if document.get("version") != number:
+        raise Damaged(f"{what} says it is version {document.get('version')!r}")
+    digest = _get(document, "digest", str, what).removeprefix("sha256:")
+    if not layout.is_digest(digest):
+        raise Damaged(f"{what}: 'digest' is no sha256")
+    said: dict[str, Any] = {
+        key: _get(document, key, dict, what, {}) for key in ("params", "metrics", "tags", "annotations", "lineage")
+    }
+    return VersionRecord(
+        model=model,
+        number=number,
+        created=_get(document, "created", str, what),
+        author=_get(document, "author", str, what),
+        digest=digest,
+        size=_get(document, "size", int, what),
+        files=_get(document, "files", int, what),
+        message=_get(document, "message", str, what, ""),
+        **said,
+        event=_parsed(Event.parse, document.get("event"), "event", what),
+    )
+
+
+def overlay(record: VersionRecord, said: Mapping[str, Any], what: str) -> VersionRecord:
+    """``record`` with what was said of it afterwards. A value of null takes a sealed one away."""
+    from dataclasses import replace
+
+    merged: dict[str, Any] = {}
+    for key in ("metrics", "tags", "annotations"):
+        changes = _get(said, key, dict, what, {})
+        if changes:
+            values = {**getattr(record, key), **changes}
+            merged[key] = {name: value for name, value in values.items() if value is not None}
+    return replace(record, **merged)

@@ -1,0 +1,106 @@
+"""Collecting what nobody needs any more: left-over staging folders, trash, blobs that no version links to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..records import Freed
+from . import files, layout, reader
+from .layout import Layout, ModelLayout
+
+#: A staging folder in which nothing changed for so many seconds has no living writer.
+STALE = 24 * 3600.0
+
+
+def remove_trash(paths: ModelLayout, trash: list[Path]) -> None:
+    """Remove folders that :meth:`Writer.bury` gave, and the blobs that only they needed. What fails waits for ``gc``."""
+    for folder in trash:
+        digests = _digests(folder)
+        files.discard(folder)
+        for digest in digests:
+            blob = paths.blob(digest)
+            with contextlib.suppress(OSError):
+                if os.lstat(blob).st_nlink == 1:
+                    os.unlink(blob)
+
+
+def _digests(folder: Path) -> list[str]:
+    with contextlib.suppress(OSError):
+        lines = (folder / layout.MANIFEST).read_bytes().split(b"\n")
+        found = (line[:64].decode("ascii", "replace") for line in lines)
+        return [digest for digest in found if layout.is_digest(digest)]
+    return []
+
+
+def garbage(root: Layout, paths: ModelLayout, now: float, age: float = STALE) -> Iterator[Freed]:
+    """What can be removed of a model. ``now`` is the file server's time in seconds, ``age`` in seconds.
+
+    Deciding needs the model's lock; a blob is only an index entry, and may go at any time.
+    """
+    table = reader.read_state(paths).table
+    for name in files.list_folder(paths.versions):
+        folder = paths.versions / name
+        number = layout.version_of(name)
+        if name.startswith(layout.TRASH) or (number is not None and number in table.deleted):
+            yield _freed("deleted version", root, folder)
+        elif name.startswith(layout.TEMPORARY) and now - _newest_change(folder) > age:
+            yield _freed("left-over staging folder", root, folder)
+    for folder in (paths.root, paths.annotations, paths.tombstones, paths.links):
+        for name in files.list_folder(folder):
+            if name.startswith(layout.TEMPORARY) and now - _newest_change(folder / name) > age:
+                yield _freed("left-over temporary file", root, folder / name)
+    for name in files.list_folder(paths.root):
+        revision = name.removeprefix(layout.CLAIM)
+        if revision != name and revision.isdigit() and int(revision) <= table.revision - layout.CLAIMS_KEPT:
+            yield _freed("old claim", root, paths.root / name)
+    yield from _lone_blobs(root, paths)
+
+
+def _lone_blobs(root: Layout, paths: ModelLayout) -> Iterator[Freed]:
+    for prefix in files.list_folder(paths.blobs):
+        for name in files.list_folder(paths.blobs / prefix):
+            blob = paths.blobs / prefix / name
+            with contextlib.suppress(FileNotFoundError):
+                status = os.lstat(blob)
+                if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+                    yield Freed("blob without a version", str(blob.relative_to(root.root)), status.st_size)
+
+
+def _freed(what: str, root: Layout, path: Path) -> Freed:
+    return Freed(what, str(path.relative_to(root.root)), _exclusive_size(path))
+
+
+def _exclusive_size(path: Path) -> int:
+    """Bytes that removing ``path`` frees: a file that is linked from outside of it too does not count."""
+    links: dict[int, list[int]] = {}
+    for found in (path, *path.rglob("*")) if path.is_dir() and not path.is_symlink() else (path,):
+        with contextlib.suppress(OSError):
+            status = os.lstat(found)
+            if stat.S_ISREG(status.st_mode):
+                links.setdefault(status.st_ino, [status.st_nlink, status.st_size])[0] -= 1
+    return sum(size for left, size in links.values() if left <= 1)  # 1: the blob, which goes too
+
+
+def _newest_change(path: Path) -> float:
+    """When something in ``path`` last changed, by the file server's clock."""
+    newest = 0.0
+    with contextlib.suppress(OSError):
+        newest = os.lstat(path).st_mtime
+        if path.is_dir() and not path.is_symlink():
+            newest = max([newest, *(os.lstat(found).st_mtime for found in path.rglob("*"))])
+    return newest
+
+
+def server_time(folder: Path) -> float:
+    """The file server's time, taken from a file made for it: the local clock may be another."""
+    probe = folder / layout.temporary_name()
+    descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        return os.fstat(descriptor).st_mtime
+    finally:
+        os.close(descriptor)
+        files.discard(probe)

@@ -1,0 +1,87 @@
+"""One read of every byte: hash while copying, the two at the same time when the file is large."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import Conflict
+from . import files
+
+#: From this size on, hashing gets a thread of its own (hashlib and read/write both release the interpreter's lock).
+_THREADED = 8 << 20
+_QUEUED = 8
+
+#: Told how many more bytes are done.
+Progress = Callable[[int], None]
+
+
+def silent(_: int) -> None:
+    """A progress that nobody watches."""
+
+
+class _Hasher:
+    """A sha256 that runs in its own thread, in the order in which blocks are given."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._blocks: queue.Queue[bytes | None] = queue.Queue(_QUEUED)
+        self._thread = threading.Thread(target=self._run, name="registry-hash", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while (block := self._blocks.get()) is not None:
+            self._hash.update(block)
+
+    def update(self, block: bytes) -> None:
+        self._blocks.put(block)
+
+    def hexdigest(self) -> str:
+        self.stop()
+        return self._hash.hexdigest()
+
+    def stop(self) -> None:
+        if self._thread.is_alive():
+            self._blocks.put(None)
+            self._thread.join()
+
+
+def pump(source: int, target: int | None, size: int, progress: Progress = silent) -> tuple[str, int]:
+    """Read ``source`` to its end, write it to ``target`` if there is one; its sha256 and size in bytes.
+
+    ``size`` is what is expected: it only decides whether a thread is worth it.
+    """
+    if size < _THREADED:
+        return _pump(source, target, hashlib.sha256(), progress)
+    hasher = _Hasher()
+    try:
+        return _pump(source, target, hasher, progress)
+    finally:
+        hasher.stop()
+
+
+def _pump(source: int, target: int | None, hasher: Any, progress: Progress) -> tuple[str, int]:
+    done = 0
+    while block := os.read(source, files.BLOCK):
+        hasher.update(block)
+        if target is not None:
+            files.write_all(target, block)
+        done += len(block)
+        progress(len(block))
+    return hasher.hexdigest(), done
+
+
+def identity(descriptor: int) -> tuple[int, int, int, int]:
+    """What changes when a file is changed: device, inode, size in bytes, time of change in nanoseconds."""
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def refuse_changed(descriptor: int, before: tuple[int, int, int, int], name: str) -> None:
+    """:class:`Conflict` when the file is not the one that was opened any more: it changed while it was read."""
+    if identity(descriptor) != before:
+        raise Conflict(f"'{name}' changed while it was copied", "wait until it is written, then register again")

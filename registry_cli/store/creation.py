@@ -1,0 +1,138 @@
+"""Making a registry, and making a model in it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import Conflict, InvalidInput
+from ..records import StageTable
+from . import codec, documents, files, layout, locking
+from .layout import Layout, ModelLayout
+from .modes import SHARED, Modes
+
+_REGISTRY = """\
+# A model registry: one folder, no server. Made by `registry init`; edit it as you like.
+# The format is described in docs/format.md of the program.
+format: 1
+id: {id}
+created: '{created}'
+
+# Who may write: 'private' (the owner) or 'group' (everyone in the Unix group of this folder).
+# Set it with `registry init --shared group`: the folders' modes have to fit.
+shared: {shared}
+
+# The stages a version can be promoted to, in order. Names: a-z, 0-9, '_', '-'.
+stages: [{stages}]
+"""
+
+
+def make_registry(root: Layout, shared: str, stages: tuple[str, ...], created: str) -> None:
+    """Make the folder a registry. ``registry.yaml`` comes last: before it is there, this is none.
+
+    Raises :class:`Conflict` when there is one, or a ``models`` folder that isn't ours, already.
+    """
+    if shared not in SHARED:
+        raise InvalidInput(f"a registry can't be shared '{shared}'", f"use {' or '.join(SHARED)}")
+    if files.exists(root.config):
+        raise Conflict(f"{root.root} is a registry already", f"registry -C {root.root} info shows it")
+    if files.list_folder(root.models):
+        raise Conflict(f"{root.models} exists and is not empty", "name another folder: registry init DIR")
+    modes = Modes.of(shared)
+    made = _make_parents(root.root)
+    if shared == "group":
+        os.chmod(root.root, modes.folder)
+    files.make_folder(root.models, modes.folder)
+    text = _REGISTRY.format(id=secrets.token_hex(16), created=created, shared=shared, stages=", ".join(stages))
+    temporary = root.root / layout.temporary_name()
+    try:
+        files.write_new(temporary, text.encode(), modes.file)
+        os.link(temporary, root.config, follow_symlinks=False)  # COMMIT: of two at once, one gets 'exists already'
+    except FileExistsError:
+        raise Conflict(f"{root.root} is a registry already", f"registry -C {root.root} info shows it") from None
+    except OSError as error:
+        if error.errno not in files.NO_LINKS:
+            raise
+        os.rename(temporary, root.config)
+    finally:
+        files.discard(temporary)
+    for folder in (root.root, *made):
+        files.fsync_folder(folder)
+
+
+def _make_parents(folder: Path) -> list[Path]:
+    """Make ``folder`` and what is missing above it; the folders whose entries changed, to be synced."""
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for each in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(each, 0o755)
+    return [each.parent for each in missing]
+
+
+def refuse_collision(root: Layout, name: str) -> None:
+    """:class:`Conflict` when ``name`` would make a model of a group, or a group of a model."""
+    group = root.group(name)
+    if group.name != name:
+        if files.exists(group.model):
+            raise Conflict(f"'{group.name}' is a model, so it can't be a group", "choose another group")
+        return
+    own = {folder.name for folder in group.folders}
+    inside = [child for child in files.list_folder(group.root) if child not in own and not child.startswith(".")]
+    if any((group.root / child).is_dir() for child in inside):
+        raise Conflict(f"'{name}' is a group, so it can't be a model", f"use {name}/NAME")
+
+
+def make_skeleton(root: Layout, paths: ModelLayout, modes: Modes) -> None:
+    """Make the folders of a model. Without its ``model.yaml`` it is none yet, and nobody sees it."""
+    refuse_collision(root, paths.name)
+    above = root.models
+    for folder in dict.fromkeys((root.group(paths.name).root, paths.root)):
+        if files.make_folder(folder, modes.folder):
+            files.fsync_folder(above)
+        above = folder
+    made = [
+        files.make_folder(each, modes.versions if each == paths.versions else modes.folder) for each in paths.folders
+    ]
+    if any(made):
+        files.fsync_folder(paths.root)
+
+
+def remove_skeleton(root: Layout, paths: ModelLayout) -> None:
+    """Take back what :func:`make_skeleton` made for a model that did not come to be."""
+    with contextlib.suppress(OSError):
+        if files.exists(paths.model) or any(files.list_folder(folder) for folder in paths.folders):
+            return
+        for folder in paths.folders:
+            os.rmdir(folder)
+        os.rmdir(paths.root)
+        if paths.root.parent != root.models:
+            os.rmdir(paths.root.parent)
+
+
+def make_model(
+    root: Layout,
+    paths: ModelLayout,
+    modes: Modes,
+    document: dict[str, object],
+    timeout: float,
+    on_wait: Callable[[str], None],
+) -> None:
+    """Make the folder a model; only under its lock. Its ``model.yaml`` comes last: it is what makes it one.
+
+    The folder of a group has a lock too, so that ``risk`` can't become a model while ``risk/churn`` does.
+    """
+    group = root.group(paths.name)
+    guard: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+    if group.name != paths.name:
+        guard = locking.exclusive(group.lock, f"group {group.name}", modes.file, timeout, on_wait)
+    with guard:
+        refuse_collision(root, paths.name)
+        if not files.exists(paths.stages):
+            files.replace(paths.stages, documents.dumps(codec.table_document(StageTable())), modes.file)
+        files.replace(paths.model, documents.dumps(document), modes.file)

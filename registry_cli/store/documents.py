@@ -1,0 +1,208 @@
+"""The one YAML loader and the one dumper of the project, on libyaml's C parser when PyYAML has it.
+
+Loading keeps to YAML 1.2's core types (``no`` and ``on`` are texts, ``1e-5`` a float, dates and ``0123`` texts),
+refuses tags, anchors, aliases, merge keys, duplicate keys, NUL and lone surrogates, and is bounded in size and
+depth. Dumping quotes whatever a YAML 1.1 or 1.2 reader would take for something else than text, so that every
+document loads equal to what was dumped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from ..errors import InvalidInput
+
+#: The largest document that is parsed: what people hand in, and what the store itself keeps.
+INPUT_LIMIT = 1 << 20
+STORE_LIMIT = 64 << 20
+DEPTH_LIMIT = 32
+
+_Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Emitter = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z", re.ASCII)
+_LITERALS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_LONGEST_INT = 100
+
+
+class _Builder:
+    """Builds plain Python objects from the parser's events."""
+
+    def __init__(self, text: str, name: str) -> None:
+        self._parser = _Parser(text)
+        self._name = name
+
+    def fail(self, what: str, event: Any) -> InvalidInput:
+        return InvalidInput(f"{self._name}, line {_line(event)}: {what}")
+
+    def document(self) -> Any:
+        parser = self._parser
+        parser.get_event()  # the start of the stream
+        if parser.check_event(yaml.StreamEndEvent):
+            return None
+        parser.get_event()  # the start of the document
+        value = self._value(0)
+        parser.get_event()  # the end of the document
+        if not parser.check_event(yaml.StreamEndEvent):
+            raise self.fail("more than one document", parser.get_event())
+        return value
+
+    def _value(self, depth: int) -> Any:
+        event = self._parser.get_event()
+        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+            raise self.fail("anchors and aliases are not allowed", event)
+        if isinstance(event, yaml.ScalarEvent):
+            return self._scalar(event)
+        if event.tag is not None and event.tag != "!":
+            raise self.fail(f"the tag {event.tag} is not allowed", event)
+        if depth >= DEPTH_LIMIT:
+            raise self.fail(f"nested deeper than {DEPTH_LIMIT} levels", event)
+        if isinstance(event, yaml.MappingStartEvent):
+            return self._mapping(depth + 1)
+        return self._sequence(depth + 1)
+
+    def _mapping(self, depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        lines: dict[str, int] = {}
+        while not self._parser.check_event(yaml.MappingEndEvent):
+            event = self._parser.peek_event()
+            if not isinstance(event, yaml.ScalarEvent):
+                raise self.fail("a key must be plain text", event)
+            value = self._value(depth)
+            name = event.value
+            if value == "<<" and event.implicit[0]:
+                raise self.fail("merge keys are not allowed", event)
+            if name in found:
+                raise self.fail(f"'{name[:60]}' stands here again, first in line {lines[name]}", event)
+            lines[name] = _line(event)
+            found[name] = self._value(depth)
+        self._parser.get_event()
+        return found
+
+    def _sequence(self, depth: int) -> list[Any]:
+        found: list[Any] = []
+        while not self._parser.check_event(yaml.SequenceEndEvent):
+            found.append(self._value(depth))
+        self._parser.get_event()
+        return found
+
+    def _scalar(self, event: Any) -> Any:
+        text: str = event.value
+        if event.tag is not None and event.tag != "!":
+            raise self.fail(f"the tag {event.tag} is not allowed", event)
+        if "\0" in text or (not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)):
+            raise self.fail("a NUL character or a lone surrogate", event)
+        if not event.implicit[0] or event.tag == "!":
+            return text
+        if text in _LITERALS:
+            return _LITERALS[text]
+        if _INT.match(text):
+            if len(text) > _LONGEST_INT:
+                raise self.fail(f"a whole number of {len(text):,} digits", event)
+            return int(text)
+        return float(text) if _FLOAT.match(text) else text
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
+
+
+def loads(data: bytes, name: str, *, limit: int = STORE_LIMIT) -> Any:
+    """The value of one YAML document. ``name`` is what error messages call it.
+
+    Raises :class:`InvalidInput` with the line for whatever is not allowed or not YAML.
+    """
+    if len(data) > limit:
+        raise InvalidInput(f"{name} has {len(data):,} bytes", f"{limit:,} is the most")
+    try:
+        return _Builder(data.decode("utf-8"), name).document()
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{name} is not UTF-8 text (byte {error.start})") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark is not None else ""
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "is no YAML"
+        raise InvalidInput(f"{name}{place}: {problem}") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{name}: {error}") from None
+
+
+def loads_mapping(data: bytes, name: str, *, limit: int = STORE_LIMIT) -> dict[str, Any]:
+    """As :func:`loads`, for a document that must be a mapping."""
+    value = loads(data, name, limit=limit)
+    if not isinstance(value, dict):
+        raise InvalidInput(f"{name} holds no 'key: value' lines")
+    return value
+
+
+# What a reader of YAML 1.1 or 1.2 takes for text without quotes: it begins with a letter, has only characters that
+# mean nothing to YAML, and is none of the words below.
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./+@%() -]*(?<! )\Z", re.ASCII)
+_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
+_LITERAL = re.compile(r"(?:[\x21-\x7e\u00a1-\ud7ff][\x20-\x7e\u00a1-\ud7ff]*)(?:\n[\x20-\x7e\u00a1-\ud7ff]*)+\Z")
+
+
+class _Dumper(_Emitter):  # type: ignore[misc, valid-type]
+    """Emits our plain types only; anything else is a programming error and raises."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the base class calls it so
+        return True
+
+
+def _text(dumper: Any, text: str) -> Any:
+    if "\n" in text and _LITERAL.match(text) and " \n" not in text and not text.endswith(" "):
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|")
+    plain = _PLAIN.match(text) and text.lower() not in _WORDS
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else "'")
+
+
+def _float(dumper: Any, number: float) -> Any:
+    text = repr(number)
+    if "." not in text and "e" in text:
+        text = text.replace("e", ".0e", 1)  # a YAML 1.1 reader takes 1e-05 for text
+    return dumper.represent_scalar("tag:yaml.org,2002:float", text)
+
+
+def _mapping(dumper: Any, mapping: Mapping[str, Any]) -> Any:
+    flow = all(not isinstance(value, (Mapping, list, tuple)) for value in mapping.values())
+    short = flow and len(mapping) <= 6 and sum(len(str(k)) + len(str(v)) + 4 for k, v in mapping.items()) <= 90
+    inline = short and not any("\n" in str(value) for value in mapping.values())
+    return dumper.represent_mapping("tag:yaml.org,2002:map", mapping.items(), flow_style=inline)
+
+
+class _Document(dict[str, Any]):
+    """The outermost mapping of a document: always one key a line or block."""
+
+
+def _document(dumper: Any, document: _Document) -> Any:
+    return dumper.represent_mapping("tag:yaml.org,2002:map", document.items(), flow_style=False)
+
+
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(float, _float)
+_Dumper.add_representer(dict, _mapping)
+_Dumper.add_representer(_Document, _document)
+
+
+def _plain(value: Any) -> Any:
+    """Read-only mappings and tuples as the dicts and lists that the dumper knows."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def dumps(document: Mapping[str, Any]) -> bytes:
+    """``document`` as YAML, in the order given; short flat mappings inside it stand on one line."""
+    options: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "width": 4096}
+    return yaml.dump(_Document(_plain(document)), Dumper=_Dumper, encoding="utf-8", **options)  # type: ignore[no-any-return]

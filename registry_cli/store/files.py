@@ -1,0 +1,224 @@
+"""Durable writing and guarded reading: the few shapes in which the store touches the disk.
+
+Nothing here follows a symbolic link in the last component, blocks on a FIFO, or leaves a file half-written under
+its own name. Every write goes through ``os`` calls, one a line, so that each can be made to fail in a test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import Damaged, NotFound
+from . import layout
+
+BLOCK = 1 << 20
+
+#: What a file system without hard links answers to ``link``.
+NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write every byte: ``write`` may take fewer than it was given."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def write_new(path: Path, data: bytes, mode: int) -> None:
+    """Create ``path`` with ``data``, on the disk when this returns. FileExistsError if it is there."""
+    descriptor = os.open(path, _CREATE, 0o600)
+    try:
+        write_all(descriptor, data)
+        os.fchmod(descriptor, mode)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def fsync_folder(path: Path) -> None:
+    """Make what was created, renamed or removed in ``path`` survive a power cut."""
+    descriptor = os.open(path, _FOLDER)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace(path: Path, data: bytes, mode: int) -> None:
+    """Put ``data`` in the place of ``path``: a reader sees the old document or the new one, whole."""
+    temporary = path.with_name(layout.temporary_name())
+    try:
+        write_new(temporary, data, mode)
+        os.rename(temporary, path)
+    except BaseException:
+        discard(temporary)
+        raise
+    fsync_folder(path.parent)
+
+
+def make_folder(path: Path, mode: int) -> bool:
+    """Make the folder ``path`` with exactly ``mode``; True if it wasn't there. Its parent is not synced."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        if not stat.S_ISDIR(os.lstat(path).st_mode):
+            raise
+        return False
+    os.chmod(path, mode)
+    return True
+
+
+def refresh_link(path: Path, target: str | None) -> None:
+    """Make ``path`` a symbolic link to ``target``, or remove it. Derived: not synced, and no failure is reported."""
+    with contextlib.suppress(OSError):
+        if target is None:
+            os.unlink(path)
+        elif not (path.is_symlink() and os.readlink(path) == target):
+            temporary = path.with_name(layout.temporary_name())
+            os.symlink(target, temporary)
+            os.rename(temporary, path)
+
+
+def read(path: Path, limit: int, what: str) -> bytes:
+    """The bytes of a regular file of at most ``limit`` bytes.
+
+    FileNotFoundError if it isn't there; :class:`Damaged` if it is a link, no regular file, or too large.
+    """
+    with opened(path, what) as descriptor:
+        size = os.fstat(descriptor).st_size
+        if size > limit:
+            raise Damaged(f"{what} has {size:,} bytes, more than {limit:,}")
+        data = os.read(descriptor, size + 1)
+        while len(data) < size:
+            block = os.read(descriptor, size + 1 - len(data))
+            if not block:
+                break
+            data += block
+        return data
+
+
+@contextlib.contextmanager
+def opened(path: Path, what: str) -> Iterator[int]:
+    """A descriptor for reading a regular file that is not reached through a link in the last component."""
+    try:
+        descriptor = os.open(path, _READ)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK):
+            raise Damaged(f"{what} is a symbolic link, which is never followed here") from None
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise Damaged(f"{what} is no regular file")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def open_folder(path: Path) -> int:
+    """A fresh descriptor of a folder: on a network file system this is what makes new entries visible."""
+    try:
+        return os.open(path, _FOLDER)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK) or (error.errno == errno.ENOTDIR and path.is_symlink()):
+            raise Damaged(f"{path} is a symbolic link, where a folder should be") from None
+        raise
+
+
+@contextlib.contextmanager
+def opened_beneath(root: Path, relative: str) -> Iterator[int]:
+    """A descriptor for ``root/relative``, opened one component at a time, following no link anywhere."""
+    *folders, name = relative.split("/")
+    with contextlib.ExitStack() as stack:
+        parent = open_folder(root)
+        stack.callback(lambda: os.close(parent))
+        try:
+            for folder in folders:
+                child = os.open(folder, _FOLDER, dir_fd=parent)
+                os.close(parent)
+                parent = child
+            descriptor = os.open(name, _READ, dir_fd=parent)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ESTALE):
+                raise NotFound(f"there is no file '{relative}'", "registry show REF lists the files") from None
+            if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENOTDIR):
+                raise Damaged(f"'{relative}' leads through a symbolic link") from None
+            raise
+        stack.callback(os.close, descriptor)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NotFound(f"'{relative}' is no file", "name a file, not a folder")
+        yield descriptor
+
+
+def list_folder(path: Path) -> list[str]:
+    """The names in ``path``, through a fresh descriptor; empty if it isn't there."""
+    try:
+        descriptor = open_folder(path)
+    except FileNotFoundError:
+        return []
+    try:
+        return os.listdir(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def exists(path: Path) -> bool:
+    """Whether there is anything by that name (a dangling link counts). Errors other than absence are raised."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def discard(path: Path) -> None:
+    """Remove a file or a whole tree that nobody needs. What can't be removed stays for ``gc``."""
+    with contextlib.suppress(OSError):
+        remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a whole tree, sealed folders included, following no link."""
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(mode):
+        os.unlink(path)
+        return
+    if mode & 0o700 != 0o700:
+        os.chmod(path, 0o700)
+    for name in os.listdir(path):
+        remove(path / name)
+    os.rmdir(path)
+
+
+def sync_file_system(path: Path) -> bool:
+    """Bring all of the file system that holds ``path`` to the disk in one call; False where that isn't to be had.
+
+    Linux reports write errors from ``syncfs`` since 5.8; before that only ``fsync`` of each file is to be trusted.
+    """
+    import ctypes
+
+    release = os.uname().release.split(".")
+    if os.uname().sysname != "Linux" or (int(release[0]), int(release[1].split("-")[0])) < (5, 8):
+        return False
+    try:
+        call = ctypes.CDLL(None, use_errno=True).syncfs
+    except (OSError, AttributeError):
+        return False
+    descriptor = os.open(path, _FOLDER)
+    try:
+        if call(descriptor) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(path))
+    finally:
+        os.close(descriptor)
+    return True

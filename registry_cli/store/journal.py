@@ -1,0 +1,139 @@
+"""The journal of a model: one JSON object a line, each bound to the one before by its hash.
+
+A line is the JSON text of an object whose last key is ``hash``: the sha256, in hex, of that same text without
+``,"hash":"…"``. ``prev`` is the hash of the line before (64 zeros in the first). What is no such line is skipped by
+readers: a torn tail stays where it is, and the next line starts anew.
+
+The journal is derived: each event is also in the version folder or stage table that it changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..records import Event, JournalEntry
+from . import files
+
+GENESIS = "0" * 64
+_FIRST_BLOCK = 1 << 14
+_HASH_KEY = b',"hash":"'
+_TAIL = len(_HASH_KEY) + 64 + len(b'"}')
+
+
+def encode(entry: JournalEntry) -> bytes:
+    """The line of ``entry``, without its newline; ``entry.hash`` is not used but computed."""
+    body: dict[str, Any] = {"seq": entry.seq, "prev": entry.prev, "highest": entry.highest, "revision": entry.revision}
+    body.update(entry.event.document())
+    text = json.dumps(body, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode()
+    return text[:-1] + _HASH_KEY + hashlib.sha256(text).hexdigest().encode() + b'"}'
+
+
+def decode(line: bytes) -> JournalEntry | None:
+    """The entry of a line, or None if the line is not whole and right."""
+    body, tail = line[:-_TAIL], line[-_TAIL:]
+    if not tail.startswith(_HASH_KEY) or not tail.endswith(b'"}'):
+        return None
+    found = tail[len(_HASH_KEY) : -2].decode("ascii", "replace")
+    if hashlib.sha256(body + b"}").hexdigest() != found:
+        return None
+    try:
+        document = json.loads(body + b"}")
+        place = {name: document.pop(name) for name in ("seq", "prev", "highest", "revision")}
+        return JournalEntry(hash=found, event=Event.parse(document), **place)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def following(last: JournalEntry | None, event: Event, highest: int, revision: int) -> JournalEntry:
+    """The entry of ``event`` behind ``last``; its hash is set."""
+    seq, prev = (last.seq + 1, last.hash) if last else (1, GENESIS)
+    entry = JournalEntry(seq, prev, "", highest, revision, event)
+    return JournalEntry(seq, prev, encode(entry)[-66:-2].decode(), highest, revision, event)
+
+
+def last_entry(path: Path) -> JournalEntry | None:
+    """The newest whole entry, read from the end; None for a journal that is empty or not there."""
+    return next(iter(newest_first(path)), None)
+
+
+def newest_first(path: Path) -> Iterator[JournalEntry]:
+    """Every whole entry, the newest first. Reads only as far back as the caller goes on."""
+    return (entry for line in _lines_backward(path) if (entry := decode(line)))
+
+
+def oldest_first(path: Path) -> Iterator[JournalEntry]:
+    """Every whole entry, in order."""
+    try:
+        with files.opened(path, path.name) as descriptor, os.fdopen(os.dup(descriptor), "rb") as stream:
+            for line in stream:
+                if entry := decode(line.rstrip(b"\n")):
+                    yield entry
+    except FileNotFoundError:
+        return
+
+
+def find(path: Path, event_id: str) -> JournalEntry | None:
+    """The newest entry of the event with this id. Lines are only parsed when they hold the id's text."""
+    wanted = json.dumps(event_id, ensure_ascii=True).encode()
+    for line in _lines_backward(path):
+        if wanted in line and (entry := decode(line)) and entry.event.id == event_id:
+            return entry
+    return None
+
+
+def _lines_backward(path: Path) -> Iterator[bytes]:
+    try:
+        with files.opened(path, path.name) as descriptor:
+            yield from _split_backward(descriptor)
+    except FileNotFoundError:
+        return
+
+
+def _split_backward(descriptor: int) -> Iterator[bytes]:
+    position = os.fstat(descriptor).st_size
+    pieces: list[bytes] = []  # the end of a line whose beginning is not read yet, last piece first
+    size = _FIRST_BLOCK
+    while position > 0:
+        start = max(0, position - size)
+        block = os.pread(descriptor, position - start, start)
+        position, size = start, files.BLOCK
+        *rest, first = reversed(block.split(b"\n"))
+        if rest:
+            yield rest[0] + b"".join(reversed(pieces)) if pieces else rest[0]
+            yield from rest[1:]
+            pieces = []
+        pieces.append(first)
+    if pieces:
+        yield b"".join(reversed(pieces))
+
+
+def append(path: Path, entry: JournalEntry, mode: int) -> None:
+    """Write ``entry`` behind the last line, on the disk when this returns. Only under the model's lock.
+
+    One ``write``. A tail that is torn keeps its bytes; the entry starts a new line.
+    """
+    line = encode(entry) + b"\n"
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    created = False
+    try:
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+        created = True
+    try:
+        if created:
+            os.fchmod(descriptor, mode)
+        end = os.lseek(descriptor, 0, os.SEEK_END)
+        if end and os.pread(descriptor, 1, end - 1) != b"\n":
+            line = b"\n" + line
+        files.write_all(descriptor, line)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if created:
+        files.fsync_folder(path.parent)

@@ -1,0 +1,150 @@
+"""Where everything lies: the only place that spells a path inside a registry."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+FORMAT = 1
+REGISTRY = "registry.yaml"
+MODELS = "models"
+MODEL = "model.yaml"
+STAGES = "stages.yaml"
+HISTORY = "history.jsonl"
+LOCK = ".lock"
+VERSION = "version.yaml"
+MANIFEST = "manifest-sha256.txt"
+FILES = "files"
+TEMPORARY = ".tmp-"
+TRASH = ".trash-"
+CLAIM = ".stages-"
+
+#: How many claims are kept behind the current revision.
+CLAIMS_KEPT = 8
+
+_VERSION_DIR = re.compile(r"[1-9][0-9]{0,8}\Z", re.ASCII)
+_HEX = re.compile(r"[0-9a-f]{64}\Z")
+_DESCRIPTION = re.compile(r"(annotations|tombstones)/[1-9][0-9]{0,8}\.yaml\Z", re.ASCII)
+
+
+def version_of(folder: str) -> int | None:
+    """The number of a version's folder, None for any other name (``.tmp-…``, ``007``, ``lost+found``)."""
+    return int(folder) if _VERSION_DIR.match(folder) else None
+
+
+def is_digest(text: str) -> bool:
+    return bool(_HEX.match(text))
+
+
+def is_description(path: str) -> bool:
+    """Whether a claim may carry a document for this path: an annotation or a tombstone of a version."""
+    return bool(_DESCRIPTION.match(path))
+
+
+def temporary_name() -> str:
+    """A name that nobody can guess and nobody has: what is being written, until it is renamed."""
+    return TEMPORARY + secrets.token_hex(16)
+
+
+def trash_name() -> str:
+    return TRASH + secrets.token_hex(16)
+
+
+@dataclass(frozen=True)
+class ModelLayout:
+    """The paths of one model; ``root`` is its folder."""
+
+    name: str
+    root: Path
+
+    @property
+    def model(self) -> Path:
+        return self.root / MODEL
+
+    @property
+    def stages(self) -> Path:
+        return self.root / STAGES
+
+    @property
+    def history(self) -> Path:
+        return self.root / HISTORY
+
+    @property
+    def lock(self) -> Path:
+        return self.root / LOCK
+
+    @property
+    def versions(self) -> Path:
+        return self.root / "versions"
+
+    @property
+    def blobs(self) -> Path:
+        return self.root / "blobs"
+
+    @property
+    def links(self) -> Path:
+        return self.root / "stages"
+
+    @property
+    def annotations(self) -> Path:
+        return self.root / "annotations"
+
+    @property
+    def tombstones(self) -> Path:
+        return self.root / "tombstones"
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders inside a model's folder, in the order they are made."""
+        return (self.versions, self.blobs, self.links, self.annotations, self.tombstones)
+
+    def version(self, number: int) -> Path:
+        return self.versions / str(number)
+
+    def version_document(self, number: int) -> Path:
+        return self.version(number) / VERSION
+
+    def manifest(self, number: int) -> Path:
+        return self.version(number) / MANIFEST
+
+    def files(self, number: int) -> Path:
+        return self.version(number) / FILES
+
+    def claim(self, revision: int) -> Path:
+        return self.root / f"{CLAIM}{revision}"
+
+    def blob(self, sha256: str) -> Path:
+        return self.blobs / sha256[:2] / sha256
+
+    def annotation(self, number: int) -> Path:
+        return self.annotations / f"{number}.yaml"
+
+    def tombstone(self, number: int) -> Path:
+        return self.tombstones / f"{number}.yaml"
+
+    def relative(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of a registry; ``root`` is the folder with its ``registry.yaml``."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / REGISTRY
+
+    @property
+    def models(self) -> Path:
+        return self.root / MODELS
+
+    def model(self, name: str) -> ModelLayout:
+        return ModelLayout(name, self.models / name)
+
+    def group(self, name: str) -> ModelLayout:
+        """The folder that stands in the way of, or around, the model ``name``: its group's, or its own."""
+        return self.model(name.split("/", maxsplit=1)[0])

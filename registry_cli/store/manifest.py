@@ -1,0 +1,65 @@
+"""The manifest of an artifact: what ``sha256sum`` writes, so that ``sha256sum -c`` can check it without this tool.
+
+One line a file, ``<64 hex>  <path>``, sorted by the bytes of the path, each ended by a newline. Names that would
+need an escape in that format are refused when they come in, so a line is always just that. The sha256 of the
+manifest's bytes is the digest of the version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from ..errors import Damaged, InvalidInput
+from ..records import FileEntry
+from . import layout
+
+PATH_LENGTH = 1_024
+PATH_DEPTH = 64
+LIMIT = 256 << 20
+
+
+def check_path(path: str) -> str:
+    """``path`` if a file of an artifact may have this name, else :class:`InvalidInput`."""
+    try:
+        length = len(path.encode("utf-8"))
+    except UnicodeEncodeError:
+        shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        raise InvalidInput(f"the file name '{shown}' is not UTF-8", "rename it first") from None
+    if any(ord(char) < 32 or ord(char) == 127 for char in path) or "\\" in path:
+        raise InvalidInput(f"the file name '{path}' has a control character or a backslash", "rename it first")
+    parts = path.split("/")
+    if any(part in ("", ".", "..") for part in parts):
+        raise InvalidInput(f"'{path}' is no path inside an artifact", "use names without '.', '..' and a leading '/'")
+    if length > PATH_LENGTH or len(parts) > PATH_DEPTH or any(len(part.encode()) > 255 for part in parts):
+        raise InvalidInput(
+            f"the path '{path[:60]}…' is too long", f"{PATH_LENGTH:,} bytes and {PATH_DEPTH} levels are the most"
+        )
+    return path
+
+
+def dumps(entries: Iterable[FileEntry]) -> bytes:
+    """The manifest of these files."""
+    ordered = sorted(entries, key=lambda entry: entry.path.encode())
+    return b"".join(f"{entry.sha256}  {entry.path}\n".encode() for entry in ordered)
+
+
+def loads(data: bytes, what: str) -> tuple[FileEntry, ...]:
+    """The files that a manifest lists; :class:`Damaged` if it is none. Nothing outside the artifact can be named."""
+    if not data.endswith(b"\n"):
+        raise Damaged(f"{what} does not end with a newline")
+    entries = []
+    try:
+        for line in data[:-1].decode("utf-8").split("\n"):
+            sha256, space, path = line[:64], line[64:66], line[66:]
+            if space != "  " or not layout.is_digest(sha256):
+                raise Damaged(f"{what} has a line that is not 'sha256  path'")
+            entries.append(FileEntry(check_path(path), sha256))
+    except (UnicodeDecodeError, InvalidInput) as error:
+        raise Damaged(f"{what}: {error}") from None
+    return tuple(entries)
+
+
+def digest(data: bytes) -> str:
+    """The digest of the version that has this manifest."""
+    return hashlib.sha256(data).hexdigest()

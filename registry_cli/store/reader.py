@@ -1,0 +1,298 @@
+"""Reading a model: no lock, no write, and it works on a read-only mount.
+
+A reader sees what was committed. It opens folders anew before it looks into them (a network file system shows new
+entries only then), and follows a claim that its writer could not finish (see ``writer``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .. import names
+from ..errors import Damaged, InvalidInput, NotFound
+from ..lifecycle import stages as rules
+from ..names import Selector
+from ..records import Event, FileEntry, ModelRecord, StageTable, VersionRecord
+from . import codec, files, journal, layout, manifest
+from .codec import Redo, Settings
+from .layout import Layout, ModelLayout
+
+#: Up to so many files, the size of an artifact is compared each time its path is handed out.
+QUICK_CHECK_FILES = 1_000
+
+
+@dataclass(frozen=True)
+class State:
+    """A model's stage table as committed; ``redo`` is a document that is committed but not yet in its place."""
+
+    table: StageTable
+    redo: Redo | None = None
+
+
+class ModelReader:
+    """One model of a registry. :class:`NotFound` if it isn't there."""
+
+    def __init__(self, paths: ModelLayout) -> None:
+        self.paths = paths
+        self.name = paths.name
+        if not is_model(paths):
+            raise NotFound(f"there is no model '{paths.name}'", "registry list shows the models that are here")
+
+    def state(self) -> State:
+        """The stage table, following claims that are newer than ``stages.yaml``."""
+        return read_state(self.paths)
+
+    def document(self) -> dict[str, Any]:
+        """``model.yaml``."""
+        return codec.load(self.paths.model, f"{self.name}: model.yaml")
+
+    def numbers(self, table: StageTable) -> list[int]:
+        """The numbers of all versions that are not deleted, in order."""
+        found = (layout.version_of(name) for name in files.list_folder(self.paths.versions))
+        return sorted(number for number in found if number is not None and number not in table.deleted)
+
+    def latest(self, table: StageTable) -> int | None:
+        """The highest version that is not archived; None if there is none."""
+        for number in range(highest(self.paths, table), 0, -1):
+            if number not in table.archived and number not in table.deleted and self._has(number):
+                return number
+        return None
+
+    def _has(self, number: int) -> bool:
+        return files.exists(self.paths.version(number))
+
+    def resolve(self, selector: Selector, table: StageTable) -> int:
+        """The number of the version that ``selector`` means, which is there.
+
+        Raises :class:`NotFound`; :class:`Damaged` when a stage or alias points to a version that is gone.
+        """
+        if selector.latest:
+            number = self.latest(table)
+            if number is None:
+                raise NotFound(f"{self.name} has no version that is not archived", "registry versions NAME --all")
+            return number
+        number = (
+            self._by_digest(selector.digest, table) if selector.digest else rules.resolve(table, self.name, selector)
+        )
+        os.close(files.open_folder(self.paths.versions))
+        if number in table.deleted:
+            raise NotFound(f"{self.name}@{number} was deleted{self._tombstone(number)}", "its number is not used again")
+        if not self._has(number):
+            if selector.name:
+                raise Damaged(
+                    f"{selector.name} of {self.name} points to version {number}, which is gone",
+                    f"registry verify {self.name} tells more",
+                )
+            raise NotFound(f"there is no version {self.name}@{number}", f"registry versions {self.name} lists them")
+        return number
+
+    def _tombstone(self, number: int) -> str:
+        try:
+            event = Event.parse(codec.load(self.paths.tombstone(number), "tombstone")["event"])
+        except (OSError, Damaged, KeyError, TypeError):
+            return ""  # the sentence is only shorter without it; verify reports a tombstone that is damaged
+        reason = f": {event.detail['reason']}" if event.detail.get("reason") else ""
+        return f" on {event.at[:10]} by {event.by}{reason}"
+
+    def _by_digest(self, prefix: str, table: StageTable) -> int:
+        found = [
+            number for number in self.numbers(table) if manifest.digest(self._manifest_bytes(number)).startswith(prefix)
+        ]
+        if not found:
+            raise NotFound(f"no version of {self.name} has a digest that begins with {prefix}")
+        digests = {manifest.digest(self._manifest_bytes(number)) for number in found}
+        if len(digests) > 1:
+            raise InvalidInput(f"{len(digests)} digests of {self.name} begin with {prefix}", "give more digits")
+        return found[-1]
+
+    def sealed(self, number: int) -> VersionRecord:
+        """Version ``number`` as it was registered."""
+        what = f"{self.name}@{number}: {layout.VERSION}"
+        try:
+            document = codec.load(self.paths.version_document(number), what)
+        except FileNotFoundError:
+            if self._has(number):
+                raise Damaged(f"{what} is missing", f"registry verify {self.name} tells more") from None
+            raise NotFound(f"there is no version {self.name}@{number}", "it was removed meanwhile") from None
+        return codec.parse_version(document, self.name, number, what)
+
+    def version(self, number: int, state: State) -> VersionRecord:
+        """Version ``number`` with everything that is known of it now."""
+        table = state.table
+        return replace(
+            codec.overlay(self.sealed(number), self.said(number, state), f"annotations/{number}.yaml"),
+            stages=table.stages_of(number),
+            aliases=table.aliases_of(number),
+            archived=number in table.archived,
+        )
+
+    def said(self, number: int, state: State) -> dict[str, Any]:
+        """What was said of a version afterwards: ``annotations/N.yaml``, or the claim that will become it."""
+        path = self.paths.annotation(number)
+        if state.redo and state.redo.path == self.paths.relative(path):
+            return dict(state.redo.document)
+        try:
+            return codec.load(path, f"{self.name}: annotations/{number}.yaml")
+        except FileNotFoundError:
+            return {}
+
+    def manifest(self, record: VersionRecord) -> tuple[FileEntry, ...]:
+        """The files of a version. :class:`Damaged` when the list is not the one that was sealed."""
+        data = self._manifest_bytes(record.number)
+        if manifest.digest(data) != record.digest:
+            raise Damaged(
+                f"{record.ref}: {layout.MANIFEST} is not the one that was sealed", "registry verify tells more"
+            )
+        return manifest.loads(data, f"{record.ref}: {layout.MANIFEST}")
+
+    def _manifest_bytes(self, number: int) -> bytes:
+        try:
+            return files.read(self.paths.manifest(number), manifest.LIMIT, f"{self.name}@{number}: {layout.MANIFEST}")
+        except FileNotFoundError:
+            raise Damaged(f"{self.name}@{number}: {layout.MANIFEST} is missing", "registry verify tells more") from None
+
+    def check_size(self, record: VersionRecord) -> None:
+        """:class:`Damaged` unless the files of a version are as many, and as large together, as was sealed."""
+        count, size = measure(self.paths.files(record.number))
+        if (count, size) != (record.files, record.size):
+            raise Damaged(
+                f"{record.ref} has {count:,} files of {size:,} bytes, but {record.files:,} of {record.size:,} were stored",
+                f"registry verify {record.model} tells which; do not use it",
+            )
+
+    def chains(self, stages: tuple[str, ...]) -> dict[str, rules.Chain]:
+        """What each of ``stages`` held, from the journal and from what is committed but not in it yet."""
+        events = [entry.event for entry in journal.oldest_first(self.paths.history)]
+        newest = self.state().table.changed
+        if newest and all(event.id != newest.id for event in events[-64:]):
+            events.append(newest)
+        return {stage: rules.chain(events, stage) for stage in stages}
+
+    def record(self) -> ModelRecord:
+        """The model as one row."""
+        document, table = self.document(), self.state().table
+        numbers = self.numbers(table)
+        in_use = [number for number in numbers if number not in table.archived]
+        return ModelRecord(
+            name=self.name,
+            created=str(document.get("created", "")),
+            owner=str(document.get("owner", "")),
+            description=str(document.get("description", "")),
+            tags=document.get("tags") or {},
+            annotations=document.get("annotations") or {},
+            versions=len(in_use),
+            archived=len(numbers) - len(in_use),
+            latest=in_use[-1] if in_use else None,
+            stages=dict(table.stages),
+            aliases=dict(table.aliases),
+            revision=table.revision,
+        )
+
+
+def read_state(paths: ModelLayout) -> State:
+    """The committed stage table of a model: ``stages.yaml``, or the newest claim behind it."""
+    what = f"{paths.name}: {layout.STAGES}"
+    try:
+        state = State(*codec.parse_table(codec.load(paths.stages, what), what))
+    except FileNotFoundError:
+        raise Damaged(f"{what} is missing", f"registry repair {paths.name} restores it from its last claims") from None
+    while newer := _claim_after(paths, state.table.revision):
+        state = newer
+    return state
+
+
+def _claim_after(paths: ModelLayout, revision: int) -> State | None:
+    what = f"{paths.name}: {layout.CLAIM}{revision + 1}"
+    try:
+        state = State(*codec.parse_table(codec.load(paths.claim(revision + 1), what), what))
+    except FileNotFoundError:
+        return None
+    if state.table.revision != revision + 1:
+        raise Damaged(f"{what} says it is revision {state.table.revision}")
+    return state
+
+
+def highest(paths: ModelLayout, table: StageTable) -> int:
+    """The highest number ever given to a version, 0 before the first. Cheap however many there are.
+
+    The journal's last line gives the number to start from; every number above it is looked for, one by one. Without
+    a journal the whole folder is listed.
+    """
+    last = journal.last_entry(paths.history)
+    found = max(table.deleted.highest, table.archived.highest, *table.stages.values(), 0)
+    if last is None:
+        listed = (layout.version_of(name) for name in files.list_folder(paths.versions))
+        return max(found, max((number for number in listed if number is not None), default=0))
+    found = max(found, last.highest)
+    os.close(files.open_folder(paths.versions))
+    while files.exists(paths.version(found + 1)):
+        found += 1
+    return found
+
+
+def measure(folder: Path) -> tuple[int, int]:
+    """Count and total size in bytes of the regular files below ``folder``; a link counts as a file of size 0."""
+    count = size = 0
+    pending = [folder]
+    while pending:
+        try:
+            with os.scandir(pending.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(Path(entry.path))
+                    else:
+                        count += 1
+                        size += entry.stat(follow_symlinks=False).st_size if entry.is_file(follow_symlinks=False) else 0
+        except FileNotFoundError:
+            continue
+    return count, size
+
+
+def is_model(paths: ModelLayout) -> bool:
+    """Whether this folder is a model: a real folder, below real folders, with a ``model.yaml``."""
+    try:
+        folders = [paths.root, paths.root.parent] if "/" in paths.name else [paths.root]
+        if any(folder.is_symlink() for folder in folders):
+            return False
+        return files.exists(paths.model)
+    except NotADirectoryError:
+        return False
+
+
+def model_names(root: Layout) -> Iterator[str]:
+    """The names of all models, in order; a folder without a ``model.yaml`` is a group, and looked into."""
+    for name in sorted(files.list_folder(root.models)):
+        for paths in _below(root, name):
+            yield paths.name
+
+
+def _below(root: Layout, name: str) -> Iterator[ModelLayout]:
+    paths = root.model(name)
+    if not _is_name(name) or paths.root.is_symlink() or not paths.root.is_dir():
+        return
+    if files.exists(paths.model):
+        yield paths
+        return
+    for child in sorted(files.list_folder(paths.root)):
+        inner = root.model(f"{name}/{child}")
+        if _is_name(inner.name) and not inner.root.is_symlink() and files.exists(inner.model):
+            yield inner
+
+
+def _is_name(text: str) -> bool:
+    try:
+        return bool(names.model_name(text))
+    except InvalidInput:
+        return False
+
+
+def open_settings(root: Layout) -> Settings:
+    """``registry.yaml``. :class:`NotFound` when the folder is no registry."""
+    try:
+        return codec.parse_settings(codec.load(root.config, str(root.config)), str(root.config))
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(f"there is no registry in {root.root}", "make one: registry init DIR") from None

@@ -1,0 +1,147 @@
+"""Registering a version: stage before the lock, commit under it, tidy up by looking at the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..errors import Indeterminate, RegistryError
+from ..records import FileEntry, VersionRecord
+from . import copying, files, ingest, manifest
+from .creation import make_skeleton, remove_skeleton
+from .ingest import Intake, Staging
+from .layout import Layout, ModelLayout
+from .modes import Modes
+from .reader import ModelReader, State, is_model
+from .sources import Source
+from .writer import Writer
+
+#: Takes the model's lock, makes the model if it isn't there, recovers it.
+Locked = Callable[[], "contextlib.AbstractContextManager[Writer]"]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be registered. ``describe`` gives the record of a version for a number and what is staged."""
+
+    sources: Sequence[Source]
+    describe: Callable[[int], VersionRecord]
+    request_id: str
+    if_changed: bool = False
+    how: str = "copy"
+    progress: copying.Progress = copying.silent
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``number`` of the version; ``why`` is empty when it is new, else why an earlier one was taken."""
+
+    number: int
+    why: str = ""
+    added: int = 0
+
+
+UNCHANGED = "unchanged"
+REPEATED = "request was carried out before"
+
+
+def register(root: Layout, paths: ModelLayout, modes: Modes, wish: Wish, locked: Locked) -> Outcome:
+    """Carry out ``wish``. Nothing that is slow happens under the lock.
+
+    Raises what went wrong when nothing happened; :class:`Indeterminate` when the version is there, or may be.
+    """
+    newest = _newest(paths)
+    if wish.if_changed and newest and _same(newest, wish.sources):
+        return Outcome(newest.number, UNCHANGED)
+    make_skeleton(root, paths, modes)
+    staging = _make_staging(root, paths, modes)
+    try:
+        near = paths.files(newest.number) if newest else None
+        ingest.fill(staging, wish.sources, Intake(paths, modes, near, wish.how, wish.progress))
+        with locked() as writer:
+            outcome = _commit(writer, staging, wish)
+        if wish.how == "move" and not outcome.why:
+            _remove(wish.sources)
+        return outcome
+    except RegistryError:
+        raise
+    except BaseException as error:
+        if not _is_there(staging):
+            raise Indeterminate(
+                f"{paths.name}: the version was registered, but {str(error) or 'it was interrupted'}",
+                request_id=wish.request_id,
+            ) from error
+        raise
+    finally:
+        if _is_there(staging):
+            staging.abandon()
+            remove_skeleton(root, paths)
+
+
+def _commit(writer: Writer, staging: Staging, wish: Wish) -> Outcome:
+    if before := writer.done_before(wish.request_id, "registered"):
+        return Outcome(before.event.version or 0, REPEATED)
+    if wish.if_changed and (same := _latest_if_same(writer, staging.entries)):
+        return Outcome(same, UNCHANGED)
+    record = writer.publish(staging, lambda number: writer.with_hash(wish.describe(number), staging))
+    return Outcome(record.number, added=staging.added)
+
+
+def _latest_if_same(writer: Writer, entries: Sequence[FileEntry]) -> int | None:
+    """The latest version, if it has just these files: somebody else may have registered them while we copied."""
+    model = ModelReader(writer.paths)
+    number = model.latest(writer.table)
+    if number is None:
+        return None
+    same = model.version(number, State(writer.table)).digest == manifest.digest(manifest.dumps(entries))
+    return number if same else None
+
+
+def _remove(sources: Sequence[Source]) -> None:
+    """The last step of ``--move``: the files are in the store now. One that can't be removed stays."""
+    for source in sources:
+        if source.origin is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(source.origin)
+
+
+def _is_there(staging: Staging) -> bool:
+    """Whether the staging folder is still ours to remove. When the disk doesn't say, it is not."""
+    try:
+        return staging.is_there()
+    except OSError:
+        return False
+
+
+def _make_staging(root: Layout, paths: ModelLayout, modes: Modes) -> Staging:
+    try:
+        return Staging.make(paths)
+    except FileNotFoundError:  # another registration gave up just now, and took the empty folders with it
+        make_skeleton(root, paths, modes)
+        return Staging.make(paths)
+
+
+def _newest(paths: ModelLayout) -> VersionRecord | None:
+    """The latest version, to compare with; None if there is none that can be read."""
+    if not is_model(paths):
+        return None
+    model = ModelReader(paths)
+    state = model.state()
+    number = model.latest(state.table)
+    return None if number is None else model.version(number, state)
+
+
+def _same(newest: VersionRecord, sources: Sequence[Source]) -> bool:
+    """Whether ``sources`` are what the newest version holds. They are only read when count and size fit."""
+    if any(source.origin is None for source in sources):
+        return False
+    if (len(sources), sum(source.size for source in sources)) != (newest.files, newest.size):
+        return False
+    entries = []
+    for source in sources:
+        assert source.origin is not None  # noqa: S101 - looked at above
+        with files.opened(source.origin, source.path) as descriptor:
+            entries.append(FileEntry(source.path, copying.pump(descriptor, None, source.size)[0]))
+    return manifest.digest(manifest.dumps(entries)) == newest.digest

@@ -1,0 +1,268 @@
+"""Changing a model: the write protocol. There are two commits in all the store.
+
+- A version appears: its folder, filled and on the disk, is renamed to its number.
+- A claim appears: ``.stages-<G+1>`` is linked to a stage table of revision G+1. Everything that is pointed, archived,
+  deleted or said of a version later is such a claim. It is put-if-absent, so that two writers that got past a lock
+  which a file system didn't keep collide instead of losing an update.
+
+Each carries its own event. The journal, the links in ``stages/`` and ``blobs/`` are derived, and written after it.
+Whether a commit happened is decided by looking at the disk (by inode), never by a flag: an error or a signal may
+arrive between the system call and the next line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..errors import Conflict, Damaged, Indeterminate, RegistryError, explain
+from ..records import Event, JournalEntry, StageTable, VersionRecord
+from . import codec, documents, files, journal, layout, manifest, reader
+from .codec import Redo
+from .ingest import Staging
+from .layout import ModelLayout
+from .modes import Modes
+
+_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+_TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST})
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold signals back from just before a commit until its event is in the journal."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@dataclass
+class Writer:
+    """A model under its lock, recovered: ``table``, ``last`` and ``highest`` are what is on the disk."""
+
+    paths: ModelLayout
+    modes: Modes
+    table: StageTable
+    last: JournalEntry | None
+    highest: int
+
+    @classmethod
+    def recovered(cls, paths: ModelLayout, modes: Modes) -> Writer:
+        """The first step of every write: finish what the writer before could not. O(1), and needs the lock.
+
+        A newer claim is rolled forward; the event of the newest version and of the stage table is written to the
+        journal if its last line does not know it. More than that no crash explains: it raises :class:`Damaged`.
+        """
+        state = reader.read_state(paths)
+        writer = cls(paths, modes, state.table, journal.last_entry(paths.history), 0)
+        if (
+            codec.parse_table(codec.load(paths.stages, layout.STAGES), layout.STAGES)[0].revision
+            != state.table.revision
+        ):
+            writer._roll_forward(state.redo)
+        writer.highest = reader.highest(paths, state.table)
+        writer._append_pending()
+        return writer
+
+    def _append_pending(self) -> None:
+        known, revision = (self.last.highest, self.last.revision) if self.last else (0, 0)
+        missing = (self.highest - known, self.table.revision - revision)
+        if missing == (0, 0):
+            return
+        if not all(0 <= count <= 1 for count in missing):
+            raise Damaged(
+                f"the journal of {self.paths.name} and its versions do not fit together "
+                f"(journal: version {known}, revision {revision}; "
+                f"here: version {self.highest}, revision {self.table.revision})",
+                f"registry verify {self.paths.name} tells more, registry repair {self.paths.name} mends the journal",
+            )
+        files.fsync_folder(self.paths.versions)  # the writer that died may not have come to this
+        files.fsync_folder(self.paths.root)
+        if missing[0]:
+            event = reader.ModelReader(self.paths).sealed(self.highest).event
+            self._append(event, self.highest, revision)
+        if missing[1]:
+            self._append(self.table.changed, self.highest, self.table.revision)
+
+    def _append(self, event: Event | None, highest: int, revision: int) -> None:
+        if event is None:
+            raise Damaged(f"{self.paths.name}: a change without an event", "registry verify tells more")
+        entry = journal.following(self.last, event, highest, revision)
+        journal.append(self.paths.history, entry, self.modes.file)
+        self.last = entry
+
+    def done_before(self, event_id: str, action: str) -> JournalEntry | None:
+        """The entry of a request that was carried out before; :class:`Conflict` if it was another deed."""
+        entry = journal.find(self.paths.history, event_id)
+        if entry and entry.event.action != action:
+            raise Conflict(
+                f"request {event_id} was used before, for '{entry.event.action}' of {self.paths.name}",
+                "use a request id for one request only",
+            )
+        return entry
+
+    def publish(self, staging: Staging, describe: Callable[[int], VersionRecord]) -> VersionRecord:
+        """Make the staging folder a version; ``describe`` gives its record for the number it gets.
+
+        Raises what went wrong when nothing happened, :class:`Indeterminate` when the version is there all the same.
+        """
+        data = manifest.dumps(staging.entries)
+        files.write_new(staging.folder / layout.MANIFEST, data, self.modes.sealed_file)
+        number = self.highest + 1
+        while True:
+            record = describe(number)
+            document = documents.dumps(codec.version_document(record))
+            files.write_new(staging.folder / layout.VERSION, document, self.modes.sealed_file)
+            os.chmod(staging.folder, self.modes.sealed_folder)
+            files.fsync_folder(staging.folder)
+            if self._commit_version(staging, record):
+                return record
+            os.chmod(staging.folder, 0o700)
+            os.unlink(staging.folder / layout.VERSION)
+            number += 1
+
+    def _commit_version(self, staging: Staging, record: VersionRecord) -> bool:
+        """The rename, and what follows it. False when somebody who got past the lock has taken the number."""
+        with uninterrupted():
+            try:
+                os.rename(staging.folder, self.paths.version(record.number))  # COMMIT
+                files.fsync_folder(self.paths.versions)
+                self.highest = record.number
+                self._append(record.event, self.highest, self.table.revision)
+            except BaseException as error:
+                if _still(staging.is_there) is not True:
+                    raise _indeterminate(f"{record.ref} is in the registry", record.event, error) from error
+                if isinstance(error, OSError) and error.errno in _TAKEN:
+                    return False
+                raise
+        self._link_blobs(record, staging)
+        return True
+
+    def _link_blobs(self, record: VersionRecord, staging: Staging) -> None:
+        """Remember new contents by their digest. Derived: what can't be linked is only stored twice."""
+        for entry in staging.entries:
+            blob = self.paths.blob(entry.sha256)
+            with contextlib.suppress(OSError):
+                if not files.exists(blob):
+                    files.make_folder(blob.parent, self.modes.folder)
+                    os.link(self.paths.files(record.number) / entry.path, blob, follow_symlinks=False)
+
+    def move(self, table: StageTable, event: Event, redo: Redo | None = None) -> StageTable:
+        """Commit ``table`` as the next revision, with its event, and with the document of ``redo``.
+
+        Raises what went wrong when nothing happened (:class:`Conflict` when somebody who got past the lock was
+        faster), :class:`Indeterminate` when it is committed all the same.
+        """
+        table = table.with_(revision=self.table.revision + 1, changed=event)
+        claim = self.paths.claim(table.revision)
+        temporary = self.paths.root / layout.temporary_name()
+        try:
+            files.write_new(temporary, documents.dumps(codec.table_document(table, redo)), self.modes.file)
+            written = _inode(temporary)
+            self._commit_claim(temporary, claim, lambda: _inode(claim) == written, table, redo)
+        finally:
+            files.discard(temporary)
+        files.discard(self.paths.claim(table.revision - layout.CLAIMS_KEPT))
+        self.refresh_links()
+        return table
+
+    def _commit_claim(
+        self, temporary: Path, claim: Path, is_mine: Callable[[], bool], table: StageTable, redo: Redo | None
+    ) -> None:
+        event = table.changed
+        with uninterrupted():
+            try:
+                self._claim(temporary, claim)  # COMMIT
+                self.table = table
+                self._roll_forward(redo)
+                self._append(event, self.highest, table.revision)
+            except BaseException as error:
+                if isinstance(error, Conflict) or _still(is_mine) is False:
+                    raise
+                raise _indeterminate(f"the change of {self.paths.name} is committed", event, error) from error
+
+    def _claim(self, temporary: Path, claim: Path) -> None:
+        """Link, which fails if the claim is there; without hard links look first, and trust the lock."""
+        try:
+            os.link(temporary, claim, follow_symlinks=False)
+            return
+        except FileExistsError:
+            pass
+        except OSError as error:
+            if error.errno not in files.NO_LINKS:
+                raise
+            if not files.exists(claim):
+                os.rename(temporary, claim)
+                return
+        raise Conflict(f"{self.paths.name} was changed by another process just now", "look again, then decide")
+
+    def _roll_forward(self, redo: Redo | None) -> None:
+        """Bring the newest claim, which is committed, to where readers look first. May be done again and again."""
+        files.fsync_folder(self.paths.root)  # the claim is on the disk before anything that follows from it
+        if redo:
+            files.replace(self.paths.root / redo.path, documents.dumps(redo.document), self.modes.file)
+        files.replace(self.paths.stages, documents.dumps(codec.table_document(self.table)), self.modes.file)
+
+    def refresh_links(self) -> None:
+        """The links in ``stages/``, for readers that have no client. Derived."""
+        table = self.table
+        wanted = {**{stage: f"../versions/{number}" for stage, number in table.stages.items()}}
+        with contextlib.suppress(OSError):
+            for name in os.listdir(self.paths.links):
+                if name not in wanted:
+                    files.refresh_link(self.paths.links / name, None)
+            for stage, target in wanted.items():
+                files.refresh_link(self.paths.links / stage, target)
+
+    def refuse_unremovable(self, number: int) -> None:
+        """Say before anything is committed that only the owner may remove a folder (``versions/`` is sticky)."""
+        folder, around = os.stat(self.paths.version(number)), os.stat(self.paths.versions)
+        allowed = (0, folder.st_uid, around.st_uid)
+        if around.st_mode & stat.S_ISVTX and os.geteuid() not in allowed:
+            raise RegistryError(
+                f"{self.paths.name}@{number} belongs to another user, who alone can remove its files",
+                "archive it instead, or ask its owner",
+            )
+
+    def bury(self, number: int) -> Path | None:
+        """Take the folder of a deleted version out of sight; what is returned can be removed without the lock."""
+        trash = self.paths.versions / layout.trash_name()
+        try:
+            os.rename(self.paths.version(number), trash)
+        except FileNotFoundError:
+            return None
+        files.fsync_folder(self.paths.versions)
+        return trash
+
+    def with_hash(self, record: VersionRecord, staging: Staging) -> VersionRecord:
+        """``record`` with the digest, size and count of what is staged."""
+        data = manifest.dumps(staging.entries)
+        return replace(record, digest=manifest.digest(data), size=staging.size, files=len(staging.entries))
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _still(look: Callable[[], bool]) -> bool | None:
+    """What a look at the disk says; None when the disk doesn't say."""
+    try:
+        return look()
+    except OSError:
+        return None
+
+
+def _indeterminate(what: str, event: Event | None, error: BaseException) -> Indeterminate:
+    words = explain(error) if isinstance(error, OSError) else (str(error) or "it was interrupted")
+    return Indeterminate(f"{what}, but could not be confirmed: {words}", request_id=event.id if event else "")

@@ -1,0 +1,102 @@
+"""What every verb that writes stands on: who, when, the lock, the recovered model."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from typing import Any, Union
+
+from .. import names, values
+from ..errors import NotFound
+from ..names import Reference
+from ..records import Event
+from ..store import creation, files, locking, reader
+from ..store.layout import FORMAT, ModelLayout
+from ..store.modes import Modes
+from ..store.reader import ModelReader
+from ..store.writer import Writer
+from .reading import RegistryReader
+
+LOCK_TIMEOUT = 30.0
+
+
+class Unset(enum.Enum):
+    """The value of ``expect`` when nothing is expected (None means that the pointer must point to nothing)."""
+
+    ANY = "any"
+
+
+ANY = Unset.ANY
+Expected = Union[int, None, Unset]
+
+
+def utc_now() -> datetime:
+    """The clock, in UTC."""
+    return datetime.now(timezone.utc)
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as every document writes it: ``2026-11-23T10:00:00.000Z``. A time without zone is taken for UTC."""
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def account() -> str:
+    """The real user's name, never what the environment says; ``uid:1234`` for one without a name."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid:{os.getuid()}"
+
+
+class RegistryBase(RegistryReader):
+    """A registry and who writes to it; see :class:`registry_cli.registry.Registry`."""
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        *,
+        author: str | None = None,
+        now: Callable[[], datetime] = utc_now,
+        lock_timeout: float = LOCK_TIMEOUT,
+        on_wait: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        super().__init__(root)
+        self._author = values.line(author, "author") if author is not None else account()
+        self._now = now
+        self._lock_timeout = lock_timeout
+        self._on_wait = on_wait
+        self._modes = Modes.of(self.settings.shared)
+
+    def _event(self, action: str, version: int | None, request_id: str | None, **detail: Any) -> Event:
+        import secrets
+
+        identity = names.request_id(request_id) if request_id else secrets.token_hex(16)
+        said = {name: value for name, value in detail.items() if value not in (None, "")}
+        if reason := said.get("reason"):
+            said["reason"] = values.line(reason, "reason")
+        return Event(identity, stamp(self._now()), self._author, os.uname().nodename, action, version, said)
+
+    @contextlib.contextmanager
+    def _writing(self, name: str, *, create: bool = False) -> Iterator[Writer]:
+        """The model under its lock, recovered; made first if ``create``."""
+        paths = self._layout.model(names.model_name(name))
+        if not create and not reader.is_model(paths):
+            raise NotFound(f"there is no model '{name}'", "registry list shows the models that are here")
+        with locking.exclusive(paths.lock, name, self._modes.file, self._lock_timeout, self._on_wait):
+            if create and not files.exists(paths.model):
+                self._make_model(paths)
+            yield Writer.recovered(paths, self._modes)
+
+    def _make_model(self, paths: ModelLayout) -> None:
+        document = {"format": FORMAT, "created": stamp(self._now()), "owner": self._author}
+        creation.make_model(self._layout, paths, self._modes, document, self._lock_timeout, self._on_wait)
+
+    def _target(self, writer: Writer, reference: Reference) -> int:
+        return ModelReader(writer.paths).resolve(reference.or_latest(), writer.table)

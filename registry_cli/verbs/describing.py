@@ -1,0 +1,106 @@
+"""Saying something of a version after it was registered: tags, annotations, later metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .. import values
+from ..names import Reference
+from ..records import Changed, Event
+from ..store.codec import Redo
+from ..store.layout import FORMAT
+from ..store.reader import ModelReader, State
+from .base import RegistryBase
+
+
+class Describing(RegistryBase):
+    """``tag``, ``annotate``, ``log_metric``. The version itself stays sealed: what is said is laid over it."""
+
+    def tag(
+        self,
+        ref: str | Reference,
+        tags: Mapping[str, object] | None = None,
+        *,
+        remove: Iterable[str] = (),
+        dry_run: bool = False,
+        request_id: str | None = None,
+    ) -> Changed:
+        """Set and remove tags of a version."""
+        checked = values.checked(tags, values.check_line)
+        return self._describe(ref, "tags", checked, remove, dry_run, request_id)
+
+    def annotate(
+        self,
+        ref: str | Reference,
+        annotations: Mapping[str, object] | None = None,
+        *,
+        remove: Iterable[str] = (),
+        dry_run: bool = False,
+        request_id: str | None = None,
+    ) -> Changed:
+        """Set and remove annotations of a version: purpose, training data, special considerations, anything."""
+        checked = values.checked(annotations, values.check_text)
+        return self._describe(ref, "annotations", checked, remove, dry_run, request_id)
+
+    def log_metric(
+        self,
+        ref: str | Reference,
+        metrics: Mapping[str, object],
+        *,
+        dry_run: bool = False,
+        request_id: str | None = None,
+    ) -> Changed:
+        """Add metrics that were measured after registration, or correct some; the journal keeps what was before."""
+        checked = values.checked(metrics, values.check_metric)
+        return self._describe(ref, "metrics", checked, (), dry_run, request_id)
+
+    def _describe(
+        self,
+        ref: str | Reference,
+        kind: str,
+        changes: Mapping[str, object],
+        remove: Iterable[str],
+        dry_run: bool,
+        request_id: str | None,
+    ) -> Changed:
+        reference = Reference.of(ref)
+        action = _ACTIONS[kind]
+        with self._writing(reference.model) as writer:
+            if request_id and (done := writer.done_before(request_id, action)):
+                return Changed(reference.model, action, (done.event.version or 0,), done.revision, False)
+            model, state = ModelReader(writer.paths), State(writer.table)
+            number = model.resolve(reference.or_latest(), writer.table)
+            current = getattr(model.version(number, state), kind)
+            wanted = {**current, **changes}
+            for name in remove:
+                wanted.pop(name, None)
+            if wanted == current or dry_run:
+                return Changed(reference.model, action, (number,), writer.table.revision, wanted != current)
+            document = _laid_over(getattr(model.sealed(number), kind), wanted, kind, model.said(number, state))
+            event = self._event(action, number, request_id)
+            event = Event(**{**vars(event), "detail": {kind: _difference(kind, current, wanted)}})
+            redo = Redo(writer.paths.relative(writer.paths.annotation(number)), document)
+            table = writer.move(writer.table, event, redo)
+            return Changed(reference.model, action, (number,), table.revision)
+
+
+_ACTIONS = {"tags": "tagged", "annotations": "annotated", "metrics": "measured"}
+
+
+def _laid_over(
+    sealed: Mapping[str, Any], wanted: Mapping[str, Any], kind: str, said: Mapping[str, Any]
+) -> dict[str, Any]:
+    """``annotations/N.yaml`` that turns ``sealed`` into ``wanted``: null takes a sealed value away."""
+    changed = {name: value for name, value in wanted.items() if name not in sealed or sealed[name] != value}
+    removed = {name: None for name in sealed if name not in wanted}
+    document = {"format": FORMAT, **said, kind: {**changed, **removed}}
+    return {name: value for name, value in document.items() if value != {}}
+
+
+def _difference(kind: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Any:
+    """What an event keeps of a change: value before and after; of annotations, which may be long, the names."""
+    names = sorted(name for name in {**before, **after} if before.get(name) != after.get(name))
+    if kind == "annotations":
+        return names
+    return {name: [before.get(name), after.get(name)] for name in names}

@@ -1,0 +1,72 @@
+"""Keeping a registry sound: verify, repair, gc, doctor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+
+from ..records import Finding, Freed, Verification
+from ..store import collect, files, locking
+from ..store.copying import Progress, silent
+from ..store.layout import ModelLayout
+from .base import RegistryBase
+
+#: How many files ``verify`` hashes at a time.
+WORKERS = 4
+
+
+class Keeping(RegistryBase):
+    """``verify`` only looks; ``repair`` and ``gc`` change what is derived or left over, never an artifact."""
+
+    def verify(
+        self, models: Iterable[str] | None = None, *, quick: bool = False, progress: Progress = silent
+    ) -> Verification:
+        """Check models (all by default) in both directions; ``quick`` leaves out the digests.
+
+        Never raises for what it finds: every problem is in the result. ``progress`` is told how many more bytes were
+        read. Raises :class:`NotFound` for a model that isn't there.
+        """
+        from ..store import verify
+
+        chosen = self.model_names() if models is None else [self._model(name).name for name in models]
+        return verify.verify(self._layout, chosen, quick=quick, progress=progress, workers=WORKERS)
+
+    def repair(self, models: Iterable[str] | None = None, *, dry_run: bool = False) -> list[Freed]:
+        """Mend what is derived (links, journal, stage table from its claims) and remove what is left over.
+
+        Says what it did, thing by thing. Raises :class:`Damaged` for what only a backup can mend.
+        """
+        from ..store import repair
+
+        done: list[Freed] = []
+        for paths in self._chosen(models):
+            with self._locked(paths):
+                done += repair.mend(self._layout, paths, self._modes, dry_run=dry_run)
+        return done
+
+    def gc(
+        self, models: Iterable[str] | None = None, *, age: float = collect.STALE, dry_run: bool = False
+    ) -> list[Freed]:
+        """Remove left-over staging folders that nobody touched for ``age`` seconds, trash, and blobs without a version."""
+        done: list[Freed] = []
+        for paths in self._chosen(models):
+            with self._locked(paths):
+                now = collect.server_time(paths.root)
+                found = list(collect.garbage(self._layout, paths, now, age))
+            for leftover in found if not dry_run else ():
+                files.discard(self.root / leftover.path)
+            done += found
+        return done
+
+    def doctor(self) -> list[Finding]:
+        """Prove on the store itself that locks, renames, links, syncs and modes behave; say what to change."""
+        from ..store import doctor
+
+        return list(doctor.examine(self._layout, self.settings))
+
+    def _chosen(self, models: Iterable[str] | None) -> list[ModelLayout]:
+        chosen = self.model_names() if models is None else [self._model(name).name for name in models]
+        return [self._layout.model(name) for name in chosen]
+
+    def _locked(self, paths: ModelLayout) -> AbstractContextManager[None]:
+        return locking.exclusive(paths.lock, paths.name, self._modes.file, self._lock_timeout, self._on_wait)

@@ -1,0 +1,180 @@
+"""Moving pointers: stages and aliases."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from .. import names
+from ..errors import Conflict, NotFound
+from ..lifecycle import stages as rules
+from ..names import Reference
+from ..records import Moved, StageTable
+from ..store.writer import Writer
+from .base import ANY, Expected, RegistryBase, Unset
+
+
+class Moving(RegistryBase):
+    """``promote``, ``demote``, ``rollback``, ``alias``: which version a stage or an alias points to."""
+
+    def promote(
+        self,
+        ref: str | Reference,
+        stage: str,
+        *,
+        expect: Expected = ANY,
+        reason: str = "",
+        archive_previous: bool = False,
+        verify: bool = True,
+        dry_run: bool = False,
+        request_id: str | None = None,
+    ) -> Moved:
+        """Let ``stage`` point to a version, after its artifact was compared with its manifest.
+
+        Sizes are always compared, digests unless ``verify`` is False; both before the lock is taken. ``expect`` makes
+        it a compare-and-swap: a version number, or None for "nothing", that the stage must be at. What it pointed to
+        before stays as it is, or is archived.
+
+        Raises :class:`NotFound`, :class:`Conflict`, :class:`Damaged`.
+        """
+        rules.check_stage(stage, self.stages)
+        reference = Reference.of(ref)
+        checked = self._checked(reference, verify)
+        with self._writing(reference.model) as writer:
+            if done := self._moved_before(writer, request_id, "promoted", stage):
+                return done
+            number = self._target(writer, reference)
+            if number != checked:
+                raise Conflict(f"{reference} became {reference.model}@{number} meanwhile", "look again, then promote")
+            if not isinstance(expect, Unset):
+                rules.check_expected(writer.table.stages, stage, reference.model, expect)
+            table = rules.place(writer.table, reference.model, stage, number, archive_previous=archive_previous)
+            detail = {"archived": str(table.archived - writer.table.archived), "reason": reason}
+            return self._point(writer, table, "promoted", stage, number, request_id, dry_run, **detail)
+
+    def _checked(self, reference: Reference, verify: bool) -> int:
+        if verify:
+            return self.check(reference).number
+        model, state, number = self._resolved(reference)
+        model.check_size(model.version(number, state))
+        return number
+
+    def demote(
+        self,
+        ref: str | Reference,
+        stage: str,
+        *,
+        expect: Expected = ANY,
+        reason: str = "",
+        dry_run: bool = False,
+        request_id: str | None = None,
+    ) -> Moved:
+        """Let ``stage`` point to nothing. ``ref`` is the model, or the version that must be there now."""
+        rules.check_stage(stage, self.stages)
+        reference = Reference.of(ref)
+        with self._writing(reference.model) as writer:
+            if done := self._moved_before(writer, request_id, "demoted", stage):
+                return done
+            if not isinstance(expect, Unset):
+                rules.check_expected(writer.table.stages, stage, reference.model, expect)
+            if reference.selector is not None:
+                number = self._target(writer, reference)
+                rules.check_expected(writer.table.stages, stage, reference.model, number)
+            table = rules.clear(writer.table, stage)
+            return self._point(writer, table, "demoted", stage, None, request_id, dry_run, reason=reason)
+
+    def rollback(
+        self,
+        name: str,
+        stage: str,
+        *,
+        expect: Expected = ANY,
+        reason: str = "",
+        verify: bool = True,
+        dry_run: bool = False,
+        request_id: str | None = None,
+    ) -> Moved:
+        """Let ``stage`` point to what held it before; again goes one further back. The artifact is verified first.
+
+        Raises :class:`NotFound` when nothing held it before, :class:`Conflict` when that version is archived.
+        """
+        rules.check_stage(stage, self.stages)
+        checked = self._checked(Reference.parse(f"{name}@{self._rollback_target(name, stage)}"), verify)
+        with self._writing(name) as writer:
+            if done := self._moved_before(writer, request_id, "rolled-back", stage):
+                return done
+            if not isinstance(expect, Unset):
+                rules.check_expected(writer.table.stages, stage, name, expect)
+            number = self._rollback_target(name, stage)
+            if number != checked:
+                raise Conflict(f"{stage} of {name} was moved by another process just now", "look again, then decide")
+            table = rules.place(writer.table, name, stage, number)
+            return self._point(writer, table, "rolled-back", stage, number, request_id, dry_run, reason=reason)
+
+    def _rollback_target(self, name: str, stage: str) -> int:
+        model = self._model(name)
+        return rules.rollback_target(model.state().table, name, stage, model.chains((stage,))[stage])
+
+    def set_alias(
+        self,
+        ref: str | Reference,
+        alias: str,
+        *,
+        expect: Expected = ANY,
+        dry_run: bool = False,
+        request_id: str | None = None,
+    ) -> Moved:
+        """Let ``alias`` point to a version."""
+        names.alias_name(alias, self.stages)
+        reference = Reference.of(ref)
+        with self._writing(reference.model) as writer:
+            if done := self._moved_before(writer, request_id, "aliased", alias):
+                return done
+            if not isinstance(expect, Unset):
+                rules.check_expected(writer.table.aliases, alias, reference.model, expect)
+            number = self._target(writer, reference)
+            table = rules.set_alias(writer.table, reference.model, alias, number)
+            return self._point(writer, table, "aliased", alias, number, request_id, dry_run)
+
+    def remove_alias(self, name: str, alias: str, *, dry_run: bool = False, request_id: str | None = None) -> Moved:
+        """Take ``alias`` away. Raises :class:`NotFound` when the model has none of that name."""
+        with self._writing(name) as writer:
+            if done := self._moved_before(writer, request_id, "unaliased", alias):
+                return done
+            if alias not in writer.table.aliases:
+                raise NotFound(f"{name} has no alias '{alias}'", f"registry alias {name} lists them")
+            table = rules.remove_alias(writer.table, alias)
+            return self._point(writer, table, "unaliased", alias, None, request_id, dry_run)
+
+    def _point(
+        self,
+        writer: Writer,
+        table: StageTable,
+        action: str,
+        pointer: str,
+        after: int | None,
+        request_id: str | None,
+        dry_run: bool,
+        **detail: Any,
+    ) -> Moved:
+        """Commit a table in which one pointer moved; nothing is written when it was there already."""
+        kind = "alias" if action in ("aliased", "unaliased") else "stage"
+        before = getattr(writer.table, "aliases" if kind == "alias" else "stages").get(pointer)
+        model = writer.paths.name
+        if table == writer.table or dry_run:
+            return Moved(model, pointer, before, after, writer.table.revision, table != writer.table)
+        event = self._event(action, after or before, request_id, **{kind: pointer})
+        moved = {"before": before, "after": after, **{name: text for name, text in detail.items() if text}}
+        event = replace(event, detail={**event.detail, **moved})
+        table = writer.move(table, event)
+        return Moved(model, pointer, before, after, table.revision)
+
+    def _moved_before(self, writer: Writer, request_id: str | None, action: str, pointer: str) -> Moved | None:
+        """What this request did when it was carried out before."""
+        entry = writer.done_before(request_id, action) if request_id else None
+        if entry is None:
+            return None
+        detail = entry.event.detail
+        return Moved(
+            writer.paths.name, pointer, detail.get("before"), detail.get("after"), entry.revision, False, "repeated"
+        )

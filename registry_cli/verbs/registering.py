@@ -1,0 +1,104 @@
+"""Putting in: the verb ``register``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .. import names, values
+from ..lifecycle import stages as rules
+from ..records import Event, Registered, VersionRecord
+from ..store import creation, files
+from ..store.layout import ModelLayout
+from .moving import Moving
+
+if TYPE_CHECKING:
+    from ..store.copying import Progress
+    from ..store.registration import Outcome
+
+
+class Registering(Moving):
+    """``register``: files become a version, and a stage or alias may point to it at once."""
+
+    def register(
+        self,
+        name: str,
+        paths: Iterable[str | os.PathLike[str]],
+        *,
+        params: Mapping[str, object] | None = None,
+        metrics: Mapping[str, object] | None = None,
+        tags: Mapping[str, object] | None = None,
+        annotations: Mapping[str, object] | None = None,
+        message: str = "",
+        stage: str | None = None,
+        alias: str | None = None,
+        if_changed: bool = False,
+        how: str = "copy",
+        stdin_name: str | None = None,
+        request_id: str | None = None,
+        progress: Progress | None = None,
+    ) -> Registered:
+        """Store files as the next version of model ``name``, which is made if it isn't there.
+
+        ``paths`` are files, a folder (its contents), or ``-`` for standard input, stored as ``stdin_name``. ``how`` is
+        ``copy``, ``link`` (hard links to your files, which must not be changed afterwards) or ``move``. With
+        ``if_changed``, files equal to the latest version's give that version back. ``progress`` is told how many more
+        bytes are done.
+
+        Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Refused` or :class:`Conflict` with nothing written;
+        :class:`Indeterminate` when the version is there, or may be.
+        """
+        from ..store import copying, registration, sources
+
+        names.model_name(name)
+        self._check_pointers(stage, alias)
+        record = VersionRecord(
+            model=name, number=0, created="", author=self._author, digest="", size=0, files=0,
+            message=values.text(message, "message"),
+            params=values.checked(params, values.check_param),
+            metrics=values.checked(metrics, values.check_metric),
+            tags=values.checked(tags, values.check_line),
+            annotations=values.checked(annotations, values.check_text),
+        )  # fmt: skip
+        event = self._event("registered", None, request_id)
+        layout = self._layout.model(name)
+        outcome = self._registered_before(layout, event.id)
+        if outcome is None:
+            creation.refuse_collision(self._layout, name)
+            wish = registration.Wish(
+                sources.collect(paths, stdin_name),
+                lambda number: _numbered(record, number, event),
+                event.id,
+                if_changed,
+                how,
+                progress or copying.silent,
+            )
+            locked: registration.Locked = lambda: self._writing(name, create=True)  # noqa: E731
+            outcome = registration.register(self._layout, layout, self._modes, wish, locked)
+        if stage:  # a commit of its own; with the same request id, a repetition finishes what is missing
+            self.promote(f"{name}@{outcome.number}", stage, request_id=f"{event.id}:stage", verify=False)
+        if alias:
+            self.set_alias(f"{name}@{outcome.number}", alias, request_id=f"{event.id}:alias")
+        return Registered(self.version(f"{name}@{outcome.number}"), not outcome.why, outcome.added, outcome.why)
+
+    def _check_pointers(self, stage: str | None, alias: str | None) -> None:
+        if stage:
+            rules.check_stage(stage, self.stages)
+        if alias:
+            names.alias_name(alias, self.stages)
+
+    def _registered_before(self, paths: ModelLayout, event_id: str) -> Outcome | None:
+        """The outcome of the same request, if it was carried out: then not a byte need be copied again."""
+        from ..store import journal, registration
+
+        entry = journal.find(paths.history, event_id) if files.exists(paths.history) else None
+        if entry is None or entry.event.action != "registered" or entry.event.version is None:
+            return None
+        return registration.Outcome(entry.event.version, registration.REPEATED)
+
+
+def _numbered(record: VersionRecord, number: int, event: Event) -> VersionRecord:
+    """``record`` as version ``number``, created by ``event``."""
+    return replace(record, number=number, created=event.at, event=replace(event, version=number))
