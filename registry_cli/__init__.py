@@ -3,18 +3,14 @@
     from registry_cli import Registry
 
     reg = Registry.open()
-    v = reg.register("churn", ["model.pkl"], params={"depth": 6}, metrics={"auc": 0.93}).version
+    v = reg.register("churn", ["model.pkl"], params={"depth": 6}, metrics={"auc": 0.93})
     reg.promote(v.ref, "staging", reason="nightly run")
     path = reg.path("churn@staging")
 
 Names are imported when they are first used: the command line must start in no time.
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
     from .errors import (
         Conflict,
@@ -27,9 +23,12 @@ if TYPE_CHECKING:
         RegistryError,
     )
     from .names import Reference
+    from .progress import Progress
     from .records import (
+        Artifact,
         Changed,
         Event,
+        FileEntry,
         Finding,
         Freed,
         JournalEntry,
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
         Problem,
         Registered,
         RegistryRecord,
-        StageTable,
         Verification,
         VersionRecord,
     )
@@ -46,27 +44,56 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "errors": ("Conflict", "Damaged", "Indeterminate", "InvalidInput", "LockTimeout", "NotFound", "Refused", "RegistryError"),
-    "names": ("Reference",),
-    "records": (
-        "Changed", "Event", "Finding", "Freed", "JournalEntry", "ModelRecord", "Moved", "Problem", "Registered",
-        "RegistryRecord", "StageTable", "Verification", "VersionRecord",
+_HOME_OF = {
+    **dict.fromkeys(
+        ("Conflict", "Damaged", "Indeterminate", "InvalidInput", "LockTimeout", "NotFound", "Refused", "RegistryError"),
+        "errors",
     ),
-    "registry": ("Registry",),
+    "Reference": "names",
+    "Progress": "progress",
+    **dict.fromkeys(
+        (
+            "Artifact", "Changed", "Event", "FileEntry", "Finding", "Freed", "JournalEntry", "ModelRecord", "Moved", "Problem",
+            "Registered", "RegistryRecord", "Verification", "VersionRecord",
+        ),
+        "records",
+    ),
+    "Registry": "registry",
 }  # fmt: skip
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = [  # noqa: RUF022 - the class everybody wants first
-    "Registry", "__version__",
-    "Conflict", "Damaged", "Indeterminate", "InvalidInput", "LockTimeout", "NotFound", "Refused", "RegistryError",
+__all__ = [
+    "Artifact",
+    "Changed",
+    "Conflict",
+    "Damaged",
+    "Event",
+    "FileEntry",
+    "Finding",
+    "Freed",
+    "Indeterminate",
+    "InvalidInput",
+    "JournalEntry",
+    "LockTimeout",
+    "ModelRecord",
+    "Moved",
+    "NotFound",
+    "Problem",
+    "Progress",
     "Reference",
-    "Changed", "Event", "Finding", "Freed", "JournalEntry", "ModelRecord", "Moved", "Problem", "Registered",
-    "RegistryRecord", "StageTable", "Verification", "VersionRecord",
-]  # fmt: skip
+    "Refused",
+    "Registered",
+    "Registry",
+    "RegistryError",
+    "RegistryRecord",
+    "Verification",
+    "VersionRecord",
+    "__version__",
+]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOME_OF:
         raise AttributeError(f"module 'registry_cli' has no attribute '{name}'")
+    from importlib import import_module
+
     return getattr(import_module(f".{_HOME_OF[name]}", __name__), name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from .numbers import Numbers
@@ -18,7 +19,7 @@ class Event:
     """One change, as it is recorded with the thing it changed and in the journal.
 
     ``id`` is the request id. ``action`` is one of registered, promoted, demoted, rolled-back, archived, restored,
-    deleted, aliased, unaliased, tagged, annotated, measured. ``detail`` holds what belongs to that action:
+    deleted, aliased, unaliased, tagged, annotated, measured, repaired. ``detail`` holds what belongs to that action:
     ``stage``, ``before``, ``after``, ``reason``, ``versions`` and so on.
     """
 
@@ -51,7 +52,8 @@ class Event:
 class JournalEntry:
     """One line of the journal: an event, its place in the chain, and the state after it.
 
-    ``highest`` is the highest version number given so far, ``revision`` the revision of the stage table.
+    ``highest`` is the highest version number given so far, ``revision`` the revision of the stage table. ``sealed``
+    is the sha256 of the document that came with the event (see ``ModelLayout.document_of``), empty where none did.
     """
 
     seq: int
@@ -60,6 +62,7 @@ class JournalEntry:
     highest: int
     revision: int
     event: Event
+    sealed: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,15 @@ class VersionRecord:
     def ref(self) -> str:
         """The canonical reference, ``churn@7``."""
         return f"{self.model}@{self.number}"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """The files of a version: in which folder they lie, and what the manifest says of each."""
+
+    version: VersionRecord
+    folder: Path
+    files: tuple[FileEntry, ...]
 
 
 @dataclass(frozen=True)

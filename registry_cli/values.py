@@ -22,6 +22,7 @@ KEY_LENGTH = 250
 LINE_LENGTH = 8_192
 TEXT_LENGTH = 65_536
 ENTRIES = 20_000
+DEPTH = 32
 
 _INT = re.compile(r"-?(0|[1-9][0-9]*)\Z", re.ASCII)
 _FLOAT = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z", re.ASCII)
@@ -109,7 +110,7 @@ def check_param(value: object, name: str) -> Param:
         return "null"
     if isinstance(value, (list, tuple)):
         return line(json.dumps(value, ensure_ascii=False, default=str), name)
-    value = _plain_number(value)
+    value = _plain(value)
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, int) and not isinstance(value, bool) and not -_INT_BOUND <= value < _INT_BOUND:
@@ -123,7 +124,7 @@ def check_param(value: object, name: str) -> Param:
 
 def check_metric(value: object, name: str) -> Metric:
     """A metric as a Python program or a YAML file gives it (NumPy scalars included): a finite number."""
-    value = _plain_number(value)
+    value = _plain(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InvalidInput(f"metric '{name}' is {value!r:.60}, which is no number", "give numbers only")
     try:
@@ -137,19 +138,27 @@ def check_metric(value: object, name: str) -> Metric:
     return value if -_INT_BOUND <= value < _INT_BOUND else float(value)
 
 
-def _plain_number(value: object) -> object:
-    """A NumPy (or other) scalar as the Python number it holds; anything else unchanged."""
+def _plain(value: object) -> object:
+    """A scalar of NumPy, an enum or another subclass as the plain Python value it is; anything else unchanged.
+
+    The YAML dumper knows plain types only, and would refuse the others when the files are already copied.
+    """
     item = getattr(value, "item", None)
     if callable(item) and not isinstance(value, (bool, int, float, str)):
         try:
             return item()
         except (TypeError, ValueError):
             return value
-    return float(value) if type(value) is not float and isinstance(value, float) else value
+    if isinstance(value, str):
+        return str.__str__(value)  # the text itself, not what an enum calls itself
+    if isinstance(value, float):
+        return float(value)
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def check_line(value: object, name: str) -> str:
     """A tag as a Python program gives it: text, or a number or bool that is written as text."""
+    value = _plain(value)
     if isinstance(value, bool):
         value = "true" if value else "false"
     return line(value if isinstance(value, str) else str(value), name)
@@ -157,6 +166,7 @@ def check_line(value: object, name: str) -> str:
 
 def check_text(value: object, name: str) -> str:
     """An annotation as a Python program gives it: text."""
+    value = _plain(value)
     if not isinstance(value, str):
         raise InvalidInput(f"annotation '{name}' is a {type(value).__name__}", "give text")
     return text(value, name)
@@ -167,15 +177,20 @@ def checked(values: Mapping[str, object] | None, check: Callable[[object, str], 
     values = values or {}
     if len(values) > ENTRIES:
         raise InvalidInput(f"{len(values):,} values at once", f"{ENTRIES:,} is the most")
-    return {key(str(name)): check(value, str(name)) for name, value in values.items()}
+    named = {key(str(_plain(name))): value for name, value in values.items()}
+    return {name: check(value, name) for name, value in named.items()}
 
 
-def flatten(tree: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+def flatten(tree: Mapping[str, object], prefix: str = "", depth: int = 0) -> dict[str, object]:
     """A nested mapping with dotted names: ``{'train': {'lr': 0.1}}`` becomes ``{'train.lr': 0.1}``."""
+    if depth > DEPTH:
+        raise InvalidInput(f"'{prefix[:40]}…' is nested deeper than {DEPTH} levels")
     flat: dict[str, object] = {}
     for name, value in tree.items():
-        if isinstance(value, Mapping):
-            flat.update(flatten(value, f"{prefix}{name}."))
-        else:
-            flat[f"{prefix}{name}"] = value
+        inside = (
+            flatten(value, f"{prefix}{name}.", depth + 1) if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+        )
+        if twice := flat.keys() & inside.keys():
+            raise InvalidInput(f"'{min(twice)}' stands there twice, once with a dot and once nested")
+        flat.update(inside)
     return flat

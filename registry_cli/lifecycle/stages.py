@@ -130,9 +130,12 @@ def chain(events: Iterable[Event], stage: str) -> Chain:
     numbers: list[int] = []
     held = False
     for event in events:
-        if event.action not in STAGE_ACTIONS or event.detail.get("stage") != stage:
+        if event.action == "repaired":  # the lines before are lost: what it held then is all that is known
+            after = event.detail.get("stages", {}).get(stage)
+        elif event.action not in STAGE_ACTIONS or event.detail.get("stage") != stage:
             continue
-        after = event.detail.get("after")
+        else:
+            after = event.detail.get("after")
         held = after is not None
         if after is None:
             continue

@@ -121,7 +121,9 @@ def table_document(table: StageTable, redo: Redo | None = None) -> dict[str, Any
 def parse_table(document: Mapping[str, Any], what: str) -> tuple[StageTable, Redo | None]:
     """A stage table, and what the claim carries beside it."""
     known = ("format", "revision", "stages", "aliases", "archived", "deleted", "changed", "redo")
-    changed = document.get("changed")
+    if absent := [key for key in known[:-1] if key not in document]:
+        raise Damaged(f"{what}: '{absent[0]}' is missing", "registry verify tells more")  # cut off, or written by hand
+    changed = document["changed"]
     table = StageTable(
         revision=_get(document, "revision", int, what),
         stages=_pointers(document, "stages", what),

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..records import Freed
+from ..records import Freed, StageTable
 from . import files, layout, reader
 from .layout import Layout, ModelLayout
 
@@ -36,12 +36,14 @@ def _digests(folder: Path) -> list[str]:
     return []
 
 
-def garbage(root: Layout, paths: ModelLayout, now: float, age: float = STALE) -> Iterator[Freed]:
+def garbage(
+    root: Layout, paths: ModelLayout, now: float, age: float = STALE, table: StageTable | None = None
+) -> Iterator[Freed]:
     """What can be removed of a model. ``now`` is the file server's time in seconds, ``age`` in seconds.
 
     Deciding needs the model's lock; a blob is only an index entry, and may go at any time.
     """
-    table = reader.read_state(paths).table
+    table = table or reader.read_state(paths).table
     for name in files.list_folder(paths.versions):
         folder = paths.versions / name
         number = layout.version_of(name)
@@ -61,7 +63,8 @@ def garbage(root: Layout, paths: ModelLayout, now: float, age: float = STALE) ->
 
 
 def _lone_blobs(root: Layout, paths: ModelLayout) -> Iterator[Freed]:
-    for prefix in files.list_folder(paths.blobs):
+    folders = (name for name in files.list_folder(paths.blobs) if stat.S_ISDIR(os.lstat(paths.blobs / name).st_mode))
+    for prefix in folders:
         for name in files.list_folder(paths.blobs / prefix):
             blob = paths.blobs / prefix / name
             with contextlib.suppress(FileNotFoundError):

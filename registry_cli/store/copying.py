@@ -6,22 +6,15 @@ import hashlib
 import os
 import queue
 import threading
-from collections.abc import Callable
 from typing import Any
 
 from ..errors import Conflict
+from ..progress import SILENT, Progress
 from . import files
 
 #: From this size on, hashing gets a thread of its own (hashlib and read/write both release the interpreter's lock).
 _THREADED = 8 << 20
 _QUEUED = 8
-
-#: Told how many more bytes are done.
-Progress = Callable[[int], None]
-
-
-def silent(_: int) -> None:
-    """A progress that nobody watches."""
 
 
 class _Hasher:
@@ -50,7 +43,7 @@ class _Hasher:
             self._thread.join()
 
 
-def pump(source: int, target: int | None, size: int, progress: Progress = silent) -> tuple[str, int]:
+def pump(source: int, target: int | None, size: int, progress: Progress = SILENT) -> tuple[str, int]:
     """Read ``source`` to its end, write it to ``target`` if there is one; its sha256 and size in bytes.
 
     ``size`` is what is expected: it only decides whether a thread is worth it.

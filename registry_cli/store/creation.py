@@ -18,7 +18,7 @@ _REGISTRY = """\
 # A model registry: one folder, no server. Made by `registry init`; edit it as you like.
 # The format is described in docs/format.md of the program.
 format: 1
-id: {id}
+id: '{id}'
 created: '{created}'
 
 # Who may write: 'private' (the owner) or 'group' (everyone in the Unix group of this folder).

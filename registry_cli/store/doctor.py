@@ -233,16 +233,17 @@ def _modes(root: Layout, settings: Settings) -> Iterator[Finding]:
     """Do the folders have the modes that the sharing needs?"""
     wanted = Modes.of(settings.shared)
     wrong = []
-    for folder in (root.models, *_model_folders(root)):
-        mode = stat.S_IMODE(os.lstat(folder).st_mode)
-        need = wanted.versions if folder.name == "versions" else wanted.folder
+    for path, need in _places(root, wanted):
+        mode, name = stat.S_IMODE(os.lstat(path).st_mode), path.relative_to(root.root)
         if settings.shared == "group" and mode & need != need:
-            wrong.append(f"{folder.relative_to(root.root)} has {mode:04o}, needs {need:04o}")
+            wrong.append(f"{name} has {mode:04o}, needs {need:04o}")
         elif mode & 0o002:
-            wrong.append(f"{folder.relative_to(root.root)} is writable for everyone ({mode:04o})")
+            wrong.append(f"{name} is writable for everyone ({mode:04o})")
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        advice = f"chmod {wanted.folder:04o} the folders, {wanted.versions:04o} each versions/"
+        advice = (
+            f"chmod {wanted.folder:04o} the folders, {wanted.versions:04o} each versions/, {wanted.file:04o} the files"
+        )
         yield Finding("sharing", "failed", f"shared: {settings.shared}, but {wrong[0]}{more}", advice)
     else:
         yield Finding("sharing", "ok", f"shared: {settings.shared}; the modes of {root.models.name}/ fit")
@@ -256,14 +257,19 @@ def _modes(root: Layout, settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _model_folders(root: Layout) -> Iterator[Path]:
+def _places(root: Layout, wanted: Modes) -> Iterator[tuple[Path, int]]:
+    """Everything that several people write to, and the mode that it needs."""
     from . import reader
 
+    yield root.root, 0  # everything in it is made when the registry is
+    yield root.models, wanted.folder
+    for group in sorted({root.group(name) for name in reader.model_names(root)}, key=lambda paths: paths.name):
+        yield group.root, wanted.folder
     for name in reader.model_names(root):
         paths = root.model(name)
-        yield paths.root
-        if paths.versions.is_dir():
-            yield paths.versions
+        needs = {paths.root: wanted.folder, **dict.fromkeys(paths.folders, wanted.folder)}
+        needs |= {paths.versions: wanted.versions, paths.lock: wanted.file, paths.history: wanted.file}
+        yield from ((path, need) for path, need in needs.items() if files.exists(path))
 
 
 def _room(root: Path) -> Iterator[Finding]:

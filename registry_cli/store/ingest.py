@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import Damaged, InvalidInput, Refused
+from ..progress import SILENT, Progress
 from ..records import FileEntry
 from . import copying, files, layout
-from .copying import Progress
 from .layout import ModelLayout
 from .modes import Modes
 from .sources import Source
@@ -81,12 +81,13 @@ class Intake:
     modes: Modes
     newest: Path | None = None
     how: str = "copy"
-    progress: Progress = copying.silent
+    progress: Progress = SILENT
 
 
 def fill(staging: Staging, sources: Sequence[Source], intake: Intake) -> None:
     """Bring ``sources`` into the staging folder, hashed, with their final modes, and on the disk."""
     _refuse_too_large(sources, intake)
+    intake.progress.expect(sum(source.size for source in sources))
     many = len(sources) > _MANY
     os.mkdir(staging.files, 0o700)
     folders = _make_folders(staging, sources)

@@ -1,7 +1,8 @@
 """The journal of a model: one JSON object a line, each bound to the one before by its hash.
 
 A line is the JSON text of an object whose last key is ``hash``: the sha256, in hex, of that same text without
-``,"hash":"…"``. ``prev`` is the hash of the line before (64 zeros in the first). What is no such line is skipped by
+``,"hash":"…"``. ``prev`` is the hash of the line before (64 zeros in the first), ``sealed`` that of the document
+that the event wrote. What is no such line is skipped by
 readers: a torn tail stays where it is, and the next line starts anew.
 
 The journal is derived: each event is also in the version folder or stage table that it changed.
@@ -13,11 +14,13 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..records import Event, JournalEntry
-from . import files
+from . import documents, files
+from .layout import ModelLayout
 
 GENESIS = "0" * 64
 _FIRST_BLOCK = 1 << 14
@@ -28,6 +31,8 @@ _TAIL = len(_HASH_KEY) + 64 + len(b'"}')
 def encode(entry: JournalEntry) -> bytes:
     """The line of ``entry``, without its newline; ``entry.hash`` is not used but computed."""
     body: dict[str, Any] = {"seq": entry.seq, "prev": entry.prev, "highest": entry.highest, "revision": entry.revision}
+    if entry.sealed:
+        body["sealed"] = entry.sealed
     body.update(entry.event.document())
     text = json.dumps(body, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode()
     return text[:-1] + _HASH_KEY + hashlib.sha256(text).hexdigest().encode() + b'"}'
@@ -44,16 +49,30 @@ def decode(line: bytes) -> JournalEntry | None:
     try:
         document = json.loads(body + b"}")
         place = {name: document.pop(name) for name in ("seq", "prev", "highest", "revision")}
-        return JournalEntry(hash=found, event=Event.parse(document), **place)
+        sealed = document.pop("sealed", "")
+        return JournalEntry(hash=found, event=Event.parse(document), sealed=sealed, **place)
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
-def following(last: JournalEntry | None, event: Event, highest: int, revision: int) -> JournalEntry:
+def following(last: JournalEntry | None, event: Event, highest: int, revision: int, sealed: str = "") -> JournalEntry:
     """The entry of ``event`` behind ``last``; its hash is set."""
     seq, prev = (last.seq + 1, last.hash) if last else (1, GENESIS)
-    entry = JournalEntry(seq, prev, "", highest, revision, event)
-    return JournalEntry(seq, prev, encode(entry)[-66:-2].decode(), highest, revision, event)
+    entry = JournalEntry(seq, prev, "", highest, revision, event, sealed)
+    return replace(entry, hash=encode(entry)[-66:-2].decode())
+
+
+def seal_of(paths: ModelLayout, event: Event) -> str:
+    """The sha256 of the document that ``event`` wrote, empty if it wrote none (or it is gone).
+
+    This is what binds a document, down to its last byte, to the chain: nothing else would tell that a metric in it
+    was changed, by a person or by a disk.
+    """
+    path = paths.document_of(event.action, event.version)
+    try:
+        return hashlib.sha256(files.read(path, documents.STORE_LIMIT, path.name)).hexdigest() if path else ""
+    except FileNotFoundError:
+        return ""
 
 
 def last_entry(path: Path) -> JournalEntry | None:

@@ -21,6 +21,9 @@ TEMPORARY = ".tmp-"
 TRASH = ".trash-"
 CLAIM = ".stages-"
 
+#: Actions that write ``annotations/N.yaml``.
+DESCRIBING = frozenset({"tagged", "annotated", "measured"})
+
 #: How many claims are kept behind the current revision.
 CLAIMS_KEPT = 8
 
@@ -123,6 +126,16 @@ class ModelLayout:
 
     def tombstone(self, number: int) -> Path:
         return self.tombstones / f"{number}.yaml"
+
+    def document_of(self, action: str, number: int | None) -> Path | None:
+        """The document that an event of this action writes besides the stage table: the journal keeps its sha256."""
+        if number is None:
+            return None
+        if action == "registered":
+            return self.version_document(number)
+        if action == "deleted":
+            return self.tombstone(number)
+        return self.annotation(number) if action in DESCRIBING else None
 
     def relative(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ..errors import Conflict, Damaged, InvalidInput, NotFound
+from ..progress import Progress
 from ..records import FileEntry, VersionRecord
 from . import copying, files, layout
-from .copying import Progress
 from .reader import ModelReader
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -72,6 +72,7 @@ def fetch(model: ModelReader, record: VersionRecord, target: Path, *, replace: b
     Raises :class:`Conflict` when ``target`` has something in it, unless ``replace``.
     """
     entries = model.manifest(record)
+    progress.expect(record.size)
     if files.exists(target) and not replace and (target.is_symlink() or not target.is_dir() or any(target.iterdir())):
         raise Conflict(f"'{target}' exists already", "name a new folder with -o, or say --force to replace it")
     target.parent.mkdir(parents=True, exist_ok=True)

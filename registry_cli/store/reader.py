@@ -113,11 +113,15 @@ class ModelReader:
         """Version ``number`` as it was registered."""
         what = f"{self.name}@{number}: {layout.VERSION}"
         try:
+            if self.paths.version(number).is_symlink():
+                raise Damaged(f"{self.name}@{number} is a symbolic link, which is never followed here")
             document = codec.load(self.paths.version_document(number), what)
         except FileNotFoundError:
             if self._has(number):
                 raise Damaged(f"{what} is missing", f"registry verify {self.name} tells more") from None
             raise NotFound(f"there is no version {self.name}@{number}", "it was removed meanwhile") from None
+        except NotADirectoryError:
+            raise Damaged(f"{self.name}@{number} is a file, where a folder should be") from None
         return codec.parse_version(document, self.name, number, what)
 
     def version(self, number: int, state: State) -> VersionRecord:
@@ -157,6 +161,8 @@ class ModelReader:
 
     def check_size(self, record: VersionRecord) -> None:
         """:class:`Damaged` unless the files of a version are as many, and as large together, as was sealed."""
+        if self.paths.files(record.number).is_symlink():
+            raise Damaged(f"the files of {record.ref} are a symbolic link, which is never followed here")
         count, size = measure(self.paths.files(record.number))
         if (count, size) != (record.files, record.size):
             raise Damaged(
@@ -272,18 +278,18 @@ def model_names(root: Layout) -> Iterator[str]:
 
 def _below(root: Layout, name: str) -> Iterator[ModelLayout]:
     paths = root.model(name)
-    if not _is_name(name) or paths.root.is_symlink() or not paths.root.is_dir():
+    if not is_name(name) or paths.root.is_symlink() or not paths.root.is_dir():
         return
     if files.exists(paths.model):
         yield paths
         return
     for child in sorted(files.list_folder(paths.root)):
         inner = root.model(f"{name}/{child}")
-        if _is_name(inner.name) and not inner.root.is_symlink() and files.exists(inner.model):
+        if is_name(inner.name) and not inner.root.is_symlink() and files.exists(inner.model):
             yield inner
 
 
-def _is_name(text: str) -> bool:
+def is_name(text: str) -> bool:
     try:
         return bool(names.model_name(text))
     except InvalidInput:

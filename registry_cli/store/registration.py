@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import Indeterminate, RegistryError
+from ..progress import SILENT, Progress
 from ..records import FileEntry, VersionRecord
 from . import copying, files, ingest, manifest
 from .creation import make_skeleton, remove_skeleton
@@ -31,7 +32,7 @@ class Wish:
     request_id: str
     if_changed: bool = False
     how: str = "copy"
-    progress: copying.Progress = copying.silent
+    progress: Progress = SILENT
 
 
 @dataclass(frozen=True)

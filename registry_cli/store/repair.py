@@ -2,167 +2,246 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import time
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import Damaged, RegistryError
 from ..records import Event, Freed, JournalEntry, StageTable
-from . import codec, collect, documents, files, journal, layout, reader
+from . import codec, collect, documents, files, journal, layout, reader, verify, verify_journal
 from .layout import Layout, ModelLayout
 from .modes import Modes
 from .reader import ModelReader, State
 from .writer import Writer
 
+_Events = Iterator[tuple[Event, int, int]]
 
-def mend(root: Layout, paths: ModelLayout, modes: Modes, *, dry_run: bool) -> Iterator[Freed]:
+
+def mend(root: Layout, paths: ModelLayout, modes: Modes, mark: Event, *, dry_run: bool) -> Iterator[Freed]:
     """Mend one model, under its lock; each thing done is told. With ``dry_run`` only told.
 
-    In this order: the stage table from its newest claim, the journal, the modes of sealed files, the links, what is
-    left over. What can't be mended safely stays for a person: ``verify`` keeps naming it.
+    In this order: the stage table from its newest claim, the journal, the claim from the stage table, the modes of
+    what is sealed, the links, what is left over. What can't be mended safely stays for a person: ``verify`` keeps
+    naming it. ``mark`` is the event that a journal gets some of whose lines are lost for good.
     """
-    yield from _mend_table(root, paths, modes, dry_run)
-    yield from _mend_journal(root, paths, modes, dry_run)
-    yield from _mend_modes(root, paths, modes, dry_run)
-    yield from _mend_links(root, paths, modes, dry_run)
-    for leftover in collect.garbage(root, paths, time.time()):
+    state, older = _state(paths)
+    each = _Mender(root, paths, modes, state.table, dry_run)
+    if older:
+        yield each.did(lambda: each.restore_table(state), each.table_words, paths.stages)
+    yield from each.journal(mark)
+    yield from each.claim()
+    yield from each.seals()
+    yield from each.links()
+    now = collect.server_time(paths.root)
+    for leftover in collect.garbage(root, paths, now, table=state.table):
         if not dry_run:
-            files.remove(root.root / leftover.path)
-        yield leftover
+            files.discard(root.root / leftover.path)
+        if dry_run or not files.exists(root.root / leftover.path):
+            yield leftover
 
 
-def _at(root: Layout, path: Path) -> str:
-    return str(path.relative_to(root.root))
-
-
-def _mend_table(root: Layout, paths: ModelLayout, modes: Modes, dry_run: bool) -> Iterator[Freed]:
-    """``stages.yaml`` that is missing, torn or older than a claim: take the newest claim that is whole."""
-    try:
-        known = codec.parse_table(codec.load(paths.stages, layout.STAGES), layout.STAGES)[0].revision
-    except (RegistryError, OSError):
-        known = -1
-    newest = _newest_claim(paths)
+def _state(paths: ModelLayout) -> tuple[State, bool]:
+    """The stage table that is right, and whether ``stages.yaml`` is missing, torn or older: then a claim has it."""
+    known: State | None = None
+    with contextlib.suppress(RegistryError, OSError):
+        known = State(*codec.parse_table(codec.load(paths.stages, layout.STAGES), layout.STAGES))
+    newest = max(_claims(paths), key=lambda state: state.table.revision, default=None)
     last = journal.last_entry(paths.history)
     told = last.revision if last else 0
-    if newest is None or newest.table.revision <= known or newest.table.revision < told:
-        if known < 0 or known < told:
-            raise Damaged(
-                f"{paths.name}: stages.yaml can't be restored: no claim is as new as the journal (revision {told})",
-                "restore stages.yaml from a backup",
-            )
-        return
-    if not dry_run:
-        if newest.redo:
-            files.replace(paths.root / newest.redo.path, documents.dumps(newest.redo.document), modes.file)
-        files.replace(paths.stages, documents.dumps(codec.table_document(newest.table)), modes.file)
-    yield Freed(f"stage table restored from the claim of revision {newest.table.revision}", _at(root, paths.stages))
+    if newest and newest.table.revision > (known.table.revision if known else -1):
+        known, older = newest, True
+    else:
+        older = False
+    if known is None or known.table.revision < told:
+        raise Damaged(
+            f"{paths.name}: stages.yaml can't be restored: no claim is as new as the journal (revision {told})",
+            "restore stages.yaml from a backup",
+        )
+    return known, older
 
 
-def _newest_claim(paths: ModelLayout) -> State | None:
-    found: list[State] = []
+def _claims(paths: ModelLayout) -> Iterator[State]:
+    """Every claim that is whole."""
     for name in files.list_folder(paths.root):
         revision = name.removeprefix(layout.CLAIM)
         if revision == name or not revision.isdigit():
             continue
-        try:
+        with contextlib.suppress(RegistryError, OSError):
             state = State(*codec.parse_table(codec.load(paths.root / name, name), name))
-        except (RegistryError, OSError):
-            continue
-        if state.table.revision == int(revision):
-            found.append(state)
-    return max(found, key=lambda state: state.table.revision, default=None)
+            if state.table.revision == int(revision):
+                yield state
 
 
-def _mend_journal(root: Layout, paths: ModelLayout, modes: Modes, dry_run: bool) -> Iterator[Freed]:
-    """A torn last line gets its newline; events that the versions and the claims carry are added, none is changed."""
-    yield from _end_torn_line(root, paths, dry_run)
-    known = {entry.event.id for entry in journal.oldest_first(paths.history)}
-    last = journal.last_entry(paths.history)
-    table = reader.read_state(paths).table
-    for event, highest, revision in _events(paths, table):
-        if event.id in known:
-            continue
-        entry = _behind(last, event, highest, revision)
-        if not dry_run:
-            journal.append(paths.history, entry, modes.file)
-        last = entry
-        yield Freed(f"journal: added '{event.action}' of {event.at}", _at(root, paths.history))
+class _Mender:
+    """What is done, or would be done, to one model whose stage table is ``table``."""
+
+    def __init__(self, root: Layout, paths: ModelLayout, modes: Modes, table: StageTable, dry_run: bool) -> None:
+        self.root, self.paths, self.modes, self.table, self.dry_run = root, paths, modes, table, dry_run
+        self.table_words = f"stage table restored from the claim of revision {table.revision}"
+
+    def did(self, deed: Callable[[], object], words: str, path: Path) -> Freed:
+        if not self.dry_run:
+            deed()
+        return Freed(words, str(path.relative_to(self.root.root)))
+
+    def restore_table(self, state: State) -> None:
+        if state.redo:
+            path = self.paths.root / state.redo.path
+            files.replace(path, documents.dumps(state.redo.document), self.modes.file)
+        files.replace(self.paths.stages, documents.dumps(codec.table_document(state.table)), self.modes.file)
+
+    def journal(self, mark: Event) -> Iterator[Freed]:
+        """A torn last line gets its newline; events that the versions and the claims carry are added, none is changed."""
+        path = self.paths.history
+        if _is_torn(path):
+            yield self.did(lambda: _end_line(path), "journal: ended its torn last line", path)
+        before, story = journal.last_entry(path), self._story()
+        last, told = before, {before.revision if before else 0}
+        for event, highest, revision in self._missing(before):
+            last = _behind(last, self.paths, event, highest, revision)
+            told.add(revision)
+            story.take(_line(last))
+            yield self.did(lambda entry=last: self._append(entry), _added(event), path)  # type: ignore[misc]
+        lost = any(revision not in told for revision in range(min(told) + 1, self.table.revision + 1))
+        if lost and (story.differences(self.table) or not verify_journal.is_told(self.table, story)):
+            snapshot = replace(mark, detail={**mark.detail, **_snapshot(self.table)})
+            highest = reader.highest(self.paths, self.table)
+            last = _behind(last, self.paths, snapshot, highest, self.table.revision)
+            words = "journal: lines are lost for good; added what the stage table is now"
+            yield self.did(lambda: self._append(last), words, path)
+
+    def _append(self, entry: JournalEntry) -> None:
+        journal.append(self.paths.history, entry, self.modes.file)
+
+    def _story(self) -> verify_journal.Story:
+        data = b""
+        with contextlib.suppress(FileNotFoundError):
+            data = self.paths.history.read_bytes()
+        story = verify_journal.replay(data, self.paths.name, verify.Findings(self.paths.name))
+        return story or verify_journal.Story()
+
+    def _missing(self, last: JournalEntry | None) -> _Events:
+        """Events that something on the disk carries and the journal does not tell, with the counters after them.
+
+        Versions and tombstones first. Of the claims only those behind the last line: an older one, told now, would
+        tell that a pointer went back.
+        """
+        known = {entry.event.id for entry in journal.oldest_first(self.paths.history)}
+        claims = sorted(self._later(last.revision if last else 0), key=lambda state: state.table.revision)
+        known |= {state.table.changed.id for state in claims if state.table.changed}
+        highest = 0
+        for number, event in self._carried():
+            highest = max(highest, number)
+            if event is not None and event.id not in known:
+                yield event, highest, 0
+        for state in claims:
+            if state.table.changed:
+                yield state.table.changed, highest, state.table.revision
+
+    def _later(self, revision: int) -> list[State]:
+        later = {state.table.revision: state for state in (*_claims(self.paths), State(self.table))}
+        return [state for at, state in later.items() if revision < at <= self.table.revision]
+
+    def _carried(self) -> Iterator[tuple[int, Event | None]]:
+        """The numbers of all versions, and the events that they or their tombstones carry; None for an unreadable one."""
+        model = ModelReader(self.paths)
+        for number in sorted({*model.numbers(self.table), *self.table.deleted}):
+            try:
+                if number not in self.table.deleted:
+                    yield number, model.sealed(number).event
+                    continue
+                tombstone = codec.load(self.paths.tombstone(number), "tombstone")
+                yield number, Event.parse(tombstone["version"]["event"])
+                yield number, Event.parse(tombstone["event"])
+            except (RegistryError, OSError, KeyError, TypeError):
+                yield number, None  # verify names what can't be read
+
+    def claim(self) -> Iterator[Freed]:
+        """The copy of the stage table in its claim, when the journal says that it is the table that is right."""
+        path, story = self.paths.claim(self.table.revision), self._story()
+        right = not story.differences(self.table) and verify_journal.is_told(self.table, story)
+        if (
+            not self.table.revision
+            or not right
+            or State(self.table) in [State(each.table) for each in _claims(self.paths)]
+        ):
+            return
+        data = documents.dumps(codec.table_document(self.table))
+        yield self.did(lambda: files.replace(path, data, self.modes.file), "claim made again from stages.yaml", path)
+
+    def seals(self) -> Iterator[Freed]:
+        for number in ModelReader(self.paths).numbers(self.table):
+            folder = self.paths.version(number)
+            if folder.is_symlink() or not folder.is_dir():
+                continue
+            for path in (folder, *sorted(folder.rglob("*"))):
+                mode = os.lstat(path).st_mode
+                if stat.S_ISLNK(mode) or not mode & 0o222:
+                    continue
+                sealed = self.modes.sealed_folder if stat.S_ISDIR(mode) else self.modes.sealed_file
+                with contextlib.suppress(PermissionError):  # a teammate's: its owner can
+                    yield self.did(lambda: os.chmod(path, sealed), "made read-only again", path)  # noqa: B023 - done at once
+
+    def links(self) -> Iterator[Freed]:
+        folder, stages = self.paths.links, self.table.stages
+        wanted = {stage: f"../versions/{number}" for stage, number in stages.items()}
+        here = {name: _target(folder / name) for name in files.list_folder(folder) if not name.startswith(".")}
+        wrong = sorted(name for name in here.keys() | wanted.keys() if here.get(name) != wanted.get(name))
+        if wrong and not self.dry_run:
+            Writer(self.paths, self.modes, self.table, None, 0).refresh_links()
+        for name in wrong:
+            if self.dry_run or _target(folder / name) == wanted.get(name, ""):
+                yield Freed("link set right", str((folder / name).relative_to(self.root.root)))
 
 
-def _behind(last: JournalEntry | None, event: Event, highest: int, revision: int) -> JournalEntry:
+def _behind(last: JournalEntry | None, paths: ModelLayout, event: Event, highest: int, revision: int) -> JournalEntry:
     """An entry that never lets the counters of the journal go back."""
     if last:
         highest, revision = max(highest, last.highest), max(revision, last.revision)
-    return journal.following(last, event, highest, revision)
+    return journal.following(last, event, highest, revision, journal.seal_of(paths, event))
 
 
-def _end_torn_line(root: Layout, paths: ModelLayout, dry_run: bool) -> Iterator[Freed]:
+def _line(entry: JournalEntry) -> dict[str, object]:
+    """An entry as the verifier reads it."""
+    return {"highest": entry.highest, "revision": entry.revision, "sealed": entry.sealed, **entry.event.document()}
+
+
+def _added(event: Event) -> str:
+    return f"journal: added '{event.action}' of {event.at}"
+
+
+def _snapshot(table: StageTable) -> dict[str, object]:
+    return {
+        "stages": dict(table.stages),
+        "aliases": dict(table.aliases),
+        "archived": str(table.archived),
+        "deleted": str(table.deleted),
+    }
+
+
+def _is_torn(path: Path) -> bool:
     try:
-        descriptor = os.open(paths.history, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with files.opened(path, path.name) as descriptor:
+            end = os.lseek(descriptor, 0, os.SEEK_END)
+            return bool(end) and os.pread(descriptor, 1, end - 1) != b"\n"
     except FileNotFoundError:
-        return
+        return False
+
+
+def _end_line(path: Path) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        end = os.lseek(descriptor, 0, os.SEEK_END)
-        if end and os.pread(descriptor, 1, end - 1) != b"\n":
-            if not dry_run:
-                files.write_all(descriptor, b"\n")
-                os.fsync(descriptor)
-            yield Freed("journal: ended its torn last line", _at(root, paths.history))
+        files.write_all(descriptor, b"\n")
+        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _events(paths: ModelLayout, table: StageTable) -> Iterator[tuple[Event, int, int]]:
-    """Every event that something on the disk carries, with the counters after it: versions, tombstones, claims."""
-    model = ModelReader(paths)
-    highest = 0
-    for number in sorted({*model.numbers(table), *table.deleted}):
-        highest = max(highest, number)
-        event = _sealed_event(model, number, number in table.deleted)
-        if event is not None:
-            yield event, highest, 0
-    for revision in range(max(1, table.revision - layout.CLAIMS_KEPT), table.revision):
-        try:
-            claim, _ = codec.parse_table(codec.load(paths.claim(revision), layout.CLAIM), layout.CLAIM)
-        except (RegistryError, OSError):
-            continue
-        if claim.changed is not None:
-            yield claim.changed, highest, revision
-    if table.changed is not None:
-        yield table.changed, highest, table.revision
-
-
-def _sealed_event(model: ModelReader, number: int, deleted: bool) -> Event | None:
-    try:
-        if not deleted:
-            return model.sealed(number).event
-        document = codec.load(model.paths.tombstone(number), "tombstone")["version"]
-        return Event.parse(document["event"])
-    except (RegistryError, OSError, KeyError, TypeError):
-        return None  # verify names what can't be read
-
-
-def _mend_modes(root: Layout, paths: ModelLayout, modes: Modes, dry_run: bool) -> Iterator[Freed]:
-    model = ModelReader(paths)
-    for number in model.numbers(model.state().table):
-        for path in sorted(paths.files(number).rglob("*")):
-            if path.is_file() and not path.is_symlink() and path.stat().st_mode & 0o222:
-                if not dry_run:
-                    path.chmod(modes.sealed_file)
-                yield Freed("made read-only again", _at(root, path))
-
-
-def _mend_links(root: Layout, paths: ModelLayout, modes: Modes, dry_run: bool) -> Iterator[Freed]:
-    table = reader.read_state(paths).table
-    wanted = {stage: f"../versions/{number}" for stage, number in table.stages.items()}
-    here = {name: _target(paths.links / name) for name in files.list_folder(paths.links) if not name.startswith(".")}
-    wrong = sorted(name for name in here.keys() | wanted.keys() if here.get(name) != wanted.get(name))
-    if wrong and not dry_run:
-        Writer(paths, modes, table, None, 0).refresh_links()
-    for name in wrong:
-        yield Freed("link set right", _at(root, paths.links / name))
-
-
 def _target(path: Path) -> str:
-    return os.readlink(path) if path.is_symlink() else "no link"
+    """Where a link leads; empty when there is nothing by that name."""
+    if path.is_symlink():
+        return os.readlink(path)
+    return "no link" if files.exists(path) else ""

@@ -11,23 +11,19 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ..errors import RegistryError, explain
-from ..records import Problem, StageTable, Verification, VersionRecord
-from . import codec, layout, reader
+from ..progress import Progress
+from ..records import Problem, Verification, VersionRecord
+from . import codec, files, layout, reader
 from .layout import Layout, ModelLayout
-from .verify_journal import check_journal
-
-Progress = Callable[[int], None]
+from .verify_records import check_records, walk, words
 
 _LINE = re.compile(rb"([0-9a-f]{64})  ([^\\\x00-\x1f\x7f]+)\Z")
 _BLOCK = 1 << 20
-#: How long a staging folder may stand before it is called left over, in seconds.
-_FRESH = 24 * 3600.0
 
 
 @dataclass
@@ -59,64 +55,45 @@ def verify(root: Layout, names: Iterable[str], *, quick: bool, progress: Progres
     )
 
 
+def lost_models(root: Layout) -> Iterator[str]:
+    """The names of folders that hold versions but no ``model.yaml``: nobody sees such a model, and that is damage."""
+    for name in sorted(files.list_folder(root.models)):
+        folder = root.model(name).root
+        inside = sorted(files.list_folder(folder)) if folder.is_dir() and not folder.is_symlink() else []
+        for paths in (root.model(name), *(root.model(f"{name}/{child}") for child in inside)):
+            if not reader.is_name(paths.name) or paths.versions.is_symlink() or not paths.versions.is_dir():
+                continue
+            held = any(layout.version_of(each) for each in files.list_folder(paths.versions))
+            if held and not files.exists(paths.model):
+                yield paths.name
+
+
 def check_model(paths: ModelLayout, quick: bool, progress: Progress, workers: int) -> Findings:
     """Everything about one model. A version that is taken away while we look is no problem."""
     found = Findings(paths.name)
-    try:
-        codec.load(paths.model, f"{paths.name}: model.yaml")
-    except (RegistryError, OSError) as error:
-        found.error("document", paths.name, _words(error))
-    try:
-        table = reader.read_state(paths).table
-    except RegistryError as error:
-        found.error("document", f"{paths.name}/{layout.STAGES}", str(error), repair=True)
+    listed = check_records(paths, found)
+    if listed is None:
         return found
-    listed = _check_names(paths, table, found)
+    versions = Findings(paths.name)
     jobs: list[_File] = []
     for number in listed:
-        jobs += _check_version(paths, number, found)
+        try:
+            jobs += _check_version(paths, number, versions)
+        except FileNotFoundError as error:
+            versions.error("missing-file", f"{paths.name}@{number}", words(error))
     if not quick:
-        _check_digests(jobs, found, progress, workers)
-    _check_pointers(paths, table, listed, found)
-    _check_annotations(paths, table, listed, found)
-    check_journal(paths, table, listed, found)
-    _check_links(paths, table, found)
-    _check_blobs(paths, found)
+        _check_digests(jobs, versions, progress, workers)
+    gone = _deleted_now(paths) if versions.problems else frozenset()
+    found.problems += [problem for problem in versions.problems if problem.where not in gone]
+    found.versions, found.files, found.size = versions.versions, versions.files, versions.size
     return found
 
 
-def _check_names(paths: ModelLayout, table: StageTable, found: Findings) -> list[int]:
-    """The numbers of the versions that are here, in order; every other name in ``versions/`` is told."""
-    numbers = []
-    for name in sorted(os.listdir(paths.versions)) if paths.versions.is_dir() else ():
-        where = f"{paths.name}/versions/{name}"
-        number = layout.version_of(name)
-        if number is not None and number in table.deleted:
-            found.warning("leftover", where, "the folder of a deleted version; registry gc removes it", repair=True)
-        elif number is not None:
-            numbers.append(number)
-        elif name.startswith(layout.TRASH):
-            found.warning("leftover", where, "what is left of a deleted version; registry gc removes it", repair=True)
-        elif name.startswith(layout.TEMPORARY):
-            if _age(paths.versions / name) > _FRESH:
-                found.warning(
-                    "leftover", where, "a staging folder nobody works on; registry gc removes it", repair=True
-                )
-        else:
-            found.warning("unknown-name", where, "not a name that the registry gives; it is ignored")
-    for number in table.deleted:
-        if not paths.tombstone(number).is_file():
-            found.error("tombstone", f"{paths.name}@{number}", "deleted, but its tombstone is missing")
-    return sorted(numbers)
-
-
-def _age(path: Path) -> float:
-    import time
-
+def _deleted_now(paths: ModelLayout) -> frozenset[str]:
     try:
-        return time.time() - path.lstat().st_mtime
-    except OSError:
-        return 0.0
+        return frozenset(f"{paths.name}@{number}" for number in reader.read_state(paths).table.deleted)
+    except (RegistryError, OSError):
+        return frozenset()
 
 
 @dataclass(frozen=True)
@@ -128,6 +105,7 @@ class _File:
     path: Path
     sha256: str
     inode: tuple[int, int]
+    size: int
 
 
 def _check_version(paths: ModelLayout, number: int, found: Findings) -> list[_File]:
@@ -137,11 +115,15 @@ def _check_version(paths: ModelLayout, number: int, found: Findings) -> list[_Fi
     if paths.version(number).is_symlink() or not paths.version(number).is_dir():
         found.error("version-folder", ref, "is a link or a file, not a folder")
         return []
+    if paths.files(number).is_symlink():
+        found.error("version-folder", ref, f"{layout.FILES}/ is a link: what it leads to was never stored here")
+        return []
+    _check_sealed(paths, number, found)
     record = _record(paths, number, found)
     listed = _manifest(paths, number, record, found)
     if listed is None:
         return []
-    here = dict(_walk(paths.files(number)))
+    here = dict(walk(paths.files(number)))
     for name in sorted(here.keys() - listed.keys()):
         found.error("extra-file", ref, f"'{name}' is not in the manifest")
     jobs = []
@@ -156,9 +138,27 @@ def _check_version(paths: ModelLayout, number: int, found: Findings) -> list[_Fi
             found.size += status.st_size
             if status.st_mode & 0o222:
                 found.warning("mode", ref, f"'{name}' is writable", repair=True)
-            jobs.append(_File(ref, name, paths.files(number) / name, sha256, (status.st_dev, status.st_ino)))
+            jobs.append(
+                _File(ref, name, paths.files(number) / name, sha256, (status.st_dev, status.st_ino), status.st_size)
+            )
     _check_size(record, here, found)
     return jobs
+
+
+def _check_sealed(paths: ModelLayout, number: int, found: Findings) -> None:
+    """Nothing around the files is writable: the folders, the manifest, the document."""
+    folder = paths.version(number)
+    below = (Path(path) for path, _, _ in os.walk(paths.files(number)))
+    for path in (folder, paths.version_document(number), paths.manifest(number), *below):
+        try:
+            mode = os.lstat(path).st_mode
+        except FileNotFoundError:
+            continue  # told elsewhere
+        if mode & 0o222 and not stat.S_ISLNK(mode):
+            name = path.relative_to(folder).as_posix()
+            found.warning(
+                "mode", f"{paths.name}@{number}", f"{'its folder' if name == '.' else name} is writable", repair=True
+            )
 
 
 def _check_size(record: VersionRecord | None, here: dict[str, os.stat_result], found: Findings) -> None:
@@ -180,7 +180,7 @@ def _record(paths: ModelLayout, number: int, found: Findings) -> VersionRecord |
         what = f"{ref}: {layout.VERSION}"
         return codec.parse_version(codec.load(paths.version_document(number), what), paths.name, number, what)
     except (RegistryError, OSError) as error:
-        found.error("document", ref, _words(error))
+        found.error("document", ref, words(error))
         return None
 
 
@@ -223,27 +223,12 @@ def _read(path: Path) -> bytes:
         return stream.read()
 
 
-def _walk(root: Path, prefix: str = "") -> Iterator[tuple[str, os.stat_result]]:
-    """Everything below ``root`` that is no folder, by its path with slashes."""
-    pending = [(root, prefix)]
-    while pending:
-        folder, name = pending.pop()
-        try:
-            entries = list(os.scandir(folder))
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                pending.append((Path(entry.path), f"{name}{entry.name}/"))
-            else:
-                yield f"{name}{entry.name}", entry.stat(follow_symlinks=False)
-
-
 def _check_digests(jobs: list[_File], found: Findings, progress: Progress, workers: int) -> None:
     """Hash every file once, however many versions share it; several at a time."""
     from concurrent.futures import ThreadPoolExecutor
 
     unique = {job.inode: job for job in jobs}
+    progress.expect(sum(job.size for job in unique.values()))
     with ThreadPoolExecutor(workers, thread_name_prefix="registry-verify") as pool:
         digests = dict(zip(unique, pool.map(lambda job: _hash(job.path, progress), unique.values()), strict=True))
     for job in jobs:
@@ -267,65 +252,3 @@ def _hash(path: Path, progress: Progress) -> str:
     except OSError as error:
         return f"!{explain(error)}"
     return hasher.hexdigest()
-
-
-def _check_pointers(paths: ModelLayout, table: StageTable, listed: list[int], found: Findings) -> None:
-    here = set(listed)
-    for kind, pointers in (("stage", table.stages), ("alias", table.aliases)):
-        for name, number in pointers.items():
-            if number not in here:
-                found.error("pointer", paths.name, f"{kind} {name} points to version {number}, which is not here")
-            elif number in table.archived:
-                found.error("pointer", paths.name, f"{kind} {name} points to version {number}, which is archived")
-    for number in table.archived:
-        if number not in here:
-            found.error("missing-version", f"{paths.name}@{number}", "archived, but its folder is gone")
-
-
-def _check_annotations(paths: ModelLayout, table: StageTable, listed: list[int], found: Findings) -> None:
-    """What was said of each version can be read, and belongs to one."""
-    for name in sorted(os.listdir(paths.annotations)) if paths.annotations.is_dir() else ():
-        number = layout.version_of(name.removesuffix(".yaml"))
-        if number is None or number in table.deleted:
-            continue
-        if number not in listed:
-            found.warning("annotation", paths.name, f"annotations/{name} belongs to no version")
-        _check_document(paths.annotations / name, f"{paths.name}: annotations/{name}", found)
-
-
-def _check_document(path: Path, what: str, found: Findings) -> None:
-    try:
-        codec.load(path, what)
-    except (RegistryError, OSError) as error:
-        found.error("document", found.model, _words(error))
-
-
-def _check_links(paths: ModelLayout, table: StageTable, found: Findings) -> None:
-    """The links in ``stages/``: derived, but people and programs without this tool follow them."""
-    here: dict[str, str] = {}
-    if paths.links.is_dir():
-        for path in paths.links.iterdir():
-            if not path.name.startswith("."):
-                here[path.name] = os.readlink(path) if path.is_symlink() else "no link"
-    wanted = {stage: f"../versions/{number}" for stage, number in table.stages.items()}
-    for name in sorted(here.keys() | wanted.keys()):
-        if here.get(name) != wanted.get(name):
-            found.warning(
-                "link", f"{paths.name}/stages/{name}", "the link does not lead where stages.yaml says", repair=True
-            )
-
-
-def _check_blobs(paths: ModelLayout, found: Findings) -> None:
-    if not paths.blobs.is_dir():
-        return
-    for name, status in _walk(paths.blobs):
-        prefix, _, digest = name.partition("/")
-        where = f"{paths.name}/blobs/{name}"
-        if not (layout.is_digest(digest) and digest.startswith(prefix)) or not stat.S_ISREG(status.st_mode):
-            found.warning("unknown-name", where, "not a name that the registry gives; it is ignored")
-        elif status.st_nlink == 1:
-            found.warning("leftover", where, "no version uses this blob; registry gc removes it", repair=True)
-
-
-def _words(error: Any) -> str:
-    return explain(error) if isinstance(error, OSError) else str(error)

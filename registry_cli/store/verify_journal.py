@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput, RegistryError
 from ..numbers import Numbers
 from ..records import StageTable
-from . import codec
+from . import codec, layout
 from .layout import ModelLayout
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ class Story:
     deleted: set[int] = field(default_factory=set)
     registered: dict[int, str] = field(default_factory=dict)
     ids: dict[str, int] = field(default_factory=dict)
+    sealed: dict[str, str] = field(default_factory=dict)
+    newest: dict[str, Any] = field(default_factory=dict)
+    rebuilt: bool = False
     revision: int = 0
     highest: int = 0
 
@@ -37,8 +42,12 @@ class Story:
         action, version = line.get("action"), line.get("version")
         after = line.get("after")
         pointers, name = (self.aliases, "alias") if action in ("aliased", "unaliased") else (self.stages, "stage")
+        if isinstance(version, int) and (document := self._document(action, version)):
+            self.sealed[document] = str(line.get("sealed", ""))
         if action == "registered":
             self.registered[int(version or 0)] = str(line.get("id"))
+        elif action == "repaired":
+            self._start_anew(line)
         elif action == "deleted":
             self.deleted.add(int(version or 0))
             self.archived = self.archived - Numbers.of([int(version or 0)])
@@ -51,26 +60,84 @@ class Story:
             if after is not None:
                 pointers[line[name]] = after
             self.archived = self.archived | Numbers.parse(str(line.get("archived", "")))
+        if line["revision"] > self.revision:
+            self.newest = line
         self.revision, self.highest = line["revision"], line["highest"]
 
+    def _document(self, action: object, version: int) -> str:
+        """The document whose sha256 a line of this action carries."""
+        if action == "registered":
+            return f"versions/{version}/version.yaml"
+        if action == "deleted":
+            return f"tombstones/{version}.yaml"
+        return f"annotations/{version}.yaml" if action in layout.DESCRIBING else ""
 
-def check_journal(paths: ModelLayout, table: StageTable, listed: list[int], found: Findings) -> None:
-    """The chain of hashes, then the story against the stage table and the versions."""
+    def _start_anew(self, line: dict[str, Any]) -> None:
+        """A repair says what the stage table was, because the lines that led there are lost."""
+        self.stages, self.aliases = dict(line["stages"]), dict(line["aliases"])
+        self.archived = Numbers.parse(line["archived"])
+        self.deleted = set(Numbers.parse(line["deleted"]))
+        self.rebuilt = True
+
+    def differences(self, table: StageTable) -> dict[str, tuple[str, str]]:
+        """What of the stage table is not what the journal tells: here, and there."""
+        told = {
+            "stages": (dict(table.stages), self.stages),
+            "aliases": (dict(table.aliases), self.aliases),
+            "archived": (str(table.archived), str(self.archived)),
+            "deleted": (str(table.deleted), str(Numbers.of(self.deleted))),
+        }
+        return {key: (str(here or "none"), str(told or "none")) for key, (here, told) in told.items() if here != told}
+
+
+def check_journal(paths: ModelLayout, table: StageTable, listed: list[int], found: Findings) -> int:
+    """The chain of hashes, then the story against the stage table and the versions; the revision it knows."""
     try:
-        data = paths.history.read_bytes()
+        data = _read(paths.history)
     except FileNotFoundError:
         if listed or table.revision:
             found.error("journal-missing", paths.name, "history.jsonl is missing", repair=True)
-        return
+        return 0
     except OSError as error:
         found.error("journal-missing", paths.name, f"history.jsonl can't be read: {error.strerror}")
-        return
-    story = _replay(data, paths.name, found)
-    if story is not None:
-        _compare(paths, table, listed, story, found)
+        return 0
+    story = replay(data, paths.name, found)
+    if story is None:
+        return 0
+    _compare(paths, table, listed, story, found)
+    _check_documents(paths, table, listed, story, found)
+    return story.revision
 
 
-def _replay(data: bytes, name: str, found: Findings) -> Story | None:
+def _read(path: Path) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as stream:
+        return stream.read()
+
+
+def _check_documents(paths: ModelLayout, table: StageTable, listed: list[int], story: Story, found: Findings) -> None:
+    """Every document is, byte for byte, what its event wrote; none was written by no event."""
+    pending = table.changed if story.revision < table.revision else None
+    documents = [paths.version_document(number) for number in listed]
+    documents += [paths.annotation(number) for number in listed]
+    documents += [paths.tombstone(number) for number in table.deleted]
+    for path in documents:
+        name = paths.relative(path)
+        if pending and path == paths.document_of(pending.action, pending.version):
+            continue  # on its way: the next writer tells the journal
+        try:
+            here = hashlib.sha256(_read(path)).hexdigest()
+        except OSError:
+            here = ""
+        told = story.sealed.get(name, "")
+        if told and here != told and (here or name.startswith("annotations/")):
+            problem = "is not what was recorded" if here else "is missing"
+            found.error("changed-document", paths.name, f"{name} {problem}")
+        elif here and not told and not story.rebuilt and path.parent == paths.annotations:
+            found.error("changed-document", paths.name, f"{name} was written by no change that is recorded")
+
+
+def replay(data: bytes, name: str, found: Findings) -> Story | None:
     story, prev, seq = Story(), "0" * 64, 0
     lines = data.split(b"\n")
     for number, raw in enumerate(lines, 1):
@@ -138,21 +205,19 @@ def _compare(paths: ModelLayout, table: StageTable, listed: list[int], story: St
 
 
 def _compare_table(name: str, table: StageTable, story: Story, found: Findings) -> None:
-    told = {
-        "stages": (dict(table.stages), story.stages),
-        "aliases": (dict(table.aliases), story.aliases),
-        "archived": (str(table.archived), str(story.archived)),
-        "deleted": (str(table.deleted), str(Numbers.of(story.deleted))),
-    }
-    for key, (here, journal) in told.items():
-        if here != journal:
-            found.error(
-                "pointer-journal",
-                name,
-                f"{key} in stages.yaml ({here or 'none'}) are not what the journal tells ({journal or 'none'})",
-            )
-    if table.changed and table.changed.id not in story.ids:
-        found.error("pointer-journal", name, "the newest change in stages.yaml is not in the journal")
+    for key, (here, told) in story.differences(table).items():
+        found.error("pointer-journal", name, f"{key} in stages.yaml ({here}) are not what the journal tells ({told})")
+    if table.revision and not is_told(table, story):
+        found.error("pointer-journal", name, "the newest change in stages.yaml is not the one in the journal")
+
+
+def is_told(table: StageTable, story: Story) -> bool:
+    """Whether the newest event of the table is, in full, the one that the journal has for its revision."""
+    place = ("seq", "prev", "highest", "revision", "sealed", "hash")
+    line = {key: value for key, value in story.newest.items() if key not in place}
+    if story.rebuilt and line.get("action") == "repaired":
+        return True
+    return table.changed is not None and table.changed.document() == line
 
 
 def _sealed_id(paths: ModelLayout, number: int) -> str | None:

@@ -94,7 +94,7 @@ class Writer:
     def _append(self, event: Event | None, highest: int, revision: int) -> None:
         if event is None:
             raise Damaged(f"{self.paths.name}: a change without an event", "registry verify tells more")
-        entry = journal.following(self.last, event, highest, revision)
+        entry = journal.following(self.last, event, highest, revision, journal.seal_of(self.paths, event))
         journal.append(self.paths.history, entry, self.modes.file)
         self.last = entry
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
+from ..progress import SILENT, Progress
 from ..records import Finding, Freed, Verification
 from ..store import collect, files, locking
-from ..store.copying import Progress, silent
 from ..store.layout import ModelLayout
 from .base import RegistryBase
 
@@ -19,7 +19,7 @@ class Keeping(RegistryBase):
     """``verify`` only looks; ``repair`` and ``gc`` change what is derived or left over, never an artifact."""
 
     def verify(
-        self, models: Iterable[str] | None = None, *, quick: bool = False, progress: Progress = silent
+        self, models: Iterable[str] | None = None, *, quick: bool = False, progress: Progress = SILENT
     ) -> Verification:
         """Check models (all by default) in both directions; ``quick`` leaves out the digests.
 
@@ -28,7 +28,8 @@ class Keeping(RegistryBase):
         """
         from ..store import verify
 
-        chosen = self.model_names() if models is None else [self._model(name).name for name in models]
+        every = models is None
+        chosen = sorted([*self.model_names(), *verify.lost_models(self._layout)]) if every else self._named(models)
         return verify.verify(self._layout, chosen, quick=quick, progress=progress, workers=WORKERS)
 
     def repair(self, models: Iterable[str] | None = None, *, dry_run: bool = False) -> list[Freed]:
@@ -41,7 +42,8 @@ class Keeping(RegistryBase):
         done: list[Freed] = []
         for paths in self._chosen(models):
             with self._locked(paths):
-                done += repair.mend(self._layout, paths, self._modes, dry_run=dry_run)
+                mark = self._event("repaired", None, None)
+                done += repair.mend(self._layout, paths, self._modes, mark, dry_run=dry_run)
         return done
 
     def gc(
@@ -55,7 +57,7 @@ class Keeping(RegistryBase):
                 found = list(collect.garbage(self._layout, paths, now, age))
             for leftover in found if not dry_run else ():
                 files.discard(self.root / leftover.path)
-            done += found
+            done += [each for each in found if dry_run or not files.exists(self.root / each.path)]
         return done
 
     def doctor(self) -> list[Finding]:
@@ -65,8 +67,11 @@ class Keeping(RegistryBase):
         return list(doctor.examine(self._layout, self.settings))
 
     def _chosen(self, models: Iterable[str] | None) -> list[ModelLayout]:
-        chosen = self.model_names() if models is None else [self._model(name).name for name in models]
+        chosen = self.model_names() if models is None else self._named(models)
         return [self._layout.model(name) for name in chosen]
+
+    def _named(self, models: Iterable[str] | None) -> list[str]:
+        return [self._model(name).name for name in models or ()]
 
     def _locked(self, paths: ModelLayout) -> AbstractContextManager[None]:
         return locking.exclusive(paths.lock, paths.name, self._modes.file, self._lock_timeout, self._on_wait)

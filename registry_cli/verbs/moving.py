@@ -136,11 +136,21 @@ class Moving(RegistryBase):
             table = rules.set_alias(writer.table, reference.model, alias, number)
             return self._point(writer, table, "aliased", alias, number, request_id, dry_run)
 
-    def remove_alias(self, name: str, alias: str, *, dry_run: bool = False, request_id: str | None = None) -> Moved:
+    def remove_alias(
+        self,
+        name: str,
+        alias: str,
+        *,
+        expect: Expected = ANY,
+        dry_run: bool = False,
+        request_id: str | None = None,
+    ) -> Moved:
         """Take ``alias`` away. Raises :class:`NotFound` when the model has none of that name."""
         with self._writing(name) as writer:
             if done := self._moved_before(writer, request_id, "unaliased", alias):
                 return done
+            if not isinstance(expect, Unset):
+                rules.check_expected(writer.table.aliases, alias, name, expect)
             if alias not in writer.table.aliases:
                 raise NotFound(f"{name} has no alias '{alias}'", f"registry alias {name} lists them")
             table = rules.remove_alias(writer.table, alias)

@@ -5,18 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 from ..errors import InvalidInput, NotFound
 from ..lifecycle import stages as rules
 from ..names import Reference, model_name
-from ..records import FileEntry, JournalEntry, ModelRecord, RegistryRecord, VersionRecord
+from ..progress import SILENT, Progress
+from ..records import Artifact, FileEntry, JournalEntry, ModelRecord, RegistryRecord, VersionRecord
 from ..store import codec, layout, reader
 from ..store.layout import Layout
 from ..store.reader import ModelReader, State
 
 #: The environment variable that names the registry, when no folder is given.
 HOME_VARIABLE = "REGISTRY_HOME"
+
+
+class Sink(Protocol):
+    """Whatever bytes can be written to: a binary file, a socket's file, a buffer."""
+
+    def write(self, block: bytes, /) -> object: ...
 
 
 def find_root(start: str | os.PathLike[str] | None = None, home: str | None = None) -> Path:
@@ -96,12 +103,12 @@ class RegistryReader:
         """One model. Raises :class:`NotFound`."""
         return self._model(name).record()
 
-    def versions(self, name: str, *, archived: bool = False) -> list[VersionRecord]:
-        """The versions of a model, the newest first; the archived ones too if asked for."""
+    def versions(self, name: str, *, archived: bool = False, limit: int | None = None) -> list[VersionRecord]:
+        """The versions of a model, the newest first, at most ``limit``; the archived ones too if asked for."""
         model = self._model(name)
         state = model.state()
         numbers = [n for n in model.numbers(state.table) if archived or n not in state.table.archived]
-        return [model.version(number, state) for number in reversed(numbers)]
+        return [model.version(number, state) for number in numbers[::-1][:limit]]
 
     def version(self, ref: str | Reference) -> VersionRecord:
         """The version that ``ref`` means; ``churn`` alone means ``churn@latest``.
@@ -111,10 +118,15 @@ class RegistryReader:
         model, state, number = self._resolved(ref)
         return model.version(number, state)
 
+    def artifact(self, ref: str | Reference) -> Artifact:
+        """A version with its folder and its files. :class:`Damaged` when its manifest is not the one that was sealed."""
+        model, state, number = self._resolved(ref)
+        record = model.version(number, state)
+        return Artifact(record, model.paths.files(number), model.manifest(record))
+
     def files(self, ref: str | Reference) -> tuple[FileEntry, ...]:
         """The files of a version and their sha256."""
-        model, state, number = self._resolved(ref)
-        return model.manifest(model.version(number, state))
+        return self.artifact(ref).files
 
     def path(self, ref: str | Reference, file: str | None = None) -> Path:
         """Where the artifact lies, to be used in place: its folder, or one ``file`` in it.
@@ -145,24 +157,28 @@ class RegistryReader:
         return record
 
     def fetch(
-        self, ref: str | Reference, target: str | os.PathLike[str], *, replace: bool = False, progress: object = None
+        self,
+        ref: str | Reference,
+        target: str | os.PathLike[str],
+        *,
+        replace: bool = False,
+        progress: Progress = SILENT,
     ) -> VersionRecord:
         """Copy a version to the new folder ``target``, each byte checked on the way; it appears whole or not at all.
 
         Raises :class:`Conflict` when ``target`` is there already and ``replace`` is not set.
         """
-        from ..store import copying, outgoing
+        from ..store import outgoing
 
         model, state, number = self._resolved(ref)
         record = model.version(number, state)
         destination = Path(target).absolute()
         if destination.resolve().is_relative_to(self.root.resolve() / layout.MODELS):
             raise InvalidInput(f"'{target}' is inside the registry", "name a folder outside of it")
-        watch = progress if callable(progress) else copying.silent
-        outgoing.fetch(model, record, destination, replace=replace, progress=watch)
+        outgoing.fetch(model, record, destination, replace=replace, progress=progress)
         return record
 
-    def cat(self, ref: str | Reference, file: str | None, stream: BinaryIO) -> None:
+    def cat(self, ref: str | Reference, file: str | None, stream: Sink) -> None:
         """Write one file of a version to ``stream``. Raises :class:`Damaged` at the end if it is not what was stored."""
         from ..store import outgoing
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from .. import names, values
 from ..lifecycle import stages as rules
+from ..progress import SILENT, Progress
 from ..records import Event, Registered, VersionRecord
 from ..store import creation, files
 from ..store.layout import ModelLayout
 from .moving import Moving
 
 if TYPE_CHECKING:
-    from ..store.copying import Progress
     from ..store.registration import Outcome
 
 
@@ -38,7 +38,7 @@ class Registering(Moving):
         how: str = "copy",
         stdin_name: str | None = None,
         request_id: str | None = None,
-        progress: Progress | None = None,
+        progress: Progress = SILENT,
     ) -> Registered:
         """Store files as the next version of model ``name``, which is made if it isn't there.
 
@@ -50,7 +50,7 @@ class Registering(Moving):
         Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Refused` or :class:`Conflict` with nothing written;
         :class:`Indeterminate` when the version is there, or may be.
         """
-        from ..store import copying, registration, sources
+        from ..store import registration, sources
 
         names.model_name(name)
         self._check_pointers(stage, alias)
@@ -73,7 +73,7 @@ class Registering(Moving):
                 event.id,
                 if_changed,
                 how,
-                progress or copying.silent,
+                progress,
             )
             locked: registration.Locked = lambda: self._writing(name, create=True)  # noqa: E731
             outcome = registration.register(self._layout, layout, self._modes, wish, locked)

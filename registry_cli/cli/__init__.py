@@ -1,0 +1,3 @@
+"""The command line: parse, one call of the library, render. The only code that prints, prompts, exits or reads
+the environment.
+"""

@@ -1,0 +1,117 @@
+"""How a function becomes a command: the shared options, the help text with examples and exit codes."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from . import grammar
+from .session import Session
+
+Function = Callable[..., None]
+
+_SHARED: dict[str, tuple[Any, Any]] = {
+    "root": (
+        Annotated[str | None, typer.Option("--registry", "-C", metavar="DIR", help="The registry's folder.")],
+        None,
+    ),
+    "as_json": (Annotated[bool, typer.Option("--json", help="Print the result as JSON.")], False),
+    "quiet": (
+        Annotated[bool, typer.Option("--quiet", "-q", help="Print references or paths only, one a line.")],
+        False,
+    ),
+    "no_color": (Annotated[bool, typer.Option("--no-color", help="No colour (also $NO_COLOR).")], False),
+    "no_input": (Annotated[bool, typer.Option("--no-input", help="Never ask anything.")], False),
+    "debug": (Annotated[bool, typer.Option("--debug", help="Show where an error came from.")], False),
+}
+_WRITING: dict[str, tuple[Any, Any]] = {
+    "lock_timeout": (
+        Annotated[float, typer.Option("--lock-timeout", metavar="SECONDS", min=0, help="How long to wait for a lock.")],
+        30.0,
+    ),
+    "request_id": (
+        Annotated[
+            str | None,
+            typer.Option("--request-id", metavar="ID", help="Name this change: repeating it with the same ID is safe."),
+        ],
+        None,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Command:
+    """A function that is a command of the table in ``grammar``."""
+
+    name: str
+    function: Function
+    help: str
+    epilog: str
+
+
+def command(name: str, *, examples: Sequence[str], exits: Sequence[int]) -> Callable[[Function], Command]:
+    """Make a function ``(cx: Session, …)`` the command ``name``.
+
+    Its docstring says what the summary in ``grammar`` doesn't. The shared options are added to its own; their values
+    reach it in the session.
+    """
+    verb = grammar.VERBS[name]
+
+    def wrap(function: Function) -> Command:
+        details = inspect.getdoc(function) or ""
+        codes = [f"  {code:<3} {grammar.EXIT_CODES[code]}" for code in exits]
+        epilog = "\n".join(
+            ["\b", "Examples:", *(f"  {example}" for example in examples), "", "\b", "Exit codes:", *codes]
+        )
+        return Command(name, _with_shared(function, verb.writes), f"{verb.summary}\n\n{details}", epilog)
+
+    return wrap
+
+
+def _with_shared(function: Function, writes: bool) -> Function:
+    """``function`` with the shared options behind its own, as Typer reads them."""
+    shared = {**(_WRITING if writes else {}), **_SHARED}
+
+    def call(ctx: typer.Context, **values: Any) -> None:
+        given = {name: values.pop(name) for name in shared}
+        function(_merged(ctx.obj or {}, given), **values)
+
+    hints = typing.get_type_hints(function, include_extras=True)
+    own = [p.replace(annotation=hints[p.name]) for p in inspect.signature(function).parameters.values()][1:]
+    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    extra = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in shared.items()
+    ]
+    parameters = [context, *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own), *extra]
+    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return call
+
+
+def _merged(before: dict[str, Any], given: dict[str, Any]) -> Session:
+    """The options given before the verb, overridden by those behind it."""
+    defaults = {name: default for name, (_, default) in {**_WRITING, **_SHARED}.items()}
+    behind = {name: value for name, value in given.items() if value != defaults[name]}
+    return Session(**{**defaults, **before, **behind})
+
+
+def root_callback() -> Function:
+    """The options before the verb: ``registry -C DIR list``."""
+
+    def call(ctx: typer.Context, **values: Any) -> None:
+        ctx.obj = values
+
+    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in _SHARED.items()
+    ]
+    call.__signature__ = inspect.Signature([context, *shared])  # type: ignore[attr-defined]
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in (context, *shared)}
+    return call

@@ -1,0 +1,171 @@
+"""What TAB offers. Answers before anything else is imported, takes no lock, and never fails aloud.
+
+The shell's script gives the line up to the cursor in ``_REGISTRY_LINE``; the answers go out one a line, or the word
+``__files__`` where the shell should offer files. Names are read with the cheapest means there are (folder listings,
+one pattern over ``stages.yaml``): an answer that is stale or missing costs nothing but a key.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from itertools import pairwise
+
+from . import grammar
+
+TYPE_CHECKING = False  # as typing's, without importing typing
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FILES = "__files__"
+_MOST = 100
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
+_POINTERS = re.compile(r"^(stages|aliases): *(?:\{([^}]*)\}|((?:\n +\S.*)+))", re.MULTILINE)
+_POINTER = re.compile(r"([a-z0-9][a-z0-9._-]*)'?:")
+_STAGES = re.compile(r"^stages: *(?:\[([^\]]*)\]|((?:\n *- *\S+)+))", re.MULTILINE)
+_INTERNAL = frozenset({"versions", "stages", "blobs", "annotations", "observations", "tombstones"})
+
+
+def script(shell: str) -> str:
+    """The script that makes ``shell`` ask us."""
+    with open(os.path.join(os.path.dirname(__file__), "scripts", f"registry.{shell}"), encoding="utf-8") as stream:
+        return stream.read()
+
+
+def answer(environment: Mapping[str, str]) -> int:
+    """Print what the line in the environment can go on with; always 0."""
+    try:
+        found = _answers(environment.get("_REGISTRY_LINE", ""), environment)
+        print("\n".join(found[:_MOST]))
+    except Exception:
+        return 0  # a shell that waits for TAB wants no message
+    return 0
+
+
+def _answers(line: str, environment: Mapping[str, str]) -> list[str]:
+    *words, current = [word.strip("'\"") for word in re.split(r"\s+", line.lstrip())]
+    words = words[1:]
+    verb = next((word for word in words if word in grammar.VERBS), None)
+    previous = words[-1] if words else ""
+    if previous in ("-C", "--registry", "-o", "--output", "--params-file", "--metrics-file"):
+        return [FILES]
+    if verb is None:
+        offers = list(grammar.COMMON) if current.startswith("-") else list(grammar.VERBS)
+        return _matching(offers, current)
+    spec = grammar.VERBS[verb]
+    if current.startswith("-"):
+        return _matching(spec.all_options, current)
+    root = _root(words, environment)
+    if previous == "--stage":
+        return _matching(_stages(root), current)
+    return _of_kind(_kind(spec, words[words.index(verb) + 1 :]), current, words, root)
+
+
+def _kind(spec: grammar.Verb, given: list[str]) -> str:
+    """Which kind of argument comes next, behind those that are given (options left out)."""
+    arguments = [word for word in given if not word.startswith("-")]
+    if not spec.takes:
+        return ""
+    at = min(len(arguments), len(spec.takes) - 1)
+    if len(arguments) >= len(spec.takes) and not spec.takes[-1].endswith("*"):
+        return ""
+    return spec.takes[at].rstrip("*")
+
+
+def _of_kind(kind: str, current: str, words: list[str], root: str) -> list[str]:
+    if kind in ("file", "dir"):
+        return [FILES]
+    if kind == "shell":
+        return _matching(grammar.SHELLS, current)
+    if kind == "stage":
+        return _matching(_stages(root), current)
+    if kind == "model":
+        return _matching(_models(root), current)
+    if kind == "alias":
+        model = re.split("[@:]", words[-1])[0]
+        return _matching(_pointers(root, model, "aliases"), current)
+    return _references(root, current) if kind == "ref" else []
+
+
+def _references(root: str, current: str) -> list[str]:
+    """Models, and behind ``@`` or ``:`` what names a version of that model."""
+    mark = re.search("[@:]", current)
+    if mark is None:
+        models = _matching(_models(root), current)
+        return [f"{models[0]}@"] if models == [current] else models
+    model = current[: mark.start()]
+    selectors = [
+        "latest",
+        *_pointers(root, model, "stages"),
+        *_pointers(root, model, "aliases"),
+        *_numbers(root, model),
+    ]
+    return _matching([f"{model}{mark.group()}{selector}" for selector in selectors], current)
+
+
+def _matching(offers: list[str] | tuple[str, ...], current: str) -> list[str]:
+    return [offer for offer in dict.fromkeys(offers) if offer.startswith(current)]
+
+
+def _root(words: list[str], environment: Mapping[str, str]) -> str:
+    """The registry that the command would take, found without its settings being read."""
+    for flag, value in pairwise(words):
+        if flag in ("-C", "--registry"):
+            return os.path.expanduser(value)
+    if environment.get("REGISTRY_HOME"):
+        return environment["REGISTRY_HOME"]
+    folder = os.getcwd()
+    while not os.path.isfile(os.path.join(folder, "registry.yaml")):
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return ""
+        folder = parent
+    return folder
+
+
+def _models(root: str) -> list[str]:
+    """Names of models; a folder without a ``model.yaml`` is a group."""
+    found = []
+    for name in _listed(root, "models"):
+        folder = os.path.join(root, "models", name)
+        if os.path.isfile(os.path.join(folder, "model.yaml")):
+            found.append(name)
+        else:
+            inside = (child for child in _listed(folder) if child not in _INTERNAL)
+            found += [
+                f"{name}/{child}" for child in inside if os.path.isfile(os.path.join(folder, child, "model.yaml"))
+            ]
+    return found
+
+
+def _listed(*parts: str) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(os.path.join(*parts)) if _NAME.match(name))
+    except OSError:
+        return []
+
+
+def _numbers(root: str, model: str) -> list[str]:
+    """Version numbers, the newest first."""
+    numbers = [int(name) for name in _listed(root, "models", model, "versions") if name.isdigit()]
+    return [str(number) for number in sorted(numbers, reverse=True)]
+
+
+def _pointers(root: str, model: str, kind: str) -> list[str]:
+    for match in _POINTERS.finditer(_read(root, "models", model, "stages.yaml")):
+        if match[1] == kind:
+            return _POINTER.findall(match[2] or match[3] or "")
+    return []
+
+
+def _stages(root: str) -> list[str]:
+    match = _STAGES.search(_read(root, "registry.yaml"))
+    return re.findall(r"[a-z][a-z0-9_-]*", match[1] or match[2]) if match else []
+
+
+def _read(*parts: str) -> str:
+    try:
+        with open(os.path.join(*parts), encoding="utf-8") as stream:
+            return stream.read(1 << 20)
+    except (OSError, UnicodeDecodeError):
+        return ""

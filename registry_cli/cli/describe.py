@@ -1,0 +1,151 @@
+"""Describing: tag, annotate, log-metric, alias."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from .. import values
+from ..errors import InvalidInput, NotFound
+from ..names import Reference
+from ..records import Changed
+from . import shapes
+from .command import command
+from .options import DryRun, Expect, Ref, expected
+from .session import Output, Session
+
+Pairs = Optional[list[str]]
+Remove = Annotated[Pairs, typer.Option("--remove", "-r", metavar="KEY", help="Take this one away.")]
+_EXITS = (0, 1, 2, 3, 6, 7, 8)
+
+
+@command(
+    "tag",
+    examples=["registry tag churn@7 reviewed=yes team=crm", "registry tag churn@7 --remove draft"],
+    exits=_EXITS,
+)
+def tag(
+    cx: Session,
+    ref: Ref,
+    pairs: Annotated[Pairs, typer.Argument(metavar="[KEY=TEXT]...", help="Tags to set.")] = None,
+    remove: Remove = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Tags are short labels, one line each. The version itself stays sealed: tags are laid over it, and the history
+    keeps what was before.
+    """
+    _something(pairs, remove, "KEY=TEXT")
+    tags = values.pairs(pairs or (), values.line)
+    done = cx.registry().tag(ref, tags, remove=remove or (), dry_run=dry_run, request_id=cx.request_id)
+    _told(cx, done, dry_run)
+
+
+@command(
+    "annotate",
+    examples=[
+        'registry annotate churn@7 purpose="churn within 90 days, retail customers only"',
+        "registry annotate churn@7 --from-file training_data=data-sheet.md",
+    ],
+    exits=_EXITS,
+)
+def annotate(
+    cx: Session,
+    ref: Ref,
+    pairs: Annotated[Pairs, typer.Argument(metavar="[KEY=TEXT]...", help="Annotations to set.")] = None,
+    from_file: Annotated[Pairs, typer.Option("--from-file", metavar="KEY=FILE", help="The text is in a file.")] = None,
+    remove: Remove = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Free text of many lines if need be: purpose, training data, performance notes, special considerations."""
+    _something([*(pairs or ()), *(from_file or ())], remove, "KEY=TEXT")
+    texts = {**values.pairs(from_file or (), _text_of), **values.pairs(pairs or (), values.text)}
+    done = cx.registry().annotate(ref, texts, remove=remove or (), dry_run=dry_run, request_id=cx.request_id)
+    _told(cx, done, dry_run)
+
+
+def _text_of(path: str, name: str) -> str:
+    try:
+        with Path(path).open("rb") as stream:
+            data = stream.read(values.TEXT_LENGTH * 4 + 1)
+        return values.text(data.decode("utf-8"), name)
+    except FileNotFoundError:
+        raise NotFound(f"there is no file '{path}'") from None
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{path} is not UTF-8 text") from None
+
+
+@command(
+    "log-metric",
+    examples=["registry log-metric churn@7 auc_holdout=0.91", "registry log-metric churn@production latency_ms=42"],
+    exits=_EXITS,
+)
+def log_metric(
+    cx: Session,
+    ref: Ref,
+    pairs: Annotated[list[str], typer.Argument(metavar="KEY=NUMBER...", help="Metrics to add or correct.")],
+    dry_run: DryRun = False,
+) -> None:
+    """For what is measured after registration. Finite numbers only."""
+    metrics = values.pairs(pairs, values.metric)
+    _told(cx, cx.registry().log_metric(ref, metrics, dry_run=dry_run, request_id=cx.request_id), dry_run)
+
+
+def _something(pairs: Sequence[str] | None, remove: Sequence[str] | None, form: str) -> None:
+    if not pairs and not remove:
+        raise InvalidInput("nothing to set or remove", f"write {form}, or --remove KEY")
+
+
+def _told(cx: Session, done: Changed, dry_run: bool) -> None:
+    ref = done.refs[0]
+    word = "would be changed" if dry_run and done.changed else done.action if done.changed else "was so already"
+    cx.say(f"{ref}: {word}")
+    cx.show(Output(shapes.document("changed", shapes.changed(done)), [ref], ("ref",), [(ref,)], text=ref))
+
+
+@command(
+    "alias",
+    examples=[
+        "registry alias churn@7 champion",
+        "registry alias churn",
+        "registry alias churn champion --remove",
+        "registry alias churn@8 champion --expect 7",
+    ],
+    exits=(0, 1, 2, 3, 4, 6, 7, 8),
+)
+def alias(
+    cx: Session,
+    ref: Annotated[str, typer.Argument(metavar="REF", help="The version to point to, or just the model.")],
+    name: Annotated[str | None, typer.Argument(metavar="[ALIAS]", help="The alias to set or remove.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the alias away.")] = False,
+    expect: Expect = None,
+    dry_run: DryRun = False,
+) -> None:
+    """An alias is a free pointer to one version: champion, eu-canary. Without ALIAS, the aliases of the model are
+    listed (in a pipe: alias and ref, separated by a tab).
+    """
+    reference = Reference.parse(ref)
+    if name is None:
+        if remove:
+            raise InvalidInput("which alias should go?", f"registry alias {reference.model} ALIAS --remove")
+        _list(cx, reference.model)
+        return
+    registry = cx.registry()
+    if remove:
+        done = registry.remove_alias(
+            reference.model, name, expect=expected(expect), dry_run=dry_run, request_id=cx.request_id
+        )
+    else:
+        done = registry.set_alias(reference, name, expect=expected(expect), dry_run=dry_run, request_id=cx.request_id)
+    now = "was removed" if done.after is None else f"is {done.ref}"
+    cx.say(f"{done.model}: {name} {'would be changed' if dry_run else now}")
+    cx.show(Output(shapes.document("moved", shapes.moved(done)), [done.ref], ("ref",), [(done.ref,)], text=done.ref))
+
+
+def _list(cx: Session, model: str) -> None:
+    aliases = sorted(cx.reader().model(model).aliases.items())
+    rows = [(name, f"{model}@{number}") for name, number in aliases]
+    data = shapes.items("aliases", [{"alias": name, "ref": ref} for name, ref in rows])
+    cx.show(Output(data, [ref for _, ref in rows], ("alias", "version"), rows, text=None if rows else "no aliases"))

@@ -1,0 +1,120 @@
+"""The whole grammar as one table: the verbs, by room, with what each takes.
+
+Help, completion and the late import of commands read it. Nothing is imported here: completion must answer at once.
+A test holds it to what the commands declare.
+"""
+
+#: The exit codes, as every help text and ``docs/reference`` tell them.
+EXIT_CODES = {
+    0: "done",
+    1: "failed",
+    2: "usage",
+    3: "not found",
+    4: "conflict: exists already, is protected, or was changed by somebody else",
+    5: "refused by a check",
+    6: "integrity: what is stored is damaged",
+    7: "lock timeout: try again later",
+    8: "may have been applied: retry with the same --request-id",
+    130: "interrupted",
+}
+
+#: Options that every command takes, and those that every writing command takes besides.
+COMMON = ("--registry", "--json", "--quiet", "--no-color", "--no-input", "--debug", "--help")
+WRITING = ("--lock-timeout", "--request-id")
+
+
+class Verb:
+    """One command. ``takes`` are the kinds of its arguments (``ref``, ``model``, ``stage``, ``file`` …), the last one
+    again and again when it ends with ``*``; ``options`` are its own options by their long names.
+    """
+
+    def __init__(self, room: str, summary: str, takes: str = "", options: str = "", *, writes: bool = False) -> None:
+        self.room, self.summary, self.writes = room, summary, writes
+        self.takes = tuple(takes.split())
+        self.options = tuple(f"--{name}" for name in options.split())
+
+    @property
+    def all_options(self) -> tuple[str, ...]:
+        return self.options + (WRITING if self.writes else ()) + COMMON
+
+
+_REGISTER = "param metric tag annotate params-file metrics-file message stage alias as if-changed link move"  # what is said of it
+
+VERBS = {
+    "init": Verb("begin", "Make a folder a registry.", "dir", "shared stages"),
+    "info": Verb("begin", "Show what is in the registry, and how healthy it is."),
+    "register": Verb("put in", "Store files as the next version of a model.", "model file*", _REGISTER, writes=True),
+    "list": Verb("find", "List the models.", "", ""),
+    "versions": Verb("find", "List the versions of a model.", "model", "all limit"),
+    "show": Verb("find", "Show a version, or a model, with all that is known of it.", "ref", ""),
+    "path": Verb("take out", "Print where a version lies, to be used in place.", "ref text", "verify"),
+    "fetch": Verb("take out", "Copy a version to a folder, every byte checked.", "ref", "output force"),
+    "cat": Verb("take out", "Write one file of a version to standard output.", "ref text"),
+    "tag": Verb("describe", "Set or remove tags of a version.", "ref text*", "remove dry-run", writes=True),
+    "annotate": Verb(
+        "describe", "Say something of a version in free text.", "ref text*", "from-file remove dry-run", writes=True
+    ),
+    "log-metric": Verb("describe", "Add metrics measured after registration.", "ref text*", "dry-run", writes=True),
+    "alias": Verb("describe", "Show, set or remove aliases.", "ref alias", "remove expect dry-run", writes=True),
+    "promote": Verb(
+        "lifecycle",
+        "Let a stage point to a version.",
+        "ref stage",
+        "expect reason archive-previous no-verify dry-run",
+        writes=True,
+    ),
+    "demote": Verb("lifecycle", "Let a stage point to nothing.", "ref stage", "expect reason dry-run", writes=True),
+    "rollback": Verb(
+        "lifecycle",
+        "Let a stage point to what held it before.",
+        "model stage",
+        "expect reason no-verify dry-run",
+        writes=True,
+    ),
+    "archive": Verb("lifecycle", "Take versions out of use.", "ref*", "reason force dry-run", writes=True),
+    "restore": Verb("lifecycle", "Bring archived versions back.", "ref*", "dry-run", writes=True),
+    "delete": Verb("lifecycle", "Remove versions for good.", "ref*", "reason force yes dry-run", writes=True),
+    "gc": Verb("lifecycle", "Remove what nobody needs any more.", "model*", "older-than dry-run", writes=True),
+    "history": Verb("look back", "Show every change of a model.", "model", "limit"),
+    "verify": Verb("trust", "Check that everything is there and unchanged.", "model*", "quick"),
+    "repair": Verb("trust", "Mend what is safe to mend.", "model*", "dry-run", writes=True),
+    "doctor": Verb("trust", "Prove that this file system keeps what the registry needs."),
+    "completion": Verb("shell", "Print the completion script of a shell.", "shell"),
+}
+
+#: The module of ``registry_cli.cli`` that holds the commands of a room.
+ROOMS = {
+    "begin": "begin",
+    "put in": "put",
+    "find": "find",
+    "take out": "take",
+    "describe": "describe",
+    "lifecycle": "lifecycle",
+    "look back": "look_back",
+    "trust": "trust",
+    "shell": "shell",
+}
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+def overview(version: str) -> str:
+    """The text of ``registry --help``: every verb with its line, room by room."""
+    width = max(map(len, VERBS)) + 2
+    lines = [
+        f"registry {version}: the model registry that lives in a folder.",
+        "",
+        "Usage: registry VERB [ARGUMENTS] [OPTIONS]",
+    ]
+    for room in ROOMS:
+        lines += ["", f"{room}:"]
+        lines += [f"  {name:<{width}}{verb.summary}" for name, verb in VERBS.items() if verb.room == room]
+    lines += [
+        "",
+        "A version is named NAME@SELECTOR: churn@7, churn@production, churn@champion, churn@latest,",
+        "churn@sha256:1a2b3c4d. The registry is the folder given with -C, else $REGISTRY_HOME, else the",
+        "nearest folder upward with a registry.yaml.",
+        "",
+        "registry VERB --help explains a verb, with examples.",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,110 @@
+"""From the arguments of a process to its exit code: fast answers first, then one command, then its errors in words."""
+
+import os
+import sys
+
+from . import grammar, process
+
+COMPLETE_VARIABLE = "_REGISTRY_COMPLETE"
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command that ``arguments`` (without the program's name) spell; its exit code."""
+    process.keep_standard_descriptors()
+    if COMPLETE_VARIABLE in os.environ:
+        from . import completion
+
+        return completion.answer(os.environ)
+    try:
+        code = _answered(arguments)
+        process.flush()
+    except process.Stopped as stopped:
+        return _fail(arguments, "interrupted", "", "interrupted", 128 + stopped.number)
+    except process.OutputLost as lost:
+        process.silence()
+        if lost.closed_pipe:  # as `head` wants it: no word, and no failure
+            return 0
+        return _fail(arguments, f"the result could not be written: {lost}", "", "failed", 1)
+    except Exception as error:
+        return _failure(arguments, error)
+    return code
+
+
+def _answered(arguments: list[str]) -> int:
+    """What needs no command is answered at once; a command is handed to Typer."""
+    if arguments in (["--version"], ["-V"]):
+        from .. import __version__
+
+        process.write(f"registry {__version__}")
+        return 0
+    if not arguments or arguments in (["--help"], ["-h"], ["help"]):
+        from .. import __version__
+
+        process.write(grammar.overview(__version__))
+        return 0
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    process.listen()
+    from .app import build
+
+    code = build(_verbs(arguments))(args=arguments, prog_name="registry", standalone_mode=False)
+    return code if isinstance(code, int) else 0
+
+
+def _verb(arguments: list[str]) -> str:
+    """The verb that is meant, as far as it can be told without parsing; empty if it can't."""
+    if arguments[0] in grammar.VERBS:
+        return arguments[0]
+    if arguments[0].startswith("-"):
+        return next((word for word in arguments if word in grammar.VERBS), "")
+    return ""
+
+
+def _verbs(arguments: list[str]) -> list[str]:
+    """The verbs that Typer needs to know of: all of them when a misspelt one wants a suggestion."""
+    verb = _verb(arguments)
+    return [verb] if verb and arguments[0] == verb else list(grammar.VERBS)
+
+
+def _failure(arguments: list[str], error: Exception) -> int:
+    """The exit code of an error, told in a line; a traceback only with ``--debug``."""
+    from ..errors import RegistryError, explain
+
+    shown = getattr(error, "format_message", None)
+    if callable(shown):  # Typer's own errors: a wrong option, a missing argument
+        verb = _verb(arguments)
+        return _fail(arguments, str(shown()).rstrip("."), f"see registry {verb} --help".replace("  ", " "), "usage", 2)
+    if isinstance(code := getattr(error, "exit_code", None), int) and not isinstance(error, RegistryError):
+        return code  # Typer's Exit and Abort
+    if "--debug" in arguments:
+        import traceback
+
+        traceback.print_exc()
+    if isinstance(error, RegistryError):
+        request = getattr(error, "request_id", "")
+        return _fail(arguments, error.message, error.hint, error.kind, error.exit_code, request)
+    if isinstance(error, OSError):
+        return _fail(arguments, explain(error), "", "failed", 1)
+    message = f"unexpected {type(error).__name__}: {error}"
+    return _fail(arguments, message, "please report it; --debug shows where it came from", "failed", 1)
+
+
+def _fail(arguments: list[str], message: str, hint: str, kind: str, code: int, request_id: str = "") -> int:
+    """Say what went wrong on standard error: a line for a person, one JSON object with ``--json``."""
+    if sys.stderr is None:
+        return code
+    from .text import safe
+
+    try:
+        if "--json" in arguments:
+            import json
+
+            from .shapes import error
+
+            print(json.dumps(error(kind, message, hint, code, request_id)), file=sys.stderr)
+        else:
+            print(f"error: {safe(message)}{'; ' if hint else ''}{safe(hint)}", file=sys.stderr)
+    except OSError:
+        pass  # nobody listens any more: the exit code says it all
+    return code

@@ -1,0 +1,48 @@
+"""The arguments and options that several commands share, each defined once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ..errors import InvalidInput
+from ..lifecycle.stages import parse_expected
+from ..verbs.base import ANY, Expected
+
+Ref = Annotated[
+    str, typer.Argument(metavar="REF", help="A version: churn@7, churn@production; churn alone is churn@latest.")
+]
+Refs = Annotated[
+    list[str], typer.Argument(metavar="REF...", help="Versions: churn@3 churn@4. '-' reads them from standard input.")
+]
+Model = Annotated[str, typer.Argument(metavar="NAME", help="A model: churn, or risk/churn.")]
+Models = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Models; all when none is named.")]
+Stage = Annotated[str, typer.Argument(metavar="STAGE", help="A stage of the registry.")]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the history.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be done, and change nothing.")]
+Expect = Annotated[
+    str | None,
+    typer.Option("--expect", metavar="VERSION|none", help="Do it only if it points there now; otherwise exit 4."),
+]
+NoVerify = Annotated[bool, typer.Option("--no-verify", help="Compare sizes only, not the sha256 of each file.")]
+Force = Annotated[bool, typer.Option("--force", help="Also what a rollback would go to; needs a --reason.")]
+
+
+def expected(text: str | None) -> Expected:
+    """What ``--expect`` was given."""
+    return ANY if text is None else parse_expected(text)
+
+
+def references(given: list[str]) -> list[str]:
+    """References as given, or one a line from standard input when the only one is ``-``."""
+    import sys
+
+    if given != ["-"]:
+        return given
+    if sys.stdin is None:
+        raise InvalidInput("standard input is closed", "name the versions")
+    found = [line.strip() for line in sys.stdin if line.strip()]
+    if not found:
+        raise InvalidInput("standard input names no version", "write one reference a line")
+    return found

@@ -1,0 +1,89 @@
+"""The process around a command: its standard descriptors, its signals, and a result that can be lost."""
+
+import errno
+import os
+import signal
+import sys
+
+
+class Stopped(BaseException):
+    """A signal asked us to stop: unwind, clean up, end. ``number`` is the signal's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class OutputLost(Exception):
+    """The result could not be written: the pipe was closed, the disk behind ``>`` is full."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(error.strerror or str(error))
+        self.closed_pipe = error.errno == errno.EPIPE
+
+
+def keep_standard_descriptors() -> None:
+    """A file of the store must never be opened as descriptor 0, 1 or 2 because the caller had closed it."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def listen() -> None:
+    """Let SIGINT, SIGTERM and SIGHUP unwind the command. One that is ignored (``nohup``) stays ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
+
+
+def _stop(number: int, _: object) -> None:
+    signal.signal(number, signal.SIG_IGN)  # a second one must not break the clean-up of the first
+    raise Stopped(number)
+
+
+def write(text: str) -> None:
+    """A line of the result, on standard output."""
+    if sys.stdout is None:
+        raise OutputLost(OSError(errno.EBADF, "standard output is closed"))
+    try:
+        sys.stdout.write(f"{text}\n")
+    except OSError as error:
+        raise OutputLost(error) from None
+
+
+class StandardOutput:
+    """Standard output as something that bytes can be written to."""
+
+    def write(self, block: bytes) -> None:
+        if sys.stdout is None:
+            raise OutputLost(OSError(errno.EBADF, "standard output is closed"))
+        try:
+            sys.stdout.buffer.write(block)
+        except OSError as error:
+            raise OutputLost(error) from None
+
+
+def flush() -> None:
+    """Bring the result out. Only then a command has succeeded."""
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            raise OutputLost(error) from None
+
+
+def silence() -> None:
+    """Let nothing more be written to a standard output that is gone, at the end of the process neither."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def is_terminal(stream: object) -> bool:
+    """Whether a person sits behind ``stream``."""
+    isatty = getattr(stream, "isatty", None)
+    try:
+        return bool(isatty and isatty())
+    except ValueError:
+        return False

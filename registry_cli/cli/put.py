@@ -1,0 +1,160 @@
+"""Putting in: register."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Optional, TypeVar
+
+import typer
+
+from .. import values
+from ..errors import InvalidInput, NotFound
+from . import shapes
+from .command import command
+from .options import Model
+from .session import Output, Session
+from .text import size
+
+_T = TypeVar("_T")
+Pairs = Optional[list[str]]
+
+
+def _option(flags: tuple[str, ...], metavar: str, text: str) -> Any:
+    return typer.Option(*flags, metavar=metavar, help=text)
+
+
+@command(
+    "register",
+    examples=[
+        "registry register churn model.pkl -m auc=0.93 -p depth=6 -t team=crm",
+        "registry register churn build/ --metrics-file metrics.json --params-file params.yaml --if-changed",
+        "train | registry register churn - --as model.bin --stage staging",
+    ],
+    exits=(0, 1, 2, 3, 4, 5, 7, 8, 130),
+)
+def register(
+    cx: Session,
+    name: Model,
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, a folder, or '-' for standard input.")],
+    param: Annotated[
+        Pairs, _option(("--param", "-p"), "KEY=VALUE", "A hyper-parameter: number, true, false or text.")
+    ] = None,
+    metric: Annotated[
+        Pairs, _option(("--metric", "-m"), "KEY=NUMBER", "A measured number; nan and inf are refused.")
+    ] = None,
+    tag: Annotated[Pairs, _option(("--tag", "-t"), "KEY=TEXT", "A label.")] = None,
+    annotate: Annotated[
+        Pairs, _option(("--annotate",), "KEY=TEXT", "Free text: purpose, training data, limits …")
+    ] = None,
+    params_file: Annotated[
+        Pairs, _option(("--params-file",), "FILE", "Params from YAML or JSON; nested keys get dots.")
+    ] = None,
+    metrics_file: Annotated[Pairs, _option(("--metrics-file",), "FILE", "Metrics from YAML or JSON.")] = None,
+    message: Annotated[str, typer.Option("--message", metavar="TEXT", help="What this version is.")] = "",
+    stage: Annotated[
+        str | None, typer.Option("--stage", metavar="STAGE", help="Promote it to this stage at once.")
+    ] = None,
+    alias: Annotated[
+        str | None, typer.Option("--alias", metavar="ALIAS", help="Let this alias point to it at once.")
+    ] = None,
+    as_: Annotated[
+        str | None, typer.Option("--as", metavar="FILENAME", help="The file's name, for '-' or one file.")
+    ] = None,
+    if_changed: Annotated[
+        bool, typer.Option("--if-changed", help="If the latest version has just these files, return that one.")
+    ] = False,
+    link: Annotated[
+        bool, typer.Option("--link", help="Hard-link the files instead of copying; never change them afterwards.")
+    ] = False,
+    move: Annotated[bool, typer.Option("--move", help="Move the files into the registry.")] = False,
+) -> None:
+    """The model is made if it isn't there. The files are copied, hashed and brought to the disk before the version
+    appears; equal files are stored once. Prints the new reference, NAME@NUMBER.
+    """
+    if link and move:
+        raise InvalidInput("--link and --move exclude each other", "choose one")
+    registry = cx.registry()
+    with cx.progress(f"registering {name}") as progress:
+        outcome = registry.register(
+            name,
+            paths,
+            params={**_from_files(params_file, values.check_param), **values.pairs(param or (), values.param)},
+            metrics={**_from_files(metrics_file, values.check_metric), **values.pairs(metric or (), values.metric)},
+            tags=values.pairs(tag or (), values.line),
+            annotations=values.pairs(annotate or (), values.text),
+            message=message,
+            stage=stage,
+            alias=alias,
+            if_changed=if_changed,
+            how="link" if link else "move" if move else "copy",
+            stdin_name=as_,
+            request_id=cx.request_id,
+            progress=progress,
+        )
+    version = outcome.version
+    if outcome.new:
+        saved = "" if outcome.added == version.size else f", {size(outcome.added)} of it new"
+        cx.say(
+            f"registered {version.ref}: {version.files:,} file{'s' if version.files != 1 else ''}, {size(version.size)}{saved}"
+        )
+    else:
+        cx.say(f"{version.ref} is taken: {outcome.why}")
+    cx.show(
+        Output(
+            shapes.document("registered", shapes.registered(outcome)),
+            [version.ref],
+            (),
+            [(version.ref,)],
+            text=version.ref,
+        )
+    )
+
+
+def _from_files(paths: Pairs, check: Callable[[object, str], _T]) -> dict[str, _T]:
+    """What YAML or JSON files say, with dotted names; a name that two of them have is refused."""
+    found: dict[str, _T] = {}
+    for path in paths or ():
+        for name, value in values.checked(values.flatten(_read(path)), check).items():
+            if name in found:
+                raise InvalidInput(f"'{name}' is in two files", "give each name once")
+            found[name] = value
+    return found
+
+
+def _read(path: str) -> Mapping[str, object]:
+    """A mapping from a file: JSON is read as YAML is, for one is nearly the other."""
+    from ..store import documents
+
+    try:
+        with Path(path).open("rb") as stream:
+            data = stream.read(documents.INPUT_LIMIT + 1)
+    except FileNotFoundError:
+        raise NotFound(f"there is no file '{path}'") from None
+    if not data.strip():
+        raise InvalidInput(f"{path} is empty", "was it written to the end?")
+    if path.endswith(".json"):
+        return _json(data, path)
+    return documents.loads_mapping(data, path, limit=documents.INPUT_LIMIT)
+
+
+def _json(data: bytes, path: str) -> Mapping[str, object]:
+    import json
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise ValueError("a name stands there twice")
+        return found
+
+    from ..store import documents
+
+    if len(data) > documents.INPUT_LIMIT:
+        raise InvalidInput(f"{path} has more than {documents.INPUT_LIMIT:,} bytes")
+    try:
+        found = json.loads(data, object_pairs_hook=once)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{path} is no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise InvalidInput(f"{path} holds no object", 'it should look like {"auc": 0.93}')
+    return found

@@ -1,0 +1,172 @@
+"""Records as JSON: the shapes that ``docs/reference/json.md`` documents. Keys are never renamed.
+
+Bytes are integers, times ISO 8601 in UTC, digests ``sha256:…``; a pointer to nothing is null.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..records import (
+    Changed,
+    Event,
+    FileEntry,
+    Finding,
+    Freed,
+    JournalEntry,
+    ModelRecord,
+    Moved,
+    Problem,
+    Registered,
+    RegistryRecord,
+    Verification,
+    VersionRecord,
+)
+
+SCHEMA = 1
+
+
+def document(kind: str, body: dict[str, Any]) -> dict[str, Any]:
+    """What a command prints with ``--json``: its ``kind``, the version of the shapes, and its keys."""
+    return {"schema": SCHEMA, "kind": kind, **body}
+
+
+def error(kind: str, message: str, hint: str, exit_code: int, request_id: str = "") -> dict[str, Any]:
+    """What goes to standard error when a command with ``--json`` fails."""
+    body: dict[str, Any] = {"error": kind, "message": message, "hint": hint, "exit_code": exit_code}
+    return document("error", {**body, "request_id": request_id} if request_id else body)
+
+
+def items(kind: str, listed: list[dict[str, Any]]) -> dict[str, Any]:
+    return document(kind, {"items": listed})
+
+
+def event(record: Event) -> dict[str, Any]:
+    return dict(record.document())
+
+
+def version(record: VersionRecord) -> dict[str, Any]:
+    return {
+        "ref": record.ref,
+        "model": record.model,
+        "version": record.number,
+        "created": record.created,
+        "author": record.author,
+        "digest": f"sha256:{record.digest}",
+        "size": record.size,
+        "files": record.files,
+        "message": record.message,
+        "params": dict(record.params),
+        "metrics": dict(record.metrics),
+        "tags": dict(record.tags),
+        "annotations": dict(record.annotations),
+        "lineage": dict(record.lineage),
+        "stages": list(record.stages),
+        "aliases": list(record.aliases),
+        "archived": record.archived,
+        "event": event(record.event) if record.event else None,
+    }
+
+
+def file(record: FileEntry) -> dict[str, Any]:
+    return {"path": record.path, "sha256": record.sha256}
+
+
+def model(record: ModelRecord) -> dict[str, Any]:
+    return {
+        "name": record.name,
+        "group": record.group or None,
+        "description": record.description,
+        "owner": record.owner,
+        "created": record.created,
+        "versions": record.versions,
+        "archived": record.archived,
+        "latest": record.latest,
+        "stages": dict(record.stages),
+        "aliases": dict(record.aliases),
+        "tags": dict(record.tags),
+        "annotations": dict(record.annotations),
+        "revision": record.revision,
+    }
+
+
+def registry(record: RegistryRecord) -> dict[str, Any]:
+    return {
+        "root": record.root,
+        "id": record.id,
+        "format": record.format,
+        "created": record.created,
+        "shared": record.shared,
+        "stages": list(record.stages),
+        "models": record.models,
+        "versions": record.versions,
+        "archived": record.archived,
+        "size": record.size,
+    }
+
+
+def registered(record: Registered) -> dict[str, Any]:
+    return {**version(record.version), "new": record.new, "added": record.added, "why": record.why}
+
+
+def moved(record: Moved) -> dict[str, Any]:
+    return {
+        "ref": record.ref,
+        "model": record.model,
+        "pointer": record.pointer,
+        "before": record.before,
+        "after": record.after,
+        "revision": record.revision,
+        "changed": record.changed,
+    }
+
+
+def changed(record: Changed) -> dict[str, Any]:
+    return {
+        "model": record.model,
+        "action": record.action,
+        "refs": list(record.refs),
+        "versions": list(record.versions),
+        "revision": record.revision,
+        "changed": record.changed,
+    }
+
+
+def entry(record: JournalEntry) -> dict[str, Any]:
+    return {
+        "seq": record.seq,
+        "prev": record.prev,
+        "hash": record.hash,
+        "highest": record.highest,
+        "revision": record.revision,
+        **event(record.event),
+    }
+
+
+def problem(record: Problem) -> dict[str, Any]:
+    return {
+        "code": record.code,
+        "severity": record.severity,
+        "where": record.where,
+        "message": record.message,
+        "repair": record.repair,
+    }
+
+
+def verification(record: Verification) -> dict[str, Any]:
+    return {
+        "ok": record.ok,
+        "models": record.models,
+        "versions": record.versions,
+        "files": record.files,
+        "size": record.size,
+        "problems": [problem(each) for each in record.problems],
+    }
+
+
+def finding(record: Finding) -> dict[str, Any]:
+    return {"check": record.check, "status": record.status, "message": record.message, "advice": record.advice}
+
+
+def freed(record: Freed) -> dict[str, Any]:
+    return {"what": record.what, "path": record.path, "size": record.size}

@@ -1,0 +1,87 @@
+"""Taking out: path, fetch, cat."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ..names import Reference
+from . import process, shapes
+from .command import command
+from .options import Ref
+from .session import Output, Session
+from .text import plural, size
+
+File = Annotated[str | None, typer.Argument(metavar="[FILE]", help="A file of the artifact.")]
+
+
+@command(
+    "path",
+    examples=[
+        "registry path churn@production",
+        "MODEL := $(shell registry path churn@production model.pkl)",
+        'python score.py --model "$(registry path churn@production model.pkl)"',
+    ],
+    exits=(0, 2, 3, 6),
+)
+def path(
+    cx: Session,
+    ref: Ref,
+    file: File = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare the sha256 of every file first.")] = False,
+) -> None:
+    """The folder of the files, or one file in it, to be used in place. Count and sizes are compared with what was
+    stored before anything is printed, so that `$(registry path …)` is empty when something is wrong.
+    """
+    registry = cx.reader()
+    reference = Reference.parse(ref)
+    if verify:
+        reference = Reference.parse(registry.check(reference).ref)
+    where = str(registry.path(reference, file))
+    data = shapes.document("path", {"ref": str(reference), "path": where})
+    cx.show(Output(data, [where], ("path",), [(where,)], text=where))
+
+
+@command(
+    "fetch",
+    examples=[
+        "registry fetch churn@production -o model/",
+        "registry fetch churn@7",
+        "registry fetch churn@latest -o model/ --force",
+    ],
+    exits=(0, 1, 2, 3, 4, 6, 130),
+)
+def fetch(
+    cx: Session,
+    ref: Ref,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="DIR", help="The new folder; NAME-NUMBER here by default.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace DIR if it is there.")] = False,
+) -> None:
+    """The folder appears whole, with every byte compared with its sha256, or not at all. Files lose their execute
+    bits. Prints the folder.
+    """
+    registry = cx.reader()
+    version = registry.version(ref)
+    target = output or f"{version.model.replace('/', '-')}-{version.number}"
+    with cx.progress(f"fetching {version.ref}") as progress:
+        registry.fetch(version.ref, target, replace=force, progress=progress)
+    cx.say(f"fetched {version.ref} to {target}: {plural(version.files, 'file')}, {size(version.size)}, verified")
+    data = shapes.document(
+        "fetched", {"ref": version.ref, "path": target, "files": version.files, "size": version.size}
+    )
+    cx.show(Output(data, [target], ("path",), [(target,)], text=target))
+
+
+@command(
+    "cat",
+    examples=["registry cat churn@production metrics.json | jq .", "registry cat churn@7 > model.pkl"],
+    exits=(0, 1, 2, 3, 6),
+)
+def cat(cx: Session, ref: Ref, file: File = None) -> None:
+    """FILE can be left out when the version has only one. When the bytes turn out not to be what was stored, the exit
+    code is 6: check it before you use them.
+    """
+    cx.reader().cat(ref, file, process.StandardOutput())

@@ -1,0 +1,78 @@
+"""Text for people: what a terminal may see of it, sizes, ages, numbers."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime, timezone
+
+_ESCAPES = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
+_COMBINING_MOST = 3
+
+
+def safe(text: str, *, lines: bool = False) -> str:
+    r"""``text`` with every character made visible that a terminal would act on or hide.
+
+    Control characters (C0, C1, DEL), bidirectional marks, zero-width characters, lone surrogates, and combining marks
+    beyond three in a row are written as ``\x1b`` or ``\u202e``. With ``lines``, a newline stays one.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    shown, combining = [], 0
+    for char in text:
+        combining = combining + 1 if unicodedata.combining(char) else 0
+        if (lines and char == "\n") or not (_hidden(char) or combining > _COMBINING_MOST):
+            shown.append(char)
+        else:
+            shown.append(_ESCAPES.get(char) or _escaped(char))
+    return "".join(shown)
+
+
+def _hidden(char: str) -> bool:
+    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+
+
+def size(number: int) -> str:
+    """Bytes for a person: ``1.2 MB`` (powers of 1000, as disks are sold)."""
+    value = float(number)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(value) < 999.5 or unit == "TB":
+            break
+        value /= 1000
+    return f"{number} B" if unit == "B" else f"{value:.1f} {unit}" if abs(value) < 99.95 else f"{value:.0f} {unit}"
+
+
+def age(stamp: str, now: datetime | None = None) -> str:
+    """How long ago a time was, in one unit: ``3 h``, ``12 d``; the time itself if it is none or lies ahead."""
+    try:
+        moment = datetime.fromisoformat(stamp.replace("Z", "+00:00"))
+    except ValueError:
+        return stamp
+    seconds = ((now or datetime.now(timezone.utc)) - moment).total_seconds()
+    if seconds < 0:
+        return stamp[:16].replace("T", " ")
+    for unit, length in (("s", 60), ("min", 60), ("h", 24), ("d", 365)):
+        if seconds < length * (2 if unit in ("s", "d") else 1):
+            return f"{int(seconds)} {unit}"
+        seconds /= length
+    return f"{int(seconds)} y"
+
+
+def moment(stamp: str) -> str:
+    """A time for a person: ``2026-11-23 10:00``, in UTC."""
+    return stamp[:16].replace("T", " ")
+
+
+def number(value: object) -> str:
+    """A metric or a param for a table: floats with at most six digits that count."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,81 @@
+"""Trust: verify, repair, doctor."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from . import shapes
+from .command import command
+from .options import DryRun, Models
+from .session import Output, Session
+from .text import plural, safe, size
+
+
+@command(
+    "verify",
+    examples=["registry verify", "registry verify churn --quick", "registry verify --json | jq .problems"],
+    exits=(0, 2, 3, 6, 130),
+)
+def verify(
+    cx: Session,
+    names: Models = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Names, sizes, pointers and history, but not every byte.")
+    ] = False,
+) -> None:
+    """In both directions: records without files, files without records; every sha256; pointers; the history's chain.
+    Problems are printed with a stable code; exit 6 when one of them is an error.
+
+    In a pipe: severity, code, where, message; separated by tabs.
+    """
+    with cx.progress("verifying") as progress:
+        found = cx.registry().verify(names or None, quick=quick, progress=progress)
+    rows = [(each.severity, each.code, each.where, each.message) for each in found.problems]
+    looked = f"{plural(found.models, 'model')}, {plural(found.versions, 'version')}, {plural(found.files, 'file')}, {size(found.size)}"
+    if found.problems:
+        cx.say(f"{plural(len(found.problems), 'problem')} in {looked}")
+        if any(each.repair for each in found.problems):
+            cx.say("some of it registry repair can mend")
+    else:
+        cx.say(f"nothing wrong in {looked}")
+    data = shapes.document("verification", shapes.verification(found))
+    columns = ("severity", "code", "where", "message")
+    cx.show(Output(data, [each.where for each in found.problems], columns, rows, text=None if rows else ""))
+    if not found.ok:
+        raise typer.Exit(6)
+
+
+@command("repair", examples=["registry repair", "registry repair churn --dry-run"], exits=(0, 1, 2, 3, 6, 7))
+def repair(cx: Session, names: Models = None, dry_run: DryRun = False) -> None:
+    """Links, a torn last line of the history, events that it lacks, a damaged stages.yaml (from its newest claim),
+    modes, left-overs. No artifact is touched: what only a backup can mend, `verify` keeps naming.
+
+    In a pipe: what, path; separated by tabs.
+    """
+    done = cx.registry().repair(names or None, dry_run=dry_run)
+    cx.say(f"{'would mend' if dry_run else 'mended'} {plural(len(done), 'thing')}" if done else "nothing to mend")
+    rows = [(each.what, each.path) for each in done]
+    data = shapes.items("repaired", [shapes.freed(each) for each in done])
+    cx.show(Output(data, [each.path for each in done], ("what", "path"), rows, text=None if done else ""))
+
+
+@command("doctor", examples=["registry doctor", "registry -C /mnt/nfs/registry doctor"], exits=(0, 1, 2, 3))
+def doctor(cx: Session) -> None:
+    """Makes files of its own inside the registry, and removes them: two processes try for one lock, folders are
+    renamed, files linked and synced. Run it once on each machine that will write; exit 1 when something fails.
+
+    In a pipe: status, check, message, advice; separated by tabs.
+    """
+    found = cx.registry().doctor()
+    rows = [(each.status, each.check, each.message, each.advice) for each in found]
+    shown = [
+        [each.status, each.check, safe(each.message) + (f"\n→ {safe(each.advice)}" if each.advice else "")]
+        for each in found
+    ]
+    data = shapes.items("doctor", [shapes.finding(each) for each in found])
+    bad = [each.check for each in found if each.status == "failed"]
+    cx.show(Output(data, bad, ("status", "check", "what was found"), rows, shown))
+    if bad:
+        raise typer.Exit(1)

@@ -1,0 +1,216 @@
+"""Checking what a model says of its versions: names, pointers, claims, annotations, links, blobs.
+
+All of this is read without the lock, while others may write. What a writer changed under our eyes is no problem of
+the store: the checks are made again until nothing moved meanwhile, and what is not found each time is not told.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RegistryError, explain
+from ..records import Problem
+from . import codec, layout, reader
+from .layout import ModelLayout
+from .reader import State
+from .verify_journal import check_journal
+
+if TYPE_CHECKING:
+    from .verify import Findings
+
+#: How long a staging folder may stand before it is called left over, in seconds.
+_FRESH = 24 * 3600.0
+_ATTEMPTS = 5
+
+
+def check_records(paths: ModelLayout, found: Findings) -> list[int] | None:
+    """Everything but the versions themselves; the numbers of these, or None when that can't be told."""
+    attempts: list[list[Problem]] = []
+    for _ in range(_ATTEMPTS):
+        before, each = _moment(paths), type(found)(paths.name)
+        listed = _look(paths, each)
+        attempts.append(each.problems)
+        if _moment(paths) == before:
+            attempts = attempts[-1:]
+            break
+    found.problems += [problem for problem in attempts[-1] if all(problem in each for each in attempts)]
+    return listed
+
+
+def _moment(paths: ModelLayout) -> list[tuple[int, int, int] | None]:
+    """What differs when something of the model was written."""
+    return [_identity(path) for path in (paths.root, paths.stages, paths.history, paths.versions)]
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _look(paths: ModelLayout, found: Findings) -> list[int] | None:
+    check_document(paths.model, f"{paths.name}: model.yaml", found)
+    try:
+        state = reader.read_state(paths)
+    except (RegistryError, OSError) as error:
+        found.error("document", f"{paths.name}/{layout.STAGES}", words(error), repair=True)
+        return None
+    listed = _check_names(paths, state, found)
+    _check_pointers(paths, state, listed, found)
+    _check_annotations(paths, state, listed, found)
+    told = check_journal(paths, state.table, listed, found)
+    _check_claim(paths, state, told, found)
+    _check_links(paths, state, found)
+    _check_blobs(paths, found)
+    return listed
+
+
+def _check_names(paths: ModelLayout, state: State, found: Findings) -> list[int]:
+    """The numbers of the versions that are here, in order; every other name in ``versions/`` is told."""
+    numbers = []
+    for name in sorted(os.listdir(paths.versions)) if paths.versions.is_dir() else ():
+        where = f"{paths.name}/versions/{name}"
+        number = layout.version_of(name)
+        if number is not None and number in state.table.deleted:
+            found.warning("leftover", where, "the folder of a deleted version; registry gc removes it", repair=True)
+        elif number is not None:
+            numbers.append(number)
+        elif name.startswith(layout.TRASH):
+            found.warning("leftover", where, "what is left of a deleted version; registry gc removes it", repair=True)
+        elif name.startswith(layout.TEMPORARY):
+            if _age(paths.versions / name) > _FRESH:
+                found.warning(
+                    "leftover", where, "a staging folder nobody works on; registry gc removes it", repair=True
+                )
+        else:
+            found.warning("unknown-name", where, "not a name that the registry gives; it is ignored")
+    pending = state.redo.path if state.redo else ""
+    for number in state.table.deleted:
+        path = paths.tombstone(number)
+        if not path.is_file() and paths.relative(path) != pending:
+            found.error("tombstone", f"{paths.name}@{number}", "deleted, but its tombstone is missing")
+    return sorted(numbers)
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.lstat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _check_pointers(paths: ModelLayout, state: State, listed: list[int], found: Findings) -> None:
+    here, table = set(listed), state.table
+    for kind, pointers in (("stage", table.stages), ("alias", table.aliases)):
+        for name, number in pointers.items():
+            if number not in here:
+                found.error("pointer", paths.name, f"{kind} {name} points to version {number}, which is not here")
+            elif number in table.archived:
+                found.error("pointer", paths.name, f"{kind} {name} points to version {number}, which is archived")
+    for number in table.archived:
+        if number not in here:
+            found.error("missing-version", f"{paths.name}@{number}", "archived, but its folder is gone")
+
+
+def _check_annotations(paths: ModelLayout, state: State, listed: list[int], found: Findings) -> None:
+    """What was said of each version can be read, and belongs to one."""
+    for name in sorted(os.listdir(paths.annotations)) if paths.annotations.is_dir() else ():
+        number = layout.version_of(name.removesuffix(".yaml"))
+        if number is None or number in state.table.deleted:
+            continue
+        if number not in listed:
+            found.warning("annotation", paths.name, f"annotations/{name} belongs to no version")
+        check_document(paths.annotations / name, f"{paths.name}: annotations/{name}", found)
+
+
+def check_document(path: Path, what: str, found: Findings) -> None:
+    try:
+        codec.load(path, what)
+    except (RegistryError, OSError) as error:
+        found.error("document", found.model, words(error))
+
+
+def _check_claim(paths: ModelLayout, state: State, told: int, found: Findings) -> None:
+    """``stages.yaml`` is as new as its claims, and the claim behind it (its only copy) says the same.
+
+    ``told`` is the revision that the journal knows: what it doesn't know either is only not finished yet.
+    """
+    revision = state.table.revision
+    try:
+        table, _ = codec.parse_table(codec.load(paths.stages, layout.STAGES), layout.STAGES)
+    except (RegistryError, OSError):
+        return  # the reader has just said so
+    if table.revision < revision <= told:
+        words_ = f"stages.yaml has revision {table.revision}; readers follow its claims to {revision}"
+        found.warning("stages-behind", paths.name, words_, repair=True)
+    if revision and not _is_copy(paths, state):
+        name = paths.claim(revision).name
+        found.warning("claim", paths.name, f"{name} is not what stages.yaml says: its only copy is lost", repair=True)
+
+
+def _is_copy(paths: ModelLayout, state: State) -> bool:
+    name = paths.claim(state.table.revision).name
+    try:
+        table, redo = codec.parse_table(codec.load(paths.claim(state.table.revision), name), name)
+        if redo and not state.redo and codec.load(paths.root / redo.path, redo.path) != redo.document:
+            return False
+    except (RegistryError, OSError):
+        return False
+    return table == state.table
+
+
+def _check_links(paths: ModelLayout, state: State, found: Findings) -> None:
+    """The links in ``stages/``: derived, but people and programs without this tool follow them."""
+    here: dict[str, str] = {}
+    if paths.links.is_dir():
+        for path in paths.links.iterdir():
+            if not path.name.startswith("."):
+                here[path.name] = os.readlink(path) if path.is_symlink() else "no link"
+    wanted = {stage: f"../versions/{number}" for stage, number in state.table.stages.items()}
+    for name in sorted(here.keys() | wanted.keys()):
+        if here.get(name) != wanted.get(name):
+            found.warning(
+                "link", f"{paths.name}/stages/{name}", "the link does not lead where stages.yaml says", repair=True
+            )
+
+
+def _check_blobs(paths: ModelLayout, found: Findings) -> None:
+    if not paths.blobs.is_dir():
+        return
+    for name, status in walk(paths.blobs):
+        prefix, _, digest = name.partition("/")
+        where = f"{paths.name}/blobs/{name}"
+        if not (layout.is_digest(digest) and digest.startswith(prefix)) or not stat.S_ISREG(status.st_mode):
+            found.warning("unknown-name", where, "not a name that the registry gives; it is ignored")
+        elif status.st_nlink == 1:
+            found.warning("leftover", where, "no version uses this blob; registry gc removes it", repair=True)
+
+
+def walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Everything below ``root`` that is no folder, by its path with slashes; what goes away meanwhile is left out."""
+    pending = [(root, "")]
+    while pending:
+        folder, name = pending.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                pending.append((Path(entry.path), f"{name}{entry.name}/"))
+                continue
+            try:
+                yield f"{name}{entry.name}", entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+
+
+def words(error: Any) -> str:
+    return explain(error) if isinstance(error, OSError) else str(error)
