@@ -23,23 +23,9 @@ if TYPE_CHECKING:
         RegistryError,
     )
     from .names import Reference
+    from .outcomes import Changed, Finding, Freed, Moved, Problem, Registered, Verification
     from .progress import Progress
-    from .records import (
-        Artifact,
-        Changed,
-        Event,
-        FileEntry,
-        Finding,
-        Freed,
-        JournalEntry,
-        ModelRecord,
-        Moved,
-        Problem,
-        Registered,
-        RegistryRecord,
-        Verification,
-        VersionRecord,
-    )
+    from .records import Artifact, Event, FileEntry, JournalEntry, ModelRecord, RegistryRecord, VersionRecord
     from .registry import Registry
 
 __version__ = "0.1.0"
@@ -53,10 +39,13 @@ _HOME_OF = {
     "Progress": "progress",
     **dict.fromkeys(
         (
-            "Artifact", "Changed", "Event", "FileEntry", "Finding", "Freed", "JournalEntry", "ModelRecord", "Moved", "Problem",
-            "Registered", "RegistryRecord", "Verification", "VersionRecord",
+            "Artifact", "Event", "FileEntry", "JournalEntry", "ModelRecord", "RegistryRecord", "VersionRecord",
         ),
         "records",
+    ),
+    **dict.fromkeys(
+        ("Changed", "Finding", "Freed", "Moved", "Problem", "Registered", "Verification"),
+        "outcomes",
     ),
     "Registry": "registry",
 }  # fmt: skip

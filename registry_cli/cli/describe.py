@@ -11,7 +11,7 @@ import typer
 from .. import values
 from ..errors import InvalidInput, NotFound
 from ..names import Reference
-from ..records import Changed
+from ..outcomes import Changed
 from . import shapes
 from .command import command
 from .options import DryRun, Expect, Ref, expected

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import InvalidInput
-from ..records import Changed, Moved
+from ..outcomes import Changed, Moved
 from . import shapes
 from .command import command
 from .options import DryRun, Expect, Force, Model, Models, NoVerify, Reason, Ref, Refs, Stage, expected, references

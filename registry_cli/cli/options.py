@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from ..errors import InvalidInput
-from ..lifecycle.stages import parse_expected
-from ..verbs.base import ANY, Expected
+from ..lifecycle.stages import ANY, Expected, parse_expected
 
 Ref = Annotated[
     str, typer.Argument(metavar="REF", help="A version: churn@7, churn@production; churn alone is churn@latest.")

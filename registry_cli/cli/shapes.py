@@ -7,21 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..records import (
-    Changed,
-    Event,
-    FileEntry,
-    Finding,
-    Freed,
-    JournalEntry,
-    ModelRecord,
-    Moved,
-    Problem,
-    Registered,
-    RegistryRecord,
-    Verification,
-    VersionRecord,
-)
+from ..outcomes import Changed, Finding, Freed, Moved, Problem, Registered, Verification
+from ..records import Event, FileEntry, JournalEntry, ModelRecord, RegistryRecord, VersionRecord
 
 SCHEMA = 1
 

@@ -5,8 +5,10 @@ Every function returns the new table or raises; none looks at a file. The caller
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Union
 
 from ..errors import Conflict, InvalidInput, NotFound
 from ..names import Selector, version_number
@@ -15,6 +17,16 @@ from ..records import Event, StageTable
 
 #: Actions that change what a stage points to.
 STAGE_ACTIONS = frozenset({"promoted", "demoted", "rolled-back"})
+
+
+class Unset(enum.Enum):
+    """The value of ``expect`` when nothing is expected (None means that the pointer must point to nothing)."""
+
+    ANY = "any"
+
+
+ANY = Unset.ANY
+Expected = Union[int, None, Unset]
 
 
 def check_stage(stage: str, stages: tuple[str, ...]) -> None:

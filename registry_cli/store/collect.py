@@ -8,7 +8,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..records import Freed, StageTable
+from ..outcomes import Freed
+from ..records import StageTable
 from . import files, layout, reader
 from .layout import Layout, ModelLayout
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..errors import RegistryError, explain
-from ..records import Finding
+from ..outcomes import Finding
 from . import files, layout
 from .codec import Settings
 from .layout import Layout
@@ -263,8 +263,8 @@ def _places(root: Layout, wanted: Modes) -> Iterator[tuple[Path, int]]:
 
     yield root.root, 0  # everything in it is made when the registry is
     yield root.models, wanted.folder
-    for group in sorted({root.group(name) for name in reader.model_names(root)}, key=lambda paths: paths.name):
-        yield group.root, wanted.folder
+    for group in sorted({root.group(name).root for name in reader.model_names(root) if "/" in name}):
+        yield group, wanted.folder
     for name in reader.model_names(root):
         paths = root.model(name)
         needs = {paths.root: wanted.folder, **dict.fromkeys(paths.folders, wanted.folder)}

@@ -85,12 +85,12 @@ def newest_first(path: Path) -> Iterator[JournalEntry]:
     return (entry for line in _lines_backward(path) if (entry := decode(line)))
 
 
-def oldest_first(path: Path) -> Iterator[JournalEntry]:
-    """Every whole entry, in order."""
+def oldest_first(path: Path, containing: bytes = b"") -> Iterator[JournalEntry]:
+    """Every whole entry, in order; only those whose line has the bytes ``containing``."""
     try:
         with files.opened(path, path.name) as descriptor, os.fdopen(os.dup(descriptor), "rb") as stream:
             for line in stream:
-                if entry := decode(line.rstrip(b"\n")):
+                if containing in line and (entry := decode(line.rstrip(b"\n"))):
                     yield entry
     except FileNotFoundError:
         return

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,11 +48,11 @@ def is_description(path: str) -> bool:
 
 def temporary_name() -> str:
     """A name that nobody can guess and nobody has: what is being written, until it is renamed."""
-    return TEMPORARY + secrets.token_hex(16)
+    return TEMPORARY + os.urandom(16).hex()
 
 
 def trash_name() -> str:
-    return TRASH + secrets.token_hex(16)
+    return TRASH + os.urandom(16).hex()
 
 
 @dataclass(frozen=True)

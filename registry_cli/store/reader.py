@@ -170,14 +170,6 @@ class ModelReader:
                 f"registry verify {record.model} tells which; do not use it",
             )
 
-    def chains(self, stages: tuple[str, ...]) -> dict[str, rules.Chain]:
-        """What each of ``stages`` held, from the journal and from what is committed but not in it yet."""
-        events = [entry.event for entry in journal.oldest_first(self.paths.history)]
-        newest = self.state().table.changed
-        if newest and all(event.id != newest.id for event in events[-64:]):
-            events.append(newest)
-        return {stage: rules.chain(events, stage) for stage in stages}
-
     def record(self) -> ModelRecord:
         """The model as one row."""
         document, table = self.document(), self.state().table

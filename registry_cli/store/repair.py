@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import Damaged, RegistryError
-from ..records import Event, Freed, JournalEntry, StageTable
+from ..outcomes import Freed
+from ..records import Event, JournalEntry, StageTable
 from . import codec, collect, documents, files, journal, layout, reader, verify, verify_journal
 from .layout import Layout, ModelLayout
 from .modes import Modes

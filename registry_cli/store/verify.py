@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import RegistryError, explain
+from ..outcomes import Problem, Verification
 from ..progress import Progress
-from ..records import Problem, Verification, VersionRecord
+from ..records import VersionRecord
 from . import codec, files, layout, reader
 from .layout import Layout, ModelLayout
 from .verify_records import check_records, walk, words

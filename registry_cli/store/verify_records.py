@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RegistryError, explain
-from ..records import Problem
+from ..outcomes import Problem
 from . import codec, layout, reader
 from .layout import ModelLayout
 from .reader import State

@@ -21,9 +21,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import Conflict, Damaged, Indeterminate, RegistryError, explain
+from ..errors import Conflict, Indeterminate, RegistryError, explain
 from ..records import Event, JournalEntry, StageTable, VersionRecord
-from . import codec, documents, files, journal, layout, manifest, reader
+from . import chronicle, codec, documents, files, journal, layout, manifest, reader
 from .codec import Redo
 from .ingest import Staging
 from .layout import ModelLayout
@@ -72,29 +72,17 @@ class Writer:
         return writer
 
     def _append_pending(self) -> None:
-        known, revision = (self.last.highest, self.last.revision) if self.last else (0, 0)
-        missing = (self.highest - known, self.table.revision - revision)
-        if missing == (0, 0):
-            return
-        if not all(0 <= count <= 1 for count in missing):
-            raise Damaged(
-                f"the journal of {self.paths.name} and its versions do not fit together "
-                f"(journal: version {known}, revision {revision}; "
-                f"here: version {self.highest}, revision {self.table.revision})",
-                f"registry verify {self.paths.name} tells more, registry repair {self.paths.name} mends the journal",
-            )
-        files.fsync_folder(self.paths.versions)  # the writer that died may not have come to this
-        files.fsync_folder(self.paths.root)
-        if missing[0]:
-            event = reader.ModelReader(self.paths).sealed(self.highest).event
-            self._append(event, self.highest, revision)
-        if missing[1]:
-            self._append(self.table.changed, self.highest, self.table.revision)
+        missing = chronicle.pending(self.paths, self.table, self.highest, self.last)
+        if missing:
+            files.fsync_folder(self.paths.versions)  # the writer that died may not have come to this
+            files.fsync_folder(self.paths.root)
+        for entry in missing:
+            self._write(entry)
 
     def _append(self, event: Event | None, highest: int, revision: int) -> None:
-        if event is None:
-            raise Damaged(f"{self.paths.name}: a change without an event", "registry verify tells more")
-        entry = journal.following(self.last, event, highest, revision, journal.seal_of(self.paths, event))
+        self._write(chronicle.line(self.paths, self.last, event, highest, revision))
+
+    def _write(self, entry: JournalEntry) -> None:
         journal.append(self.paths.history, entry, self.modes.file)
         self.last = entry
 

@@ -9,9 +9,8 @@ from ..errors import InvalidInput
 from ..lifecycle import stages as rules
 from ..names import Reference
 from ..numbers import Numbers
-from ..records import Changed
-from ..store import collect, tombstones
-from ..store.reader import ModelReader
+from ..outcomes import Changed
+from ..store import chronicle, collect, tombstones
 from ..store.writer import Writer
 from .base import RegistryBase
 
@@ -130,7 +129,7 @@ class Archiving(RegistryBase):
         return Numbers.of(self._target(writer, ref) for ref in refs)
 
     def _refuse_rollback_targets(self, writer: Writer, numbers: Numbers) -> None:
-        chains = ModelReader(writer.paths).chains(self.stages)
+        chains = chronicle.chains(writer.paths, self.stages)
         rules.refuse_rollback_targets(writer.table, writer.paths.name, numbers, chains)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import enum
 import os
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
-from typing import Any, Union
+from typing import Any
 
 from .. import names, values
 from ..errors import NotFound
@@ -21,16 +20,6 @@ from ..store.writer import Writer
 from .reading import RegistryReader
 
 LOCK_TIMEOUT = 30.0
-
-
-class Unset(enum.Enum):
-    """The value of ``expect`` when nothing is expected (None means that the pointer must point to nothing)."""
-
-    ANY = "any"
-
-
-ANY = Unset.ANY
-Expected = Union[int, None, Unset]
 
 
 def utc_now() -> datetime:

@@ -7,7 +7,8 @@ from typing import Any
 
 from .. import values
 from ..names import Reference
-from ..records import Changed, Event
+from ..outcomes import Changed
+from ..records import Event
 from ..store.codec import Redo
 from ..store.layout import FORMAT
 from ..store.reader import ModelReader, State

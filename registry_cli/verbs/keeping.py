@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
+from ..outcomes import Finding, Freed, Verification
 from ..progress import SILENT, Progress
-from ..records import Finding, Freed, Verification
 from ..store import collect, files, locking
 from ..store.layout import ModelLayout
 from .base import RegistryBase

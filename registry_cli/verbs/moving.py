@@ -8,10 +8,13 @@ from typing import Any
 from .. import names
 from ..errors import Conflict, NotFound
 from ..lifecycle import stages as rules
+from ..lifecycle.stages import ANY, Expected, Unset
 from ..names import Reference
-from ..records import Moved, StageTable
+from ..outcomes import Moved
+from ..records import StageTable
+from ..store import chronicle
 from ..store.writer import Writer
-from .base import ANY, Expected, RegistryBase, Unset
+from .base import RegistryBase
 
 
 class Moving(RegistryBase):
@@ -113,7 +116,7 @@ class Moving(RegistryBase):
 
     def _rollback_target(self, name: str, stage: str) -> int:
         model = self._model(name)
-        return rules.rollback_target(model.state().table, name, stage, model.chains((stage,))[stage])
+        return rules.rollback_target(model.state().table, name, stage, chronicle.chains(model.paths, (stage,))[stage])
 
     def set_alias(
         self,

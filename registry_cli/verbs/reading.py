@@ -188,14 +188,14 @@ class RegistryReader:
         outgoing.check_file(model.paths.files(number), entry, record.ref, stream.write)
 
     def history(self, name: str, *, limit: int | None = None) -> list[JournalEntry]:
-        """The journal of a model, the newest entry first, at most ``limit`` of them."""
-        from itertools import islice
+        """The history of a model, the newest entry first, at most ``limit`` of them."""
+        from ..store import chronicle
 
-        from ..store import journal
-
-        return list(islice(journal.newest_first(self._model(name).paths.history), limit))
+        return chronicle.newest_first(self._model(name).paths, limit)
 
     def earlier_holders(self, name: str, stage: str) -> tuple[int, ...]:
         """The versions that a rollback of ``stage`` can go to, the nearest first."""
         rules.check_stage(stage, self.stages)
-        return self._model(name).chains((stage,))[stage].earlier
+        from ..store import chronicle
+
+        return chronicle.chains(self._model(name).paths, (stage,))[stage].earlier

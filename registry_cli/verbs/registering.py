@@ -8,9 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .. import names, values
+from ..errors import RegistryError
 from ..lifecycle import stages as rules
+from ..outcomes import Registered
 from ..progress import SILENT, Progress
-from ..records import Event, Registered, VersionRecord
+from ..records import Event, VersionRecord
 from ..store import creation, files
 from ..store.layout import ModelLayout
 from .moving import Moving
@@ -77,11 +79,20 @@ class Registering(Moving):
             )
             locked: registration.Locked = lambda: self._writing(name, create=True)  # noqa: E731
             outcome = registration.register(self._layout, layout, self._modes, wish, locked)
-        if stage:  # a commit of its own; with the same request id, a repetition finishes what is missing
-            self.promote(f"{name}@{outcome.number}", stage, request_id=f"{event.id}:stage", verify=False)
-        if alias:
-            self.set_alias(f"{name}@{outcome.number}", alias, request_id=f"{event.id}:alias")
+        self._point_at(f"{name}@{outcome.number}", stage, alias, event.id)
         return Registered(self.version(f"{name}@{outcome.number}"), not outcome.why, outcome.added, outcome.why)
+
+    def _point_at(self, ref: str, stage: str | None, alias: str | None, request_id: str) -> None:
+        """The pointers that were asked for, each a commit of its own: repeating the request finishes what is missing."""
+        try:
+            if stage:
+                self.promote(ref, stage, request_id=f"{request_id}:stage", verify=False)
+            if alias:
+                self.set_alias(ref, alias, request_id=f"{request_id}:alias")
+        except RegistryError as error:
+            error.message = f"{ref} is registered, but: {error.message}"
+            error.hint = f"retry with --request-id {request_id}"
+            raise
 
     def _check_pointers(self, stage: str | None, alias: str | None) -> None:
         if stage:

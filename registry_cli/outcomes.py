@@ -1,0 +1,109 @@
+"""What a verb did or found, as frozen records. Sizes are bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .records import VersionRecord
+
+
+@dataclass(frozen=True)
+class Moved:
+    """The outcome of a change of a stage or alias. ``changed`` is False when it was so already.
+
+    ``before`` and ``after`` are version numbers, None for "points to nothing". ``revision`` is the stage table's.
+    """
+
+    model: str
+    pointer: str
+    before: int | None
+    after: int | None
+    revision: int
+    changed: bool = True
+    note: str = ""
+
+    @property
+    def ref(self) -> str:
+        """The version it points to now, or the model alone when it points to none."""
+        return self.model if self.after is None else f"{self.model}@{self.after}"
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The outcome of a change of several versions (archive, restore, delete) or of what is said of one."""
+
+    model: str
+    action: str
+    versions: tuple[int, ...]
+    revision: int
+    changed: bool = True
+
+    @property
+    def refs(self) -> tuple[str, ...]:
+        return tuple(f"{self.model}@{number}" for number in self.versions)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """The outcome of a registration. ``new`` is False when an earlier version was returned; ``why`` then says why.
+
+    ``added`` is the number of bytes that the store grew by: files it held already are not stored again.
+    """
+
+    version: VersionRecord
+    new: bool
+    added: int
+    why: str = ""
+
+    @property
+    def ref(self) -> str:
+        """The canonical reference of the version, ``churn@7``."""
+        return self.version.ref
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that ``verify`` found. ``code`` is stable; ``severity`` is ``error`` or ``warning``.
+
+    ``repair`` is True when ``repair`` can mend it without touching an artifact.
+    """
+
+    code: str
+    severity: str
+    where: str
+    message: str
+    repair: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check of ``doctor``: ``status`` is ok, warning or failed; ``advice`` says what to change."""
+
+    check: str
+    status: str
+    message: str
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Freed:
+    """One thing that ``gc`` or ``repair`` removed or mended, or would with ``--dry-run``; ``size`` in bytes."""
+
+    what: str
+    path: str
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The outcome of ``verify``: how much was checked, and every problem found."""
+
+    models: int
+    versions: int
+    files: int
+    size: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not any(problem.severity == "error" for problem in self.problems)

@@ -1,0 +1,71 @@
+"""The history of a model: its journal, and what is committed but not in the journal yet.
+
+A writer that died after its commit leaves at most one version and one revision without a line. Readers tell them as
+the lines that they will become; the next writer adds just these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from ..errors import Damaged
+from ..lifecycle.stages import Chain, chain
+from ..records import Event, JournalEntry, StageTable
+from . import journal, reader
+from .layout import ModelLayout
+
+
+def pending(paths: ModelLayout, table: StageTable, highest: int, last: JournalEntry | None) -> list[JournalEntry]:
+    """The lines that the journal lacks behind ``last``. More than a crash explains raises :class:`Damaged`."""
+    known, revision = (last.highest, last.revision) if last else (0, 0)
+    versions, revisions = highest - known, table.revision - revision
+    if not (0 <= versions <= 1 and 0 <= revisions <= 1):
+        raise Damaged(
+            f"the journal of {paths.name} and its versions do not fit together "
+            f"(journal: version {known}, revision {revision}; here: version {highest}, revision {table.revision})",
+            f"registry verify {paths.name} tells more, registry repair {paths.name} mends the journal",
+        )
+    entries: list[JournalEntry] = []
+    if versions:
+        event = reader.ModelReader(paths).sealed(highest).event
+        entries.append(line(paths, last, event, highest, revision))
+    if revisions:
+        entries.append(line(paths, entries[-1] if entries else last, table.changed, highest, table.revision))
+    return entries
+
+
+def line(
+    paths: ModelLayout, last: JournalEntry | None, event: Event | None, highest: int, revision: int
+) -> JournalEntry:
+    """The line of ``event`` behind ``last``, with the seal of the document that it wrote."""
+    if event is None:
+        raise Damaged(f"{paths.name}: a change without an event", "registry verify tells more")
+    return journal.following(last, event, highest, revision, journal.seal_of(paths, event))
+
+
+def newest_first(paths: ModelLayout, limit: int | None = None) -> list[JournalEntry]:
+    """The history, the newest first, at most ``limit`` entries; only so much of the journal is read."""
+    entries = list(islice(journal.newest_first(paths.history), limit))
+    return [*reversed(_ahead(paths, entries[0] if entries else None)), *entries][:limit]
+
+
+def chains(paths: ModelLayout, stages: tuple[str, ...]) -> dict[str, Chain]:
+    """What each of ``stages`` held, from the first move to the newest."""
+    events = list(_moves(paths))
+    return {stage: chain(events, stage) for stage in stages}
+
+
+def _moves(paths: ModelLayout) -> Iterator[Event]:
+    """The events that move a stage. Of the other lines only the bytes are looked at."""
+    yield from (entry.event for entry in journal.oldest_first(paths.history, b'"stage":'))
+    yield from (entry.event for entry in _ahead(paths, journal.last_entry(paths.history)))
+
+
+def _ahead(paths: ModelLayout, last: JournalEntry | None) -> list[JournalEntry]:
+    """What is pending, for a reader; where journal and versions don't fit together, ``verify`` is who tells."""
+    table = reader.read_state(paths).table
+    try:
+        return pending(paths, table, reader.highest(paths, table), last)
+    except Damaged:
+        return []

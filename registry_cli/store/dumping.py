@@ -1,0 +1,77 @@
+"""The YAML dumper: quotes whatever a YAML 1.1 or 1.2 reader would take for something else than text.
+
+Reached through :func:`registry_cli.store.documents.dumps`; every document loads equal to what was dumped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+_Emitter = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+# What a reader of YAML 1.1 or 1.2 takes for text without quotes: it begins with a letter, has only characters that
+# mean nothing to YAML, and is none of the words below.
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./+@%() -]*(?<! )\Z", re.ASCII)
+_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
+_LITERAL = re.compile(r"(?:[\x21-\x7e\u00a1-\ud7ff][\x20-\x7e\u00a1-\ud7ff]*)(?:\n[\x20-\x7e\u00a1-\ud7ff]*)+\Z")
+
+
+class _Dumper(_Emitter):  # type: ignore[misc, valid-type]
+    """Emits our plain types only; anything else is a programming error and raises."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the base class calls it so
+        return True
+
+
+def _text(dumper: Any, text: str) -> Any:
+    if "\n" in text and _LITERAL.match(text) and " \n" not in text and not text.endswith(" "):
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|")
+    plain = _PLAIN.match(text) and text.lower() not in _WORDS
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else "'")
+
+
+def _float(dumper: Any, number: float) -> Any:
+    text = repr(number)
+    if "." not in text and "e" in text:
+        text = text.replace("e", ".0e", 1)  # a YAML 1.1 reader takes 1e-05 for text
+    return dumper.represent_scalar("tag:yaml.org,2002:float", text)
+
+
+def _mapping(dumper: Any, mapping: Mapping[str, Any]) -> Any:
+    flow = all(not isinstance(value, (Mapping, list, tuple)) for value in mapping.values())
+    short = flow and len(mapping) <= 6 and sum(len(str(k)) + len(str(v)) + 4 for k, v in mapping.items()) <= 90
+    inline = short and not any("\n" in str(value) for value in mapping.values())
+    return dumper.represent_mapping("tag:yaml.org,2002:map", mapping.items(), flow_style=inline)
+
+
+class _Document(dict[str, Any]):
+    """The outermost mapping of a document: always one key a line or block."""
+
+
+def _document(dumper: Any, document: _Document) -> Any:
+    return dumper.represent_mapping("tag:yaml.org,2002:map", document.items(), flow_style=False)
+
+
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(float, _float)
+_Dumper.add_representer(dict, _mapping)
+_Dumper.add_representer(_Document, _document)
+
+
+def _plain(value: Any) -> Any:
+    """Read-only mappings and tuples as the dicts and lists that the dumper knows."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def dumps(document: Mapping[str, Any]) -> bytes:
+    """``document`` as YAML, in the order given; short flat mappings inside it stand on one line."""
+    options: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "width": 4096}
+    return yaml.dump(_Document(_plain(document)), Dumper=_Dumper, encoding="utf-8", **options)  # type: ignore[no-any-return]
