@@ -46,6 +46,11 @@ def _answered(arguments: list[str]) -> int:
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     process.listen()
+    if "path" in arguments:
+        from . import quick
+
+        if quick.answered(arguments):
+            return 0
     from .app import build
 
     code = build(_verbs(arguments))(args=arguments, prog_name="registry", standalone_mode=False)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput
-from ..verbs.reading import HOME_VARIABLE, RegistryReader, find_root
 from .process import is_terminal, write
 from .text import safe
 
 if TYPE_CHECKING:
     from ..progress import Progress
     from ..registry import Registry
+    from ..verbs.reading import RegistryReader
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,14 @@ class Session:
 
     def reader(self) -> RegistryReader:
         """The registry, for reading only: nothing that writes is imported."""
+        from ..verbs.reading import HOME_VARIABLE, RegistryReader, find_root
+
         return RegistryReader(find_root(self.root, os.environ.get(HOME_VARIABLE)))
 
     def registry(self) -> Registry:
         """The registry, for writing."""
         from ..registry import Registry
+        from ..verbs.reading import HOME_VARIABLE, find_root
 
         root = find_root(self.root, os.environ.get(HOME_VARIABLE))
         return Registry(root, lock_timeout=self.lock_timeout, on_wait=self.say)

@@ -5,10 +5,11 @@ Bytes are integers, times ISO 8601 in UTC, digests ``sha256:…``; a pointer to 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..outcomes import Changed, Finding, Freed, Moved, Problem, Registered, Verification
-from ..records import Event, FileEntry, JournalEntry, ModelRecord, RegistryRecord, VersionRecord
+if TYPE_CHECKING:
+    from ..outcomes import Changed, Finding, Freed, Moved, Problem, Registered, Verification
+    from ..records import Event, FileEntry, JournalEntry, ModelRecord, RegistryRecord, VersionRecord
 
 SCHEMA = 1
 

@@ -78,13 +78,9 @@ def _parsed(read: Callable[[Any], _T], value: Any, key: str, what: str) -> _T:
 
 def parse_settings(document: Mapping[str, Any], what: str) -> Settings:
     """``registry.yaml``. People edit it, so a slip is told as theirs, with the nearest right name."""
-    from difflib import get_close_matches
-
     known = ("format", "id", "created", "shared", "stages")
-    for key in document:
-        near = get_close_matches(key, known, 1, 0.75) if key not in known else []
-        if near:
-            raise InvalidInput(f"{what}: there is no setting '{key}'", f"did you mean '{near[0]}'?")
+    for key in document.keys() - set(known):
+        _refuse_slip(key, known, what)
     stages = document.get("stages", list(DEFAULT_STAGES))
     if not isinstance(stages, list) or not stages or not all(isinstance(stage, str) for stage in stages):
         raise InvalidInput(f"{what}: 'stages' is no list of names", "write it as [development, staging, production]")
@@ -99,6 +95,14 @@ def parse_settings(document: Mapping[str, Any], what: str) -> Settings:
     return Settings(
         _get(document, "id", str, what), _get(document, "created", str, what, ""), shared, tuple(stages), extra
     )
+
+
+def _refuse_slip(key: str, known: tuple[str, ...], what: str) -> None:
+    """A setting that is nearly one that we know was meant to be it; any other is kept, and does nothing."""
+    from difflib import get_close_matches
+
+    if near := get_close_matches(key, known, 1, 0.75):
+        raise InvalidInput(f"{what}: there is no setting '{key}'", f"did you mean '{near[0]}'?")
 
 
 def table_document(table: StageTable, redo: Redo | None = None) -> dict[str, Any]:

@@ -134,8 +134,6 @@ class RegistryReader:
         Before it is handed out, count and size of the files are compared with what was stored (up to 1,000 files).
         Raises :class:`Damaged` when they differ.
         """
-        from ..store import outgoing
-
         model, state, number = self._resolved(ref)
         record = model.version(number, state)
         if record.files <= reader.QUICK_CHECK_FILES:
@@ -143,6 +141,8 @@ class RegistryReader:
         folder = model.paths.files(number)
         if file is None:
             return folder
+        from ..store import outgoing
+
         return folder / outgoing.find_file(model.manifest(record), file, record.ref).path
 
     def check(self, ref: str | Reference) -> VersionRecord:
