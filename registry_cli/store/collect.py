@@ -63,15 +63,28 @@ def garbage(
     yield from _lone_blobs(root, paths)
 
 
-def _lone_blobs(root: Layout, paths: ModelLayout) -> Iterator[Freed]:
+def named_in_manifests(paths: ModelLayout) -> set[str]:
+    """Every sha256 that a version's manifest names: the blob of a file that went missing is its last copy."""
+    numbers = (name for name in files.list_folder(paths.versions) if layout.version_of(name) is not None)
+    return {digest for number in numbers for digest in _digests(paths.versions / number)}
+
+
+def lone_blobs(paths: ModelLayout) -> Iterator[tuple[Path, int]]:
+    """Blobs that no version links to and no manifest names, with their size in bytes."""
+    lone: list[tuple[Path, int]] = []
     folders = (name for name in files.list_folder(paths.blobs) if stat.S_ISDIR(os.lstat(paths.blobs / name).st_mode))
-    for prefix in folders:
-        for name in files.list_folder(paths.blobs / prefix):
-            blob = paths.blobs / prefix / name
-            with contextlib.suppress(FileNotFoundError):
-                status = os.lstat(blob)
-                if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
-                    yield Freed("blob without a version", str(blob.relative_to(root.root)), status.st_size)
+    for blob in (paths.blobs / prefix / name for prefix in folders for name in files.list_folder(paths.blobs / prefix)):
+        with contextlib.suppress(FileNotFoundError):
+            status = os.lstat(blob)
+            if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+                lone.append((blob, status.st_size))
+    named = named_in_manifests(paths) if lone else set()
+    yield from ((blob, size) for blob, size in lone if blob.name not in named)
+
+
+def _lone_blobs(root: Layout, paths: ModelLayout) -> Iterator[Freed]:
+    for blob, size in lone_blobs(paths):
+        yield Freed("blob without a version", str(blob.relative_to(root.root)), size)
 
 
 def _freed(what: str, root: Layout, path: Path) -> Freed:

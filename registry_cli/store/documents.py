@@ -115,6 +115,18 @@ def _line(event: Any) -> int:
     return int(event.start_mark.line) + 1
 
 
+def _line_of(error: yaml.YAMLError, data: bytes) -> int:
+    """The line that an error is about: its mark, else its place in the text; never behind the last line."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is not None:
+        return min(int(mark.line), data.rstrip(b"\n").count(b"\n")) + 1
+    text = data.decode("utf-8", "replace")
+    position = getattr(error, "position", None)
+    if isinstance(error, yaml.reader.ReaderError) and isinstance(position, int):
+        return data.count(b"\n", 0, position) + 1
+    return text.count("\n") + 1
+
+
 def loads(data: bytes, name: str, *, limit: int = STORE_LIMIT) -> Any:
     """The value of one YAML document. ``name`` is what error messages call it.
 
@@ -125,12 +137,11 @@ def loads(data: bytes, name: str, *, limit: int = STORE_LIMIT) -> Any:
     try:
         return _Builder(data.decode("utf-8"), name).document()
     except UnicodeDecodeError as error:
-        raise InvalidInput(f"{name} is not UTF-8 text (byte {error.start})") from None
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InvalidInput(f"{name}, line {line}: is not UTF-8 text") from None
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "is no YAML"
-        raise InvalidInput(f"{name}{place}: {problem}") from None
+        raise InvalidInput(f"{name}, line {_line_of(error, data)}: {problem}") from None
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{name}: {error}") from None
 
@@ -147,4 +158,7 @@ def dumps(document: Mapping[str, Any]) -> bytes:
     """``document`` as YAML, in the order given; short flat mappings inside it stand on one line."""
     from . import dumping  # readers never need it
 
-    return dumping.dumps(document)
+    data = dumping.dumps(document)
+    if len(data) > STORE_LIMIT:  # it could not be read again: that must fail before anything is committed
+        raise InvalidInput(f"a document of {len(data):,} bytes", f"{STORE_LIMIT:,} is the most")
+    return data

@@ -56,10 +56,14 @@ def _document(dumper: Any, document: _Document) -> Any:
     return dumper.represent_mapping("tag:yaml.org,2002:map", document.items(), flow_style=False)
 
 
+# Only these: whatever else arrives is a programming error, and raises.
+_Dumper.yaml_representers = {kind: _Emitter.yaml_representers[kind] for kind in (type(None), bool, int, list)}
+_Dumper.yaml_multi_representers = {}
 _Dumper.add_representer(str, _text)
 _Dumper.add_representer(float, _float)
 _Dumper.add_representer(dict, _mapping)
 _Dumper.add_representer(_Document, _document)
+_Dumper.add_representer(None, _Emitter.represent_undefined)
 
 
 def _plain(value: Any) -> Any:

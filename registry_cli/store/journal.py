@@ -47,12 +47,22 @@ def decode(line: bytes) -> JournalEntry | None:
     if hashlib.sha256(body + b"}").hexdigest() != found:
         return None
     try:
-        document = json.loads(body + b"}")
+        document = json.loads(body + b"}", object_pairs_hook=_once)
         place = {name: document.pop(name) for name in ("seq", "prev", "highest", "revision")}
         sealed = document.pop("sealed", "")
+        kinds = {type(place[name]) for name in ("seq", "highest", "revision")}
+        if kinds != {int} or not isinstance(place["prev"], str) or not isinstance(sealed, str):
+            return None
         return JournalEntry(hash=found, event=Event.parse(document), sealed=sealed, **place)
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands there twice")
+    return found
 
 
 def following(last: JournalEntry | None, event: Event, highest: int, revision: int, sealed: str = "") -> JournalEntry:

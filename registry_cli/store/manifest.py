@@ -57,6 +57,8 @@ def loads(data: bytes, what: str) -> tuple[FileEntry, ...]:
             entries.append(FileEntry(check_path(path), sha256))
     except (UnicodeDecodeError, InvalidInput) as error:
         raise Damaged(f"{what}: {error}") from None
+    if len({entry.path for entry in entries}) < len(entries):
+        raise Damaged(f"{what} lists a file twice")
     return tuple(entries)
 
 

@@ -72,6 +72,7 @@ def fetch(model: ModelReader, record: VersionRecord, target: Path, *, replace: b
     Raises :class:`Conflict` when ``target`` has something in it, unless ``replace``.
     """
     entries = model.manifest(record)
+    model.check_size(record)
     progress.expect(record.size)
     if files.exists(target) and not replace and (target.is_symlink() or not target.is_dir() or any(target.iterdir())):
         raise Conflict(f"'{target}' exists already", "name a new folder with -o, or say --force to replace it")

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# The main job on real input: train, register, promote, compare, serve, roll back, verify.
+# Needs `registry` and scikit-learn (`make demo` sets both up). Works in .demo, which it makes anew.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+work=${1:-.demo}
+rm -rf "$work" 2>/dev/null || { chmod -R u+w "$work" && rm -rf "$work"; }
+mkdir -p "$work" && cd "$work"
+cp "$here/train.py" "$here/predict.py" .
+
+say() { printf '\n# %s\n' "$*"; }
+run() { printf '$ %s\n' "$*"; eval "$*"; }
+
+say "A registry is a folder."
+run 'registry init models-registry'
+export REGISTRY_HOME=$PWD/models-registry
+
+say "Train a small model and register what came out, with its params and metrics."
+run 'python train.py out --depth 1 --trees 3'
+run 'registry register cancer out/model.joblib --params-file out/params.yaml --metrics-file out/metrics.json --tag team=oncology --message "first try"'
+
+say "A second one. Then the first of them goes live by way of staging."
+run 'python train.py out --depth 2 --trees 10'
+run 'registry register cancer out/model.joblib --params-file out/params.yaml --metrics-file out/metrics.json --tag team=oncology --message "deeper trees"'
+run 'registry promote cancer@2 staging'
+run 'registry promote cancer@staging production --expect none --reason "first release"'
+
+say "A better one: side by side with the others, then live."
+run 'python train.py out --depth 8 --trees 200'
+run 'registry register cancer out/model.joblib --params-file out/params.yaml --metrics-file out/metrics.json --tag team=oncology --message "200 trees"'
+run 'registry versions cancer'
+run 'registry promote cancer@3 production --expect 2 --reason "better auc on the test set"'
+
+say "Whoever serves it asks for a path, and loads it from there."
+run 'registry path cancer@production model.joblib'
+run 'python predict.py "$(registry path cancer@production model.joblib)"'
+
+say "Something is wrong with it: back to what was live before."
+run 'registry rollback cancer production --reason "errors since 10:40"'
+
+say "What happened, and is everything as it was stored?"
+run 'registry history cancer'
+run 'registry list'
+run 'registry verify'
