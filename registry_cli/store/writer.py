@@ -168,6 +168,7 @@ class Writer:
         with uninterrupted():
             try:
                 self._claim(temporary, claim)  # COMMIT
+                self._refuse_overtaken(claim, table.revision)
                 self.table = table
                 self._roll_forward(redo)
                 self._append(event, self.highest, table.revision)
@@ -190,6 +191,15 @@ class Writer:
                 os.rename(temporary, claim)
                 return
         raise Conflict(f"{self.paths.name} was changed by another process just now", "look again, then decide")
+
+    def _refuse_overtaken(self, claim: Path, revision: int) -> None:
+        """A writer that slept past a broken lock may find its claim free because the first of that number is pruned
+        already. Then it changes nothing: readers are past that revision, and its claim is never followed.
+        """
+        known, _ = codec.parse_table(codec.load(self.paths.stages, layout.STAGES), layout.STAGES)
+        if known.revision >= revision:
+            files.discard(claim)
+            raise Conflict(f"{self.paths.name} was changed by another process meanwhile", "look again, then decide")
 
     def _roll_forward(self, redo: Redo | None) -> None:
         """Bring the newest claim, which is committed, to where readers look first. May be done again and again."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -84,7 +84,7 @@ class RegistryReader:
             models += 1
             versions += len(numbers)
             archived += sum(number in state.table.archived for number in numbers)
-            size += sum(model.version(number, state).size for number in numbers)
+            size += sum(version.size for version in _still_there(model, numbers, state))
         settings = self.settings
         return RegistryRecord(
             str(self.root), settings.id, layout.FORMAT, settings.shared, settings.stages, settings.created,
@@ -108,7 +108,7 @@ class RegistryReader:
         model = self._model(name)
         state = model.state()
         numbers = [n for n in model.numbers(state.table) if archived or n not in state.table.archived]
-        return [model.version(number, state) for number in numbers[::-1][:limit]]
+        return list(_still_there(model, numbers[::-1][:limit], state))
 
     def version(self, ref: str | Reference) -> VersionRecord:
         """The version that ``ref`` means; ``churn`` alone means ``churn@latest``.
@@ -199,3 +199,12 @@ class RegistryReader:
         from ..store import chronicle
 
         return chronicle.chains(self._model(name).paths, (stage,))[stage].earlier
+
+
+def _still_there(model: ModelReader, numbers: Iterable[int], state: State) -> Iterator[VersionRecord]:
+    """The versions with these numbers, but for those that somebody deletes while we look."""
+    for number in numbers:
+        try:
+            yield model.version(number, state)
+        except NotFound:
+            continue
