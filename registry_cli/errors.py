@@ -106,3 +106,9 @@ def explain(error: OSError) -> str:
     words = _WORDS.get(error.errno or 0) or (error.strerror or str(error)).lower()
     names = [str(name) for name in (error.filename, error.filename2) if name]
     return f"{words}: {names[-1]}" if names else words
+
+
+def indeterminate(what: str, request_id: str, error: BaseException) -> Indeterminate:
+    """What to raise for an ``error`` that came after a commit; ``what`` says what is there all the same."""
+    words = explain(error) if isinstance(error, OSError) else getattr(error, "message", "") or str(error)
+    return Indeterminate(f"{what}, but could not be confirmed: {words or 'it was interrupted'}", request_id=request_id)

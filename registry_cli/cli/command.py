@@ -44,7 +44,7 @@ _WRITING: dict[str, tuple[Any, Any]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Command:
     """A function that is a command of the table in ``grammar``."""
 

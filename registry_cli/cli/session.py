@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..verbs.reading import RegistryReader
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Output:
     """What a command found, in the four forms in which it can be asked for.
 
@@ -35,7 +35,7 @@ class Output:
     text: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Session:
     """The shared options, and the ways to answer."""
 

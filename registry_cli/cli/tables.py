@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Literal
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -28,18 +30,41 @@ def draw(columns: Sequence[str], rows: Sequence[Sequence[str]], *, no_color: boo
     """Print ``rows`` under ``columns``, as wide as the terminal; the last column wraps, the others never do."""
     colour = False if no_color or os.environ.get("TERM") == "dumb" else None
     console = Console(markup=False, emoji=False, highlight=False, no_color=True if colour is False else None)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in columns:
-        last = name == columns[-1]
-        table.add_column(
-            Text(name.upper()),
-            justify="right" if name in _NUMERIC else "left",
-            no_wrap=not last,
-            overflow="fold" if last else "ellipsis",
-        )
+    gap = 2 if sum(_natural(columns, rows)) + 2 * len(columns) <= console.width else 1
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
+    widths = _fitting(columns, rows, console.width - gap * len(columns))
+    for name, width in zip(columns, widths, strict=True):
+        numeric = name in _NUMERIC
+        justify: Literal["left", "right"] = "right" if numeric else "left"
+        table.add_column(Text(name.upper()), justify=justify, no_wrap=numeric, overflow="fold", width=width)
     for row in rows:
         table.add_row(*(_cell(cell) for cell in row))
     console.print(table)
+
+
+def _natural(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """How wide each column is when nothing is wrapped."""
+    return [max(cell_len(line) for cell in cells for line in cell.split("\n")) for cells in _each(columns, rows)]
+
+
+def _each(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The cells of each column, its head first."""
+    return [[head, *(safe(row[at], lines=True) for row in rows)] for at, head in enumerate(columns)]
+
+
+def _fitting(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[int | None]:
+    """Widths that fit into ``room``: the widest columns give way first, by wrapping between words.
+
+    All None when that isn't enough: then rich breaks words.
+    """
+    widths = _natural(columns, rows)
+    least = [max(cell_len(word) for cell in cells for word in cell.split() or [""]) for cells in _each(columns, rows)]
+    while sum(widths) > room:
+        spare = [at for at, width in enumerate(widths) if width > least[at] and columns[at] not in _NUMERIC]
+        if not spare:
+            return [None] * len(columns)
+        widths[max(spare, key=widths.__getitem__)] -= 1
+    return list(widths)
 
 
 def _cell(cell: str) -> Text:

@@ -57,8 +57,8 @@ def chains(paths: ModelLayout, stages: tuple[str, ...]) -> dict[str, Chain]:
 
 
 def _moves(paths: ModelLayout) -> Iterator[Event]:
-    """The events that move a stage. Of the other lines only the bytes are looked at."""
-    yield from (entry.event for entry in journal.oldest_first(paths.history, b'"stage":'))
+    """The events that move a stage, or tell what the stages were. Of the other lines only the bytes are looked at."""
+    yield from (entry.event for entry in journal.oldest_first(paths.history, b'"stage'))
     yield from (entry.event for entry in _ahead(paths, journal.last_entry(paths.history)))
 
 

@@ -18,7 +18,7 @@ DEFAULT_STAGES = ("development", "staging", "production")
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Settings:
     """What ``registry.yaml`` says. ``shared`` is ``private`` or ``group``; ``stages`` are in order."""
 
@@ -29,7 +29,7 @@ class Settings:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Redo:
     """The document that a claim carries besides the stage table: ``path`` is relative to the model's folder."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +28,9 @@ shared: {shared}
 stages: [{stages}]
 """
 
+#: Names of stages that a YAML reader would take for something else.
+_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+
 
 def make_registry(root: Layout, shared: str, stages: tuple[str, ...], created: str) -> None:
     """Make the folder a registry. ``registry.yaml`` comes last: before it is there, this is none.
@@ -46,7 +48,7 @@ def make_registry(root: Layout, shared: str, stages: tuple[str, ...], created: s
     if shared == "group":
         os.chmod(root.root, modes.folder)
     files.make_folder(root.models, modes.folder)
-    text = _REGISTRY.format(id=secrets.token_hex(16), created=created, shared=shared, stages=", ".join(stages))
+    text = _REGISTRY.format(id=os.urandom(16).hex(), created=created, shared=shared, stages=", ".join(f"'{stage}'" if stage in _WORDS else stage for stage in stages))
     temporary = root.root / layout.temporary_name()
     try:
         files.write_new(temporary, text.encode(), modes.file)
@@ -82,10 +84,18 @@ def refuse_collision(root: Layout, name: str) -> None:
         if files.exists(group.model):
             raise Conflict(f"'{group.name}' is a model, so it can't be a group", "choose another group")
         return
+    if files.exists(group.model):
+        return  # whatever else somebody put into its folder
     own = {folder.name for folder in group.folders}
-    inside = [child for child in files.list_folder(group.root) if child not in own and not child.startswith(".")]
-    if any((group.root / child).is_dir() for child in inside):
+    if any(_has_something(group.root / child) for child in files.list_folder(group.root) if child not in own):
         raise Conflict(f"'{name}' is a group, so it can't be a model", f"use {name}/NAME")
+
+
+def _has_something(folder: Path) -> bool:
+    """Whether this is a model, or one in the making; what a registration that gave up left, a lock, is not."""
+    if folder.name.startswith(".") or not folder.is_dir():
+        return False
+    return any(not name.startswith(".") for name in files.list_folder(folder))
 
 
 def make_skeleton(root: Layout, paths: ModelLayout, modes: Modes) -> None:

@@ -17,7 +17,6 @@ _Emitter = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 # mean nothing to YAML, and is none of the words below.
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./+@%() -]*(?<! )\Z", re.ASCII)
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
-_LITERAL = re.compile(r"(?:[\x21-\x7e\u00a1-\ud7ff][\x20-\x7e\u00a1-\ud7ff]*)(?:\n[\x20-\x7e\u00a1-\ud7ff]*)+\Z")
 
 
 class _Dumper(_Emitter):  # type: ignore[misc, valid-type]
@@ -27,8 +26,15 @@ class _Dumper(_Emitter):  # type: ignore[misc, valid-type]
         return True
 
 
+def _is_block(text: str) -> bool:
+    """Whether many lines can stand as they are: none of them ends with a space, and nothing in them is invisible."""
+    lines = text.split("\n")
+    plain = all(line.isprintable() and not line.endswith(" ") for line in lines)
+    return plain and bool(lines[0]) and not lines[0].startswith(" ")
+
+
 def _text(dumper: Any, text: str) -> Any:
-    if "\n" in text and _LITERAL.match(text) and " \n" not in text and not text.endswith(" "):
+    if "\n" in text and _is_block(text):
         return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|")
     plain = _PLAIN.match(text) and text.lower() not in _WORDS
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else "'")

@@ -67,13 +67,13 @@ class Staging:
 
     def abandon(self) -> None:
         """Remove the folder and give files that were linked into it their old mode back."""
-        for origin, mode in self._taken:
+        for origin, mode in reversed(self._taken):  # one that was taken twice was sealed already the second time
             with contextlib.suppress(OSError):
                 os.chmod(origin, mode)
         files.discard(self.folder)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Intake:
     """How files come in: where equal contents may lie already, the modes they get, who watches."""
 

@@ -55,7 +55,7 @@ def trash_name() -> str:
     return TRASH + os.urandom(16).hex()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ModelLayout:
     """The paths of one model; ``root`` is its folder."""
 
@@ -141,7 +141,7 @@ class ModelLayout:
         return path.relative_to(self.root).as_posix()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Layout:
     """The paths of a registry; ``root`` is the folder with its ``registry.yaml``."""
 

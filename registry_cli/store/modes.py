@@ -8,7 +8,7 @@ from dataclasses import dataclass
 SHARED = ("private", "group")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Modes:
     """The modes of one registry. Nothing is ever writable for the world.
 

@@ -56,6 +56,8 @@ def _opened(root: Path, entry: FileEntry, ref: str) -> Iterator[int]:
         try:
             descriptor = stack.enter_context(files.opened_beneath(root, entry.path))
         except (NotFound, FileNotFoundError):
+            if not files.exists(root.parent):
+                raise NotFound(f"{ref} was deleted just now", "its number is not used again") from None
             raise Damaged(f"{ref}: the file '{entry.path}' is missing", "registry verify tells more") from None
         yield descriptor
 

@@ -25,7 +25,7 @@ from .layout import Layout, ModelLayout
 QUICK_CHECK_FILES = 1_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class State:
     """A model's stage table as committed; ``redo`` is a document that is committed but not yet in its place."""
 
@@ -157,7 +157,13 @@ class ModelReader:
         try:
             return files.read(self.paths.manifest(number), manifest.LIMIT, f"{self.name}@{number}: {layout.MANIFEST}")
         except FileNotFoundError:
+            self.refuse_deleted(number)
             raise Damaged(f"{self.name}@{number}: {layout.MANIFEST} is missing", "registry verify tells more") from None
+
+    def refuse_deleted(self, number: int) -> None:
+        """:class:`NotFound` for a version that was deleted while we looked at it: that is no damage."""
+        if not self._has(number) and number in self.state().table.deleted:
+            raise NotFound(f"{self.name}@{number} was deleted just now{self._tombstone(number)}")
 
     def check_size(self, record: VersionRecord) -> None:
         """:class:`Damaged` unless the files of a version are as many, and as large together, as was sealed."""
@@ -165,6 +171,7 @@ class ModelReader:
             raise Damaged(f"the files of {record.ref} are a symbolic link, which is never followed here")
         count, size = measure(self.paths.files(record.number))
         if (count, size) != (record.files, record.size):
+            self.refuse_deleted(record.number)
             raise Damaged(
                 f"{record.ref} has {count:,} files of {size:,} bytes, but {record.files:,} of {record.size:,} were stored",
                 f"registry verify {record.model} tells which; do not use it",

@@ -23,19 +23,23 @@ from .writer import Writer
 Locked = Callable[[], "contextlib.AbstractContextManager[Writer]"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Wish:
-    """What is to be registered. ``describe`` gives the record of a version for a number and what is staged."""
+    """What is to be registered. ``describe`` gives the record of a version for a number and what is staged.
+
+    ``repeatable`` says that the request may have been carried out before: only then the journal is searched for it.
+    """
 
     sources: Sequence[Source]
     describe: Callable[[int], VersionRecord]
     request_id: str
+    repeatable: bool = True
     if_changed: bool = False
     how: str = "copy"
     progress: Progress = SILENT
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Outcome:
     """``number`` of the version; ``why`` is empty when it is new, else why an earlier one was taken."""
 
@@ -82,7 +86,7 @@ def register(root: Layout, paths: ModelLayout, modes: Modes, wish: Wish, locked:
 
 
 def _commit(writer: Writer, staging: Staging, wish: Wish) -> Outcome:
-    if before := writer.done_before(wish.request_id, "registered"):
+    if wish.repeatable and (before := writer.done_before(wish.request_id, "registered")):
         return Outcome(before.event.version or 0, REPEATED)
     if wish.if_changed and (same := _latest_if_same(writer, staging.entries)):
         return Outcome(same, UNCHANGED)

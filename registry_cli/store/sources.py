@@ -16,7 +16,7 @@ FILES_LIMIT = 1_000_000
 STDIN = "-"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Source:
     """One file to store: under the name ``path``, read from ``origin`` (None for standard input), ``size`` in bytes."""
 
@@ -65,6 +65,8 @@ def _of(path: str, alone: bool, stdin_name: str | None) -> Iterator[Source]:
         return
     if "://" in path or path.startswith("file:"):
         raise InvalidInput(f"'{path}' is an address", "only local files and folders can be registered")
+    if not path or "\0" in path:  # an empty one would be this folder, with everything in it
+        raise InvalidInput(f"'{path}' is no path", "was a variable empty?")
     name = os.path.basename(os.path.normpath(path))
     try:
         real = Path(os.path.realpath(path, strict=True))

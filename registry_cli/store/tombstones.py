@@ -16,10 +16,17 @@ def redo(writer: Writer, number: int, event: Event) -> Redo:
     document = {
         "format": layout.FORMAT,
         "version": _sealed(writer, number),
-        "said": model.said(number, State(writer.table)),
+        "said": _said(model, number, writer),
         "event": event.document(),
     }
     return Redo(writer.paths.relative(writer.paths.tombstone(number)), document)
+
+
+def _said(model: ModelReader, number: int, writer: Writer) -> dict[str, object]:
+    try:
+        return model.said(number, State(writer.table))
+    except (OSError, RegistryError) as error:
+        return {"unreadable": str(error)}
 
 
 def _sealed(writer: Writer, number: int) -> dict[str, object]:

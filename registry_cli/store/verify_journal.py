@@ -96,7 +96,9 @@ def check_journal(paths: ModelLayout, table: StageTable, listed: list[int], foun
         data = _read(paths.history)
     except FileNotFoundError:
         if listed or table.revision:
-            found.error("journal-missing", paths.name, "history.jsonl is missing", repair=True)
+            begun = table.revision <= 1 and max(listed, default=0) <= 1  # a first writer that died leaves just this
+            report = found.warning if begun else found.error
+            report("journal-missing", paths.name, "history.jsonl is missing", repair=True)
         return 0
     except OSError as error:
         found.error("journal-missing", paths.name, f"history.jsonl can't be read: {error.strerror}")
@@ -187,7 +189,8 @@ def _compare(paths: ModelLayout, table: StageTable, listed: list[int], story: St
     elif story.revision < table.revision:
         pending = table.revision == story.revision + 1 and table.changed is not None
         report = found.warning if pending else found.error
-        report("journal-behind", name, "the newest change of the stages is not in the journal", repair=True)
+        told = f"revision {table.revision} of the stages is not in the journal"
+        report("journal-behind", name, told, repair=True)
     else:
         _compare_table(name, table, story, found)
     for number in listed:

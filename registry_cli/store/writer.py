@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import Conflict, Indeterminate, RegistryError, explain
+from ..errors import Conflict, RegistryError, indeterminate
 from ..records import Event, JournalEntry, StageTable, VersionRecord
 from . import chronicle, codec, documents, files, journal, layout, manifest, reader
 from .codec import Redo
@@ -36,8 +36,9 @@ _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST})
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
     """Hold signals back from just before a commit until its event is in the journal."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:  # a signal that came just before is still raised by the call that holds the next ones back
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -45,13 +46,17 @@ def uninterrupted() -> Iterator[None]:
 
 @dataclass
 class Writer:
-    """A model under its lock, recovered: ``table``, ``last`` and ``highest`` are what is on the disk."""
+    """A model under its lock, recovered: ``table``, ``last`` and ``highest`` are what is on the disk.
+
+    ``done`` is the event of the newest commit that was carried out to its end.
+    """
 
     paths: ModelLayout
     modes: Modes
     table: StageTable
     last: JournalEntry | None
     highest: int
+    done: Event | None = None
 
     @classmethod
     def recovered(cls, paths: ModelLayout, modes: Modes) -> Writer:
@@ -124,9 +129,10 @@ class Writer:
                 files.fsync_folder(self.paths.versions)
                 self.highest = record.number
                 self._append(record.event, self.highest, self.table.revision)
+                self.done = record.event
             except BaseException as error:
                 if _still(staging.is_there) is not True:
-                    raise _indeterminate(f"{record.ref} is in the registry", record.event, error) from error
+                    raise indeterminate(f"{record.ref} is in the registry", record.event.id if record.event else "", error) from error
                 if isinstance(error, OSError) and error.errno in _TAKEN:
                     return False
                 raise
@@ -151,31 +157,31 @@ class Writer:
         table = table.with_(revision=self.table.revision + 1, changed=event)
         claim = self.paths.claim(table.revision)
         temporary = self.paths.root / layout.temporary_name()
+        written: tuple[int, int] | None = None
         try:
-            files.write_new(temporary, documents.dumps(codec.table_document(table, redo)), self.modes.file)
-            written = _inode(temporary)
-            self._commit_claim(temporary, claim, lambda: _inode(claim) == written, table, redo)
-        finally:
-            files.discard(temporary)
-        files.discard(self.paths.claim(table.revision - layout.CLAIMS_KEPT))
-        self.refresh_links()
+            try:
+                files.write_new(temporary, documents.dumps(codec.table_document(table, redo)), self.modes.file)
+                written = _inode(temporary)
+                self._commit_claim(temporary, claim, table, redo)
+            finally:
+                files.discard(temporary)
+            files.discard(self.paths.claim(table.revision - layout.CLAIMS_KEPT))
+            self.refresh_links()
+        except BaseException as error:
+            mine = written is not None and _still(lambda: _inode(claim) == written) is not False
+            if isinstance(error, Conflict) or not mine:
+                raise
+            raise indeterminate(f"the change of {self.paths.name} is committed", event.id, error) from error
         return table
 
-    def _commit_claim(
-        self, temporary: Path, claim: Path, is_mine: Callable[[], bool], table: StageTable, redo: Redo | None
-    ) -> None:
-        event = table.changed
+    def _commit_claim(self, temporary: Path, claim: Path, table: StageTable, redo: Redo | None) -> None:
         with uninterrupted():
-            try:
-                self._claim(temporary, claim)  # COMMIT
-                self._refuse_overtaken(claim, table.revision)
-                self.table = table
-                self._roll_forward(redo)
-                self._append(event, self.highest, table.revision)
-            except BaseException as error:
-                if isinstance(error, Conflict) or _still(is_mine) is False:
-                    raise
-                raise _indeterminate(f"the change of {self.paths.name} is committed", event, error) from error
+            self._claim(temporary, claim)  # COMMIT
+            self._refuse_overtaken(claim, table.revision)
+            self.table = table
+            self._roll_forward(redo)
+            self._append(table.changed, self.highest, table.revision)
+            self.done = table.changed
 
     def _claim(self, temporary: Path, claim: Path) -> None:
         """Link, which fails if the claim is there; without hard links look first, and trust the lock."""
@@ -234,9 +240,10 @@ class Writer:
         trash = self.paths.versions / layout.trash_name()
         try:
             os.rename(self.paths.version(number), trash)
-        except FileNotFoundError:
-            return None
-        files.fsync_folder(self.paths.versions)
+        except OSError:
+            return None  # it is gone, or stays for ``gc``: its tombstone is what counts
+        with contextlib.suppress(OSError):
+            files.fsync_folder(self.paths.versions)
         return trash
 
     def with_hash(self, record: VersionRecord, staging: Staging) -> VersionRecord:
@@ -259,8 +266,3 @@ def _still(look: Callable[[], bool]) -> bool | None:
         return look()
     except OSError:
         return None
-
-
-def _indeterminate(what: str, event: Event | None, error: BaseException) -> Indeterminate:
-    words = explain(error) if isinstance(error, OSError) else (str(error) or "it was interrupted")
-    return Indeterminate(f"{what}, but could not be confirmed: {words}", request_id=event.id if event else "")

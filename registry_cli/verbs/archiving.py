@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from .. import names
 from ..errors import InvalidInput
 from ..lifecycle import stages as rules
 from ..names import Reference
@@ -38,6 +39,9 @@ class Archiving(RegistryBase):
         outcomes = []
         for name, references in _by_model(refs).items():
             with self._writing(name) as writer:
+                if done := self._done_before(writer, request_id, "archived"):
+                    outcomes.append(done)
+                    continue
                 numbers = self._numbers(writer, references) - writer.table.archived
                 if not force:
                     self._refuse_rollback_targets(writer, numbers)
@@ -45,7 +49,7 @@ class Archiving(RegistryBase):
                 event = self._event(
                     "archived", None, request_id, versions=str(numbers), reason=reason, forced=force or None
                 )
-                if numbers and not dry_run and not writer.done_before(event.id, "archived"):
+                if numbers and not dry_run:
                     table = writer.move(table, event)
                 outcomes.append(Changed(name, "archived", tuple(numbers), table.revision, bool(numbers)))
         return outcomes
@@ -55,11 +59,14 @@ class Archiving(RegistryBase):
         outcomes = []
         for name, references in _by_model(refs).items():
             with self._writing(name) as writer:
+                if done := self._done_before(writer, request_id, "restored"):
+                    outcomes.append(done)
+                    continue
                 table = writer.table
                 numbers = self._numbers(writer, references)
                 numbers = numbers - (numbers - table.archived)
                 event = self._event("restored", None, request_id, versions=str(numbers))
-                if numbers and not dry_run and not writer.done_before(event.id, "restored"):
+                if numbers and not dry_run:
                     table = writer.move(rules.restore(table, numbers), event)
                 outcomes.append(Changed(name, "restored", tuple(numbers), table.revision, bool(numbers)))
         return outcomes
@@ -80,15 +87,16 @@ class Archiving(RegistryBase):
         _check_force(force, reason)
         outcomes = []
         for name, references in _by_model(refs).items():
+            if request_id:
+                names.request_id(_identity(request_id, len(references), len(references) > 1))
             trash: list[Path] = []
             with self._writing(name) as writer:
-                done = self._deleted_before(writer, references, request_id)
-                numbers = self._numbers(writer, [ref for at, ref in enumerate(references) if at not in done])
-                self._check_deletable(writer, numbers, force)
+                numbers, left = self._deletable(writer, references, request_id)
+                self._check_deletable(writer, left, force)
                 if not dry_run:
-                    trash = self._delete(writer, numbers, reason, force, request_id, several=len(references) > 1)
-                every = tuple(numbers | Numbers.of(done.values()))
-                outcomes.append(Changed(name, "deleted", every, writer.table.revision, bool(numbers)))
+                    trash = self._delete(writer, numbers, left, request_id, several=len(references) > 1, reason=reason,
+                                         forced=force or None)  # fmt: skip
+                outcomes.append(Changed(name, "deleted", tuple(numbers), writer.table.revision, bool(left)))
             collect.remove_trash(self._layout.model(name), trash)  # slow, and needs no lock
         return outcomes
 
@@ -100,30 +108,46 @@ class Archiving(RegistryBase):
             table = rules.delete(table, writer.paths.name, number)
             writer.refuse_unremovable(number)
 
+    def _deletable(
+        self, writer: Writer, refs: list[Reference], request_id: str | None
+    ) -> tuple[Numbers, Numbers]:
+        """All that is to be deleted, and what is left of it when this request was begun before.
+
+        Then the references are not looked up again: ``latest`` would mean another version by now.
+        """
+        if request_id is None:
+            numbers = self._numbers(writer, refs)
+            return numbers, numbers
+        entry = writer.done_before(_identity(request_id, 1, len(refs) > 1), "deleted")
+        if entry is None:
+            numbers = self._numbers(writer, refs)
+            return numbers, numbers
+        numbers = Numbers.parse(str(entry.event.detail.get("versions", entry.event.version)))
+        return numbers, numbers - writer.table.deleted
+
     def _delete(
-        self, writer: Writer, numbers: Numbers, reason: str, force: bool, request_id: str | None, *, several: bool
+        self, writer: Writer, numbers: Numbers, left: Numbers, request_id: str | None, *, several: bool, **detail: object
     ) -> list[Path]:
-        """Leave tombstones, the oldest first; what is returned is to be removed."""
+        """Leave tombstones, the oldest first; what is returned is to be removed. Each event tells the whole request."""
         trash = []
-        for number in numbers:
-            identity = f"{request_id}:{number}" if request_id and several else request_id
-            event = self._event("deleted", number, identity, reason=reason, forced=force or None)
+        for at, number in enumerate(numbers, 1):
+            if number not in left:
+                continue
+            identity = _identity(request_id, at, several) if request_id else None
+            event = self._event("deleted", number, identity, versions=str(numbers) if several else "", **detail)
             redo = tombstones.redo(writer, number, event)
             writer.move(rules.delete(writer.table, writer.paths.name, number), event, redo)
             if folder := writer.bury(number):
                 trash.append(folder)
         return trash
 
-    def _deleted_before(self, writer: Writer, refs: list[Reference], request_id: str | None) -> dict[int, int]:
-        """Positions in ``refs`` whose deletion this request carried out before, and the numbers."""
-        done: dict[int, int] = {}
-        for at, ref in enumerate(refs if request_id else ()):
-            number = ref.selector.number if ref.selector else None
-            identity = f"{request_id}:{number}" if len(refs) > 1 else str(request_id)
-            entry = writer.done_before(identity, "deleted")
-            if entry and entry.event.version is not None:
-                done[at] = entry.event.version
-        return done
+    def _done_before(self, writer: Writer, request_id: str | None, action: str) -> Changed | None:
+        """What this request did when it was carried out before."""
+        entry = writer.done_before(request_id, action) if request_id else None
+        if entry is None:
+            return None
+        numbers = Numbers.parse(str(entry.event.detail.get("versions", "")))
+        return Changed(writer.paths.name, action, tuple(numbers), entry.revision, False)
 
     def _numbers(self, writer: Writer, refs: list[Reference]) -> Numbers:
         return Numbers.of(self._target(writer, ref) for ref in refs)
@@ -131,6 +155,11 @@ class Archiving(RegistryBase):
     def _refuse_rollback_targets(self, writer: Writer, numbers: Numbers) -> None:
         chains = chronicle.chains(writer.paths, self.stages)
         rules.refuse_rollback_targets(writer.table, writer.paths.name, numbers, chains)
+
+
+def _identity(request_id: str, at: int, several: bool) -> str:
+    """The id of the event number ``at`` of a request: of one that deletes several versions, each has its own."""
+    return f"{request_id}:{at}" if several else request_id
 
 
 def _by_model(refs: References) -> dict[str, list[Reference]]:

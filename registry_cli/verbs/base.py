@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from .. import names, values
-from ..errors import NotFound
+from ..errors import Indeterminate, NotFound, indeterminate
 from ..names import Reference
 from ..records import Event
 from ..store import creation, files, locking, reader
@@ -64,9 +64,7 @@ class RegistryBase(RegistryReader):
         self._modes = Modes.of(self.settings.shared)
 
     def _event(self, action: str, version: int | None, request_id: str | None, **detail: Any) -> Event:
-        import secrets
-
-        identity = names.request_id(request_id) if request_id else secrets.token_hex(16)
+        identity = names.request_id(request_id) if request_id else os.urandom(16).hex()
         said = {name: value for name, value in detail.items() if value not in (None, "")}
         if reason := said.get("reason"):
             said["reason"] = values.line(reason, "reason")
@@ -78,10 +76,19 @@ class RegistryBase(RegistryReader):
         paths = self._layout.model(names.model_name(name))
         if not create and not reader.is_model(paths):
             raise NotFound(f"there is no model '{name}'", "registry list shows the models that are here")
-        with locking.exclusive(paths.lock, name, self._modes.file, self._lock_timeout, self._on_wait):
-            if create and not files.exists(paths.model):
-                self._make_model(paths)
-            yield Writer.recovered(paths, self._modes)
+        writer: Writer | None = None
+        try:
+            with locking.exclusive(paths.lock, name, self._modes.file, self._lock_timeout, self._on_wait):
+                if create and not files.exists(paths.model):
+                    self._make_model(paths)
+                writer = Writer.recovered(paths, self._modes)
+                yield writer
+        except Indeterminate:
+            raise
+        except BaseException as error:
+            if writer and writer.done:
+                raise indeterminate(f"the change of {name} is committed", writer.done.id, error) from error
+            raise
 
     def _make_model(self, paths: ModelLayout) -> None:
         document = {"format": FORMAT, "created": stamp(self._now()), "owner": self._author}

@@ -42,6 +42,8 @@ class Moving(RegistryBase):
         """
         rules.check_stage(stage, self.stages)
         reference = Reference.of(ref)
+        if done := self._done(reference.model, request_id, "promoted", stage):
+            return done
         checked = self._checked(reference, verify)
         with self._writing(reference.model) as writer:
             if done := self._moved_before(writer, request_id, "promoted", stage):
@@ -102,6 +104,8 @@ class Moving(RegistryBase):
         Raises :class:`NotFound` when nothing held it before, :class:`Conflict` when that version is archived.
         """
         rules.check_stage(stage, self.stages)
+        if done := self._done(name, request_id, "rolled-back", stage):
+            return done
         checked = self._checked(Reference.parse(f"{name}@{self._rollback_target(name, stage)}"), verify)
         with self._writing(name) as writer:
             if done := self._moved_before(writer, request_id, "rolled-back", stage):
@@ -182,12 +186,24 @@ class Moving(RegistryBase):
         table = writer.move(table, event)
         return Moved(model, pointer, before, after, table.revision)
 
+    def _done(self, name: str, request_id: str | None, action: str, pointer: str) -> Moved | None:
+        """As :meth:`_moved_before`, for what looks at versions first: they may be gone, or others, by now."""
+        if request_id is None:
+            return None
+        with self._writing(name) as writer:
+            return self._moved_before(writer, request_id, action, pointer)
+
     def _moved_before(self, writer: Writer, request_id: str | None, action: str, pointer: str) -> Moved | None:
         """What this request did when it was carried out before."""
         entry = writer.done_before(request_id, action) if request_id else None
         if entry is None:
             return None
         detail = entry.event.detail
+        if pointer not in (detail.get("stage"), detail.get("alias")):
+            raise Conflict(
+                f"request {request_id} was used before, for another stage or alias of {writer.paths.name}",
+                "use a request id for one request only",
+            )
         return Moved(
             writer.paths.name, pointer, detail.get("before"), detail.get("after"), entry.revision, False, "repeated"
         )

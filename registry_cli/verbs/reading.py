@@ -173,8 +173,11 @@ class RegistryReader:
         model, state, number = self._resolved(ref)
         record = model.version(number, state)
         destination = Path(target).absolute()
-        if destination.resolve().is_relative_to(self.root.resolve() / layout.MODELS):
+        real, root = destination.resolve(), self.root.resolve()
+        if real.is_relative_to(root / layout.MODELS) or real == root / layout.REGISTRY:
             raise InvalidInput(f"'{target}' is inside the registry", "name a folder outside of it")
+        if root.is_relative_to(real):  # to replace it would be to remove the registry
+            raise InvalidInput(f"'{target}' has the registry in it", "name a new folder")
         outgoing.fetch(model, record, destination, replace=replace, progress=progress)
         return record
 

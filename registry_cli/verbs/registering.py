@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .. import names, values
-from ..errors import RegistryError
+from ..errors import Indeterminate, InvalidInput, RegistryError, indeterminate
 from ..lifecycle import stages as rules
 from ..outcomes import Registered
 from ..progress import SILENT, Progress
@@ -52,10 +53,12 @@ class Registering(Moving):
         Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Refused` or :class:`Conflict` with nothing written;
         :class:`Indeterminate` when the version is there, or may be.
         """
-        from ..store import registration, sources
+        from ..store import ingest, registration, sources
 
         names.model_name(name)
-        self._check_pointers(stage, alias)
+        if how not in ingest.HOW:
+            raise InvalidInput(f"files can't be taken by '{how}'", f"use {', '.join(ingest.HOW)}")
+        self._check_pointers(stage, alias, request_id)
         record = VersionRecord(
             model=name, number=0, created="", author=self._author, digest="", size=0, files=0,
             message=values.text(message, "message"),
@@ -66,39 +69,35 @@ class Registering(Moving):
         )  # fmt: skip
         event = self._event("registered", None, request_id)
         layout = self._layout.model(name)
-        outcome = self._registered_before(layout, event.id)
+        outcome = self._registered_before(layout, event.id) if request_id else None
         if outcome is None:
             creation.refuse_collision(self._layout, name)
             wish = registration.Wish(
                 sources.collect(paths, stdin_name),
                 lambda number: _numbered(record, number, event),
                 event.id,
+                request_id is not None,
                 if_changed,
                 how,
                 progress,
             )
             locked: registration.Locked = lambda: self._writing(name, create=True)  # noqa: E731
             outcome = registration.register(self._layout, layout, self._modes, wish, locked)
-        self._point_at(f"{name}@{outcome.number}", stage, alias, event.id)
-        return Registered(self.version(f"{name}@{outcome.number}"), not outcome.why, outcome.added, outcome.why)
-
-    def _point_at(self, ref: str, stage: str | None, alias: str | None, request_id: str) -> None:
-        """The pointers that were asked for, each a commit of its own: repeating the request finishes what is missing."""
-        try:
+        ref = f"{name}@{outcome.number}"
+        with _registered(ref, event.id):  # each pointer is a commit of its own: a repetition finishes what is missing
             if stage:
-                self.promote(ref, stage, request_id=f"{request_id}:stage", verify=False)
+                self.promote(ref, stage, request_id=f"{event.id}:stage", verify=False)
             if alias:
-                self.set_alias(ref, alias, request_id=f"{request_id}:alias")
-        except RegistryError as error:
-            error.message = f"{ref} is registered, but: {error.message}"
-            error.hint = f"retry with --request-id {request_id}"
-            raise
+                self.set_alias(ref, alias, request_id=f"{event.id}:alias")
+            return Registered(self.version(ref), not outcome.why, outcome.added, outcome.why)
 
-    def _check_pointers(self, stage: str | None, alias: str | None) -> None:
+    def _check_pointers(self, stage: str | None, alias: str | None, request_id: str | None) -> None:
         if stage:
             rules.check_stage(stage, self.stages)
         if alias:
             names.alias_name(alias, self.stages)
+        if request_id and (stage or alias):
+            names.request_id(f"{request_id}:stage")  # theirs are made from it: say now that there is no room
 
     def _registered_before(self, paths: ModelLayout, event_id: str) -> Outcome | None:
         """The outcome of the same request, if it was carried out: then not a byte need be copied again."""
@@ -108,6 +107,19 @@ class Registering(Moving):
         if entry is None or entry.event.action != "registered" or entry.event.version is None:
             return None
         return registration.Outcome(entry.event.version, registration.REPEATED)
+
+
+@contextlib.contextmanager
+def _registered(ref: str, request_id: str) -> Iterator[None]:
+    """What is inside comes after the registration: whatever stops it says that the version is there."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, RegistryError) and not isinstance(error, Indeterminate):
+            error.message = f"{ref} is registered, but: {error.message}"
+            error.hint = f"retry with --request-id {request_id}"
+            raise
+        raise indeterminate(f"{ref} is registered", request_id, error) from error
 
 
 def _numbered(record: VersionRecord, number: int, event: Event) -> VersionRecord:
