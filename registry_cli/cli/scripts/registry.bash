@@ -5,10 +5,9 @@ _registry_complete() {
     COMPREPLY=()
     word=${line##*[[:space:]]}
     cut=""
-    case $word in
-        *[:@]*)
-            if [[ ${COMP_WORDBREAKS} == *@* ]]; then cut=${word%"${word##*[:@]}"}
-            else case $word in *:*) cut=${word%"${word##*:}"} ;; esac; fi ;;
+    case $word in # bash replaces what stands behind a ':', but from an '@' on, with the '@'
+        *@*) [[ $COMP_WORDBREAKS == *@* ]] && cut=${word%@*} ;;
+        *:*) [[ $COMP_WORDBREAKS == *:* ]] && cut=${word%"${word##*:}"} ;;
     esac
     while IFS= read -r answer; do
         [[ -n $answer ]] && COMPREPLY+=("${answer#"$cut"}")

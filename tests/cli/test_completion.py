@@ -1,0 +1,129 @@
+"""TAB in a real bash, through a pseudo-terminal: what a person sees after typing it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from registry_cli import Registry
+from registry_cli.cli import completion, grammar
+
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture
+def stocked(tmp_path: Path) -> Registry:
+    """Models churn (3 versions, a stage, an alias), charge and risk/heart."""
+    reg = Registry.init(tmp_path / "registry")
+    source = tmp_path / "model.bin"
+    source.write_text("x")
+    for name in ("churn", "churn", "churn", "charge", "risk/heart"):
+        reg.register(name, [source])
+    reg.promote("churn@2", "production")
+    reg.set_alias("churn@1", "champion")
+    return reg
+
+
+@pytest.fixture
+def bash(stocked: Registry, tmp_path: Path) -> Iterator[pexpect.spawn[str]]:
+    """An interactive bash that has our script, and nothing of the user's."""
+    environment = {
+        "PATH": f"{BIN}:/usr/bin:/bin", "HOME": str(tmp_path), "TERM": "dumb", "PS1": "ready> ", "LC_ALL": "C.UTF-8",
+        "REGISTRY_HOME": str(stocked.root), "INPUTRC": "/dev/null",
+    }  # fmt: skip
+    shell = pexpect.spawn("bash", ["--norc", "--noprofile", "-i"], env=environment, encoding="utf-8", timeout=30,
+                          cwd=str(tmp_path), dimensions=(40, 200))  # fmt: skip
+    for line in ("PS1='ready> '", "bind 'set enable-bracketed-paste off'", "bind 'set completion-query-items 0'",
+                 "bind 'set page-completions off'", "bind 'set bell-style none'",
+                 'eval "$(registry completion bash)"'):  # fmt: skip
+        shell.sendline(line)
+    shell.sendline("echo s''et")
+    shell.expect("\r\nset\r\nready> ")
+    yield shell
+    shell.close(force=True)
+
+
+def completed(shell: pexpect.spawn[str], text: str) -> str:
+    """What the line has become after TAB: bash itself prints it."""
+    shell.send(f"{text}\t")
+    shell.send("\x01printf '<%s>' \"\x05\"\r")
+    shell.expect("\r\n<(.*?)>", timeout=30)
+    found = str(shell.match[1])
+    shell.expect("ready> ")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("registry pro", "registry promote "),
+        ("registry path chu", "registry path churn"),
+        ("registry path churn@prod", "registry path churn@production "),
+        ("registry path churn@champ", "registry path churn@champion "),
+        ("registry show churn:prod", "registry show churn:production "),
+        ("registry show risk/h", "registry show risk/heart"),
+        ("registry show risk/heart@lat", "registry show risk/heart@latest "),
+        ("registry promote churn@3 sta", "registry promote churn@3 staging "),
+        ("registry rollback churn prod", "registry rollback churn production "),
+        ("registry versions churn --li", "registry versions churn --limit "),
+        ("registry register churn model.b", "registry register churn model.bin "),
+        ("registry completion ba", "registry completion bash "),
+    ],
+)
+def test_one_answer_is_filled_in(bash: pexpect.spawn[str], text: str, line: str) -> None:
+    assert completed(bash, text).rstrip() == line.rstrip()
+
+
+def test_several_answers_are_listed(bash: pexpect.spawn[str]) -> None:
+    bash.send("registry path churn@\t\t")
+    bash.expect("ready> registry path churn@$", timeout=30)
+    words = set(re.findall(r"[\w@./:-]+", str(bash.before)))
+    assert {"latest", "production", "champion", "1", "2", "3"} <= {word.rpartition("@")[2] for word in words}
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_the_script_is_understood_by(shell: str, stocked: Registry, tmp_path: Path) -> None:
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"{shell} is not installed")
+    script = tmp_path / f"registry.{shell}"
+    script.write_text(completion.script(shell))
+    done = subprocess.run([program, "-n", str(script)], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def answers(line: str, root: Path | None, capfd: pytest.CaptureFixture[str]) -> list[str]:
+    environment = {**os.environ, "_REGISTRY_LINE": line, **({"REGISTRY_HOME": str(root)} if root else {})}
+    assert completion.answer(environment) == 0
+    out, err = capfd.readouterr()
+    assert err == ""
+    return out.split()
+
+
+def test_answers(stocked: Registry, capfd: pytest.CaptureFixture[str]) -> None:
+    root = stocked.root
+    assert answers("registry ", root, capfd) == list(grammar.VERBS)
+    assert answers("registry show ch", root, capfd) == ["charge", "churn"]
+    assert answers("registry show churn", root, capfd) == ["churn@"]
+    assert answers("registry show churn@", root, capfd) == [
+        "churn@latest", "churn@production", "churn@champion", "churn@3", "churn@2", "churn@1"
+    ]  # fmt: skip
+    assert answers("registry alias churn ch", root, capfd) == ["champion"]
+    assert answers("registry register churn ", root, capfd) == [completion.FILES]
+    assert answers(f"registry -C {root} show risk", None, capfd) == ["risk/heart"]
+    assert "--archive-previous" in answers("registry promote churn@1 staging --a", root, capfd)
+
+
+@pytest.mark.parametrize(
+    "line", ["", "registry", "registry show x@", "registry nonsense ", "registry -C", "registry show 'a"]
+)
+def test_no_line_makes_it_fail(line: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert isinstance(answers(line, tmp_path / "nowhere", capfd), list)
