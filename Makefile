@@ -1,45 +1,75 @@
-# Everything sets itself up in .venv, from python3 with venv and the project's own files.
+# Everything sets itself up in .venv, from python3 (3.10 or newer, with venv) and the project's own files.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-PYTEST := $(BIN)/python -m pytest -p no:cacheprovider -n 2
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
+JOBS ?= auto
 
 .PHONY: help demo test test-faults lint format bench docs clean
+.NOTPARALLEL:
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
-$(VENV)/made: pyproject.toml
-	@test -x "$(BIN)/python" || $(PYTHON) -m venv $(VENV)
-	@$(PIP) install -e '.[test,lint,demo]'
+# An environment can't be moved: after a move of the checkout it is made anew.
+ifneq ($(shell cat $(VENV)/place 2>/dev/null),$(CURDIR))
+.PHONY: $(VENV)/place
+endif
+$(VENV)/place:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=...")'
+	@echo "setting up $(VENV) …" >&2
+	@$(PYTHON) -m venv --clear $(VENV)
+	@printf '%s\n' "$(CURDIR)" >"$@"
+
+$(VENV)/demo: pyproject.toml $(VENV)/place
+	@$(PIP) install -e '.[demo]'
 	@touch "$@"
 
-demo: $(VENV)/made ## the main job on real input, step by step
+$(VENV)/test: pyproject.toml $(VENV)/place
+	@$(PIP) install -e '.[test,demo]'
+	@touch "$@"
+
+$(VENV)/lint: pyproject.toml $(VENV)/place
+	@$(PIP) install -e '.[test,lint]'
+	@touch "$@"
+
+demo: $(VENV)/demo ## the main job on real input, step by step
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/quickstart.sh
 
-test: $(VENV)/made ## all tests but those that need root
-	@$(PYTEST) -m 'not root' tests
+test: $(VENV)/test ## all tests but the slow ones and those that need root
+	@$(PYTEST) -n $(JOBS) -m 'not root and not slow' tests
 
-test-faults: $(VENV)/made ## faults that need root, strace or loop mounts; tells what it skipped
-	@$(BIN)/python -m pytest -p no:cacheprovider -m root -rs tests
+test-faults: $(VENV)/test ## faults: the slow tests, and those that need root; tells what it skipped
+	@for tool in strace mkfs.ext4 losetup; do \
+	    command -v $$tool >/dev/null || echo "skipped: tests that need $$tool (it is not installed)"; \
+	done; \
+	if [ "$$(id -u)" = 0 ]; then which='root or slow'; \
+	else which='slow and not root'; echo "skipped: tests marked root (this is user $$(id -un))"; fi; \
+	$(PYTEST) -n $(JOBS) -m "$$which" tests || { code=$$?; [ $$code = 5 ] && echo "no test is marked so" || exit $$code; }
 
-lint: $(VENV)/made ## linters, types, layers
+lint: $(VENV)/lint ## linters, types, layers
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-format: $(VENV)/made ## bring the code into form
+format: $(VENV)/lint ## bring the code into form
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(VENV)/made ## speed, each figure as a ratio to its floor in the same run
-	@$(BIN)/python -m tests.benchmarks.bench $(BENCH)
+# Measured as a user has it: installed, in an environment of its own, not as a link to this folder.
+bench: pyproject.toml ## speed, each figure as a ratio to its floor in the same run: make bench BENCH='--only start'
+	@test -x .venv-bench/bin/python || $(PYTHON) -m venv --clear .venv-bench
+	@rm -rf build
+	@.venv-bench/bin/python -m pip --quiet --disable-pip-version-check --no-input install .
+	@.venv-bench/bin/python -m pip --quiet --disable-pip-version-check --no-input install --force-reinstall --no-deps .
+	@.venv-bench/bin/python -m tests.benchmarks.bench $(BENCH)
 
-docs: $(VENV)/made ## docs/reference from the code
+docs: $(VENV)/test ## docs/reference from the code
 	@$(BIN)/python docs/generate.py
 
-clean:
-	rm -rf $(VENV) .demo .bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## remove all that was made
+	@for made in .demo .bench; do if [ -d $$made ]; then chmod -R u+w $$made; fi; done
+	rm -rf $(VENV) .venv-bench .demo .bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,110 +1,357 @@
-"""Write ``docs/reference/commands.md`` and ``python-api.md`` from the code: `make docs`. A test keeps them equal."""
+"""Writes what the code knows best: ``docs/reference/commands.md`` and ``docs/reference/python-api.md``.
+
+    python docs/generate.py            # write them
+    python docs/generate.py --check    # exit 1 if one of them is not what would be written
+
+A test runs the second.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from registry_cli import Registry
+import registry_cli
+from registry_cli import Registry, errors
 from registry_cli.cli import app, grammar
+from registry_cli.lifecycle import stages
+from registry_cli.progress import SILENT, Progress
+from registry_cli.verbs.archiving import Archiving
+from registry_cli.verbs.describing import Describing
+from registry_cli.verbs.keeping import Keeping
+from registry_cli.verbs.moving import Moving
+from registry_cli.verbs.reading import RegistryReader
+from registry_cli.verbs.registering import Registering
 
 REFERENCE = Path(__file__).parent / "reference"
-_SHARED_OPTIONS = {*grammar.COMMON, *grammar.WRITING}
+NOTE = "<!-- Made by docs/generate.py from the code (`make docs`). Edit the code, not this page. -->"
+PIPE = "In a pipe: "
+
+#: What goes to a pipe, for the commands whose help text doesn't say it.
+PIPES = {
+    "init": "nothing; with `-q` the folder.",
+    "info": "one `key<TAB>value` line each.",
+    "register": "the reference.",
+    "path": "the path.",
+    "fetch": "the folder.",
+    "cat": "the bytes of the file, nothing else. `--json` and `-q` change nothing.",
+    "tag": "the reference.",
+    "annotate": "the reference.",
+    "log-metric": "the reference.",
+    "alias": "the reference that the alias points to; after `--remove`, the model. Without ALIAS, one "
+    "`alias<TAB>reference` line each.",
+    "promote": "the reference that the stage points to now.",
+    "demote": "the model.",
+    "rollback": "the reference that the stage points to now.",
+    "archive": "the references that were archived, one a line; nothing when there was nothing to do.",
+    "restore": "the references that were restored, one a line; nothing when there was nothing to do.",
+    "delete": "the references that were deleted, one a line.",
+    "completion": "the script.",
+}
+
+ROOMS_OF_THE_API: tuple[tuple[str, type], ...] = (
+    ("Reading", RegistryReader),
+    ("Registering", Registering),
+    ("Stages and aliases", Moving),
+    ("Archiving and deleting", Archiving),
+    ("Describing", Describing),
+    ("Keeping it sound", Keeping),
+)
 
 
 def commands() -> str:
-    """The page of all verbs: usage, arguments, options, examples, exit codes."""
-    group = typer.main.get_command(app.build(grammar.VERBS))
-    lines = [
-        "# Commands",
+    """The page of the commands."""
+    group: Any = typer.main.get_command(app.build(grammar.VERBS))
+    lines = ["# Commands", "", NOTE, "", *_commands_intro(group.commands["promote"])]
+    for room in grammar.ROOMS:
+        lines += [f"**{room}**: " + " · ".join(f"[`{verb}`](#{verb})" for verb in _verbs(room)), ""]
+    for room in grammar.ROOMS:
+        for verb in _verbs(room):
+            lines += _command(verb, group.commands[verb])
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _verbs(room: str) -> list[str]:
+    return [name for name, verb in grammar.VERBS.items() if verb.room == room]
+
+
+def _commands_intro(example: Any) -> list[str]:
+    return [
+        "`registry VERB [ARGUMENTS] [OPTIONS]`, or `python -m registry_cli` in place of `registry`. `registry --help` lists the",
+        "verbs, `registry VERB --help` explains one, `registry --version` prints the version.",
         "",
-        "Made by `make docs` from the code; `registry VERB --help` says the same.",
+        "How versions are named: [references and names](references.md). What codes mean: [exit codes](exit-codes.md).",
+        "What `--json` prints: [JSON](json.md). How the registry is found: [environment](environment.md).",
         "",
-        "Every command takes `-C/--registry DIR`, `--json`, `-q/--quiet`, `--no-color`, `--no-input`, `--debug` and",
-        "`-h/--help`, before or behind the verb. Every command that writes also takes `--lock-timeout SECONDS` (30) and",
-        "`--request-id ID`: repeating a command with the same id gives the result of the first.",
+        "## Options of every command",
+        "",
+        "They can stand behind the verb or before it.",
+        "",
+        *_options(example, lambda name: name in grammar.COMMON),
+        "",
+        "## Options of every command that writes",
+        "",
+        *_options(example, lambda name: name in grammar.WRITING),
+        "",
+        "A request id is up to 128 letters, digits and `. _ : / -`, and is good for one request. Repeating a command with",
+        "the id of one that was carried out changes nothing and gives the result of the first.",
+        "",
+        "## Four forms of output",
+        "",
+        "| when | standard output gets |",
+        "|---|---|",
+        "| on a terminal | tables and sentences for people |",
+        "| in a pipe or a file | tab-separated lines without a heading, nothing cut or wrapped; times in ISO 8601, sizes in bytes |",
+        "| `--json` | one JSON document; on one line unless on a terminal |",
+        "| `-q` | references or paths only, one a line |",
+        "",
+        "Everything else goes to standard error. Characters that a terminal would act on are written as `\\x1b` in all forms.",
+        "",
+        "## The verbs",
         "",
     ]
-    for room in grammar.ROOMS:
-        verbs = [name for name, verb in grammar.VERBS.items() if verb.room == room]
-        lines.append(f"- {room}: " + ", ".join(f"[{name}](#{name})" for name in verbs))
-    for name in grammar.VERBS:
-        lines += ["", f"## {name}", "", *_command(name, group.commands[name])]  # type: ignore[attr-defined]
-    return "\n".join(lines) + "\n"
 
 
 def _command(name: str, command: Any) -> list[str]:
     verb = grammar.VERBS[name]
-    details = command.help.removeprefix(verb.summary).strip()
-    arguments = [each for each in command.params if each.param_type_name == "argument"]
-    options = [
-        each for each in command.params if each.param_type_name == "option" and not _SHARED_OPTIONS & set(each.opts)
-    ]
-    usage = " ".join([f"registry {name}", *(each.metavar for each in arguments), *(["[OPTIONS]"] if options else [])])
-    lines = [verb.summary, "", f"    {usage}", ""]
-    if details:
-        lines += [details, ""]
-    rows = [(f"`{each.metavar}`", each.help) for each in arguments]
-    rows += [(f"`{_flags(each)}`", each.help) for each in options]
+    summary, _, details = command.help.partition("\n\n")
+    paragraphs = [" ".join(part.split()) for part in details.split("\n\n") if part.strip()]
+    pipe = next((part.removeprefix(PIPE) for part in paragraphs if part.startswith(PIPE)), PIPES.get(name, ""))
+    usage = " ".join(["registry", name, *(_argument(each) for each in _arguments(command)), "[OPTIONS]"])
+    lines = [f"### {name}", "", summary, "", f"    {usage}", ""]
+    for paragraph in paragraphs:
+        if not paragraph.startswith(PIPE):
+            lines += [_fill(paragraph), ""]
+    rows = [(f"`{_argument(each)}`", each.help) for each in _arguments(command)]
+    own = set(verb.options)
+    rows += _option_rows(command, lambda option: option in own)
     if rows:
-        lines += [
-            "| argument or option | meaning |",
-            "|---|---|",
-            *(f"| {_cell(left)} | {_cell(right)} |" for left, right in rows),
-            "",
-        ]
-    examples, _, codes = command.epilog.partition("Exit codes:")
-    lines += [
-        "```console",
-        *(f"$ {line.strip()}" for line in examples.splitlines()[2:] if line.strip() not in ("", "\b")),
-        "```",
-        "",
+        lines += [*_table(("argument or option", "meaning"), rows), ""]
+    shared = "[every command](#options-of-every-command)"
+    if verb.writes:
+        shared += " and of [every command that writes](#options-of-every-command-that-writes)"
+    lines += [f"And the options of {shared}.", "", f"**In a pipe**: {pipe}", ""]
+    examples, codes = _epilog(command.epilog)
+    lines += ["**Examples**", "", *(f"    {each}" for each in examples), ""]
+    lines += ["**Exit codes**: " + " · ".join(f"{code} {_short(text)}" for code, text in codes), ""]
+    return lines
+
+
+def _short(text: str) -> str:
+    return re.split("[:,]", text)[0]
+
+
+def _arguments(command: Any) -> list[Any]:
+    return [each for each in command.params if each.param_type_name == "argument"]
+
+
+def _argument(argument: Any) -> str:
+    return str(argument.metavar or argument.name)
+
+
+def _options(command: Any, wanted: Any) -> list[str]:
+    return _table(("option", "meaning"), _option_rows(command, wanted))
+
+
+def _option_rows(command: Any, wanted: Any) -> list[tuple[str, str]]:
+    rows = []
+    for option in command.params:
+        if option.param_type_name != "option" or not wanted(_long(option)):
+            continue
+        flags = ", ".join(f"`{flag}`" for flag in sorted(option.opts, key=len))
+        value = f" `{option.metavar}`" if option.metavar else ""
+        more = " May be given again." if option.multiple else ""
+        default = option.default
+        if default not in (None, "", False) and not callable(default):
+            more += f" Default: `{default:g}`." if isinstance(default, float) else f" Default: `{default}`."
+        rows.append((flags + value, f"{option.help}{more}"))
+    if wanted("--help"):
+        rows.append(("`-h`, `--help`", "Explain the command."))
+    return rows
+
+
+def _long(option: Any) -> str:
+    return str(max(option.opts, key=len))
+
+
+def _epilog(text: str) -> tuple[list[str], list[tuple[str, str]]]:
+    """The examples and the exit codes of a help text."""
+    examples, codes = text.replace("\b\n", "").split("Exit codes:")
+    parts = (line.strip().partition(" ") for line in codes.splitlines() if line.strip())
+    return [line.strip() for line in examples.splitlines()[1:] if line.strip()], [
+        (code, words.strip()) for code, _, words in parts
     ]
-    numbers = re.findall(r"^  (\d+)", codes, re.MULTILINE)
-    return [*lines, f"Exit codes: {', '.join(numbers)} ([what they mean](exit-codes.md))"]
 
 
-def _flags(option: Any) -> str:
-    names = "/".join(sorted(option.opts, key=len, reverse=True))
-    return names if option.is_flag else f"{names} {option.metavar}"
+def _table(head: tuple[str, ...], rows: list[tuple[str, str]]) -> list[str]:
+    def line(cells: tuple[str, ...]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    return [line(head), "|" + "---|" * len(head), *(line(row) for row in rows)]
 
 
-def _cell(text: str | None) -> str:
-    return (text or "").replace("|", "\\|")
+def _fill(text: str, width: int = 120) -> str:
+    lines, line = [], ""
+    for word in text.split():
+        if line and len(line) + 1 + len(word) > width:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}".strip()
+    return "\n".join([*lines, line])
 
 
 def python_api() -> str:
-    """The page of the public methods of :class:`Registry`."""
-    lines = [
-        "# Python API",
+    """The page of the Python API."""
+    lines = ["# Python API", "", NOTE, "", *_api_intro()]
+    lines += ["## Opening a registry", "", *_text(Registry), ""]
+    for name in ("__init__", "open", "init"):
+        lines += _method(Registry, name)
+    for title, room in ROOMS_OF_THE_API:
+        lines += [f"## {title}", ""]
+        for name in _public(room):
+            lines += _method(room, name)
+    lines += ["## What methods return", "", "All are frozen dataclasses.", ""]
+    for name in sorted(registry_cli.__all__):
+        record = getattr(registry_cli, name)
+        if dataclasses.is_dataclass(record) and isinstance(record, type):
+            lines += _record(record)
+    lines += ["## Watching long work", "", *_text(Progress), ""]
+    for name in _public(Progress):
+        lines += _method(Progress, name)
+    lines += _method(Progress, "__call__")
+    lines += ["## Errors", "", *_errors()]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _api_intro() -> list[str]:
+    return [
+        "The command line is a view of this class; training scripts use it directly. The package is typed.",
         "",
-        "Made by `make docs` from the code. `from registry_cli import Registry`; the package is typed (`py.typed`).",
+        "    from registry_cli import Registry",
         "",
-        inspect.cleandoc(Registry.__doc__ or ""),
+        "    reg = Registry.open()",
+        '    done = reg.register("fraud", ["model.bin"], params={"trees": 600}, metrics={"auc": 0.931})',
+        '    reg.promote(done.ref, "staging", reason="nightly run")',
+        '    path = reg.path("fraud@staging", "model.bin")',
+        "",
+        "A `ref` is a text as [references](references.md) describe it, or a `Reference`. Times are ISO 8601 in UTC, sizes",
+        "bytes, digests lower-case hex. `expect` is a version number, or None for a pointer that points to nothing; left out,",
+        "nothing is expected.",
+        "",
+        "Every method can raise `InvalidInput` for a malformed name or reference, `NotFound` for a model, version or file that",
+        "isn't there, `Damaged` for a document that can't be believed, and `Refused` for one in a newer format. Every method",
+        "that takes a `request_id` can also raise `LockTimeout`, `Indeterminate`, and `Conflict` when the id was used for",
+        "something else. What the file system refuses is an `OSError`. What a method raises besides, it says itself.",
+        "",
     ]
-    for name, method in sorted(inspect.getmembers(Registry, callable)):
-        if not name.startswith("_"):
-            signature = str(inspect.signature(method)).replace("(self, ", "(").replace("(self)", "()")
-            lines += ["", f"## {name}", "", f"    {name}{_plain(signature)}", "", inspect.getdoc(method) or ""]
-    return "\n".join(lines).replace(":class:", "").replace(":meth:", "") + "\n"
 
 
-def _plain(signature: str) -> str:
-    """A signature without the quotes of late annotations, and without objects' addresses."""
-    return re.sub(r"<([\w.]+)[^>]*>", r"\1", signature.replace("= ''", '= ""').replace("'", "")).replace(
-        "Unset.ANY", "ANY"
+def _public(room: type) -> Iterator[str]:
+    for name, value in vars(room).items():
+        if not name.startswith("_") and (callable(value) or isinstance(value, (property, classmethod))):
+            yield name
+
+
+def _method(room: type, name: str) -> list[str]:
+    value = inspect.getattr_static(room, name)
+    if isinstance(value, property):
+        kind = inspect.signature(value.fget).return_annotation if value.fget else ""
+        return [f"### `{name}`", "", f"    {name}: {kind}", "", *_text(value), ""]
+    title = {"__init__": room.__name__, "__call__": "call"}.get(name, name)
+    return [f"### `{title}`", "", *_signature(getattr(room, name), title, value), "", *_text(value, room), ""]
+
+
+def _signature(function: Any, title: str, value: object) -> list[str]:
+    signature = inspect.signature(function)
+    given = [each for each in signature.parameters.values() if each.name != "self"]
+    parts, starred = [], False
+    for each in given:
+        if each.kind is each.KEYWORD_ONLY and not starred:
+            parts.append("*")
+            starred = True
+        parts.append(_parameter(each))
+    prefix = "Registry." if isinstance(value, classmethod) else "progress" if title == "call" else ""
+    result = "" if title == "Registry" else f" -> {signature.return_annotation}"
+    head = prefix if title == "call" else f"{prefix}{title}"
+    short = f"{head}({', '.join(parts)}){result}"
+    if len(short) <= 100:
+        return [f"    {short}"]
+    return [f"    {head}(", *(f"        {part}," for part in parts), f"    ){result}"]
+
+
+def _parameter(parameter: inspect.Parameter) -> str:
+    stars = "**" if parameter.kind is parameter.VAR_KEYWORD else ""
+    text = f"{stars}{parameter.name}: {parameter.annotation}"
+    return text if parameter.default is parameter.empty else f"{text} = {_default(parameter.default)}"
+
+
+def _default(value: object) -> str:
+    if value is stages.ANY:
+        return "ANY"
+    if value is SILENT:
+        return "SILENT"
+    if inspect.isfunction(value):
+        return "..." if value.__name__ == "<lambda>" else value.__name__
+    return repr(value)
+
+
+def _text(value: Any, room: type | None = None) -> list[str]:
+    """A docstring as Markdown."""
+    found = inspect.getdoc(value) or (
+        inspect.getdoc(room) if room and value is inspect.getattr_static(room, "__init__") else ""
     )
+    if value is inspect.getattr_static(Registry, "__init__"):
+        found = "The registry in the folder `root`. Raises `NotFound` when there is none."
+    text = re.sub(r":(?:class|meth|func|mod):`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", found or "").replace("``", "`")
+    return [line for part in text.split("\n\n") for line in (_fill(" ".join(part.split())), "")][:-1]
 
 
-def main() -> None:
-    for name, page in (("commands.md", commands()), ("python-api.md", python_api())):
-        (REFERENCE / name).write_text(page, encoding="utf-8")
-        print(f"wrote docs/reference/{name}")
+def _record(record: type) -> list[str]:
+    rows = [(f"`{each.name}`", f"`{each.type}`") for each in dataclasses.fields(record)]
+    lines = [f"### `{record.__name__}`", "", *_text(record), "", *_table(("field", "type"), rows), ""]
+    for name, value in vars(record).items():
+        if isinstance(value, property) and value.fget:
+            kind = inspect.signature(value.fget).return_annotation
+            words = " ".join(_text(value)) or "See the class."
+            lines += [f"- property `{name}: {kind}`. {words}"]
+    return [*lines, ""]
+
+
+def _errors() -> list[str]:
+    kinds = [getattr(registry_cli, name) for name in registry_cli.__all__]
+    found = [each for each in kinds if isinstance(each, type) and issubclass(each, errors.RegistryError)]
+    rows = []
+    for each in sorted(found, key=lambda kind: int(kind.exit_code)):
+        meaning = " ".join(_text(each)).split("  ")[0]
+        rows.append((f"`{each.__name__}`", f"{each.exit_code} | `{each.kind}` | {meaning}"))
+    lines = ["| class | exit code | `kind` | meaning |", "|---|---|---|---|"]
+    lines += [f"| {name} | {rest} |" for name, rest in rows]
+    return [*lines, "", "`Indeterminate` has a `request_id`: repeat the call with it."]
+
+
+PAGES = {"commands.md": commands, "python-api.md": python_api}
+
+
+def main() -> int:
+    check = "--check" in sys.argv[1:]
+    stale = 0
+    for name, make in PAGES.items():
+        path, text = REFERENCE / name, make()
+        if check and (not path.exists() or path.read_text(encoding="utf-8") != text):
+            sys.stderr.write(f"{path} is not what the code says: make docs\n")
+            stale = 1
+        elif not check:
+            path.write_text(text, encoding="utf-8")
+    return stale
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,35 +1,51 @@
 #!/usr/bin/env bash
 # The main job on real input: train, register, promote, compare, serve, roll back, verify.
-# Needs `registry` and scikit-learn (`make demo` sets both up). Works in .demo, which it makes anew.
+# Needs `registry` and scikit-learn (`make demo` sets both up).
+#
+#   quickstart.sh [FOLDER]        works in FOLDER (.demo unless you name one), and makes it anew each time
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 work=${1:-.demo}
-rm -rf "$work" 2>/dev/null || { chmod -R u+w "$work" && rm -rf "$work"; }
+
+if [ -e "$work" ]; then
+    [ -e "$work/made-by-quickstart" ] || { echo "error: '$work' is not ours; name another folder" >&2; exit 4; }
+    chmod -R u+w "$work" && rm -rf "$work" # what is registered is read-only
+fi
 mkdir -p "$work" && cd "$work"
+touch made-by-quickstart
 cp "$here/train.py" "$here/predict.py" .
+unset REGISTRY_HOME
 
 say() { printf '\n# %s\n' "$*"; }
-run() { printf '$ %s\n' "$*"; eval "$*"; }
+run() { printf '$ %s\n' "$1"; eval "$1"; }
 
 say "A registry is a folder."
 run 'registry init models-registry'
-export REGISTRY_HOME=$PWD/models-registry
+run 'export REGISTRY_HOME="$PWD/models-registry"'
 
 say "Train a small model and register what came out, with its params and metrics."
 run 'python train.py out --depth 1 --trees 3'
-run 'registry register cancer out/model.joblib --params-file out/params.yaml --metrics-file out/metrics.json --tag team=oncology --message "first try"'
+run 'registry register cancer out/model.joblib \
+    --params-file out/params.yaml --metrics-file out/metrics.json \
+    --tag team=oncology --message "three stumps"'
 
-say "A second one. Then the first of them goes live by way of staging."
+say "A second one goes to staging, and from there to production."
 run 'python train.py out --depth 2 --trees 10'
-run 'registry register cancer out/model.joblib --params-file out/params.yaml --metrics-file out/metrics.json --tag team=oncology --message "deeper trees"'
+run 'registry register cancer out/model.joblib \
+    --params-file out/params.yaml --metrics-file out/metrics.json \
+    --tag team=oncology --message "ten small trees"'
 run 'registry promote cancer@2 staging'
-run 'registry promote cancer@staging production --expect none --reason "first release"'
+run 'registry promote cancer@staging production --expect none \
+    --reason "first release"'
 
 say "A better one: side by side with the others, then live."
 run 'python train.py out --depth 8 --trees 200'
-run 'registry register cancer out/model.joblib --params-file out/params.yaml --metrics-file out/metrics.json --tag team=oncology --message "200 trees"'
+run 'registry register cancer out/model.joblib \
+    --params-file out/params.yaml --metrics-file out/metrics.json \
+    --tag team=oncology --message "200 trees"'
 run 'registry versions cancer'
-run 'registry promote cancer@3 production --expect 2 --reason "better auc on the test set"'
+run 'registry promote cancer@3 production --expect 2 \
+    --reason "better auc on the test set"'
 
 say "Whoever serves it asks for a path, and loads it from there."
 run 'registry path cancer@production model.joblib'
@@ -37,6 +53,7 @@ run 'python predict.py "$(registry path cancer@production model.joblib)"'
 
 say "Something is wrong with it: back to what was live before."
 run 'registry rollback cancer production --reason "errors since 10:40"'
+run 'registry path cancer@production'
 
 say "What happened, and is everything as it was stored?"
 run 'registry history cancer'

@@ -20,8 +20,8 @@ from sklearn.model_selection import train_test_split
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--depth", type=int, default=3)
+    parser.add_argument("out", type=Path, help="the folder to write to")
+    parser.add_argument("--depth", type=int, default=3, help="how deep a tree may grow")
     parser.add_argument("--trees", type=int, default=20)
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
@@ -31,14 +31,14 @@ def main() -> None:
     model = RandomForestClassifier(options.trees, max_depth=options.depth, random_state=options.seed)
     model.fit(train_x, train_y)
     scores = model.predict_proba(test_x)[:, 1]
-
-    options.out.mkdir(parents=True, exist_ok=True)
-    joblib.dump(model, options.out / "model.joblib")
     metrics = {
         "auc": round(float(roc_auc_score(test_y, scores)), 4),
         "accuracy": round(float(accuracy_score(test_y, scores > 0.5)), 4),
     }
-    (options.out / "metrics.json").write_text(json.dumps(metrics))
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    joblib.dump(model, options.out / "model.joblib")
+    (options.out / "metrics.json").write_text(json.dumps(metrics) + "\n")
     (options.out / "params.yaml").write_text(
         f"model:\n  depth: {options.depth}\n  trees: {options.trees}\nseed: {options.seed}\n"
     )

@@ -40,7 +40,11 @@ def init(
     registry = Registry.init(Path(folder), shared=shared, **options)
     record = registry.info()
     cx.say(f"made a registry in {registry.root} (stages: {', '.join(registry.stages)})")
-    cx.show(Output(shapes.document("registry", shapes.registry(record)), [record.root], (), [], text=""))
+    cx.show(
+        Output(
+            shapes.document("registry", shapes.registry(record)), [record.root], ("root",), [(record.root,)], text=""
+        )
+    )
 
 
 @command("info", examples=["registry info", "registry info --json"], exits=(0, 2, 3, 6))

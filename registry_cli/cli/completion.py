@@ -23,6 +23,34 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
 _POINTERS = re.compile(r"^(stages|aliases): *(?:\{([^}]*)\}|((?:\n +\S.*)+))", re.MULTILINE)
 _POINTER = re.compile(r"([a-z0-9][a-z0-9._-]*)'?:")
 _STAGES = re.compile(r"^stages: *(?:\[([^\]]*)\]|((?:\n *- *\S+)+))", re.MULTILINE)
+_FLAGS = frozenset(
+    [
+        "--json",
+        "--quiet",
+        "-q",
+        "--no-color",
+        "--no-input",
+        "--debug",
+        "--help",
+        "-h",
+        "--dry-run",
+        "-n",
+        "--all",
+        "-a",
+        "--force",
+        "--yes",
+        "-y",
+        "--verify",
+        "--quick",
+        "--no-verify",
+        "--archive-previous",
+        "--if-changed",
+        "--link",
+        "--move",
+        "--version",
+        "-V",
+    ]
+)
 _INTERNAL = frozenset({"versions", "stages", "blobs", "annotations", "observations", "tombstones"})
 
 
@@ -45,7 +73,7 @@ def answer(environment: Mapping[str, str]) -> int:
 def _answers(line: str, environment: Mapping[str, str]) -> list[str]:
     *words, current = [word.strip("'\"") for word in re.split(r"\s+", line.lstrip())]
     words = words[1:]
-    verb = next((word for word in words if word in grammar.VERBS), None)
+    verb = next((word for word in _arguments(words) if word in grammar.VERBS), None)
     previous = words[-1] if words else ""
     if previous in ("-C", "--registry", "-o", "--output", "--params-file", "--metrics-file"):
         return [FILES]
@@ -58,12 +86,26 @@ def _answers(line: str, environment: Mapping[str, str]) -> list[str]:
     root = _root(words, environment)
     if previous == "--stage":
         return _matching(_stages(root), current)
-    return _of_kind(_kind(spec, words[words.index(verb) + 1 :]), current, words, root)
+    arguments = _arguments(words, verb)
+    return _of_kind(_kind(spec, arguments[arguments.index(verb) + 1 :]), current, arguments, root)
 
 
-def _kind(spec: grammar.Verb, given: list[str]) -> str:
-    """Which kind of argument comes next, behind those that are given (options left out)."""
-    arguments = [word for word in given if not word.startswith("-")]
+def _arguments(words: list[str], verb: str = "") -> list[str]:
+    """The words that are no options, and no values of options either."""
+    found, value = [], False
+    for word in words:
+        if word.startswith("-") and word != "-":
+            flag = word in _FLAGS or "=" in word or (word in ("--remove", "-r") and verb == "alias")
+            value = not flag and not value
+        elif value:
+            value = False
+        else:
+            found.append(word)
+    return found
+
+
+def _kind(spec: grammar.Verb, arguments: list[str]) -> str:
+    """Which kind of argument comes next, behind those that are given."""
     if not spec.takes:
         return ""
     at = min(len(arguments), len(spec.takes) - 1)

@@ -11,9 +11,9 @@ from ..names import Reference
 from ..records import FileEntry, ModelRecord, VersionRecord
 from . import shapes
 from .command import command
-from .options import Model, Ref
+from .options import Model, Ref, model_of
 from .session import Output, Session
-from .text import age, moment, number, safe, size
+from .text import age, moment, number, safe, short, size
 
 _METRICS_SHOWN = 3
 _FILES_SHOWN = 20
@@ -71,7 +71,7 @@ def versions(
 
     In a pipe: ref, stages, aliases, archived, created, author, size, metrics, tags, message; separated by tabs.
     """
-    found = cx.reader().versions(Reference.parse(name).model, archived=every, limit=limit)
+    found = cx.reader().versions(model_of(name), archived=every, limit=limit)
     rows = [
         (
             v.ref, ",".join(v.stages), ",".join(v.aliases), v.archived, v.created, v.author, v.size,
@@ -101,7 +101,7 @@ def _shown_version(version: VersionRecord, metrics: Sequence[str]) -> list[str]:
     where += ["archived"] if version.archived else []
     values = [number(version.metrics[name]) if name in version.metrics else "-" for name in metrics]
     tags = " ".join(f"{name}={text}" for name, text in version.tags.items())
-    first_line = version.message.partition("\n")[0]
+    first_line = short(version.message.partition("\n")[0])
     return [
         str(version.number),
         " ".join(where) or "-",
@@ -115,7 +115,7 @@ def _shown_version(version: VersionRecord, metrics: Sequence[str]) -> list[str]:
 
 
 def _said(values: Mapping[str, Any]) -> str:
-    return " ".join(f"{name}={number(value)}" for name, value in values.items())
+    return " ".join(f"{name}={value}" for name, value in values.items())
 
 
 @command(

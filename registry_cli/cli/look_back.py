@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import typer
 
-from ..names import Reference
 from ..records import JournalEntry
 from . import shapes
 from .command import command
-from .options import Model
+from .options import Model, model_of
 from .session import Output, Session
-from .text import moment, number
+from .text import moment, number, short
 
 
 @command(
@@ -34,13 +33,16 @@ def history(
 
     In a pipe: seq, time, who, action, ref, details; separated by tabs.
     """
-    model = Reference.parse(name).model
+    model = model_of(name)
     entries = cx.reader().history(model, limit=limit)
     rows = [
-        (entry.seq, entry.event.at, entry.event.by, entry.event.action, _ref(model, entry), _details(entry))
+        (entry.seq, entry.event.at, entry.event.by, entry.event.action, _ref(model, entry), _details(entry, str))
         for entry in entries
     ]
-    shown = [[str(seq), moment(at), by, action, ref, details] for seq, at, by, action, ref, details in rows]
+    shown = [
+        [str(row[0]), moment(row[1]), *row[2:5], short(_details(entry, number))]
+        for row, entry in zip(rows, entries, strict=True)
+    ]
     columns = ("#", "time (utc)", "who", "action", "version", "details")
     data = shapes.items("history", [shapes.entry(entry) for entry in entries])
     cx.show(Output(data, [ref for *_, ref, _ in rows if ref], columns, rows, shown, None if rows else "no history yet"))
@@ -53,8 +55,8 @@ def _ref(model: str, entry: JournalEntry) -> str:
     return f"{model}@{event.detail['versions']}" if "versions" in event.detail else ""
 
 
-def _details(entry: JournalEntry) -> str:
-    """What happened, in a few words: ``production: 6 → 7``."""
+def _details(entry: JournalEntry, said: Callable[[object], str]) -> str:
+    """What happened, in a few words: ``production: 6 → 7``; each value as ``said`` has it."""
     detail = entry.event.detail
     parts = []
     pointer = detail.get("stage") or detail.get("alias")
@@ -65,7 +67,7 @@ def _details(entry: JournalEntry) -> str:
         parts.append(f"archived {detail['archived']}")
     for kind in ("tags", "metrics"):
         if isinstance(detail.get(kind), Mapping):
-            parts += [_change(name, *pair) for name, pair in detail[kind].items()]
+            parts += [_change(name, before, after, said) for name, (before, after) in detail[kind].items()]
     if detail.get("annotations"):
         parts.append(f"about {', '.join(detail['annotations'])}")
     if detail.get("forced"):
@@ -75,7 +77,7 @@ def _details(entry: JournalEntry) -> str:
     return "; ".join(parts)
 
 
-def _change(name: str, before: Any, after: Any) -> str:
+def _change(name: str, before: Any, after: Any, said: Callable[[object], str]) -> str:
     if after is None:
         return f"-{name}"
-    return f"{name}={number(after)}" if before is None else f"{name}: {number(before)} → {number(after)}"
+    return f"{name}={said(after)}" if before is None else f"{name}: {said(before)} → {said(after)}"

@@ -1,9 +1,15 @@
 """From the arguments of a process to its exit code: fast answers first, then one command, then its errors in words."""
 
+from __future__ import annotations
+
 import os
 import sys
 
 from . import grammar, process
+
+TYPE_CHECKING = False  # as typing's, without importing typing
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 COMPLETE_VARIABLE = "_REGISTRY_COMPLETE"
 
@@ -53,8 +59,26 @@ def _answered(arguments: list[str]) -> int:
             return 0
     from .app import build
 
-    code = build(_verbs(arguments))(args=arguments, prog_name="registry", standalone_mode=False)
+    command = build(_verbs(arguments))
+    if not ("--help" in arguments or "-h" in arguments) or "--" in arguments:
+        code = command(args=arguments, prog_name="registry", standalone_mode=False)
+    else:
+        code = _helped(command, arguments)
     return code if isinstance(code, int) else 0
+
+
+def _helped(command: Callable[..., object], arguments: list[str]) -> object:
+    """Typer's help through our own door, where a closed pipe or a full disk is told as for any other result."""
+    import contextlib
+    import io
+
+    text = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(text):
+            return command(args=arguments, prog_name="registry", standalone_mode=False)
+    finally:
+        if text.getvalue():
+            process.write(text.getvalue().rstrip("\n"))
 
 
 def _verb(arguments: list[str]) -> str:

@@ -8,6 +8,7 @@ import typer
 
 from ..errors import InvalidInput
 from ..lifecycle.stages import ANY, Expected, parse_expected
+from ..names import Reference
 
 Ref = Annotated[
     str, typer.Argument(metavar="REF", help="A version: churn@7, churn@production; churn alone is churn@latest.")
@@ -28,6 +29,14 @@ NoVerify = Annotated[bool, typer.Option("--no-verify", help="Compare sizes only,
 Force = Annotated[bool, typer.Option("--force", help="Also what a rollback would go to; needs a --reason.")]
 
 
+def model_of(name: str) -> str:
+    """The model's name; one of its versions is not what was asked for."""
+    reference = Reference.parse(name)
+    if reference.selector is not None:
+        raise InvalidInput(f"'{name}' names a version, not a model", f"write {reference.model}")
+    return reference.model
+
+
 def expected(text: str | None) -> Expected:
     """What ``--expect`` was given."""
     return ANY if text is None else parse_expected(text)
@@ -41,7 +50,9 @@ def references(given: list[str]) -> list[str]:
         return given
     if sys.stdin is None:
         raise InvalidInput("standard input is closed", "name the versions")
-    found = [line.strip() for line in sys.stdin if line.strip()]
-    if not found:
-        raise InvalidInput("standard input names no version", "write one reference a line")
-    return found
+    try:
+        return [
+            line.strip() for line in sys.stdin if line.strip()
+        ]  # none is nothing to do: cron jobs pipe what is left
+    except UnicodeDecodeError:
+        raise InvalidInput("standard input is not UTF-8 text", "write one reference a line") from None

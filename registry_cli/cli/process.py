@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class Stopped(BaseException):
     """A signal asked us to stop: unwind, clean up, end. ``number`` is the signal's."""
@@ -29,18 +31,26 @@ def keep_standard_descriptors() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:  # Python's `print` takes no stream for standard output: talk would land in the result
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 def listen() -> None:
     """Let SIGINT, SIGTERM and SIGHUP unwind the command. One that is ignored (``nohup``) stays ignored."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _STOPPING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
 
 
 def _stop(number: int, _: object) -> None:
-    signal.signal(number, signal.SIG_IGN)  # a second one must not break the clean-up of the first
+    for each in _STOPPING:  # a second one, of whatever kind, must not break the clean-up of the first
+        if signal.getsignal(each) is _stop:
+            signal.signal(each, _stop_no_more)
     raise Stopped(number)
+
+
+def _stop_no_more(number: int, _: object) -> None:
+    """Not SIG_IGN: Python complains aloud when a signal that has come already is ignored after all."""
 
 
 def write(text: str) -> None:

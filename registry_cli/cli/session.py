@@ -87,7 +87,8 @@ class Session:
             for row in output.rows:
                 write("\t".join(_plain(cell) for cell in row))
         elif output.text is not None:
-            write(output.text)
+            if output.text:
+                write(output.text)
         else:
             self._table(output)
 

@@ -127,6 +127,7 @@ def entry(record: JournalEntry) -> dict[str, Any]:
         "hash": record.hash,
         "highest": record.highest,
         "revision": record.revision,
+        "sealed": record.sealed or None,
         **event(record.event),
     }
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import InvalidInput
 from ..names import Reference
 from . import process, shapes
 from .command import command
@@ -84,4 +85,6 @@ def cat(cx: Session, ref: Ref, file: File = None) -> None:
     """FILE can be left out when the version has only one. When the bytes turn out not to be what was stored, the exit
     code is 6: check it before you use them.
     """
+    if cx.as_json:
+        raise InvalidInput("the bytes of a file are no JSON", f"registry show {ref} --json lists the files")
     cx.reader().cat(ref, file, process.StandardOutput())

@@ -74,5 +74,10 @@ def number(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
+def short(text: str, most: int = 160) -> str:
+    """The beginning of a text, for a table: a few lines of it at most."""
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+
+
 def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

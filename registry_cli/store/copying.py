@@ -50,7 +50,10 @@ def pump(source: int, target: int | None, size: int, progress: Progress = SILENT
     """
     if size < _THREADED:
         return _pump(source, target, hashlib.sha256(), progress)
-    hasher = _Hasher()
+    try:
+        hasher = _Hasher()
+    except RuntimeError:  # this process may start no more threads
+        return _pump(source, target, hashlib.sha256(), progress)
     try:
         return _pump(source, target, hasher, progress)
     finally:

@@ -48,7 +48,12 @@ def make_registry(root: Layout, shared: str, stages: tuple[str, ...], created: s
     if shared == "group":
         os.chmod(root.root, modes.folder)
     files.make_folder(root.models, modes.folder)
-    text = _REGISTRY.format(id=os.urandom(16).hex(), created=created, shared=shared, stages=", ".join(f"'{stage}'" if stage in _WORDS else stage for stage in stages))
+    text = _REGISTRY.format(
+        id=os.urandom(16).hex(),
+        created=created,
+        shared=shared,
+        stages=", ".join(f"'{stage}'" if stage in _WORDS else stage for stage in stages),
+    )
     temporary = root.root / layout.temporary_name()
     try:
         files.write_new(temporary, text.encode(), modes.file)
@@ -99,17 +104,21 @@ def _has_something(folder: Path) -> bool:
 
 
 def make_skeleton(root: Layout, paths: ModelLayout, modes: Modes) -> None:
-    """Make the folders of a model. Without its ``model.yaml`` it is none yet, and nobody sees it."""
+    """Make the folders of a model. Without its ``model.yaml`` it is none yet, and nobody sees it.
+
+    Until it is one, folders that are here already are synced too: who made them may have died before.
+    """
     refuse_collision(root, paths.name)
+    begun = not files.exists(paths.model)
     above = root.models
     for folder in dict.fromkeys((root.group(paths.name).root, paths.root)):
-        if files.make_folder(folder, modes.folder):
+        if files.make_folder(folder, modes.folder) or begun:
             files.fsync_folder(above)
         above = folder
     made = [
         files.make_folder(each, modes.versions if each == paths.versions else modes.folder) for each in paths.folders
     ]
-    if any(made):
+    if any(made) or begun:
         files.fsync_folder(paths.root)
 
 

@@ -76,7 +76,10 @@ def _lock(scratch: Path) -> tuple[str, str, str]:
     files.write_new(path, b"", 0o600)
     lock = UnixFileLock(path, mode=0o600, thread_local=False)
     with lock.acquire(timeout=1):
-        held = _contend(path)
+        try:
+            held = _contend(path)
+        except OSError as error:
+            return "warning", f"no second process could be started to test them: {explain(error)}", "run it as yourself"
     free = _contend(path)
     if held != 3:
         advice = "NFS: mount without 'nolock' and 'local_lock', or use NFS 4; do not let two machines write"

@@ -152,6 +152,23 @@ def _make_folders(staging: Staging, sources: Sequence[Source]) -> list[Path]:
     return list(made.values())
 
 
+@contextlib.contextmanager
+def opened(origin: Path) -> Iterator[int]:
+    """A descriptor of a user's file. :class:`Refused` when it was made a link or something else meanwhile."""
+    try:
+        descriptor = os.open(origin, _READ)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise Refused(f"'{origin}' is no regular file any more", "register it again") from None
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise Refused(f"'{origin}' is no regular file any more", "register it again")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 class _Place:
     """One file on its way into the staging folder."""
 
@@ -178,18 +195,8 @@ class _Place:
         if self.source.origin is None:
             yield 0
             return
-        try:
-            descriptor = os.open(self.source.origin, _READ)
-        except OSError as error:
-            if error.errno in (errno.ELOOP, errno.ENXIO):
-                raise Refused(f"'{self.source.origin}' is no regular file any more", "register it again") from None
-            raise
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise Refused(f"'{self.source.origin}' is no regular file any more", "register it again")
+        with opened(self.source.origin) as descriptor:
             yield descriptor
-        finally:
-            os.close(descriptor)
 
     def _linked(self, origin: int) -> bool:
         """Link the user's own file in, as asked for; with ``move``, copy where a link can't be."""
@@ -222,7 +229,10 @@ class _Place:
             return None
         known: list[str] = []
         thread = threading.Thread(target=lambda: known.extend(_hash_of(candidate)), name="registry-hash", daemon=True)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # this process may start no more threads: copy it, and look for its blob then
+            return None
         try:
             sha256, size = copying.pump(origin, None, 0, self.intake.progress)
         finally:

@@ -144,7 +144,8 @@ def _split_backward(descriptor: int) -> Iterator[bytes]:
 def append(path: Path, entry: JournalEntry, mode: int) -> None:
     """Write ``entry`` behind the last line, on the disk when this returns. Only under the model's lock.
 
-    One ``write``. A tail that is torn keeps its bytes; the entry starts a new line.
+    One ``write``. A tail that is torn keeps its bytes; the entry starts a new line. The file's name is on the disk
+    before its first line is: whoever finds a line can rely on the file.
     """
     line = encode(entry) + b"\n"
     flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -158,11 +159,11 @@ def append(path: Path, entry: JournalEntry, mode: int) -> None:
         if created:
             os.fchmod(descriptor, mode)
         end = os.lseek(descriptor, 0, os.SEEK_END)
-        if end and os.pread(descriptor, 1, end - 1) != b"\n":
+        if not end:
+            files.fsync_folder(path.parent)
+        elif os.pread(descriptor, 1, end - 1) != b"\n":
             line = b"\n" + line
         files.write_all(descriptor, line)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    if created:
-        files.fsync_folder(path.parent)

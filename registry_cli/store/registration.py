@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..errors import Indeterminate, RegistryError
 from ..progress import SILENT, Progress
 from ..records import FileEntry, VersionRecord
-from . import copying, files, ingest, manifest
+from . import copying, ingest, manifest
 from .creation import make_skeleton, remove_skeleton
 from .ingest import Intake, Staging
 from .layout import Layout, ModelLayout
@@ -147,6 +147,6 @@ def _same(newest: VersionRecord, sources: Sequence[Source]) -> bool:
     entries = []
     for source in sources:
         assert source.origin is not None  # noqa: S101 - looked at above
-        with files.opened(source.origin, source.path) as descriptor:
+        with ingest.opened(source.origin) as descriptor:
             entries.append(FileEntry(source.path, copying.pump(descriptor, None, source.size)[0]))
     return manifest.digest(manifest.dumps(entries)) == newest.digest

@@ -7,12 +7,13 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 from ..errors import Damaged, RegistryError
 from ..outcomes import Freed
 from ..records import Event, JournalEntry, StageTable
-from . import codec, collect, documents, files, journal, layout, reader, verify, verify_journal
+from . import codec, collect, documents, files, journal, layout, verify, verify_journal
 from .layout import Layout, ModelLayout
 from .modes import Modes
 from .reader import ModelReader, State
@@ -36,7 +37,7 @@ def mend(root: Layout, paths: ModelLayout, modes: Modes, mark: Event, *, dry_run
     yield from each.claim()
     yield from each.seals()
     yield from each.links()
-    now = collect.server_time(paths.root)
+    now = collect.server_time(paths.root, probe=not dry_run)
     for leftover in collect.garbage(root, paths, now, table=state.table):
         if not dry_run:
             files.discard(root.root / leftover.path)
@@ -99,20 +100,10 @@ class _Mender:
         path = self.paths.history
         if _is_torn(path):
             yield self.did(lambda: _end_line(path), "journal: ended its torn last line", path)
-        before, story = journal.last_entry(path), self._story()
-        last, told = before, {before.revision if before else 0}
-        for event, highest, revision in self._missing(before):
+        last = journal.last_entry(path)
+        for event, highest, revision in self._missing(last, mark):
             last = _behind(last, self.paths, event, highest, revision)
-            told.add(revision)
-            story.take(_line(last))
             yield self.did(lambda entry=last: self._append(entry), _added(event), path)  # type: ignore[misc]
-        lost = any(revision not in told for revision in range(min(told) + 1, self.table.revision + 1))
-        if lost and (story.differences(self.table) or not verify_journal.is_told(self.table, story)):
-            snapshot = replace(mark, detail={**mark.detail, **_snapshot(self.table)})
-            highest = reader.highest(self.paths, self.table)
-            last = _behind(last, self.paths, snapshot, highest, self.table.revision)
-            words = "journal: lines are lost for good; added what the stage table is now"
-            yield self.did(lambda: self._append(last), words, path)
 
     def _append(self, entry: JournalEntry) -> None:
         journal.append(self.paths.history, entry, self.modes.file)
@@ -124,21 +115,27 @@ class _Mender:
         story = verify_journal.replay(data, self.paths.name, verify.Findings(self.paths.name))
         return story or verify_journal.Story()
 
-    def _missing(self, last: JournalEntry | None) -> _Events:
+    def _missing(self, last: JournalEntry | None, mark: Event) -> _Events:
         """Events that something on the disk carries and the journal does not tell, with the counters after them.
 
         Versions and tombstones first. Of the claims only those behind the last line: an older one, told now, would
-        tell that a pointer went back.
+        tell that a pointer went back. Where claims are missing in between, ``mark`` tells what the table was behind
+        the gap: so an interrupted repair can be gone on with.
         """
         known = {entry.event.id for entry in journal.oldest_first(self.paths.history)}
-        claims = sorted(self._later(last.revision if last else 0), key=lambda state: state.table.revision)
+        told = last.revision if last else 0
+        claims = sorted(self._later(told), key=lambda state: state.table.revision)
         known |= {state.table.changed.id for state in claims if state.table.changed}
         highest = 0
         for number, event in self._carried():
             highest = max(highest, number)
             if event is not None and event.id not in known:
                 yield event, highest, 0
+        revisions = [told, *(state.table.revision for state in claims)]
+        gaps = [after for before, after in pairwise(revisions) if after != before + 1]
         for state in claims:
+            if gaps and state.table.revision == gaps[-1]:
+                yield replace(mark, detail=_snapshot(state.table)), highest, state.table.revision - 1
             if state.table.changed:
                 yield state.table.changed, highest, state.table.revision
 
@@ -202,12 +199,9 @@ def _behind(last: JournalEntry | None, paths: ModelLayout, event: Event, highest
     return journal.following(last, event, highest, revision, journal.seal_of(paths, event))
 
 
-def _line(entry: JournalEntry) -> dict[str, object]:
-    """An entry as the verifier reads it."""
-    return {"highest": entry.highest, "revision": entry.revision, "sealed": entry.sealed, **entry.event.document()}
-
-
 def _added(event: Event) -> str:
+    if event.action == "repaired":
+        return "journal: lines are lost for good; added what the stage table was behind them"
     return f"journal: added '{event.action}' of {event.at}"
 
 

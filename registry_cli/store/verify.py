@@ -230,8 +230,13 @@ def _check_digests(jobs: list[_File], found: Findings, progress: Progress, worke
 
     unique = {job.inode: job for job in jobs}
     progress.expect(sum(job.size for job in unique.values()))
-    with ThreadPoolExecutor(workers, thread_name_prefix="registry-verify") as pool:
-        digests = dict(zip(unique, pool.map(lambda job: _hash(job.path, progress), unique.values()), strict=True))
+    paths = [job.path for job in unique.values()]
+    try:
+        with ThreadPoolExecutor(workers, thread_name_prefix="registry-verify") as pool:
+            hashed = list(pool.map(lambda path: _hash(path, progress), paths))
+    except RuntimeError:  # this process may start no more threads
+        hashed = [_hash(path, progress) for path in paths]
+    digests = dict(zip(unique, hashed, strict=True))
     for job in jobs:
         digest = digests[job.inode]
         if digest.startswith("!"):

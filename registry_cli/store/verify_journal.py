@@ -218,8 +218,6 @@ def is_told(table: StageTable, story: Story) -> bool:
     """Whether the newest event of the table is, in full, the one that the journal has for its revision."""
     place = ("seq", "prev", "highest", "revision", "sealed", "hash")
     line = {key: value for key, value in story.newest.items() if key not in place}
-    if story.rebuilt and line.get("action") == "repaired":
-        return True
     return table.changed is not None and table.changed.document() == line
 
 

@@ -132,7 +132,9 @@ class Writer:
                 self.done = record.event
             except BaseException as error:
                 if _still(staging.is_there) is not True:
-                    raise indeterminate(f"{record.ref} is in the registry", record.event.id if record.event else "", error) from error
+                    raise indeterminate(
+                        f"{record.ref} is in the registry", record.event.id if record.event else "", error
+                    ) from error
                 if isinstance(error, OSError) and error.errno in _TAKEN:
                     return False
                 raise
@@ -177,10 +179,10 @@ class Writer:
     def _commit_claim(self, temporary: Path, claim: Path, table: StageTable, redo: Redo | None) -> None:
         with uninterrupted():
             self._claim(temporary, claim)  # COMMIT
-            self._refuse_overtaken(claim, table.revision)
-            self.table = table
-            self._roll_forward(redo)
-            self._append(table.changed, self.highest, table.revision)
+            if not self._went_on(claim, table):
+                self.table = table
+                self._roll_forward(redo)
+                self._append(table.changed, self.highest, table.revision)
             self.done = table.changed
 
     def _claim(self, temporary: Path, claim: Path) -> None:
@@ -198,14 +200,22 @@ class Writer:
                 return
         raise Conflict(f"{self.paths.name} was changed by another process just now", "look again, then decide")
 
-    def _refuse_overtaken(self, claim: Path, revision: int) -> None:
-        """A writer that slept past a broken lock may find its claim free because the first of that number is pruned
-        already. Then it changes nothing: readers are past that revision, and its claim is never followed.
+    def _went_on(self, claim: Path, table: StageTable) -> bool:
+        """Whether others, past a broken lock, were here between our claim and this line.
+
+        Mostly they found the claim and brought it forward, as after a crash: it is done, and not ours to do again. But
+        a writer that slept long may have found its claim free only because the first of that number is pruned. Readers
+        are past that revision, the claim is never followed: it changes nothing, and is a :class:`Conflict`.
         """
         known, _ = codec.parse_table(codec.load(self.paths.stages, layout.STAGES), layout.STAGES)
-        if known.revision >= revision:
+        if known.revision < table.revision:
+            return False
+        pruned = known.revision >= table.revision + layout.CLAIMS_KEPT
+        if pruned and not (table.changed and journal.find(self.paths.history, table.changed.id)):
             files.discard(claim)
             raise Conflict(f"{self.paths.name} was changed by another process meanwhile", "look again, then decide")
+        self.table, self.last = known, journal.last_entry(self.paths.history)
+        return True
 
     def _roll_forward(self, redo: Redo | None) -> None:
         """Bring the newest claim, which is committed, to where readers look first. May be done again and again."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from .. import names
-from ..errors import InvalidInput
+from ..errors import Indeterminate, InvalidInput, indeterminate
 from ..lifecycle import stages as rules
 from ..names import Reference
 from ..numbers import Numbers
@@ -36,39 +38,41 @@ class Archiving(RegistryBase):
         latter can be overridden with ``force`` and a ``reason``.
         """
         _check_force(force, reason)
-        outcomes = []
-        for name, references in _by_model(refs).items():
-            with self._writing(name) as writer:
-                if done := self._done_before(writer, request_id, "archived"):
-                    outcomes.append(done)
-                    continue
-                numbers = self._numbers(writer, references) - writer.table.archived
-                if not force:
-                    self._refuse_rollback_targets(writer, numbers)
-                table = rules.archive(writer.table, name, numbers)
-                event = self._event(
-                    "archived", None, request_id, versions=str(numbers), reason=reason, forced=force or None
-                )
-                if numbers and not dry_run:
-                    table = writer.move(table, event)
-                outcomes.append(Changed(name, "archived", tuple(numbers), table.revision, bool(numbers)))
+        request = request_id or os.urandom(16).hex()
+        with _in_turn(request, dry_run) as outcomes:
+            for name, references in _by_model(refs).items():
+                with self._writing(name) as writer:
+                    if done := self._done_before(writer, request_id, "archived"):
+                        outcomes.append(done)
+                        continue
+                    numbers = self._numbers(writer, references) - writer.table.archived
+                    if not force:
+                        self._refuse_rollback_targets(writer, numbers)
+                    table = rules.archive(writer.table, name, numbers)
+                    event = self._event(
+                        "archived", None, request, versions=str(numbers), reason=reason, forced=force or None
+                    )
+                    if numbers and not dry_run:
+                        table = writer.move(table, event)
+                    outcomes.append(Changed(name, "archived", tuple(numbers), table.revision, bool(numbers)))
         return outcomes
 
     def restore(self, refs: References, *, dry_run: bool = False, request_id: str | None = None) -> list[Changed]:
         """Bring archived versions back into use."""
-        outcomes = []
-        for name, references in _by_model(refs).items():
-            with self._writing(name) as writer:
-                if done := self._done_before(writer, request_id, "restored"):
-                    outcomes.append(done)
-                    continue
-                table = writer.table
-                numbers = self._numbers(writer, references)
-                numbers = numbers - (numbers - table.archived)
-                event = self._event("restored", None, request_id, versions=str(numbers))
-                if numbers and not dry_run:
-                    table = writer.move(rules.restore(table, numbers), event)
-                outcomes.append(Changed(name, "restored", tuple(numbers), table.revision, bool(numbers)))
+        request = request_id or os.urandom(16).hex()
+        with _in_turn(request, dry_run) as outcomes:
+            for name, references in _by_model(refs).items():
+                with self._writing(name) as writer:
+                    if done := self._done_before(writer, request_id, "restored"):
+                        outcomes.append(done)
+                        continue
+                    table = writer.table
+                    numbers = self._numbers(writer, references)
+                    numbers = numbers - (numbers - table.archived)
+                    event = self._event("restored", None, request, versions=str(numbers))
+                    if numbers and not dry_run:
+                        table = writer.move(rules.restore(table, numbers), event)
+                    outcomes.append(Changed(name, "restored", tuple(numbers), table.revision, bool(numbers)))
         return outcomes
 
     def delete(
@@ -85,19 +89,21 @@ class Archiving(RegistryBase):
         All are checked before the first is deleted; each is a change of its own. Raises as :meth:`archive` does.
         """
         _check_force(force, reason)
-        outcomes = []
-        for name, references in _by_model(refs).items():
-            if request_id:
-                names.request_id(_identity(request_id, len(references), len(references) > 1))
-            trash: list[Path] = []
-            with self._writing(name) as writer:
-                numbers, left = self._deletable(writer, references, request_id)
-                self._check_deletable(writer, left, force)
-                if not dry_run:
-                    trash = self._delete(writer, numbers, left, request_id, several=len(references) > 1, reason=reason,
-                                         forced=force or None)  # fmt: skip
-                outcomes.append(Changed(name, "deleted", tuple(numbers), writer.table.revision, bool(left)))
-            collect.remove_trash(self._layout.model(name), trash)  # slow, and needs no lock
+        request = request_id or os.urandom(16).hex()
+        with _in_turn(request, dry_run) as outcomes:
+            for name, references in _by_model(refs).items():
+                if request_id:
+                    names.request_id(_identity(request_id, len(references), len(references) > 1))
+                trash: list[Path] = []
+                with self._writing(name) as writer:
+                    numbers, left = self._deletable(writer, references, request_id)
+                    self._check_deletable(writer, left, force)
+                    if not dry_run:
+                        several = {"versions": str(numbers)} if len(references) > 1 else {}
+                        detail = {"reason": reason, "forced": force or None, **several}
+                        trash = self._delete(writer, numbers, left, request, detail)
+                    outcomes.append(Changed(name, "deleted", tuple(numbers), writer.table.revision, bool(left)))
+                collect.remove_trash(self._layout.model(name), trash)  # slow, and needs no lock
         return outcomes
 
     def _check_deletable(self, writer: Writer, numbers: Numbers, force: bool) -> None:
@@ -108,9 +114,7 @@ class Archiving(RegistryBase):
             table = rules.delete(table, writer.paths.name, number)
             writer.refuse_unremovable(number)
 
-    def _deletable(
-        self, writer: Writer, refs: list[Reference], request_id: str | None
-    ) -> tuple[Numbers, Numbers]:
+    def _deletable(self, writer: Writer, refs: list[Reference], request_id: str | None) -> tuple[Numbers, Numbers]:
         """All that is to be deleted, and what is left of it when this request was begun before.
 
         Then the references are not looked up again: ``latest`` would mean another version by now.
@@ -126,15 +130,15 @@ class Archiving(RegistryBase):
         return numbers, numbers - writer.table.deleted
 
     def _delete(
-        self, writer: Writer, numbers: Numbers, left: Numbers, request_id: str | None, *, several: bool, **detail: object
+        self, writer: Writer, numbers: Numbers, left: Numbers, request: str, detail: Mapping[str, object]
     ) -> list[Path]:
         """Leave tombstones, the oldest first; what is returned is to be removed. Each event tells the whole request."""
+        several = "versions" in detail
         trash = []
         for at, number in enumerate(numbers, 1):
             if number not in left:
                 continue
-            identity = _identity(request_id, at, several) if request_id else None
-            event = self._event("deleted", number, identity, versions=str(numbers) if several else "", **detail)
+            event = self._event("deleted", number, _identity(request, at, several), **detail)
             redo = tombstones.redo(writer, number, event)
             writer.move(rules.delete(writer.table, writer.paths.name, number), event, redo)
             if folder := writer.bury(number):
@@ -171,6 +175,19 @@ def _by_model(refs: References) -> dict[str, list[Reference]]:
             raise InvalidInput(f"'{reference}' names no version", f"name it: {reference}@7, or {reference}@latest")
         grouped.setdefault(reference.model, []).append(reference)
     return grouped
+
+
+@contextlib.contextmanager
+def _in_turn(request_id: str, dry_run: bool) -> Iterator[list[Changed]]:
+    """The outcomes of commits that follow each other: after the first, what stops the rest is :class:`Indeterminate`."""
+    outcomes: list[Changed] = []
+    try:
+        yield outcomes
+    except BaseException as error:
+        begun = isinstance(error, Indeterminate) or any(each.changed for each in outcomes)
+        if dry_run or not begun or getattr(error, "request_id", "") == request_id:
+            raise
+        raise indeterminate("the change is committed, or a part of it", request_id, error) from error
 
 
 def _check_force(force: bool, reason: str) -> None:

@@ -53,7 +53,7 @@ class Keeping(RegistryBase):
         done: list[Freed] = []
         for paths in self._chosen(models):
             with self._locked(paths):
-                now = collect.server_time(paths.root)
+                now = collect.server_time(paths.root, probe=not dry_run)
                 found = list(collect.garbage(self._layout, paths, now, age))
             for leftover in found if not dry_run else ():
                 files.discard(self.root / leftover.path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from .. import names
+from .. import names, values
 from ..errors import Conflict, NotFound
 from ..lifecycle import stages as rules
 from ..lifecycle.stages import ANY, Expected, Unset
@@ -175,6 +175,8 @@ class Moving(RegistryBase):
         **detail: Any,
     ) -> Moved:
         """Commit a table in which one pointer moved; nothing is written when it was there already."""
+        if reason := detail.get("reason"):
+            values.line(reason, "reason")
         kind = "alias" if action in ("aliased", "unaliased") else "stage"
         before = getattr(writer.table, "aliases" if kind == "alias" else "stages").get(pointer)
         model = writer.paths.name

@@ -1,6 +1,4 @@
-"""The floor that commands are measured against: a two-command Typer application that prints one line."""
-
-from __future__ import annotations
+"""The floor under every command: a Typer application of two commands that prints one line."""
 
 import typer
 
@@ -8,13 +6,13 @@ app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_com
 
 
 @app.command()
-def path(ref: str) -> None:
-    print(f"/a/path/of/{ref}")
+def path(name: str) -> None:
+    print(f"/srv/models/{name}")
 
 
 @app.command()
-def other(ref: str) -> None:
-    print(ref)
+def other(name: str) -> None:
+    print(name)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ def completed(shell: pexpect.spawn[str], text: str) -> str:
     shell.send(f"{text}\t")
     shell.send("\x01printf '<%s>' \"\x05\"\r")
     shell.expect("\r\n<(.*?)>", timeout=30)
+    assert isinstance(shell.match, re.Match)
     found = str(shell.match[1])
     shell.expect("ready> ")
     return found

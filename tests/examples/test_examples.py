@@ -1,97 +1,173 @@
-"""Every example runs, for real, as its page says."""
+"""Every file in examples/, run for real."""
 
 from __future__ import annotations
 
-import os
+import json
 import shutil
-import subprocess
-import sys
+import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from registry_cli import Registry
+from tests.support import snapshot
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
-BIN = str(Path(sys.executable).parent)
-
-pytest.importorskip("sklearn", reason="the examples train with scikit-learn: pip install '.[demo]'")
+from .conftest import EXAMPLES, Run, lines
 
 
-def run(*command: str, cwd: Path, expect: int = 0, **environment: str) -> str:
-    """Run a command with our environment's programs first; what it printed."""
-    variables = {"PATH": f"{BIN}:/usr/bin:/bin", "HOME": str(cwd), **environment}
-    done = subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == expect, done.stdout + done.stderr
-    return done.stdout
+def test_every_example_is_told_of_in_the_readme() -> None:
+    told = (EXAMPLES / "README.md").read_text()
+    for path in EXAMPLES.iterdir():
+        if path.is_file() and path.name != "README.md":
+            assert f"`{path.name}`" in told
+            assert bool(path.stat().st_mode & stat.S_IXUSR) == (path.suffix == ".sh"), f"the mode of {path.name}"
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Registry:
-    return Registry.init(tmp_path / "registry")
+class TestQuickstart:
+    def test_tells_the_whole_story_twice(self, run: Run, tmp_path: Path) -> None:
+        pytest.importorskip("sklearn", reason="needs the extra [demo]")
+        for _ in range(2):
+            done = run("bash", EXAMPLES / "quickstart.sh", "a demo")
+            assert done.returncode == 0, done.stderr
+        registry = Registry.open(tmp_path / "work" / "a demo" / "models-registry")
+        assert registry.verify().problems == ()
+        assert dict(registry.model("cancer").stages) == {"staging": 2, "production": 2}
+        third, second, first = registry.versions("cancer")
+        assert first.metrics["auc"] < second.metrics["auc"] < third.metrics["auc"]
+        assert third.params == {"model.depth": 8, "model.trees": 200, "seed": 7}
+        actions = [entry.event.action for entry in registry.history("cancer")]
+        assert actions == [
+            "rolled-back", "promoted", "registered", "promoted", "promoted", "registered", "registered",
+        ]  # fmt: skip
+
+        shown = done.stdout
+        assert str(registry.path("cancer@3", "model.joblib")) in shown
+        assert "benign with probability" in shown
+        assert "nothing wrong in 1 model, 3 versions" in done.stderr
+        verbs = {line.split()[2] for line in lines(shown, "$ registry")}
+        assert verbs == {
+            "init", "register", "promote", "versions", "path", "rollback", "history", "list", "verify",
+        }  # fmt: skip
+        assert [line for line in lines(shown, "$ ") if len(line) > 80] == []
+
+    def test_leaves_a_folder_alone_that_is_not_its_own(self, run: Run, tmp_path: Path) -> None:
+        mine = tmp_path / "work" / "mine"
+        mine.mkdir(parents=True)
+        (mine / "thesis.txt").write_text("all of it")
+        done = run("bash", EXAMPLES / "quickstart.sh", "mine")
+        assert (done.returncode, done.stdout) == (4, "")
+        assert (mine / "thesis.txt").read_text() == "all of it"
 
 
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    """A copy of the examples, to be worked in."""
-    return shutil.copytree(EXAMPLES, tmp_path / "work")
+class TestMakefile:
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        pytest.importorskip("sklearn", reason="needs the extra [demo]")
+        folder = tmp_path / "a shop"
+        folder.mkdir()
+        for name in ("Makefile", "train_recommender.py", "gate.py"):
+            shutil.copy(EXAMPLES / name, folder)
+        return folder
+
+    def test_deploys_and_then_has_nothing_to_do(self, run: Run, folder: Path, reg: Registry) -> None:
+        done = run("make", "deploy", cwd=folder)
+        assert done.returncode == 0, done.stderr
+        assert "no recall_at_10 of recommender@production to compare with" in done.stdout
+        assert dict(reg.model("recommender").stages) == {"staging": 1, "production": 1}
+        version = reg.version("recommender@production")
+        assert version.params == {"factors": 12, "seed": 7}
+        assert version.metrics["recall_at_10"] >= 0.2
+
+        before = snapshot(reg.root / "models" / "recommender")
+        assert run("make", "deploy", cwd=folder).returncode == 0
+        assert snapshot(reg.root / "models" / "recommender") == before
+
+        assert run("make", "export", cwd=folder).returncode == 0
+        live = reg.path("recommender@production", "model.joblib")
+        assert (folder / "build" / "live.joblib").read_bytes() == live.read_bytes()
+
+    def test_keeps_a_worse_model_from_going_live(self, run: Run, folder: Path, reg: Registry) -> None:
+        assert run("make", "deploy", cwd=folder).returncode == 0
+        done = run("make", "deploy", "FACTORS=1", "OUT=worse", cwd=folder)
+        assert done.returncode != 0
+        assert "FAILED recall_at_10" in done.stdout
+        assert dict(reg.model("recommender").stages) == {"staging": 2, "production": 1}
+
+    def test_exports_nothing_while_nothing_is_live(self, run: Run, folder: Path) -> None:
+        done = run("make", "export", cwd=folder)
+        assert done.returncode != 0
+        assert "there is no model 'recommender'" in done.stderr
+        assert not (folder / "build").exists()
 
 
-def test_quickstart_twice(work: Path) -> None:
-    for _ in range(2):
-        printed = run("bash", "quickstart.sh", "demo", cwd=work)
-        assert "production of cancer is now" not in printed  # that is talk, on standard error
-        assert printed.count("cancer@3\n") == 2
-        assert "truth: malignant" in printed
-    registry = Registry.open(work / "demo" / "models-registry")
-    assert registry.version("cancer@production").number == 2
-    assert [entry.event.action for entry in registry.history("cancer", limit=1)] == ["rolled-back"]
-    assert registry.verify().problems == ()
+class TestGate:
+    @pytest.fixture(autouse=True)
+    def versions(self, reg: Registry, make_file: Callable[..., Path]) -> None:
+        reg.register("shop", [make_file("one")], metrics={"recall": 0.25})
+        reg.register("shop", [make_file("two")], metrics={"recall": 0.5})
+        reg.promote("shop@1", "production")
+
+    @pytest.mark.parametrize(
+        ("conditions", "code"),
+        [
+            (["recall>=0.5"], 0),
+            (["recall>=5e-1", "recall<=1"], 0),
+            (["recall>=0.51"], 1),
+            (["recall>=0.51", "recall<=1"], 1),
+            (["recall>=shop@production"], 0),
+            (["recall<=shop@production"], 1),
+            (["recall>=shop@staging"], 0),
+            (["recall>=0"], 0),
+            (["precision>=0"], 1),
+            (["recall"], 1),
+        ],
+    )
+    def test_conditions(self, run: Run, conditions: list[str], code: int) -> None:
+        assert run("python", EXAMPLES / "gate.py", "shop@2", *conditions).returncode == code
+
+    def test_tells_each_condition(self, run: Run) -> None:
+        done = run("python", EXAMPLES / "gate.py", "shop@2", "recall>=0.9", "recall>=0.1")
+        assert done.stdout == "FAILED recall = 0.5 (wanted >= 0.9)\nok     recall = 0.5 (wanted >= 0.1)\n"
+
+    def test_a_version_that_is_not_there(self, run: Run) -> None:
+        done = run("python", EXAMPLES / "gate.py", "shop@9", "recall>=0")
+        assert (done.returncode, done.stderr) == (1, "error: there is no version shop@9\n")
 
 
-def test_the_makefile_twice(work: Path, home: Registry) -> None:
-    for _ in range(2):
-        printed = run("make", cwd=work, REGISTRY_HOME=str(home.root))
-        assert "ok     auc" in printed
-    assert [version.number for version in home.versions("recommender")] == [1]
-    assert home.version("recommender@production").stages == ("staging", "production")
-    assert "benign with probability" in run("make", "serve", cwd=work, REGISTRY_HOME=str(home.root))
-    assert home.verify().problems == ()
+class TestTrainingWithTheApi:
+    def test_stages_what_is_better(self, run: Run, reg: Registry) -> None:
+        pytest.importorskip("sklearn", reason="needs the extra [demo]")
+        said = []
+        for trees in ("1", "20", "5"):
+            done = run("python", EXAMPLES / "train_with_api.py", "--trees", trees)
+            assert (done.returncode, done.stderr) == (0, "")
+            said.append(done.stdout)
+        assert "risk/progression@1 is staged" in said[0]
+        assert "risk/progression@2 is staged" in said[1]
+        assert "staged" not in said[2]
+        version = reg.version("risk/progression@staging")
+        assert version.number == 2
+        assert version.params["trees"] == 20
+        assert version.tags == {"specialty": "endocrinology"}
+        assert version.annotations["special_considerations"].startswith("not validated for")
+        assert reg.history("risk/progression")[1].event.detail["reason"] == "best auc so far"
 
 
-def test_the_gate_says_no(work: Path, home: Registry) -> None:
-    home.register("recommender", [work / "gate.py"], metrics={"auc": 0.5})
-    printed = run("python", "gate.py", "recommender@1", "auc>=0.9", cwd=work, expect=1, REGISTRY_HOME=str(home.root))
-    assert "FAILED auc = 0.5" in printed
-
-
-def test_training_with_the_api(work: Path, home: Registry) -> None:
-    first = run("python", "train_with_api.py", "--trees", "2", cwd=work, REGISTRY_HOME=str(home.root))
-    second = run("python", "train_with_api.py", "--trees", "60", cwd=work, REGISTRY_HOME=str(home.root))
-    assert "risk/progression@1 is staged" in first
-    assert "registered risk/progression@2" in second
-    assert home.version("risk/progression@2").annotations["special_considerations"]
-    assert home.verify().problems == ()
-
-
-def test_the_crontab(work: Path, home: Registry, tmp_path: Path) -> None:
-    """Each line's command, as cron would run it: an empty environment and /bin/sh."""
-    source = tmp_path / "model.bin"
-    for number in range(34):
-        source.write_text(f"forecast {number}")
-        home.register("demand", [source])
-    home.promote("demand@1", "production")
-    home.promote("demand@2", "production")
-    lines = [line for line in (work / "crontab").read_text().splitlines() if line and line[0].isdigit()]
-    commands = [line.split(maxsplit=5)[5] for line in lines]
-    assert len(commands) == 2
-    for command in commands:
-        here = command.replace("/opt/registry/examples", str(work)).replace("/srv/models", str(home.root))
-        done = subprocess.run(["env", "-i", f"PATH={BIN}:/usr/bin:/bin", "/bin/sh", "-c", here],
-                              cwd="/", capture_output=True, text=True, timeout=120, check=False)  # fmt: skip
-        assert (done.returncode, done.stderr) == (0, ""), done
-    assert home.model("demand").archived == 2  # 4 were too many; 2 is in production, 1 is what a rollback would need
-    again = subprocess.run([str(work / "archive-old.sh"), str(home.root), "30"], env={"PATH": f"{BIN}:{os.defpath}"},
-                           capture_output=True, text=True, timeout=120, check=False)  # fmt: skip
-    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
-    assert home.verify().problems == ()
+class TestTrainingWithoutTheRegistry:
+    @pytest.mark.parametrize(
+        ("script", "options"),
+        [
+            ("train.py", ["--trees", "5"]),
+            ("train_fraud.py", ["--rounds", "5"]),
+            ("train_recommender.py", ["--factors", "4"]),
+        ],
+    )
+    def test_the_same_twice_is_one_version(
+        self, run: Run, trained: Callable[..., list[str]], script: str, options: list[str], reg: Registry
+    ) -> None:
+        for expected in (True, False):
+            files = trained(script, *options)
+            done = run("registry", "register", "twice", *files, "--if-changed", "--json")
+            assert (done.returncode, json.loads(done.stdout)["new"]) == (0, expected), done.stderr
+        assert reg.version("twice").metrics

@@ -44,7 +44,7 @@ def build(root: Path, work: Path) -> None:
     from registry_cli import Registry
 
     os.umask(0o022)
-    os.uname = Host  # type: ignore[assignment,misc] - events tell the host's name
+    setattr(os, "uname", Host)  # noqa: B010 - events tell the host's name
     Registry.init(root, author="alice", now=clock())
     config = root / "registry.yaml"
     lines = config.read_text().splitlines(keepends=True)

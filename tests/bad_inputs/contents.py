@@ -1,0 +1,68 @@
+"""Model files that would act when loaded: B-*. They are bytes to us."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from pathlib import Path
+
+from .audit import audited
+from .conftest import World
+from .table import Case, scenario
+
+_LOADERS = {"pickle", "_pickle", "cPickle", "joblib", "torch", "numpy", "keras", "tensorflow", "marshal_model", "dill"}
+
+
+class _Trap:
+    """Unpickled, it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, (f"touch {self.path}",)
+
+
+@scenario("B-01", "B-02", "B-04", "B-07", "B-08")
+def never_loaded(world: World, case: Case) -> None:
+    """Whatever the file is called and however it begins."""
+    sprung = world.folder / "sprung"
+    trap = pickle.dumps(_Trap(sprung))
+    names = {
+        "B-01": ("evil.pkl", trap),
+        "B-02": ("evil.joblib", trap),
+        "B-04": ("evil.keras", trap),
+        "B-07": ("model.onnx", trap),
+        "B-08": ("model.safetensors", b"PK\x03\x04%PDF-1.4\n\x89PNG\r\n" + trap),
+    }
+    name, content = names[case.id]
+    path = world.make(name, content)
+    if case.id == "B-04":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("config.json", '{"class_name": "Lambda"}')
+            archive.writestr("../escaped.pkl", trap)
+    out = world.folder / "out"
+    for command in (
+        ("register", "m", path),
+        ("show", "m@4"),
+        ("verify",),
+        ("promote", "m@4", "production"),
+        ("fetch", "m@4", "-o", out),
+        ("path", "m@4", "--verify"),
+    ):
+        seen = audited(world, *command)
+        assert seen.code == 0, seen.answer
+        assert not seen.imported & _LOADERS, seen.imported & _LOADERS
+        assert not seen.ran
+    assert not sprung.exists()
+    assert (out / name).read_bytes() == path.read_bytes()
+
+
+@scenario("B-09")
+def execute_bits(world: World, case: Case) -> None:
+    world.make("dir/run.sh", "#!/bin/sh\n").chmod(0o755)
+    world.done("register", "m", world.folder / "dir")
+    world.done("fetch", "m@4", "-o", world.folder / "out")
+    assert not (world.folder / "out/run.sh").stat().st_mode & 0o111
+    assert not (world.model / "versions/4/files/run.sh").stat().st_mode & 0o111

@@ -1,0 +1,210 @@
+"""Every verb in every form of output: what a script may rely on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from registry_cli.cli import grammar
+from tests.commands import Answer, assert_inert, assert_refused, run, shell
+from tests.crash.world import fingerprint
+
+from .conftest import Site
+
+Words = Callable[[Site], list[object]]
+
+
+@dataclass(frozen=True)
+class Form:
+    """A command of a verb, the kind of its JSON document, and what ``-q`` prints."""
+
+    verb: str
+    words: Words
+    kind: str
+    quiet: Words
+    code: int = 0
+    columns: int = 0  # of the lines in a pipe, when they are a table
+
+
+def _stale(site: Site) -> list[object]:
+    """Something for ``gc`` to remove."""
+    (site.root / "models/churn/versions/.tmp-0").mkdir()
+    return ["gc", "--older-than", "0s"]
+
+
+def _torn(site: Site) -> list[object]:
+    """Something for ``repair`` to mend."""
+    (site.root / "models/churn/stages/production").unlink()
+    return ["repair"]
+
+
+FORMS = (
+    Form("init", lambda site: ["init", site.folder / "new"], "registry", lambda site: [site.folder / "new"], columns=1),
+    Form("info", lambda _: ["info"], "registry", lambda site: [site.root], columns=2),
+    Form("register", lambda site: ["register", "churn", site.file], "registered", lambda _: ["churn@4"], columns=1),
+    Form("list", lambda _: ["list"], "models", lambda _: ["churn", "risk/fraud"], columns=8),
+    Form("versions", lambda _: ["versions", "churn"], "versions", lambda _: ["churn@2", "churn@1"], columns=10),
+    Form("show", lambda _: ["show", "churn@champion"], "version", lambda _: ["churn@2"], columns=2),
+    Form("show", lambda _: ["show", "churn"], "model", lambda _: ["churn"], columns=2),
+    Form("path", lambda _: ["path", "churn@1"], "path", lambda site: [site.reg.path("churn@1")], columns=1),
+    Form("fetch", lambda site: ["fetch", "churn@1", "-o", site.folder / "out"], "fetched",
+         lambda site: [site.folder / "out"], columns=1),
+    Form("tag", lambda _: ["tag", "churn@1", "a=b"], "changed", lambda _: ["churn@1"], columns=1),
+    Form("annotate", lambda _: ["annotate", "churn@1", "a=b"], "changed", lambda _: ["churn@1"], columns=1),
+    Form("log-metric", lambda _: ["log-metric", "churn@1", "a=1"], "changed", lambda _: ["churn@1"], columns=1),
+    Form("alias", lambda _: ["alias", "churn@1", "best"], "moved", lambda _: ["churn@1"], columns=1),
+    Form("alias", lambda _: ["alias", "churn"], "aliases", lambda _: ["churn@2"], columns=2),
+    Form("promote", lambda _: ["promote", "churn@1", "staging"], "moved", lambda _: ["churn@1"], columns=1),
+    Form("demote", lambda _: ["demote", "churn", "staging"], "moved", lambda _: ["churn"], columns=1),
+    Form("rollback", lambda _: ["rollback", "churn", "production"], "moved", lambda _: ["churn@2"], columns=1),
+    Form("archive", lambda _: ["archive", "risk/fraud@1"], "changed", lambda _: ["risk/fraud@1"], columns=1),
+    Form("restore", lambda _: ["restore", "churn@3"], "changed", lambda _: ["churn@3"], columns=1),
+    Form("delete", lambda _: ["delete", "churn@3", "-y"], "changed", lambda _: ["churn@3"], columns=1),
+    Form("gc", _stale, "freed", lambda _: ["models/churn/versions/.tmp-0"], columns=3),
+    Form("history", lambda _: ["history", "churn", "--limit", "2"], "history",
+         lambda _: ["churn@3", "churn@2"], columns=6),
+    Form("verify", lambda _: ["verify"], "verification", lambda _: [], columns=4),
+    Form("repair", _torn, "repaired", lambda _: ["models/churn/stages/production"], columns=2),
+    Form("doctor", lambda _: ["doctor"], "doctor", lambda _: [], columns=4),
+    Form("completion", lambda _: ["completion", "bash"], "completion", lambda _: []),
+)  # fmt: skip
+#: ``cat`` writes the bytes of a file, whatever was asked for.
+WITHOUT_FORMS = {"cat"}
+
+
+def named(form: Form) -> str:
+    return f"{form.verb}-{form.kind}"
+
+
+def test_every_verb_is_here() -> None:
+    assert {form.verb for form in FORMS} | WITHOUT_FORMS == grammar.VERBS.keys()
+
+
+@pytest.mark.parametrize("form", FORMS, ids=named)
+def test_json_is_one_document_and_nothing_is_said(form: Form, site: Site) -> None:
+    answer = site.run(*form.words(site), "--json")
+    assert (answer.code, answer.err) == (form.code, "")
+    document = json.loads(answer.out)
+    assert list(document)[:2] == ["schema", "kind"]
+    assert (document["schema"], document["kind"]) == (1, form.kind)
+    assert answer.out.isascii()
+    assert answer.out.count("\n") == 1
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form.verb != "completion"], ids=named)
+def test_quiet_prints_references_or_paths_only(form: Form, site: Site) -> None:
+    answer = site.run(*form.words(site), "-q")
+    assert (answer.code, answer.err) == (form.code, "")
+    assert answer.lines == [str(line) for line in form.quiet(site)]
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form.columns], ids=named)
+def test_a_pipe_gets_plain_lines(form: Form, site: Site) -> None:
+    answer = site.run(*form.words(site))
+    assert answer.code == form.code
+    assert_inert(answer.out)
+    assert {line.count("\t") + 1 for line in answer.lines} <= {form.columns}
+    if form.verb not in ("verify", "completion"):
+        assert answer.lines
+
+
+@pytest.mark.parametrize("verb", sorted(verb for verb, spec in grammar.VERBS.items() if "--dry-run" in spec.options))
+def test_a_dry_run_changes_nothing(verb: str, site: Site) -> None:
+    form = next(form for form in FORMS if form.verb == verb)
+    words = form.words(site)
+    before = fingerprint(site.root)
+    answer = site.run(*words, "--dry-run")
+    assert answer.code == 0
+    assert "would" in answer.err
+    assert fingerprint(site.root) == before
+    assert site.run(*words).code == 0
+    assert fingerprint(site.root) != before
+
+
+def test_json_has_the_values_of_the_library(still: Site) -> None:
+    listed = still.run("list", "--json").json["items"]
+    for shown, model in zip(listed, still.reg.models(), strict=True):
+        assert {key: shown[key] for key in ("name", "latest", "versions", "stages", "aliases", "revision")} == {
+            "name": model.name, "latest": model.latest, "versions": model.versions, "stages": dict(model.stages),
+            "aliases": dict(model.aliases), "revision": model.revision,
+        }  # fmt: skip
+    for shown, version in zip(
+        still.run("versions", "churn", "--all", "--json").json["items"], still.reg.versions("churn", archived=True),
+        strict=True,
+    ):  # fmt: skip
+        for key in ("ref", "size", "files", "created", "author", "message", "archived"):
+            assert shown[key] == getattr(version, key)
+        assert shown["metrics"] == version.metrics
+        assert shown["params"] == version.params
+        assert shown["digest"] == f"sha256:{version.digest}"
+    shown = still.run("show", "churn@1", "--json").json
+    assert [(file["path"], file["sha256"]) for file in shown["manifest"]] == [
+        (file.path, file.sha256) for file in still.reg.files("churn@1")
+    ]
+    history = still.run("history", "churn", "--json").json["items"]
+    assert [(each["seq"], each["hash"]) for each in history] == [(e.seq, e.hash) for e in still.reg.history("churn")]
+
+
+def test_a_pipe_gets_exact_values_and_whole_texts(site: Site) -> None:
+    message = "word " * 500 + "end"
+    site.reg.register("churn", [site.make("x")], metrics={"auc": 1 / 3}, message=message)
+    row = site.run("versions", "churn", "--limit", "1").lines[0].split("\t")
+    assert row[0] == "churn@4"
+    assert row[7] == f"auc={1 / 3!r}"
+    assert row[9] == message
+
+
+def test_cat_writes_bytes(site: Site) -> None:
+    site.reg.register("churn", [site.make("raw.bin", bytes(range(256)))])
+    out = site.folder / "copy"
+    assert shell(f'registry -C "{site.root}" cat churn@4 >"{out}"').code == 0
+    assert out.read_bytes() == bytes(range(256))
+    refused = site.run("cat", "churn@4", "--json")
+    assert (refused.code, refused.out) == (2, "")
+    assert json.loads(refused.err)["error"] == "usage"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "kind"),
+    [
+        (("show", "churn@99"), 3, "not-found"),
+        (("show", "Churn"), 2, "usage"),
+        (("delete", "churn@1", "-y"), 4, "conflict"),
+        (("register", "churn", "/dev/null"), 5, "refused"),
+        (("versions", "churn", "--limit", "x"), 2, "usage"),
+        (("nonsense",), 2, "usage"),
+        (("show",), 2, "usage"),
+    ],
+)
+def test_an_error_is_json_on_standard_error(words: tuple[str, ...], code: int, kind: str, still: Site) -> None:
+    answer = still.run(*words, "--json")
+    assert (answer.code, answer.out) == (code, "")
+    error = json.loads(answer.err)
+    assert error == {
+        "schema": 1, "kind": "error", "error": kind, "message": error["message"], "hint": error["hint"],
+        "exit_code": code,
+    }  # fmt: skip
+    assert error["message"]
+
+
+@pytest.mark.parametrize("place", ["before", "behind"])
+def test_options_stand_before_or_behind_the_verb(place: str, still: Site) -> None:
+    for options in (["-C", str(still.root)], [f"--registry={still.root}"]):
+        for verb, extra in (("list", []), ("path", ["churn@1"])):
+            for form in ([], ["--json"], ["-q"]):
+                words = [*options, *form, verb, *extra] if place == "before" else [verb, *extra, *options, *form]
+                answer = run(*words)
+                assert answer.code == 0, (words, answer)
+                assert answer.out == still.run(verb, *extra, *form).out
+
+
+def test_references_from_standard_input(site: Site) -> None:
+    assert site.run("restore", "-", stdin=b"churn@3\n\n").lines == ["churn@3"]
+    listed = site.run("versions", "risk/fraud", "-q").out.encode() + b"churn@3\n"
+    assert site.spawn("archive", "-", stdin=listed).lines == ["risk/fraud@1", "churn@3"]
+    assert site.run("archive", "-") == Answer(0, "", "nothing to do\n")  # what a cron job pipes may be nothing
+    assert_refused(site.run("archive", "-", stdin=b"churn@3\n; rm -rf /\n"), 2)
+    assert_refused(site.run("archive", "-", stdin=b"\xff\xfe\n"), 2)

@@ -1,0 +1,80 @@
+"""What a command imports: start-up time is a feature, and a module too many is how it is lost."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.commands import environment, spawn
+
+from .conftest import Site
+
+#: Prints the modules that a command imported beyond what an empty Python has.
+_CODE = """
+import sys
+before = set(sys.modules)
+from registry_cli.__main__ import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+sys.stdout.flush()
+print(*sorted(set(sys.modules) - before), file=sys.stderr)
+"""
+_HEAVY = {
+    "typer", "click", "rich", "yaml", "filelock", "dataclasses", "typing", "asyncio", "json", "hashlib", "pathlib",
+    "inspect", "subprocess", "threading", "logging", "sqlite3", "unicodedata", "datetime",
+}  # fmt: skip
+#: All of ours that may be needed before a word is parsed.
+_FIRST = {"registry_cli", "registry_cli.__main__", "registry_cli.cli", "registry_cli.cli.main",
+          "registry_cli.cli.grammar", "registry_cli.cli.process"}  # fmt: skip
+
+
+def imported(*words: object, site: Site | None = None, **variables: str) -> set[str]:
+    root = site.root if site else None
+    answer = spawn(*words, root=root, command=(sys.executable, "-I", "-S", "-c", _path() + _CODE),
+                   env=environment(**variables))  # fmt: skip
+    assert answer.code == 0, answer
+    return set(answer.err.split())
+
+
+def _path() -> str:
+    """Without ``site``, whose path files import things of their own, the path is set by hand."""
+    return f"import sys; sys.path[:0] = {[path for path in sys.path if path]!r}\n"
+
+
+def test_version_and_overview_import_nothing() -> None:
+    for words in (("--version",), ("--help",), ()):
+        found = imported(*words)
+        assert not found & _HEAVY
+        assert {name for name in found if name.startswith("registry_cli")} == _FIRST
+
+
+@pytest.mark.parametrize(
+    "line", ["registry pro", "registry path chu", "registry path churn@", "registry promote churn@1 "]
+)
+def test_one_tab_imports_next_to_nothing(line: str, still: Site) -> None:
+    found = imported(_REGISTRY_COMPLETE="bash", _REGISTRY_LINE=line, REGISTRY_HOME=str(still.root))
+    assert not found & _HEAVY
+    ours = {name for name in found if name.startswith("registry_cli")}
+    assert ours == {*_FIRST, "registry_cli.cli.completion"}
+    assert found - ours <= {
+        "re", "re._casefix", "re._compiler", "re._constants", "re._parser", "_sre", "enum", "types", "operator",
+        "functools", "collections", "reprlib", "keyword", "copyreg", "itertools", "_operator", "_functools",
+        "_collections", "__future__", "sre_compile", "sre_parse", "sre_constants", "_collections_abc", "collections.abc",
+        "os", "stat", "_stat", "posixpath", "genericpath", "signal", "errno", "abc", "_abc", "os.path", "_signal",
+    }, found - ours  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [("path", "churn@production"), ("list",), ("show", "churn@1"), ("versions", "churn")])
+def test_reading_imports_nothing_that_writes(words: tuple[str, ...], still: Site) -> None:
+    found = imported(*words, site=still)
+    for module in (
+        "rich", "filelock", "asyncio", "sqlite3", "registry_cli.store.writer", "registry_cli.store.ingest",
+        "registry_cli.store.locking", "registry_cli.store.dumping", "registry_cli.registry",
+        "registry_cli.cli.lifecycle", "registry_cli.cli.tables",
+    ):  # fmt: skip
+        assert module not in found, module
+    if words[0] == "path":
+        assert "typer" not in found

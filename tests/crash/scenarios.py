@@ -1,0 +1,201 @@
+"""What is done to a registry while it fails: one scenario a verb, and some for what the verb before left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from registry_cli import Indeterminate, Registry
+from registry_cli.outcomes import Changed, Moved, Registered
+
+from .shim import Death, Fault, Shim
+from .world import copied, opened, wiped
+
+REQUEST = "request-1"
+Deed = Callable[[Registry, Path], Any]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """``deed`` is done to a copy of the registry that ``prepare`` made of the common one.
+
+    ``events`` are the ids that it leaves in the journal. A deed of several commits has ``stations``: deeds that go
+    only part of the way. ``model`` is the one that is written to.
+    """
+
+    name: str
+    deed: Deed
+    events: Sequence[str] = (REQUEST,)
+    stations: Sequence[Deed] = ()
+    prepare: Deed = lambda registry, work: None
+    model: str = "churn"
+    empty: bool = field(default=False)
+
+
+def source(work: Path, content: str | bytes = "new", name: str = "model.pkl") -> Path:
+    """A file outside of the registry."""
+    path = work / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def common(registry: Registry, work: Path) -> None:
+    """A model in which everything has happened once: more changes than claims are kept, a tombstone, an archive."""
+    for number in range(1, 6):
+        path = source(work, f"content {number}")
+        registry.register("churn", [path], metrics={"auc": 0.9}, request_id=f"base-{number}")
+    registry.promote("churn@1", "production", request_id="base-6")
+    registry.promote("churn@2", "production", request_id="base-7")
+    registry.promote("churn@3", "staging", request_id="base-8")
+    registry.set_alias("churn@2", "champion", request_id="base-9")
+    registry.tag("churn@1", {"team": "crm"}, request_id="base-10")
+    registry.archive(["churn@4"], request_id="base-11")
+    registry.delete(["churn@5"], request_id="base-12")
+    registry.log_metric("churn@2", {"auc": 0.91}, request_id="base-13")
+    registry.register("churn", [source(work, "content 6")], request_id="base-14")
+
+
+BASE_EVENTS = frozenset(f"base-{number}" for number in range(1, 15))
+
+
+def summary(result: Any) -> Any:
+    """What a repeated request must give again, whatever else happened meanwhile."""
+    if isinstance(result, Registered):
+        return result.version.ref, result.version.digest
+    if isinstance(result, Moved):
+        return result.model, result.pointer, result.before, result.after
+    if isinstance(result, Changed):
+        return result.model, result.action, result.versions
+    if isinstance(result, list):
+        return [summary(each) for each in result if isinstance(each, Changed)]
+    return None
+
+
+def _register(name: str = "churn", content: str = "new", **options: Any) -> Deed:
+    return lambda registry, work: registry.register(name, [source(work, content)], request_id=REQUEST, **options)
+
+
+def _folder(registry: Registry, work: Path) -> Registered:
+    """Several files in folders, one of which the model has already, under other versions."""
+    for name, content in (("a.bin", "a"), ("deep/er/b.bin", "b"), ("deep/c.bin", "content 2"), ("z.bin", "")):
+        source(work / "folder", content, name)
+    return registry.register("churn", [work / "folder"], request_id=REQUEST)
+
+
+def _many(registry: Registry, work: Path) -> Registered:
+    """So many files that they are synced all at once."""
+    for number in range(50):
+        source(work / "many", f"{number}", f"{number:02}.bin")
+    return registry.register("churn", [work / "many"], request_id=REQUEST)
+
+
+_LARGE = b"x" * (1 << 20)
+
+
+def _large(registry: Registry, work: Path) -> Registered:
+    """A file that is large enough to be compared with the newest version's before it is copied."""
+    return registry.register("churn", [source(work, _LARGE)], request_id=REQUEST)
+
+
+def _staged(*, alias: bool = True) -> Deed:
+    options: dict[str, Any] = {"stage": "staging", "alias": "fresh"} if alias else {"stage": "staging"}
+    return _register(**options)
+
+
+def _gc(registry: Registry, work: Path) -> Any:
+    return registry.gc(age=-1)
+
+
+def _leftovers(registry: Registry, work: Path) -> None:
+    """What crashes leave: a staging folder, a temporary document, a trash folder, a torn journal, a stale link."""
+    die(registry, work, _register(), "rename", 1)
+    die(registry, work, lambda reg, _: reg.promote("churn@3", "production", request_id="lost"), "link", 1)
+    die(registry, work, lambda reg, _: reg.delete(["churn@6"], request_id="gone"), "rmdir", 1)
+    with (registry.root / "models/churn/history.jsonl").open("ab") as stream:
+        stream.write(b'{"torn')
+    (registry.root / "models/churn/stages/production").unlink()
+
+
+def die(registry: Registry, work: Path, deed: Deed, name: str, occurrence: int, kind: str = "dead before") -> None:
+    """Let the process die at the n-th call of this name that ``deed`` makes."""
+    calls: list[int] = []
+    first = 1000 * sum(1 for _ in registry.root.rglob("*"))  # names that the calls of this test don't take again
+
+    def watch(call: Any, _: Any) -> None:
+        if call.name == name:
+            calls.append(call.number)
+
+    rehearsal = copied(registry.root, work / "rehearsal")
+    with Shim(rehearsal, watcher=watch, first=first):
+        deed(opened(rehearsal), work)
+    wiped(rehearsal)
+    try:
+        with Shim(registry.root, Fault(kind, calls[occurrence - 1]), first=first) as shim:
+            deed(opened(registry.root), work)
+    except (Death, Indeterminate):  # what the store makes of it is of no account
+        assert shim.dead
+        return
+    raise AssertionError("it did not die")
+
+
+def _died(deed: Deed, name: str, occurrence: int = 1) -> Deed:
+    """A preparation: a process dies right after the n-th call of this name."""
+    return lambda registry, work: die(registry, work, deed, name, occurrence, "dead after")
+
+
+_promote: Deed = lambda registry, _: registry.promote("churn@3", "production", request_id=REQUEST)  # noqa: E731
+_demote: Deed = lambda registry, _: registry.demote("churn", "staging", request_id="before")  # noqa: E731
+_annotate: Deed = lambda registry, _: registry.annotate("churn@3", {"note": "x"}, request_id="before")  # noqa: E731
+
+SCENARIOS = (
+    Scenario("register", _register()),
+    Scenario("register, content known", _register(content="content 2")),
+    Scenario("register a folder", _folder),
+    Scenario("register many files", _many),
+    Scenario("register a large file", _large, prepare=lambda reg, work: reg.register("churn", [source(work, _LARGE)])),
+    Scenario("register --link", _register(how="link")),
+    Scenario("register --move", _register(how="move")),
+    Scenario("register the first", _register(), empty=True),
+    Scenario("register in a group", _register("risk/fraud"), model="risk/fraud", empty=True),
+    Scenario(
+        "register --stage --alias",
+        _staged(),
+        (REQUEST, f"{REQUEST}:stage", f"{REQUEST}:alias"),
+        (_register(), _staged(alias=False)),
+    ),
+    Scenario("promote", _promote),
+    Scenario(
+        "promote --archive-previous",
+        lambda reg, _: reg.promote("churn@3", "staging", archive_previous=True, request_id=REQUEST),
+        prepare=lambda reg, _: reg.promote("churn@6", "staging"),
+    ),
+    Scenario("demote", lambda reg, _: reg.demote("churn@2", "production", request_id=REQUEST)),
+    Scenario("rollback", lambda reg, _: reg.rollback("churn", "production", request_id=REQUEST)),
+    Scenario("alias", lambda reg, _: reg.set_alias("churn@3", "champion", request_id=REQUEST)),
+    Scenario("alias --remove", lambda reg, _: reg.remove_alias("churn", "champion", request_id=REQUEST)),
+    Scenario("tag", lambda reg, _: reg.tag("churn@2", {"k": "v"}, request_id=REQUEST)),
+    Scenario("annotate", lambda reg, _: reg.annotate("churn@3", {"note": "long\ntext"}, request_id=REQUEST)),
+    Scenario("log-metric", lambda reg, _: reg.log_metric("churn@2", {"auc": 0.5}, request_id=REQUEST)),
+    Scenario("archive", lambda reg, _: reg.archive(["churn@6"], request_id=REQUEST)),
+    Scenario("restore", lambda reg, _: reg.restore(["churn@4"], request_id=REQUEST)),
+    Scenario("delete", lambda reg, _: reg.delete(["churn@4"], reason="old", request_id=REQUEST)),
+    Scenario(
+        "delete two",
+        lambda reg, _: reg.delete(["churn@4", "churn@6"], request_id=REQUEST),
+        (f"{REQUEST}:1", f"{REQUEST}:2"),
+        (lambda reg, _: reg.delete(["churn@4"], request_id=f"{REQUEST}:1"),),
+    ),
+    Scenario("gc", _gc, (), prepare=_leftovers),
+    Scenario("repair", lambda reg, _: reg.repair(), (), prepare=_leftovers),
+    Scenario("promote after a dead demote", _promote, (REQUEST, "before"), prepare=_died(_demote, "link")),
+    Scenario("promote after a dead annotate", _promote, (REQUEST, "before"), prepare=_died(_annotate, "link")),
+    Scenario(
+        "promote after a dead register",
+        _promote,
+        (REQUEST, "before"),
+        prepare=_died(lambda reg, work: reg.register("churn", [source(work, "dead")], request_id="before"), "rename"),
+    ),
+)

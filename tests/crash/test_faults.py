@@ -1,0 +1,53 @@
+"""Every verb, with a fault at every single call that changes the disk, and at every one that reads it."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .scenarios import SCENARIOS, Scenario
+from .trial import Trial
+
+#: Kinds of fault, each at every call.
+FAULTS = (
+    ("error", errno.EIO),
+    ("errors", errno.EIO),
+    ("error", errno.ENOSPC),
+    ("error", errno.EDQUOT),
+    ("error", errno.EACCES),
+    ("lost reply", errno.EIO),
+    ("half", errno.ENOSPC),
+    ("dead before", 0),
+    ("dead after", 0),
+    ("interrupt before", 0),
+    ("interrupt after", 0),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_every_call_that_changes_the_disk_may_fail(
+    scenario: Scenario, lab: Path, record_property: Callable[[str, object], None]
+) -> None:
+    trial = Trial(scenario, lab)
+    wrong = [words for kind, number in FAULTS for words in trial.every(kind, number)]
+    told = f"{scenario.name}: {trial.calls} calls, {trial.runs} faults, {len(trial.seen)} distinct disks"
+    record_property("crash", told)
+    print(told)
+    assert not wrong, f"{len(wrong)} of {trial.runs} went wrong:\n" + "\n".join(wrong[:12])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_every_call_that_reads_may_fail(
+    scenario: Scenario, lab: Path, record_property: Callable[[str, object], None]
+) -> None:
+    trial = Trial(scenario, lab)
+    wrong = trial.every("error", errno.EIO, looking=True)
+    told = f"{scenario.name}: {trial.runs} reading calls, {len(trial.seen)} distinct disks"
+    record_property("crash", told)
+    print(told)
+    assert not wrong, f"{len(wrong)} of {trial.runs} went wrong:\n" + "\n".join(wrong[:12])

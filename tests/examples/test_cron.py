@@ -1,0 +1,163 @@
+"""The crontab, run as cron would run it, and the script that it calls."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from registry_cli import Registry
+from registry_cli.store import locking
+from tests.support import snapshot
+
+from .conftest import BIN, EXAMPLES, Run
+
+SCRIPT = EXAMPLES / "archive-old.sh"
+FIELD = re.compile(r"(\*|[0-9]+)(/[0-9]+)?")
+
+
+@pytest.fixture
+def demand(reg: Registry, make_file: Callable[..., Path]) -> Registry:
+    """Eight versions; 2 is live, 1 was live before it, 3 has an alias."""
+    for number in range(8):
+        reg.register("demand/weekly", [make_file(f"model {number}")], metrics={"mape": 0.1})
+    reg.promote("demand/weekly@1", "production")
+    reg.promote("demand/weekly@2", "production")
+    reg.set_alias("demand/weekly@3", "champion")
+    reg.register("other", [make_file("another")])
+    return reg
+
+
+def in_use(registry: Registry) -> list[int]:
+    return sorted(version.number for version in registry.versions("demand/weekly"))
+
+
+class Cron:
+    """What cron does with a crontab: its assignments are the environment, a command goes to ``/bin/sh``."""
+
+    def __init__(self, text: str, home: Path) -> None:
+        self.environment = {"SHELL": "/bin/sh", "LOGNAME": "models", "HOME": str(home)}
+        self.jobs: list[tuple[list[str], str]] = []
+        for line in text.splitlines():
+            if not line.strip() or line.startswith("#"):
+                continue
+            if assigned := re.match(r"(\w+)\s*=\s*(.*)", line):
+                self.environment[assigned[1]] = assigned[2]
+            else:
+                *when, command = line.split(None, 5)
+                self.jobs.append((when, command))
+
+    def run(self, at: int, folder: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["/usr/bin/env", "-i", *(f"{name}={text}" for name, text in self.environment.items()),
+             "/bin/sh", "-c", self.jobs[at][1]],
+            cwd=folder, env={}, text=True, capture_output=True, stdin=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def cron(tmp_path: Path, reg: Registry) -> Cron:
+    """The crontab, with its places put where things are here."""
+    opt = tmp_path / "opt"
+    opt.mkdir()
+    (opt / "bin").symlink_to(BIN)
+    (opt / "examples").symlink_to(EXAMPLES)
+    text = (EXAMPLES / "crontab").read_text()
+    assert "/opt/registry" in text
+    assert "/srv/models" in text
+    return Cron(text.replace("/opt/registry", str(opt)).replace("/srv/models", str(reg.root)), tmp_path / "nobody")
+
+
+class TestCrontab:
+    def test_is_one(self) -> None:
+        text = (EXAMPLES / "crontab").read_text()
+        assert text.endswith("\n"), "cron ignores a last line without its end"
+        cron = Cron(text, Path("/"))
+        assert len(cron.jobs) == 2
+        for when, command in cron.jobs:
+            assert len(when) == 5
+            assert all(FIELD.fullmatch(field) for field in when), when
+            assert not re.search(r"(?<!\\)%", command), "% ends a command"
+
+    def test_archives_at_night_and_is_silent_when_there_is_nothing_to_do(
+        self, cron: Cron, demand: Registry, make_file: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        done = cron.run(0, tmp_path)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), "there are no 30 versions yet"
+        for number in range(8, 34):
+            demand.register("demand/weekly", [make_file(f"model {number}")])
+        done = cron.run(0, tmp_path)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "demand/weekly@4\n", "")
+        assert in_use(demand) == [1, 2, 3, *range(5, 35)]
+
+    def test_checks_every_byte_on_sundays(self, cron: Cron, demand: Registry, tmp_path: Path) -> None:
+        done = cron.run(1, tmp_path)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        file = demand.path("demand/weekly@5", "model.pkl")
+        content = file.read_bytes()
+        os.chmod(file, 0o644)
+        file.write_bytes(b"MODEL 4")
+        os.chmod(file, 0o444)
+        done = cron.run(1, tmp_path)
+        assert "the model registry is damaged" in done.stderr
+        os.chmod(file, 0o644)
+        file.write_bytes(content)
+        os.chmod(file, 0o444)
+
+
+class TestArchiveOld:
+    def test_keeps_the_newest_and_what_is_in_use(self, run: Run, demand: Registry) -> None:
+        done = run(SCRIPT, demand.root, "3", "demand/weekly")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.split() == ["demand/weekly@5", "demand/weekly@4"]
+        assert in_use(demand) == [1, 2, 3, 6, 7, 8]
+        assert demand.history("demand/weekly")[0].event.detail["reason"] == "retention: the newest 3 stay"
+
+    def test_again_does_nothing(self, run: Run, demand: Registry) -> None:
+        run(SCRIPT, demand.root, "3")
+        before = snapshot(demand.root)
+        done = run(SCRIPT, demand.root, "3")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert snapshot(demand.root) == before
+
+    def test_all_in_one_change_where_nothing_is_in_the_way(
+        self, run: Run, reg: Registry, make_file: Callable[..., Path]
+    ) -> None:
+        for number in range(5):
+            reg.register("plain", [make_file(f"model {number}")])
+        revision = reg.model("plain").revision
+        assert run(SCRIPT, reg.root, "2").returncode == 0
+        assert reg.model("plain").revision == revision + 1
+
+    def test_an_empty_registry(self, run: Run, reg: Registry) -> None:
+        done = run(SCRIPT, reg.root, "2")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+    def test_a_busy_model_is_for_the_next_run(self, run: Run, demand: Registry) -> None:
+        environment = {"PATH": f"{BIN}:/usr/bin:/bin", "LOCK_TIMEOUT": "0.2"}
+        lock = demand.root / "models" / "demand" / "weekly" / ".lock"
+        with locking.exclusive(lock, "demand/weekly", 0o644, 5, lambda _: None):
+            done = run(SCRIPT, demand.root, "3", environment=environment)
+        assert (done.returncode, done.stdout) == (75, "")
+        assert in_use(demand) == [1, 2, 3, 4, 5, 6, 7, 8]
+
+    def test_a_wrong_model_does_not_keep_the_others_from_their_turn(self, run: Run, demand: Registry) -> None:
+        done = run(SCRIPT, demand.root, "3", "demnad", "demand/weekly")
+        assert done.returncode == 3
+        assert "there is no model 'demnad'" in done.stderr
+        assert done.stdout.split() == ["demand/weekly@5", "demand/weekly@4"]
+
+    def test_no_registry(self, run: Run, tmp_path: Path) -> None:
+        done = run(SCRIPT, tmp_path / "nowhere", "3")
+        assert (done.returncode, done.stdout) == (3, "")
+        assert "there is no registry in" in done.stderr
+
+    @pytest.mark.parametrize("arguments", [[], ["/srv/models"], ["/srv/models", "0"], ["/srv/models", "3x"]])
+    def test_wrong_arguments(self, run: Run, arguments: list[str]) -> None:
+        done = run(SCRIPT, *arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("usage: archive-old.sh REGISTRY KEEP [MODEL...]")

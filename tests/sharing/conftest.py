@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from .people import common
+
+__all__ = ["common"]

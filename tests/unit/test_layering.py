@@ -1,0 +1,93 @@
+"""The house has floors: who may know whom, and who alone prints, exits and reads the environment."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import registry_cli
+
+ROOT = Path(registry_cli.__file__).parent
+MODULES = sorted(path for path in ROOT.rglob("*.py"))
+LIBRARY = [path for path in MODULES if "cli" not in path.relative_to(ROOT).parts and path.name != "__main__.py"]
+WRITERS = {"writer", "ingest", "journal", "manifest", "registration", "creation"}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The dotted names of all that a module imports, at its top or later."""
+    package = ("registry_cli", *path.relative_to(ROOT).parts[:-1])
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join((*above, *((node.module,) if node.module else ())))
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def test_each_layer_knows_only_those_below_it() -> None:
+    """The contract in pyproject.toml, read by the linter itself."""
+    pytest.importorskip("importlinter")
+    program = "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
+    told = subprocess.run(
+        [sys.executable, "-c", program, "--no-cache"], cwd=ROOT.parent, capture_output=True, check=False, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT.parent)},
+    )  # fmt: skip
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "store").glob("verify*.py")), ids=lambda path: str(path.name))
+def test_the_verifier_does_not_import_the_writer(path: Path) -> None:
+    """So that a bug of the writer can't hide itself: what it wrote is read with other eyes."""
+    names = {f"registry_cli.store.{name}" for name in WRITERS}
+    assert not names & set(imported(path))
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_library_neither_prints_nor_exits_nor_reads_the_environment(path: Path) -> None:
+    allowed = {"environ"} if path == ROOT / "registry.py" else set()  # Registry.open: REGISTRY_HOME
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            found |= {node.func.id} & {"print", "input", "exit", "quit"}
+        elif isinstance(node, ast.Name):
+            found |= {node.id} & {"SystemExit"}
+        elif isinstance(node, ast.Attribute):
+            found |= {node.attr} & {"environ", "getenv", "environb", "stdout", "stderr", "_exit"}
+            if isinstance(node.value, ast.Name) and node.value.id == "sys":
+                found |= {node.attr} & {"exit", "argv"}
+        elif isinstance(node, ast.ImportFrom) and node.module in ("os", "sys"):
+            found |= {alias.name for alias in node.names}
+    assert found - allowed - _of_a_child(path) == set()
+
+
+def _of_a_child(path: Path) -> set[str]:
+    """``doctor`` reads what a process that it started said; that is not this process's standard output."""
+    return {"stdout"} if path.name == "doctor.py" else set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_is_no_longer_than_one_can_read(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 320
+    assert ast.get_docstring(ast.parse(path.read_text())), "each says what it is for"
+
+
+def test_importing_the_package_imports_nothing_else() -> None:
+    """Start-up time is a feature: names are imported when they are first used."""
+    program = (
+        "import sys; import registry_cli; print(*(m for m in sys.modules if m.startswith('registry_cli.')), sep='')"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(ROOT.parent)},
+        capture_output=True,
+        check=True,
+    )
+    assert told.stdout.strip() == b""

@@ -1,0 +1,178 @@
+"""The rules of stages, aliases, archive and rollback: pure, from one table to the next."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry_cli.errors import Conflict, InvalidInput, NotFound
+from registry_cli.lifecycle import stages as rules
+from registry_cli.names import Selector
+from registry_cli.numbers import Numbers
+from registry_cli.records import Event, StageTable
+
+
+def move(action: str, after: int | None, stage: str = "production") -> Event:
+    return Event("id", "2026-03-01T12:00:00.000Z", "alice", "host", action, after, {"stage": stage, "after": after})
+
+
+def chain(*moves: int | str | None) -> rules.Chain:
+    """The chain after promotions (7), demotions (None) and rollbacks (``"7"``)."""
+    events = []
+    for each in moves:
+        if isinstance(each, str):
+            events.append(move("rolled-back", int(each)))
+        else:
+            events.append(move("promoted" if each else "demoted", each))
+    return rules.chain(events, "production")
+
+
+def test_place_moves_one_stage_and_leaves_the_rest() -> None:
+    table = StageTable(stages={"staging": 1, "production": 1}, aliases={"champion": 1})
+    after = rules.place(table, "m", "staging", 2)
+    assert after.stages == {"staging": 2, "production": 1}
+    assert after.aliases == {"champion": 1}
+    assert table.stages == {"staging": 1, "production": 1}, "the table that was given is not changed"
+
+
+def test_place_archives_what_was_there_if_asked() -> None:
+    table = StageTable(stages={"production": 1})
+    assert rules.place(table, "m", "production", 2, archive_previous=True).archived == Numbers.of([1])
+    assert rules.place(table, "m", "production", 1, archive_previous=True) == table
+    assert rules.place(StageTable(), "m", "production", 1, archive_previous=True).archived == Numbers()
+
+
+def test_place_does_not_archive_what_something_else_points_to() -> None:
+    table = StageTable(stages={"production": 1, "staging": 1})
+    with pytest.raises(Conflict, match="stage staging points to it"):
+        rules.place(table, "m", "production", 2, archive_previous=True)
+
+
+def test_an_archived_version_is_not_put_into_use() -> None:
+    table = StageTable(archived=Numbers.of([1]))
+    with pytest.raises(Conflict, match="is archived"):
+        rules.place(table, "m", "production", 1)
+    with pytest.raises(Conflict, match="is archived"):
+        rules.set_alias(table, "m", "champion", 1)
+
+
+def test_what_is_pointed_to_is_neither_archived_nor_deleted() -> None:
+    table = StageTable(stages={"production": 1}, aliases={"champion": 1, "eu": 2})
+    with pytest.raises(Conflict, match="stage production and alias champion point to it"):
+        rules.archive(table, "m", Numbers.of([1, 3]))
+    with pytest.raises(Conflict, match="alias eu points to it"):
+        rules.delete(table, "m", 2)
+    assert rules.archive(table, "m", Numbers.of([3])).archived == Numbers.of([3])
+
+
+def test_delete_leaves_a_tombstone_and_empties_the_archive_of_it() -> None:
+    table = rules.delete(StageTable(archived=Numbers.of([1, 2])), "m", 1)
+    assert (table.archived, table.deleted) == (Numbers.of([2]), Numbers.of([1]))
+    assert rules.restore(table, Numbers.of([2])).archived == Numbers()
+
+
+def test_aliases_and_clearing() -> None:
+    table = rules.set_alias(StageTable(stages={"production": 1}), "m", "champion", 1)
+    assert table.aliases == {"champion": 1}
+    assert rules.remove_alias(table, "champion").aliases == {}
+    assert rules.clear(table, "production").stages == {}
+    assert rules.clear(table, "staging") == table
+
+
+def test_expectations() -> None:
+    rules.check_expected({"production": 1}, "production", "m", 1)
+    rules.check_expected({}, "production", "m", None)
+    with pytest.raises(Conflict, match="production of m is at m@1, not m@2"):
+        rules.check_expected({"production": 1}, "production", "m", 2)
+    with pytest.raises(Conflict, match="is at m@1, not empty"):
+        rules.check_expected({"production": 1}, "production", "m", None)
+    with pytest.raises(Conflict, match="is empty, not m@2"):
+        rules.check_expected({}, "production", "m", 2)
+    assert (rules.parse_expected("none"), rules.parse_expected("7"), rules.parse_expected("v7")) == (None, 7, 7)
+    for bad in ("", "0", "latest", "production"):
+        with pytest.raises(InvalidInput):
+            rules.parse_expected(bad)
+
+
+def test_resolve_prefers_what_it_is_told() -> None:
+    table = StageTable(stages={"production": 1}, aliases={"champion": 2})
+    assert rules.resolve(table, "m", Selector(number=9)) == 9
+    assert rules.resolve(table, "m", Selector(name="production")) == 1
+    assert rules.resolve(table, "m", Selector(name="champion")) == 2
+    with pytest.raises(NotFound):
+        rules.resolve(table, "m", Selector(name="staging"))
+
+
+def test_an_unknown_stage_is_refused_with_those_there_are() -> None:
+    with pytest.raises(InvalidInput, match="staging, production"):
+        rules.check_stage("prod", ("staging", "production"))
+
+
+@pytest.mark.parametrize(
+    ("moves", "earlier"),
+    [
+        ((), ()),
+        ((1,), ()),
+        ((1, 2, 3), (2, 1)),
+        ((1, 2, 2), (1,)),
+        ((1, None), (1,)),
+        ((1, 2, None), (2, 1)),
+        ((1, 2, None, 2), (1,)),
+        ((1, 2, 3, "2"), (1,)),
+        ((1, 2, 3, "2", "1"), ()),
+        ((1, 2, 3, "2", 4), (2, 1)),
+        ((1, 2, 1), (2, 1)),
+        ((1, 2, 1, "2"), (1,)),
+        ((1, 2, 1, 3, "1"), (2, 1)),
+        ((1, 2, None, "2", "1"), ()),
+        ((1, 2, 3, "1"), ()),
+        (("5",), ()),
+    ],
+)
+def test_the_chain_of_a_stage(moves: tuple[int | str | None, ...], earlier: tuple[int, ...]) -> None:
+    assert chain(*moves).earlier == earlier
+
+
+def test_the_chain_looks_at_its_own_stage_only() -> None:
+    events = [move("promoted", 1), move("promoted", 2, "staging"), move("registered", 3), move("promoted", 4)]
+    assert rules.chain(events, "production").earlier == (1,)
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(1, 4)), max_size=12))
+def test_rolling_back_to_the_end_always_ends(moves: list[int | None]) -> None:
+    """Each rollback goes strictly further back: nobody is led in a circle between two versions."""
+    events = [move("promoted" if each else "demoted", each) for each in moves]
+    table = StageTable(stages={"production": moves[-1]} if moves and moves[-1] else {})
+    for _ in range(len(moves) + 1):
+        line = rules.chain(events, "production")
+        try:
+            target = rules.rollback_target(table, "m", "production", line)
+        except NotFound:
+            return
+        assert target != table.stages.get("production")
+        events.append(move("rolled-back", target))
+        table = rules.place(table, "m", "production", target)
+        assert len(rules.chain(events, "production").numbers) <= len(line.numbers)
+    raise AssertionError("rollback after rollback never came to an end")
+
+
+def test_a_rollback_skips_the_deleted_and_stops_at_the_archived() -> None:
+    line = chain(1, 2, 3)
+    table = StageTable(stages={"production": 3})
+    assert rules.rollback_target(table, "m", "production", line) == 2
+    assert rules.rollback_target(table.with_(deleted=Numbers.of([2])), "m", "production", line) == 1
+    with pytest.raises(Conflict, match="m@2, which held production before, is archived"):
+        rules.rollback_target(table.with_(archived=Numbers.of([2])), "m", "production", line)
+    with pytest.raises(NotFound):
+        rules.rollback_target(table.with_(deleted=Numbers.of([1, 2])), "m", "production", line)
+
+
+def test_what_a_rollback_would_go_to_is_kept() -> None:
+    chains = {"production": chain(1, 2, 3), "staging": chain(1, None)}
+    table = StageTable(stages={"production": 3})
+    with pytest.raises(Conflict, match="m@2 is what a rollback of production would go to"):
+        rules.refuse_rollback_targets(table, "m", Numbers.of([2]), chains)
+    rules.refuse_rollback_targets(table, "m", Numbers.of([1]), chains)
+    rules.refuse_rollback_targets(table.with_(archived=Numbers.of([2])), "m", Numbers.of([2]), chains)
+    rules.refuse_rollback_targets(StageTable(), "m", Numbers.of([2]), chains)
