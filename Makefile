@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 JOBS ?= auto
+TESTS ?= tests
 
 .PHONY: help demo test test-faults lint format bench docs clean
 .NOTPARALLEL:
@@ -38,7 +39,7 @@ demo: $(VENV)/demo ## the main job on real input, step by step
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/quickstart.sh
 
 test: $(VENV)/test ## all tests but the slow ones and those that need root
-	@$(PYTEST) -n $(JOBS) -m 'not root and not slow' tests
+	@$(PYTEST) -n $(JOBS) -m 'not root and not slow' $(TESTS)
 
 test-faults: $(VENV)/test ## faults: the slow tests, and those that need root; tells what it skipped
 	@for tool in strace mkfs.ext4 losetup; do \

@@ -83,17 +83,21 @@ def _helped(command: Callable[..., object], arguments: list[str]) -> object:
 
 def _verb(arguments: list[str]) -> str:
     """The verb that is meant, as far as it can be told without parsing; empty if it can't."""
-    if arguments[0] in grammar.VERBS:
-        return arguments[0]
-    if arguments[0].startswith("-"):
-        return next((word for word in arguments if word in grammar.VERBS), "")
+    value = False
+    for word in arguments:
+        if value:
+            value = False
+        elif word in ("-C", "--registry"):
+            value = True
+        elif not word.startswith("-"):
+            return word if word in grammar.VERBS else ""
     return ""
 
 
 def _verbs(arguments: list[str]) -> list[str]:
     """The verbs that Typer needs to know of: all of them when a misspelt one wants a suggestion."""
     verb = _verb(arguments)
-    return [verb] if verb and arguments[0] == verb else list(grammar.VERBS)
+    return [verb] if verb else list(grammar.VERBS)
 
 
 def _failure(arguments: list[str], error: Exception) -> int:

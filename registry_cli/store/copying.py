@@ -18,19 +18,28 @@ _QUEUED = 8
 
 
 class _Hasher:
-    """A sha256 that runs in its own thread, in the order in which blocks are given."""
+    """A sha256 that runs in its own thread, in the order in which blocks are given.
+
+    Two simple queues, one of them of turns, rather than one that is bounded: that one has locks of its own, and a
+    signal that is raised in the wrong moment would leave them locked for ever.
+    """
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
-        self._blocks: queue.Queue[bytes | None] = queue.Queue(_QUEUED)
+        self._blocks: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._turns: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(_QUEUED):
+            self._turns.put(None)
         self._thread = threading.Thread(target=self._run, name="registry-hash", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         while (block := self._blocks.get()) is not None:
             self._hash.update(block)
+            self._turns.put(None)
 
     def update(self, block: bytes) -> None:
+        self._turns.get()
         self._blocks.put(block)
 
     def hexdigest(self) -> str:

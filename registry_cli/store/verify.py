@@ -231,11 +231,16 @@ def _check_digests(jobs: list[_File], found: Findings, progress: Progress, worke
     unique = {job.inode: job for job in jobs}
     progress.expect(sum(job.size for job in unique.values()))
     paths = [job.path for job in unique.values()]
+    stopped: list[bool] = []
     try:
         with ThreadPoolExecutor(workers, thread_name_prefix="registry-verify") as pool:
-            hashed = list(pool.map(lambda path: _hash(path, progress), paths))
+            try:
+                hashed = list(pool.map(lambda path: _hash(path, progress, stopped), paths))
+            except BaseException:
+                stopped.append(True)  # or Ctrl-C would wait until the files at hand are read to their ends
+                raise
     except RuntimeError:  # this process may start no more threads
-        hashed = [_hash(path, progress) for path in paths]
+        hashed = [_hash(path, progress, []) for path in paths]
     digests = dict(zip(unique, hashed, strict=True))
     for job in jobs:
         digest = digests[job.inode]
@@ -245,12 +250,12 @@ def _check_digests(jobs: list[_File], found: Findings, progress: Progress, worke
             found.error("changed-file", job.ref, f"'{job.name}' is not what was stored: its sha256 differs")
 
 
-def _hash(path: Path, progress: Progress) -> str:
+def _hash(path: Path, progress: Progress, stopped: list[bool]) -> str:
     hasher = hashlib.sha256()
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            while block := os.read(descriptor, _BLOCK):
+            while not stopped and (block := os.read(descriptor, _BLOCK)):
                 hasher.update(block)
                 progress(len(block))
         finally:

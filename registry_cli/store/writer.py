@@ -74,6 +74,7 @@ class Writer:
             writer._roll_forward(state.redo)
         writer.highest = reader.highest(paths, state.table)
         writer._append_pending()
+        writer.refresh_links()  # who reads through them must not wait for the next change of a stage
         return writer
 
     def _append_pending(self) -> None:

@@ -48,26 +48,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.dir.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=options.dir)).absolute()
     rows: list[Row] = []
-    left_out: list[str] = []
-    failed = False
+    troubles: list[str] = []
+    code = 0
     try:
         for part in options.only or PARTS:
             print(f"measuring: {part} …", file=sys.stderr)
             try:
-                rows += PARTS[part](Bench(folder, options.quick))
+                for row in PARTS[part](Bench(folder, options.quick)):
+                    rows.append(row)
+                    print(f"  {row.work}: {row.ratio:.2f} ×", file=sys.stderr)
             except NoRoom as error:
-                left_out.append(f"skipped {part}: {error}")
+                troubles.append(f"skipped {part}: {error}")
             except RuntimeError as error:
-                failed = True
-                left_out.append(f"FAILED {part}: {error}")
+                code = 1
+                troubles.append(f"FAILED {part}: {error}")
+    except (KeyboardInterrupt, SystemExit):
+        code = 130
+        troubles.append("interrupted: the rest was not measured")
     finally:
         remove(folder)
-    print(table(rows))
-    for line in left_out:
-        print(line)
+    print("\n".join([table(rows), *troubles]))
     target = options.json or options.dir / "results.json"
     target.write_text(json.dumps(document(rows, quick=options.quick), indent=2) + "\n")
-    return 1 if failed else 0
+    return code
 
 
 def document(rows: Sequence[Row], *, quick: bool) -> dict[str, object]:

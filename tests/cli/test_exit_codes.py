@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +78,25 @@ def test_130_and_143_in_the_middle_of_a_large_file(number: int, site: Site) -> N
     assert ended(process) == Answer(128 + number, "", "error: interrupted\n")
     assert not list((site.root / "models/churn/versions").glob(".*"))
     assert site.run("register", "churn", site.file, "--lock-timeout", "0").out == "churn@4\n"
+
+
+def test_verify_of_a_large_file_is_interrupted_at_once(site: Site) -> None:
+    path = site.make("large.bin", b"x")
+    os.truncate(path, 1 << 30)
+    assert site.run("register", "churn", path).code == 0
+    process = begin("verify", root=site.root)
+    until(lambda: _reads(process.pid, "large.bin"), "it reads the large file")
+    process.send_signal(signal.SIGINT)
+    assert ended(process) == Answer(130, "", "error: interrupted\n")
+
+
+def _reads(process: int, name: str) -> bool:
+    """Whether a process has a file of this name open."""
+    try:
+        links = [os.readlink(path) for path in Path(f"/proc/{process}/fd").iterdir()]
+    except OSError:
+        return False
+    return any(link.endswith(name) for link in links)
 
 
 def test_every_code_is_in_the_table() -> None:

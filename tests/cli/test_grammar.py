@@ -29,10 +29,15 @@ def _declared(verb: str) -> tuple[list[tuple[str, Any]], list[Any]]:
     return arguments, options
 
 
+def _flags(option: Any) -> list[str]:
+    """Every spelling of an option: Typer takes the first for a default, until it reads the annotation."""
+    return [flag for flag in (option.default, *(option.param_decls or ())) if str(flag).startswith("-")]
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_options_are_those_of_the_table(verb: str) -> None:
     _, options = _declared(verb)
-    names = {flag for option in options for flag in option.param_decls if flag.startswith("--")}
+    names = {flag for option in options for flag in _flags(option) if flag.startswith("--")}
     assert names | {"--help"} == set(grammar.VERBS[verb].all_options)
     assert ("--lock-timeout" in names) == grammar.VERBS[verb].writes
     shown = run(verb, "--help").out
@@ -57,7 +62,7 @@ def test_flags_take_no_value_and_the_others_do(verb: str) -> None:
         kind, *notes = get_args(parameter.annotation) or (None,)
         for note in notes:
             if isinstance(note, typer.models.OptionInfo):
-                for flag in note.param_decls or ():
+                for flag in _flags(note) or ():
                     if not (flag == "--remove" and verb == "alias"):
                         assert (kind is bool) == (flag in completion._FLAGS), (verb, flag)
 
@@ -74,7 +79,7 @@ def test_help_has_a_summary_examples_and_exit_codes(verb: str) -> None:
     listed = [line.split(None, 1) for line in codes.rstrip("\n").splitlines()]
     assert listed == [[str(int(code)), grammar.EXIT_CODES[int(code)]] for code, _ in listed]
     assert {0, 2} <= {int(code) for code, _ in listed}
-    assert max(map(len, answer.lines)) <= 100
+    assert all(len(line) <= 100 or line.startswith("    ") for line in answer.lines)  # an example stands whole
     assert run(verb, "-h").out == answer.out
 
 
@@ -100,7 +105,7 @@ def test_every_example_parses(example: str) -> None:
 
 
 def test_the_shared_options_are_those_of_the_table() -> None:
-    shared = {flag for annotation, _ in command._SHARED.values() for flag in get_args(annotation)[1].param_decls}
+    shared = {flag for annotation, _ in command._SHARED.values() for flag in _flags(get_args(annotation)[1])}
     assert {flag for flag in shared if flag.startswith("--")} | {"--help"} == set(grammar.COMMON)
-    writing = {flag for annotation, _ in command._WRITING.values() for flag in get_args(annotation)[1].param_decls}
+    writing = {flag for annotation, _ in command._WRITING.values() for flag in _flags(get_args(annotation)[1])}
     assert writing == set(grammar.WRITING)

@@ -6,7 +6,7 @@ import random
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +123,16 @@ class PowerLab:
         wiped(root)
         return run
 
+    def dying(self, workload: Workload, name: str, occurrence: int) -> Workload:
+        """``workload``, its first step dying right after the n-th call of this name."""
+        call = [call for call in self.calls(workload) if call.name == name][occurrence - 1]
+        return self.dying_at(workload, call)
+
+    def dying_at(self, workload: Workload, call: Call) -> Workload:
+        first, *others = workload.steps
+        name = f"{workload.name} (at {call.number}, {call.name})"
+        return replace(workload, name=name, steps=[replace(first, dies=call.number), *others])
+
     def calls(self, workload: Workload) -> list[Call]:
         """The calls that its first step makes when nothing happens to it."""
         root, found = self.lab / "live", list[Call]()
@@ -154,14 +164,14 @@ class PowerLab:
             return
         assert not step.dies
 
-    def violations(self, workload: Workload, run: Run, *, extremes: bool = False) -> Iterator[str]:
+    def violations(self, workload: Workload, run: Run, *, extremes: bool = False, last: bool = False) -> Iterator[str]:
         """What is wrong, in words, on each disk that a power cut may leave: at every moment, exhaustively.
 
-        With ``extremes`` only at the end, and only on the disks that lost, or kept, one thing or everything.
+        With ``extremes`` only on the disks that lost, or kept, one thing or everything; with ``last`` only at the end.
         """
         dice = random.Random(7)
         seen: set[Any] = set()
-        for moment in run.moments[-1:] if extremes else run.moments:
+        for moment in run.moments[-1:] if last else run.moments:
             for image in moment.outcomes(dice, extremes=extremes):
                 key = (workload.name, moment.mark, hash(image.listing()))
                 if key in seen:
