@@ -79,7 +79,7 @@ def _with_shared(function: Function, writes: bool) -> Function:
 
     def call(ctx: typer.Context, **values: Any) -> None:
         given = {name: values.pop(name) for name in shared}
-        function(_merged(ctx.obj or {}, given), **values)
+        function(_merged(ctx.obj or {}, given, writes), **values)
 
     hints = typing.get_type_hints(function, include_extras=True)
     own = [p.replace(annotation=hints[p.name]) for p in inspect.signature(function).parameters.values()][1:]
@@ -94,11 +94,11 @@ def _with_shared(function: Function, writes: bool) -> Function:
     return call
 
 
-def _merged(before: dict[str, Any], given: dict[str, Any]) -> Session:
+def _merged(before: dict[str, Any], given: dict[str, Any], writes: bool) -> Session:
     """The options given before the verb, overridden by those behind it."""
     defaults = {name: default for name, (_, default) in {**_WRITING, **_SHARED}.items()}
     behind = {name: value for name, value in given.items() if value != defaults[name]}
-    return Session(**{**defaults, **before, **behind})
+    return Session(**{**defaults, **before, **behind}, writes=writes)
 
 
 def root_callback() -> Function:

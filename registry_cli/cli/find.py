@@ -151,11 +151,8 @@ def _show_model(cx: Session, model: ModelRecord) -> None:
         *((f"tags.{name}", text) for name, text in model.tags.items()),
         *((f"annotations.{name}", text) for name, text in model.annotations.items()),
     ]
-    cx.show(
-        Output(
-            shapes.document("model", shapes.model(model)), [model.name], ("key", "value"), pairs, text=_aligned(pairs)
-        )
-    )
+    text = _aligned(_for_eyes(pairs, model.created))
+    cx.show(Output(shapes.document("model", shapes.model(model)), [model.name], ("key", "value"), pairs, text=text))
 
 
 def _show_version(cx: Session, version: VersionRecord, files: Sequence[FileEntry], path: str) -> None:
@@ -178,12 +175,12 @@ def _show_version(cx: Session, version: VersionRecord, files: Sequence[FileEntry
     ]
     listed = [(f"file.{entry.path}", entry.sha256) for entry in files]
     data = {**shapes.version(version), "path": path, "manifest": [shapes.file(entry) for entry in files]}
-    text = _aligned(_for_eyes(pairs, version)) + "\n" + _file_lines(files)
+    text = _aligned(_for_eyes(pairs, version.created, version.size)) + "\n" + _file_lines(files)
     cx.show(Output(shapes.document("version", data), [version.ref], ("key", "value"), [*pairs, *listed], text=text))
 
 
-def _for_eyes(pairs: Iterable[tuple[str, Any]], version: VersionRecord) -> list[tuple[str, Any]]:
-    shown = {"size": size(version.size), "created": f"{moment(version.created)} UTC ({age(version.created)} ago)"}
+def _for_eyes(pairs: Iterable[tuple[str, Any]], created: str, total: int = 0) -> list[tuple[str, Any]]:
+    shown = {"size": size(total), "created": f"{moment(created)} UTC ({age(created)} ago)"}
     return [(key, shown.get(key, value)) for key, value in pairs]
 
 
@@ -194,8 +191,21 @@ def _aligned(pairs: Iterable[tuple[str, Any]]) -> str:
     lines = []
     for key, value in kept:
         text = "yes" if value is True else safe(number(value), lines=True)
-        lines.append(f"{safe(key):<{width}}" + text.rstrip("\n").replace("\n", "\n" + " " * width))
+        lines.append(f"{safe(key):<{width}}" + ("\n" + " " * width).join(_wrapped(text.rstrip("\n"), width)))
     return "\n".join(lines)
+
+
+def _wrapped(text: str, indent: int) -> Iterable[str]:
+    """The lines of a text for a terminal, broken between words only: digests and paths stay whole, to be copied."""
+    import shutil
+    import textwrap
+
+    room = max(shutil.get_terminal_size().columns - indent, 20)
+    for line in text.split("\n"):
+        if len(line) <= room:
+            yield line
+        else:
+            yield from textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _file_lines(files: Sequence[FileEntry]) -> str:

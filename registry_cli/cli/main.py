@@ -24,6 +24,7 @@ def run(arguments: list[str]) -> int:
     try:
         code = _answered(arguments)
         process.flush()
+        process.settle()
     except process.Stopped as stopped:
         return _fail(arguments, "interrupted", "", "interrupted", 128 + stopped.number)
     except process.OutputLost as lost:

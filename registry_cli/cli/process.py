@@ -46,7 +46,16 @@ def _stop(number: int, _: object) -> None:
     for each in _STOPPING:  # a second one, of whatever kind, must not break the clean-up of the first
         if signal.getsignal(each) is _stop:
             signal.signal(each, _stop_no_more)
+    settle()
     raise Stopped(number)
+
+
+def settle() -> None:
+    """From here on no signal changes how the command ends: what it did is done, and only remains to be told.
+
+    Blocked, as Python has no handlers any more while it ends.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
 
 
 def _stop_no_more(number: int, _: object) -> None:

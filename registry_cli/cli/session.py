@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput
-from .process import is_terminal, write
+from .process import is_terminal, settle, write
 from .text import safe
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Session:
     no_input: bool = False
     lock_timeout: float = 30.0
     request_id: str | None = None
+    writes: bool = False
 
     def reader(self) -> RegistryReader:
         """The registry, for reading only: nothing that writes is imported."""
@@ -78,6 +79,8 @@ class Session:
 
     def show(self, output: Output) -> None:
         """Print the result: JSON, references only, a table for a person, or tab-separated lines."""
+        if self.writes:
+            settle()
         if self.as_json:
             write(json.dumps(output.data, ensure_ascii=True, indent=None if self.plain else 2))
         elif self.quiet:

@@ -26,10 +26,15 @@ _STYLES = {
 _NUMERIC = frozenset({"versions", "archived", "size", "files", "latest", "version", "#", "rev"})
 
 
+#: What a narrow terminal does without, in this order, before a name or a number would be broken.
+_DISPENSABLE = ("owner", "author", "age", "archived", "size")
+
+
 def draw(columns: Sequence[str], rows: Sequence[Sequence[str]], *, no_color: bool) -> None:
-    """Print ``rows`` under ``columns``, as wide as the terminal; the last column wraps, the others never do."""
+    """Print ``rows`` under ``columns``, as wide as the terminal, wrapped between words where it has to be."""
     colour = False if no_color or os.environ.get("TERM") == "dumb" else None
     console = Console(markup=False, emoji=False, highlight=False, no_color=True if colour is False else None)
+    columns, rows = _without_dispensable(columns, rows, console.width)
     gap = 2 if sum(_natural(columns, rows)) + 2 * len(columns) <= console.width else 1
     table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
     widths = _fitting(columns, rows, console.width - gap * len(columns))
@@ -40,6 +45,24 @@ def draw(columns: Sequence[str], rows: Sequence[Sequence[str]], *, no_color: boo
     for row in rows:
         table.add_row(*(_cell(cell) for cell in row))
     console.print(table)
+
+
+def _without_dispensable(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], width: int
+) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    for name in _DISPENSABLE:
+        if name in columns and sum(_least(columns, rows)) + len(columns) > width:
+            at = columns.index(name)
+            columns, rows = [*columns[:at], *columns[at + 1 :]], [[*row[:at], *row[at + 1 :]] for row in rows]
+    return columns, rows
+
+
+def _least(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """How wide each column is when it is wrapped between all words; what is numeric never is."""
+    return [
+        natural if name in _NUMERIC else max(cell_len(word) for cell in cells for word in cell.split() or [""])
+        for name, natural, cells in zip(columns, _natural(columns, rows), _each(columns, rows), strict=True)
+    ]
 
 
 def _natural(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
@@ -57,10 +80,9 @@ def _fitting(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -
 
     All None when that isn't enough: then rich breaks words.
     """
-    widths = _natural(columns, rows)
-    least = [max(cell_len(word) for cell in cells for word in cell.split() or [""]) for cells in _each(columns, rows)]
+    widths, least = _natural(columns, rows), _least(columns, rows)
     while sum(widths) > room:
-        spare = [at for at, width in enumerate(widths) if width > least[at] and columns[at] not in _NUMERIC]
+        spare = [at for at, width in enumerate(widths) if width > least[at]]
         if not spare:
             return [None] * len(columns)
         widths[max(spare, key=widths.__getitem__)] -= 1

@@ -51,11 +51,11 @@ def garbage(
         number = layout.version_of(name)
         if name.startswith(layout.TRASH) or (number is not None and number in table.deleted):
             yield _freed("deleted version", root, folder)
-        elif name.startswith(layout.TEMPORARY) and now - _newest_change(folder) > age:
+        elif name.startswith(layout.TEMPORARY) and now - _newest_change(folder) >= age:
             yield _freed("left-over staging folder", root, folder)
     for folder in (paths.root, paths.annotations, paths.tombstones, paths.links):
         for name in files.list_folder(folder):
-            if name.startswith(layout.TEMPORARY) and now - _newest_change(folder / name) > age:
+            if name.startswith(layout.TEMPORARY) and now - _newest_change(folder / name) >= age:
                 yield _freed("left-over temporary file", root, folder / name)
     for name in files.list_folder(paths.root):
         revision = name.removeprefix(layout.CLAIM)

@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 
-from tests.commands import Answer, assert_refused, environment, run, spawn
+from tests.commands import PEAK, Answer, assert_refused, environment, run, spawn
 from tests.crash.scenarios import die
 from tests.crash.shim import Call, Fault, Shim
 from tests.crash.world import copied, wiped
@@ -197,12 +197,8 @@ def little_memory(world: World, case: Case) -> None:
     """A file much larger than the memory that a process may have."""
     path = world.make("large.bin", b"x")
     os.truncate(path, 400 << 20)
-    code = (
-        "import resource, sys; from registry_cli.cli.main import run; code = run(sys.argv[1:]);"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr); sys.exit(code)"
-    )
     for command in (("register", "m", path), ("verify",), ("fetch", "m@4", "-o", world.folder / "out")):
-        answer = spawn(*command, root=world.root, command=(sys.executable, "-c", code))
+        answer = spawn(*command, root=world.root, command=(sys.executable, "-c", PEAK))
         assert answer.code == 0, answer
         assert int(answer.err.splitlines()[-1]) < 100_000, "more than 100 MB"
 

@@ -9,7 +9,7 @@ import sys
 from dataclasses import replace
 
 from registry_cli.store import journal
-from tests.commands import spawn
+from tests.commands import PEAK, spawn
 
 from .audit import audited
 from .conftest import World
@@ -94,11 +94,7 @@ def a_great_many_models(world: World, case: Case) -> None:
 
 def _peak(world: World) -> int:
     """The most memory, in KiB, that ``registry list`` takes."""
-    code = (
-        "import resource, sys; from registry_cli.cli.main import run; code = run(sys.argv[1:]);"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr); sys.exit(code)"
-    )
-    answer = spawn("list", "-q", root=world.root, command=(sys.executable, "-c", code))
+    answer = spawn("list", "-q", root=world.root, command=(sys.executable, "-c", PEAK))
     assert answer.code == 0, answer
     return int(answer.err.splitlines()[-1])
 
