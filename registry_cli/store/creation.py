@@ -118,7 +118,7 @@ def make_skeleton(root: Layout, paths: ModelLayout, modes: Modes) -> None:
     made = [
         files.make_folder(each, modes.versions if each == paths.versions else modes.folder) for each in paths.folders
     ]
-    if any(made) or begun:
+    if any(made) and not begun:  # in a new model the coming of its model.yaml makes them last
         files.fsync_folder(paths.root)
 
 

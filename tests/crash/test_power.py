@@ -13,6 +13,36 @@ from .workloads import DEATHS, WORKLOADS
 Told = Callable[[str, object], None]
 #: Calls after which a death leaves the same disk, and the same in the air, as after the call before.
 _SAME = ("chmod", "fchmod", "close")
+_ONLY_THE_END = 1_000_000
+#: Of a run with hundreds of files in the air so many moments are left out between two that are looked at.
+_MANY = 40
+#: Where the store syncs (the functions that do it, and what they sync), and a workload that loses something without.
+SITES = {
+    "creation.make_model > files.replace > files.fsync_folder: MODEL": "register the first",
+    "creation.make_model > files.replace > files.write_new: MODEL/.tmp": "register the first",
+    "creation.make_skeleton > files.fsync_folder: GROUP": "register in a group",
+    "creation.make_skeleton > files.fsync_folder: models": "register the first",
+    "ingest._copied: MODEL/versions/.tmp/files/*": "register the first",
+    "ingest.fill > files.fsync_folder: MODEL/versions/.tmp/files": "register the first",
+    "ingest.fill > files.fsync_folder: MODEL/versions/.tmp/files/*": "register a folder",
+    "ingest.fill: MODEL/versions/.tmp": "register many files",
+    "journal.append > files.fsync_folder: MODEL": "register in a group",
+    "journal.append: MODEL/history.jsonl": "register in a group",
+    "writer._commit_version > files.fsync_folder: MODEL/versions": "register the first",
+    "writer._roll_forward > files.fsync_folder: MODEL": "tag",
+    "writer._roll_forward > files.replace > files.fsync_folder: MODEL": "promote",
+    "writer._roll_forward > files.replace > files.fsync_folder: MODEL/annotations": "tag",
+    "writer._roll_forward > files.replace > files.fsync_folder: MODEL/tombstones": "delete",
+    "writer._roll_forward > files.replace > files.write_new: MODEL/.tmp": "promote",
+    "writer._roll_forward > files.replace > files.write_new: MODEL/annotations/.tmp": "tag",
+    "writer._roll_forward > files.replace > files.write_new: MODEL/tombstones/.tmp": "delete",
+    "writer.move > files.write_new: MODEL/.tmp": "promote",
+    "writer.publish > files.fsync_folder: MODEL/versions/.tmp": "register the first",
+    "writer.publish > files.write_new: MODEL/versions/.tmp/manifest-sha256.txt": "register the first",
+    "writer.publish > files.write_new: MODEL/versions/.tmp/version.yaml": "register the first",
+}
+#: For readers without this tool: a deleted version must not come back half emptied under its old name.
+KEPT = {"writer.bury > files.fsync_folder: MODEL/versions"}
 
 
 @pytest.mark.slow
@@ -22,7 +52,8 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_half_there(
 ) -> None:
     power = PowerLab(lab)
     run = power.record(workload)
-    wrong = list(power.violations(workload, run))
+    many = len(run.moments) > 200
+    wrong = list(power.violations(workload, run, extremes=many, stride=_MANY if many else 1))
     told = f"{workload.name}: {len(run.moments)} moments, {power.states} distinct disks"
     record_property("crash", told)
     print(told)
@@ -38,8 +69,26 @@ def test_who_builds_upon_what_the_dead_left_makes_it_last(workload: Workload, la
         if call.name not in _SAME:
             deaths += 1
             dying = power.dying_at(workload, call)
-            wrong += list(power.violations(dying, power.record(dying), extremes=True, last=True))
+            wrong += list(power.violations(dying, power.record(dying), extremes=True, stride=_ONLY_THE_END))
     told = f"{workload.name}: {deaths} deaths, {power.states} distinct disks"
     record_property("crash", told)
     print(told)
     assert not wrong, f"{len(wrong)} of {power.states}:\n" + "\n".join(wrong[:5])
+
+
+@pytest.mark.slow
+def test_every_place_that_syncs_is_known(lab: Path) -> None:
+    power = PowerLab(lab)
+    found = {site for workload in WORKLOADS for site in power.record(workload).sites}
+    assert found == SITES.keys() | KEPT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("site", SITES)
+def test_without_a_sync_something_is_lost(site: str, lab: Path) -> None:
+    """The test of these tests: a store that forgot one of its syncs does not pass them."""
+    power = PowerLab(lab)
+    (workload,) = [each for each in WORKLOADS if each.name == SITES[site]]
+    run = power.record(workload, without_site=site)
+    assert site in run.sites
+    assert next(power.violations(workload, run, extremes=True), None)
