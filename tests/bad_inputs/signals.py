@@ -25,9 +25,15 @@ def _large(world: World) -> Path:
     return path
 
 
+def _as_from_a_terminal() -> None:
+    """Whoever runs the tests with nohup, or behind an &, hands ignored signals down."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def stopped(world: World, *numbers: int) -> Answer:
     """Signals to a process that is copying a large file."""
-    process = begin("register", "m", _large(world), root=world.root)
+    process = begin("register", "m", _large(world), root=world.root, preexec_fn=_as_from_a_terminal)
     until(lambda: staged(world.root), "the copy begins")
     for number in numbers:
         process.send_signal(number)
@@ -69,7 +75,9 @@ def interrupted_twice(world: World, case: Case) -> None:
         number = turn % 2 + 1
         before = world.done("show", "m", "--json").json["stages"].get("production")
         words = [sys.executable, "-c", _READY, "-C", str(world.root), "promote", f"m@{number}", "production"]
-        process = subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_as_from_a_terminal
+        )
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         time.sleep(turn * 0.02)
