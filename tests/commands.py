@@ -129,10 +129,17 @@ def shell(script: str, *, env: Mapping[str, str] | None = None, cwd: Path | None
     return Answer(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-def begin(*arguments: object, root: Path, **options: Any) -> subprocess.Popen[bytes]:
+def as_from_a_terminal() -> None:
+    """In a child: whoever runs the tests with nohup, or behind an &, hands ignored signals down."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def begin(*arguments: object, root: Path, command: Sequence[str] = COMMAND, **options: Any) -> subprocess.Popen[bytes]:
     """A command that goes on while the test does something to it."""
     pipe = subprocess.PIPE
-    words = [*COMMAND, "-C", str(root), *map(str, arguments)]
+    options.setdefault("preexec_fn", as_from_a_terminal)
+    words = [*command, "-C", str(root), *map(str, arguments)]
     return subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, env=environment(), **options)
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-from tests.commands import Answer, begin, ended, environment, staged, until
+from tests.commands import Answer, begin, ended, staged, until
 
 from .conftest import World
 from .table import Case, scenario
@@ -25,15 +24,9 @@ def _large(world: World) -> Path:
     return path
 
 
-def _as_from_a_terminal() -> None:
-    """Whoever runs the tests with nohup, or behind an &, hands ignored signals down."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-
-
 def stopped(world: World, *numbers: int) -> Answer:
     """Signals to a process that is copying a large file."""
-    process = begin("register", "m", _large(world), root=world.root, preexec_fn=_as_from_a_terminal)
+    process = begin("register", "m", _large(world), root=world.root)
     until(lambda: staged(world.root), "the copy begins")
     for number in numbers:
         process.send_signal(number)
@@ -74,10 +67,8 @@ def interrupted_twice(world: World, case: Case) -> None:
     for turn in range(12):
         number = turn % 2 + 1
         before = world.done("show", "m", "--json").json["stages"].get("production")
-        words = [sys.executable, "-c", _READY, "-C", str(world.root), "promote", f"m@{number}", "production"]
-        process = subprocess.Popen(
-            words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_as_from_a_terminal
-        )
+        command = (sys.executable, "-c", _READY)
+        process = begin("promote", f"m@{number}", "production", root=world.root, command=command)
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         time.sleep(turn * 0.02)
