@@ -36,6 +36,14 @@ def model_name(text: str) -> str:
     return text
 
 
+def is_model_name(text: str) -> bool:
+    """Whether :func:`model_name` takes ``text``."""
+    try:
+        return bool(model_name(text))
+    except InvalidInput:
+        return False
+
+
 def _check_part(part: str, whole: str) -> None:
     if not _PART.match(part):
         hint = "use a-z, 0-9, '.', '_', '-', up to 63 characters, a letter or digit first"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .numbers import Numbers
 
@@ -167,6 +167,20 @@ class ModelRecord:
     def group(self) -> str:
         """The part before the slash, empty for a model without a group."""
         return self.name.rpartition("/")[0]
+
+
+class Glance(NamedTuple):
+    """What a list of models shows of one version: when it was made, and its first metrics."""
+
+    created: str
+    metrics: Mapping[str, Metric]
+
+
+class Overview(NamedTuple):
+    """A model, and a glance at its latest version and at those that hold a stage, by number."""
+
+    model: ModelRecord
+    shown: Mapping[int, Glance]
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from .errors import InvalidInput
 from .store import codec, creation
 from .store.layout import Layout
 from .verbs.archiving import Archiving
-from .verbs.base import stamp, utc_now
+from .verbs.clock import stamp, utc_now
 from .verbs.describing import Describing
 from .verbs.keeping import Keeping
-from .verbs.reading import HOME_VARIABLE, find_root
+from .verbs.opened import HOME_VARIABLE, cache_folder, find_root
 from .verbs.registering import Registering
 
 
@@ -24,7 +24,8 @@ class Registry(Registering, Archiving, Describing, Keeping):
     """A registry, for reading and writing.
 
     ``author`` and ``now`` say who and when: by default the real user, and the clock in UTC. ``lock_timeout`` is in
-    seconds; ``on_wait`` is told, in a sentence, when a lock is held by somebody else.
+    seconds; ``on_wait`` is told, in a sentence, when a lock is held by somebody else. ``cache`` is the folder of the
+    index (see :class:`~registry_cli.verbs.opened.OpenRegistry`); :meth:`open` takes the user's own.
 
     Every writing verb takes a ``request_id``: repeating a call with the same one, after a crash or an
     :class:`~registry_cli.errors.Indeterminate`, gives the result of the first. What the file system refuses (a full
@@ -34,6 +35,7 @@ class Registry(Registering, Archiving, Describing, Keeping):
     @classmethod
     def open(cls, root: str | os.PathLike[str] | None = None, **options: Any) -> Registry:
         """The registry in ``root``, else in ``$REGISTRY_HOME``, else the nearest one upward from here."""
+        options.setdefault("cache", cache_folder(os.environ))
         return cls(find_root(root, os.environ.get(HOME_VARIABLE)), **options)
 
     @classmethod

@@ -29,14 +29,14 @@ def build(verbs: Iterable[str]) -> typer.Typer:
 
 def find(verb: str) -> Command:
     """The command of a verb, from the module of its room."""
-    for command in commands(grammar.ROOMS[grammar.VERBS[verb].room]):
+    for command in commands(grammar.VERBS[verb].home):
         if command.name == verb:
             return command
     raise LookupError(f"the table names '{verb}', but no command is called so")
 
 
-def commands(room: str) -> Iterator[Command]:
+def commands(module: str) -> Iterator[Command]:
     """The commands that a module of ``registry_cli.cli`` defines."""
-    for value in vars(import_module(f".{room}", __package__)).values():
+    for value in vars(import_module(f".{module}", __package__)).values():
         if isinstance(value, Command):
             yield value

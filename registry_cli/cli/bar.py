@@ -1,4 +1,4 @@
-"""A progress bar with bytes and speed, on standard error, for work that takes over half a second."""
+"""A progress bar, with bytes and speed or a count, on standard error, for work that takes over half a second."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _PAUSE = 0.1
 class Bar(Progress):
     """Draws from the thread that reports, now and then: no thread of its own that could catch a signal."""
 
-    def __init__(self, what: str, *, no_color: bool) -> None:
-        self._what, self._no_color = what, no_color
+    def __init__(self, what: str, unit: str = "", *, no_color: bool) -> None:
+        self._what, self._unit, self._no_color = what, unit, no_color
         self._total = self._done = 0
         self._started = self._drawn = time.monotonic()
         self._bar: Any = None
@@ -38,15 +38,25 @@ class Bar(Progress):
 
     def _begin(self) -> Any:
         from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            MofNCompleteColumn,
+            ProgressColumn,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
         from rich.progress import Progress as RichProgress
 
         console = Console(stderr=True, markup=False, emoji=False, highlight=False, no_color=self._no_color or None)
+        counts: list[ProgressColumn] = [DownloadColumn(), TransferSpeedColumn()]
+        if self._unit:
+            counts = [MofNCompleteColumn(), TextColumn(self._unit, markup=False)]
         bar = RichProgress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
+            *counts,
             TimeRemainingColumn(),
             console=console,
             auto_refresh=False,

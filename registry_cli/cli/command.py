@@ -42,6 +42,12 @@ _WRITING: dict[str, tuple[Any, Any]] = {
         None,
     ),
 }
+_INDEXED: dict[str, tuple[Any, Any]] = {
+    "no_index": (
+        Annotated[bool, typer.Option("--no-index", help="Read every file; neither use nor keep an index.")],
+        False,
+    ),
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -64,22 +70,22 @@ def command(name: str, *, examples: Sequence[str], exits: Sequence[int]) -> Call
 
     def wrap(function: Function) -> Command:
         details = inspect.getdoc(function) or ""
-        codes = [f"  {code:<3} {grammar.EXIT_CODES[code]}" for code in exits]
+        codes = [f"  {code:<3} {grammar.code_of(name, code)}" for code in exits]
         epilog = "\n".join(
             ["\b", "Examples:", *(f"  {example}" for example in examples), "", "\b", "Exit codes:", *codes]
         )
-        return Command(name, _with_shared(function, verb.writes), f"{verb.summary}\n\n{details}", epilog)
+        return Command(name, _with_shared(function, verb), f"{verb.summary}\n\n{details}", epilog)
 
     return wrap
 
 
-def _with_shared(function: Function, writes: bool) -> Function:
+def _with_shared(function: Function, verb: grammar.Verb) -> Function:
     """``function`` with the shared options behind its own, as Typer reads them."""
-    shared = {**(_WRITING if writes else {}), **_SHARED}
+    shared = {**(_WRITING if verb.writes else {}), **(_INDEXED if verb.indexed else {}), **_SHARED}
 
     def call(ctx: typer.Context, **values: Any) -> None:
         given = {name: values.pop(name) for name in shared}
-        function(_merged(ctx.obj or {}, given, writes), **values)
+        function(_merged(ctx.obj or {}, given, verb.writes), **values)
 
     hints = typing.get_type_hints(function, include_extras=True)
     own = [p.replace(annotation=hints[p.name]) for p in inspect.signature(function).parameters.values()][1:]
@@ -96,7 +102,7 @@ def _with_shared(function: Function, writes: bool) -> Function:
 
 def _merged(before: dict[str, Any], given: dict[str, Any], writes: bool) -> Session:
     """The options given before the verb, overridden by those behind it."""
-    defaults = {name: default for name, (_, default) in {**_WRITING, **_SHARED}.items()}
+    defaults = {name: default for name, (_, default) in {**_WRITING, **_INDEXED, **_SHARED}.items()}
     behind = {name: value for name, value in given.items() if value != defaults[name]}
     return Session(**{**defaults, **before, **behind}, writes=writes)
 

@@ -29,6 +29,7 @@ _FLAGS = frozenset(
         "--quiet",
         "-q",
         "--no-color",
+        "--no-index",
         "--no-input",
         "--debug",
         "--help",
@@ -36,6 +37,9 @@ _FLAGS = frozenset(
         "--dry-run",
         "-n",
         "--all",
+        "--all-rows",
+        "--csv",
+        "--exit-code",
         "-a",
         "--force",
         "--yes",
@@ -121,12 +125,13 @@ def _of_kind(kind: str, current: str, words: list[str], root: str) -> list[str]:
         return _matching(grammar.SHELLS, current)
     if kind == "stage":
         return _matching(_stages(root), current)
-    if kind == "model":
+    whole = re.search("[@:]", current)  # where a part would do, a whole reference does as well
+    if kind == "model" or (kind == "model@" and not whole):
         return _matching(_models(root), current)
-    if kind == "alias":
-        model = re.split("[@:]", words[-1])[0]
-        return _matching(_pointers(root, model, "aliases"), current)
-    return _references(root, current) if kind == "ref" else []
+    if kind == "alias" or (kind == "selector" and not whole):
+        model = re.split("[@:]", words[1 if kind == "selector" else -1])[0]
+        return _matching(_pointers(root, model, "aliases") if kind == "alias" else _selectors(root, model), current)
+    return _references(root, current) if kind in ("ref", "model@", "selector") else []
 
 
 def _references(root: str, current: str) -> list[str]:
@@ -136,13 +141,13 @@ def _references(root: str, current: str) -> list[str]:
         models = _matching(_models(root), current)
         return [f"{models[0]}@"] if models == [current] else models
     model = current[: mark.start()]
-    selectors = [
-        "latest",
-        *_pointers(root, model, "stages"),
-        *_pointers(root, model, "aliases"),
-        *_numbers(root, model),
-    ]
-    return _matching([f"{model}{mark.group()}{selector}" for selector in selectors], current)
+    return _matching([f"{model}{mark.group()}{selector}" for selector in _selectors(root, model)], current)
+
+
+def _selectors(root: str, model: str) -> list[str]:
+    """What names a version of a model."""
+    pointers = [*_pointers(root, model, "stages"), *_pointers(root, model, "aliases")]
+    return ["latest", *pointers, *_numbers(root, model)]
 
 
 def _matching(offers: list[str] | tuple[str, ...], current: str) -> list[str]:

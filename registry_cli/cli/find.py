@@ -1,121 +1,196 @@
-"""Finding: list, versions, show."""
+"""Finding: list, show, find."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import NotFound
+from ..lifecycle.stages import check_stage
 from ..names import Reference
-from ..records import FileEntry, ModelRecord, VersionRecord
+from ..records import FileEntry, Glance, ModelRecord, Overview, VersionRecord
 from . import shapes
 from .command import command
-from .options import Model, Ref, model_of
-from .session import Output, Session
-from .text import age, moment, number, safe, short, size
+from .options import AsOf, Ref, Where
+from .session import Listed, Output, Session, Table
+from .text import age, moment, number, safe, size
 
-_METRICS_SHOWN = 3
+if TYPE_CHECKING:
+    from ..verbs.finding import Known
+
 _FILES_SHOWN = 20
 
 
 @command(
     "list",
-    examples=["registry list", "registry list -q | xargs -n1 registry versions", "registry list --json"],
+    examples=[
+        "registry list",
+        "registry list --stage production",
+        "registry list --where 'metrics.auc >= 0.9' -q | xargs -n1 registry versions",
+        "registry list --as-of 2026-03-03",
+    ],
     exits=(0, 2, 3, 6),
 )
-def list_(cx: Session) -> None:
-    """One row a model: what its stages point to, its latest version, how many are in use and archived.
+def list_(
+    cx: Session,
+    stage: Annotated[
+        str | None, typer.Option("--stage", metavar="STAGE", help="Only models with a version there: what is live.")
+    ] = None,
+    where: Where = None,
+    as_of: AsOf = None,
+) -> None:
+    """One row a model: its latest version with its first metric, what its stages point to, how many versions are in
+    use and archived. With --stage, one row for each model with a version there. --where keeps the models that have a
+    version in use which fits.
 
-    In a pipe: name, versions, archived, latest, stages, aliases, owner, created; separated by tabs.
+    In a pipe: name, versions, archived, latest, stages, aliases, owner, created; with --stage: ref, created, metrics,
+    owner; separated by tabs.
     """
     registry = cx.reader()
-    models = list(registry.models())
-    rows = [
-        (m.name, m.versions, m.archived, m.latest, _pointers(m.stages), _pointers(m.aliases), m.owner, m.created)
-        for m in models
-    ]
-    stages = [stage for stage in registry.stages if any(stage in model.stages for model in models)]
-    shown = [_shown_model(model, stages) for model in models]
-    columns = ("model", "latest", *reversed(stages), "versions", "archived", "owner", "age")
-    data = shapes.items("models", [shapes.model(model) for model in models])
-    text = None if models else "no models yet; registry register NAME FILE stores the first"
-    cx.show(Output(data, [m.name for m in models], columns, rows, shown, text))
+    if stage is not None:
+        check_stage(stage, registry.stages)
+    damage = cx.damage()
+    found: Iterable[Overview] = registry.overview(as_of=as_of, on_damage=damage)
+    if where:
+        fitting = {version.model for version in registry.search(where, on_damage=damage)}
+        found = (each for each in found if each.model.name in fitting)
+    if stage is None:
+        cx.list(
+            Listed(
+                "models", found, _shape, lambda each: each.model.name, _row, lambda all_: _table(all_, registry.stages)
+            )
+        )
+    else:
+        live = (each for each in found if stage in each.model.stages)
+        refs: Callable[[Overview], str] = lambda each: f"{each.model.name}@{each.model.stages[stage]}"  # noqa: E731
+        cx.list(
+            Listed(
+                "models", live, _shape, refs,
+                lambda each: (refs(each), *_glanced(each, stage), each.model.owner),
+                lambda all_: _live(all_, stage),
+            )
+        )  # fmt: skip
+    damage.end()
 
 
-def _shown_model(model: ModelRecord, stages: Sequence[str]) -> list[str]:
-    def at(value: int | None) -> str:
-        return "-" if value is None else str(value)
+def _shape(each: Overview) -> dict[str, Any]:
+    return shapes.model(each.model)
 
-    pointed = [at(model.stages.get(stage)) for stage in reversed(stages)]
-    counts = [str(model.versions), str(model.archived) if model.archived else "-"]
-    return [model.name, at(model.latest), *pointed, *counts, model.owner, age(model.created)]
+
+def _row(each: Overview) -> Sequence[Any]:
+    m = each.model
+    return (m.name, m.versions, m.archived, m.latest, _pointers(m.stages), _pointers(m.aliases), m.owner, m.created)
 
 
 def _pointers(pointers: Mapping[str, int]) -> str:
     return ",".join(f"{name}={at}" for name, at in pointers.items())
 
 
+def _table(found: list[Overview], known: Sequence[str]) -> Table:
+    if not found:
+        return Table(text="no models yet; registry register NAME FILE stores the first")
+    stages = [stage for stage in reversed(known) if any(stage in each.model.stages for each in found)]
+    rows = []
+    for each in found:
+        model = each.model
+        pointed = [_at(model.stages.get(stage)) for stage in stages]
+        counts = [str(model.versions), str(model.archived) if model.archived else "-"]
+        metric = _metric(each.shown.get(model.latest or 0))
+        rows.append([model.name, *pointed, _at(model.latest), metric, *counts, model.owner, age(model.created)])
+    return Table(("model", *stages, "latest", "metric", "versions", "archived", "owner", "age"), rows)
+
+
+def _at(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _metric(glance: Glance | None) -> str:
+    """The first metric of a version."""
+    first = next(iter(glance.metrics.items()), None) if glance else None
+    return f"{first[0]} {number(first[1])}" if first else "-"
+
+
+def _glanced(each: Overview, stage: str) -> tuple[str, str]:
+    """When the version at a stage was made, and its metrics."""
+    glance = each.shown.get(each.model.stages[stage])
+    if glance is None:
+        return "", ""
+    return glance.created, " ".join(f"{name}={value}" for name, value in glance.metrics.items())
+
+
+def _live(found: list[Overview], stage: str) -> Table:
+    if not found:
+        return Table(text=f"nothing is at {stage}")
+    rows = []
+    for each in found:
+        glance = each.shown.get(each.model.stages[stage])
+        metrics = "  ".join(f"{name} {number(value)}" for name, value in glance.metrics.items()) if glance else ""
+        made = age(glance.created) if glance else ""
+        rows.append([f"{each.model.name}@{each.model.stages[stage]}", metrics or "-", made, each.model.owner])
+    return Table((stage, "metrics", "age", "owner"), rows)
+
+
 @command(
-    "versions",
-    examples=["registry versions churn", "registry versions churn --all --limit 20", "registry versions churn -q"],
+    "find",
+    examples=[
+        "registry find /srv/churn/model.pkl",
+        "registry find /srv/churn/ && echo all of it is registered",
+        "registry find model.pkl -q",
+    ],
     exits=(0, 2, 3, 6),
 )
-def versions(
+def find(
     cx: Session,
-    name: Model,
-    every: Annotated[bool, typer.Option("--all", "-a", help="The archived ones too.")] = False,
-    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="The newest N only.")] = None,
+    files: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, or folders to be searched.")],
 ) -> None:
-    """The newest first, side by side with their metrics.
+    """Which versions hold this content, under which name, and what they are now. A folder that is the whole of a
+    version is told as such. Exit 3 when a file is in no version.
 
-    In a pipe: ref, stages, aliases, archived, created, author, size, metrics, tags, message; separated by tabs.
+    In a pipe: file, ref, its path there, stages, aliases, archived; one line a version; separated by tabs. A file that
+    is unknown has a line without ref.
     """
-    found = cx.reader().versions(model_of(name), archived=every, limit=limit)
-    rows = [
-        (
-            v.ref, ",".join(v.stages), ",".join(v.aliases), v.archived, v.created, v.author, v.size,
-            _said(v.metrics), _said(v.tags), v.message,
+    damage = cx.damage()
+    with cx.progress("reading") as bar:
+        found = list(cx.reader().find(files, progress=bar, on_damage=damage))
+    cx.list(
+        Listed(
+            "found", iter(found), shapes.known, lambda each: each.version.ref if each.version else "", _known, _finds
         )
-        for v in found
-    ]  # fmt: skip
-    metrics = _common_metrics(found)
-    columns = ("version", "stage", *metrics, "size", "age", "author", "tags", "message")
-    shown = [_shown_version(version, metrics) for version in found]
-    data = shapes.items("versions", [shapes.version(version) for version in found])
-    text = None if found else f"no versions of {safe(name)} in use; registry versions {safe(name)} --all"
-    cx.show(Output(data, [v.ref for v in found], columns, rows, shown, text))
+        if not cx.quiet
+        else Listed("found", _distinct(found), shapes.known, lambda each: each.version.ref, _known, _finds)  # type: ignore[union-attr]
+    )
+    damage.end()
+    unknown = [each.file for each in found if each.version is None]
+    if unknown:
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        raise NotFound(f"no version holds {unknown[0]}{more}", "registry register stores it")
 
 
-def _common_metrics(found: Iterable[VersionRecord]) -> list[str]:
-    """The metrics that most versions have, in the order in which they came."""
-    counts: dict[str, int] = {}
-    for version in found:
-        for name in version.metrics:
-            counts[name] = counts.get(name, 0) + 1
-    return sorted(counts, key=lambda name: -counts[name])[:_METRICS_SHOWN]
+def _distinct(found: Iterable[Known]) -> Iterator[Known]:
+    """One line for each version, for ``-q``."""
+    return iter({each.version.ref: each for each in found if each.version}.values())
 
 
-def _shown_version(version: VersionRecord, metrics: Sequence[str]) -> list[str]:
-    where = [*reversed(version.stages), *(f"@{alias}" for alias in version.aliases)]
-    where += ["archived"] if version.archived else []
-    values = [number(version.metrics[name]) if name in version.metrics else "-" for name in metrics]
-    tags = " ".join(f"{name}={text}" for name, text in version.tags.items())
-    first_line = short(version.message.partition("\n")[0])
-    return [
-        str(version.number),
-        " ".join(where) or "-",
-        *values,
-        size(version.size),
-        age(version.created),
-        version.author,
-        tags,
-        first_line,
-    ]
+def _known(each: Known) -> Sequence[Any]:
+    version = each.version
+    if version is None:
+        return (each.file, "", "", "", "", "")
+    return (each.file, version.ref, each.path, ",".join(version.stages), ",".join(version.aliases), version.archived)
 
 
-def _said(values: Mapping[str, Any]) -> str:
-    return " ".join(f"{name}={value}" for name, value in values.items())
+def _finds(found: list[Known]) -> Table:
+    rows = []
+    for each in found:
+        version = each.version
+        if version is None:
+            rows.append([safe(each.file), "unknown", "-", "-"])
+            continue
+        what = [*reversed(version.stages), *(f"@{alias}" for alias in version.aliases)]
+        what += ["archived"] if version.archived else []
+        rows.append([safe(each.file), version.ref, each.path or "the whole", " ".join(what) or "-"])
+    return Table(("file", "version", "as", "stage"), rows)
 
 
 @command(
@@ -123,7 +198,7 @@ def _said(values: Mapping[str, Any]) -> str:
     examples=["registry show churn@production", "registry show churn", "registry show churn@7 --json | jq .metrics"],
     exits=(0, 2, 3, 6),
 )
-def show(cx: Session, ref: Ref) -> None:
+def show(cx: Session, ref: Ref, as_of: AsOf = None) -> None:
     """A bare NAME shows the model; NAME@SELECTOR shows one version with its files.
 
     In a pipe: one `key<TAB>value` line each.
@@ -131,9 +206,9 @@ def show(cx: Session, ref: Ref) -> None:
     registry = cx.reader()
     reference = Reference.parse(ref)
     if reference.selector is None:
-        _show_model(cx, registry.model(reference.model))
+        _show_model(cx, registry.model(reference.model, as_of=as_of))
     else:
-        artifact = registry.artifact(reference)
+        artifact = registry.artifact(reference, as_of=as_of)
         _show_version(cx, artifact.version, artifact.files, str(artifact.folder))
 
 

@@ -18,36 +18,93 @@ EXIT_CODES = {
     130: "interrupted",
 }
 
+#: What a code means for one verb besides.
+OWN_CODES = {("diff", 1): "failed; or they differ (with --exit-code)"}
+
 #: Options that every command takes, and those that every writing command takes besides.
 COMMON = ("--registry", "--json", "--quiet", "--no-color", "--no-input", "--debug", "--help")
 WRITING = ("--lock-timeout", "--request-id")
+INDEXED = ("--no-index",)
+
+
+#: The module of ``registry_cli.cli`` that holds the commands of a room.
+ROOMS = {
+    "begin": "begin",
+    "put in": "put",
+    "find": "find",
+    "compare": "compare",
+    "take out": "take",
+    "describe": "describe",
+    "lifecycle": "lifecycle",
+    "look back": "look_back",
+    "trust": "trust",
+    "shell": "shell",
+}
 
 
 class Verb:
     """One command. ``takes`` are the kinds of its arguments (``ref``, ``model``, ``stage``, ``file`` …), the last one
-    again and again when it ends with ``*``; ``options`` are its own options by their long names.
+    again and again when it ends with ``*``; ``options`` are its own options by their long names. ``indexed`` ones may
+    be answered from the index; ``home`` is the module of the command, if it is not that of its room.
     """
 
-    def __init__(self, room: str, summary: str, takes: str = "", options: str = "", *, writes: bool = False) -> None:
-        self.room, self.summary, self.writes = room, summary, writes
+    def __init__(
+        self,
+        room: str,
+        summary: str,
+        takes: str = "",
+        options: str = "",
+        *,
+        writes: bool = False,
+        indexed: bool = False,
+        home: str = "",
+    ) -> None:
+        self.room, self.summary, self.writes, self.indexed = room, summary, writes, indexed
+        self.home = home or ROOMS[room]
         self.takes = tuple(takes.split())
         self.options = tuple(f"--{name}" for name in options.split())
 
     @property
     def all_options(self) -> tuple[str, ...]:
-        return self.options + (WRITING if self.writes else ()) + COMMON
+        return self.options + (WRITING if self.writes else ()) + (INDEXED if self.indexed else ()) + COMMON
 
 
 _REGISTER = "param metric tag annotate params-file metrics-file message stage alias as if-changed link move"  # what is said of it
 
 VERBS = {
     "init": Verb("begin", "Make a folder a registry.", "dir", "shared stages"),
-    "info": Verb("begin", "Show what is in the registry, and how healthy it is."),
+    "info": Verb("begin", "Show what is in the registry, and how healthy it is.", indexed=True),
     "register": Verb("put in", "Store files as the next version of a model.", "model file*", _REGISTER, writes=True),
-    "list": Verb("find", "List the models.", "", ""),
-    "versions": Verb("find", "List the versions of a model.", "model", "all limit"),
-    "show": Verb("find", "Show a version, or a model, with all that is known of it.", "ref", ""),
-    "path": Verb("take out", "Print where a version lies, to be used in place.", "ref text", "verify"),
+    "list": Verb("find", "List the models.", "", "stage where as-of", indexed=True),
+    "versions": Verb(
+        "find",
+        "List the versions of a model.",
+        "model",
+        "all where stage alias tag sort columns limit as-of",
+        indexed=True,
+        home="select",
+    ),
+    "search": Verb(
+        "find",
+        "List the versions, of all models, that a query selects.",
+        "text",
+        "all stage alias tag sort columns limit",
+        indexed=True,
+        home="select",
+    ),
+    "show": Verb("find", "Show a version, or a model, with all that is known of it.", "ref", "as-of", indexed=True),
+    "find": Verb("find", "Say which versions hold a file.", "file*", "", indexed=True),
+    "diff": Verb("compare", "Show what differs between two versions.", "ref ref", "exit-code"),
+    "compare": Verb(
+        "compare",
+        "Show versions of a model side by side.",
+        "model@ selector*",
+        "all-rows limit all where lower higher csv",
+        indexed=True,
+    ),
+    "path": Verb(
+        "take out", "Print where a version lies, to be used in place.", "ref text", "verify as-of", indexed=True
+    ),
     "fetch": Verb("take out", "Copy a version to a folder, every byte checked.", "ref", "output force"),
     "cat": Verb("take out", "Write one file of a version to standard output.", "ref text"),
     "tag": Verb("describe", "Set or remove tags of a version.", "ref text*", "remove dry-run", writes=True),
@@ -82,18 +139,11 @@ VERBS = {
     "completion": Verb("shell", "Print the completion script of a shell.", "shell"),
 }
 
-#: The module of ``registry_cli.cli`` that holds the commands of a room.
-ROOMS = {
-    "begin": "begin",
-    "put in": "put",
-    "find": "find",
-    "take out": "take",
-    "describe": "describe",
-    "lifecycle": "lifecycle",
-    "look back": "look_back",
-    "trust": "trust",
-    "shell": "shell",
-}
+
+def code_of(verb: str, code: int) -> str:
+    """What an exit code of a verb means."""
+    return OWN_CODES.get((verb, code), EXIT_CODES[code])
+
 
 SHELLS = ("bash", "zsh", "fish")
 

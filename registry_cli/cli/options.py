@@ -25,6 +25,14 @@ Expect = Annotated[
     str | None,
     typer.Option("--expect", metavar="VERSION|none", help="Do it only if it points there now; otherwise exit 4."),
 ]
+Where = Annotated[
+    str | None, typer.Option("--where", "-w", metavar="EXPR", help="Only what fits: 'metrics.auc >= 0.9'.")
+]
+Limit = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most N.")]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="TIME", help="As it was at 2026-03-03, 2026-03-03T10:00 or '7d ago'."),
+]
 NoVerify = Annotated[bool, typer.Option("--no-verify", help="Compare sizes only, not the sha256 of each file.")]
 Force = Annotated[bool, typer.Option("--force", help="Also what a rollback would go to; needs a --reason.")]
 

@@ -62,12 +62,12 @@ def _stop_no_more(number: int, _: object) -> None:
     """Not SIG_IGN: Python complains aloud when a signal that has come already is ignored after all."""
 
 
-def write(text: str) -> None:
+def write(text: str, end: str = "\n") -> None:
     """A line of the result, on standard output."""
     if sys.stdout is None:
         raise OutputLost(OSError(errno.EBADF, "standard output is closed"))
     try:
-        sys.stdout.write(f"{text}\n")
+        sys.stdout.write(text + end)
     except OSError as error:
         raise OutputLost(error) from None
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from ..errors import InvalidInput
+from ..errors import Damaged, InvalidInput, RegistryError
 from .process import is_terminal, settle, write
 from .text import safe
 
@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from ..progress import Progress
     from ..registry import Registry
     from ..verbs.reading import RegistryReader
+
+Item = TypeVar("Item")
+
+
+class Table(NamedTuple):
+    """What a person sees: cells under columns, or a ``text`` instead."""
+
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    text: str | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,9 +40,29 @@ class Output:
     data: dict[str, Any]
     refs: Iterable[str] = ()
     columns: Sequence[str] = ()
-    rows: Sequence[Sequence[Any]] = ()
+    rows: Iterable[Sequence[Any]] = ()
     shown: Sequence[Sequence[str]] | None = None
     text: str | None = None
+
+    def table(self) -> Table:
+        shown = self.shown if self.shown is not None else [[plain_cell(cell) for cell in row] for row in self.rows]
+        return Table(self.columns, shown, self.text)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Listed(Generic[Item]):
+    """A list, however long: each item is made into the one form that is asked for, and let go of.
+
+    ``shape`` makes it JSON, ``refs`` what ``-q`` prints, ``row`` a line for a pipe; ``draw`` makes all of them a
+    table for a person.
+    """
+
+    kind: str
+    items: Iterable[Item]
+    shape: Callable[[Item], dict[str, Any]]
+    refs: Callable[[Item], str]
+    row: Callable[[Item], Sequence[Any]]
+    draw: Callable[[list[Item]], Table]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -47,18 +77,22 @@ class Session:
     no_input: bool = False
     lock_timeout: float = 30.0
     request_id: str | None = None
+    no_index: bool = False
     writes: bool = False
 
     def reader(self) -> RegistryReader:
         """The registry, for reading only: nothing that writes is imported."""
-        from ..verbs.reading import HOME_VARIABLE, RegistryReader, find_root
+        from ..verbs.opened import HOME_VARIABLE, cache_folder, find_root
+        from ..verbs.reading import RegistryReader
 
-        return RegistryReader(find_root(self.root, os.environ.get(HOME_VARIABLE)))
+        root = find_root(self.root, os.environ.get(HOME_VARIABLE))
+        cache = None if self.no_index else cache_folder(os.environ)
+        return RegistryReader(root, cache=cache, progress=self.progress("reading versions", unit="versions"))
 
     def registry(self) -> Registry:
         """The registry, for writing."""
         from ..registry import Registry
-        from ..verbs.reading import HOME_VARIABLE, find_root
+        from ..verbs.opened import HOME_VARIABLE, find_root
 
         root = find_root(self.root, os.environ.get(HOME_VARIABLE))
         return Registry(root, lock_timeout=self.lock_timeout, on_wait=self.say)
@@ -67,6 +101,11 @@ class Session:
     def plain(self) -> bool:
         """Whether results go to a pipe or a file rather than to a person."""
         return not is_terminal(sys.stdout)
+
+    @property
+    def watched(self) -> bool:
+        """Whether a person looks at the result, and no other form of it was asked for."""
+        return not (self.plain or self.as_json or self.quiet)
 
     def say(self, text: str) -> None:
         """One line for the person, on standard error; silent with ``-q`` and ``--json``."""
@@ -77,6 +116,10 @@ class Session:
         """One line that must be seen, whatever was asked for."""
         print(f"warning: {safe(text)}", file=sys.stderr)
 
+    def damage(self) -> Damage:
+        """A collector of what can't be read, for a list that goes on without it."""
+        return Damage(self)
+
     def show(self, output: Output) -> None:
         """Print the result: JSON, references only, a table for a person, or tab-separated lines."""
         if self.writes:
@@ -84,32 +127,56 @@ class Session:
         if self.as_json:
             write(json.dumps(output.data, ensure_ascii=True, indent=None if self.plain else 2))
         elif self.quiet:
-            for ref in output.refs:
-                write(safe(ref))
+            _write_each(safe(ref) for ref in output.refs)
         elif self.plain:
-            for row in output.rows:
-                write("\t".join(_plain(cell) for cell in row))
-        elif output.text is not None:
-            if output.text:
-                write(output.text)
+            _write_each("\t".join(map(plain_cell, row)) for row in output.rows)
         else:
-            self._table(output)
+            self._draw(output.table())
 
-    def _table(self, output: Output) -> None:
-        from .tables import draw
+    def list(self, listed: Listed[Item]) -> None:
+        """Print a list in the form that was asked for, item by item."""
+        if self.as_json:
+            self._stream(listed)
+        elif self.quiet:
+            _write_each(safe(listed.refs(item)) for item in listed.items)
+        elif self.plain:
+            _write_each("\t".join(map(plain_cell, listed.row(item))) for item in listed.items)
+        else:
+            self._draw(listed.draw(list(listed.items)))
 
-        shown = output.shown if output.shown is not None else [[_plain(cell) for cell in row] for row in output.rows]
-        draw(output.columns, shown, no_color=self.no_color)
+    def _stream(self, listed: Listed[Item]) -> None:
+        """One JSON document, on one line in a pipe, whose items come one by one."""
+        from .shapes import items
 
-    def progress(self, what: str) -> Progress:
-        """A bar on standard error for work that takes over half a second, if a person watches."""
+        empty = json.dumps(items(listed.kind, []), indent=None if self.plain else 2)
+        start, end = empty.rsplit("[]", 1)
+        separator, before, after = (", ", "", "") if self.plain else (",\n", "\n", "\n  ")
+        write(f"{start}[", end=before)
+        for at, item in enumerate(listed.items):
+            text = json.dumps(listed.shape(item), indent=None if self.plain else 2)
+            write((separator if at else "") + (text if self.plain else _indented(text)), end="")
+        write(f"{after}]{end}")
+
+    def _draw(self, table: Table) -> None:
+        if table.text is None:
+            from .tables import draw
+
+            draw(table.columns, table.rows, no_color=self.no_color)
+        elif table.text:
+            write(table.text)
+
+    def progress(self, what: str, unit: str = "") -> Progress:
+        """A bar on standard error for work that takes over half a second, if a person watches.
+
+        It counts bytes, or whatever ``unit`` says.
+        """
         from ..progress import SILENT
 
         if self.quiet or self.as_json or not is_terminal(sys.stderr) or os.environ.get("TERM") == "dumb":
             return SILENT
         from .bar import Bar
 
-        return Bar(what, no_color=self.no_color)
+        return Bar(what, unit, no_color=self.no_color)
 
     def confirm(self, question: str) -> None:
         """Ask for a yes. Without a terminal, or with ``--no-input``, nothing is asked: say ``--yes``."""
@@ -120,7 +187,41 @@ class Session:
             raise InvalidInput("nothing was changed", "answer y, or add --yes")
 
 
-def _plain(cell: Any) -> str:
+class Damage:
+    """Told of documents that can't be read: each is a warning, and the command fails in the end, its result shown."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._found: list[RegistryError] = []
+
+    def __call__(self, error: RegistryError) -> None:
+        if error.message in (known.message for known in self._found):
+            return
+        self._found.append(error)
+
+    def end(self) -> None:
+        """Raise :class:`Damaged` if there was any."""
+        if not self._found:
+            return
+        *others, last = self._found
+        for error in others:
+            if not self._session.as_json:
+                self._session.warn(error.message)
+        total = len(self._found)
+        words = f"{total} documents can't be read, the last: {last.message}" if others else last.message
+        raise Damaged(words, last.hint)
+
+
+def _write_each(lines: Iterable[str]) -> None:
+    for line in lines:
+        write(line)
+
+
+def _indented(text: str) -> str:
+    return "    " + text.replace("\n", "\n    ")
+
+
+def plain_cell(cell: Any) -> str:
     """A value for a pipe: one line, no tab, the empty text for nothing."""
     if cell is None:
         return ""

@@ -8,8 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..lifecycle.compare import Comparison, Diff, Difference, FileDifference, MetricDifference, Row, StoredFile
     from ..outcomes import Changed, Finding, Freed, Moved, Problem, Registered, Verification
     from ..records import Event, FileEntry, JournalEntry, ModelRecord, RegistryRecord, VersionRecord
+    from ..verbs.finding import Known
 
 SCHEMA = 1
 
@@ -132,6 +136,15 @@ def entry(record: JournalEntry) -> dict[str, Any]:
     }
 
 
+def known(record: Known) -> dict[str, Any]:
+    return {
+        "file": record.file,
+        "sha256": record.digest,
+        "path": record.path or None,
+        "version": version(record.version) if record.version else None,
+    }
+
+
 def problem(record: Problem) -> dict[str, Any]:
     return {
         "code": record.code,
@@ -159,3 +172,59 @@ def finding(record: Finding) -> dict[str, Any]:
 
 def freed(record: Freed) -> dict[str, Any]:
     return {"what": record.what, "path": record.path, "size": record.size}
+
+
+def diff(record: Diff) -> dict[str, Any]:
+    return {
+        "before": record.before.ref,
+        "after": record.after.ref,
+        "equal": record.equal,
+        "params": [difference(each) for each in record.params],
+        "metrics": [metric_difference(each) for each in record.metrics],
+        "tags": [difference(each) for each in record.tags],
+        "annotations": [difference(each) for each in record.annotations],
+        "message": [difference(each) for each in record.message],
+        "lineage": [difference(each) for each in record.lineage],
+        "packages": [difference(each) for each in record.packages],
+        "files": [file_difference(each) for each in record.files],
+    }
+
+
+def difference(record: Difference) -> dict[str, Any]:
+    return {"name": record.name, "change": record.change, "before": record.before, "after": record.after}
+
+
+def metric_difference(record: MetricDifference) -> dict[str, Any]:
+    return {**difference(record), "delta": record.delta, "percent": record.percent}
+
+
+def file_difference(record: FileDifference) -> dict[str, Any]:
+    return {
+        "path": record.name,
+        "change": record.change,
+        "before": stored_file(record.before) if record.before else None,
+        "after": stored_file(record.after) if record.after else None,
+    }
+
+
+def stored_file(record: StoredFile) -> dict[str, Any]:
+    return {"sha256": record.sha256, "size": record.size}
+
+
+def comparison(record: Comparison) -> dict[str, Any]:
+    return {
+        "model": record.model or None,
+        "versions": list(record.refs),
+        "rows": [comparison_row(row, record.refs) for row in record.rows],
+    }
+
+
+def comparison_row(record: Row, refs: Sequence[str]) -> dict[str, Any]:
+    return {
+        "section": record.section,
+        "name": record.name,
+        "differs": record.differs,
+        "values": list(record.values),
+        "best": [refs[at] for at in record.best],
+        "lower": record.lower,
+    }

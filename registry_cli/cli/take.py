@@ -10,7 +10,7 @@ from ..errors import InvalidInput
 from ..names import Reference
 from . import process, shapes
 from .command import command
-from .options import Ref
+from .options import AsOf, Ref
 from .session import Output, Session
 from .text import plural, size
 
@@ -31,12 +31,15 @@ def path(
     ref: Ref,
     file: File = None,
     verify: Annotated[bool, typer.Option("--verify", help="Compare the sha256 of every file first.")] = False,
+    as_of: AsOf = None,
 ) -> None:
     """The folder of the files, or one file in it, to be used in place. Count and sizes are compared with what was
     stored before anything is printed, so that `$(registry path …)` is empty when something is wrong.
     """
     registry = cx.reader()
     reference = Reference.parse(ref)
+    if as_of is not None:
+        reference = Reference.parse(registry.version(reference, as_of=as_of).ref)
     if verify:
         reference = Reference.parse(registry.check(reference).ref)
     where = str(registry.path(reference, file))

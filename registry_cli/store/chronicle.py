@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from ..errors import Damaged
+from ..lifecycle.replay import Past, replay
 from ..lifecycle.stages import Chain, chain
 from ..records import Event, JournalEntry, StageTable
 from . import journal, reader
@@ -54,6 +55,12 @@ def chains(paths: ModelLayout, stages: tuple[str, ...]) -> dict[str, Chain]:
     """What each of ``stages`` held, from the first move to the newest."""
     events = list(_moves(paths))
     return {stage: chain(events, stage) for stage in stages}
+
+
+def past(paths: ModelLayout, until: str) -> Past | None:
+    """The model as it was at a time; None when it had no history yet."""
+    lines = journal.oldest_first(paths.history)
+    return replay([*lines, *_ahead(paths, journal.last_entry(paths.history))], until)
 
 
 def _moves(paths: ModelLayout) -> Iterator[Event]:

@@ -11,7 +11,7 @@ from .. import names
 from ..errors import Damaged, InvalidInput, Refused
 from ..numbers import Numbers
 from ..records import Event, StageTable, VersionRecord
-from . import documents, files, layout
+from . import files, layout
 from .modes import SHARED
 
 DEFAULT_STAGES = ("development", "staging", "production")
@@ -39,8 +39,10 @@ class Redo:
 
 def load(path: Path, what: str) -> dict[str, Any]:
     """A document of the store, its format checked. FileNotFoundError if it isn't there."""
+    from . import documents  # and with it YAML, which an answer from the index does without
+
     try:
-        document = documents.loads_mapping(files.read(path, documents.STORE_LIMIT, what), what)
+        document = documents.loads_mapping(files.read(path, files.DOCUMENT_LIMIT, what), what)
     except InvalidInput as error:
         raise Damaged(str(error), "registry verify tells more") from None
     check_format(document, what)

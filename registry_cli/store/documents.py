@@ -15,10 +15,10 @@ from typing import Any
 import yaml
 
 from ..errors import InvalidInput
+from .files import DOCUMENT_LIMIT
 
-#: The largest document that is parsed: what people hand in, and what the store itself keeps.
+#: The largest document that people may hand in, in bytes.
 INPUT_LIMIT = 1 << 20
-STORE_LIMIT = 64 << 20
 DEPTH_LIMIT = 32
 
 _Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -30,6 +30,7 @@ _LITERALS = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+_NUMERIC = frozenset("+-.0123456789")
 _LONGEST_INT = 100
 
 
@@ -49,61 +50,65 @@ class _Builder:
         if parser.check_event(yaml.StreamEndEvent):
             return None
         parser.get_event()  # the start of the document
-        value = self._value(0)
+        value = self._value(parser.get_event(), 0)
         parser.get_event()  # the end of the document
         if not parser.check_event(yaml.StreamEndEvent):
             raise self.fail("more than one document", parser.get_event())
         return value
 
-    def _value(self, depth: int) -> Any:
-        event = self._parser.get_event()
-        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+    def _value(self, event: Any, depth: int) -> Any:
+        """The value that begins with ``event``. Called for every word of every document: types are compared by identity."""
+        kind = type(event)
+        if kind is yaml.AliasEvent or event.anchor is not None:
             raise self.fail("anchors and aliases are not allowed", event)
-        if isinstance(event, yaml.ScalarEvent):
+        if kind is yaml.ScalarEvent:
             return self._scalar(event)
         if event.tag is not None and event.tag != "!":
             raise self.fail(f"the tag {event.tag} is not allowed", event)
         if depth >= DEPTH_LIMIT:
             raise self.fail(f"nested deeper than {DEPTH_LIMIT} levels", event)
-        if isinstance(event, yaml.MappingStartEvent):
-            return self._mapping(depth + 1)
-        return self._sequence(depth + 1)
+        return self._mapping(depth + 1) if kind is yaml.MappingStartEvent else self._sequence(depth + 1)
 
     def _mapping(self, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        lines: dict[str, int] = {}
-        while not self._parser.check_event(yaml.MappingEndEvent):
-            event = self._parser.peek_event()
-            if not isinstance(event, yaml.ScalarEvent):
+        keys: dict[str, Any] = {}
+        get = self._parser.get_event
+        while type(event := get()) is not yaml.MappingEndEvent:
+            if type(event) is not yaml.ScalarEvent:
                 raise self.fail("a key must be plain text", event)
-            value = self._value(depth)
             name = event.value
-            if value == "<<" and event.implicit[0]:
-                raise self.fail("merge keys are not allowed", event)
+            if event.tag is not None or event.anchor is not None or not name.isascii() or name == "<<" or "\0" in name:
+                self._check_key(event)
             if name in found:
-                raise self.fail(f"'{name[:60]}' stands here again, first in line {lines[name]}", event)
-            lines[name] = _line(event)
-            found[name] = self._value(depth)
-        self._parser.get_event()
+                raise self.fail(f"'{name[:60]}' stands here again, first in line {_line(keys[name])}", event)
+            keys[name] = event
+            found[name] = self._value(get(), depth)
         return found
+
+    def _check_key(self, event: Any) -> None:
+        self._value(event, 0)
+        if event.value == "<<" and event.implicit[0]:
+            raise self.fail("merge keys are not allowed", event)
 
     def _sequence(self, depth: int) -> list[Any]:
         found: list[Any] = []
-        while not self._parser.check_event(yaml.SequenceEndEvent):
-            found.append(self._value(depth))
-        self._parser.get_event()
+        while type(event := self._parser.get_event()) is not yaml.SequenceEndEvent:
+            found.append(self._value(event, depth))
         return found
 
     def _scalar(self, event: Any) -> Any:
         text: str = event.value
-        if event.tag is not None and event.tag != "!":
-            raise self.fail(f"the tag {event.tag} is not allowed", event)
+        tag = event.tag
+        if tag is not None and tag != "!":
+            raise self.fail(f"the tag {tag} is not allowed", event)
         if "\0" in text or (not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)):
             raise self.fail("a NUL character or a lone surrogate", event)
-        if not event.implicit[0] or event.tag == "!":
+        if not event.implicit[0] or tag == "!":
             return text
         if text in _LITERALS:
             return _LITERALS[text]
+        if text[0] not in _NUMERIC:
+            return text
         if _INT.match(text):
             if len(text) > _LONGEST_INT:
                 raise self.fail(f"a whole number of {len(text):,} digits", event)
@@ -127,7 +132,7 @@ def _line_of(error: yaml.YAMLError, data: bytes) -> int:
     return text.count("\n") + 1
 
 
-def loads(data: bytes, name: str, *, limit: int = STORE_LIMIT) -> Any:
+def loads(data: bytes, name: str, *, limit: int = DOCUMENT_LIMIT) -> Any:
     """The value of one YAML document. ``name`` is what error messages call it.
 
     Raises :class:`InvalidInput` with the line for whatever is not allowed or not YAML.
@@ -146,7 +151,7 @@ def loads(data: bytes, name: str, *, limit: int = STORE_LIMIT) -> Any:
         raise InvalidInput(f"{name}: {error}") from None
 
 
-def loads_mapping(data: bytes, name: str, *, limit: int = STORE_LIMIT) -> dict[str, Any]:
+def loads_mapping(data: bytes, name: str, *, limit: int = DOCUMENT_LIMIT) -> dict[str, Any]:
     """As :func:`loads`, for a document that must be a mapping."""
     value = loads(data, name, limit=limit)
     if not isinstance(value, dict):
@@ -159,6 +164,6 @@ def dumps(document: Mapping[str, Any]) -> bytes:
     from . import dumping  # readers never need it
 
     data = dumping.dumps(document)
-    if len(data) > STORE_LIMIT:  # it could not be read again: that must fail before anything is committed
-        raise InvalidInput(f"a document of {len(data):,} bytes", f"{STORE_LIMIT:,} is the most")
+    if len(data) > DOCUMENT_LIMIT:  # it could not be read again: that must fail before anything is committed
+        raise InvalidInput(f"a document of {len(data):,} bytes", f"{DOCUMENT_LIMIT:,} is the most")
     return data

@@ -17,6 +17,8 @@ from ..errors import Damaged, NotFound
 from . import layout
 
 BLOCK = 1 << 20
+#: The largest document that the store keeps, in bytes.
+DOCUMENT_LIMIT = 64 << 20
 
 #: What a file system without hard links answers to ``link``.
 NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..records import Event, JournalEntry
-from . import documents, files
+from . import files
 from .layout import ModelLayout
 
 GENESIS = "0" * 64
@@ -80,7 +80,7 @@ def seal_of(paths: ModelLayout, event: Event) -> str:
     """
     path = paths.document_of(event.action, event.version)
     try:
-        return hashlib.sha256(files.read(path, documents.STORE_LIMIT, path.name)).hexdigest() if path else ""
+        return hashlib.sha256(files.read(path, files.DOCUMENT_LIMIT, path.name)).hexdigest() if path else ""
     except FileNotFoundError:
         return ""
 

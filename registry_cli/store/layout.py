@@ -17,6 +17,8 @@ LOCK = ".lock"
 VERSION = "version.yaml"
 MANIFEST = "manifest-sha256.txt"
 FILES = "files"
+VERSIONS = "versions"
+ANNOTATIONS = "annotations"
 TEMPORARY = ".tmp-"
 TRASH = ".trash-"
 CLAIM = ".stages-"
@@ -80,7 +82,7 @@ class ModelLayout:
 
     @property
     def versions(self) -> Path:
-        return self.root / "versions"
+        return self.root / VERSIONS
 
     @property
     def blobs(self) -> Path:
@@ -92,7 +94,7 @@ class ModelLayout:
 
     @property
     def annotations(self) -> Path:
-        return self.root / "annotations"
+        return self.root / ANNOTATIONS
 
     @property
     def tombstones(self) -> Path:

@@ -12,12 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .. import names
 from ..errors import Damaged, InvalidInput, NotFound
 from ..lifecycle import stages as rules
 from ..names import Selector
 from ..records import Event, FileEntry, ModelRecord, StageTable, VersionRecord
-from . import codec, files, journal, layout, manifest
+from . import codec, files, journal, layout, manifest, marks
 from .codec import Redo, Settings
 from .layout import Layout, ModelLayout
 
@@ -50,10 +49,11 @@ class ModelReader:
         """``model.yaml``."""
         return codec.load(self.paths.model, f"{self.name}: model.yaml")
 
-    def numbers(self, table: StageTable) -> list[int]:
-        """The numbers of all versions that are not deleted, in order."""
+    def numbers(self, table: StageTable, highest: int | None = None) -> list[int]:
+        """The numbers of all versions that are not deleted, in order, up to ``highest``."""
         found = (layout.version_of(name) for name in files.list_folder(self.paths.versions))
-        return sorted(number for number in found if number is not None and number not in table.deleted)
+        numbers = sorted(number for number in found if number is not None and number not in table.deleted)
+        return numbers if highest is None else [number for number in numbers if number <= highest]
 
     def latest(self, table: StageTable) -> int | None:
         """The highest version that is not archived; None if there is none."""
@@ -177,10 +177,10 @@ class ModelReader:
                 f"registry verify {record.model} tells which; do not use it",
             )
 
-    def record(self) -> ModelRecord:
-        """The model as one row."""
-        document, table = self.document(), self.state().table
-        numbers = self.numbers(table)
+    def record(self, state: State | None = None, highest: int | None = None) -> ModelRecord:
+        """The model as one row, of versions up to ``highest``."""
+        document, table = self.document(), (state or self.state()).table
+        numbers = self.numbers(table, highest)
         in_use = [number for number in numbers if number not in table.archived]
         return ModelRecord(
             name=self.name,
@@ -270,29 +270,7 @@ def is_model(paths: ModelLayout) -> bool:
 
 def model_names(root: Layout) -> Iterator[str]:
     """The names of all models, in order; a folder without a ``model.yaml`` is a group, and looked into."""
-    for name in sorted(files.list_folder(root.models)):
-        for paths in _below(root, name):
-            yield paths.name
-
-
-def _below(root: Layout, name: str) -> Iterator[ModelLayout]:
-    paths = root.model(name)
-    if not is_name(name) or paths.root.is_symlink() or not paths.root.is_dir():
-        return
-    if files.exists(paths.model):
-        yield paths
-        return
-    for child in sorted(files.list_folder(paths.root)):
-        inner = root.model(f"{name}/{child}")
-        if is_name(inner.name) and not inner.root.is_symlink() and files.exists(inner.model):
-            yield inner
-
-
-def is_name(text: str) -> bool:
-    try:
-        return bool(names.model_name(text))
-    except InvalidInput:
-        return False
+    return (name for name, _ in marks.models(str(root.models)))
 
 
 def open_settings(root: Layout) -> Settings:

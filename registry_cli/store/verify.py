@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .. import names
 from ..errors import RegistryError, explain
 from ..outcomes import Problem, Verification
 from ..progress import Progress
@@ -62,7 +63,7 @@ def lost_models(root: Layout) -> Iterator[str]:
         folder = root.model(name).root
         inside = sorted(files.list_folder(folder)) if folder.is_dir() and not folder.is_symlink() else []
         for paths in (root.model(name), *(root.model(f"{name}/{child}") for child in inside)):
-            if not reader.is_name(paths.name) or paths.versions.is_symlink() or not paths.versions.is_dir():
+            if not names.is_model_name(paths.name) or paths.versions.is_symlink() or not paths.versions.is_dir():
                 continue
             held = any(layout.version_of(each) for each in files.list_folder(paths.versions))
             if held and not files.exists(paths.model):

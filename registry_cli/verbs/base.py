@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from .. import names, values
@@ -17,21 +17,10 @@ from ..store.layout import FORMAT, ModelLayout
 from ..store.modes import Modes
 from ..store.reader import ModelReader
 from ..store.writer import Writer
+from .clock import stamp, utc_now
 from .reading import RegistryReader
 
 LOCK_TIMEOUT = 30.0
-
-
-def utc_now() -> datetime:
-    """The clock, in UTC."""
-    return datetime.now(timezone.utc)
-
-
-def stamp(moment: datetime) -> str:
-    """A moment as every document writes it: ``2026-11-23T10:00:00.000Z``. A time without zone is taken for UTC."""
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def account() -> str:
@@ -55,8 +44,9 @@ class RegistryBase(RegistryReader):
         now: Callable[[], datetime] = utc_now,
         lock_timeout: float = LOCK_TIMEOUT,
         on_wait: Callable[[str], None] = lambda _: None,
+        **options: Any,
     ) -> None:
-        super().__init__(root)
+        super().__init__(root, **options)
         self._author = values.line(author, "author") if author is not None else account()
         self._now = now
         self._lock_timeout = lock_timeout

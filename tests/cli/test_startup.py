@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -71,10 +73,31 @@ def test_one_tab_imports_next_to_nothing(line: str, still: Site) -> None:
 def test_reading_imports_nothing_that_writes(words: tuple[str, ...], still: Site) -> None:
     found = imported(*words, site=still)
     for module in (
-        "rich", "filelock", "asyncio", "sqlite3", "registry_cli.store.writer", "registry_cli.store.ingest",
+        "rich", "filelock", "asyncio", "registry_cli.store.writer", "registry_cli.store.ingest",
         "registry_cli.store.locking", "registry_cli.store.dumping", "registry_cli.registry",
         "registry_cli.cli.lifecycle", "registry_cli.cli.tables",
     ):  # fmt: skip
         assert module not in found, module
     if words[0] == "path":
         assert "typer" not in found
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("list",), ("list", "--stage", "production"), ("versions", "churn"), ("show", "churn@1"), ("path", "churn@1"),
+        ("search", "metrics.auc > 0.5"), ("versions", "churn", "--where", "age < 1y", "--sort", "metrics.auc"),
+    ],
+)  # fmt: skip
+def test_an_answer_of_the_index_does_without_yaml(words: tuple[str, ...], still: Site, tmp_path: Path) -> None:
+    """Nor does it import what only a person at a terminal, or a writer, needs."""
+    cache = {"REGISTRY_CACHE": str(tmp_path / "cache")}
+    old = time.time() + 3
+    while time.time() < old:  # what changed a moment ago is read again
+        time.sleep(0.1)
+    imported("search", site=still, **cache)
+    imported("search", site=still, **cache)
+    found = imported(*words, site=still, **cache)
+    assert "sqlite3" in found
+    for module in ("yaml", "rich", "filelock", "registry_cli.store.documents", "registry_cli.store.index_writer"):
+        assert module not in found, module

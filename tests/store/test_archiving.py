@@ -22,8 +22,8 @@ def five(reg: Registry, make_file: Make) -> Registry:
     return reg
 
 
-def numbers(registry: Registry, **options: bool) -> list[int]:
-    return [version.number for version in registry.versions("churn", **options)]
+def numbers(registry: Registry, *, archived: bool = False) -> list[int]:
+    return [version.number for version in registry.versions("churn", archived=archived)]
 
 
 def test_the_archived_are_hidden_and_come_back(five: Registry) -> None:

@@ -1,0 +1,295 @@
+"""What differs: two versions as a diff, several side by side. Pure rules over records."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ..errors import InvalidInput
+from ..names import Reference, Selector, version_number
+from ..records import VersionRecord
+from ..values import flatten
+
+#: What is compared side by side.
+SECTIONS = ("params", "metrics", "tags")
+#: A sparkline has so many heights.
+HEIGHTS = 8
+
+_LOWER = frozenset(
+    ("loss", "error", "rmse", "mae", "mse", "logloss", "latency", "ms", "perplexity", "wer", "cer", "brier")
+)
+_LOWER_ENDS = ("loss", "error", "mse")
+_NEGATED = frozenset({"neg", "negative"})
+_WORD = re.compile(r"[a-z0-9]+")
+_NAMED = 10
+_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that two versions don't have in common: its name, and its value in each; None where it is absent."""
+
+    name: str
+    before: Any
+    after: Any
+
+    @property
+    def change(self) -> str:
+        """``added``, ``removed`` or ``changed``."""
+        return "added" if self.before is None else "removed" if self.after is None else "changed"
+
+    @property
+    def delta(self) -> float | None:
+        """By how much it grew; None where that can't be said."""
+        return None
+
+
+@dataclass(frozen=True)
+class MetricDifference(Difference):
+    """A metric that differs."""
+
+    @property
+    def delta(self) -> float | None:
+        """``after - before``; None when one of them is absent, or the difference is beyond what a float can say."""
+        return None if self.before is None or self.after is None else _finite(self.after - self.before)
+
+    @property
+    def percent(self) -> float | None:
+        """``delta`` in percent of the size of ``before``, with the sign of ``delta``; None when ``before`` is 0."""
+        return None if self.delta is None or not self.before else _finite(self.delta / abs(self.before) * 100)
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """The content of a file: its sha256, and its size in bytes."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class FileDifference(Difference):
+    """A file that differs: ``name`` is its path, ``before`` and ``after`` are a :class:`StoredFile`."""
+
+    @property
+    def delta(self) -> int | None:
+        """By how many bytes it grew; None when it is in one of the two only."""
+        return None if self.before is None or self.after is None else self.after.size - self.before.size
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What differs from one version to another, each section sorted by name.
+
+    ``message`` has one entry, named so, or none. ``lineage`` has dotted names. ``packages`` are those of the two
+    environment files, if there are two.
+    """
+
+    before: VersionRecord
+    after: VersionRecord
+    params: tuple[Difference, ...] = ()
+    metrics: tuple[MetricDifference, ...] = ()
+    tags: tuple[Difference, ...] = ()
+    annotations: tuple[Difference, ...] = ()
+    message: tuple[Difference, ...] = ()
+    lineage: tuple[Difference, ...] = ()
+    packages: tuple[Difference, ...] = ()
+    files: tuple[FileDifference, ...] = ()
+
+    def sections(self) -> Iterator[tuple[str, tuple[Difference, ...]]]:
+        """The sections in which something differs."""
+        for section in ("params", "metrics", "tags", "annotations", "message", "lineage", "packages", "files"):
+            if found := getattr(self, section):
+                yield section, found
+
+    @property
+    def equal(self) -> bool:
+        """Whether nothing differs."""
+        return not any(self.sections())
+
+
+@dataclass(frozen=True)
+class Row:
+    """One param, metric or tag over several versions; a value is None where a version doesn't have it.
+
+    ``best`` are the places of the best values of a metric; none when all are equal, or fewer than two are known.
+    ``lower`` says whether lower is better; None for what is no metric. ``heights`` are those of a sparkline, from the
+    oldest version to the newest: 0 to 7, None for a missing value.
+    """
+
+    section: str
+    name: str
+    values: tuple[Any, ...]
+    best: tuple[int, ...] = ()
+    lower: bool | None = None
+    heights: tuple[int | None, ...] = ()
+
+    @property
+    def differs(self) -> bool:
+        """Whether not all versions have the same."""
+        return any(not same(self.values[0], value) for value in self.values[1:])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Versions of one model side by side: each row has a value for each of ``versions``, in their order."""
+
+    model: str
+    versions: tuple[VersionRecord, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def refs(self) -> tuple[str, ...]:
+        """The canonical references of the versions."""
+        return tuple(version.ref for version in self.versions)
+
+    def only_differing(self) -> Comparison:
+        """The same without the rows that are equal everywhere."""
+        return Comparison(self.model, self.versions, tuple(row for row in self.rows if row.differs))
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two values are equal: numbers as numbers (1 is 1.0), but neither a text nor ``true`` is a number."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other or (_is_nan(one) and _is_nan(other))
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+_D = TypeVar("_D", bound=Difference)
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any], kind: type[_D]) -> tuple[_D, ...]:
+    """What differs between two mappings, sorted by name. None is what is absent."""
+    pairs = ((name, before.get(name), after.get(name)) for name in sorted(before.keys() | after.keys()))
+    return tuple(kind(name, old, new) for name, old, new in pairs if not same(old, new))
+
+
+def diff(
+    before: VersionRecord,
+    after: VersionRecord,
+    files: tuple[FileDifference, ...] = (),
+    packages: tuple[Difference, ...] = (),
+) -> Diff:
+    """What differs between two records, with what was found in their ``files`` and in their ``packages``."""
+    return Diff(
+        before,
+        after,
+        params=differences(before.params, after.params, Difference),
+        metrics=differences(before.metrics, after.metrics, MetricDifference),
+        tags=differences(before.tags, after.tags, Difference),
+        annotations=differences(before.annotations, after.annotations, Difference),
+        message=differences({"message": before.message or None}, {"message": after.message or None}, Difference),
+        lineage=differences(_flat(before.lineage), _flat(after.lineage), Difference),
+        packages=packages,
+        files=files,
+    )
+
+
+def _flat(lineage: Mapping[str, Any]) -> dict[str, Any]:
+    """Lineage with dotted names; as it is, if one name would then stand for two things."""
+    try:
+        return flatten(lineage)
+    except InvalidInput:
+        return {str(name): value for name, value in lineage.items()}
+
+
+def packages(text: str) -> dict[str, str]:
+    """The ``name==version`` lines of a requirements file; names as PEP 503 spells them. Other lines are passed over."""
+    found = {}
+    for line in text.splitlines():  # no pattern over the whole line: it may have a million spaces
+        name, mark, rest = line.partition("==")
+        name = name.partition("[")[0].strip()
+        version = re.split(r"[\s;,#\\]", rest.lstrip("= \t"), maxsplit=1)[0]
+        if mark and version and _PACKAGE.match(name):
+            found[re.sub(r"[-_.]+", "-", name).lower()] = version
+    return found
+
+
+def beside(first: Reference, text: str, *, bare: bool = True) -> Reference:
+    """``text`` as a person names a version beside ``first``: a whole reference, or only what differs in it.
+
+    ``7``, ``v7`` and ``@production`` are of the same model; so are ``production`` and ``sha256:…``, if ``bare``. Raises
+    :class:`InvalidInput`.
+    """
+    if text.startswith("@") or version_number(text) is not None:
+        return Reference(first.model, Selector.parse(text.removeprefix("@")))
+    is_bare = text.startswith("sha256:") or not re.search("[@:/]", text)
+    if bare and is_bare and text != first.model:
+        return Reference(first.model, Selector.parse(text))
+    return Reference.parse(text)
+
+
+def compare(versions: Sequence[VersionRecord], lower: Collection[str] = (), higher: Collection[str] = ()) -> Comparison:
+    """Versions of one model side by side.
+
+    Of the metrics ``lower`` the lower value is better, of ``higher`` the higher one; of others their names decide.
+    Raises :class:`InvalidInput` for a metric that is named and that no version has, or that is in both.
+    """
+    _check_named(versions, lower, higher)
+    rows = []
+    for section in SECTIONS:
+        of_each: list[Mapping[str, Any]] = [getattr(version, section) for version in versions]
+        for name in sorted({name for values in of_each for name in values}):
+            values = tuple(each.get(name) for each in of_each)
+            if section == "metrics":
+                is_lower = name not in higher and (name in lower or looks_lower(name))
+                rows.append(_measured(name, values, versions, is_lower))
+            else:
+                rows.append(Row(section, name, values))
+    return Comparison(versions[0].model if versions else "", tuple(versions), tuple(rows))
+
+
+def _check_named(versions: Sequence[VersionRecord], lower: Collection[str], higher: Collection[str]) -> None:
+    if both := sorted(set(lower) & set(higher)):
+        raise InvalidInput(f"'{both[0]}' is said to be better both lower and higher", "say one of them")
+    measured = {name for version in versions for name in version.metrics}
+    if versions and (unknown := sorted((set(lower) | set(higher)) - measured)):
+        known = ", ".join(sorted(measured)[:_NAMED])
+        raise InvalidInput(f"no version here has a metric '{unknown[0]}'", f"there are: {known}" if known else "")
+
+
+def _measured(name: str, values: tuple[Any, ...], versions: Sequence[VersionRecord], is_lower: bool) -> Row:
+    by_age = sorted(range(len(versions)), key=lambda at: versions[at].number)
+    return Row("metrics", name, values, best(values, is_lower), is_lower, heights([values[at] for at in by_age]))
+
+
+def best(values: Sequence[float | None], lower: bool) -> tuple[int, ...]:
+    """The places of the best values; none when all are equal, or fewer than two are known."""
+    known = [value for value in values if value is not None]
+    if len(known) < 2 or min(known) == max(known):
+        return ()
+    winner = min(known) if lower else max(known)
+    return tuple(at for at, value in enumerate(values) if value is not None and value == winner)
+
+
+def looks_lower(name: str) -> bool:
+    """Whether a metric's name says that lower is better: ``val_loss``, ``rmse``, ``p95_ms``; not ``neg_rmse``."""
+    words = _WORD.findall(name.lower())
+    return not _NEGATED & set(words) and any(word in _LOWER or word.endswith(_LOWER_ENDS) for word in words)
+
+
+def heights(values: Sequence[float | None]) -> tuple[int | None, ...]:
+    """The heights of a sparkline: 0 for the lowest value, 7 for the highest, the middle when all are equal."""
+    known = [value / 4 for value in values if value is not None]  # a quarter: no difference of two can overflow
+    if not known:
+        return (None,) * len(values)
+    low, span = min(known), max(known) - min(known)
+    return tuple(
+        None if value is None else round((value / 4 - low) / span * (HEIGHTS - 1)) if span else HEIGHTS // 2 - 1
+        for value in values
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,153 @@
+"""Amounts as a person writes them: durations (``30d``), sizes (``1.5GB``), dates and times (``2026-03-03``).
+
+Everything is bounded, so that no later arithmetic overflows; whatever can't be read is :class:`InvalidInput`.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+
+from ..errors import InvalidInput
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+#: The longest duration, in days of 24 hours: 1,000 years.
+LONGEST = 365_000
+LARGEST = 2**63 - 1
+
+_AMOUNT = re.compile(r"([0-9]{1,30})(?:\.([0-9]{1,30}))?\s*([A-Za-z]*)\Z", re.ASCII)
+_SECOND = 1_000_000
+_DURATIONS = {
+    "s": _SECOND,
+    "min": 60 * _SECOND,
+    "h": 3_600 * _SECOND,
+    "d": 86_400 * _SECOND,
+    "w": 7 * 86_400 * _SECOND,
+    "y": 365 * 86_400 * _SECOND,
+}
+_LETTERS = "kmgtp"
+_SIZES = {
+    "": 1,
+    "b": 1,
+    **{f"{letter}b": 1_000**power for power, letter in enumerate(_LETTERS, 1)},
+    **{f"{letter}ib": 1_024**power for power, letter in enumerate(_LETTERS, 1)},
+}
+_MOMENT = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
+    r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,6})[0-9]{0,3})?)?"
+    r"(?:([Zz])|([+-])([0-9]{2}):?([0-9]{2}))?)?\Z",
+    re.ASCII,
+)
+
+
+def parse_duration(text: str) -> timedelta:
+    """``30d`` or ``1.5h`` as a time span; the units are s, min, h, d, w and y (365 days). At most 1,000 years."""
+    whole, fraction, unit = _amount(text, "duration", "use a number and s, min, h, d, w or y, as in 30d")
+    if unit not in _DURATIONS:
+        hint = "write 'min' for minutes" if unit in ("m", "M") else "use s, min, h, d, w or y, as in 30d"
+        raise InvalidInput(f"'{shown(text)}' is no duration", hint)
+    span = _scaled(whole, fraction, _DURATIONS[unit])
+    if span > LONGEST * _DURATIONS["d"]:
+        raise InvalidInput(f"'{shown(text)}' is too long", "1000y is the longest duration")
+    return timedelta(microseconds=span)
+
+
+def parse_size(text: str) -> int:
+    """``1GB`` (powers of 1000), ``1GiB`` (powers of 1024) or ``1000`` as bytes; fractions of a byte are dropped."""
+    hint = "use a number and B, kB, MB, GB, TB or KiB, MiB, GiB, TiB, as in 1.5GB"
+    whole, fraction, unit = _amount(text, "size", hint)
+    if unit.lower() not in _SIZES:
+        raise InvalidInput(f"'{shown(text)}' is no size", hint)
+    size = _scaled(whole, fraction, _SIZES[unit.lower()])
+    if size > LARGEST:
+        raise InvalidInput(f"'{shown(text)}' is too large for a size", f"{LARGEST} bytes is the most")
+    return size
+
+
+def parse_time(text: str, now: datetime) -> datetime:
+    """A point in time, in UTC: ``2026-03-03`` (where that day begins), an ISO time, ``7d ago``, ``now``.
+
+    ``today`` and ``yesterday`` are where these days begin. Without an offset a time is UTC.
+    """
+    now = utc(now)
+    if text == "now":
+        return now
+    if text in ("today", "yesterday"):
+        return now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=text == "yesterday")
+    before, mark, rest = text.rpartition(" ago")
+    if mark and not rest:
+        try:
+            return now - parse_duration(before.strip())
+        except OverflowError:
+            raise InvalidInput(f"'{shown(text)}' is before the year 1") from None
+    start, _ = parse_period(text)
+    return EPOCH + timedelta(microseconds=start)
+
+
+def parse_period(text: str) -> tuple[int, int]:
+    """Where the time that ``text`` names begins, and where it has ended: microseconds since 1970 in UTC.
+
+    ``2026-03-03`` is the whole day, ``2026-03-03T10:00`` the minute, ``…:07`` the second, ``…:07.25`` the hundredth.
+    """
+    match = _MOMENT.match(text)
+    start = _start(match) if match else None
+    if match is None or start is None:
+        raise InvalidInput(
+            f"'{shown(text)}' is no date or time", "use 2026-03-03, 2026-03-03T10:00 or 2026-03-03T10:00:00Z"
+        )
+    if match[4] is None:
+        return start, start + _DURATIONS["d"]
+    if match[6] is None:
+        return start, start + _DURATIONS["min"]
+    return start, start + 10 ** (6 - len(match[7] or ""))
+
+
+def epoch(text: str) -> float | None:
+    """A recorded time as seconds since 1970 in UTC, None when it can't be read."""
+    match = _MOMENT.match(text)
+    start = _start(match) if match else None
+    return None if start is None else start / _SECOND
+
+
+def seconds(moment: datetime) -> float:
+    """``moment`` as seconds since 1970 in UTC."""
+    return (utc(moment) - EPOCH).total_seconds()
+
+
+def utc(moment: datetime) -> datetime:
+    """``moment`` in UTC; one without an offset is UTC already."""
+    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
+
+
+def _start(match: re.Match[str]) -> int | None:
+    """Microseconds since 1970, None for a day or an hour that there is not (30 February, 25:00)."""
+    year, month, day, hour, minute, second = (int(match[n] or 0) for n in range(1, 7))
+    micro = int((match[7] or "").ljust(6, "0"))
+    away = timedelta()
+    if match[9]:
+        if int(match[10]) > 23 or int(match[11]) > 59:
+            return None
+        away = timedelta(hours=int(match[10]), minutes=int(match[11])) * (1 if match[9] == "+" else -1)
+    try:
+        moment = datetime(year, month, day, hour, minute, second, micro, timezone.utc) - away
+    except (ValueError, OverflowError):
+        return None
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def _amount(text: str, what: str, hint: str) -> tuple[str, str, str]:
+    match = _AMOUNT.match(text)
+    if match is None:
+        raise InvalidInput(f"'{shown(text)}' is no {what}", hint)
+    return match[1], match[2] or "", match[3]
+
+
+def _scaled(whole: str, fraction: str, unit: int) -> int:
+    """In integers, since 1.1 is no binary fraction and large sizes are to be exact."""
+    return int(whole + fraction) * unit // int(10 ** len(fraction))
+
+
+def shown(text: str) -> str:
+    """``text`` as it can stand in a one-line message: cut, and without control characters."""
+    short = text if len(text) <= 60 else f"{text[:60]}…"
+    return "".join(letter if letter.isprintable() else "�" for letter in short)

@@ -1,0 +1,210 @@
+"""The fields of a version that a query, a column or an order can name, and how each is read from a record.
+
+A field has no value (it is missing), one, or several (stages, aliases, a list in the lineage). A value is a bool, an
+int of 64 bits, a float that is not NaN, or a text; what a record holds beyond that is brought into this shape here,
+for the predicate and the index alike, so that both give the same answers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Union
+
+from ..errors import InvalidInput
+from ..values import DEPTH
+from .quantities import epoch, seconds, shown
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ..records import VersionRecord
+
+Scalar = Union[bool, int, float, str]
+
+#: What the values of a field are, as messages call it.
+TEXT, MEMBERS, NUMBER, SIZE = "text", "a set of names", "a number", "a size"
+TRUTH, TIME, AGE, DIGEST, ANY = "true or false", "a date or time", "a duration", "a digest", "a value"
+
+#: How the kinds of values are called in the index.
+KINDS: Mapping[type, str] = {bool: "b", int: "n", float: "n", str: "t"}
+
+_PLAIN = {
+    "model": TEXT,
+    "group": TEXT,
+    "version": NUMBER,
+    "stage": MEMBERS,
+    "alias": MEMBERS,
+    "archived": TRUTH,
+    "author": TEXT,
+    "created": TIME,
+    "age": AGE,
+    "size": SIZE,
+    "files": NUMBER,
+    "format": TEXT,
+    "digest": DIGEST,
+    "message": TEXT,
+}
+_KEYED = {"params": ANY, "metrics": NUMBER, "tags": TEXT, "annotations": TEXT, "lineage": ANY}
+_COLUMNS = {"group": "grp", "age": "created"} | {
+    name: name for name in _PLAIN if name not in ("group", "age", "stage", "alias", "format")
+}
+_FACTS = {"format": "lineage.format"}
+_OTHER_WORDS = {
+    "name": "model", "user": "author", "owner": "author", "by": "author", "date": "created", "time": "created",
+    "status": "stage", "state": "stage", "sha256": "digest", "hash": "digest", "comment": "message", "label": "tags",
+    "labels": "tags", "number": "version", "bytes": "size", "note": "annotations", "git": "lineage.git",
+}  # fmt: skip
+#: A quoted text, as a regular expression (with DOTALL).
+QUOTED = r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\""
+_QUOTED = re.compile(QUOTED, re.DOTALL)
+_INT_BOUND = 2**63
+
+
+class Field:
+    """One field: ``name`` as it is written without quotes, ``type`` what its values are (see the constants).
+
+    ``column`` is where the index keeps it in the table of versions, empty for a field that is kept as facts;
+    ``fact`` is its name there. ``family`` and ``key`` are the halves of a dotted name.
+    """
+
+    __slots__ = ("column", "fact", "family", "key", "name", "type")
+
+    def __init__(self, family: str, key: str = "") -> None:
+        self.family = family
+        self.key = key
+        self.name = f"{family}.{key}" if key else family
+        self.type = _KEYED[family] if key else _PLAIN[family]
+        self.column = "" if key else _COLUMNS.get(family, "")
+        self.fact = _FACTS.get(family, self.name)
+
+    def read(self, record: VersionRecord) -> tuple[Scalar, ...]:
+        """The values in the shape in which they are compared: times as seconds since 1970, age by its ``created``."""
+        if self.key:
+            mapping = getattr(record, self.family)
+            return _look_up(mapping, self.key) if self.family == "lineage" else cleaned(mapping.get(self.key))
+        return _plain(self.family, record)
+
+    def value(self, record: VersionRecord, now: datetime) -> Scalar | list[Scalar] | None:
+        """The value as a person reads it: ``created`` as it was recorded, ``age`` in seconds, sets as lists."""
+        if self.name == "created":
+            return record.created or None
+        values = self.read(record)
+        if self.type == MEMBERS or len(values) > 1:
+            return list(values)
+        if not values:
+            return None
+        return seconds(now) - float(values[0]) if self.type == AGE else values[0]
+
+
+def _plain(name: str, record: VersionRecord) -> tuple[Scalar, ...]:
+    if name == "format":
+        return tuple(text for text in _look_up(record.lineage, "format") if isinstance(text, str) and text)
+    if name in ("stage", "alias"):
+        return cleaned(list(record.stages if name == "stage" else record.aliases))
+    if name in ("created", "age"):
+        moment = epoch(record.created)
+        return () if moment is None else (moment,)
+    if name == "group":
+        return cleaned(record.model.rpartition("/")[0] or None)
+    if name == "version":
+        return (record.number,)
+    value = getattr(record, name)
+    return () if value == "" else cleaned(value)
+
+
+def cleaned(value: object) -> tuple[Scalar, ...]:
+    """A value of a record as the values it is compared by; of a list its texts and numbers, each once.
+
+    Integers beyond 64 bits become floats, since the index can't hold them. A bool in a list is left out: the index
+    could not tell it from 1 or 0 in the same list.
+    """
+    if isinstance(value, (list, tuple)):
+        each = (one for item in value if not isinstance(item, (bool, list, tuple)) for one in cleaned(item))
+        return tuple(dict.fromkeys(each))
+    if isinstance(value, bool):
+        return (value,)
+    if isinstance(value, int):
+        return (bounded(int(value)),)
+    if isinstance(value, float):
+        return () if value != value else (float(value),)  # noqa: PLR0124 - NaN is what differs from itself
+    if isinstance(value, str):
+        return (str.__str__(value) if value.isascii() else value.encode("utf-8", "replace").decode(),)
+    return ()
+
+
+def bounded(number: int) -> int | float:
+    """``number`` itself, as a float beyond 64 bits, as an infinity beyond that."""
+    if -_INT_BOUND <= number < _INT_BOUND:
+        return number
+    try:
+        return float(number)
+    except OverflowError:
+        return float("inf") if number > 0 else float("-inf")
+
+
+def _look_up(tree: Mapping[str, object], key: str, depth: int = 0) -> tuple[Scalar, ...]:
+    """What :func:`flat` gives for ``key`` first, without going through all of the tree."""
+    for name, value in tree.items() if depth <= DEPTH else ():
+        if isinstance(value, Mapping):
+            if (
+                isinstance(name, str)
+                and key.startswith(f"{name}.")
+                and (found := _look_up(value, key[len(name) + 1 :], depth + 1))
+            ):
+                return found
+        elif name == key and (found := cleaned(value)):
+            return found
+    return ()
+
+
+def flat(tree: Mapping[str, object], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, tuple[Scalar, ...]]]:
+    """All values in a nested mapping with dotted names, in order; a name may come twice, then the first counts."""
+    for name, value in tree.items() if depth <= DEPTH else ():
+        if not isinstance(name, str):
+            continue
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{name}.", depth + 1)
+        elif found := cleaned(value):
+            yield prefix + name, found
+
+
+def parse_field(text: str) -> Field:
+    """The field that ``text`` names: ``model``, ``metrics.auc``, ``params.opt.lr``, ``metrics."f1 macro"``.
+
+    Raises :class:`InvalidInput`, with the nearest name as the hint, when there is no such field.
+    """
+    family, _, key = text.strip().partition(".")
+    key = _QUOTED.sub(lambda match: unquoted(match[0]), key)
+    if family in _PLAIN and not key:
+        return Field(family)
+    if family in _KEYED and key:
+        return Field(family, key)
+    if family in _KEYED:
+        raise InvalidInput(f"'{shown(text)}' needs a name", f"write it as {family}.NAME")
+    raise InvalidInput(f"there is no field '{shown(text)}'", _suggestion(family, key))
+
+
+def _suggestion(family: str, key: str) -> str:
+    from difflib import get_close_matches
+
+    word = family[:40].lower()
+    near = [_OTHER_WORDS[word]] if word in _OTHER_WORDS else get_close_matches(word, [*_PLAIN, *_KEYED], 1)
+    if near:
+        name = near[0] if near[0] in _PLAIN else f"{near[0]}.{key or 'NAME'}"
+        return f"did you mean '{shown(name)}'?"
+    if not key and family.isidentifier():
+        name = shown(family)
+        return f"a metric is written metrics.{name}, a param params.{name}, a tag tags.{name}"
+    return f"use {', '.join(_PLAIN)}, or one of {', '.join(f'{name}.NAME' for name in _KEYED)}"
+
+
+def unquoted(text: str) -> str:
+    r"""A quoted text without its quotes: ``''`` and ``\'`` are a quote, ``\\`` a backslash; any other stays."""
+    mark = text[0]
+    return re.sub(rf"\\([\\{mark}])|{mark}({mark})", lambda match: match[1] or match[2], text[1:-1])
+
+
+def value(record: VersionRecord, field_text: str, now: datetime) -> Scalar | list[Scalar] | None:
+    """The value of one field by its name, as :meth:`Field.value`; :class:`InvalidInput` for no such field."""
+    return parse_field(field_text).value(record, now)

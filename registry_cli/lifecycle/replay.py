@@ -1,0 +1,70 @@
+"""The past: what the stage table of a model was, told from the events that led to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ..numbers import Numbers
+from ..records import Event, JournalEntry, StageTable
+
+
+class Past(NamedTuple):
+    """A model as it was: its stage table, and the highest number that had been given to a version."""
+
+    table: StageTable
+    highest: int
+
+    def latest(self) -> int | None:
+        """The highest version that was neither archived nor deleted."""
+        gone = self.table.archived | self.table.deleted
+        return next((number for number in range(self.highest, 0, -1) if number not in gone), None)
+
+
+def replay(entries: Iterable[JournalEntry], until: str) -> Past | None:
+    """The model as it was at ``until`` (as events write times); None when it had no history yet.
+
+    ``entries`` come oldest first. Clocks of different writers may disagree: what the journal has before an entry
+    that had happened had happened too, whatever its time says.
+    """
+    past = list(entries)
+    while past and past[-1].event.at > until:
+        past.pop()
+    if not past:
+        return None
+    table = StageTable()
+    for entry in past:
+        table = follow(table, entry.event).with_(revision=entry.revision)
+    return Past(table, past[-1].highest)
+
+
+def follow(table: StageTable, event: Event) -> StageTable:
+    """The stage table after an event."""
+    detail = event.detail
+    if event.action == "repaired":  # the lines before are lost: it tells what the table was then
+        return table.with_(
+            stages=dict(detail["stages"]),
+            aliases=dict(detail["aliases"]),
+            archived=Numbers.parse(detail["archived"]),
+            deleted=Numbers.parse(detail["deleted"]),
+        )
+    if event.action == "archived":
+        return table.with_(archived=table.archived | Numbers.parse(detail["versions"]))
+    if event.action == "restored":
+        return table.with_(archived=table.archived - Numbers.parse(detail["versions"]))
+    if event.action == "deleted":
+        one = Numbers.of([event.version or 0])
+        return table.with_(archived=table.archived - one, deleted=table.deleted | one)
+    for kind, pointers in (("stage", "stages"), ("alias", "aliases")):
+        if isinstance(name := detail.get(kind), str):
+            return _pointed(table, pointers, name, event)
+    return table
+
+
+def _pointed(table: StageTable, kind: str, name: str, event: Event) -> StageTable:
+    pointers = {key: at for key, at in getattr(table, kind).items() if key != name}
+    after = event.detail.get("after")
+    if after is not None:
+        pointers[name] = after
+    archived = table.archived | Numbers.parse(str(event.detail.get("archived", "")))
+    return table.with_(**{kind: pointers}, archived=archived)

@@ -1,0 +1,254 @@
+"""The index: a private cache of what the documents of a registry say, for questions that concern many of them.
+
+It is an SQLite file in the user's own cache folder, never part of the store, and nobody depends on it: before every
+answer the marks of the files (see ``marks``) are compared, and what changed is read anew. An index that is missing,
+damaged, of another format or of another registry is made anew; one that can't be used is done without.
+
+Many processes may use it at once: who changes it holds SQLite's own lock, and the others wait or read the files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..lifecycle.facts import SCHEMA
+from ..names import Selector
+from ..progress import SILENT, Progress
+from ..records import Event, Glance, ModelRecord, Overview, VersionRecord
+from . import marks
+from .layout import Layout
+from .marks import Marks
+
+#: Grows with every change of what is stored: an index of another format is made anew.
+FORMAT = 1
+_APPLICATION = 0x72656769
+#: How long to wait for another process that is changing the index, in seconds.
+_PATIENCE = 10.0
+_OWN_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE models (
+    name TEXT PRIMARY KEY, head BLOB, items BLOB, latest INTEGER, record TEXT, pointers TEXT, shown TEXT, numbers TEXT
+);
+CREATE TABLE troubles (model TEXT, what TEXT, version INTEGER, message TEXT, hint TEXT);
+CREATE INDEX troubles_of ON troubles (model);
+CREATE UNIQUE INDEX versions_of ON versions (model, version);
+"""
+
+
+class Condition(NamedTuple):
+    """Which versions, in which order: texts of SQL about ``versions v``, their parameters, functions they call."""
+
+    where: str = "1"
+    parameters: Sequence[Any] = ()
+    order: str = "v.model, v.version DESC"
+    order_parameters: Sequence[Any] = ()
+    limit: int | None = None
+    functions: Mapping[str, Callable[..., Any]] = {}
+
+
+class Trouble(NamedTuple):
+    """A document that can't be read. ``what`` it is: the ``table`` of a model, its ``document``, or a ``version``."""
+
+    model: str
+    what: str
+    version: int | None
+    message: str
+    hint: str
+
+
+def place(folder: Path, root: Path) -> Path:
+    """Where in the cache ``folder`` the index of the registry in ``root`` lies."""
+    return folder / f"{hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:32]}.sqlite"
+
+
+class Index:
+    """An open index. What it can't do raises ``sqlite3.Error``: :func:`discard` it and try again, or do without."""
+
+    def __init__(self, root: Layout, path: Path) -> None:
+        self.root = root
+        os.makedirs(path.parent, 0o700, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        self.database = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        try:
+            self._prepare()
+        except BaseException:
+            self.database.close()
+            raise
+
+    def _prepare(self) -> None:
+        self.database.execute("PRAGMA cache_size = -8000")
+        found = self._format()
+        if found == (0, 0):
+            self.database.execute("PRAGMA journal_mode = WAL")
+            with self.exclusively():
+                if self._format() == (0, 0):  # another process may have been faster
+                    for statement in (*SCHEMA, *_OWN_SCHEMA.split(";")):
+                        self.database.execute(statement)
+                    self.database.execute(f"PRAGMA application_id = {_APPLICATION}")
+                    self.database.execute(f"PRAGMA user_version = {FORMAT}")
+        elif found != (_APPLICATION, FORMAT):
+            raise sqlite3.DatabaseError("an index of another format")
+        self.database.execute("PRAGMA synchronous = NORMAL")
+
+    def _format(self) -> tuple[int, int]:
+        def one(pragma: str) -> int:
+            return int(self.database.execute(f"PRAGMA {pragma}").fetchone()[0])
+
+        return one("application_id"), one("user_version")
+
+    def close(self) -> None:
+        self.database.close()
+
+    @contextlib.contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """What is done inside is seen whole or not at all."""
+        self.database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self.database.execute("ROLLBACK")
+            raise
+        self.database.execute("COMMIT")
+
+    def settings(self) -> dict[str, Any] | None:
+        """What ``registry.yaml`` says, as it was remembered; None when the file is another by now."""
+        row = self.database.execute("SELECT value FROM meta WHERE key = 'settings'").fetchone()
+        kept = json.loads(row[0]) if row else {}
+        now = list(marks.mark(str(self.root.config)))
+        return kept["settings"] if kept.get("mark") == now else None
+
+    def remember_settings(self, settings: Mapping[str, Any]) -> None:
+        """Keep what ``registry.yaml`` says, unless the file changed a moment ago."""
+        mark = marks.settled_mark(str(self.root.config))
+        if mark:
+            value = json.dumps({"mark": mark, "settings": settings})
+            with self.exclusively():
+                self.database.execute("INSERT OR REPLACE INTO meta VALUES ('settings', ?)", (value,))
+
+    def refresh(self, only: str | None = None, progress: Progress = SILENT, *, shown_only: bool = False) -> None:
+        """Compare the marks of all models, or of one; read anew what changed. ``progress`` counts versions.
+
+        With ``shown_only``, of the versions only those are compared that :meth:`overview` shows.
+        """
+        stale = list(self._stale(only, shown_only))
+        if stale:
+            from .index_writer import IndexWriter
+
+            IndexWriter(self, progress).update(stale)
+
+    def _stale(self, only: str | None, shown_only: bool) -> Iterator[str]:
+        """The models whose marks are not those that are stored, and those that are gone."""
+        known = self.known(only)
+        shown = dict(self.database.execute("SELECT name, numbers FROM models")) if shown_only else {}
+        models = str(self.root.models)
+        found = marks.models(models) if only is None else [(only, f"{models}/{only}")]
+        for name, base in found:
+            before = known.pop(name, None)
+            if before is None:
+                yield name
+                continue
+            if shown_only:
+                if not marks.same_at(base, before, map(int, shown[name].split())):
+                    yield name
+                continue
+            seen = marks.look(base, before)
+            if seen.head != before.head or seen.items != before.items:
+                yield name
+        yield from known
+
+    def known(self, only: str | None = None) -> dict[str, Marks]:
+        """The stored marks of all models, or of one."""
+        text = "SELECT name, head, items FROM models" + (" WHERE name = ?" if only else "")
+        rows = self.database.execute(text, (only,) if only else ())
+        return {name: Marks.load(head, items) for name, head, items in rows}
+
+    def version(self, model: str, selector: Selector) -> VersionRecord | None:
+        """The version that is meant, if the index has it as it is now: a few calls, whatever the model's size."""
+        row = self.database.execute(
+            "SELECT head, items, latest, pointers FROM models WHERE name = ?", (model,)
+        ).fetchone()
+        if row is None:
+            return None
+        pointers = json.loads(row[3])
+        pointed = {**pointers["aliases"], **pointers["stages"]}
+        number = row[2] if selector.latest else selector.number or pointed.get(selector.name)
+        if number is None or selector.digest:
+            return None
+        marks.ask_server(f"{self.root.models}/{model}")
+        if not marks.same_at(f"{self.root.models}/{model}", Marks.load(row[0], row[1]), [number]):
+            return None
+        found = self.versions(Condition("v.model = ? AND v.version = ?", (model, number)))
+        return next(found, None)
+
+    def overview(self) -> Iterator[Overview]:
+        """Every model, in order, and a glance at the versions that a list shows."""
+        rows = self.database.execute(
+            "SELECT record, shown FROM models WHERE record IS NOT NULL ORDER BY replace(name, '/', char(1))"
+        )
+        for record, shown in rows:
+            glances = {number: Glance(created, metrics) for number, created, metrics in json.loads(shown)}
+            yield Overview(ModelRecord(*json.loads(record)), glances)
+
+    def versions(self, condition: Condition) -> Iterator[VersionRecord]:
+        """The versions that a condition selects, one by one."""
+        for name, function in condition.functions.items():
+            self.database.create_function(name, 2, function, deterministic=True)
+        text = (
+            f"SELECT v.model, v.archived, v.record FROM versions v WHERE {condition.where} ORDER BY {condition.order}"
+        )
+        parameters = [*condition.parameters, *condition.order_parameters]
+        if condition.limit is not None:
+            text, parameters = f"{text} LIMIT ?", [*parameters, condition.limit]
+        pointers: dict[str, Any] = {}
+        for model, archived, record in self.database.execute(text, parameters):
+            if model not in pointers:
+                row = self.database.execute("SELECT pointers FROM models WHERE name = ?", (model,)).fetchone()
+                pointers[model] = json.loads(row[0])
+            yield unpacked(model, bool(archived), record, pointers[model])
+
+    def troubles(self, model: str | None = None) -> list[Trouble]:
+        """What can't be read: the index holds the rest."""
+        where, parameters = (" WHERE model = ?", (model,)) if model else ("", ())
+        rows = self.database.execute(f"SELECT * FROM troubles{where}", parameters)
+        return [Trouble(*row) for row in rows]
+
+
+def packed(record: VersionRecord) -> str:
+    """A version as the index holds it: all but what the pointers of its model say."""
+    return json.dumps(
+        [
+            record.number, record.created, record.author, record.digest, record.size, record.files, record.message,
+            record.params, record.metrics, record.tags, record.annotations, record.lineage,
+            record.event.document() if record.event else None,
+        ],
+        separators=(",", ":"),
+    )  # fmt: skip
+
+
+def unpacked(model: str, archived: bool, text: str, pointers: Mapping[str, Any]) -> VersionRecord:
+    """:func:`packed` undone."""
+    number, created, author, digest, size, files, message, params, metrics, tags, annotations, lineage, event = (
+        json.loads(text)
+    )
+    return VersionRecord(
+        model, number, created, author, digest, size, files, message, params, metrics, tags, annotations, lineage,
+        stages=tuple(name for name, at in pointers["stages"].items() if at == number),
+        aliases=tuple(sorted(name for name, at in pointers["aliases"].items() if at == number)),
+        archived=archived,
+        event=Event.parse(event) if event else None,
+    )  # fmt: skip
+
+
+def discard(path: Path) -> None:
+    """Remove an index. Who has it open goes on with the old one, and finds the new one the next time."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{path}{suffix}")

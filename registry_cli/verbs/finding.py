@@ -1,0 +1,118 @@
+"""Which version is this file? From content to versions, by the manifests. Only reads."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import Damaged, InvalidInput, NotFound, RegistryError
+from ..records import FileEntry, VersionRecord
+from ..store import files, manifest
+
+if TYPE_CHECKING:
+    from ..progress import Progress
+    from .listing import OnDamage
+    from .reading import RegistryReader
+
+
+class Known(NamedTuple):
+    """A file, or a folder as a whole, and one version that holds it as ``path``; ``version`` None when none does.
+
+    ``path`` is empty for a folder that is the whole of the version.
+    """
+
+    file: str
+    digest: str
+    version: VersionRecord | None = None
+    path: str = ""
+
+
+def find(
+    registry: RegistryReader, paths: Iterable[str | os.PathLike[str]], progress: Progress, on_damage: OnDamage
+) -> Iterator[Known]:
+    """Every version that holds the content of these files; of folders, of each file in them.
+
+    Raises :class:`NotFound` for a path that isn't there, :class:`InvalidInput` for what is no file or folder.
+    """
+    asked: dict[str, str] = {}
+    for path in paths:
+        asked.update(_digests(Path(path), progress))
+    found: dict[str, list[tuple[str, str]]] = {digest: [] for digest in asked.values()}
+    for ref, data in _manifests(registry, on_damage):
+        whole = manifest.digest(data)
+        if whole in found:
+            found[whole].append((ref, ""))
+        for line in data.split(b"\n"):
+            digest = line[:64].decode("ascii", "replace")
+            if digest in found:
+                found[digest].append((ref, manifest.loads(line + b"\n", ref)[0].path))
+    for file, digest in asked.items():
+        known = [Known(file, digest, version, path) for version, path in _there(registry, found[digest], on_damage)]
+        yield from known
+        if not known and not file.endswith("/"):
+            yield Known(file, digest)
+
+
+def _there(
+    registry: RegistryReader, found: Iterable[tuple[str, str]], on_damage: OnDamage
+) -> Iterator[tuple[VersionRecord, str]]:
+    """The versions that were found, but for those that somebody deletes meanwhile."""
+    for ref, path in found:
+        try:
+            yield registry.version(ref), path
+        except NotFound:
+            continue
+        except Damaged as error:
+            on_damage(error)
+
+
+def _digests(path: Path, progress: Progress) -> dict[str, str]:
+    """The sha256 of a file; of a folder (its name ends with a slash) that of its manifest, and of each file in it."""
+    if not path.exists():
+        raise NotFound(f"there is no file '{path}'", "name a file, or a folder to be searched")
+    if path.is_file():
+        return {str(path): _sha256(path, progress)}
+    if not path.is_dir():
+        raise InvalidInput(f"'{path}' is no file", "name a file, or a folder to be searched")
+    inside = sorted(each for each in path.rglob("*") if each.is_file())
+    entries = [FileEntry(each.relative_to(path).as_posix(), _sha256(each, progress)) for each in inside]
+    if not entries:
+        raise NotFound(f"there is no file in '{path}'", "name a file, or a folder to be searched")
+    whole = manifest.digest(manifest.dumps(sorted(entries, key=lambda entry: entry.path)))
+    return {f"{path}/": whole, **{f"{path}/{entry.path}": entry.sha256 for entry in entries}}
+
+
+def _sha256(path: Path, progress: Progress) -> str:
+    hasher = hashlib.sha256()
+    progress.expect(path.stat().st_size)
+    with path.open("rb") as stream:
+        while block := stream.read(files.BLOCK):
+            hasher.update(block)
+            progress(len(block))
+    return hasher.hexdigest()
+
+
+def _manifests(registry: RegistryReader, on_damage: OnDamage) -> Iterator[tuple[str, bytes]]:
+    """The reference and the manifest of every version, the newest of each model first."""
+    for name in registry.model_names():
+        try:
+            model = registry._model(name)
+            numbers = model.numbers(model.state().table)
+        except RegistryError as error:
+            on_damage(error)
+            continue
+        for number in reversed(numbers):
+            path = model.paths.manifest(number)
+            try:
+                yield f"{name}@{number}", files.read(path, manifest.LIMIT, f"{name}@{number}: {path.name}")
+            except FileNotFoundError:
+                try:
+                    model.refuse_deleted(number)
+                except NotFound:
+                    continue
+                on_damage(Damaged(f"{name}@{number}: {path.name} is missing", "registry verify tells more"))
+            except RegistryError as error:
+                on_damage(error)

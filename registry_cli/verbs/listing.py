@@ -1,0 +1,206 @@
+"""The verbs that answer for many versions at once: from the index where there is one, else from the files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import Damaged, NotFound, RegistryError
+from ..records import Glance, ModelRecord, Overview, RegistryRecord, VersionRecord
+from ..store import layout, reader
+from ..store.reader import ModelReader, State
+from .clock import moment, utc_now
+from .opened import OpenRegistry
+
+if TYPE_CHECKING:
+    from ..store.index import Index, Trouble
+
+#: What is told of documents that can't be read; the answer goes on without them.
+OnDamage = Callable[[RegistryError], None]
+_METRICS = 3
+
+
+class Wanted(NamedTuple):
+    """Which versions, in which order: ``model`` None for all, the archived ones too with ``archived``."""
+
+    model: str | None
+    where: str
+    archived: bool
+    sort: str
+    limit: int | None
+
+
+def raise_it(error: RegistryError) -> None:
+    """What is done about damage when nobody asked to be told."""
+    raise error
+
+
+class Listing(OpenRegistry):
+    """A registry, for questions that concern many of its models or versions."""
+
+    def info(self) -> RegistryRecord:
+        """The registry as a whole. ``size`` is what its versions add up to in bytes, shared files counted each time."""
+        models = versions = archived = size = 0
+        for _ in reader.model_names(self._layout):
+            models += 1
+        for version in self.search(archived=True):
+            versions += 1
+            archived += version.archived
+            size += version.size
+        settings = self.settings
+        return RegistryRecord(
+            str(self.root), settings.id, layout.FORMAT, settings.shared, settings.stages, settings.created,
+            models, versions, archived, size,
+        )  # fmt: skip
+
+    def model_names(self) -> list[str]:
+        """The names of all models, in order."""
+        return list(reader.model_names(self._layout))
+
+    def models(self, *, as_of: str | datetime | None = None, on_damage: OnDamage = raise_it) -> Iterator[ModelRecord]:
+        """Every model, in the order of names; as it was at a time, if one is given.
+
+        ``on_damage`` is told of each document that can't be read; the rest is listed.
+        """
+        return (each.model for each in self.overview(as_of=as_of, on_damage=on_damage))
+
+    def overview(self, *, as_of: str | datetime | None = None, on_damage: OnDamage = raise_it) -> Iterator[Overview]:
+        """As :meth:`models`, with what a list shows of the versions that are the latest or hold a stage."""
+        if as_of is None:
+            answer = self._asked(self._overview_of)
+            if answer is not None:
+                yield from answer[0]
+                _tell(answer[1], on_damage)
+                return
+        then = moment(as_of)
+        for name in reader.model_names(self._layout):
+            try:
+                if overview := self._overview(name, then, on_damage):
+                    yield overview
+            except RegistryError as error:
+                on_damage(error)
+
+    def _overview_of(self, index: Index) -> tuple[list[Overview], list[Trouble]]:
+        index.refresh(progress=self._progress, shown_only=True)
+        troubles = index.troubles()
+        found = list(index.overview())
+        shown = {(each.model.name, number) for each in found for number in _shown(each.model)} if troubles else set()
+        return found, [each for each in troubles if each.version is None or (each.model, each.version) in shown]
+
+    def _overview(self, name: str, then: str | None, on_damage: OnDamage) -> Overview | None:
+        model = self._model(name)
+        state = model.state()
+        past = self._past(model, state, then)
+        if past is None:
+            return None
+        record = model.record(past[0], past[1])
+        shown = {}
+        for number in _shown(record):
+            try:
+                version = model.version(number, state)
+            except NotFound:
+                continue
+            except Damaged as error:
+                on_damage(error)
+                continue
+            shown[number] = Glance(version.created, dict(list(version.metrics.items())[:_METRICS]))
+        return Overview(record, shown)
+
+    def _past(self, model: ModelReader, state: State, then: str | None) -> tuple[State, int | None] | None:
+        """The state of a model at a time, and the highest number then; None when it was not there yet."""
+        if then is None:
+            return state, None
+        from ..store import chronicle
+
+        past = chronicle.past(model.paths, then)
+        if past is None:
+            return None
+        return replace(state, table=past.table.with_(deleted=past.table.deleted | state.table.deleted)), past.highest
+
+    def model(self, name: str, *, as_of: str | datetime | None = None) -> ModelRecord:
+        """One model. Raises :class:`NotFound`."""
+        model = self._model(name)
+        past = self._past(model, model.state(), moment(as_of))
+        if past is None:
+            raise NotFound(f"there was no model '{name}' yet at {moment(as_of)}")
+        return model.record(*past)
+
+    def versions(
+        self,
+        name: str,
+        *,
+        archived: bool = False,
+        where: str = "",
+        sort: str = "",
+        limit: int | None = None,
+        as_of: str | datetime | None = None,
+        on_damage: OnDamage = raise_it,
+    ) -> list[VersionRecord]:
+        """The versions of a model, the newest first unless ``sort`` says otherwise; see :meth:`search`.
+
+        With ``as_of``, those that were there then, with the stages, aliases and archive of that time.
+        """
+        self._model(name)
+        wanted = Wanted(name, where, archived, sort, limit)
+        then = moment(as_of)
+        return list(self._found(wanted, then, on_damage))
+
+    def search(
+        self,
+        where: str = "",
+        *,
+        archived: bool = False,
+        sort: str = "",
+        limit: int | None = None,
+        on_damage: OnDamage = raise_it,
+    ) -> Iterator[VersionRecord]:
+        """The versions of all models that the query ``where`` selects, at most ``limit``.
+
+        The archived ones are left out unless asked for, or unless the query speaks of ``archived``. They come model
+        by model, the newest first, or as ``sort`` says: ``metrics.auc:desc,created``. ``on_damage`` is told of what
+        can't be read; the rest is found. Raises :class:`InvalidInput` for a slip in a query.
+        """
+        return self._found(Wanted(None, where, archived, sort, limit), None, on_damage)
+
+    def _found(self, wanted: Wanted, then: str | None, on_damage: OnDamage) -> Iterator[VersionRecord]:
+        from .selecting import Selection
+
+        selection = Selection(wanted, utc_now())
+        if then is None:
+            answer = self._asked(lambda index: selection.ask(index, self._progress))
+            if answer is not None:
+                _tell(answer[1], on_damage)
+                return answer[0]
+        return selection.pick(self._records(wanted.model, then, on_damage))
+
+    def _records(self, name: str | None, then: str | None, on_damage: OnDamage) -> Iterator[VersionRecord]:
+        """Every version of a model, or of all, from the files, the newest of each first."""
+        for each in [name] if name else reader.model_names(self._layout):
+            try:
+                model = self._model(each)
+                state = model.state()
+            except RegistryError as error:
+                on_damage(error)
+                continue
+            past = self._past(model, state, then)
+            if past is None:
+                continue
+            for number in reversed(model.numbers(past[0].table, past[1])):
+                try:
+                    yield model.version(number, past[0])
+                except NotFound:  # somebody deleted it while we looked
+                    continue
+                except Damaged as error:
+                    on_damage(error)
+
+
+def _shown(model: ModelRecord) -> list[int]:
+    """The versions of a model that a list shows something of."""
+    return sorted({number for number in (model.latest, *model.stages.values()) if number is not None})
+
+
+def _tell(troubles: Iterable[Trouble], on_damage: OnDamage) -> None:
+    for trouble in troubles:
+        on_damage(Damaged(trouble.message, trouble.hint))

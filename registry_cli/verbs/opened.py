@@ -1,0 +1,174 @@
+"""An open registry: where it is, what it says of itself, and the index of its documents."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from ..errors import InvalidInput, NotFound
+from ..lifecycle import stages as rules
+from ..names import Reference, Selector, model_name
+from ..progress import SILENT, Progress
+from ..records import StageTable, VersionRecord
+from ..store import codec, layout, reader
+from ..store.layout import Layout
+from ..store.reader import ModelReader, State
+
+if TYPE_CHECKING:
+    from ..store.index import Index
+
+#: The environment variable that names the registry, when no folder is given.
+HOME_VARIABLE = "REGISTRY_HOME"
+#: The environment variable that names the folder of the indexes.
+CACHE_VARIABLE = "REGISTRY_CACHE"
+_T = TypeVar("_T")
+
+
+def cache_folder(environment: Mapping[str, str]) -> Path | None:
+    """Where indexes are kept: ``$REGISTRY_CACHE``, else in the user's cache folder; None if there is none."""
+    if given := environment.get(CACHE_VARIABLE):
+        return Path(given).expanduser().absolute()
+    base = environment.get("XDG_CACHE_HOME", "")
+    try:
+        return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "registry-cli"
+    except RuntimeError:
+        return None
+
+
+def find_root(start: str | os.PathLike[str] | None = None, home: str | None = None) -> Path:
+    """The registry's folder: ``start`` if given, else ``home``, else the nearest one upward from here.
+
+    Nothing in that folder is run or trusted: a ``registry.yaml`` is data. Raises :class:`NotFound`.
+    """
+    given = os.fspath(start) if start is not None else home
+    if given is not None:
+        if not given.strip() or "\n" in given or "\0" in given:
+            raise InvalidInput(
+                "the registry's folder has an empty or broken name", f"set -C or ${HOME_VARIABLE} to a folder"
+            )
+        return Path(given).expanduser() if start is None else Path(given)
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / layout.REGISTRY).is_file():
+            return folder
+    raise NotFound(
+        "there is no registry here or in a folder above",
+        f"make one with 'registry init DIR', or name one with -C DIR or ${HOME_VARIABLE}",
+    )
+
+
+class OpenRegistry:
+    """A registry in the folder ``root``; ``settings`` is what its ``registry.yaml`` says.
+
+    ``cache`` is the folder in which an index may be kept; without one every question is answered from the files.
+    ``progress`` is told of versions when a new index takes long.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], *, cache: Path | None = None, progress: Progress = SILENT) -> None:
+        self._layout = Layout(Path(root).absolute())
+        self._cache, self._progress = cache, progress
+        self._index: Index | None = None
+        self.settings: codec.Settings = self._read_settings()
+
+    @property
+    def root(self) -> Path:
+        """The folder of the registry, absolute."""
+        return self._layout.root
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages of the registry, in order."""
+        return self.settings.stages
+
+    def _read_settings(self) -> codec.Settings:
+        kept = self._asked(lambda index: index.settings(), make=False)
+        if kept:
+            return codec.Settings(**{**kept, "stages": tuple(kept["stages"])})
+        settings = reader.open_settings(self._layout)
+        self._asked(lambda index: index.remember_settings(vars(settings)), make=False)
+        return settings
+
+    def _asked(self, question: Callable[[Index], _T], *, make: bool = True) -> _T | None:
+        """What the index answers; None when there is none that can. One that is damaged is made anew, once.
+
+        With ``make=False`` an index is used only if it is there already.
+        """
+        if self._cache is None:
+            return None
+        import sqlite3
+
+        from ..store import index
+
+        place = index.place(self._cache, self._layout.root)
+        for _ in range(2):
+            if self._index is None and not make and not place.exists():
+                break
+            try:
+                self._index = self._index or index.Index(self._layout, place)
+                return question(self._index)
+            except (OSError, sqlite3.OperationalError) as error:
+                if "no such" not in str(error):  # held by somebody for too long, no room, no permission: do without
+                    break
+                self._forget_index(place)
+            except (sqlite3.Error, ValueError):
+                self._forget_index(place)
+        return None
+
+    def _forget_index(self, place: Path) -> None:
+        """What is there is none of ours, or damaged."""
+        from ..store import index
+
+        if self._index is not None:
+            self._index.close()
+            self._index = None
+        with contextlib.suppress(OSError):
+            index.discard(place)
+
+    def _model(self, name: str) -> ModelReader:
+        return ModelReader(self._layout.model(model_name(name)))
+
+    def _resolved(self, ref: str | Reference, as_of: str | None = None) -> tuple[ModelReader, State, int]:
+        """The version that a reference means, now or ``as_of`` a time as events write it."""
+        reference = Reference.of(ref)
+        model = self._model(reference.model)
+        state = model.state()
+        if as_of is None:
+            return model, state, model.resolve(reference.or_latest(), state.table)
+        from ..store import chronicle
+
+        past = chronicle.past(model.paths, as_of)
+        if past is None:
+            raise NotFound(f"there was no model '{model.name}' yet at {as_of}")
+        selector = reference.or_latest()
+        if selector.latest:
+            number = past.latest()
+            if number is None:
+                raise NotFound(f"{model.name} had no version that was not archived at {as_of}")
+        elif selector.digest:
+            number = model.resolve(selector, state.table)
+        else:
+            number = rules.resolve(past.table, model.name, selector)
+        if number > past.highest:
+            raise NotFound(f"{model.name}@{number} was not there yet at {as_of}")
+        model.resolve(Selector(number=number), state.table)
+        return model, replace(state, table=_then(past.table, state.table)), number
+
+    def _version(self, ref: str | Reference, as_of: str | None = None) -> tuple[ModelReader, VersionRecord]:
+        """A version and its model: from the index when one is there, and has the files as they are now."""
+        reference = Reference.of(ref)
+        if as_of is None:
+            selector = reference.or_latest()
+            record = self._asked(lambda index: index.version(reference.model, selector), make=False)
+            if record is not None:
+                return self._model(reference.model), record
+        model, state, number = self._resolved(ref, as_of)
+        return model, model.version(number, state)
+
+
+def _then(past: StageTable, now: StageTable) -> StageTable:
+    """The pointers and the archive as they were; what was deleted since can't be shown."""
+    return past.with_(deleted=past.deleted | now.deleted)

@@ -1,0 +1,347 @@
+"""The index: whatever is done to the files behind its back, it answers as the files would."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from registry_cli import Registry
+from registry_cli.errors import RegistryError
+from registry_cli.store import index, marks
+
+QUERIES = ("", "metrics.auc > 0.9", "tags.team = crm", "stage = production", "archived", "message ~ 'x'")
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def reg(tmp_path: Path, cache: Path) -> Registry:
+    """Three models, one in a group, with everything that an index may remember."""
+    Registry.init(tmp_path / "reg")
+    reg = Registry(tmp_path / "reg", author="alice", cache=cache)
+    for name, count in (("churn", 4), ("risk/fraud", 2), ("demand", 1)):
+        for number in range(1, count + 1):
+            path = tmp_path / "model.pkl"
+            path.write_text(f"{name} {number}")
+            reg.register(name, [path], metrics={"auc": 0.88 + number / 100}, tags={"team": "crm"}, message=f"x{number}")
+    reg.promote("churn@2", "production")
+    reg.set_alias("churn@3", "champion")
+    reg.archive(["churn@1"])
+    reg.tag("risk/fraud@1", {"team": "fraud"})
+    return reg
+
+
+def told(reg: Registry) -> Any:
+    """Everything that lists tell; what can't be read as the sentences about it."""
+    damage: list[str] = []
+
+    def note(error: RegistryError) -> None:
+        damage.append(error.message)
+
+    answers: list[Any] = [[asdict(each) for each in reg.models(on_damage=note)]]
+    answers.append([{n: g._asdict() for n, g in each.shown.items()} for each in reg.overview(on_damage=note)])
+    answers += [[asdict(each) for each in reg.search(query, on_damage=note)] for query in QUERIES]
+    answers.append([asdict(each) for each in reg.search(sort="metrics.auc:desc", archived=True, on_damage=note)])
+    return answers, sorted(set(damage))
+
+
+def same(reg: Registry) -> None:
+    """The index, old and new, and the files give one answer."""
+    fresh = Registry(reg.root, cache=reg._cache)
+    expected = told(Registry(reg.root))
+    assert told(reg) == expected
+    assert told(fresh) == expected
+    for name in reg.model_names():
+        for number in range(1, 6):
+            assert _one(fresh, f"{name}@{number}") == _one(Registry(reg.root), f"{name}@{number}")
+        assert _one(fresh, f"{name}@production") == _one(Registry(reg.root), f"{name}@production")
+
+
+def _one(reg: Registry, ref: str) -> Any:
+    try:
+        return asdict(reg.version(ref)), reg.path(ref)
+    except RegistryError as error:
+        return type(error), error.message
+
+
+def settle(reg: Registry) -> None:
+    """As if everything had been written long ago: nothing is racy, and the index trusts its marks."""
+    told(reg)
+    for database in Path(str(reg._cache)).glob("*.sqlite"):
+        with sqlite3.connect(database) as connection:
+            connection.execute("DELETE FROM models")
+            connection.execute("DELETE FROM versions")
+            connection.execute("DELETE FROM facts")
+        connection.close()
+    old = marks._RACY
+    try:
+        marks._RACY = -(10**12)
+        told(reg)
+    finally:
+        marks._RACY = old
+
+
+def writable(path: Path) -> Path:
+    for each in (path, path.parent):
+        os.chmod(each, stat.S_IMODE(each.stat().st_mode) | 0o200)
+    return path
+
+
+def in_place(path: Path, before: str, after: str) -> None:
+    """As ``sed -i`` of a careless kind: the same inode, the same size, the same time of change."""
+    assert len(before) == len(after)
+    status = path.stat()
+    writable(path)
+    text = path.read_text()
+    assert before in text
+    with path.open("r+") as stream:
+        stream.write(text.replace(before, after))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def replaced(path: Path, before: str, after: str) -> None:
+    """As an editor, rsync and git do: another file under the same name."""
+    status = path.stat()
+    writable(path)
+    twin = path.with_name("twin")
+    twin.write_text(path.read_text().replace(before, after))
+    os.utime(twin, ns=(status.st_atime_ns, status.st_mtime_ns))
+    os.rename(twin, path)
+
+
+def _churn(reg: Registry) -> Path:
+    return reg.root / "models/churn"
+
+
+def _restored_backup(reg: Registry) -> None:
+    backup = reg.root.parent / "backup"
+    shutil.copytree(_churn(reg), backup, symlinks=True)
+    reg.promote("churn@4", "production")
+    reg.tag("churn@4", {"team": "ops"})
+    settle(reg)
+    for folder, _, _ in os.walk(_churn(reg)):
+        os.chmod(folder, 0o755)
+    shutil.rmtree(_churn(reg))
+    os.rename(backup, _churn(reg))
+
+
+def _moved_away(reg: Registry) -> None:
+    os.rename(_churn(reg), reg.root / "models/elsewhere")
+
+
+def _swapped(reg: Registry) -> None:
+    models = reg.root / "models"
+    os.rename(models / "churn", models / "third")
+    os.rename(models / "demand", models / "churn")
+    os.rename(models / "third", models / "demand")
+
+
+def _without_a_version(reg: Registry) -> None:
+    shutil.move(writable(_churn(reg) / "versions/3"), reg.root.parent / "gone")
+
+
+def _clock_set_back(reg: Registry) -> None:
+    in_place(_churn(reg) / "stages.yaml", "production: 2", "production: 4")
+    os.utime(_churn(reg) / "stages.yaml", (1, 1))
+
+
+def _unreadable(reg: Registry) -> None:
+    writable(_churn(reg) / "versions/4/version.yaml").write_text("format: 1\nversion: [")
+
+
+def _unreadable_model(reg: Registry) -> None:
+    (reg.root / "models/demand/model.yaml").write_text("format: [")
+
+
+def _claim(reg: Registry) -> None:
+    """A writer that died after its commit: readers follow the claim, and so must the index."""
+    from tests.crash.scenarios import die
+
+    work = reg.root.parent / "work"
+    work.mkdir()
+    die(reg, work, lambda r, _: r.tag("churn@4", {"team": "new"}), "rename", 1)
+
+
+BEHIND_ITS_BACK: dict[str, Callable[[Registry], object]] = {
+    "pointer in place": lambda reg: in_place(_churn(reg) / "stages.yaml", "production: 2", "production: 4"),
+    "pointer replaced": lambda reg: replaced(_churn(reg) / "stages.yaml", "production: 2", "production: 3"),
+    "archive in place": lambda reg: replaced(_churn(reg) / "stages.yaml", "archived: '1'", "archived: 1, 4"),
+    "metric in place": lambda reg: in_place(_churn(reg) / "versions/3/version.yaml", "auc: 0.91", "auc: 0.11"),
+    "metric replaced": lambda reg: replaced(_churn(reg) / "versions/3/version.yaml", "auc: 0.91", "auc: 0.1"),
+    "latest in place": lambda reg: in_place(_churn(reg) / "versions/4/version.yaml", "auc: 0.92", "auc: 0.12"),
+    "tag in place": lambda reg: in_place(reg.root / "models/risk/fraud/annotations/1.yaml", "fraud", "Fraud"),
+    "annotation gone": lambda reg: os.unlink(reg.root / "models/risk/fraud/annotations/1.yaml"),
+    "annotation new": lambda reg: (_churn(reg) / "annotations/2.yaml").write_text("format: 1\ntags: {team: b}\n"),
+    "owner": lambda reg: replaced(_churn(reg) / "model.yaml", "owner: alice", "owner: bob"),
+    "model copied": lambda reg: shutil.copytree(_churn(reg), reg.root / "models/copy", symlinks=True),
+    "model moved": _moved_away,
+    "models swapped": _swapped,
+    "backup restored": _restored_backup,
+    "version gone": _without_a_version,
+    "clock set back": _clock_set_back,
+    "version unreadable": _unreadable,
+    "model unreadable": _unreadable_model,
+    "claim of a dead writer": _claim,
+}
+
+
+@pytest.mark.parametrize("racy", [True, False], ids=["just now", "long ago"])
+@pytest.mark.parametrize("change", BEHIND_ITS_BACK.values(), ids=BEHIND_ITS_BACK)
+def test_it_answers_as_the_files_do(change: Callable[[Registry], object], racy: bool, reg: Registry) -> None:
+    if racy:
+        told(reg)
+    else:
+        settle(reg)
+    same(reg)
+    change(reg)
+    same(reg)
+    same(reg)
+
+
+def test_every_verb_is_seen_at_once(reg: Registry) -> None:
+    for verb in (
+        lambda: reg.promote("churn@4", "production", archive_previous=True),
+        lambda: reg.restore(["churn@2"]),
+        lambda: reg.rollback("churn", "production"),
+        lambda: reg.demote("churn", "production"),
+        lambda: reg.set_alias("churn@4", "champion"),
+        lambda: reg.remove_alias("churn", "champion"),
+        lambda: reg.annotate("churn@4", {"note": "long"}),
+        lambda: reg.log_metric("churn@4", {"auc": 0.5}),
+        lambda: reg.delete(["churn@1"]),
+        lambda: reg.register("churn", [reg.root / "registry.yaml"]),
+    ):
+        verb()
+        same(reg)
+
+
+def _file(reg: Registry) -> Path:
+    (found,) = Path(str(reg._cache)).glob("*.sqlite")
+    return found
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: path.write_bytes(b"no database at all, but longer than a header of one " * 40),
+        lambda path: path.write_bytes(b""),
+        lambda path: os.truncate(path, path.stat().st_size // 2),
+        os.unlink,
+        lambda path: _sql(path, "PRAGMA user_version = 999"),
+        lambda path: _sql(path, "PRAGMA application_id = 7"),
+        lambda path: _sql(path, "DROP TABLE facts"),
+        lambda path: _sql(path, "UPDATE versions SET record = 'no JSON'"),
+        lambda path: _sql(path, "UPDATE models SET pointers = '{'"),
+    ],
+    ids=["foreign", "empty", "cut off", "gone", "newer", "another program's", "without a table", "record", "pointers"],
+)
+def test_what_is_wrong_with_it_is_made_anew_without_a_word(damage: Callable[[Path], object], reg: Registry) -> None:
+    settle(reg)
+    assert reg._index is not None
+    reg._index.close()
+    damage(_file(reg))
+    same(Registry(reg.root, cache=reg._cache))
+    settled = Registry(reg.root, cache=reg._cache)
+    told(settled)
+    assert settled._index is not None, "it is in use again"
+
+
+def _sql(path: Path, statement: str) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def test_it_is_private(reg: Registry) -> None:
+    told(reg)
+    assert stat.S_IMODE(_file(reg).stat().st_mode) == 0o600
+    assert stat.S_IMODE(_file(reg).parent.stat().st_mode) == 0o700
+    assert not list(reg.root.rglob("*.sqlite*"))
+
+
+def test_without_a_place_for_it_the_files_answer(reg: Registry, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    expected = told(Registry(reg.root))
+    assert told(Registry(reg.root, cache=tmp_path / "file")) == expected
+    assert told(Registry(reg.root, cache=tmp_path / "file" / "below")) == expected
+
+
+def test_who_holds_it_for_too_long_is_not_waited_for(reg: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    told(reg)
+    monkeypatch.setattr(index, "_PATIENCE", 0.05)
+    connection = sqlite3.connect(_file(reg), isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        reg.promote("churn@4", "production")
+        same(Registry(reg.root, cache=reg._cache))
+    finally:
+        connection.close()
+    same(Registry(reg.root, cache=reg._cache))
+
+
+_ASK = """
+import sys
+from pathlib import Path
+from registry_cli import Registry
+for _ in range(15):
+    reg = Registry(sys.argv[1], cache=Path(sys.argv[2]))
+    found = [v for v in reg.search("metrics.auc > 0", archived=True)]
+    assert len({v.ref for v in found}) == len(found) >= 7, found
+    assert all(v.stages == () or v.number in (2, 4) for v in found if v.model == "churn"), found
+"""
+
+
+def test_many_readers_and_a_writer_share_it(reg: Registry) -> None:
+    command = [sys.executable, "-c", _ASK, str(reg.root), str(reg._cache)]
+    readers = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(4)]
+    done = threading.Event()
+    for turn in range(40):
+        reg.promote(f"churn@{4 if turn % 2 else 2}", "production")
+        reg.tag("churn@3", {"turn": str(turn)})
+    done.set()
+    for reader in readers:
+        _, err = reader.communicate(timeout=120)
+        assert reader.returncode == 0, err.decode()
+    same(reg)
+
+
+def test_what_changed_alone_is_read_anew(reg: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(reg)
+    opened: list[str] = []
+    original = os.open
+
+    def watch(path: Any, *rest: Any, **options: Any) -> int:
+        opened.append(str(path))
+        return original(path, *rest, **options)
+
+    monkeypatch.setattr(os, "open", watch)
+    told(reg)
+    assert not [path for path in opened if path.endswith(".yaml")]
+    replaced(_churn(reg) / "versions/3/version.yaml", "auc: 0.91", "auc: 0.95")
+    opened.clear()
+    list(reg.search("metrics.auc > 0.94"))
+    assert {path.partition("models/")[2] for path in opened if path.endswith("version.yaml")} == {
+        "churn/versions/3/version.yaml"
+    }
+
+
+@pytest.fixture(autouse=True)
+def _writable_again(tmp_path: Path) -> Iterator[None]:
+    yield
+    for folder, _, _ in os.walk(tmp_path):
+        os.chmod(folder, 0o700)
