@@ -180,11 +180,10 @@ class Listing(OpenRegistry):
         for each in [name] if name else reader.model_names(self._layout):
             try:
                 model = self._model(each)
-                state = model.state()
+                past = self._past(model, model.state(), then)
             except RegistryError as error:
                 on_damage(error)
                 continue
-            past = self._past(model, state, then)
             if past is None:
                 continue
             for number in reversed(model.numbers(past[0].table, past[1])):

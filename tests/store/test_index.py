@@ -143,6 +143,14 @@ def _moved_away(reg: Registry) -> None:
     os.rename(_churn(reg), reg.root / "models/elsewhere")
 
 
+def _become_a_group(reg: Registry) -> None:
+    """What was the model ``demand`` is a group with the model ``demand/de`` by now."""
+    models = reg.root / "models"
+    os.rename(models / "demand", models / "de")
+    (models / "demand").mkdir()
+    os.rename(models / "de", models / "demand" / "de")
+
+
 def _swapped(reg: Registry) -> None:
     models = reg.root / "models"
     os.rename(models / "churn", models / "third")
@@ -189,6 +197,7 @@ BEHIND_ITS_BACK: dict[str, Callable[[Registry], object]] = {
     "owner": lambda reg: replaced(_churn(reg) / "model.yaml", "owner: alice", "owner: bob"),
     "model copied": lambda reg: shutil.copytree(_churn(reg), reg.root / "models/copy", symlinks=True),
     "model moved": _moved_away,
+    "model became a group": _become_a_group,
     "models swapped": _swapped,
     "backup restored": _restored_backup,
     "version gone": _without_a_version,
