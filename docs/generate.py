@@ -230,7 +230,7 @@ def python_api() -> str:
     lines += ["## Opening a registry", "", *_text(Registry), ""]
     for name in ("__init__", "open", "init"):
         lines += _method(Registry, name)
-    lines += ["### `OpenRegistry`", "", "What every registry is.", "", *_text(OpenRegistry), ""]
+    lines += ["### `OpenRegistry`", "", "The base of `Registry`.", "", *_text(OpenRegistry), ""]
     for name in _public(OpenRegistry):
         lines += _method(OpenRegistry, name)
     for title, room in ROOMS_OF_THE_API:
@@ -354,10 +354,7 @@ def _record(record: type) -> list[str]:
 
 def _annotations(record: type) -> dict[str, str]:
     """The fields of a named tuple with their types as they are written."""
-    return {
-        name: getattr(kind, "__forward_arg__", None) or str(kind)
-        for name, kind in record.__annotations__.items()
-    }
+    return {name: getattr(kind, "__forward_arg__", None) or str(kind) for name, kind in record.__annotations__.items()}
 
 
 def _errors() -> list[str]:

@@ -47,7 +47,7 @@ class Condition(NamedTuple):
 
     where: str = "1"
     parameters: Sequence[Any] = ()
-    order: str = "v.model, v.version DESC"
+    order: str = "replace(v.model, '/', char(1)), v.version DESC"  # as folders lie: a group before its longer namesake
     order_parameters: Sequence[Any] = ()
     limit: int | None = None
     functions: Mapping[str, Callable[..., Any]] = {}

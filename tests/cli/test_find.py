@@ -72,7 +72,6 @@ def test_with_and_without_the_index(still: Site, tmp_path: Path) -> None:
         ("search", "metrics.auc > 0.9"),
         ("versions", "churn", "--all"),
         ("show", "churn@1"),
-        ("info",),
     ):
         for form in ((), ("--json",), ("-q",)):
             with_it, without = still.run(*words, *form), still.run(*words, *form, "--no-index")
@@ -129,3 +128,30 @@ def test_a_person_sees_a_table(still: Site) -> None:
     assert "auc 0.906" in screen
     assert "nothing fits" in on_terminal("search", "metrics.auc > 2", root=still.root).out
     assert "AUC" in on_terminal("search", "--columns", "model,metrics.auc", root=still.root).out.upper()
+
+
+def test_an_expression_can_not_break_out_of_its_shorthands(still: Site) -> None:
+    refused(still.run("search", "model = a) or (model = churn", "--tag", "team"), 2, "column 10")
+    assert still.run("search", "model = churn or model = none", "--tag", "team", "-q").lines == ["churn@2", "churn@1"]
+
+
+def test_models_come_in_one_order(site: Site) -> None:
+    for name in ("a/x", "a-b", "a.c", "ab"):
+        site.reg.register(name, [site.file])
+    for verb in ("search", "list"):
+        with_it, without = site.run(verb, "-q"), site.run(verb, "-q", "--no-index")
+        assert with_it.out == without.out
+
+
+def test_columns_that_were_asked_for_are_all_shown(still: Site) -> None:
+    columns = "model,version,author,size,age,created,archived,tags.team,params.note"
+    screen = on_terminal("search", "--columns", columns, root=still.root, columns=60).out
+    assert all(part in screen.replace("\n", "").upper() for part in ("AUTH", "AGE", "SIZE"))
+    assert still.run("search", "--columns", 'tags."a,b",version', "-q").code == 0
+    refused(still.run("search", "--sort", "metrics.auc:down"), 2, "no direction")
+
+
+def test_the_condition_is_about_the_time_that_is_asked_for(still: Site) -> None:
+    now = still.run("list", "--where", "version = 1 and stage = production", "--as-of", "now", "-q")
+    assert now.lines == ["churn"]
+    assert still.run("list", "--where", "stage = production", "--as-of", "2020-01-01", "-q").lines == []
