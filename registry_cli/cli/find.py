@@ -196,7 +196,7 @@ def _finds(found: list[Known]) -> Table:
         what = [*reversed(version.stages), *(f"@{alias}" for alias in version.aliases)]
         what += ["archived"] if version.archived else []
         rows.append([safe(each.file), version.ref, each.path or "the whole", " ".join(what) or "-"])
-    return Table(("file", "version", "as", "stage"), rows)
+    return Table(("file", "ref", "as", "stage"), rows)
 
 
 @command(

@@ -190,7 +190,7 @@ def _said(values: Mapping[str, Any]) -> str:
 
 def _table(found: list[VersionRecord], single: bool) -> Table:
     metrics = _common_metrics(found)
-    columns = ("version", "stage", *metrics, "size", "age", "author", "tags", "message")
+    columns = ("version" if single else "ref", "stage", *metrics, "size", "age", "author", "tags", "message")
     rows = [_shown(version, metrics, single) for version in found[:_ROWS_SHOWN]]
     if len(found) > _ROWS_SHOWN:
         rows.append([f"… and {len(found) - _ROWS_SHOWN:,} more", *[""] * (len(columns) - 1)])
