@@ -100,7 +100,11 @@ def compare_check(field: Field, sign: str, token: Token) -> Check:
     if sign in ORDER and isinstance(literal, bool):
         raise slip(f"'{sign}' needs an order, and true and false have none,", token.column, "use = or !=")
     if sign in ORDER and field.type == TEXT and token.kind == "word" and _NUMBER.match(text):
-        raise slip(f"{shown(field.name)} is text, not a number,", token.column, f"to compare texts write '{shown(text)}' in quotes")
+        raise slip(
+            f"{shown(field.name)} is text, not a number,",
+            token.column,
+            f"to compare texts write '{shown(text)}' in quotes",
+        )
     return Compare(KINDS[type(literal)], sign, literal)
 
 
