@@ -119,14 +119,16 @@ def prune(
     if dry_run or plan is not None or not yes:
         plans = registry.prune_plans(chosen, given, on_error=failed.append)
         if dry_run or plan is not None:
-            _show(cx, registry, plans, plan)
+            if plans or not failed:
+                _show(cx, registry, plans, plan)
             _end(cx, failed)
             return
         _confirm(cx, plans)
         done = registry.apply(plans, reason=reason, request_id=cx.request_id)
     else:
         done = registry.prune(chosen, given, reason=reason, request_id=cx.request_id, on_error=failed.append)
-    changed(cx, done, False)
+    if done or not failed:
+        changed(cx, done, False)
     _end(cx, failed)
 
 
