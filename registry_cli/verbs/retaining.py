@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Container, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from ..errors import Conflict, Indeterminate, InvalidInput, NotFound, RegistryError
+from ..errors import Conflict, InvalidInput, NotFound, RegistryError
 from ..lifecycle import retention
 from ..lifecycle import stages as stage_rules
 from ..lifecycle.retention import ARCHIVE, DELETE, Known, Plan
@@ -22,11 +21,10 @@ from ..store.reader import ModelReader
 from ..store.writer import Writer
 from .archiving import Archiving, _identity, _in_turn
 from .listing import raise_it
+from .steps import Request, Step, each_of, name_of, of_policy, plain, revisions
 
 _DEEDS = {ARCHIVE: "archived", DELETE: "deleted"}
 _MODEL_KEYS = ("format", "created", "owner", "description", "tags", "annotations")
-_REASON = 500
-_T = TypeVar("_T")
 
 
 #: What versions were made from: a reference, and the version that names it in its lineage.
@@ -38,15 +36,6 @@ class Carried(NamedTuple):
 
     changed: Changed
     trash: list[Path]
-
-
-class Step(NamedTuple):
-    """One thing to do to a model. ``strict`` is whether a metric that no version has is a slip."""
-
-    model: str
-    action: str
-    rules: Rules
-    strict: bool = True
 
 
 class Retaining(Archiving):
@@ -64,7 +53,10 @@ class Retaining(Archiving):
         self, name: str, action: str, rules: Rules, *, reason: str = "", request_id: str | None = None
     ) -> Changed:
         """Archive or delete what ``rules`` choose, as :meth:`plan` says; nothing is changed when they choose nothing."""
-        return self._retain(Step(name, action, rules), self._children(action), reason, request_id)
+        request = Request.of(request_id, reason)
+        with _in_turn(request.id, False) as outcomes:
+            self._retain(Step(name, action, rules), self._children(action), request, outcomes)
+        return outcomes[0]
 
     def apply(
         self, plans: Iterable[Plan], *, reason: str = "", dry_run: bool = False, request_id: str | None = None
@@ -73,17 +65,18 @@ class Retaining(Archiving):
 
         Raises :class:`Conflict` for a model that has changed since: all are looked at before the first is touched.
         """
-        expected = list(_revisions(plans))
+        expected = list(revisions(plans))
+        request = Request(request_id or name_of(plan for plan, _ in expected), True, reason)
         for plan, revision in expected:
             with self._writing(plan.model) as writer:
-                self._left(writer, plan, range(plan.revision, revision + 1), request_id)
-        with _in_turn(request_id or "", dry_run) as outcomes:
+                self._left(writer, plan, range(plan.revision, revision + 1), request)
+        with _in_turn(request.id, dry_run) as outcomes:
             for plan, revision in expected:
                 with self._writing(plan.model) as writer:
-                    numbers, left = self._left(writer, plan, (revision,), request_id)
-                    request = request_id or plan.request_id
-                    done = self._carry_out(writer, plan, numbers, left, request, reason, dry_run)
-                outcomes.append(self._cleaned(done))
+                    numbers, left = self._left(writer, plan, (revision,), request)
+                    done = self._carry_out(writer, plan, numbers, left, request, dry_run)
+                    outcomes.append(done.changed)
+                self._clean(done)
         return outcomes
 
     def prune_plans(
@@ -98,7 +91,7 @@ class Retaining(Archiving):
         return [
             plan
             for steps in self._steps(models, rules, on_error)
-            for plan in _each(steps, lambda step: self._plan(step, self._now(), children), on_error)
+            for plan in each_of(steps, lambda step: self._plan(step, self._now(), children), on_error)
         ]
 
     def prune(
@@ -118,25 +111,27 @@ class Retaining(Archiving):
         for a model that was named and has no policy.
         """
         children = self._children(DELETE)
-        with _in_turn(request_id or "", False) as outcomes:
+        request = Request.of(request_id, reason)
+        with _in_turn(request.id, False) as outcomes:
             for steps in self._steps(models, rules, on_error):
-                judged = _each(steps, lambda step: self._judged(step, self._now(), children), on_error)
+                judged = each_of(steps, lambda step: self._judged(step, self._now(), children), on_error)
                 if len(list(judged)) < len(steps):  # a slip in one of them: none is done
                     continue
-                for done in _each(steps, lambda step: self._retain(step, children, reason, request_id), on_error):
-                    outcomes.append(done)
+                for _ in each_of(steps, lambda step: self._retain(step, children, request, outcomes), on_error):
+                    pass
         return outcomes
 
-    def _retain(self, step: Step, children: Children, reason: str, request_id: str | None) -> Changed:
+    def _retain(self, step: Step, children: Children, request: Request, outcomes: list[Changed]) -> None:
         now = self._now()
         plan = self._judged(step, now, children)  # slow, and needs no lock: looked at again below
         with self._writing(step.model) as writer:
-            begun = self._begun(writer, step.action, request_id) if request_id else None
+            begun = self._begun(writer, step.action, request) if request.given else None
             if begun is None and (writer.table.revision, writer.highest) != (plan.revision, plan.highest):
                 plan = self._judged(step, now, children)
             numbers, left = begun or (Numbers.of(plan.chosen),) * 2
-            done = self._carry_out(writer, plan, numbers, left, request_id or os.urandom(16).hex(), reason, False)
-        return self._cleaned(done)
+            done = self._carry_out(writer, plan, numbers, left, request, False)
+            outcomes.append(done.changed)
+        self._clean(done)
 
     def _plan(self, step: Step, now: datetime, children: Children) -> Plan:
         plan = self._judged(step, now, children)
@@ -175,23 +170,21 @@ class Retaining(Archiving):
             return []
         return [(parent, child) for child in self.search(archived=True) for parent in retention.parents(child)]
 
-    def _begun(self, writer: Writer, action: str, request: str) -> tuple[Numbers, Numbers] | None:
+    def _begun(self, writer: Writer, action: str, request: Request) -> tuple[Numbers, Numbers] | None:
         """All that this request was about, and what is left of it, when it was begun before."""
-        identity = _identity(request, 1, action == DELETE)
+        identity = _identity(request.id, 1, action == DELETE)
         entry = writer.done_before(identity, _DEEDS[action])
         if entry is None:
             return None
         numbers = Numbers.parse(str(entry.event.detail.get("versions", entry.event.version or "")))
         return numbers, numbers - writer.table.deleted if action == DELETE else Numbers()
 
-    def _left(
-        self, writer: Writer, plan: Plan, revisions: Container[int], request_id: str | None
-    ) -> tuple[Numbers, Numbers]:
+    def _left(self, writer: Writer, plan: Plan, revisions: Container[int], request: Request) -> tuple[Numbers, Numbers]:
         """What a plan is about, and what is left to do of it. :class:`Conflict` if it is out of date."""
         numbers = Numbers.of(plan.chosen)
         if not numbers:
             return numbers, numbers
-        if begun := self._begun(writer, plan.action, request_id or plan.request_id):
+        if begun := self._begun(writer, plan.action, request):
             return begun
         model = writer.paths.name
         if writer.table.revision not in revisions or writer.highest != plan.highest:
@@ -210,26 +203,26 @@ class Retaining(Archiving):
         return numbers, numbers
 
     def _carry_out(
-        self, writer: Writer, plan: Plan, numbers: Numbers, left: Numbers, request: str, reason: str, dry_run: bool
+        self, writer: Writer, plan: Plan, numbers: Numbers, left: Numbers, request: Request, dry_run: bool
     ) -> Carried:
         """One change of the stage table to archive, one a version to delete, the oldest first."""
-        reason = reason or _plain(f"retention: {plan.rules}")
+        reason = request.reason or plain(f"retention: {plan.rules}")
         trash = []
         if plan.action == DELETE:
             self._check_deletable(writer, left, False)
             if left and not dry_run:
-                trash = self._delete(writer, numbers, left, request, {"reason": reason, "versions": str(numbers)})
+                trash = self._delete(writer, numbers, left, request.id, {"reason": reason, "versions": str(numbers)})
         else:
             self._refuse_rollback_targets(writer, left)
             table = stage_rules.archive(writer.table, plan.model, left)
             if left and not dry_run:
-                writer.move(table, self._event("archived", None, request, versions=str(numbers), reason=reason))
+                writer.move(table, self._event("archived", None, request.id, versions=str(numbers), reason=reason))
         done = Changed(plan.model, _DEEDS[plan.action], tuple(numbers), writer.table.revision, bool(left))
         return Carried(done, trash)
 
-    def _cleaned(self, done: Carried) -> Changed:
+    def _clean(self, done: Carried) -> None:
+        """Slow, and needs no lock."""
         collect.remove_trash(self._layout.model(done.changed.model), done.trash)
-        return done.changed
 
     def _steps(
         self, models: Iterable[str] | None, rules: Rules | None, on_error: Callable[[RegistryError], None]
@@ -245,7 +238,7 @@ class Retaining(Archiving):
             try:
                 model = self._model(name)
                 policy = policy_of(model.document(), _MODEL_KEYS, str(model.paths.model)).over(everyone)
-                steps = list(_of_policy(name, policy, config))
+                steps = list(of_policy(name, policy, config))
                 if not steps and models is not None:
                     raise InvalidInput(
                         f"{name} has no retention policy",
@@ -255,39 +248,3 @@ class Retaining(Archiving):
                 on_error(error)
             else:
                 yield steps
-
-
-def _of_policy(name: str, policy: Policy, config: str) -> Iterator[Step]:
-    """A metric that not every model has is no slip in what is said for all of them."""
-    sources = policy.sources or {}
-    if policy.prune:
-        yield Step(name, DELETE, policy.prune, sources.get("prune") != config)
-    if policy.archive:
-        yield Step(name, ARCHIVE, policy.archive, sources.get("archive") != config)
-
-
-def _each(steps: Iterable[Step], deed: Callable[[Step], _T], on_error: Callable[[RegistryError], None]) -> Iterator[_T]:
-    """What each step of a model gives; after one that failed the others of that model are left."""
-    for step in steps:
-        try:
-            yield deed(step)
-        except Indeterminate:
-            raise
-        except RegistryError as error:
-            on_error(error)
-            return
-
-
-def _revisions(plans: Iterable[Plan]) -> Iterator[tuple[Plan, int]]:
-    """Each plan, and the revision that its model has when its turn comes: those before it have moved it on."""
-    moves: dict[str, int] = {}
-    for plan in plans:
-        before = moves.get(plan.model, 0)
-        yield plan, plan.revision + before
-        moves[plan.model] = before + (len(plan.chosen) if plan.action == DELETE else bool(plan.chosen))
-
-
-def _plain(text: str) -> str:
-    """As one line of a history: a query may have several."""
-    line = "".join(letter if letter.isprintable() else " " for letter in text)
-    return line if len(line) <= _REASON else f"{line[: _REASON - 1]}…"

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from registry_cli import Conflict, InvalidInput, NotFound, Registry, RegistryError
+from registry_cli import Conflict, Indeterminate, InvalidInput, NotFound, Registry, RegistryError
 from registry_cli.lifecycle.retention import Plan, Verdict
 from registry_cli.lifecycle.retention_rules import Rules
+from registry_cli.numbers import Numbers
+from registry_cli.store.writer import Writer
+from registry_cli.verbs.retaining import Retaining
 from tests.conftest import Clock
 from tests.support import race, snapshot
 
@@ -105,8 +108,6 @@ def test_a_plan_that_was_interrupted_goes_on(six: Registry) -> None:
 def test_a_request_that_was_interrupted_goes_on(six: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     six.archive(["churn@1", "churn@4", "churn@5"])
     plan = six.plan("churn", "delete", ALL)
-    from registry_cli.store.writer import Writer
-
     bury, calls = Writer.bury, []
 
     def dies(self: Writer, number: int) -> Path | None:
@@ -218,13 +219,27 @@ def test_prune_follows_the_policy_of_each_model(six: Registry, make_file: Make, 
     assert numbers(six, archived=True) == [6, 5, 3, 2]
 
 
-def test_a_plan_of_several_steps_is_carried_out(six: Registry, clock: Clock) -> None:
+def test_a_plan_of_several_steps_is_carried_out(six: Registry, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     six.archive(["churn@1", "churn@4"])
     write(six, "retention:\n  archive: {keep: 1}\n  prune: {older_than: 0s}\n")
     six = Registry(six.root, author="alice", now=clock)
     plans = six.prune_plans()
     assert [(each.action, each.chosen) for each in plans] == [("delete", (1, 4)), ("archive", (5,))]
-    six.apply(plans[:1])
+    with pytest.raises(InvalidInput, match="two plans to archive"):
+        six.apply([*plans, plans[1]])
+
+    archive = Retaining._refuse_rollback_targets
+
+    def dies(self: Registry, writer: Writer, numbers: Numbers) -> None:
+        if 5 in numbers:
+            raise KeyboardInterrupt
+        archive(self, writer, numbers)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Retaining, "_refuse_rollback_targets", dies)
+        with pytest.raises(Indeterminate, match="the change is committed, or a part of it"):
+            six.apply(plans)
+    assert numbers(six, archived=True) == [6, 5, 3, 2], "between the two"
     assert [each.changed for each in six.apply(plans)] == [False, True]
     assert numbers(six) == [6, 3, 2]
     assert [each.changed for each in six.apply(plans)] == [False, False]
