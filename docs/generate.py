@@ -33,6 +33,7 @@ from registry_cli.verbs.moving import Moving
 from registry_cli.verbs.opened import OpenRegistry
 from registry_cli.verbs.reading import RegistryReader
 from registry_cli.verbs.registering import Registering
+from registry_cli.verbs.retaining import Retaining
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTE = "<!-- Made by docs/generate.py from the code (`make docs`). Edit the code, not this page. -->"
@@ -54,9 +55,7 @@ PIPES = {
     "promote": "the reference that the stage points to now.",
     "demote": "the model.",
     "rollback": "the reference that the stage points to now.",
-    "archive": "the references that were archived, one a line; nothing when there was nothing to do.",
     "restore": "the references that were restored, one a line; nothing when there was nothing to do.",
-    "delete": "the references that were deleted, one a line.",
     "completion": "the script.",
 }
 
@@ -69,6 +68,7 @@ ROOMS_OF_THE_API: tuple[tuple[str, type], ...] = (
     ("Registering", Registering),
     ("Stages and aliases", Moving),
     ("Archiving and deleting", Archiving),
+    ("Archiving and deleting by rules", Retaining),
     ("Describing", Describing),
     ("Keeping it sound", Keeping),
 )

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         Refused,
         RegistryError,
     )
+    from .lifecycle.retention import Plan, Verdict
+    from .lifecycle.retention_rules import Rules
     from .names import Reference
     from .outcomes import Changed, Finding, Freed, Moved, Problem, Registered, Verification
     from .progress import Progress
@@ -35,6 +37,8 @@ _HOME_OF = {
         ("Conflict", "Damaged", "Indeterminate", "InvalidInput", "LockTimeout", "NotFound", "Refused", "RegistryError"),
         "errors",
     ),
+    **dict.fromkeys(("Plan", "Verdict"), "lifecycle.retention"),
+    "Rules": "lifecycle.retention_rules",
     "Reference": "names",
     "Progress": "progress",
     **dict.fromkeys(
@@ -66,6 +70,7 @@ __all__ = [
     "ModelRecord",
     "Moved",
     "NotFound",
+    "Plan",
     "Problem",
     "Progress",
     "Reference",
@@ -74,6 +79,8 @@ __all__ = [
     "Registry",
     "RegistryError",
     "RegistryRecord",
+    "Rules",
+    "Verdict",
     "Verification",
     "VersionRecord",
     "__version__",

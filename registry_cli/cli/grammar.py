@@ -70,6 +70,7 @@ class Verb:
 
 
 _REGISTER = "param metric tag annotate params-file metrics-file message stage alias as if-changed link move"  # what is said of it
+_RULES = "older-than keep best where keep-holders"  # which versions go
 
 VERBS = {
     "init": Verb("begin", "Make a folder a registry.", "dir", "shared stages"),
@@ -128,9 +129,29 @@ VERBS = {
         "expect reason no-verify dry-run",
         writes=True,
     ),
-    "archive": Verb("lifecycle", "Take versions out of use.", "ref*", "reason force dry-run", writes=True),
+    "archive": Verb(
+        "lifecycle", "Take versions out of use.", "ref*", f"reason force {_RULES} dry-run plan", writes=True
+    ),
     "restore": Verb("lifecycle", "Bring archived versions back.", "ref*", "dry-run", writes=True),
-    "delete": Verb("lifecycle", "Remove versions for good.", "ref*", "reason force yes dry-run", writes=True),
+    "delete": Verb(
+        "lifecycle", "Remove versions for good.", "ref*", f"reason force {_RULES} yes dry-run plan", writes=True
+    ),
+    "prune": Verb(
+        "lifecycle",
+        "Delete archived versions by rules, or follow each model's retention policy.",
+        "model*",
+        f"all {_RULES} reason yes dry-run plan",
+        writes=True,
+        home="retention",
+    ),
+    "apply": Verb(
+        "lifecycle",
+        "Carry out a plan of archive, delete or prune.",
+        "file",
+        "reason yes dry-run",
+        writes=True,
+        home="retention",
+    ),
     "gc": Verb("lifecycle", "Remove what nobody needs any more.", "model*", "older-than dry-run", writes=True),
     "history": Verb("look back", "Show every change of a model.", "model", "limit"),
     "verify": Verb("trust", "Check that everything is there and unchanged.", "model*", "quick"),

@@ -8,10 +8,31 @@ from typing import Annotated
 import typer
 
 from ..errors import InvalidInput
-from ..outcomes import Changed, Moved
-from . import shapes
+from ..outcomes import Moved
+from . import retention, shapes
 from .command import command
-from .options import DryRun, Expect, Force, Model, Models, NoVerify, Reason, Ref, Refs, Stage, expected, references
+from .options import (
+    Best,
+    DryRun,
+    Expect,
+    Force,
+    Keep,
+    KeepHolders,
+    Model,
+    Models,
+    NoVerify,
+    OlderThan,
+    OnlyWhere,
+    PlanFile,
+    Reason,
+    Ref,
+    Refs,
+    Stage,
+    Yes,
+    expected,
+    references,
+)
+from .retention import How, changed, rules
 from .session import Output, Session
 from .text import plural, size
 
@@ -109,30 +130,57 @@ def _moved(cx: Session, done: Moved, dry_run: bool) -> None:
     "archive",
     examples=[
         "registry archive churn@3 churn@4",
+        "registry archive churn --older-than 90d --keep 5 --best auc:3 --dry-run",
         "registry versions churn -q | tail -n +6 | registry archive -",
         "registry archive churn@5 --dry-run",
     ],
     exits=_MOVES,
 )
-def archive(cx: Session, refs: Refs, reason: Reason = "", force: Force = False, dry_run: DryRun = False) -> None:
+def archive(
+    cx: Session,
+    refs: Refs,
+    reason: Reason = "",
+    force: Force = False,
+    older_than: OlderThan = None,
+    keep: Keep = None,
+    best: Best = None,
+    where: OnlyWhere = None,
+    keep_holders: KeepHolders = None,
+    dry_run: DryRun = False,
+    plan: PlanFile = None,
+) -> None:
     """They are kept and hidden, and can be restored. What a stage or alias points to is refused, and so is what a
     rollback would go to. All of a model's versions in one change, or none.
+
+    With a model and at least one of --older-than, --keep, --best and --where, all of its versions that none of these
+    keeps. Never what a stage or alias points to or held lately, what is tagged keep=yes, and the parents of what is
+    kept.
+
+    In a pipe: the references; of a dry run by rules reference, archive or keep, reason, bytes that deleting it would
+    free; separated by tabs.
     """
+    if given := rules(older_than, keep, best, where, keep_holders, plan):
+        retention.one(cx, refs, "archive", given, How(reason, force, dry_run, plan))
+        return
     done = cx.registry().archive(
         references(refs), reason=reason, force=force, dry_run=dry_run, request_id=cx.request_id
     )
-    _changed(cx, done, dry_run)
+    changed(cx, done, dry_run)
 
 
 @command("restore", examples=["registry restore churn@3"], exits=_MOVES)
 def restore(cx: Session, refs: Refs, dry_run: DryRun = False) -> None:
     """They are in use again, as they were."""
-    _changed(cx, cx.registry().restore(references(refs), dry_run=dry_run, request_id=cx.request_id), dry_run)
+    changed(cx, cx.registry().restore(references(refs), dry_run=dry_run, request_id=cx.request_id), dry_run)
 
 
 @command(
     "delete",
-    examples=["registry delete churn@3 --yes --reason retention", "registry delete churn@3 --dry-run"],
+    examples=[
+        "registry delete churn@3 --yes --reason retention",
+        "registry delete churn --older-than 180d --plan plan.json",
+        "registry delete churn@3 --dry-run",
+    ],
     exits=_MOVES,
 )
 def delete(
@@ -140,31 +188,34 @@ def delete(
     refs: Refs,
     reason: Reason = "",
     force: Force = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    older_than: OlderThan = None,
+    keep: Keep = None,
+    best: Best = None,
+    where: OnlyWhere = None,
+    keep_holders: KeepHolders = None,
+    yes: Yes = False,
     dry_run: DryRun = False,
+    plan: PlanFile = None,
 ) -> None:
     """The files go; what was known of the version stays as a tombstone, and its number is never used again. What a
     stage or alias points to is refused, and so is what a rollback would go to.
+
+    With a model and at least one of --older-than, --keep, --best and --where, all of its archived versions that none
+    of these keeps; their age counts from when they were archived. See 'archive' for what is never chosen.
+
+    In a pipe: the references; of a dry run by rules reference, delete or keep, reason, bytes that it would free;
+    separated by tabs.
     """
+    if given := rules(older_than, keep, best, where, keep_holders, plan):
+        retention.one(cx, refs, "delete", given, How(reason, force, dry_run, plan, yes))
+        return
     named = references(refs)
     registry = cx.registry()
     if not (yes or dry_run):
         registry.delete(named, reason=reason, force=force, dry_run=True, request_id=cx.request_id)
         cx.confirm(f"Delete {', '.join(named[:5])}{' …' if len(named) > 5 else ''} for good?")
     done = registry.delete(named, reason=reason, force=force, dry_run=dry_run, request_id=cx.request_id)
-    _changed(cx, done, dry_run)
-
-
-def _changed(cx: Session, done: list[Changed], dry_run: bool) -> None:
-    """What happened to which versions; nothing at all when there was nothing to do."""
-    refs = [ref for each in done for ref in each.refs]
-    if refs:
-        word = f"would be {done[0].action}" if dry_run else done[0].action
-        cx.say(f"{word}: {' '.join(refs[:20])}{f' and {len(refs) - 20:,} more' if len(refs) > 20 else ''}")
-    else:
-        cx.say("nothing to do")
-    data = shapes.items("changed", [shapes.changed(each) for each in done])
-    cx.show(Output(data, refs, ("ref",), [(ref,) for ref in refs], text="\n".join(refs) if refs else ""))
+    changed(cx, done, dry_run)
 
 
 _DURATION = re.compile(r"([0-9]+)(s|min|h|d|w)\Z", re.ASCII)

@@ -36,6 +36,29 @@ AsOf = Annotated[
 NoVerify = Annotated[bool, typer.Option("--no-verify", help="Compare sizes only, not the sha256 of each file.")]
 Force = Annotated[bool, typer.Option("--force", help="Also what a rollback would go to; needs a --reason.")]
 
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
+OlderThan = Annotated[
+    str | None,
+    typer.Option(
+        "--older-than", metavar="TIME", help="Keep what is younger than 90d, 12w, 1y; archived ones since when."
+    ),
+]
+Keep = Annotated[int | None, typer.Option("--keep", metavar="N", min=1, help="Keep the newest N.")]
+Best = Annotated[
+    list[str] | None,
+    typer.Option("--best", metavar="METRIC:N", help="Keep the best N: auc:3 the highest, -loss:3 the lowest."),
+]
+OnlyWhere = Annotated[
+    str | None, typer.Option("--where", "-w", metavar="EXPR", help="Keep what does not fit: 'metrics.auc < 0.9'.")
+]
+KeepHolders = Annotated[
+    int | None,
+    typer.Option("--keep-holders", metavar="N", min=0, help="Keep the last N that held each stage (3 if not said)."),
+]
+PlanFile = Annotated[
+    str | None, typer.Option("--plan", metavar="FILE", help="Write what would be done, for 'apply', and do nothing.")
+]
+
 
 def model_of(name: str) -> str:
     """The model's name; one of its versions is not what was asked for."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..lifecycle.compare import Comparison, Diff, Difference, FileDifference, MetricDifference, Row, StoredFile
+    from ..lifecycle.retention import Plan, Verdict
     from ..outcomes import Changed, Finding, Freed, Moved, Problem, Registered, Verification
     from ..records import Event, FileEntry, JournalEntry, ModelRecord, RegistryRecord, VersionRecord
     from ..verbs.finding import Known
@@ -121,6 +122,28 @@ def changed(record: Changed) -> dict[str, Any]:
         "versions": list(record.versions),
         "revision": record.revision,
         "changed": record.changed,
+    }
+
+
+def plan(record: Plan) -> dict[str, Any]:
+    return {
+        "model": record.model,
+        "action": record.action,
+        "rules": record.rules,
+        "revision": record.revision,
+        "highest": record.highest,
+        "refs": [f"{record.model}@{number}" for number in record.chosen],
+        "freed": record.freed,
+        "verdicts": [verdict(each) for each in record.verdicts],
+    }
+
+
+def verdict(record: Verdict) -> dict[str, Any]:
+    return {
+        "version": record.version,
+        "chosen": record.chosen,
+        "reason": record.reason,
+        "freed": record.freed,
     }
 
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..outcomes import Freed
@@ -101,6 +101,31 @@ def _exclusive_size(path: Path) -> int:
             if stat.S_ISREG(status.st_mode):
                 links.setdefault(status.st_ino, [status.st_nlink, status.st_size])[0] -= 1
     return sum(size for left, size in links.values() if left <= 1)  # 1: the blob, which goes too
+
+
+def freed_by(paths: ModelLayout, numbers: Iterable[int]) -> dict[int, int]:
+    """The bytes of files that deleting these versions would free, for each.
+
+    A file that several of them share counts with the last one; one that has a link elsewhere (another version, the
+    file of a user that was linked into the store) not at all. The blob goes with the last version.
+    """
+    left: dict[int, int] = {}
+    freed: dict[int, int] = {}
+    for number in numbers:
+        blobs = set()
+        for digest in _digests(paths.version(number)):
+            with contextlib.suppress(OSError):
+                blobs.add(os.lstat(paths.blob(digest)).st_ino)
+        freed[number] = 0
+        for found in paths.files(number).rglob("*"):
+            with contextlib.suppress(OSError):
+                status = os.lstat(found)
+                if not stat.S_ISREG(status.st_mode):
+                    continue
+                links = left.get(status.st_ino, status.st_nlink - (status.st_ino in blobs)) - 1
+                left[status.st_ino] = links
+                freed[number] += status.st_size if links <= 0 else 0
+    return freed
 
 
 def _newest_change(path: Path) -> float:

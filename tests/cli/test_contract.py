@@ -41,6 +41,13 @@ def _torn(site: Site) -> list[object]:
     return ["repair"]
 
 
+def _planned(site: Site) -> list[object]:
+    """Something for ``apply`` to do."""
+    plan = site.folder / "plan.json"
+    assert site.run("archive", "risk/fraud", "--older-than", "0s", "--plan", plan, "-q").code == 0
+    return ["apply", plan]
+
+
 FORMS = (
     Form("init", lambda site: ["init", site.folder / "new"], "registry", lambda site: [site.folder / "new"], columns=1),
     Form("info", lambda _: ["info"], "registry", lambda site: [site.root], columns=2),
@@ -69,6 +76,10 @@ FORMS = (
     Form("archive", lambda _: ["archive", "risk/fraud@1"], "changed", lambda _: ["risk/fraud@1"], columns=1),
     Form("restore", lambda _: ["restore", "churn@3"], "changed", lambda _: ["churn@3"], columns=1),
     Form("delete", lambda _: ["delete", "churn@3", "-y"], "changed", lambda _: ["churn@3"], columns=1),
+    Form("archive", lambda _: ["archive", "churn", "--keep", "1", "--dry-run"], "plans", lambda _: [], columns=4),
+    Form("prune", lambda _: ["prune", "churn", "--older-than", "0s", "-y"], "changed", lambda _: ["churn@3"],
+         columns=1),
+    Form("apply", _planned, "changed", lambda _: ["risk/fraud@1"], columns=1),
     Form("gc", _stale, "freed", lambda _: ["models/churn/versions/.tmp-0"], columns=3),
     Form("history", lambda _: ["history", "churn", "--limit", "2"], "history",
          lambda _: ["churn@3", "churn@2"], columns=6),

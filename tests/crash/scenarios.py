@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from registry_cli import Indeterminate, Registry
+from registry_cli import Indeterminate, Registry, Rules
 from registry_cli.outcomes import Changed, Moved, Registered
 
 from .shim import Death, Fault, Shim
@@ -187,6 +187,17 @@ SCENARIOS = (
         lambda reg, _: reg.delete(["churn@4", "churn@6"], request_id=REQUEST),
         (f"{REQUEST}:1", f"{REQUEST}:2"),
         (lambda reg, _: reg.delete(["churn@4"], request_id=f"{REQUEST}:1"),),
+    ),
+    Scenario(
+        "archive by rules",
+        lambda reg, _: [reg.retain("churn", "archive", Rules.of(where="version != 3"), request_id=REQUEST)],
+    ),
+    Scenario(
+        "delete by rules",
+        lambda reg, _: [reg.retain("churn", "delete", Rules.of(where="version > 3"), request_id=REQUEST)],
+        (f"{REQUEST}:1", f"{REQUEST}:2"),
+        (lambda reg, _: reg.delete(["churn@4"], request_id=f"{REQUEST}:1"),),
+        prepare=lambda reg, _: reg.archive(["churn@6"]),
     ),
     Scenario("gc", _gc, (), prepare=_leftovers),
     Scenario("repair", lambda reg, _: reg.repair(), (), prepare=_leftovers),

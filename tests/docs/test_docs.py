@@ -22,7 +22,13 @@ from . import console
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.md")])
-SESSIONS = ("README.md", "docs/tutorial.md", "docs/how-to/compare-versions.md", "docs/how-to/find-models.md")
+SESSIONS = (
+    "README.md",
+    "docs/tutorial.md",
+    "docs/how-to/compare-versions.md",
+    "docs/how-to/find-models.md",
+    "docs/how-to/retention.md",
+)
 
 #: Shapes that commands put together themselves, beside those of ``shapes``.
 OWN_SHAPES = {"health", "artifact", "path", "fetched", "alias", "completion"}

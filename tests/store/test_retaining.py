@@ -1,0 +1,284 @@
+"""Archiving and deleting by rules in a real store: what is freed, plans that are out of date, two at once, policies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from registry_cli import Conflict, Indeterminate, InvalidInput, NotFound, Registry, RegistryError
+from registry_cli.lifecycle.retention import Plan, Verdict
+from registry_cli.lifecycle.retention_rules import Rules
+from registry_cli.numbers import Numbers
+from registry_cli.store.writer import Writer
+from registry_cli.verbs.retaining import Retaining
+from tests.conftest import Clock
+from tests.support import race, snapshot
+
+Make = Callable[..., Path]
+ALL = Rules.of(older_than="0s")
+
+
+@pytest.fixture
+def six(reg: Registry, make_file: Make) -> Registry:
+    """``churn`` with versions 1 to 6; 2 was production, 3 is."""
+    for number in range(1, 7):
+        reg.register("churn", [make_file(f"content {number}")], metrics={"auc": number})
+    reg.promote("churn@2", "production")
+    reg.promote("churn@3", "production")
+    return reg
+
+
+def numbers(registry: Registry, *, archived: bool = False) -> list[int]:
+    return [version.number for version in registry.versions("churn", archived=archived)]
+
+
+def write(registry: Registry, text: str, model: str | None = None) -> None:
+    path = registry.root / (f"models/{model}/model.yaml" if model else "registry.yaml")
+    with path.open("a") as stream:
+        stream.write(text)
+
+
+def test_archiving_is_one_change(six: Registry) -> None:
+    before = six.model("churn").revision
+    done = six.retain("churn", "archive", Rules.of(keep=1))
+    assert (done.action, done.versions, done.changed) == ("archived", (1, 4, 5), True)
+    assert six.model("churn").revision == before + 1
+    assert six.history("churn", limit=1)[0].event.detail == {"versions": "1, 4-5", "reason": "retention: keep 1"}
+    untouched = snapshot(six.root / "models/churn/versions")
+    again = six.retain("churn", "archive", Rules.of(keep=1))
+    assert (again.versions, again.changed, again.revision) == ((), False, before + 1)
+    assert snapshot(six.root / "models/churn/versions") == untouched
+
+
+def test_deleting_frees_what_was_said(six: Registry, make_file: Make) -> None:
+    shared, user = make_file(b"s" * 1000, "shared.bin"), make_file(b"u" * 300, "user.bin")
+    six.register("churn", [shared, make_file(b"own", "own.bin")])  # 7
+    six.register("churn", [shared, make_file(b"two" * 50, "two.bin")])  # 8
+    six.register("churn", [make_file(b"two" * 50, "two.bin")])  # 9
+    six.register("churn", [shared])  # 10
+    six.register("churn", [user], how="link")  # 11
+    six.archive(["churn@7", "churn@8", "churn@9", "churn@11"])
+    plan = six.plan("churn", "delete", ALL)
+    assert {each.version: each.freed for each in plan.verdicts if each.chosen} == {7: 3, 8: 0, 9: 150, 11: 0}
+    assert plan.freed == 153
+    six.archive(["churn@10"])
+    assert six.plan("churn", "delete", ALL).freed == 1153, "the last one that has it goes too"
+    assert user.stat().st_nlink > 1
+    done = six.retain("churn", "delete", ALL)
+    assert done.versions == (7, 8, 9, 10, 11)
+    assert six.gc(age=0) == []
+
+
+def test_a_plan_is_carried_out_or_nothing(six: Registry) -> None:
+    plan = six.plan("churn", "archive", Rules.of(keep=1))
+    assert plan.chosen == (1, 4, 5)
+    six.tag("churn@6", {"a": "b"})
+    before = snapshot(six.root / "models/churn/versions")
+    with pytest.raises(Conflict, match="has changed since"):
+        six.apply([plan])
+    plan = six.plan("churn", "archive", Rules.of(keep=1))
+    six.register("churn", [six.path("churn@1")])
+    with pytest.raises(Conflict, match=r"version 6 then, revision \d+ and version 7 now"):
+        six.apply([plan])
+    plan = six.plan("churn", "archive", Rules.of(keep=1))
+    assert numbers(six) == [7, 6, 5, 4, 3, 2, 1]
+    assert {name: each for name, each in snapshot(six.root / "models/churn/versions").items() if name in before}.keys() \
+        == before.keys()  # fmt: skip
+    assert six.apply([plan], dry_run=True)[0].versions == (1, 4, 5, 6)
+    assert six.apply([plan])[0].changed
+    assert numbers(six) == [7, 3, 2]
+    assert not six.apply([plan])[0].changed, "again does nothing more"
+
+
+def test_a_plan_that_was_interrupted_goes_on(six: Registry) -> None:
+    six.archive(["churn@1", "churn@4", "churn@5"])
+    plan = six.plan("churn", "delete", ALL)
+    part = replace(plan, verdicts=tuple(each for each in plan.verdicts if each.version != 5))
+    six.delete([f"churn@{number}" for number in (1, 4)], request_id=plan.request_id)
+    six.repair()
+    assert part.request_id != plan.request_id
+    assert six.history("churn", limit=1)[0].event.detail["versions"] == "1, 4"
+    assert six.apply([plan])[0].versions == (1, 4), "what that request was about is done"
+
+
+def test_a_request_that_was_interrupted_goes_on(six: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    six.archive(["churn@1", "churn@4", "churn@5"])
+    plan = six.plan("churn", "delete", ALL)
+    bury, calls = Writer.bury, []
+
+    def dies(self: Writer, number: int) -> Path | None:
+        calls.append(number)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return bury(self, number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, "bury", dies)
+        with pytest.raises(RegistryError, match="could not be confirmed"):
+            six.apply([plan])
+    assert numbers(six, archived=True) == [6, 5, 3, 2]
+    assert six.apply([plan])[0].versions == (1, 4, 5)
+    assert numbers(six, archived=True) == [6, 3, 2]
+    six.gc(age=0)  # the folder that was not buried in time,
+    six.gc(age=0)  # and then its blob
+
+
+def test_a_plan_written_by_hand_can_do_no_harm(six: Registry) -> None:
+    six.archive(["churn@1"])
+    plan = six.plan("churn", "archive", Rules.of(keep=1))
+    before = snapshot(six.root / "models/churn/versions")
+    for action, number in (
+        ("archive", 3),
+        ("archive", 2),
+        ("archive", 99),
+        ("archive", 1),
+        ("delete", 4),
+        ("delete", 3),
+    ):
+        forged = replace(plan, action=action, verdicts=(Verdict(number, True, ""),))
+        with pytest.raises(Conflict):
+            six.apply([forged])
+    assert snapshot(six.root / "models/churn/versions") == before
+    assert numbers(six) == [6, 5, 4, 3, 2]
+
+
+def test_parents_of_other_models_are_not_deleted(
+    six: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No verb writes a lineage yet; its documents may hold one."""
+    six.register("child", [make_file("child")])
+    real = Registry.search
+
+    def search(self: Registry, *args: object, **named: object) -> object:
+        for each in real(self, archived=True):
+            yield replace(each, lineage={"parents": ["churn@4"]}) if each.model == "child" else each
+
+    six.archive(["churn@4", "churn@5"])
+    monkeypatch.setattr(Registry, "search", search)
+    plan = six.plan("churn", "delete", ALL)
+    assert plan.chosen == (5,)
+    assert next(each.reason for each in plan.verdicts if each.version == 4) == "parent of child@1"
+
+
+def test_slips_change_nothing(six: Registry) -> None:
+    before = snapshot(six.root / "models/churn/versions")
+    with pytest.raises(InvalidInput, match="no version of churn has the metric 'acu'; did you mean 'auc'"):
+        six.retain("churn", "archive", Rules.of(best=["acu:3"]))
+    with pytest.raises(NotFound):
+        six.retain("chrun", "archive", Rules.of(keep=3))
+    assert snapshot(six.root / "models/churn/versions") == before
+
+
+def _retain(root: Path, action: str) -> tuple[int, ...]:
+    return Registry(root).retain("churn", action, ALL).versions
+
+
+def _promote(root: Path, number: int) -> bool:
+    try:
+        Registry(root).promote(f"churn@{number}", "staging")
+    except RegistryError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("action", ["archive", "delete"])
+def test_two_at_once(six: Registry, action: str) -> None:
+    six.archive(["churn@1", "churn@4"])
+    found = race([(_retain, (six.root, action))] * 3)
+    assert sorted(found, key=len) == [(), (), (5, 6) if action == "archive" else (1, 4)]
+    assert numbers(six, archived=True) == ([6, 5, 4, 3, 2, 1] if action == "archive" else [6, 5, 3, 2])
+
+
+def test_what_is_promoted_meanwhile_stays(six: Registry) -> None:
+    archived, promoted = race([(_retain, (six.root, "archive")), (_promote, (six.root, 6))])
+    assert promoted == (6 not in archived)
+    assert six.model("churn").stages.get("staging") == (6 if promoted else None)
+
+
+def test_prune_follows_the_policy_of_each_model(six: Registry, make_file: Make, clock: Clock) -> None:
+    for name in ("risk/fraud", "off"):
+        for number in range(4):
+            six.register(name, [make_file(f"{name} {number}")])
+    write(six, "retention:\n  archive: {keep: 2, best: 'auc:1'}\n  prune: {older_than: 30d}\n")
+    six = Registry(six.root, author="alice", now=clock)
+    write(six, "retention:\n  archive: {keep: 3}\n", "risk/fraud")
+    write(six, "retention:\n  archive: {}\n", "off")
+    planned = six.prune_plans()
+    done = six.prune()
+    assert [(each.model, each.action, each.chosen) for each in planned if each.chosen] == [
+        (each.model, each.action.removesuffix("d"), each.versions) for each in done if each.versions
+    ]
+    assert {each.model: each.versions for each in done if each.changed} == {"churn": (1, 4), "risk/fraud": (1,)}
+    assert not any(each.changed for each in six.prune())
+    clock.moment += timedelta(days=31)
+    assert {each.model: each.versions for each in six.prune() if each.changed} == {"churn": (1, 4), "risk/fraud": (1,)}
+    assert numbers(six, archived=True) == [6, 5, 3, 2]
+
+
+def test_a_plan_of_several_steps_is_carried_out(six: Registry, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    six.archive(["churn@1", "churn@4"])
+    write(six, "retention:\n  archive: {keep: 1}\n  prune: {older_than: 0s}\n")
+    six = Registry(six.root, author="alice", now=clock)
+    plans = six.prune_plans()
+    assert [(each.action, each.chosen) for each in plans] == [("delete", (1, 4)), ("archive", (5,))]
+    with pytest.raises(InvalidInput, match="two plans to archive"):
+        six.apply([*plans, plans[1]])
+
+    archive = Retaining._refuse_rollback_targets
+
+    def dies(self: Registry, writer: Writer, numbers: Numbers) -> None:
+        if 5 in numbers:
+            raise KeyboardInterrupt
+        archive(self, writer, numbers)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Retaining, "_refuse_rollback_targets", dies)
+        with pytest.raises(Indeterminate, match="the change is committed, or a part of it"):
+            six.apply(plans)
+    assert numbers(six, archived=True) == [6, 5, 3, 2], "between the two"
+    assert [each.changed for each in six.apply(plans)] == [False, True]
+    assert numbers(six) == [6, 3, 2]
+    assert [each.changed for each in six.apply(plans)] == [False, False]
+    six.restore(["churn@5"])
+    with pytest.raises(Conflict):
+        six.apply([replace(plans[1], highest=5)])
+
+
+def test_a_slip_in_one_model_leaves_that_one_alone(six: Registry, make_file: Make) -> None:
+    for name in ("a", "b", "z"):
+        for number in range(3):
+            six.register(name, [make_file(f"{name} {number}")])
+        write(six, "retention:\n  archive: {keep: 1}\n", name)
+    write(six, "  prun: {older_than: 1d}\n", "b")
+    write(six, "retention:\n  prune: {older_than: 0s}\n  archive: {best: 'acu:1'}\n", "churn")
+    six.archive(["churn@1"])
+    errors: list[RegistryError] = []
+    done = six.prune(on_error=errors.append)
+    assert [(each.model, each.versions) for each in done] == [("a", (1, 2)), ("z", (1, 2))]
+    assert [str(error) for error in errors] == [
+        f"{six.root}/models/b/model.yaml: retention: there is no 'prun'; did you mean 'prune'?",
+        "no version of churn has the metric 'acu'; did you mean 'auc'?",
+    ]
+    with pytest.raises(InvalidInput, match="did you mean 'prune'"):
+        six.prune()
+    write(six, "retention: {keep: 3}\n")
+    with pytest.raises(InvalidInput, match=r"registry.yaml: retention: there is no 'keep'"):
+        Registry(six.root).prune()
+
+
+def test_a_named_model_without_a_policy(six: Registry) -> None:
+    assert six.prune() == []
+    with pytest.raises(InvalidInput, match="churn has no retention policy"):
+        six.prune(["churn"])
+    six.archive(["churn@1"])
+    assert six.prune(["churn"], ALL)[0].versions == (1,)
+
+
+def test_a_plan_is_named_by_what_it_does() -> None:
+    plan = Plan("churn", "archive", "keep 1", 3, 6, (Verdict(1, True, "x"), Verdict(2, False, "y")))
+    assert plan.request_id == replace(plan, rules="other").request_id
+    assert plan.request_id != replace(plan, revision=4).request_id

@@ -1,0 +1,279 @@
+"""Retention: what the planner chooses, and that it never chooses what is protected."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry_cli import InvalidInput
+from registry_cli.lifecycle import retention
+from registry_cli.lifecycle.retention import ARCHIVE, DELETE, Known, Plan, Verdict, plan
+from registry_cli.lifecycle.retention_rules import Best, Policy, Rules, policy_of
+from registry_cli.lifecycle.stages import Chain, chain
+from registry_cli.numbers import Numbers
+from registry_cli.records import Event, StageTable, VersionRecord
+from registry_cli.verbs.clock import stamp
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
+
+
+def days_ago(days: float) -> str:
+    return stamp(NOW - timedelta(days=days))
+
+
+def version(number: int, age: float = 100, **said: Any) -> VersionRecord:
+    return VersionRecord("churn", number, days_ago(age), "alice", f"{number:064x}", 10, 1, **said)
+
+
+def known(*versions: VersionRecord, table: StageTable | None = None, **more: Any) -> Known:
+    table = table or StageTable()
+    placed = [replace(each, archived=each.number in table.archived) for each in versions]
+    return Known("churn", placed, table, more.pop("chains", {}), highest=len(versions), **more)
+
+
+def reasons(found: Plan) -> dict[int, str]:
+    return {verdict.version: verdict.reason for verdict in found.verdicts if not verdict.chosen}
+
+
+def moved(number: int | None, stage: str = "production") -> Event:
+    return Event("x", days_ago(1), "alice", "host", "promoted", number, {"stage": stage, "after": number})
+
+
+class TestRules:
+    def test_any_rule_keeps(self) -> None:
+        models = known(*(version(n, 100 - 10 * n, metrics={"auc": n % 5}) for n in range(1, 10)))
+        found = plan(models, Rules.of(older_than="25d", keep=1, best=["auc:2"]), NOW)
+        assert found.chosen == (1, 2, 3, 5, 6, 7)
+        assert reasons(found) == {9: "younger than 25d", 8: "younger than 25d", 4: "one of the best 2 by auc"}
+        assert found.verdicts[-1] == Verdict(
+            1, True, "made more than 25d ago, not one of the newest 1, not one of the best 2 by auc"
+        )
+
+    def test_the_age_itself_is_old_enough(self) -> None:
+        models = known(version(1, 30), version(2, 29.999), replace(version(3), created="never"))
+        found = plan(models, Rules.of(older_than="30d"), NOW)
+        assert found.chosen == (1,)
+        assert reasons(found) == {2: "younger than 30d", 3: "of unknown age"}
+
+    def test_of_equals_the_newest_are_best(self) -> None:
+        models = known(*(version(n, metrics={"loss": 1.0 if n < 4 else 2.0}) for n in range(1, 6)), version(6))
+        assert plan(models, Rules.of(best=["-loss:2"]), NOW).chosen == (1, 4, 5, 6)
+        assert plan(models, Rules.of(best=["loss:2:max"]), NOW).chosen == (1, 2, 3, 6)
+        assert plan(models, Rules.of(best=["loss:1:min", "loss:1:max"]), NOW).chosen == (1, 2, 4, 6)
+
+    def test_what_does_not_fit_is_kept(self) -> None:
+        models = known(*(version(n, tags={"n": str(n)}) for n in (1, 2, 3)))
+        found = plan(models, Rules.of(where="tags.n = '2'"), NOW)
+        assert (found.chosen, reasons(found)) == ((2,), {3: "does not fit the query", 1: "does not fit the query"})
+
+    def test_deleting_chooses_among_the_archived_by_when_they_were(self) -> None:
+        table = StageTable(archived=Numbers.of([1, 2, 3]))
+        models = known(*(version(n) for n in range(1, 6)), table=table, archived_at={1: days_ago(40), 2: days_ago(3)})
+        found = plan(models, Rules.of(older_than="30d"), NOW, DELETE)
+        assert found.chosen == (1, 3), "without a record of it, its making counts"
+        assert reasons(found) == {5: "in use", 4: "in use", 2: "archived less than 30d ago"}
+        found = plan(models, Rules.of(keep=1), NOW, DELETE)
+        assert found.chosen == (1, 2), "one of the archived"
+        assert plan(models, Rules.of(keep=1), NOW, ARCHIVE).chosen == (4,)
+
+
+class TestProtected:
+    def test_pointers_and_tags(self) -> None:
+        table = StageTable(stages={"production": 1}, aliases={"best": 2})
+        found = plan(known(version(1), version(2), version(3, tags={"keep": "yes"}), version(4, tags={"keep": "no"}),
+                           table=table), Rules.of(older_than="1d"), NOW)  # fmt: skip
+        assert found.chosen == (4,)
+        assert reasons(found) == {3: "tag keep=yes", 2: "alias best", 1: "holds production"}
+
+    def test_the_last_holders(self) -> None:
+        table = StageTable(stages={"production": 6}, deleted=Numbers.of([4]))
+        models = known(*(version(n) for n in (1, 2, 3, 5, 6, 7)), table=table,
+                       chains={"production": Chain((1, 2, 5, 3, 4, 5, 6), True)})  # fmt: skip
+        assert reasons(plan(models, Rules.of(older_than="1d"), NOW)) == {
+            6: "holds production", 5: "rollback target of production", 3: "held production before",
+        }  # fmt: skip
+        assert plan(models, Rules.of(older_than="1d", keep_holders=4), NOW).chosen == (1, 7)
+        assert plan(models, Rules.of(older_than="1d", keep_holders=0), NOW).chosen == (1, 2, 3, 7)
+        empty = replace(models, table=StageTable(), chains={"production": Chain((1, 2, 5, 6), False)})
+        assert plan(empty, Rules.of(older_than="1d"), NOW).chosen == (1, 3, 7)
+
+    def test_parents_of_what_is_kept(self) -> None:
+        made = [version(1), version(2, lineage={"parents": ["churn@1", "other@3", "nonsense@@", 7]}),
+                version(3, lineage={"parents": [f"churn@sha256:{2:064x}"]}), version(4)]  # fmt: skip
+        rules = Rules.of(older_than="1d", where="version != 3")
+        found = plan(known(*made), rules, NOW)
+        assert (found.chosen, reasons(found)) == (
+            (4,), {3: "does not fit the query", 2: "parent of churn@3", 1: "parent of churn@2"},
+        )  # fmt: skip
+        table = StageTable(archived=Numbers.of([1, 2, 4]))
+        assert plan(known(*made, table=table), rules, NOW, DELETE).chosen == (4,), "3 is in use"
+        needed = known(*made, table=table, needed={4: "other@1"})
+        assert reasons(plan(needed, rules, NOW, DELETE))[4] == "parent of other@1"
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> Known:
+    """A model after a random life."""
+    count = draw(st.integers(1, 12))
+    number = st.integers(1, count)
+    moves = draw(st.lists(st.tuples(st.sampled_from(["staging", "production"]), number), max_size=8))
+    events = [moved(at, stage) for stage, at in moves]
+    chains = {stage: chain(events, stage) for stage in ("staging", "production")}
+    stages = {stage: line.numbers[-1] for stage, line in chains.items() if line.held}
+    aliases = draw(st.dictionaries(st.sampled_from(["a", "b"]), number))
+    free = [n for n in range(1, count + 1) if n not in {*stages.values(), *aliases.values()}]
+    state = draw(st.lists(st.sampled_from(["used", "archived", "deleted"]), min_size=len(free), max_size=len(free)))
+    table = StageTable(
+        stages=stages, aliases=aliases,
+        archived=Numbers.of(n for n, each in zip(free, state, strict=True) if each == "archived"),
+        deleted=Numbers.of(n for n, each in zip(free, state, strict=True) if each == "deleted"),
+    )  # fmt: skip
+    versions = [
+        version(
+            n, draw(st.floats(0, 10)),
+            metrics=draw(st.dictionaries(st.sampled_from(["auc", "f1"]), st.integers(0, 3))),
+            tags=draw(st.dictionaries(st.just("keep"), st.sampled_from(["yes", "no"]))),
+            lineage={"parents": [f"churn@{at}" for at in draw(st.lists(number, max_size=2))]},
+        )
+        for n in range(1, count + 1) if n not in table.deleted
+    ]  # fmt: skip
+    since = {n: days_ago(draw(st.floats(0, 10))) for n in table.archived if draw(st.booleans())}
+    return known(*versions, table=table, chains=chains, archived_at=since)
+
+
+RULES = st.fixed_dictionaries(
+    {},
+    optional={
+        "older_than": st.sampled_from(["0s", "1d", "5d"]),
+        "keep": st.integers(1, 5),
+        "best": st.lists(st.sampled_from(["auc:1", "f1:2:min", "-auc:2"]), min_size=1, max_size=2),
+        "where": st.sampled_from(["metrics.auc < 2", "version > 3", "not tags.keep = no"]),
+    },
+)
+ACTIONS = st.sampled_from([ARCHIVE, DELETE])
+
+
+@given(histories(), RULES.filter(bool), st.integers(0, 4), ACTIONS)
+def test_what_is_protected_is_never_chosen(model: Known, said: dict[str, Any], holders: int, action: str) -> None:
+    found = plan(model, Rules.of(**said, keep_holders=holders), NOW, action)
+    chosen = set(found.chosen)
+    table = model.table
+    assert not chosen & {*table.stages.values(), *table.aliases.values(), *table.deleted}
+    assert all((number in table.archived) == (action == DELETE) for number in chosen)
+    by_number = {each.number: each for each in model.versions}
+    assert not any(by_number[number].tags.get("keep") == "yes" for number in chosen)
+    for stage, line in model.chains.items():
+        last = [n for n in dict.fromkeys(reversed(line.numbers)) if n not in table.deleted]
+        assert not chosen & set(last[:holders])
+        assert not chosen & set([n for n in last if n != table.stages.get(stage)][:1]), "a rollback goes there"
+    others = [each for each in model.versions if action == DELETE or not each.archived]
+    for child in (each for each in others if each.number not in chosen):
+        for parent in child.lineage["parents"]:
+            assert int(parent.partition("@")[2]) not in chosen
+    assert {verdict.version for verdict in found.verdicts} == by_number.keys()
+    assert all(verdict.reason for verdict in found.verdicts)
+
+
+@given(histories(), RULES.filter(bool), RULES, ACTIONS)
+def test_one_more_rule_never_chooses_more(
+    model: Known, said: dict[str, Any], more: dict[str, Any], action: str
+) -> None:
+    fewer = set(plan(model, Rules.of(**said), NOW, action).chosen)
+    added = {**more, **said, "best": [*said.get("best", []), *more.get("best", [])]}
+    assert set(plan(model, Rules.of(**added), NOW, action).chosen) <= fewer
+
+
+@given(histories(), RULES.filter(bool), ACTIONS)
+def test_what_is_left_is_not_chosen_again(model: Known, said: dict[str, Any], action: str) -> None:
+    """Interrupted anywhere, the next run does what is left of it; after it there is nothing to do."""
+    rules = Rules.of(**said)
+    chosen = plan(model, rules, NOW, action).chosen
+    for done in range(len(chosen) + 1):
+        gone = Numbers.of(chosen[:done])
+        if action == DELETE:
+            table = model.table.with_(archived=model.table.archived - gone, deleted=model.table.deleted | gone)
+        else:
+            table = model.table.with_(archived=model.table.archived | gone)
+        left = [
+            replace(v, archived=v.number in table.archived) for v in model.versions if v.number not in table.deleted
+        ]
+        assert plan(replace(model, table=table, versions=left), rules, NOW, action).chosen == chosen[done:]
+
+
+@pytest.mark.parametrize(
+    ("text", "best"),
+    [("auc:3", Best("auc", 3, False)), ("-loss:1", Best("loss", 1, True)), ("loss:2:min", Best("loss", 2, True)),
+     ("loss:2:max", Best("loss", 2, False)), ("a:b:4", Best("a:b", 4, False))],
+)  # fmt: skip
+def test_best_is_read(text: str, best: Best) -> None:
+    assert Best.parse(text) == best
+    if not text.startswith("-") and not text.endswith(":max"):
+        assert Best.parse(str(best)) == best
+
+
+@pytest.mark.parametrize(
+    "text", ["", "auc", "auc:", "auc:0", ":3", "-:3", "loss:3", "-loss:3:max", "auc:3:best", "auc:-1"]
+)
+def test_best_is_refused(text: str) -> None:
+    with pytest.raises(InvalidInput):
+        Best.parse(text)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{}, {"keep_holders": 3}, {"older_than": ""}, {"older_than": "90"}, {"keep": 0}, {"keep": -1}, {"where": "x ="},
+     {"where": ""}, {"keep": 1, "keep_holders": -1}],
+)  # fmt: skip
+def test_rules_are_refused(said: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput):
+        Rules.of(**said)
+
+
+def test_a_policy_is_read() -> None:
+    everyone = Policy.parse({"archive": {"keep": 3, "best": "auc:2"}, "prune": {"older_than": "30d"}}, "registry.yaml")
+    assert everyone.archive == Rules.of(keep=3, best=["auc:2"])
+    own = policy_of({"retention": {"archive": {"best": ["auc:2"], "keep_holders": 1}, "prune": {}}}, (), "model.yaml")
+    both = own.over(everyone)
+    assert both.archive == Rules.of(best=["auc:2"], keep_holders=1)
+    assert both.prune is None, "it is turned off"
+    assert Policy.parse(None, "x").over(everyone).prune == Rules.of(older_than="30d")
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ({"retention": {"archiv": {"keep": 3}}}, "there is no 'archiv'; did you mean 'archive'"),
+        ({"retention": {"archive": {"older-than": "3d"}}}, "did you mean 'older_than'"),
+        ({"retention": {"archive": {"xyzzy": 3}}}, "there are: older_than, keep"),
+        ({"retention": {"archive": {"keep": "3"}}}, "'keep' is no right value; it is a number"),
+        ({"retention": {"archive": {"keep": True}}}, "it is a number"),
+        ({"retention": {"archive": {"best": 3}}}, "'best' is no text"),
+        ({"retention": {"archive": {"keep_holders": 3}}}, "nothing says which versions"),
+        ({"retention": {"prune": {"keep": 3}}}, "prune has no 'older_than'"),
+        ({"retention": {"prune": [3]}}, "prune is no mapping"),
+        ({"retention": 3}, "'retention' is no mapping"),
+        ({"retension": {}}, "there is no setting 'retension'; did you mean 'retention'"),
+    ],
+)
+def test_a_slip_in_a_policy_is_told(document: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidInput, match="model.yaml: .*" + words.replace("?", r"\?")):
+        policy_of(document, ("format",), "model.yaml")
+
+
+def test_since_when_versions_are_archived() -> None:
+    def event(action: str, day: int, **detail: Any) -> Event:
+        return Event("x", f"2026-03-{day:02}", "alice", "host", action, detail.pop("version", None), detail)
+
+    events = [
+        event("archived", 1, versions="1-3"), event("restored", 2, versions="2"), event("archived", 3, versions="2, 4"),
+        event("promoted", 4, stage="production", after=6, archived="5"), event("deleted", 5, version=1),
+        event("repaired", 6, stages={}, aliases={}, archived="2-4, 9", deleted="1"),
+    ]  # fmt: skip
+    assert retention.archived_since(events) == {
+        2: "2026-03-03", 3: "2026-03-01", 4: "2026-03-03", 9: "2026-03-06",
+    }  # fmt: skip
