@@ -26,6 +26,7 @@ from registry_cli.progress import SILENT, Progress
 from registry_cli.verbs.archiving import Archiving
 from registry_cli.verbs.describing import Describing
 from registry_cli.verbs.keeping import Keeping
+from registry_cli.verbs.looking_back import LookingBack
 from registry_cli.verbs.moving import Moving
 from registry_cli.verbs.reading import RegistryReader
 from registry_cli.verbs.registering import Registering
@@ -58,6 +59,7 @@ PIPES = {
 
 ROOMS_OF_THE_API: tuple[tuple[str, type], ...] = (
     ("Reading", RegistryReader),
+    ("Looking back", LookingBack),
     ("Registering", Registering),
     ("Stages and aliases", Moving),
     ("Archiving and deleting", Archiving),

@@ -67,6 +67,13 @@ class JournalEntry:
     sealed: str = ""
 
 
+class Told(NamedTuple):
+    """An entry of a history, and whose history it is."""
+
+    model: str
+    entry: JournalEntry
+
+
 @dataclass(frozen=True)
 class StageTable:
     """Everything about "which version is what", as ``stages.yaml`` holds it. ``revision`` grows with every change.

@@ -41,6 +41,8 @@ _FLAGS = frozenset(
         "--csv",
         "--exit-code",
         "-a",
+        "-f",
+        "--follow",
         "--force",
         "--yes",
         "-y",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ..lifecycle.compare import Comparison, Diff, Difference, FileDifference, MetricDifference, Row, StoredFile
     from ..outcomes import Changed, Finding, Freed, Moved, Problem, Registered, Verification
-    from ..records import Event, FileEntry, JournalEntry, ModelRecord, RegistryRecord, VersionRecord
+    from ..records import Event, FileEntry, ModelRecord, RegistryRecord, Told, VersionRecord
     from ..verbs.finding import Known
 
 SCHEMA = 1
@@ -124,8 +124,10 @@ def changed(record: Changed) -> dict[str, Any]:
     }
 
 
-def entry(record: JournalEntry) -> dict[str, Any]:
+def entry(told: Told) -> dict[str, Any]:
+    record = told.entry
     return {
+        "model": told.model,
         "seq": record.seq,
         "prev": record.prev,
         "hash": record.hash,
