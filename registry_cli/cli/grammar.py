@@ -133,9 +133,12 @@ VERBS = {
     "delete": Verb("lifecycle", "Remove versions for good.", "ref*", "reason force yes dry-run", writes=True),
     "gc": Verb("lifecycle", "Remove what nobody needs any more.", "model*", "older-than dry-run", writes=True),
     "history": Verb(
-        "look back", "Show every change of a model, or of all.", "model", "all since until action limit follow"
+        "look back",
+        "Show every change of a model, or of all.",
+        "model",
+        "all since until action limit follow checkpoint",
     ),
-    "verify": Verb("trust", "Check that everything is there and unchanged.", "model*", "quick"),
+    "verify": Verb("trust", "Check that everything is there and unchanged.", "model*", "quick checkpoint"),
     "repair": Verb("trust", "Mend what is safe to mend.", "model*", "dry-run", writes=True),
     "doctor": Verb("trust", "Prove that this file system keeps what the registry needs."),
     "completion": Verb("shell", "Print the completion script of a shell.", "shell"),

@@ -13,7 +13,7 @@ from . import shapes
 from .command import command
 from .options import model_of
 from .process import idle
-from .session import Listed, Session, Table
+from .session import Listed, Output, Session, Table
 from .text import moment, number, safe, short
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ _COLUMNS = ("#", "time (utc)", "who", "action", "version", "details")
         "registry history churn --action promoted --action rolled-back --limit 5",
         "registry history --all --since '7d ago'",
         "registry history churn --follow --json | jq --unbuffered .action",
+        "registry history --all --checkpoint > /elsewhere/checkpoints",
     ],
     exits=(0, 2, 3, 6, 130),
 )
@@ -48,16 +49,25 @@ def history(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Print the newest 10, or N, then each new one as it comes.")
     ] = False,
+    checkpoint: Annotated[
+        bool, typer.Option("--checkpoint", help="Print only place and hash of the last line, to be kept elsewhere.")
+    ] = False,
 ) -> None:
     """The newest first: who changed what, when, and why. With --follow the oldest of them first, a line an event, until
-    Ctrl-C; with --json each line is a document.
+    Ctrl-C; with --json each line is a document. What --checkpoint prints, verify --checkpoint takes: it proves that
+    nothing before was rewritten.
 
-    In a pipe: seq, time, who, action, ref, details; with --all the model before them; separated by tabs.
+    In a pipe: seq, time, who, action, ref, details; with --all the model before them; with --checkpoint model, seq,
+    hash; separated by tabs.
     """
     model = _chosen(name, every)
     damage = cx.damage()
     reader = cx.reader()
-    if follow:
+    if checkpoint:
+        if follow or since or until or actions or limit:
+            raise InvalidInput("--checkpoint is about the last line", "leave out the other options")
+        _checkpoints(cx, reader, model)
+    elif follow:
         _follow(cx, reader, model, until, limit=limit or (None if since else 10), since=since, actions=actions or ())
     elif model is None:
         found = reader.histories(limit=limit, since=since, until=until, actions=actions or (), on_damage=damage)
@@ -75,6 +85,13 @@ def _chosen(name: str | None, every: bool) -> str | None:
     if not every and name is None:
         raise InvalidInput("no model is named", "name one, or say --all")
     return None if name is None else model_of(name)
+
+
+def _checkpoints(cx: Session, reader: RegistryReader, model: str | None) -> None:
+    found = reader.checkpoints(None if model is None else [model])
+    data = shapes.items("checkpoints", [shapes.checkpoint(each) for each in found])
+    text = "\n".join(" ".join(map(str, each)) for each in found)  # as one line each, however narrow the terminal is
+    cx.show(Output(data, [str(each) for each in found], rows=found, text=text))
 
 
 def _follow(cx: Session, reader: RegistryReader, model: str | None, until: str | None, **wanted: Any) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from ..lifecycle.compare import Comparison, Diff, Difference, FileDifference, MetricDifference, Row, StoredFile
     from ..outcomes import Changed, Finding, Freed, Moved, Problem, Registered, Verification
-    from ..records import Event, FileEntry, ModelRecord, RegistryRecord, Told, VersionRecord
+    from ..records import Checkpoint, Event, FileEntry, ModelRecord, RegistryRecord, Told, VersionRecord
     from ..verbs.finding import Known
 
 SCHEMA = 1
@@ -136,6 +136,10 @@ def entry(told: Told) -> dict[str, Any]:
         "sealed": record.sealed or None,
         **event(record.event),
     }
+
+
+def checkpoint(record: Checkpoint) -> dict[str, Any]:
+    return {"model": record.model, "seq": record.seq, "hash": record.hash}
 
 
 def known(record: Known) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import RegistryError
 from ..lifecycle import stages as rules
-from ..records import JournalEntry, Told
+from ..records import Checkpoint, JournalEntry, Told
 from ..store import reader
 from .clock import moment
 from .listing import Listing, OnDamage, raise_it
@@ -104,6 +104,20 @@ class LookingBack(Listing):
 
     def _followed(self, name: str | None) -> list[str]:
         return self.model_names() if name is None else [self._model(name).name]
+
+    def checkpoints(self, models: Iterable[str] | None = None) -> list[Checkpoint]:
+        """The last line of the history of each model (all by default), to be kept elsewhere: see :meth:`verify`.
+
+        Only what is in the journal counts: a change whose line a crash held back is not in it before the next change.
+        """
+        from ..lifecycle import checkpoints
+        from ..store import journal
+
+        found = []
+        for name in self.model_names() if models is None else models:
+            last = journal.last_entry(self._model(name).paths.history)
+            found.append(Checkpoint(name, last.seq if last else 0, last.hash if last else checkpoints.NOTHING))
+        return found
 
     def earlier_holders(self, name: str, stage: str) -> tuple[int, ...]:
         """The versions that a rollback of ``stage`` can go to, the nearest first."""
