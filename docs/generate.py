@@ -50,7 +50,6 @@ PIPES = {
     "`alias<TAB>reference` line each.",
     "promote": "the reference that the stage points to now.",
     "demote": "the model.",
-    "rollback": "the reference that the stage points to now.",
     "archive": "the references that were archived, one a line; nothing when there was nothing to do.",
     "restore": "the references that were restored, one a line; nothing when there was nothing to do.",
     "delete": "the references that were deleted, one a line.",

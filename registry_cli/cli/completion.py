@@ -52,6 +52,7 @@ _FLAGS = frozenset(
         "--archive-previous",
         "--if-changed",
         "--link",
+        "--list",
         "--move",
         "--version",
         "-V",

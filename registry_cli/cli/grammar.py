@@ -125,7 +125,7 @@ VERBS = {
         "lifecycle",
         "Let a stage point to what held it before.",
         "model stage",
-        "expect reason no-verify dry-run",
+        "to list expect reason no-verify dry-run",
         writes=True,
     ),
     "archive": Verb("lifecycle", "Take versions out of use.", "ref*", "reason force dry-run", writes=True),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..lifecycle.compare import Comparison, Diff, Difference, FileDifference, MetricDifference, Row, StoredFile
+    from ..lifecycle.stages import Holder
     from ..outcomes import Changed, Finding, Freed, Moved, Problem, Registered, Verification
     from ..records import Checkpoint, Event, FileEntry, ModelRecord, RegistryRecord, Told, VersionRecord
     from ..verbs.finding import Known
@@ -136,6 +137,10 @@ def entry(told: Told) -> dict[str, Any]:
         "sealed": record.sealed or None,
         **event(record.event),
     }
+
+
+def holder(record: Holder) -> dict[str, Any]:
+    return {"ref": record.ref, "version": record.number, "state": record.state}
 
 
 def checkpoint(record: Checkpoint) -> dict[str, Any]:

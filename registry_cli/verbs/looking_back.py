@@ -17,6 +17,7 @@ from .listing import Listing, OnDamage, raise_it
 
 if TYPE_CHECKING:
     from ..lifecycle.events import Wanted
+    from ..lifecycle.stages import Holder
     from ..store.chronicle import Head
 
 
@@ -118,6 +119,15 @@ class LookingBack(Listing):
             last = journal.last_entry(self._model(name).paths.history)
             found.append(Checkpoint(name, last.seq if last else 0, last.hash if last else checkpoints.NOTHING))
         return found
+
+    def holders(self, name: str, stage: str) -> tuple[Holder, ...]:
+        """What holds ``stage``, and what held it before, the nearest first: where a rollback goes, or can go."""
+        rules.check_stage(stage, self.stages)
+        from ..store import chronicle
+
+        model = self._model(name)
+        line = chronicle.chains(model.paths, (stage,))[stage]
+        return rules.holders(model.state().table, name, stage, line)
 
     def earlier_holders(self, name: str, stage: str) -> tuple[int, ...]:
         """The versions that a rollback of ``stage`` can go to, the nearest first."""

@@ -66,6 +66,8 @@ FORMS = (
     Form("promote", lambda _: ["promote", "churn@1", "staging"], "moved", lambda _: ["churn@1"], columns=1),
     Form("demote", lambda _: ["demote", "churn", "staging"], "moved", lambda _: ["churn"], columns=1),
     Form("rollback", lambda _: ["rollback", "churn", "production"], "moved", lambda _: ["churn@2"], columns=1),
+    Form("rollback", lambda _: ["rollback", "churn", "production", "--list"], "holders",
+         lambda _: ["churn@1", "churn@2"], columns=2),
     Form("archive", lambda _: ["archive", "risk/fraud@1"], "changed", lambda _: ["risk/fraud@1"], columns=1),
     Form("restore", lambda _: ["restore", "churn@3"], "changed", lambda _: ["churn@3"], columns=1),
     Form("delete", lambda _: ["delete", "churn@3", "-y"], "changed", lambda _: ["churn@3"], columns=1),
