@@ -22,10 +22,21 @@ if TYPE_CHECKING:
         Refused,
         RegistryError,
     )
+    from .lifecycle.stages import Holder
     from .names import Reference
     from .outcomes import Changed, Finding, Freed, Moved, Problem, Registered, Verification
     from .progress import Progress
-    from .records import Artifact, Event, FileEntry, JournalEntry, ModelRecord, RegistryRecord, VersionRecord
+    from .records import (
+        Artifact,
+        Checkpoint,
+        Event,
+        FileEntry,
+        JournalEntry,
+        ModelRecord,
+        RegistryRecord,
+        Told,
+        VersionRecord,
+    )
     from .registry import Registry
 
 __version__ = "0.1.0"
@@ -39,7 +50,8 @@ _HOME_OF = {
     "Progress": "progress",
     **dict.fromkeys(
         (
-            "Artifact", "Event", "FileEntry", "JournalEntry", "ModelRecord", "RegistryRecord", "VersionRecord",
+            "Artifact", "Checkpoint", "Event", "FileEntry", "JournalEntry", "ModelRecord", "RegistryRecord", "Told",
+            "VersionRecord",
         ),
         "records",
     ),
@@ -47,18 +59,21 @@ _HOME_OF = {
         ("Changed", "Finding", "Freed", "Moved", "Problem", "Registered", "Verification"),
         "outcomes",
     ),
+    "Holder": "lifecycle.stages",
     "Registry": "registry",
 }  # fmt: skip
 
 __all__ = [
     "Artifact",
     "Changed",
+    "Checkpoint",
     "Conflict",
     "Damaged",
     "Event",
     "FileEntry",
     "Finding",
     "Freed",
+    "Holder",
     "Indeterminate",
     "InvalidInput",
     "JournalEntry",
@@ -74,6 +89,7 @@ __all__ = [
     "Registry",
     "RegistryError",
     "RegistryRecord",
+    "Told",
     "Verification",
     "VersionRecord",
     "__version__",

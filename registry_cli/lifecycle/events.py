@@ -15,7 +15,7 @@ ACTIONS = (
     "tagged", "annotated", "measured", "repaired",
 )  # fmt: skip
 _AT, _ACTION = b'"at":"', b'"action":"'
-_TIME = len("2026-11-23T10:00:00.000Z")
+_LONGEST = 40
 
 
 class Wanted(NamedTuple):
@@ -43,12 +43,17 @@ class Wanted(NamedTuple):
         """
         if self.since or self.until:
             at = line.find(_AT) + len(_AT)
-            if not self._in_time(line[at : at + _TIME].decode("ascii", "replace")):
+            if not self._in_time(_text(line, at)):
                 return False
         if self.actions:
             at = line.find(_ACTION) + len(_ACTION)
-            return line[at : at + 20].partition(b'"')[0].decode("ascii", "replace") in self.actions
+            return _text(line, at) in self.actions
         return True
+
+
+def _text(line: bytes, at: int) -> str:
+    """The text that begins at this place of a line: a time, an action."""
+    return line[at : at + _LONGEST].partition(b'"')[0].decode("ascii", "replace")
 
 
 def wanted(since: str | None, until: str | None, actions: Iterable[str]) -> Wanted:
