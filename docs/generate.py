@@ -23,11 +23,15 @@ from registry_cli import Registry, errors
 from registry_cli.cli import app, grammar
 from registry_cli.lifecycle import stages
 from registry_cli.progress import SILENT, Progress
+from registry_cli.records import Checkpoint, Glance, Overview, Told
 from registry_cli.verbs.archiving import Archiving
 from registry_cli.verbs.describing import Describing
+from registry_cli.verbs.finding import Known
 from registry_cli.verbs.keeping import Keeping
+from registry_cli.verbs.listing import Listing
 from registry_cli.verbs.looking_back import LookingBack
 from registry_cli.verbs.moving import Moving
+from registry_cli.verbs.opened import OpenRegistry
 from registry_cli.verbs.reading import RegistryReader
 from registry_cli.verbs.registering import Registering
 
@@ -56,7 +60,11 @@ PIPES = {
     "completion": "the script.",
 }
 
+#: Results that are no dataclasses, since there may be very many of them.
+NAMED_TUPLES: tuple[type, ...] = (Checkpoint, Glance, Known, Overview, Told)
+
 ROOMS_OF_THE_API: tuple[tuple[str, type], ...] = (
+    ("Finding", Listing),
     ("Reading", RegistryReader),
     ("Looking back", LookingBack),
     ("Registering", Registering),
@@ -70,7 +78,7 @@ ROOMS_OF_THE_API: tuple[tuple[str, type], ...] = (
 def commands() -> str:
     """The page of the commands."""
     group: Any = typer.main.get_command(app.build(grammar.VERBS))
-    lines = ["# Commands", "", NOTE, "", *_commands_intro(group.commands["promote"])]
+    lines = ["# Commands", "", NOTE, "", *_commands_intro(group.commands["promote"], group.commands["list"])]
     for room in grammar.ROOMS:
         lines += [f"**{room}**: " + " · ".join(f"[`{verb}`](#{verb})" for verb in _verbs(room)), ""]
     for room in grammar.ROOMS:
@@ -83,7 +91,7 @@ def _verbs(room: str) -> list[str]:
     return [name for name, verb in grammar.VERBS.items() if verb.room == room]
 
 
-def _commands_intro(example: Any) -> list[str]:
+def _commands_intro(writing: Any, indexed: Any) -> list[str]:
     return [
         "`registry VERB [ARGUMENTS] [OPTIONS]`, or `python -m registry_cli` in place of `registry`. `registry --help` lists the",
         "verbs, `registry VERB --help` explains one, `registry --version` prints the version.",
@@ -95,14 +103,20 @@ def _commands_intro(example: Any) -> list[str]:
         "",
         "They can stand behind the verb or before it.",
         "",
-        *_options(example, lambda name: name in grammar.COMMON),
+        *_options(writing, lambda name: name in grammar.COMMON),
         "",
         "## Options of every command that writes",
         "",
-        *_options(example, lambda name: name in grammar.WRITING),
+        *_options(writing, lambda name: name in grammar.WRITING),
         "",
         "A request id is up to 128 letters, digits and `. _ : / -`, and is good for one request. Repeating a command with",
         "the id of one that was carried out changes nothing and gives the result of the first.",
+        "",
+        "## Options of every command that may use the index",
+        "",
+        *_options(indexed, lambda name: name in grammar.INDEXED),
+        "",
+        "The answer is the same with and without it; what [the index](../explanation/guarantees.md#the-index) is.",
         "",
         "## Four forms of output",
         "",
@@ -138,6 +152,8 @@ def _command(name: str, command: Any) -> list[str]:
     shared = "[every command](#options-of-every-command)"
     if verb.writes:
         shared += " and of [every command that writes](#options-of-every-command-that-writes)"
+    if verb.indexed:
+        shared += " and of [every command that may use the index](#options-of-every-command-that-may-use-the-index)"
     lines += [f"And the options of {shared}.", "", f"**In a pipe**: {pipe}", ""]
     examples, codes = _epilog(command.epilog)
     lines += ["**Examples**", "", *(f"    {each}" for each in examples), ""]
@@ -215,21 +231,29 @@ def python_api() -> str:
     lines += ["## Opening a registry", "", *_text(Registry), ""]
     for name in ("__init__", "open", "init"):
         lines += _method(Registry, name)
+    lines += ["### `OpenRegistry`", "", "The base of `Registry`.", "", *_text(OpenRegistry), ""]
+    for name in _public(OpenRegistry):
+        lines += _method(OpenRegistry, name)
     for title, room in ROOMS_OF_THE_API:
         lines += [f"## {title}", ""]
         for name in _public(room):
             lines += _method(room, name)
-    lines += ["## What methods return", "", "All are frozen dataclasses.", ""]
-    for name in sorted(registry_cli.__all__):
-        record = getattr(registry_cli, name)
-        if dataclasses.is_dataclass(record) and isinstance(record, type):
-            lines += _record(record)
+    lines += ["## What methods return", "", "All are frozen dataclasses, or named tuples.", ""]
+    for record in _results():
+        lines += _record(record)
     lines += ["## Watching long work", "", *_text(Progress), ""]
     for name in _public(Progress):
         lines += _method(Progress, name)
     lines += _method(Progress, "__call__")
     lines += ["## Errors", "", *_errors()]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _results() -> list[type]:
+    """What is public and holds fields, and the named tuples that the methods of the rooms speak of."""
+    public = [getattr(registry_cli, name) for name in registry_cli.__all__]
+    found = [each for each in public if isinstance(each, type) and dataclasses.is_dataclass(each)]
+    return sorted([*found, *NAMED_TUPLES], key=lambda record: record.__name__)
 
 
 def _api_intro() -> list[str]:
@@ -245,7 +269,9 @@ def _api_intro() -> list[str]:
         "",
         "A `ref` is a text as [references](references.md) describe it, or a `Reference`. Times are ISO 8601 in UTC, sizes",
         "bytes, digests lower-case hex. `expect` is a version number, or None for a pointer that points to nothing; left out,",
-        "nothing is expected.",
+        "nothing is expected. `where` and `sort` are as [the query language](query.md) has them; `as_of` is a `datetime`, or a",
+        "text as `--as-of` takes it. `on_damage` is called with the `RegistryError` of each document that can't be read, and the",
+        "answer goes on without it; left out, the error is raised.",
         "",
         "Every method can raise `InvalidInput` for a malformed name or reference, `NotFound` for a model, version or file that",
         "isn't there, `Damaged` for a document that can't be believed, and `Refused` for one in a newer format. Every method",
@@ -316,7 +342,8 @@ def _text(value: Any, room: type | None = None) -> list[str]:
 
 
 def _record(record: type) -> list[str]:
-    rows = [(f"`{each.name}`", f"`{each.type}`") for each in dataclasses.fields(record)]
+    fields = {each.name: each.type for each in dataclasses.fields(record)} if dataclasses.is_dataclass(record) else {}
+    rows = [(f"`{name}`", f"`{kind}`") for name, kind in (fields or _annotations(record)).items()]
     lines = [f"### `{record.__name__}`", "", *_text(record), "", *_table(("field", "type"), rows), ""]
     for name, value in vars(record).items():
         if isinstance(value, property) and value.fget:
@@ -324,6 +351,11 @@ def _record(record: type) -> list[str]:
             words = " ".join(_text(value)) or "See the class."
             lines += [f"- property `{name}: {kind}`. {words}"]
     return [*lines, ""]
+
+
+def _annotations(record: type) -> dict[str, str]:
+    """The fields of a named tuple with their types as they are written."""
+    return {name: getattr(kind, "__forward_arg__", None) or str(kind) for name, kind in record.__annotations__.items()}
 
 
 def _errors() -> list[str]:

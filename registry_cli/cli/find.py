@@ -54,12 +54,17 @@ def list_(
     damage = cx.damage()
     found: Iterable[Overview] = registry.overview(as_of=as_of, on_damage=damage)
     if where:
-        fitting = {version.model for version in registry.search(where, on_damage=damage)}
+        fitting = {version.model for version in registry.search(where, as_of=as_of, on_damage=damage)}
         found = (each for each in found if each.model.name in fitting)
     if stage is None:
         cx.list(
             Listed(
-                "models", found, _shape, lambda each: each.model.name, _row, lambda all_: _table(all_, registry.stages)
+                "models",
+                found,
+                _shape,
+                lambda each: each.model.name,
+                _row,
+                lambda all_: _table(all_, registry.stages, filtered=bool(where or as_of)),
             )
         )
     else:
@@ -88,9 +93,10 @@ def _pointers(pointers: Mapping[str, int]) -> str:
     return ",".join(f"{name}={at}" for name, at in pointers.items())
 
 
-def _table(found: list[Overview], known: Sequence[str]) -> Table:
+def _table(found: list[Overview], known: Sequence[str], *, filtered: bool) -> Table:
     if not found:
-        return Table(text="no models yet; registry register NAME FILE stores the first")
+        nothing = "no models yet; registry register NAME FILE stores the first"
+        return Table(text="no model fits" if filtered else nothing)
     stages = [stage for stage in reversed(known) if any(stage in each.model.stages for each in found)]
     rows = []
     for each in found:
@@ -190,7 +196,7 @@ def _finds(found: list[Known]) -> Table:
         what = [*reversed(version.stages), *(f"@{alias}" for alias in version.aliases)]
         what += ["archived"] if version.archived else []
         rows.append([safe(each.file), version.ref, each.path or "the whole", " ".join(what) or "-"])
-    return Table(("file", "version", "as", "stage"), rows)
+    return Table(("file", "ref", "as", "stage"), rows)
 
 
 @command(

@@ -73,7 +73,7 @@ _REGISTER = "param metric tag annotate params-file metrics-file message stage al
 
 VERBS = {
     "init": Verb("begin", "Make a folder a registry.", "dir", "shared stages"),
-    "info": Verb("begin", "Show what is in the registry, and how healthy it is.", indexed=True),
+    "info": Verb("begin", "Show what is in the registry, and how healthy it is."),
     "register": Verb("put in", "Store files as the next version of a model.", "model file*", _REGISTER, writes=True),
     "list": Verb("find", "List the models.", "", "stage where as-of", indexed=True),
     "versions": Verb(
@@ -94,7 +94,7 @@ VERBS = {
     ),
     "show": Verb("find", "Show a version, or a model, with all that is known of it.", "ref", "as-of", indexed=True),
     "find": Verb("find", "Say which versions hold a file.", "file*", "", indexed=True),
-    "diff": Verb("compare", "Show what differs between two versions.", "ref ref", "exit-code"),
+    "diff": Verb("compare", "Show what differs between two versions.", "ref ref", "exit-code", indexed=True),
     "compare": Verb(
         "compare",
         "Show versions of a model side by side.",
@@ -105,8 +105,8 @@ VERBS = {
     "path": Verb(
         "take out", "Print where a version lies, to be used in place.", "ref text", "verify as-of", indexed=True
     ),
-    "fetch": Verb("take out", "Copy a version to a folder, every byte checked.", "ref", "output force"),
-    "cat": Verb("take out", "Write one file of a version to standard output.", "ref text"),
+    "fetch": Verb("take out", "Copy a version to a folder, every byte checked.", "ref", "output force", indexed=True),
+    "cat": Verb("take out", "Write one file of a version to standard output.", "ref text", indexed=True),
     "tag": Verb("describe", "Set or remove tags of a version.", "ref text*", "remove dry-run", writes=True),
     "annotate": Verb(
         "describe", "Say something of a version in free text.", "ref text*", "from-file remove dry-run", writes=True

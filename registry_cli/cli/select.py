@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,10 @@ from . import shapes
 from .command import command
 from .options import AsOf, Limit, Model, Where, model_of
 from .session import Listed, Session, Table
-from .text import age, number, safe, short, size
+from .text import age, moment, number, safe, short, size
+
+if TYPE_CHECKING:
+    from ..lifecycle.query import Field
 
 _METRICS_SHOWN = 3
 #: A person's eyes want no more rows than this; a pipe gets them all.
@@ -63,17 +66,18 @@ def versions(
     """
     model = model_of(name)
     damage = cx.damage()
+    queries = _all_of(where, stage, alias, tag)
     found = cx.reader().versions(
         model,
         archived=every,
-        where=_both(where, stage, alias, tag),
+        where=queries,
         sort=sort or "",
         limit=limit,
         as_of=as_of,
         on_damage=damage,
     )
     nothing = f"no versions of {safe(model)} in use; registry versions {safe(model)} --all"
-    _list(cx, found, columns, nothing if not (where or stage or alias or tag) else "nothing fits", single=True)
+    _list(cx, found, columns, "nothing fits" if queries or as_of else nothing, single=True)
     damage.end()
 
 
@@ -109,22 +113,22 @@ def search(
     """
     damage = cx.damage()
     found = cx.reader().search(
-        _both(expr, stage, alias, tag), archived=every, sort=sort or "", limit=limit, on_damage=damage
+        _all_of(expr, stage, alias, tag), archived=every, sort=sort or "", limit=limit, on_damage=damage
     )
     _list(cx, found, columns, "nothing fits", single=False)
     damage.end()
 
 
-def _both(where: str | None, stage: str | None, alias: str | None, tags: Sequence[str] | None) -> str:
-    """One query of an expression and its shorthands."""
-    parts = [f"({where})"] if where and where.strip() else []
+def _all_of(where: str | None, stage: str | None, alias: str | None, tags: Sequence[str] | None) -> list[str]:
+    """An expression and its shorthands, as queries that must all hold."""
+    parts = [where or ""]
     parts += [f"stage = {_quoted(stage)}"] if stage is not None else []
     parts += [f"alias = {_quoted(alias)}"] if alias is not None else []
     for tag in tags or ():
         key, mark, value = tag.partition("=")
         field = 'tags."' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
         parts.append(f"{field} = {_quoted(value)}" if mark else f"{field} exists")
-    return parts[0][1:-1] if len(parts) == 1 and parts[0].startswith("(") else " and ".join(parts)
+    return [part for part in parts if part.strip()]
 
 
 def _quoted(text: str) -> str:
@@ -141,19 +145,32 @@ def _list(cx: Session, found: Iterable[VersionRecord], columns: str | None, noth
         )  # fmt: skip
         return
     from ..lifecycle import query
+    from ..lifecycle.ordering import split_fields
     from ..verbs.clock import utc_now
 
-    fields = [query.parse_field(name.strip()) for name in columns.split(",")]
+    names = [name.strip() for name in split_fields(columns)]
+    fields = [query.parse_field(name) for name in names]
     now = utc_now()
 
     def row(version: VersionRecord) -> list[Any]:
         return [_cell(field.value(version, now)) for field in fields]
 
     def draw(all_: list[VersionRecord]) -> Table:
-        rows = [["-" if cell in (None, "") else number(cell) for cell in row(version)] for version in all_]
-        return Table([name.strip() for name in columns.split(",")], rows) if rows else Table(text=nothing)
+        rows = [
+            [_for_eyes(field, version, cell) for field, cell in zip(fields, row(version), strict=True)]
+            for version in all_
+        ]
+        return Table(names, rows, chosen=True) if rows else Table(text=nothing)
 
     cx.list(Listed("versions", found, shapes.version, lambda version: version.ref, row, draw))
+
+
+def _for_eyes(field: Field, version: VersionRecord, value: Any) -> str:
+    """What a person reads in a column that was asked for."""
+    if value in (None, ""):
+        return "-"
+    shown = {"age": lambda: age(version.created), "size": lambda: size(version.size), "created": lambda: moment(value)}
+    return shown[field.name]() if field.name in shown else number(value)
 
 
 def _cell(value: Any) -> Any:
@@ -173,7 +190,7 @@ def _said(values: Mapping[str, Any]) -> str:
 
 def _table(found: list[VersionRecord], single: bool) -> Table:
     metrics = _common_metrics(found)
-    columns = ("version", "stage", *metrics, "size", "age", "author", "tags", "message")
+    columns = ("version" if single else "ref", "stage", *metrics, "size", "age", "author", "tags", "message")
     rows = [_shown(version, metrics, single) for version in found[:_ROWS_SHOWN]]
     if len(found) > _ROWS_SHOWN:
         rows.append([f"… and {len(found) - _ROWS_SHOWN:,} more", *[""] * (len(columns) - 1)])

@@ -22,11 +22,12 @@ Item = TypeVar("Item")
 
 
 class Table(NamedTuple):
-    """What a person sees: cells under columns, or a ``text`` instead."""
+    """What a person sees: cells under columns, or a ``text`` instead. None of ``chosen`` columns is left out."""
 
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     text: str | None = None
+    chosen: bool = False
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -175,7 +176,7 @@ class Session:
         if table.text is None:
             from .tables import draw
 
-            draw(table.columns, table.rows, no_color=self.no_color)
+            draw(table.columns, table.rows, no_color=self.no_color, whole=table.chosen)
         elif table.text:
             write(table.text)
 

@@ -30,11 +30,15 @@ _NUMERIC = frozenset({"versions", "archived", "size", "files", "latest", "versio
 _DISPENSABLE = ("owner", "author", "age", "archived", "size")
 
 
-def draw(columns: Sequence[str], rows: Sequence[Sequence[str]], *, no_color: bool) -> None:
-    """Print ``rows`` under ``columns``, as wide as the terminal, wrapped between words where it has to be."""
+def draw(columns: Sequence[str], rows: Sequence[Sequence[str]], *, no_color: bool, whole: bool = False) -> None:
+    """Print ``rows`` under ``columns``, as wide as the terminal, wrapped between words where it has to be.
+
+    Unless it has to be ``whole``, a narrow terminal does without columns that people can do without.
+    """
     colour = False if no_color or os.environ.get("TERM") == "dumb" else None
     console = Console(markup=False, emoji=False, highlight=False, no_color=True if colour is False else None)
-    columns, rows = _without_dispensable(columns, rows, console.width)
+    if not whole:
+        columns, rows = _without_dispensable(columns, rows, console.width)
     gap = 2 if sum(_natural(columns, rows)) + 2 * len(columns) <= console.width else 1
     table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
     widths = _fitting(columns, rows, console.width - gap * len(columns))

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput
+from .quantities import shown
 from .query_fields import AGE, KINDS, QUOTED, Field, Scalar, parse_field
 from .query_tree import present
 
@@ -75,6 +76,9 @@ def _smallest(field: Field, what: str = "value") -> str:
     )
 
 
+_SLIPS = ("ascending", "descending", "up", "down", "dsc", "des", "d", "a", "-", "+")
+
+
 def parse_sort(text: str) -> Ordering:
     """Fields with a comma between them, each with ``:asc`` (as without) or ``:desc``; at most 20.
 
@@ -82,13 +86,13 @@ def parse_sort(text: str) -> Ordering:
     """
     if len(text) > TEXT_LENGTH:
         raise InvalidInput(f"the order has {len(text):,} characters", f"{TEXT_LENGTH:,} is the most")
-    parts = [part.strip() for part in _parts(text)]
+    parts = [part.strip() for part in split_fields(text)]
     if len(parts) > FIELDS:
         raise InvalidInput(f"the order has {len(parts)} fields", f"{FIELDS} is the most")
     return Ordering(text, [_key(part) for part in parts])
 
 
-def _parts(text: str) -> list[str]:
+def split_fields(text: str) -> list[str]:
     """The text between commas that stand in no quotes; a quote that is not closed counts as a letter."""
     parts = [""]
     for piece in re.findall(rf"{QUOTED}|.", text, re.DOTALL):
@@ -103,6 +107,8 @@ def _key(part: str) -> tuple[Field, bool]:
     if not part:
         raise InvalidInput("a field is missing in the order", "write it as metrics.auc:desc,created")
     name, mark, direction = part.rpartition(":")
+    if mark and "." in name and direction.strip().lower() in _SLIPS:  # else it would be a metric of that odd name
+        raise InvalidInput(f"'{shown(direction)}' is no direction", "write :asc or :desc")
     if not mark or direction.strip().lower() not in ("asc", "desc"):
         name, direction = part, "asc"
     field = parse_field(name)

@@ -17,7 +17,7 @@ A query answers in two ways that agree: as a predicate on a record, and as a con
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .ordering import Ordering, parse_sort
@@ -26,14 +26,14 @@ from .query_checks import Matches
 from .query_fields import Field, Scalar, parse_field, value
 from .query_parser import Parser
 from .query_patterns import Bound, Meter
-from .query_tree import Compiler, Node
+from .query_tree import Compiler, Group, Node
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from ..records import VersionRecord
 
-__all__ = ["Field", "Ordering", "Query", "Scalar", "parse", "parse_field", "parse_sort", "value"]
+__all__ = ["Field", "Ordering", "Query", "Scalar", "parse", "parse_all", "parse_field", "parse_sort", "value"]
 
 
 class Query:
@@ -89,5 +89,15 @@ def parse(text: str) -> Query:
 
     The bounds: 10,000 characters, 1,000 terms, 100 open brackets, patterns of 1,000 characters.
     """
-    parser = Parser(text)
-    return Query(text, parser.parse(), parser.fields, parser.patterns, parser.meter)
+    return parse_all([text])
+
+
+def parse_all(texts: Sequence[str]) -> Query:
+    """One query of several, at least one, all of which must hold. Raises as :func:`parse` does."""
+    meter = Meter()
+    parsers = [Parser(text, meter) for text in texts]
+    trees = [parser.parse() for parser in parsers]
+    fields = [field for parser in parsers for field in parser.fields]
+    patterns = [pattern for parser in parsers for pattern in parser.patterns]
+    whole = texts[0] if len(texts) == 1 else " and ".join(f"({text})" for text in texts)
+    return Query(whole, trees[0] if len(trees) == 1 else Group("AND", trees), fields, patterns, meter)

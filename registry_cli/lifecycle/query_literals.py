@@ -51,9 +51,9 @@ _EXAMPLES = {
 def check_operator(field: Field, sign: str, token: Token) -> None:
     """:class:`InvalidInput` for an operator that makes no sense for a field of this type."""
     if sign in ORDER and field.type in (MEMBERS, TRUTH, DIGEST):
-        raise slip(f"'{token.text}' needs an order, and {field.name} has none,", token.column, "use =, != or in")
+        raise slip(f"'{token.text}' needs an order, and {shown(field.name)} has none,", token.column, "use =, != or in")
     if sign in ("~", "like", "contains") and field.type not in _TEXTUAL:
-        raise slip(f"{token} is for text, and {field.name} is {field.type},", token.column)
+        raise slip(f"{token} is for text, and {shown(field.name)} is {field.type},", token.column)
 
 
 def text_of(token: Token) -> str:
@@ -100,7 +100,11 @@ def compare_check(field: Field, sign: str, token: Token) -> Check:
     if sign in ORDER and isinstance(literal, bool):
         raise slip(f"'{sign}' needs an order, and true and false have none,", token.column, "use = or !=")
     if sign in ORDER and field.type == TEXT and token.kind == "word" and _NUMBER.match(text):
-        raise slip(f"{field.name} is text, not a number,", token.column, f"to compare texts write '{text}' in quotes")
+        raise slip(
+            f"{shown(field.name)} is text, not a number,",
+            token.column,
+            f"to compare texts write '{shown(text)}' in quotes",
+        )
     return Compare(KINDS[type(literal)], sign, literal)
 
 

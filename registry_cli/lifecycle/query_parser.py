@@ -62,13 +62,13 @@ class Parser:
     ``meter`` counts the time of these.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, meter: Meter | None = None) -> None:
         self._tokens = list(tokens(text))
         self._at = 0
         self._terms = 0
         self.fields: set[str] = set()
         self.patterns: list[Matches] = []
-        self.meter = Meter()
+        self.meter = meter or Meter()
 
     def parse(self) -> Node:
         """The tree of the whole text, or :class:`InvalidInput` that says at which column it went wrong."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from ..errors import Damaged
 from ..numbers import Numbers
 from ..records import Event, JournalEntry, StageTable
 
@@ -25,17 +26,35 @@ def replay(entries: Iterable[JournalEntry], until: str) -> Past | None:
     """The model as it was at ``until`` (as events write times); None when it had no history yet.
 
     ``entries`` come oldest first. Clocks of different writers may disagree: what the journal has before an entry
-    that had happened had happened too, whatever its time says.
+    that had happened had happened too, whatever its time says. :class:`Damaged` for a time before a repair that had
+    to write the journal anew: where the pointers were then is lost.
     """
-    past = list(entries)
-    while past and past[-1].event.at > until:
-        past.pop()
+    every = list(entries)
+    count = len(every)
+    while count and every[count - 1].event.at > until:
+        count -= 1
+    past = every[:count]
+    if rebuilt := next((each.event for each in every[count:] if each.event.action == "repaired"), None):
+        raise Damaged(
+            f"what was at {until} is lost: the journal was written anew at {rebuilt.at}", "ask for a later time"
+        )
     if not past:
         return None
     table = StageTable()
     for entry in past:
         table = follow(table, entry.event).with_(revision=entry.revision)
-    return Past(table, past[-1].highest)
+    return Past(table, _highest(past, until))
+
+
+def _highest(past: list[JournalEntry], until: str) -> int:
+    """The highest number that was given; of what a repair wrote anew only the times say when that was."""
+    anew = max((at for at, entry in enumerate(past) if entry.event.action == "repaired"), default=-1)
+    made = (
+        entry.event.version or 0
+        for at, entry in enumerate(past)
+        if entry.event.action == "registered" and (at > anew or entry.event.at <= until)
+    )
+    return max(made, default=0)
 
 
 def follow(table: StageTable, event: Event) -> StageTable:

@@ -47,7 +47,7 @@ class Condition(NamedTuple):
 
     where: str = "1"
     parameters: Sequence[Any] = ()
-    order: str = "v.model, v.version DESC"
+    order: str = "replace(v.model, '/', char(1)), v.version DESC"  # as folders lie: a group before its longer namesake
     order_parameters: Sequence[Any] = ()
     limit: int | None = None
     functions: Mapping[str, Callable[..., Any]] = {}
@@ -142,14 +142,16 @@ class Index:
         if stale:
             from .index_writer import IndexWriter
 
-            IndexWriter(self, progress).update(stale)
+            writer = IndexWriter(self, progress)
+            if writer.update(stale):  # what was a model may be a group by now, with models in it
+                writer.update(self._stale(only, shown_only))
 
     def _stale(self, only: str | None, shown_only: bool) -> Iterator[str]:
         """The models whose marks are not those that are stored, and those that are gone."""
         known = self.known(only)
         shown = dict(self.database.execute("SELECT name, numbers FROM models")) if shown_only else {}
         models = str(self.root.models)
-        found = marks.models(models) if only is None else [(only, f"{models}/{only}")]
+        found = marks.models(models, frozenset(known)) if only is None else [(only, f"{models}/{only}")]
         for name, base in found:
             before = known.pop(name, None)
             if before is None:

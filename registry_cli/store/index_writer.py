@@ -39,17 +39,18 @@ class IndexWriter:
         self.index, self.database, self.progress = index, index.database, progress
         self._fields: dict[str, int] = {}
 
-    def update(self, names: Iterable[str]) -> None:
-        """Read anew what changed of these models; forget those that are gone."""
-        pending = list(names)
+    def update(self, names: Iterable[str]) -> bool:
+        """Read anew what changed of these models; forget those that are gone. Whether any is."""
+        pending, gone = list(names), False
         while pending:
             with self.index.exclusively():
                 self._fields = dict(self.database.execute("SELECT name, id FROM fields"))
                 until = time.monotonic() + _KEEP
                 while pending and time.monotonic() < until:
-                    self._update(pending.pop(0))
+                    gone = not self._update(pending.pop()) or gone
+        return gone
 
-    def _update(self, name: str) -> None:
+    def _update(self, name: str) -> bool:
         before = self.index.known(name).get(name)
         seen = marks.look(f"{self.index.root.models}/{name}", before)
         self.database.execute("DELETE FROM troubles WHERE model = ?", (name,))
@@ -60,7 +61,7 @@ class IndexWriter:
             self._forget(name)
             if not isinstance(error, NotFound):
                 self._trouble(name, "table", None, error)
-            return
+            return False
         record = None
         try:
             record = model.record(state)
@@ -69,6 +70,7 @@ class IndexWriter:
         known = before or Marks.load(b"", b"")
         unreadable = self._versions(model, state, *seen.changed(known), fresh=before is None)
         self._remember(name, seen.settled(known, unreadable), state, record)
+        return True
 
     def _versions(
         self, model: ModelReader, state: State, changed: set[int], gone: set[int], *, fresh: bool

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 from .. import names
 from . import layout
@@ -176,16 +176,20 @@ def _items(base: str, versions: Iterable[int], annotations: Iterable[int]) -> ar
     return items
 
 
-def models(root: str) -> Iterator[tuple[str, str]]:
-    """The name and the folder of every model below ``root``, in order. A folder without a model.yaml is a group."""
+def models(root: str, known: Container[str] = ()) -> Iterator[tuple[str, str]]:
+    """The name and the folder of every model below ``root``, in order. A folder without a model.yaml is a group.
+
+    Those that are ``known`` were models when somebody looked last: they are not looked at.
+    """
     for name in _folders(root, ""):
         base = f"{root}/{name}"
-        if mark(f"{base}/{layout.MODEL}") != _MISSING:
+        if name in known or mark(f"{base}/{layout.MODEL}") != _MISSING:
             yield name, base
             continue
         for child in _folders(base, f"{name}/"):
-            if mark(f"{base}/{child}/{layout.MODEL}") != _MISSING:
-                yield f"{name}/{child}", f"{base}/{child}"
+            whole = f"{name}/{child}"
+            if whole in known or mark(f"{base}/{child}/{layout.MODEL}") != _MISSING:
+                yield whole, f"{base}/{child}"
 
 
 def _folders(root: str, prefix: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,7 +26,7 @@ class Wanted(NamedTuple):
     """Which versions, in which order: ``model`` None for all, the archived ones too with ``archived``."""
 
     model: str | None
-    where: str
+    where: str | Sequence[str]
     archived: bool
     sort: str
     limit: int | None
@@ -132,7 +132,7 @@ class Listing(OpenRegistry):
         name: str,
         *,
         archived: bool = False,
-        where: str = "",
+        where: str | Sequence[str] = "",
         sort: str = "",
         limit: int | None = None,
         as_of: str | datetime | None = None,
@@ -149,20 +149,22 @@ class Listing(OpenRegistry):
 
     def search(
         self,
-        where: str = "",
+        where: str | Sequence[str] = "",
         *,
         archived: bool = False,
         sort: str = "",
         limit: int | None = None,
+        as_of: str | datetime | None = None,
         on_damage: OnDamage = raise_it,
     ) -> Iterator[VersionRecord]:
-        """The versions of all models that the query ``where`` selects, at most ``limit``.
+        """The versions of all models that the query ``where`` selects (or each of several), at most ``limit``.
 
         The archived ones are left out unless asked for, or unless the query speaks of ``archived``. They come model
-        by model, the newest first, or as ``sort`` says: ``metrics.auc:desc,created``. ``on_damage`` is told of what
+        by model, the newest first, or as ``sort`` says: ``metrics.auc:desc,created``. With ``as_of``, those that were
+        there then, with the stages, aliases and archive of that time. ``on_damage`` is told of what
         can't be read; the rest is found. Raises :class:`InvalidInput` for a slip in a query.
         """
-        return self._found(Wanted(None, where, archived, sort, limit), None, on_damage)
+        return self._found(Wanted(None, where, archived, sort, limit), moment(as_of), on_damage)
 
     def _found(self, wanted: Wanted, then: str | None, on_damage: OnDamage) -> Iterator[VersionRecord]:
         from .selecting import Selection
@@ -180,11 +182,10 @@ class Listing(OpenRegistry):
         for each in [name] if name else reader.model_names(self._layout):
             try:
                 model = self._model(each)
-                state = model.state()
+                past = self._past(model, model.state(), then)
             except RegistryError as error:
                 on_damage(error)
                 continue
-            past = self._past(model, state, then)
             if past is None:
                 continue
             for number in reversed(model.numbers(past[0].table, past[1])):

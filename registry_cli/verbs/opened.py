@@ -32,11 +32,13 @@ def cache_folder(environment: Mapping[str, str]) -> Path | None:
     """Where indexes are kept: ``$REGISTRY_CACHE``, else in the user's cache folder; None if there is none."""
     if given := environment.get(CACHE_VARIABLE):
         return Path(given).expanduser().absolute()
-    base = environment.get("XDG_CACHE_HOME", "")
-    try:
-        return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "registry-cli"
-    except RuntimeError:
-        return None
+    base = Path(environment.get("XDG_CACHE_HOME", ""))
+    if base.is_absolute():
+        return base / "registry-cli"
+    with contextlib.suppress(RuntimeError):
+        if Path.home().is_dir():  # a home that isn't there is not made
+            return Path.home() / ".cache" / "registry-cli"
+    return None
 
 
 def find_root(start: str | os.PathLike[str] | None = None, home: str | None = None) -> Path:

@@ -22,7 +22,9 @@ class Selection:
 
     def __init__(self, wanted: Wanted, now: datetime) -> None:
         self.wanted, self.now = wanted, now
-        self.query = query.parse(wanted.where) if wanted.where.strip() else None
+        given = [wanted.where] if isinstance(wanted.where, str) else wanted.where
+        texts = [text for text in given if text.strip()]
+        self.query = query.parse_all(texts) if texts else None
         self.ordering = parse_sort(wanted.sort) if wanted.sort else None
         self.all = wanted.archived or (self.query is not None and "archived" in self.query.fields)
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from . import growing, starting, storing
+from . import growing, scaling, starting, storing
 from .measure import Bench, NoRoom, Row, Timing, remove
 
 PARTS: dict[str, Callable[[Bench], Iterator[Row]]] = {
@@ -28,7 +28,8 @@ PARTS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "small": storing.small,
     "many": growing.many,
     "growth": growing.growth,
-    "scale": growing.scale,
+    "scale": scaling.scale,
+    "large-scale": scaling.large_scale,
 }
 HEAD = ("work", "ours", "baseline", "", "ratio", "fastest", "cpu", "goal", "met?", "note")
 

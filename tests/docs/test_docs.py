@@ -14,6 +14,7 @@ import pytest
 
 from registry_cli import Registry, errors
 from registry_cli.cli import grammar, shapes
+from registry_cli.lifecycle import query, query_checks, query_fields, query_literals, query_parser
 from registry_cli.store import verify, verify_journal, verify_records
 
 from . import console
@@ -21,7 +22,7 @@ from . import console
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.md")])
-SESSIONS = ("README.md", "docs/tutorial.md", "docs/how-to/compare-versions.md")
+SESSIONS = ("README.md", "docs/tutorial.md", "docs/how-to/compare-versions.md", "docs/how-to/find-models.md")
 
 #: Shapes that commands put together themselves, beside those of ``shapes``.
 OWN_SHAPES = {"health", "artifact", "path", "fetched", "alias", "completion"}
@@ -70,8 +71,14 @@ def test_every_verb_and_option_is_told(name: str) -> None:
     assert "options-of-every-command)" in told
     assert ("options-of-every-command-that-writes" in told) == verb.writes
     assert re.search(r"^\*\*In a pipe\*\*: \S", told, re.MULTILINE), "what does a pipe get?"
-    shared = section(page, "Options of every command") + section(page, "Options of every command that writes")
-    assert [option for option in (*grammar.COMMON, *grammar.WRITING) if f"`{option}`" not in shared] == []
+    assert ("options-of-every-command-that-may-use-the-index" in told) == verb.indexed
+    shared = {
+        "Options of every command": grammar.COMMON,
+        "Options of every command that writes": grammar.WRITING,
+        "Options of every command that may use the index": grammar.INDEXED,
+    }
+    for title, options in shared.items():
+        assert [option for option in options if f"`{option}`" not in section(page, title)] == []
 
 
 def test_every_exit_code_is_told() -> None:
@@ -112,6 +119,29 @@ def test_every_kind_is_told() -> None:
     made = set(re.findall(r'(?:shapes\.(?:document|items)|[Ll]isted)\(\s*"([\w-]+)"', sources))
     rows = re.findall(r"^\| .*? \| `([\w-]+)` \| .*?\[", section(read("json.md"), "Which command prints what"), re.M)
     assert set(rows) == made
+
+
+def test_every_field_of_a_query_is_told() -> None:
+    """With its type: ``params.NAME`` for those that need a name."""
+    fields = {**query_fields._PLAIN, **{f"{name}.NAME": type_ for name, type_ in query_fields._KEYED.items()}}
+    table = re.findall(r"^\| `([\w.]+)` \| ([^|]+) \|", section(read("query.md"), "Fields"), re.MULTILINE)
+    words = {query_fields.NUMBER: "number", query_fields.ANY: "any"}
+    assert dict(table) == {name: words.get(type_, type_) for name, type_ in fields.items()}
+
+
+def test_every_operator_of_a_query_is_told() -> None:
+    table = section(read("query.md"), "Operators")
+    told = set(re.findall(r"`([^` ]+)(?: \(…\))?`", "".join(re.findall(r"^\|([^|]+)", table, re.MULTILINE))))
+    words = {*query_parser._WORDS, *query_literals.RESERVED}
+    assert told == {*words, *query_checks.COMPARE, "!=", "==", "~"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_queries_can_be_read(page: Path) -> None:
+    blocks = re.findall(r"^```query\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert blocks or page.name != "query.md"
+    for line in "".join(blocks).splitlines():
+        query.parse(line)
 
 
 def test_every_problem_code_is_told() -> None:

@@ -19,6 +19,7 @@ import pytest
 from registry_cli import Registry
 from registry_cli.errors import RegistryError
 from registry_cli.store import index, marks
+from registry_cli.verbs.opened import cache_folder
 
 QUERIES = ("", "metrics.auc > 0.9", "tags.team = crm", "stage = production", "archived", "message ~ 'x'")
 
@@ -143,6 +144,14 @@ def _moved_away(reg: Registry) -> None:
     os.rename(_churn(reg), reg.root / "models/elsewhere")
 
 
+def _become_a_group(reg: Registry) -> None:
+    """What was the model ``demand`` is a group with the model ``demand/de`` by now."""
+    models = reg.root / "models"
+    os.rename(models / "demand", models / "de")
+    (models / "demand").mkdir()
+    os.rename(models / "de", models / "demand" / "de")
+
+
 def _swapped(reg: Registry) -> None:
     models = reg.root / "models"
     os.rename(models / "churn", models / "third")
@@ -189,6 +198,7 @@ BEHIND_ITS_BACK: dict[str, Callable[[Registry], object]] = {
     "owner": lambda reg: replaced(_churn(reg) / "model.yaml", "owner: alice", "owner: bob"),
     "model copied": lambda reg: shutil.copytree(_churn(reg), reg.root / "models/copy", symlinks=True),
     "model moved": _moved_away,
+    "model became a group": _become_a_group,
     "models swapped": _swapped,
     "backup restored": _restored_backup,
     "version gone": _without_a_version,
@@ -279,6 +289,16 @@ def test_without_a_place_for_it_the_files_answer(reg: Registry, tmp_path: Path) 
     expected = told(Registry(reg.root))
     assert told(Registry(reg.root, cache=tmp_path / "file")) == expected
     assert told(Registry(reg.root, cache=tmp_path / "file" / "below")) == expected
+
+
+def test_where_it_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder({}) == tmp_path / ".cache/registry-cli"
+    assert cache_folder({"XDG_CACHE_HOME": "relative"}) == tmp_path / ".cache/registry-cli"
+    assert cache_folder({"XDG_CACHE_HOME": "/x"}) == Path("/x/registry-cli")
+    assert cache_folder({"XDG_CACHE_HOME": "/x", "REGISTRY_CACHE": "/y"}) == Path("/y")
+    monkeypatch.setenv("HOME", str(tmp_path / "nowhere"))
+    assert cache_folder({}) is None, "a home that isn't there is not made"
 
 
 def test_who_holds_it_for_too_long_is_not_waited_for(reg: Registry, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,6 +94,9 @@ age < 30d
 age >= 1d
 age < 25.5h
 age > 1500min
+age = 91784.75s
+age <= 91784.75s
+age >= 91784.75s
 size = 1.5GB
 size > 1GB
 size < 1.5GiB
@@ -175,6 +178,9 @@ created > 2026-11-22
 created < 2026-11-22
 created not in (2026-11-22)
 age < 1d
+age < 91784.75s
+age > 91784.75s
+age != 91784.75s
 size > 1.5GB
 digest = ab12cd35
 message like 'all data'

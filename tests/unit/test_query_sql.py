@@ -278,6 +278,8 @@ def deep(depth: int, width: int = 1) -> str:
         "not " * 2_000 + "version = 1",
         " or ".join(f"size={n}" for n in range(800)),
         " and ".join("stage!=x" for _ in range(700)),
+        " or ".join(["size"] * 1_000),
+        " and ".join(["size"] * 990 + ["not (version = 1 or archived)"]),
         f"version in ({', '.join(map(str, range(999)))})",
         f"created in ({', '.join(['2026-11-23'] * 600)})",
         f"digest not in ({', '.join(['abcdef01'] * 900)})",
