@@ -23,12 +23,13 @@ from registry_cli import Registry, errors
 from registry_cli.cli import app, grammar
 from registry_cli.lifecycle import stages
 from registry_cli.progress import SILENT, Progress
-from registry_cli.records import Glance, Overview
+from registry_cli.records import Checkpoint, Glance, Overview, Told
 from registry_cli.verbs.archiving import Archiving
 from registry_cli.verbs.describing import Describing
 from registry_cli.verbs.finding import Known
 from registry_cli.verbs.keeping import Keeping
 from registry_cli.verbs.listing import Listing
+from registry_cli.verbs.looking_back import LookingBack
 from registry_cli.verbs.moving import Moving
 from registry_cli.verbs.opened import OpenRegistry
 from registry_cli.verbs.reading import RegistryReader
@@ -54,17 +55,17 @@ PIPES = {
     "`alias<TAB>reference` line each.",
     "promote": "the reference that the stage points to now.",
     "demote": "the model.",
-    "rollback": "the reference that the stage points to now.",
     "restore": "the references that were restored, one a line; nothing when there was nothing to do.",
     "completion": "the script.",
 }
 
 #: Results that are no dataclasses, since there may be very many of them.
-NAMED_TUPLES: tuple[type, ...] = (Glance, Known, Overview)
+NAMED_TUPLES: tuple[type, ...] = (Checkpoint, Glance, Known, Overview, Told)
 
 ROOMS_OF_THE_API: tuple[tuple[str, type], ...] = (
     ("Finding", Listing),
     ("Reading", RegistryReader),
+    ("Looking back", LookingBack),
     ("Registering", Registering),
     ("Stages and aliases", Moving),
     ("Archiving and deleting", Archiving),

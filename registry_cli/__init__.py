@@ -24,10 +24,21 @@ if TYPE_CHECKING:
     )
     from .lifecycle.retention import Plan, Verdict
     from .lifecycle.retention_rules import Rules
+    from .lifecycle.stages import Holder
     from .names import Reference
     from .outcomes import Changed, Finding, Freed, Moved, Problem, Registered, Verification
     from .progress import Progress
-    from .records import Artifact, Event, FileEntry, JournalEntry, ModelRecord, RegistryRecord, VersionRecord
+    from .records import (
+        Artifact,
+        Checkpoint,
+        Event,
+        FileEntry,
+        JournalEntry,
+        ModelRecord,
+        RegistryRecord,
+        Told,
+        VersionRecord,
+    )
     from .registry import Registry
 
 __version__ = "0.1.0"
@@ -43,7 +54,8 @@ _HOME_OF = {
     "Progress": "progress",
     **dict.fromkeys(
         (
-            "Artifact", "Event", "FileEntry", "JournalEntry", "ModelRecord", "RegistryRecord", "VersionRecord",
+            "Artifact", "Checkpoint", "Event", "FileEntry", "JournalEntry", "ModelRecord", "RegistryRecord", "Told",
+            "VersionRecord",
         ),
         "records",
     ),
@@ -51,18 +63,21 @@ _HOME_OF = {
         ("Changed", "Finding", "Freed", "Moved", "Problem", "Registered", "Verification"),
         "outcomes",
     ),
+    "Holder": "lifecycle.stages",
     "Registry": "registry",
 }  # fmt: skip
 
 __all__ = [
     "Artifact",
     "Changed",
+    "Checkpoint",
     "Conflict",
     "Damaged",
     "Event",
     "FileEntry",
     "Finding",
     "Freed",
+    "Holder",
     "Indeterminate",
     "InvalidInput",
     "JournalEntry",
@@ -80,6 +95,7 @@ __all__ = [
     "RegistryError",
     "RegistryRecord",
     "Rules",
+    "Told",
     "Verdict",
     "Verification",
     "VersionRecord",

@@ -67,6 +67,27 @@ class JournalEntry:
     sealed: str = ""
 
 
+class Checkpoint(NamedTuple):
+    """A line of a history as somebody wrote it down elsewhere: its place and its hash. Place 0 is before the first.
+
+    ``seq`` is None when only the hash is known. As a text it is ``churn:16:9f86d0…``.
+    """
+
+    model: str
+    seq: int | None
+    hash: str
+
+    def __str__(self) -> str:
+        return f"{self.model}:{self.seq}:{self.hash}" if self.seq is not None else f"{self.model}:{self.hash}"
+
+
+class Told(NamedTuple):
+    """An entry of a history, and whose history it is."""
+
+    model: str
+    entry: JournalEntry
+
+
 @dataclass(frozen=True)
 class StageTable:
     """Everything about "which version is what", as ``stages.yaml`` holds it. ``revision`` grows with every change.

@@ -41,6 +41,8 @@ _FLAGS = frozenset(
         "--csv",
         "--exit-code",
         "-a",
+        "-f",
+        "--follow",
         "--force",
         "--yes",
         "-y",
@@ -50,11 +52,14 @@ _FLAGS = frozenset(
         "--archive-previous",
         "--if-changed",
         "--link",
+        "--list",
         "--move",
         "--version",
         "-V",
     ]
 )
+#: What is a flag for these verbs, and takes a value for others.
+_FLAGS_OF = {"alias": ("--remove", "-r"), "history": ("--checkpoint",)}
 _INTERNAL = frozenset({"versions", "stages", "blobs", "annotations", "observations", "tombstones"})
 
 
@@ -81,6 +86,8 @@ def _answers(line: str, environment: Mapping[str, str]) -> list[str]:
     previous = words[-1] if words else ""
     if previous in ("-C", "--registry", "-o", "--output", "--params-file", "--metrics-file"):
         return [FILES]
+    if previous == "--checkpoint" and verb == "verify":
+        return [FILES]
     if verb is None:
         offers = list(grammar.COMMON) if current.startswith("-") else list(grammar.VERBS)
         return _matching(offers, current)
@@ -99,7 +106,7 @@ def _arguments(words: list[str], verb: str = "") -> list[str]:
     found, value = [], False
     for word in words:
         if word.startswith("-") and word != "-":
-            flag = word in _FLAGS or "=" in word or (word in ("--remove", "-r") and verb == "alias")
+            flag = word in _FLAGS or "=" in word or word in _FLAGS_OF.get(verb, ())
             value = not flag and not value
         elif value:
             value = False

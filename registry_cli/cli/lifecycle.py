@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from ..errors import InvalidInput
+from ..lifecycle.stages import Holder
+from ..names import version_number
 from ..outcomes import Moved
 from . import retention, shapes
 from .command import command
@@ -34,7 +37,7 @@ from .options import (
 )
 from .retention import How, changed, rules
 from .session import Output, Session
-from .text import plural, size
+from .text import plural, safe, size
 
 _MOVES = (0, 1, 2, 3, 4, 6, 7, 8)
 
@@ -95,6 +98,8 @@ def demote(
     examples=[
         'registry rollback churn production --reason "errors since 10:40"',
         "registry rollback churn production -n",
+        "registry rollback churn production --list",
+        "registry rollback churn production --to 3",
     ],
     exits=_MOVES,
 )
@@ -102,17 +107,50 @@ def rollback(
     cx: Session,
     name: Model,
     stage: Stage,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="VERSION", help="Go to this one, which held the stage earlier.")
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Only show what held the stage, the newest first.")] = False,
     expect: Expect = None,
     reason: Reason = "",
     no_verify: NoVerify = False,
     dry_run: DryRun = False,
 ) -> None:
-    """From the history; again goes one further back. The artifact is compared with its manifest first."""
+    """From the history; again goes one further back. The artifact is compared with its manifest first. What was deleted
+    is passed over; what is archived or damaged is refused, and the next candidate named.
+
+    In a pipe: the reference that the stage points to now; with --list ref and state, separated by tabs.
+    """
+    if listed:
+        if to is not None:
+            raise InvalidInput("--list only shows", "leave out --to, or --list")
+        _holders(cx, cx.reader().holders(name, stage), stage)
+        return
     done = cx.registry().rollback(
-        name, stage, expect=expected(expect), reason=reason, verify=not no_verify,
+        name, stage, to=None if to is None else _target(name, to), expect=expected(expect), reason=reason, verify=not no_verify,
         dry_run=dry_run, request_id=cx.request_id,
     )  # fmt: skip
     _moved(cx, done, dry_run)
+
+
+def _target(name: str, text: str) -> int:
+    """What ``--to`` was given: a number, or a reference to a version of this model by its number."""
+    number = version_number(text.removeprefix(f"{name}@"))
+    if number is None:
+        raise InvalidInput(f"'{text}' is no version to go to", f"registry rollback {name} STAGE --list shows them")
+    return number
+
+
+_STATES = {"current": "holds it now", "next": "a rollback goes here"}
+
+
+def _holders(cx: Session, found: Sequence[Holder], stage: str) -> None:
+    rows = [(each.ref, each.state) for each in found]
+    shown = [[each.ref, _STATES.get(each.state, each.state)] for each in found]
+    data = shapes.items("holders", [shapes.holder(each) for each in found])
+    refs = [each.ref for each in found]
+    text = None if found else f"nothing held {safe(stage)} yet"
+    cx.show(Output(data, refs, ("version", "state"), rows, shown, text))
 
 
 def _moved(cx: Session, done: Moved, dry_run: bool) -> None:

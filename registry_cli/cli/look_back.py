@@ -2,57 +2,147 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..records import JournalEntry
+from ..errors import InvalidInput, RegistryError
+from ..records import JournalEntry, Told
 from . import shapes
 from .command import command
-from .options import Model, model_of
-from .session import Output, Session
-from .text import moment, number, short
+from .options import model_of
+from .process import idle
+from .session import Listed, Output, Session, Table
+from .text import moment, number, safe, short
+
+if TYPE_CHECKING:
+    from ..verbs.reading import RegistryReader
+
+_POLL = 1.0
+_COLUMNS = ("#", "time (utc)", "who", "action", "version", "details")
 
 
 @command(
     "history",
     examples=[
         "registry history churn",
-        "registry history churn --limit 5",
-        "registry history churn --json | jq '.items[0]'",
+        "registry history churn --action promoted --action rolled-back --limit 5",
+        "registry history --all --since '7d ago'",
+        "registry history churn --follow --json | jq --unbuffered .action",
+        "registry history --all --checkpoint > /elsewhere/checkpoints",
     ],
-    exits=(0, 2, 3, 6),
+    exits=(0, 2, 3, 6, 130),
 )
 def history(
     cx: Session,
-    name: Model,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A model; none with --all.")] = None,
+    every: Annotated[bool, typer.Option("--all", "-a", help="Of all models, merged by time.")] = False,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="From 2026-03-03, 2026-03-03T10:00 or '7d ago' on.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Before that time.")] = None,
+    actions: Annotated[
+        list[str] | None, typer.Option("--action", metavar="ACTION", help="Only these: promoted, registered ….")
+    ] = None,
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="The newest N only.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print the newest 10, or N, then each new one as it comes.")
+    ] = False,
+    checkpoint: Annotated[
+        bool, typer.Option("--checkpoint", help="Print only place and hash of the last line, to be kept elsewhere.")
+    ] = False,
 ) -> None:
-    """The newest first: who changed what, when, and why.
+    """The newest first: who changed what, when, and why. With --follow the oldest of them first, a line an event, until
+    Ctrl-C; with --json each line is a document. What --checkpoint prints, verify --checkpoint takes: it proves that
+    nothing before was rewritten.
 
-    In a pipe: seq, time, who, action, ref, details; separated by tabs.
+    In a pipe: seq, time, who, action, ref, details; with --all the model before them; with --checkpoint model, seq,
+    hash; separated by tabs.
     """
-    model = model_of(name)
-    entries = cx.reader().history(model, limit=limit)
-    rows = [
-        (entry.seq, entry.event.at, entry.event.by, entry.event.action, _ref(model, entry), _details(entry, str))
-        for entry in entries
-    ]
-    shown = [
-        [str(row[0]), moment(row[1]), *row[2:5], short(_details(entry, number))]
-        for row, entry in zip(rows, entries, strict=True)
-    ]
-    columns = ("#", "time (utc)", "who", "action", "version", "details")
-    data = shapes.items("history", [shapes.entry(entry) for entry in entries])
-    cx.show(Output(data, [ref for *_, ref, _ in rows if ref], columns, rows, shown, None if rows else "no history yet"))
+    model = _chosen(name, every)
+    damage = cx.damage()
+    reader = cx.reader()
+    if checkpoint:
+        if follow or since or until or actions or limit:
+            raise InvalidInput("--checkpoint is about the last line", "leave out the other options")
+        _checkpoints(cx, reader, model)
+    elif follow:
+        _follow(cx, reader, model, until, limit=limit or (None if since else 10), since=since, actions=actions or ())
+    elif model is None:
+        found = reader.histories(limit=limit, since=since, until=until, actions=actions or (), on_damage=damage)
+        cx.list(_listed("history", found, many=True))
+    else:
+        entries = reader.history(model, limit=limit, since=since, until=until, actions=actions or ())
+        cx.list(_listed("history", (Told(model, entry) for entry in entries), many=False))
+    damage.end()
 
 
-def _ref(model: str, entry: JournalEntry) -> str:
-    event = entry.event
+def _chosen(name: str | None, every: bool) -> str | None:
+    """The model that is meant; None for all."""
+    if every and name is not None:
+        raise InvalidInput("--all means every model", f"leave out --all, or '{name}'")
+    if not every and name is None:
+        raise InvalidInput("no model is named", "name one, or say --all")
+    return None if name is None else model_of(name)
+
+
+def _checkpoints(cx: Session, reader: RegistryReader, model: str | None) -> None:
+    found = reader.checkpoints(None if model is None else [model])
+    data = shapes.items("checkpoints", [shapes.checkpoint(each) for each in found])
+    text = "\n".join(" ".join(map(str, each)) for each in found)  # as one line each, however narrow the terminal is
+    cx.show(Output(data, [str(each) for each in found], rows=found, text=text))
+
+
+def _follow(cx: Session, reader: RegistryReader, model: str | None, until: str | None, **wanted: Any) -> None:
+    if until is not None:
+        raise InvalidInput("--follow has no end", "leave out --until")
+    told = reader.follow(model, pause=lambda: idle(_POLL), on_damage=_warner(cx), **wanted)
+    cx.follow(_listed("event", told, many=model is None))
+
+
+def _warner(cx: Session) -> Callable[[RegistryError], None]:
+    """Says once of each history that can't be read that it can't."""
+    said: set[str] = set()
+
+    def warn(error: RegistryError) -> None:
+        if error.message not in said:
+            said.add(error.message)
+            cx.warn(error.message)
+
+    return warn
+
+
+def _listed(kind: str, told: Iterable[Told], *, many: bool) -> Listed[Told]:
+    """Entries in every form; the model is a column of its own where there are ``many``."""
+    return Listed(
+        kind, told, shapes.entry, _ref,
+        lambda each: (each.model, *_row(each)) if many else _row(each),
+        lambda every: _table(every, many),
+        lambda each: safe("  ".join(filter(None, _shown(each, many)))),
+    )  # fmt: skip
+
+
+def _table(every: list[Told], many: bool) -> Table:
+    columns = ("model", *_COLUMNS) if many else _COLUMNS
+    return Table(columns, [_shown(each, many) for each in every], None if every else "nothing happened")
+
+
+def _row(told: Told) -> tuple[object, ...]:
+    event = told.entry.event
+    return (told.entry.seq, event.at, event.by, event.action, _ref(told), _details(told.entry, str))
+
+
+def _shown(told: Told, many: bool) -> list[str]:
+    seq, at, by, action, ref, _ = map(str, _row(told))
+    return [*([told.model] if many else []), seq, moment(at), by, action, ref, short(_details(told.entry, number))]
+
+
+def _ref(told: Told) -> str:
+    event = told.entry.event
     if event.version is not None:
-        return f"{model}@{event.version}"
-    return f"{model}@{event.detail['versions']}" if "versions" in event.detail else ""
+        return f"{told.model}@{event.version}"
+    return f"{told.model}@{event.detail['versions']}" if "versions" in event.detail else ""
 
 
 def _details(entry: JournalEntry, said: Callable[[object], str]) -> str:

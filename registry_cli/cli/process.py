@@ -93,6 +93,22 @@ def flush() -> None:
             raise OutputLost(error) from None
 
 
+def idle(seconds: float) -> None:
+    """Wait; raises :class:`OutputLost` as soon as nobody reads standard output any more."""
+    import select
+    import time
+
+    try:
+        descriptor = sys.stdout.fileno()
+    except (AttributeError, OSError, ValueError):  # no standard output, or none of the system's
+        time.sleep(seconds)
+        return
+    watched = select.poll()
+    watched.register(descriptor, 0)
+    if watched.poll(seconds * 1000):
+        raise OutputLost(OSError(errno.EPIPE, "nobody reads it any more"))
+
+
 def silence() -> None:
     """Let nothing more be written to a standard output that is gone, at the end of the process neither."""
     if sys.stdout is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from ..errors import Damaged, InvalidInput, RegistryError
-from .process import is_terminal, settle, write
+from .process import flush, is_terminal, settle, write
 from .text import safe
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Listed(Generic[Item]):
     """A list, however long: each item is made into the one form that is asked for, and let go of.
 
     ``shape`` makes it JSON, ``refs`` what ``-q`` prints, ``row`` a line for a pipe; ``draw`` makes all of them a
-    table for a person.
+    table for a person, and ``line`` one of them a line, where they come one by one.
     """
 
     kind: str
@@ -64,6 +64,7 @@ class Listed(Generic[Item]):
     refs: Callable[[Item], str]
     row: Callable[[Item], Sequence[Any]]
     draw: Callable[[list[Item]], Table]
+    line: Callable[[Item], str] = str
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -139,11 +140,24 @@ class Session:
         if self.as_json:
             self._stream(listed)
         elif self.quiet:
-            _write_each(safe(listed.refs(item)) for item in listed.items)
+            _write_each(safe(ref) for item in listed.items if (ref := listed.refs(item)))
         elif self.plain:
             _write_each("\t".join(map(plain_cell, listed.row(item))) for item in listed.items)
         else:
             self._draw(listed.draw(list(listed.items)))
+
+    def follow(self, listed: Listed[Item]) -> None:
+        """Print what comes in the form that was asked for, a line an item, each as soon as it is there."""
+        from .shapes import document
+
+        for item in listed.items:
+            if self.as_json:
+                write(json.dumps(document(listed.kind, listed.shape(item))))
+            elif not self.quiet:
+                write("\t".join(map(plain_cell, listed.row(item))) if self.plain else listed.line(item))
+            elif ref := listed.refs(item):
+                write(safe(ref))
+            flush()
 
     def _stream(self, listed: Listed[Item]) -> None:
         """One JSON document, on one line in a pipe, whose items come one by one."""

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
     from ..lifecycle.compare import Comparison, Diff, Difference, FileDifference, MetricDifference, Row, StoredFile
     from ..lifecycle.retention import Plan, Verdict
+    from ..lifecycle.stages import Holder
     from ..outcomes import Changed, Finding, Freed, Moved, Problem, Registered, Verification
-    from ..records import Event, FileEntry, JournalEntry, ModelRecord, RegistryRecord, VersionRecord
+    from ..records import Checkpoint, Event, FileEntry, ModelRecord, RegistryRecord, Told, VersionRecord
     from ..verbs.finding import Known
 
 SCHEMA = 1
@@ -147,8 +148,10 @@ def verdict(record: Verdict) -> dict[str, Any]:
     }
 
 
-def entry(record: JournalEntry) -> dict[str, Any]:
+def entry(told: Told) -> dict[str, Any]:
+    record = told.entry
     return {
+        "model": told.model,
         "seq": record.seq,
         "prev": record.prev,
         "hash": record.hash,
@@ -157,6 +160,14 @@ def entry(record: JournalEntry) -> dict[str, Any]:
         "sealed": record.sealed or None,
         **event(record.event),
     }
+
+
+def holder(record: Holder) -> dict[str, Any]:
+    return {"ref": record.ref, "version": record.number, "state": record.state}
+
+
+def checkpoint(record: Checkpoint) -> dict[str, Any]:
+    return {"model": record.model, "seq": record.seq, "hash": record.hash}
 
 
 def known(record: Known) -> dict[str, Any]:

@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+from ..errors import InvalidInput, NotFound
+from ..lifecycle import checkpoints
+from ..records import Checkpoint
 from . import shapes
 from .command import command
 from .options import DryRun, Models
@@ -15,7 +18,12 @@ from .text import plural, safe, size
 
 @command(
     "verify",
-    examples=["registry verify", "registry verify churn --quick", "registry verify --json | jq .problems"],
+    examples=[
+        "registry verify",
+        "registry verify churn --quick",
+        "registry verify --json | jq .problems",
+        "registry verify --checkpoint /elsewhere/checkpoints",
+    ],
     exits=(0, 2, 3, 6, 130),
 )
 def verify(
@@ -24,14 +32,24 @@ def verify(
     quick: Annotated[
         bool, typer.Option("--quick", help="Names, sizes, pointers and history, but not every byte.")
     ] = False,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="FILE|CHECKPOINT",
+            help="Also that the history is still the one that was known: what history --checkpoint wrote, or one of "
+            "it as NAME:SEQ:HASH, or the HASH alone behind a NAME.",
+        ),
+    ] = None,
 ) -> None:
     """In both directions: records without files, files without records; every sha256; pointers; the history's chain.
     Problems are printed with a stable code; exit 6 when one of them is an error.
 
     In a pipe: severity, code, where, message; separated by tabs.
     """
+    known = _checkpoints(checkpoint, names or []) if checkpoint is not None else ()
     with cx.progress("verifying") as progress:
-        found = cx.registry().verify(names or None, quick=quick, progress=progress)
+        found = cx.registry().verify(names or None, quick=quick, progress=progress, checkpoints=known)
     rows = [(each.severity, each.code, each.where, each.message) for each in found.problems]
     looked = f"{plural(found.models, 'model')}, {plural(found.versions, 'version')}, {plural(found.files, 'file')}, {size(found.size)}"
     if found.problems:
@@ -45,6 +63,23 @@ def verify(
     cx.show(Output(data, [each.where for each in found.problems], columns, rows, text=None if rows else ""))
     if not found.ok:
         raise typer.Exit(6)
+
+
+def _checkpoints(given: str, names: list[str]) -> list[Checkpoint]:
+    """What ``--checkpoint`` was given: a checkpoint, or the name of a file of them."""
+    if checkpoints.is_hash(given):
+        if len(names) != 1:
+            raise InvalidInput("a hash alone is of one model", "name it: registry verify NAME --checkpoint HASH")
+        return [Checkpoint(names[0], None, given)]
+    if one := checkpoints.parse(given):
+        return [one]
+    try:
+        with open(given, encoding="utf-8") as stream:
+            return checkpoints.parse_file(stream.read(), given)
+    except FileNotFoundError:
+        raise NotFound(f"'{given}' is no checkpoint, and no file", "give a file, or NAME:SEQ:HASH") from None
+    except (UnicodeDecodeError, ValueError):
+        raise InvalidInput(f"'{given}' is no file of checkpoints") from None
 
 
 @command("repair", examples=["registry repair", "registry repair churn --dry-run"], exits=(0, 1, 2, 3, 6, 7))

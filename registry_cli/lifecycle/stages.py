@@ -159,19 +159,81 @@ def chain(events: Iterable[Event], stage: str) -> Chain:
     return Chain(tuple(numbers), held)
 
 
-def rollback_target(table: StageTable, model: str, stage: str, line: Chain) -> int:
-    """The version that a rollback of ``stage`` goes to: the nearest earlier holder that is not deleted."""
+def candidates(table: StageTable, stage: str, line: Chain) -> tuple[int, ...]:
+    """The earlier holders that a rollback of ``stage`` can go to now, the nearest first: not archived, not deleted."""
+    gone = table.archived | table.deleted
+    return tuple(each for each in dict.fromkeys(line.earlier) if each not in gone and each != table.stages.get(stage))
+
+
+def rollback_target(table: StageTable, model: str, stage: str, line: Chain, to: int | None = None) -> int:
+    """The version that a rollback of ``stage`` goes to: ``to``, or the nearest earlier holder that is not deleted.
+
+    Raises :class:`InvalidInput` when ``to`` is no earlier holder, :class:`NotFound` when it was deleted or there is
+    none, :class:`Conflict` when it is archived.
+    """
     current = table.stages.get(stage)
-    for number in line.earlier:
-        if number in table.deleted or number == current:
-            continue
-        if number in table.archived:
-            raise Conflict(
-                f"{model}@{number}, which held {stage} before, is archived",
-                f"registry restore {model}@{number} first, or promote another version",
-            )
-        return number
-    raise NotFound(f"nothing held {stage} of {model} before", "there is no version to roll back to")
+    earlier = [number for number in dict.fromkeys(line.earlier) if number != current]
+    if to is not None and to not in earlier:
+        can = " ".join(f"{model}@{number}" for number in candidates(table, stage, line)[:10])
+        raise InvalidInput(
+            f"{stage} of {model} is at {model}@{to} already"
+            if to == current
+            else f"{model}@{to} is no earlier holder of {stage}",
+            f"a rollback can go to {can}" if can else "there is no version to roll back to",
+        )
+    if to is not None and to in table.deleted:
+        raise NotFound(f"{model}@{to}, which held {stage} before, was deleted", advice(table, model, stage, line, to))
+    target = to if to is not None else next((each for each in earlier if each not in table.deleted), None)
+    if target is None:
+        raise NotFound(f"nothing held {stage} of {model} before", "there is no version to roll back to")
+    if target in table.archived:
+        further = advice(table, model, stage, line, target)
+        raise Conflict(
+            f"{model}@{target}, which held {stage} before, is archived",
+            f"registry restore {model}@{target} first, or {further}",
+        )
+    return target
+
+
+def advice(table: StageTable, model: str, stage: str, line: Chain, number: int) -> str:
+    """What to do when a rollback can't go to ``number``: the next candidate behind it, else another one."""
+    earlier = list(dict.fromkeys(line.earlier))
+    can = candidates(table, stage, line)
+    behind = earlier[earlier.index(number) + 1 :] if number in earlier else []
+    following = next((each for each in (*behind, *can) if each in can and each != number), None)
+    if following is None:
+        return "promote another version"
+    return f"registry rollback {model} {stage} --to {following} goes to the next"
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A version that held, or holds, a stage. ``state`` is ``current``, ``next`` (where a rollback goes), ``earlier``,
+    ``archived`` or ``deleted``.
+    """
+
+    model: str
+    number: int
+    state: str
+
+    @property
+    def ref(self) -> str:
+        return f"{self.model}@{self.number}"
+
+
+def holders(table: StageTable, model: str, stage: str, line: Chain) -> tuple[Holder, ...]:
+    """What holds ``stage``, and what held it before, the nearest first, each version once."""
+    current = table.stages.get(stage)
+    try:
+        following = rollback_target(table, model, stage, line)
+    except (Conflict, NotFound):
+        following = None
+    found = [] if current is None else [Holder(model, current, "current")]
+    for number in dict.fromkeys(line.earlier):
+        states = {"deleted": number in table.deleted, "archived": number in table.archived, "next": number == following}
+        if number != current:
+            found.append(Holder(model, number, next((state for state, so in states.items() if so), "earlier")))
+    return tuple(found)
 
 
 def refuse_rollback_targets(table: StageTable, model: str, numbers: Numbers, chains: Mapping[str, Chain]) -> None:

@@ -6,15 +6,18 @@ the lines that they will become; the next writer adds just these.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
-from itertools import islice
 
 from ..errors import Damaged
+from ..lifecycle.events import Wanted
 from ..lifecycle.replay import Past, replay
 from ..lifecycle.stages import Chain, chain
 from ..records import Event, JournalEntry, StageTable
-from . import journal, reader
+from . import journal, marks, reader
 from .layout import ModelLayout
+
+ALL = Wanted()
 
 
 def pending(paths: ModelLayout, table: StageTable, highest: int, last: JournalEntry | None) -> list[JournalEntry]:
@@ -45,10 +48,50 @@ def line(
     return journal.following(last, event, highest, revision, journal.seal_of(paths, event))
 
 
-def newest_first(paths: ModelLayout, limit: int | None = None) -> list[JournalEntry]:
-    """The history, the newest first, at most ``limit`` entries; only so much of the journal is read."""
-    entries = list(islice(journal.newest_first(paths.history), limit))
-    return [*reversed(_ahead(paths, entries[0] if entries else None)), *entries][:limit]
+def newest_first(paths: ModelLayout, wanted: Wanted = ALL) -> Iterator[JournalEntry]:
+    """What is wanted of the history, the newest first; only as much of the journal is read as the caller goes on."""
+    last: JournalEntry | None = None  # what is pending hangs on it, so until it is found every line is looked at
+    found = journal.newest_first(paths.history, lambda line: last is None or wanted.may_fit(line))
+    last = next(found, None)
+    told = (*reversed(_ahead(paths, last)), *([last] if last else ()))
+    return (entry for entry in itertools.chain(told, found) if wanted.fits(entry))
+
+
+class Head:
+    """How far the history of a model is told; at first, nothing of it is."""
+
+    def __init__(self, paths: ModelLayout) -> None:
+        self.paths = paths
+        self.last: JournalEntry | None = None
+        self._mark: tuple[int, ...] = ()
+
+    @classmethod
+    def of(cls, paths: ModelLayout) -> Head:
+        """The head of what is there now: only what comes later is news."""
+        head = cls(paths)
+        head._mark = marks.mark(str(paths.history))  # before reading: what comes meanwhile is looked for again
+        head.last = next(newest_first(paths), None)
+        return head
+
+    def history(self, wanted: Wanted) -> Iterator[JournalEntry]:
+        """What is wanted of the history up to here, the newest first."""
+        seq = self.last.seq if self.last else 0
+        return itertools.dropwhile(lambda entry: entry.seq > seq, newest_first(self.paths, wanted))
+
+    def news(self) -> list[JournalEntry]:
+        """The entries since, the oldest first. A journal that was cut, or begun anew, has none before it goes on."""
+        mark = marks.mark(str(self.paths.history))
+        if mark == self._mark:
+            return []
+        found: list[JournalEntry] = []
+        newest = None
+        for entry in newest_first(self.paths):
+            newest = newest or entry
+            if self.last and (entry.event.id == self.last.event.id or entry.seq < self.last.seq):
+                break  # by the id: a line that was pending when it was told may have got another seal and hash
+            found.append(entry)
+        self.last, self._mark = newest, mark
+        return found[::-1]
 
 
 def chains(paths: ModelLayout, stages: tuple[str, ...]) -> dict[str, Chain]:

@@ -16,6 +16,7 @@ from .modes import SHARED
 
 DEFAULT_STAGES = ("development", "staging", "production")
 _T = TypeVar("_T")
+_MORE = "registry verify tells more"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,7 +45,7 @@ def load(path: Path, what: str) -> dict[str, Any]:
     try:
         document = documents.loads_mapping(files.read(path, files.DOCUMENT_LIMIT, what), what)
     except InvalidInput as error:
-        raise Damaged(str(error), "registry verify tells more") from None
+        raise Damaged(str(error), _MORE) from None
     check_format(document, what)
     return document
 
@@ -53,7 +54,7 @@ def check_format(document: Mapping[str, Any], what: str) -> None:
     """:class:`Refused` for a newer format, :class:`Damaged` for none."""
     number = document.get("format")
     if type(number) is not int or number < 1:
-        raise Damaged(f"{what} has no valid 'format' line")
+        raise Damaged(f"{what} has no valid 'format' line", _MORE)
     if number > layout.FORMAT:
         raise Refused(
             f"{what} has format {number}; this program knows formats up to {layout.FORMAT}",
@@ -64,7 +65,7 @@ def check_format(document: Mapping[str, Any], what: str) -> None:
 def _get(document: Mapping[str, Any], key: str, kind: type[_T], what: str, default: _T | None = None) -> _T:
     value = document.get(key, default)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise Damaged(f"{what}: '{key}' is missing or is no {_KINDS.get(kind, kind.__name__)}")
+        raise Damaged(f"{what}: '{key}' is missing or is no {_KINDS.get(kind, kind.__name__)}", _MORE)
     return value
 
 
@@ -75,7 +76,7 @@ def _parsed(read: Callable[[Any], _T], value: Any, key: str, what: str) -> _T:
     try:
         return read(value)
     except (InvalidInput, KeyError, TypeError) as error:
-        raise Damaged(f"{what}: '{key}' can't be read: {error}") from None
+        raise Damaged(f"{what}: '{key}' can't be read: {error}", _MORE) from None
 
 
 def parse_settings(document: Mapping[str, Any], what: str) -> Settings:
@@ -128,7 +129,7 @@ def parse_table(document: Mapping[str, Any], what: str) -> tuple[StageTable, Red
     """A stage table, and what the claim carries beside it."""
     known = ("format", "revision", "stages", "aliases", "archived", "deleted", "changed", "redo")
     if absent := [key for key in known[:-1] if key not in document]:
-        raise Damaged(f"{what}: '{absent[0]}' is missing", "registry verify tells more")  # cut off, or written by hand
+        raise Damaged(f"{what}: '{absent[0]}' is missing", _MORE)  # cut off, or written by hand
     changed = document["changed"]
     table = StageTable(
         revision=_get(document, "revision", int, what),
@@ -145,7 +146,7 @@ def parse_table(document: Mapping[str, Any], what: str) -> tuple[StageTable, Red
 def _pointers(document: Mapping[str, Any], key: str, what: str) -> dict[str, int]:
     pointers = _get(document, key, dict, what, {})
     if not all(type(number) is int and 0 < number < 10**9 for number in pointers.values()):
-        raise Damaged(f"{what}: '{key}' points to something that is no version number")
+        raise Damaged(f"{what}: '{key}' points to something that is no version number", _MORE)
     return pointers
 
 
@@ -153,7 +154,7 @@ def _parse_redo(redo: Any, what: str) -> Redo | None:
     if redo is None:
         return None
     if not isinstance(redo, dict) or not layout.is_description(str(redo.get("path"))):
-        raise Damaged(f"{what}: 'redo' names no document of a version")
+        raise Damaged(f"{what}: 'redo' names no document of a version", _MORE)
     return Redo(redo["path"], _get(redo, "document", dict, what))
 
 
@@ -178,10 +179,10 @@ def version_document(record: VersionRecord) -> dict[str, Any]:
 def parse_version(document: Mapping[str, Any], model: str, number: int, what: str) -> VersionRecord:
     """A version as it was sealed, with nothing of what was said or pointed afterwards."""
     if document.get("version") != number:
-        raise Damaged(f"{what} says it is version {document.get('version')!r}")
+        raise Damaged(f"{what} says it is version {document.get('version')!r}", _MORE)
     digest = _get(document, "digest", str, what).removeprefix("sha256:")
     if not layout.is_digest(digest):
-        raise Damaged(f"{what}: 'digest' is no sha256")
+        raise Damaged(f"{what}: 'digest' is no sha256", _MORE)
     said: dict[str, Any] = {
         key: _get(document, key, dict, what, {}) for key in ("params", "metrics", "tags", "annotations", "lineage")
     }

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,9 +90,12 @@ def last_entry(path: Path) -> JournalEntry | None:
     return next(iter(newest_first(path)), None)
 
 
-def newest_first(path: Path) -> Iterator[JournalEntry]:
-    """Every whole entry, the newest first. Reads only as far back as the caller goes on."""
-    return (entry for line in _lines_backward(path) if (entry := decode(line)))
+def newest_first(path: Path, looked_at: Callable[[bytes], bool] = bool) -> Iterator[JournalEntry]:
+    """Every whole entry, the newest first; only of lines whose bytes ``looked_at`` accepts.
+
+    Reads only as far back as the caller goes on, and holds nothing open meanwhile.
+    """
+    return (entry for line in _lines_backward(path) if looked_at(line) and (entry := decode(line)))
 
 
 def oldest_first(path: Path, containing: bytes = b"") -> Iterator[JournalEntry]:
@@ -116,21 +119,8 @@ def find(path: Path, event_id: str) -> JournalEntry | None:
 
 
 def _lines_backward(path: Path) -> Iterator[bytes]:
-    try:
-        with files.opened(path, path.name) as descriptor:
-            yield from _split_backward(descriptor)
-    except FileNotFoundError:
-        return
-
-
-def _split_backward(descriptor: int) -> Iterator[bytes]:
-    position = os.fstat(descriptor).st_size
     pieces: list[bytes] = []  # the end of a line whose beginning is not read yet, last piece first
-    size = _FIRST_BLOCK
-    while position > 0:
-        start = max(0, position - size)
-        block = os.pread(descriptor, position - start, start)
-        position, size = start, files.BLOCK
+    for block in _blocks_backward(path):
         *rest, first = reversed(block.split(b"\n"))
         if rest:
             yield rest[0] + b"".join(reversed(pieces)) if pieces else rest[0]
@@ -139,6 +129,20 @@ def _split_backward(descriptor: int) -> Iterator[bytes]:
         pieces.append(first)
     if pieces:
         yield b"".join(reversed(pieces))
+
+
+def _blocks_backward(path: Path) -> Iterator[bytes]:
+    """Opened anew for each block: thousands of histories can be read side by side, and lines are only ever added."""
+    position, size = -1, _FIRST_BLOCK
+    while position:
+        try:
+            with files.opened(path, path.name) as descriptor:
+                end = os.fstat(descriptor).st_size if position < 0 else position
+                position, size = max(0, end - size), files.BLOCK
+                block = os.pread(descriptor, end - position, position)
+        except FileNotFoundError:
+            return
+        yield block
 
 
 def append(path: Path, entry: JournalEntry, mode: int) -> None:

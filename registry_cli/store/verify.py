@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,8 +19,8 @@ from .. import names
 from ..errors import RegistryError, explain
 from ..outcomes import Problem, Verification
 from ..progress import Progress
-from ..records import VersionRecord
-from . import codec, files, layout, reader
+from ..records import Checkpoint, VersionRecord
+from . import codec, files, layout, reader, verify_journal
 from .layout import Layout, ModelLayout
 from .verify_records import check_records, walk, words
 
@@ -45,11 +45,28 @@ class Findings:
         self.problems.append(Problem(code, "warning", where, message, repair))
 
 
-def verify(root: Layout, names: Iterable[str], *, quick: bool, progress: Progress, workers: int = 2) -> Verification:
-    """Check the models ``names``. ``quick`` leaves out digests; ``progress`` is told how many more bytes were read."""
+def verify(
+    root: Layout,
+    names: Iterable[str],
+    *,
+    quick: bool,
+    progress: Progress,
+    workers: int = 2,
+    checkpoints: Sequence[Checkpoint] = (),
+) -> Verification:
+    """Check the models ``names``. ``quick`` leaves out digests; ``progress`` is told how many more bytes were read.
+
+    A checkpoint of a model that is none of ``names`` does not hold: there is no such model any more.
+    """
     found = [check_model(root.model(name), quick, progress, workers) for name in names]
+    of = {each.model: each for each in found}
+    for name in dict.fromkeys(each.model for each in checkpoints):
+        if name not in of:
+            found.append(Findings(name))
+        known = [each for each in checkpoints if each.model == name]
+        verify_journal.check_checkpoints(root.model(name), known, of.get(name, found[-1]))
     return Verification(
-        models=len(found),
+        models=len(of),
         versions=sum(each.versions for each in found),
         files=sum(each.files for each in found),
         size=sum(each.size for each in found),

@@ -6,19 +6,21 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InvalidInput, RegistryError
+from ..errors import InvalidInput, RegistryError, explain
 from ..numbers import Numbers
-from ..records import StageTable
+from ..records import Checkpoint, StageTable
 from . import codec, layout
 from .layout import ModelLayout
 
 if TYPE_CHECKING:
     from .verify import Findings
 
+GENESIS = "0" * 64
 _HASHED = re.compile(rb'(\{.*),"hash":"([0-9a-f]{64})"\}\Z', re.DOTALL)
 
 
@@ -140,7 +142,7 @@ def _check_documents(paths: ModelLayout, table: StageTable, listed: list[int], s
 
 
 def replay(data: bytes, name: str, found: Findings) -> Story | None:
-    story, prev, seq = Story(), "0" * 64, 0
+    story, prev, seq = Story(), GENESIS, 0
     lines = data.split(b"\n")
     for number, raw in enumerate(lines, 1):
         last = number == len(lines)
@@ -166,6 +168,47 @@ def replay(data: bytes, name: str, found: Findings) -> Story | None:
     return story
 
 
+def check_checkpoints(paths: ModelLayout, checkpoints: Sequence[Checkpoint], found: Findings) -> None:
+    """The journal still holds exactly these lines, and before each, link by link down to the first, what it hangs on.
+
+    A hash stands for all before it: who changed an earlier line had to change every later one, this one too.
+    """
+    try:
+        raw = _read(paths.history).split(b"\n")
+    except (FileNotFoundError, NotADirectoryError):
+        raw = []
+    except OSError as error:
+        found.error("journal-rewritten", paths.name, f"the history that was known can't be read: {explain(error)}")
+        return
+    lines: dict[str, tuple[int, dict[str, Any]]] = {}
+    for place, each in enumerate(raw, 1):
+        if line := _line(each):
+            lines.setdefault(line["hash"], (place, line))
+    for checkpoint in checkpoints:
+        if problem := _broken(checkpoint, lines):
+            found.error("journal-rewritten", paths.name, problem)
+
+
+def _broken(checkpoint: Checkpoint, lines: Mapping[str, tuple[int, dict[str, Any]]]) -> str:
+    """Why a checkpoint does not hold, empty if it does; ``lines`` are the whole lines by hash, each with its place."""
+    wanted, seq = checkpoint.hash, checkpoint.seq
+    known = f"the line {wanted[:12]}…" if seq is None else f"line {seq}"
+    if wanted == GENESIS and not seq:
+        return ""
+    if wanted not in lines or seq not in (None, lines[wanted][1]["seq"]):
+        count = max((line["seq"] for _, line in lines.values()), default=0)
+        if seq is not None and count < seq:
+            return f"{known} is gone, the history ends with {count}: it was cut off, or another put in its place"
+        return f"{known} is not there as it was known: the history was rewritten"
+    below, seq = lines[wanted][0] + 1, lines[wanted][1]["seq"]
+    while wanted != GENESIS:
+        place, line = lines.get(wanted, (below, {}))
+        if line.get("seq") != seq or place >= below:
+            return f"{known} is there, but not the lines that led to it: the history before it was rewritten"
+        wanted, seq, below = line["prev"], line["seq"] - 1, place
+    return f"{known} is there, but lines before it are missing" if seq else ""
+
+
 def _line(raw: bytes) -> dict[str, Any] | None:
     match = _HASHED.match(raw)
     if match is None or hashlib.sha256(match[1] + b"}").hexdigest() != match[2].decode():
@@ -174,8 +217,9 @@ def _line(raw: bytes) -> dict[str, Any] | None:
         line = json.loads(raw)
     except (ValueError, RecursionError):
         return None
-    whole = isinstance(line, dict) and all(type(line.get(key)) is int for key in ("seq", "highest", "revision"))
-    return line if whole else None
+    if not isinstance(line, dict) or not isinstance(line.get("prev"), str):
+        return None
+    return line if all(type(line.get(key)) is int for key in ("seq", "highest", "revision")) else None
 
 
 def _compare(paths: ModelLayout, table: StageTable, listed: list[int], story: Story, found: Findings) -> None:

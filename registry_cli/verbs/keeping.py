@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 
 from ..outcomes import Finding, Freed, Verification
 from ..progress import SILENT, Progress
+from ..records import Checkpoint
 from ..store import collect, files, locking
 from ..store.layout import ModelLayout
 from .base import RegistryBase
@@ -19,18 +20,31 @@ class Keeping(RegistryBase):
     """``verify`` only looks; ``repair`` and ``gc`` change what is derived or left over, never an artifact."""
 
     def verify(
-        self, models: Iterable[str] | None = None, *, quick: bool = False, progress: Progress = SILENT
+        self,
+        models: Iterable[str] | None = None,
+        *,
+        quick: bool = False,
+        progress: Progress = SILENT,
+        checkpoints: Iterable[Checkpoint] = (),
     ) -> Verification:
         """Check models (all by default) in both directions; ``quick`` leaves out the digests.
 
+        With ``checkpoints`` (see :meth:`checkpoints`) also that each history still holds exactly these lines, and so
+        all before them: ``journal-rewritten`` is found where not. Of models that are named each must have one.
+
         Never raises for what it finds: every problem is in the result. ``progress`` is told how many more bytes were
-        read. Raises :class:`NotFound` for a model that isn't there.
+        read. Raises :class:`NotFound` for a model that isn't there, :class:`InvalidInput` for one without a checkpoint.
         """
         from ..store import verify
 
         every = models is None
         chosen = sorted([*self.model_names(), *verify.lost_models(self._layout)]) if every else self._named(models)
-        return verify.verify(self._layout, chosen, quick=quick, progress=progress, workers=WORKERS)
+        known = list(checkpoints)
+        if known and not every:
+            from ..lifecycle.checkpoints import about
+
+            known = about(known, chosen)
+        return verify.verify(self._layout, chosen, quick=quick, progress=progress, workers=WORKERS, checkpoints=known)
 
     def repair(self, models: Iterable[str] | None = None, *, dry_run: bool = False) -> list[Freed]:
         """Mend what is derived (links, journal, stage table from its claims) and remove what is left over.

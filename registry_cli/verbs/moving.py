@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from .. import names, values
-from ..errors import Conflict, NotFound
+from ..errors import Conflict, Damaged, NotFound
 from ..lifecycle import stages as rules
 from ..lifecycle.stages import ANY, Expected, Unset
 from ..names import Reference
@@ -93,6 +93,7 @@ class Moving(RegistryBase):
         name: str,
         stage: str,
         *,
+        to: int | None = None,
         expect: Expected = ANY,
         reason: str = "",
         verify: bool = True,
@@ -101,26 +102,39 @@ class Moving(RegistryBase):
     ) -> Moved:
         """Let ``stage`` point to what held it before; again goes one further back. The artifact is verified first.
 
-        Raises :class:`NotFound` when nothing held it before, :class:`Conflict` when that version is archived.
+        ``to`` is one of the versions that held it earlier (see :meth:`holders`), if it isn't to be the nearest.
+        Raises :class:`NotFound` when nothing held it before or that version was deleted, :class:`Conflict` when it is
+        archived, :class:`Damaged`, and :class:`InvalidInput` when ``to`` didn't hold it.
         """
         rules.check_stage(stage, self.stages)
         if done := self._done(name, request_id, "rolled-back", stage):
             return done
-        checked = self._checked(Reference.parse(f"{name}@{self._rollback_target(name, stage)}"), verify)
+        checked = self._rollback_checked(name, stage, to, verify)
         with self._writing(name) as writer:
             if done := self._moved_before(writer, request_id, "rolled-back", stage):
                 return done
             if not isinstance(expect, Unset):
                 rules.check_expected(writer.table.stages, stage, name, expect)
-            number = self._rollback_target(name, stage)
+            number = self._rollback_target(name, stage, to)
             if number != checked:
                 raise Conflict(f"{stage} of {name} was moved by another process just now", "look again, then decide")
             table = rules.place(writer.table, name, stage, number)
             return self._point(writer, table, "rolled-back", stage, number, request_id, dry_run, reason=reason)
 
-    def _rollback_target(self, name: str, stage: str) -> int:
+    def _rollback_checked(self, name: str, stage: str, to: int | None, verify: bool) -> int:
+        """The target of a rollback. What is damaged is not gone back to: the error names what else there is."""
+        target = self._rollback_target(name, stage, to)
+        try:
+            return self._checked(Reference.parse(f"{name}@{target}"), verify)
+        except Damaged as error:
+            model = self._model(name)
+            line = chronicle.chains(model.paths, (stage,))[stage]
+            raise Damaged(error.message, rules.advice(model.state().table, name, stage, line, target)) from error
+
+    def _rollback_target(self, name: str, stage: str, to: int | None) -> int:
         model = self._model(name)
-        return rules.rollback_target(model.state().table, name, stage, chronicle.chains(model.paths, (stage,))[stage])
+        line = chronicle.chains(model.paths, (stage,))[stage]
+        return rules.rollback_target(model.state().table, name, stage, line, to)
 
     def set_alias(
         self,

@@ -35,7 +35,7 @@ def cache_folder(environment: Mapping[str, str]) -> Path | None:
     base = Path(environment.get("XDG_CACHE_HOME", ""))
     if base.is_absolute():
         return base / "registry-cli"
-    with contextlib.suppress(RuntimeError):
+    with contextlib.suppress(RuntimeError, OSError):
         if Path.home().is_dir():  # a home that isn't there is not made
             return Path.home() / ".cache" / "registry-cli"
     return None
@@ -107,9 +107,9 @@ class OpenRegistry:
 
         place = index.place(self._cache, self._layout.root)
         for _ in range(2):
-            if self._index is None and not make and not place.exists():
-                break
             try:
+                if self._index is None and not make and not place.exists():
+                    break
                 self._index = self._index or index.Index(self._layout, place)
                 return question(self._index)
             except (OSError, sqlite3.OperationalError) as error:

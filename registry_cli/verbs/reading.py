@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import InvalidInput
-from ..lifecycle import stages as rules
 from ..names import Reference
 from ..progress import SILENT, Progress
-from ..records import Artifact, FileEntry, JournalEntry, VersionRecord
+from ..records import Artifact, FileEntry, VersionRecord
 from ..store import layout, reader
 from .clock import moment
-from .listing import Listing, OnDamage, raise_it
+from .listing import OnDamage, raise_it
+from .looking_back import LookingBack
 
 if TYPE_CHECKING:
     from .finding import Known
@@ -27,7 +27,7 @@ class Sink(Protocol):
     def write(self, block: bytes, /) -> object: ...
 
 
-class RegistryReader(Listing):
+class RegistryReader(LookingBack):
     """A registry, for reading."""
 
     def version(self, ref: str | Reference, *, as_of: str | datetime | None = None) -> VersionRecord:
@@ -119,16 +119,3 @@ class RegistryReader(Listing):
         from . import finding
 
         return finding.find(self, paths, progress, on_damage)
-
-    def history(self, name: str, *, limit: int | None = None) -> list[JournalEntry]:
-        """The history of a model, the newest entry first, at most ``limit`` of them."""
-        from ..store import chronicle
-
-        return chronicle.newest_first(self._model(name).paths, limit)
-
-    def earlier_holders(self, name: str, stage: str) -> tuple[int, ...]:
-        """The versions that a rollback of ``stage`` can go to, the nearest first."""
-        rules.check_stage(stage, self.stages)
-        from ..store import chronicle
-
-        return chronicle.chains(self._model(name).paths, (stage,))[stage].earlier

@@ -152,7 +152,7 @@ class Retaining(Archiving):
         stages = tuple(dict.fromkeys((*self.stages, *state.table.stages)))
         since = {}
         if step.action == DELETE:
-            entries = reversed(chronicle.newest_first(model.paths))
+            entries = reversed(list(chronicle.newest_first(model.paths)))
             since = retention.archived_since(entry.event for entry in entries)
         needed = {
             number: child.ref

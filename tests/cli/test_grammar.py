@@ -64,7 +64,8 @@ def test_flags_take_no_value_and_the_others_do(verb: str) -> None:
             if isinstance(note, typer.models.OptionInfo):
                 for flag in _flags(note) or ():
                     if not (flag == "--remove" and verb == "alias"):
-                        assert (kind is bool) == (flag in completion._FLAGS), (verb, flag)
+                        flags = {*completion._FLAGS, *completion._FLAGS_OF.get(verb, ())}
+                        assert (kind is bool) == (flag in flags), (verb, flag)
 
 
 @pytest.mark.parametrize("verb", VERBS)

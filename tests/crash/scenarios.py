@@ -174,6 +174,11 @@ SCENARIOS = (
     ),
     Scenario("demote", lambda reg, _: reg.demote("churn@2", "production", request_id=REQUEST)),
     Scenario("rollback", lambda reg, _: reg.rollback("churn", "production", request_id=REQUEST)),
+    Scenario(
+        "rollback --to",
+        lambda reg, _: reg.rollback("churn", "production", to=1, request_id=REQUEST),
+        prepare=lambda reg, _: reg.promote("churn@3", "production"),
+    ),
     Scenario("alias", lambda reg, _: reg.set_alias("churn@3", "champion", request_id=REQUEST)),
     Scenario("alias --remove", lambda reg, _: reg.remove_alias("churn", "champion", request_id=REQUEST)),
     Scenario("tag", lambda reg, _: reg.tag("churn@2", {"k": "v"}, request_id=REQUEST)),

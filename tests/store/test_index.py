@@ -20,6 +20,7 @@ from registry_cli import Registry
 from registry_cli.errors import RegistryError
 from registry_cli.store import index, marks
 from registry_cli.verbs.opened import cache_folder
+from tests.commands import NOBODY, as_user, public_folder
 
 QUERIES = ("", "metrics.auc > 0.9", "tags.team = crm", "stage = production", "archived", "message ~ 'x'")
 
@@ -289,6 +290,16 @@ def test_without_a_place_for_it_the_files_answer(reg: Registry, tmp_path: Path) 
     expected = told(Registry(reg.root))
     assert told(Registry(reg.root, cache=tmp_path / "file")) == expected
     assert told(Registry(reg.root, cache=tmp_path / "file" / "below")) == expected
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user whose home is closed")
+def test_a_home_that_is_closed_is_done_without() -> None:
+    with public_folder() as folder:
+        root = folder / "registry"
+        Registry.init(root, shared="private")
+        os.chmod(root, 0o755)
+        answer = as_user(NOBODY, "list", root=root)
+        assert (answer.code, answer.err) == (0, "")
 
 
 def test_where_it_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

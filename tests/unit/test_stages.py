@@ -176,3 +176,82 @@ def test_what_a_rollback_would_go_to_is_kept() -> None:
     rules.refuse_rollback_targets(table, "m", Numbers.of([1]), chains)
     rules.refuse_rollback_targets(table.with_(archived=Numbers.of([2])), "m", Numbers.of([2]), chains)
     rules.refuse_rollback_targets(StageTable(), "m", Numbers.of([2]), chains)
+
+
+def test_a_rollback_to_a_named_holder() -> None:
+    line, table = chain(1, 2, 3, 4), StageTable(stages={"production": 4})
+    assert [rules.rollback_target(table, "m", "production", line, to) for to in (None, 3, 2, 1)] == [3, 3, 2, 1]
+    with pytest.raises(InvalidInput, match="m@9 is no earlier holder of production; a rollback can go to m@3 m@2 m@1"):
+        rules.rollback_target(table, "m", "production", line, 9)
+    with pytest.raises(InvalidInput, match="production of m is at m@4 already; a rollback can go to m@3"):
+        rules.rollback_target(table, "m", "production", line, 4)
+    with pytest.raises(InvalidInput, match="there is no version to roll back to"):
+        rules.rollback_target(StageTable(), "m", "production", chain(), 1)
+
+
+@pytest.mark.parametrize(
+    ("archived", "deleted", "to", "error", "words"),
+    [
+        ([3], [], None, Conflict, "m@3, .* is archived; registry restore m@3 first, or .* --to 2 goes to the next"),
+        ([3, 2], [], 3, Conflict, "or registry rollback m production --to 1 goes"),
+        ([1], [], 1, Conflict, "--to 3 goes"),  # nothing behind it: the nearest
+        ([1, 2, 3], [], 2, Conflict, "first, or promote another version"),
+        ([], [2], 2, NotFound, "m@2, .* was deleted; registry rollback m production --to 1"),
+        ([], [1, 2, 3], 2, NotFound, "promote another version"),
+    ],
+)
+def test_a_target_that_is_gone_names_the_next(
+    archived: list[int], deleted: list[int], to: int | None, error: type[Exception], words: str
+) -> None:
+    table = StageTable(stages={"production": 4}, archived=Numbers.of(archived), deleted=Numbers.of(deleted))
+    with pytest.raises(error, match=words):
+        rules.rollback_target(table, "m", "production", chain(1, 2, 3, 4), to)
+
+
+def test_what_held_a_stage() -> None:
+    table = StageTable(stages={"production": 6}, archived=Numbers.of([2]), deleted=Numbers.of([5]))
+    found = rules.holders(table, "m", "production", chain(1, 2, 3, 4, 5, 6))
+    assert [(each.number, each.state) for each in found] == [
+        (6, "current"), (5, "deleted"), (4, "next"), (3, "earlier"), (2, "archived"), (1, "earlier"),
+    ]  # fmt: skip
+    assert found[0].ref == "m@6"
+    assert [each.state for each in rules.holders(StageTable(), "m", "production", chain(1, 2, None))] == [
+        "next",
+        "earlier",
+    ]
+    table = StageTable(stages={"production": 2}, archived=Numbers.of([1]))
+    assert [each.state for each in rules.holders(table, "m", "production", chain(1, 2))] == ["current", "archived"]
+    assert rules.holders(StageTable(), "m", "production", chain()) == ()
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.integers(1, 5)), max_size=12),
+    st.sets(st.integers(1, 5)),
+    st.sets(st.integers(1, 5)),
+    st.one_of(st.none(), st.integers(1, 6)),
+)
+def test_a_rollback_goes_to_a_candidate_or_nowhere(
+    moves: list[int | None], archived: set[int], deleted: set[int], to: int | None
+) -> None:
+    """Whatever happened before: the list, the target and what an error advises are of one mind."""
+    current = moves[-1] if moves else None
+    line = chain(*moves)
+    table = StageTable(
+        stages={"production": current} if current else {},
+        archived=Numbers.of(archived - deleted - {current}),
+        deleted=Numbers.of(deleted - {current}),
+    )
+    can = rules.candidates(table, "production", line)
+    listed = rules.holders(table, "m", "production", line)
+    assert {each.number for each in listed if each.state in ("next", "earlier")} == set(can)
+    try:
+        target = rules.rollback_target(table, "m", "production", line, to)
+    except (InvalidInput, Conflict, NotFound) as error:
+        assert to not in can
+        if "--to" in error.hint:
+            assert int(error.hint.partition("--to ")[2].split()[0]) in can
+        return
+    assert target in can
+    assert to in (None, target)
+    if to is None:
+        assert [each.number for each in listed if each.state == "next"] == [target]

@@ -1,0 +1,160 @@
+"""Looking back: the history of one model or of all, as it was and as it goes on."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from ..errors import RegistryError
+from ..lifecycle import stages as rules
+from ..records import Checkpoint, JournalEntry, Told
+from ..store import reader
+from .clock import moment
+from .listing import Listing, OnDamage, raise_it
+
+if TYPE_CHECKING:
+    from ..lifecycle.events import Wanted
+    from ..lifecycle.stages import Holder
+    from ..store.chronicle import Head
+
+
+def a_second() -> None:
+    """What :meth:`LookingBack.follow` does between two looks."""
+    import time
+
+    time.sleep(1)
+
+
+class LookingBack(Listing):
+    """A registry, for questions about what was done to it. ``since`` and ``until`` are times as a person writes them."""
+
+    def history(
+        self,
+        name: str,
+        *,
+        limit: int | None = None,
+        since: str | datetime | None = None,
+        until: str | datetime | None = None,
+        actions: Iterable[str] = (),
+    ) -> list[JournalEntry]:
+        """The history of a model, the newest entry first, at most ``limit`` of them.
+
+        Only what happened at ``since`` or later, and before ``until``; only these ``actions``, as :class:`Event` has
+        them. Raises :class:`InvalidInput` for an action that there is not.
+        """
+        from ..store import chronicle
+
+        wanted = _wanted(since, until, actions)
+        return list(islice(chronicle.newest_first(self._model(name).paths, wanted), limit))
+
+    def histories(
+        self,
+        *,
+        limit: int | None = None,
+        since: str | datetime | None = None,
+        until: str | datetime | None = None,
+        actions: Iterable[str] = (),
+        on_damage: OnDamage = raise_it,
+    ) -> Iterator[Told]:
+        """The histories of all models as one, the newest entry first; see :meth:`history`.
+
+        ``on_damage`` is told of each model whose history can't be read; the rest is told.
+        """
+        from ..store.chronicle import Head
+
+        wanted = _wanted(since, until, actions)
+        heads: dict[str, Head] = {}
+        for name in reader.model_names(self._layout):
+            with _told(on_damage):
+                heads[name] = Head.of(self._layout.model(name))
+        return islice(_newest(heads, wanted), limit)
+
+    def follow(
+        self,
+        name: str | None = None,
+        *,
+        limit: int | None = 10,
+        since: str | datetime | None = None,
+        actions: Iterable[str] = (),
+        pause: Callable[[], object] = a_second,
+        on_damage: OnDamage = raise_it,
+    ) -> Iterator[Told]:
+        """The newest ``limit`` entries of a model, or of all, the oldest first; then each new one, without an end.
+
+        Between two looks ``pause`` is called. A look costs one system call a model while nothing happens.
+        """
+        from ..store.chronicle import Head
+
+        wanted = _wanted(since, None, actions)
+        heads: dict[str, Head] = {}
+        for each in self._followed(name):
+            with _told(on_damage):
+                heads[each] = Head.of(self._layout.model(each))
+        yield from reversed(list(islice(_newest(heads, wanted), limit)))
+        while True:
+            pause()
+            told = []
+            for each in self._followed(name):
+                head = heads.setdefault(each, Head(self._layout.model(each)))
+                with _told(on_damage):
+                    told += [Told(each, entry) for entry in head.news() if wanted.fits(entry)]
+            yield from sorted(told, key=lambda each: each.entry.event.at)
+
+    def _followed(self, name: str | None) -> list[str]:
+        return self.model_names() if name is None else [self._model(name).name]
+
+    def checkpoints(self, models: Iterable[str] | None = None) -> list[Checkpoint]:
+        """The last line of the history of each model (all by default), to be kept elsewhere: see :meth:`verify`.
+
+        Only what is in the journal counts: a change whose line a crash held back is not in it before the next change.
+        """
+        from ..lifecycle import checkpoints
+        from ..store import journal
+
+        found = []
+        for name in self.model_names() if models is None else models:
+            last = journal.last_entry(self._model(name).paths.history)
+            found.append(Checkpoint(name, last.seq if last else 0, last.hash if last else checkpoints.NOTHING))
+        return found
+
+    def holders(self, name: str, stage: str) -> tuple[Holder, ...]:
+        """What holds ``stage``, and what held it before, the nearest first: where a rollback goes, or can go."""
+        rules.check_stage(stage, self.stages)
+        from ..store import chronicle
+
+        model = self._model(name)
+        line = chronicle.chains(model.paths, (stage,))[stage]
+        return rules.holders(model.state().table, name, stage, line)
+
+    def earlier_holders(self, name: str, stage: str) -> tuple[int, ...]:
+        """The versions that a rollback of ``stage`` can go to, the nearest first."""
+        rules.check_stage(stage, self.stages)
+        from ..store import chronicle
+
+        return chronicle.chains(self._model(name).paths, (stage,))[stage].earlier
+
+
+def _wanted(since: str | datetime | None, until: str | datetime | None, actions: Iterable[str]) -> Wanted:
+    from ..lifecycle import events
+
+    return events.wanted(moment(since), moment(until), actions)
+
+
+@contextlib.contextmanager
+def _told(on_damage: OnDamage) -> Iterator[None]:
+    """The history of one model that can't be read is told of, and the others go on."""
+    try:
+        yield
+    except RegistryError as error:
+        on_damage(error)
+
+
+def _newest(heads: Mapping[str, Head], wanted: Wanted) -> Iterator[Told]:
+    """What is wanted of the histories up to their heads, as one, the newest first."""
+    from ..lifecycle import events
+
+    newest = [(head.last.event.at, name) for name, head in heads.items() if head.last]
+    return events.merged(newest, lambda name: heads[name].history(wanted))

@@ -1,0 +1,120 @@
+"""``history``: one model or all, some events only, and following what comes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from tests.commands import Answer, assert_inert, assert_refused, begin, ended, shell, terminal
+
+from .conftest import Site
+
+
+def test_some_events_only(still: Site) -> None:
+    answer = still.run("history", "churn", "--action", "promoted", "--action", "archived", "--limit", "2")
+    assert [line.split("\t")[3] for line in answer.lines] == ["archived", "promoted"]
+    since = still.run("history", "churn", "--limit", "1").lines[0].split("\t")[1]
+    assert still.run("history", "churn", "--since", since, "-q").lines[0] == "churn@3"
+    assert still.run("history", "churn", "--until", "1h ago").out == ""
+    assert len(still.run("history", "churn", "--since", "1h ago", "--json").json["items"]) == 8
+    refused = still.run("history", "churn", "--action", "promote")
+    assert_refused(refused, 2)
+    assert "did you mean 'promoted'?" in refused.err
+    assert_refused(still.run("history", "churn", "--since", "whenever"), 2)
+
+
+def test_all_models(still: Site) -> None:
+    answer = still.run("history", "--all")
+    assert_inert(answer.out)
+    assert [line.split("\t")[:2] for line in answer.lines[:2]] == [["risk/fraud", "1"], ["churn", "8"]]
+    assert {line.count("\t") for line in answer.lines} == {6}
+    items = still.run("history", "--all", "--json", "--limit", "2").json["items"]
+    assert [(each["model"], each["seq"]) for each in items] == [("risk/fraud", 1), ("churn", 8)]
+    assert still.run("history", "--all", "-q", "--limit", "2").lines == ["risk/fraud@1", "churn@3"]
+
+
+def test_one_model_or_all_and_nothing_between(still: Site) -> None:
+    assert_refused(still.run("history"), 2)
+    assert_refused(still.run("history", "churn", "--all"), 2)
+    assert_refused(still.run("history", "churn@1"), 2)
+    assert_refused(still.run("history", "churn", "--follow", "--until", "now"), 2)
+    assert_refused(still.run("history", "other"), 3)
+    assert_refused(still.run("history", "other", "--follow"), 3)
+
+
+def test_a_damaged_model_does_not_hide_the_others(site: Site) -> None:
+    table = site.root / "models/churn/stages.yaml"
+    before = table.read_bytes()
+    table.write_bytes(b"stages: [")
+    answer = site.run("history", "--all", "-q")
+    assert (answer.code, answer.lines) == (6, ["risk/fraud@1"])
+    table.write_bytes(before)
+
+
+def _next(process: subprocess.Popen[bytes]) -> str:
+    assert process.stdout
+    return process.stdout.readline().decode()
+
+
+def _interrupted(process: subprocess.Popen[bytes]) -> Answer:
+    process.send_signal(signal.SIGINT)
+    answer = ended(process)
+    assert answer.code == 130
+    assert "Traceback" not in answer.err
+    return answer
+
+
+def test_following_tells_what_comes_until_ctrl_c(site: Site) -> None:
+    process = begin("history", "churn", "--follow", "--limit", "2", root=site.root)
+    assert [_next(process).split("\t")[0] for _ in range(2)] == ["7", "8"]
+    site.reg.promote("churn@2", "production", reason="back")
+    assert _next(process).rstrip("\n").split("\t")[3:] == ["promoted", "churn@2", "production: 1 → 2; “back”"]
+    assert _interrupted(process).err == "error: interrupted\n"
+
+
+def test_following_in_json_is_a_document_a_line(site: Site) -> None:
+    process = begin("history", "--all", "--follow", "--json", "--limit", "1", root=site.root)
+    first = json.loads(_next(process))
+    assert list(first)[:4] == ["schema", "kind", "model", "seq"]
+    assert (first["kind"], first["model"]) == ("event", "risk/fraud")
+    site.reg.tag("churn@1", {"a": "b"})
+    site.reg.register("new", [site.file])
+    found = {(each["model"], each["action"]) for each in (json.loads(_next(process)) for _ in range(2))}
+    assert found == {("churn", "tagged"), ("new", "registered")}
+    assert json.loads(_interrupted(process).err)["error"] == "interrupted"
+
+
+def test_following_ends_when_nobody_reads_any_more(site: Site) -> None:
+    """Also while nothing happens: ``registry history churn --follow | head -1``."""
+    process = begin("history", "churn", "--follow", "-q", root=site.root)
+    assert _next(process) == "churn@1\n"
+    assert process.stdout
+    process.stdout.close()
+    assert process.wait(timeout=30) == 0
+    assert process.stderr
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.stdin
+    process.stdin.close()
+
+
+def test_following_on_a_terminal(site: Site) -> None:
+    site.reg.annotate("churn@1", {"k": "x"})
+    site.reg.promote("churn@2", "production", reason="\u202ered")
+    with terminal("history", "churn", "-f", "--limit", "1", root=site.root, columns=200) as child:
+        child.expect("promoted  churn@2  production: 1 → 2; “.u202ered”")
+        child.sendintr()
+        child.expect("error: interrupted")
+        child.wait()
+        assert (child.exitstatus, child.signalstatus) == (130, None)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full disk to write to")
+def test_following_onto_a_full_disk_fails(site: Site) -> None:
+    answer = shell(f'registry -C "{site.root}" history churn --follow >/dev/full')
+    assert answer.code == 1
+    assert "could not be written" in answer.err
