@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Refused,
         RegistryError,
     )
+    from .lifecycle.gate import Evaluation, Judgement, PolicyLine
     from .names import Reference
     from .outcomes import Changed, Finding, Freed, Moved, Problem, Registered, Verification
     from .progress import Progress
@@ -35,6 +36,7 @@ _HOME_OF = {
         ("Conflict", "Damaged", "Indeterminate", "InvalidInput", "LockTimeout", "NotFound", "Refused", "RegistryError"),
         "errors",
     ),
+    **dict.fromkeys(("Evaluation", "Judgement", "PolicyLine"), "lifecycle.gate"),
     "Reference": "names",
     "Progress": "progress",
     **dict.fromkeys(
@@ -55,6 +57,7 @@ __all__ = [
     "Changed",
     "Conflict",
     "Damaged",
+    "Evaluation",
     "Event",
     "FileEntry",
     "Finding",
@@ -62,10 +65,12 @@ __all__ = [
     "Indeterminate",
     "InvalidInput",
     "JournalEntry",
+    "Judgement",
     "LockTimeout",
     "ModelRecord",
     "Moved",
     "NotFound",
+    "PolicyLine",
     "Problem",
     "Progress",
     "Reference",

@@ -14,6 +14,7 @@ import pytest
 
 from registry_cli import Registry, errors
 from registry_cli.cli import grammar, shapes
+from registry_cli.lifecycle import policy_parser
 from registry_cli.store import verify, verify_journal, verify_records
 
 from . import console
@@ -21,7 +22,7 @@ from . import console
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.md")])
-SESSIONS = ("README.md", "docs/tutorial.md", "docs/how-to/compare-versions.md")
+SESSIONS = ("README.md", "docs/tutorial.md", "docs/how-to/compare-versions.md", "docs/how-to/gates.md")
 
 #: Shapes that commands put together themselves, beside those of ``shapes``.
 OWN_SHAPES = {"health", "artifact", "path", "fetched", "alias", "completion"}
@@ -112,6 +113,17 @@ def test_every_kind_is_told() -> None:
     made = set(re.findall(r'shapes\.(?:document|items)\(\s*"([\w-]+)"', sources))
     rows = re.findall(r"^\| .*? \| `([\w-]+)` \| .*?\[", section(read("json.md"), "Which command prints what"), re.M)
     assert set(rows) == made
+
+
+def test_every_key_of_a_policy_is_told_and_no_other() -> None:
+    page = read("policy.md")
+    for title, keys in (
+        ("The keys of a stage", policy_parser.STAGE_KEYS),
+        ("require", policy_parser.REQUIRE_KEYS),
+        ("against_current", policy_parser.AGAINST_KEYS),
+        ("What this version does not know", policy_parser.UNSUPPORTED),
+    ):
+        assert sorted(first_table(section(page, title))) == sorted(keys)
 
 
 def test_every_problem_code_is_told() -> None:
