@@ -88,7 +88,7 @@ def test_promote_names_the_rules_and_force_is_told_in_the_history(gated: Site) -
     assert gated.run("promote", "churn@2", "production", "--force", "--reason", "hotfix").code == 0
     told = gated.run("history", "churn", "--limit", "1", "--json").json["items"][0]
     assert (told["forced"], told["failed"], told["reason"]) == (True, ["tags.reviewed"], "hotfix")
-    assert "FORCED" in gated.run("history", "churn", "--limit", "1").out
+    assert "FORCED past tags.reviewed; “hotfix”" in gated.run("history", "churn", "--limit", "1").out
 
 
 @pytest.mark.parametrize(
