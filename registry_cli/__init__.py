@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Refused,
         RegistryError,
     )
+    from .lifecycle.gate import Evaluation, Judgement, PolicyLine
     from .lifecycle.retention import Plan, Verdict
     from .lifecycle.retention_rules import Rules
     from .lifecycle.stages import Holder
@@ -50,6 +51,7 @@ _HOME_OF = {
     ),
     **dict.fromkeys(("Plan", "Verdict"), "lifecycle.retention"),
     "Rules": "lifecycle.retention_rules",
+    **dict.fromkeys(("Evaluation", "Judgement", "PolicyLine"), "lifecycle.gate"),
     "Reference": "names",
     "Progress": "progress",
     **dict.fromkeys(
@@ -73,6 +75,7 @@ __all__ = [
     "Checkpoint",
     "Conflict",
     "Damaged",
+    "Evaluation",
     "Event",
     "FileEntry",
     "Finding",
@@ -81,11 +84,13 @@ __all__ = [
     "Indeterminate",
     "InvalidInput",
     "JournalEntry",
+    "Judgement",
     "LockTimeout",
     "ModelRecord",
     "Moved",
     "NotFound",
     "Plan",
+    "PolicyLine",
     "Problem",
     "Progress",
     "Reference",

@@ -11,7 +11,7 @@ EXIT_CODES = {
     2: "usage",
     3: "not found",
     4: "conflict: exists already, is protected, or was changed by somebody else",
-    5: "refused by a check",
+    5: "refused by a policy or a check",
     6: "integrity: what is stored is damaged",
     7: "lock timeout: try again later",
     8: "may have been applied: retry with the same --request-id",
@@ -75,6 +75,7 @@ _RULES = "older-than keep best where keep-holders"  # which versions go
 VERBS = {
     "init": Verb("begin", "Make a folder a registry.", "dir", "shared stages"),
     "info": Verb("begin", "Show what is in the registry, and how healthy it is."),
+    "config": Verb("begin", "Show the policies of the stages, and where each line stands.", "text model", home="gates"),
     "register": Verb("put in", "Store files as the next version of a model.", "model file*", _REGISTER, writes=True),
     "list": Verb("find", "List the models.", "", "stage where as-of", indexed=True),
     "versions": Verb(
@@ -114,11 +115,12 @@ VERBS = {
     ),
     "log-metric": Verb("describe", "Add metrics measured after registration.", "ref text*", "dry-run", writes=True),
     "alias": Verb("describe", "Show, set or remove aliases.", "ref alias", "remove expect dry-run", writes=True),
+    "check": Verb("lifecycle", "Say whether a stage would let a version in, and why.", "ref stage", home="gates"),
     "promote": Verb(
         "lifecycle",
         "Let a stage point to a version.",
         "ref stage",
-        "expect reason archive-previous no-verify dry-run",
+        "expect reason archive-previous no-verify force dry-run",
         writes=True,
     ),
     "demote": Verb("lifecycle", "Let a stage point to nothing.", "ref stage", "expect reason dry-run", writes=True),

@@ -40,6 +40,7 @@ from .session import Output, Session
 from .text import plural, safe, size
 
 _MOVES = (0, 1, 2, 3, 4, 6, 7, 8)
+_GATED = (0, 1, 2, 3, 4, 5, 6, 7, 8)
 
 
 @command(
@@ -48,8 +49,9 @@ _MOVES = (0, 1, 2, 3, 4, 6, 7, 8)
         "registry promote churn@7 staging",
         'registry promote churn@7 production --expect 6 --reason "beats 6 on holdout"',
         "registry promote churn@staging production --archive-previous",
+        'registry promote churn@8 production --force --reason "hotfix of INC-314"',
     ],
-    exits=_MOVES,
+    exits=_GATED,
 )
 def promote(
     cx: Session,
@@ -61,14 +63,18 @@ def promote(
         bool, typer.Option("--archive-previous", help="Archive what the stage pointed to before.")
     ] = False,
     no_verify: NoVerify = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also if the policy says no, unless it forbids that; needs a --reason.")
+    ] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """The artifact is compared with its manifest first. What the stage pointed to before stays as it is; the version's
-    other stages too. `--expect` makes it a compare-and-swap.
+    """The policy of the stage must let the version in: `registry check` says beforehand. The artifact is compared with
+    its manifest first. What the stage pointed to before stays as it is; the version's other stages too. `--expect`
+    makes it a compare-and-swap.
     """
     done = cx.registry().promote(
         ref, stage, expect=expected(expect), reason=reason, archive_previous=archive_previous,
-        verify=not no_verify, dry_run=dry_run, request_id=cx.request_id,
+        verify=not no_verify, force=force, dry_run=dry_run, request_id=cx.request_id,
     )  # fmt: skip
     _moved(cx, done, dry_run)
 

@@ -161,7 +161,8 @@ def _details(entry: JournalEntry, said: Callable[[object], str]) -> str:
     if detail.get("annotations"):
         parts.append(f"about {', '.join(detail['annotations'])}")
     if detail.get("forced"):
-        parts.append("FORCED")
+        failed = detail.get("failed")
+        parts.append(f"FORCED past {', '.join(map(str, failed))}" if isinstance(failed, list) else "FORCED")
     if detail.get("reason"):
         parts.append(f"“{detail['reason']}”")
     return "; ".join(parts)

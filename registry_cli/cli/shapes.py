@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..lifecycle.compare import Comparison, Diff, Difference, FileDifference, MetricDifference, Row, StoredFile
+    from ..lifecycle.gate import Evaluation, Judgement, PolicyLine
     from ..lifecycle.retention import Plan, Verdict
     from ..lifecycle.stages import Holder
     from ..outcomes import Changed, Finding, Freed, Moved, Problem, Registered, Verification
@@ -221,6 +222,37 @@ def diff(record: Diff) -> dict[str, Any]:
         "lineage": [difference(each) for each in record.lineage],
         "packages": [difference(each) for each in record.packages],
         "files": [file_difference(each) for each in record.files],
+    }
+
+
+def evaluation(record: Evaluation) -> dict[str, Any]:
+    return {
+        "ref": record.ref,
+        "stage": record.stage,
+        "passed": record.passed,
+        "forcible": record.forcible,
+        "rules": [judgement(each) for each in record.rules],
+    }
+
+
+def judgement(record: Judgement) -> dict[str, Any]:
+    return {
+        "rule": record.name,
+        "wanted": record.wanted,
+        "found": record.found,
+        "outcome": record.outcome,
+        "file": record.file,
+        "line": record.line,
+    }
+
+
+def policy_line(record: PolicyLine) -> dict[str, Any]:
+    return {
+        "stage": record.stage,
+        "rule": record.name,
+        "wanted": record.wanted,
+        "file": record.file,
+        "line": record.line,
     }
 
 

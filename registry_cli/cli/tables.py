@@ -19,6 +19,8 @@ _STYLES = {
     "development": "cyan",
     "archived": "dim",
     "ok": "green",
+    "passed": "green",
+    "waiting": "yellow",
     "warning": "yellow",
     "error": "bold red",
     "failed": "bold red",

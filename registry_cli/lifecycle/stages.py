@@ -6,9 +6,10 @@ Every function returns the new table or raises; none looks at a file. The caller
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Union
+from typing import NamedTuple, Union
 
 from ..errors import Conflict, InvalidInput, NotFound
 from ..names import Selector, version_number
@@ -157,6 +158,41 @@ def chain(events: Iterable[Event], stage: str) -> Chain:
         elif not numbers or numbers[-1] != after:
             numbers.append(after)
     return Chain(tuple(numbers), held)
+
+
+class Holding(NamedTuple):
+    """That a version held ``stage``, from when until when, in seconds since 1970; ``until`` is None while it does."""
+
+    stage: str
+    since: float
+    until: float | None = None
+
+
+def holdings(events: Iterable[Event], number: int) -> list[Holding]:
+    """Every stage that version ``number`` held, oldest first. Where the times can't be read, it held it for no time."""
+    from .quantities import epoch
+
+    begun: dict[str, float] = {}
+    found: list[Holding] = []
+    for event in events:
+        for stage, after in _moved_by(event, begun).items():
+            moment = epoch(event.at)
+            if stage in begun and after != number:
+                since = begun.pop(stage)
+                found.append(Holding(stage, since, since if moment is None else moment))
+            elif stage not in begun and after == number:
+                begun[stage] = math.inf if moment is None else moment
+    return [*found, *(Holding(stage, since) for stage, since in begun.items())]
+
+
+def _moved_by(event: Event, held: Iterable[str]) -> Mapping[str, object]:
+    """What each stage that an event is about points to after it; ``held`` are those that held something before."""
+    detail = event.detail
+    if event.action == "repaired":  # the lines before are lost: what stages held then is all that is known
+        told = detail.get("stages")
+        return {**dict.fromkeys(held), **(told if isinstance(told, Mapping) else {})}
+    stage = detail.get("stage")
+    return {stage: detail.get("after")} if event.action in STAGE_ACTIONS and isinstance(stage, str) else {}
 
 
 def candidates(table: StageTable, stage: str, line: Chain) -> tuple[int, ...]:

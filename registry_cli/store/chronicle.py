@@ -10,9 +10,10 @@ import itertools
 from collections.abc import Iterator
 
 from ..errors import Damaged
+from ..lifecycle import stages as rules
 from ..lifecycle.events import Wanted
 from ..lifecycle.replay import Past, replay
-from ..lifecycle.stages import Chain, chain
+from ..lifecycle.stages import Chain, Holding, chain
 from ..records import Event, JournalEntry, StageTable
 from . import journal, marks, reader
 from .layout import ModelLayout
@@ -98,6 +99,11 @@ def chains(paths: ModelLayout, stages: tuple[str, ...]) -> dict[str, Chain]:
     """What each of ``stages`` held, from the first move to the newest."""
     events = list(_moves(paths))
     return {stage: chain(events, stage) for stage in stages}
+
+
+def holdings(paths: ModelLayout, number: int) -> list[Holding]:
+    """Every stage that a version held, and when."""
+    return rules.holdings(_moves(paths), number)
 
 
 def past(paths: ModelLayout, until: str) -> Past | None:

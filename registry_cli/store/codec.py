@@ -40,10 +40,15 @@ class Redo:
 
 def load(path: Path, what: str) -> dict[str, Any]:
     """A document of the store, its format checked. FileNotFoundError if it isn't there."""
+    return loads(files.read(path, files.DOCUMENT_LIMIT, what), what)
+
+
+def loads(data: bytes, what: str) -> dict[str, Any]:
+    """The bytes of a document of the store, its format checked."""
     from . import documents  # and with it YAML, which an answer from the index does without
 
     try:
-        document = documents.loads_mapping(files.read(path, files.DOCUMENT_LIMIT, what), what)
+        document = documents.loads_mapping(data, what)
     except InvalidInput as error:
         raise Damaged(str(error), _MORE) from None
     check_format(document, what)
@@ -81,7 +86,7 @@ def _parsed(read: Callable[[Any], _T], value: Any, key: str, what: str) -> _T:
 
 def parse_settings(document: Mapping[str, Any], what: str) -> Settings:
     """``registry.yaml``. People edit it, so a slip is told as theirs, with the nearest right name."""
-    known = ("format", "id", "created", "shared", "stages")
+    known = ("format", "id", "created", "shared", "stages", "policy")
     for key in document.keys() - {*known, "retention"}:  # which lifecycle.retention_rules reads
         _refuse_slip(key, (*known, "retention"), what)
     stages = document.get("stages", list(DEFAULT_STAGES))
@@ -94,7 +99,7 @@ def parse_settings(document: Mapping[str, Any], what: str) -> Settings:
     shared = _get(document, "shared", str, what, "private")
     if shared not in SHARED:
         raise InvalidInput(f"{what}: 'shared' is '{shared}'", f"use {' or '.join(SHARED)}")
-    extra = {key: value for key, value in document.items() if key not in known}
+    extra = {key: value for key, value in document.items() if key not in known}  # policies: see ``policies``
     return Settings(
         _get(document, "id", str, what), _get(document, "created", str, what, ""), shared, tuple(stages), extra
     )

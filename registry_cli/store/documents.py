@@ -151,6 +151,26 @@ def loads(data: bytes, name: str, *, limit: int = DOCUMENT_LIMIT) -> Any:
         raise InvalidInput(f"{name}: {error}") from None
 
 
+def lines(data: bytes) -> dict[tuple[str, ...], int]:
+    """The line in which each key, and each entry of a list, stands, of a document that :func:`loads` has read."""
+    found: dict[tuple[str, ...], int] = {}
+
+    def walk(node: Any, path: tuple[str, ...]) -> None:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                below = (*path, key.value)
+                found[below] = int(key.start_mark.line) + 1
+                walk(value, below)
+        elif isinstance(node, yaml.SequenceNode):
+            for at, value in enumerate(node.value):
+                below = (*path, str(at))
+                found[below] = int(value.start_mark.line) + 1
+                walk(value, below)
+
+    walk(yaml.compose(data.decode("utf-8"), Loader=_Parser), ())
+    return found
+
+
 def loads_mapping(data: bytes, name: str, *, limit: int = DOCUMENT_LIMIT) -> dict[str, Any]:
     """As :func:`loads`, for a document that must be a mapping."""
     value = loads(data, name, limit=limit)

@@ -6,13 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 from .. import names, values
-from ..errors import Conflict, Damaged, NotFound
+from ..errors import Conflict, Damaged, InvalidInput, NotFound
+from ..lifecycle import gate
 from ..lifecycle import stages as rules
 from ..lifecycle.stages import ANY, Expected, Unset
 from ..names import Reference
 from ..outcomes import Moved
 from ..records import StageTable
 from ..store import chronicle
+from ..store.reader import ModelReader, State
 from ..store.writer import Writer
 from .base import RegistryBase
 
@@ -29,21 +31,28 @@ class Moving(RegistryBase):
         reason: str = "",
         archive_previous: bool = False,
         verify: bool = True,
+        force: bool = False,
         dry_run: bool = False,
         request_id: str | None = None,
     ) -> Moved:
-        """Let ``stage`` point to a version, after its artifact was compared with its manifest.
+        """Let ``stage`` point to a version that its policy lets in, after the artifact was compared with its manifest.
 
         Sizes are always compared, digests unless ``verify`` is False; both before the lock is taken. ``expect`` makes
         it a compare-and-swap: a version number, or None for "nothing", that the stage must be at. What it pointed to
-        before stays as it is, or is archived.
+        before stays as it is, or is archived. ``force`` passes over rules of the policy that fail, needs a ``reason``,
+        and is recorded; see :meth:`gate`.
 
-        Raises :class:`NotFound`, :class:`Conflict`, :class:`Damaged`.
+        Raises :class:`NotFound`, :class:`Conflict`, :class:`Damaged`, :class:`Refused` by the policy, and
+        :class:`InvalidInput` for a policy that can't be read.
         """
         rules.check_stage(stage, self.stages)
+        if force and not reason.strip():
+            raise InvalidInput("--force needs a reason", "say why: --reason TEXT")
         reference = Reference.of(ref)
         if done := self._done(reference.model, request_id, "promoted", stage):
             return done
+        if verify:  # what the policy refuses now is not read byte by byte first; what counts is the look under the lock
+            gate.refuse(self.gate(reference, stage), force=force)
         checked = self._checked(reference, verify)
         with self._writing(reference.model) as writer:
             if done := self._moved_before(writer, request_id, "promoted", stage):
@@ -51,11 +60,22 @@ class Moving(RegistryBase):
             number = self._target(writer, reference)
             if number != checked:
                 raise Conflict(f"{reference} became {reference.model}@{number} meanwhile", "look again, then promote")
+            rules.in_use(writer.table, reference.model, number)
+            forced = self._let_in(writer, number, stage, force)
             if not isinstance(expect, Unset):
                 rules.check_expected(writer.table.stages, stage, reference.model, expect)
             table = rules.place(writer.table, reference.model, stage, number, archive_previous=archive_previous)
-            detail = {"archived": str(table.archived - writer.table.archived), "reason": reason}
+            detail = {"archived": str(table.archived - writer.table.archived), "reason": reason, **forced}
             return self._point(writer, table, "promoted", stage, number, request_id, dry_run, **detail)
+
+    def _let_in(self, writer: Writer, number: int, stage: str, force: bool) -> dict[str, Any]:
+        """Raise :class:`Refused` unless the policy lets the version in; what the event says of rules passed over."""
+        from . import gating
+
+        model = ModelReader(writer.paths)
+        evaluation = gating.evaluation(self._layout, model, State(writer.table), number, stage, self._now())
+        gate.refuse(evaluation, force=force)
+        return {} if evaluation.passed else {"forced": True, "failed": list(evaluation.failed)}
 
     def _checked(self, reference: Reference, verify: bool) -> int:
         if verify:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import InvalidInput
+from ..lifecycle import stages as rules
 from ..names import Reference
 from ..progress import SILENT, Progress
 from ..records import Artifact, FileEntry, VersionRecord
 from ..store import layout, reader
-from .clock import moment
+from .clock import moment, utc_now
 from .listing import OnDamage, raise_it
 from .looking_back import LookingBack
 
 if TYPE_CHECKING:
+    from ..lifecycle.gate import Evaluation, PolicyLine
     from .finding import Known
 
 
@@ -29,6 +31,8 @@ class Sink(Protocol):
 
 class RegistryReader(LookingBack):
     """A registry, for reading."""
+
+    _now: Callable[[], datetime] = staticmethod(utc_now)
 
     def version(self, ref: str | Reference, *, as_of: str | datetime | None = None) -> VersionRecord:
         """The version that ``ref`` means, now or at a time; ``churn`` alone means ``churn@latest``.
@@ -119,3 +123,26 @@ class RegistryReader(LookingBack):
         from . import finding
 
         return finding.find(self, paths, progress, on_damage)
+
+    def gate(self, ref: str | Reference, stage: str) -> Evaluation:
+        """Evaluate the policy of ``stage`` on a version, as :meth:`~Moving.promote` does. Nothing is moved.
+
+        Raises :class:`InvalidInput` for a policy that can't be read, and for an unknown stage, :class:`NotFound`,
+        :class:`Conflict` for an archived version.
+        """
+        from . import gating
+
+        rules.check_stage(stage, self.stages)
+        model, state, number = self._resolved(ref)
+        rules.in_use(state.table, model.name, number)
+        return gating.evaluation(self._layout, model, state, number, stage, self._now())
+
+    def policy(self, name: str | None = None) -> tuple[PolicyLine, ...]:
+        """The policies of all stages, line by line: of the registry, or of a model with what its own document adds.
+
+        Raises :class:`InvalidInput` for a policy that can't be read.
+        """
+        from ..lifecycle.gate import lines_of
+        from . import gating
+
+        return lines_of(gating.policies(self._layout, self._model(name) if name is not None else None).policies)

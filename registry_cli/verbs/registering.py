@@ -9,13 +9,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .. import names, values
-from ..errors import Indeterminate, InvalidInput, RegistryError, indeterminate
+from ..errors import Indeterminate, InvalidInput, Refused, RegistryError, indeterminate
 from ..lifecycle import stages as rules
 from ..outcomes import Registered
 from ..progress import SILENT, Progress
 from ..records import Event, VersionRecord
 from ..store import creation, files
 from ..store.layout import ModelLayout
+from ..store.reader import is_model
 from .moving import Moving
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Registering(Moving):
         names.model_name(name)
         if how not in ingest.HOW:
             raise InvalidInput(f"files can't be taken by '{how}'", f"use {', '.join(ingest.HOW)}")
-        self._check_pointers(stage, alias, request_id)
+        self._check_pointers(name, stage, alias, request_id)
         record = VersionRecord(
             model=name, number=0, created="", author=self._author, digest="", size=0, files=0,
             message=values.text(message, "message"),
@@ -91,9 +92,10 @@ class Registering(Moving):
                 self.set_alias(ref, alias, request_id=f"{event.id}:alias")
             return Registered(self.version(ref), not outcome.why, outcome.added, outcome.why)
 
-    def _check_pointers(self, stage: str | None, alias: str | None, request_id: str | None) -> None:
+    def _check_pointers(self, name: str, stage: str | None, alias: str | None, request_id: str | None) -> None:
         if stage:
             rules.check_stage(stage, self.stages)
+            self.policy(name if is_model(self._layout.model(name)) else None)  # one that can't be read lets nothing in
         if alias:
             names.alias_name(alias, self.stages)
         if request_id and (stage or alias):
@@ -117,6 +119,8 @@ def _registered(ref: str, request_id: str) -> Iterator[None]:
     except BaseException as error:
         if isinstance(error, RegistryError) and not isinstance(error, Indeterminate):
             error.message = f"{ref} is registered, but: {error.message}"
+            if isinstance(error, Refused):  # by the policy of the stage: to repeat it would not help
+                raise
             error.hint = f"retry with --request-id {request_id}"
             raise
         raise indeterminate(f"{ref} is registered", request_id, error) from error

@@ -48,6 +48,13 @@ def _planned(site: Site) -> list[object]:
     return ["apply", plan]
 
 
+def _gated(site: Site, *words: object) -> list[object]:
+    """A command on a registry whose staging has a policy."""
+    with (site.root / "registry.yaml").open("a") as stream:
+        stream.write("policy: {staging: {require: {metrics: {auc: '>= 0.9'}}}}\n")
+    return list(words)
+
+
 FORMS = (
     Form("init", lambda site: ["init", site.folder / "new"], "registry", lambda site: [site.folder / "new"], columns=1),
     Form("info", lambda _: ["info"], "registry", lambda site: [site.root], columns=2),
@@ -70,6 +77,8 @@ FORMS = (
     Form("log-metric", lambda _: ["log-metric", "churn@1", "a=1"], "changed", lambda _: ["churn@1"], columns=1),
     Form("alias", lambda _: ["alias", "churn@1", "best"], "moved", lambda _: ["churn@1"], columns=1),
     Form("alias", lambda _: ["alias", "churn"], "aliases", lambda _: ["churn@2"], columns=2),
+    Form("check", lambda site: _gated(site, "check", "churn@1", "staging"), "evaluation", lambda _: ["churn@1"], columns=4),
+    Form("config", lambda site: _gated(site, "config", "show"), "config", lambda _: [], columns=5),
     Form("promote", lambda _: ["promote", "churn@1", "staging"], "moved", lambda _: ["churn@1"], columns=1),
     Form("demote", lambda _: ["demote", "churn", "staging"], "moved", lambda _: ["churn"], columns=1),
     Form("rollback", lambda _: ["rollback", "churn", "production"], "moved", lambda _: ["churn@2"], columns=1),

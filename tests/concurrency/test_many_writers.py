@@ -54,6 +54,25 @@ def test_of_two_equal_promotions_one_wins(ten: Registry) -> None:
     assert ten.model("churn").revision == 5
 
 
+def test_of_two_promotions_the_worse_never_gets_past_the_better(shared: Registry, tmp_path: Path) -> None:
+    """The gate compares with what holds the stage under the lock: whoever comes first, the better one is there last."""
+    for auc in (0.9, 0.95, 0.94):
+        (tmp_path / "m").write_text(f"auc {auc}")
+        shared.register("churn", [tmp_path / "m"], metrics={"auc": auc})
+    with (shared.root / "registry.yaml").open("a") as stream:
+        stream.write("policy: {production: {against_current: {auc: {max_drop: 0}}}}\n")
+    root = str(shared.root)
+    for _ in range(4):
+        shared.promote("churn@1", "production", force=True, reason="the next turn")
+        jobs: list[Job] = [(workers.promote_through_gate, (root, f"churn@{n}", "production")) for n in (2, 3)]
+        results = race(jobs)
+        assert results[0] == "done"
+        first = "churn@3" if results[1] == "done" else "churn@2"
+        told = [f"churn@{entry.event.version}" for entry in shared.history("churn", limit=2)]
+        assert told == (["churn@2", "churn@3"] if first == "churn@3" else ["churn@2", "churn@1"])
+        assert shared.model("churn").stages["production"] == 2
+
+
 def test_six_processes_make_a_model_at_the_same_time(shared: Registry, tmp_path: Path) -> None:
     source = tmp_path / "m"
     source.write_text("the same for all")

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from registry_cli import Conflict, Damaged, Indeterminate, Registry, RegistryError
+from registry_cli import Conflict, Damaged, Indeterminate, Refused, Registry, RegistryError
 
 
 def without_locks() -> None:
@@ -62,6 +62,14 @@ def promote_once(root: str, ref: str, stage: str, expect: int | None) -> str:
         Registry.open(root).promote(ref, stage, expect=expect)
     except Conflict:
         return "conflict"
+    return "done"
+
+
+def promote_through_gate(root: str, ref: str, stage: str) -> str:
+    try:
+        Registry.open(root).promote(ref, stage)
+    except Refused:
+        return "refused"
     return "done"
 
 

@@ -141,6 +141,15 @@ def die(registry: Registry, work: Path, deed: Deed, name: str, occurrence: int, 
     raise AssertionError("it did not die")
 
 
+def _policy(registry: Registry, work: Path) -> None:
+    """A gate that looks at everything that a gate can look at, and lets churn@3 in."""
+    with (registry.root / "registry.yaml").open("a") as stream:
+        stream.write(
+            "policy: {production: {from: [staging], require: {files: ['*.pkl'], where: 'metrics.auc > 0.5'},"
+            " against_current: {auc: {max_drop: 0.5}}}}\n"
+        )
+
+
 def _died(deed: Deed, name: str, occurrence: int = 1) -> Deed:
     """A preparation: a process dies right after the n-th call of this name."""
     return lambda registry, work: die(registry, work, deed, name, occurrence, "dead after")
@@ -172,6 +181,7 @@ SCENARIOS = (
         lambda reg, _: reg.promote("churn@3", "staging", archive_previous=True, request_id=REQUEST),
         prepare=lambda reg, _: reg.promote("churn@6", "staging"),
     ),
+    Scenario("promote through a gate", _promote, prepare=_policy),
     Scenario("demote", lambda reg, _: reg.demote("churn@2", "production", request_id=REQUEST)),
     Scenario("rollback", lambda reg, _: reg.rollback("churn", "production", request_id=REQUEST)),
     Scenario(

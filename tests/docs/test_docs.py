@@ -14,7 +14,7 @@ import pytest
 
 from registry_cli import Registry, errors
 from registry_cli.cli import grammar, shapes
-from registry_cli.lifecycle import query, query_checks, query_fields, query_literals, query_parser
+from registry_cli.lifecycle import policy_parser, query, query_checks, query_fields, query_literals, query_parser
 from registry_cli.store import verify, verify_journal, verify_records
 
 from . import console
@@ -27,6 +27,7 @@ SESSIONS = (
     "docs/tutorial.md",
     "docs/how-to/compare-versions.md",
     "docs/how-to/find-models.md",
+    "docs/how-to/gates.md",
     "docs/how-to/retention.md",
 )
 
@@ -148,6 +149,17 @@ def test_queries_can_be_read(page: Path) -> None:
     assert blocks or page.name != "query.md"
     for line in "".join(blocks).splitlines():
         query.parse(line)
+
+
+def test_every_key_of_a_policy_is_told_and_no_other() -> None:
+    page = read("policy.md")
+    for title, keys in (
+        ("The keys of a stage", policy_parser.STAGE_KEYS),
+        ("require", policy_parser.REQUIRE_KEYS),
+        ("against_current", policy_parser.AGAINST_KEYS),
+        ("What this version does not know", policy_parser.UNSUPPORTED),
+    ):
+        assert sorted(first_table(section(page, title))) == sorted(keys)
 
 
 def test_every_problem_code_is_told() -> None:

@@ -1,0 +1,113 @@
+"""The gate of a stage: a policy evaluated on one version. Total: no record makes it raise, what can't be told fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import Refused
+from .policy import FAILED, PASSED, Facts, Found, Policies, Rule, StagePolicy
+from .quantities import shown
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ..records import VersionRecord
+    from .stages import Holding
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One rule and what it found. ``outcome`` is passed, failed, or waiting: it will pass in time.
+
+    ``file`` and ``line`` say where the rule stands, ``line`` being None when that is not known.
+    """
+
+    name: str
+    wanted: str
+    found: str
+    outcome: str
+    file: str
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A policy evaluated on a version: every rule, and whether ``--force`` may pass over those that don't pass."""
+
+    ref: str
+    stage: str
+    rules: tuple[Judgement, ...]
+    forcible: bool = True
+
+    @property
+    def passed(self) -> bool:
+        return not self.failed
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The names of the rules that did not pass, each once."""
+        return tuple(dict.fromkeys(rule.name for rule in self.rules if rule.outcome != PASSED))
+
+
+@dataclass(frozen=True)
+class PolicyLine:
+    """One line of a policy: which rule of ``stage`` it is, what it asks for, and where it stands."""
+
+    stage: str
+    name: str
+    wanted: str
+    file: str
+    line: int | None = None
+
+
+def lines_of(policies: Policies) -> tuple[PolicyLine, ...]:
+    """Every line of the policies of a registry or a model, stage by stage."""
+    found = []
+    for stage, policy in policies.items():
+        found += [PolicyLine(stage, rule.name, rule.wanted, rule.source.file, rule.line) for rule in policy.rules]
+        for name in ("force", "override"):
+            switch = getattr(policy, name)
+            if switch is not None:
+                line = switch.source.line(switch.path)
+                found.append(PolicyLine(stage, name, "true" if switch.on else "false", switch.source.file, line))
+    return tuple(found)
+
+
+def evaluate(
+    policy: StagePolicy,
+    stage: str,
+    version: VersionRecord,
+    *,
+    files: Sequence[str],
+    current: VersionRecord | None,
+    holdings: Sequence[Holding],
+    model: Mapping[str, Any],
+    now: datetime,
+) -> Evaluation:
+    """Look at every rule of ``policy``. ``model`` is the document of the model, ``holdings`` is what the version held."""
+    facts = Facts(stage, version, files, current, holdings, model, now)
+    judgements = []
+    for rule in policy.rules:
+        found = _found(rule, facts)
+        judgements.append(Judgement(rule.name, rule.wanted, found.words, found.outcome, rule.source.file, rule.line))
+    return Evaluation(version.ref, stage, tuple(judgements), forcible=policy.forcible)
+
+
+def _found(rule: Rule, facts: Facts) -> Found:
+    try:
+        return rule.look(facts)
+    except Exception as error:  # a record that nobody thought of must be refused, not end the program
+        return Found(FAILED, f"can't be told: {shown(str(error))}")
+
+
+def refuse(evaluation: Evaluation, *, force: bool) -> None:
+    """Raise :class:`Refused` unless every rule passed, or ``force`` may pass over those that did not."""
+    if evaluation.passed or (force and evaluation.forcible):
+        return
+    names = ", ".join(shown(name) for name in evaluation.failed)
+    tells = f"registry check {evaluation.ref} {evaluation.stage} tells more"
+    if force:
+        raise Refused(f"the policy of {evaluation.stage} forbids --force, and {evaluation.ref} fails: {names}", tells)
+    raise Refused(f"{evaluation.stage} refuses {evaluation.ref}: {names}", tells)

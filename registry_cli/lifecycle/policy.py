@@ -1,0 +1,173 @@
+"""Policies: what a version must satisfy to enter a stage, as rules of which each passes or fails by itself.
+
+A policy is the conjunction of its rules, so joining two policies (``registry.yaml`` and ``model.yaml``) can only make
+it stricter; what one of them says with ``override: true`` takes the place of what the other says there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import InvalidInput
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ..records import VersionRecord
+    from .stages import Holding
+
+PASSED, FAILED, WAITING = "passed", "failed", "waiting"
+
+#: Where something stands in a document: ``("policy", "production", "require", "metrics", "auc")``.
+Path = tuple[str, ...]
+
+
+class Source:
+    """A document that a policy stands in: what people call it, and where its lines are, found when asked for."""
+
+    def __init__(self, file: str, lines: Callable[[], Mapping[Path, int]] = dict) -> None:
+        self.file = file
+        self._lines = lines
+        self._found: Mapping[Path, int] | None = None
+
+    def line(self, path: Path) -> int | None:
+        """The line in which ``path`` begins; of a path that is not there, the nearest part that is."""
+        if self._found is None:
+            self._found = self._lines()
+        while path and path not in self._found:
+            path = path[:-1]
+        return self._found.get(path)
+
+    def mistake(self, path: Path, message: str, hint: str = "") -> InvalidInput:
+        """What to raise for something that can't be meant, with file, line and key."""
+        line = self.line(path)
+        place = self.file if line is None else f"{self.file}, line {line}"
+        return InvalidInput(f"{place}: {'.'.join(path)}: {message}", hint)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Facts:
+    """What rules look at. ``files`` are the paths of the artifact, ``current`` is what holds the stage now."""
+
+    stage: str
+    version: VersionRecord
+    files: Sequence[str]
+    current: VersionRecord | None
+    holdings: Sequence[Holding]
+    model: Mapping[str, Any]
+    now: datetime
+
+
+class Found(NamedTuple):
+    """What a rule found, in a few words."""
+
+    outcome: str
+    words: str
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Rule:
+    """One rule. ``path`` is where it stands, ``wanted`` what it asks for, ``needs`` what must be read for it.
+
+    ``stages`` are those that it is about. Of two rules with the same ``scale`` the one of more ``strength`` implies the
+    other.
+    """
+
+    path: Path
+    name: str
+    wanted: str
+    source: Source
+    look: Callable[[Facts], Found]
+    needs: str = ""
+    stages: tuple[str, ...] = ()
+    scale: tuple[str, ...] = ()
+    strength: float = 0
+
+    @property
+    def line(self) -> int | None:
+        return self.source.line(self.path)
+
+
+class Switch(NamedTuple):
+    """``override`` or ``force``, and where it stands."""
+
+    on: bool
+    path: Path
+    source: Source
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class StagePolicy:
+    """The policy of one stage. ``said`` are the paths that it speaks about, which ``override`` makes its own."""
+
+    rules: tuple[Rule, ...] = ()
+    force: Switch | None = None
+    override: Switch | None = None
+    said: tuple[Path, ...] = field(default=())
+
+    @property
+    def forcible(self) -> bool:
+        """Whether ``--force`` may pass over it."""
+        return self.force is None or self.force.on
+
+
+Policies = Mapping[str, StagePolicy]
+
+
+def merged(common: Policies, own: Policies, stages: Sequence[str]) -> dict[str, StagePolicy]:
+    """The policies of a registry and of a model as one, in the order of ``stages``.
+
+    Raises :class:`InvalidInput` when no version could ever enter a stage, since each waits for the other.
+    """
+    policies = {
+        stage: _joined(common.get(stage, StagePolicy()), own.get(stage, StagePolicy()))
+        for stage in stages
+        if stage in common or stage in own
+    }
+    _refuse_circles(policies, stages)
+    return policies
+
+
+def _joined(common: StagePolicy, own: StagePolicy) -> StagePolicy:
+    overrides = own.override is not None and own.override.on
+    kept = [rule for rule in common.rules if not (overrides and _covered(rule.path, own.said))]
+    force = own.force or common.force
+    if common.force and not overrides and not common.force.on:
+        force = common.force
+    return StagePolicy(tuple(_without_implied([*kept, *own.rules])), force, own.override)
+
+
+def _covered(path: Path, said: Iterable[Path]) -> bool:
+    return any(path[: len(begin)] == begin for begin in said)
+
+
+def _without_implied(rules: Sequence[Rule]) -> list[Rule]:
+    """The rules without those that another one implies: the smaller ``max_size`` is all that need be said."""
+    kept: dict[tuple[str, ...], Rule] = {}
+    for rule in rules:
+        key = rule.scale or (rule.name, rule.wanted)
+        if key not in kept or rule.strength > kept[key].strength:
+            kept[key] = rule
+    return list(kept.values())
+
+
+def _refuse_circles(policies: Policies, stages: Sequence[str]) -> None:
+    """Stages are entered from one another: each must be reachable from one that asks for no stage before it."""
+    waiting = {stage: [rule for rule in policy.rules if rule.name == "from"] for stage, policy in policies.items()}
+    open_ = {stage for stage in stages if not waiting.get(stage)}
+    while more := {
+        stage
+        for stage, rules in waiting.items()
+        if stage not in open_ and all(open_.intersection(rule.stages) for rule in rules)
+    }:
+        open_ |= more
+    for stage in stages:
+        if stage not in open_:
+            rule = next(rule for rule in waiting[stage] if not open_.intersection(rule.stages))
+            raise rule.source.mistake(
+                rule.path,
+                f"circular: {stage} is entered from {' or '.join(rule.stages)}, which can't be entered without it",
+                "let one of the stages be entered from elsewhere",
+            )
