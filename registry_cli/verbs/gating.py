@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,11 +44,15 @@ def policies(layout: Layout, model: ModelReader | None) -> Read:
     return Read(policy.merged(common, own, stages), stages, document)
 
 
-def evaluation(layout: Layout, model: ModelReader, state: State, number: int, stage: str, now: datetime) -> Evaluation:
-    """The policy of ``stage`` evaluated on a version. Only what its rules need is read."""
+def evaluation(
+    layout: Layout, model: ModelReader, state: State, number: int, stage: str, now: Callable[[], datetime]
+) -> Evaluation:
+    """The policy of ``stage`` evaluated on a version. Only what its rules need is read, the clock too."""
     read = policies(layout, model)
     rules.check_stage(stage, read.stages)  # one that was renamed meanwhile has no policy, and is no open door
     wanted = read.policies.get(stage, StagePolicy())
+    if not wanted.rules:
+        return Evaluation(f"{model.name}@{number}", stage, ())
     needs = {rule.needs for rule in wanted.rules}
     version = model.version(number, state)
     current = state.table.stages.get(stage)
@@ -60,7 +64,7 @@ def evaluation(layout: Layout, model: ModelReader, state: State, number: int, st
         current=model.version(current, state) if current and "current" in needs else None,
         holdings=chronicle.holdings(model.paths, number) if "history" in needs else (),
         model=read.model,
-        now=now,
+        now=now(),
     )
 
 

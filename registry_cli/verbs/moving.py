@@ -73,7 +73,7 @@ class Moving(RegistryBase):
         from . import gating
 
         model = ModelReader(writer.paths)
-        evaluation = gating.evaluation(self._layout, model, State(writer.table), number, stage, self._now())
+        evaluation = gating.evaluation(self._layout, model, State(writer.table), number, stage, self._now)
         gate.refuse(evaluation, force=force)
         return {} if evaluation.passed else {"forced": True, "failed": list(evaluation.failed)}
 

@@ -135,7 +135,7 @@ class RegistryReader(LookingBack):
         rules.check_stage(stage, self.stages)
         model, state, number = self._resolved(ref)
         rules.in_use(state.table, model.name, number)
-        return gating.evaluation(self._layout, model, state, number, stage, self._now())
+        return gating.evaluation(self._layout, model, state, number, stage, self._now)
 
     def policy(self, name: str | None = None) -> tuple[PolicyLine, ...]:
         """The policies of all stages, line by line: of the registry, or of a model with what its own document adds.
