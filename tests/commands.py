@@ -239,7 +239,7 @@ import registry_cli
 for module in pkgutil.walk_packages(registry_cli.__path__, "registry_cli."):
     if not module.name.endswith("__main__"):
         __import__(module.name)
-import concurrent.futures.thread, ctypes, difflib, filelock, pwd, queue, rich.progress, secrets, socket, yaml
+import concurrent.futures.thread, ctypes, difflib, filelock, fractions, pwd, queue, rich.progress, secrets, socket, sqlite3, yaml
 from registry_cli.cli.app import build
 from registry_cli.cli.main import run
 with contextlib.redirect_stdout(io.StringIO()):

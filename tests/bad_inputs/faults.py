@@ -209,7 +209,7 @@ import os, resource, sys
 from registry_cli.cli.app import build
 from registry_cli import Registry
 import registry_cli.cli.grammar as grammar, registry_cli.store.registration, registry_cli.store.verify, ctypes, filelock
-import registry_cli.store.sources, registry_cli.store.outgoing, registry_cli.store.dumping, pwd, concurrent.futures.thread
+import registry_cli.store.sources, registry_cli.store.outgoing, registry_cli.store.dumping, pwd, sqlite3, registry_cli.verbs.gating, concurrent.futures.thread
 from registry_cli.cli.main import run
 build(grammar.VERBS)
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
