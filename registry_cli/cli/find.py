@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -160,13 +160,9 @@ def find(
     damage = cx.damage()
     with cx.progress("reading") as bar:
         found = list(cx.reader().find(files, progress=bar, on_damage=damage))
-    cx.list(
-        Listed(
-            "found", iter(found), shapes.known, lambda each: each.version.ref if each.version else "", _known, _finds
-        )
-        if not cx.quiet
-        else Listed("found", _distinct(found), shapes.known, lambda each: each.version.ref, _known, _finds)  # type: ignore[union-attr]
-    )
+    listed = _distinct(found) if cx.quiet else found
+    refs: Callable[[Known], str] = lambda each: each.version.ref if each.version else ""  # noqa: E731
+    cx.list(Listed("found", listed, shapes.known, refs, _known, _finds))
     damage.end()
     unknown = [each.file for each in found if each.version is None]
     if unknown:
@@ -174,9 +170,9 @@ def find(
         raise NotFound(f"no version holds {unknown[0]}{more}", "registry register stores it")
 
 
-def _distinct(found: Iterable[Known]) -> Iterator[Known]:
+def _distinct(found: Iterable[Known]) -> list[Known]:
     """One line for each version, for ``-q``."""
-    return iter({each.version.ref: each for each in found if each.version}.values())
+    return list({each.version.ref: each for each in found if each.version}.values())
 
 
 def _known(each: Known) -> Sequence[Any]:

@@ -21,10 +21,7 @@ from ..records import Event, StageTable, VersionRecord
 from . import quantities, query
 from .replay import follow
 from .retention_rules import Best, Rules
-from .stages import Chain
-
-ARCHIVE = "archive"
-DELETE = "delete"
+from .stages import ARCHIVE, DELETE, Chain
 
 
 @dataclass(frozen=True)

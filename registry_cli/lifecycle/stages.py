@@ -16,6 +16,9 @@ from ..names import Selector, version_number
 from ..numbers import Numbers
 from ..records import Event, StageTable
 
+#: What retention may do to versions.
+ARCHIVE = "archive"
+DELETE = "delete"
 #: Actions that change what a stage points to.
 STAGE_ACTIONS = frozenset({"promoted", "demoted", "rolled-back"})
 

@@ -125,9 +125,8 @@ class Index:
         now = list(marks.mark(str(self.root.config)))
         return kept["settings"] if kept.get("mark") == now else None
 
-    def remember_settings(self, settings: Mapping[str, Any]) -> None:
-        """Keep what ``registry.yaml`` says, unless the file changed a moment ago."""
-        mark = marks.settled_mark(str(self.root.config))
+    def remember_settings(self, settings: Mapping[str, Any], mark: tuple[int, ...] | None) -> None:
+        """Keep what ``registry.yaml`` said when it had this settled mark; None is for one that changed a moment ago."""
         if mark:
             value = json.dumps({"mark": mark, "settings": settings})
             with self.exclusively():

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NotFound, RegistryError
-from ..lifecycle.facts import facts_of, row_of
+from ..lifecycle.facts import POINTED, facts_of, row_of
 from ..numbers import Numbers
 from ..progress import Progress
 from ..records import ModelRecord, StageTable, VersionRecord
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 _KEEP = 5.0
 #: How many metrics a list may show of a version.
 _SHOWN = 3
-#: The fields that a model's pointers set.
-_POINTED = ("stage", "alias")
 
 
 class IndexWriter:
@@ -141,7 +139,7 @@ class IndexWriter:
                 "SELECT id FROM versions WHERE model = ? AND version = ?", (name, number)
             ).fetchone()
             if row:
-                self._drop_facts(row[0], [self._field(field) for field in _POINTED])
+                self._drop_facts(row[0], [self._field(field) for field in POINTED])
                 self._put_facts(row[0], _pointed(table, number))
 
     def _pointers(self, name: str) -> dict[str, Any]:
@@ -198,5 +196,5 @@ def _redo(state: State) -> str:
 
 
 def _pointed(table: StageTable, number: int) -> Iterator[tuple[str, str, Any]]:
-    for field, names in zip(_POINTED, (table.stages_of(number), table.aliases_of(number)), strict=True):
+    for field, names in zip(POINTED, (table.stages_of(number), table.aliases_of(number)), strict=True):
         yield from ((field, "t", name) for name in names)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import Damaged, InvalidInput, NotFound, RegistryError
 from ..records import FileEntry, VersionRecord
-from ..store import files, manifest
+from ..store import copying, files, manifest
 
 if TYPE_CHECKING:
     from ..progress import Progress
@@ -86,13 +85,10 @@ def _digests(path: Path, progress: Progress) -> dict[str, str]:
 
 
 def _sha256(path: Path, progress: Progress) -> str:
-    hasher = hashlib.sha256()
-    progress.expect(path.stat().st_size)
+    size = path.stat().st_size
+    progress.expect(size)
     with path.open("rb") as stream:
-        while block := stream.read(files.BLOCK):
-            hasher.update(block)
-            progress(len(block))
-    return hasher.hexdigest()
+        return copying.pump(stream.fileno(), None, size, progress)[0]
 
 
 def _manifests(registry: RegistryReader, on_damage: OnDamage) -> Iterator[tuple[str, bytes]]:

@@ -7,7 +7,6 @@ from typing import Any
 
 from .. import names, values
 from ..errors import Conflict, Damaged, InvalidInput, NotFound
-from ..lifecycle import gate
 from ..lifecycle import stages as rules
 from ..lifecycle.stages import ANY, Expected, Unset
 from ..names import Reference
@@ -51,6 +50,8 @@ class Moving(RegistryBase):
         reference = Reference.of(ref)
         if done := self._done(reference.model, request_id, "promoted", stage):
             return done
+        from ..lifecycle import gate
+
         if verify:  # what the policy refuses now is not read byte by byte first; what counts is the look under the lock
             gate.refuse(self.gate(reference, stage), force=force)
         checked = self._checked(reference, verify)
@@ -70,6 +71,7 @@ class Moving(RegistryBase):
 
     def _let_in(self, writer: Writer, number: int, stage: str, force: bool) -> dict[str, Any]:
         """Raise :class:`Refused` unless the policy lets the version in; what the event says of rules passed over."""
+        from ..lifecycle import gate
         from . import gating
 
         model = ModelReader(writer.paths)

@@ -14,7 +14,7 @@ from ..lifecycle import stages as rules
 from ..names import Reference, Selector, model_name
 from ..progress import SILENT, Progress
 from ..records import StageTable, VersionRecord
-from ..store import codec, layout, reader
+from ..store import codec, layout, marks, reader
 from ..store.layout import Layout
 from ..store.reader import ModelReader, State
 
@@ -90,8 +90,9 @@ class OpenRegistry:
         kept = self._asked(lambda index: index.settings(), make=False)
         if kept:
             return codec.Settings(**{**kept, "stages": tuple(kept["stages"])})
+        mark = marks.settled_mark(str(self._layout.config))  # before reading: what comes meanwhile is read again
         settings = reader.open_settings(self._layout)
-        self._asked(lambda index: index.remember_settings(vars(settings)), make=False)
+        self._asked(lambda index: index.remember_settings(vars(settings), mark), make=False)
         return settings
 
     def _asked(self, question: Callable[[Index], _T], *, make: bool = True) -> _T | None:

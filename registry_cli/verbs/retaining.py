@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import Conflict, InvalidInput, NotFound, RegistryError
-from ..lifecycle import retention
 from ..lifecycle import stages as stage_rules
-from ..lifecycle.retention import ARCHIVE, DELETE, Known, Plan
-from ..lifecycle.retention_rules import Policy, Rules, policy_of
+from ..lifecycle.stages import ARCHIVE, DELETE
 from ..names import Reference
 from ..numbers import Numbers
 from ..outcomes import Changed
@@ -22,6 +20,10 @@ from ..store.writer import Writer
 from .archiving import Archiving, _identity, _in_turn
 from .listing import raise_it
 from .steps import Request, Step, each_of, name_of, of_policy, plain, revisions
+
+if TYPE_CHECKING:  # every command that writes imports this module, and hardly any has rules
+    from ..lifecycle.retention import Plan
+    from ..lifecycle.retention_rules import Rules
 
 _DEEDS = {ARCHIVE: "archived", DELETE: "deleted"}
 _MODEL_KEYS = ("format", "created", "owner", "description", "tags", "annotations")
@@ -138,6 +140,8 @@ class Retaining(Archiving):
         return plan.with_freed(collect.freed_by(self._layout.model(plan.model), plan.chosen))
 
     def _judged(self, step: Step, now: datetime, children: Children) -> Plan:
+        from ..lifecycle import retention
+
         model = self._model(step.model)
         state = model.state()
         highest = reader.highest(model.paths, state.table)
@@ -161,11 +165,13 @@ class Retaining(Archiving):
             for number in retention.named(reference, versions)
         }
         chains = chronicle.chains(model.paths, stages)
-        known = Known(model.name, versions, state.table, chains, highest, since, needed)
+        known = retention.Known(model.name, versions, state.table, chains, highest, since, needed)
         return retention.plan(known, step.rules, now, step.action)
 
     def _children(self, action: str) -> Children:
         """What versions, of whichever model, say they were made from; only what is deleted is lost to them."""
+        from ..lifecycle import retention
+
         if action != DELETE:
             return []
         return [(parent, child) for child in self.search(archived=True) for parent in retention.parents(child)]
@@ -228,6 +234,8 @@ class Retaining(Archiving):
         self, models: Iterable[str] | None, rules: Rules | None, on_error: Callable[[RegistryError], None]
     ) -> Iterator[list[Step]]:
         """What is to be done, model by model: first to delete, so that what is archived now has its time."""
+        from ..lifecycle.retention_rules import Policy, policy_of
+
         chosen = self.model_names() if models is None else [self._model(name).name for name in dict.fromkeys(models)]
         if rules:
             yield from ([Step(name, DELETE, rules)] for name in chosen)

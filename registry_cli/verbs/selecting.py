@@ -42,7 +42,7 @@ class Selection:
             text, values = self.query.sql(self.now)
             texts.append(f"({text})")
             parameters += values
-        order, order_values = self.ordering.sql(self.now) if self.ordering else (Condition._field_defaults["order"], ())
+        order, order_values = self.ordering.sql(self.now) if self.ordering else (Condition().order, ())
         condition = Condition(
             " AND ".join(texts) or "1",
             parameters,

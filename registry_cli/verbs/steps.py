@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ..errors import Indeterminate, InvalidInput, RegistryError
-from ..lifecycle.retention import ARCHIVE, DELETE, Plan
-from ..lifecycle.retention_rules import Policy, Rules
+from ..lifecycle.stages import ARCHIVE, DELETE
+
+if TYPE_CHECKING:
+    from ..lifecycle.retention import Plan
+    from ..lifecycle.retention_rules import Policy, Rules
 
 #: So many characters of the rules are kept in the history as the reason.
 REASON = 500

@@ -101,3 +101,11 @@ def test_an_answer_of_the_index_does_without_yaml(words: tuple[str, ...], still:
     assert "sqlite3" in found
     for module in ("yaml", "rich", "filelock", "registry_cli.store.documents", "registry_cli.store.index_writer"):
         assert module not in found, module
+
+
+def test_a_writer_imports_no_rules_that_were_not_asked_for(site: Site) -> None:
+    """Policies, retention and queries are for the commands that speak of them."""
+    found = imported("register", "churn", site.file, site=site)
+    assert "filelock" in found
+    for name in ("retention", "retention_rules", "query", "compare", "gate", "policy"):
+        assert f"registry_cli.lifecycle.{name}" not in found, name

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from registry_cli import InvalidInput
 from registry_cli.lifecycle import retention
-from registry_cli.lifecycle.retention import ARCHIVE, DELETE, Known, Plan, Verdict, plan
+from registry_cli.lifecycle.retention import Known, Plan, Verdict, plan
 from registry_cli.lifecycle.retention_rules import Best, Policy, Rules, policy_of
-from registry_cli.lifecycle.stages import Chain, chain
+from registry_cli.lifecycle.stages import ARCHIVE, DELETE, Chain, chain
 from registry_cli.numbers import Numbers
 from registry_cli.records import Event, StageTable, VersionRecord
 from registry_cli.verbs.clock import stamp
