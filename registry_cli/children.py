@@ -1,0 +1,93 @@
+"""Other programs: run with a limit on their time and on what is kept of their output, and stopped with all they started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+#: Bytes kept of each stream; the rest is read and thrown away, so that a program that prints a lot is not held up.
+KEPT = 64 << 10
+#: Seconds that a program has to end after it was asked to.
+GRACE = 2.0
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a program ended. ``code`` is its exit code, minus the signal that ended it; None when its time was over.
+
+    ``output`` and ``errors`` are the first :data:`KEPT` bytes of what it printed; ``cut`` says that there was more.
+    """
+
+    code: int | None
+    output: bytes
+    errors: bytes
+    cut: bool = False
+
+
+class _Drain(threading.Thread):
+    def __init__(self, stream: IO[bytes], most: int) -> None:
+        super().__init__(daemon=True)
+        self._stream, self._most = stream, most
+        self.kept, self.cut = b"", False
+        self.start()
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while data := os.read(self._stream.fileno(), 65_536):
+                room = self._most - len(self.kept)
+                self.kept += data[:room]
+                self.cut |= len(data) > room
+
+
+def run(
+    arguments: Sequence[str],
+    *,
+    seconds: float,
+    data: bytes = b"",
+    folder: str | os.PathLike[str] | None = None,
+    environment: Mapping[str, str] | None = None,
+    most: int = KEPT,
+) -> Finished:
+    """Run a program to its end, or for ``seconds``; it reads ``data``. Whatever it started ends with it.
+
+    Raises ``OSError`` when it can't be started. An interrupt stops it, too.
+    """
+    child = subprocess.Popen(
+        list(arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        cwd=folder, env=None if environment is None else dict(environment), start_new_session=True,
+    )  # fmt: skip
+    assert child.stdin and child.stdout and child.stderr  # noqa: S101  for the type checker
+    drains = _Drain(child.stdout, most), _Drain(child.stderr, most)
+    feeder = threading.Thread(target=_feed, args=(child.stdin, data), daemon=True)
+    feeder.start()
+    code: int | None = None
+    try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = child.wait(seconds)
+    finally:
+        _stop(child)
+        for thread in (*drains, feeder):
+            thread.join(GRACE)  # one that left its session may hold our pipes open: it is not waited for
+    return Finished(code, drains[0].kept, drains[1].kept, drains[0].cut or drains[1].cut)
+
+
+def _feed(stream: IO[bytes], data: bytes) -> None:
+    with contextlib.suppress(OSError):
+        stream.write(data)
+        stream.close()
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    """End the program and its group: asked first, then without asking."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(GRACE)
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
