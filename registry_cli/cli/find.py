@@ -52,7 +52,8 @@ def list_(
     if stage is not None:
         check_stage(stage, registry.stages)
     damage = cx.damage()
-    found: Iterable[Overview] = registry.overview(as_of=as_of, on_damage=damage)
+    glances = cx.watched or (stage is not None and not (cx.as_json or cx.quiet))
+    found: Iterable[Overview] = registry.overview(as_of=as_of, on_damage=damage, glances=glances)
     if where:
         fitting = {version.model for version in registry.search(where, as_of=as_of, on_damage=damage)}
         found = (each for each in found if each.model.name in fitting)

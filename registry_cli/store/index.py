@@ -31,6 +31,8 @@ FORMAT = 1
 _APPLICATION = 0x72656769
 #: How long to wait for another process that is changing the index, in seconds.
 _PATIENCE = 10.0
+#: Which versions of a model :meth:`Index.refresh` compares: all, those of which a list shows something, or none.
+EVERY, SHOWN, NONE = "NULL", "numbers", "''"
 _OWN_SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE models (
@@ -132,37 +134,36 @@ class Index:
             with self.exclusively():
                 self.database.execute("INSERT OR REPLACE INTO meta VALUES ('settings', ?)", (value,))
 
-    def refresh(self, only: str | None = None, progress: Progress = SILENT, *, shown_only: bool = False) -> None:
+    def refresh(self, only: str | None = None, progress: Progress = SILENT, *, versions: str = EVERY) -> None:
         """Compare the marks of all models, or of one; read anew what changed. ``progress`` counts versions.
 
-        With ``shown_only``, of the versions only those are compared that :meth:`overview` shows.
+        ``versions`` says which of them are compared: :data:`EVERY`, :data:`SHOWN` or :data:`NONE`.
         """
-        stale = list(self._stale(only, shown_only))
+        stale = list(self._stale(only, versions))
         if stale:
             from .index_writer import IndexWriter
 
             writer = IndexWriter(self, progress)
             if writer.update(stale):  # what was a model may be a group by now, with models in it
-                writer.update(self._stale(only, shown_only))
+                writer.update(self._stale(only, versions))
 
-    def _stale(self, only: str | None, shown_only: bool) -> Iterator[str]:
+    def _stale(self, only: str | None, versions: str) -> Iterator[str]:
         """The models whose marks are not those that are stored, and those that are gone."""
-        known = self.known(only)
-        shown = dict(self.database.execute("SELECT name, numbers FROM models")) if shown_only else {}
+        from . import sweep
+
+        text = f"SELECT name, head, items, {versions} FROM models"
+        rows = self.database.execute(f"{text} WHERE name = ?" if only else text, (only,) if only else ())
+        known = {name: kept for name, *kept in rows}
         models = str(self.root.models)
-        found = marks.models(models, frozenset(known)) if only is None else [(only, f"{models}/{only}")]
+        found = marks.models(models, known.keys()) if only is None else [(only, f"{models}/{only}")]
+        asked = []
         for name, base in found:
-            before = known.pop(name, None)
-            if before is None:
+            head, items, numbers = known.pop(name, (None, None, None))
+            if head is None:
                 yield name
                 continue
-            if shown_only:
-                if not marks.same_at(base, before, map(int, shown[name].split())):
-                    yield name
-                continue
-            seen = marks.look(base, before)
-            if seen.head != before.head or seen.items != before.items:
-                yield name
+            asked.append(sweep.Known(name, base, head, items, numbers))
+        yield from sweep.changed(asked)
         yield from known
 
     def known(self, only: str | None = None) -> dict[str, Marks]:
@@ -184,19 +185,23 @@ class Index:
         if number is None or selector.digest:
             return None
         marks.ask_server(f"{self.root.models}/{model}")
-        if not marks.same_at(f"{self.root.models}/{model}", Marks.load(row[0], row[1]), [number]):
+        if not marks.same(f"{self.root.models}/{model}", row[0], row[1], [number]):
             return None
         found = self.versions(Condition("v.model = ? AND v.version = ?", (model, number)))
         return next(found, None)
 
-    def overview(self) -> Iterator[Overview]:
-        """Every model, in order, and a glance at the versions that a list shows."""
+    def overview(self, *, glances: bool = True) -> Iterator[Overview]:
+        """Every model, in order, and with ``glances`` something of the versions that a list shows."""
         rows = self.database.execute(
-            "SELECT record, shown FROM models WHERE record IS NOT NULL ORDER BY replace(name, '/', char(1))"
+            f"SELECT record, {'shown' if glances else NONE} FROM models WHERE record IS NOT NULL"
+            " ORDER BY replace(name, '/', char(1))"
         )
         for record, shown in rows:
-            glances = {number: Glance(created, metrics) for number, created, metrics in json.loads(shown)}
-            yield Overview(ModelRecord(*json.loads(record)), glances)
+            seen = json.loads(shown) if shown else ()
+            yield Overview(
+                ModelRecord(*json.loads(record)),
+                {number: Glance(created, metrics) for number, created, metrics in seen},
+            )
 
     def versions(self, condition: Condition) -> Iterator[VersionRecord]:
         """The versions that a condition selects, one by one."""

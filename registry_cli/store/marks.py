@@ -29,9 +29,11 @@ _HEAD = (
 _VERSIONS_AT, _ANNOTATIONS_AT = 12, 16
 #: Numbers of an item: what it belongs to (a version, or minus that for its annotation), and its mark.
 WIDTH = 5
+BYTES = 8 * WIDTH
 _STEP = WIDTH * 256
 _MOST = (1 << 63) - 1
 _MISSING = (-1, -1, -1, -1)
+_NOTHING = [*_MISSING]
 _UNKNOWN = (0, 0, 0, 0)
 _RACY = 2_000_000_000
 
@@ -116,11 +118,38 @@ def ask_server(base: str) -> None:
         os.close(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC))
 
 
-def same_at(base: str, before: Marks, versions: Iterable[int]) -> bool:
-    """Whether the model, and these of its versions, are as they were ``before``."""
-    if _head(base) != before.head:
+def same(base: str, head: bytes | None, items: bytes, shown: Iterable[int] | None = None) -> bool:
+    """Whether a model is as these marks say: its ``head``, if one is given, and the versions and annotations in ``items``.
+
+    With ``shown``, only those of them that belong to these versions. Nothing is listed: who is there the head says.
+    """
+    if head is not None and not _same_head(base, array("q", head)):
         return False
-    items = before.items
+    known = array("q", items)
+    if shown is not None:
+        return _same_versions(base, known, shown)
+    prefix, suffix, lstat = f"{base}/{layout.VERSIONS}/", f"/{layout.VERSION}", os.lstat
+    numbers = iter(known)
+    for key, inode, size, changed, touched in zip(numbers, numbers, numbers, numbers, numbers, strict=True):
+        if key < 0:
+            if mark(f"{base}/{layout.ANNOTATIONS}/{-key}.yaml") != (inode, size, changed, touched):
+                return False
+            continue
+        try:  # the hot line: one call to the system for each document
+            status = lstat(f"{prefix}{key}{suffix}")
+        except OSError:
+            return False
+        if (
+            status.st_mtime_ns & _MOST != changed
+            or status.st_ctime_ns & _MOST != touched
+            or status.st_ino & _MOST != inode
+            or status.st_size != size
+        ):
+            return False
+    return True
+
+
+def _same_versions(base: str, items: array[int], versions: Iterable[int]) -> bool:
     keys = items[::WIDTH]
     for number in versions:
         for key in (number, -number):
@@ -132,6 +161,15 @@ def same_at(base: str, before: Marks, versions: Iterable[int]) -> bool:
                 continue  # without an annotation; that there is none the head says
             if items[at : at + WIDTH] != _items(base, [key] if key > 0 else [], [-key] if key < 0 else []):
                 return False
+    return True
+
+
+def _same_head(base: str, before: array[int]) -> bool:
+    """Compared one by one. What was not in the folder is not looked for: had it come, the folder would be another."""
+    numbers = iter(before)
+    for name, *was in zip(_HEAD, numbers, numbers, numbers, numbers, strict=True):
+        if not (name and was == _NOTHING) and [*mark(base + name)] != was:
+            return False
     return True
 
 

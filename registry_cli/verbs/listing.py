@@ -64,12 +64,17 @@ class Listing(OpenRegistry):
 
         ``on_damage`` is told of each document that can't be read; the rest is listed.
         """
-        return (each.model for each in self.overview(as_of=as_of, on_damage=on_damage))
+        return (each.model for each in self.overview(as_of=as_of, on_damage=on_damage, glances=False))
 
-    def overview(self, *, as_of: str | datetime | None = None, on_damage: OnDamage = raise_it) -> Iterator[Overview]:
-        """As :meth:`models`, with what a list shows of the versions that are the latest or hold a stage."""
+    def overview(
+        self, *, as_of: str | datetime | None = None, on_damage: OnDamage = raise_it, glances: bool = True
+    ) -> Iterator[Overview]:
+        """As :meth:`models`, with what a list shows of the versions that are the latest or hold a stage.
+
+        Without ``glances`` nothing is shown of them, and none is looked at.
+        """
         if as_of is None:
-            answer = self._asked(self._overview_of)
+            answer = self._asked(lambda index: self._overview_of(index, glances))
             if answer is not None:
                 yield from answer[0]
                 _tell(answer[1], on_damage)
@@ -77,19 +82,25 @@ class Listing(OpenRegistry):
         then = moment(as_of)
         for name in reader.model_names(self._layout):
             try:
-                if overview := self._overview(name, then, on_damage):
+                if overview := self._overview(name, then, on_damage, glances):
                     yield overview
             except RegistryError as error:
                 on_damage(error)
 
-    def _overview_of(self, index: Index) -> tuple[list[Overview], list[Trouble]]:
-        index.refresh(progress=self._progress, shown_only=True)
+    def _overview_of(self, index: Index, glances: bool) -> tuple[list[Overview], list[Trouble]]:
+        from ..store.index import NONE, SHOWN
+
+        index.refresh(progress=self._progress, versions=SHOWN if glances else NONE)
         troubles = index.troubles()
-        found = list(index.overview())
-        shown = {(each.model.name, number) for each in found for number in _shown(each.model)} if troubles else set()
+        found = list(index.overview(glances=glances))
+        shown = (
+            {(each.model.name, number) for each in found for number in _shown(each.model)}
+            if troubles and glances
+            else set()
+        )
         return found, [each for each in troubles if each.version is None or (each.model, each.version) in shown]
 
-    def _overview(self, name: str, then: str | None, on_damage: OnDamage) -> Overview | None:
+    def _overview(self, name: str, then: str | None, on_damage: OnDamage, glances: bool) -> Overview | None:
         model = self._model(name)
         state = model.state()
         past = self._past(model, state, then)
@@ -97,7 +108,7 @@ class Listing(OpenRegistry):
             return None
         record = model.record(past[0], past[1])
         shown = {}
-        for number in _shown(record):
+        for number in _shown(record) if glances else ():
             try:
                 version = model.version(number, state)
             except NotFound:

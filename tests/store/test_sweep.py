@@ -1,0 +1,117 @@
+"""Comparing marks with a forked child: what changed is found in either half, whatever becomes of the child."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from registry_cli.store import marks, sweep
+from registry_cli.store.sweep import Known
+
+MODELS, VERSIONS = 6, 5
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for model in range(MODELS):
+        base = tmp_path / f"m{model}"
+        for number in range(1, VERSIONS + 1):
+            (base / "versions" / str(number)).mkdir(parents=True)
+            (base / "versions" / str(number) / "version.yaml").write_text("version: 1\n")
+        for name in ("stages.yaml", "model.yaml"):
+            (base / name).write_text("format: 1\n")
+    return tmp_path
+
+
+@pytest.fixture
+def forks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Every fork that was made; a child pays from the first file on, and versions are compared two by two."""
+    made: list[int] = []
+    fork = os.fork
+
+    def noted() -> int:
+        child = fork()
+        made.append(child)
+        return child
+
+    monkeypatch.setattr(os, "fork", noted)
+    monkeypatch.setattr(sweep, "_may_fork", lambda: True)
+    monkeypatch.setattr(sweep, "_WORTH_A_CHILD", 0)
+    monkeypatch.setattr(sweep, "_PIECE", 2)
+    return made
+
+
+def seen(root: Path, shown: str | None = None) -> list[Known]:
+    found = []
+    for model in range(MODELS):
+        base = str(root / f"m{model}")
+        now = marks.look(base, None)
+        found.append(Known(f"m{model}", base, now.head.tobytes(), now.items.tobytes(), shown))
+    return found
+
+
+def touch(path: Path) -> None:
+    os.utime(path, ns=(1, 1))
+
+
+@pytest.mark.parametrize("shown", [None, "1 4"])
+def test_every_single_change_is_found(root: Path, forks: list[int], shown: str | None) -> None:
+    for model in range(MODELS):
+        for name in ("", "stages.yaml", "model.yaml", "versions", "versions/1/version.yaml", "versions/4/version.yaml"):
+            known = seen(root, shown)
+            assert sweep.changed(known) == set()
+            touch(root / f"m{model}" / name)
+            assert sweep.changed(known) == {f"m{model}"}
+        known = seen(root, shown)
+        (root / f"m{model}" / "annotations").mkdir()
+        assert sweep.changed(known) == {f"m{model}"}
+    assert forks and all(forks)
+
+
+def test_versions_that_are_not_shown_are_not_compared(root: Path, forks: list[int]) -> None:
+    known = seen(root, "1 4")
+    touch(root / "m3/versions/2/version.yaml")
+    assert sweep.changed(known) == set()
+    assert sweep.changed([each._replace(shown=None) for each in known]) == {"m3"}
+
+
+@pytest.mark.parametrize("end", [lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: 1 / 0, lambda: os._exit(0)])
+def test_a_child_that_does_not_come_to_its_end_is_done_without(
+    root: Path, forks: list[int], monkeypatch: pytest.MonkeyPatch, end: Callable[[], object]
+) -> None:
+    known = seen(root)
+    ours = os.getpid()
+    compare = marks.same
+
+    def faulty(*what: object) -> bool:
+        if os.getpid() != ours:
+            end()
+        return compare(*what)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sweep, "same", faulty)
+    for model in range(MODELS):
+        touch(root / f"m{model}/versions/5/version.yaml")
+        assert sweep.changed(known) == {f"m{at}" for at in range(model + 1)}
+    assert len(forks) == MODELS
+
+
+def test_no_child_beside_other_threads() -> None:
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+    try:
+        assert not sweep._may_fork()
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_no_child_is_left(root: Path, forks: list[int]) -> None:
+    sweep.changed(seen(root))
+    with pytest.raises(ProcessLookupError):
+        os.kill(forks[-1], 0)
