@@ -27,6 +27,7 @@ Locked = Callable[[], "contextlib.AbstractContextManager[Writer]"]
 class Wish:
     """What is to be registered. ``describe`` gives the record of a version for a number and what is staged.
 
+    ``examine`` looks at the staged files, before the lock: it may refuse them, and what it finds is for ``describe``.
     ``repeatable`` says that the request may have been carried out before: only then the journal is searched for it.
     """
 
@@ -37,6 +38,7 @@ class Wish:
     if_changed: bool = False
     how: str = "copy"
     progress: Progress = SILENT
+    examine: Callable[[Staging], None] = lambda _: None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,6 +67,7 @@ def register(root: Layout, paths: ModelLayout, modes: Modes, wish: Wish, locked:
     try:
         near = paths.files(newest.number) if newest else None
         ingest.fill(staging, wish.sources, Intake(paths, modes, near, wish.how, wish.progress))
+        wish.examine(staging)
         with locked() as writer:
             outcome = _commit(writer, staging, wish)
         if wish.how == "move" and not outcome.why:

@@ -17,6 +17,7 @@ from ..records import Event, VersionRecord
 from ..store import creation, files
 from ..store.layout import ModelLayout
 from ..store.reader import is_model
+from .examining import Examination
 from .moving import Moving
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Registering(Moving):
         metrics: Mapping[str, object] | None = None,
         tags: Mapping[str, object] | None = None,
         annotations: Mapping[str, object] | None = None,
+        lineage: Mapping[str, object] | None = None,
         message: str = "",
         stage: str | None = None,
         alias: str | None = None,
@@ -48,7 +50,8 @@ class Registering(Moving):
 
         ``paths`` are files, a folder (its contents), or ``-`` for standard input, stored as ``stdin_name``. ``how`` is
         ``copy``, ``link`` (hard links to your files, which must not be changed afterwards) or ``move``. With
-        ``if_changed``, files equal to the latest version's give that version back. ``progress`` is told how many more
+        ``if_changed``, files equal to the latest version's give that version back. ``lineage`` is what is known already of
+        where the files come from; what is found out of itself is laid under it. ``progress`` is told how many more
         bytes are done.
 
         Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Refused` or :class:`Conflict` with nothing written;
@@ -73,14 +76,16 @@ class Registering(Moving):
         outcome = self._registered_before(layout, event.id) if request_id else None
         if outcome is None:
             creation.refuse_collision(self._layout, name)
+            look = Examination(dict(lineage or {}))
             wish = registration.Wish(
                 sources.collect(paths, stdin_name),
-                lambda number: _numbered(record, number, event),
+                lambda number: _numbered(replace(record, lineage=look.lineage), number, event),
                 event.id,
                 request_id is not None,
                 if_changed,
                 how,
                 progress,
+                look.examine,
             )
             locked: registration.Locked = lambda: self._writing(name, create=True)  # noqa: E731
             outcome = registration.register(self._layout, layout, self._modes, wish, locked)

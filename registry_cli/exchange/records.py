@@ -1,0 +1,33 @@
+"""What comes from another tool, on its way to become versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Incoming:
+    """One version as another tool knows it.
+
+    ``key`` names it there (``mlflow:churn/3``) and is the same each time it is read: repeating an import is told by it.
+    ``files`` are a folder or single files, read but never changed. ``stages`` and ``aliases`` are what pointed to it.
+    ``lost`` says, in a few words each, what of it has no place here.
+    """
+
+    key: str
+    model: str
+    files: tuple[Path, ...]
+    author: str = ""
+    created: str = ""
+    message: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, Any] = field(default_factory=dict)
+    annotations: Mapping[str, Any] = field(default_factory=dict)
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+    stages: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
