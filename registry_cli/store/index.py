@@ -16,7 +16,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..lifecycle.facts import SCHEMA
 from ..names import Selector
@@ -26,17 +26,23 @@ from . import marks
 from .layout import Layout
 from .marks import Marks
 
+if TYPE_CHECKING:
+    from .sweep import Sweep
+
+_T = TypeVar("_T")
+
 #: Grows with every change of what is stored: an index of another format is made anew.
-FORMAT = 1
+FORMAT = 2
 _APPLICATION = 0x72656769
 #: How long to wait for another process that is changing the index, in seconds.
 _PATIENCE = 10.0
-#: Which versions of a model :meth:`Index.refresh` compares: all, those of which a list shows something, or none.
-EVERY, SHOWN, NONE = "NULL", "numbers", "''"
+#: Which versions of a model :meth:`Index.current` compares: all, those of which a list shows something, or none.
+EVERY, SHOWN, NONE = "keys, items", "shown_keys, shown_items", "x'', x''"
 _OWN_SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE models (
-    name TEXT PRIMARY KEY, head BLOB, items BLOB, latest INTEGER, record TEXT, pointers TEXT, shown TEXT, numbers TEXT
+    name TEXT PRIMARY KEY, head BLOB, latest INTEGER, record TEXT, pointers TEXT, shown TEXT,
+    shown_keys BLOB, shown_items BLOB, keys BLOB, items BLOB
 );
 CREATE TABLE troubles (model TEXT, what TEXT, version INTEGER, message TEXT, hint TEXT);
 CREATE INDEX troubles_of ON troubles (model);
@@ -134,67 +140,89 @@ class Index:
             with self.exclusively():
                 self.database.execute("INSERT OR REPLACE INTO meta VALUES ('settings', ?)", (value,))
 
-    def refresh(self, only: str | None = None, progress: Progress = SILENT, *, versions: str = EVERY) -> None:
-        """Compare the marks of all models, or of one; read anew what changed. ``progress`` counts versions.
+    def current(
+        self,
+        question: Callable[[], _T],
+        only: str | None = None,
+        progress: Progress = SILENT,
+        *,
+        versions: str = EVERY,
+    ) -> _T:
+        """What ``question`` gives when the index is as the files are: the marks of all models, or of one, are compared.
 
+        It is asked while they are, and again when something had to be read anew. ``progress`` counts versions.
         ``versions`` says which of them are compared: :data:`EVERY`, :data:`SHOWN` or :data:`NONE`.
         """
-        stale = list(self._stale(only, versions))
-        if stale:
-            from .index_writer import IndexWriter
+        stale, sweep = self._compared(only, versions)
+        if not stale:
+            try:
+                answer = question()
+            except BaseException:
+                sweep.abandon()
+                raise
+            stale = sweep.end()
+            if not stale:
+                return answer
+            del answer  # and with it what it still reads from the database
+        else:
+            stale |= sweep.end()
+        from .index_writer import IndexWriter
 
-            writer = IndexWriter(self, progress)
-            if writer.update(stale):  # what was a model may be a group by now, with models in it
-                writer.update(self._stale(only, versions))
+        writer = IndexWriter(self, progress)
+        if writer.update(sorted(stale)):  # what was a model may be a group by now, with models in it
+            stale, sweep = self._compared(only, versions)
+            writer.update(sorted(stale | sweep.end()))
+        return question()
 
-    def _stale(self, only: str | None, versions: str) -> Iterator[str]:
-        """The models whose marks are not those that are stored, and those that are gone."""
-        from . import sweep
+    def _compared(self, only: str | None, versions: str) -> tuple[set[str], Sweep]:
+        """The models that are new or gone, and the comparison of the marks of all others, which has begun."""
+        from .sweep import Known, Sweep
 
-        text = f"SELECT name, head, items, {versions} FROM models"
+        text = f"SELECT name, head, {versions} FROM models"
         rows = self.database.execute(f"{text} WHERE name = ?" if only else text, (only,) if only else ())
-        known = {name: kept for name, *kept in rows}
+        known = {row[0]: Known(*row) for row in rows}
         models = str(self.root.models)
-        found = marks.models(models, known.keys()) if only is None else [(only, f"{models}/{only}")]
-        asked = []
-        for name, base in found:
-            head, items, numbers = known.pop(name, (None, None, None))
-            if head is None:
-                yield name
-                continue
-            asked.append(sweep.Known(name, base, head, items, numbers))
-        yield from sweep.changed(asked)
-        yield from known
+        there = {name for name, _ in marks.models(models, known.keys())} if only is None else {only}
+        asked = [each for name, each in known.items() if name in there]
+        return there ^ known.keys(), Sweep(models, asked)
 
-    def known(self, only: str | None = None) -> dict[str, Marks]:
-        """The stored marks of all models, or of one."""
-        text = "SELECT name, head, items FROM models" + (" WHERE name = ?" if only else "")
-        rows = self.database.execute(text, (only,) if only else ())
-        return {name: Marks.load(head, items) for name, head, items in rows}
+    def known(self, model: str) -> Marks | None:
+        """The stored marks of a model."""
+        row = self.database.execute(f"SELECT head, {EVERY} FROM models WHERE name = ?", (model,)).fetchone()
+        return Marks.load(*row) if row else None
 
     def version(self, model: str, selector: Selector) -> VersionRecord | None:
         """The version that is meant, if the index has it as it is now: a few calls, whatever the model's size."""
-        row = self.database.execute(
-            "SELECT head, items, latest, pointers FROM models WHERE name = ?", (model,)
-        ).fetchone()
+        row = self.database.execute("SELECT head, latest, pointers FROM models WHERE name = ?", (model,)).fetchone()
         if row is None:
             return None
-        pointers = json.loads(row[3])
+        pointers = json.loads(row[2])
         pointed = {**pointers["aliases"], **pointers["stages"]}
-        number = row[2] if selector.latest else selector.number or pointed.get(selector.name)
+        number = row[1] if selector.latest else selector.number or pointed.get(selector.name)
         if number is None or selector.digest:
             return None
-        marks.ask_server(f"{self.root.models}/{model}")
-        if not marks.same(f"{self.root.models}/{model}", row[0], row[1], [number]):
+        base = f"{self.root.models}/{model}"
+        marks.ask_server(base)
+        keys, items = self._marks_of(model, number)
+        if not keys or not marks.same(base, row[0], keys, items):
             return None
         found = self.versions(Condition("v.model = ? AND v.version = ?", (model, number)))
         return next(found, None)
 
+    def _marks_of(self, model: str, number: int) -> tuple[bytes, bytes]:
+        """The stored marks of one version and its annotation; those that lists show are found without the others."""
+        for which in (SHOWN, EVERY):
+            row = self.database.execute(f"SELECT {which} FROM models WHERE name = ?", (model,)).fetchone()
+            found = Marks.load(b"", *row).of({number}) if row else (b"", b"")
+            if found[0]:
+                break
+        return found
+
     def overview(self, *, glances: bool = True) -> Iterator[Overview]:
         """Every model, in order, and with ``glances`` something of the versions that a list shows."""
+        shown = "shown" if glances else "''"
         rows = self.database.execute(
-            f"SELECT record, {'shown' if glances else NONE} FROM models WHERE record IS NOT NULL"
-            " ORDER BY replace(name, '/', char(1))"
+            f"SELECT record, {shown} FROM models WHERE record IS NOT NULL ORDER BY replace(name, '/', char(1))"
         )
         for record, shown in rows:
             seen = json.loads(shown) if shown else ()

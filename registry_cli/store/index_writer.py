@@ -49,7 +49,7 @@ class IndexWriter:
         return gone
 
     def _update(self, name: str) -> bool:
-        before = self.index.known(name).get(name)
+        before = self.index.known(name)
         seen = marks.look(f"{self.index.root.models}/{name}", before)
         self.database.execute("DELETE FROM troubles WHERE model = ?", (name,))
         try:
@@ -65,7 +65,7 @@ class IndexWriter:
             record = model.record(state)
         except (RegistryError, OSError) as error:
             self._trouble(name, "document", None, error)
-        known = before or Marks.load(b"", b"")
+        known = before or Marks.load(b"", b"", b"")
         unreadable = self._versions(model, state, *seen.changed(known), fresh=before is None)
         self._remember(name, seen.settled(known, unreadable), state, record)
         return True
@@ -147,7 +147,7 @@ class IndexWriter:
         nothing = {"stages": {}, "aliases": {}, "archived": "", "redo": ""}
         return {**nothing, **json.loads(row[0])} if row else nothing
 
-    def _remember(self, name: str, settled: tuple[bytes, bytes], state: State, record: ModelRecord | None) -> None:
+    def _remember(self, name: str, settled: Marks, state: State, record: ModelRecord | None) -> None:
         table = state.table
         pointers = {
             "stages": dict(table.stages),
@@ -157,9 +157,10 @@ class IndexWriter:
         }
         listed = (record.latest, json.dumps(list(vars(record).values()))) if record else (None, None)
         shown = self._shown(record) if record else []
-        numbers = " ".join(str(number) for number, *_ in shown)
-        row = (name, *settled, *listed, json.dumps(pointers), json.dumps(shown), numbers)
-        self.database.execute("INSERT OR REPLACE INTO models VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        few = settled.of({number for number, *_ in shown})
+        every = (settled.keys.tobytes(), settled.items.tobytes())
+        row = (name, settled.head.tobytes(), *listed, json.dumps(pointers), json.dumps(shown), *few, *every)
+        self.database.execute(f"INSERT OR REPLACE INTO models VALUES (?{', ?' * (len(row) - 1)})", row)
 
     def _shown(self, record: ModelRecord) -> list[tuple[int, str, dict[str, Any]]]:
         """The versions that a list shows something of: number, when it was made, its first metrics."""

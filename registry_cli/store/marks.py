@@ -14,6 +14,8 @@ import os
 import time
 from array import array
 from collections.abc import Container, Iterable, Iterator
+from itertools import chain
+from operator import attrgetter
 
 from .. import names
 from . import layout
@@ -27,15 +29,14 @@ _HEAD = (
     f"/{layout.ANNOTATIONS}",
 )
 _VERSIONS_AT, _ANNOTATIONS_AT = 12, 16
-#: Numbers of an item: what it belongs to (a version, or minus that for its annotation), and its mark.
-WIDTH = 5
-BYTES = 8 * WIDTH
-_STEP = WIDTH * 256
+#: Bytes of a key and of a mark, as they are stored.
+KEY, BYTES = 8, 32
+_STEP = 256
 _MOST = (1 << 63) - 1
 _MISSING = (-1, -1, -1, -1)
-_NOTHING = [*_MISSING]
 _UNKNOWN = (0, 0, 0, 0)
 _RACY = 2_000_000_000
+_MARK = attrgetter("st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
 
 
 def mark(path: str) -> tuple[int, int, int, int]:
@@ -54,16 +55,18 @@ def settled_mark(path: str) -> tuple[int, int, int, int] | None:
 
 
 class Marks:
-    """The marks of one model: ``head``, and ``items``, :data:`WIDTH` numbers for each version and annotation."""
+    """The marks of one model: ``head``, and for each of ``keys`` (a version, or minus that for its annotation) one in
+    ``items``.
+    """
 
-    __slots__ = ("head", "items")
+    __slots__ = ("head", "items", "keys")
 
-    def __init__(self, head: array[int], items: array[int]) -> None:
-        self.head, self.items = head, items
+    def __init__(self, head: array[int], keys: array[int], items: array[int]) -> None:
+        self.head, self.keys, self.items = head, keys, items
 
     @classmethod
-    def load(cls, head: bytes, items: bytes) -> Marks:
-        return cls(array("q", head), array("q", items))
+    def load(cls, head: bytes, keys: bytes, items: bytes) -> Marks:
+        return cls(array("q", head), array("q", keys), array("q", items))
 
     def changed(self, before: Marks) -> tuple[set[int], set[int]]:
         """The versions whose documents are new or other than ``before``, and those that are gone."""
@@ -73,43 +76,54 @@ class Marks:
         gone = {key for key in lost if key > 0}
         return other | {-key for key in lost if key < 0} - gone, gone
 
-    def settled(self, before: Marks, unreadable: set[int]) -> tuple[bytes, bytes]:
-        """Head and items to be stored: what changed a moment ago is unknown, and so is what could not be read."""
+    def settled(self, before: Marks, unreadable: set[int]) -> Marks:
+        """The marks to be stored: what changed a moment ago is unknown, and so is what could not be read."""
         limit = time.time_ns() - _RACY
         start, end = self._span(before)
         items = array("q", self.items)
-        for at in range(start, len(items) - end, WIDTH):
-            if items[at + 3] > limit or items[at + 4] > limit or abs(items[at]) in unreadable:
-                items[at + 1 : at + WIDTH] = array("q", _UNKNOWN)
+        for at in range(start, len(self.keys) - end):
+            if max(items[at * 4 + 2 : at * 4 + 4]) > limit or abs(self.keys[at]) in unreadable:
+                items[at * 4 : at * 4 + 4] = array("q", _UNKNOWN)
         head = array("q", self.head)
         for at in range(0, len(head), 4):
-            if head[at + 2] > limit or head[at + 3] > limit:
+            if max(head[at + 2 : at + 4]) > limit:
                 head[at : at + 4] = array("q", _UNKNOWN)
-        return head.tobytes(), items.tobytes()
+        return Marks(head, self.keys, items)
+
+    def of(self, versions: Container[int]) -> tuple[bytes, bytes]:
+        """Keys and items of these versions only, with their annotations."""
+        keys, items = array("q"), array("q")
+        for at, key in enumerate(self.keys):
+            if abs(key) in versions:
+                keys.append(key)
+                items.extend(self.items[at * 4 : at * 4 + 4])
+        return keys.tobytes(), items.tobytes()
 
     def _span(self, before: Marks) -> tuple[int, int]:
-        """How many numbers at the start, and at the end, are as they were: with 100,000 versions nearly all."""
-        old, new = before.items, self.items
-        most = min(len(old), len(new)) // _STEP * _STEP
+        """How many items at the start, and at the end, are as they were: with 100,000 versions nearly all."""
+        most = min(len(before.keys), len(self.keys)) // _STEP * _STEP
         start = end = 0
-        while start < most and old[start : start + _STEP] == new[start : start + _STEP]:
+        while start < most and self._part(start) == before._part(start):
             start += _STEP
-        while (
-            start + end < most
-            and old[len(old) - end - _STEP : len(old) - end] == new[len(new) - end - _STEP : len(new) - end]
+        while start + end < most and (
+            self._part(len(self.keys) - end - _STEP) == before._part(len(before.keys) - end - _STEP)
         ):
             end += _STEP
         return start, end
 
+    def _part(self, start: int) -> tuple[array[int], array[int]]:
+        return self.keys[start : start + _STEP], self.items[start * 4 : (start + _STEP) * 4]
+
     def _between(self, start: int, end: int) -> dict[int, tuple[int, ...]]:
         items = self.items
-        return {items[at]: tuple(items[at + 1 : at + WIDTH]) for at in range(start, len(items) - end, WIDTH)}
+        return {self.keys[at]: tuple(items[at * 4 : at * 4 + 4]) for at in range(start, len(self.keys) - end)}
 
 
 def look(base: str, before: Marks | None) -> Marks:
     """The marks of the model in the folder ``base`` now. The folders are listed only if they changed since ``before``."""
     head = _head(base)
-    return Marks(head, _items(base, *_keys(base, head, before)))
+    keys = _keys(base, head, before)
+    return Marks(head, keys, _items(base, keys))
 
 
 def ask_server(base: str) -> None:
@@ -118,59 +132,21 @@ def ask_server(base: str) -> None:
         os.close(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC))
 
 
-def same(base: str, head: bytes | None, items: bytes, shown: Iterable[int] | None = None) -> bool:
-    """Whether a model is as these marks say: its ``head``, if one is given, and the versions and annotations in ``items``.
+def same(base: str, head: bytes, keys: bytes, items: bytes) -> bool:
+    """Whether a model is as these marks say: its ``head``, if one is given, and the versions and annotations of ``keys``.
 
-    With ``shown``, only those of them that belong to these versions. Nothing is listed: who is there the head says.
+    Nothing is listed: who is there the head says.
     """
-    if head is not None and not _same_head(base, array("q", head)):
-        return False
-    known = array("q", items)
-    if shown is not None:
-        return _same_versions(base, known, shown)
-    prefix, suffix, lstat = f"{base}/{layout.VERSIONS}/", f"/{layout.VERSION}", os.lstat
-    numbers = iter(known)
-    for key, inode, size, changed, touched in zip(numbers, numbers, numbers, numbers, numbers, strict=True):
-        if key < 0:
-            if mark(f"{base}/{layout.ANNOTATIONS}/{-key}.yaml") != (inode, size, changed, touched):
-                return False
-            continue
-        try:  # the hot line: one call to the system for each document
-            status = lstat(f"{prefix}{key}{suffix}")
-        except OSError:
-            return False
-        if (
-            status.st_mtime_ns & _MOST != changed
-            or status.st_ctime_ns & _MOST != touched
-            or status.st_ino & _MOST != inode
-            or status.st_size != size
-        ):
-            return False
-    return True
-
-
-def _same_versions(base: str, items: array[int], versions: Iterable[int]) -> bool:
-    keys = items[::WIDTH]
-    for number in versions:
-        for key in (number, -number):
-            try:
-                at = keys.index(key) * WIDTH
-            except ValueError:
-                if key > 0:
-                    return False
-                continue  # without an annotation; that there is none the head says
-            if items[at : at + WIDTH] != _items(base, [key] if key > 0 else [], [-key] if key < 0 else []):
-                return False
-    return True
-
-
-def _same_head(base: str, before: array[int]) -> bool:
-    """Compared one by one. What was not in the folder is not looked for: had it come, the folder would be another."""
-    numbers = iter(before)
-    for name, *was in zip(_HEAD, numbers, numbers, numbers, numbers, strict=True):
-        if not (name and was == _NOTHING) and [*mark(base + name)] != was:
-            return False
-    return True
+    paths = [*(base + name for name in _HEAD if head), *_paths(base, array("q", keys))]
+    try:  # the hot lines: one call to the system for each document, and nothing in Python between them
+        if array("q", chain.from_iterable(map(_MARK, map(os.lstat, paths)))).tobytes() == head + items:
+            return True
+    except (OSError, OverflowError):
+        pass
+    now = array("q")  # something is other, or missing, or was missing before
+    for path in paths:
+        now.extend(mark(path))
+    return now.tobytes() == head + items
 
 
 def _head(base: str) -> array[int]:
@@ -180,14 +156,14 @@ def _head(base: str) -> array[int]:
     return head
 
 
-def _keys(base: str, head: array[int], before: Marks | None) -> tuple[list[int], list[int]]:
-    """The numbers of the versions and of the annotations that are there."""
+def _keys(base: str, head: array[int], before: Marks | None) -> array[int]:
+    """Whom there are marks of: the versions, then the annotations."""
     if before and head[_VERSIONS_AT:] == before.head[_VERSIONS_AT:]:
-        keys = before.items[::WIDTH].tolist()
-        return [key for key in keys if key > 0], [-key for key in keys if key < 0]
+        return before.keys
     versions = (layout.version_of(name) for name in _listed(f"{base}/{layout.VERSIONS}"))
     said = (layout.version_of(name[:-5]) for name in _listed(f"{base}/{layout.ANNOTATIONS}") if name[-5:] == ".yaml")
-    return sorted(number for number in versions if number), sorted(number for number in said if number)
+    annotations = sorted(number for number in said if number)
+    return array("q", [*sorted(number for number in versions if number), *(-number for number in annotations)])
 
 
 def _listed(folder: str) -> list[str]:
@@ -197,20 +173,15 @@ def _listed(folder: str) -> list[str]:
         return []
 
 
-def _items(base: str, versions: Iterable[int], annotations: Iterable[int]) -> array[int]:
-    """The hot loop: one call to the system for each document."""
+def _paths(base: str, keys: Iterable[int]) -> list[str]:
+    versions, annotations = f"{base}/{layout.VERSIONS}/", f"{base}/{layout.ANNOTATIONS}/"
+    return [f"{versions}{key}/{layout.VERSION}" if key > 0 else f"{annotations}{-key}.yaml" for key in keys]
+
+
+def _items(base: str, keys: Iterable[int]) -> array[int]:
     items = array("q")
-    extend, lstat = items.extend, os.lstat
-    prefix, suffix = f"{base}/{layout.VERSIONS}/", f"/{layout.VERSION}"
-    for number in versions:
-        try:
-            status = lstat(f"{prefix}{number}{suffix}")
-        except OSError:
-            extend((number, *_MISSING))
-            continue
-        extend((number, status.st_ino & _MOST, status.st_size, status.st_mtime_ns & _MOST, status.st_ctime_ns & _MOST))
-    for number in annotations:
-        extend((-number, *mark(f"{base}/{layout.ANNOTATIONS}/{number}.yaml")))
+    for path in _paths(base, keys):
+        items.extend(mark(path))
     return items
 
 
@@ -219,21 +190,21 @@ def models(root: str, known: Container[str] = ()) -> Iterator[tuple[str, str]]:
 
     Those that are ``known`` were models when somebody looked last: they are not looked at.
     """
-    for name in _folders(root, ""):
+    for name in _folders(root, "", known):
         base = f"{root}/{name}"
         if name in known or mark(f"{base}/{layout.MODEL}") != _MISSING:
             yield name, base
             continue
-        for child in _folders(base, f"{name}/"):
+        for child in _folders(base, f"{name}/", known):
             whole = f"{name}/{child}"
             if whole in known or mark(f"{base}/{child}/{layout.MODEL}") != _MISSING:
                 yield whole, f"{base}/{child}"
 
 
-def _folders(root: str, prefix: str) -> list[str]:
+def _folders(root: str, prefix: str, known: Container[str]) -> list[str]:
     try:
         with os.scandir(root) as entries:
             found = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(name for name in found if names.is_model_name(prefix + name))
+    return sorted(name for name in found if prefix + name in known or names.is_model_name(prefix + name))

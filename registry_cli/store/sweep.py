@@ -1,8 +1,9 @@
-"""Comparing the marks of many files with those that are remembered, on two processors where there are.
+"""Comparing the marks of many files with those that are remembered, on several processors where there are.
 
 One call to the system for each file is nearly all of the time that an answer from the index takes, and threads don't
-share it: each call is too short to let another thread in. A forked child compares one half. It touches nothing of the
-index, says which models changed, and ends; whatever goes wrong with it, its half is compared here.
+share it: each call is too short to let another thread in. Forked children compare, a part each, while their parent goes
+on. They touch nothing of the index, say which models changed, and end; whatever goes wrong with one, its part is
+compared here.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import os
 import signal
 from array import array
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 from typing import NamedTuple
 
-from .marks import BYTES, same
+from .marks import BYTES, KEY, same
 
 #: Files below which a child costs more than it saves.
 _WORTH_A_CHILD = 5_000
+#: The most children, on however many processors: a file server answers only so many questions at once.
+_CHILDREN = 4
 #: Versions and annotations compared in one piece; a larger model is shared.
 _PIECE = 4_096
 #: What the head of a model weighs, in files.
@@ -26,15 +28,12 @@ _HEAD = 5
 
 
 class Known(NamedTuple):
-    """A model as it was when somebody looked last: its folder, its marks, and of which versions to compare them: those
-    in ``shown``, or all.
-    """
+    """A model as it was when somebody looked last: its marks, and to which versions and annotations they belong."""
 
     name: str
-    base: str
     head: bytes
+    keys: bytes
     items: bytes
-    shown: str | None = None
 
 
 class _Piece(NamedTuple):
@@ -43,88 +42,122 @@ class _Piece(NamedTuple):
     model: int
     start: int
     end: int
-    weight: int
+
+    @property
+    def weight(self) -> int:
+        return self.end - self.start + (0 if self.start else _HEAD)
 
 
-def changed(models: Sequence[Known]) -> set[str]:
-    """The names of those that are not as they were."""
-    pieces = list(_pieces(models))
-    total = sum(piece.weight for piece in pieces)
-    if total < _WORTH_A_CHILD or not _may_fork():
-        return {models[at].name for at in _compared(models, pieces)}
-    middle = next(at for at, sofar in enumerate(accumulate(piece.weight for piece in pieces), 1) if sofar >= total // 2)
-    return {models[at].name for at in _shared(models, pieces[:middle], pieces[middle:])}
+class Sweep:
+    """The comparison of ``models``, which lie below ``root``, begun as soon as this is made. :meth:`end` tells the rest."""
+
+    def __init__(self, root: str, models: Sequence[Known]) -> None:
+        self._root, self._models = root, models
+        pieces = list(_pieces(models))
+        most = min(_processors(), _CHILDREN)
+        total = sum(piece.weight for piece in pieces) if most > 1 else 0
+        self._shares = list(_shared(pieces, total, most)) if total >= _WORTH_A_CHILD else [pieces]
+        self._children: list[tuple[int, int] | None] = []
+        if len(self._shares) > 1:
+            for share in self._shares:
+                self._children.append(self._forked(share))
+
+    def end(self) -> set[str]:
+        """The names of those that are not as they were."""
+        found: set[int] = set()
+        try:
+            for at, share in enumerate(self._shares):
+                told = self._told(at) if self._children else None
+                found |= set(_compared(self._root, self._models, share)) if told is None else told
+        except BaseException:
+            self.abandon()
+            raise
+        return {self._models[at].name for at in found}
+
+    def abandon(self) -> None:
+        """What was asked is not wanted any more."""
+        for at, child in enumerate(self._children):
+            if child is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child[0], signal.SIGKILL)
+                self._reap(at)
+
+    def _forked(self, share: Sequence[_Piece]) -> tuple[int, int] | None:
+        reading, writing = os.pipe()
+        try:
+            child = os.fork()
+        except OSError:  # no room for another process
+            os.close(reading)
+            os.close(writing)
+            return None
+        if child == 0:
+            _answer(self._root, self._models, share, writing)
+        os.close(writing)
+        return child, reading
+
+    def _told(self, at: int) -> set[int] | None:
+        """What a child found; None when there is none, or it did not come to its end."""
+        child = self._children[at]
+        if child is None:
+            return None
+        data = b""
+        while more := os.read(child[1], 65_536):
+            data += more
+        self._reap(at)
+        found = array("q", data[: len(data) // 8 * 8])
+        return set(found[:-1]) if found and found[-1] == -1 else None
+
+    def _reap(self, at: int) -> None:
+        child, self._children[at] = self._children[at], None
+        if child is not None:
+            os.close(child[1])
+            with contextlib.suppress(ChildProcessError):  # where a program lets its children be reaped by themselves
+                os.waitpid(child[0], 0)
 
 
 def _pieces(models: Sequence[Known]) -> Iterator[_Piece]:
     for at, model in enumerate(models):
-        if model.shown is not None:
-            yield _Piece(at, 0, 0, _HEAD + model.shown.count(" "))
-            continue
-        most = len(model.items) // BYTES
+        most = len(model.keys) // KEY
         for start in range(0, max(most, 1), _PIECE):
-            end = min(start + _PIECE, most)
-            yield _Piece(at, start, end, end - start + (0 if start else _HEAD))
+            yield _Piece(at, start, min(start + _PIECE, most))
 
 
-def _compared(models: Sequence[Known], pieces: Sequence[_Piece]) -> Iterator[int]:
-    """The places of the models of which a piece is not as it was."""
-    for piece in pieces:
-        model = models[piece.model]
-        shown = None if model.shown is None else map(int, model.shown.split())
-        items = model.items if shown else model.items[piece.start * BYTES : piece.end * BYTES]
-        if not same(model.base, model.head if piece.start == 0 else None, items, shown):
-            yield piece.model
+def _shared(pieces: Sequence[_Piece], total: int, parts: int) -> Iterator[Sequence[_Piece]]:
+    """The pieces in parts of about the same weight."""
+    begun = sofar = done = 0
+    for at, piece in enumerate(pieces, 1):
+        sofar += piece.weight
+        if sofar * parts >= total * (done + 1):
+            yield pieces[begun:at]
+            begun, done = at, done + 1
 
 
-def _may_fork() -> bool:
-    """Whether a child can be forked and is of use: another processor, and no thread that may hold a lock just now."""
+def _compared(root: str, models: Sequence[Known], pieces: Sequence[_Piece]) -> Iterator[int]:
+    """The places of the models of which a piece is not as it was. ``root`` is empty for the folder we are in."""
+    prefix = f"{root}/" if root else ""
+    for at, start, end in pieces:
+        name, head, keys, items = models[at]
+        if end - start != len(keys) // KEY:
+            keys, items = keys[start * KEY : end * KEY], items[start * BYTES : end * BYTES]
+        if not same(prefix + name, b"" if start else head, keys, items):
+            yield at
+
+
+def _processors() -> int:
+    """How many there are for us; 1 where a child can't be forked, as a thread may hold a lock just now."""
     try:
-        return len(os.sched_getaffinity(0)) > 1 and len(os.listdir("/proc/self/task")) == 1
+        return len(os.sched_getaffinity(0)) if len(os.listdir("/proc/self/task")) == 1 else 1
     except (AttributeError, OSError):  # not on Linux
-        return False
+        return 1
 
 
-def _shared(models: Sequence[Known], mine: Sequence[_Piece], other: Sequence[_Piece]) -> set[int]:
-    reading, writing = os.pipe()
-    try:
-        child = os.fork()
-    except OSError:  # no room for another process
-        os.close(reading)
-        os.close(writing)
-        return set(_compared(models, [*mine, *other]))
-    if child == 0:
-        _answer(models, other, writing)
-    os.close(writing)
-    try:
-        found = set(_compared(models, mine))
-        told = _told(reading)
-    except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
-        raise
-    finally:
-        os.close(reading)
-        with contextlib.suppress(ChildProcessError):  # where a program lets its children be reaped by themselves
-            os.waitpid(child, 0)
-    return found | (set(_compared(models, other)) if told is None else told)
-
-
-def _answer(models: Sequence[Known], pieces: Sequence[_Piece], writing: int) -> None:
+def _answer(root: str, models: Sequence[Known], pieces: Sequence[_Piece], writing: int) -> None:
     """In the child: tell the changed ones, then that these were all, and end without a trace."""
     try:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-        data = array("q", [*_compared(models, pieces), -1]).tobytes()
+        os.chdir(root)  # short paths are looked up faster
+        data = array("q", [*_compared("", models, pieces), -1]).tobytes()
         while data:
             data = data[os.write(writing, data) :]
     finally:
         os._exit(0)
-
-
-def _told(reading: int) -> set[int] | None:
-    """What the child found; None when it did not come to its end."""
-    data = b""
-    while more := os.read(reading, 65_536):
-        data += more
-    found = array("q", data[: len(data) // 8 * 8])
-    return set(found[:-1]) if found and found[-1] == -1 else None

@@ -90,9 +90,11 @@ class Listing(OpenRegistry):
     def _overview_of(self, index: Index, glances: bool) -> tuple[list[Overview], list[Trouble]]:
         from ..store.index import NONE, SHOWN
 
-        index.refresh(progress=self._progress, versions=SHOWN if glances else NONE)
-        troubles = index.troubles()
-        found = list(index.overview(glances=glances))
+        found, troubles = index.current(
+            lambda: (list(index.overview(glances=glances)), index.troubles()),
+            progress=self._progress,
+            versions=SHOWN if glances else NONE,
+        )
         shown = (
             {(each.model.name, number) for each in found for number in _shown(each.model)}
             if troubles and glances

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ..store.index import Index, Trouble
     from .listing import Wanted
 
+#: So many records are made while the marks are compared; the rest one by one, as they are printed.
+_AT_ONCE = 2_000
+
 
 class Selection:
     """What is wanted, parsed. Raises :class:`InvalidInput` for a slip."""
@@ -29,10 +32,9 @@ class Selection:
         self.all = wanted.archived or (self.query is not None and "archived" in self.query.fields)
 
     def ask(self, index: Index, progress: Progress) -> tuple[Iterator[VersionRecord], list[Trouble]]:
-        """The answer of the index, brought up to date before; the first one is there already, the rest is read on."""
+        """The answer of the index, brought up to date before; the first ones are there already, the rest is read on."""
         from ..store.index import Condition
 
-        index.refresh(self.wanted.model, progress)
         texts: list[str] = [] if self.all else ["v.archived = 0"]
         parameters: list[object] = []
         if self.wanted.model is not None:
@@ -51,13 +53,16 @@ class Selection:
             self.wanted.limit,
             self.query.functions if self.query else {},
         )
-        found = index.versions(condition)
-        if self.query and self.query.functions:
-            with self.query.bounded():
-                found = iter(list(found))
-        first = list(islice(found, 1))
-        troubles = [each for each in index.troubles(self.wanted.model) if each.what != "document"]
-        return chain(first, found), troubles
+
+        def question() -> tuple[Iterator[VersionRecord], list[Trouble]]:
+            found = index.versions(condition)
+            if self.query and self.query.functions:
+                with self.query.bounded():
+                    found = iter(list(found))
+            first = list(islice(found, _AT_ONCE))
+            return chain(first, found), [each for each in index.troubles(self.wanted.model) if each.what != "document"]
+
+        return index.current(question, self.wanted.model, progress)
 
     def pick(self, records: Iterable[VersionRecord]) -> Iterator[VersionRecord]:
         """The records that are wanted, in the order in which they come unless another was asked for."""

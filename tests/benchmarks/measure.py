@@ -103,7 +103,9 @@ def registry_command() -> list[str]:
 
 def run(arguments: Sequence[str | Path], extra: Mapping[str, str] | None = None) -> Sample:
     """Run a command to its end; RuntimeError with what it said if it fails."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("REGISTRY", "_REGISTRY"))}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("REGISTRY", "_REGISTRY", "PYTHON"))
+    }
     with subprocess.Popen(
         arguments, env={**environment, **(extra or {})},
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli.store import marks, sweep
-from registry_cli.store.sweep import Known
+from registry_cli.store.sweep import Known, Sweep
 
 MODELS, VERSIONS = 6, 5
 
@@ -40,44 +40,48 @@ def forks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return child
 
     monkeypatch.setattr(os, "fork", noted)
-    monkeypatch.setattr(sweep, "_may_fork", lambda: True)
+    monkeypatch.setattr(sweep, "_processors", lambda: 3)
     monkeypatch.setattr(sweep, "_WORTH_A_CHILD", 0)
     monkeypatch.setattr(sweep, "_PIECE", 2)
     return made
 
 
-def seen(root: Path, shown: str | None = None) -> list[Known]:
+def seen(root: Path, *shown: int) -> list[Known]:
     found = []
     for model in range(MODELS):
-        base = str(root / f"m{model}")
-        now = marks.look(base, None)
-        found.append(Known(f"m{model}", base, now.head.tobytes(), now.items.tobytes(), shown))
+        now = marks.look(str(root / f"m{model}"), None)
+        few = now.of(set(shown)) if shown else (now.keys.tobytes(), now.items.tobytes())
+        found.append(Known(f"m{model}", now.head.tobytes(), *few))
     return found
+
+
+def changed(root: Path, known: list[Known]) -> set[str]:
+    return Sweep(str(root), known).end()
 
 
 def touch(path: Path) -> None:
     os.utime(path, ns=(1, 1))
 
 
-@pytest.mark.parametrize("shown", [None, "1 4"])
-def test_every_single_change_is_found(root: Path, forks: list[int], shown: str | None) -> None:
+@pytest.mark.parametrize("shown", [(), (1, 4)])
+def test_every_single_change_is_found(root: Path, forks: list[int], shown: tuple[int, ...]) -> None:
     for model in range(MODELS):
         for name in ("", "stages.yaml", "model.yaml", "versions", "versions/1/version.yaml", "versions/4/version.yaml"):
-            known = seen(root, shown)
-            assert sweep.changed(known) == set()
+            known = seen(root, *shown)
+            assert changed(root, known) == set()
             touch(root / f"m{model}" / name)
-            assert sweep.changed(known) == {f"m{model}"}
-        known = seen(root, shown)
+            assert changed(root, known) == {f"m{model}"}
+        known = seen(root, *shown)
         (root / f"m{model}" / "annotations").mkdir()
-        assert sweep.changed(known) == {f"m{model}"}
+        assert changed(root, known) == {f"m{model}"}
     assert forks and all(forks)
 
 
 def test_versions_that_are_not_shown_are_not_compared(root: Path, forks: list[int]) -> None:
-    known = seen(root, "1 4")
+    few, every = seen(root, 1, 4), seen(root)
     touch(root / "m3/versions/2/version.yaml")
-    assert sweep.changed(known) == set()
-    assert sweep.changed([each._replace(shown=None) for each in known]) == {"m3"}
+    assert changed(root, few) == set()
+    assert changed(root, every) == {"m3"}
 
 
 @pytest.mark.parametrize("end", [lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: 1 / 0, lambda: os._exit(0)])
@@ -96,8 +100,8 @@ def test_a_child_that_does_not_come_to_its_end_is_done_without(
     monkeypatch.setattr(sweep, "same", faulty)
     for model in range(MODELS):
         touch(root / f"m{model}/versions/5/version.yaml")
-        assert sweep.changed(known) == {f"m{at}" for at in range(model + 1)}
-    assert len(forks) == MODELS
+        assert changed(root, known) == {f"m{at}" for at in range(model + 1)}
+    assert len(forks) == 3 * MODELS
 
 
 def test_no_child_beside_other_threads() -> None:
@@ -105,13 +109,16 @@ def test_no_child_beside_other_threads() -> None:
     thread = threading.Thread(target=over.wait)
     thread.start()
     try:
-        assert not sweep._may_fork()
+        assert sweep._processors() == 1
     finally:
         over.set()
         thread.join()
 
 
-def test_no_child_is_left(root: Path, forks: list[int]) -> None:
-    sweep.changed(seen(root))
-    with pytest.raises(ProcessLookupError):
-        os.kill(forks[-1], 0)
+@pytest.mark.parametrize("end", [Sweep.end, Sweep.abandon])
+def test_no_child_is_left(root: Path, forks: list[int], end: Callable[[Sweep], object]) -> None:
+    end(Sweep(str(root), seen(root)))
+    assert len(forks) == 3
+    for child in forks:
+        with pytest.raises(ProcessLookupError):
+            os.kill(child, 0)
