@@ -5,18 +5,14 @@ Reached through :func:`registry_cli.store.documents.dumps`; every document loads
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
-_Emitter = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+from . import plain
 
-# What a reader of YAML 1.1 or 1.2 takes for text without quotes: it begins with a letter, has only characters that
-# mean nothing to YAML, and is none of the words below.
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./+@%() -]*(?<! )\Z", re.ASCII)
-_WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"})
+_Emitter = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class _Dumper(_Emitter):  # type: ignore[misc, valid-type]
@@ -36,20 +32,17 @@ def _is_block(text: str) -> bool:
 def _text(dumper: Any, text: str) -> Any:
     if "\n" in text and _is_block(text):
         return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|")
-    plain = _PLAIN.match(text) and text.lower() not in _WORDS
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else "'")
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain.is_word(text) else "'")
 
 
 def _float(dumper: Any, number: float) -> Any:
-    text = repr(number)
-    if "." not in text and "e" in text:
-        text = text.replace("e", ".0e", 1)  # a YAML 1.1 reader takes 1e-05 for text
-    return dumper.represent_scalar("tag:yaml.org,2002:float", text)
+    return dumper.represent_scalar("tag:yaml.org,2002:float", plain.float_text(number))
 
 
 def _mapping(dumper: Any, mapping: Mapping[str, Any]) -> Any:
     flow = all(not isinstance(value, (Mapping, list, tuple)) for value in mapping.values())
-    short = flow and len(mapping) <= 6 and sum(len(str(k)) + len(str(v)) + 4 for k, v in mapping.items()) <= 90
+    length = sum(len(str(k)) + len(str(v)) + 4 for k, v in mapping.items())
+    short = flow and len(mapping) <= plain.FLOW_KEYS and length <= plain.FLOW_LENGTH
     inline = short and not any("\n" in str(value) for value in mapping.values())
     return dumper.represent_mapping("tag:yaml.org,2002:map", mapping.items(), flow_style=inline)
 

@@ -105,7 +105,8 @@ def test_an_answer_of_the_index_does_without_yaml(words: tuple[str, ...], still:
 
 def test_a_writer_imports_no_rules_that_were_not_asked_for(site: Site) -> None:
     """Policies, retention and queries are for the commands that speak of them."""
-    found = imported("register", "churn", site.file, site=site)
+    found = imported("register", "churn", site.file, "-m", "auc=0.9", "-t", "team=crm", site=site)
     assert "filelock" in found
+    assert "yaml" not in found, "its documents are plain"
     for name in ("retention", "retention_rules", "query", "compare", "gate", "policy"):
         assert f"registry_cli.lifecycle.{name}" not in found, name

@@ -118,12 +118,12 @@ def test_numbers_are_told() -> None:
     for mode in (group.folder, group.versions, group.file, group.sealed_folder, group.sealed_file):
         assert f"{mode:04o}" in TEXT
     from registry_cli import values
-    from registry_cli.store import documents, files, manifest, sources
+    from registry_cli.store import files, loading, manifest, sources
 
     for number in (values.KEY_LENGTH, values.LINE_LENGTH, values.TEXT_LENGTH, values.ENTRIES, manifest.PATH_LENGTH):
         assert f" {number:,} " in TEXT
     assert f"{sources.FILES_LIMIT:,}" in TEXT
-    assert f"{files.DOCUMENT_LIMIT >> 20} MiB, nested {documents.DEPTH_LIMIT} deep" in TEXT
+    assert f"{files.DOCUMENT_LIMIT >> 20} MiB, nested {loading.DEPTH_LIMIT} deep" in TEXT
     assert f"{manifest.LIMIT >> 20} MiB" in TEXT
 
 
