@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import NotFound, RegistryError
-from ..lifecycle.facts import POINTED, facts_of, row_of
+from ..lifecycle.facts import POINTED
 from ..numbers import Numbers
 from ..progress import Progress
-from ..records import ModelRecord, StageTable, VersionRecord
+from ..records import ModelRecord, StageTable
 from . import layout, marks
-from .index import packed
+from .harvest import Found, Harvest, Task, Trouble
 from .marks import Marks
 from .reader import ModelReader, State
 
@@ -28,6 +28,31 @@ if TYPE_CHECKING:
 _KEEP = 5.0
 #: How many metrics a list may show of a version.
 _SHOWN = 3
+
+
+#: So many models are looked at before their versions are read; so many versions are stored with one statement.
+_BATCH, _AT_ONCE = 1_000, 500
+
+
+class _Change(NamedTuple):
+    """A model that is to be read anew: what it is now, what the index knew, the versions that are gone and ``wanted``."""
+
+    model: ModelReader
+    state: State
+    record: ModelRecord | None
+    known: Marks
+    seen: Marks
+    old: Mapping[str, Any]
+    gone: set[int]
+    wanted: Sequence[int]
+    fresh: bool
+
+    def task(self) -> Task:
+        """What is to be read. Nothing was said of a version that had no annotation when its marks were taken."""
+        annotated = {-key for key in self.seen.keys if key < 0}
+        if self.state.redo and (number := layout.version_of(self.state.redo.path.rpartition("/")[2][:-5])):
+            annotated.add(number)
+        return Task(self.model, self.state, self.wanted, frozenset(annotated))
 
 
 class IndexWriter:
@@ -45,10 +70,23 @@ class IndexWriter:
                 self._fields = dict(self.database.execute("SELECT name, id FROM fields"))
                 until = time.monotonic() + _KEEP
                 while pending and time.monotonic() < until:
-                    gone = not self._update(pending.pop()) or gone
+                    batch = [pending.pop() for _ in range(min(_BATCH, len(pending)))]
+                    gone = not self._update(batch) or gone
         return gone
 
-    def _update(self, name: str) -> bool:
+    def _update(self, names: Sequence[str]) -> bool:
+        """Some models at once. Whether all of them are there."""
+        changes = [change for name in names if (change := self._changed(name))]
+        self.progress.expect(sum(len(change.wanted) for change in changes))
+        with Harvest([each.task() for each in changes]) as found:
+            for change in changes:
+                unreadable = self._put(change, islice(found, len(change.wanted)))
+                self._point(change)
+                self._remember(change, change.seen.settled(change.known, unreadable))
+        return len(changes) == len(names)
+
+    def _changed(self, name: str) -> _Change | None:
+        """What there is to be read of a model; None of one that is gone, or can't be read at all."""
         before = self.index.known(name)
         seen = marks.look(f"{self.index.root.models}/{name}", before)
         self.database.execute("DELETE FROM troubles WHERE model = ?", (name,))
@@ -59,55 +97,50 @@ class IndexWriter:
             self._forget(name)
             if not isinstance(error, NotFound):
                 self._trouble(name, "table", None, error)
-            return False
+            return None
         record = None
         try:
             record = model.record(state)
         except (RegistryError, OSError) as error:
             self._trouble(name, "document", None, error)
         known = before or Marks.load(b"", b"", b"")
-        unreadable = self._versions(model, state, *seen.changed(known), fresh=before is None)
-        self._remember(name, seen.settled(known, unreadable), state, record)
-        return True
-
-    def _versions(
-        self, model: ModelReader, state: State, changed: set[int], gone: set[int], *, fresh: bool
-    ) -> set[int]:
-        """Store the versions that changed, take away those that are gone, set what the pointers say.
-
-        Gives those that could not be read.
-        """
-        unreadable = set()
-        table, name = state.table, model.name
         old = self._pointers(name)
+        changed, gone = seen.changed(known)
         rewritten = {layout.version_of(path.rpartition("/")[2][:-5]) for path in (old["redo"], _redo(state)) if path}
         changed |= {number for number in rewritten if number}
-        for number in gone | {number for number in changed if number in table.deleted}:
+        deleted = state.table.deleted
+        gone |= {number for number in changed if number in deleted}
+        wanted = sorted(number for number in changed - gone)
+        return _Change(model, state, record, known, seen, old, gone, wanted, before is None)
+
+    def _put(self, change: _Change, found: Iterable[Found]) -> set[int]:
+        """Store the versions that were read, take away those that are gone. Gives those that could not be read."""
+        name, unreadable = change.model.name, set()
+        for number in change.gone:
             self._take_away(name, number)
-        wanted = sorted(number for number in changed - gone if number not in table.deleted)
-        self.progress.expect(len(wanted))
-        for number in wanted:
-            if not fresh:
-                self._take_away(name, number)
-            try:
-                self._put(model.version(number, state))
-            except NotFound:
-                continue
-            except (RegistryError, OSError) as error:
-                self._trouble(name, "version", number, error)
-                unreadable.add(number)
+        rows, facts = [], []
+        identity = self.database.execute("SELECT coalesce(max(id), 0) FROM versions").fetchone()[0]
+        for each in found:
+            if not change.fresh:
+                self._take_away(name, each.number)
+            if isinstance(each, Trouble):
+                self._tell(name, "version", each.number, each.message, each.hint)
+                unreadable.add(each.number)
+            elif each.row is not None:
+                identity += 1
+                rows.append((identity, *each.row))
+                facts += [(self._field(field), identity, kind, value) for field, kind, value in each.facts]
             self.progress(1)
-        self._point(name, table, old, changed)
+            if len(rows) >= _AT_ONCE:
+                self._store(rows, facts)
+                rows, facts = [], []
+        self._store(rows, facts)
         return unreadable
 
-    def _put(self, record: VersionRecord) -> None:
-        row = row_of(record, packed(record))
-        identity = self.database.execute(f"INSERT INTO versions VALUES (NULL{', ?' * len(row)})", row).lastrowid
-        self._put_facts(identity, facts_of(record))
-
-    def _put_facts(self, identity: int | None, facts: Iterable[tuple[str, str, Any]]) -> None:
-        rows = ((self._field(field), identity, kind, value) for field, kind, value in facts)
-        self.database.executemany("INSERT OR IGNORE INTO facts VALUES (?, ?, ?, ?)", rows)
+    def _store(self, rows: Sequence[tuple[Any, ...]], facts: Sequence[tuple[int, int, str, Any]]) -> None:
+        if rows:
+            self.database.executemany(f"INSERT INTO versions VALUES (?{', ?' * (len(rows[0]) - 1)})", rows)
+        self.database.executemany("INSERT OR IGNORE INTO facts VALUES (?, ?, ?, ?)", facts)
 
     def _field(self, name: str) -> int:
         if name not in self._fields:
@@ -126,8 +159,9 @@ class IndexWriter:
         rows = ((field, identity) for field in fields)
         self.database.executemany("DELETE FROM facts WHERE field = ? AND version = ?", rows)
 
-    def _point(self, name: str, table: StageTable, old: dict[str, Any], fresh: set[int]) -> None:
+    def _point(self, change: _Change) -> None:
         """Set stages, aliases and archive of the versions that were not read anew."""
+        name, table, old, fresh = change.model.name, change.state.table, change.old, set(change.wanted)
         text = "UPDATE versions SET archived = ? WHERE model = ? AND version BETWEEN ? AND ?"
         was = Numbers.parse(old["archived"])
         for archived, numbers in ((0, was - table.archived), (1, table.archived - was)):
@@ -140,20 +174,20 @@ class IndexWriter:
             ).fetchone()
             if row:
                 self._drop_facts(row[0], [self._field(field) for field in POINTED])
-                self._put_facts(row[0], _pointed(table, number))
+                self._store((), [(self._field(field), row[0], *fact) for field, *fact in _pointed(table, number)])
 
     def _pointers(self, name: str) -> dict[str, Any]:
         row = self.database.execute("SELECT pointers FROM models WHERE name = ?", (name,)).fetchone()
         nothing = {"stages": {}, "aliases": {}, "archived": "", "redo": ""}
         return {**nothing, **json.loads(row[0])} if row else nothing
 
-    def _remember(self, name: str, settled: Marks, state: State, record: ModelRecord | None) -> None:
-        table = state.table
+    def _remember(self, change: _Change, settled: Marks) -> None:
+        name, table, record = change.model.name, change.state.table, change.record
         pointers = {
             "stages": dict(table.stages),
             "aliases": dict(table.aliases),
             "archived": str(table.archived),
-            "redo": _redo(state),
+            "redo": _redo(change.state),
         }
         listed = (record.latest, json.dumps(list(vars(record).values()))) if record else (None, None)
         shown = self._shown(record) if record else []
@@ -189,6 +223,9 @@ class IndexWriter:
             message, hint = explain(error), ""
         else:
             message, hint = error.message, error.hint
+        self._tell(name, what, number, message, hint)
+
+    def _tell(self, name: str, what: str, number: int | None, message: str, hint: str) -> None:
         self.database.execute("INSERT INTO troubles VALUES (?, ?, ?, ?, ?)", (name, what, number, message, hint))
 
 

@@ -124,11 +124,12 @@ class ModelReader:
             raise Damaged(f"{self.name}@{number} is a file, where a folder should be") from None
         return codec.parse_version(document, self.name, number, what)
 
-    def version(self, number: int, state: State) -> VersionRecord:
-        """Version ``number`` with everything that is known of it now."""
+    def version(self, number: int, state: State, *, annotated: bool = True) -> VersionRecord:
+        """Version ``number`` with everything that is known of it now. When it is not ``annotated``, nothing is looked for."""
         table = state.table
+        sealed = self.sealed(number)
         return replace(
-            codec.overlay(self.sealed(number), self.said(number, state), f"annotations/{number}.yaml"),
+            codec.overlay(sealed, self.said(number, state), f"annotations/{number}.yaml") if annotated else sealed,
             stages=table.stages_of(number),
             aliases=table.aliases_of(number),
             archived=number in table.archived,

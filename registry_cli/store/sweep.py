@@ -8,19 +8,16 @@ compared here.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from .forks import Child, processors
 from .marks import BYTES, KEY, same
 
 #: Files below which a child costs more than it saves.
 _WORTH_A_CHILD = 5_000
-#: The most children, on however many processors: a file server answers only so many questions at once.
-_CHILDREN = 4
 #: Versions and annotations compared in one piece; a larger model is shared.
 _PIECE = 4_096
 #: What the head of a model weighs, in files.
@@ -54,65 +51,41 @@ class Sweep:
     def __init__(self, root: str, models: Sequence[Known]) -> None:
         self._root, self._models = root, models
         pieces = list(_pieces(models))
-        most = min(_processors(), _CHILDREN)
+        most = processors()
         total = sum(piece.weight for piece in pieces) if most > 1 else 0
         self._shares = list(_shared(pieces, total, most)) if total >= _WORTH_A_CHILD else [pieces]
-        self._children: list[tuple[int, int] | None] = []
-        if len(self._shares) > 1:
-            for share in self._shares:
-                self._children.append(self._forked(share))
+        self._children = [Child.start(self._work(share)) for share in self._shares] if len(self._shares) > 1 else []
 
     def end(self) -> set[str]:
         """The names of those that are not as they were."""
         found: set[int] = set()
         try:
             for at, share in enumerate(self._shares):
-                told = self._told(at) if self._children else None
+                told = self._told(at)
                 found |= set(_compared(self._root, self._models, share)) if told is None else told
-        except BaseException:
+        finally:
             self.abandon()
-            raise
         return {self._models[at].name for at in found}
 
     def abandon(self) -> None:
         """What was asked is not wanted any more."""
-        for at, child in enumerate(self._children):
-            if child is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(child[0], signal.SIGKILL)
-                self._reap(at)
-
-    def _forked(self, share: Sequence[_Piece]) -> tuple[int, int] | None:
-        reading, writing = os.pipe()
-        try:
-            child = os.fork()
-        except OSError:  # no room for another process
-            os.close(reading)
-            os.close(writing)
-            return None
-        if child == 0:
-            _answer(self._root, self._models, share, writing)
-        os.close(writing)
-        return child, reading
+        while self._children:
+            if child := self._children.pop():
+                child.stop()
 
     def _told(self, at: int) -> set[int] | None:
         """What a child found; None when there is none, or it did not come to its end."""
-        child = self._children[at]
-        if child is None:
-            return None
-        data = b""
-        while more := os.read(child[1], 65_536):
-            data += more
-        self._reap(at)
+        child = self._children[at] if self._children else None
+        data = child.read(8 * len(self._models) + 8) if child else b""
         found = array("q", data[: len(data) // 8 * 8])
         return set(found[:-1]) if found and found[-1] == -1 else None
 
-    def _reap(self, at: int) -> None:
-        child, self._children[at] = self._children[at], None
-        if child is not None:
-            os.close(child[1])
-            with contextlib.suppress(ChildProcessError):  # where a program lets its children be reaped by themselves
-                os.waitpid(child[0], 0)
+    def _work(self, share: Sequence[_Piece]) -> Callable[[Callable[[bytes], None]], None]:
+        def work(write: Callable[[bytes], None]) -> None:
+            os.chdir(self._root)  # short paths are looked up faster
+            write(array("q", [*dict.fromkeys(_compared("", self._models, share)), -1]).tobytes())
+
+        return work
 
 
 def _pieces(models: Sequence[Known]) -> Iterator[_Piece]:
@@ -141,23 +114,3 @@ def _compared(root: str, models: Sequence[Known], pieces: Sequence[_Piece]) -> I
             keys, items = keys[start * KEY : end * KEY], items[start * BYTES : end * BYTES]
         if not same(prefix + name, b"" if start else head, keys, items):
             yield at
-
-
-def _processors() -> int:
-    """How many there are for us; 1 where a child can't be forked, as a thread may hold a lock just now."""
-    try:
-        return len(os.sched_getaffinity(0)) if len(os.listdir("/proc/self/task")) == 1 else 1
-    except (AttributeError, OSError):  # not on Linux
-        return 1
-
-
-def _answer(root: str, models: Sequence[Known], pieces: Sequence[_Piece], writing: int) -> None:
-    """In the child: tell the changed ones, then that these were all, and end without a trace."""
-    try:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-        os.chdir(root)  # short paths are looked up faster
-        data = array("q", [*_compared("", models, pieces), -1]).tobytes()
-        while data:
-            data = data[os.write(writing, data) :]
-    finally:
-        os._exit(0)

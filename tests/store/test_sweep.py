@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from registry_cli.store import forks as forking
 from registry_cli.store import marks, sweep
 from registry_cli.store.sweep import Known, Sweep
 
@@ -40,7 +41,7 @@ def forks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return child
 
     monkeypatch.setattr(os, "fork", noted)
-    monkeypatch.setattr(sweep, "_processors", lambda: 3)
+    monkeypatch.setattr(sweep, "processors", lambda: 3)
     monkeypatch.setattr(sweep, "_WORTH_A_CHILD", 0)
     monkeypatch.setattr(sweep, "_PIECE", 2)
     return made
@@ -109,7 +110,7 @@ def test_no_child_beside_other_threads() -> None:
     thread = threading.Thread(target=over.wait)
     thread.start()
     try:
-        assert sweep._processors() == 1
+        assert forking.processors() == 1
     finally:
         over.set()
         thread.join()

@@ -70,7 +70,7 @@ def test_the_library_neither_prints_nor_exits_nor_reads_the_environment(path: Pa
 
 def _of_a_child(path: Path) -> set[str]:
     """What concerns a process that we started: what it said, and how one that was forked from this one ends."""
-    return {"doctor.py": {"stdout"}, "children.py": {"stdout", "stderr"}, "sweep.py": {"_exit"}}.get(path.name, set())
+    return {"doctor.py": {"stdout"}, "children.py": {"stdout", "stderr"}, "forks.py": {"_exit"}}.get(path.name, set())
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
