@@ -190,8 +190,9 @@ def terminal(
     variables = environment(TERM="xterm-256color") if env is None else dict(env)
     size = (50, columns)
     child = pexpect.spawn(
-        COMMAND[0], words, env=variables, dimensions=size, timeout=60, encoding="utf-8", codec_errors="strict"
-    )
+        COMMAND[0], words, env=variables, dimensions=size, timeout=60, encoding="utf-8", codec_errors="strict",
+        preexec_fn=as_from_a_terminal,
+    )  # fmt: skip
     try:
         yield child
     finally:
