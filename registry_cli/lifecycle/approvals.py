@@ -77,14 +77,16 @@ def ballots(version: VersionRecord, record: str, told: Iterable[Event], recorded
     """
     listed = recorded if isinstance(recorded, list) else []
     newest: dict[tuple[str, object], Event] = {}
-    ids = set()
+    every = []
     for event in told:
-        ids.add(event.id)
+        every.append(event.document())
         newest.setdefault((event.by, event.detail.get("stage")), event)
     found = [Ballot(event, _lapsed(event, version, record, listed)) for event in newest.values()]
     known = [event.document() for event in newest.values()]
     others = filter(None, (_parsed(entry) for entry in listed if entry not in known))
-    found += [Ballot(said, "not the last word" if said.id in ids else "not in the history") for said in others]
+    found += [
+        Ballot(said, "not the last word" if said.document() in every else "not in the history") for said in others
+    ]
     return tuple(sorted(found, key=lambda each: each.event.at))
 
 

@@ -37,6 +37,7 @@ PATIENCE = 120.0
 _CHECKING = 30.0
 _LONGEST = 100_000
 _TOOL = "ssh-keygen"
+_USABLE = "give the path of a private key, or of a public one whose other half an agent holds"
 _INSTALL = "install OpenSSH 8.2 or newer (openssh-client)"
 _OLD = (b"usage: ", b"unknown option", b"illegal option", b"Unsupported operation", b"Invalid option")
 BAD, UNKNOWN, OTHER = "signature-bad", "signature-unknown", "signature-other"
@@ -55,19 +56,26 @@ def sign(data: bytes, key: str | os.PathLike[str]) -> str:
     """
     path = Path(key).expanduser()
     if not path.is_file():
-        raise NotFound(f"there is no key '{key}'", "give the path of a private key, or of a public one an agent holds")
+        raise NotFound(f"there is no key '{key}'", _USABLE)
     done = _run(["-Y", "sign", "-n", NAMESPACE, "-f", str(path)], data, PATIENCE)
     if done.code is None:
         raise RegistryError(f"'{key}' did not sign within {PATIENCE:.0f} s", "touch the key when it blinks; try again")
+    if done.code and b"passphrase" in done.errors:
+        raise InvalidInput(f"'{key}' is locked by a passphrase", "hand it to an agent first: ssh-add KEY")
     if done.code or not done.output.startswith(b"-----BEGIN SSH SIGNATURE-----"):
-        raise InvalidInput(f"'{key}' can't sign: {_last(done.errors)}", _advice(done.errors))
+        raise InvalidInput(f"'{key}' can't sign: {_last(done.errors)}", _USABLE)
     return done.output.decode("ascii", "replace").strip() + "\n"
 
 
-def _advice(errors: bytes) -> str:
-    if b"passphrase" in errors:
-        return f"unlock it first: {_TOOL.replace('keygen', 'add')} KEY"
-    return "give the path of a private key, or of a public one an agent holds"
+def wants_touch(key: str | os.PathLike[str]) -> bool:
+    """Whether a key lies on a security key, which waits for a finger, as its public half says."""
+    path = Path(key).expanduser()
+    public = path if path.suffix == ".pub" else path.with_name(f"{path.name}.pub")
+    try:
+        with public.open("rb") as stream:
+            return stream.read(3) == b"sk-"
+    except (OSError, ValueError):
+        return False
 
 
 def fingerprint(signature: str) -> str:
@@ -112,12 +120,9 @@ class Trust:
         if others:
             problem = f"says {event.by}, but is signed by {others[0]}"
             return Signature(event.by, event.at, key, code=OTHER, problem=problem)
-        return Signature(
-            event.by, event.at, key, code=UNKNOWN, problem=f"{key} is not, or not any more, {self._whose()}"
-        )
-
-    def _whose(self) -> str:
-        return f"one of {self.allowed.name}" if self.allowed.is_file() else f"known: there is no {self.allowed.name}"
+        known = f"{key} is none of {self.allowed.name}, or not any more"
+        problem = known if self.allowed.is_file() else f"there is no {self.allowed.name} to know {key} by"
+        return Signature(event.by, event.at, key, code=UNKNOWN, problem=problem)
 
     def signed_by(self, event: Event, principal: str) -> bool:
         """Whether the signature of an event is one of ``principal``."""

@@ -151,6 +151,13 @@ class ModelReader:
         except FileNotFoundError:
             return {}
 
+    def mentions(self, number: int, word: bytes) -> bool:
+        """Whether ``annotations/N.yaml`` has these bytes: cheaper than to read it as a document."""
+        try:
+            return word in files.read(self.paths.annotation(number), files.DOCUMENT_LIMIT, f"annotations/{number}.yaml")
+        except FileNotFoundError:
+            return False
+
     def manifest(self, record: VersionRecord) -> tuple[FileEntry, ...]:
         """The files of a version. :class:`Damaged` when the list is not the one that was sealed."""
         data = self._manifest_bytes(record.number)

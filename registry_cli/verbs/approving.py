@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from .. import values
-from ..errors import InvalidInput
+from ..errors import Conflict, InvalidInput
 from ..lifecycle import stages as rules
 from ..names import Reference
 from ..outcomes import Changed
-from ..records import Event
+from ..records import Event, VersionRecord
 from ..store.codec import Redo
 from ..store.layout import FORMAT
 from ..store.reader import ModelReader, State
@@ -30,6 +30,7 @@ class Approving(RegistryBase):
         *,
         reject: bool = False,
         reason: str = "",
+        seen: VersionRecord | None = None,
         sign: Key | None = None,
         dry_run: bool = False,
         request_id: str | None = None,
@@ -37,9 +38,11 @@ class Approving(RegistryBase):
         """Say that a version may enter ``stage``, or with ``reject`` that it may not, which needs a ``reason``.
 
         It holds for this version, as its params, metrics and tags are now. What the same account said before for this
-        stage holds no more. ``sign`` is the path of a key: see :mod:`registry_cli.provenance.signing`.
+        stage holds no more. ``seen`` is the version as it was looked at: it must be so still. ``sign`` is the path of a
+        key that signs the event.
 
-        Raises :class:`NotFound`, :class:`Conflict` for an archived version, :class:`InvalidInput`.
+        Raises :class:`NotFound`, :class:`Conflict` for an archived version or one that is not as it was ``seen``,
+        :class:`InvalidInput`.
         """
         from ..lifecycle import approvals
 
@@ -58,7 +61,10 @@ class Approving(RegistryBase):
                 number = model.resolve(reference.or_latest(), writer.table)
                 rules.in_use(writer.table, model.name, number)
                 version, said = model.version(number, state), model.said(number, state)
-                about = approvals.subject(version, model.seal(number))
+                record = model.seal(number)
+                about = approvals.subject(version, record)
+                if seen is not None and approvals.subject(seen, record) != about:
+                    raise Conflict(f"{version.ref} was changed while it was looked at", "look again, then decide")
                 event = self._event(action, number, request_id, stage=stage, reason=reason)
                 event = replace(event, detail={"stage": stage, **about, **event.detail})
                 so_already = not sign and _is_said(said.get("approvals"), event)

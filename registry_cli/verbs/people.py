@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import Damaged, InvalidInput, NotFound, RegistryError
 from ..lifecycle import approvals, policy_people
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from ..lifecycle.gate import Evaluation
 
 
-@dataclass(frozen=True, eq=False)
-class Review:
+class Review(NamedTuple):
     """What a reviewer looks at: the version, what the gate says, what holds the stage and what differs from it.
 
     ``current`` and ``diff`` are None when the stage is empty, or the version holds it already.

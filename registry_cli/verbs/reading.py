@@ -148,9 +148,12 @@ class RegistryReader(LookingBack):
 
     def signatures(self, ref: str | Reference) -> tuple[Signature, ...]:
         """Who signed a version, and whether it holds: see :meth:`verify`."""
+        found, record = self._version(ref)
+        if not found.mentions(record.number, b"signatures"):
+            return ()
         from . import people
 
-        model, state, number = self._resolved(ref)
+        model, state, number = self._resolved(record.ref)
         return people.signed(self._layout, model, state, number)
 
     def review(self, ref: str | Reference, stage: str) -> Review:
