@@ -70,9 +70,8 @@ def sign(data: bytes, key: str | os.PathLike[str]) -> str:
 def wants_touch(key: str | os.PathLike[str]) -> bool:
     """Whether a key lies on a security key, which waits for a finger, as its public half says."""
     path = Path(key).expanduser()
-    public = path if path.suffix == ".pub" else path.with_name(f"{path.name}.pub")
     try:
-        with public.open("rb") as stream:
+        with Path(path if path.suffix == ".pub" else f"{path}.pub").open("rb") as stream:
             return stream.read(3) == b"sk-"
     except (OSError, ValueError):
         return False

@@ -30,6 +30,7 @@ SESSIONS = (
     "docs/how-to/ci.md",
     "docs/how-to/compare-versions.md",
     "docs/how-to/find-models.md",
+    "docs/how-to/four-eyes.md",
     "docs/how-to/gates.md",
     "docs/how-to/retention.md",
 )
