@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import differences, tables
 from .process import write
-from .text import age, moment, safe, short
+from .text import age, moment, number, safe, short
 
 if TYPE_CHECKING:
     from ..verbs.people import Review
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: So many lines of where a version came from.
 _LINEAGE = 12
+#: So many characters of what is said of a version that can't be compared.
+_LONGEST = 400
 
 
 def draw(cx: Session, found: Review) -> None:
@@ -29,7 +31,11 @@ def draw(cx: Session, found: Review) -> None:
     _gate(cx, found)
     write("")
     if found.diff is None:
-        write(f"{stage} is empty" if found.current is None and not _holds(found) else f"{version.ref} holds {stage}")
+        write(f"{version.ref} holds {stage}" if stage in version.stages else f"{stage} is empty")
+        for kind in ("params", "metrics", "tags"):
+            said = "  ".join(f"{name} {number(value)}" for name, value in getattr(version, kind).items())
+            if said:
+                write(safe(short(f"{kind}: {said}", _LONGEST)))
     elif found.diff.equal:
         write(f"nothing differs from {found.diff.before.ref}, which holds {stage}")
     else:
@@ -48,10 +54,6 @@ def draw(cx: Session, found: Review) -> None:
             reason = f" “{short(each.reason)}”" if each.reason else ""
             write(safe(f"  {each.by} {said} it for {each.stage}, {each.state.replace('-', ' ')}{why}{reason}"))
     write("")
-
-
-def _holds(found: Review) -> bool:
-    return found.evaluation.stage in found.version.stages
 
 
 def _gate(cx: Session, found: Review) -> None:

@@ -23,7 +23,8 @@ STAGE_KEYS = ("approvals", "approvers", "not_author")
 REQUIRE_KEYS = ("signed_by",)
 
 _MOST = 1_000
-_ACCOUNT = re.compile(r"@?[A-Za-z0-9_][A-Za-z0-9_.:$+\\-]{0,254}\Z", re.ASCII)
+#: Accounts and groups of a directory service can have an ``@`` in them, and its groups a space.
+_ACCOUNT = re.compile(r"[^\s@/,\"'][^\s/,\"']{0,254}\Z|@[^\s@/,\"'][^/,\"']{0,254}\Z")
 _PRINCIPAL = re.compile(r"[^\s,*?!\"\x00-\x1f\x7f-\x9f]{1,254}\Z")
 _NAMED = 3
 

@@ -173,7 +173,7 @@ def _identities(principals: Sequence[str], account: str) -> list[str]:
         name, mark, host = principal.partition("@")
         if _is_pattern(name):
             found += [account, f"{account}{mark}{host}"]
-        elif name == account:
+        elif account in (name, principal):
             found.append(principal)
     return [each for each in dict.fromkeys(found) if not _is_pattern(each)]
 

@@ -198,3 +198,17 @@ def test_a_signature_told_of_another_model(signed: Store) -> None:
     fraud.churn = signed.root / "models/risk/fraud"
     put(fraud, 1, {"format": 1, "signatures": said(signed, 1)["signatures"]})
     assert codes(fraud) == {("signature-misplaced", "risk/fraud@1")}
+
+
+def test_a_signed_event_told_in_the_history_of_another_model(signed: Store) -> None:
+    """bob's promotion of churn@1, in a chain made anew, as if it had been risk/fraud@1 that he meant."""
+    promoted = json.loads(signed.at("history.jsonl").read_bytes().splitlines()[-1])
+    fraud = Store(signed.root)
+    fraud.churn = signed.root / "models/risk/fraud"
+    lines = [json.loads(line) for line in fraud.at("history.jsonl").read_bytes().splitlines()]
+    for line in lines:
+        del line["hash"]
+    del promoted["hash"]
+    lines.append({**promoted, "seq": len(lines) + 1, "highest": 1, "revision": 1})
+    fraud.write("history.jsonl", _chained(lines))
+    assert codes(fraud) == {("signature-misplaced", "risk/fraud@1")}

@@ -84,12 +84,19 @@ def test_who_is_not_allowed_or_is_somebody_else_is_told(two: Registry, keys: Pat
     assert two.signatures("churn@1")[0].problem == "says alice, but is signed by mallory"
     allow(two.root, ("mallory,alice", keys / "mallory"))
     assert codes(two) == []
+    other = Registry(two.root, author="alice@corp.example", now=clock)
+    other.sign("churn@2", keys / "alice")
+    allow(two.root, ("alice", keys / "mallory"), ("alice@corp.example", keys / "alice"))
+    assert codes(two) == []
+    allow(two.root, ("alice", keys / "mallory"), ("*@hospital.example", keys / "alice"))
+    assert codes(two) == [], "alice@corp.example@hospital.example is one of these"
     allow(two.root, ("*@hospital.example", keys / "mallory"))
     assert two.signatures("churn@1")[0].principal == "alice@hospital.example"
+    unknown = [("signature-unknown", "churn@1"), ("signature-unknown", "churn@2")]
     allow(two.root, ('alice namespaces="git"', keys / "mallory"))
-    assert codes(two) == [("signature-unknown", "churn@1")]
+    assert codes(two) == unknown
     (two.root / "allowed_signers").unlink()
-    assert codes(two) == [("signature-unknown", "churn@1")]
+    assert codes(two) == unknown
     assert "there is no allowed_signers" in two.signatures("churn@1")[0].problem
 
 

@@ -309,6 +309,13 @@ def test_whose_approvals_count_and_how_many(said: Any, ballots: list[Ballot], ex
     assert outcomes(judged(policy(said), people=people(*ballots))) == expected.split()
 
 
+@pytest.mark.parametrize(
+    "name", ["alice", "uid:1234", "alice@corp.example", r"CORP\alice", "@risk-team", "@domain users", "größe"]
+)
+def test_an_approver_is_whatever_an_account_or_a_group_can_be(name: str) -> None:
+    assert policy({"approvers": [name]}).rules[0].wanted == name
+
+
 def test_what_is_missing_is_told_with_why() -> None:
     given_ = people(
         ballot("alice"), ballot("bob"), ballot("carol", lapsed="metrics changed"), ballot("eve", "rejected")
