@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import differences, tables
@@ -10,6 +10,8 @@ from .process import write
 from .text import age, moment, number, safe, short
 
 if TYPE_CHECKING:
+    from ..outcomes import Approval
+    from ..records import VersionRecord
     from ..verbs.people import Review
     from .session import Session
 
@@ -30,6 +32,15 @@ def draw(cx: Session, found: Review) -> None:
     write(f"sha256:{version.digest}\n")
     _gate(cx, found)
     write("")
+    _compared(cx, found)
+    _lineage(version)
+    _said_before(found.approvals)
+    write("")
+
+
+def _compared(cx: Session, found: Review) -> None:
+    """What differs from what holds the stage; where there is nothing to compare with, what is said of the version."""
+    version, stage = found.version, found.evaluation.stage
     if found.diff is None:
         write(f"{version.ref} holds {stage}" if stage in version.stages else f"{stage} is empty")
         for kind in ("params", "metrics", "tags"):
@@ -40,20 +51,26 @@ def draw(cx: Session, found: Review) -> None:
         write(f"nothing differs from {found.diff.before.ref}, which holds {stage}")
     else:
         differences.draw(found.diff, no_color=cx.no_color)
-    if lines := list(_lines(version.lineage))[: _LINEAGE + 1]:
+
+
+def _lineage(version: VersionRecord) -> None:
+    lines = list(_lines(version.lineage))
+    if lines:
         write("\nlineage")
-        for name, value in lines[:_LINEAGE]:
-            write(f"  {safe(name)}: {safe(short(value))}")
-        if len(lines) > _LINEAGE:
-            write(f"  and more: registry show {version.ref}")
-    if found.approvals:
+    for name, value in lines[:_LINEAGE]:
+        write(f"  {safe(name)}: {safe(short(value))}")
+    if len(lines) > _LINEAGE:
+        write(f"  and more: registry show {version.ref}")
+
+
+def _said_before(approvals: Sequence[Approval]) -> None:
+    if approvals:
         write("\nsaid before")
-        for each in found.approvals:
-            said = "approved" if each.approved else "rejected"
-            why = f" ({each.why})" if each.why else ""
-            reason = f" “{short(each.reason)}”" if each.reason else ""
-            write(safe(f"  {each.by} {said} it for {each.stage}, {each.state.replace('-', ' ')}{why}{reason}"))
-    write("")
+    for each in approvals:
+        said = "approved" if each.approved else "rejected"
+        why = f" ({each.why})" if each.why else ""
+        reason = f" “{short(each.reason)}”" if each.reason else ""
+        write(safe(f"  {each.by} {said} it for {each.stage}, {each.state.replace('-', ' ')}{why}{reason}"))
 
 
 def _gate(cx: Session, found: Review) -> None:
