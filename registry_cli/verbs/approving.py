@@ -54,6 +54,8 @@ class Approving(RegistryBase):
         reference = Reference.of(ref)
 
         def deed(pen: Pen | None) -> Changed:
+            from . import people
+
             with self._writing(reference.model) as writer:
                 if request_id and (done := writer.done_before(request_id, action)):
                     return Changed(reference.model, action, (done.event.version or 0,), done.revision, False)
@@ -67,7 +69,11 @@ class Approving(RegistryBase):
                     raise Conflict(f"{version.ref} was changed while it was looked at", "look again, then decide")
                 event = self._event(action, number, request_id, stage=stage, reason=reason)
                 event = replace(event, detail={"stage": stage, **about, **event.detail})
-                so_already = not sign and _is_said(said.get("approvals"), event)
+                so_already = not sign and any(
+                    (each.by, each.event.action, each.event.detail.get("reason", "")) == (self._author, action, reason)
+                    for each in people.ballots(model, version, record, said)
+                    if each.stage == stage and not each.lapsed
+                )
                 if dry_run or so_already or (pen and pen.drafts(event, model)):
                     return Changed(reference.model, action, (number,), writer.table.revision, not so_already)
                 event = pen.signed(event, model) if pen else event
@@ -114,15 +120,3 @@ class Approving(RegistryBase):
         redo = Redo(writer.paths.relative(writer.paths.annotation(number)), {"format": FORMAT, **said, kind: entries})
         table = writer.move(writer.table, event, redo)
         return Changed(writer.paths.name, event.action, (number,), table.revision)
-
-
-def _is_said(recorded: object, event: Event) -> bool:
-    """Whether this account said just this already, and nothing has changed since."""
-    names = ("by", "action", "version", "stage", "digest", "record", "basis", "reason")
-    wanted = event.document()
-    entries = recorded if isinstance(recorded, list) else []
-    return any(isinstance(entry, Mapping) and _same(entry, wanted, names) for entry in entries)
-
-
-def _same(entry: Mapping[str, Any], wanted: Mapping[str, Any], names: tuple[str, ...]) -> bool:
-    return all(entry.get(name) == wanted.get(name) for name in names)

@@ -58,13 +58,14 @@ def told_of(layout: Layout, model: ModelReader, version: VersionRecord, said: Ma
     events, about = signatures.listed(said), signatures.subject(version, record)
     trust = signatures.trust_of(layout)
     return People(
-        _ballots(model, version, record, said),
+        ballots(model, version, record, said),
         belongs,
         lambda principal: signatures.unsigned(events, about, trust, principal),
     )
 
 
-def _ballots(model: ModelReader, version: VersionRecord, record: str, said: Mapping[str, Any]) -> tuple[Ballot, ...]:
+def ballots(model: ModelReader, version: VersionRecord, record: str, said: Mapping[str, Any]) -> tuple[Ballot, ...]:
+    """What people said of a version; ``record`` is the sha256 of its document, ``said`` its annotation."""
     entries = chronicle.newest_first(model.paths, Wanted(actions=approvals.ACTIONS))
     told = (entry.event for entry in entries if entry.event.version == version.number)
     return approvals.ballots(version, record, told, said.get("approvals"))
@@ -75,7 +76,7 @@ def listed(
 ) -> tuple[Approval, ...]:
     """What was said of a version for any stage, and whether it counts by the policies that can be read."""
     version, said = model.version(number, state), model.said(number, state)
-    found = _ballots(model, version, model.seal(number), said)
+    found = ballots(model, version, model.seal(number), said)
     if not found:
         return ()
     try:
@@ -142,7 +143,7 @@ def _is_rejected(model: ModelReader, state: State, number: int, stage: str) -> b
         return False
     try:
         version, said = model.version(number, state), model.said(number, state)
-        found = _ballots(model, version, model.seal(number), said)
+        found = ballots(model, version, model.seal(number), said)
     except (Damaged, NotFound):
         return False  # what is damaged is not gone back to either, and that is told
     return bool(approvals.in_force(found, stage, rejects=True))

@@ -246,3 +246,18 @@ def test_a_policy_that_can_not_be_read_hides_no_approval(bob: Registry) -> None:
     write(bob, "{production: {aprovals: 1}}")
     assert states(bob) == [("bob", True, "in-force", "")]
     write(bob, "{production: {approvals: 1}}")
+
+
+def test_an_approval_whose_history_is_lost_counts_no_more_and_can_be_given_again(bob: Registry) -> None:
+    write(bob, "{production: {approvals: 1}}")
+    bob.approve("churn@2", "production", reason="reviewed")
+    for number in range(9):  # until the claims that tell it are pruned
+        bob.tag("churn@3", {"n": str(number)})
+    (bob.root / "models/churn/history.jsonl").unlink()
+    bob.repair()
+    assert states(bob) == [("bob", True, "lapsed", "not in the history")]
+    with pytest.raises(Refused):
+        bob.promote("churn@2", "production")
+    assert bob.approve("churn@2", "production", reason="reviewed").changed is True
+    assert states(bob) == [("bob", True, "in-force", "")]
+    bob.promote("churn@2", "production")
