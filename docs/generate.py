@@ -24,6 +24,7 @@ from registry_cli.cli import app, grammar
 from registry_cli.lifecycle import stages
 from registry_cli.progress import SILENT, Progress
 from registry_cli.records import Checkpoint, Glance, Overview, Told
+from registry_cli.verbs.approving import Approving
 from registry_cli.verbs.archiving import Archiving
 from registry_cli.verbs.describing import Describing
 from registry_cli.verbs.finding import Known
@@ -32,6 +33,7 @@ from registry_cli.verbs.listing import Listing
 from registry_cli.verbs.looking_back import LookingBack
 from registry_cli.verbs.moving import Moving
 from registry_cli.verbs.opened import OpenRegistry
+from registry_cli.verbs.people import Review
 from registry_cli.verbs.reading import RegistryReader
 from registry_cli.verbs.registering import Registering
 from registry_cli.verbs.retaining import Retaining
@@ -55,12 +57,13 @@ PIPES = {
     "`alias<TAB>reference` line each.",
     "promote": "the reference that the stage points to now.",
     "demote": "the model.",
+    "approve": "the reference.",
     "restore": "the references that were restored, one a line; nothing when there was nothing to do.",
     "completion": "the script.",
 }
 
 #: Results that are no dataclasses, since there may be very many of them.
-NAMED_TUPLES: tuple[type, ...] = (Checkpoint, Glance, Known, Overview, Told)
+NAMED_TUPLES: tuple[type, ...] = (Checkpoint, Glance, Known, Overview, Review, Told)
 
 ROOMS_OF_THE_API: tuple[tuple[str, type], ...] = (
     ("Finding", Listing),
@@ -71,6 +74,7 @@ ROOMS_OF_THE_API: tuple[tuple[str, type], ...] = (
     ("Archiving and deleting", Archiving),
     ("Archiving and deleting by rules", Retaining),
     ("Describing", Describing),
+    ("Approving and signing", Approving),
     ("Keeping it sound", Keeping),
 )
 
@@ -271,7 +275,8 @@ def _api_intro() -> list[str]:
         "bytes, digests lower-case hex. `expect` is a version number, or None for a pointer that points to nothing; left out,",
         "nothing is expected. `where` and `sort` are as [the query language](query.md) has them; `as_of` is a `datetime`, or a",
         "text as `--as-of` takes it. `on_damage` is called with the `RegistryError` of each document that can't be read, and the",
-        "answer goes on without it; left out, the error is raised.",
+        "answer goes on without it; left out, the error is raised. A `Key` is the path of an SSH key, or of a public one whose",
+        "other half an agent holds: the event is signed by it.",
         "",
         "Every method can raise `InvalidInput` for a malformed name or reference, `NotFound` for a model, version or file that",
         "isn't there, `Damaged` for a document that can't be believed, and `Refused` for one in a newer format. Every method",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .lifecycle.retention_rules import Rules
     from .lifecycle.stages import Holder
     from .names import Reference
-    from .outcomes import Changed, Finding, Freed, Moved, Problem, Registered, Verification
+    from .outcomes import Approval, Changed, Finding, Freed, Moved, Problem, Registered, Signature, Verification
     from .progress import Progress
     from .records import (
         Artifact,
@@ -62,7 +62,7 @@ _HOME_OF = {
         "records",
     ),
     **dict.fromkeys(
-        ("Changed", "Finding", "Freed", "Moved", "Problem", "Registered", "Verification"),
+        ("Approval", "Changed", "Finding", "Freed", "Moved", "Problem", "Registered", "Signature", "Verification"),
         "outcomes",
     ),
     "Holder": "lifecycle.stages",
@@ -70,6 +70,7 @@ _HOME_OF = {
 }  # fmt: skip
 
 __all__ = [
+    "Approval",
     "Artifact",
     "Changed",
     "Checkpoint",
@@ -100,6 +101,7 @@ __all__ = [
     "RegistryError",
     "RegistryRecord",
     "Rules",
+    "Signature",
     "Told",
     "Verdict",
     "Verification",

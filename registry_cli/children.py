@@ -38,7 +38,7 @@ class _Drain(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError), self._stream:
             while data := os.read(self._stream.fileno(), 65_536):
                 room = self._most - len(self.kept)
                 self.kept += data[:room]
@@ -78,9 +78,8 @@ def run(
 
 
 def _feed(stream: IO[bytes], data: bytes) -> None:
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError), stream:
         stream.write(data)
-        stream.close()
 
 
 def _stop(child: subprocess.Popen[bytes]) -> None:

@@ -62,6 +62,41 @@ class Registered:
 
 
 @dataclass(frozen=True)
+class Signature:
+    """A signature, and whether it holds. ``key`` is the fingerprint of the key that made it.
+
+    ``principal`` is who that key belongs to, as ``allowed_signers`` says; empty when the signature does not count, and
+    then ``problem`` says why, and ``code`` is its stable name. ``by`` and ``at`` are what the event says.
+    """
+
+    by: str
+    at: str
+    key: str
+    principal: str = ""
+    code: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Approval:
+    """What somebody said of a version for a stage: the newest of each person and stage.
+
+    ``state`` is ``in-force``; ``lapsed`` when the version is not any more what was looked at; or ``excluded`` when the
+    policy does not let this person approve. ``why`` says more of the last two. ``signature`` is None for an unsigned one.
+    """
+
+    ref: str
+    stage: str
+    by: str
+    at: str
+    approved: bool
+    reason: str
+    state: str
+    why: str = ""
+    signature: Signature | None = None
+
+
+@dataclass(frozen=True)
 class Problem:
     """Something that ``verify`` found. ``code`` is stable; ``severity`` is ``error`` or ``warning``.
 
@@ -96,13 +131,19 @@ class Freed:
 
 @dataclass(frozen=True)
 class Verification:
-    """The outcome of ``verify``: how much was checked, and every problem found."""
+    """The outcome of ``verify``: how much was checked, and every problem found.
+
+    ``signatures`` counts those that were checked, ``unsigned`` the versions that have none that holds; both are None
+    when signatures were not looked at.
+    """
 
     models: int
     versions: int
     files: int
     size: int
     problems: tuple[Problem, ...]
+    signatures: int | None = None
+    unsigned: int | None = None
 
     @property
     def ok(self) -> bool:

@@ -12,6 +12,7 @@ from . import names
 from .errors import InvalidInput
 from .store import codec, creation
 from .store.layout import Layout
+from .verbs.approving import Approving
 from .verbs.clock import stamp, utc_now
 from .verbs.describing import Describing
 from .verbs.keeping import Keeping
@@ -20,7 +21,7 @@ from .verbs.registering import Registering
 from .verbs.retaining import Retaining
 
 
-class Registry(Registering, Retaining, Describing, Keeping):
+class Registry(Registering, Retaining, Describing, Approving, Keeping):
     """A registry, for reading and writing.
 
     ``author`` and ``now`` say who and when: by default the real user, and the clock in UTC. ``lock_timeout`` is in

@@ -194,3 +194,11 @@ def flatten(tree: Mapping[str, object], prefix: str = "", depth: int = 0) -> dic
             raise InvalidInput(f"'{min(twice)}' stands there twice, once with a dot and once nested")
         flat.update(inside)
     return flat
+
+
+def canonical(value: object) -> bytes:
+    """A value of a document in the one spelling that is hashed and signed: ``jq -caS`` writes the same.
+
+    JSON in ASCII, keys sorted, no space between tokens. Raises TypeError or ValueError for what JSON can't hold.
+    """
+    return json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()

@@ -48,6 +48,9 @@ _FLAGS = frozenset(
         "-y",
         "--verify",
         "--quick",
+        "--reject",
+        "--review",
+        "--signatures",
         "--no-verify",
         "--archive-previous",
         "--if-changed",
@@ -57,6 +60,9 @@ _FLAGS = frozenset(
         "--version",
         "-V",
     ]
+)
+_FILE_OPTIONS = frozenset(
+    ["-C", "--registry", "-o", "--output", "--params-file", "--metrics-file", "--sign", "--key", "--allowed-signers"]
 )
 #: What is a flag for these verbs, and takes a value for others.
 _FLAGS_OF = {"alias": ("--remove", "-r"), "history": ("--checkpoint",)}
@@ -84,7 +90,7 @@ def _answers(line: str, environment: Mapping[str, str]) -> list[str]:
     words = words[1:]
     verb = next((word for word in _arguments(words) if word in grammar.VERBS), None)
     previous = words[-1] if words else ""
-    if previous in ("-C", "--registry", "-o", "--output", "--params-file", "--metrics-file"):
+    if previous in _FILE_OPTIONS:
         return [FILES]
     if previous == "--checkpoint" and verb == "verify":
         return [FILES]

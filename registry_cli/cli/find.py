@@ -10,11 +10,13 @@ import typer
 from ..errors import NotFound
 from ..lifecycle.stages import check_stage
 from ..names import Reference
+from ..outcomes import Signature
 from ..records import FileEntry, Glance, ModelRecord, Overview, VersionRecord
 from . import shapes
 from .command import command
 from .options import AsOf, Ref, Where
 from .session import Listed, Output, Session, Table
+from .shapes import people
 from .text import age, moment, number, safe, size
 
 if TYPE_CHECKING:
@@ -212,7 +214,8 @@ def show(cx: Session, ref: Ref, as_of: AsOf = None) -> None:
         _show_model(cx, registry.model(reference.model, as_of=as_of))
     else:
         artifact = registry.artifact(reference, as_of=as_of)
-        _show_version(cx, artifact.version, artifact.files, str(artifact.folder))
+        signed = registry.signatures(artifact.version.ref) if as_of is None else ()
+        _show_version(cx, artifact.version, artifact.files, str(artifact.folder), signed)
 
 
 def _show_model(cx: Session, model: ModelRecord) -> None:
@@ -233,7 +236,9 @@ def _show_model(cx: Session, model: ModelRecord) -> None:
     cx.show(Output(shapes.document("model", shapes.model(model)), [model.name], ("key", "value"), pairs, text=text))
 
 
-def _show_version(cx: Session, version: VersionRecord, files: Sequence[FileEntry], path: str) -> None:
+def _show_version(
+    cx: Session, version: VersionRecord, files: Sequence[FileEntry], path: str, signed: Sequence[Signature]
+) -> None:
     pairs: list[tuple[str, Any]] = [
         ("ref", version.ref),
         ("stages", ", ".join(version.stages)),
@@ -246,6 +251,7 @@ def _show_version(cx: Session, version: VersionRecord, files: Sequence[FileEntry
         ("size", version.size),
         ("files", version.files),
         ("path", path),
+        *(("signed", each.principal or f"by {each.by}, which does not count: {each.problem}") for each in signed),
         *((f"params.{name}", value) for name, value in version.params.items()),
         *((f"metrics.{name}", value) for name, value in version.metrics.items()),
         *((f"tags.{name}", text) for name, text in version.tags.items()),
@@ -253,6 +259,7 @@ def _show_version(cx: Session, version: VersionRecord, files: Sequence[FileEntry
     ]
     listed = [(f"file.{entry.path}", entry.sha256) for entry in files]
     data = {**shapes.version(version), "path": path, "manifest": [shapes.file(entry) for entry in files]}
+    data["signatures"] = [people.signature(each) for each in signed]
     text = _aligned(_for_eyes(pairs, version.created, version.size)) + "\n" + _file_lines(files)
     cx.show(Output(shapes.document("version", data), [version.ref], ("key", "value"), [*pairs, *listed], text=text))
 

@@ -150,7 +150,9 @@ def _details(entry: JournalEntry, said: Callable[[object], str]) -> str:
     detail = entry.event.detail
     parts = []
     pointer = detail.get("stage") or detail.get("alias")
-    if pointer:
+    if pointer and "after" not in detail:
+        parts.append(str(pointer))
+    elif pointer:
         before, after = detail.get("before"), detail.get("after")
         parts.append(f"{pointer}: {before or 'nothing'} → {after or 'nothing'}")
     if detail.get("archived"):
@@ -165,6 +167,8 @@ def _details(entry: JournalEntry, said: Callable[[object], str]) -> str:
         parts.append(f"FORCED past {', '.join(map(str, failed))}" if isinstance(failed, list) else "FORCED")
     if detail.get("reason"):
         parts.append(f"“{detail['reason']}”")
+    if detail.get("signature") and entry.event.action != "signed":
+        parts.append("signed")
     return "; ".join(parts)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import InvalidInput
 from ..lifecycle.stages import ANY, Expected, parse_expected
 from ..names import Reference
+
+if TYPE_CHECKING:
+    from .session import Session
 
 Ref = Annotated[
     str, typer.Argument(metavar="REF", help="A version: churn@7, churn@production; churn alone is churn@latest.")
@@ -36,6 +39,10 @@ AsOf = Annotated[
 NoVerify = Annotated[bool, typer.Option("--no-verify", help="Compare sizes only, not the sha256 of each file.")]
 Force = Annotated[bool, typer.Option("--force", help="Also what a rollback would go to; needs a --reason.")]
 
+Sign = Annotated[
+    str | None,
+    typer.Option("--sign", metavar="KEY", help="Sign it: the path of an SSH key, or of a public one an agent holds."),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 OlderThan = Annotated[
     str | None,
@@ -66,6 +73,16 @@ def model_of(name: str) -> str:
     if reference.selector is not None:
         raise InvalidInput(f"'{name}' names a version, not a model", f"write {reference.model}")
     return reference.model
+
+
+def touched(cx: Session, key: str | None) -> str | None:
+    """The key that ``--sign`` was given; of one that waits for a finger, that is said."""
+    if key is not None:
+        from ..provenance import signing
+
+        if signing.wants_touch(key):
+            cx.say("touch the security key when it blinks")
+    return key
 
 
 def expected(text: str | None) -> Expected:

@@ -193,12 +193,21 @@ class Session:
 
         return Bar(what, unit, no_color=self.no_color)
 
+    @property
+    def asks(self) -> bool:
+        """Whether there is somebody to ask: both ends are a terminal, and nobody said ``--no-input``."""
+        return not self.no_input and is_terminal(sys.stdin) and is_terminal(sys.stderr)
+
+    def ask(self, question: str) -> str:
+        """What a person answers, on one line; the empty text when there is no more to come."""
+        print(f"{safe(question)} ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip()
+
     def confirm(self, question: str) -> None:
         """Ask for a yes. Without a terminal, or with ``--no-input``, nothing is asked: say ``--yes``."""
-        if self.no_input or not is_terminal(sys.stdin) or not is_terminal(sys.stderr):
+        if not self.asks:
             raise InvalidInput("this can't be undone and needs a yes", "add --yes")
-        print(f"{safe(question)} [y/N] ", end="", file=sys.stderr, flush=True)
-        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        if self.ask(f"{question} [y/N]").lower() not in ("y", "yes"):
             raise InvalidInput("nothing was changed", "answer y, or add --yes")
 
 

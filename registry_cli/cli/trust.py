@@ -23,6 +23,7 @@ from .text import plural, safe, size
         "registry verify churn --quick",
         "registry verify --json | jq .problems",
         "registry verify --checkpoint /elsewhere/checkpoints",
+        "registry verify --signatures",
     ],
     exits=(0, 2, 3, 6, 130),
 )
@@ -41,15 +42,32 @@ def verify(
             "it as NAME:SEQ:HASH, or the HASH alone behind a NAME.",
         ),
     ] = None,
+    signatures: Annotated[
+        bool, typer.Option("--signatures", help="Also that each signature holds, of versions and of changes.")
+    ] = False,
+    allowed_signers: Annotated[
+        str | None,
+        typer.Option(
+            "--allowed-signers", metavar="FILE", help="By this file, and not by the registry's own; with --signatures."
+        ),
+    ] = None,
 ) -> None:
     """In both directions: records without files, files without records; every sha256; pointers; the history's chain.
-    Problems are printed with a stable code; exit 6 when one of them is an error.
+    Problems are printed with a stable code; exit 6 when one of them is an error. --signatures asks `ssh-keygen` whether
+    each signature holds by the `allowed_signers` of the registry; a version without one is told, and is no error.
 
     In a pipe: severity, code, where, message; separated by tabs.
     """
     known = _checkpoints(checkpoint, names or []) if checkpoint is not None else ()
     with cx.progress("verifying") as progress:
-        found = cx.registry().verify(names or None, quick=quick, progress=progress, checkpoints=known)
+        found = cx.registry().verify(
+            names or None,
+            quick=quick,
+            progress=progress,
+            checkpoints=known,
+            signatures=signatures or allowed_signers is not None,
+            allowed_signers=allowed_signers,
+        )
     rows = [(each.severity, each.code, each.where, each.message) for each in found.problems]
     looked = f"{plural(found.models, 'model')}, {plural(found.versions, 'version')}, {plural(found.files, 'file')}, {size(found.size)}"
     if found.problems:
@@ -58,6 +76,10 @@ def verify(
             cx.say("some of it registry repair can mend")
     else:
         cx.say(f"nothing wrong in {looked}")
+    if found.signatures is not None:
+        cx.say(
+            f"{plural(found.signatures, 'signature')} looked at; {plural(found.unsigned or 0, 'version')} without one"
+        )
     data = shapes.document("verification", shapes.verification(found))
     columns = ("severity", "code", "where", "message")
     cx.show(Output(data, [each.where for each in found.problems], columns, rows, text=None if rows else ""))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Refused
+from . import policy_people
+from .approvals import NOBODY, People
 from .policy import FAILED, PASSED, Facts, Found, Policies, Rule, StagePolicy
 from .quantities import shown
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Judgement:
-    """One rule and what it found. ``outcome`` is passed, failed, or waiting: it will pass in time.
+    """One rule and what it found. ``outcome`` is passed, failed, or waiting: for time, or for people's approvals.
 
     ``file`` and ``line`` say where the rule stands, ``line`` being None when that is not known.
     """
@@ -75,7 +77,7 @@ def lines_of(policies: Policies) -> tuple[PolicyLine, ...]:
     return tuple(found)
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913  a gate looks at as much as a policy can speak of
     policy: StagePolicy,
     stage: str,
     version: VersionRecord,
@@ -85,11 +87,17 @@ def evaluate(
     holdings: Sequence[Holding],
     model: Mapping[str, Any],
     now: datetime,
+    people: People = NOBODY,
 ) -> Evaluation:
-    """Look at every rule of ``policy``. ``model`` is the document of the model, ``holdings`` is what the version held."""
-    facts = Facts(stage, version, files, current, holdings, model, now)
+    """Look at every rule of ``policy``. ``model`` is the document of the model, ``holdings`` is what the version held.
+
+    A rejection that is in force is a rule of its own, which fails, whatever the policy says.
+    """
+    conditions = tuple(rule.who for rule in policy.rules if rule.who)
+    facts = Facts(stage, version, files, current, holdings, model, now, people, conditions)
+    annotation = f"models/{version.model}/annotations/{version.number}.yaml"
     judgements = []
-    for rule in policy.rules:
+    for rule in (*policy.rules, *policy_people.rejection(facts, annotation)):
         found = _found(rule, facts)
         judgements.append(Judgement(rule.name, rule.wanted, found.words, found.outcome, rule.source.file, rule.line))
     return Evaluation(version.ref, stage, tuple(judgements), forcible=policy.forcible)

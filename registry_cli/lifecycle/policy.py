@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ..records import VersionRecord
+    from .approvals import Ballot, People
     from .stages import Holding
 
 PASSED, FAILED, WAITING = "passed", "failed", "waiting"
@@ -49,7 +50,10 @@ class Source:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Facts:
-    """What rules look at. ``files`` are the paths of the artifact, ``current`` is what holds the stage now."""
+    """What rules look at. ``files`` are the paths of the artifact, ``current`` is what holds the stage now.
+
+    ``conditions`` are those of all rules of the policy: why an approval does not count.
+    """
 
     stage: str
     version: VersionRecord
@@ -58,6 +62,8 @@ class Facts:
     holdings: Sequence[Holding]
     model: Mapping[str, Any]
     now: datetime
+    people: People
+    conditions: Sequence[Callable[[Facts, Ballot], str]] = ()
 
 
 class Found(NamedTuple):
@@ -72,7 +78,7 @@ class Rule:
     """One rule. ``path`` is where it stands, ``wanted`` what it asks for, ``needs`` what must be read for it.
 
     ``stages`` are those that it is about. Of two rules with the same ``scale`` the one of more ``strength`` implies the
-    other.
+    other. ``who`` says why an approval does not count, empty if it does: for all rules that ask for approvals.
     """
 
     path: Path
@@ -84,6 +90,7 @@ class Rule:
     stages: tuple[str, ...] = ()
     scale: tuple[str, ...] = ()
     strength: float = 0
+    who: Callable[[Facts, Ballot], str] | None = None
 
     @property
     def line(self) -> int | None:

@@ -14,17 +14,20 @@ from typing import Any
 
 from .. import values
 from ..errors import InvalidInput
+from . import policy_people
 from . import policy_rules as rules
 from .policy import Path, Policies, Rule, Source, StagePolicy, Switch
 from .quantities import parse_duration, parse_size, shown
 from .query_fields import parse_field
 
 #: The keys of a stage, and those of its ``require`` and of a metric in its ``against_current``.
-STAGE_KEYS = ("from", "require", "against_current", "override", "force")
-REQUIRE_KEYS = ("fields", "tags", "metrics", "files", "forbid", "max_size", "where", "min_age_in_stage")
+STAGE_KEYS = ("from", "require", "against_current", *policy_people.STAGE_KEYS, "override", "force")
+REQUIRE_KEYS = (
+    "fields", "tags", "metrics", "files", "forbid", "max_size", "where", "min_age_in_stage", *policy_people.REQUIRE_KEYS,
+)  # fmt: skip
 AGAINST_KEYS = ("max_drop", "max_rise")
 #: What policies of other versions can say. To pass over it would be to let through what it stops.
-UNSUPPORTED = ("approvals", "approvers", "not_author", "checks", "signed_by")
+UNSUPPORTED = ("checks",)
 
 _PATTERN_LENGTH = 1_000
 _BOUND = re.compile(
@@ -97,6 +100,8 @@ class _Stage:
                 self._require(value, path)
             elif key == "against_current":
                 self._against(value, path)
+            elif key in policy_people.READ:
+                policy_people.READ[key](self, value, path)
             elif key == "force":
                 force = Switch(self._truth(value, path), path, self._source)
         return StagePolicy(tuple(self._rules), force, override, tuple(self._said))
@@ -143,6 +148,10 @@ class _Stage:
         self._said.append(said or path)
         self._rules.append(Rule(path, name, wanted, self._source, look, **more))
 
+    def _saying(self, path: Path) -> None:
+        """What stands at ``path`` asks for nothing, but can take the place of what the registry says there."""
+        self._said.append(path)
+
     def _truth(self, value: Any, path: Path) -> bool:
         if not isinstance(value, bool):
             raise self._fail(path, "is neither true nor false", "write true or false")
@@ -173,7 +182,7 @@ class _Stage:
         self._add(path, "from", wanted, rules.held(self._from), needs="history", stages=self._from)
 
     def _require(self, value: Any, path: Path) -> None:
-        read = {
+        read: dict[str, Callable[[Any, Path], None]] = {
             "fields": self._fields,
             "tags": self._tags,
             "metrics": self._metrics,
@@ -182,6 +191,7 @@ class _Stage:
             "max_size": self._size,
             "where": self._where,
             "min_age_in_stage": self._age,
+            **{key: partial(policy_people.READ[key], self) for key in policy_people.REQUIRE_KEYS},
         }
         for key, said, place in self._entries(value, path, REQUIRE_KEYS):
             read[key](said, place)

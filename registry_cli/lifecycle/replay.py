@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ..errors import Damaged
 from ..numbers import Numbers
 from ..records import Event, JournalEntry, StageTable
+from .stages import ALIAS_ACTIONS, STAGE_ACTIONS
 
 
 class Past(NamedTuple):
@@ -74,8 +75,8 @@ def follow(table: StageTable, event: Event) -> StageTable:
     if event.action == "deleted":
         one = Numbers.of([event.version or 0])
         return table.with_(archived=table.archived - one, deleted=table.deleted | one)
-    for kind, pointers in (("stage", "stages"), ("alias", "aliases")):
-        if isinstance(name := detail.get(kind), str):
+    for actions, kind, pointers in ((STAGE_ACTIONS, "stage", "stages"), (ALIAS_ACTIONS, "alias", "aliases")):
+        if event.action in actions and isinstance(name := detail.get(kind), str):
             return _pointed(table, pointers, name, event)
     return table
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Union
 
-from ..errors import Conflict, InvalidInput, NotFound
+from ..errors import Conflict, InvalidInput, NotFound, Refused
 from ..names import Selector, version_number
 from ..numbers import Numbers
 from ..records import Event, StageTable
@@ -21,6 +21,8 @@ ARCHIVE = "archive"
 DELETE = "delete"
 #: Actions that change what a stage points to.
 STAGE_ACTIONS = frozenset({"promoted", "demoted", "rolled-back"})
+#: Those that change what an alias points to.
+ALIAS_ACTIONS = frozenset({"aliased", "unaliased"})
 
 
 class Unset(enum.Enum):
@@ -130,10 +132,14 @@ def refuse_pointed(table: StageTable, model: str, number: int, deed: str) -> Non
 
 @dataclass(frozen=True)
 class Chain:
-    """What a stage held, oldest first, without what was rolled back. ``held`` says whether the last still holds it."""
+    """What a stage held, oldest first, without what was rolled back. ``held`` says whether the last still holds it.
+
+    ``rejected`` are those of them that somebody rejected for the stage, where that was looked for.
+    """
 
     numbers: tuple[int, ...] = ()
     held: bool = False
+    rejected: frozenset[int] = frozenset()
 
     @property
     def earlier(self) -> tuple[int, ...]:
@@ -199,16 +205,16 @@ def _moved_by(event: Event, held: Iterable[str]) -> Mapping[str, object]:
 
 
 def candidates(table: StageTable, stage: str, line: Chain) -> tuple[int, ...]:
-    """The earlier holders that a rollback of ``stage`` can go to now, the nearest first: not archived, not deleted."""
-    gone = table.archived | table.deleted
-    return tuple(each for each in dict.fromkeys(line.earlier) if each not in gone and each != table.stages.get(stage))
+    """The earlier holders that a rollback of ``stage`` can go to now, the nearest first: not archived, deleted or rejected."""
+    gone, closed = table.archived | table.deleted, {*line.rejected, table.stages.get(stage)}
+    return tuple(each for each in dict.fromkeys(line.earlier) if each not in gone and each not in closed)
 
 
 def rollback_target(table: StageTable, model: str, stage: str, line: Chain, to: int | None = None) -> int:
     """The version that a rollback of ``stage`` goes to: ``to``, or the nearest earlier holder that is not deleted.
 
     Raises :class:`InvalidInput` when ``to`` is no earlier holder, :class:`NotFound` when it was deleted or there is
-    none, :class:`Conflict` when it is archived.
+    none, :class:`Conflict` when it is archived, :class:`Refused` when somebody rejected it.
     """
     current = table.stages.get(stage)
     earlier = [number for number in dict.fromkeys(line.earlier) if number != current]
@@ -231,6 +237,11 @@ def rollback_target(table: StageTable, model: str, stage: str, line: Chain, to: 
             f"{model}@{target}, which held {stage} before, is archived",
             f"registry restore {model}@{target} first, or {further}",
         )
+    if target in line.rejected:
+        raise Refused(
+            f"{model}@{target}, which held {stage} before, was rejected for it: registry approvals {model}@{target}",
+            advice(table, model, stage, line, target),
+        )
     return target
 
 
@@ -248,7 +259,7 @@ def advice(table: StageTable, model: str, stage: str, line: Chain, number: int) 
 @dataclass(frozen=True)
 class Holder:
     """A version that held, or holds, a stage. ``state`` is ``current``, ``next`` (where a rollback goes), ``earlier``,
-    ``archived`` or ``deleted``.
+    ``archived``, ``rejected`` or ``deleted``.
     """
 
     model: str
@@ -265,11 +276,16 @@ def holders(table: StageTable, model: str, stage: str, line: Chain) -> tuple[Hol
     current = table.stages.get(stage)
     try:
         following = rollback_target(table, model, stage, line)
-    except (Conflict, NotFound):
+    except (Conflict, NotFound, Refused):
         following = None
     found = [] if current is None else [Holder(model, current, "current")]
     for number in dict.fromkeys(line.earlier):
-        states = {"deleted": number in table.deleted, "archived": number in table.archived, "next": number == following}
+        states = {
+            "deleted": number in table.deleted,
+            "archived": number in table.archived,
+            "rejected": number in line.rejected,
+            "next": number == following,
+        }
         if number != current:
             found.append(Holder(model, number, next((state for state, so in states.items() if so), "earlier")))
     return tuple(found)

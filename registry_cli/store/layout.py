@@ -24,7 +24,7 @@ TRASH = ".trash-"
 CLAIM = ".stages-"
 
 #: Actions that write ``annotations/N.yaml``.
-DESCRIBING = frozenset({"tagged", "annotated", "measured"})
+DESCRIBING = frozenset({"tagged", "annotated", "measured", "approved", "rejected", "signed"})
 
 #: How many claims are kept behind the current revision.
 CLAIMS_KEPT = 8
@@ -152,6 +152,16 @@ class Layout:
     @property
     def config(self) -> Path:
         return self.root / REGISTRY
+
+    @property
+    def allowed_signers(self) -> Path:
+        """Whose signatures count, as ``ssh-keygen`` reads it."""
+        return self.root / "allowed_signers"
+
+    @property
+    def revoked_signers(self) -> Path:
+        """The keys that count no more, whatever they signed: public keys, or a KRL of ``ssh-keygen``."""
+        return self.root / "revoked_signers"
 
     @property
     def models(self) -> Path:

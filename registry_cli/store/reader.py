@@ -6,6 +6,7 @@ entries only then), and follows a claim that its writer could not finish (see ``
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -124,6 +125,11 @@ class ModelReader:
             raise Damaged(f"{self.name}@{number} is a file, where a folder should be") from None
         return codec.parse_version(document, self.name, number, what)
 
+    def seal(self, number: int) -> str:
+        """The sha256 of ``version.yaml``: what stands for all that was registered of a version."""
+        path = self.paths.version_document(number)
+        return hashlib.sha256(files.read(path, files.DOCUMENT_LIMIT, f"{self.name}@{number}")).hexdigest()
+
     def version(self, number: int, state: State, *, annotated: bool = True) -> VersionRecord:
         """Version ``number`` with everything that is known of it now. When it is not ``annotated``, nothing is looked for."""
         table = state.table
@@ -144,6 +150,13 @@ class ModelReader:
             return codec.load(path, f"{self.name}: annotations/{number}.yaml")
         except FileNotFoundError:
             return {}
+
+    def mentions(self, number: int, word: bytes) -> bool:
+        """Whether ``annotations/N.yaml`` has these bytes: cheaper than to read it as a document."""
+        try:
+            return word in files.read(self.paths.annotation(number), files.DOCUMENT_LIMIT, f"annotations/{number}.yaml")
+        except FileNotFoundError:
+            return False
 
     def manifest(self, record: VersionRecord) -> tuple[FileEntry, ...]:
         """The files of a version. :class:`Damaged` when the list is not the one that was sealed."""

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InvalidInput, RegistryError, explain
 from ..numbers import Numbers
 from ..records import Checkpoint, StageTable
-from . import codec, layout
+from . import codec, layout, verify_said
 from .layout import ModelLayout
 
 if TYPE_CHECKING:
     from .verify import Findings
 
 GENESIS = "0" * 64
+#: Actions after which a stage or an alias points elsewhere; others may speak of a stage, too.
+_POINTING = frozenset({"promoted", "demoted", "rolled-back", "aliased", "unaliased"})
 _HASHED = re.compile(rb'(\{.*),"hash":"([0-9a-f]{64})"\}\Z', re.DOTALL)
 
 
@@ -35,6 +37,7 @@ class Story:
     registered: dict[int, str] = field(default_factory=dict)
     ids: dict[str, int] = field(default_factory=dict)
     sealed: dict[str, str] = field(default_factory=dict)
+    voices: dict[str, dict[str, Any]] = field(default_factory=dict)
     newest: dict[str, Any] = field(default_factory=dict)
     rebuilt: bool = False
     revision: int = 0
@@ -44,8 +47,7 @@ class Story:
         action, version = line.get("action"), line.get("version")
         after = line.get("after")
         pointers, name = (self.aliases, "alias") if action in ("aliased", "unaliased") else (self.stages, "stage")
-        if isinstance(version, int) and (document := self._document(action, version)):
-            self.sealed[document] = str(line.get("sealed", ""))
+        self._keep(action, version, line)
         if action == "registered":
             self.registered[int(version or 0)] = str(line.get("id"))
         elif action == "repaired":
@@ -57,7 +59,7 @@ class Story:
             self.archived = self.archived | Numbers.parse(str(line.get("versions", "")))
         elif action == "restored":
             self.archived = self.archived - Numbers.parse(str(line.get("versions", "")))
-        elif isinstance(line.get(name), str):
+        elif action in _POINTING and isinstance(line.get(name), str):
             pointers.pop(line[name], None)
             if after is not None:
                 pointers[line[name]] = after
@@ -65,6 +67,13 @@ class Story:
         if line["revision"] > self.revision:
             self.newest = line
         self.revision, self.highest = line["revision"], line["highest"]
+
+    def _keep(self, action: object, version: object, line: dict[str, Any]) -> None:
+        """What documents are compared with: their sha256, and what people are said to have said."""
+        if isinstance(version, int) and (document := self._document(action, version)):
+            self.sealed[document] = str(line.get("sealed", ""))
+        if action in verify_said.VOICES:
+            self.voices[str(line.get("id"))] = verify_said.event_of(line)
 
     def _document(self, action: object, version: int) -> str:
         """The document whose sha256 a line of this action carries."""
@@ -110,6 +119,11 @@ def check_journal(paths: ModelLayout, table: StageTable, listed: list[int], foun
         return 0
     _compare(paths, table, listed, story, found)
     _check_documents(paths, table, listed, story, found)
+    if not story.rebuilt:
+        pending = (
+            {table.changed.id: table.changed.document()} if table.changed else {}
+        )  # the next writer tells the journal
+        verify_said.check_approvals(paths, listed, {**pending, **story.voices}, found)
     return story.revision
 
 
@@ -260,9 +274,7 @@ def _compare_table(name: str, table: StageTable, story: Story, found: Findings) 
 
 def is_told(table: StageTable, story: Story) -> bool:
     """Whether the newest event of the table is, in full, the one that the journal has for its revision."""
-    place = ("seq", "prev", "highest", "revision", "sealed", "hash")
-    line = {key: value for key, value in story.newest.items() if key not in place}
-    return table.changed is not None and table.changed.document() == line
+    return table.changed is not None and table.changed.document() == verify_said.event_of(story.newest)
 
 
 def _sealed_id(paths: ModelLayout, number: int) -> str | None:

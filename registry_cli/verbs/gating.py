@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 from ..errors import NotFound
 from ..lifecycle import gate, policy, policy_parser
 from ..lifecycle import stages as rules
+from ..lifecycle.approvals import NOBODY
 from ..lifecycle.gate import Evaluation
 from ..lifecycle.policy import Policies, Source, StagePolicy
+from ..lifecycle.policy_people import PEOPLE
 from ..store import chronicle, codec, files
 from ..store.layout import Layout
 from ..store.reader import ModelReader, State
@@ -50,11 +52,17 @@ def evaluation(
     """The policy of ``stage`` evaluated on a version. Only what its rules need is read, the clock too."""
     read = policies(layout, model)
     rules.check_stage(stage, read.stages)  # one that was renamed meanwhile has no policy, and is no open door
-    wanted = read.policies.get(stage, StagePolicy())
-    if not wanted.rules:
+    wanted, said = read.policies.get(stage, StagePolicy()), model.said(number, state)
+    if not (wanted.rules or said.get("approvals")):
         return Evaluation(f"{model.name}@{number}", stage, ())
     needs = {rule.needs for rule in wanted.rules}
     version = model.version(number, state)
+    if PEOPLE in needs or said.get("approvals"):
+        from . import people
+
+        told = people.told_of(layout, model, version, said)
+    else:
+        told = NOBODY
     current = state.table.stages.get(stage)
     return gate.evaluate(
         wanted,
@@ -65,6 +73,7 @@ def evaluation(
         holdings=chronicle.holdings(model.paths, number) if "history" in needs else (),
         model=read.model,
         now=now(),
+        people=told,
     )
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
 
+from ..errors import NotFound
 from ..outcomes import Finding, Freed, Verification
 from ..progress import SILENT, Progress
 from ..records import Checkpoint
@@ -26,11 +30,16 @@ class Keeping(RegistryBase):
         quick: bool = False,
         progress: Progress = SILENT,
         checkpoints: Iterable[Checkpoint] = (),
+        signatures: bool = False,
+        allowed_signers: str | os.PathLike[str] | None = None,
     ) -> Verification:
         """Check models (all by default) in both directions; ``quick`` leaves out the digests.
 
         With ``checkpoints`` (see :meth:`checkpoints`) also that each history still holds exactly these lines, and so
         all before them: ``journal-rewritten`` is found where not. Of models that are named each must have one.
+
+        With ``signatures`` also that each signature holds by ``allowed_signers``, which is the registry's own if no other
+        is given: ``signature-bad``, ``signature-unknown``, ``signature-other`` and ``signature-misplaced`` are found.
 
         Never raises for what it finds: every problem is in the result. ``progress`` is told how many more bytes were
         read. Raises :class:`NotFound` for a model that isn't there, :class:`InvalidInput` for one without a checkpoint.
@@ -44,7 +53,28 @@ class Keeping(RegistryBase):
             from ..lifecycle.checkpoints import about
 
             known = about(known, chosen)
-        return verify.verify(self._layout, chosen, quick=quick, progress=progress, workers=WORKERS, checkpoints=known)
+        found = verify.verify(self._layout, chosen, quick=quick, progress=progress, workers=WORKERS, checkpoints=known)
+        if not signatures:
+            return found
+        return self._with_signatures(found, chosen, allowed_signers)
+
+    def _with_signatures(
+        self, found: Verification, models: list[str], allowed_signers: str | os.PathLike[str] | None
+    ) -> Verification:
+        from ..provenance.signatures import check, trust_of
+
+        trust = trust_of(self._layout)
+        if allowed_signers is not None:
+            trust = replace(trust, allowed=Path(allowed_signers))
+            if not trust.allowed.is_file():
+                raise NotFound(f"there is no file '{allowed_signers}'", "it says whose signatures count")
+        checked = [check(self._layout.model(name), trust) for name in models]
+        return replace(
+            found,
+            problems=(*found.problems, *(problem for each in checked for problem in each.problems)),
+            signatures=sum(each.signatures for each in checked),
+            unsigned=sum(each.unsigned for each in checked),
+        )
 
     def repair(self, models: Iterable[str] | None = None, *, dry_run: bool = False) -> list[Freed]:
         """Mend what is derived (links, journal, stage table from its claims) and remove what is left over.

@@ -123,11 +123,11 @@ class LookingBack(Listing):
     def holders(self, name: str, stage: str) -> tuple[Holder, ...]:
         """What holds ``stage``, and what held it before, the nearest first: where a rollback goes, or can go."""
         rules.check_stage(stage, self.stages)
-        from ..store import chronicle
+        from . import people
 
         model = self._model(name)
-        line = chronicle.chains(model.paths, (stage,))[stage]
-        return rules.holders(model.state().table, name, stage, line)
+        state = model.state()
+        return rules.holders(state.table, name, stage, people.line(model, state, stage))
 
     def earlier_holders(self, name: str, stage: str) -> tuple[int, ...]:
         """The versions that a rollback of ``stage`` can go to, the nearest first."""

@@ -8,14 +8,14 @@ from typing import Any
 from .. import names, values
 from ..errors import Conflict, Damaged, InvalidInput, NotFound
 from ..lifecycle import stages as rules
-from ..lifecycle.stages import ANY, Expected, Unset
+from ..lifecycle.stages import ANY, Chain, Expected, Unset
 from ..names import Reference
 from ..outcomes import Moved
 from ..records import StageTable
-from ..store import chronicle
 from ..store.reader import ModelReader, State
 from ..store.writer import Writer
 from .base import RegistryBase
+from .pen import Key, Pen, written
 
 
 class Moving(RegistryBase):
@@ -31,6 +31,7 @@ class Moving(RegistryBase):
         archive_previous: bool = False,
         verify: bool = True,
         force: bool = False,
+        sign: Key | None = None,
         dry_run: bool = False,
         request_id: str | None = None,
     ) -> Moved:
@@ -39,7 +40,7 @@ class Moving(RegistryBase):
         Sizes are always compared, digests unless ``verify`` is False; both before the lock is taken. ``expect`` makes
         it a compare-and-swap: a version number, or None for "nothing", that the stage must be at. What it pointed to
         before stays as it is, or is archived. ``force`` passes over rules of the policy that fail, needs a ``reason``,
-        and is recorded; see :meth:`gate`.
+        and is recorded; see :meth:`gate`. ``sign`` is the path of a key that signs the event.
 
         Raises :class:`NotFound`, :class:`Conflict`, :class:`Damaged`, :class:`Refused` by the policy, and
         :class:`InvalidInput` for a policy that can't be read.
@@ -55,19 +56,25 @@ class Moving(RegistryBase):
         if verify:  # what the policy refuses now is not read byte by byte first; what counts is the look under the lock
             gate.refuse(self.gate(reference, stage), force=force)
         checked = self._checked(reference, verify)
-        with self._writing(reference.model) as writer:
-            if done := self._moved_before(writer, request_id, "promoted", stage):
-                return done
-            number = self._target(writer, reference)
-            if number != checked:
-                raise Conflict(f"{reference} became {reference.model}@{number} meanwhile", "look again, then promote")
-            rules.in_use(writer.table, reference.model, number)
-            forced = self._let_in(writer, number, stage, force)
-            if not isinstance(expect, Unset):
-                rules.check_expected(writer.table.stages, stage, reference.model, expect)
-            table = rules.place(writer.table, reference.model, stage, number, archive_previous=archive_previous)
-            detail = {"archived": str(table.archived - writer.table.archived), "reason": reason, **forced}
-            return self._point(writer, table, "promoted", stage, number, request_id, dry_run, **detail)
+
+        def deed(pen: Pen | None) -> Moved:
+            with self._writing(reference.model) as writer:
+                if done := self._moved_before(writer, request_id, "promoted", stage):
+                    return done
+                number = self._target(writer, reference)
+                if number != checked:
+                    raise Conflict(
+                        f"{reference} became {writer.paths.name}@{number} meanwhile", "look again, then promote"
+                    )
+                rules.in_use(writer.table, reference.model, number)
+                forced = self._let_in(writer, number, stage, force)
+                if not isinstance(expect, Unset):
+                    rules.check_expected(writer.table.stages, stage, reference.model, expect)
+                table = rules.place(writer.table, reference.model, stage, number, archive_previous=archive_previous)
+                detail = {"archived": str(table.archived - writer.table.archived), "reason": reason, **forced}
+                return self._point(writer, table, "promoted", stage, number, request_id, dry_run, pen, **detail)
+
+        return written(deed, sign)
 
     def _let_in(self, writer: Writer, number: int, stage: str, force: bool) -> dict[str, Any]:
         """Raise :class:`Refused` unless the policy lets the version in; what the event says of rules passed over."""
@@ -93,22 +100,27 @@ class Moving(RegistryBase):
         *,
         expect: Expected = ANY,
         reason: str = "",
+        sign: Key | None = None,
         dry_run: bool = False,
         request_id: str | None = None,
     ) -> Moved:
         """Let ``stage`` point to nothing. ``ref`` is the model, or the version that must be there now."""
         rules.check_stage(stage, self.stages)
         reference = Reference.of(ref)
-        with self._writing(reference.model) as writer:
-            if done := self._moved_before(writer, request_id, "demoted", stage):
-                return done
-            if not isinstance(expect, Unset):
-                rules.check_expected(writer.table.stages, stage, reference.model, expect)
-            if reference.selector is not None:
-                number = self._target(writer, reference)
-                rules.check_expected(writer.table.stages, stage, reference.model, number)
-            table = rules.clear(writer.table, stage)
-            return self._point(writer, table, "demoted", stage, None, request_id, dry_run, reason=reason)
+
+        def deed(pen: Pen | None) -> Moved:
+            with self._writing(reference.model) as writer:
+                if done := self._moved_before(writer, request_id, "demoted", stage):
+                    return done
+                if not isinstance(expect, Unset):
+                    rules.check_expected(writer.table.stages, stage, reference.model, expect)
+                if reference.selector is not None:
+                    number = self._target(writer, reference)
+                    rules.check_expected(writer.table.stages, stage, reference.model, number)
+                table = rules.clear(writer.table, stage)
+                return self._point(writer, table, "demoted", stage, None, request_id, dry_run, pen, reason=reason)
+
+        return written(deed, sign)
 
     def rollback(
         self,
@@ -119,6 +131,7 @@ class Moving(RegistryBase):
         expect: Expected = ANY,
         reason: str = "",
         verify: bool = True,
+        sign: Key | None = None,
         dry_run: bool = False,
         request_id: str | None = None,
     ) -> Moved:
@@ -126,22 +139,29 @@ class Moving(RegistryBase):
 
         ``to`` is one of the versions that held it earlier (see :meth:`holders`), if it isn't to be the nearest.
         Raises :class:`NotFound` when nothing held it before or that version was deleted, :class:`Conflict` when it is
-        archived, :class:`Damaged`, and :class:`InvalidInput` when ``to`` didn't hold it.
+        archived, :class:`Refused` when somebody rejected it, :class:`Damaged`, and :class:`InvalidInput` when ``to`` didn't
+        hold it.
         """
         rules.check_stage(stage, self.stages)
         if done := self._done(name, request_id, "rolled-back", stage):
             return done
         checked = self._rollback_checked(name, stage, to, verify)
-        with self._writing(name) as writer:
-            if done := self._moved_before(writer, request_id, "rolled-back", stage):
-                return done
-            if not isinstance(expect, Unset):
-                rules.check_expected(writer.table.stages, stage, name, expect)
-            number = self._rollback_target(name, stage, to)
-            if number != checked:
-                raise Conflict(f"{stage} of {name} was moved by another process just now", "look again, then decide")
-            table = rules.place(writer.table, name, stage, number)
-            return self._point(writer, table, "rolled-back", stage, number, request_id, dry_run, reason=reason)
+
+        def deed(pen: Pen | None) -> Moved:
+            with self._writing(name) as writer:
+                if done := self._moved_before(writer, request_id, "rolled-back", stage):
+                    return done
+                if not isinstance(expect, Unset):
+                    rules.check_expected(writer.table.stages, stage, name, expect)
+                number = self._rollback_target(name, stage, to)
+                if number != checked:
+                    raise Conflict(
+                        f"{stage} of {name} was moved by another process just now", "look again, then decide"
+                    )
+                table = rules.place(writer.table, name, stage, number)
+                return self._point(writer, table, "rolled-back", stage, number, request_id, dry_run, pen, reason=reason)
+
+        return written(deed, sign)
 
     def _rollback_checked(self, name: str, stage: str, to: int | None, verify: bool) -> int:
         """The target of a rollback. What is damaged is not gone back to: the error names what else there is."""
@@ -149,14 +169,20 @@ class Moving(RegistryBase):
         try:
             return self._checked(Reference.parse(f"{name}@{target}"), verify)
         except Damaged as error:
-            model = self._model(name)
-            line = chronicle.chains(model.paths, (stage,))[stage]
-            raise Damaged(error.message, rules.advice(model.state().table, name, stage, line, target)) from error
+            table, line = self._held(name, stage)
+            raise Damaged(error.message, rules.advice(table, name, stage, line, target)) from error
 
     def _rollback_target(self, name: str, stage: str, to: int | None) -> int:
+        table, line = self._held(name, stage)
+        return rules.rollback_target(table, name, stage, line, to)
+
+    def _held(self, name: str, stage: str) -> tuple[StageTable, Chain]:
+        """The stage table, and what ``stage`` held."""
+        from . import people
+
         model = self._model(name)
-        line = chronicle.chains(model.paths, (stage,))[stage]
-        return rules.rollback_target(model.state().table, name, stage, line, to)
+        state = model.state()
+        return state.table, people.line(model, state, stage)
 
     def set_alias(
         self,
@@ -208,9 +234,10 @@ class Moving(RegistryBase):
         after: int | None,
         request_id: str | None,
         dry_run: bool,
+        pen: Pen | None = None,
         **detail: Any,
     ) -> Moved:
-        """Commit a table in which one pointer moved; nothing is written when it was there already."""
+        """Commit a table in which one pointer moved; nothing is written when it was there already, or is only drafted."""
         if reason := detail.get("reason"):
             values.line(reason, "reason")
         kind = "alias" if action in ("aliased", "unaliased") else "stage"
@@ -221,7 +248,9 @@ class Moving(RegistryBase):
         event = self._event(action, after or before, request_id, **{kind: pointer})
         moved = {"before": before, "after": after, **{name: text for name, text in detail.items() if text}}
         event = replace(event, detail={**event.detail, **moved})
-        table = writer.move(table, event)
+        if pen and pen.drafts(event, ModelReader(writer.paths)):
+            return Moved(model, pointer, before, after, writer.table.revision)
+        table = writer.move(table, pen.signed(event, ModelReader(writer.paths)) if pen else event)
         return Moved(model, pointer, before, after, table.revision)
 
     def _done(self, name: str, request_id: str | None, action: str, pointer: str) -> Moved | None:

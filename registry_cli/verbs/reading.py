@@ -20,7 +20,9 @@ from .looking_back import LookingBack
 
 if TYPE_CHECKING:
     from ..lifecycle.gate import Evaluation, PolicyLine
+    from ..outcomes import Approval, Signature
     from .finding import Known
+    from .people import Review
 
 
 class Sink(Protocol):
@@ -136,6 +138,39 @@ class RegistryReader(LookingBack):
         model, state, number = self._resolved(ref)
         rules.in_use(state.table, model.name, number)
         return gating.evaluation(self._layout, model, state, number, stage, self._now)
+
+    def approvals(self, ref: str | Reference) -> tuple[Approval, ...]:
+        """What people said of a version for any stage, the oldest first, and whether it counts."""
+        from . import people
+
+        model, state, number = self._resolved(ref)
+        return people.listed(self._layout, model, state, number, self._now)
+
+    def signatures(self, ref: str | Reference) -> tuple[Signature, ...]:
+        """Who signed a version, and whether it holds: see :meth:`verify`."""
+        found, record = self._version(ref)
+        if not found.mentions(record.number, b"signatures"):
+            return ()
+        from . import people
+
+        model, state, number = self._resolved(record.ref)
+        return people.signed(self._layout, model, state, number)
+
+    def review(self, ref: str | Reference, stage: str) -> Review:
+        """All that somebody looks at who is to say whether a version may enter ``stage``."""
+        from . import comparing, people
+
+        evaluation = self.gate(ref, stage)
+        model, state, number = self._resolved(evaluation.ref)
+        at = state.table.stages.get(stage)
+        current = model.version(at, state) if at not in (None, number) else None
+        return people.Review(
+            model.version(number, state),
+            evaluation,
+            current,
+            comparing.diff(self, current.ref, evaluation.ref) if current else None,
+            people.listed(self._layout, model, state, number, self._now),
+        )
 
     def policy(self, name: str | None = None) -> tuple[PolicyLine, ...]:
         """The policies of all stages, line by line: of the registry, or of a model with what its own document adds.

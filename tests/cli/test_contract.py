@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from registry_cli import Registry
 from registry_cli.cli import grammar
 from tests.commands import Answer, assert_inert, assert_refused, run, shell
 from tests.crash.world import fingerprint
+from tests.keys import make_key
 
 from .conftest import Site
 
@@ -55,6 +57,12 @@ def _gated(site: Site, *words: object) -> list[object]:
     return list(words)
 
 
+def _approved(site: Site, *words: object) -> list[object]:
+    """A command on a registry in which bob approved churn@2."""
+    Registry(site.root, author="bob").approve("churn@2", "staging", reason="reviewed")
+    return list(words)
+
+
 FORMS = (
     Form("init", lambda site: ["init", site.folder / "new"], "registry", lambda site: [site.folder / "new"], columns=1),
     Form("info", lambda _: ["info"], "registry", lambda site: [site.root], columns=2),
@@ -79,6 +87,8 @@ FORMS = (
     Form("alias", lambda _: ["alias", "churn"], "aliases", lambda _: ["churn@2"], columns=2),
     Form("check", lambda site: _gated(site, "check", "churn@1", "staging"), "evaluation", lambda _: ["churn@1"], columns=4),
     Form("config", lambda site: _gated(site, "config", "show"), "config", lambda _: [], columns=5),
+    Form("approve", lambda _: ["approve", "churn@2", "staging", "-y"], "changed", lambda _: ["churn@2"], columns=1),
+    Form("approvals", lambda site: _approved(site, "approvals", "churn@2"), "approvals", lambda _: ["bob"], columns=8),
     Form("promote", lambda _: ["promote", "churn@1", "staging"], "moved", lambda _: ["churn@1"], columns=1),
     Form("demote", lambda _: ["demote", "churn", "staging"], "moved", lambda _: ["churn"], columns=1),
     Form("rollback", lambda _: ["rollback", "churn", "production"], "moved", lambda _: ["churn@2"], columns=1),
@@ -98,6 +108,8 @@ FORMS = (
          lambda _: ["risk/fraud@1", "churn@3"], columns=7),
     Form("history", lambda _: ["history", "--all", "--checkpoint"], "checkpoints",
          lambda site: [str(each) for each in site.reg.checkpoints()], columns=3),
+    Form("sign", lambda site: ["sign", "churn@2", "--key", make_key(site.folder / "keys", "k")], "changed",
+         lambda _: ["churn@2"], columns=1),
     Form("verify", lambda _: ["verify"], "verification", lambda _: [], columns=4),
     Form("repair", _torn, "repaired", lambda _: ["models/churn/stages/production"], columns=2),
     Form("doctor", lambda _: ["doctor"], "doctor", lambda _: [], columns=4),

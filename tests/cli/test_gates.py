@@ -96,13 +96,13 @@ def test_promote_names_the_rules_and_force_is_told_in_the_history(gated: Site) -
 )
 def test_a_policy_that_cannot_be_read(site: Site, verb: list[str]) -> None:
     with (site.root / "models/churn/model.yaml").open("a") as stream:
-        stream.write("policy:\n  production:\n    approvals: 2\n")
+        stream.write("policy:\n  production:\n    aprovals: 2\n")
     words: list[object] = [site.file if word == "FILE" else word for word in verb]
     before = fingerprint(site.root)
     answer = site.run(*words, "production")
     assert_refused(answer, 2)
     assert "models/churn/model.yaml, line " in answer.err
-    assert "policy.production.approvals: 'approvals' is not supported by this version" in answer.err
+    assert "policy.production.aprovals: there is no key 'aprovals' here; did you mean 'approvals'?" in answer.err
     assert fingerprint(site.root) == before
     assert site.run("config", "show").code == 0
     assert site.run("config", "show", "churn").code == 2

@@ -10,6 +10,7 @@ from typing import Any
 from registry_cli import Indeterminate, Registry, Rules
 from registry_cli.outcomes import Changed, Moved, Registered
 
+from ..keys import make_key
 from .shim import Death, Fault, Shim
 from .world import copied, opened, wiped
 
@@ -105,6 +106,17 @@ def _staged(*, alias: bool = True) -> Deed:
     return _register(**options)
 
 
+def _key(work: Path) -> Path:
+    """The same key in every run, so that equal deeds leave equal bytes."""
+    path = work.parent / "keys" / "alice"
+    return path if path.exists() else make_key(path.parent, path.name)
+
+
+def _sign(registry: Registry, work: Path) -> Changed:
+    """A program is started between the two times that the lock is taken."""
+    return registry.sign("churn@2", _key(work), request_id=REQUEST)
+
+
 def _gc(registry: Registry, work: Path) -> Any:
     return registry.gc(age=-1)
 
@@ -194,6 +206,12 @@ SCENARIOS = (
     Scenario("tag", lambda reg, _: reg.tag("churn@2", {"k": "v"}, request_id=REQUEST)),
     Scenario("annotate", lambda reg, _: reg.annotate("churn@3", {"note": "long\ntext"}, request_id=REQUEST)),
     Scenario("log-metric", lambda reg, _: reg.log_metric("churn@2", {"auc": 0.5}, request_id=REQUEST)),
+    Scenario(
+        "approve",
+        lambda reg, _: reg.approve("churn@3", "production", reason="reviewed", request_id=REQUEST),
+        prepare=lambda reg, _: reg.approve("churn@3", "production", reject=True, reason="not yet"),
+    ),
+    Scenario("sign", _sign, prepare=lambda _, work: _key(work)),
     Scenario("archive", lambda reg, _: reg.archive(["churn@6"], request_id=REQUEST)),
     Scenario("restore", lambda reg, _: reg.restore(["churn@4"], request_id=REQUEST)),
     Scenario("delete", lambda reg, _: reg.delete(["churn@4"], reason="old", request_id=REQUEST)),

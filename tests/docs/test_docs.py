@@ -15,7 +15,8 @@ import pytest
 from registry_cli import Registry, errors
 from registry_cli.cli import grammar
 from registry_cli.lifecycle import policy_parser, query, query_checks, query_fields, query_literals, query_parser
-from registry_cli.store import verify, verify_journal, verify_records
+from registry_cli.provenance import signatures, signing
+from registry_cli.store import verify, verify_journal, verify_records, verify_said
 
 from . import console
 
@@ -29,6 +30,7 @@ SESSIONS = (
     "docs/how-to/ci.md",
     "docs/how-to/compare-versions.md",
     "docs/how-to/find-models.md",
+    "docs/how-to/four-eyes.md",
     "docs/how-to/gates.md",
     "docs/how-to/retention.md",
 )
@@ -167,8 +169,9 @@ def test_every_key_of_a_policy_is_told_and_no_other() -> None:
 
 
 def test_every_problem_code_is_told() -> None:
-    sources = "".join(inspect.getsource(module) for module in (verify, verify_records, verify_journal))
-    made = set(re.findall(r'(?:error|warning|report)\(\s*"([a-z-]+)"', sources))
+    modules = (verify, verify_records, verify_journal, verify_said)
+    made = set(re.findall(r'(?:error|warning|report)\(\s*"([a-z-]+)"', "".join(map(inspect.getsource, modules))))
+    made |= {signing.BAD, signing.UNKNOWN, signing.OTHER, signatures.MISPLACED}
     codes = section(read("json.md"), "problem").split("| code |")[1]
     assert set(re.findall(r"^\| `([a-z-]+)`", codes, re.MULTILINE)) == made
 

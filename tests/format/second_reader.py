@@ -111,7 +111,8 @@ class Model:
         found: dict[str, str] = {}
         for line in self.lines():
             homes = {"registered": "versions/{}/version.yaml", "deleted": "tombstones/{}.yaml"}
-            homes |= dict.fromkeys(("tagged", "annotated", "measured"), "annotations/{}.yaml")
+            said = ("tagged", "annotated", "measured", "approved", "rejected", "signed")
+            homes |= dict.fromkeys(said, "annotations/{}.yaml")
             if line["action"] in homes:
                 found[homes[line["action"]].format(line["version"])] = line["sealed"]
         return found

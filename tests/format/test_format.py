@@ -17,6 +17,7 @@ from registry_cli import Refused, Registry
 from registry_cli.store import layout, modes
 
 from ..integrity.conftest import prepare
+from ..keys import make_key
 from . import second_reader
 
 TEXT = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
@@ -44,6 +45,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     reg.tag("churn@6", dict.fromkeys(AWKWARD, "no"), remove=["on"])
     reg.annotate("churn@6", {"lines": "- a\n- b\n"})
     reg.rollback("churn", "production", reason="slow")
+    key = make_key(folder / "keys", "alice")
+    reg.approve("churn@6", "production", reason="no: yes", sign=key)
+    reg.approve("churn@6", "staging", reject=True, reason="'quoted' # no comment")
+    reg.sign("churn@6", key)
     reg.promote("churn@6", "production", archive_previous=True)
     reg.demote("churn", "production", reason="no: yes")
     reg.remove_alias("churn", "champion")

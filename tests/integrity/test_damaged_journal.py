@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Damaged
+from registry_cli.store import layout
 
 from .conftest import Store
 
@@ -179,7 +180,7 @@ def test_every_line_binds_the_document_that_it_wrote(store: Store) -> None:
     sealed = {}
     for line in lines(store):
         entry = json.loads(line)
-        if entry["action"] in ("registered", "deleted", "tagged", "annotated", "measured"):
+        if entry["action"] in ("registered", "deleted", *layout.DESCRIBING):
             sealed[entry["action"], entry["version"]] = entry["sealed"]
         else:
             assert "sealed" not in entry

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from registry_cli import InvalidInput, Refused
 from registry_cli.lifecycle import gate, policy_parser
+from registry_cli.lifecycle.approvals import Ballot, People
 from registry_cli.lifecycle.gate import Evaluation
 from registry_cli.lifecycle.policy import Policies, Source, StagePolicy, merged
 from registry_cli.lifecycle.stages import Holding, holdings
@@ -56,7 +57,20 @@ MISTAKES: list[tuple[Any, str]] = [
     ({"production": {"requires": {}}}, "policy.production.requires: there is no key 'requires' here; did you mean 'require'"),
     ({"production": {"metrics": {}}}, "policy.production.metrics: there is no key 'metrics' here; it belongs under require"),
     ({"production": {"require": {"from": ["staging"]}}}, "it belongs under the stage"),
-    ({"production": {"approvals": 2}}, "'approvals' is not supported by this version"),
+    ({"production": {"checks": []}}, "'checks' is not supported by this version"),
+    ({"production": {"approvals": 0}}, "policy.production.approvals: is no number of people"),
+    ({"production": {"approvals": True}}, "is no number of people"),
+    ({"production": {"approvals": "2"}}, "is no number of people; write a whole number from 1 to 1,000"),
+    ({"production": {"approvals": None}}, "policy.production.approvals: says nothing"),
+    ({"production": {"approvers": "alice"}}, "policy.production.approvers: is no list"),
+    ({"production": {"approvers": []}}, "is no list with something in it"),
+    ({"production": {"approvers": ["alice", "risk team"]}}, "policy.production.approvers.1: 'risk team' is no account"),
+    ({"production": {"approvers": ["@"]}}, "'@' is no account; write alice, or '@risk-team' for a Unix group"),
+    ({"production": {"not_author": "yes"}}, "policy.production.not_author: is neither true nor false"),
+    ({"production": {"require": {"approvals": 2}}}, "it belongs under the stage"),
+    ({"production": {"signed_by": ["alice"]}}, "it belongs under require"),
+    ({"production": {"require": {"signed_by": ["*@example.com"]}}}, "signed_by.0: '*@example.com' is no principal"),
+    ({"production": {"require": {"signed_by": "alice"}}}, "is no list with something in it"),
     ({"production": {"require": {"checks": []}}}, "policy.production.require.checks: 'checks' is not supported"),
     ({"production": {"require": None}}, "policy.production.require: says nothing"),
     ({"production": {"override": True}}, "policy.production.override: is for model.yaml"),
@@ -252,6 +266,91 @@ def test_override_replaces_what_it_says_and_null_takes_it_away() -> None:
         policy(common, {"override": False, "require": None})
 
 
+def ballot(by: str, action: str = "approved", lapsed: str = "", stage: str = "production") -> Ballot:
+    event = Event(
+        f"{by}-{action}", "2026-03-01T00:00:00.000Z", by, "host", action, 7, {"stage": stage, "reason": "seen"}
+    )
+    return Ballot(event, lapsed)
+
+
+def people(*ballots: Ballot, signed: str = "") -> People:
+    """These said something; bob and carol are of the risk team; ``signed`` is who signed."""
+    return People(
+        ballots,
+        lambda account, group: group == "risk-team" and account in ("bob", "carol"),
+        lambda principal: "" if principal == signed else "not signed",
+    )
+
+
+VOICES: list[tuple[Any, list[Ballot], str]] = [
+    ({"approvals": 1}, [], "waiting"),
+    ({"approvals": 1}, [ballot("alice")], "passed"),
+    ({"approvals": 2}, [ballot("alice"), ballot("alice")], "waiting"),
+    ({"approvals": 2}, [ballot("alice"), ballot("bob")], "passed"),
+    ({"approvals": 1}, [ballot("bob", stage="staging")], "waiting"),
+    ({"approvals": 1}, [ballot("bob", lapsed="metrics changed")], "waiting"),
+    ({"not_author": True}, [ballot("alice")], "waiting"),
+    ({"not_author": True}, [ballot("alice"), ballot("bob")], "passed"),
+    ({"not_author": False, "approvals": 1}, [ballot("alice")], "passed"),
+    ({"approvals": 2, "not_author": True}, [ballot("alice"), ballot("bob")], "waiting passed"),
+    ({"approvers": ["bob"]}, [ballot("carol")], "waiting"),
+    ({"approvers": ["dave", "@risk-team"]}, [ballot("carol")], "passed"),
+    ({"approvals": 2, "approvers": ["@risk-team"]}, [ballot("carol"), ballot("alice")], "waiting passed"),
+    ({"approvals": 1}, [ballot("alice"), ballot("bob", "rejected")], "passed failed"),
+    ({"approvals": 1}, [ballot("alice"), ballot("bob", "rejected", "tags changed")], "passed"),
+    ({"require": {"max_size": "5kB"}}, [ballot("zed", "rejected")], "passed failed"),
+    ({}, [ballot("zed", "rejected")], "failed"),
+    ({}, [ballot("zed", "rejected", stage="staging")], ""),
+]
+
+
+@pytest.mark.parametrize(("said", "ballots", "expected"), VOICES)
+def test_whose_approvals_count_and_how_many(said: Any, ballots: list[Ballot], expected: str) -> None:
+    assert outcomes(judged(policy(said), people=people(*ballots))) == expected.split()
+
+
+@pytest.mark.parametrize(
+    "name", ["alice", "uid:1234", "alice@corp.example", r"CORP\alice", "@risk-team", "@domain users", "größe"]
+)
+def test_an_approver_is_whatever_an_account_or_a_group_can_be(name: str) -> None:
+    assert policy({"approvers": [name]}).rules[0].wanted == name
+
+
+def test_what_is_missing_is_told_with_why() -> None:
+    given_ = people(
+        ballot("alice"), ballot("bob"), ballot("carol", lapsed="metrics changed"), ballot("eve", "rejected")
+    )
+    found = judged(policy({"approvals": 2, "not_author": True}), people=given_)
+    assert [rule.found for rule in found.rules] == [
+        "1 of 2: bob; alice is the author; lapsed: carol, metrics changed", "bob", "by eve: seen",
+    ]  # fmt: skip
+    assert (found.rules[-1].name, found.rules[-1].file) == ("rejection", "models/churn/annotations/7.yaml")
+    assert found.failed == ("approvals", "rejection")
+
+
+def test_who_must_have_signed() -> None:
+    found = policy({"require": {"signed_by": ["alice@example.com", "bob"]}})
+    assert outcomes(judged(found)) == ["failed", "failed"]
+    assert outcomes(judged(found, people=people(signed="bob"))) == ["failed", "passed"]
+
+
+def test_of_two_documents_the_larger_number_and_both_lists_count() -> None:
+    found = policy({"approvals": 2, "approvers": ["@risk-team"]}, {"approvals": 1, "approvers": ["alice", "bob"]})
+    assert [(rule.name, rule.wanted) for rule in found.rules] == [
+        ("approvals", "at least 2"), ("approvers", "@risk-team"), ("approvers", "alice or bob"),
+    ]  # fmt: skip
+    every = people(*(ballot(name) for name in ("alice", "bob", "carol")))
+    assert judged(found, people=every).rules[0].found == "1 of 2: bob; alice is no approver; carol is no approver"
+
+
+def test_override_lets_a_model_ask_others_or_nobody() -> None:
+    common = {"approvals": 2, "approvers": ["@risk-team"], "not_author": True}
+    assert policy(common, {"not_author": False}).rules[-1].name == "not_author"
+    own = {"override": True, "approvals": 1, "approvers": [], "not_author": False}
+    assert [(rule.name, rule.wanted) for rule in policy(common, own).rules] == [("approvals", "at least 1")]
+    assert policy(common, {"override": True, "approvals": None, "approvers": None, "not_author": None}).rules == ()
+
+
 def test_force_passes_over_a_policy_that_does_not_forbid_it() -> None:
     said = {"require": {"metrics": {"auc": "> 1", "f1": "> 1"}}}
     free, strict = judged(policy(said)), judged(policy({**said, "force": False}))
@@ -301,6 +400,7 @@ REQUIRE = st.fixed_dictionaries(
         "max_size": st.sampled_from([500, "1kB", "5kB"]),
         "where": st.sampled_from(["metrics.auc > 0.5", "size < 900", "not archived"]),
         "min_age_in_stage": st.sampled_from(["1h", "1d", "2d"]),
+        "signed_by": st.lists(st.sampled_from(["alice", "bob"]), min_size=1, max_size=2),
     },
 )
 AGAINST = st.dictionaries(
@@ -313,6 +413,9 @@ STAGE = st.fixed_dictionaries(
         "require": REQUIRE,
         "against_current": AGAINST,
         "force": st.booleans(),
+        "approvals": st.integers(1, 3),
+        "approvers": st.lists(st.sampled_from(["alice", "bob", "dave", "@risk-team"]), min_size=1, max_size=3),
+        "not_author": st.booleans(),
     },
 )
 HELD = st.builds(
@@ -336,6 +439,19 @@ FACTS = st.fixed_dictionaries(
         "current": st.none() | st.builds(version, st.just(6), metrics=st.dictionaries(NAMES, NUMBERS)),
         "holdings": st.lists(HELD, max_size=3),
         "model": st.dictionaries(st.just("description"), st.sampled_from(["", "x"])),
+        "people": st.builds(
+            lambda ballots, signed: people(*ballots, signed=signed),
+            st.lists(
+                st.builds(
+                    ballot,
+                    st.sampled_from(["alice", "bob", "carol", "dave"]),
+                    st.sampled_from(["approved", "approved", "approved", "rejected"]),
+                    st.sampled_from(["", "", "tags changed"]),
+                ),
+                max_size=5,
+            ),
+            st.sampled_from(["alice", "bob"]),
+        ),
     }
 )
 
@@ -356,7 +472,7 @@ ANYTHING: st.SearchStrategy[Any] = st.recursive(
     max_leaves=5,
 )
 MAPPING = st.dictionaries(st.sampled_from(["auc", "a", "b", "training_data"]), ANYTHING)
-EVERYTHING = {
+EVERYTHING: dict[str, Any] = {
     "from": ["staging"],
     "require": {
         "fields": ["description", "message", "annotations.training_data", "params.a", "lineage.a", "stage", "created"],
@@ -369,7 +485,16 @@ EVERYTHING = {
         "min_age_in_stage": "2d",
     },
     "against_current": {"auc": {"max_drop": 0.1, "max_rise": "1%"}},
+    "approvals": 2,
+    "approvers": ["alice", "@risk-team"],
+    "not_author": True,
 }
+EVERYTHING["require"]["signed_by"] = ["alice"]
+
+
+def nobody_knows(*_: str) -> Any:
+    """What asks the system, and the system fails."""
+    raise OSError("the directory service does not answer")
 
 
 @given(
@@ -382,13 +507,16 @@ EVERYTHING = {
     st.lists(st.builds(Holding, st.sampled_from(STAGES), st.floats(), st.none() | st.floats())),
     st.dictionaries(st.just("description"), ANYTHING),
     st.datetimes(timezones=st.just(timezone.utc)),
+    st.lists(st.builds(ballot, st.text(max_size=5), st.sampled_from(["approved", "rejected"]), st.sampled_from(["", "x"]))),
 )  # fmt: skip
 def test_a_gate_never_raises_and_every_rule_is_told(
-    record: VersionRecord, current: Any, files: Any, held: Any, model: Any, now: datetime
+    record: VersionRecord, current: Any, files: Any, held: Any, model: Any, now: datetime, ballots: list[Ballot]
 ) -> None:
     found = policy(EVERYTHING)
-    told = judged(found, record, current=current, files=files, holdings=held, model=model, now=now)
-    assert [rule.name for rule in told.rules] == [rule.name for rule in found.rules]
+    said = People(ballots, nobody_knows, nobody_knows)
+    told = judged(found, record, current=current, files=files, holdings=held, model=model, now=now, people=said)
+    rejected = [each for each in ballots if each.rejects and not each.lapsed]
+    assert [rule.name for rule in told.rules] == [rule.name for rule in found.rules] + ["rejection"] * bool(rejected)
     assert set(outcomes(told)) <= {"passed", "failed", "waiting"}
 
 

@@ -198,6 +198,8 @@ def verification(record: Verification) -> dict[str, Any]:
         "files": record.files,
         "size": record.size,
         "problems": [problem(each) for each in record.problems],
+        "signatures": record.signatures,
+        "unsigned": record.unsigned,
     }
 
 

@@ -1,0 +1,157 @@
+"""Moving pointers: promote, demote, rollback."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from ..errors import InvalidInput
+from ..lifecycle.stages import Holder
+from ..names import version_number
+from ..outcomes import Moved
+from . import shapes
+from .command import command
+from .options import DryRun, Expect, Model, NoVerify, Reason, Ref, Sign, Stage, expected, touched
+from .session import Output, Session
+from .text import safe
+
+_MOVES = (0, 1, 2, 3, 4, 6, 7, 8)
+_GATED = (0, 1, 2, 3, 4, 5, 6, 7, 8)
+
+
+@command(
+    "promote",
+    examples=[
+        "registry promote churn@7 staging",
+        'registry promote churn@7 production --expect 6 --reason "beats 6 on holdout"',
+        "registry promote churn@staging production --archive-previous",
+        'registry promote churn@8 production --force --reason "hotfix of INC-314"',
+    ],
+    exits=_GATED,
+)
+def promote(
+    cx: Session,
+    ref: Ref,
+    stage: Stage,
+    expect: Expect = None,
+    reason: Reason = "",
+    archive_previous: Annotated[
+        bool, typer.Option("--archive-previous", help="Archive what the stage pointed to before.")
+    ] = False,
+    no_verify: NoVerify = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also if the policy says no, unless it forbids that; needs a --reason.")
+    ] = False,
+    sign: Sign = None,
+    dry_run: DryRun = False,
+) -> None:
+    """The policy of the stage must let the version in: `registry check` says beforehand. The artifact is compared with
+    its manifest first. What the stage pointed to before stays as it is; the version's other stages too. `--expect`
+    makes it a compare-and-swap.
+    """
+    done = cx.registry().promote(
+        ref, stage, expect=expected(expect), reason=reason, archive_previous=archive_previous,
+        verify=not no_verify, force=force, sign=touched(cx, sign), dry_run=dry_run, request_id=cx.request_id,
+    )  # fmt: skip
+    _moved(cx, done, dry_run)
+
+
+@command(
+    "demote",
+    examples=["registry demote churn staging", 'registry demote churn@7 production --reason "drifts"'],
+    exits=_MOVES,
+)
+def demote(
+    cx: Session,
+    ref: Annotated[str, typer.Argument(metavar="REF", help="The model, or the version that must be there now.")],
+    stage: Stage,
+    expect: Expect = None,
+    reason: Reason = "",
+    sign: Sign = None,
+    dry_run: DryRun = False,
+) -> None:
+    """The version stays as it is; only the stage becomes empty."""
+    done = cx.registry().demote(
+        ref,
+        stage,
+        expect=expected(expect),
+        reason=reason,
+        sign=touched(cx, sign),
+        dry_run=dry_run,
+        request_id=cx.request_id,
+    )
+    _moved(cx, done, dry_run)
+
+
+@command(
+    "rollback",
+    examples=[
+        'registry rollback churn production --reason "errors since 10:40"',
+        "registry rollback churn production -n",
+        "registry rollback churn production --list",
+        "registry rollback churn production --to 3",
+    ],
+    exits=_GATED,
+)
+def rollback(
+    cx: Session,
+    name: Model,
+    stage: Stage,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="VERSION", help="Go to this one, which held the stage earlier.")
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Only show what held the stage, the newest first.")] = False,
+    expect: Expect = None,
+    reason: Reason = "",
+    no_verify: NoVerify = False,
+    sign: Sign = None,
+    dry_run: DryRun = False,
+) -> None:
+    """From the history; again goes one further back. The artifact is compared with its manifest first. What was deleted
+    is passed over; what is archived, damaged, or rejected for the stage is refused, and the next candidate named.
+
+    In a pipe: the reference that the stage points to now; with --list ref and state, separated by tabs.
+    """
+    if listed:
+        if to is not None:
+            raise InvalidInput("--list only shows", "leave out --to, or --list")
+        _holders(cx, cx.reader().holders(name, stage), stage)
+        return
+    done = cx.registry().rollback(
+        name, stage, to=None if to is None else _target(name, to), expect=expected(expect), reason=reason, verify=not no_verify,
+        sign=touched(cx, sign), dry_run=dry_run, request_id=cx.request_id,
+    )  # fmt: skip
+    _moved(cx, done, dry_run)
+
+
+def _target(name: str, text: str) -> int:
+    """What ``--to`` was given: a number, or a reference to a version of this model by its number."""
+    number = version_number(text.removeprefix(f"{name}@"))
+    if number is None:
+        raise InvalidInput(f"'{text}' is no version to go to", f"registry rollback {name} STAGE --list shows them")
+    return number
+
+
+_STATES = {"current": "holds it now", "next": "a rollback goes here"}
+
+
+def _holders(cx: Session, found: Sequence[Holder], stage: str) -> None:
+    rows = [(each.ref, each.state) for each in found]
+    shown = [[each.ref, _STATES.get(each.state, each.state)] for each in found]
+    data = shapes.items("holders", [shapes.holder(each) for each in found])
+    refs = [each.ref for each in found]
+    text = None if found else f"nothing held {safe(stage)} yet"
+    cx.show(Output(data, refs, ("version", "state"), rows, shown, text))
+
+
+def _moved(cx: Session, done: Moved, dry_run: bool) -> None:
+    """What a pointer did, as a sentence; the result is where it points now."""
+    after = "nothing" if done.after is None else f"{done.model}@{done.after}"
+    before = "nothing" if done.before is None else f"{done.model}@{done.before}"
+    if not done.changed:
+        cx.say(f"{done.pointer} of {done.model} is {after} already")
+    else:
+        cx.say(f"{done.pointer} of {done.model} {'would be' if dry_run else 'is now'} {after} (was {before})")
+    cx.show(Output(shapes.document("moved", shapes.moved(done)), [done.ref], ("ref",), [(done.ref,)], text=done.ref))
