@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+#: What is kept of a text, of names of features, of inputs, of anything else that is listed, and how deep it goes.
+TEXT, FEATURES, TENSORS, ITEMS, DEPTH = 300, 1_000, 200, 100, 6
+#: All names of features together have at most so many characters.
+_FEATURES_TEXT = 32_000
+UNKNOWN = "unknown"
 
-@dataclass(frozen=True, eq=False)
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_INT_BOUND = 2**63
+
+Shape = tuple[int | str | None, ...]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Tensor:
-    """An input or output: its name, its element type (``float32``), and its shape; None is a dimension of any length."""
+    """An input or output: its name, its element type (``float32``), and its shape; None is a dimension of any length,
+    a text one with a name. No shape is a shape that is not known.
+    """
 
     name: str
     type: str = ""
-    shape: tuple[int | str | None, ...] | None = None
+    shape: Shape | None = None
 
     def document(self) -> dict[str, Any]:
+        """As it is kept: ``name``, ``type`` and ``shape``, each where it is known."""
         said = {"name": self.name, "type": self.type, "shape": None if self.shape is None else list(self.shape)}
         return {key: value for key, value in said.items() if value not in (None, "")}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Inspection:
     """What one reader of a format found. ``format`` is its short name; ``framework`` is named as its package is
     (``sklearn``, ``xgboost``, ``torch``), empty when that is not known.
 
-    ``parameters`` counts trainable numbers, ``dtypes`` how many of which type; ``details`` is whatever else the format
-    tells, as plain values. ``certain`` is False when the format was only recognised by a name or a beginning.
+    ``parameters`` counts the numbers a model consists of, ``dtypes`` how many there are of which type. ``features``
+    are names; ``feature_count`` how many features there are, named or not. ``details`` is whatever else the format
+    tells, as plain values. ``certain`` is False when the format was only recognised by its name or its beginning; then
+    ``problem`` says what kept it from being read. ``path`` is where in the artifact it is: a file, or a folder, which
+    for the artifact as a whole is empty.
     """
 
     format: str
@@ -38,23 +57,92 @@ class Inspection:
     inputs: tuple[Tensor, ...] = ()
     outputs: tuple[Tensor, ...] = ()
     features: tuple[str, ...] = ()
+    feature_count: int | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     certain: bool = True
+    problem: str = ""
+    path: str = ""
 
     def lineage(self) -> dict[str, Any]:
-        """As a version keeps it: ``format``, ``framework`` (``sklearn 1.5.2``) and ``contents``."""
+        """As a version keeps it: ``format``, ``framework`` (``sklearn 1.5.2``) and ``contents``, all of it bounded."""
         contents: dict[str, Any] = {
             "class": self.class_name,
             "parameters": self.parameters,
-            "dtypes": dict(self.dtypes),
-            "inputs": [each.document() for each in self.inputs],
-            "outputs": [each.document() for each in self.outputs],
-            "features": list(self.features),
+            "dtypes": self.dtypes,
+            "inputs": [each.document() for each in self.inputs[:TENSORS]],
+            "outputs": [each.document() for each in self.outputs[:TENSORS]],
+            "feature_count": self.feature_count if self.feature_count is not None else len(self.features) or None,
+            "features": _features(self.features),
             **self.details,
+            "problem": self.problem,
         }
         said = {
             "format": self.format,
-            "framework": f"{self.framework} {self.framework_version}".strip(),
-            "contents": {key: value for key, value in contents.items() if value not in (None, "", [], {})},
+            "framework": f"{self.framework} {self.framework_version}".strip() if self.framework else "",
+            "contents": {key: plain(value, limit=_LIMITS.get(key, ITEMS)) for key, value in contents.items()},
         }
-        return {key: value for key, value in said.items() if value not in ("", {})}
+        said["contents"] = {key: value for key, value in said["contents"].items() if value not in (None, "", [], {})}
+        return {key: plain(value) if key != "contents" else value for key, value in said.items() if value}
+
+
+_LIMITS = {"features": FEATURES, "inputs": TENSORS, "outputs": TENSORS}
+
+
+def _features(names: Sequence[str]) -> list[str]:
+    """The first names, as many as there is room for."""
+    kept, room = [], _FEATURES_TEXT
+    for name in names[:FEATURES]:
+        room -= min(len(name), TEXT)
+        if room < 0:
+            break
+        kept.append(name)
+    return kept
+
+
+def plain(value: object, *, limit: int = ITEMS, depth: int = 0) -> Any:
+    """``value`` as something that can be kept and shown: plain types, one line a text, bounded in every way.
+
+    It comes out of a file that anybody may have made. Of what is too much the first part is kept.
+    """
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return value if -_INT_BOUND <= value < _INT_BOUND else str(value)[:TEXT] if value.bit_length() < 1024 else None
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping) and depth < DEPTH:
+        pairs = [pair for pair, _ in zip(value.items(), range(limit), strict=False)]
+        return {text(str(key)): plain(inner, depth=depth + 1) for key, inner in pairs if text(str(key))}
+    if isinstance(value, (list, tuple)) and depth < DEPTH:
+        return [plain(inner, depth=depth + 1) for inner in value[:limit]]
+    return text(value) if isinstance(value, str) else None
+
+
+def text(value: str) -> str:
+    """One line of at most ``TEXT`` characters, without those that can't be seen or written."""
+    line = _UNSEEN.sub(" ", value[: 4 * TEXT]).strip()
+    return line if len(line) <= TEXT else f"{line[: TEXT - 1]}…"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Inspected:
+    """What an artifact as a whole is: the ``primary`` of all readings ``found``; None when nothing was recognised.
+
+    ``looked`` counts the files that were opened, ``files`` all that there are.
+    """
+
+    primary: Inspection | None
+    found: tuple[Inspection, ...]
+    files: int
+    looked: int
+
+    def lineage(self) -> dict[str, Any]:
+        """As a version keeps it: that of the primary; which file that is, and what other formats lie beside it."""
+        if self.primary is None:
+            return {}
+        said = self.primary.lineage()
+        others = sorted({each.format for each in self.found if each is not self.primary} - {UNKNOWN})
+        beside: dict[str, Any] = {"file": text(self.primary.path)} if self.files > 1 and self.primary.path else {}
+        if others:
+            beside["also"] = others
+        return {**said, "contents": {**said.get("contents", {}), **beside}} if beside else said

@@ -1,0 +1,99 @@
+"""A file, and a folder, as the readers of formats see them: bounded, and read in pieces."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+#: Of every file so many bytes are read at once, to see what it is.
+HEAD = 4096
+#: The most that a reader gets of one file, in bytes, all its reads together.
+MOST = 32 << 20
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Malformed(ValueError):
+    """What is read is not as its format says. The text says how, for a person."""
+
+
+class File:
+    """One regular file: ``name`` is its path in the artifact, ``head`` how it begins, ``size`` in bytes."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        self._descriptor = descriptor
+        self._left = MOST
+        self.name = name
+        self.size = os.fstat(descriptor).st_size
+        self.head = os.pread(descriptor, HEAD, 0)
+
+    @classmethod
+    @contextlib.contextmanager
+    def opened(cls, path: Path, name: str) -> Iterator[File]:
+        """The file at ``path``. Raises OSError, also for what is no regular file."""
+        descriptor = os.open(path, _READ)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(0, "no regular file", str(path))
+            yield cls(descriptor, name)
+        finally:
+            os.close(descriptor)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """``length`` bytes from ``offset`` on; :class:`Malformed` when the file ends before, or that is too much."""
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise Malformed("it is cut short")
+        if offset + length <= len(self.head):
+            return self.head[offset : offset + length]
+        if length > self._left:
+            raise Malformed(f"more than {MOST:,} bytes would have to be read")
+        self._left -= length
+        pieces = []
+        while length:
+            piece = os.pread(self._descriptor, length, offset)
+            if not piece:
+                raise Malformed("it was cut while it was read")
+            pieces.append(piece)
+            offset, length = offset + len(piece), length - len(piece)
+        return b"".join(pieces)
+
+    def beginning(self, most: int) -> bytes:
+        """The first bytes, ``most`` at the most."""
+        return self.read(0, min(most, self.size))
+
+    def ending(self, most: int) -> bytes:
+        """The last bytes, ``most`` at the most."""
+        length = min(most, self.size)
+        return self.read(self.size - length, length)
+
+    def whole(self, most: int) -> bytes:
+        """All of it; :class:`Malformed` when that is more than ``most`` bytes."""
+        if self.size > most:
+            raise Malformed(f"it has {self.size:,} bytes, more than the {most:,} that are read of such a file")
+        return self.read(0, self.size)
+
+
+class Folder:
+    """A folder of an artifact. ``name`` is its path there, empty for the artifact itself; ``files`` are all that are
+    in it and below, by their paths from here.
+    """
+
+    def __init__(self, name: str, files: Mapping[str, Path]) -> None:
+        self.name = name
+        self.files = files
+
+    @contextlib.contextmanager
+    def opened(self, name: str) -> Iterator[File]:
+        """One of its files; :class:`Malformed` when it is not there."""
+        if name not in self.files:
+            raise Malformed(f"there is no {name} in it")
+        with File.opened(self.files[name], name) as file:
+            yield file
+
+    def whole(self, name: str, most: int) -> bytes:
+        """All of one of its files, as :meth:`File.whole`."""
+        with self.opened(name) as file:
+            return file.whole(most)
