@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,26 @@ from .inspection import UNKNOWN, Inspected, Inspection, text
 #: So many files of an artifact are opened at the most: those whose names say something first, then the others.
 FILES_LIMIT = 64
 
+#: What a folder that wraps a model takes from it, where it says nothing itself.
+_OF_THE_MODEL = (
+    "framework", "framework_version", "class_name", "parameters", "dtypes", "inputs", "outputs", "features", "feature_count",
+)  # fmt: skip
 _SUFFIXES = tuple(suffix for row in FILES for suffix in row.suffixes)
 
 
 def inspect(files: Mapping[str, Path]) -> Inspected:
     """What the ``files`` of an artifact are, by their paths in it.
 
-    A folder of a known layout is told as one, and the files in it are not looked at one by one. What no reader knows
-    is told as ``unknown``. Raises OSError when a file can't be opened; what is in it raises nothing.
+    A folder of a known layout is told as one, and the files in it are not looked at one by one, unless it wraps models
+    of other formats. What no reader knows is told as ``unknown``, outside of such folders. Raises OSError when a file can't be opened; what is
+    in it raises nothing.
     """
-    found = list(_folders(files))
-    inside = tuple(f"{each.path}/" if each.path else "" for each in found)
-    loose = {name: path for name, path in files.items() if not (inside and name.startswith(inside))}
+    found, told = _folders(files)
+    loose = {name: path for name, path in files.items() if not name.startswith(told)} if told else files
     chosen = sorted(loose, key=_promise)[:FILES_LIMIT]
-    found += [_file(name, loose[name]) for name in chosen]
+    said = [_file(name, files) for name in chosen]
+    around = tuple(f"{each.path}/" if each.path else "" for each in found)
+    found += [each for each in said if each.format != UNKNOWN or not (around and each.path.startswith(around))]
     return Inspected(_primary(found, files), tuple(found), len(files), len(chosen))
 
 
@@ -36,59 +43,58 @@ def _promise(name: str) -> tuple[bool, int, str]:
     return (not name.lower().endswith(_SUFFIXES), name.count("/"), name)
 
 
-def _folders(files: Mapping[str, Path]) -> Iterator[Inspection]:
-    """The topmost folders that are a known layout."""
+def _folders(files: Mapping[str, Path]) -> tuple[list[Inspection], tuple[str, ...]]:
+    """The topmost folders that are a known layout; and the beginnings of the paths of all that is told with them."""
     marked: dict[str, list[Format]] = {}
     for name in files:
         parent, _, base = name.rpartition("/")
         for row in FOLDERS:
             if _marks(base, row.markers) and row not in marked.get(parent, ()):
                 marked.setdefault(parent, []).append(row)
-    done: list[str] = []
-    for parent in sorted(marked, key=lambda name: (name.count("/") + bool(name), name)):
+    found: list[Inspection] = []
+    told: tuple[str, ...] = ()
+    for parent in sorted(marked, key=lambda name: (name.count("/") + bool(name), name))[:FILES_LIMIT]:
         prefix = f"{parent}/" if parent else ""
-        if any(prefix.startswith(above) for above in done):
+        if told and prefix.startswith(told):
             continue
         inside = {name[len(prefix) :]: path for name, path in files.items() if name.startswith(prefix)}
-        if found := _first(sorted(marked[parent], key=FOLDERS.index), Folder(parent, inside)):
-            done.append(prefix)
-            yield found
+        rows = sorted(marked[parent], key=FOLDERS.index)
+        if said := _first(rows, Folder(parent, inside)):
+            found.append(said)
+            if not any(row.wraps for row in rows if said.format in row.names):
+                told += (prefix,)
+    return found, told
 
 
 def _marks(base: str, markers: tuple[str, ...]) -> bool:
     return any(base.endswith(marker[1:]) if marker[:1] == "*" else base == marker for marker in markers)
 
 
-def _file(name: str, path: Path) -> Inspection:
-    with File.opened(path, name) as file:
+def _file(name: str, files: Mapping[str, Path]) -> Inspection:
+    with File.opened(files[name], name, files) as file:
         by_head = [row for row in FILES if row.magics and file.head.startswith(row.magics)]
         by_name = [row for row in FILES if row.suffixes and name.lower().endswith(row.suffixes)]
-        rows = [
-            *(row for row in by_head if row in by_name),
-            *(row for row in by_head if row not in by_name),
-            *(row for row in by_name if row not in by_head),
-        ]
-        return _first(rows, file, by_head) or Inspection(UNKNOWN, certain=False, path=name)
+        rows = sorted({*by_head, *by_name}, key=lambda row: (row not in by_head, row not in by_name, FILES.index(row)))
+        said = _first(rows, file)
+    if said is None or (said.problem and not by_head):  # nothing but its name speaks for the format
+        return Inspection(UNKNOWN, certain=False, problem=said.problem if said else "", path=name)
+    return said
 
 
-def _first(rows: list[Format], thing: Any, by_head: list[Format] | None = None) -> Inspection | None:
-    """What the first reader says that knows ``thing``; else the first that failed, if its format is sure enough."""
-    failed: Inspection | None = None
+def _first(rows: list[Format], thing: File | Folder) -> Inspection | None:
+    """What the first reader says that knows ``thing``; else the first that recognised it, but could not read it."""
+    unsure: Inspection | None = None
     for row in rows:
         module = import_module(f".formats.{row.module}", __package__)
         said = _guarded(module.read, thing, row.names[0])
         if said and said.certain:
             return said
-        failed = failed or said
-    if failed and failed.problem and by_head is not None and not by_head:  # nothing but its name speaks for it
-        return Inspection(UNKNOWN, certain=False, problem=failed.problem, path=failed.path)
-    return failed
+        unsure = unsure or said
+    return unsure
 
 
 def _guarded(read: Callable[[Any], Inspection | None], thing: File | Folder, name: str) -> Inspection | None:
     """What a reader says. The one place that catches what bytes can do to it; an interrupt passes."""
-    from dataclasses import replace
-
     try:
         said = read(thing)
         if said is None:
@@ -105,5 +111,13 @@ def _primary(found: list[Inspection], files: Mapping[str, Path]) -> Inspection |
     known = [each for each in found if each.format != UNKNOWN]
     if not known:
         return None
-    sizes = {each.path: files[each.path].lstat().st_size if each.path in files else 0 for each in known}
-    return max(known, key=lambda each: (each.path not in files, each.certain, sizes[each.path], each.path))
+    sizes = {each.path: files[each.path].lstat().st_size for each in known if each.path in files}
+    best = max(known, key=lambda each: (each.path not in files, each.certain, sizes.get(each.path, 0)))
+    wrapped = [each for each in known if each is not best and each.certain]
+    return _completed(best, wrapped[0]) if best.path not in files and len(wrapped) == 1 else best
+
+
+def _completed(outer: Inspection, inner: Inspection) -> Inspection:
+    """A folder that wraps one model, with what only the model itself tells."""
+    gaps = {name: getattr(inner, name) for name in _OF_THE_MODEL if not getattr(outer, name)}
+    return replace(outer, **gaps)

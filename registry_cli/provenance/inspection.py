@@ -141,7 +141,7 @@ class Inspected:
         if self.primary is None:
             return {}
         said = self.primary.lineage()
-        others = sorted({each.format for each in self.found if each is not self.primary} - {UNKNOWN})
+        others = sorted({each.format for each in self.found if each.path != self.primary.path} - {UNKNOWN})
         beside: dict[str, Any] = {"file": text(self.primary.path)} if self.files > 1 and self.primary.path else {}
         if others:
             beside["also"] = others

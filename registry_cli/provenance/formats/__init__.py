@@ -17,7 +17,8 @@ class Format(NamedTuple):
 
     ``names`` are the short names that its readings can have (the first is told when a reading fails). ``magics`` are
     beginnings, ``suffixes`` ends of a file's name in lower case. ``markers`` are names of files that make the folder
-    around them this format; one that starts with ``*`` is an end of a name.
+    around them this format; one that starts with ``*`` is an end of a name. In a folder that ``wraps`` models of other
+    formats these are looked at too.
     """
 
     module: str
@@ -25,12 +26,38 @@ class Format(NamedTuple):
     magics: tuple[bytes, ...] = ()
     suffixes: tuple[str, ...] = ()
     markers: tuple[str, ...] = ()
+    wraps: bool = False
 
+
+_ZIP = (b"PK\x03\x04",)
 
 #: Files. What a file begins with is asked before what it is called; of rows that fit equally well the first is tried first.
 FILES: tuple[Format, ...] = (
     Format("safetensors", ("safetensors",), suffixes=(".safetensors",)),
-)  # fmt: skip
+    Format("gguf", ("gguf",), magics=(b"GGUF",), suffixes=(".gguf",)),
+    Format("onnx", ("onnx",), suffixes=(".onnx",)),
+    Format(
+        "keras",
+        ("keras", "keras-h5", "hdf5"),
+        magics=(*_ZIP, b"\x89HDF\r\n\x1a\n"),
+        suffixes=(".keras", ".h5", ".hdf5"),
+    ),
+    Format("skops", ("skops",), magics=_ZIP, suffixes=(".skops",)),
+    Format("torchserve", ("torchserve",), magics=_ZIP, suffixes=(".mar",)),
+    Format(
+        "xgboost",
+        ("xgboost-json", "xgboost-ubj"),
+        magics=(b'{"learner":', b"{L\0\0\0\0\0\0\0\x07learner{"),
+        suffixes=(".json", ".ubj"),
+    ),
+    Format("lightgbm", ("lightgbm",), magics=(b"tree\nversion=", b"tree\r\nversion=")),
+    Format("catboost", ("catboost", "catboost-json"), magics=(b"CBM1",), suffixes=(".cbm", ".json")),
+)
 
 #: Folders. Where one folder is several, the first counts.
-FOLDERS: tuple[Format, ...] = ()
+FOLDERS: tuple[Format, ...] = (
+    Format("mlflow", ("mlflow",), markers=("MLmodel",), wraps=True),
+    Format("saved_model", ("saved-model",), markers=("saved_model.pb",)),
+    Format("transformers", ("transformers",), markers=("config.json",)),
+    Format("safetensors", ("safetensors",), markers=("*.safetensors.index.json",)),
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 #: Of every file so many bytes are read at once, to see what it is.
@@ -21,24 +21,30 @@ class Malformed(ValueError):
 
 
 class File:
-    """One regular file: ``name`` is its path in the artifact, ``head`` how it begins, ``size`` in bytes."""
+    """One regular file: ``name`` is its path in the artifact, ``head`` how it begins, ``size`` in bytes.
 
-    def __init__(self, descriptor: int, name: str) -> None:
+    ``beside`` are the paths of all files of the artifact. ``notes`` is where one reader leaves for the next what took
+    time to find out.
+    """
+
+    def __init__(self, descriptor: int, name: str, beside: Collection[str] = ()) -> None:
         self._descriptor = descriptor
         self._left = MOST
         self.name = name
+        self.beside = beside
+        self.notes: dict[str, object] = {}
         self.size = os.fstat(descriptor).st_size
         self.head = os.pread(descriptor, HEAD, 0)
 
     @classmethod
     @contextlib.contextmanager
-    def opened(cls, path: Path, name: str) -> Iterator[File]:
+    def opened(cls, path: Path, name: str, beside: Collection[str] = ()) -> Iterator[File]:
         """The file at ``path``. Raises OSError, also for what is no regular file."""
         descriptor = os.open(path, _READ)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise OSError(0, "no regular file", str(path))
-            yield cls(descriptor, name)
+            yield cls(descriptor, name, beside)
         finally:
             os.close(descriptor)
 
@@ -90,7 +96,7 @@ class Folder:
         """One of its files; :class:`Malformed` when it is not there."""
         if name not in self.files:
             raise Malformed(f"there is no {name} in it")
-        with File.opened(self.files[name], name) as file:
+        with File.opened(self.files[name], name, self.files) as file:
             yield file
 
     def whole(self, name: str, most: int) -> bytes:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..inspection import Inspection
-from .files import File, Malformed
+from .files import File, Folder, Malformed
 
 #: The largest header that is read, in bytes; one of 10,000 tensors has about a million.
 HEADER = 16 << 20
+#: The most shards, and the largest index of them in bytes.
+SHARDS, INDEX = 1_000, 16 << 20
+INDEX_NAME = ".safetensors.index.json"
+
 _DTYPES = {
     "BOOL": "bool", "U8": "uint8", "I8": "int8", "U16": "uint16", "I16": "int16", "U32": "uint32", "I32": "int32",
     "U64": "uint64", "I64": "int64", "F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64",
@@ -20,34 +26,84 @@ _DTYPES = {
 _FRAMEWORKS = {"pt": "torch", "tf": "tensorflow", "flax": "flax", "mlx": "mlx"}
 
 
-def read(file: File) -> Inspection | None:
-    """The tensors that the header lists, counted by type."""
-    if file.head[8:9] != b"{":
-        return None
-    header = _header(file)
-    metadata = header.pop("__metadata__", {})
-    dtypes: dict[str, int] = {}
-    for tensor in header.values():
-        dtype, shape = tensor["dtype"], tensor["shape"]
-        count = prod(_dimension(each) for each in shape)
-        dtypes[_DTYPES.get(dtype, dtype.lower())] = dtypes.get(_DTYPES.get(dtype, dtype.lower()), 0) + count
+class Weights(NamedTuple):
+    """What the headers of one or more files list: how many numbers of which type, in how many tensors."""
+
+    dtypes: Mapping[str, int]
+    tensors: int
+    metadata: Mapping[str, Any]
+
+    @property
+    def framework(self) -> str:
+        """The package that the weights were written by, empty when that is not said."""
+        return _FRAMEWORKS.get(str(self.metadata.get("format")), "")
+
+    @property
+    def parameters(self) -> int:
+        return sum(self.dtypes.values())
+
+
+def read(thing: File | Folder) -> Inspection | None:
+    """One file, or a folder of shards with their index."""
+    if isinstance(thing, Folder):
+        index = min(name for name in thing.files if "/" not in name and name.endswith(INDEX_NAME))
+        shards = shards_of(thing, index)
+        return _told(weights_of(thing, shards), shards=len(shards))
+    return _told(header(thing)) if thing.head[8:9] == b"{" else None
+
+
+def _told(weights: Weights, **details: Any) -> Inspection:
     return Inspection(
         "safetensors",
-        framework=_FRAMEWORKS.get(metadata.get("format"), ""),
-        parameters=sum(dtypes.values()),
-        dtypes=dtypes,
-        details={"tensors": len(header), "metadata": metadata},
+        framework=weights.framework,
+        parameters=weights.parameters,
+        dtypes=weights.dtypes,
+        details={**details, "tensors": weights.tensors, "metadata": weights.metadata},
     )
 
 
-def _header(file: File) -> dict[str, Any]:
+def shards_of(folder: Folder, index: str) -> list[str]:
+    """The files that an index names; :class:`Malformed` when one of them is not in the folder."""
+    weight_map = json.loads(folder.whole(index, INDEX))["weight_map"]
+    shards = sorted(set(weight_map.values()))
+    if len(shards) > SHARDS:
+        raise Malformed(f"{len(shards):,} shards")
+    if missing := [shard for shard in shards if shard not in folder.files]:
+        raise Malformed(f"{len(missing)} of {len(shards)} shards are missing, the first: {missing[0]}")
+    return shards
+
+
+def weights_of(folder: Folder, names: Iterable[str]) -> Weights:
+    """What several files of a folder hold together."""
+    dtypes: Counter[str] = Counter()
+    tensors, metadata = 0, {}
+    for name in names:
+        with folder.opened(name) as file:
+            found = header(file)
+        dtypes.update(found.dtypes)
+        tensors += found.tensors
+        metadata.update(found.metadata)
+    return Weights(dtypes, tensors, metadata)
+
+
+def header(file: File) -> Weights:
+    """What the header of one file lists; :class:`Malformed` when the tensors don't fill the file as it says."""
     length = int.from_bytes(file.read(0, 8), "little")
     if length > HEADER:
         raise Malformed(f"its header has {length:,} bytes")
-    found = json.loads(file.read(8, length))
-    if not isinstance(found, dict):
+    listed = json.loads(file.read(8, length))
+    if not isinstance(listed, dict):
         raise Malformed("its header is no object")
-    return found
+    metadata = listed.pop("__metadata__", {})
+    dtypes: Counter[str] = Counter()
+    end = 0
+    for tensor in listed.values():
+        dtype = tensor["dtype"]
+        dtypes[_DTYPES.get(dtype, dtype.lower())] += prod(_dimension(each) for each in tensor["shape"])
+        end = max(end, _dimension(tensor["data_offsets"][1]))
+    if 8 + length + end > file.size:
+        raise Malformed("it is cut short")
+    return Weights(dtypes, len(listed), metadata if isinstance(metadata, dict) else {})
 
 
 def _dimension(value: object) -> int:

@@ -1,0 +1,112 @@
+"""Keras: ``.keras``, an archive of a configuration and weights, and ``.h5``, one file of HDF5."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from ..inspection import Inspection, Tensor
+from . import zips
+from .files import File, Malformed
+
+HDF5 = b"\x89HDF\r\n\x1a\n"
+#: The largest configuration that is read, in bytes, and the most parts of it that are gone through.
+CONFIG, PARTS = 16 << 20, 500_000
+
+_SHAPES = ("batch_shape", "batch_input_shape")
+
+
+def read(file: File) -> Inspection | None:
+    """The configuration: class, layers, inputs, and what of it runs code of its own when it is loaded."""
+    if file.head.startswith(HDF5):
+        return _hdf5(file)
+    names = zips.members(file) if file.head.startswith(zips.MAGIC) else {}
+    if "config.json" not in names or "metadata.json" not in names:
+        return None
+    config = json.loads(zips.read(file, "config.json", CONFIG))
+    metadata = json.loads(zips.read(file, "metadata.json", CONFIG))
+    return Inspection(
+        "keras",
+        framework="keras",
+        framework_version=str(metadata.get("keras_version", "")),
+        **_architecture(config),
+        details={**_details(config), "saved": metadata.get("date_saved")},
+    )
+
+
+def _hdf5(file: File) -> Inspection:
+    keras = file.name.lower().endswith((".h5", ".keras", ".hdf5"))
+    return Inspection("hdf5", framework="keras" if keras else "", certain=False)
+
+
+def _architecture(config: dict[str, Any]) -> dict[str, Any]:
+    """Class, inputs and outputs. A shape is as the first layer declares it."""
+    inner = config.get("config") or {}
+    layers = inner.get("layers") or []
+    inputs = [Tensor(*each) for each in map(_input, layers) if each]
+    if not inputs and (
+        shape := inner.get("build_input_shape") or (config.get("build_config") or {}).get("input_shape")
+    ):
+        inputs = [Tensor("", "", tuple(shape))]
+    return {
+        "class_name": str(config.get("class_name", "")),
+        "inputs": tuple(inputs),
+        "outputs": tuple(Tensor(name) for name in _outputs(inner, layers)),
+    }
+
+
+def _input(layer: dict[str, Any]) -> tuple[str, str, tuple[Any, ...]] | None:
+    config = layer.get("config") or {}
+    shape = next((config[key] for key in _SHAPES if config.get(key)), None)
+    if layer.get("class_name") != "InputLayer" or not isinstance(shape, list):
+        return None
+    dtype = config.get("dtype")
+    return str(config.get("name", "")), dtype if isinstance(dtype, str) else "", tuple(shape)
+
+
+def _outputs(config: dict[str, Any], layers: list[dict[str, Any]]) -> Iterator[str]:
+    """The names of the layers that give the outputs."""
+    listed = config.get("output_layers")
+    if isinstance(listed, dict):
+        listed = list(listed.values())
+    if isinstance(listed, list) and listed:
+        if isinstance(listed[0], str):  # one output is not put into a list of its own
+            listed = [listed]
+        yield from (str(each[0]) for each in listed)
+    elif layers:
+        yield str((layers[-1].get("config") or {}).get("name", ""))
+
+
+def _details(config: dict[str, Any]) -> dict[str, Any]:
+    inner = config.get("config") or {}
+    layers = Counter(str(layer.get("class_name")) for layer in inner.get("layers") or [])
+    layers.pop("InputLayer", None)
+    lambdas, own = 0, set()
+    for part in _parts(config):
+        lambdas += part["class_name"] == "Lambda"
+        if part.get("registered_name") not in (None, "", part["class_name"]):
+            own.add(str(part["registered_name"]))
+    return {
+        "name": inner.get("name"),
+        "layers": dict(layers),
+        "lambda_layers": lambdas or None,
+        "custom_objects": sorted(own),
+    }
+
+
+def _parts(config: Any) -> Iterator[dict[str, Any]]:
+    """Everything in the configuration that has a class, however deep."""
+    pending, seen = [config], 0
+    while pending:
+        seen += 1
+        if seen > PARTS:
+            raise Malformed(f"a configuration of more than {PARTS:,} parts")
+        part = pending.pop()
+        if isinstance(part, dict):
+            if isinstance(part.get("class_name"), str):
+                yield part
+            pending += part.values()
+        elif isinstance(part, list):
+            pending += part
