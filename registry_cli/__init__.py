@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .names import Reference
     from .outcomes import Approval, Changed, Finding, Freed, Moved, Problem, Registered, Signature, Verification
     from .progress import Progress
+    from .provenance.inspection import Inspected, Inspection, Tensor
     from .records import (
         Artifact,
         Checkpoint,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         VersionRecord,
     )
     from .registry import Registry
+    from .verbs.looking_inside import inspect
 
 __version__ = "0.1.0"
 
@@ -66,6 +68,8 @@ _HOME_OF = {
         "outcomes",
     ),
     "Holder": "lifecycle.stages",
+    **dict.fromkeys(("Inspected", "Inspection", "Tensor"), "provenance.inspection"),
+    "inspect": "verbs.looking_inside",
     "Registry": "registry",
 }  # fmt: skip
 
@@ -83,6 +87,8 @@ __all__ = [
     "Freed",
     "Holder",
     "Indeterminate",
+    "Inspected",
+    "Inspection",
     "InvalidInput",
     "JournalEntry",
     "Judgement",
@@ -102,11 +108,13 @@ __all__ = [
     "RegistryRecord",
     "Rules",
     "Signature",
+    "Tensor",
     "Told",
     "Verdict",
     "Verification",
     "VersionRecord",
     "__version__",
+    "inspect",
 ]
 
 

@@ -34,6 +34,7 @@ _FLAGS = frozenset(
         "--debug",
         "--help",
         "-h",
+        "--no-inspect",
         "--dry-run",
         "-n",
         "--all",
@@ -132,7 +133,7 @@ def _kind(spec: grammar.Verb, arguments: list[str]) -> str:
 
 
 def _of_kind(kind: str, current: str, words: list[str], root: str) -> list[str]:
-    if kind in ("file", "dir"):
+    if kind in ("file", "dir") or (kind == "target" and "@" not in current):
         return [FILES]
     if kind == "shell":
         return _matching(grammar.SHELLS, current)
@@ -144,7 +145,7 @@ def _of_kind(kind: str, current: str, words: list[str], root: str) -> list[str]:
     if kind == "alias" or (kind == "selector" and not whole):
         model = re.split("[@:]", words[1 if kind == "selector" else -1])[0]
         return _matching(_pointers(root, model, "aliases") if kind == "alias" else _selectors(root, model), current)
-    return _references(root, current) if kind in ("ref", "model@", "selector") else []
+    return _references(root, current) if kind in ("ref", "target", "model@", "selector") else []
 
 
 def _references(root: str, current: str) -> list[str]:

@@ -12,7 +12,8 @@ from ..lifecycle.stages import check_stage
 from ..names import Reference
 from ..outcomes import Signature
 from ..records import FileEntry, Glance, ModelRecord, Overview, VersionRecord
-from . import shapes
+from . import contents, shapes
+from .aligning import aligned
 from .command import command
 from .options import AsOf, Ref, Where
 from .session import Listed, Output, Session, Table
@@ -232,7 +233,7 @@ def _show_model(cx: Session, model: ModelRecord) -> None:
         *((f"tags.{name}", text) for name, text in model.tags.items()),
         *((f"annotations.{name}", text) for name, text in model.annotations.items()),
     ]
-    text = _aligned(_for_eyes(pairs, model.created))
+    text = aligned(_for_eyes(pairs, model.created))
     cx.show(Output(shapes.document("model", shapes.model(model)), [model.name], ("key", "value"), pairs, text=text))
 
 
@@ -257,40 +258,18 @@ def _show_version(
         *((f"tags.{name}", text) for name, text in version.tags.items()),
         *((f"annotations.{name}", text) for name, text in version.annotations.items()),
     ]
-    listed = [(f"file.{entry.path}", entry.sha256) for entry in files]
+    found = list(contents.pairs(version.lineage))
+    listed = [*found, *((f"file.{entry.path}", entry.sha256) for entry in files)]
     data = {**shapes.version(version), "path": path, "manifest": [shapes.file(entry) for entry in files]}
     data["signatures"] = [people.signature(each) for each in signed]
-    text = _aligned(_for_eyes(pairs, version.created, version.size)) + "\n" + _file_lines(files)
+    shown = [*_for_eyes(pairs, version.created, version.size), *contents.lines(version.lineage)]
+    text = aligned(shown) + "\n" + _file_lines(files)
     cx.show(Output(shapes.document("version", data), [version.ref], ("key", "value"), [*pairs, *listed], text=text))
 
 
 def _for_eyes(pairs: Iterable[tuple[str, Any]], created: str, total: int = 0) -> list[tuple[str, Any]]:
     shown = {"size": size(total), "created": f"{moment(created)} UTC ({age(created)} ago)"}
     return [(key, shown.get(key, value)) for key, value in pairs]
-
-
-def _aligned(pairs: Iterable[tuple[str, Any]]) -> str:
-    """``key  value`` lines; what is empty is left out, further lines of a text stand under its first."""
-    kept = [(key, value) for key, value in pairs if value not in ("", None, False)]
-    width = max(len(key) for key, _ in kept) + 2
-    lines = []
-    for key, value in kept:
-        text = "yes" if value is True else safe(number(value), lines=True)
-        lines.append(f"{safe(key):<{width}}" + ("\n" + " " * width).join(_wrapped(text.rstrip("\n"), width)))
-    return "\n".join(lines)
-
-
-def _wrapped(text: str, indent: int) -> Iterable[str]:
-    """The lines of a text for a terminal, broken between words only: digests and paths stay whole, to be copied."""
-    import shutil
-    import textwrap
-
-    room = max(shutil.get_terminal_size().columns - indent, 20)
-    for line in text.split("\n"):
-        if len(line) <= room:
-            yield line
-        else:
-            yield from textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _file_lines(files: Sequence[FileEntry]) -> str:

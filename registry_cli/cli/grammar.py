@@ -43,7 +43,8 @@ ROOMS = {
 
 
 class Verb:
-    """One command. ``takes`` are the kinds of its arguments (``ref``, ``model``, ``stage``, ``file`` …), the last one
+    """One command. ``takes`` are the kinds of its arguments (``ref``, ``model``, ``stage``, ``file``, ``target``: a file or
+    a reference …), the last one
     again and again when it ends with ``*``; ``options`` are its own options by their long names. ``indexed`` ones may
     be answered from the index; ``home`` is the module of the command, if it is not that of its room.
     """
@@ -69,7 +70,7 @@ class Verb:
         return self.options + (WRITING if self.writes else ()) + (INDEXED if self.indexed else ()) + COMMON
 
 
-_REGISTER = "param metric tag annotate params-file metrics-file message stage alias as if-changed link move"  # what is said of it
+_REGISTER = "param metric tag annotate params-file metrics-file message stage alias as if-changed link move no-inspect"  # what is said of it
 _RULES = "older-than keep best where keep-holders"  # which versions go
 
 VERBS = {
@@ -77,6 +78,7 @@ VERBS = {
     "info": Verb("begin", "Show what is in the registry, and how healthy it is."),
     "config": Verb("begin", "Show the policies of the stages, and where each line stands.", "text model", home="gates"),
     "register": Verb("put in", "Store files as the next version of a model.", "model file*", _REGISTER, writes=True),
+    "inspect": Verb("put in", "Say what files are, before or after they are registered.", "target*", home="inside"),
     "list": Verb("find", "List the models.", "", "stage where as-of", indexed=True),
     "versions": Verb(
         "find",

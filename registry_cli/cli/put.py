@@ -68,9 +68,11 @@ def register(
         bool, typer.Option("--link", help="Hard-link the files instead of copying; never change them afterwards.")
     ] = False,
     move: Annotated[bool, typer.Option("--move", help="Move the files into the registry.")] = False,
+    no_inspect: Annotated[bool, typer.Option("--no-inspect", help="Don't look what the files are.")] = False,
 ) -> None:
     """The model is made if it isn't there. The files are copied, hashed and brought to the disk before the version
-    appears; equal files are stored once. Prints the new reference, NAME@NUMBER.
+    appears; equal files are stored once. What they are is found out by their headers and kept with the version: see
+    'inspect'. Prints the new reference, NAME@NUMBER.
     """
     if link and move:
         raise InvalidInput("--link and --move exclude each other", "choose one")
@@ -83,6 +85,7 @@ def register(
             metrics={**_from_files(metrics_file, values.check_metric), **values.pairs(metric or (), values.metric)},
             tags=values.pairs(tag or (), values.line),
             annotations=values.pairs(annotate or (), values.text),
+            inspect=not no_inspect,
             message=message,
             stage=stage,
             alias=alias,

@@ -12,12 +12,14 @@ from ..errors import InvalidInput
 from ..names import Reference, Selector, version_number
 from ..records import VersionRecord
 from ..values import flatten
+from . import signature
 
 #: What is compared side by side.
 SECTIONS = ("params", "metrics", "tags")
 #: A sparkline has so many heights.
 HEIGHTS = 8
 
+_SECTIONS = ("params", "metrics", "tags", "annotations", "message", "signature", "lineage", "packages", "files")
 _LOWER = frozenset(
     ("loss", "error", "rmse", "mae", "mse", "logloss", "latency", "ms", "perplexity", "wer", "cer", "brier")
 )
@@ -84,7 +86,8 @@ class FileDifference(Difference):
 class Diff:
     """What differs from one version to another, each section sorted by name.
 
-    ``message`` has one entry, named so, or none. ``lineage`` has dotted names. ``packages`` are those of the two
+    ``message`` has one entry, named so, or none. ``lineage`` has dotted names. ``signature`` tells
+    those of inputs, outputs and features that are known of both: ``inputs.row``. ``packages`` are those of the two
     environment files, if there are two.
     """
 
@@ -96,12 +99,13 @@ class Diff:
     annotations: tuple[Difference, ...] = ()
     message: tuple[Difference, ...] = ()
     lineage: tuple[Difference, ...] = ()
+    signature: tuple[Difference, ...] = ()
     packages: tuple[Difference, ...] = ()
     files: tuple[FileDifference, ...] = ()
 
     def sections(self) -> Iterator[tuple[str, tuple[Difference, ...]]]:
         """The sections in which something differs."""
-        for section in ("params", "metrics", "tags", "annotations", "message", "lineage", "packages", "files"):
+        for section in _SECTIONS:
             if found := getattr(self, section):
                 yield section, found
 
@@ -182,6 +186,9 @@ def diff(
     packages: tuple[Difference, ...] = (),
 ) -> Diff:
     """What differs between two records, with what was found in their ``files`` and in their ``packages``."""
+    old, new = signature.compared(before.lineage, after.lineage)
+    sides = {name.partition(".")[0] for name in old}
+    lineages = [signature.without(each.lineage, sides) for each in (before, after)]
     return Diff(
         before,
         after,
@@ -190,7 +197,8 @@ def diff(
         tags=differences(before.tags, after.tags, Difference),
         annotations=differences(before.annotations, after.annotations, Difference),
         message=differences({"message": before.message or None}, {"message": after.message or None}, Difference),
-        lineage=differences(_flat(before.lineage), _flat(after.lineage), Difference),
+        lineage=differences(_flat(lineages[0]), _flat(lineages[1]), Difference),
+        signature=differences(old, new, Difference),
         packages=packages,
         files=files,
     )

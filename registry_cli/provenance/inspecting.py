@@ -35,7 +35,7 @@ def inspect(files: Mapping[str, Path]) -> Inspected:
     said = [_file(name, files) for name in chosen]
     around = tuple(f"{each.path}/" if each.path else "" for each in found)
     found += [each for each in said if each.format != UNKNOWN or not (around and each.path.startswith(around))]
-    return Inspected(_primary(found, files), tuple(found), len(files), len(chosen))
+    return Inspected(_primary(found, files), tuple(found), len(files), len(loose) - len(chosen))
 
 
 def _promise(name: str) -> tuple[bool, int, str]:
@@ -101,7 +101,7 @@ def _guarded(read: Callable[[Any], Inspection | None], thing: File | Folder, nam
             return None
         said.lineage()
         return replace(said, path=thing.name)
-    except Exception as error:  # noqa: BLE001 - a model can be registered although nobody can read it
+    except Exception as error:  # a model can be registered although nobody can read it
         words = text(str(error)) or type(error).__name__
         return Inspection(name, certain=False, problem=words, path=thing.name)
 

@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-#: What is kept of a text, of names of features, of inputs, of anything else that is listed, and how deep it goes.
-TEXT, FEATURES, TENSORS, ITEMS, DEPTH = 300, 1_000, 200, 100, 6
-#: All names of features together have at most so many characters.
-_FEATURES_TEXT = 32_000
+#: What is kept: characters of a text, names of features, inputs, items of any other list, and levels of nesting. Each
+#: value is one more in every index: this is also what a million versions cost.
+TEXT, FEATURES, TENSORS, ITEMS, DEPTH = 300, 200, 100, 100, 6
 UNKNOWN = "unknown"
 
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
@@ -63,40 +62,40 @@ class Inspection:
     problem: str = ""
     path: str = ""
 
+    @property
+    def made_by(self) -> str:
+        """Framework and version in one: ``sklearn 1.5.2``."""
+        return f"{self.framework} {self.framework_version}".strip() if self.framework else ""
+
+    @property
+    def width(self) -> int | None:
+        """How many features it takes; None when that is not known."""
+        return self.feature_count if self.feature_count is not None else len(self.features) or None
+
     def lineage(self) -> dict[str, Any]:
         """As a version keeps it: ``format``, ``framework`` (``sklearn 1.5.2``) and ``contents``, all of it bounded."""
         contents: dict[str, Any] = {
-            "class": self.class_name,
-            "parameters": self.parameters,
-            "dtypes": self.dtypes,
-            "inputs": [each.document() for each in self.inputs[:TENSORS]],
-            "outputs": [each.document() for each in self.outputs[:TENSORS]],
-            "feature_count": self.feature_count if self.feature_count is not None else len(self.features) or None,
-            "features": _features(self.features),
-            **self.details,
-            "problem": self.problem,
+            "class": text(self.class_name),
+            "parameters": plain(self.parameters),
+            "dtypes": plain(self.dtypes),
+            "inputs": [plain(each.document()) for each in self.inputs[:TENSORS]],
+            "outputs": [plain(each.document()) for each in self.outputs[:TENSORS]],
+            "feature_count": plain(self.width),
+            "features": [text(name) for name in self.features[:FEATURES]],
+            "features_digest": _digest(self.features) if len(self.features) > FEATURES else "",
+            **plain(self.details),
+            "problem": text(self.problem),
         }
-        said = {
-            "format": self.format,
-            "framework": f"{self.framework} {self.framework_version}".strip() if self.framework else "",
-            "contents": {key: plain(value, limit=_LIMITS.get(key, ITEMS)) for key, value in contents.items()},
-        }
-        said["contents"] = {key: value for key, value in said["contents"].items() if value not in (None, "", [], {})}
-        return {key: plain(value) if key != "contents" else value for key, value in said.items() if value}
+        kept = {key: value for key, value in contents.items() if value not in (None, "", [], {})}
+        said = {"format": self.format, "framework": text(self.made_by), "contents": kept}
+        return {key: value for key, value in said.items() if value}
 
 
-_LIMITS = {"features": FEATURES, "inputs": TENSORS, "outputs": TENSORS}
+def _digest(names: Sequence[str]) -> str:
+    """What tells two long lists of names apart, of which only the beginnings are kept."""
+    import hashlib
 
-
-def _features(names: Sequence[str]) -> list[str]:
-    """The first names, as many as there is room for."""
-    kept, room = [], _FEATURES_TEXT
-    for name in names[:FEATURES]:
-        room -= min(len(name), TEXT)
-        if room < 0:
-            break
-        kept.append(name)
-    return kept
+    return "sha256:" + hashlib.sha256("\0".join(names).encode("utf-8", "replace")).hexdigest()
 
 
 def plain(value: object, *, limit: int = ITEMS, depth: int = 0) -> Any:
@@ -128,13 +127,13 @@ def text(value: str) -> str:
 class Inspected:
     """What an artifact as a whole is: the ``primary`` of all readings ``found``; None when nothing was recognised.
 
-    ``looked`` counts the files that were opened, ``files`` all that there are.
+    ``files`` counts all that there are, ``unseen`` those that were one too many to be opened.
     """
 
     primary: Inspection | None
     found: tuple[Inspection, ...]
     files: int
-    looked: int
+    unseen: int = 0
 
     def lineage(self) -> dict[str, Any]:
         """As a version keeps it: that of the primary; which file that is, and what other formats lie beside it."""

@@ -9,11 +9,26 @@ if TYPE_CHECKING:
 
 
 class Examination:
-    """One look at staged files. ``lineage`` is what the version will say of them; what was given stands above all."""
+    """One look at staged files. ``lineage`` is what the version will say of them; what was given stands above all.
 
-    def __init__(self, given: dict[str, Any]) -> None:
+    ``inspect`` says whether to look what is inside.
+    """
+
+    def __init__(self, given: dict[str, Any], *, inspect: bool = True) -> None:
         self._given = given
+        self._inspect = inspect
         self.lineage: dict[str, Any] = given
 
     def examine(self, staging: Staging) -> None:
         """Look at the files, which are hashed and complete; not under the lock. May refuse them."""
+        found: dict[str, Any] = {}
+        if self._inspect:
+            found |= _contents(staging)
+        self.lineage = {**found, **self._given}
+
+
+def _contents(staging: Staging) -> dict[str, Any]:
+    """Format, framework and contents."""
+    from ..provenance.inspecting import inspect
+
+    return inspect({entry.path: staging.files / entry.path for entry in staging.entries}).lineage()

@@ -21,6 +21,7 @@ from .looking_back import LookingBack
 if TYPE_CHECKING:
     from ..lifecycle.gate import Evaluation, PolicyLine
     from ..outcomes import Approval, Signature
+    from ..provenance.inspection import Inspected
     from .finding import Known
     from .people import Review
 
@@ -47,6 +48,16 @@ class RegistryReader(LookingBack):
         """A version with its folder and its files. :class:`Damaged` when its manifest is not the one that was sealed."""
         model, record = self._version(ref, moment(as_of))
         return Artifact(record, model.paths.files(record.number), model.manifest(record))
+
+    def inspect(self, ref: str | Reference) -> Inspected:
+        """What the files of a version are, looked at anew: what ``register`` found stands in its ``lineage``.
+
+        For files that are in no registry, call :func:`registry_cli.inspect`. Raises OSError when one can't be opened.
+        """
+        from ..provenance.inspecting import inspect
+
+        artifact = self.artifact(ref)
+        return inspect({entry.path: artifact.folder / entry.path for entry in artifact.files})
 
     def files(self, ref: str | Reference) -> tuple[FileEntry, ...]:
         """The files of a version and their sha256."""

@@ -37,6 +37,7 @@ class Registering(Moving):
         tags: Mapping[str, object] | None = None,
         annotations: Mapping[str, object] | None = None,
         lineage: Mapping[str, object] | None = None,
+        inspect: bool = True,
         message: str = "",
         stage: str | None = None,
         alias: str | None = None,
@@ -51,7 +52,7 @@ class Registering(Moving):
         ``paths`` are files, a folder (its contents), or ``-`` for standard input, stored as ``stdin_name``. ``how`` is
         ``copy``, ``link`` (hard links to your files, which must not be changed afterwards) or ``move``. With
         ``if_changed``, files equal to the latest version's give that version back. ``lineage`` is what is known already of
-        where the files come from; what is found out of itself is laid under it. ``progress`` is told how many more
+        where the files come from; what is found out of itself is laid under it: with ``inspect``, what the files are. ``progress`` is told how many more
         bytes are done.
 
         Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Refused` or :class:`Conflict` with nothing written;
@@ -76,7 +77,7 @@ class Registering(Moving):
         outcome = self._registered_before(layout, event.id) if request_id else None
         if outcome is None:
             creation.refuse_collision(self._layout, name)
-            look = Examination(dict(lineage or {}))
+            look = Examination(dict(lineage or {}), inspect=inspect)
             wish = registration.Wish(
                 sources.collect(paths, stdin_name),
                 lambda number: _numbered(replace(record, lineage=look.lineage), number, event),

@@ -18,7 +18,7 @@ from typing import Any
 
 os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="", HF_HUB_OFFLINE="1")
 
-import numpy as np  # noqa: E402
+import numpy as np  # behind the settings that it must see
 
 Truth = dict[str, Any]
 RNG = np.random.default_rng(7)
@@ -87,6 +87,7 @@ def gguf(to: Path) -> Truth:
 
 def onnx(to: Path) -> Truth:
     import onnx as library
+    import pandas
     from onnx import TensorProto, helper, numpy_helper
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
@@ -94,8 +95,6 @@ def onnx(to: Path) -> Truth:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-    import pandas
 
     frame = pandas.DataFrame({"spend": X[:, 0], "calls": X[:, 1], "plan": ["gold", "tin"] * 30})
     mixed = ColumnTransformer([("n", StandardScaler(), ["spend", "calls"]), ("c", OneHotEncoder(), ["plan"])])
@@ -169,7 +168,7 @@ def xgboost(to: Path) -> Truth:
 def lightgbm(to: Path) -> Truth:
     import lightgbm as library
 
-    data = library.Dataset(X, Y, feature_name=NAMES[:3] + ["age"])
+    data = library.Dataset(X, Y, feature_name=[*NAMES[:3], "age"])
     booster = library.train({"objective": "binary", "num_leaves": 4, "verbose": -1, "min_data_in_leaf": 5}, data, 6)
     booster.save_model(to / "model.txt")
     return {"trees": booster.num_trees(), "features": booster.feature_name()}

@@ -222,6 +222,7 @@ def diff(record: Diff) -> dict[str, Any]:
         "annotations": [difference(each) for each in record.annotations],
         "message": [difference(each) for each in record.message],
         "lineage": [difference(each) for each in record.lineage],
+        "signature": [difference(each) for each in record.signature],
         "packages": [difference(each) for each in record.packages],
         "files": [file_difference(each) for each in record.files],
     }

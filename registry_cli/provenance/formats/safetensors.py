@@ -76,7 +76,8 @@ def shards_of(folder: Folder, index: str) -> list[str]:
 def weights_of(folder: Folder, names: Iterable[str]) -> Weights:
     """What several files of a folder hold together."""
     dtypes: Counter[str] = Counter()
-    tensors, metadata = 0, {}
+    tensors = 0
+    metadata: dict[str, Any] = {}
     for name in names:
         with folder.opened(name) as file:
             found = header(file)

@@ -90,7 +90,8 @@ class Wire:
         """A repeated ``int64``, packed or not: the values that this field adds."""
         if not field.end:
             return [field.signed]
-        found, at = [], field.start
+        found: list[int] = []
+        at = field.start
         while at < field.end and len(found) < 64:
             value, at = self._varint(at)
             found.append(Field(0, value).signed)
