@@ -13,6 +13,8 @@ HEAD = 4096
 #: The most that a reader gets of one file, in bytes, all its reads together.
 MOST = 32 << 20
 
+#: A short read takes so much at once: the next one is most often nearby.
+_AHEAD = 1024
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -35,6 +37,7 @@ class File:
         self.notes: dict[str, object] = {}
         self.size = os.fstat(descriptor).st_size
         self.head = os.pread(descriptor, HEAD, 0)
+        self._start, self._window = 0, self.head
 
     @classmethod
     @contextlib.contextmanager
@@ -52,8 +55,15 @@ class File:
         """``length`` bytes from ``offset`` on; :class:`Malformed` when the file ends before, or that is too much."""
         if offset < 0 or length < 0 or offset + length > self.size:
             raise Malformed("it is cut short")
-        if offset + length <= len(self.head):
-            return self.head[offset : offset + length]
+        place = offset - self._start
+        if place >= 0 and place + length <= len(self._window):
+            return self._window[place : place + length]
+        if length >= _AHEAD:
+            return self._fetched(offset, length)
+        self._start, self._window = offset, self._fetched(offset, min(_AHEAD, self.size - offset))
+        return self._window[:length]
+
+    def _fetched(self, offset: int, length: int) -> bytes:
         if length > self._left:
             raise Malformed(f"more than {MOST:,} bytes would have to be read")
         self._left -= length

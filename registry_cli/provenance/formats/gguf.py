@@ -16,7 +16,6 @@ KEYS, TENSORS, TEXTS = 10_000, 100_000, 3_000_000
 #: The longest name, and the longest text that is kept.
 NAME = 1 << 16
 
-_PIECE = 1 << 18
 _TEXT, _ARRAY, _BOOL = 8, 9, 7
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", _BOOL: "?", 10: "Q", 11: "q", 12: "d"}
 _TYPES = {
@@ -24,6 +23,7 @@ _TYPES = {
     11: "Q3_K", 12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS",
     19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS", 24: "int8", 25: "int16", 26: "int32",
     27: "int64", 28: "float64", 29: "IQ1_M", 30: "bfloat16", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4", 40: "NVFP4",
+    41: "Q1_0",
 }  # fmt: skip
 _FILE_TYPES = {
     0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1", 10: "Q2_K", 11: "Q3_K_S",
@@ -53,7 +53,7 @@ class _Reader:
 
     def __init__(self, file: File) -> None:
         self.file = file
-        self.at, self.start, self.window = 0, 0, file.head
+        self.at = 0
         self.order = "<"
         self.texts = TEXTS
 
@@ -92,12 +92,9 @@ class _Reader:
 
     def take(self, length: int) -> bytes:
         """The next bytes."""
-        offset = self.at - self.start
-        if offset + length > len(self.window):
-            size = max(length, min(_PIECE, self.file.size - self.at))
-            self.start, self.window, offset = self.at, self.file.read(self.at, size), 0
+        found = self.file.read(self.at, length)
         self.at += length
-        return self.window[offset : offset + length]
+        return found
 
     def number(self, kind: str) -> Any:
         form = self.order + kind

@@ -10,17 +10,22 @@ from typing import Any
 from ..inspection import Inspection, Tensor
 from . import zips
 from .files import File, Malformed
+from .hdf5 import MAGIC, Hdf5
 
-HDF5 = b"\x89HDF\r\n\x1a\n"
 #: The largest configuration that is read, in bytes, and the most parts of it that are gone through.
 CONFIG, PARTS = 16 << 20, 500_000
+#: The most that packed weights are unpacked to, to count them; Keras does not pack them.
+WEIGHTS = 8 << 20
 
 _SHAPES = ("batch_shape", "batch_input_shape")
+_WEIGHTS = "model.weights.h5"
 
 
 def read(file: File) -> Inspection | None:
-    """The configuration: class, layers, inputs, and what of it runs code of its own when it is loaded."""
-    if file.head.startswith(HDF5):
+    """The configuration: class, layers, inputs, and what of it runs code of its own when it is loaded. The weights are
+    counted, as Keras counts them: without the state of the optimizer and of what draws random numbers.
+    """
+    if file.head.startswith(MAGIC):
         return _hdf5(file)
     names = zips.members(file) if file.head.startswith(zips.MAGIC) else {}
     if "config.json" not in names or "metadata.json" not in names:
@@ -32,13 +37,35 @@ def read(file: File) -> Inspection | None:
         framework="keras",
         framework_version=str(metadata.get("keras_version", "")),
         **_architecture(config),
+        **(_weights(Hdf5(zips.piecewise(file, _WEIGHTS, WEIGHTS))) if _WEIGHTS in names else {}),
         details={**_details(config), "saved": metadata.get("date_saved")},
     )
 
 
 def _hdf5(file: File) -> Inspection:
-    keras = file.name.lower().endswith((".h5", ".keras", ".hdf5"))
-    return Inspection("hdf5", framework="keras" if keras else "", certain=False)
+    """What Keras wrote tells so in an attribute; anything else is only HDF5."""
+    inside = Hdf5(file.read)
+    attributes = inside.attributes()
+    if "keras_version" not in attributes:
+        return Inspection("hdf5", certain=False)
+    config = json.loads(attributes.get("model_config", "{}"))
+    return Inspection(
+        "keras-h5",
+        framework="keras",
+        framework_version=attributes["keras_version"],
+        **_architecture(config),
+        **_weights(inside),
+        details={**_details(config), "backend": attributes.get("backend")},
+    )
+
+
+def _weights(inside: Hdf5) -> dict[str, Any]:
+    """How many numbers, and of which type."""
+    dtypes: Counter[str] = Counter()
+    for each in inside.datasets():
+        if not each.path.startswith("/optimizer") and "seed_generator" not in each.path:
+            dtypes[each.type] += each.numbers
+    return {"parameters": sum(dtypes.values()), "dtypes": dtypes}
 
 
 def _architecture(config: dict[str, Any]) -> dict[str, Any]:

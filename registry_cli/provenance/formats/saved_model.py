@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, NamedTuple
 
 from ..inspection import Inspection, Shape, Tensor
+from . import checkpoint
 from .files import File, Folder, Malformed
 from .wire import Field, Wire
 
 #: The most graphs, signatures, and inputs or outputs of one.
 LISTED = 1_000
-MODEL, FINGERPRINT = "saved_model.pb", "fingerprint.pb"
+MODEL, FINGERPRINT, VARIABLES = "saved_model.pb", "fingerprint.pb", "variables/variables.index"
 _DEFAULT = "serving_default"
 _INTERNAL = "__saved_model_init_op"
 _REFERENCE = 100  # a reference to a type is the type and so much
@@ -37,6 +39,7 @@ def read(folder: Folder) -> Inspection | None:
     with folder.opened(MODEL) as file:
         model = _Model(file)
         model.run()
+    dtypes = _weights(folder)
     signatures = model.signatures
     first = _DEFAULT if _DEFAULT in signatures else min(signatures, default="")
     main = signatures.get(first, Signature((), ()))
@@ -44,6 +47,8 @@ def read(folder: Folder) -> Inspection | None:
         "saved-model",
         framework="tensorflow",
         framework_version=model.version,
+        parameters=sum(dtypes.values()) if dtypes else None,
+        dtypes=dtypes,
         inputs=main.inputs,
         outputs=main.outputs,
         details={
@@ -119,6 +124,16 @@ class _Model:
                 size = sizes[0] if sizes else 0
                 found.append(size if size >= 0 else None)
         return tuple(found)
+
+
+def _weights(folder: Folder) -> dict[str, int]:
+    """How many numbers of which type the variables hold."""
+    dtypes: Counter[str] = Counter()
+    if VARIABLES in folder.files:
+        with folder.opened(VARIABLES) as file:
+            for kind, count in checkpoint.variables(file):
+                dtypes[_DTYPES.get(kind, str(kind))] += count
+    return dict(dtypes)
 
 
 def _fingerprint(folder: Folder) -> dict[str, str]:

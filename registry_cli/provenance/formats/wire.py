@@ -12,7 +12,6 @@ FIELDS = 200_000
 #: The longest text that is taken from one.
 TEXT = 1 << 16
 
-_WINDOW = 1024
 _LONGEST = 10  # bytes of a varint
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MASK = 2**64 - 1
@@ -42,7 +41,6 @@ class Wire:
 
     def __init__(self, file: File) -> None:
         self._file = file
-        self._at, self._window = 0, file.head
         self._left = FIELDS
 
     def message(self) -> Field:
@@ -56,13 +54,13 @@ class Wire:
             self._left -= 1
             if self._left < 0:
                 raise Malformed(f"it has more than {FIELDS:,} fields")
-            key, at = self._varint(at)
+            key, at = self.varint(at)
             number, kind = key >> 3, key & 7
             if kind == _VARINT:
-                value, at = self._varint(at)
+                value, at = self.varint(at)
                 field = Field(number, value)
             elif kind == _BYTES:
-                length, start = self._varint(at)
+                length, start = self.varint(at)
                 at = start + length
                 field = Field(number, 0, start, at)
             elif kind in (_FIXED64, _FIXED32):
@@ -76,14 +74,12 @@ class Wire:
 
     def text(self, field: Field) -> str:
         """The field as text."""
-        return self.bytes(field).decode("utf-8", "replace")
+        return self.raw(field).decode("utf-8", "replace")
 
-    def bytes(self, field: Field) -> bytes:
+    def raw(self, field: Field) -> bytes:
         """The bytes of the field; :class:`Malformed` for more than ``TEXT``."""
         if field.size > TEXT:
             raise Malformed(f"a text of {field.size:,} bytes")
-        if field.start >= self._at and field.end <= self._at + len(self._window):
-            return self._window[field.start - self._at : field.end - self._at]
         return self._file.read(field.start, field.size)
 
     def numbers(self, field: Field) -> list[int]:
@@ -93,7 +89,7 @@ class Wire:
         found: list[int] = []
         at = field.start
         while at < field.end and len(found) < 64:
-            value, at = self._varint(at)
+            value, at = self.varint(at)
             found.append(Field(0, value).signed)
         return found
 
@@ -107,14 +103,14 @@ class Wire:
                 value = field
         return key, value
 
-    def _varint(self, at: int) -> tuple[int, int]:
+    def read(self, at: int, length: int) -> bytes:
+        """Bytes that are no message."""
+        return self._file.read(at, length)
+
+    def varint(self, at: int) -> tuple[int, int]:
         """The number at ``at``, and where the next byte is."""
-        place = at - self._at
-        if place < 0 or place + _LONGEST > len(self._window):
-            self._window = self._file.read(at, max(min(_WINDOW, self._file.size - at), 0))
-            self._at, place = at, 0
         value = shift = 0
-        for byte in self._window[place : place + _LONGEST]:
+        for byte in self._file.read(at, max(min(_LONGEST, self._file.size - at), 0)):
             value |= (byte & 127) << shift
             shift += 7
             if byte < 128:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from .files import File, Malformed
@@ -52,15 +52,10 @@ def members(file: File) -> Mapping[str, Member]:
 
 def read(file: File, name: str, most: int) -> bytes:
     """What a member holds; :class:`Malformed` when that is more than ``most`` bytes, however it is packed."""
-    member = members(file).get(name)
-    if member is None:
-        raise Malformed(f"there is no {name} in it")
+    member, start = _found(file, name)
     if member.size > most:
         raise Malformed(f"{name} has {member.size:,} bytes, more than the {most:,} that are read of such a file")
-    header = _LOCAL.unpack(file.read(member.offset, _LOCAL.size))
-    if header[0] != MAGIC or header[3] & _ENCRYPTED:
-        raise Malformed(f"{name} can't be read: encrypted, or its place is wrong")
-    data = file.read(member.offset + _LOCAL.size + header[-2] + header[-1], member.packed)
+    data = file.read(start, member.packed)
     if member.method == _STORED:
         return data
     if member.method != _DEFLATED:
@@ -69,6 +64,32 @@ def read(file: File, name: str, most: int) -> bytes:
     if len(found) != member.size:
         raise Malformed(f"{name} unpacks to something else than it says")
     return found
+
+
+def piecewise(file: File, name: str, most: int) -> Callable[[int, int], bytes]:
+    """A function that reads bytes of a member from an offset on: in place where it is stored as it is, however large;
+    else as :func:`read`.
+    """
+    member, start = _found(file, name)
+    data = b"" if member.method == _STORED else read(file, name, most)
+
+    def piece(offset: int, length: int) -> bytes:
+        if offset < 0 or length < 0 or offset + length > member.size:
+            raise Malformed(f"{name} is cut short")
+        return data[offset : offset + length] if data else file.read(start + offset, length)
+
+    return piece
+
+
+def _found(file: File, name: str) -> tuple[Member, int]:
+    """A member, and where its bytes start."""
+    member = members(file).get(name)
+    if member is None:
+        raise Malformed(f"there is no {name} in it")
+    header = _LOCAL.unpack(file.read(member.offset, _LOCAL.size))
+    if header[0] != MAGIC or header[3] & _ENCRYPTED:
+        raise Malformed(f"{name} can't be read: encrypted, or its place is wrong")
+    return member, member.offset + _LOCAL.size + header[-2] + header[-1]
 
 
 def _members(file: File) -> dict[str, Member]:
