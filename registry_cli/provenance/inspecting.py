@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .formats import FILES, FOLDERS, Format
-from .formats.files import File, Folder
+from .formats.files import Budget, File, Folder
 from .inspection import UNKNOWN, Inspected, Inspection, text
 
 #: So many files of an artifact are opened at the most: those whose names say something first, then the others.
@@ -29,10 +29,11 @@ def inspect(files: Mapping[str, Path]) -> Inspected:
     of other formats. What no reader knows is told as ``unknown``, outside of such folders. Raises OSError when a file can't be opened; what is
     in it raises nothing.
     """
-    found, told = _folders(files)
+    budget = Budget()
+    found, told = _folders(files, budget)
     loose = {name: path for name, path in files.items() if not name.startswith(told)} if told else files
     chosen = sorted(loose, key=_promise)[:FILES_LIMIT]
-    said = [_file(name, files) for name in chosen]
+    said = [_file(name, files, budget) for name in chosen]
     around = tuple(f"{each.path}/" if each.path else "" for each in found)
     found += [each for each in said if each.format != UNKNOWN or not (around and each.path.startswith(around))]
     return Inspected(_primary(found, files), tuple(found), len(files), len(loose) - len(chosen))
@@ -43,7 +44,7 @@ def _promise(name: str) -> tuple[bool, int, str]:
     return (not name.lower().endswith(_SUFFIXES), name.count("/"), name)
 
 
-def _folders(files: Mapping[str, Path]) -> tuple[list[Inspection], tuple[str, ...]]:
+def _folders(files: Mapping[str, Path], budget: Budget) -> tuple[list[Inspection], tuple[str, ...]]:
     """The topmost folders that are a known layout; and the beginnings of the paths of all that is told with them."""
     marked: dict[str, list[Format]] = {}
     for name in files:
@@ -59,7 +60,7 @@ def _folders(files: Mapping[str, Path]) -> tuple[list[Inspection], tuple[str, ..
             continue
         inside = {name[len(prefix) :]: path for name, path in files.items() if name.startswith(prefix)}
         rows = sorted(marked[parent], key=FOLDERS.index)
-        if said := _first(rows, Folder(parent, inside)):
+        if said := _first(rows, Folder(parent, inside, budget)):
             found.append(said)
             if not any(row.wraps for row in rows if said.format in row.names):
                 told += (prefix,)
@@ -70,13 +71,14 @@ def _marks(base: str, markers: tuple[str, ...]) -> bool:
     return any(base.endswith(marker[1:]) if marker[:1] == "*" else base == marker for marker in markers)
 
 
-def _file(name: str, files: Mapping[str, Path]) -> Inspection:
-    with File.opened(files[name], name, files) as file:
-        by_head = [row for row in FILES if row.magics and file.head.startswith(row.magics)]
+def _file(name: str, files: Mapping[str, Path], budget: Budget) -> Inspection:
+    with File.opened(files[name], name, files, budget) as file:
+        by_head = [row for row in FILES if row.begins(file.head)]
         by_name = [row for row in FILES if row.suffixes and name.lower().endswith(row.suffixes)]
         rows = sorted({*by_head, *by_name}, key=lambda row: (row not in by_head, row not in by_name, FILES.index(row)))
         said = _first(rows, file)
-    if said is None or (said.problem and not by_head):  # nothing but its name speaks for the format
+    likely = {row.names[0] for row in by_head if row in by_name or len(by_head) == 1}
+    if said is None or (said.problem and said.format not in likely):  # it may as well be anything else
         return Inspection(UNKNOWN, certain=False, problem=said.problem if said else "", path=name)
     return said
 

@@ -140,7 +140,10 @@ def onnx(to: Path) -> Truth:
         tensor.ClearField("raw_data")
         tensor.data_location = TensorProto.EXTERNAL
     (to / "escaping.onnx").write_bytes(escaping.SerializeToString())
-    count = lambda model: sum(int(np.prod(tensor.dims)) for tensor in model.graph.initializer)  # noqa: E731
+
+    def count(model: Any) -> int:
+        return sum(int(np.prod(tensor.dims)) for tensor in model.graph.initializer)
+
     return {
         "pipeline": count(made),
         "mlp": count(net("x")),
@@ -221,13 +224,15 @@ def keras(to: Path) -> Truth:
 def tensorflow(to: Path) -> Truth:
     import tensorflow as library
 
-    class Scorer(library.Module):
+    class Scorer(library.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.weights = library.Variable(RNG.normal(size=(4, 2)).astype(np.float32), name="weights")
             self.bias = library.Variable(np.zeros(2, np.float32), name="bias")
 
-        @library.function(input_signature=[library.TensorSpec([None, 4], library.float32, name="row")])
+        @library.function(  # type: ignore[untyped-decorator]
+            input_signature=[library.TensorSpec([None, 4], library.float32, name="row")]
+        )
         def score(self, row: Any) -> Any:
             return {"scores": row @ self.weights + self.bias, "best": library.argmax(row @ self.weights, 1)}
 
@@ -238,7 +243,9 @@ def tensorflow(to: Path) -> Truth:
     signature = loaded.signatures["serving_default"]
     fingerprint = library.saved_model.experimental.read_fingerprint(str(folder))
     inputs = library.keras.Input((3,), name="row")
-    net = library.keras.Model(inputs, library.keras.layers.Dense(2, name="out")(library.keras.layers.Dropout(0.1)(inputs)))
+    net = library.keras.Model(
+        inputs, library.keras.layers.Dense(2, name="out")(library.keras.layers.Dropout(0.1)(inputs))
+    )
     net.compile("adam", "mse")
     net.fit(X[:, :3], X[:, :2], verbose=0)
     net.export(str(to / "exported"))

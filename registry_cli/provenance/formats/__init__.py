@@ -16,7 +16,7 @@ class Format(NamedTuple):
     """One row of the table: how a format is recognised, and the module of this package that reads it.
 
     ``names`` are the short names that its readings can have (the first is told when a reading fails). ``magics`` are
-    beginnings, ``suffixes`` ends of a file's name in lower case. ``markers`` are names of files that make the folder
+    beginnings, or what stands at ``offset``; ``suffixes`` ends of a file's name in lower case. ``markers`` are names of files that make the folder
     around them this format; one that starts with ``*`` is an end of a name. In a folder that ``wraps`` models of other
     formats these are looked at too.
     """
@@ -27,15 +27,23 @@ class Format(NamedTuple):
     suffixes: tuple[str, ...] = ()
     markers: tuple[str, ...] = ()
     wraps: bool = False
+    offset: int = 0
+
+    def begins(self, head: bytes) -> bool:
+        """Whether a file that begins with ``head`` looks like this format."""
+        return bool(self.magics) and head.startswith(self.magics, self.offset)
 
 
 _ZIP = (b"PK\x03\x04",)
+_JSON = (b"{",)
+#: The version of ONNX, and then the name of who wrote it, or the graph.
+_ONNX = tuple(bytes((0x08, version, field)) for version in range(1, 32) for field in (0x12, 0x3A))
 
 #: Files. What a file begins with is asked before what it is called; of rows that fit equally well the first is tried first.
 FILES: tuple[Format, ...] = (
-    Format("safetensors", ("safetensors",), suffixes=(".safetensors",)),
+    Format("safetensors", ("safetensors",), magics=(b'{"',), offset=8, suffixes=(".safetensors",)),
     Format("gguf", ("gguf",), magics=(b"GGUF",), suffixes=(".gguf",)),
-    Format("onnx", ("onnx",), suffixes=(".onnx",)),
+    Format("onnx", ("onnx",), magics=_ONNX, suffixes=(".onnx",)),
     Format(
         "keras",
         ("keras", "keras-h5", "hdf5"),
@@ -44,14 +52,9 @@ FILES: tuple[Format, ...] = (
     ),
     Format("skops", ("skops",), magics=_ZIP, suffixes=(".skops",)),
     Format("torchserve", ("torchserve",), magics=_ZIP, suffixes=(".mar",)),
-    Format(
-        "xgboost",
-        ("xgboost-json", "xgboost-ubj"),
-        magics=(b'{"learner":', b"{L\0\0\0\0\0\0\0\x07learner{"),
-        suffixes=(".json", ".ubj"),
-    ),
+    Format("xgboost", ("xgboost-json", "xgboost-ubj"), magics=_JSON, suffixes=(".json", ".ubj")),
     Format("lightgbm", ("lightgbm",), magics=(b"tree\nversion=", b"tree\r\nversion=")),
-    Format("catboost", ("catboost", "catboost-json"), magics=(b"CBM1",), suffixes=(".cbm", ".json")),
+    Format("catboost", ("catboost", "catboost-json"), magics=(b"CBM1", *_JSON), suffixes=(".cbm", ".json")),
 )
 
 #: Folders. Where one folder is several, the first counts.

@@ -30,14 +30,17 @@ def variables(file: File) -> list[tuple[int, int]]:
         raise Malformed("it is no index of a checkpoint")
     _, at = _handle(wire, footer)
     index, _ = _handle(wire, at)
-    found: list[tuple[bytes, Field]] = []
+    found: list[tuple[bool, tuple[int, int]]] = []
+    left = ENTRIES
     for _, place in _entries(wire, *index):
-        for entry in _entries(wire, *_handle(wire, place.start)[0]):
-            if len(found) >= ENTRIES:
+        for key, value in _entries(wire, *_handle(wire, place.start)[0]):
+            left -= 1
+            if left < 0:
                 raise Malformed(f"more than {ENTRIES:,} variables")
-            found.append(entry)
-    model = [each for each in found if each[0].startswith(_EXPORTED)] or found
-    return [_variable(wire, value) for key, value in model if _counts(key)]
+            if _counts(key):
+                found.append((key.startswith(_EXPORTED), _variable(wire, value)))
+    again = any(exported for exported, _ in found)
+    return [variable for exported, variable in found if exported or not again]
 
 
 def _counts(key: bytes) -> bool:
@@ -62,7 +65,7 @@ def _entries(wire: Wire, offset: int, size: int) -> Iterator[tuple[bytes, Field]
         shared, at = wire.varint(at)
         own, at = wire.varint(at)
         length, at = wire.varint(at)
-        if shared > len(key) or own > _KEY:
+        if shared > len(key) or shared + own > _KEY:
             raise Malformed("the index of the checkpoint is broken")
         key = key[:shared] + wire.read(at, own)
         at += own

@@ -10,8 +10,8 @@ from pathlib import Path
 
 #: Of every file so many bytes are read at once, to see what it is.
 HEAD = 4096
-#: The most that a reader gets of one file, in bytes, all its reads together.
-MOST = 32 << 20
+#: The most that readers get of one file, and of all files of an artifact together, in bytes.
+MOST, ALL = 32 << 20, 64 << 20
 
 #: A short read takes so much at once: the next one is most often nearby.
 _AHEAD = 1024
@@ -22,6 +22,19 @@ class Malformed(ValueError):
     """What is read is not as its format says. The text says how, for a person."""
 
 
+class Budget:
+    """How many bytes may still be read of an artifact, whoever reads them."""
+
+    def __init__(self, left: int = ALL) -> None:
+        self._left = left
+
+    def spend(self, length: int) -> None:
+        """Raises :class:`Malformed` when that is more than is left."""
+        if length > self._left:
+            raise Malformed("more would have to be read than is read of one artifact")
+        self._left -= length
+
+
 class File:
     """One regular file: ``name`` is its path in the artifact, ``head`` how it begins, ``size`` in bytes.
 
@@ -29,9 +42,9 @@ class File:
     time to find out.
     """
 
-    def __init__(self, descriptor: int, name: str, beside: Collection[str] = ()) -> None:
+    def __init__(self, descriptor: int, name: str, beside: Collection[str], budget: Budget) -> None:
         self._descriptor = descriptor
-        self._left = MOST
+        self._budgets = (Budget(MOST), budget)
         self.name = name
         self.beside = beside
         self.notes: dict[str, object] = {}
@@ -41,13 +54,15 @@ class File:
 
     @classmethod
     @contextlib.contextmanager
-    def opened(cls, path: Path, name: str, beside: Collection[str] = ()) -> Iterator[File]:
+    def opened(
+        cls, path: Path, name: str, beside: Collection[str] = (), budget: Budget | None = None
+    ) -> Iterator[File]:
         """The file at ``path``. Raises OSError, also for what is no regular file."""
         descriptor = os.open(path, _READ)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise OSError(0, "no regular file", str(path))
-            yield cls(descriptor, name, beside)
+            yield cls(descriptor, name, beside, budget or Budget())
         finally:
             os.close(descriptor)
 
@@ -64,9 +79,8 @@ class File:
         return self._window[:length]
 
     def _fetched(self, offset: int, length: int) -> bytes:
-        if length > self._left:
-            raise Malformed(f"more than {MOST:,} bytes would have to be read")
-        self._left -= length
+        for budget in self._budgets:
+            budget.spend(length)
         pieces = []
         while length:
             piece = os.pread(self._descriptor, length, offset)
@@ -97,16 +111,17 @@ class Folder:
     in it and below, by their paths from here.
     """
 
-    def __init__(self, name: str, files: Mapping[str, Path]) -> None:
+    def __init__(self, name: str, files: Mapping[str, Path], budget: Budget | None = None) -> None:
         self.name = name
         self.files = files
+        self._budget = budget or Budget()
 
     @contextlib.contextmanager
     def opened(self, name: str) -> Iterator[File]:
         """One of its files; :class:`Malformed` when it is not there."""
         if name not in self.files:
             raise Malformed(f"there is no {name} in it")
-        with File.opened(self.files[name], name, self.files) as file:
+        with File.opened(self.files[name], name, self.files, self._budget) as file:
             yield file
 
     def whole(self, name: str, most: int) -> bytes:

@@ -12,10 +12,11 @@ from .files import File, Malformed
 
 MAGIC = b"GGUF"
 #: The most keys, tensors, and texts in arrays, that are gone through.
-KEYS, TENSORS, TEXTS = 10_000, 100_000, 3_000_000
+KEYS, TENSORS, TEXTS = 10_000, 100_000, 2_000_000
 #: The longest name, and the longest text that is kept.
 NAME = 1 << 16
 
+_PIECE = 1 << 18
 _TEXT, _ARRAY, _BOOL = 8, 9, 7
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", _BOOL: "?", 10: "Q", 11: "q", 12: "d"}
 _TYPES = {
@@ -30,7 +31,7 @@ _FILE_TYPES = {
     12: "Q3_K_M", 13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS",
     20: "IQ2_XS", 21: "Q2_K_S", 22: "IQ3_XS", 23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M",
     28: "IQ2_S", 29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4_MOE",
-    39: "NVFP4",
+    39: "NVFP4", 40: "Q1_0",
 }  # fmt: skip
 #: Keys that are told, by the end of their name.
 _TOLD = {
@@ -134,11 +135,23 @@ class _Reader:
             self.texts -= count
             if self.texts < 0:
                 raise Malformed(f"more than {TEXTS:,} texts")
-            for _ in range(count):
-                self.skip(self.number("Q"))
+            self.skip_texts(count)
         else:
             raise Malformed(f"an array of type {kind}")
         return _Counted(count)
+
+    def skip_texts(self, count: int) -> None:
+        """Go past so many texts: a vocabulary has hundreds of thousands, so their lengths are picked out of large pieces."""
+        length_of = struct.Struct(f"{self.order}Q").unpack_from
+        while count:
+            piece = self.file.read(self.at, min(_PIECE, self.file.size - self.at))
+            at = 0
+            while count and at + 8 <= len(piece):
+                at += 8 + length_of(piece, at)[0]
+                count -= 1
+            if not at:
+                raise Malformed("it is cut short")
+            self.skip(at)
 
     def tensors(self, count: int) -> dict[str, int]:
         dtypes: Counter[str] = Counter()

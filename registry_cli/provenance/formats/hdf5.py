@@ -13,11 +13,12 @@ from .files import Malformed
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 #: The most objects, links and messages that are gone through together, and how deep groups may be nested.
-STEPS, DEPTH = 200_000, 32
+STEPS, DEPTH = 100_000, 32
 #: The longest text of an attribute, in bytes.
 TEXT = 16 << 20
 
 _DATASPACE, _DATATYPE, _ATTRIBUTE, _CONTINUATION, _SYMBOLS = 0x01, 0x03, 0x0C, 0x10, 0x11
+_TOLD = (_DATASPACE, _DATATYPE, _ATTRIBUTE, _SYMBOLS)
 _INTEGER, _FLOAT, _STRING, _VARIABLE = 0, 1, 3, 9
 _NOWHERE = 2**64 - 1
 #: Gives so many bytes from an offset on, or raises.
@@ -101,11 +102,10 @@ class Hdf5:
                 self._step()
                 count -= 1
                 kind, length = struct.unpack("<2H", self._read(at, 4))
-                data = self._read(at + 8, length)
                 if kind == _CONTINUATION:
-                    blocks.append(struct.unpack_from("<2Q", data))
-                else:
-                    yield _Message(kind, data)
+                    blocks.append(struct.unpack("<2Q", self._read(at + 8, 16)))
+                elif kind in _TOLD:
+                    yield _Message(kind, self._read(at + 8, length))
                 at, left = at + 8 + length, left - 8 - length
 
     def _links(self, data: bytes) -> Iterator[tuple[str, int]]:

@@ -13,7 +13,7 @@ from .files import File, Malformed
 from .hdf5 import MAGIC, Hdf5
 
 #: The largest configuration that is read, in bytes, and the most parts of it that are gone through.
-CONFIG, PARTS = 16 << 20, 500_000
+CONFIG, PARTS = 8 << 20, 500_000
 #: The most that packed weights are unpacked to, to count them; Keras does not pack them.
 WEIGHTS = 8 << 20
 

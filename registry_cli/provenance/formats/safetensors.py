@@ -12,7 +12,7 @@ from ..inspection import Inspection
 from .files import File, Folder, Malformed
 
 #: The largest header that is read, in bytes; one of 10,000 tensors has about a million.
-HEADER = 16 << 20
+HEADER = 4 << 20
 #: The most shards, and the largest index of them in bytes.
 SHARDS, INDEX = 1_000, 16 << 20
 INDEX_NAME = ".safetensors.index.json"

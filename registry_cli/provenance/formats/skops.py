@@ -11,7 +11,7 @@ from . import zips
 from .files import File, Malformed
 
 #: The largest schema that is read, in bytes, and the most objects in it that are gone through.
-SCHEMA, NODES = 16 << 20, 500_000
+SCHEMA, NODES = 8 << 20, 500_000
 _NAME = "schema.json"
 _PLAIN = ("builtins", "numpy", "scipy", "sklearn")
 
