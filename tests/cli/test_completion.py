@@ -119,6 +119,8 @@ def test_answers(stocked: Registry, capfd: pytest.CaptureFixture[str]) -> None:
     ]  # fmt: skip
     assert answers("registry alias churn ch", root, capfd) == ["champion"]
     assert answers("registry register churn ", root, capfd) == [completion.FILES]
+    assert answers("registry inspect ", root, capfd) == [completion.FILES]
+    assert answers("registry inspect charge@", root, capfd) == ["charge@latest", "charge@1"]
     assert answers(f"registry -C {root} show risk", None, capfd) == ["risk/heart"]
     assert "--archive-previous" in answers("registry promote churn@1 staging --a", root, capfd)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -63,10 +64,12 @@ def _approved(site: Site, *words: object) -> list[object]:
     return list(words)
 
 
+MODEL = Path(__file__).parent.parent / "formats" / "data" / "onnx" / "mlp.onnx"
 FORMS = (
     Form("init", lambda site: ["init", site.folder / "new"], "registry", lambda site: [site.folder / "new"], columns=1),
     Form("info", lambda _: ["info"], "registry", lambda site: [site.root], columns=2),
     Form("register", lambda site: ["register", "churn", site.file], "registered", lambda _: ["churn@4"], columns=1),
+    Form("inspect", lambda _: ["inspect", MODEL], "inspected", lambda _: ["mlp.onnx"], columns=9),
     Form("list", lambda _: ["list"], "models", lambda _: ["churn", "risk/fraud"], columns=8),
     Form("versions", lambda _: ["versions", "churn"], "versions", lambda _: ["churn@2", "churn@1"], columns=10),
     Form("search", lambda _: ["search", "stage = staging or model = 'risk/fraud'"], "versions",
