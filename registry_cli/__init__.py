@@ -42,7 +42,6 @@ if TYPE_CHECKING:
         VersionRecord,
     )
     from .registry import Registry
-    from .verbs.looking_inside import inspect
 
 __version__ = "0.1.0"
 
@@ -69,7 +68,6 @@ _HOME_OF = {
     ),
     "Holder": "lifecycle.stages",
     **dict.fromkeys(("Inspected", "Inspection", "Tensor"), "provenance.inspection"),
-    "inspect": "verbs.looking_inside",
     "Registry": "registry",
 }  # fmt: skip
 
@@ -114,7 +112,6 @@ __all__ = [
     "Verification",
     "VersionRecord",
     "__version__",
-    "inspect",
 ]
 
 

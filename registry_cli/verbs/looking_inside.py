@@ -14,10 +14,7 @@ if TYPE_CHECKING:
 
 
 def inspect(paths: Iterable[str | os.PathLike[str]]) -> Inspected:
-    """What files, or a folder, are, as ``register`` would find it: formats, frameworks, signatures. Nothing is loaded.
-
-    Raises :class:`NotFound`, :class:`InvalidInput`, :class:`Refused`; OSError when a file can't be opened.
-    """
+    """What files, or a folder, are: see ``RegistryReader.inspect_files``."""
     from ..provenance import inspecting
 
     given = [os.fspath(path) for path in paths]

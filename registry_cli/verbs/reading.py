@@ -52,12 +52,23 @@ class RegistryReader(LookingBack):
     def inspect(self, ref: str | Reference) -> Inspected:
         """What the files of a version are, looked at anew: what ``register`` found stands in its ``lineage``.
 
-        For files that are in no registry, call :func:`registry_cli.inspect`. Raises OSError when one can't be opened.
+        Raises OSError when one can't be opened.
         """
         from ..provenance.inspecting import inspect
 
         artifact = self.artifact(ref)
         return inspect({entry.path: artifact.folder / entry.path for entry in artifact.files})
+
+    @staticmethod
+    def inspect_files(paths: Iterable[str | os.PathLike[str]]) -> Inspected:
+        """What files that are in no registry are, as :meth:`register` would find it. Nothing in them is loaded or run.
+
+        ``paths`` are files, or a folder. Raises :class:`NotFound`, :class:`InvalidInput`, :class:`Refused`; OSError when
+        one can't be opened.
+        """
+        from . import looking_inside
+
+        return looking_inside.inspect(paths)
 
     def files(self, ref: str | Reference) -> tuple[FileEntry, ...]:
         """The files of a version and their sha256."""

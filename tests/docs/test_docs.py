@@ -33,6 +33,7 @@ SESSIONS = (
     "docs/how-to/four-eyes.md",
     "docs/how-to/gates.md",
     "docs/how-to/retention.md",
+    "docs/how-to/what-is-inside.md",
 )
 
 #: Shapes that commands put together themselves, beside those of ``shapes``.

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-import registry_cli
 from registry_cli import InvalidInput, NotFound, Registry
 from registry_cli.lifecycle.compare import Difference
 from registry_cli.verbs import comparing
@@ -30,7 +29,7 @@ def test_a_version_says_what_it_is(reg: Registry) -> None:
     lineage = reg.register("churn", [PIPELINE]).version.lineage
     assert (lineage["format"], lineage["framework"]) == ("onnx", "sklearn")
     assert lineage["contents"]["inputs"][2] == {"name": "plan", "type": "string", "shape": [None, 1]}
-    assert lineage == registry_cli.inspect([PIPELINE]).lineage() == reg.inspect("churn@1").lineage()
+    assert lineage == Registry.inspect_files([PIPELINE]).lineage() == reg.inspect("churn@1").lineage()
     assert Registry(reg.root).version("churn@1").lineage == lineage
 
 
@@ -128,8 +127,8 @@ def test_diff_tells_the_signature_apart_from_the_rest(reg: Registry, tmp_path: P
 
 def test_inspecting_what_is_not_there_is_an_error(reg: Registry, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="there is no file"):
-        registry_cli.inspect([tmp_path / "nowhere"])
+        Registry.inspect_files([tmp_path / "nowhere"])
     with pytest.raises(InvalidInput, match="standard input"):
-        registry_cli.inspect(["-"])
+        Registry.inspect_files(["-"])
     with pytest.raises(NotFound):
         reg.inspect("churn@1")
