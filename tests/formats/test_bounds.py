@@ -277,7 +277,7 @@ def test_what_is_kept_is_bounded_and_can_be_written() -> None:
 
 
 def test_so_many_files_are_opened_and_those_first_whose_names_say_something(tmp_path: Path) -> None:
-    files = {}
+    files: dict[str, Path] = {}
     for at in range(FILES_LIMIT + 20):
         files |= made(tmp_path, f"a{at:03}.txt", b"nothing")
     model = DATA / "onnx" / "mlp.onnx"
