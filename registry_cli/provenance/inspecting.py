@@ -8,8 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ..errors import RegistryError
 from .formats import FILES, FOLDERS, Format
-from .formats.files import Budget, File, Folder
+from .formats.files import Budget, File, Folder, Malformed
 from .inspection import UNKNOWN, Inspected, Inspection, text
 
 #: So many files of an artifact are opened at the most: those whose names say something first, then the others.
@@ -19,6 +20,8 @@ FILES_LIMIT = 64
 _OF_THE_MODEL = (
     "framework", "framework_version", "class_name", "parameters", "dtypes", "inputs", "outputs", "features", "feature_count",
 )  # fmt: skip
+_MARKERS = {marker: row for row in FOLDERS for marker in row.markers if marker[0] != "*"}
+_ENDS = {marker[1:]: row for row in FOLDERS for marker in row.markers if marker[0] == "*"}
 _SUFFIXES = tuple(suffix for row in FILES for suffix in row.suffixes)
 
 
@@ -26,8 +29,8 @@ def inspect(files: Mapping[str, Path]) -> Inspected:
     """What the ``files`` of an artifact are, by their paths in it.
 
     A folder of a known layout is told as one, and the files in it are not looked at one by one, unless it wraps models
-    of other formats. What no reader knows is told as ``unknown``, outside of such folders. Raises OSError when a file can't be opened; what is
-    in it raises nothing.
+    of other formats. What no reader knows is told as ``unknown``, outside of such folders. Raises OSError when a file
+    can't be opened; what is in it raises nothing.
     """
     budget = Budget()
     found, told = _folders(files, budget)
@@ -49,9 +52,9 @@ def _folders(files: Mapping[str, Path], budget: Budget) -> tuple[list[Inspection
     marked: dict[str, list[Format]] = {}
     for name in files:
         parent, _, base = name.rpartition("/")
-        for row in FOLDERS:
-            if _marks(base, row.markers) and row not in marked.get(parent, ()):
-                marked.setdefault(parent, []).append(row)
+        row = _MARKERS.get(base) or next((row for end, row in _ENDS.items() if base.endswith(end)), None)
+        if row and row not in marked.get(parent, ()):
+            marked.setdefault(parent, []).append(row)
     found: list[Inspection] = []
     told: tuple[str, ...] = ()
     for parent in sorted(marked, key=lambda name: (name.count("/") + bool(name), name))[:FILES_LIMIT]:
@@ -65,10 +68,6 @@ def _folders(files: Mapping[str, Path], budget: Budget) -> tuple[list[Inspection
             if not any(row.wraps for row in rows if said.format in row.names):
                 told += (prefix,)
     return found, told
-
-
-def _marks(base: str, markers: tuple[str, ...]) -> bool:
-    return any(base.endswith(marker[1:]) if marker[:1] == "*" else base == marker for marker in markers)
 
 
 def _file(name: str, files: Mapping[str, Path], budget: Budget) -> Inspection:
@@ -105,6 +104,8 @@ def _guarded(read: Callable[[Any], Inspection | None], thing: File | Folder, nam
         return replace(said, path=thing.name)
     except Exception as error:  # a model can be registered although nobody can read it
         words = text(str(error)) or type(error).__name__
+        if not isinstance(error, (Malformed, RegistryError)):  # what Python says is no sentence
+            words = f"it is not as its format says ({words})"
         return Inspection(name, certain=False, problem=words, path=thing.name)
 
 

@@ -312,6 +312,46 @@ def test_a_folder_is_told_by_its_topmost_layout(tmp_path: Path) -> None:
     assert not found.certain
 
 
+def test_without_its_weights_the_rest_is_told_all_the_same(tmp_path: Path) -> None:
+    """Of an archive, of a SavedModel, of a configuration beside shards: only the count is missing, and it is said why."""
+    with zipfile.ZipFile(DATA / "keras" / "mlp.keras") as archive:
+        members = {each: archive.read(each) for each in archive.namelist()}
+    cut = zipped({**members, "model.weights.h5": members["model.weights.h5"][:3000]}, zipfile.ZIP_STORED)
+    newer = zipped(
+        {
+            **members,
+            "model.weights.h5": b"\x89HDF\r\n\x1a\n\x03\x08\x08"
+            + bytes(25)
+            + b"\x30"
+            + bytes(11)
+            + b"OHDR"
+            + bytes(20),
+        }
+    )
+    for data, words in ((cut, "model.weights.h5 is cut short"), (newer, "an object of the new layout")):
+        found = told(tmp_path, "mlp.keras", data)
+        assert (found.class_name, found.parameters, found.details["uncounted"]) == ("Sequential", None, words)
+    index = "variables/variables.index"
+    broken = made(tmp_path, index, (DATA / "tensorflow" / "scorer" / index).read_bytes()[:-1])
+    scorer = inspect({**_in("tensorflow/scorer"), **broken}).primary
+    assert scorer is not None
+    assert (scorer.parameters, scorer.details["uncounted"]) == (None, "it is no index of a checkpoint")
+    assert scorer.details["signature"] == "serving_default"
+    shards = made(tmp_path, "model.safetensors.index.json", b'{"weight_map": {"a": "model-1.safetensors"}}')
+    bert = inspect({"config.json": DATA / "transformers" / "bert" / "config.json", **shards}).primary
+    assert bert is not None
+    assert (bert.class_name, bert.details["uncounted"]) == (
+        "BertForSequenceClassification", "1 of 1 shards are missing, the first: model-1.safetensors",
+    )  # fmt: skip
+
+
+def test_packed_weights_are_counted_too(tmp_path: Path) -> None:
+    """Keras stores them as they are; somebody may have packed the archive anew."""
+    with zipfile.ZipFile(DATA / "keras" / "mlp.keras") as archive:
+        packed = zipped({each: archive.read(each) for each in archive.namelist()})
+    assert told(tmp_path, "mlp.keras", packed).parameters == 81
+
+
 def _in(folder: str) -> dict[str, Path]:
     root = DATA / folder
     return {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}

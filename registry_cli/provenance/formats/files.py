@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 #: Of every file so many bytes are read at once, to see what it is.
 HEAD = 4096
@@ -20,6 +23,14 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 class Malformed(ValueError):
     """What is read is not as its format says. The text says how, for a person."""
+
+
+def unless_malformed(read: Callable[[], T]) -> tuple[T | None, str]:
+    """What ``read`` gives, or None and what is wrong: for a part without which the rest still says something."""
+    try:
+        return read(), ""
+    except Malformed as error:
+        return None, str(error)
 
 
 class Budget:

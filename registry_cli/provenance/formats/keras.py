@@ -9,7 +9,7 @@ from typing import Any
 
 from ..inspection import Inspection, Tensor
 from . import zips
-from .files import File, Malformed
+from .files import File, Malformed, unless_malformed
 from .hdf5 import MAGIC, Hdf5
 
 #: The largest configuration that is read, in bytes, and the most parts of it that are gone through.
@@ -32,13 +32,14 @@ def read(file: File) -> Inspection | None:
         return None
     config = json.loads(zips.read(file, "config.json", CONFIG))
     metadata = json.loads(zips.read(file, "metadata.json", CONFIG))
+    weights, problem = unless_malformed(lambda: _weights(Hdf5(zips.piecewise(file, _WEIGHTS, WEIGHTS))))
     return Inspection(
         "keras",
         framework="keras",
         framework_version=str(metadata.get("keras_version", "")),
         **_architecture(config),
-        **(_weights(Hdf5(zips.piecewise(file, _WEIGHTS, WEIGHTS))) if _WEIGHTS in names else {}),
-        details={**_details(config), "saved": metadata.get("date_saved")},
+        **(weights or {}),
+        details={**_details(config), "saved": metadata.get("date_saved"), "uncounted": problem},
     )
 
 

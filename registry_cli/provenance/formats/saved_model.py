@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..inspection import Inspection, Shape, Tensor
 from . import checkpoint
-from .files import File, Folder, Malformed
+from .files import File, Folder, Malformed, unless_malformed
 from .wire import Field, Wire
 
 #: The most graphs, signatures, and inputs or outputs of one.
@@ -39,7 +39,8 @@ def read(folder: Folder) -> Inspection | None:
     with folder.opened(MODEL) as file:
         model = _Model(file)
         model.run()
-    dtypes = _weights(folder)
+    counted, problem = unless_malformed(lambda: _weights(folder))
+    dtypes = counted or {}
     signatures = model.signatures
     first = _DEFAULT if _DEFAULT in signatures else min(signatures, default="")
     main = signatures.get(first, Signature((), ()))
@@ -55,6 +56,7 @@ def read(folder: Folder) -> Inspection | None:
             "signature": first,
             "other_signatures": {name: each.document() for name, each in signatures.items() if name != first},
             "tags": model.tags,
+            "uncounted": problem,
             **_fingerprint(folder),
         },
     )

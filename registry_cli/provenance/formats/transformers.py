@@ -8,7 +8,7 @@ from typing import Any
 from ...errors import InvalidInput
 from ..inspection import Inspection
 from . import safetensors
-from .files import Folder
+from .files import Folder, unless_malformed
 
 NAME = "config.json"
 #: The largest configuration, and the longest front matter of a README, that is read, in bytes.
@@ -28,9 +28,7 @@ def read(folder: Folder) -> Inspection | None:
     if not isinstance(config, dict) or not ("model_type" in config or "architectures" in config):
         return None  # many things have a config.json
     architectures = config.get("architectures") or []
-    shards = safetensors.shards_of(folder, _INDEX) if _INDEX in folder.files else [_WEIGHTS]
-    there = all(name in folder.files for name in shards)
-    weights = safetensors.weights_of(folder, shards) if there else None
+    weights, problem = unless_malformed(lambda: _weights(folder))
     labels = config.get("id2label")
     return Inspection(
         "transformers",
@@ -43,10 +41,18 @@ def read(folder: Folder) -> Inspection | None:
             **{key: config.get(key) for key in _KEPT},
             "dtype": config.get("dtype") or config.get("torch_dtype"),
             "labels": list(labels.values()) if isinstance(labels, dict) else None,
+            "uncounted": problem,
             "own_code": sorted(map(str, config.get("auto_map") or ())),
             **_card(folder),
         },
     )
+
+
+def _weights(folder: Folder) -> safetensors.Weights | None:
+    """What the weights hold; None where there are none of this format."""
+    if _INDEX in folder.files:
+        return safetensors.weights_of(folder, safetensors.shards_of(folder, _INDEX))
+    return safetensors.weights_of(folder, [_WEIGHTS]) if _WEIGHTS in folder.files else None
 
 
 def _card(folder: Folder) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .files import File, Malformed
 
 #: The most fields that are looked at in one file.
-FIELDS = 500_000
+FIELDS = 300_000
 #: The longest text that is taken from one.
 TEXT = 1 << 16
 
