@@ -116,7 +116,8 @@ def _primary(found: list[Inspection], files: Mapping[str, Path]) -> Inspection |
         return None
     sizes = {each.path: files[each.path].lstat().st_size for each in known if each.path in files}
     best = max(known, key=lambda each: (each.path not in files, each.certain, sizes.get(each.path, 0)))
-    wrapped = [each for each in known if each is not best and each.certain]
+    inside = f"{best.path}/" if best.path else ""
+    wrapped = [each for each in known if each is not best and each.certain and each.path.startswith(inside)]
     return _completed(best, wrapped[0]) if best.path not in files and len(wrapped) == 1 else best
 
 

@@ -357,6 +357,21 @@ def _in(folder: str) -> dict[str, Path]:
     return {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
 
 
+def test_a_folder_takes_nothing_from_what_lies_beside_it() -> None:
+    churn = {f"churn/{name}": path for name, path in _in("mlflow/churn").items()}
+    beside = inspect({**churn, "net.onnx": DATA / "onnx" / "mlp.onnx"}).primary
+    assert beside is not None
+    assert (beside.path, beside.parameters, beside.class_name.rpartition(".")[2]) == (
+        "churn",
+        None,
+        "LogisticRegression",
+    )
+    bert = {f"bert/{name}": path for name, path in _in("transformers/bert").items() if name != "model.safetensors"}
+    config = inspect({**bert, "net.onnx": DATA / "onnx" / "mlp.onnx"}).primary
+    assert config is not None
+    assert (config.path, config.parameters, config.inputs) == ("bert", None, ())
+
+
 def test_two_thousand_folders_are_no_more_work_than_sixty(tmp_path: Path) -> None:
     config = made(tmp_path, "config.json", b'{"model_type": "bert"}')["config.json"]
     found = inspect({f"{at}/config.json": config for at in range(2000)})
