@@ -27,6 +27,18 @@ def files_of(path: Path) -> dict[str, Path]:
     return {each.relative_to(path).as_posix(): each for each in sorted(path.rglob("*")) if each.is_file()}
 
 
+def made(folder: Path, name: str, data: bytes) -> dict[str, Path]:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return {name: path}
+
+
+def inside(folder: str) -> dict[str, Path]:
+    """The files of a folder in ``data``."""
+    return files_of(DATA / folder)
+
+
 def look(path: str | Path) -> Inspected:
     return inspect(files_of(DATA / path))
 

@@ -19,17 +19,10 @@ from registry_cli.provenance import inspecting
 from registry_cli.provenance.formats import gguf, safetensors, zips
 from registry_cli.provenance.formats.files import MOST, Budget, File, Folder, Malformed
 from registry_cli.provenance.formats.ubjson import Decoder
-from registry_cli.provenance.inspecting import FILES_LIMIT, inspect
+from registry_cli.provenance.inspecting import inspect
 from registry_cli.provenance.inspection import FEATURES, ITEMS, TEXT, Inspection, Tensor
 
-from .conftest import DATA
-
-
-def made(folder: Path, name: str, data: bytes) -> dict[str, Path]:
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return {name: path}
+from .conftest import DATA, inside, made
 
 
 def told(folder: Path, name: str, data: bytes) -> Inspection:
@@ -276,42 +269,6 @@ def test_what_is_kept_is_bounded_and_can_be_written() -> None:
     assert other["features_digest"] != contents["features_digest"]
 
 
-def test_so_many_files_are_opened_and_those_first_whose_names_say_something(tmp_path: Path) -> None:
-    files: dict[str, Path] = {}
-    for at in range(FILES_LIMIT + 20):
-        files |= made(tmp_path, f"a{at:03}.txt", b"nothing")
-    model = DATA / "onnx" / "mlp.onnx"
-    found = inspect({**files, "z/deep/model.onnx": model})
-    assert found.unseen == 21
-    assert found.primary is not None
-    assert (found.primary.path, found.lineage()["contents"]["file"]) == ("z/deep/model.onnx", "z/deep/model.onnx")
-
-
-def test_the_primary_is_a_folder_then_what_was_read_then_the_largest(tmp_path: Path) -> None:
-    small, large = DATA / "onnx" / "mlp.onnx", DATA / "gguf" / "tiny.gguf"
-    files = {"small.onnx": small, "large.gguf": large}
-    assert inspect(files).lineage()["format"] == "gguf"
-    assert inspect(files).lineage()["contents"]["also"] == ["onnx"]
-    cut = made(tmp_path, "cut.gguf", large.read_bytes()[:5000])
-    assert inspect({"small.onnx": small, **cut}).lineage()["format"] == "onnx"
-    assert inspect(cut).lineage() == {"format": "gguf", "contents": {"problem": "it is cut short"}}
-    config = DATA / "transformers" / "bert" / "config.json"
-    assert inspect({**files, "bert/config.json": config}).lineage()["format"] == "transformers"
-
-
-def test_a_folder_is_told_by_its_topmost_layout(tmp_path: Path) -> None:
-    """What is in it is part of it, unless it wraps; a config.json that is none says nothing."""
-    scorer = {f"data/model/{name}": path for name, path in _in("tensorflow/scorer").items()}
-    wrapped = inspect({"MLmodel": DATA / "mlflow" / "churn" / "MLmodel", **scorer})
-    assert [(each.path, each.format) for each in wrapped.found] == [("", "mlflow"), ("data/model", "saved-model")]
-    other = made(tmp_path, "config.json", b'{"learning_rate": 0.1}')
-    assert [each.format for each in inspect(other).found] == ["unknown"]
-    missing = {name: path for name, path in _in("safetensors/sharded").items() if "00002-of" not in name}
-    (found,) = inspect(missing).found
-    assert "1 of 2 shards are missing" in found.problem
-    assert not found.certain
-
-
 def test_without_its_weights_the_rest_is_told_all_the_same(tmp_path: Path) -> None:
     """Of an archive, of a SavedModel, of a configuration beside shards: only the count is missing, and it is said why."""
     with zipfile.ZipFile(DATA / "keras" / "mlp.keras") as archive:
@@ -333,7 +290,7 @@ def test_without_its_weights_the_rest_is_told_all_the_same(tmp_path: Path) -> No
         assert (found.class_name, found.parameters, found.details["uncounted"]) == ("Sequential", None, words)
     index = "variables/variables.index"
     broken = made(tmp_path, index, (DATA / "tensorflow" / "scorer" / index).read_bytes()[:-1])
-    scorer = inspect({**_in("tensorflow/scorer"), **broken}).primary
+    scorer = inspect({**inside("tensorflow/scorer"), **broken}).primary
     assert scorer is not None
     assert (scorer.parameters, scorer.details["uncounted"]) == (None, "it is no index of a checkpoint")
     assert scorer.details["signature"] == "serving_default"
@@ -350,32 +307,6 @@ def test_packed_weights_are_counted_too(tmp_path: Path) -> None:
     with zipfile.ZipFile(DATA / "keras" / "mlp.keras") as archive:
         packed = zipped({each: archive.read(each) for each in archive.namelist()})
     assert told(tmp_path, "mlp.keras", packed).parameters == 81
-
-
-def _in(folder: str) -> dict[str, Path]:
-    root = DATA / folder
-    return {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
-
-
-def test_a_folder_takes_nothing_from_what_lies_beside_it() -> None:
-    churn = {f"churn/{name}": path for name, path in _in("mlflow/churn").items()}
-    beside = inspect({**churn, "net.onnx": DATA / "onnx" / "mlp.onnx"}).primary
-    assert beside is not None
-    assert (beside.path, beside.parameters, beside.class_name.rpartition(".")[2]) == (
-        "churn",
-        None,
-        "LogisticRegression",
-    )
-    bert = {f"bert/{name}": path for name, path in _in("transformers/bert").items() if name != "model.safetensors"}
-    config = inspect({**bert, "net.onnx": DATA / "onnx" / "mlp.onnx"}).primary
-    assert config is not None
-    assert (config.path, config.parameters, config.inputs) == ("bert", None, ())
-
-
-def test_two_thousand_folders_are_no_more_work_than_sixty(tmp_path: Path) -> None:
-    config = made(tmp_path, "config.json", b'{"model_type": "bert"}')["config.json"]
-    found = inspect({f"{at}/config.json": config for at in range(2000)})
-    assert len([each for each in found.found if each.format == "transformers"]) <= FILES_LIMIT
 
 
 def test_gguf_of_the_other_order_of_bytes(tmp_path: Path) -> None:
