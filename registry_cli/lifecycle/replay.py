@@ -12,14 +12,17 @@ from .stages import ALIAS_ACTIONS, STAGE_ACTIONS
 
 
 class Past(NamedTuple):
-    """A model as it was: its stage table, and the highest number that had been given to a version."""
+    """A model as it was: its stage table, the highest number that had been given to a version, and those before it that
+    never are.
+    """
 
     table: StageTable
     highest: int
+    passed_over: Numbers = Numbers()
 
     def latest(self) -> int | None:
         """The highest version that was neither archived nor deleted."""
-        gone = self.table.archived | self.table.deleted
+        gone = self.table.archived | self.table.deleted | self.passed_over
         return next((number for number in range(self.highest, 0, -1) if number not in gone), None)
 
 
@@ -41,10 +44,12 @@ def replay(entries: Iterable[JournalEntry], until: str) -> Past | None:
         )
     if not past:
         return None
-    table = StageTable()
+    table, passed_over = StageTable(), Numbers()
     for entry in past:
         table = follow(table, entry.event).with_(revision=entry.revision)
-    return Past(table, _highest(past, until))
+        if entry.event.action == "passed-over":
+            passed_over |= Numbers.parse(str(entry.event.detail["versions"]))
+    return Past(table, _highest(past, until), passed_over)
 
 
 def _highest(past: list[JournalEntry], until: str) -> int:

@@ -78,12 +78,19 @@ def fetch(model: ModelReader, record: VersionRecord, target: Path, *, replace: b
     progress.expect(record.size)
     if files.exists(target) and not replace and (target.is_symlink() or not target.is_dir() or any(target.iterdir())):
         raise Conflict(f"'{target}' exists already", "name a new folder with -o, or say --force to replace it")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}{layout.temporary_name()}")
-    try:
+    with appearing(target, replace=replace) as temporary:
         temporary.mkdir()
         for entry in entries:
             _copy(model.paths.files(record.number), entry, temporary / entry.path, record.ref, progress)
+
+
+@contextlib.contextmanager
+def appearing(target: Path, *, replace: bool) -> Iterator[Path]:
+    """A temporary name beside ``target``: what was made there gets its name in the end, or is removed."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}{layout.temporary_name()}")
+    try:
+        yield temporary
         _put(temporary, target, replace)
     except BaseException:
         files.discard(temporary)

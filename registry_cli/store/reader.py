@@ -6,6 +6,7 @@ entries only then), and follows a claim that its writer could not finish (see ``
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
@@ -109,6 +110,14 @@ class ModelReader:
         if len(digests) > 1:
             raise InvalidInput(f"{len(digests)} digests of {self.name} begin with {prefix}", "give more digits")
         return found[-1]
+
+    def with_digest(self, digest: str, table: StageTable) -> int | None:
+        """The newest version with this digest; None if there is none. One without a manifest is passed over."""
+        for number in reversed(self.numbers(table)):
+            with contextlib.suppress(Damaged, NotFound):
+                if manifest.digest(self._manifest_bytes(number)) == digest:
+                    return number
+        return None
 
     def sealed(self, number: int) -> VersionRecord:
         """Version ``number`` as it was registered."""

@@ -9,10 +9,15 @@ if TYPE_CHECKING:
 
 
 class Examination:
-    """One look at staged files. ``lineage`` is what the version will say of them; what was given stands above all."""
+    """One look at staged files. ``lineage`` is what the version will say of them; what was given stands above all.
 
-    def __init__(self, given: dict[str, Any]) -> None:
+    ``here`` says that they were made here and now: what comes from elsewhere was not made by this program, of this
+    folder, in this environment.
+    """
+
+    def __init__(self, given: dict[str, Any], *, here: bool = True) -> None:
         self._given = given
+        self._here = here
         self.lineage: dict[str, Any] = given
 
     def examine(self, staging: Staging) -> None:
