@@ -26,6 +26,7 @@ from registry_cli.progress import SILENT, Progress
 from registry_cli.records import Checkpoint, Glance, Overview, Told
 from registry_cli.verbs.approving import Approving
 from registry_cli.verbs.archiving import Archiving
+from registry_cli.verbs.bundling import Bundling
 from registry_cli.verbs.describing import Describing
 from registry_cli.verbs.exchanging import Exchanging
 from registry_cli.verbs.finding import Known
@@ -71,7 +72,8 @@ ROOMS_OF_THE_API: tuple[tuple[str, type], ...] = (
     ("Reading", RegistryReader),
     ("Looking back", LookingBack),
     ("Registering", Registering),
-    ("Importing", Exchanging),
+    ("Importing bundles", Bundling),
+    ("Importing from other tools", Exchanging),
     ("Stages and aliases", Moving),
     ("Archiving and deleting", Archiving),
     ("Archiving and deleting by rules", Retaining),

@@ -79,7 +79,7 @@ VERBS = {
     "register": Verb("put in", "Store files as the next version of a model.", "model file*", _REGISTER, writes=True),
     "import": Verb(
         "put in",
-        "Take in a bundle, or what another tool has.",
+        "Take in a bundle from elsewhere, or what another tool has.",
         "source",
         "as merge skip-existing stages aliases dry-run",
         writes=True,
@@ -119,7 +119,7 @@ VERBS = {
     "cat": Verb("take out", "Write one file of a version to standard output.", "ref text", indexed=True),
     "export": Verb(
         "take out",
-        "Write versions, models or all of it to one file, or for another tool.",
+        "Write versions, models or all to one file, or for another tool.",
         "ref*",
         "all format force",
         home="exchange",

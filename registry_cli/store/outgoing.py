@@ -38,7 +38,7 @@ def check_file(root: Path, entry: FileEntry, ref: str, write: Callable[[bytes], 
 
     hasher = hashlib.sha256()
     size = 0
-    with _opened(root, entry, ref) as descriptor:
+    with opened(root, entry, ref) as descriptor:
         while block := os.read(descriptor, files.BLOCK):
             hasher.update(block)
             size += len(block)
@@ -50,7 +50,7 @@ def check_file(root: Path, entry: FileEntry, ref: str, write: Callable[[bytes], 
 
 
 @contextlib.contextmanager
-def _opened(root: Path, entry: FileEntry, ref: str) -> Iterator[int]:
+def opened(root: Path, entry: FileEntry, ref: str) -> Iterator[int]:
     """A file of a version, opened; one that is not there is damage, not a wrong name."""
     with contextlib.ExitStack() as stack:
         try:
@@ -100,7 +100,7 @@ def appearing(target: Path, *, replace: bool) -> Iterator[Path]:
 def _copy(root: Path, entry: FileEntry, target: Path, ref: str, progress: Progress) -> None:
     if "/" in entry.path:
         target.parent.mkdir(parents=True, exist_ok=True)
-    with _opened(root, entry, ref) as origin:
+    with opened(root, entry, ref) as origin:
         size = os.fstat(origin).st_size
         descriptor = os.open(target, _CREATE, 0o666)  # the user's own copy: the umask decides
         try:

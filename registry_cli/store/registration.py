@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..errors import Indeterminate, RegistryError
@@ -68,6 +68,15 @@ def register(root: Layout, paths: ModelLayout, modes: Modes, wish: Wish, locked:
     newest = _newest(paths)
     if wish.if_changed and newest and _same(newest, wish.sources):
         return Outcome(newest.number, UNCHANGED)
+    with staged(root, paths, modes, wish, newest) as staging:
+        return commit(staging, wish, locked)
+
+
+@contextlib.contextmanager
+def staged(
+    root: Layout, paths: ModelLayout, modes: Modes, wish: Wish, newest: VersionRecord | None = None
+) -> Iterator[Staging]:
+    """The files of a wish in a staging folder, examined. It is removed in the end, unless it became a version."""
     make_skeleton(root, paths, modes)
     staging = _make_staging(root, paths, modes)
     try:
@@ -78,11 +87,7 @@ def register(root: Layout, paths: ModelLayout, modes: Modes, wish: Wish, locked:
         else:
             ingest.fill(staging, wish.sources, intake)
         wish.examine(staging)
-        with locked() as writer:
-            outcome = _commit(writer, staging, wish)
-        if wish.how == "move" and not outcome.why:
-            _remove(wish.sources)
-        return outcome
+        yield staging
     except RegistryError:
         raise
     except BaseException as error:
@@ -96,6 +101,15 @@ def register(root: Layout, paths: ModelLayout, modes: Modes, wish: Wish, locked:
         if _is_there(staging):
             staging.abandon()
             remove_skeleton(root, paths)
+
+
+def commit(staging: Staging, wish: Wish, locked: Locked) -> Outcome:
+    """Make a version of what is staged, unless one is taken that is there already."""
+    with locked() as writer:
+        outcome = _commit(writer, staging, wish)
+    if wish.how == "move" and not outcome.why:
+        _remove(wish.sources)
+    return outcome
 
 
 def _commit(writer: Writer, staging: Staging, wish: Wish) -> Outcome:

@@ -59,7 +59,8 @@ class Choice(NamedTuple):
 class Arrival:
     """One version on its way in. ``wanted`` says how its files come (see ``registration.Wish``); ``error`` why it can't.
 
-    ``record`` is what will be said of it, but its number; ``number`` is the one that it had.
+    ``record`` is what will be said of it, but its number; ``number`` is the one that it had. ``shown`` is a shorter name
+    for a person.
     """
 
     key: str
@@ -72,13 +73,14 @@ class Arrival:
     aliases: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     error: RegistryError | None = None
+    shown: str = ""
 
     def outcome(
         self, status: str, why: str = "", *, number: int | None = None, lost: tuple[str, ...] = (), code: int = 0
     ) -> Imported:
         """What became of it."""
         ref = f"{self.model}@{number}" if number is not None else ""
-        return Imported(self.key, ref, status, why, self.size, 1, self.lost + lost, code)
+        return Imported(self.shown or self.key, ref, status, why, self.size, 1, self.lost + lost, code)
 
 
 def arrival(incoming: Incoming, choice: Choice, author: str) -> Arrival:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..errors import Conflict, Indeterminate, InvalidInput, LockTimeout, RegistryError
+from ..errors import Conflict, Indeterminate, LockTimeout, RegistryError
 from ..outcomes import Imported
 from ..progress import SILENT, Progress
 from ..records import StageTable
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
 
 
 OnEach = Callable[[Imported], None]
+
+
+@contextlib.contextmanager
+def resumable() -> Iterator[None]:
+    """What was begun is gone on with by repeating it, without any request id to be remembered."""
+    try:
+        yield
+    except Indeterminate as error:
+        error.hint, error.request_id = "repeat the import: what is here already is skipped", ""
+        raise
 
 
 def untold(_: Imported) -> None:
@@ -61,15 +72,6 @@ class Exchanging(Registering):
         choice.refuse_several({each.model for each in listed})
         return self._bring_in([arrival(each, choice, self._author) for each in listed], choice, progress, on_each)
 
-    def import_from(self, source: str, **options: Any) -> list[Imported]:
-        """As :meth:`import_versions`, of a source as the command line names it: ``mlflow:PATH`` and the like."""
-        from ..exchange import dispatch
-
-        scheme, place = dispatch.split(source)
-        if not scheme:
-            raise InvalidInput(f"'{source}' is no source of another tool", "write scheme:PATH")
-        return self.import_versions(dispatch.read(scheme, place), **options)
-
     def _bring_in(self, arrivals: list[Arrival], choice: Choice, progress: Progress, on_each: OnEach) -> list[Imported]:
         names = dict.fromkeys(each.model for each in arrivals)
         strangers = {name for name in names if self._is_strange(name, arrivals, choice)}
@@ -80,7 +82,8 @@ class Exchanging(Registering):
             if each.model in strangers:
                 done = each.outcome("skipped", f"there is a model {each.model} already")
             else:
-                done = self._arrive(each, choice, passing, highest)
+                with resumable():
+                    done = self._arrive(each, choice, passing, highest)
             if done.status != "imported":
                 progress(each.size)
             found.append(done)

@@ -107,6 +107,26 @@ class RegistryReader(LookingBack):
             raise InvalidInput(f"'{target}' has the registry in it", "name a new one")
         return destination
 
+    def export(
+        self,
+        refs: Iterable[str | Reference] | None,
+        target: str | os.PathLike[str] | Sink,
+        *,
+        replace: bool = False,
+        progress: Progress = SILENT,
+    ) -> Exported:
+        """Write a bundle: versions, or whole models (names without a version) with their histories; all of the registry
+        when ``refs`` is None.
+
+        ``target`` is a new file, whose name ends with ``.tar.gz``, ``.tar`` or ``.tar.zst``, or what bytes can be
+        written to. The same versions make the same bytes. Nothing is locked; every byte is checked on the way. Raises
+        :class:`Conflict` when the file is there and ``replace`` is not set, :class:`Damaged` for what is not as stored.
+        """
+        from . import exporting
+
+        place = self._outside(target) if isinstance(target, (str, os.PathLike)) else target
+        return exporting.export(self, refs, place, replace=replace, progress=progress)
+
     def export_as(
         self, ref: str | Reference, kind: str, target: str | os.PathLike[str], *, replace: bool = False
     ) -> Exported:

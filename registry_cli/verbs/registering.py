@@ -21,7 +21,7 @@ from .examining import Examination
 from .moving import Moving
 
 if TYPE_CHECKING:
-    from ..store.registration import Outcome
+    from ..store.registration import Outcome, Wish
 
 
 class Registering(Moving):
@@ -91,15 +91,20 @@ class Registering(Moving):
         """Make a version of what is ``wanted`` (see :class:`~registry_cli.store.registration.Wish`)."""
         from ..store import registration
 
-        name = record.model
-        creation.refuse_collision(self._layout, name)
+        wish = self._wish(record, event, look, **wanted)
+        locked: registration.Locked = lambda: self._writing(record.model, create=True)  # noqa: E731
+        return registration.register(self._layout, self._layout.model(record.model), self._modes, wish, locked)
+
+    def _wish(self, record: VersionRecord, event: Event, look: Examination, **wanted: Any) -> Wish:
+        """What is ``wanted``, as a wish; the record of the version is made of what ``look`` found."""
+        from ..store import registration
+
+        creation.refuse_collision(self._layout, record.model)
 
         def describe(number: int) -> VersionRecord:
             return _numbered(replace(record, lineage=look.lineage), number, event)
 
-        wish = registration.Wish(describe=describe, request_id=event.id, examine=look.examine, **wanted)
-        locked: registration.Locked = lambda: self._writing(name, create=True)  # noqa: E731
-        return registration.register(self._layout, self._layout.model(name), self._modes, wish, locked)
+        return registration.Wish(describe=describe, request_id=event.id, **{"examine": look.examine, **wanted})
 
     def _check_pointers(self, name: str, stage: str | None, alias: str | None, request_id: str | None) -> None:
         if stage:
