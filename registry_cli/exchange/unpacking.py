@@ -11,16 +11,18 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ..errors import Damaged, InvalidInput, RegistryError
+from ..errors import Damaged
 from ..progress import SILENT, Progress
 from ..records import FileEntry, VersionRecord
 from ..store import codec, compression, files, layout, manifest
 from ..store.pouring import Poured
 from ..store.tarball import Members
-from . import bundle
+from . import bundle, soundness
 from .bundle import Document, Part, Version
 
 _MADE = "a bundle is made by registry export"
+_SAID = frozenset({"format", "metrics", "tags", "annotations"})
+_SEALED = _SAID | {"version", "created", "author", "digest", "size", "files", "message", "params", "lineage", "event"}
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -160,7 +162,12 @@ class UnpackedPart:
 
     def copy(self, document: Document, write: Callable[[bytes], object]) -> None:
         """Give each block of a document of the whole model to ``write``; they come in the order of the list."""
-        self.unpacking.copy(self.prefix, document, write)
+        if document.path == layout.HISTORY:  # which the verifier reads, when all of the model is there
+            self.unpacking.copy(self.prefix, document, write)
+            return
+        data = self.unpacking.document(self.prefix, document)
+        soundness.check_document(document.path, data, self.part, self.unpacking.what)
+        write(data)
 
     def versions(self) -> Iterator[UnpackedVersion]:
         """Each version, its documents read and found to fit together. Its files are to be read before the next."""
@@ -186,14 +193,14 @@ class UnpackedPart:
 
 
 class UnpackedVersion:
-    """One version: ``record`` as it was sealed, ``said`` of it afterwards, ``beside`` its document, ``entries`` its files."""
+    """One version: ``record`` with what was said of it afterwards, ``documents`` by their paths, those ``beside`` its own
+    by their names, ``entries`` its files. ``strange`` are the fields of its documents that this program does not know.
+    """
 
     def __init__(self, part: UnpackedPart, version: Version) -> None:
         self._part, self.version = part, version
         self._unpacking = part.unpacking
         self.ref = f"{part.part.name}@{version.number}"
-        self.beside: dict[str, bytes] = {}
-        self.said: Mapping[str, Any] = {}
         self.documents: dict[str, bytes] = {}
         for document in version.documents:
             self.documents[document.path] = self._unpacking.document(part.prefix, document)
@@ -205,19 +212,25 @@ class UnpackedVersion:
         return f"versions/{self.version.number}/"
 
     def _record(self) -> VersionRecord:
-        """The document of the version, which says the same as the head; and what was said afterwards."""
+        """The document of the version, which says the same as the head, with what was said afterwards."""
         version = self.version
         what = f"{self._unpacking.what}: {self.ref}"
         document = codec.loads(self.documents[f"{self._base}{layout.VERSION}"], f"{what}: {layout.VERSION}")
         record = codec.parse_version(document, self._part.part.name, version.number, what)
         if (record.digest, record.size, record.files) != (version.digest, version.size, len(version.sizes)):
             raise self._unpacking.damaged(f"{self.ref} says of itself something else than {bundle.HEAD}")
-        for path, data in self.documents.items():
-            if path.startswith("annotations/"):
-                self.said = codec.loads(data, f"{what}: {path}")
-            elif path.removeprefix(self._base) in bundle.BESIDE:
-                self.beside[path.removeprefix(self._base)] = data
+        said: Mapping[str, Any] = {}
+        if data := self.documents.get(path := f"annotations/{version.number}.yaml"):
+            said = codec.loads(data, f"{what}: {path}")
+        self.strange = (*sorted(document.keys() - _SEALED), *sorted(said.keys() - _SAID))
+        record = codec.overlay(record, said, f"{what}: {path}")
+        soundness.check_version(record, what)
         return record
+
+    @property
+    def beside(self) -> dict[str, bytes]:
+        paths = {f"{self._base}{name}": name for name in bundle.BESIDE}
+        return {paths[path]: data for path, data in self.documents.items() if path in paths}
 
     def _manifest(self) -> tuple[FileEntry, ...]:
         data = self.documents[f"{self._base}{layout.MANIFEST}"]
@@ -277,10 +290,6 @@ def checked(read: Callable[[int], bytes], what: str, progress: Progress = SILENT
     return unpacking.contents
 
 
-def told(error: RegistryError, what: str) -> RegistryError:
-    """An error of a document in a bundle: what is wrong there, ``verify`` knows nothing of."""
-    if isinstance(error, Damaged) and "verify" in error.hint:
-        return Damaged(error.message, _MADE)
-    if isinstance(error, InvalidInput):
-        return Damaged(f"{what}: {error.message}", _MADE)
-    return error
+def told(error: Damaged) -> Damaged:
+    """What is wrong with a document in a bundle, of which ``verify`` knows nothing."""
+    return Damaged(error.message, _MADE) if "verify" in error.hint or not error.hint else error

@@ -12,10 +12,8 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from .. import names
-from ..errors import Conflict, Damaged, InvalidInput, RegistryError, indeterminate
+from ..errors import Conflict, Damaged, RegistryError, indeterminate
 from ..progress import SILENT
-from ..records import StageTable
 from . import codec, creation, files, ingest, journal, layout, locking, verify
 from .ingest import Staging
 from .layout import Layout, ModelLayout
@@ -27,7 +25,10 @@ _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR})
 
 
 class Adoption:
-    """A model on its way in. ``paths`` are those of the folder aside; :meth:`commit` gives it its name."""
+    """A model on its way in. ``paths`` are those of the folder aside; :meth:`commit` gives it its name.
+
+    Its documents were checked: the names of stages in them are names, and become those of links.
+    """
 
     def __init__(self, root: Layout, name: str, modes: Modes) -> None:
         self._root, self._modes = root, modes
@@ -73,9 +74,9 @@ class Adoption:
         """Make what is derived, look at all of it as ``verify`` does, bring it to the disk. :class:`Damaged` if it is not
         sound, or its history does not end with ``checkpoint``.
         """
-        table = self._table()
+        data = files.read(self.paths.stages, files.DOCUMENT_LIMIT, layout.STAGES)
+        table, _ = codec.parse_table(codec.loads(data, layout.STAGES), layout.STAGES)
         if table.revision:
-            data = files.read(self.paths.stages, files.DOCUMENT_LIMIT, layout.STAGES)
             files.write_new(self.paths.claim(table.revision), data, self._modes.file)
         last = journal.last_entry(self.paths.history)
         if last and checkpoint.rpartition(":")[2] != last.hash:
@@ -87,21 +88,6 @@ class Adoption:
         os.chmod(self.paths.root, self._modes.folder)
         self._refuse_unsound()
         _sync_tree(self.paths.root)
-
-    def _table(self) -> StageTable:
-        """The stage table; its names become names of files and are looked at first."""
-        codec.load(self.paths.model, layout.MODEL)
-        table, redo = codec.parse_table(codec.load(self.paths.stages, layout.STAGES), layout.STAGES)
-        if redo is not None:
-            raise Damaged(f"{layout.STAGES} is a claim, and no stage table")
-        try:
-            for stage in table.stages:
-                names.stage_name(stage)
-            for alias in table.aliases:
-                names.alias_name(alias)
-        except InvalidInput as error:
-            raise Damaged(f"{layout.STAGES}: {error.message}") from None
-        return table
 
     def _refuse_unsound(self) -> None:
         found = verify.check_model(self.paths, True, SILENT, 1)

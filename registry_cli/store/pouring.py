@@ -37,15 +37,15 @@ class Poured(NamedTuple):
 
 @dataclass
 class Known:
-    """Where contents lie that came before, in this model: by their sha256. What is stored already is not ``fresh``."""
+    """Where contents lie that came before, in this model, by their sha256: in this bundle, or ``stored`` earlier."""
 
     fresh: dict[str, Path] = field(default_factory=dict)
     stored: dict[str, Path] = field(default_factory=dict)
 
-    def add(self, folder: Path, entries: Iterable[FileEntry], *, fresh: bool) -> None:
-        found = self.fresh if fresh else self.stored
+    def add_stored(self, folder: Path, entries: Iterable[FileEntry]) -> None:
+        """The files of a version that is here already."""
         for entry in entries:
-            found.setdefault(entry.sha256, folder / entry.path)
+            self.stored.setdefault(entry.sha256, folder / entry.path)
 
     def path(self, entry: FileEntry) -> Path:
         """A file with this content, which is what it should be."""
@@ -75,9 +75,9 @@ def pour(
             else:
                 _write(each, target, modes, progress)
                 staging.added += each.size
+        known.fresh.setdefault(each.entry.sha256, target)
         staging.entries.append(each.entry)
         staging.size += each.size
-    known.add(staging.files, staging.entries, fresh=True)
     for folder in (*reversed(folders.values()), staging.files):
         os.chmod(folder, modes.sealed_folder)
     if sync:

@@ -24,6 +24,8 @@ from .layout import Layout, ModelLayout
 
 #: Up to so many files, the size of an artifact is compared each time its path is handed out.
 QUICK_CHECK_FILES = 1_000
+#: The latest version is looked for one by one among so many; then the folder is listed.
+_NEAR = 1_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,10 +61,13 @@ class ModelReader:
 
     def latest(self, table: StageTable) -> int | None:
         """The highest version that is not archived; None if there is none."""
-        for number in range(highest(self.paths, table), 0, -1):
+        newest = highest(self.paths, table)
+        nearest = max(newest - _NEAR, 0)
+        for number in range(newest, nearest, -1):
             if number not in table.archived and number not in table.deleted and self._has(number):
                 return number
-        return None
+        in_use = (number for number in self.numbers(table, nearest) if number not in table.archived)
+        return max(in_use, default=None) if nearest else None
 
     def _has(self, number: int) -> bool:
         return files.exists(self.paths.version(number))

@@ -99,7 +99,7 @@ def arrival(incoming: Incoming, choice: Choice, author: str) -> Arrival:
         metrics=_kept(incoming.metrics, values.check_metric, "metric", lost),
         tags=_kept(incoming.tags, values.check_line, "tag", lost),
         annotations=_kept(incoming.annotations, values.check_text, "annotation", lost),
-        lineage=_lineage(incoming),
+        lineage=_lineage(incoming, lost),
     )  # fmt: skip
     found, error = [], None
     try:
@@ -116,7 +116,8 @@ def _short(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
-def _lineage(incoming: Incoming) -> dict[str, Any]:
+def _lineage(incoming: Incoming, lost: list[str]) -> dict[str, Any]:
+    """Where it came from, with what its tool knows of that; what could not be read again is left out."""
     told = incoming.lineage.get("imported")
     pointers = {"stages": list(incoming.stages), "aliases": list(incoming.aliases)}
     imported = {
@@ -125,7 +126,25 @@ def _lineage(incoming: Incoming) -> dict[str, Any]:
         **(told if isinstance(told, Mapping) else {}),
         **{name: listed for name, listed in pointers.items() if listed},
     }
-    return {**incoming.lineage, "imported": imported}
+    found = {"imported": imported}
+    for name, value in incoming.lineage.items():
+        if name != "imported" and _lasts({"lineage": {name: value}}):
+            found[str(name)] = value
+        elif name != "imported":
+            lost.append(f"what it says of its {str(name)[:60]}")
+    return found if _lasts({"lineage": found}) else {"imported": {"from": imported["from"], "key": imported["key"]}}
+
+
+def _lasts(document: Mapping[str, Any]) -> bool:
+    """Whether a document can be written and read again as it is."""
+    import yaml
+
+    from ..store import documents
+
+    try:
+        return bool(documents.loads(documents.dumps(document), "lineage") == document)
+    except (RegistryError, yaml.YAMLError, UnicodeError, RecursionError):
+        return False
 
 
 def _kept(given: Mapping[str, Any], check: Callable[[object, str], _T], kind: str, lost: list[str]) -> dict[str, _T]:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Union
 
-from ..errors import Conflict, InvalidInput, NotFound, RegistryError
+from ..errors import Conflict, Damaged, InvalidInput, NotFound
 from ..outcomes import Imported
 from ..progress import SILENT, Progress
 from ..records import Checkpoint
@@ -83,16 +83,17 @@ class Bundling(Exchanging):
                     contents = unpacking.checked(read, what, progress)
                     return Taking(self, choice, contents, SILENT, on_each).planned()
                 opened = unpacking.Unpacking(read, what)
+                taking = Taking(self, choice, opened.contents, progress, on_each)
                 several = again is not None and sum(part.whole for part in opened.contents.parts) > 1
-                if again is not None and several:
-                    progress.expect(opened.contents.size)  # read twice, written once
+                if again is not None and several:  # read twice, written once
                     again()
                     unpacking.checked(read, what, progress)
                     again()
                     opened = unpacking.Unpacking(read, what)
-                return Taking(self, choice, opened.contents, progress, on_each).run(opened, eager=several)
-            except RegistryError as error:
-                raise unpacking.told(error, what) from error
+                    taking = Taking(self, choice, opened.contents, progress, on_each)
+                return taking.run(opened, eager=several)
+            except Damaged as error:
+                raise unpacking.told(error) from None
 
     def _intent(self, part: Part, contents: Contents, choice: Choice) -> str:
         """What is to be done with what a bundle holds of a model: ``adopt`` it whole, ``add`` its versions, or ``skip`` it.

@@ -25,7 +25,6 @@ from .arriving import Arrival, Choice
 from .bundling import Bundling, is_same, key_of
 from .examining import Examination
 from .exchanging import OnEach, resumable
-from .soundness import left_behind, overlaid, refuse_unsound
 
 
 class Aside(NamedTuple):
@@ -136,7 +135,6 @@ class Taking:
                 part.copy(document, write)
         known, stagings, refused = Known(), [], None
         for version in part.versions():
-            refuse_unsound(overlaid(version), version.ref)
             with adoption.version(version.version.number, version.documents) as staging:
                 pouring.pour(staging, version.files(), known, self._modes, self._progress, sync=False)
             refused = refused or _refusal(Examination(dict(version.record.lineage), here=False), staging)
@@ -182,16 +180,15 @@ class Taking:
             part.copy(document, nothing)
         known = Known()
         for version in part.versions():
-            record = overlaid(version)
-            refuse_unsound(record, version.ref)
-            each = self._arrival(part.part, version.version, record, left_behind(version))
+            lost = tuple(f"what it says as '{name[:60]}'" for name in version.strange)
+            each = self._arrival(part.part, version.version, version.record, lost)
             before = self.registry._registered_before(paths, self.choice.identity(each.key))
             number = before.number if before else self._same_files(paths, version.version)
             if number is None:
                 self._slots.append(self._stage(each, version, known))
                 continue
             version.drain(self._progress)
-            known.add(paths.files(number), version.entries, fresh=False)
+            known.add_stored(paths.files(number), version.entries)
             if before:
                 self._slots.append(Aside(partial(self.registry._again, each, number, self.choice)))
             else:
@@ -226,6 +223,7 @@ class Taking:
     def _arrival(self, part: Part, version: Version, record: VersionRecord, lost: tuple[str, ...]) -> Arrival:
         key, shown = key_of(self.contents, part, version.number), f"{part.name}@{version.number}"
         before = record.lineage.get("imported")
+        before = before if isinstance(before, dict) else {}
         imported = {
             "from": "bundle",
             "key": key,
@@ -234,7 +232,7 @@ class Taking:
             "checkpoint": version.checkpoint,
             "stages": list(version.stages),
             "aliases": list(version.aliases),
-            "before": {name: value for name, value in before.items() if name != "before"} if before else None,
+            "before": {name: text for name, text in before.items() if isinstance(text, str)},
         }
         told = {name: value for name, value in imported.items() if value}
         record = replace(
