@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..errors import Conflict, Damaged, RegistryError, indeterminate
+from ..errors import Conflict, Damaged, indeterminate
 from ..progress import SILENT
 from . import codec, creation, files, ingest, journal, layout, locking, verify
 from .ingest import Staging
@@ -101,22 +101,19 @@ class Adoption:
         guard: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
         if group.name != self._target.name:
             guard = locking.exclusive(group.lock, f"group {group.name}", self._modes.file, timeout, on_wait)
-        with guard:
-            creation.refuse_collision(self._root, self._target.name)
-            self._clear_place()
-            with uninterrupted():
-                try:
+        try:
+            with guard:
+                creation.refuse_collision(self._root, self._target.name)
+                self._clear_place()
+                with uninterrupted():
                     os.rename(self.paths.root, self._target.root)  # COMMIT
                     files.fsync_folder(self._target.root.parent)
-                except BaseException as error:
-                    if not self._is_aside():
-                        raise indeterminate(f"{self._target.name} is in the registry", "", error) from error
-                    if isinstance(error, OSError) and error.errno in _TAKEN:
-                        raise self._taken() from None
-                    raise
-
-    def _taken(self) -> RegistryError:
-        return Conflict(f"there is a model {self._target.name} already", "look at it, then decide")
+        except BaseException as error:
+            if not self._is_aside():
+                raise indeterminate(f"{self._target.name} is in the registry", "", error) from error
+            if isinstance(error, OSError) and error.errno in _TAKEN:
+                raise Conflict(f"there is a model {self._target.name} already", "look at it, then decide") from None
+            raise
 
     def _clear_place(self) -> None:
         """Take away what a registration that gave up left there: folders without anything in them, and a lock.

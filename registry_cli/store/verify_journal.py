@@ -133,8 +133,11 @@ def check_journal(paths: ModelLayout, table: StageTable, listed: list[int], foun
 
 def _read(path: Path) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as stream:
-        return stream.read()
+    try:
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            return stream.read()
+    finally:
+        os.close(descriptor)
 
 
 def _check_documents(paths: ModelLayout, table: StageTable, listed: list[int], story: Story, found: Findings) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..errors import Conflict, Indeterminate, LockTimeout, RegistryError
+from ..errors import Conflict, Indeterminate, LockTimeout, RegistryError, indeterminate
 from ..outcomes import Imported
 from ..progress import SILENT, Progress
 from ..records import StageTable
@@ -25,13 +25,35 @@ OnEach = Callable[[Imported], None]
 
 
 @contextlib.contextmanager
-def resumable() -> Iterator[None]:
-    """What was begun is gone on with by repeating it, without any request id to be remembered."""
+def in_turn(found: list[Imported]) -> Iterator[None]:
+    """One after the other: after the first that came in, whatever stops the rest is :class:`Indeterminate`.
+
+    It is gone on with by repeating all of it, without any request id to be remembered.
+    """
     try:
         yield
-    except Indeterminate as error:
-        error.hint, error.request_id = "repeat the import: what is here already is skipped", ""
-        raise
+    except BaseException as error:
+        partly = any(each.status == "imported" for each in found)
+        if not partly and not isinstance(error, Indeterminate):
+            raise
+        told = (
+            error if isinstance(error, Indeterminate) else indeterminate("a part of it is in the registry", "", error)
+        )
+        told.hint, told.request_id = "repeat the import: what is here already is skipped", ""
+        if told is error:
+            raise
+        raise told from error
+
+
+@contextlib.contextmanager
+def arrived(ref: str) -> Iterator[None]:
+    """What is inside comes after the commit of ``ref``: whatever stops it says that this is here."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, Indeterminate):
+            raise
+        raise indeterminate(f"{ref} is in the registry", "", error) from error
 
 
 def untold(_: Imported) -> None:
@@ -76,18 +98,19 @@ class Exchanging(Registering):
         names = dict.fromkeys(each.model for each in arrivals)
         strangers = {name for name in names if self._is_strange(name, arrivals, choice)}
         progress.expect(sum(each.size for each in arrivals))
-        passing, found = Forward(progress), []
+        passing = Forward(progress)
+        found: list[Imported] = []
         highest: dict[str, int] = {}  # with a dry run: of the numbers that would have been given
-        for each in arrivals:
-            if each.model in strangers:
-                done = each.outcome("skipped", f"there is a model {each.model} already")
-            else:
-                with resumable():
+        with in_turn(found):
+            for each in arrivals:
+                if each.model in strangers:
+                    done = each.outcome("skipped", f"there is a model {each.model} already")
+                else:
                     done = self._arrive(each, choice, passing, highest)
-            if done.status != "imported":
-                progress(each.size)
-            found.append(done)
-            on_each(done)
+                if done.status != "imported":
+                    progress(each.size)
+                found.append(done)
+                on_each(done)
         return found
 
     def _is_strange(self, name: str, arrivals: Iterable[Arrival], choice: Choice) -> bool:
@@ -128,7 +151,8 @@ class Exchanging(Registering):
             return each.outcome("failed", error.message, code=error.exit_code)
         if outcome.why:
             return each.outcome("skipped", outcome.why, number=outcome.number)
-        return each.outcome("imported", number=outcome.number, lost=self._point_at(each, outcome.number, choice))
+        with arrived(f"{each.model}@{outcome.number}"):
+            return each.outcome("imported", number=outcome.number, lost=self._point_at(each, outcome.number, choice))
 
     def _again(self, each: Arrival, number: int, choice: Choice) -> Imported:
         """What came in before: its pointers may not have, if that was interrupted."""

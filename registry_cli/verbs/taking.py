@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
-from ..errors import Conflict, Indeterminate, RegistryError, indeterminate
+from ..errors import Conflict, RegistryError
 from ..exchange.bundle import Contents, Part, Version
 from ..exchange.unpacking import UnpackedPart, UnpackedVersion, Unpacking, nothing
 from ..outcomes import Imported
@@ -24,7 +24,7 @@ from ..store.registration import Wish
 from .arriving import Arrival, Choice
 from .bundling import Bundling, is_same, key_of
 from .examining import Examination
-from .exchanging import OnEach, resumable
+from .exchanging import OnEach, arrived, in_turn
 
 
 class Aside(NamedTuple):
@@ -63,19 +63,13 @@ class Taking:
     def run(self, opened: Unpacking, *, eager: bool) -> list[Imported]:
         """Lay aside all that is wanted, then let it appear; with ``eager`` what there is of a model as soon as it is there."""
         self._progress.expect(self.contents.size)
-        try:
-            with self._stack, resumable():
-                for part in opened.parts():
-                    self._take(part)
-                    if eager:
-                        self._appear()
-                opened.finish()
-                self._appear()
-        except BaseException as error:
-            if isinstance(error, Indeterminate) or all(each.status != "imported" for each in self._found):
-                raise
-            with resumable():
-                raise indeterminate("a part of the bundle is in the registry", "", error) from error
+        with in_turn(self._found), contextlib.closing(self._stack):  # which is told of no error: nothing is told twice
+            for part in opened.parts():
+                self._take(part)
+                if eager:
+                    self._appear()
+            opened.finish()
+            self._appear()
         return self._found
 
     def _appear(self) -> None:
@@ -155,7 +149,8 @@ class Taking:
             if is_same(self._layout.model(name), part):
                 return self._whole(part, "same", "skipped")
             raise
-        return self._whole(part, "adopt", "imported", lost=self._against_policy(name))
+        with arrived(name):
+            return self._whole(part, "adopt", "imported", lost=self._against_policy(name))
 
     def _against_policy(self, name: str) -> tuple[str, ...]:
         """What the stages of a model that came whole would not be here: they are as they were all the same."""
@@ -217,7 +212,8 @@ class Taking:
         outcome = registration.commit(staging, wish, lambda: self.registry._writing(each.model, create=True))
         if outcome.why:
             return each.outcome("skipped", outcome.why, number=outcome.number)
-        lost = self.registry._point_at(each, outcome.number, self.choice)
+        with arrived(f"{each.model}@{outcome.number}"):
+            lost = self.registry._point_at(each, outcome.number, self.choice)
         return each.outcome("imported", number=outcome.number, lost=lost)
 
     def _arrival(self, part: Part, version: Version, record: VersionRecord, lost: tuple[str, ...]) -> Arrival:
