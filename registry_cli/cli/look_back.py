@@ -155,6 +155,10 @@ def _details(entry: JournalEntry, said: Callable[[object], str]) -> str:
     elif pointer:
         before, after = detail.get("before"), detail.get("after")
         parts.append(f"{pointer}: {before or 'nothing'} → {after or 'nothing'}")
+    if detail.get("imported"):
+        parts.append(f"from {detail['imported']}")
+    if entry.event.action == "passed-over":
+        parts.append("never given, so that the next one keeps its number")
     if detail.get("archived"):
         parts.append(f"archived {detail['archived']}")
     for kind in ("tags", "metrics"):

@@ -61,7 +61,10 @@ class Unpacking:
         self._listing, self._count = hashlib.sha256(), 0
         self.tar = Members(_expanded(read, what), what)
         self._members = iter(self.tar)
-        path, size = self._header()
+        try:
+            path, size = self._header()
+        except Damaged:
+            raise Damaged(f"{what} is no bundle, or was cut off", _MADE) from None
         if path != bundle.HEAD or size > bundle.HEAD_LIMIT:
             raise Damaged(f"{what} does not begin as a bundle does", _MADE)
         data = self._bytes(size)
