@@ -112,7 +112,9 @@ class Adoption:
             if not self._is_aside():
                 raise indeterminate(f"{self._target.name} is in the registry", "", error) from error
             if isinstance(error, OSError) and error.errno in _TAKEN:
-                raise Conflict(f"there is a model {self._target.name} already", "look at it, then decide") from None
+                raise Conflict(
+                    f"there is a model {self._target.name} already", "repeat the import, then decide"
+                ) from None
             raise
 
     def _clear_place(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from registry_cli import Registry
+from registry_cli import Conflict, Registry
 from registry_cli.outcomes import Imported
 from registry_cli.verbs.taking import Taking
 from tests.commands import PEAK, assert_refused, begin, ended, public_folder, run, shell, spawn, until
@@ -129,12 +129,22 @@ def _register(root: Path, path: Path) -> str:
 
 
 def test_at_once_with_the_first_registration(everything: Path, site: Registry, tmp_path: Path) -> None:
-    """Whoever comes first, nothing is lost: the version is there, or the model that came in has one more."""
+    """Whoever comes first, nothing is lost: the model came in and has one more, or it is told that there is one."""
     (tmp_path / "own").write_text("own")
-    jobs = [(_import, (site.root, everything, None)), (_register, (site.root, tmp_path / "own"))]
-    imported, ref = race(jobs)  # type: ignore[arg-type]
+    jobs = [(_import_or_conflict, (site.root, everything)), (_register, (site.root, tmp_path / "own"))]
+    outcome, ref = race(jobs)
     assert site.path(ref, "own").read_text() == "own"
-    assert {each.status for each in imported} == {"imported"}
+    assert outcome in ("imported", "conflict")
+    assert {each.status for each in _import(site.root, everything, None)} <= {"imported", "skipped"}
+    assert len(site.versions("churn")) == 3
+
+
+def _import_or_conflict(root: Path, source: Path) -> str:
+    try:
+        return _import(root, source, None)[0].status
+    except Conflict as error:
+        assert "there is a model churn already" in error.message
+        return "conflict"
 
 
 def test_a_limit_to_the_size_of_files(everything: Path, site: Registry) -> None:
