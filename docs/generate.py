@@ -26,7 +26,9 @@ from registry_cli.progress import SILENT, Progress
 from registry_cli.records import Checkpoint, Glance, Overview, Told
 from registry_cli.verbs.approving import Approving
 from registry_cli.verbs.archiving import Archiving
+from registry_cli.verbs.bundling import Bundling
 from registry_cli.verbs.describing import Describing
+from registry_cli.verbs.exchanging import Exchanging
 from registry_cli.verbs.finding import Known
 from registry_cli.verbs.keeping import Keeping
 from registry_cli.verbs.listing import Listing
@@ -70,6 +72,8 @@ ROOMS_OF_THE_API: tuple[tuple[str, type], ...] = (
     ("Reading", RegistryReader),
     ("Looking back", LookingBack),
     ("Registering", Registering),
+    ("Importing bundles", Bundling),
+    ("Importing from other tools", Exchanging),
     ("Stages and aliases", Moving),
     ("Archiving and deleting", Archiving),
     ("Archiving and deleting by rules", Retaining),

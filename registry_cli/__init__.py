@@ -27,7 +27,19 @@ if TYPE_CHECKING:
     from .lifecycle.retention_rules import Rules
     from .lifecycle.stages import Holder
     from .names import Reference
-    from .outcomes import Approval, Changed, Finding, Freed, Moved, Problem, Registered, Signature, Verification
+    from .outcomes import (
+        Approval,
+        Changed,
+        Exported,
+        Finding,
+        Freed,
+        Imported,
+        Moved,
+        Problem,
+        Registered,
+        Signature,
+        Verification,
+    )
     from .progress import Progress
     from .provenance.inspection import Inspected, Inspection, Tensor
     from .records import (
@@ -63,7 +75,7 @@ _HOME_OF = {
         "records",
     ),
     **dict.fromkeys(
-        ("Approval", "Changed", "Finding", "Freed", "Moved", "Problem", "Registered", "Signature", "Verification"),
+        ("Approval", "Changed", "Exported", "Finding", "Freed", "Imported", "Moved", "Problem", "Registered", "Signature", "Verification"),
         "outcomes",
     ),
     "Holder": "lifecycle.stages",
@@ -80,10 +92,12 @@ __all__ = [
     "Damaged",
     "Evaluation",
     "Event",
+    "Exported",
     "FileEntry",
     "Finding",
     "Freed",
     "Holder",
+    "Imported",
     "Indeterminate",
     "Inspected",
     "Inspection",

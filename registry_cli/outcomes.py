@@ -97,6 +97,36 @@ class Approval:
 
 
 @dataclass(frozen=True)
+class Imported:
+    """What became of one version, or of one whole model, that came from elsewhere. ``key`` names it there.
+
+    ``ref`` is what it is here: a version, or a model; empty when it is not here. ``status`` is ``imported``, ``skipped``
+    (it is here already), ``planned`` (with ``dry_run``) or ``failed``; ``why`` then says why, and ``code`` is the exit
+    code of that failure. ``size`` is in bytes, ``versions`` how many it holds. ``lost`` says what could not be carried
+    over.
+    """
+
+    key: str
+    ref: str
+    status: str
+    why: str = ""
+    size: int = 0
+    versions: int = 1
+    lost: tuple[str, ...] = ()
+    code: int = 0
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What went into a file or folder: the references, how many bytes their files have, and what could not be carried."""
+
+    path: str
+    refs: tuple[str, ...]
+    size: int
+    lost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Problem:
     """Something that ``verify`` found. ``code`` is stable; ``severity`` is ``error`` or ``warning``.
 

@@ -21,8 +21,8 @@ class Event:
     """One change, as it is recorded with the thing it changed and in the journal.
 
     ``id`` is the request id. ``action`` is one of registered, promoted, demoted, rolled-back, archived, restored,
-    deleted, aliased, unaliased, tagged, annotated, measured, approved, rejected, signed, repaired. ``detail`` holds what
-    belongs to that action: ``stage``, ``before``, ``after``, ``reason``, ``versions`` and so on.
+    deleted, aliased, unaliased, tagged, annotated, measured, approved, rejected, signed, repaired, passed-over. ``detail``
+    holds what belongs to that action: ``stage``, ``before``, ``after``, ``reason``, ``versions`` and so on.
     """
 
     id: str

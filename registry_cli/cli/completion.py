@@ -57,6 +57,8 @@ _FLAGS = frozenset(
         "--if-changed",
         "--link",
         "--list",
+        "--merge",
+        "--skip-existing",
         "--move",
         "--version",
         "-V",
@@ -66,7 +68,7 @@ _FILE_OPTIONS = frozenset(
     ["-C", "--registry", "-o", "--output", "--params-file", "--metrics-file", "--sign", "--key", "--allowed-signers"]
 )
 #: What is a flag for these verbs, and takes a value for others.
-_FLAGS_OF = {"alias": ("--remove", "-r"), "history": ("--checkpoint",)}
+_FLAGS_OF = {"alias": ("--remove", "-r"), "history": ("--checkpoint",), "import": ("--stages", "--aliases")}
 _INTERNAL = frozenset({"versions", "stages", "blobs", "annotations", "observations", "tombstones"})
 
 
@@ -133,7 +135,7 @@ def _kind(spec: grammar.Verb, arguments: list[str]) -> str:
 
 
 def _of_kind(kind: str, current: str, words: list[str], root: str) -> list[str]:
-    if kind in ("file", "dir") or (kind == "target" and "@" not in current):
+    if kind in ("file", "dir", "source") or (kind == "target" and "@" not in current):
         return [FILES]
     if kind == "shell":
         return _matching(grammar.SHELLS, current)

@@ -79,6 +79,14 @@ VERBS = {
     "config": Verb("begin", "Show the policies of the stages, and where each line stands.", "text model", home="gates"),
     "register": Verb("put in", "Store files as the next version of a model.", "model file*", _REGISTER, writes=True),
     "inspect": Verb("put in", "Say what files are, before or after they are registered.", "target*", home="inside"),
+    "import": Verb(
+        "put in",
+        "Take in a bundle from elsewhere, or what another tool has.",
+        "source",
+        "as merge skip-existing stages aliases dry-run",
+        writes=True,
+        home="exchange",
+    ),
     "list": Verb("find", "List the models.", "", "stage where as-of", indexed=True),
     "versions": Verb(
         "find",
@@ -111,6 +119,13 @@ VERBS = {
     ),
     "fetch": Verb("take out", "Copy a version to a folder, every byte checked.", "ref", "output force", indexed=True),
     "cat": Verb("take out", "Write one file of a version to standard output.", "ref text", indexed=True),
+    "export": Verb(
+        "take out",
+        "Write versions, models or all to one file, or for another tool.",
+        "ref*",
+        "all format force",
+        home="exchange",
+    ),
     "tag": Verb("describe", "Set or remove tags of a version.", "ref text*", "remove dry-run", writes=True),
     "annotate": Verb(
         "describe", "Say something of a version in free text.", "ref text*", "from-file remove dry-run", writes=True

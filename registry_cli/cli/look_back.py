@@ -155,8 +155,9 @@ def _details(entry: JournalEntry, said: Callable[[object], str]) -> str:
     elif pointer:
         before, after = detail.get("before"), detail.get("after")
         parts.append(f"{pointer}: {before or 'nothing'} → {after or 'nothing'}")
-    if detail.get("archived"):
-        parts.append(f"archived {detail['archived']}")
+    parts += [
+        f"{words} {detail[key]}" for key, words in (("imported", "from"), ("archived", "archived")) if detail.get(key)
+    ]
     for kind in ("tags", "metrics"):
         if isinstance(detail.get(kind), Mapping):
             parts += [_change(name, before, after, said) for name, (before, after) in detail[kind].items()]

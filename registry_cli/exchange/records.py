@@ -14,12 +14,14 @@ class Incoming:
 
     ``key`` names it there (``mlflow:churn/3``) and is the same each time it is read: repeating an import is told by it.
     ``files`` are a folder or single files, read but never changed. ``stages`` and ``aliases`` are what pointed to it.
-    ``lost`` says, in a few words each, what of it has no place here.
+    ``number`` is its number there, kept where that can be. ``lost`` says, in a few words each, what of it has no place
+    here.
     """
 
     key: str
     model: str
     files: tuple[Path, ...]
+    number: int | None = None
     author: str = ""
     created: str = ""
     message: str = ""

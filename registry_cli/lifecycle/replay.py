@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ..errors import Damaged
@@ -12,15 +12,20 @@ from .stages import ALIAS_ACTIONS, STAGE_ACTIONS
 
 
 class Past(NamedTuple):
-    """A model as it was: its stage table, and the highest number that had been given to a version."""
+    """A model as it was: its stage table, and the numbers that had been given to versions."""
 
     table: StageTable
-    highest: int
+    given: tuple[int, ...]
+
+    @property
+    def highest(self) -> int:
+        """The highest of them, 0 when there was none."""
+        return max(self.given, default=0)
 
     def latest(self) -> int | None:
         """The highest version that was neither archived nor deleted."""
         gone = self.table.archived | self.table.deleted
-        return next((number for number in range(self.highest, 0, -1) if number not in gone), None)
+        return next((number for number in sorted(self.given, reverse=True) if number not in gone), None)
 
 
 def replay(entries: Iterable[JournalEntry], until: str) -> Past | None:
@@ -44,18 +49,15 @@ def replay(entries: Iterable[JournalEntry], until: str) -> Past | None:
     table = StageTable()
     for entry in past:
         table = follow(table, entry.event).with_(revision=entry.revision)
-    return Past(table, _highest(past, until))
+    return Past(table, tuple(_given(past, until)))
 
 
-def _highest(past: list[JournalEntry], until: str) -> int:
-    """The highest number that was given; of what a repair wrote anew only the times say when that was."""
+def _given(past: list[JournalEntry], until: str) -> Iterator[int]:
+    """The numbers that were given; of what a repair wrote anew only the times say when that was."""
     anew = max((at for at, entry in enumerate(past) if entry.event.action == "repaired"), default=-1)
-    made = (
-        entry.event.version or 0
-        for at, entry in enumerate(past)
-        if entry.event.action == "registered" and (at > anew or entry.event.at <= until)
-    )
-    return max(made, default=0)
+    for at, entry in enumerate(past):
+        if entry.event.action == "registered" and (at > anew or entry.event.at <= until):
+            yield entry.event.version or 0
 
 
 def follow(table: StageTable, event: Event) -> StageTable:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from .. import names
 from ..outcomes import Freed
 from ..records import StageTable
 from . import files, layout, reader
@@ -62,6 +63,23 @@ def garbage(
         if revision != name and revision.isdigit() and int(revision) <= table.revision - layout.CLAIMS_KEPT:
             yield _freed("old claim", root, paths.root / name)
     yield from _lone_blobs(root, paths)
+
+
+def left_models(root: Layout, now: float, age: float) -> Iterator[Freed]:
+    """Models that were to be taken in whole, and never appeared: an import died."""
+    for name in staging_of_models(root):
+        if now - _newest_change(root.models / name) >= age:
+            yield _freed("left-over staging folder", root, root.models / name)
+
+
+def staging_of_models(root: Layout) -> Iterator[str]:
+    """Temporary names among the models, and in groups; of models that are being taken in, or were to be."""
+    for name in files.list_folder(root.models):
+        if name.startswith(layout.TEMPORARY):
+            yield name
+        elif names.is_model_name(name) and not files.exists(root.model(name).model):
+            inside = files.list_folder(root.models / name) if (root.models / name).is_dir() else []
+            yield from (f"{name}/{child}" for child in inside if child.startswith(layout.TEMPORARY))
 
 
 def named_in_manifests(paths: ModelLayout) -> set[str]:

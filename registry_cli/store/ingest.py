@@ -100,15 +100,21 @@ def fill(staging: Staging, sources: Sequence[Source], intake: Intake) -> None:
         raise InvalidInput("nothing to register: no byte came in", "was it written to the end?")
     for folder in (*reversed(folders), staging.files):
         os.chmod(folder, intake.modes.sealed_folder)
+    sync(staging, folders, written=not many)
+
+
+def sync(staging: Staging, folders: Sequence[Path], *, written: bool = False) -> None:
+    """Bring all that is staged to the disk: the files too, unless they were as they were ``written``."""
+    many = len(staging.entries) > _MANY
     if many and files.sync_file_system(staging.folder):
         return
-    for entry in staging.entries if many else ():
-        _sync_file(staging.files / entry.path)
+    for entry in staging.entries if not written else ():
+        sync_file(staging.files / entry.path)
     for folder in (*reversed(folders), staging.files):
         files.fsync_folder(folder)
 
 
-def _sync_file(path: Path) -> None:
+def sync_file(path: Path) -> None:
     descriptor = os.open(path, _READ)
     try:
         os.fsync(descriptor)
@@ -220,7 +226,7 @@ class _Place:
         self.staging._taken.append((self.source.origin, mode))
         os.chmod(self.target, self.intake.modes.sealed_file)
         if self.sync:
-            _sync_file(self.target)
+            sync_file(self.target)
 
     def _linked_to_candidate(self, origin: int) -> tuple[str, int, int] | None:
         """Hash the file and the one it resembles, both at once; link the latter if they are equal."""

@@ -38,7 +38,7 @@ def check_file(root: Path, entry: FileEntry, ref: str, write: Callable[[bytes], 
 
     hasher = hashlib.sha256()
     size = 0
-    with _opened(root, entry, ref) as descriptor:
+    with opened(root, entry, ref) as descriptor:
         while block := os.read(descriptor, files.BLOCK):
             hasher.update(block)
             size += len(block)
@@ -50,7 +50,7 @@ def check_file(root: Path, entry: FileEntry, ref: str, write: Callable[[bytes], 
 
 
 @contextlib.contextmanager
-def _opened(root: Path, entry: FileEntry, ref: str) -> Iterator[int]:
+def opened(root: Path, entry: FileEntry, ref: str) -> Iterator[int]:
     """A file of a version, opened; one that is not there is damage, not a wrong name."""
     with contextlib.ExitStack() as stack:
         try:
@@ -78,12 +78,19 @@ def fetch(model: ModelReader, record: VersionRecord, target: Path, *, replace: b
     progress.expect(record.size)
     if files.exists(target) and not replace and (target.is_symlink() or not target.is_dir() or any(target.iterdir())):
         raise Conflict(f"'{target}' exists already", "name a new folder with -o, or say --force to replace it")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}{layout.temporary_name()}")
-    try:
+    with appearing(target, replace=replace) as temporary:
         temporary.mkdir()
         for entry in entries:
             _copy(model.paths.files(record.number), entry, temporary / entry.path, record.ref, progress)
+
+
+@contextlib.contextmanager
+def appearing(target: Path, *, replace: bool) -> Iterator[Path]:
+    """A temporary name beside ``target``: what was made there gets its name in the end, or is removed."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}{layout.temporary_name()}")
+    try:
+        yield temporary
         _put(temporary, target, replace)
     except BaseException:
         files.discard(temporary)
@@ -93,7 +100,7 @@ def fetch(model: ModelReader, record: VersionRecord, target: Path, *, replace: b
 def _copy(root: Path, entry: FileEntry, target: Path, ref: str, progress: Progress) -> None:
     if "/" in entry.path:
         target.parent.mkdir(parents=True, exist_ok=True)
-    with _opened(root, entry, ref) as origin:
+    with opened(root, entry, ref) as origin:
         size = os.fstat(origin).st_size
         descriptor = os.open(target, _CREATE, 0o666)  # the user's own copy: the umask decides
         try:

@@ -6,6 +6,7 @@ entries only then), and follows a claim that its writer could not finish (see ``
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ from .layout import Layout, ModelLayout
 
 #: Up to so many files, the size of an artifact is compared each time its path is handed out.
 QUICK_CHECK_FILES = 1_000
+#: The latest version is looked for one by one among so many; then the folder is listed.
+_NEAR = 1_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,10 +61,13 @@ class ModelReader:
 
     def latest(self, table: StageTable) -> int | None:
         """The highest version that is not archived; None if there is none."""
-        for number in range(highest(self.paths, table), 0, -1):
+        newest = highest(self.paths, table)
+        nearest = max(newest - _NEAR, 0)
+        for number in range(newest, nearest, -1):
             if number not in table.archived and number not in table.deleted and self._has(number):
                 return number
-        return None
+        in_use = (number for number in self.numbers(table, nearest) if number not in table.archived)
+        return max(in_use, default=None) if nearest else None
 
     def _has(self, number: int) -> bool:
         return files.exists(self.paths.version(number))
@@ -109,6 +115,14 @@ class ModelReader:
         if len(digests) > 1:
             raise InvalidInput(f"{len(digests)} digests of {self.name} begin with {prefix}", "give more digits")
         return found[-1]
+
+    def with_digest(self, digest: str, table: StageTable) -> int | None:
+        """The newest version with this digest; None if there is none. One without a manifest is passed over."""
+        for number in reversed(self.numbers(table)):
+            with contextlib.suppress(Damaged, NotFound):
+                if manifest.digest(self._manifest_bytes(number)) == digest:
+                    return number
+        return None
 
     def sealed(self, number: int) -> VersionRecord:
         """Version ``number`` as it was registered."""

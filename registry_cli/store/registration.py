@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..errors import Indeterminate, RegistryError
@@ -29,16 +29,21 @@ class Wish:
 
     ``examine`` looks at the staged files, before the lock: it may refuse them, and what it finds is for ``describe``.
     ``repeatable`` says that the request may have been carried out before: only then the journal is searched for it.
+    ``if_new`` takes any version with just these files instead. ``number`` is the one that it had elsewhere: it is kept
+    if it is higher than all that were given here. ``bring`` fills the staging folder in place of ``sources``.
     """
 
-    sources: Sequence[Source]
     describe: Callable[[int], VersionRecord]
     request_id: str
+    sources: Sequence[Source] = ()
     repeatable: bool = True
     if_changed: bool = False
     how: str = "copy"
     progress: Progress = SILENT
     examine: Callable[[Staging], None] = lambda _: None
+    if_new: bool = False
+    number: int | None = None
+    bring: Callable[[Staging, Intake], None] | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,6 +56,7 @@ class Outcome:
 
 
 UNCHANGED = "unchanged"
+KNOWN = "these files are here already"
 REPEATED = "request was carried out before"
 
 
@@ -62,17 +68,26 @@ def register(root: Layout, paths: ModelLayout, modes: Modes, wish: Wish, locked:
     newest = _newest(paths)
     if wish.if_changed and newest and _same(newest, wish.sources):
         return Outcome(newest.number, UNCHANGED)
+    with staged(root, paths, modes, wish, newest) as staging:
+        return commit(staging, wish, locked)
+
+
+@contextlib.contextmanager
+def staged(
+    root: Layout, paths: ModelLayout, modes: Modes, wish: Wish, newest: VersionRecord | None = None
+) -> Iterator[Staging]:
+    """The files of a wish in a staging folder, examined. It is removed in the end, unless it became a version."""
     make_skeleton(root, paths, modes)
     staging = _make_staging(root, paths, modes)
     try:
         near = paths.files(newest.number) if newest else None
-        ingest.fill(staging, wish.sources, Intake(paths, modes, near, wish.how, wish.progress))
+        intake = Intake(paths, modes, near, wish.how, wish.progress)
+        if wish.bring:
+            wish.bring(staging, intake)
+        else:
+            ingest.fill(staging, wish.sources, intake)
         wish.examine(staging)
-        with locked() as writer:
-            outcome = _commit(writer, staging, wish)
-        if wish.how == "move" and not outcome.why:
-            _remove(wish.sources)
-        return outcome
+        yield staging
     except RegistryError:
         raise
     except BaseException as error:
@@ -88,11 +103,24 @@ def register(root: Layout, paths: ModelLayout, modes: Modes, wish: Wish, locked:
             remove_skeleton(root, paths)
 
 
+def commit(staging: Staging, wish: Wish, locked: Locked) -> Outcome:
+    """Make a version of what is staged, unless one is taken that is there already."""
+    with locked() as writer:
+        outcome = _commit(writer, staging, wish)
+    if wish.how == "move" and not outcome.why:
+        _remove(wish.sources)
+    return outcome
+
+
 def _commit(writer: Writer, staging: Staging, wish: Wish) -> Outcome:
     if wish.repeatable and (before := writer.done_before(wish.request_id, "registered")):
         return Outcome(before.event.version or 0, REPEATED)
     if wish.if_changed and (same := _latest_if_same(writer, staging.entries)):
         return Outcome(same, UNCHANGED)
+    if wish.if_new and (known := with_files(writer, staging.entries)):
+        return Outcome(known, KNOWN)
+    if wish.number:
+        writer.pass_over(wish.number, wish.describe(wish.number).event)
     record = writer.publish(staging, lambda number: writer.with_hash(wish.describe(number), staging))
     return Outcome(record.number, added=staging.added)
 
@@ -105,6 +133,11 @@ def _latest_if_same(writer: Writer, entries: Sequence[FileEntry]) -> int | None:
         return None
     same = model.version(number, State(writer.table)).digest == manifest.digest(manifest.dumps(entries))
     return number if same else None
+
+
+def with_files(writer: Writer, entries: Sequence[FileEntry]) -> int | None:
+    """The newest version that has just these files."""
+    return ModelReader(writer.paths).with_digest(manifest.digest(manifest.dumps(entries)), writer.table)
 
 
 def _remove(sources: Sequence[Source]) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 GENESIS = "0" * 64
 #: Actions after which a stage or an alias points elsewhere; others may speak of a stage, too.
 _POINTING = frozenset({"promoted", "demoted", "rolled-back", "aliased", "unaliased"})
+_MOST_DELETED = 10_000_000
 _HASHED = re.compile(rb'(\{.*),"hash":"([0-9a-f]{64})"\}\Z', re.DOTALL)
 
 
@@ -87,7 +88,10 @@ class Story:
         """A repair says what the stage table was, because the lines that led there are lost."""
         self.stages, self.aliases = dict(line["stages"]), dict(line["aliases"])
         self.archived = Numbers.parse(line["archived"])
-        self.deleted = set(Numbers.parse(line["deleted"]))
+        deleted = Numbers.parse(line["deleted"])
+        if len(deleted) > _MOST_DELETED:
+            raise ValueError("it tells of more deleted versions than there can be")
+        self.deleted = set(deleted)
         self.rebuilt = True
 
     def differences(self, table: StageTable) -> dict[str, tuple[str, str]]:
@@ -129,8 +133,11 @@ def check_journal(paths: ModelLayout, table: StageTable, listed: list[int], foun
 
 def _read(path: Path) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as stream:
-        return stream.read()
+    try:
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            return stream.read()
+    finally:
+        os.close(descriptor)
 
 
 def _check_documents(paths: ModelLayout, table: StageTable, listed: list[int], story: Story, found: Findings) -> None:

@@ -17,12 +17,13 @@ import errno
 import os
 import signal
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import Conflict, RegistryError, indeterminate
-from ..records import Event, JournalEntry, StageTable, VersionRecord
+from ..numbers import Numbers
+from ..records import Event, FileEntry, JournalEntry, StageTable, VersionRecord
 from . import chronicle, codec, documents, files, journal, layout, manifest, reader
 from .codec import Redo
 from .ingest import Staging
@@ -31,6 +32,13 @@ from .modes import Modes
 
 _SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST})
+#: So many numbers at most are left out, for a version to keep the one that it had elsewhere.
+MOST_PASSED_OVER = 10_000
+
+
+def number_for(wanted: int | None, highest: int) -> int:
+    """The number that a version gets which had ``wanted`` elsewhere, where ``highest`` was the last that was given."""
+    return wanted if wanted and highest < wanted <= highest + MOST_PASSED_OVER else highest + 1
 
 
 @contextlib.contextmanager
@@ -102,6 +110,19 @@ class Writer:
             )
         return entry
 
+    def pass_over(self, number: int, because: Event | None) -> None:
+        """Let ``number``, which a version had elsewhere, be the next one, if it is higher than all that were given here.
+
+        The numbers in between are never given: a line of the journal says so, before the version is there. One that is
+        too far away is not kept: each of those in between costs a look, and there are not many left behind it.
+        """
+        if because is None or number == self.highest + 1 or number_for(number, self.highest) != number:
+            return
+        passed = str(Numbers(((self.highest + 1, number - 1),)))
+        event = replace(because, id=f"{because.id}:numbers", action="passed-over", version=None)
+        self._append(replace(event, detail={"versions": passed}), number - 1, self.table.revision)
+        self.highest = number - 1
+
     def publish(self, staging: Staging, describe: Callable[[int], VersionRecord]) -> VersionRecord:
         """Make the staging folder a version; ``describe`` gives its record for the number it gets.
 
@@ -139,17 +160,17 @@ class Writer:
                 if isinstance(error, OSError) and error.errno in _TAKEN:
                     return False
                 raise
-        self._link_blobs(record, staging)
+        self.link_blobs(self.paths.files(record.number), staging.entries)
         return True
 
-    def _link_blobs(self, record: VersionRecord, staging: Staging) -> None:
+    def link_blobs(self, folder: Path, entries: Iterable[FileEntry]) -> None:
         """Remember new contents by their digest. Derived: what can't be linked is only stored twice."""
-        for entry in staging.entries:
+        for entry in entries:
             blob = self.paths.blob(entry.sha256)
             with contextlib.suppress(OSError):
                 if not files.exists(blob):
                     files.make_folder(blob.parent, self.modes.folder)
-                    os.link(self.paths.files(record.number) / entry.path, blob, follow_symlinks=False)
+                    os.link(folder / entry.path, blob, follow_symlinks=False)
 
     def move(self, table: StageTable, event: Event, redo: Redo | None = None) -> StageTable:
         """Commit ``table`` as the next revision, with its event, and with the document of ``redo``.

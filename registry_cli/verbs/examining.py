@@ -11,12 +11,13 @@ if TYPE_CHECKING:
 class Examination:
     """One look at staged files. ``lineage`` is what the version will say of them; what was given stands above all.
 
-    ``inspect`` says whether to look what is inside.
+    ``inspect`` says whether to look what is inside; ``here`` that they were made here and now: what comes from elsewhere was
+    not made by this program, of this folder, in this environment.
     """
 
-    def __init__(self, given: dict[str, Any], *, inspect: bool = True) -> None:
+    def __init__(self, given: dict[str, Any], *, inspect: bool = True, here: bool = True) -> None:
         self._given = given
-        self._inspect = inspect
+        self._inspect, self._here = inspect, here
         self.lineage: dict[str, Any] = given
 
     def examine(self, staging: Staging) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 from ..errors import NotFound
-from ..outcomes import Finding, Freed, Verification
+from ..outcomes import Finding, Freed, Problem, Verification
 from ..progress import SILENT, Progress
 from ..records import Checkpoint
 from ..store import collect, files, locking
@@ -54,6 +55,10 @@ class Keeping(RegistryBase):
 
             known = about(known, chosen)
         found = verify.verify(self._layout, chosen, quick=quick, progress=progress, workers=WORKERS, checkpoints=known)
+        left = collect.left_models(self._layout, time.time(), collect.STALE) if every else ()
+        words = "a model that was never taken in whole; registry gc removes it"
+        told = [Problem("leftover", "warning", each.path, words, True) for each in left]
+        found = replace(found, problems=(*found.problems, *told)) if told else found
         if not signatures:
             return found
         return self._with_signatures(found, chosen, allowed_signers)
@@ -102,7 +107,17 @@ class Keeping(RegistryBase):
             for leftover in found if not dry_run else ():
                 files.discard(self.root / leftover.path)
             done += [each for each in found if dry_run or not files.exists(self.root / each.path)]
-        return done
+        return done + (self._left_models(age, dry_run) if models is None else [])
+
+    def _left_models(self, age: float, dry_run: bool) -> list[Freed]:
+        """What imports that died left beside the models."""
+        if not any(collect.staging_of_models(self._layout)):
+            return []
+        now = collect.server_time(self._layout.models, probe=not dry_run)
+        found = list(collect.left_models(self._layout, now, age))
+        for leftover in found if not dry_run else ():
+            files.discard(self.root / leftover.path)
+        return [each for each in found if dry_run or not files.exists(self.root / each.path)]
 
     def doctor(self) -> list[Finding]:
         """Prove on the store itself that locks, renames, links, syncs and modes behave; say what to change."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..errors import InvalidInput
 from ..lifecycle import stages as rules
 from ..names import Reference
+from ..outcomes import Exported
 from ..progress import SILENT, Progress
 from ..records import Artifact, FileEntry, VersionRecord
 from ..store import layout, reader
@@ -115,14 +116,50 @@ class RegistryReader(LookingBack):
         from ..store import outgoing
 
         model, record = self._version(ref)
+        outgoing.fetch(model, record, self._outside(target), replace=replace, progress=progress)
+        return record
+
+    def _outside(self, target: str | os.PathLike[str]) -> Path:
+        """``target``, if something may be written there without harm to the registry."""
         destination = Path(target).absolute()
         real, root = destination.resolve(), self.root.resolve()
         if real.is_relative_to(root / layout.MODELS) or real == root / layout.REGISTRY:
-            raise InvalidInput(f"'{target}' is inside the registry", "name a folder outside of it")
+            raise InvalidInput(f"'{target}' is inside the registry", "name a place outside of it")
         if root.is_relative_to(real):  # to replace it would be to remove the registry
-            raise InvalidInput(f"'{target}' has the registry in it", "name a new folder")
-        outgoing.fetch(model, record, destination, replace=replace, progress=progress)
-        return record
+            raise InvalidInput(f"'{target}' has the registry in it", "name a new one")
+        return destination
+
+    def export(
+        self,
+        refs: Iterable[str | Reference] | None,
+        target: str | os.PathLike[str] | Sink,
+        *,
+        replace: bool = False,
+        progress: Progress = SILENT,
+    ) -> Exported:
+        """Write a bundle: versions, or whole models (names without a version) with their histories; all of the registry
+        when ``refs`` is None.
+
+        ``target`` is a new file, whose name ends with ``.tar.gz``, ``.tar`` or ``.tar.zst``, or what bytes can be
+        written to. The same versions make the same bytes. Nothing is locked; every byte is checked on the way. Raises
+        :class:`Conflict` when the file is there and ``replace`` is not set, :class:`Damaged` for what is not as stored.
+        """
+        from . import exporting
+
+        place = self._outside(target) if isinstance(target, (str, os.PathLike)) else target
+        return exporting.export(self, refs, place, replace=replace, progress=progress)
+
+    def export_as(
+        self, ref: str | Reference, kind: str, target: str | os.PathLike[str], *, replace: bool = False
+    ) -> Exported:
+        """Write a version for another tool, in the format ``kind``, to a new file or folder; it appears when it is whole.
+
+        Every byte is checked first. Raises :class:`Conflict` when ``target`` is there and ``replace`` is not set, and
+        :class:`InvalidInput` for an unknown format.
+        """
+        from . import exporting
+
+        return exporting.export_as(self, ref, kind, self._outside(target), replace=replace)
 
     def cat(self, ref: str | Reference, file: str | None, stream: Sink) -> None:
         """Write one file of a version to ``stream``. Raises :class:`Damaged` at the end if it is not what was stored."""

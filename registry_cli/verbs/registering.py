@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import names, values
 from ..errors import Indeterminate, InvalidInput, Refused, RegistryError, indeterminate
@@ -21,7 +21,7 @@ from .examining import Examination
 from .moving import Moving
 
 if TYPE_CHECKING:
-    from ..store.registration import Outcome
+    from ..store.registration import Outcome, Wish
 
 
 class Registering(Moving):
@@ -58,7 +58,7 @@ class Registering(Moving):
         Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Refused` or :class:`Conflict` with nothing written;
         :class:`Indeterminate` when the version is there, or may be.
         """
-        from ..store import ingest, registration, sources
+        from ..store import ingest, sources
 
         names.model_name(name)
         if how not in ingest.HOW:
@@ -76,20 +76,10 @@ class Registering(Moving):
         layout = self._layout.model(name)
         outcome = self._registered_before(layout, event.id) if request_id else None
         if outcome is None:
-            creation.refuse_collision(self._layout, name)
-            look = Examination(dict(lineage or {}), inspect=inspect)
-            wish = registration.Wish(
-                sources.collect(paths, stdin_name),
-                lambda number: _numbered(replace(record, lineage=look.lineage), number, event),
-                event.id,
-                request_id is not None,
-                if_changed,
-                how,
-                progress,
-                look.examine,
-            )
-            locked: registration.Locked = lambda: self._writing(name, create=True)  # noqa: E731
-            outcome = registration.register(self._layout, layout, self._modes, wish, locked)
+            outcome = self._store(
+                record, event, Examination(dict(lineage or {}), inspect=inspect), sources=sources.collect(paths, stdin_name),
+                repeatable=request_id is not None, if_changed=if_changed, how=how, progress=progress,
+            )  # fmt: skip
         ref = f"{name}@{outcome.number}"
         with _registered(ref, event.id):  # each pointer is a commit of its own: a repetition finishes what is missing
             if stage:
@@ -97,6 +87,25 @@ class Registering(Moving):
             if alias:
                 self.set_alias(ref, alias, request_id=f"{event.id}:alias")
             return Registered(self.version(ref), not outcome.why, outcome.added, outcome.why)
+
+    def _store(self, record: VersionRecord, event: Event, look: Examination, **wanted: Any) -> Outcome:
+        """Make a version of what is ``wanted`` (see :class:`~registry_cli.store.registration.Wish`)."""
+        from ..store import registration
+
+        wish = self._wish(record, event, look, **wanted)
+        locked: registration.Locked = lambda: self._writing(record.model, create=True)  # noqa: E731
+        return registration.register(self._layout, self._layout.model(record.model), self._modes, wish, locked)
+
+    def _wish(self, record: VersionRecord, event: Event, look: Examination, **wanted: Any) -> Wish:
+        """What is ``wanted``, as a wish; the record of the version is made of what ``look`` found."""
+        from ..store import registration
+
+        creation.refuse_collision(self._layout, record.model)
+
+        def describe(number: int) -> VersionRecord:
+            return _numbered(replace(record, lineage=look.lineage), number, event)
+
+        return registration.Wish(describe=describe, request_id=event.id, **{"examine": look.examine, **wanted})
 
     def _check_pointers(self, name: str, stage: str | None, alias: str | None, request_id: str | None) -> None:
         if stage:
@@ -133,5 +142,5 @@ def _registered(ref: str, request_id: str) -> Iterator[None]:
 
 
 def _numbered(record: VersionRecord, number: int, event: Event) -> VersionRecord:
-    """``record`` as version ``number``, created by ``event``."""
-    return replace(record, number=number, created=event.at, event=replace(event, version=number))
+    """``record`` as version ``number``, created by ``event`` if not somewhere else before."""
+    return replace(record, number=number, created=record.created or event.at, event=replace(event, version=number))

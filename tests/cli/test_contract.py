@@ -51,6 +51,12 @@ def _planned(site: Site) -> list[object]:
     return ["apply", plan]
 
 
+def _bundled(site: Site) -> list[object]:
+    """A bundle to take in, under another name."""
+    site.reg.export(["churn@1", "churn@2"], site.folder / "bundle.tar.gz")
+    return ["import", site.folder / "bundle.tar.gz", "--as", "copy"]
+
+
 def _gated(site: Site, *words: object) -> list[object]:
     """A command on a registry whose staging has a policy."""
     with (site.root / "registry.yaml").open("a") as stream:
@@ -81,6 +87,9 @@ FORMS = (
          lambda _: ["metrics.auc", "message", "files.model.pkl"], columns=6),
     Form("compare", lambda _: ["compare", "churn"], "comparison", lambda _: ["churn@2", "churn@1"], columns=5),
     Form("path", lambda _: ["path", "churn@1"], "path", lambda site: [site.reg.path("churn@1")], columns=1),
+    Form("export", lambda site: ["export", "churn@1", site.folder / "out.tar.gz"], "exported",
+         lambda site: [site.folder / "out.tar.gz"], columns=1),
+    Form("import", _bundled, "imported", lambda _: ["copy@1", "copy@2"], columns=6),
     Form("fetch", lambda site: ["fetch", "churn@1", "-o", site.folder / "out"], "fetched",
          lambda site: [site.folder / "out"], columns=1),
     Form("tag", lambda _: ["tag", "churn@1", "a=b"], "changed", lambda _: ["churn@1"], columns=1),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import io
+import re
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from registry_cli import Indeterminate, Registry, Rules
-from registry_cli.outcomes import Changed, Moved, Registered
+from registry_cli.outcomes import Changed, Imported, Moved, Registered
 
 from ..keys import make_key
 from .shim import Death, Fault, Shim
@@ -70,8 +74,10 @@ def summary(result: Any) -> Any:
         return result.model, result.pointer, result.before, result.after
     if isinstance(result, Changed):
         return result.model, result.action, result.versions
+    if isinstance(result, Imported):
+        return result.key, result.ref
     if isinstance(result, list):
-        return [summary(each) for each in result if isinstance(each, Changed)]
+        return [summary(each) for each in result if isinstance(each, (Changed, Imported))]
     return None
 
 
@@ -153,6 +159,34 @@ def die(registry: Registry, work: Path, deed: Deed, name: str, occurrence: int, 
     raise AssertionError("it did not die")
 
 
+@functools.cache
+def _bundle(*refs: str) -> bytes:
+    """A bundle from another registry, whose id is always the same: else it would be another request each time."""
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        config = Registry.init(work / "origin").root / "registry.yaml"
+        config.write_text(re.sub(r"id: '\w+'", f"id: '{'0' * 32}'", config.read_text()))
+        origin = opened(work / "origin")
+        for number in range(1, 4):
+            source(work, f"there {number // 2}")
+            source(work, "in each", "folder/shared.bin")
+            origin.register("fraud", [work / "model.pkl", work / "folder"], request_id=f"there-{number}")
+        origin.promote("fraud@2", "production", request_id="there-4")
+        origin.delete(["fraud@1"], request_id="there-5")
+        origin.tag("fraud@3", {"team": "crm"}, request_id="there-6")
+        stream = io.BytesIO()
+        origin.export(refs, stream)
+        wiped(work / "origin")
+        return stream.getvalue()
+
+
+def _import(*refs: str, **options: Any) -> Deed:
+    return lambda registry, _: registry.import_bundle(io.BytesIO(_bundle(*refs)), **options)
+
+
+_KEY = f"import:bundle:{'0' * 32}/fraud/"
+
+
 def _policy(registry: Registry, work: Path) -> None:
     """A gate that looks at everything that a gate can look at, and lets churn@3 in."""
     with (registry.root / "registry.yaml").open("a") as stream:
@@ -186,6 +220,20 @@ SCENARIOS = (
         _staged(),
         (REQUEST, f"{REQUEST}:stage", f"{REQUEST}:alias"),
         (_register(), _staged(alias=False)),
+    ),
+    Scenario("import a model", _import("fraud"), [f"there-{number}" for number in range(1, 7)]),
+    Scenario(
+        "import versions",
+        _import("fraud@2", "fraud@3", name="churn", merge=True),
+        (f"{_KEY}2", f"{_KEY}3"),
+        (_import("fraud@2", name="churn", merge=True),),
+    ),
+    Scenario(
+        "import the first, with its number",
+        _import("fraud@3", merge=True),
+        (f"{_KEY}3", f"{_KEY}3:numbers"),
+        model="fraud",
+        empty=True,
     ),
     Scenario("promote", _promote),
     Scenario(

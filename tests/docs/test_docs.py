@@ -26,6 +26,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("exam
 SESSIONS = (
     "README.md",
     "docs/tutorial.md",
+    "docs/how-to/air-gapped.md",
     "docs/how-to/champion-challenger.md",
     "docs/how-to/ci.md",
     "docs/how-to/compare-versions.md",

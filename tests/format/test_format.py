@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from registry_cli import Refused, Registry
+from registry_cli.exchange.records import Incoming
 from registry_cli.store import layout, modes
 
 from ..integrity.conftest import prepare
@@ -54,6 +55,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     reg.remove_alias("churn", "champion")
     reg.restore(["churn@4"])
     reg.archive(["churn@2"], force=True, reason="room")
+    reg.import_versions([Incoming("other:churn/9", "churn", (folder / "work",), number=9)], merge=True)
     for number in range(1, 10):
         reg.promote("risk/fraud@1", "production" if number % 2 else "development")
         reg.demote("risk/fraud", "production" if number % 2 else "development")

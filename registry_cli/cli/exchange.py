@@ -1,0 +1,150 @@
+"""To and from other registries and other tools: export, import."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, BinaryIO
+
+import typer
+
+from ..errors import InvalidInput
+from ..outcomes import Imported
+from . import shapes
+from .command import command
+from .options import DryRun
+from .process import StandardOutput, is_terminal
+from .session import Output, Session
+from .shapes import exchange
+from .text import plural, safe, size
+
+BUNDLE, STREAM = "bundle", "-"
+_WORDS = {"imported": "imported", "planned": "would import", "skipped": "skipped", "failed": "failed"}
+
+
+@command(
+    "export",
+    examples=[
+        "registry export churn@production churn-production.tar.gz",
+        "registry export churn risk/fraud models.tar.gz",
+        "registry export --all registry.tar.gz",
+        "registry export churn@7 - | ssh inside registry -C /srv/registry import -",
+    ],
+    exits=(0, 1, 2, 3, 4, 6, 130),
+)
+def export(
+    cx: Session,
+    given: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="REF... OUT",
+            help="Versions, or models (names alone), and the new file that they go into: OUT.tar.gz, OUT.tar, or '-'.",
+        ),
+    ],
+    every: Annotated[bool, typer.Option("--all", "-a", help="Everything in the registry.")] = False,
+    kind: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="Not a bundle, but one version for another tool.")
+    ] = BUNDLE,
+    force: Annotated[bool, typer.Option("--force", help="Replace OUT if it is there.")] = False,
+) -> None:
+    """A bundle is one file, for `registry import` elsewhere. A version goes with all that is known of it; a model's name
+    alone is the whole model, with its history, stages and all versions. Every byte is checked on the way, and the same
+    versions make the same bytes. OUT appears when it is whole, or not at all.
+
+    In a pipe: the path of OUT; with '-' the bundle itself.
+    """
+    *refs, out = given
+    if every and refs:
+        raise InvalidInput("--all means everything", f"leave out --all, or {refs[0]}")
+    if not every and not refs:
+        raise InvalidInput("what goes out, and where to?", f"registry export {given[0]} OUT.tar.gz")
+    if kind != BUNDLE:
+        if len(refs) != 1:
+            raise InvalidInput(f"{kind} holds one version", "name one version, and OUT")
+        done = cx.reader().export_as(refs[0], kind, out, replace=force)
+    else:
+        target = _standard_output(cx) if out == STREAM else out
+        with cx.progress(f"packing {out}") as progress:
+            done = cx.reader().export(None if every else refs, target, replace=force, progress=progress)
+    cx.say(f"exported {', '.join(done.refs[:5])}{' …' if len(done.refs) > 5 else ''} to {out}: {size(done.size)}")
+    for each in done.lost:
+        cx.say(f"not carried over: {each}")
+    if out != STREAM or kind != BUNDLE:
+        data = shapes.document("exported", exchange.exported(done))
+        cx.show(Output(data, [done.path], ("path",), [(done.path,)], text=safe(done.path)))
+
+
+def _standard_output(cx: Session) -> StandardOutput:
+    if cx.as_json:
+        raise InvalidInput("a bundle is no JSON", "write it to a file")
+    if is_terminal(sys.stdout):
+        raise InvalidInput("a bundle is not for a terminal", "write it to a file, or into a pipe")
+    return StandardOutput()
+
+
+@command(
+    "import",
+    examples=[
+        "registry import churn-production.tar.gz",
+        "registry import models.tar.gz --dry-run",
+        "registry import churn-production.tar.gz --merge --skip-existing",
+        "registry import model.tar.gz --as risk/churn",
+    ],
+    exits=(0, 1, 2, 3, 4, 5, 6, 7, 8, 130),
+)
+def import_(
+    cx: Session,
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="A bundle, as registry export writes it; '-' is standard input.")
+    ],
+    name: Annotated[str | None, typer.Option("--as", metavar="NAME", help="Another name for the model.")] = None,
+    merge: Annotated[bool, typer.Option("--merge", help="Add to models that are here already.")] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave out files, or without --merge models, that are here already.")
+    ] = False,
+    stages: Annotated[
+        bool, typer.Option("--stages", help="Promote what was in a stage there, if the policy lets it in.")
+    ] = False,
+    aliases: Annotated[bool, typer.Option("--aliases", help="Set the aliases that it had there.")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """All of a bundle is read and compared before the first of it appears. A whole model comes as it was, with its
+    history, numbers, stages and aliases, if there is none of that name.
+
+    A version becomes a new version, and says where it came from; it keeps its number if that is higher than all that
+    were given here. Its stages and aliases are told, and set only if you say so. What came in before is skipped: an
+    import that was interrupted is gone on with by repeating it. A version that is refused does not stop the others, but
+    the exit code is that of its refusal.
+
+    In a pipe: status, where it came from, reference, size, why, what could not be carried over; separated by tabs.
+    """
+    with cx.progress("importing") as progress:
+        found = cx.registry().import_from(
+            _standard_input() if source == STREAM else source, name=name, merge=merge, skip_existing=skip_existing,
+            stages=stages, aliases=aliases, dry_run=dry_run, request_id=cx.request_id, progress=progress,
+        )  # fmt: skip
+    cx.say(_summary(found))
+    rows = [(each.status, each.key, each.ref, each.size, each.why, "; ".join(each.lost)) for each in found]
+    shown = [[_WORDS[each.status], each.key, each.ref, size(each.size), _notes(each)] for each in found]
+    data = shapes.items("imported", [exchange.imported(each) for each in found])
+    refs = [each.ref for each in found if each.ref]
+    cx.show(Output(data, refs, ("what", "from", "here", "size", "notes"), rows, shown, None if found else ""))
+    if failed := [each for each in found if each.code]:
+        raise typer.Exit(failed[0].code)
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None or is_terminal(sys.stdin):
+        raise InvalidInput("a bundle is not typed", "pipe it in: registry import - < FILE")
+    return sys.stdin.buffer
+
+
+def _notes(each: Imported) -> str:
+    lost = [f"not carried over: {lost}" for lost in each.lost]
+    return safe("\n".join(([each.why] if each.why else []) + lost), lines=True)
+
+
+def _summary(found: list[Imported]) -> str:
+    """How many of which: ``imported 3 versions, skipped 1``."""
+    counts = {status: sum(each.versions for each in found if each.status == status) for status in _WORDS}
+    told = [f"{_WORDS[status]} {plural(count, 'version')}" for status, count in counts.items() if count]
+    return ", ".join(told) or "there is nothing to import"

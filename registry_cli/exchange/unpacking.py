@@ -1,0 +1,298 @@
+"""Reading a bundle: member by member, as a stream, with nothing taken on trust and nothing held in memory.
+
+A bundle says in its first member all that follows. From there on the next member is known: another name, another size,
+a link or a device in its place, or a byte that is not what its sha256 says, ends it. No name is ever taken from the
+archive: those of documents are known, those of files are in the manifest, whose digest is known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ..errors import Damaged
+from ..progress import SILENT, Progress
+from ..records import FileEntry, VersionRecord
+from ..store import codec, compression, files, layout, manifest
+from ..store.pouring import Poured
+from ..store.tarball import Members
+from . import bundle, soundness
+from .bundle import Document, Part, Version
+
+_MADE = "a bundle is made by registry export"
+_SAID = frozenset({"format", "metrics", "tags", "annotations"})
+_SEALED = _SAID | {"version", "created", "author", "digest", "size", "files", "message", "params", "lineage", "event"}
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+
+
+class _Said:
+    """The bytes of the input, of which the first were looked at."""
+
+    def __init__(self, read: Callable[[int], bytes]) -> None:
+        self._read = read
+        self.first = b""
+        while len(self.first) < 4 and (block := read(4 - len(self.first))):
+            self.first += block
+
+    def read(self, most: int) -> bytes:
+        if self.first:
+            block, self.first = self.first[:most], self.first[most:]
+            return block
+        return self._read(most)
+
+
+def _expanded(read: Callable[[int], bytes], what: str) -> Callable[[int], bytes]:
+    """What reads the tar, however it is compressed: that is told by its first bytes, not by its name."""
+    said = _Said(read)
+    if not said.first:
+        raise Damaged(f"{what} is empty", _MADE)
+    for mark, kind in ((_GZIP, compression.GZIP), (_ZSTD, compression.ZSTD)):
+        if said.first.startswith(mark):
+            return compression.Expanded(said.read, kind, what).read
+    return said.read
+
+
+class Unpacking:
+    """A bundle that is read to its end. ``read`` gives its next bytes; ``what`` names it in errors."""
+
+    def __init__(self, read: Callable[[int], bytes], what: str) -> None:
+        self.what = what
+        self._listing, self._count = hashlib.sha256(), 0
+        self.tar = Members(_expanded(read, what), what)
+        self._members = iter(self.tar)
+        try:
+            path, size = self._header()
+        except Damaged:
+            raise Damaged(f"{what} is no bundle, or was cut off", _MADE) from None
+        if path != bundle.HEAD or size > bundle.HEAD_LIMIT:
+            raise Damaged(f"{what} does not begin as a bundle does", _MADE)
+        data = self._bytes(size)
+        self._tell(path, hashlib.sha256(data).hexdigest())
+        self.contents = bundle.loads(data, what)
+
+    def parts(self) -> Iterator[UnpackedPart]:
+        """Each model, in turn. All of one is to be read before the next is asked for."""
+        for part in self.contents.parts:
+            yield UnpackedPart(self, part)
+
+    def finish(self) -> None:
+        """The last member is there, and tells as many members, of the same digests, as there were. Nothing follows."""
+        path, size = self._header()
+        if path != bundle.END or size > bundle.END_LIMIT:
+            raise self.damaged(f"'{path}' has no place in it")
+        end = bundle.read_json(self._bytes(size), bundle.END, self.what)
+        if (end.get("members"), end.get("digest")) != (self._count, f"sha256:{self._listing.hexdigest()}"):
+            raise self.damaged("it is not the one that its end belongs to")
+        if next(self._members, None) is not None:
+            raise self.damaged("something follows its end")
+
+    def expect(self, path: str, size: int) -> None:
+        """The next member is this one; its bytes are then read from ``tar``."""
+        found, length = self._header()
+        if found != path:
+            raise self.damaged(f"'{found}' is where '{path}' should be")
+        if length != size:
+            raise self.damaged(f"'{path}' has {length:,} bytes, not {size:,}")
+
+    def document(self, prefix: str, document: Document) -> bytes:
+        """The bytes of a document, compared with its sha256."""
+        self.expect(prefix + document.path, document.size)
+        data = self._bytes(document.size)
+        self.check(prefix + document.path, hashlib.sha256(data).hexdigest(), document.sha256)
+        return data
+
+    def copy(self, prefix: str, document: Document, write: Callable[[bytes], object]) -> None:
+        """The same for one that may be large, block by block."""
+        self.expect(prefix + document.path, document.size)
+        hasher = hashlib.sha256()
+        while block := self._read():
+            hasher.update(block)
+            write(block)
+        self.check(prefix + document.path, hasher.hexdigest(), document.sha256)
+
+    def check(self, path: str, sha256: str, wanted: str) -> None:
+        if sha256 != wanted:
+            raise self.damaged(f"'{path}' is not what its sha256 says")
+        self._tell(path, sha256)
+
+    def damaged(self, why: str) -> Damaged:
+        return Damaged(f"{self.what} is no sound bundle: {why}", "export it again; nothing of it was taken in")
+
+    def _tell(self, path: str, sha256: str) -> None:
+        self._listing.update(f"{sha256}  {path}\n".encode())
+        self._count += 1
+
+    def _header(self) -> tuple[str, int]:
+        try:
+            found = next(self._members, None)
+        except Damaged as error:
+            raise Damaged(error.message, _MADE) from None
+        if found is None:
+            raise self.damaged("it was cut off")
+        return found
+
+    def _bytes(self, size: int) -> bytes:
+        data = bytearray()
+        while block := self._read():
+            data += block
+        if len(data) != size:
+            raise self.damaged("it was cut off")
+        return bytes(data)
+
+    def _read(self) -> bytes:
+        return self.read(files.BLOCK)
+
+    def read(self, most: int, /) -> bytes:
+        """The next bytes of the member at hand; empty at its end."""
+        try:
+            return self.tar.read(most)
+        except Damaged as error:
+            raise Damaged(error.message, _MADE) from None
+
+
+class UnpackedPart:
+    """What a bundle holds of one model. Its documents come first, then each of its versions."""
+
+    def __init__(self, unpacking: Unpacking, part: Part) -> None:
+        self.unpacking, self.part = unpacking, part
+        self._packed: set[str] = set()
+        self._left = part.packed
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.part.name}/"
+
+    def copy(self, document: Document, write: Callable[[bytes], object]) -> None:
+        """Give each block of a document of the whole model to ``write``; they come in the order of the list."""
+        if document.path == layout.HISTORY:  # which the verifier reads, when all of the model is there
+            self.unpacking.copy(self.prefix, document, write)
+            return
+        data = self.unpacking.document(self.prefix, document)
+        soundness.check_document(document.path, data, self.part, self.unpacking.what)
+        write(data)
+
+    def versions(self) -> Iterator[UnpackedVersion]:
+        """Each version, its documents read and found to fit together. Its files are to be read before the next."""
+        for version in self.part.versions:
+            yield UnpackedVersion(self, version)
+
+    def drain(self, progress: Progress = SILENT) -> None:
+        """Read all of it to its end, compared, and keep nothing."""
+        for document in self.part.documents:
+            self.copy(document, nothing)
+        for version in self.versions():
+            version.drain(progress)
+
+    def is_new(self, sha256: str, size: int) -> bool:
+        """Whether the files so far had not this content: then it is in the bundle here, and from here on known."""
+        if sha256 in self._packed:
+            return False
+        self._packed.add(sha256)
+        self._left -= size
+        if self._left < 0:
+            raise self.unpacking.damaged(f"{self.part.name} has more than the {self.part.packed:,} bytes that it tells")
+        return True
+
+
+class UnpackedVersion:
+    """One version: ``record`` with what was said of it afterwards, ``documents`` by their paths, those ``beside`` its own
+    by their names, ``entries`` its files. ``strange`` are the fields of its documents that this program does not know.
+    """
+
+    def __init__(self, part: UnpackedPart, version: Version) -> None:
+        self._part, self.version = part, version
+        self._unpacking = part.unpacking
+        self.ref = f"{part.part.name}@{version.number}"
+        self.documents: dict[str, bytes] = {}
+        for document in version.documents:
+            self.documents[document.path] = self._unpacking.document(part.prefix, document)
+        self.record = self._record()
+        self.entries = self._manifest()
+
+    @property
+    def _base(self) -> str:
+        return f"versions/{self.version.number}/"
+
+    def _record(self) -> VersionRecord:
+        """The document of the version, which says the same as the head, with what was said afterwards."""
+        version = self.version
+        what = f"{self._unpacking.what}: {self.ref}"
+        document = codec.loads(self.documents[f"{self._base}{layout.VERSION}"], f"{what}: {layout.VERSION}")
+        record = codec.parse_version(document, self._part.part.name, version.number, what)
+        if (record.digest, record.size, record.files) != (version.digest, version.size, len(version.sizes)):
+            raise self._unpacking.damaged(f"{self.ref} says of itself something else than {bundle.HEAD}")
+        said: Mapping[str, Any] = {}
+        if data := self.documents.get(path := f"annotations/{version.number}.yaml"):
+            said = codec.loads(data, f"{what}: {path}")
+        self.strange = (*sorted(document.keys() - _SEALED), *sorted(said.keys() - _SAID))
+        record = codec.overlay(record, said, f"{what}: {path}")
+        soundness.check_version(record, what)
+        return record
+
+    @property
+    def beside(self) -> dict[str, bytes]:
+        paths = {f"{self._base}{name}": name for name in bundle.BESIDE}
+        return {paths[path]: data for path, data in self.documents.items() if path in paths}
+
+    def _manifest(self) -> tuple[FileEntry, ...]:
+        data = self.documents[f"{self._base}{layout.MANIFEST}"]
+        if manifest.digest(data) != self.version.digest:
+            raise self._unpacking.damaged(f"the manifest of {self.ref} is not what its digest says")
+        entries = manifest.loads(data, f"{self._unpacking.what}: {self.ref}: {layout.MANIFEST}")
+        if len(entries) != len(self.version.sizes) or manifest.dumps(entries) != data:
+            raise self._unpacking.damaged(f"the manifest of {self.ref} is not in order")
+        self._refuse_nested(entries)
+        return entries
+
+    def _refuse_nested(self, entries: tuple[FileEntry, ...]) -> None:
+        """No file is a folder of another one."""
+        paths = {entry.path for entry in entries}
+        for path in paths:
+            parent = path
+            while "/" in parent:
+                parent = parent.rpartition("/")[0]
+                if parent in paths:
+                    raise self._unpacking.damaged(f"'{parent}' of {self.ref} is a file and a folder")
+
+    def files(self) -> Iterator[Poured]:
+        """Its files, in order. Whoever takes one reads and compares it before the next; then it is checked off."""
+        for entry, size in zip(self.entries, self.version.sizes, strict=True):
+            if not self._part.is_new(entry.sha256, size):
+                yield Poured(entry, size, None)
+                continue
+            path = f"{self._part.prefix}{self._base}{layout.FILES}/{entry.path}"
+            self._unpacking.expect(path, size)
+            yield Poured(entry, size, self._unpacking)
+            self._unpacking.check(path, entry.sha256, entry.sha256)
+
+    def drain(self, progress: Progress = SILENT) -> None:
+        """Read its files, compared, and keep nothing."""
+        for each in self.files():
+            hasher = hashlib.sha256()
+            while each.content and (block := each.content.read(files.BLOCK)):
+                hasher.update(block)
+                progress(len(block))
+            if each.content is None:
+                progress(each.size)
+            elif hasher.hexdigest() != each.entry.sha256:
+                raise self._unpacking.damaged(f"'{each.entry.path}' of {self.ref} is not what its sha256 says")
+
+
+def nothing(_: bytes) -> None:
+    """What takes blocks that nobody needs."""
+
+
+def checked(read: Callable[[int], bytes], what: str, progress: Progress = SILENT) -> bundle.Contents:
+    """Read a whole bundle and keep nothing; what is in it."""
+    unpacking = Unpacking(read, what)
+    progress.expect(unpacking.contents.size)
+    for part in unpacking.parts():
+        part.drain(progress)
+    unpacking.finish()
+    return unpacking.contents
+
+
+def told(error: Damaged) -> Damaged:
+    """What is wrong with a document in a bundle, of which ``verify`` knows nothing."""
+    return Damaged(error.message, _MADE) if "verify" in error.hint or not error.hint else error

@@ -1,0 +1,180 @@
+"""A model at one moment, for copying it: its documents as they are committed, though nobody holds its lock.
+
+What a writer that died left for the next one is done here in thought: the newest claim is the stage table, its ``redo``
+is in its place, the journal has its last lines. So a copy made of it is what the model will be after the next change's
+first step, and a history that continues from it has the same hashes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import Conflict, NotFound
+from ..records import JournalEntry
+from . import chronicle, codec, documents, files, journal, layout, manifest, reader
+from .layout import ModelLayout
+from .reader import ModelReader, State
+
+_TRIES = 20
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Kept:
+    """A document: ``path`` relative to the model's folder; its bytes are those of ``origin`` up to ``length``, if there
+    is one, then ``data``.
+    """
+
+    path: str
+    size: int
+    sha256: str
+    origin: Path | None = None
+    length: int = 0
+    data: bytes = b""
+
+    def blocks(self) -> Iterator[bytes]:
+        """The bytes, compared with what they were when the snapshot was taken."""
+        hasher = hashlib.sha256()
+        for block in _blocks(self.origin, self.length, self.data):
+            hasher.update(block)
+            yield block
+        if hasher.hexdigest() != self.sha256:
+            raise Conflict(f"{self.path} was changed while it was copied", "try again")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Snapshot:
+    """A model at one moment: its stage table, the numbers of its versions, its own documents, its newest entry."""
+
+    model: ModelReader
+    state: State
+    numbers: tuple[int, ...]
+    documents: tuple[Kept, ...]
+    last: JournalEntry | None
+
+
+def take(paths: ModelLayout) -> Snapshot:
+    """The model as it is now; looked at again until nobody changed it meanwhile."""
+    model = ModelReader(paths)
+    for _ in range(_TRIES):
+        before = _moment(paths)
+        try:
+            found = _look(model)
+        except FileNotFoundError:
+            continue
+        if _moment(paths) == before:
+            return found
+    raise Conflict(f"{paths.name} is being changed all the time", "try again later")
+
+
+def _moment(paths: ModelLayout) -> list[tuple[int, ...]]:
+    """What differs when something of the model was written."""
+    places = (paths.root, paths.stages, paths.history, paths.versions, paths.annotations, paths.tombstones)
+    return [_mark(path) for path in places]
+
+
+def _mark(path: Path) -> tuple[int, ...]:
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return ()
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _look(model: ModelReader) -> Snapshot:
+    paths, state = model.paths, model.state()
+    numbers = tuple(model.numbers(state.table))
+    pending = _pending(paths, state)
+    last = pending[-1] if pending else journal.last_entry(paths.history)
+    own = [
+        of_file(paths, paths.model),
+        of_bytes(paths.relative(paths.stages), documents.dumps(codec.table_document(state.table))),
+        *_journal(paths, pending),
+        *(_tombstone(paths, state, number) for number in state.table.deleted),
+    ]
+    return Snapshot(model, state, numbers, tuple(own), last)
+
+
+def _pending(paths: ModelLayout, state: State) -> list[JournalEntry]:
+    """The lines that the journal lacks, with the seal of what a claim still has to write."""
+    last = journal.last_entry(paths.history)
+    found = chronicle.pending(paths, state.table, reader.highest(paths, state.table), last)
+    if found and state.redo and found[-1].revision == state.table.revision:
+        *before, late = found
+        seal = hashlib.sha256(documents.dumps(state.redo.document)).hexdigest()
+        previous = before[-1] if before else last
+        found = [*before, journal.following(previous, late.event, late.highest, late.revision, seal)]
+    return found
+
+
+def _journal(paths: ModelLayout, pending: list[JournalEntry]) -> Iterator[Kept]:
+    try:
+        with files.opened(paths.history, paths.history.name) as descriptor:
+            size = os.fstat(descriptor).st_size
+            torn = bool(size) and os.pread(descriptor, 1, size - 1) != b"\n"
+    except FileNotFoundError:
+        size, torn = 0, False
+    data = b"".join(journal.encode(entry) + b"\n" for entry in pending)
+    if size or data:
+        yield _kept(paths, paths.history, size, b"\n" * torn + data if data else b"")
+
+
+def said(model: ModelReader, state: State, number: int) -> Kept | None:
+    """What was said of a version afterwards, as it is or will be in its place."""
+    path = model.paths.annotation(number)
+    if state.redo and state.redo.path == model.paths.relative(path):
+        return of_bytes(state.redo.path, documents.dumps(state.redo.document))
+    return of_file(model.paths, path) if files.exists(path) else None
+
+
+def _tombstone(paths: ModelLayout, state: State, number: int) -> Kept:
+    path = paths.relative(paths.tombstone(number))
+    if state.redo and state.redo.path == path:
+        return of_bytes(path, documents.dumps(state.redo.document))
+    return of_file(paths, paths.tombstone(number))
+
+
+def of_version(model: ModelReader, state: State, number: int) -> list[Kept]:
+    """The documents of a version: its own, its manifest, whatever else lies beside them, and what was said of it."""
+    folder = model.paths.version(number)
+    first = (model.paths.version_document(number), model.paths.manifest(number))
+    try:
+        others = sorted(set(os.listdir(folder)) - {layout.VERSION, layout.MANIFEST, layout.FILES})
+        beside = [folder / name for name in others if stat.S_ISREG(os.lstat(folder / name).st_mode)]
+        told = said(model, state, number)
+        return [of_file(model.paths, path) for path in (*first, *beside)] + ([told] if told else [])
+    except FileNotFoundError:
+        model.refuse_deleted(number)
+        raise NotFound(f"{model.name}@{number} was deleted just now", "try again") from None
+
+
+def of_file(paths: ModelLayout, path: Path) -> Kept:
+    limit = manifest.LIMIT if path.name == layout.MANIFEST else files.DOCUMENT_LIMIT
+    data = files.read(path, limit, f"{paths.name}: {paths.relative(path)}")
+    return Kept(paths.relative(path), len(data), hashlib.sha256(data).hexdigest(), path, len(data))
+
+
+def of_bytes(path: str, data: bytes) -> Kept:
+    return Kept(path, len(data), hashlib.sha256(data).hexdigest(), data=data)
+
+
+def _kept(paths: ModelLayout, path: Path, length: int, data: bytes) -> Kept:
+    hasher = hashlib.sha256()
+    for block in _blocks(path if length else None, length, data):
+        hasher.update(block)
+    return Kept(paths.relative(path), length + len(data), hasher.hexdigest(), path if length else None, length, data)
+
+
+def _blocks(origin: Path | None, length: int, data: bytes) -> Iterator[bytes]:
+    if origin is not None:
+        with files.opened(origin, origin.name) as descriptor:
+            left = length
+            while left and (block := os.read(descriptor, min(left, files.BLOCK))):
+                left -= len(block)
+                yield block
+    if data:
+        yield data

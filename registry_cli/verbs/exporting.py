@@ -1,0 +1,89 @@
+"""Taking out for others: a bundle for another registry, or a version in the format of another tool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import Conflict, InvalidInput
+from ..exchange import dispatch
+from ..names import Reference
+from ..outcomes import Exported
+from ..progress import Progress
+from ..store import files, outgoing, snapshot
+
+if TYPE_CHECKING:
+    from ..exchange.packing import Wanted
+    from .reading import RegistryReader, Sink
+
+
+def export_as(
+    registry: RegistryReader, ref: str | Reference, kind: str, target: Path, *, replace: bool = False
+) -> Exported:
+    """See :meth:`RegistryReader.export_as`."""
+    write = dispatch.writer(kind)
+    refuse_existing(target, replace=replace)
+    record = registry.check(ref)
+    artifact = registry.artifact(record.ref)
+    with outgoing.appearing(target, replace=replace) as temporary:
+        lost = write(artifact, registry.model(record.model), temporary)
+    return Exported(str(target), (record.ref,), record.size, tuple(lost))
+
+
+def refuse_existing(target: Path, *, replace: bool) -> None:
+    if files.exists(target) and not replace:
+        raise Conflict(f"'{target}' exists already", "name a new one, or say --force to replace it")
+
+
+def export(
+    registry: RegistryReader,
+    refs: Iterable[str | Reference] | None,
+    target: Path | Sink,
+    *,
+    replace: bool,
+    progress: Progress,
+) -> Exported:
+    """See :meth:`RegistryReader.export`."""
+    from ..exchange import packing
+
+    if isinstance(target, Path):
+        packing.suffix_of(target.name)
+        refuse_existing(target, replace=replace)
+    loaded = packing.load(*_wanted(registry, refs), registry.settings.id)
+    if isinstance(target, Path):
+        packing.write_file(loaded, target, replace=replace, progress=progress)
+    else:
+        packing.write(loaded, target.write, progress)
+    contents = loaded.contents
+    names = tuple(
+        name
+        for part in contents.parts
+        for name in ([part.name] if part.whole else [f"{part.name}@{version.number}" for version in part.versions])
+    )
+    return Exported(str(target) if isinstance(target, Path) else "-", names, contents.size)
+
+
+def _wanted(registry: RegistryReader, refs: Iterable[str | Reference] | None) -> tuple[str, list[Wanted]]:
+    """The kind of the bundle, and what goes into it: a bare name is the whole model, None the whole registry."""
+    from ..exchange.packing import Wanted
+
+    if refs is None:
+        return "registry", [
+            Wanted.all_of(snapshot.take(registry._layout.model(name))) for name in registry.model_names()
+        ]
+    chosen = [Reference.of(ref) for ref in refs]
+    bare = {each.model for each in chosen if each.selector is None}
+    if bare and any(each.selector for each in chosen):
+        raise InvalidInput(
+            "a bundle holds whole models, or versions", f"say {min(bare)}@latest for one of its versions"
+        )
+    names = sorted({each.model for each in chosen})
+    pictures = {name: snapshot.take(registry._layout.model(name)) for name in names}
+    if bare:
+        return "models", [Wanted.all_of(pictures[name]) for name in names]
+    numbers: dict[str, set[int]] = {name: set() for name in names}
+    for each in chosen:
+        picture = pictures[each.model]
+        numbers[each.model].add(picture.model.resolve(each.or_latest(), picture.state.table))
+    return "versions", [Wanted(pictures[name], False, tuple(sorted(numbers[name]))) for name in names]

@@ -1,0 +1,251 @@
+"""One bundle on its way in: what is laid aside, and how it appears."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+from ..errors import Conflict, RegistryError
+from ..exchange.bundle import Contents, Part, Version
+from ..exchange.unpacking import UnpackedPart, UnpackedVersion, Unpacking, nothing
+from ..outcomes import Imported
+from ..progress import Progress
+from ..records import VersionRecord
+from ..store import files, pouring, registration
+from ..store.adoption import Adoption
+from ..store.ingest import Intake, Staging
+from ..store.layout import ModelLayout
+from ..store.pouring import Known
+from ..store.reader import ModelReader, is_model
+from ..store.registration import Wish
+from .arriving import Arrival, Choice
+from .bundling import Bundling, is_same, key_of
+from .examining import Examination
+from .exchanging import OnEach, arrived, in_turn
+
+
+class Aside(NamedTuple):
+    """What is complete, and only has to appear: ``appear`` lets it, and says what became of it."""
+
+    appear: Callable[[], Imported]
+
+
+class Taking:
+    """Takes a bundle in. What is laid aside is removed in the end, unless it appeared."""
+
+    def __init__(
+        self, registry: Bundling, choice: Choice, contents: Contents, progress: Progress, on_each: OnEach
+    ) -> None:
+        self.registry, self.choice, self.contents = registry, choice, contents
+        self._progress, self._on_each = progress, on_each
+        self._layout, self._modes = registry._layout, registry._modes
+        choice.refuse_several({part.name for part in contents.parts})
+        self._plans = {part.name: registry._intent(part, contents, choice) for part in contents.parts}
+        self._slots: list[Imported | Aside] = []
+        self._found: list[Imported] = []
+        self._stack = contextlib.ExitStack()
+
+    def planned(self) -> list[Imported]:
+        """What would become of each version, or whole model."""
+        highest: dict[str, int] = {}
+        for part in self.contents.parts:
+            plan = self._plans[part.name]
+            if plan == "add":
+                self._slots += [self._planned(part, version, highest) for version in part.versions]
+            else:
+                self._slots.append(self._whole(part, plan, "planned"))
+        self._appear()
+        return self._found
+
+    def run(self, opened: Unpacking, *, eager: bool) -> list[Imported]:
+        """Lay aside all that is wanted, then let it appear; with ``eager`` what there is of a model as soon as it is there."""
+        self._progress.expect(self.contents.size)
+        with in_turn(self._found), contextlib.closing(self._stack):  # which is told of no error: nothing is told twice
+            for part in opened.parts():
+                self._take(part)
+                if eager:
+                    self._appear()
+            opened.finish()
+            self._appear()
+        return self._found
+
+    def _appear(self) -> None:
+        while self._slots:
+            slot = self._slots.pop(0)
+            done = slot.appear() if isinstance(slot, Aside) else slot
+            self._found.append(done)
+            self._on_each(done)
+
+    def _take(self, part: UnpackedPart) -> None:
+        plan = self._plans[part.part.name]
+        if plan == "add":
+            self._add(part)
+        elif plan == "adopt":
+            self._adopt(part)
+        else:
+            part.drain(self._progress)
+            self._slots.append(self._whole(part.part, plan, "imported"))
+
+    def _name(self, part: Part) -> str:
+        return self.choice.name or part.name
+
+    def _whole(self, part: Part, plan: str, status: str, **more: Any) -> Imported:
+        """What became of a whole model, or of all that there is of it."""
+        name, count = self._name(part), len(part.versions)
+        if plan == "skip":
+            return Imported(part.name, "", "skipped", f"there is a model {name} already", part.size, count)
+        if plan == "same":
+            return Imported(part.name, name, "skipped", "it is here already", part.size, count)
+        return Imported(part.name, name, status, size=part.size, versions=count, **more)
+
+    def _planned(self, part: Part, version: Version, highest: dict[str, int]) -> Imported:
+        each = self._arrival(part, version, VersionRecord(self._name(part), 0, "", "", "", 0, 0), ())
+        paths = self._layout.model(each.model)
+        before = self.registry._registered_before(paths, self.choice.identity(each.key))
+        if before is not None:
+            return self.registry._again(each, before.number, self.choice)
+        if (number := self._same_files(paths, version)) is not None:
+            return each.outcome("skipped", registration.KNOWN, number=number)
+        return each.outcome("planned", number=self.registry._expected(each, highest))
+
+    def _same_files(self, paths: ModelLayout, version: Version) -> int | None:
+        """The version that has these files already, if it is to be taken instead."""
+        if not self.choice.skip_existing or not is_model(paths):
+            return None
+        model = ModelReader(paths)
+        return model.with_digest(version.digest, model.state().table)
+
+    def _adopt(self, part: UnpackedPart) -> None:
+        """Lay a whole model aside, with its history."""
+        told = part.part
+        pouring.room_for(told.packed, self._layout.models)
+        adoption = Adoption(self._layout, self._name(told), self._modes)
+        self._stack.callback(adoption.abandon)
+        for document in told.documents:
+            with adoption.document(document.path) as write:
+                part.copy(document, write)
+        known, stagings, refused = Known(), [], None
+        for version in part.versions():
+            with adoption.version(version.version.number, version.documents) as staging:
+                pouring.pour(staging, version.files(), known, self._modes, self._progress, sync=False)
+            refused = refused or _refusal(Examination(dict(version.record.lineage), here=False), staging)
+            stagings.append(staging)
+        if refused is not None:
+            adoption.abandon()
+            self._slots.append(self._whole(told, "adopt", "failed", why=refused.message, code=refused.exit_code))
+            return
+        adoption.finish(stagings, told.checkpoint)
+        self._slots.append(Aside(partial(self._place, adoption, told)))
+
+    def _place(self, adoption: Adoption, part: Part) -> Imported:
+        """Let a model that was laid aside appear, unless an equal one did meanwhile."""
+        name = self._name(part)
+        try:
+            adoption.commit(self.registry._lock_timeout, self.registry._on_wait)
+        except Conflict:
+            if is_same(self._layout.model(name), part):
+                return self._whole(part, "same", "skipped")
+            raise
+        with arrived(name):
+            return self._whole(part, "adopt", "imported", lost=self._against_policy(name))
+
+    def _against_policy(self, name: str) -> tuple[str, ...]:
+        """What the stages of a model that came whole would not be here: they are as they were all the same."""
+        notes = []
+        for stage, number in self.registry.model(name).stages.items():
+            ref = f"{name}@{number}"
+            try:
+                evaluation = self.registry.gate(ref, stage)
+            except RegistryError as error:
+                notes.append(f"{stage} stays at {ref}, but: {error.message}")
+                continue
+            if not evaluation.passed:
+                rules = ", ".join(evaluation.failed)
+                notes.append(f"{stage} stays at {ref}, which its policy here would not let in: {rules}")
+        return tuple(notes)
+
+    def _add(self, part: UnpackedPart) -> None:
+        """Lay aside what is to become new versions of a model."""
+        paths = self._layout.model(self._name(part.part))
+        pouring.room_for(part.part.packed, self._layout.models)
+        for document in part.part.documents:
+            part.copy(document, nothing)
+        known = Known()
+        for version in part.versions():
+            lost = tuple(f"what it says as '{name[:60]}'" for name in version.strange)
+            each = self._arrival(part.part, version.version, version.record, lost)
+            before = self.registry._registered_before(paths, self.choice.identity(each.key))
+            number = before.number if before else self._same_files(paths, version.version)
+            if number is None:
+                self._slots.append(self._stage(each, version, known))
+                continue
+            version.drain(self._progress)
+            known.add_stored(paths.files(number), version.entries)
+            if before:
+                self._slots.append(Aside(partial(self.registry._again, each, number, self.choice)))
+            else:
+                self._slots.append(each.outcome("skipped", registration.KNOWN, number=number))
+
+    def _stage(self, each: Arrival, version: UnpackedVersion, known: Known) -> Imported | Aside:
+        look = Examination(dict(each.record.lineage), here=False)
+        event = self.registry._event("registered", None, self.choice.identity(each.key), imported=each.key)
+
+        def bring(staging: Staging, _: Intake) -> None:
+            pouring.pour(staging, version.files(), known, self._modes, self._progress)
+            for name, data in version.beside.items():
+                files.write_new(staging.folder / name, data, self._modes.sealed_file)
+
+        wish = self.registry._wish(
+            each.record, event, look, number=each.number, if_new=self.choice.skip_existing, bring=bring,
+            examine=lambda _: None,
+        )  # fmt: skip
+        staged = registration.staged(self._layout, self._layout.model(each.model), self._modes, wish)
+        staging = self._stack.enter_context(staged)
+        if refused := _refusal(look, staging):  # what is laid aside stays until the end: others may have the same files
+            return each.outcome("failed", refused.message, code=refused.exit_code)
+        return Aside(partial(self._commit, each, staging, wish))
+
+    def _commit(self, each: Arrival, staging: Staging, wish: Wish) -> Imported:
+        outcome = registration.commit(staging, wish, lambda: self.registry._writing(each.model, create=True))
+        if outcome.why:
+            return each.outcome("skipped", outcome.why, number=outcome.number)
+        with arrived(f"{each.model}@{outcome.number}"):
+            lost = self.registry._point_at(each, outcome.number, self.choice)
+        return each.outcome("imported", number=outcome.number, lost=lost)
+
+    def _arrival(self, part: Part, version: Version, record: VersionRecord, lost: tuple[str, ...]) -> Arrival:
+        key, shown = key_of(self.contents, part, version.number), f"{part.name}@{version.number}"
+        before = record.lineage.get("imported")
+        before = before if isinstance(before, dict) else {}
+        imported = {
+            "from": "bundle",
+            "key": key,
+            "ref": shown,
+            "digest": f"sha256:{version.digest}",
+            "checkpoint": version.checkpoint,
+            "stages": list(version.stages),
+            "aliases": list(version.aliases),
+            "before": {name: text for name, text in before.items() if isinstance(text, str)},
+        }
+        told = {name: value for name, value in imported.items() if value}
+        record = replace(
+            record, model=self._name(part), number=0, digest="", size=0, files=0, event=None,
+            lineage={**record.lineage, "imported": told},
+        )  # fmt: skip
+        if version.archived:
+            lost = (*lost, "that it was archived")
+        return Arrival(
+            key, record.model, record, {}, version.number, version.size, version.stages, version.aliases, lost, shown=shown
+        )  # fmt: skip
+
+
+def _refusal(look: Examination, staging: Staging) -> RegistryError | None:
+    """Why the files may not come in, if they may not."""
+    try:
+        look.examine(staging)
+    except RegistryError as error:
+        return error
+    return None

@@ -1,0 +1,57 @@
+"""A tool that is none: its versions lie in a folder as JSON, so that a test says all there is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from registry_cli.exchange import dispatch
+from registry_cli.exchange.records import Incoming
+from registry_cli.records import Artifact, ModelRecord
+from tests.cli.conftest import site, still  # noqa: F401 - fixtures
+
+Tiny = Callable[..., Path]
+
+
+def read(place: str) -> Iterator[Incoming]:
+    folder = Path(place)
+    for path in sorted(folder.glob("*.json")):
+        said: dict[str, Any] = json.loads(path.read_text())
+        files = tuple(folder / name for name in said.pop("files"))
+        pointers: dict[str, Any] = {name: tuple(said.pop(name, ())) for name in ("stages", "aliases", "lost")}
+        yield Incoming(files=files, **pointers, **said)
+
+
+def write(artifact: Artifact, model: ModelRecord, target: Path) -> list[str]:
+    target.mkdir()
+    for entry in artifact.files:
+        (target / entry.path).write_bytes((artifact.folder / entry.path).read_bytes())
+    (target / "about.json").write_text(json.dumps({"ref": artifact.version.ref, "owner": model.owner}))
+    return ["lineage"] if artifact.version.lineage else []
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tiny:
+    """Adds a version to the tool's folder, and gives the folder."""
+    module: Any = ModuleType("registry_cli.exchange.tiny")
+    vars(module).update(vars(SimpleNamespace(read=read, write=write)))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(dispatch.SOURCES, "tiny", "tiny")
+    monkeypatch.setitem(dispatch.FORMATS, "tiny", "tiny")
+    folder = tmp_path / "tool"
+    folder.mkdir()
+
+    def add(number: int, content: str = "", model: str = "churn", **said: Any) -> Path:
+        name = f"{model}-{number:03}".replace("/", "-")
+        (folder / f"{name}.bin").write_text(content or f"content {number} of {model}")
+        document = {"key": f"tiny:{model}/{number}", "model": model, "number": number, "files": [f"{name}.bin"]}
+        (folder / f"{name}.json").write_text(json.dumps({**document, **said}))
+        return folder
+
+    return add
