@@ -17,12 +17,12 @@ import errno
 import os
 import signal
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import Conflict, RegistryError, indeterminate
-from ..records import Event, JournalEntry, StageTable, VersionRecord
+from ..records import Event, FileEntry, JournalEntry, StageTable, VersionRecord
 from . import chronicle, codec, documents, files, journal, layout, manifest, reader
 from .codec import Redo
 from .ingest import Staging
@@ -139,17 +139,17 @@ class Writer:
                 if isinstance(error, OSError) and error.errno in _TAKEN:
                     return False
                 raise
-        self._link_blobs(record, staging)
+        self.link_blobs(record.number, staging.entries)
         return True
 
-    def _link_blobs(self, record: VersionRecord, staging: Staging) -> None:
-        """Remember new contents by their digest. Derived: what can't be linked is only stored twice."""
-        for entry in staging.entries:
+    def link_blobs(self, number: int, entries: Iterable[FileEntry]) -> None:
+        """Remember contents by their digest. Derived: what can't be linked is only stored twice."""
+        for entry in entries:
             blob = self.paths.blob(entry.sha256)
             with contextlib.suppress(OSError):
                 if not files.exists(blob):
                     files.make_folder(blob.parent, self.modes.folder)
-                    os.link(self.paths.files(record.number) / entry.path, blob, follow_symlinks=False)
+                    os.link(self.paths.files(number) / entry.path, blob, follow_symlinks=False)
 
     def move(self, table: StageTable, event: Event, redo: Redo | None = None) -> StageTable:
         """Commit ``table`` as the next revision, with its event, and with the document of ``redo``.
