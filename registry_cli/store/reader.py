@@ -189,7 +189,7 @@ class ModelReader:
             raise _is_packed(record)
         if self.paths.files(record.number).is_symlink():
             raise Damaged(f"the files of {record.ref} are a symbolic link, which is never followed here")
-        count, size = measure(self.paths.files(record.number))
+        count, size = files.measure(self.paths.files(record.number))
         if (count, size) != (record.files, record.size):
             self.refuse_deleted(record.number)
             if record.number in self.state().table.packed:
@@ -278,24 +278,6 @@ def highest(paths: ModelLayout, table: StageTable) -> int:
     while files.exists(paths.version(found + 1)):
         found += 1
     return found
-
-
-def measure(folder: Path) -> tuple[int, int]:
-    """Count and total size in bytes of the regular files below ``folder``; a link counts as a file of size 0."""
-    count = size = 0
-    pending = [folder]
-    while pending:
-        try:
-            with os.scandir(pending.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(Path(entry.path))
-                    else:
-                        count += 1
-                        size += entry.stat(follow_symlinks=False).st_size if entry.is_file(follow_symlinks=False) else 0
-        except FileNotFoundError:
-            continue
-    return count, size
 
 
 def is_model(paths: ModelLayout) -> bool:
