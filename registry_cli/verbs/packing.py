@@ -110,7 +110,8 @@ class Packing(RegistryBase):
                     return
                 self._commit_pack(writer, rules.pack(writer.table, name, number), pack, wanted)
                 tally.add(before - pack.size, writer.table.revision)
-                trash = packing.take_files(writer.paths, self._modes, number)
+                there = reader.pack_path(model.paths, number)  # unless somebody got past a broken lock
+                trash = packing.take_files(model.paths, self._modes, number) if there else None
         finally:
             files.discard(pack.temporary)
         collect.remove_packed(model.paths, [trash] if trash else [], number)

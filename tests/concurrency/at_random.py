@@ -64,6 +64,7 @@ Deed = Callable[[Life], object]
 DEEDS: dict[str, tuple[int, Deed]] = {
     "register": (4, _register),
     "promote": (6, lambda life: life.registry.promote(life.some(), life.stage())),
+    "approve": (2, lambda life: life.registry.approve(life.some(), life.stage())),
     "demote": (1, lambda life: life.registry.demote(MODEL, life.stage())),
     "rollback": (3, lambda life: life.registry.rollback(MODEL, life.stage())),
     "alias": (1, lambda life: life.registry.set_alias(life.some(), life.dice.choice(["champion", "eu"]))),

@@ -361,22 +361,18 @@ def test_an_older_program_restores_and_deletes(three: Registry, monkeypatch: pyt
     assert three.promote("churn@1", "production").after == 1
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
-def test_only_its_owner_packs(three: Registry) -> None:
+def test_only_its_owner_packs_and_restores(three: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     three.archive(["churn@2"], compress="gzip")
-    os.chown(three.root / "models/churn/versions/1", 65534, -1)
-    os.chown(three.root / "models/churn/versions/2", 65534, -1)
-    paths = three._model("churn").paths
-    assert packing.is_owned(paths, 1), "root may"
-    os.seteuid(65533)
-    try:
-        assert not packing.is_owned(paths, 1)
-        with pytest.raises(RegistryError, match="churn@1 belongs to another user"):
-            three.archive(["churn@1"], compress="gzip", dry_run=True)
-    except PermissionError:
-        pytest.skip("this folder is closed to others")
-    finally:
-        os.seteuid(0)
+    before = snapshot(three.root)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    for deed in ("archive", "restore"):
+        ref, options = ("churn@1", {"compress": "gzip"}) if deed == "archive" else ("churn@2", {})
+        with pytest.raises(RegistryError, match=f"{ref} belongs to another user"):
+            getattr(three, deed)([ref], **options)
+    assert snapshot(three.root) == before
+    (verdict,) = three.plan("churn", "pack", Rules.of(keep=2, compress="gzip")).verdicts
+    assert (verdict.chosen, verdict.reason) == (False, "belongs to another user")
+    three.fetch("churn@2", tmp_path / "out")
 
 
 NAMES = st.lists(
