@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from .errors import InvalidInput
 
 #: Folders of a model that a model inside a group of that name would collide with.
-INTERNAL = frozenset({"versions", "stages", "blobs", "annotations", "observations", "tombstones"})
+INTERNAL = frozenset({"versions", "stages", "blobs", "annotations", "observations", "packed", "tombstones"})
 
 _PART = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
 _STAGE = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")

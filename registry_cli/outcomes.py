@@ -30,13 +30,17 @@ class Moved:
 
 @dataclass(frozen=True)
 class Changed:
-    """The outcome of a change of several versions (archive, restore, delete) or of what is said of one."""
+    """The outcome of a change of several versions (archive, pack, restore, delete) or of what is said of one.
+
+    ``freed`` are the bytes that packing gave back; of a dry run about so many. Below zero: it took more than it freed.
+    """
 
     model: str
     action: str
     versions: tuple[int, ...]
     revision: int
     changed: bool = True
+    freed: int = 0
 
     @property
     def refs(self) -> tuple[str, ...]:

@@ -21,8 +21,8 @@ class Event:
     """One change, as it is recorded with the thing it changed and in the journal.
 
     ``id`` is the request id. ``action`` is one of registered, promoted, demoted, rolled-back, archived, restored,
-    deleted, aliased, unaliased, tagged, annotated, measured, approved, rejected, signed, repaired, passed-over. ``detail``
-    holds what belongs to that action: ``stage``, ``before``, ``after``, ``reason``, ``versions`` and so on.
+    packed, deleted, aliased, unaliased, tagged, annotated, measured, approved, rejected, signed, repaired, passed-over.
+    ``detail`` holds what belongs to that action: ``stage``, ``before``, ``after``, ``reason``, ``versions`` and so on.
     """
 
     id: str
@@ -92,8 +92,9 @@ class Told(NamedTuple):
 class StageTable:
     """Everything about "which version is what", as ``stages.yaml`` holds it. ``revision`` grows with every change.
 
-    ``deleted`` are the numbers of versions that were deleted; they never return. ``changed`` is the newest event,
-    None before the first. ``extra`` keeps fields that a newer minor version wrote.
+    ``deleted`` are the numbers of versions that were deleted; they never return. ``packed`` are those whose files lie
+    in a pack. ``changed`` is the newest event, None before the first. ``extra`` keeps fields that a newer minor version
+    wrote.
     """
 
     revision: int = 0
@@ -103,6 +104,7 @@ class StageTable:
     deleted: Numbers = field(default_factory=Numbers)
     changed: Event | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    packed: Numbers = field(default_factory=Numbers)
 
     def with_(self, **changes: Any) -> StageTable:
         return replace(self, **changes)
@@ -127,7 +129,8 @@ class VersionRecord:
     """One version with all that is known of it now.
 
     ``size`` is the total of its files in bytes, ``files`` their count, ``digest`` the sha256 of its manifest.
-    ``tags``, ``annotations`` and ``metrics`` have later changes merged in. ``event`` is how it came to be.
+    ``tags``, ``annotations`` and ``metrics`` have later changes merged in. ``event`` is how it came to be. ``packed``
+    are the bytes of its pack, None when its files lie in its folder.
     """
 
     model: str
@@ -147,6 +150,7 @@ class VersionRecord:
     aliases: tuple[str, ...] = ()
     archived: bool = False
     event: Event | None = field(default=None, repr=False)
+    packed: int | None = None
 
     @property
     def ref(self) -> str:
@@ -156,7 +160,9 @@ class VersionRecord:
 
 @dataclass(frozen=True)
 class Artifact:
-    """The files of a version: in which folder they lie, and what the manifest says of each."""
+    """The files of a version: in which folder they lie (none is there while it is packed), and what the manifest says
+    of each.
+    """
 
     version: VersionRecord
     folder: Path
@@ -206,7 +212,10 @@ class Overview(NamedTuple):
 
 @dataclass(frozen=True)
 class RegistryRecord:
-    """A registry as a whole: where it is, what it is, how much is in it."""
+    """A registry as a whole: where it is, what it is, how much is in it.
+
+    ``size`` are the bytes of all artifacts. ``packed`` of the versions are packed, and take ``packed_size`` bytes.
+    """
 
     root: str
     id: str
@@ -218,3 +227,5 @@ class RegistryRecord:
     versions: int = 0
     archived: int = 0
     size: int = 0
+    packed: int = 0
+    packed_size: int = 0

@@ -64,15 +64,18 @@ def info(cx: Session) -> None:
         ("versions", record.versions),
         ("archived", record.archived),
         ("size", record.size),
+        ("packed", record.packed),
+        ("packed_size", record.packed_size),
         ("problems", len(health.problems)),
     ]
     state = (
         "nothing wrong" if not health.problems else f"{plural(len(health.problems), 'problem')}: see registry verify"
     )
+    packed = f"; {record.packed:,} of them packed in {size(record.packed_size)}" if record.packed else ""
     text = (
         f"{safe(record.root)}\n"
         f"{plural(record.models, 'model')}, {plural(record.versions, 'version')} "
-        f"({record.archived:,} archived), {size(record.size)}\n"
+        f"({record.archived:,} archived{packed}), {size(record.size)}\n"
         f"stages {', '.join(record.stages)}; shared: {record.shared}; since {moment(record.created)}\n"
         f"health: {state}"
     )

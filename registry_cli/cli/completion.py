@@ -54,6 +54,8 @@ _FLAGS = frozenset(
         "--signatures",
         "--no-verify",
         "--archive-previous",
+        "--compress",
+        "--zstd",
         "--if-changed",
         "--link",
         "--list",
@@ -69,7 +71,7 @@ _FILE_OPTIONS = frozenset(
 )
 #: What is a flag for these verbs, and takes a value for others.
 _FLAGS_OF = {"alias": ("--remove", "-r"), "history": ("--checkpoint",), "import": ("--stages", "--aliases")}
-_INTERNAL = frozenset({"versions", "stages", "blobs", "annotations", "observations", "tombstones"})
+_INTERNAL = frozenset({"versions", "stages", "blobs", "annotations", "observations", "packed", "tombstones"})
 
 
 def script(shell: str) -> str:

@@ -216,7 +216,8 @@ def show(cx: Session, ref: Ref, as_of: AsOf = None) -> None:
     else:
         artifact = registry.artifact(reference, as_of=as_of)
         signed = registry.signatures(artifact.version.ref) if as_of is None else ()
-        _show_version(cx, artifact.version, artifact.files, str(artifact.folder), signed)
+        folder = str(artifact.folder) if artifact.version.packed is None else None
+        _show_version(cx, artifact.version, artifact.files, folder, signed)
 
 
 def _show_model(cx: Session, model: ModelRecord) -> None:
@@ -238,7 +239,7 @@ def _show_model(cx: Session, model: ModelRecord) -> None:
 
 
 def _show_version(
-    cx: Session, version: VersionRecord, files: Sequence[FileEntry], path: str, signed: Sequence[Signature]
+    cx: Session, version: VersionRecord, files: Sequence[FileEntry], path: str | None, signed: Sequence[Signature]
 ) -> None:
     pairs: list[tuple[str, Any]] = [
         ("ref", version.ref),
@@ -252,6 +253,7 @@ def _show_version(
         ("size", version.size),
         ("files", version.files),
         ("path", path),
+        ("packed", version.packed),
         *(("signed", each.principal or f"by {each.by}, which does not count: {each.problem}") for each in signed),
         *((f"params.{name}", value) for name, value in version.params.items()),
         *((f"metrics.{name}", value) for name, value in version.metrics.items()),
@@ -262,13 +264,16 @@ def _show_version(
     listed = [*found, *((f"file.{entry.path}", entry.sha256) for entry in files)]
     data = {**shapes.version(version), "path": path, "manifest": [shapes.file(entry) for entry in files]}
     data["signatures"] = [people.signature(each) for each in signed]
-    shown = [*_for_eyes(pairs, version.created, version.size), *contents.lines(version.lineage)]
+    shown = [*_for_eyes(pairs, version.created, version.size, version.packed), *contents.lines(version.lineage)]
     text = aligned(shown) + "\n" + _file_lines(files)
     cx.show(Output(shapes.document("version", data), [version.ref], ("key", "value"), [*pairs, *listed], text=text))
 
 
-def _for_eyes(pairs: Iterable[tuple[str, Any]], created: str, total: int = 0) -> list[tuple[str, Any]]:
-    shown = {"size": size(total), "created": f"{moment(created)} UTC ({age(created)} ago)"}
+def _for_eyes(
+    pairs: Iterable[tuple[str, Any]], created: str, total: int = 0, packed: int | None = None
+) -> list[tuple[str, Any]]:
+    in_bytes = {"size": size(total), "packed": packed if packed is None else f"in {size(packed)}"}
+    shown = {**in_bytes, "created": f"{moment(created)} UTC ({age(created)} ago)"}
     return [(key, shown.get(key, value)) for key, value in pairs]
 
 

@@ -167,7 +167,11 @@ VERBS = {
         home="moving",
     ),
     "archive": Verb(
-        "lifecycle", "Take versions out of use.", "ref*", f"reason force {_RULES} dry-run plan", writes=True
+        "lifecycle",
+        "Take versions out of use.",
+        "ref*",
+        f"reason force {_RULES} compress zstd dry-run plan",
+        writes=True,
     ),
     "restore": Verb("lifecycle", "Bring archived versions back.", "ref*", "dry-run", writes=True),
     "delete": Verb(

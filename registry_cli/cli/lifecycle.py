@@ -12,6 +12,7 @@ from . import retention, shapes
 from .command import command
 from .options import (
     Best,
+    Compress,
     DryRun,
     Force,
     Keep,
@@ -23,6 +24,7 @@ from .options import (
     Reason,
     Refs,
     Yes,
+    Zstd,
     references,
 )
 from .retention import How, changed, rules
@@ -38,9 +40,10 @@ _MOVES = (0, 1, 2, 3, 4, 6, 7, 8)
         "registry archive churn@3 churn@4",
         "registry archive churn --older-than 90d --keep 5 --best auc:3 --dry-run",
         "registry versions churn -q | tail -n +6 | registry archive -",
+        "registry archive churn@5 --compress",
         "registry archive churn@5 --dry-run",
     ],
-    exits=_MOVES,
+    exits=(0, 1, 2, 3, 4, 5, 6, 7, 8),
 )
 def archive(
     cx: Session,
@@ -52,6 +55,8 @@ def archive(
     best: Best = None,
     where: OnlyWhere = None,
     keep_holders: KeepHolders = None,
+    compress: Compress = False,
+    zstd: Zstd = False,
     dry_run: DryRun = False,
     plan: PlanFile = None,
 ) -> None:
@@ -62,22 +67,30 @@ def archive(
     keeps. Never what a stage or alias points to or held lately, what is tagged keep=yes, and the parents of what is
     kept.
 
-    In a pipe: the references; of a dry run by rules reference, archive or keep, reason, bytes that deleting it would
-    free; separated by tabs.
+    With --compress each is packed: its files become one compressed file, until it is restored; `fetch` and `cat` read
+    it all the same. By rules, whatever of the model is archived is packed, where that frees something.
+
+    In a pipe: the references; of a dry run by rules reference, archive, pack or keep, reason, bytes that deleting it
+    would free, or that packing it frees; separated by tabs.
     """
-    if given := rules(older_than, keep, best, where, keep_holders, plan):
+    kind = "zstd" if zstd else "gzip" if compress else ""
+    if given := rules(older_than, keep, best, where, keep_holders, plan, kind):
         retention.one(cx, refs, "archive", given, How(reason, force, dry_run, plan))
         return
-    done = cx.registry().archive(
-        references(refs), reason=reason, force=force, dry_run=dry_run, request_id=cx.request_id
-    )
+    with cx.progress("packing") as progress:
+        done = cx.registry().archive(
+            references(refs), reason=reason, force=force, compress=kind, dry_run=dry_run, request_id=cx.request_id,
+            progress=progress,
+        )  # fmt: skip
     changed(cx, done, dry_run)
 
 
 @command("restore", examples=["registry restore churn@3"], exits=_MOVES)
 def restore(cx: Session, refs: Refs, dry_run: DryRun = False) -> None:
-    """They are in use again, as they were."""
-    changed(cx, cx.registry().restore(references(refs), dry_run=dry_run, request_id=cx.request_id), dry_run)
+    """They are in use again, as they were. One that is packed is unpacked, every byte compared with its sha256."""
+    with cx.progress("unpacking") as progress:
+        done = cx.registry().restore(references(refs), dry_run=dry_run, request_id=cx.request_id, progress=progress)
+    changed(cx, done, dry_run)
 
 
 @command(

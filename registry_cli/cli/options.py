@@ -62,6 +62,12 @@ KeepHolders = Annotated[
     int | None,
     typer.Option("--keep-holders", metavar="N", min=0, help="Keep the last N that held each stage (3 if not said)."),
 ]
+Compress = Annotated[
+    bool, typer.Option("--compress", help="Then pack each of them with gzip, also if it was archived before.")
+]
+Zstd = Annotated[
+    bool, typer.Option("--zstd", help="As --compress, with zstd, which Python has from 3.14 on: faster, smaller.")
+]
 PlanFile = Annotated[
     str | None, typer.Option("--plan", metavar="FILE", help="Write what would be done, for 'apply', and do nothing.")
 ]

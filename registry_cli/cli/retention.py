@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from ..errors import Conflict, InvalidInput, NotFound, RegistryError
+from ..lifecycle.stages import ARCHIVE, DELETE, PACK
 from . import shapes
 from .command import command
 from .options import Best, DryRun, Keep, KeepHolders, OlderThan, OnlyWhere, PlanFile, Reason, Yes, model_of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _EXITS = (0, 1, 2, 3, 4, 6, 7, 8)
 _PLAN_LIMIT = 64 << 20
+_LATER = {ARCHIVE: "deleting them would free", DELETE: "that frees", PACK: "that frees about"}
 
 
 class How(NamedTuple):
@@ -42,6 +44,7 @@ def rules(
     where: str | None,
     keep_holders: int | None,
     plan: str | None,
+    compress: str = "",
 ) -> Rules | None:
     """The rules that were given, None if none was. What only makes sense with a rule is :class:`InvalidInput` then."""
     if older_than is None and keep is None and not best and where is None:
@@ -54,7 +57,9 @@ def rules(
     from ..lifecycle.retention_rules import HOLDERS, Rules
 
     holders = HOLDERS if keep_holders is None else keep_holders
-    return Rules.of(older_than=older_than, keep=keep, best=best or (), where=where, keep_holders=holders)
+    return Rules.of(
+        older_than=older_than, keep=keep, best=best or (), where=where, keep_holders=holders, compress=compress
+    )
 
 
 def one(cx: Session, given: list[str], action: str, chosen_by: Rules, how: How) -> None:
@@ -65,15 +70,16 @@ def one(cx: Session, given: list[str], action: str, chosen_by: Rules, how: How) 
         raise InvalidInput("rules are for one model at a time", f"name it alone: registry {action} churn …")
     name = model_of(given[0])
     registry = cx.registry()
+    actions = [action, PACK] if chosen_by.compress else [action]
     if how.dry_run or how.plan is not None or not how.yes:
-        plans = [registry.plan(name, action, chosen_by)]
+        plans = [registry.plan(name, each, chosen_by) for each in actions]
         if how.dry_run or how.plan is not None:
             _show(cx, registry, plans, how.plan)
             return
         _confirm(cx, plans)
         done = registry.apply(plans, reason=how.reason, request_id=cx.request_id)
     else:
-        done = [registry.retain(name, action, chosen_by, reason=how.reason, request_id=cx.request_id)]
+        done = [registry.retain(name, each, chosen_by, reason=how.reason, request_id=cx.request_id) for each in actions]
     changed(cx, done, False)
 
 
@@ -102,9 +108,9 @@ def prune(
 ) -> None:
     """With rules, among which is --older-than, the archived versions that none of them keeps are deleted. Without
     rules, each model's policy is followed: what 'retention' in its model.yaml says, else that in registry.yaml, to
-    delete (prune) and to archive. A model whose policy has a slip is left as it is; the others have their turn.
+    delete (prune), to archive and to pack. A model whose policy has a slip is left as it is; the others have their turn.
 
-    In a pipe: the references; of a dry run reference, archive, delete or keep, reason, bytes that deleting it frees;
+    In a pipe: the references; of a dry run reference, archive, delete, pack or keep, reason, bytes that this frees;
     separated by tabs.
     """
     if bool(names) == everything:
@@ -158,16 +164,26 @@ def apply(
 
 def changed(cx: Session, done: list[Changed], dry_run: bool) -> None:
     """What happened to which versions; nothing at all when there was nothing to do."""
-    refs = [ref for each in done for ref in each.refs]
+    refs = list(dict.fromkeys(ref for each in done for ref in each.refs))
     for action in dict.fromkeys(each.action for each in done):
         some = [ref for each in done if each.action == action for ref in each.refs]
         if some:
             word = f"would be {action}" if dry_run else action
-            cx.say(f"{word}: {' '.join(some[:20])}{f' and {len(some) - 20:,} more' if len(some) > 20 else ''}")
+            more = f" and {len(some) - 20:,} more" if len(some) > 20 else ""
+            cx.say(f"{word}: {' '.join(some[:20])}{more}{_given_back(done, action, dry_run)}")
     if not refs:
         cx.say("nothing to do")
     data = shapes.items("changed", [shapes.changed(each) for each in done])
     cx.show(Output(data, refs, ("ref",), [(ref,) for ref in refs], text="\n".join(refs) if refs else ""))
+
+
+def _given_back(done: list[Changed], action: str, dry_run: bool) -> str:
+    """What packing freed, in words."""
+    freed = sum(each.freed for each in done if each.action == action)
+    if action != "packed" or not freed:
+        return ""
+    about = "about " if dry_run else ""
+    return f"; {about}{size(freed)} freed" if freed > 0 else f"; that takes {about}{size(-freed)} more"
 
 
 def _show(cx: Session, registry: Registry, plans: list[Plan], target: str | None) -> None:
@@ -180,7 +196,7 @@ def _show(cx: Session, registry: Registry, plans: list[Plan], target: str | None
     refs = [ref for each in items for ref in each["refs"]]
     for each in plans:
         if each.chosen:
-            later = "deleting them would free" if each.action == "archive" else "that frees"
+            later = _LATER[each.action]
             words = f"would {each.action} {plural(len(each.chosen), 'version')} of {each.model}"
             cx.say(f"{words}; {later} {size(each.freed)}")
     if not refs:
@@ -242,6 +258,11 @@ def _plan(item: dict[str, Any]) -> Plan:
     numbers = [item["revision"], item["highest"], *(each.version for each in verdicts)]
     if any(type(number) is not int or not 0 <= number < 10**9 for number in numbers):
         raise ValueError
-    if item["action"] not in ("archive", "delete") or any(type(each.chosen) is not bool for each in verdicts):
+    compress = item.get("compress") or ""
+    if (compress not in ("", "gzip", "zstd")) or bool(compress) < (item["action"] == PACK):
         raise ValueError
-    return Plan(model_name(item["model"]), item["action"], str(item["rules"]), numbers[0], numbers[1], verdicts)
+    if item["action"] not in _LATER or any(type(each.chosen) is not bool for each in verdicts):
+        raise ValueError
+    return Plan(
+        model_name(item["model"]), item["action"], str(item["rules"]), numbers[0], numbers[1], verdicts, compress
+    )

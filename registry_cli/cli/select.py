@@ -209,6 +209,7 @@ def _common_metrics(found: Iterable[VersionRecord]) -> list[str]:
 def _shown(version: VersionRecord, metrics: Sequence[str], single: bool) -> list[str]:
     where = [*reversed(version.stages), *(f"@{alias}" for alias in version.aliases)]
     where += ["archived"] if version.archived else []
+    packed = f" ({size(version.packed)} packed)" if version.packed is not None else ""
     values = [number(version.metrics[name]) if name in version.metrics else "-" for name in metrics]
     tags = " ".join(f"{name}={text}" for name, text in version.tags.items())
     first_line = short(version.message.partition("\n")[0])
@@ -216,7 +217,7 @@ def _shown(version: VersionRecord, metrics: Sequence[str], single: bool) -> list
         str(version.number) if single else version.ref,
         " ".join(where) or "-",
         *values,
-        size(version.size),
+        size(version.size) + packed,
         age(version.created),
         version.author,
         tags,

@@ -24,7 +24,7 @@ File = Annotated[str | None, typer.Argument(metavar="[FILE]", help="A file of th
         "MODEL := $(shell registry path churn@production model.pkl)",
         'python score.py --model "$(registry path churn@production model.pkl)"',
     ],
-    exits=(0, 2, 3, 6),
+    exits=(0, 2, 3, 4, 6),
 )
 def path(
     cx: Session,
@@ -34,7 +34,8 @@ def path(
     as_of: AsOf = None,
 ) -> None:
     """The folder of the files, or one file in it, to be used in place. Count and sizes are compared with what was
-    stored before anything is printed, so that `$(registry path …)` is empty when something is wrong.
+    stored before anything is printed, so that `$(registry path …)` is empty when something is wrong. A version that is
+    packed has no folder: exit 4.
     """
     registry = cx.reader()
     reference = Reference.parse(ref)

@@ -1,25 +1,28 @@
-"""The bytes of a stored version: the only place where a bundle reads them, wherever they lie."""
+"""The bytes of a stored version, as a bundle takes them: wherever they lie, each checked on the way."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Iterator
 
 from ..records import FileEntry, VersionRecord
-from ..store import outgoing
+from ..store import files, packs
+from ..store.packs import Content
 from ..store.reader import ModelReader
 
 
-def sizes(model: ModelReader, record: VersionRecord, entries: Iterable[FileEntry]) -> tuple[int, ...]:
-    """How large each of these files is. :class:`Damaged` when one is missing, or all together are not what was stored."""
-    model.check_size(record)
-    found = []
-    for entry in entries:
-        with outgoing.opened(model.paths.files(record.number), entry, record.ref) as descriptor:
-            found.append(os.fstat(descriptor).st_size)
-    return tuple(found)
+def sizes(model: ModelReader, record: VersionRecord) -> tuple[int, ...]:
+    """How large each file is, in the order of the manifest. :class:`Damaged` when they are not what was stored."""
+    if record.packed is None:
+        model.check_size(record)
+    return tuple(content.size for _, content in members(model, record))
 
 
-def copy(model: ModelReader, record: VersionRecord, entry: FileEntry, write: Callable[[bytes], object]) -> None:
-    """Give each block of a file to ``write``. Raises :class:`Damaged` at the end when it is not what was stored."""
-    outgoing.check_file(model.paths.files(record.number), entry, record.ref, write)
+def members(model: ModelReader, record: VersionRecord) -> Iterator[tuple[FileEntry, Content]]:
+    """Every file with its bytes, in the order of the manifest; one that is not wanted need not be read."""
+    with contextlib.closing(packs.members(model, record)) as found:
+        for entry, content in found:
+            yield entry, content
+            if record.packed is not None:  # what follows in the pack is behind it
+                while content.read(files.BLOCK):
+                    pass

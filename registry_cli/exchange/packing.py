@@ -68,6 +68,11 @@ def load(kind: str, wanted: Iterable[Wanted], registry: str) -> Load:
     """Look at all that is wanted. Raises :class:`Damaged` for what can't be believed: no bundle is made of it."""
     parts, told, newest = [], [], ""
     for each in wanted:
+        if each.whole and each.snapshot.state.table.packed:
+            name = each.snapshot.model.name
+            raise Conflict(
+                f"{name} has packed versions, which a bundle of a whole model can't hold", "restore them first"
+            )
         lines = _registered(each.snapshot.model)
         packed: dict[str, int] = {}
         versions = [_version(each, number, lines, packed) for number in each.numbers]
@@ -96,7 +101,7 @@ def _version(wanted: Wanted, number: int, lines: dict[str, str], packed: dict[st
     record = model.version(number, state)
     documents = snapshot.of_version(model, state, number)
     entries = model.manifest(record)
-    sizes = artifacts.sizes(model, record, entries)
+    sizes = artifacts.sizes(model, record)
     packed.update((entry.sha256, size) for entry, size in zip(entries, sizes, strict=True))
     told = Version(
         number, record.digest, sizes, _told(documents), record.stages, record.aliases, record.archived,
@@ -162,19 +167,16 @@ def _write_part(tar: _Tar, wanted: Wanted, versions: Sequence[_Version], progres
     _write_documents(tar, model.name, wanted.snapshot.documents if wanted.whole else ())
     for version in versions:
         _write_documents(tar, model.name, version.documents)
-        for entry, size in zip(model.manifest(version.record), version.told.sizes, strict=True):
+        folder = f"{model.name}/versions/{version.record.number}/{layout.FILES}"
+        for (entry, content), size in zip(artifacts.members(model, version.record), version.told.sizes, strict=True):
             if entry.sha256 in packed:
                 progress(size)
                 continue
             packed.add(entry.sha256)
-            path = f"{model.name}/versions/{version.record.number}/{layout.FILES}/{entry.path}"
-            with tar.member(path, size, entry.sha256):
-
-                def watched(block: bytes) -> None:
+            with tar.member(f"{folder}/{entry.path}", size, entry.sha256):
+                while block := content.read(files.BLOCK):
                     tar.write(block)
                     progress(len(block))
-
-                artifacts.copy(model, version.record, entry, watched)
 
 
 def _write_documents(tar: _Tar, name: str, documents: Iterable[Kept]) -> None:

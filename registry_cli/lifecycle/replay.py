@@ -69,18 +69,27 @@ def follow(table: StageTable, event: Event) -> StageTable:
             aliases=dict(detail["aliases"]),
             archived=Numbers.parse(detail["archived"]),
             deleted=Numbers.parse(detail["deleted"]),
+            packed=Numbers.parse(detail.get("packed", "")),
         )
-    if event.action == "archived":
-        return table.with_(archived=table.archived | Numbers.parse(detail["versions"]))
-    if event.action == "restored":
-        return table.with_(archived=table.archived - Numbers.parse(detail["versions"]))
-    if event.action == "deleted":
-        one = Numbers.of([event.version or 0])
-        return table.with_(archived=table.archived - one, deleted=table.deleted | one)
+    if event.action in ("archived", "packed", "restored", "deleted"):
+        return _counted(table, event)
     for actions, kind, pointers in ((STAGE_ACTIONS, "stage", "stages"), (ALIAS_ACTIONS, "alias", "aliases")):
         if event.action in actions and isinstance(name := detail.get(kind), str):
             return _pointed(table, pointers, name, event)
     return table
+
+
+def _counted(table: StageTable, event: Event) -> StageTable:
+    """After what puts versions into the archive, into packs, and out of them."""
+    one = Numbers.of([event.version or 0])
+    versions, packed = (Numbers.parse(event.detail.get(key, "")) for key in ("versions", "packed"))
+    if event.action == "archived":
+        return table.with_(archived=table.archived | versions)
+    if event.action == "packed":
+        return table.with_(packed=table.packed | one)
+    if event.action == "restored":
+        return table.with_(archived=table.archived - versions, packed=table.packed - packed)
+    return table.with_(archived=table.archived - one, deleted=table.deleted | one, packed=table.packed - one)
 
 
 def _pointed(table: StageTable, kind: str, name: str, event: Event) -> StageTable:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from difflib import get_close_matches
@@ -21,12 +21,13 @@ from ..records import Event, StageTable, VersionRecord
 from . import quantities, query
 from .replay import follow
 from .retention_rules import Best, Rules
-from .stages import ARCHIVE, DELETE, Chain
+from .stages import ARCHIVE, DELETE, PACK, Chain
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is to become of one version, and why in words. ``freed`` are the bytes that deleting it gives back.
+    """What is to become of one version, and why in words. ``freed`` are the bytes that deleting it gives back; if it is
+    to be packed, about those that packing gives back.
 
     A file that several of the chosen share counts once, with the newest of them; one that is kept elsewhere, never.
     """
@@ -39,10 +40,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done to a model: ``action`` is ``archive`` or ``delete``, ``rules`` says which rules, in words.
+    """What is to be done to a model: ``action`` is ``archive``, ``delete`` or ``pack``, ``rules`` says which rules, in
+    words.
 
-    ``verdicts`` has every version that is not deleted, the newest first. ``revision`` and ``highest`` are the model's
-    when the plan was made: while both are the same, nothing that it rests on has changed.
+    ``verdicts`` has every version that is not deleted, the newest first; of a plan to pack, those that may be packed. ``revision`` and ``highest`` are the model's
+    when the plan was made: while both are the same, nothing that it rests on has changed. ``compress`` says how to pack.
     """
 
     model: str
@@ -51,6 +53,7 @@ class Plan:
     revision: int
     highest: int
     verdicts: tuple[Verdict, ...]
+    compress: str = ""
 
     @property
     def chosen(self) -> tuple[int, ...]:
@@ -58,7 +61,7 @@ class Plan:
 
     @property
     def freed(self) -> int:
-        """The bytes that deleting all that is chosen gives back."""
+        """The bytes that deleting, or packing, all that is chosen gives back."""
         return sum(verdict.freed for verdict in self.verdicts)
 
     @property
@@ -69,6 +72,18 @@ class Plan:
 
     def with_freed(self, freed: Mapping[int, int]) -> Plan:
         return replace(self, verdicts=tuple(replace(each, freed=freed.get(each.version, 0)) for each in self.verdicts))
+
+    def without(self, reasons: Mapping[int, str]) -> Plan:
+        """The plan without some of what it chose, and why."""
+        return replace(
+            self,
+            verdicts=tuple(
+                replace(each, chosen=False, reason=reasons[each.version])
+                if each.chosen and each.version in reasons
+                else each
+                for each in self.verdicts
+            ),
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -89,12 +104,14 @@ class Known:
 
 
 def plan(known: Known, rules: Rules, now: datetime, action: str = ARCHIVE) -> Plan:
-    """Judge every version of a model. To archive is to choose among those in use, to delete among the archived."""
+    """Judge every version of a model. To archive is to choose among those in use, to delete among the archived, to pack
+    all the archived, and those that the rules would archive first.
+    """
     newest_first = sorted(known.versions, key=lambda version: version.number, reverse=True)
+    if action == PACK:
+        return _packing(known, newest_first, rules, now)
     concerned = [version for version in newest_first if version.archived == (action == DELETE)]
-    kept = _protected(known, rules.holders)
-    for number, child in known.needed.items():
-        kept.setdefault(number, f"parent of {child}")
+    kept = protected(known, rules.holders)
     for reasons in _rules(concerned, rules, now, known.archived_at if action == DELETE else {}):
         for number, reason in reasons.items():
             kept.setdefault(number, reason)
@@ -111,26 +128,62 @@ def plan(known: Known, rules: Rules, now: datetime, action: str = ARCHIVE) -> Pl
     return Plan(known.model, action, str(rules), known.table.revision, known.highest, tuple(verdicts))
 
 
-def _protected(known: Known, holders: int) -> dict[int, str]:
+def _packing(known: Known, newest_first: Sequence[VersionRecord], rules: Rules, now: datetime) -> Plan:
+    archived = {version.number for version in newest_first if version.archived}
+    packed = {version.number for version in newest_first if version.packed is not None}
+    candidates = archived - packed | set(plan(known, rules, now, ARCHIVE).chosen)
+    kept = protected(known, rules.holders)
+    # What a packed version was made from may be packed too: it is needed no more than its child.
+    _keep_parents(known.model, [each for each in newest_first if each.number not in packed], kept, candidates)
+    verdicts = [
+        Verdict(number, number not in kept, kept.get(number, "archived"))
+        for number in (version.number for version in newest_first)
+        if number in candidates
+    ]
+    return Plan(known.model, PACK, str(rules), known.table.revision, known.highest, tuple(verdicts), rules.compress)
+
+
+def protected(known: Known, holders: int) -> dict[int, str]:
     """The versions that no rule can choose, and why."""
     kept: dict[int, str] = {}
+    for each in _PROTECTIONS:
+        for number, reason in each(known, holders):
+            kept.setdefault(number, reason)
+    return kept
+
+
+_Reasons = Iterator["tuple[int, str]"]
+
+
+def _pointed(known: Known, _: int) -> _Reasons:
+    yield from ((number, f"holds {stage}") for stage, number in known.table.stages.items())
+    yield from ((number, f"alias {alias}") for alias, number in sorted(known.table.aliases.items()))
+
+
+def _held(known: Known, holders: int) -> _Reasons:
+    """The last ``holders`` of each stage, and what a rollback would go to."""
     table = known.table
-    for stage, number in table.stages.items():
-        kept.setdefault(number, f"holds {stage}")
-    for alias, number in sorted(table.aliases.items()):
-        kept.setdefault(number, f"alias {alias}")
     for stage, line in known.chains.items():
         current = table.stages.get(stage)
         before = [number for number in dict.fromkeys(line.earlier) if number not in table.deleted]
         before = [number for number in before if number != current]
-        for number in before[:1]:  # what 'rollback' goes to is kept even with no holders to keep
-            kept.setdefault(number, f"rollback target of {stage}")
-        for number in islice(before, max(0, holders - (current is not None))):
-            kept.setdefault(number, f"held {stage} before")
-    for version in known.versions:
-        if version.tags.get("keep") == "yes":
-            kept.setdefault(version.number, "tag keep=yes")
-    return kept
+        # What 'rollback' goes to is kept even with no holders to keep.
+        yield from ((number, f"rollback target of {stage}") for number in before[:1])
+        yield from (
+            (number, f"held {stage} before") for number in islice(before, max(0, holders - (current is not None)))
+        )
+
+
+def _tagged(known: Known, _: int) -> _Reasons:
+    yield from ((each.number, "tag keep=yes") for each in known.versions if each.tags.get("keep") == "yes")
+
+
+def _needed(known: Known, _: int) -> _Reasons:
+    yield from ((number, f"parent of {child}") for number, child in known.needed.items())
+
+
+#: Who may keep a version, whatever the rules say; the reason of the first one counts. A new protection is one more.
+_PROTECTIONS: tuple[Callable[[Known, int], _Reasons], ...] = (_pointed, _held, _tagged, _needed)
 
 
 def _rules(

@@ -17,7 +17,9 @@ HOLDERS = 3
 MOST = 1_000_000
 
 _BEST = re.compile(r"(-?)([^-].*?):([0-9]{1,9})(?::(min|max))?\Z", re.DOTALL)
-_KEYS = ("older_than", "keep", "best", "where", "keep_holders")
+_KEYS = ("older_than", "keep", "best", "where", "keep_holders", "compress")
+#: How what is archived is packed, by what a policy says.
+_COMPRESSIONS = {True: "gzip", False: "", "gzip": "gzip", "zstd": "zstd"}
 _SECTIONS = ("archive", "prune")
 
 
@@ -55,13 +57,17 @@ class Best(NamedTuple):
 
 @dataclass(frozen=True)
 class Rules:
-    """A version that any of these keeps is kept. At least one is there; see :func:`Rules.of`."""
+    """A version that any of these keeps is kept. At least one is there; see :func:`Rules.of`.
+
+    ``compress`` says how what is archived is packed (``gzip`` or ``zstd``), empty for not at all.
+    """
 
     older_than: str = ""
     keep: int | None = None
     best: tuple[Best, ...] = ()
     where: str = ""
     holders: int = HOLDERS
+    compress: str = ""
 
     @classmethod
     def of(
@@ -72,6 +78,7 @@ class Rules:
         best: Iterable[str] = (),
         where: str | None = None,
         keep_holders: int = HOLDERS,
+        compress: bool | str = False,
     ) -> Rules:
         """Read what was said; :class:`InvalidInput` for a slip, and for no rule at all: that would choose everything."""
         rules = cls(
@@ -80,6 +87,7 @@ class Rules:
             tuple(Best.parse(text) for text in best),
             where or "",
             keep_holders,
+            _COMPRESSIONS.get(compress, str(compress)),
         )
         if older_than is not None:
             quantities.parse_duration(older_than)
@@ -123,6 +131,8 @@ class Policy:
         prune = found.get("prune")
         if prune and not prune.older_than:
             raise InvalidInput(f"{what}: retention: prune has no 'older_than'", "what is deleted is gone: say how old")
+        if prune and prune.compress:
+            raise InvalidInput(f"{what}: retention: prune has a 'compress'", "write it below archive:")
         return cls(found.get("archive"), prune, frozenset(found), dict.fromkeys(found, what))
 
     def over(self, other: Policy) -> Policy:
@@ -161,6 +171,9 @@ def _section(value: Any, where: str) -> Rules | None:
     ):
         if key in value and type(value[key]) is not kind:
             raise InvalidInput(f"{where}: '{key}' is no right value", f"it is {words}")
+    compress = value.get("compress", False)
+    if not isinstance(compress, (bool, str)) or compress not in _COMPRESSIONS:
+        raise InvalidInput(f"{where}: 'compress' is no right value", "it is true, false, gzip or zstd")
     try:
         return Rules.of(**{**value, "best": best})
     except InvalidInput as error:

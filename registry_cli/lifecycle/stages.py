@@ -19,6 +19,7 @@ from ..records import Event, StageTable
 #: What retention may do to versions.
 ARCHIVE = "archive"
 DELETE = "delete"
+PACK = "pack"
 #: Actions that change what a stage points to.
 STAGE_ACTIONS = frozenset({"promoted", "demoted", "rolled-back"})
 #: Those that change what an alias points to.
@@ -72,9 +73,10 @@ def resolve(table: StageTable, model: str, selector: Selector) -> int:
 
 
 def in_use(table: StageTable, model: str, number: int) -> None:
-    """Refuse a version that is archived, for what puts a version into use."""
-    if number in table.archived:
-        raise Conflict(f"{model}@{number} is archived", f"registry restore {model}@{number} brings it back")
+    """Refuse a version that is archived or packed, for what puts a version into use."""
+    if number in table.archived or number in table.packed:
+        state = "archived" if number in table.archived else "packed"
+        raise Conflict(f"{model}@{number} is {state}", f"registry restore {model}@{number} brings it back")
 
 
 def place(table: StageTable, model: str, stage: str, number: int, *, archive_previous: bool = False) -> StageTable:
@@ -109,15 +111,24 @@ def archive(table: StageTable, model: str, numbers: Numbers) -> StageTable:
 
 
 def restore(table: StageTable, numbers: Numbers) -> StageTable:
-    """Bring archived versions back into use."""
-    return table.with_(archived=table.archived - numbers)
+    """Bring archived versions back into use; their files lie in their folders."""
+    return table.with_(archived=table.archived - numbers, packed=table.packed - numbers)
+
+
+def pack(table: StageTable, model: str, number: int) -> StageTable:
+    """The files of an archived version lie in its pack from now on."""
+    if number in table.deleted:
+        raise NotFound(f"{model}@{number} was deleted", "its number is not used again")
+    if number not in table.archived:
+        raise Conflict(f"{model}@{number} is in use", "only what is archived is packed")
+    return table.with_(packed=table.packed | Numbers.of([number]))
 
 
 def delete(table: StageTable, model: str, number: int) -> StageTable:
     """Leave a tombstone for a version. :class:`Conflict` while a stage or alias points to it."""
     refuse_pointed(table, model, number, "deleted")
     one = Numbers.of([number])
-    return table.with_(archived=table.archived - one, deleted=table.deleted | one)
+    return table.with_(archived=table.archived - one, deleted=table.deleted | one, packed=table.packed - one)
 
 
 def refuse_pointed(table: StageTable, model: str, number: int, deed: str) -> None:

@@ -122,6 +122,7 @@ def table_document(table: StageTable, redo: Redo | None = None) -> dict[str, Any
         "aliases": dict(sorted(table.aliases.items())),
         "archived": str(table.archived),
         "deleted": str(table.deleted),
+        **({"packed": str(table.packed)} if table.packed else {}),
         "changed": table.changed.document() if table.changed else None,
         **table.extra,
     }
@@ -132,16 +133,21 @@ def table_document(table: StageTable, redo: Redo | None = None) -> dict[str, Any
 
 def parse_table(document: Mapping[str, Any], what: str) -> tuple[StageTable, Redo | None]:
     """A stage table, and what the claim carries beside it."""
-    known = ("format", "revision", "stages", "aliases", "archived", "deleted", "changed", "redo")
-    if absent := [key for key in known[:-1] if key not in document]:
+    known = ("format", "revision", "stages", "aliases", "archived", "deleted", "changed", "packed", "redo")
+    if absent := [key for key in known[:-2] if key not in document]:
         raise Damaged(f"{what}: '{absent[0]}' is missing", _MORE)  # cut off, or written by hand
     changed = document["changed"]
+    numbers = {
+        key: _parsed(lambda text: Numbers.parse(str(text)), document.get(key, ""), key, what)
+        for key in ("archived", "deleted", "packed")
+    }
     table = StageTable(
         revision=_get(document, "revision", int, what),
         stages=_pointers(document, "stages", what),
         aliases=_pointers(document, "aliases", what),
-        archived=_parsed(lambda text: Numbers.parse(str(text)), document.get("archived", ""), "archived", what),
-        deleted=_parsed(lambda text: Numbers.parse(str(text)), document.get("deleted", ""), "deleted", what),
+        archived=numbers["archived"],
+        deleted=numbers["deleted"],
+        packed=numbers["packed"] - numbers["deleted"],  # a program that knows no packs deletes without a word of them
         changed=_parsed(Event.parse, changed, "changed", what) if changed is not None else None,
         extra={key: value for key, value in document.items() if key not in known},
     )

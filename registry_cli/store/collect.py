@@ -6,7 +6,7 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from .. import names
@@ -14,6 +14,7 @@ from ..outcomes import Freed
 from ..records import StageTable
 from . import files, layout, reader
 from .layout import Layout, ModelLayout
+from .modes import Modes
 
 #: A staging folder in which nothing changed for so many seconds has no living writer.
 STALE = 24 * 3600.0
@@ -24,11 +25,22 @@ def remove_trash(paths: ModelLayout, trash: list[Path]) -> None:
     for folder in trash:
         digests = _digests(folder)
         files.discard(folder)
-        for digest in digests:
-            blob = paths.blob(digest)
-            with contextlib.suppress(OSError):
-                if os.lstat(blob).st_nlink == 1:
-                    os.unlink(blob)
+        _drop_blobs(paths, digests)
+
+
+def remove_packed(paths: ModelLayout, trash: list[Path], number: int) -> None:
+    """Remove what packing or restoring a version took out of sight, and the blobs that nobody needs any more."""
+    for each in trash:
+        files.discard(each)
+    _drop_blobs(paths, _digests(paths.version(number)))
+
+
+def _drop_blobs(paths: ModelLayout, digests: Iterable[str]) -> None:
+    for digest in digests:
+        blob = paths.blob(digest)
+        with contextlib.suppress(OSError):
+            if os.lstat(blob).st_nlink == 1:
+                os.unlink(blob)
 
 
 def _digests(folder: Path) -> list[str]:
@@ -62,7 +74,8 @@ def garbage(
         revision = name.removeprefix(layout.CLAIM)
         if revision != name and revision.isdigit() and int(revision) <= table.revision - layout.CLAIMS_KEPT:
             yield _freed("old claim", root, paths.root / name)
-    yield from _lone_blobs(root, paths)
+    yield from _left_of_packing(root, paths, now, age, table)
+    yield from _lone_blobs(root, paths, table)
 
 
 def left_models(root: Layout, now: float, age: float) -> Iterator[Freed]:
@@ -82,13 +95,43 @@ def staging_of_models(root: Layout) -> Iterator[str]:
             yield from (f"{name}/{child}" for child in inside if child.startswith(layout.TEMPORARY))
 
 
-def named_in_manifests(paths: ModelLayout) -> set[str]:
-    """Every sha256 that a version's manifest names: the blob of a file that went missing is its last copy."""
-    numbers = (name for name in files.list_folder(paths.versions) if layout.version_of(name) is not None)
-    return {digest for number in numbers for digest in _digests(paths.versions / number)}
+def _left_of_packing(root: Layout, paths: ModelLayout, now: float, age: float, table: StageTable) -> Iterator[Freed]:
+    """What interrupted packing, restoring and deleting left; never the only one of files and pack."""
+    for name in files.list_folder(paths.packs):
+        number = layout.packed_version_of(name)
+        old = name.startswith(layout.TEMPORARY) and now - _newest_change(paths.packs / name) >= age
+        if old or name.startswith(layout.TRASH) or (number is not None and number not in table.packed):
+            yield _freed("pack that no version needs", root, paths.packs / name)
+    for number in table.packed:
+        if files.exists(paths.files(number)) and reader.pack_path(paths, number):
+            yield _freed("files of a version that is packed", root, paths.files(number))
 
 
-def lone_blobs(paths: ModelLayout) -> Iterator[tuple[Path, int]]:
+def take(paths: ModelLayout, modes: Modes, path: Path) -> Path:
+    """Take a piece of garbage out of sight, under the lock; what is returned can be removed without it.
+
+    The names of a pack, and of the files in a version's folder, may be used again as soon as the lock is free.
+    """
+    from . import packing
+
+    if path.name == layout.FILES:
+        return packing.take_files(paths, modes, int(path.parent.name)) or path.with_name(layout.trash_name())
+    if path.parent == paths.packs and not path.name.startswith(layout.TRASH):
+        trash = path.with_name(layout.trash_name())
+        os.rename(path, trash)
+        return trash
+    return path
+
+
+def named_in_manifests(paths: ModelLayout, packed: Container[int]) -> set[str]:
+    """Every sha256 that the manifest of a version with files names: the blob of one that is missing is its last copy."""
+    numbers = map(layout.version_of, files.list_folder(paths.versions))
+    known = (number for number in numbers if number is not None)
+    unpacked = (number for number in known if number not in packed or not reader.pack_path(paths, number))
+    return {digest for number in unpacked for digest in _digests(paths.version(number))}
+
+
+def lone_blobs(paths: ModelLayout, packed: Container[int]) -> Iterator[tuple[Path, int]]:
     """Blobs that no version links to and no manifest names, with their size in bytes."""
     lone: list[tuple[Path, int]] = []
     folders = (name for name in files.list_folder(paths.blobs) if stat.S_ISDIR(os.lstat(paths.blobs / name).st_mode))
@@ -97,13 +140,21 @@ def lone_blobs(paths: ModelLayout) -> Iterator[tuple[Path, int]]:
             status = os.lstat(blob)
             if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
                 lone.append((blob, status.st_size))
-    named = named_in_manifests(paths) if lone else set()
+    named = named_in_manifests(paths, packed) if lone else set()
     yield from ((blob, size) for blob, size in lone if blob.name not in named)
 
 
-def _lone_blobs(root: Layout, paths: ModelLayout) -> Iterator[Freed]:
-    for blob, size in lone_blobs(paths):
+def _lone_blobs(root: Layout, paths: ModelLayout, table: StageTable) -> Iterator[Freed]:
+    for blob, size in lone_blobs(paths, table.packed):
         yield Freed("blob without a version", str(blob.relative_to(root.root)), size)
+
+
+def drop_lone_blobs(paths: ModelLayout) -> None:
+    """Remove the blobs of files that were just removed. What fails waits for the next time."""
+    for blob, _ in lone_blobs(paths, reader.read_state(paths).table.packed):
+        with contextlib.suppress(OSError):
+            if os.lstat(blob).st_nlink == 1:
+                os.unlink(blob)
 
 
 def _freed(what: str, root: Layout, path: Path) -> Freed:
@@ -125,18 +176,19 @@ def freed_by(paths: ModelLayout, numbers: Iterable[int]) -> dict[int, int]:
     """The bytes of files that deleting these versions would free, for each.
 
     A file that several of them share counts with the last one; one that has a link elsewhere (another version, the
-    file of a user that was linked into the store) not at all. The blob goes with the last version.
+    file of a user that was linked into the store) not at all. The blob goes with the last version. A pack counts with
+    its version.
     """
     left: dict[int, int] = {}
     freed: dict[int, int] = {}
     for number in numbers:
         blobs = set()
         for digest in _digests(paths.version(number)):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(FileNotFoundError):
                 blobs.add(os.lstat(paths.blob(digest)).st_ino)
-        freed[number] = 0
+        freed[number] = reader.pack_size(paths, number)
         for found in paths.files(number).rglob("*"):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(FileNotFoundError):
                 status = os.lstat(found)
                 if not stat.S_ISREG(status.st_mode):
                     continue

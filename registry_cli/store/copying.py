@@ -6,6 +6,7 @@ import hashlib
 import os
 import queue
 import threading
+from functools import partial
 from typing import Any
 
 from ..errors import Conflict
@@ -52,10 +53,10 @@ class _Hasher:
             self._thread.join()
 
 
-def pump(source: int, target: int | None, size: int, progress: Progress = SILENT) -> tuple[str, int]:
+def pump(source: int | Any, target: int | None, size: int, progress: Progress = SILENT) -> tuple[str, int]:
     """Read ``source`` to its end, write it to ``target`` if there is one; its sha256 and size in bytes.
 
-    ``size`` is what is expected: it only decides whether a thread is worth it.
+    ``source`` is a descriptor, or has a ``read``. ``size`` is what is expected: it only decides whether a thread is worth it.
     """
     if size < _THREADED:
         return _pump(source, target, hashlib.sha256(), progress)
@@ -69,9 +70,10 @@ def pump(source: int, target: int | None, size: int, progress: Progress = SILENT
         hasher.stop()
 
 
-def _pump(source: int, target: int | None, hasher: Any, progress: Progress) -> tuple[str, int]:
+def _pump(source: int | Any, target: int | None, hasher: Any, progress: Progress) -> tuple[str, int]:
     done = 0
-    while block := os.read(source, files.BLOCK):
+    read = partial(os.read, source) if isinstance(source, int) else source.read
+    while block := read(files.BLOCK):
         hasher.update(block)
         if target is not None:
             files.write_all(target, block)

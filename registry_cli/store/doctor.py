@@ -271,7 +271,8 @@ def _places(root: Layout, wanted: Modes) -> Iterator[tuple[Path, int]]:
     for name in reader.model_names(root):
         paths = root.model(name)
         needs = {paths.root: wanted.folder, **dict.fromkeys(paths.folders, wanted.folder)}
-        needs |= {paths.versions: wanted.versions, paths.lock: wanted.file, paths.history: wanted.file}
+        needs |= {paths.versions: wanted.versions, paths.packs: wanted.versions}
+        needs |= {paths.lock: wanted.file, paths.history: wanted.file}
         yield from ((path, need) for path, need in needs.items() if files.exists(path))
 
 

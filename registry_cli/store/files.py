@@ -172,6 +172,24 @@ def list_folder(path: Path) -> list[str]:
         os.close(descriptor)
 
 
+def measure(folder: Path) -> tuple[int, int]:
+    """Count and total size in bytes of the regular files below ``folder``; a link counts as a file of size 0."""
+    count = size = 0
+    pending = [folder]
+    while pending:
+        try:
+            with os.scandir(pending.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(Path(entry.path))
+                    else:
+                        count += 1
+                        size += entry.stat(follow_symlinks=False).st_size if entry.is_file(follow_symlinks=False) else 0
+        except FileNotFoundError:
+            continue
+    return count, size
+
+
 def exists(path: Path) -> bool:
     """Whether there is anything by that name (a dangling link counts). Errors other than absence are raised."""
     try:

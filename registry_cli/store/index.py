@@ -15,11 +15,13 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..lifecycle.facts import SCHEMA
 from ..names import Selector
+from ..numbers import Numbers
 from ..progress import SILENT, Progress
 from ..records import Event, Glance, ModelRecord, Overview, VersionRecord
 from . import marks
@@ -246,7 +248,14 @@ class Index:
             if model not in pointers:
                 row = self.database.execute("SELECT pointers FROM models WHERE name = ?", (model,)).fetchone()
                 pointers[model] = json.loads(row[0])
-            yield unpacked(model, bool(archived), record, pointers[model])
+                pointers[model]["packed"] = Numbers.parse(pointers[model].get("packed", ""))
+            found = unpacked(model, bool(archived), record, pointers[model])
+            yield self._with_pack(found) if found.number in pointers[model]["packed"] else found
+
+    def _with_pack(self, record: VersionRecord) -> VersionRecord:
+        from .reader import pack_size
+
+        return replace(record, packed=pack_size(self.root.model(record.model), record.number))
 
     def troubles(self, model: str | None = None) -> list[Trouble]:
         """What can't be read: the index holds the rest."""

@@ -187,6 +187,7 @@ class IndexWriter:
             "stages": dict(table.stages),
             "aliases": dict(table.aliases),
             "archived": str(table.archived),
+            "packed": str(table.packed),
             "redo": _redo(change.state),
         }
         listed = (record.latest, json.dumps(list(vars(record).values()))) if record else (None, None)

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..errors import Damaged, InvalidInput, Refused
 from ..progress import SILENT, Progress
@@ -197,9 +198,9 @@ class _Place:
         return FileEntry(self.source.path, sha256), size, added
 
     @contextlib.contextmanager
-    def _opened(self) -> Iterator[int]:
+    def _opened(self) -> Iterator[Any]:
         if self.source.origin is None:
-            yield 0
+            yield self.source.content()
             return
         with opened(self.source.origin) as descriptor:
             yield descriptor
@@ -259,7 +260,7 @@ class _Place:
             raise
         return True
 
-    def _copied(self, origin: int) -> tuple[str, int, int]:
+    def _copied(self, origin: int | Any) -> tuple[str, int, int]:
         target = os.open(self.target, _CREATE, 0o600)
         try:
             if self.source.origin and _cloned(origin, target):

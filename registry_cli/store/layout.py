@@ -19,9 +19,13 @@ MANIFEST = "manifest-sha256.txt"
 FILES = "files"
 VERSIONS = "versions"
 ANNOTATIONS = "annotations"
+PACKS = "packed"
 TEMPORARY = ".tmp-"
 TRASH = ".trash-"
 CLAIM = ".stages-"
+
+#: What the name of a pack ends with, behind the number of its version.
+PACK_SUFFIXES = (".tar.gz", ".tar.zst")
 
 #: Actions that write ``annotations/N.yaml``.
 DESCRIBING = frozenset({"tagged", "annotated", "measured", "approved", "rejected", "signed"})
@@ -37,6 +41,12 @@ _DESCRIPTION = re.compile(r"(annotations|tombstones)/[1-9][0-9]{0,8}\.yaml\Z", r
 def version_of(folder: str) -> int | None:
     """The number of a version's folder, None for any other name (``.tmp-…``, ``007``, ``lost+found``)."""
     return int(folder) if _VERSION_DIR.match(folder) else None
+
+
+def packed_version_of(name: str) -> int | None:
+    """The number of the version whose pack has this name; None for any other."""
+    number, suffix = name.partition(".")[::2]
+    return version_of(number) if f".{suffix}" in PACK_SUFFIXES else None
 
 
 def is_digest(text: str) -> bool:
@@ -101,6 +111,11 @@ class ModelLayout:
         return self.root / "tombstones"
 
     @property
+    def packs(self) -> Path:
+        """Only there once something was packed."""
+        return self.root / PACKS
+
+    @property
     def folders(self) -> tuple[Path, ...]:
         """The folders inside a model's folder, in the order they are made."""
         return (self.versions, self.blobs, self.links, self.annotations, self.tombstones)
@@ -116,6 +131,9 @@ class ModelLayout:
 
     def files(self, number: int) -> Path:
         return self.version(number) / FILES
+
+    def pack(self, number: int, suffix: str) -> Path:
+        return self.packs / f"{number}{suffix}"
 
     def claim(self, revision: int) -> Path:
         return self.root / f"{CLAIM}{revision}"

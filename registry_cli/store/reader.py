@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import Damaged, InvalidInput, NotFound
+from ..errors import Conflict, Damaged, InvalidInput, NotFound
 from ..lifecycle import stages as rules
 from ..names import Selector
 from ..records import Event, FileEntry, ModelRecord, StageTable, VersionRecord
@@ -153,6 +153,7 @@ class ModelReader:
             stages=table.stages_of(number),
             aliases=table.aliases_of(number),
             archived=number in table.archived,
+            packed=pack_size(self.paths, number) if number in table.packed else None,
         )
 
     def said(self, number: int, state: State) -> dict[str, Any]:
@@ -194,12 +195,19 @@ class ModelReader:
             raise NotFound(f"{self.name}@{number} was deleted just now{self._tombstone(number)}")
 
     def check_size(self, record: VersionRecord) -> None:
-        """:class:`Damaged` unless the files of a version are as many, and as large together, as was sealed."""
+        """:class:`Damaged` unless the files of a version are as many, and as large together, as was sealed.
+
+        One that is packed has no files to be counted: :class:`Conflict`.
+        """
+        if record.packed is not None:
+            raise _is_packed(record)
         if self.paths.files(record.number).is_symlink():
             raise Damaged(f"the files of {record.ref} are a symbolic link, which is never followed here")
-        count, size = measure(self.paths.files(record.number))
+        count, size = files.measure(self.paths.files(record.number))
         if (count, size) != (record.files, record.size):
             self.refuse_deleted(record.number)
+            if record.number in self.state().table.packed:
+                raise _is_packed(record)
             raise Damaged(
                 f"{record.ref} has {count:,} files of {size:,} bytes, but {record.files:,} of {record.size:,} were stored",
                 f"registry verify {record.model} tells which; do not use it",
@@ -224,6 +232,25 @@ class ModelReader:
             aliases=dict(table.aliases),
             revision=table.revision,
         )
+
+
+def _is_packed(record: VersionRecord) -> Conflict:
+    return Conflict(
+        f"{record.ref} is packed: no folder has its files",
+        f"registry restore {record.ref} unpacks them, registry fetch {record.ref} copies them out",
+    )
+
+
+def pack_path(paths: ModelLayout, number: int) -> Path | None:
+    """Where the pack of a version lies, None if there is none."""
+    packs = (paths.pack(number, suffix) for suffix in layout.PACK_SUFFIXES)
+    return next((pack for pack in packs if files.exists(pack)), None)
+
+
+def pack_size(paths: ModelLayout, number: int) -> int:
+    """The bytes of a version's pack, 0 if it is not there (``verify`` says so)."""
+    pack = pack_path(paths, number)
+    return os.lstat(pack).st_size if pack else 0
 
 
 def read_state(paths: ModelLayout) -> State:
@@ -265,24 +292,6 @@ def highest(paths: ModelLayout, table: StageTable) -> int:
     while files.exists(paths.version(found + 1)):
         found += 1
     return found
-
-
-def measure(folder: Path) -> tuple[int, int]:
-    """Count and total size in bytes of the regular files below ``folder``; a link counts as a file of size 0."""
-    count = size = 0
-    pending = [folder]
-    while pending:
-        try:
-            with os.scandir(pending.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(Path(entry.path))
-                    else:
-                        count += 1
-                        size += entry.stat(follow_symlinks=False).st_size if entry.is_file(follow_symlinks=False) else 0
-        except FileNotFoundError:
-            continue
-    return count, size
 
 
 def is_model(paths: ModelLayout) -> bool:

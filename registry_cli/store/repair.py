@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import Damaged, RegistryError
 from ..outcomes import Freed
 from ..records import Event, JournalEntry, StageTable
-from . import codec, collect, documents, files, journal, layout, verify, verify_journal
+from . import codec, collect, documents, files, journal, layout, reader, verify, verify_journal
 from .layout import Layout, ModelLayout
 from .modes import Modes
 from .reader import ModelReader, State
@@ -40,7 +40,7 @@ def mend(root: Layout, paths: ModelLayout, modes: Modes, mark: Event, *, dry_run
     now = collect.server_time(paths.root, probe=not dry_run)
     for leftover in collect.garbage(root, paths, now, table=state.table):
         if not dry_run:
-            files.discard(root.root / leftover.path)
+            files.discard(collect.take(paths, modes, root.root / leftover.path))
         if dry_run or not files.exists(root.root / leftover.path):
             yield leftover
 
@@ -177,8 +177,15 @@ class _Mender:
                 if stat.S_ISLNK(mode) or not mode & 0o222:
                     continue
                 sealed = self.modes.sealed_folder if stat.S_ISDIR(mode) else self.modes.sealed_file
-                with contextlib.suppress(PermissionError):  # a teammate's: its owner can
-                    yield self.did(lambda: os.chmod(path, sealed), "made read-only again", path)  # noqa: B023 - done at once
+                yield from self.seal(path, sealed)
+        for number in self.table.packed:
+            pack = reader.pack_path(self.paths, number)
+            if pack and os.lstat(pack).st_mode & 0o222 and not pack.is_symlink():
+                yield from self.seal(pack, self.modes.sealed_file)
+
+    def seal(self, path: Path, mode: int) -> Iterator[Freed]:
+        with contextlib.suppress(PermissionError):  # a teammate's: its owner can
+            yield self.did(lambda: os.chmod(path, mode), "made read-only again", path)
 
     def links(self) -> Iterator[Freed]:
         folder, stages = self.paths.links, self.table.stages
@@ -211,6 +218,7 @@ def _snapshot(table: StageTable) -> dict[str, object]:
         "aliases": dict(table.aliases),
         "archived": str(table.archived),
         "deleted": str(table.deleted),
+        **({"packed": str(table.packed)} if table.packed else {}),
     }
 
 

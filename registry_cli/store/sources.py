@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import InvalidInput, NotFound, Refused
 from . import manifest
@@ -18,11 +19,15 @@ STDIN = "-"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Source:
-    """One file to store: under the name ``path``, read from ``origin`` (None for standard input), ``size`` in bytes."""
+    """One file to store: under the name ``path``, read from ``origin``, ``size`` in bytes.
+
+    Without an origin its bytes are what ``content`` gives, else standard input.
+    """
 
     path: str
     origin: Path | None
     size: int = 0
+    content: Callable[[], Any] = lambda: 0
 
 
 def collect(paths: Iterable[str | os.PathLike[str]], stdin_name: str | None = None) -> list[Source]:

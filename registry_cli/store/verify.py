@@ -19,13 +19,13 @@ from .. import names
 from ..errors import RegistryError, explain
 from ..outcomes import Problem, Verification
 from ..progress import Progress
-from ..records import Checkpoint, VersionRecord
-from . import codec, files, layout, reader, verify_journal
+from ..records import Checkpoint, StageTable, VersionRecord
+from . import codec, files, layout, reader, verify_journal, verify_packs
 from .layout import Layout, ModelLayout
+from .verify_digests import File, check_digests
 from .verify_records import check_records, walk, words
 
 _LINE = re.compile(rb"([0-9a-f]{64})  ([^\\\x00-\x1f\x7f]+)\Z")
-_BLOCK = 1 << 20
 
 
 @dataclass
@@ -93,46 +93,73 @@ def check_model(paths: ModelLayout, quick: bool, progress: Progress, workers: in
     listed = check_records(paths, found)
     if listed is None:
         return found
-    versions = Findings(paths.name)
-    jobs: list[_File] = []
-    for number in listed:
-        try:
-            jobs += _check_version(paths, number, versions)
-        except FileNotFoundError as error:
-            versions.error("missing-file", f"{paths.name}@{number}", words(error))
-    if not quick:
-        _check_digests(jobs, versions, progress, workers)
-    gone = _deleted_now(paths) if versions.problems else frozenset()
-    found.problems += [problem for problem in versions.problems if problem.where not in gone]
-    found.versions, found.files, found.size = versions.versions, versions.files, versions.size
+    table, pending = _table(paths), listed
+    for last in (False, False, True):
+        some = _check_versions(paths, pending, table, progress, 0 if quick else workers)
+        now = _table(paths) if some.problems else table
+        gone = {f"{paths.name}@{number}" for number in pending if number in now.deleted}
+        # What is packed, or restored, while we look is at neither place where we looked.
+        pending = [number for number in pending if not last and (number in now.packed) != (number in table.packed)]
+        moved = {f"{paths.name}@{number}" for number in pending}
+        found.problems += [problem for problem in some.problems if problem.where not in gone | moved]
+        found.versions, found.files, found.size = (
+            found.versions + some.versions - len(moved), found.files + some.files, found.size + some.size,
+        )  # fmt: skip
+        if not pending:
+            break
+        table = now
     return found
 
 
-def _deleted_now(paths: ModelLayout) -> frozenset[str]:
+def _table(paths: ModelLayout) -> StageTable:
     try:
-        return frozenset(f"{paths.name}@{number}" for number in reader.read_state(paths).table.deleted)
-    except (RegistryError, OSError):
-        return frozenset()
+        return reader.read_state(paths).table
+    except (RegistryError, OSError):  # which was told already
+        return StageTable()
 
 
-@dataclass(frozen=True)
-class _File:
-    """One file whose digest is to be compared."""
+def _check_versions(
+    paths: ModelLayout, listed: Iterable[int], table: StageTable, progress: Progress, workers: int
+) -> Findings:
+    """The versions themselves: their documents and files; every byte too, by so many ``workers``, if there are any."""
+    found = Findings(paths.name)
+    jobs: list[File] = []
+    for number in listed:
+        try:
+            if number in table.packed:
+                _check_packed(paths, number, found, progress if workers else None)
+            else:
+                jobs += _check_version(paths, number, found)
+        except FileNotFoundError as error:
+            found.error("missing-file", f"{paths.name}@{number}", words(error))
+    if workers:
+        check_digests(jobs, found, progress, workers)
+    return found
 
-    ref: str
-    name: str
-    path: Path
-    sha256: str
-    inode: tuple[int, int]
-    size: int
 
-
-def _check_version(paths: ModelLayout, number: int, found: Findings) -> list[_File]:
-    """Its document, its manifest, its files by name, kind, mode and total size; what is left is to hash them."""
-    ref = f"{paths.name}@{number}"
+def _is_folder(paths: ModelLayout, number: int, found: Findings) -> bool:
     found.versions += 1
     if paths.version(number).is_symlink() or not paths.version(number).is_dir():
-        found.error("version-folder", ref, "is a link or a file, not a folder")
+        found.error("version-folder", f"{paths.name}@{number}", "is a link or a file, not a folder")
+        return False
+    return True
+
+
+def _check_packed(paths: ModelLayout, number: int, found: Findings, progress: Progress | None) -> None:
+    """A version whose files lie in its pack: its document, its manifest, and the pack against it."""
+    if not _is_folder(paths, number, found):
+        return
+    _check_sealed(paths, number, found)
+    record = _record(paths, number, found)
+    listed = _manifest(paths, number, record, found)
+    if record is not None and listed is not None:
+        verify_packs.check_pack(paths, number, record.size, listed, found, progress)
+
+
+def _check_version(paths: ModelLayout, number: int, found: Findings) -> list[File]:
+    """Its document, its manifest, its files by name, kind, mode and total size; what is left is to hash them."""
+    ref = f"{paths.name}@{number}"
+    if not _is_folder(paths, number, found):
         return []
     if paths.files(number).is_symlink():
         found.error("version-folder", ref, f"{layout.FILES}/ is a link: what it leads to was never stored here")
@@ -158,7 +185,7 @@ def _check_version(paths: ModelLayout, number: int, found: Findings) -> list[_Fi
             if status.st_mode & 0o222:
                 found.warning("mode", ref, f"'{name}' is writable", repair=True)
             jobs.append(
-                _File(ref, name, paths.files(number) / name, sha256, (status.st_dev, status.st_ino), status.st_size)
+                File(ref, name, paths.files(number) / name, sha256, (status.st_dev, status.st_ino), status.st_size)
             )
     _check_size(record, here, found)
     return jobs
@@ -243,44 +270,3 @@ def _read(path: Path) -> bytes:
             return stream.read()
     finally:
         os.close(descriptor)
-
-
-def _check_digests(jobs: list[_File], found: Findings, progress: Progress, workers: int) -> None:
-    """Hash every file once, however many versions share it; several at a time."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    unique = {job.inode: job for job in jobs}
-    progress.expect(sum(job.size for job in unique.values()))
-    paths = [job.path for job in unique.values()]
-    stopped: list[bool] = []
-    try:
-        with ThreadPoolExecutor(workers, thread_name_prefix="registry-verify") as pool:
-            try:
-                hashed = list(pool.map(lambda path: _hash(path, progress, stopped), paths))
-            except BaseException:
-                stopped.append(True)  # or Ctrl-C would wait until the files at hand are read to their ends
-                raise
-    except RuntimeError:  # this process may start no more threads
-        hashed = [_hash(path, progress, []) for path in paths]
-    digests = dict(zip(unique, hashed, strict=True))
-    for job in jobs:
-        digest = digests[job.inode]
-        if digest.startswith("!"):
-            found.error("missing-file", job.ref, f"'{job.name}' can't be read: {digest[1:]}")
-        elif digest != job.sha256:
-            found.error("changed-file", job.ref, f"'{job.name}' is not what was stored: its sha256 differs")
-
-
-def _hash(path: Path, progress: Progress, stopped: list[bool]) -> str:
-    hasher = hashlib.sha256()
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            while not stopped and (block := os.read(descriptor, _BLOCK)):
-                hasher.update(block)
-                progress(len(block))
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        return f"!{explain(error)}"
-    return hasher.hexdigest()

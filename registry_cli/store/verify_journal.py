@@ -35,6 +35,7 @@ class Story:
     aliases: dict[str, int] = field(default_factory=dict)
     archived: Numbers = field(default_factory=Numbers)
     deleted: set[int] = field(default_factory=set)
+    packed: Numbers = field(default_factory=Numbers)
     registered: dict[int, str] = field(default_factory=dict)
     ids: dict[str, int] = field(default_factory=dict)
     sealed: dict[str, str] = field(default_factory=dict)
@@ -53,13 +54,8 @@ class Story:
             self.registered[int(version or 0)] = str(line.get("id"))
         elif action == "repaired":
             self._start_anew(line)
-        elif action == "deleted":
-            self.deleted.add(int(version or 0))
-            self.archived = self.archived - Numbers.of([int(version or 0)])
-        elif action == "archived":
-            self.archived = self.archived | Numbers.parse(str(line.get("versions", "")))
-        elif action == "restored":
-            self.archived = self.archived - Numbers.parse(str(line.get("versions", "")))
+        elif action in ("deleted", "archived", "packed", "restored"):
+            self._take_numbers(str(action), line)
         elif action in _POINTING and isinstance(line.get(name), str):
             pointers.pop(line[name], None)
             if after is not None:
@@ -75,6 +71,20 @@ class Story:
             self.sealed[document] = str(line.get("sealed", ""))
         if action in verify_said.VOICES:
             self.voices[str(line.get("id"))] = verify_said.event_of(line)
+
+    def _take_numbers(self, action: str, line: dict[str, Any]) -> None:
+        versions = Numbers.parse(str(line.get("versions", "")))
+        one = Numbers.of([int(line.get("version") or 0)])
+        if action == "archived":
+            self.archived = self.archived | versions
+        elif action == "restored":
+            self.archived = self.archived - versions
+            self.packed = self.packed - Numbers.parse(str(line.get("packed", "")))
+        elif action == "packed":
+            self.packed = self.packed | one
+        else:
+            self.deleted |= set(one)
+            self.archived, self.packed = self.archived - one, self.packed - one
 
     def _document(self, action: object, version: int) -> str:
         """The document whose sha256 a line of this action carries."""
@@ -92,6 +102,7 @@ class Story:
         if len(deleted) > _MOST_DELETED:
             raise ValueError("it tells of more deleted versions than there can be")
         self.deleted = set(deleted)
+        self.packed = Numbers.parse(line.get("packed", ""))
         self.rebuilt = True
 
     def differences(self, table: StageTable) -> dict[str, tuple[str, str]]:
@@ -101,6 +112,7 @@ class Story:
             "aliases": (dict(table.aliases), self.aliases),
             "archived": (str(table.archived), str(self.archived)),
             "deleted": (str(table.deleted), str(Numbers.of(self.deleted))),
+            "packed": (str(table.packed), str(self.packed)),
         }
         return {key: (str(here or "none"), str(told or "none")) for key, (here, told) in told.items() if here != told}
 

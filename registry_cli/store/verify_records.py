@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RegistryError, explain
 from ..outcomes import Problem
+from ..records import StageTable
 from . import codec, layout, reader
 from .layout import ModelLayout
 from .reader import State
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from .verify import Findings
 
 #: How long a staging folder may stand before it is called left over, in seconds.
-_FRESH = 24 * 3600.0
+FRESH = 24 * 3600.0
 #: What a writer leaves for a moment, between its commit and its last step: when it is there, wait, and look again.
 _PASSING = frozenset({"journal-behind", "journal-torn", "unrecorded-version", "leftover", "link"})
 _PAUSES = (0.02, 0.08, 0.2, 0.0)
@@ -67,13 +68,16 @@ def _look(paths: ModelLayout, found: Findings) -> list[int] | None:
     except (RegistryError, OSError) as error:
         found.error("document", f"{paths.name}/{layout.STAGES}", words(error), repair=True)
         return None
+    from .verify_packs import check_names as check_packs
+
     listed = _check_names(paths, state, found)
     _check_pointers(paths, state, listed, found)
     _check_annotations(paths, state, listed, found)
     told = check_journal(paths, state.table, listed, found)
     _check_claim(paths, state, told, found)
     _check_links(paths, state, found)
-    _check_blobs(paths, found)
+    _check_blobs(paths, state.table, found)
+    check_packs(paths, state.table, found)
     return listed
 
 
@@ -90,7 +94,7 @@ def _check_names(paths: ModelLayout, state: State, found: Findings) -> list[int]
         elif name.startswith(layout.TRASH):
             found.warning("leftover", where, "what is left of a deleted version; registry gc removes it", repair=True)
         elif name.startswith(layout.TEMPORARY):
-            if _age(paths.versions / name) > _FRESH:
+            if age(paths.versions / name) > FRESH:
                 found.warning(
                     "leftover", where, "a staging folder nobody works on; registry gc removes it", repair=True
                 )
@@ -104,7 +108,7 @@ def _check_names(paths: ModelLayout, state: State, found: Findings) -> list[int]
     return sorted(numbers)
 
 
-def _age(path: Path) -> float:
+def age(path: Path) -> float:
     try:
         return time.time() - path.lstat().st_mtime
     except OSError:
@@ -186,19 +190,24 @@ def _check_links(paths: ModelLayout, state: State, found: Findings) -> None:
             found.warning("link", f"{paths.name}/stages/{name}", f"stages.yaml says it leads to {to}", repair=True)
 
 
-def _named(paths: ModelLayout) -> frozenset[str]:
-    """Every sha256 in a manifest: the blob of a file that went missing is its last copy, and no leftover."""
+def _named(paths: ModelLayout, table: StageTable) -> frozenset[str]:
+    """Every sha256 in the manifest of a version with files: the blob of one that went missing is its last copy, and no
+    leftover.
+    """
     found: set[str] = set()
     for manifest in paths.versions.glob(f"[1-9]*/{layout.MANIFEST}"):
+        number = layout.version_of(manifest.parent.name)
+        if number in table.packed and reader.pack_path(paths, number or 0):
+            continue
         with contextlib.suppress(OSError):
             found.update(line[:64].decode("ascii", "replace") for line in manifest.read_bytes().split(b"\n"))
     return frozenset(found)
 
 
-def _check_blobs(paths: ModelLayout, found: Findings) -> None:
+def _check_blobs(paths: ModelLayout, table: StageTable, found: Findings) -> None:
     if not paths.blobs.is_dir():
         return
-    named = _named(paths) if any(status.st_nlink == 1 for _, status in walk(paths.blobs)) else frozenset()
+    named = _named(paths, table) if any(status.st_nlink == 1 for _, status in walk(paths.blobs)) else frozenset()
     for name, status in walk(paths.blobs):
         prefix, _, digest = name.partition("/")
         where = f"{paths.name}/blobs/{name}"

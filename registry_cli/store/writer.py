@@ -164,7 +164,7 @@ class Writer:
         return True
 
     def link_blobs(self, folder: Path, entries: Iterable[FileEntry]) -> None:
-        """Remember new contents by their digest. Derived: what can't be linked is only stored twice."""
+        """Remember contents by their digest. Derived: what can't be linked is only stored twice."""
         for entry in entries:
             blob = self.paths.blob(entry.sha256)
             with contextlib.suppress(OSError):

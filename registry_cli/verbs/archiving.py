@@ -13,14 +13,16 @@ from ..lifecycle import stages as rules
 from ..names import Reference
 from ..numbers import Numbers
 from ..outcomes import Changed
-from ..store import chronicle, collect, tombstones
+from ..progress import SILENT, Progress
+from ..records import JournalEntry
+from ..store import chronicle, collect, files, tombstones
 from ..store.writer import Writer
-from .base import RegistryBase
+from .packing import Packing, Wanted
 
 References = Iterable["str | Reference"]
 
 
-class Archiving(RegistryBase):
+class Archiving(Packing):
     """``archive``, ``restore``, ``delete``: each takes one reference or many, of one model or many."""
 
     def archive(
@@ -29,50 +31,91 @@ class Archiving(RegistryBase):
         *,
         reason: str = "",
         force: bool = False,
+        compress: str = "",
         dry_run: bool = False,
         request_id: str | None = None,
+        progress: Progress = SILENT,
     ) -> list[Changed]:
         """Take versions out of use: kept, hidden, restorable. One change a model; what is archived already stays so.
 
+        With ``compress`` (``gzip`` or ``zstd``) each of them is packed after that, in a change of its own, also one
+        that was archived before: its outcome comes behind that of archiving. ``progress`` is told of the bytes.
+
         Raises :class:`Conflict` for a version that a stage or alias points to, or that a rollback would go to. The
-        latter can be overridden with ``force`` and a ``reason``.
+        latter can be overridden with ``force`` and a ``reason``. :class:`Damaged` for one whose files are not what was
+        stored: it is not packed. :class:`Refused` where there is no zstd.
         """
         _check_force(force, reason)
-        request = request_id or os.urandom(16).hex()
-        with _in_turn(request, dry_run) as outcomes:
+        if compress:
+            from ..store import compression
+
+            compression.check(compress)
+        wanted = Wanted(compress, request_id or os.urandom(16).hex(), request_id is not None, reason, progress=progress)
+        with _in_turn(wanted.request_id, dry_run) as outcomes:
             for name, references in _by_model(refs).items():
-                with self._writing(name) as writer:
-                    if done := self._done_before(writer, request_id, "archived"):
-                        outcomes.append(done)
-                        continue
-                    numbers = self._numbers(writer, references) - writer.table.archived
-                    if not force:
-                        self._refuse_rollback_targets(writer, numbers)
-                    table = rules.archive(writer.table, name, numbers)
-                    event = self._event(
-                        "archived", None, request, versions=str(numbers), reason=reason, forced=force or None
-                    )
-                    if numbers and not dry_run:
-                        table = writer.move(table, event)
-                    outcomes.append(Changed(name, "archived", tuple(numbers), table.revision, bool(numbers)))
+                if request_id and compress:
+                    names.request_id(f"{request_id}:packed:{10**9}")
+                numbers = self._archive(name, references, wanted, force, dry_run, outcomes)
+                if compress:
+                    self._pack(name, numbers, wanted, outcomes, dry_run=dry_run)
         return outcomes
 
-    def restore(self, refs: References, *, dry_run: bool = False, request_id: str | None = None) -> list[Changed]:
-        """Bring archived versions back into use."""
+    def _archive(
+        self, name: str, refs: list[Reference], wanted: Wanted, force: bool, dry_run: bool, outcomes: list[Changed]
+    ) -> Numbers:
+        """Archive versions of one model; those that are to be packed then."""
+        with self._writing(name) as writer:
+            if entry := writer.done_before(wanted.request_id, "archived") if wanted.given else None:
+                outcomes.append(_as_before(writer, entry))
+                return Numbers.parse(str(entry.event.detail.get("compress", "")))
+            every = self._numbers(writer, refs)
+            numbers, packed = every - writer.table.archived, writer.table.packed
+            packed = packed - self._packed_before(name, wanted)
+            if not force:
+                self._refuse_rollback_targets(writer, numbers)
+            table = rules.archive(writer.table, name, numbers)
+            detail = {"reason": wanted.reason, "forced": force or None}
+            detail |= {"compress": str(every - packed)} if wanted.kind else {}
+            event = self._event("archived", None, wanted.request_id, versions=str(numbers), **detail)
+            if numbers and not dry_run:
+                table = writer.move(table, event)
+            outcomes.append(Changed(name, "archived", tuple(numbers), table.revision, bool(numbers)))
+            return every - packed
+
+    def restore(
+        self,
+        refs: References,
+        *,
+        dry_run: bool = False,
+        request_id: str | None = None,
+        progress: Progress = SILENT,
+    ) -> list[Changed]:
+        """Bring archived versions back into use; those that are packed are unpacked, each byte compared.
+
+        Raises :class:`Damaged` for a pack that is not what was stored: nothing of that model is restored then.
+        """
         request = request_id or os.urandom(16).hex()
         with _in_turn(request, dry_run) as outcomes:
             for name, references in _by_model(refs).items():
-                with self._writing(name) as writer:
-                    if done := self._done_before(writer, request_id, "restored"):
-                        outcomes.append(done)
-                        continue
-                    table = writer.table
-                    numbers = self._numbers(writer, references)
-                    numbers = numbers - (numbers - table.archived)
-                    event = self._event("restored", None, request, versions=str(numbers))
-                    if numbers and not dry_run:
-                        table = writer.move(rules.restore(table, numbers), event)
-                    outcomes.append(Changed(name, "restored", tuple(numbers), table.revision, bool(numbers)))
+                with contextlib.ExitStack() as stack:
+                    staged = {} if dry_run else self._unpacked(stack, name, references, progress)
+                    trash: list[Path] = []
+                    with self._writing(name) as writer:
+                        if entry := writer.done_before(request_id, "restored") if request_id else None:
+                            outcomes.append(_as_before(writer, entry))
+                            continue
+                        table = writer.table
+                        numbers = self._numbers(writer, references)
+                        numbers = numbers - (numbers - (table.archived | table.packed))
+                        packed = numbers - (numbers - table.packed)
+                        event = self._event("restored", None, request, versions=str(numbers), packed=str(packed))
+                        if numbers and not dry_run:
+                            trash += self._put_back(writer, packed, staged)
+                            table = writer.move(rules.restore(table, numbers), event)
+                            trash += self._take_packs(writer, packed, staged)
+                        outcomes.append(Changed(name, "restored", tuple(numbers), table.revision, bool(numbers)))
+                for each in trash:  # slow, and needs no lock
+                    files.discard(each)
         return outcomes
 
     def delete(
@@ -140,18 +183,15 @@ class Archiving(RegistryBase):
                 continue
             event = self._event("deleted", number, _identity(request, at, several), **detail)
             redo = tombstones.redo(writer, number, event)
+            packed = number in writer.table.packed
             writer.move(rules.delete(writer.table, writer.paths.name, number), event, redo)
             if folder := writer.bury(number):
                 trash.append(folder)
-        return trash
+            if packed:
+                from ..store import packing
 
-    def _done_before(self, writer: Writer, request_id: str | None, action: str) -> Changed | None:
-        """What this request did when it was carried out before."""
-        entry = writer.done_before(request_id, action) if request_id else None
-        if entry is None:
-            return None
-        numbers = Numbers.parse(str(entry.event.detail.get("versions", "")))
-        return Changed(writer.paths.name, action, tuple(numbers), entry.revision, False)
+                trash += packing.take_packs(writer.paths, number)
+        return trash
 
     def _numbers(self, writer: Writer, refs: list[Reference]) -> Numbers:
         return Numbers.of(self._target(writer, ref) for ref in refs)
@@ -159,6 +199,12 @@ class Archiving(RegistryBase):
     def _refuse_rollback_targets(self, writer: Writer, numbers: Numbers) -> None:
         chains = chronicle.chains(writer.paths, self.stages)
         rules.refuse_rollback_targets(writer.table, writer.paths.name, numbers, chains)
+
+
+def _as_before(writer: Writer, entry: JournalEntry) -> Changed:
+    """What a request did when it was carried out before."""
+    numbers = Numbers.parse(str(entry.event.detail.get("versions", "")))
+    return Changed(writer.paths.name, entry.event.action, tuple(numbers), entry.revision, False)
 
 
 def _identity(request_id: str, at: int, several: bool) -> str:

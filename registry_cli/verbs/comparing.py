@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import stat
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ..errors import Damaged, NotFound
 from ..lifecycle import compare
 from ..lifecycle.compare import Diff, Difference, FileDifference, StoredFile
 from ..records import Artifact, FileEntry
-from ..store import files, outgoing
+from ..store import packs
 
 if TYPE_CHECKING:
     from ..names import Reference
@@ -28,11 +26,36 @@ def diff(registry: RegistryReader, before: str | Reference, after: str | Referen
     Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Damaged`.
     """
     old, new = registry.artifact(before), registry.artifact(after)
-    return compare.diff(old.version, new.version, _files(old, new), _packages(old, new))
+    sides = (_Side(registry, old), _Side(registry, new))
+    return compare.diff(old.version, new.version, _files(*sides), _packages(*sides))
 
 
-def _files(before: Artifact, after: Artifact) -> tuple[FileDifference, ...]:
-    old, new = ({entry.path: entry for entry in artifact.files} for artifact in (before, after))
+class _Side:
+    """One of the two versions, with the sizes and the texts of its files."""
+
+    def __init__(self, registry: RegistryReader, artifact: Artifact) -> None:
+        self.files, self.version = artifact.files, artifact.version
+        self._model = registry._model(artifact.version.model)
+
+    @cached_property
+    def _packed(self) -> dict[str, int]:
+        """The size of each file of a pack, which is read once for all of them."""
+        return {entry.path: content.size for entry, content in packs.members(self._model, self.version)}
+
+    def size(self, entry: FileEntry) -> int:
+        if self.version.packed is not None:
+            return self._packed[entry.path]
+        with packs.content(self._model, self.version, entry) as content:
+            return content.size
+
+    def text(self, entry: FileEntry) -> str | None:
+        """The text of a stored file, its bytes checked; None when it is too large."""
+        with packs.content(self._model, self.version, entry) as content:
+            return content.read().decode("utf-8", "replace") if content.size <= ENVIRONMENT_LIMIT else None
+
+
+def _files(before: _Side, after: _Side) -> tuple[FileDifference, ...]:
+    old, new = ({entry.path: entry for entry in side.files} for side in (before, after))
     differing = [
         path
         for path in sorted(old.keys() | new.keys())
@@ -43,25 +66,11 @@ def _files(before: Artifact, after: Artifact) -> tuple[FileDifference, ...]:
     )
 
 
-def _stored(artifact: Artifact, entry: FileEntry | None) -> StoredFile | None:
-    return StoredFile(entry.sha256, _size(artifact, entry)) if entry else None
+def _stored(side: _Side, entry: FileEntry | None) -> StoredFile | None:
+    return StoredFile(entry.sha256, side.size(entry)) if entry else None
 
 
-def _size(artifact: Artifact, entry: FileEntry) -> int:
-    """The size of a stored file; one that is not there is damage, unless its version was deleted meanwhile."""
-    ref = artifact.version.ref
-    try:
-        status = os.lstat(artifact.folder / entry.path)
-    except (FileNotFoundError, NotADirectoryError):
-        if not files.exists(artifact.folder.parent):
-            raise NotFound(f"{ref} was deleted just now", "its number is not used again") from None
-        raise Damaged(f"{ref}: the file '{entry.path}' is missing", "registry verify tells more") from None
-    if not stat.S_ISREG(status.st_mode):
-        raise Damaged(f"{ref}: '{entry.path}' is no regular file", "registry verify tells more")
-    return status.st_size
-
-
-def _packages(before: Artifact, after: Artifact) -> tuple[Difference, ...]:
+def _packages(before: _Side, after: _Side) -> tuple[Difference, ...]:
     """The packages that differ, when both versions have an environment file."""
     old, new = _environments(before), _environments(after)
     if not old or not new:
@@ -70,26 +79,17 @@ def _packages(before: Artifact, after: Artifact) -> tuple[Difference, ...]:
     entries = (old[name], new[name]) if name else (next(iter(old.values())), next(iter(new.values())))
     if entries[0].sha256 == entries[1].sha256:
         return ()
-    texts = [_text(artifact, entry) for artifact, entry in zip((before, after), entries, strict=True)]
+    texts = [side.text(entry) for side, entry in zip((before, after), entries, strict=True)]
     if texts[0] is None or texts[1] is None:
         return ()
     return compare.differences(compare.packages(texts[0]), compare.packages(texts[1]), Difference)
 
 
-def _environments(artifact: Artifact) -> dict[str, FileEntry]:
+def _environments(side: _Side) -> dict[str, FileEntry]:
     """The environment files of a version by their names: of each the one that lies nearest to the top."""
     found = {}
     for name in ENVIRONMENTS:
-        named = [entry for entry in artifact.files if entry.path.rpartition("/")[2] == name]
+        named = [entry for entry in side.files if entry.path.rpartition("/")[2] == name]
         if named:
             found[name] = min(named, key=lambda entry: (entry.path.count("/"), entry.path))
     return found
-
-
-def _text(artifact: Artifact, entry: FileEntry) -> str | None:
-    """The text of a stored file, its bytes checked; None when it is too large."""
-    if _size(artifact, entry) > ENVIRONMENT_LIMIT:
-        return None
-    data = bytearray()
-    outgoing.check_file(artifact.folder, entry, artifact.version.ref, data.extend)
-    return data.decode("utf-8", "replace")

@@ -104,8 +104,11 @@ class Keeping(RegistryBase):
             with self._locked(paths):
                 now = collect.server_time(paths.root, probe=not dry_run)
                 found = list(collect.garbage(self._layout, paths, now, age))
-            for leftover in found if not dry_run else ():
-                files.discard(self.root / leftover.path)
+                taken = [] if dry_run else [collect.take(paths, self._modes, self.root / each.path) for each in found]
+            for path in taken:  # slow, and needs no lock
+                files.discard(path)
+            if taken:  # their size is counted with the files that had them
+                collect.drop_lone_blobs(paths)
             done += [each for each in found if dry_run or not files.exists(self.root / each.path)]
         return done + (self._left_models(age, dry_run) if models is None else [])
 

@@ -12,7 +12,7 @@ from ..records import Glance, ModelRecord, Overview, RegistryRecord, VersionReco
 from ..store import layout, reader
 from ..store.reader import ModelReader, State
 from .clock import moment, utc_now
-from .opened import OpenRegistry
+from .opened import OpenRegistry, as_it_was
 
 if TYPE_CHECKING:
     from ..store.index import Index, Trouble
@@ -42,17 +42,19 @@ class Listing(OpenRegistry):
 
     def info(self) -> RegistryRecord:
         """The registry as a whole. ``size`` is what its versions add up to in bytes, shared files counted each time."""
-        models = versions = archived = size = 0
+        models = versions = archived = size = packed = packed_size = 0
         for _ in reader.model_names(self._layout):
             models += 1
         for version in self.search(archived=True):
             versions += 1
             archived += version.archived
             size += version.size
+            packed += version.packed is not None
+            packed_size += version.packed or 0
         settings = self.settings
         return RegistryRecord(
             str(self.root), settings.id, layout.FORMAT, settings.shared, settings.stages, settings.created,
-            models, versions, archived, size,
+            models, versions, archived, size, packed, packed_size,
         )  # fmt: skip
 
     def model_names(self) -> list[str]:
@@ -130,7 +132,7 @@ class Listing(OpenRegistry):
         past = chronicle.past(model.paths, then)
         if past is None:
             return None
-        return replace(state, table=past.table.with_(deleted=past.table.deleted | state.table.deleted)), past.highest
+        return replace(state, table=as_it_was(past.table, state.table)), past.highest
 
     def model(self, name: str, *, as_of: str | datetime | None = None) -> ModelRecord:
         """One model. Raises :class:`NotFound`."""

@@ -158,7 +158,7 @@ class OpenRegistry:
         if number > past.highest:
             raise NotFound(f"{model.name}@{number} was not there yet at {as_of}")
         model.resolve(Selector(number=number), state.table)
-        return model, replace(state, table=_then(past.table, state.table)), number
+        return model, replace(state, table=as_it_was(past.table, state.table)), number
 
     def _version(self, ref: str | Reference, as_of: str | None = None) -> tuple[ModelReader, VersionRecord]:
         """A version and its model: from the index when one is there, and has the files as they are now."""
@@ -172,6 +172,6 @@ class OpenRegistry:
         return model, model.version(number, state)
 
 
-def _then(past: StageTable, now: StageTable) -> StageTable:
-    """The pointers and the archive as they were; what was deleted since can't be shown."""
-    return past.with_(deleted=past.deleted | now.deleted)
+def as_it_was(past: StageTable, now: StageTable) -> StageTable:
+    """The pointers and the archive as they were; what was deleted since can't be shown, and files lie where they do now."""
+    return past.with_(deleted=past.deleted | now.deleted, packed=now.packed)

@@ -79,10 +79,10 @@ class RegistryReader(LookingBack):
         """Where the artifact lies, to be used in place: its folder, or one ``file`` in it.
 
         Before it is handed out, count and size of the files are compared with what was stored (up to 1,000 files).
-        Raises :class:`Damaged` when they differ.
+        Raises :class:`Damaged` when they differ, :class:`Conflict` for a version that is packed.
         """
         model, record = self._version(ref, moment(as_of))
-        if record.files <= reader.QUICK_CHECK_FILES:
+        if record.files <= reader.QUICK_CHECK_FILES or record.packed is not None:
             model.check_size(record)
         folder = model.paths.files(record.number)
         if file is None:
@@ -96,9 +96,7 @@ class RegistryReader(LookingBack):
         from ..store import outgoing
 
         model, record = self._version(ref)
-        model.check_size(record)
-        for entry in model.manifest(record):
-            outgoing.check_file(model.paths.files(record.number), entry, record.ref)
+        outgoing.check(model, record)
         return record
 
     def fetch(
@@ -163,11 +161,13 @@ class RegistryReader(LookingBack):
 
     def cat(self, ref: str | Reference, file: str | None, stream: Sink) -> None:
         """Write one file of a version to ``stream``. Raises :class:`Damaged` at the end if it is not what was stored."""
-        from ..store import outgoing
+        from ..store import files, outgoing, packs
 
         model, record = self._version(ref)
         entry = outgoing.find_file(model.manifest(record), file, record.ref)
-        outgoing.check_file(model.paths.files(record.number), entry, record.ref, stream.write)
+        with packs.content(model, record, entry) as content:
+            while block := content.read(files.BLOCK):
+                stream.write(block)
 
     def find(
         self,

@@ -1,4 +1,4 @@
-"""Archiving and deleting by rules: which versions go is planned, looked at again under the lock, and carried out."""
+"""Archiving, packing and deleting by rules: which versions go is planned, looked at again under the lock, and carried out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import Conflict, InvalidInput, NotFound, RegistryError
 from ..lifecycle import stages as stage_rules
-from ..lifecycle.stages import ARCHIVE, DELETE
+from ..lifecycle.stages import ARCHIVE, DELETE, PACK
 from ..names import Reference
 from ..numbers import Numbers
 from ..outcomes import Changed
@@ -19,13 +19,14 @@ from ..store.reader import ModelReader
 from ..store.writer import Writer
 from .archiving import Archiving, _identity, _in_turn
 from .listing import raise_it
+from .packing import Wanted
 from .steps import Request, Step, each_of, name_of, of_policy, plain, revisions
 
 if TYPE_CHECKING:  # every command that writes imports this module, and hardly any has rules
     from ..lifecycle.retention import Plan
     from ..lifecycle.retention_rules import Rules
 
-_DEEDS = {ARCHIVE: "archived", DELETE: "deleted"}
+_DEEDS = {ARCHIVE: "archived", DELETE: "deleted", PACK: "packed"}
 _MODEL_KEYS = ("format", "created", "owner", "description", "tags", "annotations")
 
 
@@ -46,7 +47,8 @@ class Retaining(Archiving):
     def plan(self, name: str, action: str, rules: Rules) -> Plan:
         """What ``rules`` would archive or delete of a model, and why; nothing is locked or changed.
 
-        ``action`` is ``archive`` (among the versions in use) or ``delete`` (among the archived). Raises
+        ``action`` is ``archive`` (among the versions in use), ``delete`` (among the archived) or ``pack`` (what is
+        archived, or would be, as ``rules.compress`` says, where that frees something). Raises
         :class:`InvalidInput` for a metric that no version has, :class:`Damaged` when a version can't be read.
         """
         return self._plan(Step(name, action, rules), self._now(), self._children(action))
@@ -54,7 +56,7 @@ class Retaining(Archiving):
     def retain(
         self, name: str, action: str, rules: Rules, *, reason: str = "", request_id: str | None = None
     ) -> Changed:
-        """Archive or delete what ``rules`` choose, as :meth:`plan` says; nothing is changed when they choose nothing."""
+        """Archive, delete or pack what ``rules`` choose, as :meth:`plan` says; nothing is changed when that is nothing."""
         request = Request.of(request_id, reason)
         with _in_turn(request.id, False) as outcomes:
             self._retain(Step(name, action, rules), self._children(action), request, outcomes)
@@ -75,10 +77,17 @@ class Retaining(Archiving):
         with _in_turn(request.id, dry_run) as outcomes:
             for plan, revision in expected:
                 with self._writing(plan.model) as writer:
-                    numbers, left = self._left(writer, plan, (revision,), request)
-                    done = self._carry_out(writer, plan, numbers, left, request, dry_run)
-                    outcomes.append(done.changed)
-                self._clean(done)
+                    due = plan.revision if dry_run else revision  # nothing was moved on
+                    numbers, left = self._left(writer, plan, (due,), request)
+                    if plan.action != PACK:
+                        done = self._carry_out(writer, plan, numbers, left, request, dry_run)
+                        outcomes.append(done.changed)
+                if plan.action != PACK:
+                    self._clean(done)
+                elif not dry_run:
+                    self._pack(plan.model, numbers, self._wanted(plan, request), outcomes)
+                else:
+                    outcomes.append(Changed(plan.model, "packed", tuple(numbers), revision, bool(left), plan.freed))
         return outcomes
 
     def prune_plans(
@@ -90,11 +99,12 @@ class Retaining(Archiving):
     ) -> list[Plan]:
         """What :meth:`prune` would do."""
         children = self._children(DELETE)
-        return [
-            plan
-            for steps in self._steps(models, rules, on_error)
-            for plan in each_of(steps, lambda step: self._plan(step, self._now(), children), on_error)
-        ]
+        found: list[Plan] = []
+        for steps in self._steps(models, rules, on_error):
+            plans = list(each_of(steps, lambda step: self._plan(step, self._now(), children), on_error))
+            gone = {number: "deleted before" for each in plans if each.action == DELETE for number in each.chosen}
+            found += [each.without(gone) if each.action == PACK else each for each in plans]
+        return found
 
     def prune(
         self,
@@ -124,6 +134,12 @@ class Retaining(Archiving):
         return outcomes
 
     def _retain(self, step: Step, children: Children, request: Request, outcomes: list[Changed]) -> None:
+        if step.action == PACK:
+            plan = self._plan(step, self._now(), children)
+            wanted = self._wanted(plan, request)
+            numbers = Numbers.of(plan.chosen) | self._packed_before(plan.model, wanted)
+            self._pack(plan.model, numbers, wanted, outcomes)
+            return
         now = self._now()
         plan = self._judged(step, now, children)  # slow, and needs no lock: looked at again below
         with self._writing(step.model) as writer:
@@ -137,7 +153,24 @@ class Retaining(Archiving):
 
     def _plan(self, step: Step, now: datetime, children: Children) -> Plan:
         plan = self._judged(step, now, children)
+        if plan.action == PACK:
+            return self._worthwhile(plan)
         return plan.with_freed(collect.freed_by(self._layout.model(plan.model), plan.chosen))
+
+    def _worthwhile(self, plan: Plan) -> Plan:
+        """A plan to pack, without what would free nothing, or is not ours to pack."""
+        from ..store import packing
+
+        model = self._model(plan.model)
+        owned = [number for number in plan.chosen if packing.is_owned(model.paths, number)]
+        found = packing.worthwhile(model, owned)
+        reasons = dict.fromkeys(plan.chosen, "belongs to another user")
+        reasons |= dict.fromkeys(owned, "to pack it would free nothing")
+        return plan.without({n: why for n, why in reasons.items() if n not in found}).with_freed(found)
+
+    def _wanted(self, plan: Plan, request: Request) -> Wanted:
+        reason = request.reason or plain(f"retention: {plan.rules}")
+        return Wanted(plan.compress, request.id, request.given, reason)
 
     def _judged(self, step: Step, now: datetime, children: Children) -> Plan:
         from ..lifecycle import retention
@@ -178,6 +211,8 @@ class Retaining(Archiving):
 
     def _begun(self, writer: Writer, action: str, request: Request) -> tuple[Numbers, Numbers] | None:
         """All that this request was about, and what is left of it, when it was begun before."""
+        if action == PACK:
+            return None
         identity = _identity(request.id, 1, action == DELETE)
         entry = writer.done_before(identity, _DEEDS[action])
         if entry is None:
@@ -192,6 +227,8 @@ class Retaining(Archiving):
             return numbers, numbers
         if begun := self._begun(writer, plan.action, request):
             return begun
+        if plan.action == PACK and self._packed_before(plan.model, self._wanted(plan, request)):
+            return numbers, numbers - writer.table.packed
         model = writer.paths.name
         if writer.table.revision not in revisions or writer.highest != plan.highest:
             raise Conflict(
@@ -200,12 +237,11 @@ class Retaining(Archiving):
                 "plan it again",
             )
         there = Numbers.of(ModelReader(writer.paths).numbers(writer.table))
-        fit = there - (there - writer.table.archived) if plan.action == DELETE else there - writer.table.archived
+        used = there - writer.table.archived
+        fit = {DELETE: there - used, ARCHIVE: used, PACK: there - writer.table.packed}[plan.action]
         if wrong := numbers - fit:
-            raise Conflict(
-                f"{model}: {wrong} can't be {_DEEDS[plan.action]}: not {'archived' if plan.action == DELETE else 'in use'}",
-                "plan it again",
-            )
+            state = {DELETE: "archived", ARCHIVE: "in use", PACK: "there and unpacked"}[plan.action]
+            raise Conflict(f"{model}: {wrong} can't be {_DEEDS[plan.action]}: not {state}", "plan it again")
         return numbers, numbers
 
     def _carry_out(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ..errors import Indeterminate, InvalidInput, RegistryError
-from ..lifecycle.stages import ARCHIVE, DELETE
+from ..lifecycle.stages import ARCHIVE, DELETE, PACK
 
 if TYPE_CHECKING:
     from ..lifecycle.retention import Plan
@@ -46,7 +46,10 @@ def of_policy(name: str, policy: Policy, config: str) -> Iterator[Step]:
     if policy.prune:
         yield Step(name, DELETE, policy.prune, sources.get("prune") != config)
     if policy.archive:
-        yield Step(name, ARCHIVE, policy.archive, sources.get("archive") != config)
+        strict = sources.get("archive") != config
+        yield Step(name, ARCHIVE, policy.archive, strict)
+        if policy.archive.compress:
+            yield Step(name, PACK, policy.archive, strict)
 
 
 def each_of(
@@ -73,7 +76,7 @@ def revisions(plans: Iterable[Plan]) -> Iterator[tuple[Plan, int]]:
         seen.add((plan.model, plan.action))
         before = moves.get(plan.model, 0)
         yield plan, plan.revision + before
-        moves[plan.model] = before + (len(plan.chosen) if plan.action == DELETE else bool(plan.chosen))
+        moves[plan.model] = before + (bool(plan.chosen) if plan.action == ARCHIVE else len(plan.chosen))
 
 
 def name_of(plans: Iterable[Plan]) -> str:

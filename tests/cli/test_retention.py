@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 from pathlib import Path
@@ -199,3 +200,73 @@ def test_a_kill_in_the_middle_is_made_good_by_the_next_run(filled: Site) -> None
     for _ in range(2):
         Registry(filled.root).gc(age=0)
     Registry(filled.root).repair()
+
+
+@pytest.fixture
+def texts(site: Site) -> Site:
+    """``texts`` with three versions that packing makes much smaller."""
+    for number in (1, 2, 3):
+        site.reg.register("texts", [site.make("model.txt", f"line {number}\n" * 5000)])
+    return site
+
+
+def test_archive_compress(texts: Site) -> None:
+    before = fingerprint(texts.root)
+    answer = texts.run("archive", "texts@1", "--compress", "-n")
+    assert (answer.code, answer.lines) == (0, ["texts@1"])
+    assert re.fullmatch("would be archived: texts@1\nwould be packed: texts@1; about 34.[0-9] kB freed\n", answer.err)
+    assert fingerprint(texts.root) == before
+    answer = texts.run("archive", "texts@1", "--compress")
+    assert (answer.code, answer.lines) == (0, ["texts@1"])
+    assert re.fullmatch("archived: texts@1\npacked: texts@1; 34.[0-9] kB freed\n", answer.err)
+    assert texts.run("archive", "texts@1", "--compress") == Answer(0, "", "nothing to do\n")
+    archived, packed = texts.run("archive", "texts@2", "--zstd", "--json").json["items"]
+    assert (archived["action"], packed["action"], packed["refs"]) == ("archived", "packed", ["texts@2"])
+    assert packed["freed"] > 34_000
+    assert texts.run("restore", "texts@1", "texts@2", "-q") == Answer(0, "texts@1\ntexts@2\n", "")
+    assert texts.reg.verify().problems == ()
+
+
+def test_what_is_packed_is_told(texts: Site) -> None:
+    texts.run("archive", "texts@1", "--compress", "-q")
+    size = (texts.root / "models/texts/packed/1.tar.gz").stat().st_size
+    shown = texts.run("show", "texts@1")
+    assert "path\t\n" in shown.out
+    assert f"packed\t{size}\n" in shown.out
+    document = texts.run("show", "texts@1", "--json").json
+    assert (document["packed"], document["path"]) == (size, None)
+    assert [each["packed"] for each in texts.run("versions", "texts", "--all", "--json").json["items"]] == [
+        None,
+        None,
+        size,
+    ]
+    assert texts.run("info", "--json").json["packed_size"] == size
+    assert f"packed in {size} B" in on_terminal("info", root=texts.root).out
+    assert f"({size} B packed)" in on_terminal("versions", "texts", "--all", root=texts.root).out
+    assert f"in {size} B" in on_terminal("show", "texts@1", root=texts.root).out
+    assert "packed" in texts.run("history", "texts", "--action", "packed").out
+    refused = texts.run("path", "texts@1")
+    assert_refused(refused, 4)
+    assert "registry restore texts@1" in refused.err
+    assert texts.run("cat", "texts@1").out == "line 1\n" * 5000
+    assert texts.run("fetch", "texts@1", "-o", texts.folder / "out", "-q").code == 0
+    assert texts.run("diff", "texts@1", "texts@2").code == 0
+
+
+def test_packing_by_rules_and_by_plan(texts: Site) -> None:
+    plan = texts.folder / "plan.json"
+    answer = texts.run("archive", "texts", "--keep", "1", "--compress", "--plan", plan)
+    assert [line.split("\t")[:2] for line in answer.lines] == [
+        ["texts@3", "keep"], ["texts@2", "archive"], ["texts@1", "archive"], ["texts@2", "pack"], ["texts@1", "pack"],
+    ]  # fmt: skip
+    assert "would pack 2 versions of texts; that frees about" in answer.err
+    document = json.loads(plan.read_text())
+    assert [(each["action"], each["compress"]) for each in document["items"]] == [("archive", None), ("pack", "gzip")]
+    for item in ({"action": "pack", "compress": None}, {"action": "pack", "compress": "lzma"}, {"action": "zip"}):
+        wrong = {**document, "items": [{**document["items"][1], **item}]}
+        assert_refused(texts.run("apply", "-", stdin=json.dumps(wrong).encode()), 2)
+    applied = texts.run("apply", plan)
+    assert applied.lines == ["texts@1", "texts@2"]
+    assert applied.err.startswith("archived: texts@1 texts@2\npacked: texts@1 texts@2; ")
+    assert texts.run("archive", "texts", "--keep", "1", "--compress") == Answer(0, "", "nothing to do\n")
+    assert texts.run("delete", "texts", "--older-than", "0s", "-n").err.startswith("would delete 2 versions of texts")

@@ -3,7 +3,8 @@
 Each call is an operation on one inode: an entry of a folder (made, taken away, renamed within it), or bytes appended
 to a file. ``fsync`` of an inode makes its earlier operations last, and nothing else does, but ``syncfs``. Whatever is
 not lasting when the power goes may have come to the disk or not, in any combination; a write may have come in half.
-Of one inode what is kept keeps its order. Modes are taken to last at once: no promise of the store depends on them.
+Of one inode what is kept keeps its order. A rename from one folder to another is an operation on each of them, as if no
+file system did it in one step: it may be at both places, or at none. Modes are taken to last at once: no promise of the store depends on them.
 """
 
 from __future__ import annotations
@@ -250,8 +251,12 @@ class Recording:
     def _rename(self, call: Call, _: Any) -> None:
         owner, name = self._place(call.path)
         folder, target = self._place(self._inside(os.fspath(call.args[1])))
-        assert folder == owner, "a rename from one folder to another is not atomic everywhere"
-        self._do(Operation("rename", owner, name, self._live.folders[owner][name], target=target))
+        node = self._live.folders[owner][name]
+        if folder == owner:
+            self._do(Operation("rename", owner, name, node, target=target))
+            return
+        self._do(Operation("enter", folder, target, node))
+        self._do(Operation("leave", owner, name))
 
     def _unlink(self, call: Call, _: Any) -> None:
         owner, name = self._place(call.path)

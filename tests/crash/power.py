@@ -33,11 +33,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Workload:
-    """Commands, one after the other, in a registry with so many versions (none: without the model)."""
+    """Commands, one after the other, in a registry with so many versions (none: without the model), after ``before``."""
 
     name: str
     steps: Sequence[Step]
     versions: int = 2
+    before: Deed = lambda registry, work: None
 
 
 @dataclass
@@ -106,6 +107,7 @@ class PowerLab:
         """Carry out a workload, as if the code at one site did not sync."""
         root = self.lab / "live"
         events = prepared(root, self._work(), workload.versions)
+        workload.before(opened(root), self._work())
         run = Run([], {}, [])
         recording = Recording(root, run.moments)
 
@@ -148,6 +150,7 @@ class PowerLab:
         """The calls that its first step makes when nothing happens to it."""
         root, found = self.lab / "live", list[Call]()
         prepared(root, self._work(), workload.versions)
+        workload.before(opened(root), self._work())
         with Shim(root, watcher=lambda call, _: found.append(call)):
             workload.steps[0].deed(opened(root), self._work())
         wiped(root)

@@ -127,6 +127,19 @@ def _gc(registry: Registry, work: Path) -> Any:
     return registry.gc(age=-1)
 
 
+def _pack(event: str, kind: str = "gzip") -> Deed:
+    """Pack churn@4, which is archived."""
+    return lambda registry, _: registry.archive(["churn@4"], compress=kind, request_id=event)
+
+
+def _retention(registry: Registry, work: Path) -> None:
+    """A policy by which 4 is deleted, and 7, which packing makes smaller, archived and packed."""
+    registry.tag("churn@6", {"keep": "yes"})
+    registry.register("churn", [source(work, b"6" * 50_000)], request_id="large")
+    with (registry.root / "registry.yaml").open("a") as stream:
+        stream.write("retention: {archive: {where: 'version > 6', compress: true}, prune: {older_than: 0s}}\n")
+
+
 def _leftovers(registry: Registry, work: Path) -> None:
     """What crashes leave: a staging folder, a temporary document, a trash folder, a torn journal, a stale link."""
     die(registry, work, _register(), "rename", 1)
@@ -279,6 +292,36 @@ SCENARIOS = (
         (f"{REQUEST}:1", f"{REQUEST}:2"),
         (lambda reg, _: reg.delete(["churn@4"], request_id=f"{REQUEST}:1"),),
         prepare=lambda reg, _: reg.archive(["churn@6"]),
+    ),
+    Scenario(
+        "archive --compress",
+        lambda reg, _: reg.archive(["churn@6"], compress="gzip", request_id=REQUEST),
+        (REQUEST, f"{REQUEST}:packed:6"),
+        (lambda reg, _: reg.archive(["churn@6"], request_id=REQUEST),),
+    ),
+    Scenario(
+        "archive --compress, after one that died",
+        lambda reg, _: reg.archive(["churn@4"], compress="gzip", request_id=REQUEST),
+        (f"{REQUEST}:packed:4",),
+        prepare=lambda reg, work: die(reg, work, _pack("died", "gzip"), "link", 1),
+    ),
+    Scenario(
+        "restore from a pack", lambda reg, _: reg.restore(["churn@4"], request_id=REQUEST), prepare=_pack("before")
+    ),
+    Scenario(
+        "delete a packed one",
+        lambda reg, _: reg.delete(["churn@4"], reason="old", request_id=REQUEST),
+        prepare=_pack("before"),
+    ),
+    Scenario(
+        "prune",
+        lambda reg, _: reg.prune(["churn"], request_id=REQUEST),
+        (f"{REQUEST}:1", REQUEST, f"{REQUEST}:packed:7"),
+        (
+            lambda reg, _: reg.delete(["churn@4"], request_id=REQUEST),
+            lambda reg, _: [reg.delete(["churn@4"], request_id="d"), reg.archive(["churn@7"], request_id=REQUEST)],
+        ),
+        prepare=_retention,
     ),
     Scenario("gc", _gc, (), prepare=_leftovers),
     Scenario("repair", lambda reg, _: reg.repair(), (), prepare=_leftovers),

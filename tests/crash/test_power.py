@@ -28,6 +28,10 @@ SITES = {
     "ingest.fill: MODEL/versions/.tmp": "register many files",
     "journal.append > files.fsync_folder: MODEL": "register in a group",
     "journal.append: MODEL/history.jsonl": "register in a group",
+    "packing.place > files.fsync_folder: MODEL/packed": "pack",
+    "packing.put_back > files.fsync_folder: MODEL/versions/2": "restore from a pack",
+    "packing.write > files.fsync_folder: MODEL": "pack",
+    "packing.write: MODEL/packed/.tmp.tar.gz": "pack",
     "writer._commit_version > files.fsync_folder: MODEL/versions": "register the first",
     "writer._roll_forward > files.fsync_folder: MODEL": "tag",
     "writer._roll_forward > files.replace > files.fsync_folder: MODEL": "promote",
@@ -41,8 +45,15 @@ SITES = {
     "writer.publish > files.write_new: MODEL/versions/.tmp/manifest-sha256.txt": "register the first",
     "writer.publish > files.write_new: MODEL/versions/.tmp/version.yaml": "register the first",
 }
-#: For readers without this tool: a deleted version must not come back half emptied under its old name.
-KEPT = {"writer.bury > files.fsync_folder: MODEL/versions"}
+KEPT = {
+    # For readers without this tool: a deleted version must not come back half emptied under its old name,
+    "writer.bury > files.fsync_folder: MODEL/versions",
+    # nor the files of a packed one.
+    "packing.take_files > files.fsync_folder: MODEL/versions",
+    "packing.take_files > files.fsync_folder: MODEL/versions/2",
+    # It makes the mode of the folder last, of which this model of a disk knows nothing.
+    "packing.put_back > files.fsync_folder: MODEL/versions/2/files",
+}
 
 
 @pytest.mark.slow

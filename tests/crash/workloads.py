@@ -52,6 +52,28 @@ def _delete(event: str, dies: int = 0) -> Step:
     return Step(lambda registry, _: registry.delete(["churn@2"], request_id=event), event, dies)
 
 
+def _archived(registry: Registry, work: Path) -> None:
+    """Version 2 has files in folders, one of which version 1 has too, and is archived."""
+    for name, content in (("a.bin", "a"), ("deep/b.bin", "b"), ("deep/c.bin", "content 1")):
+        source(work / "folder", content, name)
+    registry.register("churn", [work / "folder"])
+    registry.archive(["churn@2"])
+
+
+def _packed(registry: Registry, work: Path) -> None:
+    _archived(registry, work)
+    registry.archive(["churn@2"], compress="gzip")
+
+
+def _pack(event: str) -> Step:
+    deed = lambda registry, _: registry.archive(["churn@2"], compress="gzip", request_id=event)  # noqa: E731
+    return Step(deed, f"{event}:packed:2")
+
+
+def _restore(event: str) -> Step:
+    return Step(lambda registry, _: registry.restore(["churn@2"], request_id=event), event)
+
+
 WORKLOADS = (
     Workload("register the first", [_register("e-1")], versions=0),
     Workload("register in a group", [_register("e-1", name="risk/fraud")], versions=0),
@@ -63,6 +85,9 @@ WORKLOADS = (
     Workload("tag twice", [_tag("e-1"), _tag("e-2")]),
     Workload("archive", [_archive("e-1")]),
     Workload("delete", [_delete("e-1")]),
+    Workload("pack", [_pack("e-1")], 1, _archived),
+    Workload("restore from a pack", [_restore("e-1")], 1, _packed),
+    Workload("delete a packed one", [_delete("e-1")], 1, _packed),
     Workload("register, promote", [_register("e-1"), _promote("e-2", ref="churn@3")]),
     Workload("register the first, promote", [_register("e-1"), _promote("e-2", ref="churn@1")], versions=0),
     Workload("register two", [_register("e-1"), _register("e-2", content="newer")], versions=0),
@@ -76,4 +101,6 @@ DEATHS = (
     Workload("promote, dead; register", [_promote("e-1"), _register("e-2")]),
     Workload("tag, dead; promote", [_tag("e-1"), _promote("e-2")]),
     Workload("delete, dead; register", [_delete("e-1"), _register("e-2")]),
+    Workload("pack, dead; register", [_pack("e-1"), _register("e-2")], 1, _archived),
+    Workload("restore from a pack, dead; register", [_restore("e-1"), _register("e-2")], 1, _packed),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -15,14 +16,14 @@ from typing import Any
 
 from registry_cli import Registry
 from registry_cli.records import VersionRecord
-from registry_cli.store import journal
+from registry_cli.store import journal, packs
 from registry_cli.store.layout import Layout
 from registry_cli.store.reader import ModelReader
 
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
 
 #: What an empty table of stages looks like: a model that has no version either counts as no model.
-_NOTHING: tuple[Any, ...] = ({}, {}, "", "")
+_NOTHING: tuple[Any, ...] = ({}, {}, "", "", "")
 
 
 def opened(root: Path) -> Registry:
@@ -94,7 +95,7 @@ def observed(root: Path) -> dict[str, Any]:
         model = registry._model(name)
         seen = model.state()
         table = seen.table
-        state = (dict(table.stages), dict(table.aliases), str(table.archived), str(table.deleted))
+        state = (dict(table.stages), dict(table.aliases), str(table.archived), str(table.deleted), str(table.packed))
         versions = {number: _version(model, model.version(number, seen)) for number in model.numbers(table)}
         document = model.document()
         said = [document.get(key) for key in ("description", "tags", "annotations")]
@@ -104,14 +105,17 @@ def observed(root: Path) -> dict[str, Any]:
 
 
 def _version(model: ModelReader, record: VersionRecord) -> tuple[Any, ...]:
-    """One version: its record as text (mappings in order) and the sha256 of what is really in its files."""
+    """One version: its record as text (mappings in order); what is really in its files, or its pack, is its manifest."""
     folder = str(model.paths.files(record.number))
     digests = {
         path[len(folder) + 1 :]: hashlib.sha256(Path(path).read_bytes()).hexdigest()
-        for path, status in _walk(folder)
+        for path, status in (_walk(folder) if record.packed is None else ())
         if not stat.S_ISDIR(status.st_mode)
     }
     listed = {entry.path: entry.sha256 for entry in model.manifest(record)}
+    if record.packed is not None:
+        with contextlib.closing(packs.members(model, record)) as members:
+            digests = {entry.path: hashlib.sha256(content.read()).hexdigest() for entry, content in members}
     assert digests == listed, f"{record.ref}: the bytes are not those of the manifest"
     said = [dict(sorted(getattr(record, kind).items())) for kind in ("params", "metrics", "tags", "annotations")]
     event = record.event.document() if record.event else None

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ class Model:
             self.table = load(claim)
             self.redo = self.table.pop("redo", {})
         self.deleted, self.archived = ranges(self.table["deleted"]), ranges(self.table["archived"])
+        self.packed = ranges(self.table.get("packed", ""))
 
     def numbers(self) -> list[int]:
         names = (name for name in os.listdir(self.folder / "versions") if re.fullmatch("[1-9][0-9]{0,8}", name))
@@ -73,6 +75,13 @@ class Model:
         assert load(folder / "version.yaml")["digest"] == "sha256:" + hashlib.sha256(manifest).hexdigest()
         listed = {line[66:]: line[:64] for line in manifest.decode().splitlines()}
         assert list(listed) == sorted(listed, key=str.encode)
+        if number in self.packed:
+            with tarfile.open(self.folder / "packed" / f"{number}.tar.gz") as pack:
+                members = [(member.name, pack.extractfile(member)) for member in pack]
+                found = {name: hashlib.sha256(stream.read()).hexdigest() for name, stream in members if stream}
+            assert list(found.items()) == list(listed.items())
+            assert not (folder / "files").exists()
+            return listed
         for path, digest in listed.items():
             assert hashlib.sha256((folder / "files" / path).read_bytes()).hexdigest() == digest
         here = {path for path in (folder / "files").rglob("*") if not path.is_dir()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import tempfile
@@ -41,6 +42,7 @@ class Expected:
     stages: dict[str, int] = field(default_factory=dict)
     aliases: dict[str, int] = field(default_factory=dict)
     archived: set[int] = field(default_factory=set)
+    packed: set[int] = field(default_factory=set)
     lines: dict[str, list[int]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
 
     @property
@@ -223,11 +225,25 @@ class Verbs(RuleBasedStateMachine):
             expected.archived.add(number)
             expected.revision += 1
 
+    @rule(number=NUMBER, kind=st.sampled_from(["gzip", "zstd"]))
+    def compress(self, number: int, kind: str) -> None:
+        expected = self.expected
+        known = number in expected.contents
+        allowed = known and not (
+            expected.pointed(number) or (expected.kept(number) and number not in expected.archived)
+        )
+        self.either(allowed, lambda: self.registry.archive([f"churn@{number}"], compress=kind))
+        if allowed:
+            expected.revision += (number not in expected.archived) + (number not in expected.packed)
+            expected.archived.add(number)
+            expected.packed.add(number)
+
     @rule(number=NUMBER)
     def restore(self, number: int) -> None:
         self.either(number in self.expected.contents, lambda: self.registry.restore([f"churn@{number}"]))
         self.expected.revision += number in self.expected.archived
         self.expected.archived.discard(number)
+        self.expected.packed.discard(number)
 
     @rule(number=NUMBER, force=st.booleans())
     def delete(self, number: int, force: bool) -> None:
@@ -237,6 +253,7 @@ class Verbs(RuleBasedStateMachine):
         if allowed:
             del expected.contents[number], expected.said[number]
             expected.archived.discard(number)
+            expected.packed.discard(number)
             expected.revision += 1
 
     @rule()
@@ -266,7 +283,12 @@ class Verbs(RuleBasedStateMachine):
             assert version.archived is (number in expected.archived)
             assert set(version.stages) == {name for name, at in expected.stages.items() if at == number}
             assert set(version.aliases) == {name for name, at in expected.aliases.items() if at == number}
-            assert self.registry.path(f"churn@{number}", "m").read_text() == expected.contents[number]
+            assert (version.packed is not None) is (number in expected.packed)
+            stream = io.BytesIO()
+            self.registry.cat(f"churn@{number}", "m", stream)
+            assert stream.getvalue().decode() == expected.contents[number]
+            if number not in expected.packed:
+                assert self.registry.path(f"churn@{number}", "m").read_text() == expected.contents[number]
         for name, number in {**expected.stages, **expected.aliases}.items():
             assert self.registry.version(f"churn@{name}").number == number
         for stage in STAGES:

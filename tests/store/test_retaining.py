@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -13,6 +14,7 @@ from registry_cli import Conflict, Indeterminate, InvalidInput, NotFound, Regist
 from registry_cli.lifecycle.retention import Plan, Verdict
 from registry_cli.lifecycle.retention_rules import Rules
 from registry_cli.numbers import Numbers
+from registry_cli.store import packing
 from registry_cli.store.writer import Writer
 from registry_cli.verbs.retaining import Retaining
 from tests.conftest import Clock
@@ -282,3 +284,142 @@ def test_a_plan_is_named_by_what_it_does() -> None:
     plan = Plan("churn", "archive", "keep 1", 3, 6, (Verdict(1, True, "x"), Verdict(2, False, "y")))
     assert plan.request_id == replace(plan, rules="other").request_id
     assert plan.request_id != replace(plan, revision=4).request_id
+
+
+def heavy(registry: Registry, make_file: Make, count: int = 4) -> None:
+    """``images``: so many versions, each of files that packing makes much smaller."""
+    for number in range(1, count + 1):
+        registry.register("images", [make_file(f"line {number}\n" * 5000)], metrics={"auc": number})
+
+
+def packed(registry: Registry, name: str = "images") -> list[int]:
+    return [version.number for version in registry.versions(name, archived=True) if version.packed is not None]
+
+
+def test_a_policy_packs_what_is_archived(reg: Registry, make_file: Make) -> None:
+    heavy(reg, make_file)
+    reg.archive(["images@1", "images@2"], reason="by hand")
+    reg.tag("images@2", {"keep": "yes"})
+    write(reg, "retention: {archive: {keep: 1, compress: true}, prune: {older_than: 10y}}\n", "images")
+    plans = {plan.action: plan for plan in reg.prune_plans()}
+    assert (plans["archive"].chosen, plans["pack"].chosen) == ((3,), (1, 3))
+    assert plans["pack"].compress == "gzip"
+    assert {each.version: each.reason for each in plans["pack"].verdicts} == {
+        3: "archived",
+        2: "tag keep=yes",
+        1: "archived",
+    }
+    before = snapshot(reg.root / "models")
+    done = reg.prune()
+    assert [(each.action, each.versions) for each in done] == [("deleted", ()), ("archived", (3,)), ("packed", (1, 3))]
+    assert abs(done[2].freed - plans["pack"].freed) < 200
+    assert packed(reg) == [3, 1]
+    assert reg.history("images", limit=1)[0].event.detail == {"reason": "retention: keep 1"}
+    after = snapshot(reg.root / "models")
+    assert before != after
+    assert not any(each.changed for each in reg.prune())
+    assert snapshot(reg.root / "models") == after, "nothing to do is done quietly"
+
+
+def test_what_is_deleted_is_not_planned_to_be_packed(reg: Registry, make_file: Make) -> None:
+    heavy(reg, make_file)
+    reg.archive(["images@1", "images@2"])
+    write(reg, "retention: {archive: {keep: 1, compress: zstd}, prune: {older_than: 0s, keep: 1}}\n", "images")
+    assert [(plan.action, plan.chosen) for plan in reg.prune_plans()] == [
+        ("delete", (1,)), ("archive", (3,)), ("pack", (2, 3)),
+    ]  # fmt: skip
+    plans = reg.prune_plans()
+    assert reg.apply(plans, dry_run=True)[2].freed == plans[2].freed
+    assert [(each.action, each.versions) for each in reg.apply(plans)] == [
+        ("deleted", (1,)), ("archived", (3,)), ("packed", (2, 3)),
+    ]  # fmt: skip
+    assert sorted(path.name for path in (reg.root / "models/images/packed").iterdir()) == ["2.tar.zst", "3.tar.zst"]
+    assert not any(each.changed for each in reg.apply(plans)), "again does nothing more"
+
+
+def test_packing_goes_on_after_a_kill(reg: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    heavy(reg, make_file)
+    write(reg, "retention: {archive: {keep: 1, compress: true}}\n", "images")
+    wrote, calls = packing.write, []
+
+    def dies(*arguments: object) -> packing.Pack:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return wrote(*arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(packing, "write", dies)
+        with pytest.raises(Indeterminate):
+            reg.prune(request_id="night")
+    assert packed(reg) == [1]
+    done = reg.prune(request_id="night")
+    assert [(each.action, each.versions, each.changed) for each in done] == [
+        ("archived", (1, 2, 3), False), ("packed", (1, 2, 3), True),
+    ]  # fmt: skip
+    assert packed(reg) == [3, 2, 1]
+    ids = [entry.event.id for entry in reg.history("images") if entry.event.action == "packed"]
+    assert ids == ["night:packed:3", "night:packed:2", "night:packed:1"]
+
+
+def test_a_plan_to_pack_fits_or_nothing_is_done(reg: Registry, make_file: Make) -> None:
+    heavy(reg, make_file)
+    rules = Rules.of(keep=1, compress="gzip")
+    plans = [reg.plan("images", "archive", rules), reg.plan("images", "pack", rules)]
+    assert plans[1].chosen == (1, 2, 3)
+    reg.tag("images@4", {"a": "b"})
+    before = snapshot(reg.root)
+    with pytest.raises(Conflict, match="has changed since"):
+        reg.apply(plans)
+    assert snapshot(reg.root) == before
+    reg.archive(["images@1"], compress="gzip")
+    late = replace(plans[1], revision=reg.model("images").revision)
+    with pytest.raises(Conflict, match="1 can't be packed: not there and unpacked"):
+        reg.apply([late])
+
+
+def test_what_is_shared_is_not_packed_by_rules(reg: Registry, make_file: Make) -> None:
+    """Three versions have one large file: packed, it would stand there three times."""
+    noise = hashlib.sha256(b"x").digest() * 4000
+    large = make_file(bytes(a ^ (at * 7919 >> 5) & 255 for at, a in enumerate(noise)), "large.bin")
+    for number in range(1, 4):
+        reg.register("churn", [large, make_file(f"small {number}" * 400, "small.txt")])
+    reg.archive(["churn@1", "churn@2"])
+    rules = Rules.of(keep=1, compress="gzip")
+    plan = reg.plan("churn", "pack", rules)
+    assert plan.chosen == ()
+    assert {each.reason for each in plan.verdicts} == {"to pack it would free nothing"}
+    assert not reg.retain("churn", "pack", rules).changed
+    done = reg.archive(["churn@1"], compress="gzip")
+    assert done[1].freed < 0, "who names it gets it"
+    reg.restore(["churn@1"])
+
+
+def test_packing_everything_that_shares_counts_it_once(reg: Registry, make_file: Make) -> None:
+    large = make_file("a line of text\n" * 20_000, "large.txt")
+    for number in range(1, 4):
+        reg.register("churn", [large, make_file(f"small {number}", "small.txt")])
+    reg.archive(["churn@1", "churn@2", "churn@3"])
+    plan = reg.plan("churn", "pack", Rules.of(older_than="10y", compress="gzip"))
+    assert plan.chosen == (), "two of them would free nothing by themselves, and without them the third neither"
+    reg.delete(["churn@1", "churn@2"], reason="r")
+    plan = reg.plan("churn", "pack", Rules.of(older_than="10y", compress="gzip"))
+    assert plan.chosen == (3,)
+    assert plan.freed > 290_000
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("archive: {compress: true}", "nothing says which versions"),
+        ("archive: {keep: 1, compress: lzma}", "'compress' is no right value; it is true, false, gzip or zstd"),
+        ("archive: {keep: 1, compress: 1}", "'compress' is no right value"),
+        ("archive: {keep: 1, compres: true}", "did you mean 'compress'"),
+        ("prune: {older_than: 1d, compress: true}", "prune has a 'compress'; write it below archive:"),
+    ],
+)
+def test_a_slip_about_packing_is_told(reg: Registry, make_file: Make, text: str, words: str) -> None:
+    heavy(reg, make_file, 1)
+    write(reg, "retention: {" + text + "}\n", "images")
+    with pytest.raises(InvalidInput, match=words):
+        reg.prune()

@@ -16,7 +16,7 @@ import registry_cli
 ROOT = Path(registry_cli.__file__).parent
 MODULES = sorted(path for path in ROOT.rglob("*.py"))
 LIBRARY = [path for path in MODULES if "cli" not in path.relative_to(ROOT).parts and path.name != "__main__.py"]
-WRITERS = {"writer", "ingest", "journal", "manifest", "registration", "creation"}
+WRITERS = {"writer", "ingest", "journal", "manifest", "registration", "creation", "packing"}
 
 
 def imported(path: Path) -> Iterator[str]:

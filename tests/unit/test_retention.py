@@ -14,7 +14,7 @@ from registry_cli import InvalidInput
 from registry_cli.lifecycle import retention
 from registry_cli.lifecycle.retention import Known, Plan, Verdict, plan
 from registry_cli.lifecycle.retention_rules import Best, Policy, Rules, policy_of
-from registry_cli.lifecycle.stages import ARCHIVE, DELETE, Chain, chain
+from registry_cli.lifecycle.stages import ARCHIVE, DELETE, PACK, Chain, chain
 from registry_cli.numbers import Numbers
 from registry_cli.records import Event, StageTable, VersionRecord
 from registry_cli.verbs.clock import stamp
@@ -143,7 +143,10 @@ def histories(draw: st.DrawFn) -> Known:
         for n in range(1, count + 1) if n not in table.deleted
     ]  # fmt: skip
     since = {n: days_ago(draw(st.floats(0, 10))) for n in table.archived if draw(st.booleans())}
-    return known(*versions, table=table, chains=chains, archived_at=since)
+    needed = dict.fromkeys(draw(st.sets(number, max_size=2)), "other@1")
+    packed = draw(st.sets(st.sampled_from(sorted(table.archived)))) if table.archived else set()
+    versions = [replace(each, packed=7) if each.number in packed else each for each in versions]
+    return known(*versions, table=table, chains=chains, archived_at=since, needed=needed)
 
 
 RULES = st.fixed_dictionaries(
@@ -156,15 +159,22 @@ RULES = st.fixed_dictionaries(
     },
 )
 ACTIONS = st.sampled_from([ARCHIVE, DELETE])
+EVERY_ACTION = st.sampled_from([ARCHIVE, DELETE, PACK])
 
 
-@given(histories(), RULES.filter(bool), st.integers(0, 4), ACTIONS)
+@given(histories(), RULES.filter(bool), st.integers(0, 4), EVERY_ACTION)
 def test_what_is_protected_is_never_chosen(model: Known, said: dict[str, Any], holders: int, action: str) -> None:
     found = plan(model, Rules.of(**said, keep_holders=holders), NOW, action)
     chosen = set(found.chosen)
     table = model.table
     assert not chosen & {*table.stages.values(), *table.aliases.values(), *table.deleted}
-    assert all((number in table.archived) == (action == DELETE) for number in chosen)
+    assert not chosen & model.needed.keys(), "a version of another model was made from it"
+    archived = set(table.archived)
+    if action == PACK:
+        assert chosen <= archived | set(plan(model, Rules.of(**said, keep_holders=holders), NOW, ARCHIVE).chosen)
+        assert all(each.packed is None for each in model.versions if each.number in chosen)
+    else:
+        assert all((number in archived) == (action == DELETE) for number in chosen)
     by_number = {each.number: each for each in model.versions}
     assert not any(by_number[number].tags.get("keep") == "yes" for number in chosen)
     for stage, line in model.chains.items():
@@ -172,10 +182,12 @@ def test_what_is_protected_is_never_chosen(model: Known, said: dict[str, Any], h
         assert not chosen & set(last[:holders])
         assert not chosen & set([n for n in last if n != table.stages.get(stage)][:1]), "a rollback goes there"
     others = [each for each in model.versions if action == DELETE or not each.archived]
+    others += [each for each in model.versions if action == PACK and each.packed is None]
     for child in (each for each in others if each.number not in chosen):
         for parent in child.lineage["parents"]:
             assert int(parent.partition("@")[2]) not in chosen
-    assert {verdict.version for verdict in found.verdicts} == by_number.keys()
+    if action != PACK:
+        assert {verdict.version for verdict in found.verdicts} == by_number.keys()
     assert all(verdict.reason for verdict in found.verdicts)
 
 
@@ -203,6 +215,20 @@ def test_what_is_left_is_not_chosen_again(model: Known, said: dict[str, Any], ac
             replace(v, archived=v.number in table.archived) for v in model.versions if v.number not in table.deleted
         ]
         assert plan(replace(model, table=table, versions=left), rules, NOW, action).chosen == chosen[done:]
+
+
+@given(histories(), RULES.filter(bool))
+def test_packing_that_was_interrupted_goes_on(model: Known, said: dict[str, Any]) -> None:
+    """After archiving, and after each pack, the next run packs just what is left. Nothing is packed twice."""
+    rules = Rules.of(**said)
+    first = plan(model, rules, NOW, PACK).chosen
+    table = model.table.with_(archived=model.table.archived | Numbers.of(plan(model, rules, NOW, ARCHIVE).chosen))
+    for done in range(len(first) + 1):
+        now = [
+            replace(v, archived=v.number in table.archived, packed=7 if v.number in first[:done] else v.packed)
+            for v in model.versions
+        ]
+        assert plan(replace(model, table=table, versions=now), rules, NOW, PACK).chosen == first[done:]
 
 
 @pytest.mark.parametrize(

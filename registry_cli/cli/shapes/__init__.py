@@ -59,6 +59,7 @@ def version(record: VersionRecord) -> dict[str, Any]:
         "stages": list(record.stages),
         "aliases": list(record.aliases),
         "archived": record.archived,
+        "packed": record.packed,
         "event": event(record.event) if record.event else None,
     }
 
@@ -97,6 +98,8 @@ def registry(record: RegistryRecord) -> dict[str, Any]:
         "versions": record.versions,
         "archived": record.archived,
         "size": record.size,
+        "packed": record.packed,
+        "packed_size": record.packed_size,
     }
 
 
@@ -124,6 +127,7 @@ def changed(record: Changed) -> dict[str, Any]:
         "versions": list(record.versions),
         "revision": record.revision,
         "changed": record.changed,
+        "freed": record.freed,
     }
 
 
@@ -132,6 +136,7 @@ def plan(record: Plan) -> dict[str, Any]:
         "model": record.model,
         "action": record.action,
         "rules": record.rules,
+        "compress": record.compress or None,
         "revision": record.revision,
         "highest": record.highest,
         "refs": [f"{record.model}@{number}" for number in record.chosen],

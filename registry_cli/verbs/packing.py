@@ -1,0 +1,172 @@
+"""Packing archived versions and unpacking them: slow, so all but the last step of each is done before the lock."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..errors import Conflict, NotFound, RegistryError
+from ..lifecycle import stages as rules
+from ..names import Reference
+from ..numbers import Numbers
+from ..outcomes import Changed
+from ..progress import SILENT, Progress
+from ..records import StageTable
+from ..store import collect, files, journal, reader
+from ..store.writer import Writer
+from .base import RegistryBase
+
+if TYPE_CHECKING:  # every command that writes imports this module, and hardly any packs
+    from pathlib import Path
+
+    from ..store.ingest import Staging
+    from ..store.packing import Pack
+
+#: What the ids of the events of packing have behind that of their request, before the number of the version.
+_SUFFIX = ":packed:"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Wanted:
+    """How and why versions are to be packed, under which request; ``given`` says that it may have been made before."""
+
+    kind: str
+    request_id: str
+    given: bool
+    reason: str = ""
+    progress: Progress = SILENT
+
+
+class _Tally:
+    """The outcome of packing several versions, as the last of ``outcomes``: right after each commit it tells of it."""
+
+    def __init__(self, outcomes: list[Changed], nothing: Changed) -> None:
+        self.outcomes, self.at = outcomes, len(outcomes)
+        outcomes.append(nothing)
+
+    def add(self, freed: int, revision: int) -> None:
+        so_far = self.outcomes[self.at]
+        self.outcomes[self.at] = replace(so_far, revision=revision, changed=True, freed=so_far.freed + freed)
+
+    def leave_out(self, number: int) -> None:
+        so_far = self.outcomes[self.at]
+        left = tuple(each for each in so_far.versions if each != number)
+        self.outcomes[self.at] = replace(so_far, versions=left)
+
+
+class Packing(RegistryBase):
+    """What ``archive --compress``, ``restore`` and retention do with packs."""
+
+    def _packed_before(self, name: str, wanted: Wanted) -> Numbers:
+        """The versions that this request has packed already."""
+        if not wanted.given:
+            return Numbers()
+        told = journal.oldest_first(self._layout.model(name).history, f'"id":"{wanted.request_id}{_SUFFIX}'.encode())
+        return Numbers.of(entry.event.version or 0 for entry in told if entry.event.action == "packed")
+
+    def _pack(
+        self, name: str, numbers: Numbers, wanted: Wanted, outcomes: list[Changed], *, dry_run: bool = False
+    ) -> None:
+        """Pack versions, each in a change of its own: what is done stays done when a later one fails.
+
+        The outcome is the last of ``outcomes``, brought up to date with each.
+        """
+        from ..store import packing
+
+        model = self._model(name)
+        table = model.state().table
+        tally = _Tally(outcomes, Changed(name, "packed", tuple(numbers), table.revision, False))
+        for number in numbers:
+            if not dry_run:
+                self._pack_one(name, number, wanted, tally)
+            elif number not in table.packed:
+                packing.refuse_unowned(model.paths, number)
+                tally.add(packing.saved(model, number), table.revision)
+
+    def _pack_one(self, name: str, number: int, wanted: Wanted, tally: _Tally) -> None:
+        """Nothing is done to one that is packed already, nor to one that was restored or deleted meanwhile."""
+        from ..store import packing
+
+        model = self._model(name)
+        state = model.state()
+        if number in state.table.packed:
+            return
+        try:
+            rules.pack(state.table, name, number)
+            packing.refuse_unowned(model.paths, number)
+            before = collect.freed_by(model.paths, [number])[number]
+            pack = packing.write(model, model.version(number, state), wanted.kind, self._modes, wanted.progress)
+        except (Conflict, NotFound):
+            tally.leave_out(number)
+            return
+        try:
+            with self._writing(name) as writer:
+                if number in writer.table.packed:
+                    return
+                if number not in writer.table.archived:
+                    tally.leave_out(number)
+                    return
+                self._commit_pack(writer, rules.pack(writer.table, name, number), pack, wanted)
+                tally.add(before - pack.size, writer.table.revision)
+                there = reader.pack_path(model.paths, number)  # unless somebody got past a broken lock
+                trash = packing.take_files(model.paths, self._modes, number) if there else None
+        finally:
+            files.discard(pack.temporary)
+        collect.remove_packed(model.paths, [trash] if trash else [], number)
+
+    def _commit_pack(self, writer: Writer, table: StageTable, pack: Pack, wanted: Wanted) -> None:
+        from ..store import packing
+
+        event = self._event("packed", pack.number, f"{wanted.request_id}{_SUFFIX}{pack.number}", reason=wanted.reason)
+        try:
+            pack.place()
+            writer.move(table, event)
+        except BaseException:
+            with contextlib.suppress(OSError, RegistryError):  # nobody names it: don't leave it on a full disk
+                if pack.number not in reader.read_state(writer.paths).table.packed:
+                    for trash in packing.take_packs(writer.paths, pack.number):
+                        files.discard(trash)
+            raise
+
+    def _unpacked(
+        self, stack: contextlib.ExitStack, name: str, refs: Iterable[Reference], progress: Progress
+    ) -> dict[int, Staging]:
+        """The files of those versions that are packed, each in a staging folder, which goes when ``stack`` ends."""
+        model = self._model(name)
+        state = model.state()
+        staged: dict[int, Staging] = {}
+        for ref in refs if state.table.packed else ():
+            try:
+                number = model.resolve(ref.or_latest(), state.table)
+            except NotFound:
+                continue  # under the lock it may be the repetition of a request that was carried out
+            if number in state.table.packed and number not in staged:
+                from ..store import packing
+
+                packing.refuse_unowned(model.paths, number)
+                staged[number] = packing.unpack(model, model.version(number, state), self._modes, progress)
+                stack.callback(staged[number].abandon)
+        return staged
+
+    def _put_back(self, writer: Writer, numbers: Numbers, staged: dict[int, Staging]) -> list[Path]:
+        """Move what was unpacked to where it belongs, before the commit; what is returned is to be removed after it."""
+        if not numbers:
+            return []
+        from ..store import packing
+
+        if late := [number for number in numbers if number not in staged]:
+            raise Conflict(f"{writer.paths.name}@{late[0]} was packed just now", "try again")
+        trash = (packing.put_back(writer.paths, self._modes, number, staged[number]) for number in numbers)
+        return [each for each in trash if each]
+
+    def _take_packs(self, writer: Writer, numbers: Numbers, staged: dict[int, Staging]) -> list[Path]:
+        """After the commit: what was unpacked is known by its contents, and the packs are out of sight."""
+        if not numbers:
+            return []
+        from ..store import packing
+
+        for number in numbers:
+            writer.link_blobs(writer.paths.files(number), staged[number].entries)
+        return [trash for number in numbers for trash in packing.take_packs(writer.paths, number)]
