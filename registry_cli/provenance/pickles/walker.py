@@ -1,0 +1,117 @@
+"""A stream of pickles, walked to its end: what it refers to, what it would build, and what could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .arrays import Arrays
+from .log import HIDES, Log, Trick
+from .machine import Machine, is_opcode
+from .reader import Budget, Reader, Stopped, Stream
+from .values import Global
+
+#: The first object of a file that torch.save wrote before it wrote zip archives; raw numbers follow after five.
+TORCH_MAGIC = 0x1950A86A20F9469CFC6C
+TORCH_PICKLES = 5
+_STACKED = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """What a walk found. ``values`` are what the pickles give, as symbols, one each.
+
+    ``complete`` says that every byte was accounted for; else ``why`` says what kept it. ``limit`` is True when that
+    was only a limit of ours. ``offset`` is how far it came. ``legacy_torch``: raw numbers of tensors lie behind.
+    ``otherwise`` are globals that only a reader sees who takes the bytes of joblib's arrays for opcodes; in an honest
+    file they make no sense to it.
+    """
+
+    uses: tuple[Global, ...]
+    tricks: tuple[Trick, ...]
+    values: tuple[Any, ...]
+    complete: bool
+    why: str = ""
+    limit: bool = False
+    offset: int = 0
+    arrays: int = 0
+    protocol: int = 0
+    legacy_torch: bool = False
+    otherwise: tuple[Global, ...] = ()
+
+
+def walk(opened: Callable[[], Stream], budget: Budget, *, lone: bool = False) -> Walk:
+    """Walk what ``opened`` gives, from its beginning, as joblib would read it; and, where that differs, as pickle would.
+
+    With ``lone`` what lies behind the first pickle is none of its business: in an archive of torch, or a ``.npy``.
+    """
+    arrays = Arrays()
+    found = _Walker(opened(), budget, arrays, lone).run()
+    if not arrays.plain:
+        return found
+    plain = _Walker(opened(), budget, None, lone).run()
+    known = {(use.module, use.name, use.called) for use in found.uses}
+    others = tuple(use for use in plain.uses if (use.module, use.name, use.called) not in known)
+    tricks = found.tricks + tuple(each for each in plain.tricks if each.grave == HIDES)
+    if found.complete and plain.limit:
+        return replace(found, tricks=tricks, otherwise=others, complete=False, why=plain.why, limit=True)
+    return replace(found, tricks=tricks, otherwise=others)
+
+
+class _Walker:
+    def __init__(self, stream: Stream, budget: Budget, arrays: Arrays | None, lone: bool) -> None:
+        self.reader, self.log, self.budget, self.arrays, self.lone = Reader(stream), Log(), budget, arrays, lone
+        self.values: list[Any] = []
+        self.stopped: Stopped | None = None
+        self.protocol = 0
+
+    def run(self) -> Walk:
+        torch = False
+        try:
+            while not self._at_end():
+                self._one()
+                torch = torch or (len(self.values) == 1 and self.values[0] == TORCH_MAGIC)
+                if torch and len(self.values) == TORCH_PICKLES:
+                    break
+                if self.lone:
+                    break
+            if not self.values:
+                raise Stopped("it is empty")
+        except Stopped as error:
+            self.stopped = error
+        except RecursionError:
+            self.stopped = Stopped("it is nested too deep", limit=True)
+        return Walk(
+            tuple(self.log.found.values()),
+            tuple(self.log.tricks),
+            tuple(self.values),
+            self.stopped is None,
+            str(self.stopped or ""),
+            bool(self.stopped and self.stopped.limit),
+            self.reader.offset,
+            self.arrays.count if self.arrays else 0,
+            self.protocol,
+            torch,
+        )
+
+    def _one(self) -> None:
+        machine = Machine(self.reader, self.log, self.budget, self.arrays)
+        try:
+            self.values.append(machine.run())
+        finally:
+            self.protocol = max(self.protocol, machine.protocol)
+
+    def _at_end(self) -> bool:
+        """Whether nothing more is to be read. Zeros at the end are padding."""
+        if len(self.values) >= _STACKED:
+            raise Stopped(f"more than {_STACKED:,} pickles follow one another", limit=True)
+        code = self.reader.peek()
+        if code < 0:
+            return True
+        if self.values and not is_opcode(code):
+            if code == 0 and self.reader.only_zeros():
+                return True
+            raise Stopped(f"{len(self.values)} of its pickles could be read; what follows is none")
+        return False
+
