@@ -1,6 +1,6 @@
 """Makes the files in ``data/`` with the frameworks themselves: see ``data/README.md``. Not run by the tests.
 
-    python tests/scanning/make_data.py [FOLDER]
+python tests/scanning/make_data.py [FOLDER]
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def torch_models(folder: Path) -> None:
     torch.save(model, folder / "legacy-module.pt", _use_new_zipfile_serialization=False)
     try:
         torch.jit.save(torch.jit.trace(model.eval(), torch.rand(5, 3)), folder / "traced.pt")
-    except Exception as error:  # noqa: BLE001 - newer ones may have no TorchScript any more
+    except Exception as error:
         print("no TorchScript:", error)
     buffer = io.BytesIO()
     torch.save(model.state_dict(), buffer)

@@ -68,7 +68,7 @@ MODULES = (
     "numpy._core.tests", "scipy.weave", "scipy._lib", "scipy.io", "sklearn.datasets", "sklearn.utils._testing",
     "sklearn.conftest", "xgboost.testing", "xgboost.tracker", "xgboost.spark", "xgboost.dask", "xgboost.collective",
     "lightgbm.dask", "pip", "setuptools", "_distutils_hack", "pkg_resources", "wheel", "nose", "pytest", "_pytest",
-    "py", "IPython", "ipykernel", "jupyter_client", "notebook", "cffi", "pycparser", "cython", "Cython", "pyximport",
+    "py", "IPython", "ipykernel", "jupyter_client", "notebook", "cffi", "pycparser", "test.support", "cython", "Cython", "pyximport",
     "numba.core.serialize", "psutil", "pexpect", "ptyprocess", "sh", "plumbum", "invoke", "fabric", "paramiko", "docker",
     # what fetches or writes
     "requests", "urllib2", "urllib3", "httpx", "httplib", "httplib2", "aiohttp", "websocket", "websockets", "boto",

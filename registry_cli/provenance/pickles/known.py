@@ -12,7 +12,9 @@ def _of(module: str, names: str) -> set[str]:
     return {f"{module}.{name}" for name in names.split()}
 
 
-_BUILTINS = "set frozenset bytearray bytes complex range slice int float bool str list dict tuple object"
+_BUILTINS = (
+    "xrange unicode long set frozenset bytearray bytes complex range slice int float bool str list dict tuple object"
+)
 _NUMBERS = (
     "bool_ bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 longdouble float128 complex64 "
     "complex128 clongdouble complex256 str_ bytes_ object_ void datetime64 timedelta64 intc uintc intp uintp longlong "
@@ -57,7 +59,7 @@ EXACT = frozenset({
     *_of("numpy.random._pickle", "__randomstate_ctor __bit_generator_ctor __generator_ctor"),
     *_of("numpy.random.mtrand", "__RandomState_ctor RandomState _rand"),
     *_of("numpy.random.bit_generator", "__pyx_unpickle_SeedSequence SeedSequence"),
-    "numpy.random.RandomState", "numpy.random._generator.Generator", "numpy.random._mt19937.MT19937",
+    "numpy.core._internal._reconstruct", "numpy.random.RandomState", "numpy.random._generator.Generator", "numpy.random._mt19937.MT19937",
     "numpy.random._pcg64.PCG64", "numpy.random._pcg64.PCG64DXSM", "numpy.random._philox.Philox",
     "numpy.random._sfc64.SFC64", "numpy.matrixlib.defmatrix.matrix",
     # joblib and pandas

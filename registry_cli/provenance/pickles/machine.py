@@ -94,6 +94,13 @@ class Machine:
             self.log.trick(HIDES, f"it names {_HOOK}, which a later BUILD would call", self.reader.offset)
         self.push(value)
 
+    def string(self, length: int) -> None:
+        """What Python 2 calls a string; its bytes are read as Latin-1, as all who read old files do."""
+        if length > TEXT:
+            self.long_text(length)
+        else:
+            self.text(self.reader.take(length).decode("latin-1").encode())
+
     def long_text(self, length: int) -> None:
         if length > TEXT:
             self.reader.skip(length)
@@ -304,8 +311,8 @@ _HANDLERS: dict[int, Callable[[Machine], None]] = {
     ord("Q"): lambda m: m.persistent(m.pop()),
     ord("R"): deeds.reduce,
     ord("S"): Machine.quoted,
-    ord("T"): lambda m: m.long_text(_length4(m)),
-    ord("U"): lambda m: m.long_text(m.reader.byte()),
+    ord("T"): lambda m: m.string(_length4(m)),
+    ord("U"): lambda m: m.string(m.reader.byte()),
     ord("V"): Machine.line_text,
     ord("X"): lambda m: m.long_text(m.reader.number(4)),
     ord("a"): lambda m: deeds.add(m, "list", [m.pop()]),

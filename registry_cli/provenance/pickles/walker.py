@@ -114,4 +114,3 @@ class _Walker:
                 return True
             raise Stopped(f"{len(self.values)} of its pickles could be read; what follows is none")
         return False
-

@@ -15,20 +15,30 @@ from ..pickles.values import Global
 from .bodies import Body, InMemory
 from .verdicts import DANGEROUS, NOTE, UNKNOWN, UNSCANNABLE, FileScan
 
+_JSON = 64 << 20
 _DEPTH = 200
 _LAMBDAS = {"Lambda", "__lambda__", "TFOpLambda", "SlicingOpLambda"}
 #: Where Keras' own objects come from.
 _KERAS = ("keras", "tensorflow", "tf_keras", "keras_nlp", "keras_hub", "keras_cv", "builtins")
 _LAMBDA_TEXT = re.compile(rb'"class_name"\s*:\s*"(?:keras\.layers\.)?(?:Lambda|__lambda__)"')
 _ESCAPED_NAME = re.compile(rb'"(?:class_name|\\u[^"]*)"\s*:\s*"[^"]*\\u00')
+_KEY = re.compile(rb'"class_name"')
+_ESCAPED_KEY = re.compile(rb'"[a-z_]{0,10}\\u00[2-7][0-9a-fA-F](?:[a-z_]|\\u00[2-7][0-9a-fA-F]){0,10}"\s*:')
 _YAML_TAG = re.compile(rb"(?:!!|tag:yaml\.org,2002:|!<tag:yaml\.org,2002:)python/(object|name|module|apply)")
 _LOOK = 1 << 20
 _OVERLAP = 256
 
 
-def keras_json(scan: FileScan, data: bytes, where: str, allowed: Allowed) -> None:
-    """The configuration of a Keras model: Lambda layers are Python code; modules that are not Keras' are imported."""
-    document = _loaded(scan, data, where)
+def keras_json(scan: FileScan, body: Body, where: str, allowed: Allowed, budget: Budget) -> None:
+    """The configuration of a Keras model: Lambda layers are Python code; modules that are not Keras' are imported.
+
+    Most JSON is none, and is not read: no key in it is called ``class_name``, in plain letters or escaped ones.
+    """
+    if not _search(body, (_KEY, _ESCAPED_KEY), budget):
+        return
+    if body.size > _JSON:
+        raise Stopped(f"it is JSON of more than {_JSON:,} bytes", limit=True)
+    document = _loaded(scan, body.at(0, body.size), where)
     for each in _mappings(document):
         name = each.get("class_name")
         if not isinstance(name, str):

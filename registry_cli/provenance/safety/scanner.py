@@ -234,13 +234,12 @@ class Scanner:
         return "onnx"
 
     def _text(self, scan: FileScan, body: Body, head: bytes, name: str, where: str) -> str:
-        if head.lstrip()[:1] in (b"{", b"[") and (name.endswith(".json") or b'"class_name"' in head):
-            if body.size <= _CHECKED and b'"class_name"' in (data := body.at(0, body.size)):
-                contents.keras_json(scan, data, where, self.allowed)
+        if head.lstrip()[:1] in (b"{", b"["):
+            contents.keras_json(scan, body, where, self.allowed, self.budget)
             return "json"
-        if name.endswith((".yaml", ".yml")) or b"python/" in head:
+        if name.endswith((".yaml", ".yml")):
             contents.yaml_tags(scan, body, where, self.budget)
-            return "yaml" if name.endswith((".yaml", ".yml")) else "text"
+            return "yaml"
         return "text"
 
     def _remark(self, scan: FileScan, head: bytes, name: str, where: str) -> None:
