@@ -47,6 +47,9 @@ class Spooled:
         self._stream.seek(offset)
         return self._stream.read(max(length, 0))
 
+    def close(self) -> None:
+        self._stream.close()
+
 
 class InMemory:
     """Some bytes."""

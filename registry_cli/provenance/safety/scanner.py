@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 
@@ -167,7 +168,8 @@ class Scanner:
         if small is None and (tars.is_tar(head) or head.startswith(_NEEDS_PLACES)):
             small = spooled(opened, self.budget)
         if small is not None:
-            self.look(scan, small, name, where, depth + 1, data=data)
+            with contextlib.closing(small):
+                self.look(scan, small, name, where, depth + 1, data=data)
         elif not pickled.look(scan, opened, head, name, where, self.allowed, self.budget):
             self._other(scan, InMemory(head), head, name, where, data)
 

@@ -7,10 +7,10 @@ import lzma
 import tempfile
 import zlib
 from collections.abc import Callable
-from typing import Any, overload
+from typing import Any
 
 from ..pickles.reader import Budget, Stopped, Stream
-from .bodies import Body, Spooled
+from .bodies import Spooled
 
 _BLOCK = 1 << 16
 #: Up to here what must be read at any place is kept in memory, beyond in a temporary file.
@@ -115,23 +115,22 @@ class Unpacked:
         self._engine, self._waiting = _made(self._kind), rest
 
 
-@overload
-def spooled(opened: Callable[[], Stream], budget: Budget) -> Body: ...
-@overload
-def spooled(opened: Callable[[], Stream], budget: Budget, most: int) -> Body | None: ...
-def spooled(opened: Callable[[], Stream], budget: Budget, most: int | None = None) -> Body | None:
-    """All that a stream gives, to be read at any place; None when it is more than ``most``."""
-    store = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - it ends with its last reader
-    stream, size = opened(), 0
-    while piece := stream.read(1 << 20):
-        try:
+def spooled(opened: Callable[[], Stream], budget: Budget, most: int | None = None) -> Spooled | None:
+    """All that a stream gives, to be read at any place, and closed afterwards; None when it is more than ``most``."""
+    store = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - it is given away
+    try:
+        stream, size = opened(), 0
+        while piece := stream.read(1 << 20):
             size += store.write(piece)
-        except OSError as error:
+            if most is not None and size > most:
+                budget.unpacked += size  # it comes again
+                store.close()
+                return None
+    except BaseException as error:
+        store.close()
+        if isinstance(error, OSError):
             raise Stopped("there is no room to unpack it", limit=True) from error
-        if most is not None and size > most:
-            store.close()
-            budget.unpacked += size  # it comes again
-            return None
+        raise
     return Spooled(store, size)
 
 

@@ -12,7 +12,6 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from ..pickles.reader import Budget, Stopped, Stream
 from .bodies import Body, Piece, straight
@@ -88,18 +87,22 @@ def read(body: Body) -> Zip:
     return found
 
 
-class _End(NamedTuple):
-    """The directory: how many members, its size, where it is said to begin, where it ends; and the comment behind it."""
+@dataclass(frozen=True, eq=False)
+class _Directory:
+    """Where the directory is: how many members, its size, where it is said to begin, where it ends; the comment behind.
+
+    ``two`` says that the small and the large record don't agree.
+    """
 
     count: int
     size: int
     offset: int
     place: int
     comment: bytes
-    two: bool = False  # the small and the large record don't say the same
+    two: bool = False
 
 
-def _end(body: Body) -> _End | None:
+def _end(body: Body) -> _Directory | None:
     start = max(0, body.size - _TAIL)
     tail = body.at(start, _TAIL)
     at = tail.rfind(_END)
@@ -111,10 +114,10 @@ def _end(body: Body) -> _End | None:
                 comment = tail[at + 22 :]
                 wide = _end64(body, start + at)
                 if wide is None:
-                    return _End(count, size, offset, start + at, comment)
+                    return _Directory(count, size, offset, start + at, comment)
                 pairs = zip((count, size, offset), wide, (0xFFFF, _ALL, _ALL), strict=False)
                 two = any(small not in (large, most) for small, large, most in pairs)
-                return _End(*wide, comment, two)
+                return _Directory(*wide, comment, two)
         at = tail.rfind(_END, 0, at)
     return None
 
