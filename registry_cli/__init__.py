@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .outcomes import Approval, Changed, Finding, Freed, Moved, Problem, Registered, Signature, Verification
     from .progress import Progress
     from .provenance.inspection import Inspected, Inspection, Tensor
+    from .provenance.safety.verdicts import FileScan, Remark, Scan
     from .records import (
         Artifact,
         Checkpoint,
@@ -68,6 +69,7 @@ _HOME_OF = {
     ),
     "Holder": "lifecycle.stages",
     **dict.fromkeys(("Inspected", "Inspection", "Tensor"), "provenance.inspection"),
+    **dict.fromkeys(("FileScan", "Remark", "Scan"), "provenance.safety.verdicts"),
     "Registry": "registry",
 }  # fmt: skip
 
@@ -81,6 +83,7 @@ __all__ = [
     "Evaluation",
     "Event",
     "FileEntry",
+    "FileScan",
     "Finding",
     "Freed",
     "Holder",
@@ -104,7 +107,9 @@ __all__ = [
     "Registry",
     "RegistryError",
     "RegistryRecord",
+    "Remark",
     "Rules",
+    "Scan",
     "Signature",
     "Tensor",
     "Told",

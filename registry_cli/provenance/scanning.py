@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ..progress import SILENT, Progress
 from .pickles.judging import Allowed
 from .pickles.reader import Budget
 from .safety.bodies import InFile
@@ -19,14 +20,22 @@ from .safety.verdicts import FileScan, Scan
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def scan(files: Mapping[str, Path], allow: Iterable[str] = (), budget: Budget | None = None) -> Scan:
+def scan(
+    files: Mapping[str, Path], allow: Iterable[str] = (), budget: Budget | None = None, progress: Progress = SILENT
+) -> Scan:
     """Look into the ``files`` of an artifact, by their paths in it.
 
     ``allow`` are globals that are known besides: ``package.Class``, or ``package.*`` for all of a package but what is
-    denied. ``budget`` is what may be spent on all of them together. Raises OSError when a file can't be opened.
+    denied. ``budget`` is what may be spent on all of them together; ``progress`` is told of files. Raises OSError when
+    one can't be opened.
     """
     scanner = Scanner(Allowed(allow), budget or Budget())
-    return Scan(tuple(_scanned(scanner, name, files[name]) for name in sorted(files)))
+    progress.expect(len(files))
+    found = []
+    for name in sorted(files):
+        found.append(_scanned(scanner, name, files[name]))
+        progress(1)
+    return Scan(tuple(found))
 
 
 def _scanned(scanner: Scanner, name: str, path: Path) -> FileScan:

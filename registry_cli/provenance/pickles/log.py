@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from .reader import Stopped
 from .values import Global
@@ -14,8 +15,7 @@ _TRICKS = 200
 HIDES, UNCLEAR = "hides", "unclear"
 
 
-@dataclass(frozen=True)
-class Trick:
+class Trick(NamedTuple):
     """Something in a pickle that an ordinary pickler doesn't write; ``grave`` is ``hides`` or ``unclear``."""
 
     grave: str
@@ -23,7 +23,7 @@ class Trick:
     offset: int
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Log:
     """Each global once, in order of appearance, and the tricks."""
 

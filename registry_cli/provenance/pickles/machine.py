@@ -7,19 +7,17 @@ way of the memo is the global that would be imported. What an unpickler would st
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
-from . import deeds
 from .arrays import Arrays
 from .log import HIDES, UNCLEAR, Log
+from .opcodes import NUMBER_LINE, STOP, TABLE
 from .reader import Budget, Reader, Stopped
-from .values import BUFFER, BYTES, LONG_TEXT, NUMBER, TEXT, Call, Global, Many, Persistent, class_of
+from .values import BYTES, LONG_TEXT, NUMBER, TEXT, Call, Global, Persistent, class_of
 
 _STACK = 1 << 21
 _MEMO = 1 << 22
 _LINE = 1024
-_NUMBER = 32
 _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|.)", re.DOTALL)
 _ESCAPED = {b"a": 7, b"b": 8, b"t": 9, b"n": 10, b"v": 11, b"f": 12, b"r": 13}
 #: A text that is the name of what BUILD calls: no state needs it as one.
@@ -30,7 +28,10 @@ class Machine:
     """The state of one unpickler. ``arrays`` reads what joblib lays between opcodes; None for a plain reader."""
 
     def __init__(self, reader: Reader, log: Log, budget: Budget, arrays: Arrays | None = None) -> None:
-        self.reader, self.log, self.budget, self.arrays = reader, log, budget, arrays
+        self.reader: Reader = reader
+        self.log: Log = log
+        self.budget: Budget = budget
+        self.arrays: Arrays | None = arrays
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
@@ -39,11 +40,11 @@ class Machine:
 
     def run(self) -> Any:
         """What the pickle gives. :class:`Stopped` where it can't be read on."""
-        byte, table, left = self.reader.byte, _TABLE, self.budget.opcodes
+        byte, table, left = self.reader.byte, TABLE, self.budget.opcodes
         try:
             while True:
                 code = byte()
-                if code == 0x2E:  # STOP
+                if code == STOP:
                     return self.pop()
                 handle = table[code]
                 if handle is None:
@@ -116,7 +117,7 @@ class Machine:
             self.push(self.reader.take(length))
 
     def long(self, length: int) -> None:
-        if length > _NUMBER:
+        if length > NUMBER_LINE:
             self.reader.skip(length)
             self.push(NUMBER)
         else:
@@ -136,7 +137,7 @@ class Machine:
         self.text(data, whole)
 
     def line_number(self) -> None:
-        data, whole = self.reader.line(_NUMBER)
+        data, whole = self.reader.line(NUMBER_LINE)
         if not whole:
             self.push(NUMBER)
         elif data in (b"00", b"01"):
@@ -225,148 +226,3 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
     if said in (b"\\", b"'", b'"'):
         return said
     return b"" if said == b"\n" else b"\\" + said
-
-
-def _signed(machine: Machine) -> int:
-    return int.from_bytes(machine.reader.take(4), "little", signed=True)
-
-
-def _length4(machine: Machine) -> int:
-    length = _signed(machine)
-    if length < 0:
-        raise ValueError("a negative length")
-    return length
-
-
-def _constant(value: Any) -> Callable[[Machine], None]:
-    return lambda m: m.push(value)
-
-
-def _new(kind: str) -> Callable[[Machine], None]:
-    return lambda m: m.push(Many(kind, []))
-
-
-def _of_mark(kind: str) -> Callable[[Machine], None]:
-    return lambda m: m.push(Many(kind, m.keep(m.to_mark())))
-
-
-def _tuple(length: int) -> Callable[[Machine], None]:
-    def make(m: Machine) -> None:
-        if len(m.stack) < length:
-            raise IndexError("too few for a tuple")
-        m.stack[-length:] = [tuple(m.stack[-length:])]
-
-    return make
-
-
-def _dict(m: Machine) -> None:
-    items = m.to_mark()
-    if len(items) % 2:
-        raise ValueError("a key without a value")
-    m.push(Many("dict", m.keep(items)))
-
-
-def _duplicate(m: Machine) -> None:
-    m.push(m.stack[-1])
-
-
-def _pop_mark(m: Machine) -> None:
-    m.to_mark()
-
-
-def _float(m: Machine) -> None:
-    m.reader.take(8)
-    m.push(NUMBER)
-
-
-def _top(m: Machine) -> None:
-    m.stack[-1]
-
-
-def _set_item(m: Machine) -> None:
-    value, key = m.pop(), m.pop()
-    deeds.add(m, "dict", [key, value])
-
-
-def _set_items(m: Machine) -> None:
-    items = m.to_mark()
-    if len(items) % 2:
-        raise ValueError("a key without a value")
-    deeds.add(m, "dict", items)
-
-
-_HANDLERS: dict[int, Callable[[Machine], None]] = {
-    ord("("): Machine.mark,
-    ord("0"): Machine.pop_or_unmark,
-    ord("1"): _pop_mark,
-    ord("2"): _duplicate,
-    ord("F"): Machine.line_float,
-    ord("I"): Machine.line_number,
-    ord("J"): lambda m: m.push(_signed(m)),
-    ord("K"): lambda m: m.push(m.reader.byte()),
-    ord("L"): Machine.line_number,
-    ord("M"): lambda m: m.push(m.reader.number(2)),
-    ord("N"): _constant(None),
-    ord("P"): lambda m: m.persistent(m.reader.line(TEXT)[0].decode()),
-    ord("Q"): lambda m: m.persistent(m.pop()),
-    ord("R"): deeds.reduce,
-    ord("S"): Machine.quoted,
-    ord("T"): lambda m: m.string(_length4(m)),
-    ord("U"): lambda m: m.string(m.reader.byte()),
-    ord("V"): Machine.line_text,
-    ord("X"): lambda m: m.long_text(m.reader.number(4)),
-    ord("a"): lambda m: deeds.add(m, "list", [m.pop()]),
-    ord("b"): deeds.build,
-    ord("c"): lambda m: m.push(m.import_line()),
-    ord("d"): _dict,
-    ord("}"): _new("dict"),
-    ord("e"): lambda m: deeds.add(m, "list", m.to_mark()),
-    ord("g"): lambda m: m.get(int(m.reader.line(_NUMBER)[0])),
-    ord("h"): lambda m: m.get(m.reader.byte()),
-    ord("i"): deeds.instance,
-    ord("j"): lambda m: m.get(m.reader.number(4)),
-    ord("l"): _of_mark("list"),
-    ord("]"): _new("list"),
-    ord("o"): deeds.make_object,
-    ord("p"): lambda m: m.put(int(m.reader.line(_NUMBER)[0])),
-    ord("q"): lambda m: m.put(m.reader.byte()),
-    ord("r"): lambda m: m.put(m.reader.number(4)),
-    ord("s"): _set_item,
-    ord("t"): lambda m: m.push(tuple(m.to_mark())),
-    ord(")"): _constant(()),
-    ord("u"): _set_items,
-    ord("G"): _float,
-    0x80: lambda m: m.protocol_is(m.reader.byte()),
-    0x81: deeds.new,
-    0x82: lambda m: m.extension(m.reader.byte()),
-    0x83: lambda m: m.extension(m.reader.number(2)),
-    0x84: lambda m: m.extension(_signed(m)),
-    0x85: _tuple(1),
-    0x86: _tuple(2),
-    0x87: _tuple(3),
-    0x88: _constant(True),
-    0x89: _constant(False),
-    0x8A: lambda m: m.long(m.reader.byte()),
-    0x8B: lambda m: m.long(_length4(m)),
-    ord("B"): lambda m: m.bytes(m.reader.number(4)),
-    ord("C"): lambda m: m.bytes(m.reader.byte()),
-    0x8C: lambda m: m.long_text(m.reader.byte()),
-    0x8D: lambda m: m.long_text(m.reader.number(8)),
-    0x8E: lambda m: m.bytes(m.reader.number(8)),
-    0x8F: _new("set"),
-    0x90: lambda m: deeds.add(m, "set", m.to_mark()),
-    0x91: _of_mark("set"),
-    0x92: deeds.new_with_keywords,
-    0x93: Machine.stack_global,
-    0x94: lambda m: m.put(len(m.memo)),
-    0x95: lambda m: m.frame(m.reader.number(8)),
-    0x96: lambda m: m.bytes(m.reader.number(8)),
-    0x97: _constant(BUFFER),
-    0x98: _top,
-}
-_TABLE: list[Callable[[Machine], None] | None] = [_HANDLERS.get(code) for code in range(256)]
-
-
-def is_opcode(code: int) -> bool:
-    """Whether a byte is an opcode that can go before others."""
-    return code >= 0 and (code == 0x2E or _TABLE[code] is not None)

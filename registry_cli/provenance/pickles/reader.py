@@ -16,7 +16,7 @@ class Stopped(Exception):
         self.limit = limit
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Budget:
     """What may be spent on one artifact, all its files together. What is left is counted down.
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from .arrays import Arrays
 from .log import HIDES, Log, Trick
-from .machine import Machine, is_opcode
+from .machine import Machine
+from .opcodes import is_opcode
 from .reader import Budget, Reader, Stopped, Stream
 from .values import Global
 
@@ -18,7 +19,7 @@ TORCH_PICKLES = 5
 _STACKED = 10_000
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Walk:
     """What a walk found. ``values`` are what the pickles give, as symbols, one each.
 

@@ -8,7 +8,7 @@ from ..pickles.judging import DANGEROUS as DENIED
 from ..pickles.judging import KNOWN as HARMLESS
 from ..pickles.judging import Allowed, judge
 from ..pickles.log import HIDES
-from ..pickles.machine import is_opcode
+from ..pickles.opcodes import is_opcode
 from ..pickles.reader import Budget, Stream
 from ..pickles.values import Global
 from ..pickles.walker import Walk, walk

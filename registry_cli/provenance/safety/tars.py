@@ -13,7 +13,7 @@ _LONG = 1 << 16
 _FILES, _FOLDERS, _LINKS = b"\x0007", b"5", b"12"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TarMember:
     """A member: its ``data``; ``link`` is where it leads if it is a link, ``special`` that it is a device or the like."""
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import bz2
-import lzma
-import tempfile
-import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -47,10 +43,17 @@ def kind_of(head: bytes) -> str:
 
 
 def _made(kind: str) -> Any:
+    """What unpacks it; imported only now, as most files are not packed."""
     if kind == "bz2":
+        import bz2
+
         return bz2.BZ2Decompressor()
     if kind in ("xz", "lzma"):
+        import lzma
+
         return lzma.LZMADecompressor(lzma.FORMAT_AUTO, memlimit=_DICTIONARY)
+    import zlib
+
     return zlib.decompressobj({"gzip": 31, "zlib": 15, "deflate": -15}[kind])
 
 
@@ -90,7 +93,7 @@ class Unpacked:
                 return self._last(length)
         try:
             piece: bytes = self._engine.decompress(self._waiting, length)
-        except (zlib.error, lzma.LZMAError, OSError, EOFError, MemoryError, ValueError) as error:
+        except Exception as error:  # each engine has errors of its own
             raise Stopped(f"its compression ({self._kind}) is damaged") from error
         self._waiting = getattr(self._engine, "unconsumed_tail", b"")
         return piece
@@ -117,6 +120,8 @@ class Unpacked:
 
 def spooled(opened: Callable[[], Stream], budget: Budget, most: int | None = None) -> Spooled | None:
     """All that a stream gives, to be read at any place, and closed afterwards; None when it is more than ``most``."""
+    import tempfile
+
     store = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - it is given away
     try:
         stream, size = opened(), 0

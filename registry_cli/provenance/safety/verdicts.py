@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 #: From the best to the worst: of several the worst counts.
 SAFE, KNOWN, UNKNOWN, UNSCANNABLE, DANGEROUS = (
@@ -26,8 +26,7 @@ def worst(verdicts: list[str]) -> str:
     return max(verdicts, key=VERDICTS.index, default=SAFE)
 
 
-@dataclass(frozen=True)
-class Remark:
+class Remark(NamedTuple):
     """One thing that was found. ``level`` is the verdict it stands for, or ``note``.
 
     ``name`` is the global (``posix.system``), empty when it is about something else; ``why`` says what is about it.
@@ -45,7 +44,7 @@ class Remark:
         return ": ".join(part for part in (self.where, self.name, self.why) if part)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class FileScan:
     """What was found in one file. ``kind`` says what it is (``pickle``, ``zip``); ``globals`` is how many it refers to."""
 
@@ -75,7 +74,7 @@ class FileScan:
         return sorted(self.remarks, key=lambda each: order.index(each.level))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scan:
     """What was found in all files of an artifact."""
 

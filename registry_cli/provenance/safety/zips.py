@@ -7,11 +7,10 @@ them would find it.
 
 from __future__ import annotations
 
-import lzma
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..pickles.reader import Budget, Stopped, Stream
 from .bodies import Body, Piece, straight
@@ -26,7 +25,7 @@ _DESCRIPTOR = 24
 _ALL = 0xFFFFFFFF
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Member:
     """One member: its ``data`` as it lies there. ``crc`` is what the directory says of what comes out of it."""
 
@@ -49,7 +48,7 @@ class Member:
         raise Stopped(f"it is packed by method {self.method}, which is not known")
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Zip:
     """An archive. ``odd`` are the places where it is not as an honest writer makes one."""
 
@@ -87,7 +86,7 @@ def read(body: Body) -> Zip:
     return found
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class _Directory:
     """Where the directory is: how many members, its size, where it is said to begin, where it ends; the comment behind.
 
@@ -135,7 +134,7 @@ def _end64(body: Body, place: int) -> tuple[int, int, int, int] | None:
     return None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class _Entry:
     name: bytes
     flags: int
@@ -251,8 +250,10 @@ def _text(name: bytes) -> str:
         return name.decode("cp437")
 
 
-def _lzma(properties: bytes) -> lzma.LZMADecompressor:
+def _lzma(properties: bytes) -> Any:
     """The decompressor for a member: its properties stand before the data."""
+    import lzma
+
     if len(properties) < 9:
         raise Stopped("it is cut short")
     byte, dictionary = properties[4], int.from_bytes(properties[5:9], "little")
@@ -267,6 +268,8 @@ def _lzma(properties: bytes) -> lzma.LZMADecompressor:
 
 def checksum(opened: Stream, most: int) -> int | None:
     """The CRC of all that comes; None when it is more than ``most`` bytes."""
+    import zlib
+
     found = 0
     while piece := opened.read(1 << 16):
         most -= len(piece)
