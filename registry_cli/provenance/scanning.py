@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ..progress import SILENT, Progress
-from .pickles.judging import Allowed
+from .pickles.allowed import Allowed
 from .pickles.reader import Budget
 from .safety.bodies import InFile
 from .safety.scanner import Scanner

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from . import denied, known
+from .allowed import Allowed
 from .values import Global
 
 KNOWN, UNKNOWN, DANGEROUS = "known", "unknown", "dangerous"
@@ -22,15 +22,6 @@ class Judgement(NamedTuple):
 
     level: str
     why: str = ""
-
-
-class Allowed:
-    """What is allowed besides: ``package.Class`` says so of one name, ``package.*`` of all that is not denied."""
-
-    def __init__(self, names: Iterable[str] = ()) -> None:
-        given = tuple(names)
-        self.exact = frozenset(name for name in given if not name.endswith(".*"))
-        self.prefixes = tuple(name[:-1] for name in given if name.endswith(".*"))
 
 
 def judge(use: Global, allowed: Allowed) -> Judgement:

@@ -154,8 +154,3 @@ _HANDLERS: dict[int, Callable[[Machine], None]] = {
     0x98: _top,
 }
 TABLE: list[Callable[[Machine], None] | None] = [_HANDLERS.get(code) for code in range(256)]
-
-
-def is_opcode(code: int) -> bool:
-    """Whether a byte is an opcode."""
-    return code == STOP or (code >= 0 and TABLE[code] is not None)

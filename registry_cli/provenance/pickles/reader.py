@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
+#: Every byte that is an opcode, of whatever protocol: anything else is no pickle.
+OPCODES = frozenset(b"().012BCFGIJKLMNPQRSTUVX]abcdeghijlopqrstu}") | frozenset(range(0x80, 0x99))
 _BLOCK = 1 << 16
 
 
@@ -16,7 +17,6 @@ class Stopped(Exception):
         self.limit = limit
 
 
-@dataclass(eq=False, repr=False)
 class Budget:
     """What may be spent on one artifact, all its files together. What is left is counted down.
 
@@ -24,11 +24,16 @@ class Budget:
     compression; ``members`` of archives; ``seeking`` bytes that are read through in search of something.
     """
 
-    opcodes: int = 20_000_000
-    kept: int = 2_000_000
-    unpacked: int = 4 << 30
-    members: int = 100_000
-    seeking: int = 4 << 30
+    def __init__(
+        self,
+        opcodes: int = 20_000_000,
+        kept: int = 2_000_000,
+        unpacked: int = 4 << 30,
+        members: int = 100_000,
+        seeking: int = 4 << 30,
+    ) -> None:
+        self.opcodes, self.kept, self.unpacked = opcodes, kept, unpacked
+        self.members, self.seeking = members, seeking
 
 
 class Stream(Protocol):

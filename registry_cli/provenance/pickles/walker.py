@@ -9,8 +9,7 @@ from typing import Any
 from .arrays import Arrays
 from .log import HIDES, Log, Trick
 from .machine import Machine
-from .opcodes import is_opcode
-from .reader import Budget, Reader, Stopped, Stream
+from .reader import OPCODES, Budget, Reader, Stopped, Stream
 from .values import Global
 
 #: The first object of a file that torch.save wrote before it wrote zip archives; raw numbers follow after five.
@@ -110,7 +109,7 @@ class _Walker:
         code = self.reader.peek()
         if code < 0:
             return True
-        if self.values and not is_opcode(code):
+        if self.values and code not in OPCODES:
             if code == 0 and self.reader.only_zeros():
                 return True
             raise Stopped(f"{len(self.values)} of its pickles could be read; what follows is none")

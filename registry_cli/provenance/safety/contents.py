@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from ..pickles.allowed import Allowed
 from ..pickles.judging import DANGEROUS as DENIED
 from ..pickles.judging import KNOWN as HARMLESS
-from ..pickles.judging import Allowed, judge
+from ..pickles.judging import judge
 from ..pickles.reader import Budget, Stopped
 from ..pickles.values import Global
 from .bodies import Body, InMemory

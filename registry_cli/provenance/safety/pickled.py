@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from ..pickles.judging import DANGEROUS as DENIED
-from ..pickles.judging import KNOWN as HARMLESS
-from ..pickles.judging import Allowed, judge
-from ..pickles.log import HIDES
-from ..pickles.opcodes import is_opcode
-from ..pickles.reader import Budget, Stream
-from ..pickles.values import Global
-from ..pickles.walker import Walk, walk
+from ..pickles.allowed import Allowed
+from ..pickles.reader import OPCODES, Budget, Stream
 from .verdicts import DANGEROUS, KNOWN, NOTE, UNKNOWN, UNSCANNABLE, FileScan
+
+if TYPE_CHECKING:
+    from ..pickles.values import Global
+    from ..pickles.walker import Walk
 
 _SUFFIXES = (".pkl", ".pickle", ".joblib", ".dill", ".cpkl", ".pk", ".p", ".sav", ".ckpt", ".pt", ".pth")
 
@@ -27,8 +26,10 @@ def look(
     with an opcode is one if it can be read as one, or if a call of something dangerous comes before the place where
     it can't: an unpickler would have made that call.
     """
-    if not head or not is_opcode(head[0]):
+    if not head or head[0] not in OPCODES:
         return False
+    from ..pickles.walker import walk  # most files are no pickles, and do without
+
     sure = lone or (head[0] == 0x80 and head[1:2] in (b"\2", b"\3", b"\4", b"\5"))
     named = name.lower().endswith(_SUFFIXES)
     found = walk(opened, budget, lone=lone)
@@ -54,10 +55,18 @@ def _calls_danger(found: Walk, allowed: Allowed) -> bool:
 
 def _is_denied(use: Global, allowed: Allowed) -> bool:
     """Whether a global with a name as Python has them is a dangerous one."""
+    from ..pickles.judging import DANGEROUS as DENIED
+    from ..pickles.judging import judge
+
     return use.path.replace(".", "").isidentifier() and judge(use, allowed).level == DENIED
 
 
 def _note(scan: FileScan, found: Walk, where: str, allowed: Allowed) -> None:
+    from ..pickles.judging import DANGEROUS as DENIED
+    from ..pickles.judging import KNOWN as HARMLESS
+    from ..pickles.judging import judge
+    from ..pickles.log import HIDES
+
     scan.verdicts.add(KNOWN)
     scan.globals += len(found.uses)
     for use in found.uses:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from ..pickles.judging import Allowed
+from ..pickles.allowed import Allowed
 from ..pickles.reader import Budget, Stopped, Stream
-from . import contents, pickled, tars, zips
+from . import pickled
 from .bodies import HEAD, Body, InMemory, Piece, straight
 from .unpacking import CLOSED, Unpacked, kind_of, spooled, starts
 from .verdicts import DANGEROUS, NOTE, SAFE, UNKNOWN, UNSCANNABLE, FileScan
 
+if TYPE_CHECKING:
+    from .zips import Member
+
+_ZIP_END, _ZIP_TAIL = b"PK\5\6", 22 + 65_535
 #: How deep archives may lie in archives.
 DEPTH = 5
 _CHECKED = 64 << 20
@@ -20,7 +25,7 @@ _SMALL = 32 << 20
 #: Beginnings of what is read at any place, not from its beginning to its end.
 _NEEDS_PLACES = (b"PK", b"\x93NUMPY", b"\x89HDF", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z", b"Rar!", b"\x28\xb5\x2f\xfd")
 _LONGEST_HEADER = 1 << 20
-_DESCR = re.compile(rb"['\"]descr['\"]\s*:(.*?)['\"]fortran_order['\"]", re.DOTALL)
+_DESCR = rb"['\"]descr['\"]\s*:((?:.|\n)*?)['\"]fortran_order['\"]"
 #: Data formats that can't carry code, by how they begin.
 _DATA = (
     (b"GGUF", "gguf"), (b"CBM1", "catboost"), (b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"\x89PNG", "png"),
@@ -33,9 +38,7 @@ _PROGRAMS = (
     (b"#!", "a script"),
 )  # fmt: skip
 _CODE = (".py", ".pyw", ".sh", ".ipynb", ".so", ".dll", ".dylib", ".exe", ".bat", ".ps1", ".js", ".jar", ".class")
-_STORAGE = re.compile(
-    r"(^|/)(data|tensors)/[0-9]+$|(^|/)\.(data|format_version|storage_alignment)(/|$)|/(version|byteorder)$"
-)
+_STORAGE = r"(^|/)(data|tensors)/[0-9]+$|(^|/)\.(data|format_version|storage_alignment)(/|$)|/(version|byteorder)$"
 
 
 class Scanner:
@@ -90,15 +93,20 @@ class Scanner:
                 scan.found(UNSCANNABLE, "", f"it is {what}, which can't be looked into", where)
                 return True
         found = False
-        if zips.is_zip(body):
-            self._guarded(scan, where, lambda: self._zip(scan, body, where, depth))
-            found = True
-        if tars.is_tar(head):
+        if head.startswith(b"PK") or _ZIP_END in body.at(max(0, body.size - _ZIP_TAIL), _ZIP_TAIL):
+            from . import zips
+
+            if zips.is_zip(body):
+                self._guarded(scan, where, lambda: self._zip(scan, body, where, depth))
+                found = True
+        if _is_tar(head):
             self._guarded(scan, where, lambda: self._tar(scan, body, where, depth))
             found = True
         return found
 
     def _zip(self, scan: FileScan, body: Body, where: str, depth: int) -> None:
+        from . import zips
+
         archive = zips.read(body)
         names = {member.name for member in archive.members}
         torch = any(name.endswith("data.pkl") for name in names)
@@ -113,11 +121,13 @@ class Scanner:
             inside = f"{where}!{member.name}" if where else member.name
             self._guarded(scan, inside, lambda m=member, i=inside: self._member(scan, m, i, depth, torch))  # type: ignore[misc]
 
-    def _member(self, scan: FileScan, member: zips.Member, where: str, depth: int, torch: bool) -> None:
+    def _member(self, scan: FileScan, member: Member, where: str, depth: int, torch: bool) -> None:
         _refuse_path(scan, member.name, where)
         if member.name.endswith("/") and not member.data.size:
             return
-        data = torch and bool(_STORAGE.search(member.name))
+        data = torch and bool(re.search(_STORAGE, member.name))
+        from . import zips
+
         if member.method == zips.STORED:
             self.look(scan, member.data, member.name, where, depth + 1, data=data)
         else:
@@ -127,9 +137,13 @@ class Scanner:
             if found is not None and found != member.crc:
                 scan.found(UNSCANNABLE, "", "its checksum does not hold", where)
         if member.name == "schema.json":
+            from . import contents
+
             contents.skops_schema(scan, _all(member.opened(self.budget)), where, self.allowed)
 
     def _tar(self, scan: FileScan, body: Body, where: str, depth: int) -> None:
+        from . import tars
+
         scan.kind = scan.kind or "tar"
         scan.verdicts.add(SAFE)
         for member in tars.read(body):
@@ -165,7 +179,7 @@ class Scanner:
             scan.kind = f"{scan.kind} of a pickle" if scan.kind in ("gzip", "zlib", "bz2", "xz", "lzma") else scan.kind
             return
         small = spooled(opened, self.budget, most=_SMALL)
-        if small is None and (tars.is_tar(head) or head.startswith(_NEEDS_PLACES)):
+        if small is None and (_is_tar(head) or head.startswith(_NEEDS_PLACES)):
             small = spooled(opened, self.budget)
         if small is not None:
             with contextlib.closing(small):
@@ -187,7 +201,7 @@ class Scanner:
         wide = head[6] > 1
         length = int.from_bytes(head[8 : 12 if wide else 10], "little")
         start = (12 if wide else 10) + length
-        said = _DESCR.search(body.at(0, min(start, _LONGEST_HEADER)))
+        said = re.search(_DESCR, body.at(0, min(start, _LONGEST_HEADER)))
         if said is None or length > _LONGEST_HEADER:
             raise Stopped("the header of its array can't be read")
         scan.verdicts.add(SAFE)
@@ -205,6 +219,8 @@ class Scanner:
         lower = name.lower()
         kind = next((kind for magic, kind in _DATA if head.startswith(magic)), "")
         if head.startswith(b"\x89HDF\r\n\x1a\n"):
+            from . import contents
+
             kind = "hdf5"
             contents.hdf5(scan, body, where, self.budget)
         elif head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= body.size - 8:
@@ -212,6 +228,8 @@ class Scanner:
         elif head[4:8] == b"TFL3":
             kind = "tflite"
         elif lower.endswith("saved_model.pb"):
+            from . import contents
+
             kind = "saved_model"
             contents.saved_model(scan, body, where, self.budget)
         elif lower.endswith(".onnx") or head[:1] == b"\x08":
@@ -227,6 +245,8 @@ class Scanner:
 
     def _onnx(self, scan: FileScan, body: Body, name: str, where: str) -> str:
         """A model of ONNX; what only begins like one is none."""
+        from . import contents
+
         try:
             contents.onnx(scan, body, where)
         except Stopped:
@@ -237,9 +257,13 @@ class Scanner:
 
     def _text(self, scan: FileScan, body: Body, head: bytes, name: str, where: str) -> str:
         if head.lstrip()[:1] in (b"{", b"["):
+            from . import contents
+
             contents.keras_json(scan, body, where, self.allowed, self.budget)
             return "json"
         if name.endswith((".yaml", ".yml")):
+            from . import contents
+
             contents.yaml_tags(scan, body, where, self.budget)
             return "yaml"
         return "text"
@@ -271,6 +295,15 @@ def _all(stream: Stream) -> bytes:
         if len(data) > _CHECKED:
             raise Stopped(f"it has more than {_CHECKED:,} bytes", limit=True)
     return data
+
+
+def _is_tar(head: bytes) -> bool:
+    """Whether a file begins as an archive of tar does."""
+    if not head[148:156].strip(b" \0").isdigit():  # the checksum of the first header
+        return False
+    from . import tars
+
+    return tars.is_tar(head)
 
 
 def _is_text(head: bytes) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..pickles.reader import Stopped
 from .bodies import Body, Piece
@@ -13,8 +13,7 @@ _LONG = 1 << 16
 _FILES, _FOLDERS, _LINKS = b"\x0007", b"5", b"12"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class TarMember:
+class TarMember(NamedTuple):
     """A member: its ``data``; ``link`` is where it leads if it is a link, ``special`` that it is a device or the like."""
 
     name: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 #: From the best to the worst: of several the worst counts.
@@ -44,15 +43,15 @@ class Remark(NamedTuple):
         return ": ".join(part for part in (self.where, self.name, self.why) if part)
 
 
-@dataclass(eq=False, repr=False)
 class FileScan:
     """What was found in one file. ``kind`` says what it is (``pickle``, ``zip``); ``globals`` is how many it refers to."""
 
-    path: str
-    kind: str = ""
-    remarks: list[Remark] = field(default_factory=list)
-    globals: int = 0
-    verdicts: set[str] = field(default_factory=set)
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.kind = ""
+        self.remarks: list[Remark] = []
+        self.globals = 0
+        self.verdicts: set[str] = set()
 
     @property
     def verdict(self) -> str:
@@ -74,8 +73,7 @@ class FileScan:
         return sorted(self.remarks, key=lambda each: order.index(each.level))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Scan:
+class Scan(NamedTuple):
     """What was found in all files of an artifact."""
 
     files: tuple[FileScan, ...]

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..pickles.reader import Budget, Stopped, Stream
 from .bodies import Body, Piece, straight
@@ -25,8 +24,7 @@ _DESCRIPTOR = 24
 _ALL = 0xFFFFFFFF
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Member:
+class Member(NamedTuple):
     """One member: its ``data`` as it lies there. ``crc`` is what the directory says of what comes out of it."""
 
     name: str
@@ -48,12 +46,12 @@ class Member:
         raise Stopped(f"it is packed by method {self.method}, which is not known")
 
 
-@dataclass(eq=False, repr=False)
 class Zip:
     """An archive. ``odd`` are the places where it is not as an honest writer makes one."""
 
-    members: list[Member] = field(default_factory=list)
-    odd: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.members: list[Member] = []
+        self.odd: list[str] = []
 
 
 def is_zip(body: Body) -> bool:
@@ -70,7 +68,7 @@ def read(body: Body) -> Zip:
             found.members.append(member)
         found.odd.append("it has no directory at its end")
         return found
-    if end.count > 1_000_000 or end.size > _DIRECTORY:
+    if end.members > 1_000_000 or end.size > _DIRECTORY:
         raise Stopped("its directory is larger than is looked at", limit=True)
     shift = end.place - end.size - end.offset
     if shift < 0:
@@ -82,18 +80,17 @@ def read(body: Body) -> Zip:
     if end.two:
         found.odd.append("its two directories are not one")
     directory = end.offset + shift
-    _follow(body, list(_entries(body.at(directory, end.size), end.count, found)), shift, directory, found)
+    _follow(body, list(_entries(body.at(directory, end.size), end.members, found)), shift, directory, found)
     return found
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class _Directory:
+class _Directory(NamedTuple):
     """Where the directory is: how many members, its size, where it is said to begin, where it ends; the comment behind.
 
     ``two`` says that the small and the large record don't agree.
     """
 
-    count: int
+    members: int
     size: int
     offset: int
     place: int
@@ -134,8 +131,7 @@ def _end64(body: Body, place: int) -> tuple[int, int, int, int] | None:
     return None
 
 
-@dataclass(eq=False, repr=False)
-class _Entry:
+class _Entry(NamedTuple):
     name: bytes
     flags: int
     method: int
