@@ -18,7 +18,10 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+#: Honest files, made by ``make_data``.
+DATA = Path(__file__).parent / "data"
 DANGEROUS, UNSCANNABLE, UNKNOWN = "dangerous", "unscannable", "unknown-globals"
 BAD = (DANGEROUS,)
 

@@ -11,9 +11,8 @@ from registry_cli.provenance.pickles.reader import Budget
 from registry_cli.provenance.safety.verdicts import Scan
 from registry_cli.provenance.scanning import scan
 
-from .corpus import EVIL, GOOD, Case, cases
+from .corpus import DATA, EVIL, GOOD, Case, cases
 
-DATA = Path(__file__).parent / "data"
 CASES = cases()
 
 

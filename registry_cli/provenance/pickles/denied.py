@@ -54,7 +54,7 @@ NOT_UNCLEAR = frozenset({
 })  # fmt: skip
 
 #: Of other packages: modules, with all in and below them.
-MODULES = (
+MODULES = frozenset({
     # what unpickles, or carries code by value
     "dill", "cloudpickle", "jsonpickle", "joblib.externals.cloudpickle", "joblib.externals.loky", "joblib.parallel",
     "joblib.memory", "joblib.func_inspect", "joblib.hashing", "joblib._multiprocessing_helpers", "sklearn.externals",
@@ -79,7 +79,7 @@ MODULES = (
     "__builtin__", "commands", "popen2", "cPickle", "copy_reg", "exceptions", "dl", "imputil", "ihooks", "thread",
     "dummy_thread", "SimpleHTTPServer", "BaseHTTPServer", "SocketServer", "xmlrpclib", "Tkinter", "anydbm", "whichdb",
     "distutils", "imp", "asynchat", "asyncore", "smtpd", "nt", "ntpath", "_winapi", "winreg", "_winreg", "msvcrt",
-)  # fmt: skip
+})  # fmt: skip
 #: Of other packages: whole names.
 EXACT = frozenset({
     "numpy.load", "numpy.save", "numpy.savez", "numpy.savez_compressed", "numpy.fromfile", "numpy.loadtxt",

@@ -44,8 +44,13 @@ def _renamed(module: str) -> str:
     return f"{_RENAMED.get(first, first)}{dot}{rest}"
 
 
-def _within(module: str, packages: tuple[str, ...]) -> bool:
-    return any(module == each or module.startswith(f"{each}.") for each in packages)
+def _within(path: str, packages: frozenset[str]) -> bool:
+    """Whether it is one of the packages, or lies in one."""
+    while path:
+        if path in packages:
+            return True
+        path = path.rpartition(".")[0]
+    return False
 
 
 def _is_known(module: str, name: str, path: str, called: bool) -> bool:

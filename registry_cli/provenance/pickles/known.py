@@ -124,7 +124,7 @@ _SKLEARN = [
     "tree",
 ]
 
-CLASSES = (
+CLASSES = frozenset({
     *(f"sklearn.{name}" for name in _SKLEARN),
     "sklearn.utils._bunch", "sklearn.utils._tags", "sklearn.utils._metadata_requests", "sklearn.utils.deprecation",
     "sklearn.utils._fast_dict", "sklearn._callbacks", "sklearn.utils._set_output", "sklearn.utils._random",
@@ -138,13 +138,13 @@ CLASSES = (
     "torch.nn.modules", "torch.nn.parameter", "torch.nn.init", "torch.optim", "torch.distributions",
     "torch.ao.nn", "torch.nn.utils.parametrizations",
     "torchvision.models", "torchvision.ops", "torchvision.transforms", "__torch__",
-)  # fmt: skip
+})  # fmt: skip
 
-FUNCTIONS = (
+FUNCTIONS = frozenset({
     *(f"sklearn.{name}" for name in _SKLEARN),
     "scipy.special", "torch.nn.functional", "torch.nn.init", "torch._C._nn", "torch.nn.modules", "torch.optim",
     "numpy.linalg", "__torch__",
-)  # fmt: skip
+})  # fmt: skip
 
 #: Functions that unpickle compiled classes: they are called, and check what they get.
 UNPICKLERS = ("__pyx_unpickle_", "newObj", "_unpickle_")

@@ -13,7 +13,7 @@ VERDICTS = (SAFE, KNOWN, UNKNOWN, UNSCANNABLE, DANGEROUS)
 #: A remark with no verdict of its own.
 NOTE = "note"
 
-#: So many remarks of one file are kept, and so many names in a version's lineage.
+#: So many remarks of one file are kept, as many again of danger; and so many names in a version's lineage.
 _REMARKS = 500
 _GLOBALS = 50
 _REASONS = 5
@@ -50,6 +50,7 @@ class FileScan:
         self.path = path
         self.kind = ""
         self.remarks: list[Remark] = []
+        self._known: set[Remark] = set()
         self.globals = 0
         self.verdicts: set[str] = set()
 
@@ -62,10 +63,11 @@ class FileScan:
         """Note something down; the verdict counts even when there is no room for the words."""
         if level != NOTE:
             self.verdicts.add(level)
-        if len(self.remarks) < _REMARKS or level == DANGEROUS:
-            remark = Remark(level, name[:_TEXT], why[:_TEXT], where[:_TEXT])
-            if remark not in self.remarks[-_REMARKS:]:
-                self.remarks.append(remark)
+        remark = Remark(level, name[:_TEXT], why[:_TEXT], where[:_TEXT])
+        room = _REMARKS if level != DANGEROUS else 2 * _REMARKS  # what is worst is not crowded out
+        if len(self.remarks) < room and remark not in self._known:
+            self._known.add(remark)
+            self.remarks.append(remark)
 
     def worst_first(self) -> list[Remark]:
         """The remarks, those that the verdict rests on first."""
