@@ -136,6 +136,16 @@ def ways_of_calling() -> Iterator[Case]:
                    stack_global("torch", "Tensor"), b"(" + text("true") + b"t", b"}")  # fmt: skip
     yield Case("torch calls what it is given", "m.pkl", pickled(rebuilt))
     inner = b"C" + bytes([len(EVIL)]) + EVIL
+    yield Case(
+        "a pickle that torch loads", "m.pkl", pickled(call(stack_global("torch.storage", "_load_from_bytes"), inner))
+    )
+    long = GOOD * 9 + EVIL
+    long = b"B" + struct.pack("<I", len(long)) + long
+    yield Case(
+        "a long one that torch loads", "m.pkl", pickled(call(stack_global("torch.storage", "_load_from_bytes"), long))
+    )
+    bad = call(stack_global("torch.storage", "_load_from_bytes"), b"C\x04\x80\x04\xff\xff")
+    yield Case("a broken one that torch loads", "m.pkl", pickled(bad), (UNSCANNABLE,))
     yield Case("a pickle in a pickle", "m.pkl", pickled(call(stack_global("pickle", "loads"), inner)))
 
 

@@ -5,7 +5,6 @@ python tests/scanning/make_data.py [FOLDER]
 
 from __future__ import annotations
 
-import io
 import pickle
 import sys
 from collections import OrderedDict
@@ -134,8 +133,7 @@ def torch_models(folder: Path) -> None:
         torch.jit.save(torch.jit.trace(model.eval(), torch.rand(5, 3)), folder / "traced.pt")
     except Exception as error:
         print("no TorchScript:", error)
-    buffer = io.BytesIO()
-    torch.save(model.state_dict(), buffer)
+    (folder / "torch-plain.pkl").write_bytes(pickle.dumps(model))
 
 
 def main() -> None:

@@ -73,7 +73,7 @@ def described(values: tuple[Any, ...], name: str, details: Mapping[str, Any]) ->
         name,
         framework="torch",
         class_name=made.path.removeprefix("__torch__.") if made is not None and is_class else "",
-        parameters=sum(dtypes.values()),
+        parameters=sum(dtypes.values()) if seen else None,
         dtypes=dtypes,
         details={key: value for key, value in said.items() if value is not None},
     )

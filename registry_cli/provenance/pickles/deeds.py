@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .log import HIDES, UNCLEAR
 from .reader import Stopped
-from .values import BUFFER, Call, Global, Many, Opaque, Persistent, class_of
+from .values import BUFFER, Blob, Call, Global, Many, Opaque, Persistent, class_of
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -20,6 +20,8 @@ _CALLERS = {
     "copyreg.__newobj_ex__", "copy_reg.__newobj_ex__", "functools.partial", "torch._tensor._rebuild_from_type_v2",
     "torch._tensor._rebuild_from_type", "torch._utils._rebuild_from_type_v2",
 }  # fmt: skip
+#: What loads a pickle out of bytes. Plain pickles of tensors have a call of it for each of them.
+_LOADERS = {"torch.storage._load_from_bytes"}
 _LATIN = {"latin1", "latin-1", "latin_1", "iso-8859-1"}
 #: Attributes that opcodes call: an instance that is given one of its own has its own code run.
 _CALLED = {"append", "extend", "add", "__setstate__", "__reduce__", "__reduce_ex__", "__class__", "__dict__"}
@@ -54,7 +56,7 @@ def instance(m: Machine) -> None:
 def _called(m: Machine, callee: Any, arguments: Any) -> Any:
     """What a call gives. A global that is named by the arguments of a known function is that global."""
     at = m.reader.offset
-    if callee is None or isinstance(callee, (str, int, float, bytes, tuple, Many, Opaque)):
+    if callee is None or isinstance(callee, (str, int, float, bytes, tuple, Many, Opaque, Blob)):
         raise Stopped(f"it calls what can't be called at byte {at:,}")
     if not isinstance(callee, Global):
         m.log.trick(UNCLEAR, "it calls what another call gave", at)
@@ -62,6 +64,9 @@ def _called(m: Machine, callee: Any, arguments: Any) -> Any:
     plain = arguments if isinstance(arguments, tuple) else ()
     if (named := _named(m, callee, plain, at)) is not None:
         return named
+    if callee.path in _LOADERS and len(plain) == 1 and isinstance(plain[0], (bytes, Blob)):
+        m.log.inner.append(plain[0])  # it is walked afterwards; then the call is no danger of its own
+        return Call(callee, arguments)
     callee.called = True
     if callee.path in _CALLERS:
         for each in plain:
@@ -98,7 +103,7 @@ def add(m: Machine, kind: str, items: list[Any]) -> None:
         target.add(kind, m.keep(items))
     elif isinstance(target, Global):
         m.log.trick(HIDES, f"it changes {target.path}, which is not its own", m.reader.offset)
-    elif not isinstance(target, (Persistent, Opaque)):
+    elif not isinstance(target, (Persistent, Opaque, Blob)):
         raise TypeError("elements put into a constant")
 
 

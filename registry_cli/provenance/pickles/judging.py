@@ -54,7 +54,7 @@ def _within(path: str, packages: frozenset[str]) -> bool:
 
 
 def _is_known(module: str, name: str, path: str, called: bool) -> bool:
-    if path in known.EXACT:
+    if path in known.EXACT or (path in known.LOADERS and not called):
         return True
     if path in denied.EXACT or _within(module, denied.MODULES) or name in denied.NAMES:
         return False

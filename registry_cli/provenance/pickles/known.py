@@ -146,6 +146,9 @@ FUNCTIONS = frozenset({
     "numpy.linalg", "__torch__",
 })  # fmt: skip
 
+#: What loads a pickle out of bytes: known as long as each call of it is with bytes that were walked themselves.
+LOADERS = frozenset({"torch.storage._load_from_bytes"})
+
 #: Functions that unpickle compiled classes: they are called, and check what they get.
 UNPICKLERS = ("__pyx_unpickle_", "newObj", "_unpickle_")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .reader import Stopped
-from .values import Global
+from .values import Blob, Global
 
 _GLOBALS = 20_000
 _TRICKS = 200
@@ -25,10 +25,11 @@ class Trick(NamedTuple):
 
 @dataclass(eq=False, repr=False)
 class Log:
-    """Each global once, in order of appearance, and the tricks."""
+    """Each global once, in order of appearance, and the tricks. ``inner`` are pickles that the pickle itself loads."""
 
     found: dict[tuple[str, str], Global] = field(default_factory=dict)
     tricks: list[Trick] = field(default_factory=list)
+    inner: list[bytes | Blob] = field(default_factory=list)
 
     def use(self, module: str, name: str, offset: int) -> Global:
         key = (module, name)

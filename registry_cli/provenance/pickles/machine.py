@@ -13,7 +13,7 @@ from .arrays import Arrays
 from .log import HIDES, UNCLEAR, Log
 from .opcodes import NUMBER_LINE, STOP, TABLE
 from .reader import Budget, Reader, Stopped
-from .values import BYTES, LONG_TEXT, NUMBER, TEXT, Call, Global, Persistent, class_of
+from .values import LONG_TEXT, NUMBER, TEXT, Blob, Call, Global, Persistent, class_of
 
 _STACK = 1 << 21
 _MEMO = 1 << 22
@@ -110,9 +110,11 @@ class Machine:
             self.text(self.reader.take(length))
 
     def bytes(self, length: int) -> None:
+        """Bytes are passed over; only of short ones it is known what they are."""
         if length > TEXT:
+            place = Blob(self.reader.offset, length)
             self.reader.skip(length)
-            self.push(BYTES)
+            self.push(place)
         else:
             self.push(self.reader.take(length))
 

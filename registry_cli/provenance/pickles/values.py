@@ -23,7 +23,16 @@ class Opaque:
         self.kind = kind
 
 
-LONG_TEXT, BYTES, NUMBER, BUFFER, ARRAY = map(Opaque, ("text", "bytes", "number", "buffer", "array"))
+LONG_TEXT, NUMBER, BUFFER, ARRAY = map(Opaque, ("text", "number", "buffer", "array"))
+
+
+class Blob:
+    """Bytes that were passed over: where they lie in the stream."""
+
+    __slots__ = ("length", "offset")
+
+    def __init__(self, offset: int, length: int) -> None:
+        self.offset, self.length = offset, length
 
 
 class Global:

@@ -10,12 +10,13 @@ from .arrays import Arrays
 from .log import HIDES, Log, Trick
 from .machine import Machine
 from .reader import OPCODES, Budget, Reader, Stopped, Stream
-from .values import Global
+from .values import Blob, Global
 
 #: The first object of a file that torch.save wrote before it wrote zip archives; raw numbers follow after five.
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 TORCH_PICKLES = 5
 _STACKED = 10_000
+_DEPTH = 4
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,13 +42,16 @@ class Walk:
     otherwise: tuple[Global, ...] = ()
 
 
-def walk(opened: Callable[[], Stream], budget: Budget, *, lone: bool = False) -> Walk:
+def walk(opened: Callable[[], Stream], budget: Budget, *, lone: bool = False, depth: int = 0) -> Walk:
     """Walk what ``opened`` gives, from its beginning, as joblib would read it; and, where that differs, as pickle would.
 
     With ``lone`` what lies behind the first pickle is none of its business: in an archive of torch, or a ``.npy``.
     """
     arrays = Arrays()
-    found = _Walker(opened(), budget, arrays, lone).run()
+    first = _Walker(opened(), budget, arrays, lone)
+    found = first.run()
+    if first.log.inner:
+        found = _with_inner(found, first.log.inner, opened, budget, depth)
     if not arrays.plain:
         return found
     plain = _Walker(opened(), budget, None, lone).run()
@@ -57,6 +61,45 @@ def walk(opened: Callable[[], Stream], budget: Budget, *, lone: bool = False) ->
     if found.complete and plain.limit:
         return replace(found, tricks=tricks, otherwise=others, complete=False, why=plain.why, limit=True)
     return replace(found, tricks=tricks, otherwise=others)
+
+
+def _with_inner(
+    found: Walk, inner: list[bytes | Blob], opened: Callable[[], Stream], budget: Budget, depth: int
+) -> Walk:
+    """What was found, with what is found in the pickles that it loads itself."""
+    for place in inner:
+        if depth >= _DEPTH:
+            return replace(found, complete=False, why="pickles lie in it too deep", limit=True)
+        within = walk(lambda place=place: _Within(opened(), place), budget, depth=depth + 1)  # type: ignore[misc]
+        found = replace(found, uses=found.uses + within.uses, tricks=found.tricks + within.tricks)
+        if not within.complete and found.complete:
+            found = replace(found, complete=False, why=f"a pickle in it: {within.why}", limit=within.limit)
+    return found
+
+
+class _Within:
+    """A part of a stream, or some bytes, as a stream."""
+
+    def __init__(self, whole: Stream, place: bytes | Blob) -> None:
+        self._whole, self._data = whole, place if isinstance(place, bytes) else b""
+        self._left = 0
+        if isinstance(place, Blob) and whole.skip(place.offset) == place.offset:
+            self._left = place.length
+
+    def read(self, length: int) -> bytes:
+        if self._data:
+            data, self._data = self._data[:length], self._data[length:]
+            return data
+        data = self._whole.read(min(length, self._left)) if self._left else b""
+        self._left -= len(data)
+        return data
+
+    def skip(self, length: int) -> int:
+        if self._data:
+            return len(self.read(length))
+        done = self._whole.skip(min(length, self._left))
+        self._left -= done
+        return done
 
 
 class _Walker:
