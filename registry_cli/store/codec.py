@@ -102,15 +102,15 @@ def parse_settings(document: Mapping[str, Any], what: str) -> Settings:
     shared = _get(document, "shared", str, what, "private")
     if shared not in SHARED:
         raise InvalidInput(f"{what}: 'shared' is '{shared}'", f"use {' or '.join(SHARED)}")
-    scan = document.get("scan")
-    if scan is not None:
+    if "scan" in document:
         from ..lifecycle import scan_rules
 
-        scan_rules.parse(scan, what)
+        scan_rules.parse(document["scan"], what)
     extra = {key: value for key, value in document.items() if key not in known}  # policies: see ``policies``
     return Settings(
-        _get(document, "id", str, what), _get(document, "created", str, what, ""), shared, tuple(stages), scan, extra
-    )
+        _get(document, "id", str, what), _get(document, "created", str, what, ""), shared, tuple(stages),
+        document.get("scan"), extra,
+    )  # fmt: skip
 
 
 def _refuse_slip(key: str, known: tuple[str, ...], what: str) -> None:

@@ -24,11 +24,7 @@ def inspect(paths: Iterable[str | os.PathLike[str]]) -> Inspected:
 
 
 def scan(paths: Iterable[str | os.PathLike[str]], *, allow: Iterable[str] = (), progress: Progress = SILENT) -> Scan:
-    """Whether files, or a folder, are safe to load, as ``register`` would find it. Nothing is loaded or run.
-
-    ``allow`` are globals that are known besides the usual ones: ``package.Class``, or ``package.*``. Raises
-    :class:`NotFound`, :class:`InvalidInput`, :class:`Refused`; OSError when a file can't be opened.
-    """
+    """Whether files, or a folder, are safe to load: see ``RegistryReader.scan_files``."""
     from ..lifecycle.scan_rules import check_global
     from ..provenance import scanning
 

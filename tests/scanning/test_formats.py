@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from registry_cli import inspect
+from registry_cli import Registry
 
 from .corpus import DATA, EVIL, cases
 
+inspect = Registry.inspect_files
 SKLEARN, TORCH = "sklearn", "torch"
 LOGISTIC = "sklearn.linear_model._logistic.LogisticRegression"
 FOREST = "sklearn.ensemble._forest.RandomForestClassifier"
