@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 def scanned(record: Scan) -> dict[str, Any]:
-    return {"verdict": record.verdict, "lineage": record.lineage(), "items": [file(each) for each in record.files]}
+    return {"verdict": record.verdict, "lineage": record.lineage(), "items": [scanned_file(each) for each in record.files]}
 
 
-def file(record: FileScan) -> dict[str, Any]:
+def scanned_file(record: FileScan) -> dict[str, Any]:
     return {
         "path": record.path,
         "verdict": record.verdict,
