@@ -120,6 +120,9 @@ def ways_of_calling() -> Iterator[Case]:
     yield Case("popped at once", "m.pkl", pickled(call(stack_global("os", "system"), text("true")) + b"0N"))
     partial = call(stack_global("functools", "partial"), stack_global("os", "system"), text("true"))
     yield Case("functools.partial", "m.pkl", pickled(call(partial)))
+    function = stack_global("sklearn.metrics._classification", "f1_score")
+    ctor = call(stack_global("numpy.random._pickle", "__randomstate_ctor"), text("true"), function)
+    yield Case("numpy calls what it is given", "m.pkl", pickled(ctor), (UNKNOWN,))
     reduced = call(stack_global("numpy._core", "_ufunc_reconstruct"), text("os"), text("system"))
     yield Case("a global by way of numpy", "m.pkl", pickled(call(reduced, text("true"))))
     got = call(stack_global("builtins", "getattr"), stack_global("collections", "OrderedDict"), text("__subclasses__"))
@@ -156,6 +159,8 @@ def hooks() -> Iterator[Case]:
     yield Case("BUILD with __setstate__", "m.pkl", pickled(thing + state + b"b" + text("true") + b"b"))
     state = b"}" + text("append") + function + b"s"
     yield Case("BUILD with append", "m.pkl", pickled(thing + state + b"b" + text("true") + b"a"))
+    lost = b"}(" + b"".join(text(f"k{number}") + b"N" for number in range(150_000)) + text("extend") + function + b"u"
+    yield Case("BUILD with more attributes than are kept", "m.pkl", pickled(thing + lost + b"b](K\1ee"))
     slots = b"N}" + text("__class__") + stack_global("argparse", "Namespace") + b"s\x86"
     yield Case("BUILD with slots", "m.pkl", pickled(thing + slots + b"b"))
     named = b"N}" + b"V\\u005f_setstate__\n" + function + b"s\x86"
@@ -205,6 +210,7 @@ def positions() -> Iterator[Case]:
     yield Case("a good pickle and garbage", "m.pkl", GOOD + b"\xff\xff garbage", (UNSCANNABLE,))
     yield Case("a good pickle, cut", "m.pkl", GOOD[:-5], (UNSCANNABLE,))
     yield Case("nothing but the magic", "m.pkl", b"\x80\x04", (UNSCANNABLE,))
+    yield Case("an unknown call in a text that is cut", "m.csv", b"(V1\niours.models\nrun\nX", (UNSCANNABLE,))
     for name in (
         "model.txt",
         "model.safetensors",
@@ -276,6 +282,11 @@ def joblibs() -> Iterator[Case]:
                        ("lzma", lambda data: lzma.compress(data, lzma.FORMAT_ALONE))):  # fmt: skip
         yield Case(f"joblib: compressed, {name}", f"m.joblib.{name}", pack(after))
         yield Case(f"compressed, {name}, without its name", "model.bin", pack(EVIL))
+    yield Case(
+        "joblib: compressed as it was before 0.10",
+        "m.pkl",
+        b"ZF" + hex(len(EVIL)).ljust(19).encode() + zlib.compress(EVIL),
+    )
     yield Case("compressed at protocol 0", "m.gz", gzip.compress(evil(protocol=0)))
     yield Case("compressed twice", "m.gz.xz", lzma.compress(gzip.compress(EVIL)))
     yield Case("in the second of two streams", "m.gz", gzip.compress(GOOD) + gzip.compress(EVIL))
@@ -442,6 +453,9 @@ def others() -> Iterator[Case]:
         "content": {"module_path": "os", "function": "system"},
     }
     yield Case("skops: a function", "m.skops", _zip({"schema.json": json.dumps(function).encode()}))
+    yield Case("PyTables", "m.h5", b"\x89HDF\r\n\x1a\n" + bytes(99) + b"PYTABLES_FORMAT_VERSION", (UNKNOWN,))
+    graph = _field(2, b"\x12\x09WriteFile")
+    yield Case("TensorFlow: a graph that writes", "saved_model.pb", graph, (UNKNOWN,))
     yield Case("YAML", "config.yaml", b"model: !!python/object/apply:os.system ['true']\n")
 
 

@@ -9,7 +9,11 @@ if TYPE_CHECKING:
 
 
 def scanned(record: Scan) -> dict[str, Any]:
-    return {"verdict": record.verdict, "lineage": record.lineage(), "items": [scanned_file(each) for each in record.files]}
+    return {
+        "verdict": record.verdict,
+        "lineage": record.lineage(),
+        "items": [scanned_file(each) for each in record.files],
+    }
 
 
 def scanned_file(record: FileScan) -> dict[str, Any]:

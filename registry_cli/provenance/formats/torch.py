@@ -99,7 +99,7 @@ def _kind(value: Any, name: str) -> tuple[str, Any]:
         for key, each in pairs:
             if key == wanted and next(tensors(each), None) is not None:
                 return "checkpoint", each
-    return "checkpoint", Many("list", [each for key, each in pairs if not str(key).startswith("optim")])
+    return "checkpoint", tuple(each for key, each in pairs if not str(key).startswith("optim"))
 
 
 def _pairs(value: Any) -> list[tuple[Any, Any]]:

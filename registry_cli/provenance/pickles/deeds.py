@@ -14,17 +14,9 @@ if TYPE_CHECKING:
 #: Functions that give a global by its name: module and name are their arguments.
 _BY_NAME = {"numpy.core._ufunc_reconstruct", "numpy._core._ufunc_reconstruct", "numpy.core.numeric._ufunc_reconstruct"}
 _GETATTR = {"builtins.getattr", "__builtin__.getattr"}
-#: Functions that call what they are given.
-_CALLERS = {
-    "copyreg._reconstructor", "copy_reg._reconstructor", "copyreg.__newobj__", "copy_reg.__newobj__",
-    "copyreg.__newobj_ex__", "copy_reg.__newobj_ex__", "functools.partial", "torch._tensor._rebuild_from_type_v2",
-    "torch._tensor._rebuild_from_type", "torch._utils._rebuild_from_type_v2",
-}  # fmt: skip
 #: What loads a pickle out of bytes. Plain pickles of tensors have a call of it for each of them.
 _LOADERS = {"torch.storage._load_from_bytes"}
 _LATIN = {"latin1", "latin-1", "latin_1", "iso-8859-1"}
-#: Attributes that opcodes call: an instance that is given one of its own has its own code run.
-_CALLED = {"append", "extend", "add", "__setstate__", "__reduce__", "__reduce_ex__", "__class__", "__dict__"}
 _DICTS = {"dict", "OrderedDict", "defaultdict", "UserDict", "Counter"}
 
 
@@ -68,11 +60,11 @@ def _called(m: Machine, callee: Any, arguments: Any) -> Any:
         m.log.inner.append(plain[0])  # it is walked afterwards; then the call is no danger of its own
         return Call(callee, arguments)
     callee.called = True
-    if callee.path in _CALLERS:
+    if not callee.name.lstrip("_")[:1].isupper():  # a class keeps what it is given; a function may call it
         for each in plain:
             if isinstance(each, Global):
                 each.called = True
-            elif isinstance(each, Call) and class_of(each) is None:
+            elif isinstance(each, Call) and not isinstance(each.callee, Global) and each.callee is not None:
                 m.log.trick(UNCLEAR, "it calls what another call gave", at)
     if callee.name == "encode" and callee.module in ("_codecs", "codecs") and plain[1:2] and plain[1] not in _LATIN:
         m.log.trick(UNCLEAR, f"it encodes a text as {str(plain[1])[:40]}", at)
@@ -98,9 +90,9 @@ def add(m: Machine, kind: str, items: list[Any]) -> None:
     if isinstance(target, Many):
         if target.kind != kind:
             raise TypeError("elements of another kind")
-        target.add(m.keep(items))
+        target.add(items, m.room(len(items)))
     elif isinstance(target, Call):
-        target.add(kind, m.keep(items))
+        target.add(kind, items, m.room(len(items)))
     elif isinstance(target, Global):
         m.log.trick(HIDES, f"it changes {target.path}, which is not its own", m.reader.offset)
     elif not isinstance(target, (Persistent, Opaque, Blob)):
@@ -135,10 +127,7 @@ def _look_at_state(m: Machine, part: Any, at: int) -> None:
         part = part.items
     if not isinstance(part, Many) or part.kind != "dict":
         return
-    for key, _ in part.pairs():
-        if isinstance(key, str) and key in _CALLED:
-            m.log.trick(HIDES, f"the state of an object replaces its '{key}'", at)
-        elif isinstance(key, Call):
-            m.log.trick(UNCLEAR, "the name of an attribute is computed", at)
-    if part.lost:
-        raise Stopped("a state has too many attributes to look at", limit=True)
+    if part.hook:
+        m.log.trick(HIDES, f"the state of an object replaces its '{part.hook}'", at)
+    if part.computed:
+        m.log.trick(UNCLEAR, "the name of an attribute is computed", at)

@@ -203,10 +203,10 @@ class Machine:
             raise ValueError("no such protocol")
         self.protocol = number
 
-    def keep(self, items: list[Any]) -> list[Any]:
-        """``items``, as long as there is room to remember them."""
-        self.budget.kept -= len(items)
-        return items if self.budget.kept > 0 else []
+    def room(self, count: int) -> int:
+        """For how many of so many more objects there is room to remember them."""
+        self.budget.kept -= count
+        return max(0, self.budget.kept)
 
 
 def _may_be_text(value: Any) -> bool:

@@ -32,11 +32,15 @@ def _constant(value: Any) -> Callable[[Machine], None]:
 
 
 def _new(kind: str) -> Callable[[Machine], None]:
-    return lambda m: m.push(Many(kind, []))
+    return lambda m: m.push(Many(kind))
 
 
 def _of_mark(kind: str) -> Callable[[Machine], None]:
-    return lambda m: m.push(Many(kind, m.keep(m.to_mark())))
+    def make(m: Machine) -> None:
+        items = m.to_mark()
+        m.push(Many(kind).add(items, m.room(len(items))))
+
+    return make
 
 
 def _tuple(length: int) -> Callable[[Machine], None]:
@@ -52,7 +56,7 @@ def _dict(m: Machine) -> None:
     items = m.to_mark()
     if len(items) % 2:
         raise ValueError("a key without a value")
-    m.push(Many("dict", m.keep(items)))
+    m.push(Many("dict").add(items, m.room(len(items))))
 
 
 def _duplicate(m: Machine) -> None:

@@ -58,21 +58,38 @@ class Persistent:
         self.id = identity
 
 
+#: Attributes that opcodes call, or that change what an object is: no state gives an object one of its own.
+HOOKS = frozenset(["append", "extend", "add", "__setstate__", "__reduce__", "__reduce_ex__", "__class__", "__dict__"])
+
+
 class Many:
-    """A list, a set or a dict (its keys and values by turns). ``lost`` says that not all of it was kept."""
+    """A list, a set or a dict (its keys and values by turns), of which ``items`` are kept; ``lost``: not all of them.
 
-    __slots__ = ("items", "kind", "lost")
+    Of a dict ``hook`` is a key that is one of :data:`HOOKS`, and ``computed`` says that a key is not known; of these no
+    one is lost.
+    """
 
-    def __init__(self, kind: str, items: list[Any]) -> None:
+    __slots__ = ("computed", "hook", "items", "kind", "lost")
+
+    def __init__(self, kind: str) -> None:
         self.kind = kind
-        self.items = items[:ELEMENTS]
-        self.lost = len(items) > ELEMENTS
+        self.items: list[Any] = []
+        self.lost = self.computed = False
+        self.hook = ""
 
-    def add(self, items: list[Any]) -> None:
-        room = ELEMENTS - len(self.items)
+    def add(self, items: list[Any], room: int) -> Many:
+        """Put elements in; ``room`` is for how many of them there is any."""
+        if self.kind == "dict":
+            for key in items[::2]:
+                if type(key) is str:
+                    self.hook = key if key in HOOKS else self.hook
+                elif isinstance(key, Call):
+                    self.computed = True
+        room = min(room, ELEMENTS - len(self.items))
         self.lost |= len(items) > room
         if room > 0:
             self.items += items[:room]
+        return self
 
     def pairs(self) -> Iterator[tuple[Any, Any]]:
         return zip(self.items[::2], self.items[1::2], strict=False)
@@ -88,10 +105,10 @@ class Call:
         self.state: Any = None
         self.items: Many | None = None
 
-    def add(self, kind: str, items: list[Any]) -> None:
+    def add(self, kind: str, items: list[Any], room: int) -> None:
         if self.items is None:
-            self.items = Many(kind, [])
-        self.items.add(items)
+            self.items = Many(kind)
+        self.items.add(items, room)
 
 
 def class_of(value: Any) -> Global | None:

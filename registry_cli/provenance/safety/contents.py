@@ -23,6 +23,7 @@ _LAMBDAS = {"Lambda", "__lambda__", "TFOpLambda", "SlicingOpLambda"}
 _KERAS = ("keras", "tensorflow", "tf_keras", "keras_nlp", "keras_hub", "keras_cv", "builtins")
 _LAMBDA_TEXT = re.compile(rb'"class_name"\s*:\s*"(?:keras\.layers\.)?(?:Lambda|__lambda__)"')
 _ESCAPED_NAME = re.compile(rb'"(?:class_name|\\u[^"]*)"\s*:\s*"[^"]*\\u00')
+_PYTABLES = re.compile(rb"PYTABLES_FORMAT_VERSION")
 _KEY = re.compile(rb'"class_name"')
 _ESCAPED_KEY = re.compile(rb'"[a-z_]{0,10}\\u00[2-7][0-9a-fA-F](?:[a-z_]|\\u00[2-7][0-9a-fA-F]){0,10}"\s*:')
 _YAML_TAG = re.compile(rb"(?:!!|tag:yaml\.org,2002:|!<tag:yaml\.org,2002:)python/(object|name|module|apply)")
@@ -105,8 +106,11 @@ def _mappings(document: Any) -> Iterator[dict[str, Any]]:
 
 def hdf5(scan: FileScan, body: Body, where: str, budget: Budget) -> None:
     """An HDF5 file is data; but Keras keeps the configuration of a model in it as JSON, anywhere."""
-    if _search(body, (_LAMBDA_TEXT, _ESCAPED_NAME), budget):
+    found = _search(body, (_LAMBDA_TEXT, _ESCAPED_NAME, _PYTABLES), budget)
+    if found & {_LAMBDA_TEXT, _ESCAPED_NAME}:
         scan.found(DANGEROUS, "", "a Lambda layer holds Python code", where)
+    if _PYTABLES in found:
+        scan.found(UNKNOWN, "", "PyTables wrote it, which keeps pickles among its attributes", where)
 
 
 def yaml_tags(scan: FileScan, body: Body, where: str, budget: Budget) -> None:
@@ -117,26 +121,26 @@ def yaml_tags(scan: FileScan, body: Body, where: str, budget: Budget) -> None:
 
 def saved_model(scan: FileScan, body: Body, where: str, budget: Budget) -> None:
     """Operations of a TensorFlow graph that read or write files, or call Python."""
-    for name in (b"ReadFile", b"WriteFile", b"PyFunc", b"EagerPyFunc", b"PyFuncStateless"):
-        pattern = re.compile(b"\x12" + bytes([len(name)]) + name)
-        if _search(body, (pattern,), budget):
-            scan.found(UNKNOWN, f"tensorflow.{name.decode()}", "an operation of its graph", where)
+    names = ("ReadFile", "WriteFile", "PyFunc", "EagerPyFunc", "PyFuncStateless")
+    patterns = {re.compile(b"\x12" + bytes([len(name)]) + name.encode()): name for name in names}
+    for pattern in _search(body, tuple(patterns), budget):
+        scan.found(UNKNOWN, f"tensorflow.{patterns[pattern]}", "an operation of its graph", where)
 
 
-def _search(body: Body, patterns: tuple[re.Pattern[bytes], ...], budget: Budget) -> bool:
-    """Whether one of the patterns is anywhere in a file, all of which is read."""
+def _search(body: Body, patterns: tuple[re.Pattern[bytes], ...], budget: Budget) -> set[re.Pattern[bytes]]:
+    """Which of the patterns are anywhere in a file, all of which is read."""
     at, before = 0, b""
-    while at < body.size:
+    found: set[re.Pattern[bytes]] = set()
+    while at < body.size and len(found) < len(patterns):
         data = body.at(at, _LOOK)
         budget.seeking -= len(data)
         if budget.seeking < 0:
             raise Stopped("it is longer than is looked at", limit=True)
-        if any(pattern.search(before + data) for pattern in patterns):
-            return True
+        found |= {pattern for pattern in patterns if pattern not in found and pattern.search(before + data)}
         before, at = data[-_OVERLAP:], at + len(data)
         if not data:
             break
-    return False
+    return found
 
 
 #: What to descend into, field by field: a message of ONNX has these messages in it.

@@ -23,8 +23,8 @@ def look(
     """Walk what may be a pickle, and note what it refers to. False when it is none.
 
     What has the magic of protocol 2 to 5, or the name of a pickle, is one, readable or not. Anything else that begins
-    with an opcode is one if it can be read as one, or if a call of something dangerous comes before the place where
-    it can't: an unpickler would have made that call.
+    with an opcode is one if it can be read as one, or if it calls something before the place where it can't: an unpickler
+    would have made that call.
     """
     if not head or head[0] not in OPCODES:
         return False
@@ -33,12 +33,13 @@ def look(
     sure = lone or (head[0] == 0x80 and head[1:2] in (b"\2", b"\3", b"\4", b"\5"))
     named = name.lower().endswith(_SUFFIXES)
     found = walk(opened, budget, lone=lone)
-    if not (sure or (named and _binary_or_long(found)) or found.values) and not _calls_danger(found, allowed):
+    acts = _acts(found, allowed)
+    if not (sure or acts or found.values or (named and _binary_or_long(found))):
         if found.limit:
             scan.found(UNSCANNABLE, "", found.why, where)
             return True
         return False
-    if not sure and found.values and not found.complete and not _calls_danger(found, allowed) and not named:
+    if not (sure or acts or found.complete or named):
         return False  # a text that happens to begin with a small pickle
     _note(scan, found, where, allowed)
     return True
@@ -49,8 +50,12 @@ def _binary_or_long(found: Walk) -> bool:
     return bool(found.values or found.uses) or found.offset > 64
 
 
-def _calls_danger(found: Walk, allowed: Allowed) -> bool:
-    return any(use.called and _is_denied(use, allowed) for use in found.uses)
+def _acts(found: Walk, allowed: Allowed) -> bool:
+    """Whether something was called, or something dangerous is what comes out: no text does that by chance."""
+    return any(
+        (use.called and use.path.replace(".", "").isidentifier()) or (found.values and _is_denied(use, allowed))
+        for use in found.uses
+    )
 
 
 def _is_denied(use: Global, allowed: Allowed) -> bool:

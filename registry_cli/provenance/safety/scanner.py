@@ -159,6 +159,9 @@ class Scanner:
                 self._guarded(scan, inside, lambda m=member, i=inside: self.look(scan, m.data, m.name, i, depth + 1))  # type: ignore[misc]
 
     def _compressed(self, scan: FileScan, body: Body, head: bytes, name: str, where: str, depth: int) -> bool:
+        if head.startswith(b"ZF0x"):  # what joblib wrote before 0.10: a length, then zlib
+            start = 22 if head[21:22] == b" " else 21
+            body, head = Piece(body, start, body.size - start), head[start:]
         kind = kind_of(head)
         if not kind or (kind == "zlib" and int.from_bytes(head[:2], "big") % 31):
             return False
