@@ -84,7 +84,7 @@ def register(
 ) -> None:
     """The model is made if it isn't there. The files are copied, hashed and brought to the disk before the version
     appears; equal files are stored once. What they are is found out by their headers and kept with the version: see
-    'inspect'. Prints the new reference, NAME@NUMBER.
+    'inspect'. What would run code when it is loaded is refused: see 'scan'. Prints the new reference, NAME@NUMBER.
     """
     if link and move:
         raise InvalidInput("--link and --move exclude each other", "choose one")
