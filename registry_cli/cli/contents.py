@@ -43,8 +43,8 @@ def lines(lineage: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _scan(said: Any) -> str:
-    """The verdict, what it rests on, and why it was let in all the same."""
-    if not isinstance(said, Mapping):
+    """The verdict, what it rests on, and why it was let in all the same. The best one goes without saying."""
+    if not isinstance(said, Mapping) or said.get("verdict") == "safe-format":
         return ""
     reasons, names = said.get("reasons"), said.get("globals")
     told = reasons if isinstance(reasons, list) else names if isinstance(names, list) else []

@@ -43,3 +43,10 @@ def test_no_honest_file_is_a_false_alarm(path: Path) -> None:
 def test_a_good_pickle_is_known(tmp_path: Path) -> None:
     assert scanned(tmp_path, "a.pkl", GOOD).verdict == "known-globals"
     assert scanned(tmp_path, "b.pkl", EVIL).files[0].remarks[0].name == "os.system"
+
+
+def test_numbers_beside_a_model_are_data_unless_they_are_a_pickle(tmp_path: Path) -> None:
+    for name in ("variables.data-00000-of-00001", "fingerprint.pb", "model.onnx_data"):
+        assert scanned(tmp_path, name, bytes(range(1, 200))).verdict == "safe-format"
+        assert scanned(tmp_path, name, EVIL).verdict == "dangerous"
+    assert scanned(tmp_path, "weights.bin", bytes(range(1, 200))).verdict == "unknown-globals"

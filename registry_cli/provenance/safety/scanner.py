@@ -38,6 +38,8 @@ _PROGRAMS = (
     (b"#!", "a script"),
 )  # fmt: skip
 _CODE = (".py", ".pyw", ".sh", ".ipynb", ".so", ".dll", ".dylib", ".exe", ".bat", ".ps1", ".js", ".jar", ".class")
+#: Numbers beside a model, by the names that TensorFlow and ONNX give them; what is in them was tried as anything else.
+_NUMBERS = r"(^|/)(variables\.(index|data-\d+-of-\d+)|fingerprint\.pb)$|\.onnx[._]data$"
 _STORAGE = r"(^|/)(data|tensors)/[0-9]+$|(^|/)\.(data|format_version|storage_alignment)(/|$)|/(version|byteorder)$"
 
 
@@ -110,7 +112,7 @@ class Scanner:
         archive = zips.read(body)
         names = {member.name for member in archive.members}
         torch = any(name.endswith("data.pkl") for name in names)
-        scan.kind = scan.kind or _kind_of_zip(names)
+        scan.kind = scan.kind or zips.kind_of(names)
         scan.verdicts.add(SAFE)
         for odd in archive.odd:
             scan.found(UNSCANNABLE, "", odd, where)
@@ -239,7 +241,7 @@ class Scanner:
             kind = self._onnx(scan, body, lower, where)
         elif not kind and _is_text(head):
             kind = self._text(scan, body, head, lower, where)
-        if kind or data:
+        if kind or data or re.search(_NUMBERS, lower):
             scan.verdicts.add(SAFE)
             scan.kind = scan.kind or kind
         else:
@@ -274,16 +276,6 @@ class Scanner:
     def _remark(self, scan: FileScan, head: bytes, name: str, where: str) -> None:
         if name.lower().endswith(_CODE) or head.startswith(b"#!"):
             scan.found(NOTE, "", "it is code, which runs if somebody runs or imports it", where)
-
-
-def _kind_of_zip(names: set[str]) -> str:
-    if any(name.endswith("data.pkl") for name in names):
-        return "torchscript" if any("/code/" in f"/{name}" for name in names) else "torch"
-    if "schema.json" in names:
-        return "skops"
-    if {"metadata.json", "config.json"} <= names:
-        return "keras"
-    return "npz" if names and all(name.endswith(".npy") for name in names) else "zip"
 
 
 def _refuse_path(scan: FileScan, name: str, where: str) -> None:

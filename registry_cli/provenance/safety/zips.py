@@ -273,3 +273,14 @@ def checksum(opened: Stream, most: int) -> int | None:
             return None
         found = zlib.crc32(piece, found)
     return found
+
+
+def kind_of(names: set[str]) -> str:
+    """What an archive with members of these names is, in a word."""
+    if any(name.endswith("data.pkl") for name in names):
+        return "torchscript" if any("/code/" in f"/{name}" for name in names) else "torch"
+    if "schema.json" in names:
+        return "skops"
+    if {"metadata.json", "config.json"} <= names:
+        return "keras"
+    return "npz" if names and all(name.endswith(".npy") for name in names) else "zip"
