@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     )
     from .progress import Progress
     from .provenance.inspection import Inspected, Inspection, Tensor
+    from .provenance.safety.verdicts import FileScan, Remark, Scan
     from .records import (
         Artifact,
         Checkpoint,
@@ -80,6 +81,7 @@ _HOME_OF = {
     ),
     "Holder": "lifecycle.stages",
     **dict.fromkeys(("Inspected", "Inspection", "Tensor"), "provenance.inspection"),
+    **dict.fromkeys(("FileScan", "Remark", "Scan"), "provenance.safety.verdicts"),
     "Registry": "registry",
 }  # fmt: skip
 
@@ -94,6 +96,7 @@ __all__ = [
     "Event",
     "Exported",
     "FileEntry",
+    "FileScan",
     "Finding",
     "Freed",
     "Holder",
@@ -118,7 +121,9 @@ __all__ = [
     "Registry",
     "RegistryError",
     "RegistryRecord",
+    "Remark",
     "Rules",
+    "Scan",
     "Signature",
     "Tensor",
     "Told",

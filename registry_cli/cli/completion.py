@@ -35,6 +35,8 @@ _FLAGS = frozenset(
         "--help",
         "-h",
         "--no-inspect",
+        "--allow-unsafe",
+        "--strict",
         "--dry-run",
         "-n",
         "--all",

@@ -38,7 +38,18 @@ def lines(lineage: Mapping[str, Any]) -> list[tuple[str, str]]:
     said = {"format": _text(lineage.get("format")), "framework": _text(lineage.get("framework"))}
     said |= {name: _SAID[name](contents) if name in _SAID else _text(contents.get(name)) for name in _FIRST}
     said |= {name: _text(value) for name, value in contents.items() if name not in (*_FIRST, *_WITHIN)}
+    said["scan"] = _scan(lineage.get("scan"))
     return [(name.replace("_", " "), text) for name, text in said.items() if text]
+
+
+def _scan(said: Any) -> str:
+    """The verdict, what it rests on, and why it was let in all the same. The best one goes without saying."""
+    if not isinstance(said, Mapping) or said.get("verdict") == "safe-format":
+        return ""
+    reasons, names = said.get("reasons"), said.get("globals")
+    told = reasons if isinstance(reasons, list) else names if isinstance(names, list) else []
+    verdict = ": ".join(filter(None, (_text(said.get("verdict")), _some([_text(each) for each in told]))))
+    return f"{verdict}; allowed: {_text(said['allowed'])}" if said.get("allowed") else verdict
 
 
 def _text(value: Any) -> str:

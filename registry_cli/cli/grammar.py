@@ -70,7 +70,7 @@ class Verb:
         return self.options + (WRITING if self.writes else ()) + (INDEXED if self.indexed else ()) + COMMON
 
 
-_REGISTER = "param metric tag annotate params-file metrics-file message stage alias as if-changed link move no-inspect"  # what is said of it
+_REGISTER = "param metric tag annotate params-file metrics-file message stage alias as if-changed link move no-inspect scan allow-unsafe reason"  # what is said of it
 _RULES = "older-than keep best where keep-holders"  # which versions go
 
 VERBS = {
@@ -208,6 +208,7 @@ VERBS = {
         "quick checkpoint signatures allowed-signers",
     ),
     "repair": Verb("trust", "Mend what is safe to mend.", "model*", "dry-run", writes=True),
+    "scan": Verb("trust", "Say whether files are safe to load.", "target*", "allow strict", home="scanning"),
     "doctor": Verb("trust", "Prove that this file system keeps what the registry needs."),
     "completion": Verb("shell", "Print the completion script of a shell.", "shell"),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Optional, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 
 import typer
 
@@ -15,6 +15,9 @@ from .command import command
 from .options import Model
 from .session import Output, Session
 from .text import size
+
+if TYPE_CHECKING:
+    from ..records import VersionRecord
 
 _T = TypeVar("_T")
 Pairs = Optional[list[str]]
@@ -30,6 +33,7 @@ def _option(flags: tuple[str, ...], metavar: str, text: str) -> Any:
         "registry register churn model.pkl -m auc=0.93 -p depth=6 -t team=crm",
         "registry register churn build/ --metrics-file metrics.json --params-file params.yaml --if-changed",
         "train | registry register churn - --as model.bin --stage staging",
+        "registry register churn ours.pkl --allow-unsafe --reason 'pickled by ourselves, reviewed in #123'",
     ],
     exits=(0, 1, 2, 3, 4, 5, 7, 8, 130),
 )
@@ -68,14 +72,24 @@ def register(
         bool, typer.Option("--link", help="Hard-link the files instead of copying; never change them afterwards.")
     ] = False,
     move: Annotated[bool, typer.Option("--move", help="Move the files into the registry.")] = False,
+    scan: Annotated[
+        str | None,
+        typer.Option("--scan", metavar="MODE", help="A stricter scan: warn, refuse-dangerous or allowlist."),
+    ] = None,
+    allow_unsafe: Annotated[
+        bool, typer.Option("--allow-unsafe", help="Register what the scan refuses; needs a --reason.")
+    ] = False,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the history.")] = "",
     no_inspect: Annotated[bool, typer.Option("--no-inspect", help="Don't look what the files are.")] = False,
 ) -> None:
     """The model is made if it isn't there. The files are copied, hashed and brought to the disk before the version
     appears; equal files are stored once. What they are is found out by their headers and kept with the version: see
-    'inspect'. Prints the new reference, NAME@NUMBER.
+    'inspect'. What would run code when it is loaded is refused: see 'scan'. Prints the new reference, NAME@NUMBER.
     """
     if link and move:
         raise InvalidInput("--link and --move exclude each other", "choose one")
+    if allow_unsafe != bool(reason.strip()):
+        raise InvalidInput("--allow-unsafe and --reason go together", "say why it is safe all the same")
     registry = cx.registry()
     with cx.progress(f"registering {name}") as progress:
         outcome = registry.register(
@@ -86,6 +100,8 @@ def register(
             tags=values.pairs(tag or (), values.line),
             annotations=values.pairs(annotate or (), values.text),
             inspect=not no_inspect,
+            scan=scan,
+            unsafe=reason,
             message=message,
             stage=stage,
             alias=alias,
@@ -101,6 +117,7 @@ def register(
         cx.say(
             f"registered {version.ref}: {version.files:,} file{'s' if version.files != 1 else ''}, {size(version.size)}{saved}"
         )
+        _warn_of_scan(cx, version)
     else:
         cx.say(f"{version.ref} is taken: {outcome.why}")
     cx.show(
@@ -112,6 +129,16 @@ def register(
             text=version.ref,
         )
     )
+
+
+def _warn_of_scan(cx: Session, version: VersionRecord) -> None:
+    """Tell what the scan let in that it could not call safe."""
+    scan = version.lineage.get("scan")
+    if not isinstance(scan, Mapping) or scan.get("verdict") not in ("dangerous", "unscannable"):
+        return
+    reasons = scan.get("reasons")
+    why = f": {reasons[0]}" if isinstance(reasons, list) and reasons else ""
+    cx.warn(f"the scan's verdict on {version.ref} is {scan['verdict']}{why}")
 
 
 def _from_files(paths: Pairs, check: Callable[[object, str], _T]) -> dict[str, _T]:

@@ -21,12 +21,15 @@ _MORE = "registry verify tells more"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Settings:
-    """What ``registry.yaml`` says. ``shared`` is ``private`` or ``group``; ``stages`` are in order."""
+    """What ``registry.yaml`` says. ``shared`` is ``private`` or ``group``; ``stages`` are in order; ``scan`` is as it
+    stands there, checked: see ``lifecycle.scan_rules``.
+    """
 
     id: str
     created: str
     shared: str = "private"
     stages: tuple[str, ...] = DEFAULT_STAGES
+    scan: Any = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -86,7 +89,7 @@ def _parsed(read: Callable[[Any], _T], value: Any, key: str, what: str) -> _T:
 
 def parse_settings(document: Mapping[str, Any], what: str) -> Settings:
     """``registry.yaml``. People edit it, so a slip is told as theirs, with the nearest right name."""
-    known = ("format", "id", "created", "shared", "stages", "policy")
+    known = ("format", "id", "created", "shared", "stages", "policy", "scan")
     for key in document.keys() - {*known, "retention"}:  # which lifecycle.retention_rules reads
         _refuse_slip(key, (*known, "retention"), what)
     stages = document.get("stages", list(DEFAULT_STAGES))
@@ -99,10 +102,15 @@ def parse_settings(document: Mapping[str, Any], what: str) -> Settings:
     shared = _get(document, "shared", str, what, "private")
     if shared not in SHARED:
         raise InvalidInput(f"{what}: 'shared' is '{shared}'", f"use {' or '.join(SHARED)}")
+    if "scan" in document:
+        from ..lifecycle import scan_rules
+
+        scan_rules.parse(document["scan"], what)
     extra = {key: value for key, value in document.items() if key not in known}  # policies: see ``policies``
     return Settings(
-        _get(document, "id", str, what), _get(document, "created", str, what, ""), shared, tuple(stages), extra
-    )
+        _get(document, "id", str, what), _get(document, "created", str, what, ""), shared, tuple(stages),
+        document.get("scan"), extra,
+    )  # fmt: skip
 
 
 def _refuse_slip(key: str, known: tuple[str, ...], what: str) -> None:

@@ -4,28 +4,61 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..errors import Refused
+
 if TYPE_CHECKING:
+    from ..lifecycle.scan_rules import ScanRules
+    from ..provenance.safety.verdicts import Scan
     from ..store.ingest import Staging
 
 
 class Examination:
     """One look at staged files. ``lineage`` is what the version will say of them; what was given stands above all.
 
-    ``inspect`` says whether to look what is inside; ``here`` that they were made here and now: what comes from elsewhere was
-    not made by this program, of this folder, in this environment.
+    ``inspect`` says whether to look what is inside, ``scan`` what is done with what is not safe. ``unsafe`` is why
+    something is to be registered that would be refused; then ``passed`` is what the event says of it.
     """
 
-    def __init__(self, given: dict[str, Any], *, inspect: bool = True, here: bool = True) -> None:
+    def __init__(
+        self, given: dict[str, Any], *, inspect: bool = True, scan: ScanRules | None = None, unsafe: str = ""
+    ) -> None:
         self._given = given
-        self._inspect, self._here = inspect, here
+        self._inspect, self._scan, self._unsafe = inspect, scan, unsafe
         self.lineage: dict[str, Any] = given
+        self.passed: dict[str, Any] = {}
 
     def examine(self, staging: Staging) -> None:
         """Look at the files, which are hashed and complete; not under the lock. May refuse them."""
         found: dict[str, Any] = {}
+        scan = self._scanned(staging, self._scan) if self._scan and self._scan.mode != "off" else None
         if self._inspect:
             found |= _contents(staging)
         self.lineage = {**found, **self._given}
+        if scan:
+            self.lineage["scan"] = scan  # whatever was given: a verdict is what was found
+
+    def _scanned(self, staging: Staging, rules: ScanRules) -> dict[str, Any]:
+        """The verdict, and what it rests on. :class:`Refused` when the rules say so, unless it was said why not."""
+        from ..provenance.scanning import scan
+
+        found = scan({entry.path: staging.files / entry.path for entry in staging.entries}, rules.allow)
+        said = found.lineage()
+        if rules.lets_in(found.verdict):
+            return said
+        if not self._unsafe:
+            raise _refused(found, rules)
+        self.passed = {"unsafe": found.verdict, "reason": self._unsafe}
+        return {**said, "allowed": self._unsafe}
+
+
+def _refused(found: Scan, rules: ScanRules) -> Refused:
+    reasons = found.reasons(found.verdict)
+    more = f" (and {len(reasons) - 1:,} more)" if len(reasons) > 1 else ""
+    why = "" if found.verdict == "dangerous" else f", which the scan '{rules.mode}' of this registry does not let in"
+    return Refused(
+        f"the verdict is {found.verdict}{why}: {reasons[0] if reasons else 'no reason is known'}{more}",
+        "look with 'registry scan PATH'; to register it all the same: --allow-unsafe --reason TEXT",
+    )
 
 
 def _contents(staging: Staging) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from ..records import StageTable
 from ..store import creation, reader
 from ..store.reader import ModelReader
 from .arriving import Arrival, Choice, Forward, arrival
-from .examining import Examination
 from .registering import Registering
 
 if TYPE_CHECKING:
@@ -139,7 +138,7 @@ class Exchanging(Registering):
         if choice.dry_run:
             return each.outcome("planned", number=self._expected(each, highest))
         event = self._event("registered", None, identity, imported=each.key)
-        look = Examination(dict(each.record.lineage), here=False)
+        look = self._arriving(each.record)
         try:
             outcome = self._store(
                 each.record, event, look, number=each.number, if_new=choice.skip_existing, progress=progress,

@@ -21,8 +21,10 @@ from .looking_back import LookingBack
 
 if TYPE_CHECKING:
     from ..lifecycle.gate import Evaluation, PolicyLine
+    from ..lifecycle.scan_rules import ScanRules
     from ..outcomes import Approval, Signature
     from ..provenance.inspection import Inspected
+    from ..provenance.safety.verdicts import Scan
     from .finding import Known
     from .people import Review
 
@@ -70,6 +72,38 @@ class RegistryReader(LookingBack):
         from . import looking_inside
 
         return looking_inside.inspect(paths)
+
+    def scan(self, ref: str | Reference, *, allow: Iterable[str] = (), progress: Progress = SILENT) -> Scan:
+        """Whether the files of a version are safe to load, looked at anew; what this registry allows counts as known.
+
+        Raises OSError when one can't be opened.
+        """
+        from ..provenance.scanning import scan
+
+        artifact = self.artifact(ref)
+        files = {entry.path: artifact.folder / entry.path for entry in artifact.files}
+        return scan(files, (*self.scan_rules().allow, *allow), progress=progress)
+
+    @staticmethod
+    def scan_files(
+        paths: Iterable[str | os.PathLike[str]], *, allow: Iterable[str] = (), progress: Progress = SILENT
+    ) -> Scan:
+        """Whether files that are in no registry are safe to load, as :meth:`register` would find it.
+
+        ``paths`` are files, or a folder; ``allow`` are globals that are known besides the usual ones:
+        ``package.Class``, or ``package.*``. Raises :class:`NotFound`, :class:`InvalidInput`, :class:`Refused`; OSError
+        when one can't be opened.
+        """
+        from . import looking_inside
+
+        return looking_inside.scan(paths, allow=allow, progress=progress)
+
+    def scan_rules(self) -> ScanRules:
+        """What this registry does with what is not safe: its setting ``scan``."""
+        from ..lifecycle import scan_rules
+
+        said = self.settings.scan
+        return scan_rules.ScanRules() if said is None else scan_rules.parse(said, layout.REGISTRY)
 
     def files(self, ref: str | Reference) -> tuple[FileEntry, ...]:
         """The files of a version and their sha256."""

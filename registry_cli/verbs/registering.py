@@ -38,6 +38,8 @@ class Registering(Moving):
         annotations: Mapping[str, object] | None = None,
         lineage: Mapping[str, object] | None = None,
         inspect: bool = True,
+        scan: str | None = None,
+        unsafe: str = "",
         message: str = "",
         stage: str | None = None,
         alias: str | None = None,
@@ -52,8 +54,10 @@ class Registering(Moving):
         ``paths`` are files, a folder (its contents), or ``-`` for standard input, stored as ``stdin_name``. ``how`` is
         ``copy``, ``link`` (hard links to your files, which must not be changed afterwards) or ``move``. With
         ``if_changed``, files equal to the latest version's give that version back. ``lineage`` is what is known already of
-        where the files come from; what is found out of itself is laid under it: with ``inspect``, what the files are. ``progress`` is told how many more
-        bytes are done.
+        where the files come from; what is found out of itself is laid under it: with ``inspect``, what the files are.
+        ``scan`` is a mode stricter than the registry's own: ``warn``, ``refuse-dangerous``, ``allowlist``; ``unsafe``
+        says why files are to be registered that the scan would refuse, and is recorded. ``progress`` is told how many
+        more bytes are done.
 
         Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Refused` or :class:`Conflict` with nothing written;
         :class:`Indeterminate` when the version is there, or may be.
@@ -64,6 +68,8 @@ class Registering(Moving):
         if how not in ingest.HOW:
             raise InvalidInput(f"files can't be taken by '{how}'", f"use {', '.join(ingest.HOW)}")
         self._check_pointers(name, stage, alias, request_id)
+        scan_rules = self.scan_rules().with_mode(scan)
+        unsafe = values.line(unsafe, "reason") if unsafe else ""
         record = VersionRecord(
             model=name, number=0, created="", author=self._author, digest="", size=0, files=0,
             message=values.text(message, "message"),
@@ -77,7 +83,8 @@ class Registering(Moving):
         outcome = self._registered_before(layout, event.id) if request_id else None
         if outcome is None:
             outcome = self._store(
-                record, event, Examination(dict(lineage or {}), inspect=inspect), sources=sources.collect(paths, stdin_name),
+                record, event, Examination(dict(lineage or {}), inspect=inspect, scan=scan_rules, unsafe=unsafe),
+                sources=sources.collect(paths, stdin_name),
                 repeatable=request_id is not None, if_changed=if_changed, how=how, progress=progress,
             )  # fmt: skip
         ref = f"{name}@{outcome.number}"
@@ -96,6 +103,10 @@ class Registering(Moving):
         locked: registration.Locked = lambda: self._writing(record.model, create=True)  # noqa: E731
         return registration.register(self._layout, self._layout.model(record.model), self._modes, wish, locked)
 
+    def _arriving(self, record: VersionRecord) -> Examination:
+        """The look at files that were made elsewhere: what this program, or its folder, is has nothing to do with them."""
+        return Examination(dict(record.lineage), scan=self.scan_rules())
+
     def _wish(self, record: VersionRecord, event: Event, look: Examination, **wanted: Any) -> Wish:
         """What is ``wanted``, as a wish; the record of the version is made of what ``look`` found."""
         from ..store import registration
@@ -103,7 +114,7 @@ class Registering(Moving):
         creation.refuse_collision(self._layout, record.model)
 
         def describe(number: int) -> VersionRecord:
-            return _numbered(replace(record, lineage=look.lineage), number, event)
+            return _numbered(replace(record, lineage=look.lineage), number, event, look.passed)
 
         return registration.Wish(describe=describe, request_id=event.id, **{"examine": look.examine, **wanted})
 
@@ -141,6 +152,9 @@ def _registered(ref: str, request_id: str) -> Iterator[None]:
         raise indeterminate(f"{ref} is registered", request_id, error) from error
 
 
-def _numbered(record: VersionRecord, number: int, event: Event) -> VersionRecord:
-    """``record`` as version ``number``, created by ``event`` if not somewhere else before."""
-    return replace(record, number=number, created=record.created or event.at, event=replace(event, version=number))
+def _numbered(record: VersionRecord, number: int, event: Event, passed: Mapping[str, str]) -> VersionRecord:
+    """``record`` as version ``number``, created by ``event`` if not somewhere else before; ``event`` tells what was
+    ``passed`` over.
+    """
+    event = replace(event, version=number, detail={**event.detail, **passed})
+    return replace(record, number=number, created=record.created or event.at, event=event)

@@ -131,7 +131,7 @@ class Taking:
         for version in part.versions():
             with adoption.version(version.version.number, version.documents) as staging:
                 pouring.pour(staging, version.files(), known, self._modes, self._progress, sync=False)
-            refused = refused or _refusal(Examination(dict(version.record.lineage), here=False), staging)
+            refused = refused or _refusal(self.registry._arriving(version.record), staging)
             stagings.append(staging)
         if refused is not None:
             adoption.abandon()
@@ -190,7 +190,7 @@ class Taking:
                 self._slots.append(each.outcome("skipped", registration.KNOWN, number=number))
 
     def _stage(self, each: Arrival, version: UnpackedVersion, known: Known) -> Imported | Aside:
-        look = Examination(dict(each.record.lineage), here=False)
+        look = self.registry._arriving(each.record)
         event = self.registry._event("registered", None, self.choice.identity(each.key), imported=each.key)
 
         def bring(staging: Staging, _: Intake) -> None:

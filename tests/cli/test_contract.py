@@ -124,6 +124,7 @@ FORMS = (
          lambda _: ["churn@2"], columns=1),
     Form("verify", lambda _: ["verify"], "verification", lambda _: [], columns=4),
     Form("repair", _torn, "repaired", lambda _: ["models/churn/stages/production"], columns=2),
+    Form("scan", lambda site: ["scan", site.make("a.pkl", b"(cos\nsystem\no.")], "scanned", lambda _: ["a.pkl"], code=5, columns=4),
     Form("doctor", lambda _: ["doctor"], "doctor", lambda _: [], columns=4),
     Form("completion", lambda _: ["completion", "bash"], "completion", lambda _: []),
 )  # fmt: skip

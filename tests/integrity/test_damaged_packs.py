@@ -6,8 +6,8 @@ import gzip
 import io
 import os
 import tarfile
-from functools import partial
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 

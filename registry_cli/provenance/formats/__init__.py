@@ -38,6 +38,11 @@ _ZIP = (b"PK\x03\x04",)
 _JSON = (b"{",)
 #: The version of ONNX, and then the name of who wrote it, or the graph.
 _ONNX = tuple(bytes((0x08, version, field)) for version in range(1, 32) for field in (0x12, 0x3A))
+_PICKLES = (
+    b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"]\0\0", b"x\x01", b"x\x5e", b"x\x9c",
+    b"x\xda",
+)  # fmt: skip
+_PICKLE_NAMES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin", ".ckpt", ".sav")
 
 #: Files. What a file begins with is asked before what it is called; of rows that fit equally well the first is tried first.
 FILES: tuple[Format, ...] = (
@@ -51,10 +56,12 @@ FILES: tuple[Format, ...] = (
         suffixes=(".keras", ".h5", ".hdf5"),
     ),
     Format("skops", ("skops",), magics=_ZIP, suffixes=(".skops",)),
+    Format("torch", ("torch", "torchscript"), magics=_ZIP, suffixes=(".pt", ".pth")),
     Format("torchserve", ("torchserve",), magics=_ZIP, suffixes=(".mar",)),
     Format("xgboost", ("xgboost-json", "xgboost-ubj"), magics=_JSON, suffixes=(".json", ".ubj")),
     Format("lightgbm", ("lightgbm",), magics=(b"tree\nversion=", b"tree\r\nversion=")),
     Format("catboost", ("catboost", "catboost-json"), magics=(b"CBM1", *_JSON), suffixes=(".cbm", ".json")),
+    Format("pickled", ("pickle", "joblib", "torch-legacy"), magics=_PICKLES, suffixes=_PICKLE_NAMES),
 )
 
 #: Folders. Where one folder is several, the first counts.

@@ -123,7 +123,7 @@ def _directory(file: File) -> tuple[int, int, int, int]:
     end = _END.unpack_from(tail, place)
     at = file.size - len(tail) + place
     count, length, start = end[4], end[5], end[6]
-    if _WHOLE in (start, length) or count == 0xFFFF:
+    if at >= _LOCATOR.size + _END64.size:  # torch writes the large record, too, however small the archive is
         mark, _, place64, _ = _LOCATOR.unpack(file.read(at - _LOCATOR.size, _LOCATOR.size))
         if mark == b"PK\x06\x07":
             at = at - _LOCATOR.size - _END64.size if place64 > file.size - _END64.size else place64

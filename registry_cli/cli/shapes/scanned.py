@@ -1,0 +1,35 @@
+"""What a scan found, as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ...provenance.safety.verdicts import FileScan, Remark, Scan
+
+
+def scanned(record: Scan) -> dict[str, Any]:
+    return {
+        "verdict": record.verdict,
+        "lineage": record.lineage(),
+        "items": [scanned_file(each) for each in record.files],
+    }
+
+
+def scanned_file(record: FileScan) -> dict[str, Any]:
+    return {
+        "path": record.path,
+        "verdict": record.verdict,
+        "kind": record.kind or None,
+        "globals": record.globals,
+        "findings": [remark(each) for each in record.worst_first()],
+    }
+
+
+def remark(record: Remark) -> dict[str, Any]:
+    return {
+        "level": record.level,
+        "global": record.name or None,
+        "why": record.why or None,
+        "member": record.where or None,
+    }

@@ -1,0 +1,137 @@
+"""Bytes that are read in order, with a place that is told, and limits on what is spent on them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+#: Every byte that is an opcode, of whatever protocol: anything else is no pickle.
+OPCODES = frozenset(b"().012BCFGIJKLMNPQRSTUVX]abcdeghijlopqrstu}") | frozenset(range(0x80, 0x99))
+_BLOCK = 1 << 16
+
+
+class Stopped(Exception):
+    """A pickle can't be read on. ``str()`` says why; ``limit`` is True when only a limit of ours was reached."""
+
+    def __init__(self, why: str, *, limit: bool = False) -> None:
+        super().__init__(why)
+        self.limit = limit
+
+
+class Budget:
+    """What may be spent on one artifact, all its files together. What is left is counted down.
+
+    ``opcodes`` of pickles; ``kept`` objects of a pickle that are remembered; ``unpacked`` bytes that come out of
+    compression; ``members`` of archives; ``seeking`` bytes that are read through in search of something.
+    """
+
+    def __init__(
+        self,
+        opcodes: int = 20_000_000,
+        kept: int = 2_000_000,
+        unpacked: int = 4 << 30,
+        members: int = 100_000,
+        seeking: int = 4 << 30,
+    ) -> None:
+        self.opcodes, self.kept, self.unpacked = opcodes, kept, unpacked
+        self.members, self.seeking = members, seeking
+
+
+class Stream(Protocol):
+    """Where bytes come from. Both give less than was asked for only at the end."""
+
+    def read(self, length: int, /) -> bytes: ...
+
+    def skip(self, length: int, /) -> int: ...
+
+
+class Reader:
+    """A stream, byte by byte. ``offset`` is the place of the next one."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._data = b""
+        self._at = 0
+        self._before = 0
+
+    @property
+    def offset(self) -> int:
+        return self._before + self._at
+
+    def peek(self) -> int:
+        """The next byte, -1 at the end."""
+        if self._at == len(self._data) and not self._refill():
+            return -1
+        return self._data[self._at]
+
+    def byte(self) -> int:
+        """The next byte; :class:`Stopped` at the end."""
+        at = self._at
+        if at == len(self._data):
+            if not self._refill():
+                raise Stopped("it is cut short")
+            at = 0
+        self._at = at + 1
+        return self._data[at]
+
+    def take(self, length: int) -> bytes:
+        """So many bytes; :class:`Stopped` when there are less. Only for short pieces."""
+        end = self._at + length
+        if end <= len(self._data):
+            piece = self._data[self._at : end]
+            self._at = end
+            return piece
+        piece = self._data[self._at :]
+        self._at = len(self._data)
+        while len(piece) < length:
+            if not self._refill():
+                raise Stopped("it is cut short")
+            more = self._data[: length - len(piece)]
+            self._at = len(more)
+            piece += more
+        return piece
+
+    def number(self, length: int) -> int:
+        """An unsigned number, the lowest byte first."""
+        return int.from_bytes(self.take(length), "little")
+
+    def skip(self, length: int) -> None:
+        """Pass over so many bytes; :class:`Stopped` when there are less."""
+        here = min(length, len(self._data) - self._at)
+        self._at += here
+        rest = length - here
+        if rest:
+            self._before += len(self._data)
+            self._data, self._at = b"", 0
+            done = self._stream.skip(rest)
+            self._before += done
+            if done < rest:
+                raise Stopped("it is cut short")
+
+    def line(self, keep: int) -> tuple[bytes, bool]:
+        """The bytes up to the next newline, which is passed over, and whether these are all: at most ``keep`` are kept."""
+        kept, whole = b"", True
+        while True:
+            end = self._data.find(b"\n", self._at)
+            piece = self._data[self._at : end if end >= 0 else len(self._data)]
+            whole = whole and len(kept) + len(piece) <= keep
+            kept += piece[: keep - len(kept)]
+            if end >= 0:
+                self._at = end + 1
+                return kept, whole
+            if not self._refill():
+                raise Stopped("it is cut short")
+
+    def only_zeros(self) -> bool:
+        """Whether nothing but zero bytes follows, a megabyte at most; they are read."""
+        for _ in range(16):
+            if self._data[self._at :].strip(b"\0"):
+                return False
+            self._at = len(self._data)
+            if not self._refill():
+                return True
+        return False
+
+    def _refill(self) -> bool:
+        self._before += len(self._data)
+        self._data, self._at = self._stream.read(_BLOCK), 0
+        return bool(self._data)

@@ -1,0 +1,153 @@
+"""Compressed bytes: unpacked as a stream, never more than the budget says, and never more at once than is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..pickles.reader import Budget, Stopped, Stream
+from .bodies import Spooled
+
+_BLOCK = 1 << 16
+#: Up to here what must be read at any place is kept in memory, beyond in a temporary file.
+_IN_MEMORY = 32 << 20
+#: The most memory that an xz stream may ask for.
+_DICTIONARY = 256 << 20
+
+#: How compressed files begin, and what they are called. ``zlib`` has several beginnings.
+MAGICS = (
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bz2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"]\x00\x00", "lzma"),
+    (b"x\x01", "zlib"),
+    (b"x\x5e", "zlib"),
+    (b"x\x9c", "zlib"),
+    (b"x\xda", "zlib"),
+)
+#: Compressions and archives that Python's library can't open.
+CLOSED = (
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd"),
+    (b"\x04\x22\x4d\x18", "compressed with lz4"),
+    (b"\x1f\x9d", "compressed with compress"),
+    (b"MSCF", "a cabinet archive"),
+)
+_MANY = {"gzip", "bz2", "xz", "lzma"}
+
+
+def kind_of(head: bytes) -> str:
+    """What compresses a file that begins so; empty if nothing does. Of a zlib stream the check of two bytes holds, too."""
+    return next((kind for magic, kind in MAGICS if head.startswith(magic)), "")
+
+
+def _made(kind: str) -> Any:
+    """What unpacks it; imported only now, as most files are not packed."""
+    if kind == "bz2":
+        import bz2
+
+        return bz2.BZ2Decompressor()
+    if kind in ("xz", "lzma"):
+        import lzma
+
+        return lzma.LZMADecompressor(lzma.FORMAT_AUTO, memlimit=_DICTIONARY)
+    import zlib
+
+    return zlib.decompressobj({"gzip": 31, "zlib": 15, "deflate": -15}[kind])
+
+
+class Unpacked:
+    """What comes out of a compressed stream. Everything must be there: what is cut or damaged is :class:`Stopped`."""
+
+    def __init__(self, source: Stream, kind: str, budget: Budget, engine: Any = None) -> None:
+        self._source, self._kind, self._budget = source, kind, budget
+        self._engine = engine or _made(kind)
+        self._waiting = b""
+        self._ended = False
+
+    def read(self, length: int) -> bytes:
+        """Some bytes, at most ``length``; none only at the end."""
+        while not self._ended:
+            piece = self._step(min(length, _BLOCK))
+            self._budget.unpacked -= len(piece)
+            if self._budget.unpacked < 0:
+                raise Stopped("more comes out of its compression than is looked at", limit=True)
+            if piece:
+                return piece
+        return b""
+
+    def skip(self, length: int) -> int:
+        done = 0
+        while done < length and (piece := self.read(length - done)):
+            done += len(piece)
+        return done
+
+    def _step(self, length: int) -> bytes:
+        if self._engine.eof:
+            self._next_stream()
+            return b""
+        if not self._waiting and getattr(self._engine, "needs_input", True):
+            self._waiting = self._source.read(_BLOCK)
+            if not self._waiting:
+                return self._last(length)
+        try:
+            piece: bytes = self._engine.decompress(self._waiting, length)
+        except Exception as error:  # each engine has errors of its own
+            raise Stopped(f"its compression ({self._kind}) is damaged") from error
+        self._waiting = getattr(self._engine, "unconsumed_tail", b"")
+        return piece
+
+    def _last(self, length: int) -> bytes:
+        """What the engine still holds after the last byte that came in."""
+        if hasattr(self._engine, "flush") and (piece := bytes(self._engine.decompress(b"", length))):
+            return piece
+        raise Stopped(f"its compression ({self._kind}) is cut short")
+
+    def _next_stream(self) -> None:
+        """Behind one stream there may be the next; padding with zeros is none, anything else is no honest file."""
+        rest: bytes = self._engine.unused_data
+        while not rest.strip(b"\0"):
+            rest = self._source.read(_BLOCK)
+            if not rest:
+                self._ended = True
+                return
+        rest = rest.lstrip(b"\0")
+        if self._kind not in _MANY or kind_of(rest) != self._kind:
+            raise Stopped("something follows its compressed data")
+        self._engine, self._waiting = _made(self._kind), rest
+
+
+def spooled(opened: Callable[[], Stream], budget: Budget, most: int | None = None) -> Spooled | None:
+    """All that a stream gives, to be read at any place, and closed afterwards; None when it is more than ``most``."""
+    import tempfile
+
+    store = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - it is given away
+    try:
+        stream, size = opened(), 0
+        while piece := stream.read(1 << 20):
+            size += store.write(piece)
+            if most is not None and size > most:
+                budget.unpacked += size  # it comes again
+                store.close()
+                return None
+    except BaseException as error:
+        store.close()
+        if isinstance(error, OSError):
+            raise Stopped("there is no room to unpack it", limit=True) from error
+        raise
+    return Spooled(store, size)
+
+
+def starts(opened: Callable[[], Stream], most: int) -> bytes:
+    """The first bytes; none when it is damaged from the start."""
+    stream, head = opened(), b""
+    try:
+        while len(head) < most and (piece := stream.read(most - len(head))):
+            head += piece
+    except Stopped:
+        pass
+    return head
+
+
+__all__ = ["CLOSED", "Unpacked", "kind_of", "spooled", "starts"]

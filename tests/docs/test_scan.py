@@ -1,0 +1,41 @@
+"""The page of the scan tells every verdict, mode and limit as the code has them."""
+
+from __future__ import annotations
+
+from registry_cli.lifecycle.scan_rules import DEFAULT, MODES
+from registry_cli.provenance.pickles import machine
+from registry_cli.provenance.pickles.allowed import Allowed
+from registry_cli.provenance.pickles.judging import DANGEROUS, judge
+from registry_cli.provenance.pickles.reader import Budget
+from registry_cli.provenance.pickles.values import Global
+from registry_cli.provenance.safety.scanner import DEPTH
+from registry_cli.provenance.safety.verdicts import VERDICTS
+
+from .test_docs import first_table, read, section
+
+PAGE = read("scan.md")
+
+
+def test_verdicts_and_modes() -> None:
+    assert tuple(first_table(section(PAGE, "Verdicts"))) == VERDICTS
+    assert tuple(first_table(section(PAGE, "The setting"))) == MODES
+    assert f"scan: {DEFAULT}" in PAGE
+
+
+def test_limits() -> None:
+    spent = Budget()
+    for number in (
+        f"{spent.opcodes // 1_000_000} million opcodes", f"{spent.unpacked >> 30} GiB out of compression",
+        f"{spent.seeking >> 30} GiB searched", f"{spent.members:,} members", f"{machine._STACK >> 20} million values",
+        f"{machine._MEMO >> 20} million places",
+    ):  # fmt: skip
+        assert number in PAGE.replace("\n", " "), number
+    assert f"up to {('five', DEPTH)[DEPTH != 5]} deep" in PAGE
+
+
+def test_what_is_said_to_be_denied_is() -> None:
+    for path in ("numpy.testing.x", "numpy.f2py.x", "numpy.load", "numpy.memmap", "torch.hub.x", "torch.load",
+                 "torch.serialization.x", "torch.jit.x", "torch.utils.x", "torch.distributed.x", "joblib.load",
+                 "joblib.parallel.x", "sklearn.datasets.x", "pandas.io.x", "pandas.eval", "cloudpickle.x", "dill.x"):  # fmt: skip
+        module, _, name = path.rpartition(".")
+        assert judge(Global(module, name, 0), Allowed()).level == DANGEROUS, path
