@@ -47,13 +47,15 @@ class Changed:
 class Registered:
     """The outcome of a registration. ``new`` is False when an earlier version was returned; ``why`` then says why.
 
-    ``added`` is the number of bytes that the store grew by: files it held already are not stored again.
+    ``added`` is the number of bytes that the store grew by: files it held already are not stored again. ``warnings``
+    are sentences about what could not be found out of where it comes from.
     """
 
     version: VersionRecord
     new: bool
     added: int
     why: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def ref(self) -> str:

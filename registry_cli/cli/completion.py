@@ -55,15 +55,17 @@ _FLAGS = frozenset(
         "--archive-previous",
         "--if-changed",
         "--link",
+        "--no-lineage",
         "--list",
         "--move",
         "--version",
         "-V",
     ]
 )
-_FILE_OPTIONS = frozenset(
-    ["-C", "--registry", "-o", "--output", "--params-file", "--metrics-file", "--sign", "--key", "--allowed-signers"]
-)
+_FILE_OPTIONS = (
+    "-C", "--registry", "-o", "--output", "--params-file", "--metrics-file", "--sign", "--key", "--allowed-signers",
+    "--data", "--code", "--environment", "--python",
+)  # fmt: skip
 #: What is a flag for these verbs, and takes a value for others.
 _FLAGS_OF = {"alias": ("--remove", "-r"), "history": ("--checkpoint",)}
 _INTERNAL = frozenset({"versions", "stages", "blobs", "annotations", "observations", "tombstones"})
@@ -90,7 +92,7 @@ def _answers(line: str, environment: Mapping[str, str]) -> list[str]:
     words = words[1:]
     verb = next((word for word in _arguments(words) if word in grammar.VERBS), None)
     previous = words[-1] if words else ""
-    if previous in _FILE_OPTIONS:
+    if previous in _FILE_OPTIONS and not (previous == "--environment" and verb == "lineage"):
         return [FILES]
     if previous == "--checkpoint" and verb == "verify":
         return [FILES]

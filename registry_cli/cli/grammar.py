@@ -69,7 +69,10 @@ class Verb:
         return self.options + (WRITING if self.writes else ()) + (INDEXED if self.indexed else ()) + COMMON
 
 
-_REGISTER = "param metric tag annotate params-file metrics-file message stage alias as if-changed link move"  # what is said of it
+_REGISTER = (  # what is said of it, and where it comes from
+    "param metric tag annotate params-file metrics-file message stage alias as if-changed link move"
+    " parent data code command environment python lineage no-lineage"
+)
 _RULES = "older-than keep best where keep-holders"  # which versions go
 
 VERBS = {

@@ -30,6 +30,7 @@ def _option(flags: tuple[str, ...], metavar: str, text: str) -> Any:
         "registry register churn model.pkl -m auc=0.93 -p depth=6 -t team=crm",
         "registry register churn build/ --metrics-file metrics.json --params-file params.yaml --if-changed",
         "train | registry register churn - --as model.bin --stage staging",
+        "registry register churn model.pkl --command 'python train.py' --data train.csv --parent churn@production",
     ],
     exits=(0, 1, 2, 3, 4, 5, 7, 8, 130),
 )
@@ -68,13 +69,40 @@ def register(
         bool, typer.Option("--link", help="Hard-link the files instead of copying; never change them afterwards.")
     ] = False,
     move: Annotated[bool, typer.Option("--move", help="Move the files into the registry.")] = False,
+    parent: Annotated[Pairs, _option(("--parent",), "REF", "A version that it was made from.")] = None,
+    data: Annotated[
+        Pairs,
+        _option(("--data",), "PATH|URI", "What it was trained on: a file, a folder, a .dvc file, s3://…#sha256:…."),
+    ] = None,
+    code: Annotated[
+        Pairs, _option(("--code",), "PATH", "What made it: files or folders, kept by their digests.")
+    ] = None,
+    made_by: Annotated[str, typer.Option("--command", metavar="TEXT", help="The command that made it.")] = "",
+    environment: Annotated[
+        str | None,
+        typer.Option("--environment", metavar="FILE", help="Its packages: requirements, pip freeze, a lock file."),
+    ] = None,
+    python: Annotated[
+        str | None,
+        typer.Option("--python", metavar="PATH", help="Its Python, or the folder of its environment."),
+    ] = None,
+    lineage: Annotated[
+        str | None,
+        typer.Option("--lineage", metavar="PARTS", help="What is found out by itself: git,patch,run,environment."),
+    ] = None,
+    no_lineage: Annotated[bool, typer.Option("--no-lineage", help="Find nothing out.")] = False,
 ) -> None:
     """The model is made if it isn't there. The files are copied, hashed and brought to the disk before the version
     appears; equal files are stored once. Prints the new reference, NAME@NUMBER.
+
+    Where it comes from is kept, too: the git commit here and what is not committed, user, host and folder, and the
+    packages of the environment that is active ($VIRTUAL_ENV, $CONDA_PREFIX). 'registry lineage' shows it.
     """
     if link and move:
         raise InvalidInput("--link and --move exclude each other", "choose one")
-    registry = cx.registry()
+    if lineage is not None and no_lineage:
+        raise InvalidInput("--lineage and --no-lineage exclude each other", "choose one")
+    registry = cx.registry(tell=True)
     with cx.progress(f"registering {name}") as progress:
         outcome = registry.register(
             name,
@@ -89,10 +117,19 @@ def register(
             if_changed=if_changed,
             how="link" if link else "move" if move else "copy",
             stdin_name=as_,
+            parents=parent or (),
+            data=data or (),
+            code=code or (),
+            command=made_by,
+            environment=environment,
+            python=python,
+            capture=() if no_lineage else None if lineage is None else _parts(lineage),
             request_id=cx.request_id,
             progress=progress,
         )
     version = outcome.version
+    for warning in outcome.warnings:
+        cx.warn(warning)
     if outcome.new:
         saved = "" if outcome.added == version.size else f", {size(outcome.added)} of it new"
         cx.say(
@@ -109,6 +146,11 @@ def register(
             text=version.ref,
         )
     )
+
+
+def _parts(text: str) -> list[str]:
+    """What ``--lineage`` was given: names with commas between them."""
+    return [] if text == "none" else [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _from_files(paths: Pairs, check: Callable[[object, str], _T]) -> dict[str, _T]:

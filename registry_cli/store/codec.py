@@ -87,8 +87,9 @@ def _parsed(read: Callable[[Any], _T], value: Any, key: str, what: str) -> _T:
 def parse_settings(document: Mapping[str, Any], what: str) -> Settings:
     """``registry.yaml``. People edit it, so a slip is told as theirs, with the nearest right name."""
     known = ("format", "id", "created", "shared", "stages", "policy")
-    for key in document.keys() - {*known, "retention"}:  # which lifecycle.retention_rules reads
-        _refuse_slip(key, (*known, "retention"), what)
+    others = ("retention", "lineage")  # which lifecycle.retention_rules and provenance.capture read
+    for key in document.keys() - {*known, *others}:
+        _refuse_slip(key, (*known, *others), what)
     stages = document.get("stages", list(DEFAULT_STAGES))
     if not isinstance(stages, list) or not stages or not all(isinstance(stage, str) for stage in stages):
         raise InvalidInput(f"{what}: 'stages' is no list of names", "write it as [development, staging, production]")

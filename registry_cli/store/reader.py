@@ -17,7 +17,7 @@ from ..errors import Damaged, InvalidInput, NotFound
 from ..lifecycle import stages as rules
 from ..names import Selector
 from ..records import Event, FileEntry, ModelRecord, StageTable, VersionRecord
-from . import codec, files, journal, layout, manifest, marks
+from . import codec, files, journal, layout, manifest, marks, sidecars
 from .codec import Redo, Settings
 from .layout import Layout, ModelLayout
 
@@ -166,6 +166,23 @@ class ModelReader:
                 f"{record.ref}: {layout.MANIFEST} is not the one that was sealed", "registry verify tells more"
             )
         return manifest.loads(data, f"{record.ref}: {layout.MANIFEST}")
+
+    def sidecar(self, record: VersionRecord, name: str) -> bytes | None:
+        """A file beside ``version.yaml``; None when the version has none. :class:`Damaged` when it is not what was sealed."""
+        import hashlib
+
+        digest = sidecars.named(record.lineage).get(name)
+        if digest is None:
+            return None
+        what = f"{record.ref}: {name}"
+        try:
+            data = files.read(self.paths.version(record.number) / name, files.DOCUMENT_LIMIT, what)
+        except FileNotFoundError:
+            self.refuse_deleted(record.number)
+            raise Damaged(f"{what} is missing", "registry verify tells more") from None
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise Damaged(f"{what} is not what was stored: its sha256 differs", "registry verify tells more")
+        return data
 
     def _manifest_bytes(self, number: int) -> bytes:
         try:

@@ -20,9 +20,10 @@ from ..errors import RegistryError, explain
 from ..outcomes import Problem, Verification
 from ..progress import Progress
 from ..records import Checkpoint, VersionRecord
-from . import codec, files, layout, reader, verify_journal
+from . import codec, files, layout, reader, sidecars, verify_journal
 from .layout import Layout, ModelLayout
 from .verify_records import check_records, walk, words
+from .verify_sidecars import StoredFile, check_sidecars
 
 _LINE = re.compile(rb"([0-9a-f]{64})  ([^\\\x00-\x1f\x7f]+)\Z")
 _BLOCK = 1 << 20
@@ -94,7 +95,7 @@ def check_model(paths: ModelLayout, quick: bool, progress: Progress, workers: in
     if listed is None:
         return found
     versions = Findings(paths.name)
-    jobs: list[_File] = []
+    jobs: list[StoredFile] = []
     for number in listed:
         try:
             jobs += _check_version(paths, number, versions)
@@ -115,19 +116,7 @@ def _deleted_now(paths: ModelLayout) -> frozenset[str]:
         return frozenset()
 
 
-@dataclass(frozen=True)
-class _File:
-    """One file whose digest is to be compared."""
-
-    ref: str
-    name: str
-    path: Path
-    sha256: str
-    inode: tuple[int, int]
-    size: int
-
-
-def _check_version(paths: ModelLayout, number: int, found: Findings) -> list[_File]:
+def _check_version(paths: ModelLayout, number: int, found: Findings) -> list[StoredFile]:
     """Its document, its manifest, its files by name, kind, mode and total size; what is left is to hash them."""
     ref = f"{paths.name}@{number}"
     found.versions += 1
@@ -139,13 +128,13 @@ def _check_version(paths: ModelLayout, number: int, found: Findings) -> list[_Fi
         return []
     _check_sealed(paths, number, found)
     record = _record(paths, number, found)
+    jobs = check_sidecars(paths, record, found) if record else []
     listed = _manifest(paths, number, record, found)
     if listed is None:
-        return []
+        return jobs
     here = dict(walk(paths.files(number)))
     for name in sorted(here.keys() - listed.keys()):
         found.error("extra-file", ref, f"'{name}' is not in the manifest")
-    jobs = []
     for name, sha256 in listed.items():
         status = here.get(name)
         if status is None:
@@ -158,7 +147,9 @@ def _check_version(paths: ModelLayout, number: int, found: Findings) -> list[_Fi
             if status.st_mode & 0o222:
                 found.warning("mode", ref, f"'{name}' is writable", repair=True)
             jobs.append(
-                _File(ref, name, paths.files(number) / name, sha256, (status.st_dev, status.st_ino), status.st_size)
+                StoredFile(
+                    ref, name, paths.files(number) / name, sha256, (status.st_dev, status.st_ino), status.st_size
+                )
             )
     _check_size(record, here, found)
     return jobs
@@ -193,14 +184,17 @@ def _check_size(record: VersionRecord | None, here: dict[str, os.stat_result], f
 def _record(paths: ModelLayout, number: int, found: Findings) -> VersionRecord | None:
     ref = f"{paths.name}@{number}"
     known = {layout.VERSION, layout.MANIFEST, layout.FILES}
-    for name in sorted(set(os.listdir(paths.version(number))) - known):
-        found.error("extra-file", ref, f"'{name}' does not belong into a version's folder")
+    record = None
     try:
         what = f"{ref}: {layout.VERSION}"
-        return codec.parse_version(codec.load(paths.version_document(number), what), paths.name, number, what)
+        record = codec.parse_version(codec.load(paths.version_document(number), what), paths.name, number, what)
+        known |= sidecars.named(record.lineage).keys()
     except (RegistryError, OSError) as error:
         found.error("document", ref, words(error))
-        return None
+        known |= {layout.ENVIRONMENT, layout.PATCH}  # nobody knows whether it has these
+    for name in sorted(set(os.listdir(paths.version(number))) - known):
+        found.error("extra-file", ref, f"'{name}' does not belong into a version's folder")
+    return record
 
 
 def _manifest(paths: ModelLayout, number: int, record: VersionRecord | None, found: Findings) -> dict[str, str] | None:
@@ -242,7 +236,7 @@ def _read(path: Path) -> bytes:
         return stream.read()
 
 
-def _check_digests(jobs: list[_File], found: Findings, progress: Progress, workers: int) -> None:
+def _check_digests(jobs: list[StoredFile], found: Findings, progress: Progress, workers: int) -> None:
     """Hash every file once, however many versions share it; several at a time."""
     from concurrent.futures import ThreadPoolExecutor
 

@@ -6,21 +6,24 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import names, values
 from ..errors import Indeterminate, InvalidInput, Refused, RegistryError, indeterminate
 from ..lifecycle import stages as rules
+from ..names import Reference
 from ..outcomes import Registered
 from ..progress import SILENT, Progress
 from ..records import Event, VersionRecord
-from ..store import creation, files
+from ..store import creation, files, sidecars
 from ..store.layout import ModelLayout
 from ..store.reader import is_model
+from .base import account
 from .examining import Examination
 from .moving import Moving
 
 if TYPE_CHECKING:
+    from ..provenance.capture import Origin
     from ..store.registration import Outcome
 
 
@@ -37,6 +40,13 @@ class Registering(Moving):
         tags: Mapping[str, object] | None = None,
         annotations: Mapping[str, object] | None = None,
         lineage: Mapping[str, object] | None = None,
+        parents: Iterable[str | Reference] = (),
+        data: Iterable[str | os.PathLike[str]] = (),
+        code: Iterable[str | os.PathLike[str]] = (),
+        command: str = "",
+        environment: str | os.PathLike[str] | None = None,
+        python: str | os.PathLike[str] | None = None,
+        capture: Iterable[str] | None = None,
         message: str = "",
         stage: str | None = None,
         alias: str | None = None,
@@ -50,9 +60,15 @@ class Registering(Moving):
 
         ``paths`` are files, a folder (its contents), or ``-`` for standard input, stored as ``stdin_name``. ``how`` is
         ``copy``, ``link`` (hard links to your files, which must not be changed afterwards) or ``move``. With
-        ``if_changed``, files equal to the latest version's give that version back. ``lineage`` is what is known already of
-        where the files come from; what is found out of itself is laid under it. ``progress`` is told how many more
+        ``if_changed``, files equal to the latest version's give that version back. ``progress`` is told how many more
         bytes are done.
+
+        Where it comes from: ``parents`` are versions that it was made from, ``data`` and ``code`` files, folders, ``.dvc``
+        files, or addresses with a digest (``s3://bucket/key#sha256:…``), ``command`` is what made it, ``environment`` a
+        file that lists packages, ``python`` an interpreter or the folder of an environment. ``capture`` are the parts
+        that are found out of themselves, of ``git``, ``patch``, ``run`` and ``environment``: what ``registry.yaml`` says
+        if it is not given, none if it is empty. They are known only of a ``caller``: see :meth:`Registry.open`.
+        ``lineage`` is what is known of it already, and stands above what is found.
 
         Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Refused` or :class:`Conflict` with nothing written;
         :class:`Indeterminate` when the version is there, or may be.
@@ -74,18 +90,21 @@ class Registering(Moving):
         event = self._event("registered", None, request_id)
         layout = self._layout.model(name)
         outcome = self._registered_before(layout, event.id) if request_id else None
+        look: Examination | None = None
         if outcome is None:
             creation.refuse_collision(self._layout, name)
-            look = Examination(dict(lineage or {}))
+            said = {"parents": parents, "data": data, "code": code, "command": command}
+            origin = self._origin({**said, "environment": environment, "python": python}, capture, lineage or {})
+            look = examined = Examination(dict(lineage or {}), self._modes, origin, progress)
             wish = registration.Wish(
                 sources.collect(paths, stdin_name),
-                lambda number: _numbered(replace(record, lineage=look.lineage), number, event),
+                lambda number: _numbered(replace(record, lineage=examined.lineage), number, event),
                 event.id,
                 request_id is not None,
                 if_changed,
                 how,
                 progress,
-                look.examine,
+                examined.examine,
             )
             locked: registration.Locked = lambda: self._writing(name, create=True)  # noqa: E731
             outcome = registration.register(self._layout, layout, self._modes, wish, locked)
@@ -95,7 +114,34 @@ class Registering(Moving):
                 self.promote(ref, stage, request_id=f"{event.id}:stage", verify=False)
             if alias:
                 self.set_alias(ref, alias, request_id=f"{event.id}:alias")
-            return Registered(self.version(ref), not outcome.why, outcome.added, outcome.why)
+            warnings = tuple(look.warnings) if look else ()
+            return Registered(self.version(ref), not outcome.why, outcome.added, outcome.why, warnings)
+
+    def _origin(
+        self, said: dict[str, Any], capture: Iterable[str] | None, given: Mapping[str, object]
+    ) -> Origin | None:
+        """What is to be found out of where a version comes from; what was said of it is checked now. None for nothing."""
+        if claimed := sidecars.claimed(given, {}):
+            raise InvalidInput(
+                f"the lineage names the digest of {claimed}, which is no file yet", "leave the digest out"
+            )
+        if isinstance(said["parents"], (str, Reference)):
+            raise InvalidInput("'parents' is one text", "give a list: parents=['churn@3']")
+        for name in ("data", "code"):
+            if isinstance(said[name], (str, os.PathLike)):
+                raise InvalidInput(f"'{name}' is one path", f"give a list: {name}=['train.csv']")
+        if capture is not None and self._caller is None and (capture := tuple(capture)):
+            raise InvalidInput("nothing is known of the program that registers", "use Registry.open(), or give caller=")
+        said = {name: os.fspath(each) if isinstance(each, os.PathLike) else each for name, each in said.items()}
+        said |= {"parents": [self._version(ref)[1].ref for ref in said["parents"]]}
+        said |= {name: list(said[name]) for name in ("data", "code")}
+        if self._caller is None and not any(said.values()):
+            return None
+        from ..provenance import capture as capturing
+
+        setting = self.settings.extra.get("lineage")
+        parts = capturing.parts(capture, setting, str(self._layout.config))
+        return capturing.Origin(capturing.Said(**said), self._caller, parts, account())
 
     def _check_pointers(self, name: str, stage: str | None, alias: str | None, request_id: str | None) -> None:
         if stage:

@@ -101,7 +101,13 @@ def registry(record: RegistryRecord) -> dict[str, Any]:
 
 
 def registered(record: Registered) -> dict[str, Any]:
-    return {**version(record.version), "new": record.new, "added": record.added, "why": record.why}
+    return {
+        **version(record.version),
+        "new": record.new,
+        "added": record.added,
+        "why": record.why,
+        "warnings": list(record.warnings),
+    }
 
 
 def moved(record: Moved) -> dict[str, Any]:
