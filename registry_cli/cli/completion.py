@@ -67,7 +67,12 @@ _FILE_OPTIONS = (
     "--data", "--code", "--environment", "--python",
 )  # fmt: skip
 #: What is a flag for these verbs, and takes a value for others.
-_FLAGS_OF = {"alias": ("--remove", "-r"), "history": ("--checkpoint",)}
+_FLAGS_OF = {
+    "alias": ("--remove", "-r"),
+    "history": ("--checkpoint",),
+    "lineage": ("--dot", "--mermaid", "--environment", "--patch"),
+    "reproduce": ("--check",),
+}
 _INTERNAL = frozenset({"versions", "stages", "blobs", "annotations", "observations", "tombstones"})
 
 

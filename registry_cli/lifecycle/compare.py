@@ -84,8 +84,9 @@ class FileDifference(Difference):
 class Diff:
     """What differs from one version to another, each section sorted by name.
 
-    ``message`` has one entry, named so, or none. ``lineage`` has dotted names. ``packages`` are those of the two
-    environment files, if there are two.
+    ``message`` has one entry, named so, or none. ``lineage`` has dotted names. ``commits`` came or went between the
+    two, the newest first, as far as a repository at hand knows; ``more_commits`` says that there are others.
+    ``packages`` are those of the two environment files, if there are two.
     """
 
     before: VersionRecord
@@ -96,12 +97,24 @@ class Diff:
     annotations: tuple[Difference, ...] = ()
     message: tuple[Difference, ...] = ()
     lineage: tuple[Difference, ...] = ()
+    commits: tuple[Difference, ...] = ()
     packages: tuple[Difference, ...] = ()
     files: tuple[FileDifference, ...] = ()
+    more_commits: bool = False
 
     def sections(self) -> Iterator[tuple[str, tuple[Difference, ...]]]:
         """The sections in which something differs."""
-        for section in ("params", "metrics", "tags", "annotations", "message", "lineage", "packages", "files"):
+        for section in (
+            "params",
+            "metrics",
+            "tags",
+            "annotations",
+            "message",
+            "lineage",
+            "commits",
+            "packages",
+            "files",
+        ):
             if found := getattr(self, section):
                 yield section, found
 
@@ -180,8 +193,11 @@ def diff(
     after: VersionRecord,
     files: tuple[FileDifference, ...] = (),
     packages: tuple[Difference, ...] = (),
+    commits: tuple[tuple[Difference, ...], bool] = ((), False),
 ) -> Diff:
-    """What differs between two records, with what was found in their ``files`` and in their ``packages``."""
+    """What differs between two records, with what was found of their ``files``, ``packages`` and ``commits``, the last
+    with whether there are more.
+    """
     return Diff(
         before,
         after,
@@ -191,24 +207,40 @@ def diff(
         annotations=differences(before.annotations, after.annotations, Difference),
         message=differences({"message": before.message or None}, {"message": after.message or None}, Difference),
         lineage=differences(_flat(before.lineage), _flat(after.lineage), Difference),
+        commits=commits[0],
         packages=packages,
         files=files,
+        more_commits=commits[1],
     )
+
+
+#: What of a lineage differs each time, as the time of creation does, and is no difference of what was made.
+_EACH_TIME = ("run.started", "run.register")
 
 
 def _flat(lineage: Mapping[str, Any]) -> dict[str, Any]:
     """Lineage with dotted names; as it is, if one name would then stand for two things."""
+    told = {name: _by_place(value) if name in ("data", "code") else value for name, value in lineage.items()}
     try:
-        return flatten(lineage)
+        return {name: value for name, value in flatten(told).items() if name not in _EACH_TIME}
     except InvalidInput:
         return {str(name): value for name, value in lineage.items()}
 
 
+def _by_place(listed: Any) -> Any:
+    """The digests of data or code by where it lies; what is no such list stays as it is."""
+    if not isinstance(listed, (list, tuple)) or not all(isinstance(each, Mapping) for each in listed):
+        return listed
+    return {str(each.get("path") or each.get("uri")): each.get("digest") for each in listed}
+
+
 def packages(text: str) -> dict[str, str]:
-    """The ``name==version`` lines of a requirements file; names as PEP 503 spells them. Other lines are passed over."""
+    """The ``name==version`` and ``name @ address`` lines of a requirements file; names as PEP 503 spells them. Other lines
+    are passed over.
+    """
     found = {}
     for line in text.splitlines():  # no pattern over the whole line: it may have a million spaces
-        name, mark, rest = line.partition("==")
+        name, mark, rest = line.partition(" @ " if " @ " in line.partition("==")[0] else "==")
         name = name.partition("[")[0].strip()
         version = re.split(r"[\s;,#\\]", rest.lstrip("= \t"), maxsplit=1)[0]
         if mark and version and _PACKAGE.match(name):

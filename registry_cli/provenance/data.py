@@ -57,7 +57,8 @@ def parse(given: Iterable[str | os.PathLike[str]]) -> list[Item]:
         elif not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
             raise InvalidInput(f"'{readable(text)}' is no file or folder", "name what was read, not a device or a pipe")
         else:
-            found.append(Item({"path": readable(os.path.normpath(text))}, text))
+            slash = "/" if stat.S_ISDIR(status.st_mode) else ""  # so that everybody sees which of the two digests it is
+            found.append(Item({"path": readable(os.path.normpath(text)).rstrip("/") + slash}, text))
     return found
 
 
@@ -124,13 +125,13 @@ def measured(path: str, progress: Progress = SILENT) -> dict[str, Any]:
     progress.expect(sum(size for _, size in listed))
     hasher, total = hashlib.sha256(), 0
     for name, size in listed:
-        digest, size = _hashed(os.path.join(path, name), size, progress)
-        hasher.update(_line(digest, os.fsencode(name)))
-        total += size
+        digest, read = _hashed(os.path.join(path, name), size, progress)
+        hasher.update(line(digest, os.fsencode(name)))
+        total += read
     return {"digest": f"sha256:{hasher.hexdigest()}", "size": total, "files": len(listed)}
 
 
-def _line(digest: str, name: bytes) -> bytes:
+def line(digest: str, name: bytes) -> bytes:
     """A line as ``sha256sum`` writes it: a name with a backslash or a line end is escaped, and the line marked."""
     escaped = name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
     return (b"\\" if escaped != name else b"") + digest.encode() + b"  " + escaped + b"\n"

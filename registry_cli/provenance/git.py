@@ -166,11 +166,12 @@ def _with_patch(repository: Repository, document: dict[str, Any], *, keep_patch:
         return Seen({**document, "unknown": f"the changes: {error}"}, warning=f"uncommitted changes: {error}")
     if not done.output:  # only of a submodule's work tree, or of a mode that git does not look at
         return Seen(document)
-    kept = keep_patch and not done.cut
     document["patch"] = f"sha256:{hasher.hexdigest()}"
-    if not kept:
-        document["patch_kept"] = False
-    return Seen(document, done.output if kept else None)
+    if done.cut or not keep_patch or masking.betrays(done.output):
+        secret = keep_patch and not done.cut
+        words = "the changes that are not committed hold a secret, and are not kept" if secret else ""
+        return Seen({**document, "patch_kept": False}, warning=words)
+    return Seen(document, done.output)
 
 
 def _headers(entries: Sequence[bytes]) -> Iterator[tuple[str, str]]:

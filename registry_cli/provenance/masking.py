@@ -27,6 +27,7 @@ _LOOKS = re.compile(
     r"|AIza[\w-]{30,}|xox[abprs]-[\w-]{10,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"
 )
 _ADDRESS = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{1,20}://)([^\s'\"<>|]+)")
+_BETRAYED = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|://[^\s/@:'\"]+:[^\s/@'\"]+@")
 #: Schemes whose user name is no secret, but where one logs in as.
 _LOGINS = ("ssh://", "git+ssh://", "ssh+git://", "git://", "sftp://", "rsync://")
 
@@ -65,6 +66,11 @@ def _without_secret_parameters(text: str) -> str:
 def is_secret(name: str) -> bool:
     """Whether a value with this name is not to be kept: ``--api-key``, ``DB_PASSWORD``, ``authToken``."""
     return bool(_NAME.search(_HUMP.sub("-", name).replace("_", "-")))
+
+
+def betrays(data: bytes) -> bool:
+    """Whether a text that can't be cut, for it would be another then, plainly holds a secret."""
+    return bool(_BETRAYED.search(data) or _LOOKS.search(data.decode("utf-8", "replace")))
 
 
 def command(words: Iterable[str]) -> str:

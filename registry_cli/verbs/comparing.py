@@ -4,31 +4,59 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..errors import Damaged, NotFound
 from ..lifecycle import compare
 from ..lifecycle.compare import Diff, Difference, FileDifference, StoredFile
-from ..records import Artifact, FileEntry
-from ..store import files, outgoing
+from ..records import Artifact, FileEntry, VersionRecord
+from ..store import files, layout, outgoing, sidecars
 
 if TYPE_CHECKING:
     from ..names import Reference
+    from ..provenance.caller import Caller
     from .reading import RegistryReader
 
 #: The files that say which packages a model was made with; the first that both versions have is taken.
 ENVIRONMENTS = ("environment.txt", "requirements.txt")
 #: An environment file of more bytes is compared by its digest only.
-ENVIRONMENT_LIMIT = 1_000_000
+ENVIRONMENT_LIMIT = 4_000_000
 
 
-def diff(registry: RegistryReader, before: str | Reference, after: str | Reference) -> Diff:
+def diff(
+    registry: RegistryReader, before: str | Reference, after: str | Reference, caller: Caller | None = None
+) -> Diff:
     """What differs from ``before`` to ``after``, which may be versions of different models.
 
-    Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Damaged`.
+    The commits between them are told when the repository around ``caller`` has both. Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Damaged`.
     """
     old, new = registry.artifact(before), registry.artifact(after)
-    return compare.diff(old.version, new.version, _files(old, new), _packages(old, new))
+    packages = _packages(registry, old, new)
+    return compare.diff(
+        old.version, new.version, _files(old, new), packages, _commits(old.version, new.version, caller)
+    )
+
+
+def _commits(before: VersionRecord, after: VersionRecord, caller: Caller | None) -> tuple[tuple[Difference, ...], bool]:
+    """The commits that came and went, the newest first; none when no repository at hand has both ends."""
+    ends = [
+        said.get("commit") if isinstance(said := each.lineage.get("git"), Mapping) else None for each in (before, after)
+    ]
+    if caller is None or ends[0] == ends[1] or not all(isinstance(end, str) and end for end in ends):
+        return (), False
+    from ..provenance import git
+
+    here = git.Repository.around(caller.folder, caller.variables)
+    if here is None or not all(map(git.is_commit, ends)):
+        return (), False
+    try:
+        found, more = git.between(here, *map(str, ends))
+    except git.Silent:  # another repository, a shallow one, no git: what was asked for is told without it
+        return (), False
+    return tuple(
+        Difference(name, None if mark == ">" else text, text if mark == ">" else None) for mark, name, text in found
+    ), more
 
 
 def _files(before: Artifact, after: Artifact) -> tuple[FileDifference, ...]:
@@ -61,19 +89,37 @@ def _size(artifact: Artifact, entry: FileEntry) -> int:
     return status.st_size
 
 
-def _packages(before: Artifact, after: Artifact) -> tuple[Difference, ...]:
-    """The packages that differ, when both versions have an environment file."""
+def _packages(registry: RegistryReader, before: Artifact, after: Artifact) -> tuple[Difference, ...]:
+    """The packages that differ, when both versions tell of theirs: in what was kept beside them, else in their files."""
+    old, new = (_kept(registry, artifact) for artifact in (before, after))
+    if old is None or new is None:
+        files = _environment_files(before, after)
+        if old is None:
+            old = _text(before, files[0]) if files[0] else None
+        if new is None:
+            new = _text(after, files[1]) if files[1] else None
+    if old is None or new is None or old == new:
+        return ()
+    from ..provenance import packages
+
+    return compare.differences(packages.listed(old), packages.listed(new), Difference)
+
+
+def _kept(registry: RegistryReader, artifact: Artifact) -> str | None:
+    """The list of packages that was kept when the version was registered; None when there is none."""
+    if layout.ENVIRONMENT not in sidecars.named(artifact.version.lineage):
+        return None
+    data = registry.sidecar(artifact.version.ref, layout.ENVIRONMENT)
+    return data.decode("utf-8", "replace") if len(data) <= ENVIRONMENT_LIMIT else None
+
+
+def _environment_files(before: Artifact, after: Artifact) -> tuple[FileEntry | None, FileEntry | None]:
+    """The environment files among the files of the two: of the same name, if there are such."""
     old, new = _environments(before), _environments(after)
-    if not old or not new:
-        return ()
     name = next((name for name in old if name in new), None)
-    entries = (old[name], new[name]) if name else (next(iter(old.values())), next(iter(new.values())))
-    if entries[0].sha256 == entries[1].sha256:
-        return ()
-    texts = [_text(artifact, entry) for artifact, entry in zip((before, after), entries, strict=True)]
-    if texts[0] is None or texts[1] is None:
-        return ()
-    return compare.differences(compare.packages(texts[0]), compare.packages(texts[1]), Difference)
+    if name:
+        return old[name], new[name]
+    return next(iter(old.values()), None), next(iter(new.values()), None)
 
 
 def _environments(artifact: Artifact) -> dict[str, FileEntry]:

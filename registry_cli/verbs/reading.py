@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ..errors import InvalidInput
+from ..errors import InvalidInput, NotFound
 from ..lifecycle import stages as rules
 from ..names import Reference
 from ..progress import SILENT, Progress
@@ -20,7 +20,8 @@ from .looking_back import LookingBack
 
 if TYPE_CHECKING:
     from ..lifecycle.gate import Evaluation, PolicyLine
-    from ..outcomes import Approval, Signature
+    from ..outcomes import Approval, Condition, Family, Recipe, Signature
+    from ..provenance.caller import Caller
     from .finding import Known
     from .people import Review
 
@@ -125,6 +126,50 @@ class RegistryReader(LookingBack):
         from . import finding
 
         return finding.find(self, paths, progress, on_damage)
+
+    def lineage(self, ref: str | Reference, *, depth: int = 20, on_damage: OnDamage = raise_it) -> Family:
+        """What a version was made from, and what was made from it, over at most ``depth`` steps, through all models.
+
+        ``on_damage`` is told of versions that can't be read. A parent that is gone is in it, with a note.
+        """
+        from . import tracing
+
+        return tracing.family(self, self.version(ref), depth, on_damage)
+
+    def sidecar(self, ref: str | Reference, name: str) -> bytes:
+        """A file that is kept beside a version: ``environment.txt`` or ``changes.patch``, its bytes checked.
+
+        Raises :class:`NotFound` when the version has none, :class:`Damaged` when it is not what was stored.
+        """
+        model, record = self._version(ref)
+        data = model.sidecar(record, name)
+        if data is None:
+            raise NotFound(f"{record.ref} has no {name}", f"registry lineage {record.ref} shows what is known")
+        return data
+
+    def reproduce(self, ref: str | Reference) -> Recipe:
+        """How a version can be made again, in commands of a shell. Nothing is run."""
+        from ..provenance import recipe
+
+        return recipe.of(self.version(ref), str(self.root))
+
+    def reproducible(
+        self,
+        ref: str | Reference,
+        caller: Caller,
+        *,
+        python: str | os.PathLike[str] | None = None,
+        progress: Progress = SILENT,
+    ) -> tuple[Condition, ...]:
+        """Which of the things that it takes to make a version again hold here and now.
+
+        Here is the folder, the repository and the environment of ``caller``; ``python`` names another environment.
+        """
+        from . import tracing
+
+        return tracing.conditions(
+            self, self.version(ref), caller, None if python is None else os.fspath(python), progress
+        )
 
     def gate(self, ref: str | Reference, stage: str) -> Evaluation:
         """Evaluate the policy of ``stage`` on a version, as :meth:`~Moving.promote` does. Nothing is moved.

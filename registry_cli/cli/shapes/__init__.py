@@ -228,6 +228,8 @@ def diff(record: Diff) -> dict[str, Any]:
         "annotations": [difference(each) for each in record.annotations],
         "message": [difference(each) for each in record.message],
         "lineage": [difference(each) for each in record.lineage],
+        "commits": [difference(each) for each in record.commits],
+        "more_commits": record.more_commits,
         "packages": [difference(each) for each in record.packages],
         "files": [file_difference(each) for each in record.files],
     }
