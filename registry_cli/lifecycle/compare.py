@@ -25,7 +25,6 @@ _LOWER_ENDS = ("loss", "error", "mse")
 _NEGATED = frozenset({"neg", "negative"})
 _WORD = re.compile(r"[a-z0-9]+")
 _NAMED = 10
-_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 
 @dataclass(frozen=True)
@@ -232,20 +231,6 @@ def _by_place(listed: Any) -> Any:
     if not isinstance(listed, (list, tuple)) or not all(isinstance(each, Mapping) for each in listed):
         return listed
     return {str(each.get("path") or each.get("uri")): each.get("digest") for each in listed}
-
-
-def packages(text: str) -> dict[str, str]:
-    """The ``name==version`` and ``name @ address`` lines of a requirements file; names as PEP 503 spells them. Other lines
-    are passed over.
-    """
-    found = {}
-    for line in text.splitlines():  # no pattern over the whole line: it may have a million spaces
-        name, mark, rest = line.partition(" @ " if " @ " in line.partition("==")[0] else "==")
-        name = name.partition("[")[0].strip()
-        version = re.split(r"[\s;,#\\]", rest.lstrip("= \t"), maxsplit=1)[0]
-        if mark and version and _PACKAGE.match(name):
-            found[re.sub(r"[-_.]+", "-", name).lower()] = version
-    return found
 
 
 def beside(first: Reference, text: str, *, bare: bool = True) -> Reference:

@@ -37,7 +37,7 @@ class Said:
     python: str | None = None
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Found:
     """``lineage`` as it will be stored, the files to be kept beside it by their names, and what could not be found out."""
 
@@ -153,8 +153,7 @@ class Origin:
             document["platform"] = environment.platform()
             document.update(environment.graphics())
         if data:
-            listed = packages.listed(data.decode("utf-8", "replace"))
-            document["packages"] = len(listed)
+            document["packages"] = len(packages.listed(data.decode("utf-8", "replace")) if self._list else seen.lines)
             document["digest"] = f"sha256:{hashlib.sha256(data).hexdigest()}"
             found.sidecars[layout.ENVIRONMENT] = data
         elif seen.why:

@@ -33,7 +33,7 @@ _NVIDIA = "/proc/driver/nvidia"
 _CARDS_MOST = 64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Environment:
     """``python`` is its version, ``lines`` the packages as a requirements file has them; ``why`` says why unknown."""
 

@@ -55,7 +55,7 @@ class Silent(Exception):
     """Git said nothing that can be used; the text says why."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Repository:
     """A repository that is being asked; ``top`` is its work tree. Its questions share one limit of time."""
 
@@ -117,7 +117,7 @@ def readable(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Seen:
     """What was found out. ``document`` is ``lineage.git``; ``patch`` the changes that are not committed, if kept."""
 

@@ -11,25 +11,44 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ..lifecycle import compare
 from . import masking
 
 #: So many packages are listed at most.
 MOST = 20_000
-_TOML = re.compile(r"""^name\s*=\s*"([^"\n]+)"\s*\n(?:source[^\n]*\n)?version\s*=\s*"([^"\n]+)\"""", re.MULTILINE)
-_YAML = re.compile(r"^\s*-?\s*name:\s*['\"]?([\w.-]+)['\"]?\s*\n\s*version:\s*['\"]?([^\s'\"]+)", re.MULTILINE)
-_CONDA = re.compile(r"^#?\s*(?:conda )?([A-Za-z0-9_.-]+)=([^=\s]+)=[^=\s]+$", re.MULTILINE)
+_TOML = re.compile(r'''^name[ \t]*=[ \t]*"([^"\n]+)"[ \t]*\nversion[ \t]*=[ \t]*"([^"\n]+)"''', re.MULTILINE)
+_YAML = re.compile(
+    r"^[ \t]*(?:-[ \t]+)?name:[ \t]*['\"]?([\w.-]+)['\"]?[ \t]*\n[ \t]*version:[ \t]*['\"]?([^\s'\"]+)", re.MULTILINE
+)
+_CONDA = re.compile(r"^#?[ \t]*(?:conda )?([A-Za-z0-9_.-]+)=([^=\s]+)=[^=\s]+$", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z", re.ASCII)
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*\Z", re.ASCII)
 _METADATA_READ = 16 << 10
 
 
 def listed(text: str) -> dict[str, str]:
-    """The packages that a text tells of, with their versions: requirements, ``pip freeze``, uv, Poetry, conda-lock."""
-    found = compare.packages(text)
-    for pattern in (_TOML, _YAML) if not found else (_CONDA,):
-        found.update((re.sub(r"[-_.]+", "-", name).lower(), version) for name, version in pattern.findall(text))
-    return found or {name.lower(): version for name, version in _CONDA.findall(text)}
+    """The packages that a text tells of, with their versions: requirements, ``pip freeze``, uv, Poetry, conda."""
+    found = requirements(text)
+    for pattern in (_CONDA,) if found else (_TOML, _YAML, _CONDA):
+        for name, version in pattern.findall(text):
+            found.setdefault(_spelt(name), version)
+    return found
+
+
+def requirements(text: str) -> dict[str, str]:
+    """The ``name==version`` and ``name @ address`` lines of a requirements file. Other lines are passed over."""
+    found = {}
+    for line in text.splitlines():  # no pattern over the whole line: it may have a million spaces
+        name, mark, rest = line.partition(" @ " if " @ " in line.partition("==")[0] else "==")
+        name = name.partition("[")[0].strip()
+        version = re.split(r"[\s;,#\\]", rest.lstrip("= \t"), maxsplit=1)[0]
+        if mark and version and _NAME.match(name):
+            found[_spelt(name)] = version
+    return found
+
+
+def _spelt(name: str) -> str:
+    """A name as PEP 503 spells it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def installed(folders: Iterable[str]) -> list[str]:
@@ -37,7 +56,7 @@ def installed(folders: Iterable[str]) -> list[str]:
     found: dict[str, str] = {}
     for folder in folders:
         for name, version, line in _in_folder(folder):
-            key = re.sub(r"[-_.]+", "-", name).lower()
+            key = _spelt(name)
             if version and len(found) < MOST:
                 found.setdefault(key, line)
     return [found[key] for key in sorted(found)]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: The files that say which packages a model was made with; the first that both versions have is taken.
 ENVIRONMENTS = ("environment.txt", "requirements.txt")
 #: An environment file of more bytes is compared by its digest only.
-ENVIRONMENT_LIMIT = 4_000_000
+ENVIRONMENT_LIMIT = 1_000_000
 
 
 def diff(
@@ -109,8 +109,7 @@ def _kept(registry: RegistryReader, artifact: Artifact) -> str | None:
     """The list of packages that was kept when the version was registered; None when there is none."""
     if layout.ENVIRONMENT not in sidecars.named(artifact.version.lineage):
         return None
-    data = registry.sidecar(artifact.version.ref, layout.ENVIRONMENT)
-    return data.decode("utf-8", "replace") if len(data) <= ENVIRONMENT_LIMIT else None
+    return registry.sidecar(artifact.version.ref, layout.ENVIRONMENT).decode("utf-8", "replace")
 
 
 def _environment_files(before: Artifact, after: Artifact) -> tuple[FileEntry | None, FileEntry | None]:
