@@ -48,6 +48,7 @@ class _Drain(threading.Thread):
                 room = self._most - len(self.kept)
                 self.kept += data[:room]
                 self.cut |= len(data) > room
+            self._stream.close()
 
 
 def run(

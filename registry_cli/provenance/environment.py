@@ -122,9 +122,9 @@ def _asked(path: Path) -> Environment:
     try:
         done = children.run([str(path), "-I", "-c", _ASK], seconds=_SECONDS, folder="/", most=1 << 20)
         version, prefix, folders = json.loads(done.output) if done.code == 0 else (None, "", [])
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         version, prefix, folders = None, "", []
-    if not isinstance(version, str):
+    if not isinstance(version, str) or not isinstance(folders, list):
         raise InvalidInput(f"'{path}' does not answer as a Python does", "name the interpreter that made the model")
     return Environment(version, packages.installed(map(str, folders)), str(prefix))
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 #: What stands in the place of a secret.
 CUT = "***"
+_TEXT_MOST, _LONGEST, _WORDS_MOST = 65_536, 4_096, 512
 _WORDS = (
     "password|passwd|passphrase|passcode|pass|pwd|secret|secrets|token|key|apikey|accesskey|secretkey|privatekey|"
     "credential|credentials|cred|creds|auth|authorization|bearer|cookie|signature|sig|sas|dsn"
@@ -18,12 +19,14 @@ _WORDS = (
 #: A name one of whose parts is such a word: ``--api-key``, ``HF_TOKEN``, ``awsSecretAccessKey``; not ``tokenizer``.
 _NAME = re.compile(rf"(?:^|[^A-Za-z0-9])(?:{_WORDS})(?![A-Za-z])", re.IGNORECASE)
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_ASSIGNED = re.compile(r"(-{0,2}[A-Za-z_][\w.-]*)(\s*[=:]\s*)('[^']*'|\"[^\"]*\"|[^\s'\"&;|]+)")
-_FOLLOWED = re.compile(r"(?<!\S)(--?[A-Za-z][\w.-]*)(\s+)('[^']*'|\"[^\"]*\"|[^\s'\"&;|-][^\s'\"&;|]*)")
+# Each begins where a word does, so that no text takes long.
+_ASSIGNED = re.compile(r"(?<![\w.-])([\w.-]+)(['\"]?[ \t]{0,9}[=:][ \t]{0,9})('[^']*'|\"[^\"]*\"|[^\s'\"&;|,)]+)")
+_FOLLOWED = re.compile(r"(?<!\S)(--?[A-Za-z][\w.-]*)([ \t]+)('[^']*'|\"[^\"]*\"|[^\s'\"&;|-][^\s'\"&;|]*)")
+_PLAIN = re.compile(r"[\w.-]+\Z")
 _BEARER = re.compile(r"\b(bearer|basic)(\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
 #: Tokens that are known by their looks: GitHub, GitLab, Hugging Face, OpenAI, AWS, Google, Slack, JSON web tokens.
 _LOOKS = re.compile(
-    r"\b(?:gh[pousr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|hf_\w{16,}|sk-[\w-]{16,}|(?:AKIA|ASIA)[A-Z0-9]{12,}"
+    r"(?<![\w-])(?:gh[pousr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|hf_\w{16,}|sk-[\w-]{16,}|(?:AKIA|ASIA)[A-Z0-9]{12,}"
     r"|AIza[\w-]{30,}|xox[abprs]-[\w-]{10,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"
 )
 _ADDRESS = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{1,20}://)([^\s'\"<>|]+)")
@@ -73,15 +76,16 @@ def betrays(data: bytes) -> bool:
     return bool(_BETRAYED.search(data) or _LOOKS.search(data.decode("utf-8", "replace")))
 
 
-def command(words: Iterable[str]) -> str:
-    """A command line as a shell reads it, with its secrets cut out."""
+def command(words: Sequence[str]) -> str:
+    """A command line as a shell reads it, with its secrets cut out; of a very long one the beginning."""
     kept, follows = [], False
-    for word in words:
+    for whole in words[:_WORDS_MOST]:
+        word = whole if len(whole) <= _LONGEST else f"{whole[:_LONGEST]}…"
         name, equals, value = word.partition("=")
         is_option = word.startswith("-") and len(word) > 1 and " " not in name
         if follows and not is_option:
             kept.append(CUT)
-        elif equals and value and " " not in name and is_secret(name):
+        elif equals and value and _PLAIN.match(name) and is_secret(name):
             kept.append(f"{name}={CUT}")
         else:
             kept.append(text(word))
@@ -91,7 +95,7 @@ def command(words: Iterable[str]) -> str:
 
 def text(said: str) -> str:
     """A text that may hold a command, as a person typed it, with its secrets cut out."""
-    said = address(said)
+    said = address(said[:_TEXT_MOST])
     said = _BEARER.sub(lambda found: f"{found[1]}{found[2]}{CUT}", said)
     for pattern in (_ASSIGNED, _FOLLOWED):
         said = pattern.sub(_cut, said)
