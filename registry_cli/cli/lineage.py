@@ -9,13 +9,12 @@ import typer
 from ..errors import InvalidInput, Refused
 from ..names import Reference
 from ..store import layout
-from . import process
+from . import process, shapes
 from .command import command
 from .options import Ref
 from .process import write
 from .session import Output, Session
-from .shapes import document, items
-from .shapes import lineage as shapes
+from .shapes import lineage as origin
 from .viewing import speaks_unicode
 
 _MARKS = {"holds": "yes", "differs": "no", "unknown": "?"}
@@ -75,7 +74,7 @@ def lineage(
     if as_dot or as_mermaid:
         write(drawn.dot(found) if as_dot else drawn.mermaid(found))
     else:
-        data = document("lineage", shapes.family(found))
+        data = shapes.document("lineage", origin.family(found))
         text = drawn.tree(found, unicode=speaks_unicode()) if cx.watched else None
         cx.show(Output(data, drawn.refs(found), (), list(drawn.rows(found)), text=text))
     damage.end()
@@ -120,7 +119,7 @@ def reproduce(
 
     found = reader.reproduce(ref)
     script = recipe.script(found)
-    data = document("recipe", shapes.recipe(found))
+    data = shapes.document("recipe", origin.recipe(found))
     if cx.as_json or cx.quiet:
         cx.show(Output(data, [found.version.ref]))
     else:
@@ -135,7 +134,7 @@ def _check(cx: Session, ref: str, python: str | None) -> None:
     with cx.progress(f"looking for what {version.ref} takes") as progress:
         found = reader.reproducible(version.ref, cx.caller(), python=python, progress=progress)
     bad = [each for each in found if each.outcome == "differs"]
-    data = {**items("conditions", [shapes.condition(each) for each in found]), "ref": version.ref}
+    data = {**shapes.items("conditions", [origin.condition(each) for each in found]), "ref": version.ref}
     rows = [(each.name, each.outcome, each.wanted, each.found) for each in found]
     shown = [(_MARKS[each.outcome], each.name, each.found) for each in found]
     cx.show(Output(data, [each.name for each in bad], ("holds", "condition", "here"), rows, shown=shown))

@@ -141,7 +141,7 @@ def test_registered_with_a_bar_that_comes_to_its_end(lab: Lab, tree: Path, make_
     assert isinstance(found["data"], list)
     assert found.keys() == {"data", "code"}
     with pytest.raises(InvalidInput, match="one path"):
-        lab.reg.register("churn", [make_file("abc")], data="train.csv")  # type: ignore[arg-type]
+        lab.reg.register("churn", [make_file("abc")], data="train.csv")
     with pytest.raises(NotFound):
         lab.reg.register("churn", [make_file("abc")], data=["nowhere.csv"])
     assert lab.reg.model("churn").versions == 1
