@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
 
@@ -30,19 +30,25 @@ class Finished:
     cut: bool = False
 
 
+def _unheard(_: bytes) -> None:
+    """Nobody listens."""
+
+
 class _Drain(threading.Thread):
-    def __init__(self, stream: IO[bytes], most: int) -> None:
+    def __init__(self, stream: IO[bytes], most: int, heard: Callable[[bytes], object] = _unheard) -> None:
         super().__init__(daemon=True)
-        self._stream, self._most = stream, most
+        self._stream, self._most, self._heard = stream, most, heard
         self.kept, self.cut = b"", False
         self.start()
 
     def run(self) -> None:
         with contextlib.suppress(OSError, ValueError), self._stream:
             while data := os.read(self._stream.fileno(), 65_536):
+                self._heard(data)
                 room = self._most - len(self.kept)
                 self.kept += data[:room]
                 self.cut |= len(data) > room
+            self._stream.close()
 
 
 def run(
@@ -53,17 +59,20 @@ def run(
     folder: str | os.PathLike[str] | None = None,
     environment: Mapping[str, str] | None = None,
     most: int = KEPT,
+    heard: Callable[[bytes], object] | None = None,
+    grace: float = GRACE,
 ) -> Finished:
     """Run a program to its end, or for ``seconds``; it reads ``data``. Whatever it started ends with it.
 
-    Raises ``OSError`` when it can't be started. An interrupt stops it, too.
+    ``heard`` is given all of its output, also what is not kept; ``grace`` are the seconds that it has to end when it is
+    stopped. Raises ``OSError`` when it can't be started. An interrupt stops it, too.
     """
     child = subprocess.Popen(
         list(arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         cwd=folder, env=None if environment is None else dict(environment), start_new_session=True,
     )  # fmt: skip
     assert child.stdin and child.stdout and child.stderr  # noqa: S101  for the type checker
-    drains = _Drain(child.stdout, most), _Drain(child.stderr, most)
+    drains = _Drain(child.stdout, most, heard or _unheard), _Drain(child.stderr, most)
     feeder = threading.Thread(target=_feed, args=(child.stdin, data), daemon=True)
     feeder.start()
     code: int | None = None
@@ -71,10 +80,10 @@ def run(
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = child.wait(seconds)
     finally:
-        _stop(child)
+        _stop(child, grace)
         for thread in (*drains, feeder):
-            thread.join(GRACE)  # one that left its session may hold our pipes open: it is not waited for
-    return Finished(code, drains[0].kept, drains[1].kept, drains[0].cut or drains[1].cut)
+            thread.join(grace)  # one that left its session may hold our pipes open: it is not waited for
+    return Finished(code, drains[0].kept, drains[1].kept, any(drain.cut or drain.is_alive() for drain in drains))
 
 
 def _feed(stream: IO[bytes], data: bytes) -> None:
@@ -82,11 +91,11 @@ def _feed(stream: IO[bytes], data: bytes) -> None:
         stream.write(data)
 
 
-def _stop(child: subprocess.Popen[bytes]) -> None:
+def _stop(child: subprocess.Popen[bytes], grace: float) -> None:
     """End the program and its group: asked first, then without asking."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(GRACE)
+            child.wait(grace)
         os.killpg(child.pid, signal.SIGKILL)
     child.wait()

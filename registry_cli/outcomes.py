@@ -51,13 +51,15 @@ class Changed:
 class Registered:
     """The outcome of a registration. ``new`` is False when an earlier version was returned; ``why`` then says why.
 
-    ``added`` is the number of bytes that the store grew by: files it held already are not stored again.
+    ``added`` is the number of bytes that the store grew by: files it held already are not stored again. ``warnings``
+    are sentences about what could not be found out of where it comes from.
     """
 
     version: VersionRecord
     new: bool
     added: int
     why: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def ref(self) -> str:
@@ -128,6 +130,56 @@ class Exported:
     refs: tuple[str, ...]
     size: int
     lost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Kin:
+    """A version that another was made from, or that was made from it, and so on: ``kin`` goes on in the same direction.
+
+    ``version`` is None for one that is not here; ``note`` then says why. It also says when ``kin`` is left out: the
+    same stands above, or further away than was asked for.
+    """
+
+    ref: str
+    version: VersionRecord | None
+    note: str = ""
+    kin: tuple[Kin, ...] = ()
+
+
+@dataclass(frozen=True)
+class Family:
+    """A version, what it was made from, and what was made from it."""
+
+    version: VersionRecord
+    parents: tuple[Kin, ...] = ()
+    children: tuple[Kin, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of making a version again: ``notes`` for a person, ``commands`` for a shell; each a line or more."""
+
+    name: str
+    notes: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a version can be made again, as far as it is known."""
+
+    version: VersionRecord
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Something that making a version again takes. ``outcome`` is ``holds``, ``differs`` or ``unknown``."""
+
+    name: str
+    outcome: str
+    wanted: str
+    found: str = ""
 
 
 @dataclass(frozen=True)

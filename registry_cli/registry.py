@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import names
 from .errors import InvalidInput
@@ -20,13 +22,17 @@ from .verbs.keeping import Keeping
 from .verbs.opened import HOME_VARIABLE, cache_folder, find_root
 from .verbs.retaining import Retaining
 
+if TYPE_CHECKING:
+    from .provenance.caller import Caller
+
 
 class Registry(Bundling, Retaining, Describing, Approving, Keeping):
     """A registry, for reading and writing.
 
     ``author`` and ``now`` say who and when: by default the real user, and the clock in UTC. ``lock_timeout`` is in
     seconds; ``on_wait`` is told, in a sentence, when a lock is held by somebody else. ``cache`` is the folder of the
-    index (see :class:`~registry_cli.verbs.opened.OpenRegistry`); :meth:`open` takes the user's own.
+    index (see :class:`~registry_cli.verbs.opened.OpenRegistry`); :meth:`open` takes the user's own. ``caller`` is the
+    program of which :meth:`register` may tell where a version comes from; none is, unless it is given, or by :meth:`open`.
 
     Every writing verb takes a ``request_id``: repeating a call with the same one, after a crash or an
     :class:`~registry_cli.errors.Indeterminate`, gives the result of the first. What the file system refuses (a full
@@ -35,8 +41,13 @@ class Registry(Bundling, Retaining, Describing, Approving, Keeping):
 
     @classmethod
     def open(cls, root: str | os.PathLike[str] | None = None, **options: Any) -> Registry:
-        """The registry in ``root``, else in ``$REGISTRY_HOME``, else the nearest one upward from here."""
+        """The registry in ``root``, else in ``$REGISTRY_HOME``, else the nearest one upward from here.
+
+        This is the door for scripts: what :meth:`register` keeps of the lineage is that of the running program, its
+        command line, its modules, the repository around it. ``caller=None`` keeps nothing of it.
+        """
         options.setdefault("cache", cache_folder(os.environ))
+        options.setdefault("caller", this_program())
         return cls(find_root(root, os.environ.get(HOME_VARIABLE)), **options)
 
     @classmethod
@@ -55,3 +66,32 @@ class Registry(Bundling, Retaining, Describing, Approving, Keeping):
         now: Callable[[], datetime] = options.get("now", utc_now)
         creation.make_registry(Layout(Path(root).absolute()), shared, chosen, stamp(now()))
         return cls(root, **options)
+
+
+def this_program() -> Caller:
+    """The running program, as far as a lineage wants to know. A notebook has no command line of its own."""
+    from .provenance.caller import Caller
+
+    words = list(sys.orig_argv)
+    script = os.path.abspath(words[1]) if len(words) > 1 and words[1].endswith(".py") else ""  # noqa: PTH100
+    interactive = len(words) < 2 or any("ipykernel" in word or word.endswith("/ipython") for word in words)
+    return Caller(
+        folder=os.getcwd(),  # noqa: PTH109
+        variables=dict(os.environ),
+        command=() if interactive else [os.path.basename(words[0]), *words[1:]],  # noqa: PTH119
+        started=_started(),
+        script=os.path.dirname(script),  # noqa: PTH120
+        python=".".join(map(str, sys.version_info[:3])),
+        modules=[path for path in sys.path if path],
+        prefix=sys.prefix,
+    )
+
+
+def _started() -> str:
+    """When this process began, as events write it; empty where the system doesn't say."""
+    try:
+        fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()  # the name before may hold anything
+        ago = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return ""
+    return stamp(utc_now() - timedelta(seconds=ago))

@@ -48,8 +48,8 @@ def diff(
     after: Ref,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 1 when they differ, 0 when they don't.")] = False,
 ) -> None:
-    """Params, metrics, tags, annotations, message, lineage, files, and the packages of environment.txt or
-    requirements.txt, if both have one. The two may be of different models; a number or @SELECTOR alone as the second
+    """Params, metrics, tags, annotations, message, lineage, the commits between them if the repository here has both,
+    packages (as they were registered, else of the files environment.txt or requirements.txt), and files. The two may be of different models; a number or @SELECTOR alone as the second
     is of the model of the first. -q prints the names of what differs: metrics.auc, files.model.pkl.
 
     In a pipe: section, name, change (added, removed, changed), before, after, delta; separated by tabs. Files are told
@@ -58,7 +58,7 @@ def diff(
     from ..verbs import comparing
 
     first = Reference.parse(before)
-    found = comparing.diff(cx.reader(), first, rules.beside(first, after, bare=False))
+    found = comparing.diff(cx.reader(), first, rules.beside(first, after, bare=False), cx.caller())
     if found.equal:
         cx.say(f"no differences between {found.before.ref} and {found.after.ref}")
     if cx.watched and not found.equal:

@@ -60,6 +60,7 @@ _FLAGS = frozenset(
         "--zstd",
         "--if-changed",
         "--link",
+        "--no-lineage",
         "--list",
         "--merge",
         "--skip-existing",
@@ -68,11 +69,18 @@ _FLAGS = frozenset(
         "-V",
     ]
 )
-_FILE_OPTIONS = frozenset(
-    ["-C", "--registry", "-o", "--output", "--params-file", "--metrics-file", "--sign", "--key", "--allowed-signers"]
-)
+_FILE_OPTIONS = (
+    "-C", "--registry", "-o", "--output", "--params-file", "--metrics-file", "--sign", "--key", "--allowed-signers",
+    "--data", "--code", "--environment", "--python",
+)  # fmt: skip
 #: What is a flag for these verbs, and takes a value for others.
-_FLAGS_OF = {"alias": ("--remove", "-r"), "history": ("--checkpoint",), "import": ("--stages", "--aliases")}
+_FLAGS_OF = {
+    "alias": ("--remove", "-r"),
+    "history": ("--checkpoint",),
+    "import": ("--stages", "--aliases"),
+    "lineage": ("--dot", "--mermaid", "--environment", "--patch"),
+    "reproduce": ("--check",),
+}
 _INTERNAL = frozenset({"versions", "stages", "blobs", "annotations", "observations", "packed", "tombstones"})
 
 
@@ -97,7 +105,7 @@ def _answers(line: str, environment: Mapping[str, str]) -> list[str]:
     words = words[1:]
     verb = next((word for word in _arguments(words) if word in grammar.VERBS), None)
     previous = words[-1] if words else ""
-    if previous in _FILE_OPTIONS:
+    if previous in _FILE_OPTIONS and not (previous == "--environment" and verb == "lineage"):
         return [FILES]
     if previous == "--checkpoint" and verb == "verify":
         return [FILES]

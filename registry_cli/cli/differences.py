@@ -58,7 +58,9 @@ def draw(diff: Diff, *, no_color: bool) -> None:
             arrow,
             numeric=section in ("metrics", "files"),
         )
-        if len(found) > _SHOWN:
+        if section == "commits" and diff.more_commits:
+            out.print(Text("  and more; git log tells all", style="dim"))
+        elif len(found) > _SHOWN:
             out.print(Text(f"  and {len(found) - _SHOWN:,} more; in a pipe all are listed", style="dim"))
 
 

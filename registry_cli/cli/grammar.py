@@ -70,7 +70,10 @@ class Verb:
         return self.options + (WRITING if self.writes else ()) + (INDEXED if self.indexed else ()) + COMMON
 
 
-_REGISTER = "param metric tag annotate params-file metrics-file message stage alias as if-changed link move no-inspect scan allow-unsafe reason"  # what is said of it
+_REGISTER = (  # what is said of it, what is looked at, and where it comes from
+    "param metric tag annotate params-file metrics-file message stage alias as if-changed link move"
+    " no-inspect scan allow-unsafe reason parent data code command environment python lineage no-lineage"
+)
 _RULES = "older-than keep best where keep-holders"  # which versions go
 
 VERBS = {
@@ -206,6 +209,22 @@ VERBS = {
         "Check that everything is there and unchanged.",
         "model*",
         "quick checkpoint signatures allowed-signers",
+    ),
+    "lineage": Verb(
+        "look back",
+        "Show where a version comes from, and what came of it.",
+        "ref",
+        "depth dot mermaid environment patch",
+        indexed=True,
+        home="lineage",
+    ),
+    "reproduce": Verb(
+        "look back",
+        "Print the commands that make a version again.",
+        "ref",
+        "check python",
+        indexed=True,
+        home="lineage",
     ),
     "repair": Verb("trust", "Mend what is safe to mend.", "model*", "dry-run", writes=True),
     "scan": Verb("trust", "Say whether files are safe to load.", "target*", "allow strict", home="scanning"),

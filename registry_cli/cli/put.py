@@ -34,6 +34,7 @@ def _option(flags: tuple[str, ...], metavar: str, text: str) -> Any:
         "registry register churn build/ --metrics-file metrics.json --params-file params.yaml --if-changed",
         "train | registry register churn - --as model.bin --stage staging",
         "registry register churn ours.pkl --allow-unsafe --reason 'pickled by ourselves, reviewed in #123'",
+        "registry register churn model.pkl --command 'python train.py' --data train.csv --parent churn@production",
     ],
     exits=(0, 1, 2, 3, 4, 5, 7, 8, 130),
 )
@@ -81,16 +82,43 @@ def register(
     ] = False,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the history.")] = "",
     no_inspect: Annotated[bool, typer.Option("--no-inspect", help="Don't look what the files are.")] = False,
+    parent: Annotated[Pairs, _option(("--parent",), "REF", "A version that it was made from.")] = None,
+    data: Annotated[
+        Pairs,
+        _option(("--data",), "PATH|URI", "What it was trained on: a file, a folder, a .dvc file, s3://…#sha256:…."),
+    ] = None,
+    code: Annotated[
+        Pairs, _option(("--code",), "PATH", "What made it: files or folders, kept by their digests.")
+    ] = None,
+    made_by: Annotated[str, typer.Option("--command", metavar="TEXT", help="The command that made it.")] = "",
+    environment: Annotated[
+        str | None,
+        typer.Option("--environment", metavar="FILE", help="Its packages: requirements, pip freeze, a lock file."),
+    ] = None,
+    python: Annotated[
+        str | None,
+        typer.Option("--python", metavar="PATH", help="Its Python, or the folder of its environment."),
+    ] = None,
+    lineage: Annotated[
+        str | None,
+        typer.Option("--lineage", metavar="PARTS", help="What is found out by itself: git,patch,run,environment."),
+    ] = None,
+    no_lineage: Annotated[bool, typer.Option("--no-lineage", help="Find nothing out.")] = False,
 ) -> None:
     """The model is made if it isn't there. The files are copied, hashed and brought to the disk before the version
     appears; equal files are stored once. What they are is found out by their headers and kept with the version: see
     'inspect'. What would run code when it is loaded is refused: see 'scan'. Prints the new reference, NAME@NUMBER.
+
+    Where it comes from is kept, too: the git commit here and what is not committed, user, host and folder, and the
+    packages of the environment that is active ($VIRTUAL_ENV, $CONDA_PREFIX). 'registry lineage' shows it.
     """
     if link and move:
         raise InvalidInput("--link and --move exclude each other", "choose one")
     if allow_unsafe != bool(reason.strip()):
         raise InvalidInput("--allow-unsafe and --reason go together", "say why it is safe all the same")
-    registry = cx.registry()
+    if lineage is not None and no_lineage:
+        raise InvalidInput("--lineage and --no-lineage exclude each other", "choose one")
+    registry = cx.registry(tell=True)
     with cx.progress(f"registering {name}") as progress:
         outcome = registry.register(
             name,
@@ -108,10 +136,19 @@ def register(
             if_changed=if_changed,
             how="link" if link else "move" if move else "copy",
             stdin_name=as_,
+            parents=parent or (),
+            data=data or (),
+            code=code or (),
+            command=made_by,
+            environment=environment,
+            python=python,
+            capture=() if no_lineage else None if lineage is None else _parts(lineage),
             request_id=cx.request_id,
             progress=progress,
         )
     version = outcome.version
+    for warning in outcome.warnings:
+        cx.warn(warning)
     if outcome.new:
         saved = "" if outcome.added == version.size else f", {size(outcome.added)} of it new"
         cx.say(
@@ -139,6 +176,11 @@ def _warn_of_scan(cx: Session, version: VersionRecord) -> None:
     reasons = scan.get("reasons")
     why = f": {reasons[0]}" if isinstance(reasons, list) and reasons else ""
     cx.warn(f"the scan's verdict on {version.ref} is {scan['verdict']}{why}")
+
+
+def _parts(text: str) -> list[str]:
+    """What ``--lineage`` was given: names with commas between them."""
+    return [] if text == "none" else [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _from_files(paths: Pairs, check: Callable[[object, str], _T]) -> dict[str, _T]:

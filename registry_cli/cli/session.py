@@ -15,6 +15,7 @@ from .text import safe
 
 if TYPE_CHECKING:
     from ..progress import Progress
+    from ..provenance.caller import Caller
     from ..registry import Registry
     from ..verbs.reading import RegistryReader
 
@@ -91,13 +92,24 @@ class Session:
         cache = None if self.no_index else cache_folder(os.environ)
         return RegistryReader(root, cache=cache, progress=self.progress("reading versions", unit="versions"))
 
-    def registry(self) -> Registry:
-        """The registry, for writing."""
+    def registry(self, *, tell: bool = False) -> Registry:
+        """The registry, for writing. With ``tell`` it may know who calls it, for a lineage."""
         from ..registry import Registry
         from ..verbs.opened import HOME_VARIABLE, find_root
 
         root = find_root(self.root, os.environ.get(HOME_VARIABLE))
-        return Registry(root, lock_timeout=self.lock_timeout, on_wait=self.say)
+        caller = self.caller() if tell else None
+        return Registry(root, lock_timeout=self.lock_timeout, on_wait=self.say, caller=caller)
+
+    def caller(self) -> Caller:
+        """What this command knows of what goes on around it: not by which program a model was made."""
+        from ..provenance.caller import Caller
+
+        try:
+            folder = os.getcwd()
+        except FileNotFoundError:  # it was removed
+            folder = ""
+        return Caller(folder, dict(os.environ), register=["registry", *sys.argv[1:]])
 
     @property
     def plain(self) -> bool:

@@ -27,7 +27,6 @@ _LOWER_ENDS = ("loss", "error", "mse")
 _NEGATED = frozenset({"neg", "negative"})
 _WORD = re.compile(r"[a-z0-9]+")
 _NAMED = 10
-_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 
 @dataclass(frozen=True)
@@ -87,8 +86,9 @@ class Diff:
     """What differs from one version to another, each section sorted by name.
 
     ``message`` has one entry, named so, or none. ``lineage`` has dotted names. ``signature`` tells
-    those of inputs, outputs and features that are known of both: ``inputs.row``. ``packages`` are those of the two
-    environment files, if there are two.
+    those of inputs, outputs and features that are known of both: ``inputs.row``. ``commits`` came or went between the
+    two, the newest first, as far as a repository at hand knows; ``more_commits`` says that there are others.
+    ``packages`` are those of the two environment files, if there are two.
     """
 
     before: VersionRecord
@@ -100,8 +100,10 @@ class Diff:
     message: tuple[Difference, ...] = ()
     lineage: tuple[Difference, ...] = ()
     signature: tuple[Difference, ...] = ()
+    commits: tuple[Difference, ...] = ()
     packages: tuple[Difference, ...] = ()
     files: tuple[FileDifference, ...] = ()
+    more_commits: bool = False
 
     def sections(self) -> Iterator[tuple[str, tuple[Difference, ...]]]:
         """The sections in which something differs."""
@@ -184,8 +186,11 @@ def diff(
     after: VersionRecord,
     files: tuple[FileDifference, ...] = (),
     packages: tuple[Difference, ...] = (),
+    commits: tuple[tuple[Difference, ...], bool] = ((), False),
 ) -> Diff:
-    """What differs between two records, with what was found in their ``files`` and in their ``packages``."""
+    """What differs between two records, with what was found of their ``files``, ``packages`` and ``commits``, the last
+    with whether there are more.
+    """
     old, new = signature.compared(before.lineage, after.lineage)
     sides = {name.partition(".")[0] for name in old}
     lineages = [signature.without(each.lineage, sides) for each in (before, after)]
@@ -199,29 +204,31 @@ def diff(
         message=differences({"message": before.message or None}, {"message": after.message or None}, Difference),
         lineage=differences(_flat(lineages[0]), _flat(lineages[1]), Difference),
         signature=differences(old, new, Difference),
+        commits=commits[0],
         packages=packages,
         files=files,
+        more_commits=commits[1],
     )
+
+
+#: What of a lineage differs each time, as the time of creation does, and is no difference of what was made.
+_EACH_TIME = ("run.started", "run.register")
 
 
 def _flat(lineage: Mapping[str, Any]) -> dict[str, Any]:
     """Lineage with dotted names; as it is, if one name would then stand for two things."""
+    told = {name: _by_place(value) if name in ("data", "code") else value for name, value in lineage.items()}
     try:
-        return flatten(lineage)
+        return {name: value for name, value in flatten(told).items() if name not in _EACH_TIME}
     except InvalidInput:
         return {str(name): value for name, value in lineage.items()}
 
 
-def packages(text: str) -> dict[str, str]:
-    """The ``name==version`` lines of a requirements file; names as PEP 503 spells them. Other lines are passed over."""
-    found = {}
-    for line in text.splitlines():  # no pattern over the whole line: it may have a million spaces
-        name, mark, rest = line.partition("==")
-        name = name.partition("[")[0].strip()
-        version = re.split(r"[\s;,#\\]", rest.lstrip("= \t"), maxsplit=1)[0]
-        if mark and version and _PACKAGE.match(name):
-            found[re.sub(r"[-_.]+", "-", name).lower()] = version
-    return found
+def _by_place(listed: Any) -> Any:
+    """The digests of data or code by where it lies; what is no such list stays as it is."""
+    if not isinstance(listed, (list, tuple)) or not all(isinstance(each, Mapping) for each in listed):
+        return listed
+    return {str(each.get("path") or each.get("uri")): each.get("digest") for each in listed}
 
 
 def beside(first: Reference, text: str, *, bare: bool = True) -> Reference:

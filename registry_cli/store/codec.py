@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .. import names
-from ..errors import Damaged, InvalidInput, Refused
+from ..errors import Damaged, InvalidInput, NotFound, Refused
 from ..numbers import Numbers
 from ..records import Event, StageTable, VersionRecord
 from . import files, layout
@@ -90,8 +90,9 @@ def _parsed(read: Callable[[Any], _T], value: Any, key: str, what: str) -> _T:
 def parse_settings(document: Mapping[str, Any], what: str) -> Settings:
     """``registry.yaml``. People edit it, so a slip is told as theirs, with the nearest right name."""
     known = ("format", "id", "created", "shared", "stages", "policy", "scan")
-    for key in document.keys() - {*known, "retention"}:  # which lifecycle.retention_rules reads
-        _refuse_slip(key, (*known, "retention"), what)
+    others = ("retention", "lineage")  # which lifecycle.retention_rules and provenance.capture read
+    for key in document.keys() - {*known, *others}:
+        _refuse_slip(key, (*known, *others), what)
     stages = document.get("stages", list(DEFAULT_STAGES))
     if not isinstance(stages, list) or not stages or not all(isinstance(stage, str) for stage in stages):
         raise InvalidInput(f"{what}: 'stages' is no list of names", "write it as [development, staging, production]")
@@ -111,6 +112,14 @@ def parse_settings(document: Mapping[str, Any], what: str) -> Settings:
         _get(document, "id", str, what), _get(document, "created", str, what, ""), shared, tuple(stages),
         document.get("scan"), extra,
     )  # fmt: skip
+
+
+def open_settings(root: layout.Layout) -> Settings:
+    """``registry.yaml``. :class:`NotFound` when the folder is no registry."""
+    try:
+        return parse_settings(load(root.config, str(root.config)), str(root.config))
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(f"there is no registry in {root.root}", "make one: registry init DIR") from None
 
 
 def _refuse_slip(key: str, known: tuple[str, ...], what: str) -> None:

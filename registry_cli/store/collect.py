@@ -12,7 +12,7 @@ from pathlib import Path
 from .. import names
 from ..outcomes import Freed
 from ..records import StageTable
-from . import files, layout, reader
+from . import files, layout, pack_files, reader
 from .layout import Layout, ModelLayout
 from .modes import Modes
 
@@ -103,7 +103,7 @@ def _left_of_packing(root: Layout, paths: ModelLayout, now: float, age: float, t
         if old or name.startswith(layout.TRASH) or (number is not None and number not in table.packed):
             yield _freed("pack that no version needs", root, paths.packs / name)
     for number in table.packed:
-        if files.exists(paths.files(number)) and reader.pack_path(paths, number):
+        if files.exists(paths.files(number)) and pack_files.path(paths, number):
             yield _freed("files of a version that is packed", root, paths.files(number))
 
 
@@ -127,7 +127,7 @@ def named_in_manifests(paths: ModelLayout, packed: Container[int]) -> set[str]:
     """Every sha256 that the manifest of a version with files names: the blob of one that is missing is its last copy."""
     numbers = map(layout.version_of, files.list_folder(paths.versions))
     known = (number for number in numbers if number is not None)
-    unpacked = (number for number in known if number not in packed or not reader.pack_path(paths, number))
+    unpacked = (number for number in known if number not in packed or not pack_files.path(paths, number))
     return {digest for number in unpacked for digest in _digests(paths.version(number))}
 
 
@@ -186,7 +186,7 @@ def freed_by(paths: ModelLayout, numbers: Iterable[int]) -> dict[int, int]:
         for digest in _digests(paths.version(number)):
             with contextlib.suppress(FileNotFoundError):
                 blobs.add(os.lstat(paths.blob(digest)).st_ino)
-        freed[number] = reader.pack_size(paths, number)
+        freed[number] = pack_files.size(paths, number)
         for found in paths.files(number).rglob("*"):
             with contextlib.suppress(FileNotFoundError):
                 status = os.lstat(found)

@@ -253,9 +253,9 @@ class Index:
             yield self._with_pack(found) if found.number in pointers[model]["packed"] else found
 
     def _with_pack(self, record: VersionRecord) -> VersionRecord:
-        from .reader import pack_size
+        from . import pack_files
 
-        return replace(record, packed=pack_size(self.root.model(record.model), record.number))
+        return replace(record, packed=pack_files.size(self.root.model(record.model), record.number))
 
     def troubles(self, model: str | None = None) -> list[Trouble]:
         """What can't be read: the index holds the rest."""

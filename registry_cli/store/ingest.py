@@ -58,6 +58,10 @@ class Staging:
     def files(self) -> Path:
         return self.folder / layout.FILES
 
+    def keep(self, name: str, data: bytes, modes: Modes) -> None:
+        """Lay a file of that name beside ``version.yaml``, which says its digest; on the disk when this returns."""
+        files.write_new(self.folder / name, data, modes.sealed_file)
+
     def is_there(self) -> bool:
         """Whether the folder still has its temporary name, that is: it did not become a version. May raise OSError."""
         try:

@@ -23,7 +23,7 @@ from pathlib import Path
 from ..errors import Conflict, NotFound, RegistryError
 from ..progress import SILENT, Progress
 from ..records import FileEntry, VersionRecord
-from . import collect, compression, files, ingest, layout, packs, reader, tarball
+from . import collect, compression, files, ingest, layout, pack_files, packs, tarball
 from .ingest import Intake, Staging
 from .layout import ModelLayout
 from .modes import Modes
@@ -169,7 +169,7 @@ def take_files(paths: ModelLayout, modes: Modes, number: int) -> Path | None:
 def take_packs(paths: ModelLayout, number: int) -> list[Path]:
     """Take the pack of a version that was restored or deleted out of sight, to be removed without the lock."""
     taken = []
-    while pack := reader.pack_path(paths, number):
+    while pack := pack_files.path(paths, number):
         trash = paths.packs / layout.trash_name()
         try:
             os.rename(pack, trash)

@@ -21,7 +21,7 @@ from typing import Protocol, Union
 from ..errors import Damaged, NotFound
 from ..progress import SILENT, Progress
 from ..records import FileEntry, VersionRecord
-from . import compression, copying, files, reader
+from . import compression, copying, files, pack_files
 from .compression import Expanded
 from .reader import ModelReader
 from .tarball import Members
@@ -136,7 +136,7 @@ def _missing(model: ModelReader, record: VersionRecord, entry: FileEntry) -> Exc
     """Why a file is not there: its version was packed or deleted just now, or it is damage."""
     if not files.exists(model.paths.version(record.number)):
         return NotFound(f"{record.ref} was deleted just now", "its number is not used again")
-    if record.number in model.state().table.packed and reader.pack_path(model.paths, record.number):
+    if record.number in model.state().table.packed and pack_files.path(model.paths, record.number):
         return _Elsewhere()
     return Damaged(f"{record.ref}: the file '{entry.path}' is missing", "registry verify tells more")
 
@@ -147,7 +147,7 @@ def _packed(
     """The files in the version's pack, but for the first ``done``; when one alone is wanted, no further than that."""
     with contextlib.ExitStack() as stack:
         try:
-            pack = reader.pack_path(model.paths, record.number)
+            pack = pack_files.path(model.paths, record.number)
             if pack is None:
                 raise FileNotFoundError
             descriptor = stack.enter_context(files.opened(pack, f"the pack of {record.ref}"))

@@ -11,15 +11,14 @@ import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from ..errors import Conflict, Damaged, InvalidInput, NotFound
 from ..lifecycle import stages as rules
 from ..names import Selector
 from ..records import Event, FileEntry, ModelRecord, StageTable, VersionRecord
-from . import codec, files, journal, layout, manifest, marks
-from .codec import Redo, Settings
+from . import codec, files, journal, layout, manifest, marks, pack_files, sidecars
+from .codec import Redo
 from .layout import Layout, ModelLayout
 
 #: Up to so many files, the size of an artifact is compared each time its path is handed out.
@@ -153,7 +152,7 @@ class ModelReader:
             stages=table.stages_of(number),
             aliases=table.aliases_of(number),
             archived=number in table.archived,
-            packed=pack_size(self.paths, number) if number in table.packed else None,
+            packed=pack_files.size(self.paths, number) if number in table.packed else None,
         )
 
     def said(self, number: int, state: State) -> dict[str, Any]:
@@ -181,6 +180,23 @@ class ModelReader:
                 f"{record.ref}: {layout.MANIFEST} is not the one that was sealed", "registry verify tells more"
             )
         return manifest.loads(data, f"{record.ref}: {layout.MANIFEST}")
+
+    def sidecar(self, record: VersionRecord, name: str) -> bytes | None:
+        """A file beside ``version.yaml``; None when the version has none. :class:`Damaged` when it is not what was sealed."""
+        import hashlib
+
+        digest = sidecars.named(record.lineage).get(name)
+        if digest is None:
+            return None
+        what = f"{record.ref}: {name}"
+        try:
+            data = files.read(self.paths.version(record.number) / name, files.DOCUMENT_LIMIT, what)
+        except FileNotFoundError:
+            self.refuse_deleted(record.number)
+            raise Damaged(f"{what} is missing", "registry verify tells more") from None
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise Damaged(f"{what} is not what was stored: its sha256 differs", "registry verify tells more")
+        return data
 
     def _manifest_bytes(self, number: int) -> bytes:
         try:
@@ -241,18 +257,6 @@ def _is_packed(record: VersionRecord) -> Conflict:
     )
 
 
-def pack_path(paths: ModelLayout, number: int) -> Path | None:
-    """Where the pack of a version lies, None if there is none."""
-    packs = (paths.pack(number, suffix) for suffix in layout.PACK_SUFFIXES)
-    return next((pack for pack in packs if files.exists(pack)), None)
-
-
-def pack_size(paths: ModelLayout, number: int) -> int:
-    """The bytes of a version's pack, 0 if it is not there (``verify`` says so)."""
-    pack = pack_path(paths, number)
-    return os.lstat(pack).st_size if pack else 0
-
-
 def read_state(paths: ModelLayout) -> State:
     """The committed stage table of a model: ``stages.yaml``, or the newest claim behind it."""
     what = f"{paths.name}: {layout.STAGES}"
@@ -308,11 +312,3 @@ def is_model(paths: ModelLayout) -> bool:
 def model_names(root: Layout) -> Iterator[str]:
     """The names of all models, in order; a folder without a ``model.yaml`` is a group, and looked into."""
     return (name for name, _ in marks.models(str(root.models)))
-
-
-def open_settings(root: Layout) -> Settings:
-    """``registry.yaml``. :class:`NotFound` when the folder is no registry."""
-    try:
-        return codec.parse_settings(codec.load(root.config, str(root.config)), str(root.config))
-    except (FileNotFoundError, NotADirectoryError):
-        raise NotFound(f"there is no registry in {root.root}", "make one: registry init DIR") from None

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import Damaged, RegistryError
 from ..outcomes import Freed
 from ..records import Event, JournalEntry, StageTable
-from . import codec, collect, documents, files, journal, layout, reader, verify, verify_journal
+from . import codec, collect, documents, files, journal, layout, pack_files, verify, verify_journal
 from .layout import Layout, ModelLayout
 from .modes import Modes
 from .reader import ModelReader, State
@@ -179,7 +179,7 @@ class _Mender:
                 sealed = self.modes.sealed_folder if stat.S_ISDIR(mode) else self.modes.sealed_file
                 yield from self.seal(path, sealed)
         for number in self.table.packed:
-            pack = reader.pack_path(self.paths, number)
+            pack = pack_files.path(self.paths, number)
             if pack and os.lstat(pack).st_mode & 0o222 and not pack.is_symlink():
                 yield from self.seal(pack, self.modes.sealed_file)
 

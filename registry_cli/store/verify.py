@@ -20,10 +20,11 @@ from ..errors import RegistryError, explain
 from ..outcomes import Problem, Verification
 from ..progress import Progress
 from ..records import Checkpoint, StageTable, VersionRecord
-from . import codec, files, layout, reader, verify_journal, verify_packs
+from . import codec, files, layout, reader, sidecars, verify_journal, verify_packs
 from .layout import Layout, ModelLayout
 from .verify_digests import File, check_digests
 from .verify_records import check_records, walk, words
+from .verify_sidecars import check_sidecars
 
 _LINE = re.compile(rb"([0-9a-f]{64})  ([^\\\x00-\x1f\x7f]+)\Z")
 
@@ -166,13 +167,13 @@ def _check_version(paths: ModelLayout, number: int, found: Findings) -> list[Fil
         return []
     _check_sealed(paths, number, found)
     record = _record(paths, number, found)
+    jobs = check_sidecars(paths, record, found) if record else []
     listed = _manifest(paths, number, record, found)
     if listed is None:
-        return []
+        return jobs
     here = dict(walk(paths.files(number)))
     for name in sorted(here.keys() - listed.keys()):
         found.error("extra-file", ref, f"'{name}' is not in the manifest")
-    jobs = []
     for name, sha256 in listed.items():
         status = here.get(name)
         if status is None:
@@ -220,14 +221,17 @@ def _check_size(record: VersionRecord | None, here: dict[str, os.stat_result], f
 def _record(paths: ModelLayout, number: int, found: Findings) -> VersionRecord | None:
     ref = f"{paths.name}@{number}"
     known = {layout.VERSION, layout.MANIFEST, layout.FILES}
-    for name in sorted(set(os.listdir(paths.version(number))) - known):
-        found.error("extra-file", ref, f"'{name}' does not belong into a version's folder")
+    record = None
     try:
         what = f"{ref}: {layout.VERSION}"
-        return codec.parse_version(codec.load(paths.version_document(number), what), paths.name, number, what)
+        record = codec.parse_version(codec.load(paths.version_document(number), what), paths.name, number, what)
+        known |= sidecars.named(record.lineage).keys()
     except (RegistryError, OSError) as error:
         found.error("document", ref, words(error))
-        return None
+        known |= {layout.ENVIRONMENT, layout.PATCH}  # nobody knows whether it has these
+    for name in sorted(set(os.listdir(paths.version(number))) - known):
+        found.error("extra-file", ref, f"'{name}' does not belong into a version's folder")
+    return record
 
 
 def _manifest(paths: ModelLayout, number: int, record: VersionRecord | None, found: Findings) -> dict[str, str] | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import Refused, RegistryError
 from ..progress import Progress
 from ..records import FileEntry, StageTable
-from . import files, layout, packs, reader
+from . import files, layout, pack_files, packs
 from .layout import ModelLayout
 from .verify_records import FRESH, age, words
 
@@ -32,7 +32,7 @@ def check_names(paths: ModelLayout, table: StageTable, found: Findings) -> None:
         elif age(paths.packs / name) > FRESH:
             found.warning("leftover", where, "a pack nobody works on; registry gc removes it", repair=True)
     for number in table.packed:
-        if files.exists(paths.files(number)) and reader.pack_path(paths, number):
+        if files.exists(paths.files(number)) and pack_files.path(paths, number):
             where = f"{paths.name}/versions/{number}/{layout.FILES}"
             found.warning("leftover", where, "the files of a packed version; registry gc removes them", repair=True)
 
@@ -42,7 +42,7 @@ def check_pack(
 ) -> None:
     """A pack against the manifest of its version; without ``progress`` only that it is there and sealed."""
     ref = f"{paths.name}@{number}"
-    pack = reader.pack_path(paths, number)
+    pack = pack_files.path(paths, number)
     if pack is None:
         found.error("missing-pack", ref, "it is packed, but its pack is missing")
         return

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import RegistryError, explain
 from ..outcomes import Problem
 from ..records import StageTable
-from . import codec, layout, reader
+from . import codec, layout, pack_files, reader
 from .layout import ModelLayout
 from .reader import State
 from .verify_journal import check_journal
@@ -197,7 +197,7 @@ def _named(paths: ModelLayout, table: StageTable) -> frozenset[str]:
     found: set[str] = set()
     for manifest in paths.versions.glob(f"[1-9]*/{layout.MANIFEST}"):
         number = layout.version_of(manifest.parent.name)
-        if number in table.packed and reader.pack_path(paths, number or 0):
+        if number in table.packed and pack_files.path(paths, number or 0):
             continue
         with contextlib.suppress(OSError):
             found.update(line[:64].decode("ascii", "replace") for line in manifest.read_bytes().split(b"\n"))

@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import names, values
 from ..errors import Indeterminate, NotFound, indeterminate
@@ -19,6 +19,9 @@ from ..store.reader import ModelReader
 from ..store.writer import Writer
 from .clock import stamp, utc_now
 from .reading import RegistryReader
+
+if TYPE_CHECKING:
+    from ..provenance.caller import Caller
 
 LOCK_TIMEOUT = 30.0
 
@@ -44,6 +47,7 @@ class RegistryBase(RegistryReader):
         now: Callable[[], datetime] = utc_now,
         lock_timeout: float = LOCK_TIMEOUT,
         on_wait: Callable[[str], None] = lambda _: None,
+        caller: Caller | None = None,
         **options: Any,
     ) -> None:
         super().__init__(root, **options)
@@ -51,6 +55,7 @@ class RegistryBase(RegistryReader):
         self._now = now
         self._lock_timeout = lock_timeout
         self._on_wait = on_wait
+        self._caller = caller
         self._modes = Modes.of(self.settings.shared)
 
     def _event(self, action: str, version: int | None, request_id: str | None, **detail: Any) -> Event:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..lifecycle import compare
 from ..lifecycle.compare import Diff, Difference, FileDifference, StoredFile
-from ..records import Artifact, FileEntry
-from ..store import packs
+from ..records import Artifact, FileEntry, VersionRecord
+from ..store import layout, packs, sidecars
 
 if TYPE_CHECKING:
     from ..names import Reference
+    from ..provenance.caller import Caller
     from .reading import RegistryReader
 
 #: The files that say which packages a model was made with; the first that both versions have is taken.
@@ -20,14 +22,39 @@ ENVIRONMENTS = ("environment.txt", "requirements.txt")
 ENVIRONMENT_LIMIT = 1_000_000
 
 
-def diff(registry: RegistryReader, before: str | Reference, after: str | Reference) -> Diff:
+def diff(
+    registry: RegistryReader, before: str | Reference, after: str | Reference, caller: Caller | None = None
+) -> Diff:
     """What differs from ``before`` to ``after``, which may be versions of different models.
 
-    Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Damaged`.
+    The commits between them are told when the repository around ``caller`` has both. Raises :class:`InvalidInput`,
+    :class:`NotFound`, :class:`Damaged`.
     """
     old, new = registry.artifact(before), registry.artifact(after)
     sides = (_Side(registry, old), _Side(registry, new))
-    return compare.diff(old.version, new.version, _files(*sides), _packages(*sides))
+    commits = _commits(old.version, new.version, caller)
+    return compare.diff(old.version, new.version, _files(*sides), _packages(*sides), commits)
+
+
+def _commits(before: VersionRecord, after: VersionRecord, caller: Caller | None) -> tuple[tuple[Difference, ...], bool]:
+    """The commits that came and went, the newest first; none when no repository at hand has both ends."""
+    ends = [
+        said.get("commit") if isinstance(said := each.lineage.get("git"), Mapping) else None for each in (before, after)
+    ]
+    if caller is None or ends[0] == ends[1] or not all(isinstance(end, str) and end for end in ends):
+        return (), False
+    from ..provenance import git
+
+    here = git.Repository.around(caller.folder, caller.variables)
+    if here is None or not all(map(git.is_commit, ends)):
+        return (), False
+    try:
+        found, more = git.between(here, *map(str, ends))
+    except git.Silent:  # another repository, a shallow one, no git: what was asked for is told without it
+        return (), False
+    return tuple(
+        Difference(name, None if mark == ">" else text, text if mark == ">" else None) for mark, name, text in found
+    ), more
 
 
 class _Side:
@@ -35,7 +62,7 @@ class _Side:
 
     def __init__(self, registry: RegistryReader, artifact: Artifact) -> None:
         self.files, self.version = artifact.files, artifact.version
-        self._model = registry._model(artifact.version.model)
+        self._registry, self._model = registry, registry._model(artifact.version.model)
 
     @cached_property
     def _packed(self) -> dict[str, int]:
@@ -52,6 +79,12 @@ class _Side:
         """The text of a stored file, its bytes checked; None when it is too large."""
         with packs.content(self._model, self.version, entry) as content:
             return content.read().decode("utf-8", "replace") if content.size <= ENVIRONMENT_LIMIT else None
+
+    def kept(self) -> str | None:
+        """The list of packages that was kept when the version was registered; None when there is none."""
+        if layout.ENVIRONMENT not in sidecars.named(self.version.lineage):
+            return None
+        return self._registry.sidecar(self.version.ref, layout.ENVIRONMENT).decode("utf-8", "replace")
 
 
 def _files(before: _Side, after: _Side) -> tuple[FileDifference, ...]:
@@ -71,18 +104,26 @@ def _stored(side: _Side, entry: FileEntry | None) -> StoredFile | None:
 
 
 def _packages(before: _Side, after: _Side) -> tuple[Difference, ...]:
-    """The packages that differ, when both versions have an environment file."""
+    """The packages that differ, when both versions tell of theirs: in what was kept beside them, else in their files."""
+    old, new = before.kept(), after.kept()
+    if old is None or new is None:
+        files = _environment_files(before, after)
+        old = before.text(files[0]) if old is None and files[0] else old
+        new = after.text(files[1]) if new is None and files[1] else new
+    if old is None or new is None or old == new:
+        return ()
+    from ..provenance import packages
+
+    return compare.differences(packages.listed(old), packages.listed(new), Difference)
+
+
+def _environment_files(before: _Side, after: _Side) -> tuple[FileEntry | None, FileEntry | None]:
+    """The environment files among the files of the two: of the same name, if there are such."""
     old, new = _environments(before), _environments(after)
-    if not old or not new:
-        return ()
     name = next((name for name in old if name in new), None)
-    entries = (old[name], new[name]) if name else (next(iter(old.values())), next(iter(new.values())))
-    if entries[0].sha256 == entries[1].sha256:
-        return ()
-    texts = [side.text(entry) for side, entry in zip((before, after), entries, strict=True)]
-    if texts[0] is None or texts[1] is None:
-        return ()
-    return compare.differences(compare.packages(texts[0]), compare.packages(texts[1]), Difference)
+    if name:
+        return old[name], new[name]
+    return next(iter(old.values()), None), next(iter(new.values()), None)
 
 
 def _environments(side: _Side) -> dict[str, FileEntry]:

@@ -15,7 +15,8 @@ from ..store import files, outgoing, snapshot
 
 if TYPE_CHECKING:
     from ..exchange.packing import Wanted
-    from .reading import RegistryReader, Sink
+    from .reading import RegistryReader
+    from .taking_out import Sink
 
 
 def export_as(

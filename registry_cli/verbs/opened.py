@@ -14,7 +14,7 @@ from ..lifecycle import stages as rules
 from ..names import Reference, Selector, model_name
 from ..progress import SILENT, Progress
 from ..records import StageTable, VersionRecord
-from ..store import codec, layout, marks, reader
+from ..store import codec, layout, marks
 from ..store.layout import Layout
 from ..store.reader import ModelReader, State
 
@@ -91,7 +91,7 @@ class OpenRegistry:
         if kept:
             return codec.Settings(**{**kept, "stages": tuple(kept["stages"])})
         mark = marks.settled_mark(str(self._layout.config))  # before reading: what comes meanwhile is read again
-        settings = reader.open_settings(self._layout)
+        settings = codec.open_settings(self._layout)
         self._asked(lambda index: index.remember_settings(vars(settings), mark), make=False)
         return settings
 

@@ -14,7 +14,7 @@ from ..numbers import Numbers
 from ..outcomes import Changed
 from ..progress import SILENT, Progress
 from ..records import StageTable
-from ..store import collect, files, journal, reader
+from ..store import collect, files, journal, pack_files, reader
 from ..store.writer import Writer
 from .base import RegistryBase
 
@@ -110,7 +110,7 @@ class Packing(RegistryBase):
                     return
                 self._commit_pack(writer, rules.pack(writer.table, name, number), pack, wanted)
                 tally.add(before - pack.size, writer.table.revision)
-                there = reader.pack_path(model.paths, number)  # unless somebody got past a broken lock
+                there = pack_files.path(model.paths, number)  # unless somebody got past a broken lock
                 trash = packing.take_files(model.paths, self._modes, number) if there else None
         finally:
             files.discard(pack.temporary)

@@ -3,163 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from ..errors import InvalidInput
+from ..errors import NotFound
 from ..lifecycle import stages as rules
 from ..names import Reference
 from ..outcomes import Exported
 from ..progress import SILENT, Progress
-from ..records import Artifact, FileEntry, VersionRecord
-from ..store import layout, reader
-from .clock import moment, utc_now
 from .listing import OnDamage, raise_it
-from .looking_back import LookingBack
+from .taking_out import Sink, TakingOut
 
 if TYPE_CHECKING:
     from ..lifecycle.gate import Evaluation, PolicyLine
-    from ..lifecycle.scan_rules import ScanRules
-    from ..outcomes import Approval, Signature
-    from ..provenance.inspection import Inspected
-    from ..provenance.safety.verdicts import Scan
+    from ..outcomes import Approval, Condition, Family, Recipe, Signature
+    from ..provenance.caller import Caller
     from .finding import Known
     from .people import Review
 
 
-class Sink(Protocol):
-    """Whatever bytes can be written to: a binary file, a socket's file, a buffer."""
-
-    def write(self, block: bytes, /) -> object: ...
-
-
-class RegistryReader(LookingBack):
+class RegistryReader(TakingOut):
     """A registry, for reading."""
-
-    _now: Callable[[], datetime] = staticmethod(utc_now)
-
-    def version(self, ref: str | Reference, *, as_of: str | datetime | None = None) -> VersionRecord:
-        """The version that ``ref`` means, now or at a time; ``churn`` alone means ``churn@latest``.
-
-        Raises :class:`InvalidInput` for a malformed reference, :class:`NotFound`, :class:`Damaged`.
-        """
-        return self._version(ref, moment(as_of))[1]
-
-    def artifact(self, ref: str | Reference, *, as_of: str | datetime | None = None) -> Artifact:
-        """A version with its folder and its files. :class:`Damaged` when its manifest is not the one that was sealed."""
-        model, record = self._version(ref, moment(as_of))
-        return Artifact(record, model.paths.files(record.number), model.manifest(record))
-
-    def inspect(self, ref: str | Reference) -> Inspected:
-        """What the files of a version are, looked at anew: what ``register`` found stands in its ``lineage``.
-
-        Raises OSError when one can't be opened.
-        """
-        from ..provenance.inspecting import inspect
-
-        artifact = self.artifact(ref)
-        return inspect({entry.path: artifact.folder / entry.path for entry in artifact.files})
-
-    @staticmethod
-    def inspect_files(paths: Iterable[str | os.PathLike[str]]) -> Inspected:
-        """What files that are in no registry are, as :meth:`register` would find it. Nothing in them is loaded or run.
-
-        ``paths`` are files, or a folder. Raises :class:`NotFound`, :class:`InvalidInput`, :class:`Refused`; OSError when
-        one can't be opened.
-        """
-        from . import looking_inside
-
-        return looking_inside.inspect(paths)
-
-    def scan(self, ref: str | Reference, *, allow: Iterable[str] = (), progress: Progress = SILENT) -> Scan:
-        """Whether the files of a version are safe to load, looked at anew; what this registry allows counts as known.
-
-        Raises OSError when one can't be opened.
-        """
-        from ..provenance.scanning import scan
-
-        artifact = self.artifact(ref)
-        files = {entry.path: artifact.folder / entry.path for entry in artifact.files}
-        return scan(files, (*self.scan_rules().allow, *allow), progress=progress)
-
-    @staticmethod
-    def scan_files(
-        paths: Iterable[str | os.PathLike[str]], *, allow: Iterable[str] = (), progress: Progress = SILENT
-    ) -> Scan:
-        """Whether files that are in no registry are safe to load, as :meth:`register` would find it.
-
-        ``paths`` are files, or a folder; ``allow`` are globals that are known besides the usual ones:
-        ``package.Class``, or ``package.*``. Raises :class:`NotFound`, :class:`InvalidInput`, :class:`Refused`; OSError
-        when one can't be opened.
-        """
-        from . import looking_inside
-
-        return looking_inside.scan(paths, allow=allow, progress=progress)
-
-    def scan_rules(self) -> ScanRules:
-        """What this registry does with what is not safe: its setting ``scan``."""
-        from ..lifecycle import scan_rules
-
-        said = self.settings.scan
-        return scan_rules.ScanRules() if said is None else scan_rules.parse(said, layout.REGISTRY)
-
-    def files(self, ref: str | Reference) -> tuple[FileEntry, ...]:
-        """The files of a version and their sha256."""
-        return self.artifact(ref).files
-
-    def path(self, ref: str | Reference, file: str | None = None, *, as_of: str | datetime | None = None) -> Path:
-        """Where the artifact lies, to be used in place: its folder, or one ``file`` in it.
-
-        Before it is handed out, count and size of the files are compared with what was stored (up to 1,000 files).
-        Raises :class:`Damaged` when they differ, :class:`Conflict` for a version that is packed.
-        """
-        model, record = self._version(ref, moment(as_of))
-        if record.files <= reader.QUICK_CHECK_FILES or record.packed is not None:
-            model.check_size(record)
-        folder = model.paths.files(record.number)
-        if file is None:
-            return folder
-        from ..store import outgoing
-
-        return folder / outgoing.find_file(model.manifest(record), file, record.ref).path
-
-    def check(self, ref: str | Reference) -> VersionRecord:
-        """Read every byte of a version and compare it with its manifest; :class:`Damaged` unless all is as stored."""
-        from ..store import outgoing
-
-        model, record = self._version(ref)
-        outgoing.check(model, record)
-        return record
-
-    def fetch(
-        self,
-        ref: str | Reference,
-        target: str | os.PathLike[str],
-        *,
-        replace: bool = False,
-        progress: Progress = SILENT,
-    ) -> VersionRecord:
-        """Copy a version to the new folder ``target``, each byte checked on the way; it appears whole or not at all.
-
-        Raises :class:`Conflict` when ``target`` is there already and ``replace`` is not set.
-        """
-        from ..store import outgoing
-
-        model, record = self._version(ref)
-        outgoing.fetch(model, record, self._outside(target), replace=replace, progress=progress)
-        return record
-
-    def _outside(self, target: str | os.PathLike[str]) -> Path:
-        """``target``, if something may be written there without harm to the registry."""
-        destination = Path(target).absolute()
-        real, root = destination.resolve(), self.root.resolve()
-        if real.is_relative_to(root / layout.MODELS) or real == root / layout.REGISTRY:
-            raise InvalidInput(f"'{target}' is inside the registry", "name a place outside of it")
-        if root.is_relative_to(real):  # to replace it would be to remove the registry
-            raise InvalidInput(f"'{target}' has the registry in it", "name a new one")
-        return destination
 
     def export(
         self,
@@ -193,16 +57,6 @@ class RegistryReader(LookingBack):
 
         return exporting.export_as(self, ref, kind, self._outside(target), replace=replace)
 
-    def cat(self, ref: str | Reference, file: str | None, stream: Sink) -> None:
-        """Write one file of a version to ``stream``. Raises :class:`Damaged` at the end if it is not what was stored."""
-        from ..store import files, outgoing, packs
-
-        model, record = self._version(ref)
-        entry = outgoing.find_file(model.manifest(record), file, record.ref)
-        with packs.content(model, record, entry) as content:
-            while block := content.read(files.BLOCK):
-                stream.write(block)
-
     def find(
         self,
         paths: Iterable[str | os.PathLike[str]],
@@ -218,6 +72,50 @@ class RegistryReader(LookingBack):
         from . import finding
 
         return finding.find(self, paths, progress, on_damage)
+
+    def lineage(self, ref: str | Reference, *, depth: int = 20, on_damage: OnDamage = raise_it) -> Family:
+        """What a version was made from, and what was made from it, over at most ``depth`` steps, through all models.
+
+        ``on_damage`` is told of versions that can't be read. A parent that is gone is in it, with a note.
+        """
+        from . import tracing
+
+        return tracing.family(self, self.version(ref), depth, on_damage)
+
+    def sidecar(self, ref: str | Reference, name: str) -> bytes:
+        """A file that is kept beside a version: ``environment.txt`` or ``changes.patch``, its bytes checked.
+
+        Raises :class:`NotFound` when the version has none, :class:`Damaged` when it is not what was stored.
+        """
+        model, record = self._version(ref)
+        data = model.sidecar(record, name)
+        if data is None:
+            raise NotFound(f"{record.ref} has no {name}", f"registry lineage {record.ref} shows what is known")
+        return data
+
+    def reproduce(self, ref: str | Reference) -> Recipe:
+        """How a version can be made again, in commands of a shell. Nothing is run."""
+        from ..provenance import recipe
+
+        return recipe.of(self.version(ref), str(self.root))
+
+    def reproducible(
+        self,
+        ref: str | Reference,
+        caller: Caller,
+        *,
+        python: str | os.PathLike[str] | None = None,
+        progress: Progress = SILENT,
+    ) -> tuple[Condition, ...]:
+        """Which of the things that it takes to make a version again hold here and now.
+
+        Here is the folder, the repository and the environment of ``caller``; ``python`` names another environment.
+        """
+        from . import tracing
+
+        return tracing.conditions(
+            self, self.version(ref), caller, None if python is None else os.fspath(python), progress
+        )
 
     def gate(self, ref: str | Reference, stage: str) -> Evaluation:
         """Evaluate the policy of ``stage`` on a version, as :meth:`~Moving.promote` does. Nothing is moved.

@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Any
 from .. import names, values
 from ..errors import Indeterminate, InvalidInput, Refused, RegistryError, indeterminate
 from ..lifecycle import stages as rules
+from ..names import Reference
 from ..outcomes import Registered
 from ..progress import SILENT, Progress
 from ..records import Event, VersionRecord
-from ..store import creation, files
+from ..store import creation, files, sidecars
 from ..store.layout import ModelLayout
 from ..store.reader import is_model
+from .base import account
 from .examining import Examination
 from .moving import Moving
 
 if TYPE_CHECKING:
+    from ..provenance.capture import Origin
     from ..store.registration import Outcome, Wish
 
 
@@ -40,6 +43,13 @@ class Registering(Moving):
         inspect: bool = True,
         scan: str | None = None,
         unsafe: str = "",
+        parents: Iterable[str | Reference] = (),
+        data: Iterable[str | os.PathLike[str]] = (),
+        code: Iterable[str | os.PathLike[str]] = (),
+        command: str = "",
+        environment: str | os.PathLike[str] | None = None,
+        python: str | os.PathLike[str] | None = None,
+        capture: Iterable[str] | None = None,
         message: str = "",
         stage: str | None = None,
         alias: str | None = None,
@@ -58,6 +68,12 @@ class Registering(Moving):
         ``scan`` is a mode stricter than the registry's own: ``warn``, ``refuse-dangerous``, ``allowlist``; ``unsafe``
         says why files are to be registered that the scan would refuse, and is recorded. ``progress`` is told how many
         more bytes are done.
+
+        Where it comes from: ``parents`` are versions that it was made from, ``data`` and ``code`` files, folders, ``.dvc``
+        files, or addresses with a digest (``s3://bucket/key#sha256:…``), ``command`` is what made it, ``environment`` a
+        file that lists packages, ``python`` an interpreter or the folder of an environment. ``capture`` are the parts
+        that are found out of themselves, of ``git``, ``patch``, ``run`` and ``environment``: what ``registry.yaml`` says
+        if it is not given, none if it is empty. They are known only of a ``caller``: see :meth:`Registry.open`.
 
         Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Refused` or :class:`Conflict` with nothing written;
         :class:`Indeterminate` when the version is there, or may be.
@@ -81,10 +97,16 @@ class Registering(Moving):
         event = self._event("registered", None, request_id)
         layout = self._layout.model(name)
         outcome = self._registered_before(layout, event.id) if request_id else None
+        look: Examination | None = None
         if outcome is None:
+            said = {"parents": parents, "data": data, "code": code, "command": command}
+            origin = self._origin({**said, "environment": environment, "python": python}, capture, lineage or {})
+            look = Examination(
+                dict(lineage or {}), self._modes, inspect=inspect, scan=scan_rules, unsafe=unsafe, origin=origin,
+                progress=progress,
+            )  # fmt: skip
             outcome = self._store(
-                record, event, Examination(dict(lineage or {}), inspect=inspect, scan=scan_rules, unsafe=unsafe),
-                sources=sources.collect(paths, stdin_name),
+                record, event, look, sources=sources.collect(paths, stdin_name),
                 repeatable=request_id is not None, if_changed=if_changed, how=how, progress=progress,
             )  # fmt: skip
         ref = f"{name}@{outcome.number}"
@@ -93,7 +115,34 @@ class Registering(Moving):
                 self.promote(ref, stage, request_id=f"{event.id}:stage", verify=False)
             if alias:
                 self.set_alias(ref, alias, request_id=f"{event.id}:alias")
-            return Registered(self.version(ref), not outcome.why, outcome.added, outcome.why)
+            warnings = tuple(look.warnings) if look else ()
+            return Registered(self.version(ref), not outcome.why, outcome.added, outcome.why, warnings)
+
+    def _origin(
+        self, said: dict[str, Any], capture: Iterable[str] | None, given: Mapping[str, object]
+    ) -> Origin | None:
+        """What is to be found out of where a version comes from; what was said of it is checked now. None for nothing."""
+        if claimed := sidecars.claimed(given, {}):
+            raise InvalidInput(
+                f"the lineage names the digest of {claimed}, which is no file yet", "leave the digest out"
+            )
+        if isinstance(said["parents"], (str, Reference)):
+            raise InvalidInput("'parents' is one text", "give a list: parents=['churn@3']")
+        for name in ("data", "code"):
+            if isinstance(said[name], (str, os.PathLike)):
+                raise InvalidInput(f"'{name}' is one path", f"give a list: {name}=['train.csv']")
+        if capture is not None and self._caller is None and (capture := tuple(capture)):
+            raise InvalidInput("nothing is known of the program that registers", "use Registry.open(), or give caller=")
+        said = {name: os.fspath(each) if isinstance(each, os.PathLike) else each for name, each in said.items()}
+        said |= {"parents": [self._version(ref)[1].ref for ref in said["parents"]]}
+        said |= {name: list(said[name]) for name in ("data", "code")}
+        if self._caller is None and not any(said.values()):
+            return None
+        from ..provenance import capture as capturing
+
+        setting = self.settings.extra.get("lineage")
+        parts = capturing.parts(capture, setting, str(self._layout.config))
+        return capturing.Origin(capturing.Said(**said), self._caller, parts, account())
 
     def _store(self, record: VersionRecord, event: Event, look: Examination, **wanted: Any) -> Outcome:
         """Make a version of what is ``wanted`` (see :class:`~registry_cli.store.registration.Wish`)."""
@@ -105,7 +154,7 @@ class Registering(Moving):
 
     def _arriving(self, record: VersionRecord) -> Examination:
         """The look at files that were made elsewhere: what this program, or its folder, is has nothing to do with them."""
-        return Examination(dict(record.lineage), scan=self.scan_rules())
+        return Examination(dict(record.lineage), self._modes, scan=self.scan_rules())
 
     def _wish(self, record: VersionRecord, event: Event, look: Examination, **wanted: Any) -> Wish:
         """What is ``wanted``, as a wish; the record of the version is made of what ``look`` found."""

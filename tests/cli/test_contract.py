@@ -57,6 +57,12 @@ def _bundled(site: Site) -> list[object]:
     return ["import", site.folder / "bundle.tar.gz", "--as", "copy"]
 
 
+def _made(site: Site) -> list[object]:
+    """A version of which enough is known to be made again."""
+    assert site.run("register", "churn", site.file, "--command", "make model", "-q").code == 0
+    return ["reproduce", "churn@4", "--check"]
+
+
 def _gated(site: Site, *words: object) -> list[object]:
     """A command on a registry whose staging has a policy."""
     with (site.root / "registry.yaml").open("a") as stream:
@@ -122,6 +128,9 @@ FORMS = (
          lambda site: [str(each) for each in site.reg.checkpoints()], columns=3),
     Form("sign", lambda site: ["sign", "churn@2", "--key", make_key(site.folder / "keys", "k")], "changed",
          lambda _: ["churn@2"], columns=1),
+    Form("lineage", lambda _: ["lineage", "churn@1"], "lineage", lambda _: ["churn@1"], columns=4),
+    Form("reproduce", lambda _: ["reproduce", "churn@1"], "recipe", lambda _: ["churn@1"]),
+    Form("reproduce", _made, "conditions", lambda _: [], columns=4),
     Form("verify", lambda _: ["verify"], "verification", lambda _: [], columns=4),
     Form("repair", _torn, "repaired", lambda _: ["models/churn/stages/production"], columns=2),
     Form("scan", lambda site: ["scan", site.make("a.pkl", b"(cos\nsystem\no.")], "scanned", lambda _: ["a.pkl"], code=5, columns=4),

@@ -99,6 +99,15 @@ def _many(registry: Registry, work: Path) -> Registered:
     return registry.register("churn", [work / "many"], request_id=REQUEST)
 
 
+def _traced(registry: Registry, work: Path) -> Registered:
+    """A version with a list of packages beside it."""
+    packages = source(work, "numpy==2.1.0\n", "requirements.txt")
+    path = source(work)
+    return registry.register(
+        "churn", [path], environment=packages, parents=["churn@3"], data=[path], request_id=REQUEST
+    )
+
+
 _LARGE = b"x" * (1 << 20)
 
 
@@ -224,6 +233,7 @@ SCENARIOS = (
     Scenario("register a folder", _folder),
     Scenario("register many files", _many),
     Scenario("register a large file", _large, prepare=lambda reg, work: reg.register("churn", [source(work, _LARGE)])),
+    Scenario("register --environment", _traced),
     Scenario("register --link", _register(how="link")),
     Scenario("register --move", _register(how="move")),
     Scenario("register the first", _register(), empty=True),

@@ -116,31 +116,6 @@ def test_an_empty_message_is_none() -> None:
     assert (found.name, found.change, found.before) == ("message", "added", None)
 
 
-def test_packages_of_a_requirements_file() -> None:
-    text = """
-# numpy==0.1
-numpy==1.26.4
-Scikit_Learn[extra] == 1.5.0  # pinned
-torch===2.3.0+cu121 ; python_version == "3.11"
-pandas==2.2.0 \\
-    --hash=sha256:abc==
--r other==1
-tool @ file:///x==1
-loose>=1
-wild==1.*,<2
-"""
-    assert rules.packages(text) == {
-        "numpy": "1.26.4", "scikit-learn": "1.5.0", "torch": "2.3.0+cu121", "pandas": "2.2.0", "wild": "1.*",
-    }  # fmt: skip
-    assert rules.packages("a" + " " * 900_000 + "\nb==1") == {"b": "1"}, "in a moment"
-    assert rules.packages(" " * 900_000 + "==" + " " * 10 + "\0") == {}
-
-
-@given(st.text())
-def test_any_text_may_be_an_environment_file(text: str) -> None:
-    assert all(name and value for name, value in rules.packages(text).items())
-
-
 @pytest.mark.parametrize(
     ("name", "lower"),
     [

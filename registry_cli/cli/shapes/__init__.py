@@ -104,7 +104,13 @@ def registry(record: RegistryRecord) -> dict[str, Any]:
 
 
 def registered(record: Registered) -> dict[str, Any]:
-    return {**version(record.version), "new": record.new, "added": record.added, "why": record.why}
+    return {
+        **version(record.version),
+        "new": record.new,
+        "added": record.added,
+        "why": record.why,
+        "warnings": list(record.warnings),
+    }
 
 
 def moved(record: Moved) -> dict[str, Any]:
@@ -228,6 +234,8 @@ def diff(record: Diff) -> dict[str, Any]:
         "message": [difference(each) for each in record.message],
         "lineage": [difference(each) for each in record.lineage],
         "signature": [difference(each) for each in record.signature],
+        "commits": [difference(each) for each in record.commits],
+        "more_commits": record.more_commits,
         "packages": [difference(each) for each in record.packages],
         "files": [file_difference(each) for each in record.files],
     }

@@ -1,0 +1,200 @@
+"""How to make a version again: what its lineage tells, as commands of a shell.
+
+All that comes from the lineage is data: it is quoted in a command, and kept on its line in a remark. The one exception is the
+command that made the model, which is a command. Nothing is run here; who runs it should have read it.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..outcomes import Recipe, Step
+from ..records import VersionRecord
+from ..store import layout, sidecars
+from . import data, git, masking
+
+#: What is said to install a list of packages, by the name of the file that was given.
+_INSTALLERS = {
+    "uv.lock": ("uv sync --frozen", "beside the pyproject.toml of the repository"),
+    "poetry.lock": ("poetry install", "beside the pyproject.toml of the repository"),
+    "Pipfile.lock": ("pipenv sync", "beside the Pipfile of the repository"),
+    "conda-lock.yml": ("conda-lock install --name again conda-lock.yml", ""),
+    "environment.yml": ("conda env create --name again --file environment.yml", ""),
+}
+#: Variables that change what comes out; the others only tell where it ran.
+_EXPORTED = (
+    "CUBLAS_WORKSPACE_CONFIG", "PYTHONHASHSEED", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_DETERMINISTIC_OPS"
+)  # fmt: skip
+_SHA256 = re.compile(r"sha256:([0-9a-f]{64})\Z")
+_MD5 = re.compile(r"md5:([0-9a-f]{32})\Z")
+_VERSION = re.compile(r"3\.[0-9]{1,2}")
+#: The sha256 of a folder, as ``data.measured`` gives it.
+_OF_FOLDER = "find -L . -type f -printf '%P\\0' | LC_ALL=C sort -z | xargs -0r sha256sum -- | sha256sum | cut -d' ' -f1"
+
+
+def of(version: VersionRecord, root: str) -> Recipe:
+    """The steps, in the order in which they are taken. ``root`` is the registry's folder."""
+    known = _Teller(version, f"registry -C {shlex.quote(root)}")
+    return Recipe(version, tuple(step for step in known.steps() if step.notes or step.commands))
+
+
+def script(recipe: Recipe) -> str:
+    """The steps as one script."""
+    version = recipe.version
+    lines = ["#!/bin/sh", f"# Makes {version.ref} again, as far as is known. Read it before you run it.", "set -eu"]
+    for step in recipe.steps:
+        lines += ["", *(f"# {_line(note)}" for note in step.notes), *step.commands]
+    return "\n".join(lines)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def part(lineage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A part of a lineage, empty if it is none."""
+    found = lineage.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def text(said: Mapping[str, Any], key: str) -> str:
+    found = said.get(key)
+    return found if isinstance(found, str) and "\0" not in found else ""
+
+
+def items(lineage: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """The data or the code that a lineage tells of."""
+    found = lineage.get(name)
+    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, (list, tuple)) else []
+
+
+class _Teller:
+    def __init__(self, version: VersionRecord, registry: str) -> None:
+        self.version, self.registry = version, registry
+        self.lineage = version.lineage
+        self.git, self.run = part(self.lineage, "git"), part(self.lineage, "run")
+        self.environment = part(self.lineage, "environment")
+        self.kept = sidecars.named(self.lineage)
+
+    def steps(self) -> Iterator[Step]:
+        yield self.folder()
+        yield self.code()
+        yield self.packages()
+        if folder := text(self.run, "folder"):
+            yield Step("folder", ("the folder in which it was made",), (f"cd -- {shlex.quote(folder)}",))
+        for name in ("data", "code"):
+            yield self.measured(name)
+        yield self.parents()
+        yield self.command()
+        yield self.outcome()
+
+    def folder(self) -> Step:
+        made = f"it was registered at {self.version.created} by {self.version.author}"
+        where = f" on {text(self.run, 'host')}" if text(self.run, "host") else ""
+        name = shlex.quote(self.version.ref.replace("/", "-").replace("@", "-"))
+        return Step("start", (f"{made}{where}",), (f"mkdir {name}", f"cd {name}", "here=$(pwd)"))
+
+    def code(self) -> Step:
+        notes, commands = [], []
+        remote, commit = text(self.git, "remote"), text(self.git, "commit")
+        if unknown := text(self.git, "unknown"):
+            notes.append(f"git did not tell everything: {unknown}")
+        if not git.is_commit(commit):
+            return Step("code", (*notes, "unknown: the commit of the code"))
+        if remote:
+            commands.append(f"git clone -- {shlex.quote(remote)} code")
+        else:
+            notes.append(f"unknown: from where to clone; the commit is {commit}")
+            commands.append('git clone -- "${REPOSITORY:?say where the repository is}" code')
+        commands += ["cd code", f"git checkout --detach {commit}"]
+        if layout.PATCH in self.kept:
+            commands.append(f"{self._kept('patch')} | git apply --whitespace=nowarn -")
+        elif self.git.get("dirty"):
+            notes.append("unknown: changes that were not committed")
+        if count := self.git.get("untracked"):
+            notes.append(f"unknown: {count} files or folders that git did not track")
+        return Step("code", tuple(notes), tuple(commands))
+
+    def _kept(self, what: str) -> str:
+        return f"{self.registry} lineage {shlex.quote(self.version.ref)} --{what}"
+
+    def packages(self) -> Step:
+        python, platform = text(self.environment, "python"), text(self.environment, "platform")
+        notes = [f"Python {python or 'unknown'}, {platform or 'unknown system'}"]
+        if unknown := text(self.environment, "unknown"):
+            notes.append(f"unknown: the packages ({unknown})")
+        cards = self.environment.get("gpu")
+        if isinstance(cards, list) and cards:
+            notes.append(f"with {', '.join(map(str, cards))}, driver {text(self.environment, 'driver') or 'unknown'}")
+        if layout.ENVIRONMENT not in self.kept:
+            return Step("environment", tuple(notes))
+        given = text(self.environment, "file") or layout.ENVIRONMENT
+        if given in _INSTALLERS:
+            install, where = _INSTALLERS[given]
+            return Step(
+                "environment",
+                (*notes, *([where] if where else [])),
+                (f"{self._kept('environment')} > {given}", install),
+            )
+        short = _VERSION.match(python)
+        return Step("environment", tuple(notes), (
+            f'python{short[0] if short else "3"} -m venv "$here"/venv', '. "$here"/venv/bin/activate',
+            f'{self._kept("environment")} > "$here"/environment.txt', 'python -m pip install -r "$here"/environment.txt',
+        ))  # fmt: skip
+
+    def measured(self, name: str) -> Step:
+        notes, commands = [], []
+        for each in items(self.lineage, name):
+            path, digest = text(each, "path"), text(each, "digest")
+            if not path:
+                notes.append(
+                    f"{text(each, 'uri') or 'unknown'} must have {digest or 'a digest that is unknown'}: bring it here"
+                )
+            elif command := check(path, digest):
+                commands.append(command)
+            else:
+                notes.append(
+                    f"{path} must have {digest or 'a digest that is unknown'}: dvc pull brings it, if DVC keeps it"
+                )
+        return Step(name, tuple(notes), tuple(commands))
+
+    def parents(self) -> Step:
+        found = self.lineage.get("parents")
+        refs = [each for each in found if isinstance(each, str)] if isinstance(found, (list, tuple)) else []
+        notes = ("what it was made from",) if refs else ()
+        return Step("parents", notes, tuple(f"{self.registry} path {shlex.quote(ref)}" for ref in refs))
+
+    def command(self) -> Step:
+        variables = part(self.run, "variables")
+        exports = [f"export {name}={shlex.quote(text(variables, name))}" for name in _EXPORTED if text(variables, name)]
+        others = [f"{name}={value}" for name, value in variables.items() if name not in _EXPORTED]
+        notes = [f"it ran with {', '.join(others)}"] if others else []
+        made = text(self.run, "command")
+        if not made:
+            return Step("command", (*notes, "unknown: the command that made it"), tuple(exports))
+        if masking.CUT in made:
+            return Step("command", (*notes, "put the secrets in, which were cut out of it:", made), tuple(exports))
+        return Step("command", (*notes, "the command that made it"), (*exports, made))
+
+    def outcome(self) -> Step:
+        register = text(self.run, "register")
+        notes = [f"it was registered with: {register}"] if register else []
+        return Step(
+            "outcome", (*notes, f"is it the same? {self.registry} find PATH names {self.version.ref}, if every byte is")
+        )
+
+
+def check(path: str, digest: str) -> str:
+    """A command that succeeds if a file or folder has this digest; empty if no plain tool can tell."""
+    found = _SHA256.match(digest)
+    if found and path.endswith("/"):
+        return f'[ "$(cd -- {shlex.quote(path)} && {_OF_FOLDER})" = {found[1]} ]'
+    if found:
+        listed = data.line(found[1], path.encode()).decode().rstrip("\n")
+        return f"printf '%s\\n' {shlex.quote(listed)} | sha256sum -c -"
+    if (md5 := _MD5.match(digest)) and not any(letter in path for letter in "\\\n\r"):
+        return f"printf '%s\\n' {shlex.quote(f'{md5[1]}  {path}')} | md5sum -c -"
+    return ""

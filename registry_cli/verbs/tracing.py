@@ -1,0 +1,144 @@
+"""Where a version comes from, and where it went: families of versions, and whether one could be made again. Only reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InvalidInput, NotFound, RegistryError
+from ..names import Reference
+from ..outcomes import Condition, Family, Kin
+from ..records import VersionRecord
+from ..store import sidecars
+
+if TYPE_CHECKING:
+    from ..progress import Progress
+    from ..provenance.caller import Caller
+    from .listing import OnDamage
+    from .reading import RegistryReader
+
+#: No family is followed over more steps than this.
+DEEPEST = 200
+_ABOVE = "told above"
+_CYCLE = "its own ancestor"
+_FURTHER = "goes on; see --depth"
+#: What stands beside a name on the way, its kin not yet known.
+_Next = Callable[[Kin], list[Kin]]
+
+
+def family(registry: RegistryReader, version: VersionRecord, depth: int, on_damage: OnDamage) -> Family:
+    """The ancestors and the descendants of a version."""
+    if not 1 <= depth <= DEEPEST:
+        raise InvalidInput(f"{depth} steps can't be followed", f"1 to {DEEPEST} can")
+    known = _Known(registry, on_damage)
+    return Family(
+        version,
+        _followed(Kin(version.ref, version), known.parents, depth),
+        _followed(Kin(version.ref, version), known.children, depth),
+    )
+
+
+def _followed(start: Kin, following: _Next, depth: int) -> tuple[Kin, ...]:
+    told: set[str] = set()
+
+    def of(kin: Kin, around: tuple[str, ...]) -> tuple[Kin, ...]:
+        found = []
+        for each in following(kin):
+            beyond = following(each) if each.version else []
+            if each.ref in around:
+                found.append(Kin(each.ref, each.version, _CYCLE))
+            elif not beyond:
+                found.append(each)
+            elif each.ref in told:
+                found.append(Kin(each.ref, each.version, _ABOVE))
+            elif len(around) >= depth:
+                found.append(Kin(each.ref, each.version, _FURTHER))
+            else:
+                told.add(each.ref)
+                found.append(Kin(each.ref, each.version, each.note, of(each, (*around, each.ref))))
+        return tuple(found)
+
+    return of(start, (start.ref,))
+
+
+class _Known:
+    """The versions that were looked at so far, and who names whom as a parent."""
+
+    def __init__(self, registry: RegistryReader, on_damage: OnDamage) -> None:
+        self._registry, self._on_damage = registry, on_damage
+        self._kin: dict[str, Kin] = {}
+        self._children: dict[str, list[Kin]] | None = None
+
+    def parents(self, kin: Kin) -> list[Kin]:
+        return [self._look(text) for text in named(kin.version.lineage)] if kin.version else []
+
+    def children(self, kin: Kin) -> list[Kin]:
+        if self._children is None:
+            self._children = {}
+            for child in self._registry.search("lineage.parents exists", archived=True, on_damage=self._on_damage):
+                for text in named(child.lineage):
+                    self._children.setdefault(self._canonical(text), []).append(Kin(child.ref, child))
+            for listed in self._children.values():
+                listed.sort(key=lambda each: (each.version.created if each.version else "", each.ref))
+        return self._children.get(kin.ref, [])
+
+    def _canonical(self, text: str) -> str:
+        """The reference by number that a text means; the text itself when it means none."""
+        try:
+            reference = Reference.parse(text)
+        except InvalidInput:
+            return text
+        selector = reference.selector
+        if selector is not None and selector.digest:
+            return self._look(text).ref
+        return str(reference)
+
+    def _look(self, text: str) -> Kin:
+        if text not in self._kin:
+            self._kin[text] = self._looked_up(text)
+        return self._kin[text]
+
+    def _looked_up(self, text: str) -> Kin:
+        try:
+            reference = Reference.parse(text)
+        except InvalidInput:
+            return Kin(text, None, "not of this registry")
+        if reference.selector is None or not (reference.selector.number or reference.selector.digest):
+            return Kin(text, None, "names no version for good: what it points to may have moved")
+        try:
+            version = self._registry.version(reference)
+        except RegistryError as error:
+            return Kin(str(reference), None, error.message)
+        return Kin(version.ref, version)
+
+
+def named(lineage: Mapping[str, Any]) -> Iterator[str]:
+    """What a lineage names as parents, as texts, each once."""
+    said = lineage.get("parents")
+    texts = (
+        (each.get("ref") if isinstance(each, Mapping) else each for each in said)
+        if isinstance(said, (list, tuple))
+        else ()
+    )
+    yield from dict.fromkeys(text for text in texts if isinstance(text, str) and text)
+
+
+def conditions(
+    registry: RegistryReader, version: VersionRecord, caller: Caller, python: str | None, progress: Progress
+) -> tuple[Condition, ...]:
+    """What it takes to make a version again, and which of it is here."""
+    from ..provenance import rehearsal
+
+    kept: dict[str, bytes | str] = {}
+    for name in sidecars.named(version.lineage):
+        try:
+            kept[name] = registry.sidecar(version.ref, name)
+        except NotFound:
+            raise  # it was deleted just now
+        except RegistryError as error:
+            kept[name] = error.message
+    found = [*rehearsal.conditions(version.lineage, kept, caller, python, progress)]
+    for kin in _Known(registry, lambda _: None).parents(Kin(version.ref, version)):
+        outcome = "holds" if kin.version else "differs"
+        found.append(Condition(f"parent {kin.ref}", outcome, kin.ref, kin.note or "it is here"))
+    return tuple(found)
