@@ -16,8 +16,8 @@ from .trees import Tree, lookup, real, text_of, words
 DOCUMENT = "model.yaml"
 
 
-def read(place: str | Path) -> Iterator[Incoming]:
-    """Every model in ``place``: names in order, the versions of each by the time they were made."""
+def read(place: str | Path, *, only: str | None = None) -> Iterator[Incoming]:
+    """Every model in ``place`` (or ``only`` one): names in order, the versions of each by the time they were made."""
     where = real(Path(place))
     tree = Tree(where)
     if not where.is_dir():
@@ -29,9 +29,13 @@ def read(place: str | Path) -> Iterator[Incoming]:
     found = {name: versions for name in tree.names(store) if (versions := list(_versions(tree, store / name)))}
     if not found:
         raise NotFound(f"'{place}' holds no model of BentoML", f"a model is NAME/VERSION/{DOCUMENT}")
-    given = naming.assign(found)
-    for name, versions in found.items():
-        for folder, document in sorted(versions, key=lambda each: (stamp_of(each[1].get("creation_time")), each[0].name)):
+    wanted = naming.chosen(found, only, place)
+    given = naming.assign(wanted)
+    for name in wanted:
+        versions = found[name]
+        for folder, document in sorted(
+            versions, key=lambda each: (stamp_of(each[1].get("creation_time")), each[0].name)
+        ):
             yield _incoming(tree, folder, document, given)
 
 
@@ -50,9 +54,9 @@ def _incoming(tree: Tree, folder: Path, document: Mapping[str, Any], given: Mapp
     key = f"bentoml:{clean(name, 63)}:{clean(version, 63)}"
     allowed = naming.model_name(name)
     if "" in document:
-        return Incoming(key, allowed, (), lost=(f"not carried: {document['']}",))
+        return Incoming(key, allowed, (), lost=(document[""],))
     if given.get(folder.parent.name, allowed) is None:
-        return Incoming(key, allowed, (), lost=(f"another model is called '{allowed}' here: import it alone, with --as",))
+        return Incoming(key, allowed, (), lost=(naming.taken(name),))
     luggage = Luggage()
     luggage.add_tags({"bentoml_version": version})
     luggage.add_tags(_mapping(document, "labels"))
@@ -78,7 +82,9 @@ def _add_metadata(luggage: Luggage, metadata: Mapping[str, Any]) -> None:
     except InvalidInput as error:
         luggage.lose(f"metadata: {error.message}")
         return
-    numbers = {name: value for name, value in flat.items() if isinstance(value, (int, float)) and not isinstance(value, bool)}
+    numbers = {
+        name: value for name, value in flat.items() if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
     luggage.add_metrics(numbers)
     luggage.add_params({name: value for name, value in flat.items() if name not in numbers})
 

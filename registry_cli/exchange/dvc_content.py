@@ -10,6 +10,9 @@ import configparser
 import hashlib
 import json
 import re
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -22,6 +25,14 @@ from .trees import DOCUMENT, Tree, lookup, text_of
 
 _MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?\Z")
 _LISTED = 200_000
+
+
+class Scratch:
+    """A private folder that goes with the last one who holds this."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="registry-import-"))
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

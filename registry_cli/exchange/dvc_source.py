@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,32 +11,31 @@ from .. import values
 from ..errors import InvalidInput, NotFound, RegistryError
 from ..store import documents, manifest
 from . import gto, naming
-from .dvc_content import Content, Snapshot, locked
+from .dvc_content import Content, Scratch, Snapshot, locked
 from .git_tags import Repository, Tag
 from .luggage import Luggage, clean, message, plain
 from .mlflow_source import without_login
 from .records import Incoming
-from .trees import DOCUMENT, Tree, real, text_of, words
+from .trees import DOCUMENT, Tree, fingerprint, real, text_of, words
 
 DOCUMENT_NAME = "dvc.yaml"
 #: What people call the stages that are named otherwise here.
 _STAGES = {"prod": "production", "dev": "development", "stage": "staging"}
 
 
-def read(place: str | Path) -> Iterator[Incoming]:
-    """Every version of every artifact of the ``dvc.yaml`` in ``place`` (or named by it), by name and version.
+def read(place: str | Path, *, only: str | None = None) -> Iterator[Incoming]:
+    """Every version of every artifact (or of ``only`` one) of the ``dvc.yaml`` in ``place`` (or named by it), by name and version.
 
-    An artifact without versions in git tags comes as it is in the workspace; so does a single ``.dvc`` file. What GTO
-    keeps of other names, and artifacts whose type is not ``model``, come without files: they are told as lost.
+    An artifact without versions in git tags comes as it is in the workspace; so does a single ``.dvc`` file. Artifacts
+    whose type is another than ``model`` are passed over.
     """
     where = real(Path(place))
     single = where if where.is_file() and where.suffix == ".dvc" else None
     folder = where if where.is_dir() else where.parent
     if where.is_file() and single is None and where.name != DOCUMENT_NAME:
         raise InvalidInput(f"'{place}' is nothing of DVC", f"name a {DOCUMENT_NAME}, its folder, or a .dvc file")
-    with tempfile.TemporaryDirectory(prefix="registry-import-") as temporary:
-        source = _Source(folder, Path(temporary))
-        yield from source.single(single) if single else source.artifacts(place)
+    source = _Source(folder)
+    yield from source.single(single) if single else source.artifacts(place, only)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,8 +49,9 @@ class _Wanted:
 
 
 class _Source:
-    def __init__(self, folder: Path, temporary: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._scratch = Scratch()
         try:
             self._git: Repository | None = Repository(folder)
         except InvalidInput as error:
@@ -61,7 +60,7 @@ class _Source:
             self._git = None
         top = self._git.root.resolve() if self._git else _top(folder)
         self._tree = Tree(top)
-        self._content = Content(self._tree, top, temporary)
+        self._content = Content(self._tree, top, self._scratch.folder)
         self._prefix = folder.relative_to(top).as_posix()
 
     def single(self, path: Path) -> Iterator[Incoming]:
@@ -72,19 +71,21 @@ class _Source:
         now = Snapshot(self._tree, self._git)
         yield self._incoming(_Wanted(key, naming.model_name(target.stem), target, said), now, None, (), False)
 
-    def artifacts(self, place: str | Path) -> Iterator[Incoming]:
+    def artifacts(self, place: str | Path, only: str | None) -> Iterator[Incoming]:
         now = Snapshot(self._tree, self._git)
         declared = _artifacts(now, self._folder)
         tagged = self._tagged()
         if not declared and not tagged:
-            raise NotFound(f"'{place}' declares no artifact", f"name a .dvc file, or declare artifacts in {DOCUMENT_NAME}")
-        given = naming.assign({*declared, *tagged})
-        for name in sorted({*declared, *tagged}):
-            model, kind = given[name], text_of(declared.get(name, {}).get("type"))
-            key = f"dvc:{self._full_name(name)}"
-            if model is None or kind not in ("", "model"):
-                why = f"its type is '{clean(kind, 60)}'" if model else "another artifact has its name here: use --as"
-                yield Incoming(key, naming.model_name(name), (), lost=(f"not carried: {why}",))
+            raise NotFound(
+                f"'{place}' declares no artifact", f"name a .dvc file, or declare artifacts in {DOCUMENT_NAME}"
+            )
+        models = [name for name in sorted({*declared, *tagged}) if _is_model(declared.get(name, {}))]
+        wanted = naming.chosen(models, only, place)
+        given = naming.assign(wanted)
+        for name in wanted:
+            model, key = given[name], f"dvc:{self._full_name(name)}"
+            if model is None:
+                yield Incoming(key, naming.model_name(name), (), lost=(naming.taken(name),))
                 continue
             if name not in tagged:
                 yield self._now(name, model, key, declared[name])
@@ -108,7 +109,7 @@ class _Source:
         try:
             path = self._folder / manifest.check_path(text_of(said.get("path")) or name)
         except InvalidInput as error:
-            return Incoming(key, model, (), lost=(f"not carried: {error.message}",))
+            return Incoming(key, model, (), lost=(error.message,))
         return self._incoming(_Wanted(key, model, path, said), Snapshot(self._tree, self._git), None, (), False)
 
     def _versions(self, name: str, model: str, key: str, artifact: gto.GtoArtifact) -> Iterator[Incoming]:
@@ -123,7 +124,7 @@ class _Source:
                     raise InvalidInput(f"the {DOCUMENT_NAME} of that commit does not declare it")
                 path = self._folder / manifest.check_path(text_of(said.get("path")) or name)
             except RegistryError as error:
-                yield Incoming(own, model, (), lost=(f"not carried: {words(error)}",))
+                yield Incoming(own, model, (), lost=(words(error),))
                 continue
             yield self._incoming(_Wanted(own, model, path, said), then, (version, tag), stages, artifact.deprecated)
 
@@ -136,15 +137,16 @@ class _Source:
             made = locked(then, wanted.path)
             self._say(luggage, wanted.said, then, made)
         except (RegistryError, OSError) as error:
-            return Incoming(wanted.key, wanted.model, (), lost=(f"not carried: {words(error)}",))
+            return Incoming(wanted.key, wanted.model, (), lost=(words(error),))
         number, tag = version or ("", None)
         if number:
             luggage.add_tags({"gto_version": number})
         return Incoming(
-            key=wanted.key if tag else f"{wanted.key}:{_fingerprint(named)}",
+            key=wanted.key if tag else f"{wanted.key}:{fingerprint(named)}",
             model=wanted.model,
             files=(),
             named=named,
+            keeps=self._scratch,
             author=tag.author if tag else "",
             created=tag.created if tag else "",
             message=message(tag.message if tag else ""),
@@ -211,6 +213,10 @@ def _artifacts(then: Snapshot, folder: Path) -> dict[str, dict[str, Any]]:
     return {name: said for name, said in found.items() if isinstance(said, dict)} if isinstance(found, dict) else {}
 
 
+def _is_model(said: Mapping[str, Any]) -> bool:
+    return text_of(said.get("type")) in ("", "model")
+
+
 def _mappings(value: Any) -> list[dict[str, Any]]:
     return [each for each in value.values() if isinstance(each, dict)] if isinstance(value, dict) else []
 
@@ -220,11 +226,3 @@ def _names(metrics: Any) -> list[str]:
     listed = metrics if isinstance(metrics, list) else []
     named = [next(iter(each), "") if isinstance(each, dict) else each for each in listed]
     return [manifest.check_path(each) for each in named if isinstance(each, str) and each]
-
-
-def _fingerprint(named: Mapping[str, Path]) -> str:
-    """What tells one state of the workspace from another: names, sizes and times of its files."""
-    import hashlib
-
-    told = [f"{name} {path.stat().st_size} {path.stat().st_mtime_ns}" for name, path in sorted(named.items())]
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]

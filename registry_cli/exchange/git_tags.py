@@ -18,7 +18,9 @@ from .luggage import stamp
 _SECONDS = 60.0
 _MOST = 256 << 20
 _QUIET = ("--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "protocol.allow=never")
-_FORMAT = "%(refname:short)%00%(objectname)%00%(*objectname)%00%(creatordate:unix)%00%(taggername)%00%(contents:subject)"
+_FORMAT = (
+    "%(refname:short)%00%(objectname)%00%(*objectname)%00%(creatordate:unix)%00%(taggername)%00%(contents:subject)"
+)
 _COMMIT = re.compile(r"[0-9a-f]{40,64}\Z")
 
 
@@ -72,14 +74,18 @@ class Repository:
         if kind != "blob":
             return None
         if size > _MOST:
-            raise InvalidInput(f"'{path}' has {size:,} bytes in git", f"{_MOST:,} are the most that are taken from there")
+            raise InvalidInput(
+                f"'{path}' has {size:,} bytes in git", f"{_MOST:,} are the most that are taken from there"
+            )
         return self._run("cat-file", "blob", f"{commit}:{path}", most=size)
 
     def below(self, commit: str, path: str) -> list[str]:
         """The paths of the regular files below a folder as it was at a commit."""
         if self._object(f"{commit}:{path}")[0] != "tree":
             return []
-        listed = self._run("ls-tree", "-r", "-z", "--full-tree", commit, "--", f":(literal){path}/").decode("utf-8", "replace")
+        listed = self._run("ls-tree", "-r", "-z", "--full-tree", commit, "--", f":(literal){path}/").decode(
+            "utf-8", "replace"
+        )
         entries = (line.partition("\t") for line in listed.split("\0") if line)
         return [name for mode, _, name in entries if mode.startswith("100")]
 
@@ -102,6 +108,12 @@ class Repository:
             raise InvalidInput("git is not installed, and the versions are in git tags", "install git") from None
         if ended.code != 0 or ended.cut:
             said = ended.errors.decode("utf-8", "replace").strip().splitlines()
-            why = said[-1].removeprefix("fatal: ") if said else "it did not answer in time" if ended.code is None else "no answer"
+            why = (
+                said[-1].removeprefix("fatal: ")
+                if said
+                else "it did not answer in time"
+                if ended.code is None
+                else "no answer"
+            )
             raise InvalidInput(f"git can't read '{self._folder}': {why[:300]}")
         return ended.output

@@ -37,7 +37,9 @@ class GtoArtifact:
 def _order(version: str) -> tuple[object, ...]:
     match = _VERSION.match(version)
     assert match  # noqa: S101 - it was matched as part of its tag
-    before = tuple((not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in (match[4] or "").split("."))
+    before = tuple(
+        (not part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in (match[4] or "").split(".")
+    )
     return (int(match[1]), int(match[2]), int(match[3]), not match[4], before)
 
 
@@ -70,6 +72,8 @@ class _Building:
 
     def done(self) -> GtoArtifact:
         """A stage is given to a commit: it is the newest version that was registered there."""
-        at = {tag.commit: version for version in sorted(self._versions, key=_order) for tag in (self._versions[version],)}
+        at = {
+            tag.commit: version for version in sorted(self._versions, key=_order) for tag in (self._versions[version],)
+        }
         stages = {stage: at[commit] for stage, commit in self._commits.items() if commit in at}
         return GtoArtifact(self._versions, stages, self._deprecated)

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import InvalidInput, NotFound, RegistryError
 from ..store import manifest
-from . import naming
+from . import naming, trees
 from .luggage import Luggage, clean, plain, stamp
 from .records import Incoming
 from .trees import Tree, real, text_of, words
@@ -25,11 +25,20 @@ _FRONT = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)\r?\n(?:---|\.\.\.)[ \t]*(?:\r
 #: What people put into a repository that is no part of the model.
 _LEFT_OUT = frozenset({".git", ".cache", ".huggingface"})
 #: What the front matter says that is one line of text, or a list of these: it becomes a tag.
-_TAGS = ("license", "library_name", "pipeline_tag", "language", "base_model", "datasets", "license_name", "license_link")
+_TAGS = (
+    "license",
+    "library_name",
+    "pipeline_tag",
+    "language",
+    "base_model",
+    "datasets",
+    "license_name",
+    "license_link",
+)
 
 
-def read(place: str | Path) -> Iterator[Incoming]:
-    """Every model in ``place``: a cache, one model of a cache, one snapshot, or a folder with a model's files."""
+def read(place: str | Path, *, only: str | None = None) -> Iterator[Incoming]:
+    """Every model in ``place`` (or ``only`` one): a cache, one model of a cache, one snapshot, or a folder with a model's files."""
     where = real(Path(place))
     if not where.is_dir():
         raise InvalidInput(f"'{place}' is no folder", "name a folder with a model's files, or a cache")
@@ -40,9 +49,11 @@ def read(place: str | Path) -> Iterator[Incoming]:
     hub = where / "hub" if (where / "hub").is_dir() else where
     repositories = [hub] if hub.name.startswith(_REPOSITORY) else sorted(hub.glob(f"{_REPOSITORY}*"))
     if repositories:
-        given = naming.assign(_name_of(each) for each in repositories)
+        wanted = naming.chosen((_name_of(each) for each in repositories), only, place)
+        given = naming.assign(wanted)
         for each in repositories:
-            yield from _snapshots(each, given[_name_of(each)])
+            if _name_of(each) in wanted:
+                yield from _snapshots(each, given[_name_of(each)])
         return
     yield _incoming(Tree(where), None, where)
 
@@ -63,10 +74,12 @@ def _snapshots(repository: Path, name: str | None) -> Iterator[Incoming]:
     refs = _refs(tree, repository)
     found = [each for each in tree.names(repository / "snapshots") if tree.is_folder(repository / "snapshots" / each)]
     if name is None or not found:
-        why = "another model has its name here: import it alone, with --as" if found else "no snapshot of it is in the cache"
+        why = naming.taken(_name_of(repository)) if found else "no snapshot of it is in the cache"
         yield Incoming(f"hf:{_name_of(repository)}", naming.model_name(_name_of(repository)), (), lost=(why,))
         return
-    age = {each: (refs.get("main") == each, (repository / "snapshots" / each).stat().st_mtime_ns, each) for each in found}
+    age = {
+        each: (refs.get("main") == each, (repository / "snapshots" / each).stat().st_mtime_ns, each) for each in found
+    }
     for revision in sorted(found, key=age.__getitem__):
         yield _incoming(tree, repository, repository / "snapshots" / revision)
 
@@ -79,12 +92,12 @@ def _refs(tree: Tree, repository: Path) -> dict[str, str]:
 
 def _incoming(tree: Tree, repository: Path | None, snapshot: Path) -> Incoming:
     name = _name_of(repository) if repository else snapshot.name
-    revision = snapshot.name if repository and _REVISION.match(snapshot.name) else ""
+    revision = snapshot.name if repository and _REVISION.match(snapshot.name) else _fetched(tree, snapshot)
     luggage = Luggage()
     named = _files(tree, snapshot, luggage)
-    key = f"hf:{clean(name, 120)}{f':{revision}' if revision else ''}"
     if not named:
         raise NotFound(f"there is no file of a model in '{snapshot}'", "is the snapshot complete?")
+    key = f"hf:{clean(name, 120)}:{revision or trees.fingerprint(named)}"
     card = _card(tree, snapshot, luggage)
     _say(luggage, card)
     refs = _refs(tree, repository) if repository else {}
@@ -131,6 +144,14 @@ def _files(tree: Tree, snapshot: Path, luggage: Luggage) -> dict[str, Path]:
     return dict(sorted(named.items()))
 
 
+def _fetched(tree: Tree, folder: Path) -> str:
+    """The revision that ``hf download --local-dir`` left word of, when all files are of one; else empty."""
+    place = folder / ".cache" / "huggingface" / "download"
+    told = {tree.text(path, 4_096).partition("\n")[0] for path in tree.below(place) if path.suffix == ".metadata"}
+    revision = told.pop() if len(told) == 1 else ""
+    return revision if _REVISION.match(revision) else ""
+
+
 def front_matter(text: str) -> tuple[str, str]:
     """The YAML at the head of a model card, and the text below it."""
     match = _FRONT.match(text)
@@ -161,7 +182,13 @@ def _say(luggage: Luggage, card: Mapping[str, Any]) -> None:
     """The front matter as tags and annotations; the numbers of ``model-index`` as metrics."""
     for name in _TAGS:
         value = card.get(name)
-        texts = [str(each) for each in value] if isinstance(value, list) else [str(value)] if value not in (None, "") else []
+        texts = (
+            [str(each) for each in value]
+            if isinstance(value, list)
+            else [str(value)]
+            if value not in (None, "")
+            else []
+        )
         if texts:
             luggage.add_tags({name: ", ".join(texts)})
     tags = card.get("tags")

@@ -122,12 +122,10 @@ def plain(value: Any, depth: int = 0) -> Any:
         return {name: item for name, item in inside.items() if item not in (None, "", {}, [])}
     if isinstance(value, (list, tuple)):
         return [plain(item, depth + 1) for item in value[:_ITEMS]] if depth < _DEPTH else []
-    if value is None or isinstance(value, bool):
-        return value
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
-    if isinstance(value, int):
-        return value if abs(value) < 2**63 else str(value)[:100]
+    if value is None or isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**63):
+        return value
     return clean(str(value))
 
 

@@ -17,7 +17,7 @@ _LOGGED = re.compile(r"models:/+(m-[A-Za-z0-9]+)(/.*)?\Z")
 _SERVED = ("mlartifacts", "mlruns", ".")
 
 
-class NotHere(Exception):  # noqa: N818 - it is an answer, not a failure
+class NotHere(Exception):
     """The files are not here; the text says why, in a few words."""
 
 

@@ -22,18 +22,19 @@ _OWN = "mlflow."
 _STAGES = {"Staging": "staging", "Production": "production"}
 
 
-def read(place: str | Path, *, artifacts: Path | None = None) -> Iterator[Incoming]:
+def read(place: str | Path, *, only: str | None = None, artifacts: Path | None = None) -> Iterator[Incoming]:
     """Every version in ``place``: a tracking folder, ``mlflow.db``, a folder that holds either, or a model's folder.
 
-    Models come by name, versions by number. Files are looked for in the folder of the store, and in ``artifacts``.
+    Models come by name (or ``only`` one), versions by number. Files are looked for in the folder of the store, and in
+    ``artifacts``.
     Raises :class:`NotFound` and :class:`InvalidInput` before the first one.
     """
     where = real(Path(place))
     if where.is_dir() and (where / mlmodel.NAME).is_file():
         yield _single(where)
         return
-    with contextlib.ExitStack() as stack:
-        found = list(_versions(*_store(where, artifacts, stack)))
+    with contextlib.ExitStack() as stack:  # all is read at once: nothing is held open while files are copied
+        found = list(_versions(*_store(where, artifacts, stack), only, place))
     if not found:
         raise NotFound(
             f"no model is registered in '{place}'", "name the folder of one model, which has a file MLmodel in it"
@@ -52,7 +53,9 @@ def _store(where: Path, artifacts: Path | None, stack: contextlib.ExitStack) -> 
         if tree.is_folder(folder / "models") or _has_experiments(tree, folder):
             from .mlflow_files import MlflowFiles
 
-            return Tree(where.parent if folder == where and where.name == FILES else where, *others), MlflowFiles(tree, folder)
+            return Tree(where.parent if folder == where and where.name == FILES else where, *others), MlflowFiles(
+                tree, folder
+            )
     raise InvalidInput(f"'{where}' holds nothing of MLflow", f"it has no {DATABASE}, no {FILES}/ and no {mlmodel.NAME}")
 
 
@@ -66,15 +69,16 @@ def _database(path: Path, stack: contextlib.ExitStack) -> MlflowStore:
     return MlflowDatabase(path, stack)
 
 
-def _versions(tree: Tree, store: MlflowStore) -> Iterator[Incoming]:
+def _versions(tree: Tree, store: MlflowStore, only: str | None, place: str | Path) -> Iterator[Incoming]:
     models = sorted(store.models(), key=lambda model: model.full_name)
+    wanted = naming.chosen((model.full_name for model in models), only, place)
+    models = [model for model in models if model.full_name in wanted]
     given = naming.assign(model.full_name for model in models)
     for model in models:
         name = given[model.full_name]
         key = f"mlflow:{model.full_name}"
         if name is None:
-            wanted = naming.model_name(model.full_name)
-            yield Incoming(key, wanted, (), lost=(f"another model is called '{wanted}' here: import it alone, with --as",))
+            yield Incoming(key, naming.model_name(model.full_name), (), lost=(naming.taken(model.full_name),))
             continue
         for trouble in model.trouble:
             yield Incoming(key, name, (), lost=(trouble,))
@@ -108,7 +112,7 @@ class _Version:
             run = self._store.run(version.run or (logged.run if logged else ""))
             files, document = self._files()
         except (RegistryError, mlflow_places.NotHere) as error:
-            return Incoming(self._key, name, (), lost=(f"not carried: {getattr(error, 'message', error)}",))
+            return Incoming(self._key, name, (), number=version.number, lost=(getattr(error, "message", str(error)),))
         if version.run and run is None:
             luggage.lose(f"its run {version.run[:40]} is not in the store any more")
         self._say(run, logged)
@@ -117,6 +121,7 @@ class _Version:
             key=self._key,
             model=name,
             files=files,
+            number=version.number,
             author=version.user or (run.user if run else ""),
             created=stamp(version.created),
             message=message(version.description),
@@ -178,7 +183,9 @@ class _Version:
             self._luggage.lose(f"the stage '{stage}'")
             return ()
         if self._holders[stage] != self._version.number:
-            self._luggage.lose(f"the stage {stage}: version {self._holders[stage]} is in it too, and a stage holds one version")
+            self._luggage.lose(
+                f"the stage {stage}: version {self._holders[stage]} is in it too, and a stage holds one version"
+            )
             return ()
         return (_STAGES[stage],)
 

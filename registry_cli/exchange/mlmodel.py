@@ -21,7 +21,9 @@ def read(tree: Tree, folder: Path) -> dict[str, Any]:
 def flavors(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The flavors by name, the ones that say what it is before ``python_function``."""
     given = document.get("flavors")
-    found = {str(name): said for name, said in given.items() if isinstance(said, dict)} if isinstance(given, dict) else {}
+    found = (
+        {str(name): said for name, said in given.items() if isinstance(said, dict)} if isinstance(given, dict) else {}
+    )
     return dict(sorted(found.items(), key=lambda item: item[0] == _GENERIC))
 
 
@@ -44,7 +46,9 @@ def _version(name: str, said: Mapping[str, Any]) -> str:
     """``sklearn_version``, ``xgb_version``, ``pytorch_version`` …: each flavor spells it its own way."""
     if name == _GENERIC:
         return text_of(said.get("loader_module"))
-    versions = [str(value) for key, value in said.items() if key.endswith("_version") and isinstance(value, (str, float))]
+    versions = [
+        str(value) for key, value in said.items() if key.endswith("_version") and isinstance(value, (str, float))
+    ]
     return versions[0] if versions else "?"
 
 

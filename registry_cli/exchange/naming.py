@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from .. import names
-from ..errors import InvalidInput
+from ..errors import InvalidInput, NotFound
 
 _LENGTH = 63
 _STRANGE = re.compile(r"[^a-z0-9._-]+")
@@ -44,6 +44,22 @@ def assign(texts: Iterable[str]) -> dict[str, str | None]:
         given[text] = None if name in taken else name
         taken.add(name)
     return given
+
+
+def taken(text: str) -> str:
+    """What is told of one that :func:`assign` has no name for."""
+    return f"another is called '{model_name(text)}' here: import it with --only '{text}' --as NAME"
+
+
+def chosen(found: Iterable[str], only: str | None, place: object) -> list[str]:
+    """The names that are wanted: all, or ``only`` one of them. :class:`NotFound` when that is not there."""
+    listed = list(found)
+    if only is None:
+        return listed
+    if only not in listed:
+        some = ", ".join(sorted(listed)[:10]) or "none"
+        raise NotFound(f"there is no model '{only}' in '{place}'", f"there are: {some}")
+    return [only]
 
 
 def alias(text: str) -> str | None:

@@ -19,10 +19,16 @@ if TYPE_CHECKING:
 
 
 def export_as(
-    registry: RegistryReader, ref: str | Reference, kind: str, target: Path, *, replace: bool = False
+    registry: RegistryReader,
+    ref: str | Reference,
+    kind: str,
+    target: Path,
+    *,
+    flavor: str | None = None,
+    replace: bool = False,
 ) -> Exported:
     """See :meth:`RegistryReader.export_as`."""
-    write = dispatch.writer(kind)
+    write = dispatch.writer(kind, flavor)
     refuse_existing(target, replace=replace)
     record = registry.check(ref)
     artifact = registry.artifact(record.ref)
