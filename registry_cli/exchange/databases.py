@@ -155,6 +155,9 @@ class Tables:
     def __contains__(self, table: str) -> bool:
         return table in self._columns
 
+    def has(self, table: str, column: str) -> bool:
+        return column in self._columns.get(table, ())
+
     def rows(self, table: str, columns: str, **where: Any) -> Iterator[dict[str, Any]]:
         """The rows of a table as dicts, in the order of their keys; a column or table that is not there gives None, or nothing.
 

@@ -63,7 +63,7 @@ def read(
     scheme: str, place: str, only: str | None = None, artifacts: str | os.PathLike[str] | None = None
 ) -> Iterator[Incoming]:
     """What lies at ``place`` of another tool: all of it, or ``only`` one model, by its name there."""
-    options: dict[str, Any] = {"only": only}
+    options: dict[str, Any] = {} if only is None else {"only": only}
     if artifacts is not None:
         if scheme not in WITH_ARTIFACTS:
             raise InvalidInput(f"'{scheme}:' keeps its files where it is", "leave out --artifacts")

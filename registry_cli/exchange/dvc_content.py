@@ -114,17 +114,18 @@ class Content:
     def _object(self, md5: str, workspace: Path | None) -> Path:
         """The file with this MD5: from the cache, else from the workspace."""
         name = f"{md5[:2]}/{md5[2:]}"
-        places = [cache / part / name for cache in self._caches for part in ("files/md5", ".")]
-        wrong = False
-        for place in (*places, *((workspace,) if workspace else ())):
+        cached = [cache / part / name for cache in self._caches for part in ("files/md5", ".")]
+        damaged = False
+        for place in (*cached, *((workspace,) if workspace else ())):
             found = self._tree.inside(place)
             if found is not None and found.is_file():
                 if _digest(found) == md5.removesuffix(".dir"):
                     return found
-                wrong = True
-        what = f"'{workspace}'" if workspace else "the list of a folder"
-        why = "another content than DVC tells" if wrong else "neither in the cache of DVC nor in the workspace"
-        raise InvalidInput(f"{what} ({md5}) is {why}", "dvc pull brings it")
+                damaged |= place != workspace
+        what = f"'{workspace.name}'" if workspace else "the list of a folder"
+        if damaged:
+            raise InvalidInput(f"the cache of DVC has another content for {what} than its name, {md5}, tells")
+        raise InvalidInput(f"{what} ({md5}) is neither in the cache of DVC nor in the workspace", "dvc pull brings it")
 
     def _plain(self, snapshot: Snapshot, path: Path) -> dict[str, Path]:
         """What DVC does not keep: it is in git, or lies in the workspace."""

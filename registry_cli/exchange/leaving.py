@@ -75,9 +75,7 @@ def license_of(version: VersionRecord, tags: Mapping[str, str]) -> str:
 
 
 def lost(version: VersionRecord, **carried: bool) -> list[str]:
-    """Notes on what a format has no place for: of ``stages``, ``aliases``, ``annotations`` and so on, what there is and is
-    not named here.
-    """
+    """What a format has no place for: of stages, aliases, annotations and so on, what there is and is not named here."""
     there = {
         "stages": bool(version.stages),
         "aliases": bool(version.aliases),
@@ -87,6 +85,6 @@ def lost(version: VersionRecord, **carried: bool) -> list[str]:
         "tags": bool(version.tags),
         "annotations": bool(version.annotations),
         "lineage": bool(version.lineage),
-        "history": True,
     }
-    return [name for name, some in there.items() if some and not carried.get(name)]
+    left = [name for name, some in there.items() if some and not carried.get(name)]
+    return [", ".join(left)] if left else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -32,24 +32,33 @@ class MlflowDatabase:
 
     def models(self) -> Iterator[RegisteredModel]:
         for row in list(self._tables.rows("registered_models", "name workspace description")):
-            where = {"name": row["name"], **({} if row["workspace"] is None else {"workspace": row["workspace"]})}
             trouble: list[str] = []
             yield RegisteredModel(
                 name=str(row["name"]),
                 workspace=text_of(row["workspace"]),
                 description=text_of(row["description"]),
-                tags=self._pairs("registered_model_tags", "key value", **where),
+                tags=self._pairs("registered_model_tags", "key value", **self._of(row, "registered_model_tags")),
                 aliases={
                     str(each["alias"]): each["version"]
-                    for each in self._tables.rows("registered_model_aliases", "alias version", **where)
+                    for each in self._tables.rows(
+                        "registered_model_aliases", "alias version", **self._of(row, "registered_model_aliases")
+                    )
                     if isinstance(each["version"], int)
                 },
-                versions=tuple(self._versions(where, trouble)),
+                versions=tuple(self._versions(row, trouble)),
                 trouble=tuple(trouble),
             )
 
-    def _versions(self, where: dict[str, Any], trouble: list[str]) -> Iterator[ModelVersion]:
-        for row in list(self._tables.rows("model_versions", _VERSION, **where)):
+    def _of(self, model: Mapping[str, Any], table: str) -> dict[str, Any]:
+        """What picks the rows of a registered model from a table: its name, and its workspace since there are these."""
+        where = {"name": model["name"]}
+        if model["workspace"] is not None and self._tables.has(table, "workspace"):
+            where["workspace"] = model["workspace"]
+        return where
+
+    def _versions(self, model: Mapping[str, Any], trouble: list[str]) -> Iterator[ModelVersion]:
+        tags = self._of(model, "model_version_tags")
+        for row in list(self._tables.rows("model_versions", _VERSION, **self._of(model, "model_versions"))):
             number = row["version"]
             if not isinstance(number, int) or number < 1:
                 trouble.append(f"a version with the number {str(number)[:40]!r}")
@@ -64,7 +73,7 @@ class MlflowDatabase:
                 description=text_of(row["description"]),
                 user=text_of(row["user_id"]),
                 created=row["creation_time"],
-                tags=self._pairs("model_version_tags", "key value", **where, version=number),
+                tags=self._pairs("model_version_tags", "key value", **tags, version=number),
             )
 
     def run(self, run_id: str) -> Run | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import InvalidInput, NotFound, RegistryError
+from ..errors import InvalidInput, NotFound
 from . import mlflow_places, mlmodel, naming
 from .luggage import Luggage, message, plain, stamp, stamp_of
 from .mlflow_records import LoggedModel, MlflowStore, ModelVersion, RegisteredModel, Run
@@ -111,7 +111,7 @@ class _Version:
             logged = self._logged()
             run = self._store.run(version.run or (logged.run if logged else ""))
             files, document = self._files()
-        except (RegistryError, mlflow_places.NotHere) as error:
+        except (InvalidInput, mlflow_places.NotHere) as error:
             return Incoming(self._key, name, (), number=version.number, lost=(getattr(error, "message", str(error)),))
         if version.run and run is None:
             luggage.lose(f"its run {version.run[:40]} is not in the store any more")
