@@ -105,7 +105,10 @@ def _standard_output(cx: Session) -> StandardOutput:
 def import_(
     cx: Session,
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="A bundle ('-' is standard input), or mlflow:PATH, bentoml:PATH, hf:PATH, dvc:PATH.")
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="A bundle ('-' is standard input), or mlflow:PATH, bentoml:PATH, hf:PATH, dvc:PATH."
+        ),
     ],
     name: Annotated[str | None, typer.Option("--as", metavar="NAME", help="Another name for the model.")] = None,
     only: Annotated[

@@ -71,10 +71,10 @@ class Arrival:
     size: int = 0
     stages: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
-    archived: bool = False
     lost: tuple[str, ...] = ()
     error: RegistryError | None = None
     shown: str = ""
+    archived: bool = False
 
     def outcome(
         self, status: str, why: str = "", *, number: int | None = None, lost: tuple[str, ...] = (), code: int = 0
@@ -111,7 +111,7 @@ def arrival(incoming: Incoming, choice: Choice, author: str) -> Arrival:
         error = problem
     return Arrival(
         key, model, record, {"sources": found}, incoming.number, sum(source.size for source in found),
-        incoming.stages, incoming.aliases, incoming.archived, tuple(lost), error,
+        incoming.stages, incoming.aliases, tuple(lost), error, archived=incoming.archived,
     )  # fmt: skip
 
 

@@ -23,8 +23,9 @@ def store(kind: str, tmp_path: Path) -> Path:
     return unpacked(kind, tmp_path)
 
 
-def read(place: Path, model: str = "churn-model", **options: Path) -> dict[int, Incoming]:
-    return {each.number or 0: each for each in mlflow_source.read(place, **options) if each.model == model}
+def read(place: Path, model: str = "churn-model", artifacts: Path | None = None) -> dict[int, Incoming]:
+    found = mlflow_source.read(place, artifacts=artifacts)
+    return {each.number or 0: each for each in found if each.model == model}
 
 
 @BOTH
