@@ -52,7 +52,7 @@ test-faults: $(VENV)/test ## faults: the slow tests, and those that need root; t
 # Other tools take a gigabyte: they have an environment of their own. Where they can't be had, that is said, and is no failure.
 PEERS := .venv-peers
 test-peers: pyproject.toml ## with the real MLflow, BentoML, Hugging Face, DVC and CycloneDX
-	@test "$$(cat $(PEERS)/place 2>/dev/null)" = "$(CURDIR)" || { \
+	@{ test "$$(cat $(PEERS)/place 2>/dev/null)" = "$(CURDIR)" && test $(PEERS)/place -nt pyproject.toml; } || { \
 	    echo "setting up $(PEERS) …" >&2; \
 	    $(PYTHON) -m venv --clear $(PEERS) && \
 	    $(PEERS)/bin/python -m pip --quiet --disable-pip-version-check --no-input install -e '.[peers]' && \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import typer
@@ -140,7 +141,7 @@ def import_(
     """
     with cx.progress("importing") as progress:
         found = cx.registry().import_from(
-            _standard_input() if source == STREAM else source, name=name, merge=merge, skip_existing=skip_existing,
+            _standard_input() if source == STREAM else _at_home(source), name=name, merge=merge, skip_existing=skip_existing,
             stages=stages, aliases=aliases, dry_run=dry_run, request_id=cx.request_id, progress=progress, only=only,
             artifacts=artifacts,
         )  # fmt: skip
@@ -158,6 +159,12 @@ def _standard_input() -> BinaryIO:
     if sys.stdin is None or is_terminal(sys.stdin):
         raise InvalidInput("a bundle is not typed", "pipe it in: registry import - < FILE")
     return sys.stdin.buffer
+
+
+def _at_home(source: str) -> str:
+    """``hf:~/models`` with the home in it: a shell sees no ``~`` behind a colon."""
+    scheme, mark, place = source.partition(":")
+    return f"{scheme}:{Path(place).expanduser()}" if mark and place.startswith("~") else source
 
 
 def _notes(each: Imported) -> str:

@@ -33,6 +33,7 @@ SESSIONS = (
     "docs/how-to/find-models.md",
     "docs/how-to/four-eyes.md",
     "docs/how-to/gates.md",
+    "docs/how-to/other-tools.md",
     "docs/how-to/retention.md",
 )
 
