@@ -17,6 +17,7 @@ from .luggage import stamp
 
 _SECONDS = 60.0
 _MOST = 256 << 20
+_KEPT = 256 << 10
 _QUIET = ("--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "protocol.allow=never")
 _FORMAT = (
     "%(refname:short)%00%(objectname)%00%(*objectname)%00%(creatordate:unix)%00%(taggername)%00%(contents:subject)"
@@ -40,6 +41,7 @@ class Repository:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._read: dict[tuple[str, str], bytes | None] = {}
         self.root = Path(self._text("rev-parse", "--show-toplevel").rstrip("\n"))
 
     def tags(self) -> Iterator[Tag]:
@@ -70,14 +72,17 @@ class Repository:
 
     def blob(self, commit: str, path: str) -> bytes | None:
         """A file as it was at a commit; None if it wasn't there, or was none. :class:`InvalidInput` if it is too large."""
+        if (commit, path) in self._read:
+            return self._read[commit, path]
         kind, size = self._object(f"{commit}:{path}")
-        if kind != "blob":
-            return None
         if size > _MOST:
             raise InvalidInput(
                 f"'{path}' has {size:,} bytes in git", f"{_MOST:,} are the most that are taken from there"
             )
-        return self._run("cat-file", "blob", f"{commit}:{path}", most=size)
+        data = self._run("cat-file", "blob", f"{commit}:{path}", most=size) if kind == "blob" else None
+        if data is None or size <= _KEPT:  # the same few documents are asked for again and again
+            self._read[commit, path] = data
+        return data
 
     def below(self, commit: str, path: str) -> list[str]:
         """The paths of the regular files below a folder as it was at a commit."""

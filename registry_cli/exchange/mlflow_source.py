@@ -109,12 +109,10 @@ class _Version:
         version, luggage = self._version, self._luggage
         try:
             logged = self._logged()
-            run = self._store.run(version.run or (logged.run if logged else ""))
             files, document = self._files()
         except (InvalidInput, mlflow_places.NotHere) as error:
             return Incoming(self._key, name, (), number=version.number, lost=(getattr(error, "message", str(error)),))
-        if version.run and run is None:
-            luggage.lose(f"its run {version.run[:40]} is not in the store any more")
+        run = self._run(version.run or (logged.run if logged else ""))
         self._say(run, logged)
         stages = self._stages()
         return Incoming(
@@ -139,6 +137,16 @@ class _Version:
     def _logged(self) -> LoggedModel | None:
         source = self._version.source
         return self._store.logged(source.removeprefix("models:/")) if source.startswith("models:/m-") else None
+
+    def _run(self, run_id: str) -> Run | None:
+        try:
+            run = self._store.run(run_id) if run_id else None
+        except InvalidInput as error:
+            self._luggage.lose(f"its run: {error.message}")
+            return None
+        if run_id and run is None:
+            self._luggage.lose(f"its run {run_id[:40]} is not in the store any more")
+        return run
 
     def _files(self) -> tuple[tuple[Path, ...], dict[str, Any]]:
         version = self._version

@@ -120,6 +120,19 @@ def test_in_a_folder_of_a_repository(repository: Path) -> None:
     assert "dvc:team:churn@v1.0.0" not in read(repository)
 
 
+def test_a_folder_that_only_git_has(repository: Path) -> None:
+    (repository / "plain" / "sub").mkdir(parents=True)
+    (repository / "plain" / "a").write_text("a")
+    (repository / "plain" / "sub" / "b").write_text("b")
+    (repository / "plain" / "link").symlink_to("/etc/passwd")
+    (repository / "dvc.yaml").write_text("artifacts:\n  plain: {path: plain}\n")
+    git(repository, "add", "plain", "dvc.yaml")
+    git(repository, "commit", "-qm", "plain")
+    git(repository, "tag", "plain@v1.0.0")
+    shutil.rmtree(repository / "plain")
+    assert contents(read(repository, "plain")["dvc:plain@v1.0.0"]) == {"a": "a", "sub/b": "b"}
+
+
 def test_without_git(tmp_path: Path) -> None:
     repository = unpacked("dvc", tmp_path)
     shutil.rmtree(repository / ".git")

@@ -101,6 +101,17 @@ def test_documents_of_files_that_can_not_be_read(files: Path) -> None:
     assert any("is not UTF-8" in text for text in told)
 
 
+def test_a_run_that_can_not_be_read_or_is_gone(files: Path) -> None:
+    run = read(files)[1].lineage["run"]["id"]
+    (meta,) = (files / "mlruns").glob(f"*/{run}/meta.yaml")
+    meta.write_text("{{{{")
+    first = read(files)[1]
+    assert first.files
+    assert first.lost[0].startswith("its run: ")
+    meta.unlink()
+    assert read(files)[1].lost == (f"its run {run} is not in the store any more",)
+
+
 def test_metrics_that_are_none(files: Path) -> None:
     run = read(files)[1].lineage["run"]["id"]
     (folder,) = [each for each in (files / "mlruns").glob(f"*/{run}") if each.is_dir()]
