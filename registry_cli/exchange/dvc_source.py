@@ -66,7 +66,7 @@ class _Source:
     def single(self, path: Path) -> Iterator[Incoming]:
         """What one ``.dvc`` file stands for."""
         target = path.with_suffix("")
-        key = f"dvc:{target.relative_to(self._tree.root).as_posix()}"
+        key = f"dvc:{clean(target.relative_to(self._tree.root).as_posix(), 200)}"
         said = {"desc": self._tree.yaml(path).get("desc")}
         now = Snapshot(self._tree, self._git)
         yield self._incoming(_Wanted(key, naming.model_name(target.stem), target, said), now, None, (), False)
@@ -83,7 +83,7 @@ class _Source:
         wanted = naming.chosen(models, only, place)
         given = naming.assign(wanted)
         for name in wanted:
-            model, key = given[name], f"dvc:{self._full_name(name)}"
+            model, key = given[name], f"dvc:{clean(self._full_name(name), 200)}"
             if model is None:
                 yield Incoming(key, naming.model_name(name), (), lost=(naming.taken(name),))
                 continue
@@ -115,7 +115,8 @@ class _Source:
     def _versions(self, name: str, model: str, key: str, artifact: gto.GtoArtifact) -> Iterator[Incoming]:
         for version in artifact.ordered():
             tag = artifact.versions[version]
-            own = f"{key}@{version}:{tag.commit[:12]}"
+            shown = f"{key}@{version}"
+            own = f"{shown}:{tag.commit[:12]}"
             then = Snapshot(self._tree, self._git, tag.commit)
             stages = tuple(stage for stage, at in artifact.stages.items() if at == version)
             try:
@@ -124,7 +125,7 @@ class _Source:
                     raise InvalidInput(f"the {DOCUMENT_NAME} of that commit does not declare it")
                 path = self._folder / manifest.check_path(text_of(said.get("path")) or name)
             except RegistryError as error:
-                yield Incoming(own, model, (), lost=(words(error),))
+                yield Incoming(own, model, (), shown=shown, lost=(words(error),))
                 continue
             yield self._incoming(_Wanted(own, model, path, said), then, (version, tag), stages, artifact.deprecated)
 
@@ -132,17 +133,19 @@ class _Source:
         self, wanted: _Wanted, then: Snapshot, version: tuple[str, Tag] | None, stages: tuple[str, ...], old: bool
     ) -> Incoming:
         luggage = Luggage()
+        shown = wanted.key.rpartition(":")[0] if version else wanted.key
         try:
             named = self._content.files(then, wanted.path)
             made = locked(then, wanted.path)
             self._say(luggage, wanted.said, then, made)
         except (RegistryError, OSError) as error:
-            return Incoming(wanted.key, wanted.model, (), lost=(words(error),))
+            return Incoming(wanted.key, wanted.model, (), shown=shown, lost=(words(error),))
         number, tag = version or ("", None)
         if number:
             luggage.add_tags({"gto_version": number})
         return Incoming(
             key=wanted.key if tag else f"{wanted.key}:{fingerprint(named)}",
+            shown=shown,
             model=wanted.model,
             files=(),
             named=named,

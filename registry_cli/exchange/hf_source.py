@@ -22,6 +22,10 @@ CARD = "README.md"
 _REPOSITORY = "models--"
 _REVISION = re.compile(r"[0-9a-zA-Z._-]{1,64}\Z")
 _FRONT = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)\r?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+#: By these endings of a file's name in it a folder is known as one with a model.
+_MARKS = frozenset(
+    {"json", "safetensors", "gguf", "onnx", "bin", "pt", "pth", "h5", "keras", "md", "skops", "pkl", "joblib"}
+)
 #: What people put into a repository that is no part of the model.
 _LEFT_OUT = frozenset({".git", ".cache", ".huggingface"})
 #: What the front matter says that is one line of text, or a list of these: it becomes a tag.
@@ -55,7 +59,10 @@ def read(place: str | Path, *, only: str | None = None) -> Iterator[Incoming]:
             if _name_of(each) in wanted:
                 yield from _snapshots(each, given[_name_of(each)])
         return
-    yield _incoming(Tree(where), None, where)
+    tree = Tree(where)
+    if not _MARKS.intersection(name.rpartition(".")[2] if "." in name else name for name in tree.names(where)):
+        raise InvalidInput(f"'{place}' holds nothing of Hugging Face", "it has no config.json, no weights, and no card")
+    yield _incoming(tree, None, where)
 
 
 def _repository_of(snapshot: Path) -> Path | None:
@@ -75,7 +82,9 @@ def _snapshots(repository: Path, name: str | None) -> Iterator[Incoming]:
     found = [each for each in tree.names(repository / "snapshots") if tree.is_folder(repository / "snapshots" / each)]
     if name is None or not found:
         why = naming.taken(_name_of(repository)) if found else "no snapshot of it is in the cache"
-        yield Incoming(f"hf:{_name_of(repository)}", naming.model_name(_name_of(repository)), (), lost=(why,))
+        yield Incoming(
+            f"hf:{clean(_name_of(repository), 120)}", naming.model_name(_name_of(repository)), (), lost=(why,)
+        )
         return
     age = {
         each: (refs.get("main") == each, (repository / "snapshots" / each).stat().st_mtime_ns, each) for each in found
@@ -97,7 +106,8 @@ def _incoming(tree: Tree, repository: Path | None, snapshot: Path) -> Incoming:
     named = _files(tree, snapshot, luggage)
     if not named:
         raise NotFound(f"there is no file of a model in '{snapshot}'", "is the snapshot complete?")
-    key = f"hf:{clean(name, 120)}:{revision or trees.fingerprint(named)}"
+    shown = f"hf:{clean(name, 120)}"
+    key = f"{shown}:{revision or trees.fingerprint(named)}"
     card = _card(tree, snapshot, luggage)
     _say(luggage, card)
     refs = _refs(tree, repository) if repository else {}
@@ -107,6 +117,7 @@ def _incoming(tree: Tree, repository: Path | None, snapshot: Path) -> Incoming:
     imported = {"from": "hf", "key": key, "name": name, "revision": revision, "refs": branches}
     return Incoming(
         key=key,
+        shown=f"{shown}@{revision[:7]}" if revision else shown,
         model=naming.model_name(name),
         files=(),
         named=named,

@@ -12,6 +12,7 @@ from .. import values
 from ..errors import InvalidInput
 
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _ITEMS = 1_000
 _DEPTH = 8
 _LATEST = 253_402_300_799  # the last second of the year 9999
@@ -103,8 +104,8 @@ _READ: dict[str, Any] = {"param": _param, "metric": _metric, "tag": _line, "anno
 
 
 def clean(text: str, most: int = values.LINE_LENGTH) -> str:
-    """``text`` on one line, cut at ``most`` characters, without what a document can't hold."""
-    line = " ".join(_UNWRITABLE.sub("\ufffd", text).split())
+    """``text`` on one line, cut at ``most`` characters, without control characters and what a document can't hold."""
+    line = _CONTROL.sub("\ufffd", " ".join(_UNWRITABLE.sub("\ufffd", text).split()))
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import InvalidInput, NotFound
 from . import mlflow_places, mlmodel, naming
-from .luggage import Luggage, message, plain, stamp, stamp_of
+from .luggage import Luggage, clean, message, plain, stamp, stamp_of
 from .mlflow_records import LoggedModel, MlflowStore, ModelVersion, RegisteredModel, Run
 from .records import Incoming
 from .trees import Tree, real, text_of
@@ -76,7 +76,7 @@ def _versions(tree: Tree, store: MlflowStore, only: str | None, place: str | Pat
     given = naming.assign(model.full_name for model in models)
     for model in models:
         name = given[model.full_name]
-        key = f"mlflow:{model.full_name}"
+        key = f"mlflow:{clean(model.full_name, 200)}"
         if name is None:
             yield Incoming(key, naming.model_name(model.full_name), (), lost=(naming.taken(model.full_name),))
             continue
@@ -102,8 +102,9 @@ class _Version:
         self._holders = holders
         self._luggage = Luggage()
         own = version.source.removeprefix("models:/") if version.source.startswith("models:/m-") else version.run
+        self._shown = f"mlflow:{clean(model.full_name, 200)}/{version.number}"
         # The id belongs to it: another store may have a model of that name, too.
-        self._key = f"mlflow:{model.full_name}/{version.number}:{own or stamp(version.created) or '-'}"
+        self._key = f"{self._shown}:{own or stamp(version.created) or '-'}"
 
     def incoming(self, name: str) -> Incoming:
         version, luggage = self._version, self._luggage
@@ -111,12 +112,14 @@ class _Version:
             logged = self._logged()
             files, document = self._files()
         except (InvalidInput, mlflow_places.NotHere) as error:
-            return Incoming(self._key, name, (), number=version.number, lost=(getattr(error, "message", str(error)),))
+            why = getattr(error, "message", str(error))
+            return Incoming(self._key, name, (), number=version.number, shown=self._shown, lost=(why,))
         run = self._run(version.run or (logged.run if logged else ""))
         self._say(run, logged)
         stages = self._stages()
         return Incoming(
             key=self._key,
+            shown=self._shown,
             model=name,
             files=files,
             number=version.number,

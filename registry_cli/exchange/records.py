@@ -16,7 +16,7 @@ class Incoming:
     ``files`` are a folder or single files, read but never changed; or ``named`` has each file by the path it gets in the
     artifact, and ``keeps`` whatever must live until they are copied. With neither, nothing can be brought in, and the
     first line of ``lost`` says why. ``stages`` and ``aliases`` are what pointed to it; ``archived`` says that it was out
-    of use. ``number`` is its number there, kept where that can be. ``lost`` says, in a few words each, what of it has no
+    of use. ``shown`` is a shorter key, for a person. ``number`` is its number there, kept where that can be. ``lost`` says, in a few words each, what of it has no
     place here.
     """
 
@@ -37,4 +37,5 @@ class Incoming:
     archived: bool = False
     named: Mapping[str, Path] = field(default_factory=dict)
     keeps: object = None
+    shown: str = ""
     lost: tuple[str, ...] = ()

@@ -111,7 +111,7 @@ def arrival(incoming: Incoming, choice: Choice, author: str) -> Arrival:
         error = problem
     return Arrival(
         key, model, record, {"sources": found}, incoming.number, sum(source.size for source in found),
-        incoming.stages, incoming.aliases, tuple(lost), error, archived=incoming.archived,
+        incoming.stages, incoming.aliases, tuple(lost), error, archived=incoming.archived, shown=incoming.shown,
     )  # fmt: skip
 
 

@@ -77,7 +77,7 @@ def test_they_become_versions(repository: Path, reg: Registry) -> None:
 def test_a_dvc_file(repository: Path, reg: Registry) -> None:
     (done,) = reg.import_from(f"dvc:{repository}/models/churn.bin.dvc")
     assert reg.path("churn@1", "churn.bin").read_text() == "three\n"
-    assert done.key.startswith("dvc:models/churn.bin:")
+    assert done.key == "dvc:models/churn.bin"
 
 
 def test_without_the_cache(repository: Path) -> None:

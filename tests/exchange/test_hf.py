@@ -30,8 +30,8 @@ def test_a_cache_becomes_versions(home: Path, reg: Registry) -> None:
     before = snapshot(home)
     done = reg.import_from(f"hf:{home}")
     assert [(each.ref, each.key) for each in done] == [
-        ("acme/tiny@1", f"hf:acme/tiny:{OLD}"),
-        ("acme/tiny@2", f"hf:acme/tiny:{NEW}"),
+        ("acme/tiny@1", "hf:acme/tiny@1111111"),
+        ("acme/tiny@2", "hf:acme/tiny@2222222"),
     ]
     first, second = reg.version("acme/tiny@1"), reg.version("acme/tiny@2")
     assert first.tags == {
@@ -130,6 +130,9 @@ def test_cards_that_are_odd(tmp_path: Path, card: str, lost: str) -> None:
 
 
 def test_nothing_of_hugging_face(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="holds nothing of Hugging Face"):
+        list(hf_source.read(tmp_path))
+    (tmp_path / "folder.md").mkdir()
     with pytest.raises(NotFound, match="no file of a model"):
         list(hf_source.read(tmp_path))
     (tmp_path / "file").write_text("x")

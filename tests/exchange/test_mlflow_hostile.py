@@ -146,6 +146,14 @@ def test_oddities_of_sql(store: Path) -> None:
     assert third.lost == ("MLflow says that it is FAILED_REGISTRATION, not READY",)
 
 
+def test_names_that_are_hostile(store: Path, reg: Registry) -> None:
+    evil = "a\x1b[31m\n\u202e/../b"
+    for table in ("registered_models", "model_versions", "registered_model_tags", "registered_model_aliases"):
+        changed(store / "mlflow.db", f"UPDATE {table} SET name = ? WHERE name = 'Churn Model'", evil)
+    done = reg.import_from(f"mlflow:{store}", only=evil)
+    assert [each.ref for each in done] == ["a-31m/b@1", "a-31m/b@2", "a-31m/b@3"]
+
+
 def test_a_view_that_never_ends_is_no_table(store: Path) -> None:
     database = store / "mlflow.db"
     changed(database, "DROP TABLE registered_models")
