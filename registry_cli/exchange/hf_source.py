@@ -121,7 +121,7 @@ def _incoming(tree: Tree, repository: Path | None, snapshot: Path) -> Incoming:
         model=naming.model_name(name),
         files=(),
         named=named,
-        created=stamp(max(path.stat().st_mtime for path in named.values()) * 1000),
+        created="" if revision else stamp(max(path.stat().st_mtime for path in named.values()) * 1000),
         metrics=luggage.metrics,
         tags=luggage.tags,
         annotations=luggage.annotations,

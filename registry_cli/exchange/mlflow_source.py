@@ -31,7 +31,7 @@ def read(place: str | Path, *, only: str | None = None, artifacts: Path | None =
     """
     where = real(Path(place))
     if where.is_dir() and (where / mlmodel.NAME).is_file():
-        yield _single(where)
+        yield _single(where, only)
         return
     with contextlib.ExitStack() as stack:  # all is read at once: nothing is held open while files are copied
         found = list(_versions(*_store(where, artifacts, stack), only, place))
@@ -53,9 +53,8 @@ def _store(where: Path, artifacts: Path | None, stack: contextlib.ExitStack) -> 
         if tree.is_folder(folder / "models") or _has_experiments(tree, folder):
             from .mlflow_files import MlflowFiles
 
-            return Tree(where.parent if folder == where and where.name == FILES else where, *others), MlflowFiles(
-                tree, folder
-            )
+            root = where.parent if folder == where and where.name == FILES else where
+            return Tree(root, *others), MlflowFiles(tree, folder)
     raise InvalidInput(f"'{where}' holds nothing of MLflow", f"it has no {DATABASE}, no {FILES}/ and no {mlmodel.NAME}")
 
 
@@ -71,7 +70,7 @@ def _database(path: Path, stack: contextlib.ExitStack) -> MlflowStore:
 
 def _versions(tree: Tree, store: MlflowStore, only: str | None, place: str | Path) -> Iterator[Incoming]:
     models = sorted(store.models(), key=lambda model: model.full_name)
-    wanted = naming.chosen((model.full_name for model in models), only, place)
+    wanted = set(naming.chosen((model.full_name for model in models), only, place))
     models = [model for model in models if model.full_name in wanted]
     given = naming.assign(model.full_name for model in models)
     for model in models:
@@ -104,7 +103,7 @@ class _Version:
         own = version.source.removeprefix("models:/") if version.source.startswith("models:/m-") else version.run
         self._shown = f"mlflow:{clean(model.full_name, 200)}/{version.number}"
         # The id belongs to it: another store may have a model of that name, too.
-        self._key = f"{self._shown}:{own or stamp(version.created) or '-'}"
+        self._key = clean(f"{self._shown}:{own or stamp(version.created) or '-'}", 400)
 
     def incoming(self, name: str) -> Incoming:
         version, luggage = self._version, self._luggage
@@ -277,14 +276,15 @@ def _data(run: Run) -> Iterable[dict[str, Any]]:
     ]
 
 
-def _single(folder: Path) -> Incoming:
+def _single(folder: Path, only: str | None) -> Incoming:
     """The folder of one model: what its ``MLmodel`` says is all that is known."""
+    own = folder.parent.name if folder.name in ("artifacts", "model") else folder.name
+    naming.chosen([own], only, folder)
     document = mlmodel.read(Tree(folder), folder)
     told = mlmodel.told(document)
-    key = f"mlflow:{told.get('model_id') or folder.name}"
+    key = f"mlflow:{told.get('model_id') or clean(own, 200)}"
     run = {"id": told["run_id"]} if told.get("run_id") else None
     lineage = {"run": run, "imported": {"from": "mlflow", "key": key, "mlmodel": told}}
-    own = folder.parent.name if folder.name in ("artifacts", "model") else folder.name
     return Incoming(
         key=key,
         model=naming.model_name(own),
