@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 JOBS ?= auto
 TESTS ?= tests
 
-.PHONY: help demo test test-faults lint format bench docs clean
+.PHONY: help demo test test-faults test-peers lint format bench docs clean
 .NOTPARALLEL:
 
 help: ## what there is to make
@@ -39,7 +39,7 @@ demo: $(VENV)/demo ## the main job on real input, step by step
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/quickstart.sh
 
 test: $(VENV)/test ## all tests but the slow ones and those that need root
-	@$(PYTEST) -n $(JOBS) -m 'not root and not slow' $(TESTS)
+	@$(PYTEST) -n $(JOBS) -m 'not root and not slow and not peers' $(TESTS)
 
 test-faults: $(VENV)/test ## faults: the slow tests, and those that need root; tells what it skipped
 	@for tool in strace mkfs.ext4 losetup; do \
@@ -48,6 +48,18 @@ test-faults: $(VENV)/test ## faults: the slow tests, and those that need root; t
 	if [ "$$(id -u)" = 0 ]; then which='root or slow'; \
 	else which='slow and not root'; echo "skipped: tests marked root (this is user $$(id -un))"; fi; \
 	$(PYTEST) -n $(JOBS) -m "$$which" tests || { code=$$?; [ $$code = 5 ] && echo "no test is marked so" || exit $$code; }
+
+# Other tools take a gigabyte: they have an environment of their own. Where they can't be had, that is said, and is no failure.
+PEERS := .venv-peers
+test-peers: pyproject.toml ## with the real MLflow, BentoML, Hugging Face, DVC and CycloneDX
+	@{ test "$$(cat $(PEERS)/place 2>/dev/null)" = "$(CURDIR)" && test $(PEERS)/place -nt pyproject.toml; } || { \
+	    echo "setting up $(PEERS) …" >&2; \
+	    $(PYTHON) -m venv --clear $(PEERS) && \
+	    $(PEERS)/bin/python -m pip --quiet --disable-pip-version-check --no-input install -e '.[peers]' && \
+	    printf '%s\n' "$(CURDIR)" >$(PEERS)/place; \
+	} || { echo "skipped: the tools that tests/peers needs could not be installed"; exit 0; }; \
+	test ! -e $(PEERS)/place || \
+	    $(PEERS)/bin/python -m pytest -p no:cacheprovider -m peers --durations 10 tests/peers
 
 lint: $(VENV)/lint ## linters, types, layers
 	@$(BIN)/ruff check .
@@ -72,5 +84,5 @@ docs: $(VENV)/test ## docs/reference from the code
 
 clean: ## remove all that was made
 	@for made in .demo .bench; do if [ -d $$made ]; then chmod -R u+w $$made; fi; done
-	rm -rf $(VENV) .venv-bench .demo .bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-bench .venv-peers .demo .bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

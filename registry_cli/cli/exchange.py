@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import typer
@@ -27,6 +28,8 @@ _WORDS = {"imported": "imported", "planned": "would import", "skipped": "skipped
         "registry export churn@production churn-production.tar.gz",
         "registry export churn risk/fraud models.tar.gz",
         "registry export --all registry.tar.gz",
+        "registry export churn@production model/ --format mlflow",
+        "registry export churn@7 churn-7.cdx.json --format cyclonedx",
         "registry export churn@7 - | ssh inside registry -C /srv/registry import -",
     ],
     exits=(0, 1, 2, 3, 4, 6, 130),
@@ -42,8 +45,15 @@ def export(
     ],
     every: Annotated[bool, typer.Option("--all", "-a", help="Everything in the registry.")] = False,
     kind: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="Not a bundle, but one version for another tool.")
+        str,
+        typer.Option(
+            "--format", metavar="FORMAT", help="One version for another tool: mlflow, hf, bentoml or cyclonedx."
+        ),
     ] = BUNDLE,
+    flavor: Annotated[
+        str | None,
+        typer.Option("--flavor", metavar="FLAVOR", help="What the files are, for MLflow: sklearn, xgboost, onnx …"),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace OUT if it is there.")] = False,
 ) -> None:
     """A bundle is one file, for `registry import` elsewhere. A version goes with all that is known of it; a model's name
@@ -60,7 +70,7 @@ def export(
     if kind != BUNDLE:
         if len(refs) != 1:
             raise InvalidInput(f"{kind} holds one version", "name one version, and OUT")
-        done = cx.reader().export_as(refs[0], kind, out, replace=force)
+        done = cx.reader().export_as(refs[0], kind, out, flavor=flavor, replace=force)
     else:
         target = _standard_output(cx) if out == STREAM else out
         with cx.progress(f"packing {out}") as progress:
@@ -88,15 +98,27 @@ def _standard_output(cx: Session) -> StandardOutput:
         "registry import models.tar.gz --dry-run",
         "registry import churn-production.tar.gz --merge --skip-existing",
         "registry import model.tar.gz --as risk/churn",
+        "registry import mlflow:/old/mlruns --dry-run",
+        "registry import mlflow:mlflow.db --only 'Churn Model' --as churn --stages --aliases",
     ],
     exits=(0, 1, 2, 3, 4, 5, 6, 7, 8, 130),
 )
 def import_(
     cx: Session,
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="A bundle, as registry export writes it; '-' is standard input.")
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="A bundle ('-' is standard input), or mlflow:PATH, bentoml:PATH, hf:PATH, dvc:PATH."
+        ),
     ],
     name: Annotated[str | None, typer.Option("--as", metavar="NAME", help="Another name for the model.")] = None,
+    only: Annotated[
+        str | None, typer.Option("--only", metavar="MODEL", help="Only this model of the tool, by its name there.")
+    ] = None,
+    artifacts: Annotated[
+        str | None,
+        typer.Option("--artifacts", metavar="DIR", help="Where MLflow's files lie, if not beside its records."),
+    ] = None,
     merge: Annotated[bool, typer.Option("--merge", help="Add to models that are here already.")] = False,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave out files, or without --merge models, that are here already.")
@@ -119,8 +141,9 @@ def import_(
     """
     with cx.progress("importing") as progress:
         found = cx.registry().import_from(
-            _standard_input() if source == STREAM else source, name=name, merge=merge, skip_existing=skip_existing,
-            stages=stages, aliases=aliases, dry_run=dry_run, request_id=cx.request_id, progress=progress,
+            _standard_input() if source == STREAM else _at_home(source), name=name, merge=merge, skip_existing=skip_existing,
+            stages=stages, aliases=aliases, dry_run=dry_run, request_id=cx.request_id, progress=progress, only=only,
+            artifacts=artifacts,
         )  # fmt: skip
     cx.say(_summary(found))
     rows = [(each.status, each.key, each.ref, each.size, each.why, "; ".join(each.lost)) for each in found]
@@ -136,6 +159,12 @@ def _standard_input() -> BinaryIO:
     if sys.stdin is None or is_terminal(sys.stdin):
         raise InvalidInput("a bundle is not typed", "pipe it in: registry import - < FILE")
     return sys.stdin.buffer
+
+
+def _at_home(source: str) -> str:
+    """``hf:~/models`` with the home in it: a shell sees no ``~`` behind a colon."""
+    scheme, mark, place = source.partition(":")
+    return f"{scheme}:{Path(place).expanduser()}" if mark and place.startswith("~") else source
 
 
 def _notes(each: Imported) -> str:

@@ -1,12 +1,15 @@
 """Which module reads from, or writes for, another tool. A new one is a row here.
 
-A source has ``read(place: str) -> Iterator[Incoming]``; an exporter has
-``write(artifact: Artifact, model: ModelRecord, target: Path) -> list[str]``, which says what could not be carried.
+A source has ``read(place: str, *, only: str | None = None) -> Iterator[Incoming]``, where ``only`` is the one model that
+is wanted, by its name there; an exporter has ``write(artifact: Artifact, model: ModelRecord, target: Path) ->
+list[str]``, which says what could not be carried.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,9 +19,22 @@ from ..records import Artifact, ModelRecord
 from .records import Incoming
 
 #: What stands before the colon of a source, and the module of this package that reads it.
-SOURCES: dict[str, str] = {}
+SOURCES: dict[str, str] = {
+    "mlflow": "mlflow_source",
+    "bentoml": "bentoml_source",
+    "hf": "hf_source",
+    "dvc": "dvc_source",
+}
 #: The formats that one version can be exported to, and the module of this package that writes it.
-FORMATS: dict[str, str] = {}
+FORMATS: dict[str, str] = {
+    "mlflow": "mlflow_export",
+    "hf": "hf_export",
+    "bentoml": "bentoml_export",
+    "cyclonedx": "cyclonedx_export",
+}
+#: The sources whose files may lie in another folder than the records, and the formats that have flavors.
+WITH_ARTIFACTS = frozenset({"mlflow"})
+WITH_FLAVOR = frozenset({"mlflow"})
 #: What ``export`` writes when no format is named.
 BUNDLE = "bundle"
 
@@ -43,16 +59,31 @@ def split(source: str) -> tuple[str, str]:
     )
 
 
-def read(scheme: str, place: str) -> Iterator[Incoming]:
-    """What lies at ``place`` of another tool."""
-    return _found(SOURCES, scheme).read(place)  # type: ignore[no-any-return]
+def read(
+    scheme: str, place: str, only: str | None = None, artifacts: str | os.PathLike[str] | None = None
+) -> Iterator[Incoming]:
+    """What lies at ``place`` of another tool: all of it, or ``only`` one model, by its name there."""
+    options: dict[str, Any] = {} if only is None else {"only": only}
+    if artifacts is not None:
+        if scheme not in WITH_ARTIFACTS:
+            raise InvalidInput(f"'{scheme}:' keeps its files where it is", "leave out --artifacts")
+        options["artifacts"] = Path(artifacts)
+    return _found(SOURCES, scheme).read(place, **options)  # type: ignore[no-any-return]
 
 
-def writer(name: str) -> Callable[[Artifact, ModelRecord, Path], list[str]]:
-    """What writes one version in a format. :class:`InvalidInput` when there is no such format."""
+def writer(name: str, flavor: str | None = None) -> Callable[[Artifact, ModelRecord, Path], list[str]]:
+    """What writes one version in a format. :class:`InvalidInput` when there is no such format.
+
+    ``flavor`` says what the files are, for a format that can't go without, when that is not known.
+    """
     if name not in FORMATS:
         raise InvalidInput(f"there is no format '{name}'", f"there are: {', '.join((BUNDLE, *FORMATS))}")
-    return _found(FORMATS, name).write  # type: ignore[no-any-return]
+    write = _found(FORMATS, name).write
+    if flavor is None:
+        return write  # type: ignore[no-any-return]
+    if name not in WITH_FLAVOR:
+        raise InvalidInput(f"'{name}' has no flavors", "leave out --flavor")
+    return partial(write, flavor=flavor)
 
 
 def _found(table: Mapping[str, str], name: str) -> Any:

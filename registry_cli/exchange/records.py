@@ -13,9 +13,11 @@ class Incoming:
     """One version as another tool knows it.
 
     ``key`` names it there (``mlflow:churn/3``) and is the same each time it is read: repeating an import is told by it.
-    ``files`` are a folder or single files, read but never changed. ``stages`` and ``aliases`` are what pointed to it.
-    ``number`` is its number there, kept where that can be. ``lost`` says, in a few words each, what of it has no place
-    here.
+    ``files`` are a folder or single files, read but never changed; or ``named`` has each file by the path it gets in the
+    artifact, and ``keeps`` whatever must live until they are copied. With neither, nothing can be brought in, and the
+    first line of ``lost`` says why. ``stages`` and ``aliases`` are what pointed to it; ``archived`` says that it was out
+    of use. ``shown`` is a shorter key, for a person. ``number`` is its number there, kept where that can be. ``lost`` says, in a few words each, what of it has no
+    place here.
     """
 
     key: str
@@ -32,4 +34,8 @@ class Incoming:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     stages: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    archived: bool = False
+    named: Mapping[str, Path] = field(default_factory=dict)
+    keeps: object = None
+    shown: str = ""
     lost: tuple[str, ...] = ()

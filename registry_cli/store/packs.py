@@ -98,6 +98,15 @@ def content(model: ModelReader, record: VersionRecord, entry: FileEntry) -> Iter
         yield next(found)[1]
 
 
+def copy(folder: Path, entry: FileEntry, ref: str, target: int) -> None:
+    """Write a file that lies in ``folder`` to the descriptor ``target``, its bytes checked."""
+    try:
+        with files.opened_beneath(folder, entry.path) as descriptor:
+            Content(descriptor, os.fstat(descriptor).st_size, entry, ref).copy(target)
+    except (NotFound, FileNotFoundError):
+        raise Damaged(f"{ref}: the file '{entry.path}' is missing", "registry verify tells more") from None
+
+
 class _Elsewhere(Exception):
     """The version was packed, or restored, just now."""
 

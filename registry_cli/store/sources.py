@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,24 @@ def collect(paths: Iterable[str | os.PathLike[str]], stdin_name: str | None = No
     _refuse_nested(found)
     if STDIN not in given and not any(source.size for source in found.values()):
         raise InvalidInput(f"nothing to register: {given[0]} is empty", "was it written to the end?")
+    return list(found.values())
+
+
+def named(files: Mapping[str, Path]) -> list[Source]:
+    """Files by the names that they will have in the artifact. Each must be a regular file, and is reached by no link."""
+    if not files:
+        raise InvalidInput("no file to register", "name files, or a folder")
+    found: dict[str, Source] = {}
+    for name, path in sorted(files.items()):
+        try:
+            status = path.lstat()
+        except OSError as error:
+            raise _unreadable(str(path), error) from None
+        _refuse_special(str(path), status.st_mode)
+        found[manifest.check_path(name)] = Source(name, path, status.st_size)
+    _refuse_nested(found)
+    if not any(source.size for source in found.values()):
+        raise InvalidInput("nothing to register: all of it is empty", "was it written to the end?")
     return list(found.values())
 
 

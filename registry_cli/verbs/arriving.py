@@ -74,6 +74,7 @@ class Arrival:
     lost: tuple[str, ...] = ()
     error: RegistryError | None = None
     shown: str = ""
+    archived: bool = False
 
     def outcome(
         self, status: str, why: str = "", *, number: int | None = None, lost: tuple[str, ...] = (), code: int = 0
@@ -103,12 +104,14 @@ def arrival(incoming: Incoming, choice: Choice, author: str) -> Arrival:
     )  # fmt: skip
     found, error = [], None
     try:
-        found = sources.collect(incoming.files)
+        if not incoming.files and not incoming.named and lost:
+            raise RegistryError(lost.pop(0))
+        found = sources.named(incoming.named) if incoming.named else sources.collect(incoming.files)
     except RegistryError as problem:
         error = problem
     return Arrival(
         key, model, record, {"sources": found}, incoming.number, sum(source.size for source in found),
-        incoming.stages, incoming.aliases, tuple(lost), error,
+        incoming.stages, incoming.aliases, tuple(lost), error, archived=incoming.archived, shown=incoming.shown,
     )  # fmt: skip
 
 
@@ -119,12 +122,12 @@ def _short(text: str) -> str:
 def _lineage(incoming: Incoming, lost: list[str]) -> dict[str, Any]:
     """Where it came from, with what its tool knows of that; what could not be read again is left out."""
     told = incoming.lineage.get("imported")
-    pointers = {"stages": list(incoming.stages), "aliases": list(incoming.aliases)}
+    pointers = {"stages": list(incoming.stages), "aliases": list(incoming.aliases), "archived": incoming.archived}
     imported = {
         "from": incoming.key.partition(":")[0],
         "key": incoming.key,
         **(told if isinstance(told, Mapping) else {}),
-        **{name: listed for name, listed in pointers.items() if listed},
+        **{name: told for name, told in pointers.items() if told},
     }
     found = {"imported": imported}
     for name, value in incoming.lineage.items():

@@ -35,16 +35,28 @@ Source = Union[str, "os.PathLike[str]", Stream]
 class Bundling(Exchanging):
     """``import_bundle``: what ``export`` wrote, here or elsewhere."""
 
-    def import_from(self, source: Source, **options: Any) -> list[Imported]:
+    def import_from(
+        self,
+        source: Source,
+        *,
+        only: str | None = None,
+        artifacts: str | os.PathLike[str] | None = None,
+        **options: Any,
+    ) -> list[Imported]:
         """:meth:`import_versions` or :meth:`import_bundle`, of a source as the command line names it: ``mlflow:PATH`` and
         the like, the path of a bundle, or a stream with one.
+
+        With ``only``, one model of another tool, by the name that it has there. ``artifacts`` is a folder besides in which
+        the files of MLflow's versions may lie.
         """
         if isinstance(source, str):
             from ..exchange import dispatch
 
             scheme, place = dispatch.split(source)
             if scheme:
-                return self.import_versions(dispatch.read(scheme, place), **options)
+                return self.import_versions(dispatch.read(scheme, place, only, artifacts), **options)
+        if only is not None or artifacts is not None:
+            raise InvalidInput("--only and --artifacts are for what other tools have", "leave them out for a bundle")
         return self.import_bundle(source, **options)
 
     def import_bundle(

@@ -13,6 +13,7 @@ from ..progress import SILENT, Progress
 from ..records import StageTable
 from ..store import creation, reader
 from ..store.reader import ModelReader
+from .archiving import Archiving
 from .arriving import Arrival, Choice, Forward, arrival
 from .registering import Registering
 
@@ -59,7 +60,7 @@ def untold(_: Imported) -> None:
     """Who is told of each version as it comes in, when nobody wants to be."""
 
 
-class Exchanging(Registering):
+class Exchanging(Registering, Archiving):
     """``import_versions``: what another tool has, a version at a time."""
 
     def import_versions(
@@ -176,9 +177,11 @@ class Exchanging(Registering):
         ref = f"{each.model}@{number}"
         promoted = partial(self.promote, ref, reason=f"as in {each.key}", verify=False)
         aliased = partial(self.set_alias, ref)
-        pointers = [
-            *(("stage", name, choice.stages, promoted) for name in each.stages),
-            *(("alias", name, choice.aliases, aliased) for name in each.aliases),
+        retired = partial(self.archive, [ref], reason=f"as in {each.key}")
+        pointers: list[tuple[str, str, bool, Callable[..., object]]] = [
+            *(("stage", name, choice.stages, partial(promoted, name)) for name in each.stages),
+            *(("alias", name, choice.aliases, partial(aliased, name)) for name in each.aliases),
+            *(("stage", "archived", choice.stages, retired) for _ in (1,) if each.archived),
         ]
         lost = []
         for kind, name, wanted, deed in pointers:
@@ -186,7 +189,7 @@ class Exchanging(Registering):
                 lost.append(f"{kind} {name} (only with --{'stages' if kind == 'stage' else 'aliases'})")
                 continue
             try:
-                deed(name, request_id=choice.pointed(each.key, f"{kind}:{name}"))
+                deed(request_id=choice.pointed(each.key, f"{kind}:{name}"))
             except (Indeterminate, LockTimeout):
                 raise
             except RegistryError as error:

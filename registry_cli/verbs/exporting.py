@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from collections.abc import Iterable
+from dataclasses import replace as replace_fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,14 +23,25 @@ if TYPE_CHECKING:
 
 
 def export_as(
-    registry: RegistryReader, ref: str | Reference, kind: str, target: Path, *, replace: bool = False
+    registry: RegistryReader,
+    ref: str | Reference,
+    kind: str,
+    target: Path,
+    *,
+    flavor: str | None = None,
+    replace: bool = False,
 ) -> Exported:
     """See :meth:`RegistryReader.export_as`."""
-    write = dispatch.writer(kind)
+    write = dispatch.writer(kind, flavor)
     refuse_existing(target, replace=replace)
     record = registry.check(ref)
     artifact = registry.artifact(record.ref)
-    with outgoing.appearing(target, replace=replace) as temporary:
+    with contextlib.ExitStack() as stack:
+        if record.packed is not None:  # what writes for another tool looks into the files as they lie
+            unpacked = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="registry-"))) / "files"
+            registry.fetch(record.ref, unpacked)
+            artifact = replace_fields(artifact, folder=unpacked)
+        temporary = stack.enter_context(outgoing.appearing(target, replace=replace))
         lost = write(artifact, registry.model(record.model), temporary)
     return Exported(str(target), (record.ref,), record.size, tuple(lost))
 

@@ -46,16 +46,23 @@ class RegistryReader(TakingOut):
         return exporting.export(self, refs, place, replace=replace, progress=progress)
 
     def export_as(
-        self, ref: str | Reference, kind: str, target: str | os.PathLike[str], *, replace: bool = False
+        self,
+        ref: str | Reference,
+        kind: str,
+        target: str | os.PathLike[str],
+        *,
+        flavor: str | None = None,
+        replace: bool = False,
     ) -> Exported:
         """Write a version for another tool, in the format ``kind``, to a new file or folder; it appears when it is whole.
 
-        Every byte is checked first. Raises :class:`Conflict` when ``target`` is there and ``replace`` is not set, and
+        Every byte is checked first. ``flavor`` says for MLflow what the files are, when that is not known. Raises
+        :class:`Conflict` when ``target`` is there and ``replace`` is not set, and
         :class:`InvalidInput` for an unknown format.
         """
         from . import exporting
 
-        return exporting.export_as(self, ref, kind, self._outside(target), replace=replace)
+        return exporting.export_as(self, ref, kind, self._outside(target), flavor=flavor, replace=replace)
 
     def find(
         self,

@@ -32,6 +32,7 @@ SESSIONS = (
     "docs/how-to/four-eyes.md",
     "docs/how-to/gates.md",
     "docs/how-to/lineage.md",
+    "docs/how-to/other-tools.md",
     "docs/how-to/retention.md",
     "docs/how-to/what-is-inside.md",
 )

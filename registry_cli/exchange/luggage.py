@@ -1,0 +1,153 @@
+"""What another tool says of a version, as far as it can be said here; the rest is listed as lost."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from .. import values
+from ..errors import InvalidInput
+
+_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_ITEMS = 1_000
+_DEPTH = 8
+_LATEST = 253_402_300_799  # the last second of the year 9999
+
+
+class Luggage:
+    """Params, metrics, tags and annotations on their way in: each is checked when it is put in.
+
+    What comes first stays: a name that is put in again with another value is lost.
+    """
+
+    def __init__(self) -> None:
+        self.params: dict[str, values.Param] = {}
+        self.metrics: dict[str, values.Metric] = {}
+        self.tags: dict[str, str] = {}
+        self.annotations: dict[str, str] = {}
+        self.lost: list[str] = []
+
+    def add_params(self, given: Mapping[str, Any], whose: str = "") -> None:
+        for name, value in given.items():
+            self._put(self.params, "param", name, value, whose)
+
+    def add_metrics(self, given: Mapping[str, Any], whose: str = "") -> None:
+        for name, value in given.items():
+            self._put(self.metrics, "metric", name, value, whose)
+
+    def add_tags(self, given: Mapping[str, Any], whose: str = "") -> None:
+        for name, value in given.items():
+            self._put(self.tags, "tag", name, value, whose)
+
+    def annotate(self, name: str, text: object) -> None:
+        """Free text; nothing happens when it is empty."""
+        if text not in (None, ""):
+            self._put(self.annotations, "annotation", name, text, "")
+
+    def lose(self, what: str) -> None:
+        """Something that has no place here."""
+        if len(self.lost) < _ITEMS:
+            self.lost.append(clean(what, 300))
+
+    def _put(self, where: dict[str, Any], kind: str, name: object, value: object, whose: str) -> None:
+        label = f"{kind} '{clean(str(name), 60)}'{whose}"
+        try:
+            key = values.key(str(name))
+            if len(where) >= values.ENTRIES and key not in where:
+                self.lose(f"{label}: more than {values.ENTRIES:,} of them")
+                return
+            taken = _READ[kind](value, key)
+        except InvalidInput as error:
+            text = str(value)
+            if kind in ("param", "tag") and 0 < len(text) <= values.TEXT_LENGTH and not _UNWRITABLE.search(text):
+                self._keep_as_text(kind, str(name), text, label, error)
+            else:
+                self.lose(f"{label}: {clean(error.message, 160)}")
+            return
+        if where.setdefault(key, taken) != taken:
+            self.lose(f"{label} ({clean(str(value), 60)}): the version itself says {clean(str(where[key]), 60)}")
+
+    def _keep_as_text(self, kind: str, name: str, text: str, label: str, error: InvalidInput) -> None:
+        """A param or tag of many lines, or a long one: an annotation can hold it."""
+        try:
+            key = values.key(f"{kind}.{name}")
+        except InvalidInput:
+            self.lose(f"{label}: {clean(error.message, 160)}")
+            return
+        self.annotations.setdefault(key, text)
+        self.lose(f"{label} is no single line: kept as the annotation '{key}'")
+
+
+def _param(value: object, name: str) -> values.Param:
+    return values.param(value, name) if isinstance(value, str) else values.check_param(value, name)
+
+
+def _metric(value: object, name: str) -> values.Metric:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidInput(f"it is {value}, which can't be compared with anything")
+    return values.check_metric(value, name)
+
+
+def _line(value: object, name: str) -> str:
+    return values.check_line("" if value is None else value, name)
+
+
+def _text(value: object, name: str) -> str:
+    return values.check_text(value if isinstance(value, str) else str(value), name)
+
+
+_READ: dict[str, Any] = {"param": _param, "metric": _metric, "tag": _line, "annotation": _text}
+
+
+def clean(text: str, most: int = values.LINE_LENGTH) -> str:
+    """``text`` on one line, cut at ``most`` characters, without control characters and what a document can't hold."""
+    line = _CONTROL.sub("\ufffd", " ".join(_UNWRITABLE.sub("\ufffd", text).split()))
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def message(text: object) -> str:
+    """A description as the message of a version: as it is, but for what a document can't hold."""
+    return _UNWRITABLE.sub("\ufffd", text if isinstance(text, str) else "")[: values.TEXT_LENGTH].strip()
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """``value`` as lineage can hold it: plain types, bounded in depth, length and number; nothing else is left."""
+    if isinstance(value, Mapping):
+        if depth >= _DEPTH:
+            return {}
+        inside = {clean(str(name), 250): plain(item, depth + 1) for name, item in list(value.items())[:_ITEMS]}
+        return {name: item for name, item in inside.items() if item not in (None, "", {}, [])}
+    if isinstance(value, (list, tuple)):
+        return [plain(item, depth + 1) for item in value[:_ITEMS]] if depth < _DEPTH else []
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if value is None or isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**63):
+        return value
+    return clean(str(value))
+
+
+def stamp(milliseconds: object) -> str:
+    """A time in milliseconds since 1970 as times are written here; empty when it is none."""
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, (int, float)):
+        return ""
+    if not 0 < milliseconds / 1000 <= _LATEST:
+        return ""
+    moment = datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def stamp_of(text: object) -> str:
+    """A time in ISO 8601 (without an offset: in UTC) as times are written here; empty when it is none."""
+    if not isinstance(text, str):
+        return ""
+    try:
+        moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    except ValueError:
+        return ""
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    return stamp(moment.timestamp() * 1000)
