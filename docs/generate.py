@@ -39,6 +39,7 @@ from registry_cli.verbs.people import Review
 from registry_cli.verbs.reading import RegistryReader
 from registry_cli.verbs.registering import Registering
 from registry_cli.verbs.retaining import Retaining
+from registry_cli.verbs.taking_out import TakingOut
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTE = "<!-- Made by docs/generate.py from the code (`make docs`). Edit the code, not this page. -->"
@@ -69,7 +70,8 @@ NAMED_TUPLES: tuple[type, ...] = (Checkpoint, Glance, Known, Overview, Review, T
 
 ROOMS_OF_THE_API: tuple[tuple[str, type], ...] = (
     ("Finding", Listing),
-    ("Reading", RegistryReader),
+    ("Reading", TakingOut),
+    ("Asking", RegistryReader),
     ("Looking back", LookingBack),
     ("Registering", Registering),
     ("Importing bundles", Bundling),

@@ -13,6 +13,9 @@ from .trees import lookup, text_of
 #: How the frameworks are called where packages are installed from.
 PACKAGES = {"sklearn": "scikit-learn", "torch": "torch", "xgboost": "xgboost", "lightgbm": "lightgbm", "onnx": "onnx"}
 
+#: What of a lineage is found in the files themselves, wherever they are: it is not lost.
+_FOUND = frozenset({"format", "framework", "contents", "scan"})
+
 
 def copy(artifact: Artifact, folder: Path) -> None:
     """Copy all files into ``folder``, which is made; :class:`Damaged` for one that is not what was stored."""
@@ -83,7 +86,7 @@ def lost(version: VersionRecord, **carried: bool) -> list[str]:
         "metrics": bool(version.metrics),
         "tags": bool(version.tags),
         "annotations": bool(version.annotations),
-        "lineage": bool(version.lineage),
+        "lineage": bool(version.lineage.keys() - _FOUND),
     }
     left = [name for name, some in there.items() if some and not carried.get(name)]
     return [", ".join(left)] if left else []

@@ -60,7 +60,7 @@ def test_export_for_a_tool(site: Site, tiny: Tiny, tmp_path: Path) -> None:
         "path": str(target),
         "refs": ["churn@2"],
         "size": 9,
-        "lost": [],
+        "lost": ["lineage"],
     }
 
 

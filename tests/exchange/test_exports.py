@@ -307,4 +307,6 @@ def test_a_packed_version_goes_out_as_any_other(tmp_path: Path) -> None:
     assert registry.version("churn@1").packed
     registry.export_as("churn@1", "hf", tmp_path / "after")
     assert (tmp_path / "after/config.json").read_bytes() == file.read_bytes()
-    assert {each.name for each in (tmp_path / "after").iterdir()} == {each.name for each in (tmp_path / "before").iterdir()}
+    assert {each.name for each in (tmp_path / "after").iterdir()} == {
+        each.name for each in (tmp_path / "before").iterdir()
+    }

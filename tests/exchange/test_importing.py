@@ -31,7 +31,8 @@ def test_all_that_is_known_comes_along(reg: Registry, tiny: Tiny) -> None:
     assert (version.author, version.created, version.message) == ("bob", "2024-05-06T05:08:09.000Z", "of old")
     assert (version.params, version.metrics) == ({"depth": 6, "lr": 1e-5}, {"auc": 0.9})
     assert (version.tags, version.annotations) == ({"team": "crm"}, {"note": "a\nb"})
-    assert version.lineage == {"run": {"host": "gpu-1"}, "imported": {"from": "tiny", "key": "tiny:churn/3"}}
+    imported = {"from": "tiny", "key": "tiny:churn/3"}
+    assert version.lineage == {"run": {"host": "gpu-1"}, "imported": imported, "scan": {"verdict": "safe-format"}}
     event = version.event
     assert event is not None
     assert (event.by, event.detail) == ("alice", {"imported": "tiny:churn/3"})
