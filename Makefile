@@ -79,8 +79,9 @@ bench: pyproject.toml ## speed, each figure as a ratio to its floor in the same 
 	@.venv-bench/bin/python -m pip --quiet --disable-pip-version-check --no-input install --force-reinstall --no-deps .
 	@.venv-bench/bin/python -m tests.benchmarks.bench $(BENCH)
 
-docs: $(VENV)/test ## docs/reference from the code
+docs: $(VENV)/test ## docs/reference, and the schemas of the settings, from the code
 	@$(BIN)/python docs/generate.py
+	@$(BIN)/python docs/schemas.py
 
 clean: ## remove all that was made
 	@for made in .demo .bench; do if [ -d $$made ]; then chmod -R u+w $$made; fi; done

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Refused,
         RegistryError,
     )
+    from .lifecycle.commands import Command, Commands
     from .lifecycle.gate import Evaluation, Judgement, PolicyLine
     from .lifecycle.retention import Plan, Verdict
     from .lifecycle.retention_rules import Rules
@@ -65,6 +66,7 @@ _HOME_OF = {
     ),
     **dict.fromkeys(("Plan", "Verdict"), "lifecycle.retention"),
     "Rules": "lifecycle.retention_rules",
+    **dict.fromkeys(("Command", "Commands"), "lifecycle.commands"),
     **dict.fromkeys(("Evaluation", "Judgement", "PolicyLine"), "lifecycle.gate"),
     "Reference": "names",
     "Progress": "progress",
@@ -90,6 +92,8 @@ __all__ = [
     "Artifact",
     "Changed",
     "Checkpoint",
+    "Command",
+    "Commands",
     "Conflict",
     "Damaged",
     "Evaluation",

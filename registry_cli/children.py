@@ -9,7 +9,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Any
 
 #: Bytes kept of each stream; the rest is read and thrown away, so that a program that prints a lot is not held up.
 KEPT = 64 << 10
@@ -39,7 +39,6 @@ class _Drain(threading.Thread):
         super().__init__(daemon=True)
         self._stream, self._most, self._heard = stream, most, heard
         self.kept, self.cut = b"", False
-        self.start()
 
     def run(self) -> None:
         with contextlib.suppress(OSError, ValueError), self._stream:
@@ -51,43 +50,74 @@ class _Drain(threading.Thread):
             self._stream.close()
 
 
-def run(
+class _Start(threading.Thread):
+    """Starts a program where no signal is heard: one that came in the middle would leave a program that nobody knows."""
+
+    def __init__(self, arguments: Sequence[str], **options: Any) -> None:
+        super().__init__(daemon=True)
+        self._arguments, self._options = list(arguments), options
+        self.over = threading.Event()
+        self.child: subprocess.Popen[bytes] | None = None
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        pipe = subprocess.PIPE
+        try:
+            self.child = subprocess.Popen(
+                self._arguments, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, **self._options
+            )
+        except Exception as error:
+            self.error = error
+        finally:
+            self.over.set()
+
+
+def run(  # noqa: PLR0913  what a program gets, and how it is kept within bounds
     arguments: Sequence[str],
     *,
     seconds: float,
     data: bytes = b"",
     folder: str | os.PathLike[str] | None = None,
     environment: Mapping[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
     most: int = KEPT,
     heard: Callable[[bytes], object] | None = None,
     grace: float = GRACE,
 ) -> Finished:
     """Run a program to its end, or for ``seconds``; it reads ``data``. Whatever it started ends with it.
 
-    ``heard`` is given all of its output, also what is not kept; ``grace`` are the seconds that it has to end when it is
-    stopped. Raises ``OSError`` when it can't be started. An interrupt stops it, too.
+    It has our environment, or the one that is given, and ``variables`` besides. ``heard`` is given all of its output,
+    also what is not kept; ``grace`` are the seconds that it has to end when it is stopped. Raises ``OSError`` when it
+    can't be started. An interrupt stops it, too.
     """
-    child = subprocess.Popen(
-        list(arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        cwd=folder, env=None if environment is None else dict(environment), start_new_session=True,
-    )  # fmt: skip
-    assert child.stdin and child.stdout and child.stderr  # noqa: S101  for the type checker
-    drains = _Drain(child.stdout, most, heard or _unheard), _Drain(child.stderr, most)
-    feeder = threading.Thread(target=_feed, args=(child.stdin, data), daemon=True)
-    feeder.start()
+    inherited = environment if environment is not None else os.environ
+    start = _Start(arguments, cwd=folder, env={**inherited, **(variables or {})})
+    threads: list[threading.Thread] = []
     code: int | None = None
     try:
+        start.start()
+        start.over.wait()
+        if start.error:
+            raise start.error
+        child = start.child
+        assert child and child.stdin and child.stdout and child.stderr  # noqa: S101  for the type checker
+        drains = _Drain(child.stdout, most, heard or _unheard), _Drain(child.stderr, most)
+        for thread in (*drains, threading.Thread(target=_feed, args=(child.stdin, data), daemon=True)):
+            thread.start()
+            threads.append(thread)
         with contextlib.suppress(subprocess.TimeoutExpired):
             code = child.wait(seconds)
     finally:
-        _stop(child, grace)
-        for thread in (*drains, feeder):
+        start.over.wait(GRACE)
+        if start.child:
+            _stop(start.child, grace)
+        for thread in threads:
             thread.join(grace)  # one that left its session may hold our pipes open: it is not waited for
     return Finished(code, drains[0].kept, drains[1].kept, any(drain.cut or drain.is_alive() for drain in drains))
 
 
 def _feed(stream: IO[bytes], data: bytes) -> None:
-    with contextlib.suppress(OSError), stream:
+    with contextlib.suppress(OSError), stream:  # it may have ended without reading
         stream.write(data)
 
 
@@ -98,4 +128,5 @@ def _stop(child: subprocess.Popen[bytes], grace: float) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(grace)
         os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(GRACE)  # one that became another user's can't be stopped: it is not waited for either

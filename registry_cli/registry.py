@@ -30,9 +30,13 @@ class Registry(Bundling, Retaining, Describing, Approving, Keeping):
     """A registry, for reading and writing.
 
     ``author`` and ``now`` say who and when: by default the real user, and the clock in UTC. ``lock_timeout`` is in
-    seconds; ``on_wait`` is told, in a sentence, when a lock is held by somebody else. ``cache`` is the folder of the
-    index (see :class:`~registry_cli.verbs.opened.OpenRegistry`); :meth:`open` takes the user's own. ``caller`` is the
-    program of which :meth:`register` may tell where a version comes from; none is, unless it is given, or by :meth:`open`.
+    seconds; ``on_wait`` is told, in a sentence, when a lock is held by somebody else. ``on_event`` is told of each
+    change, as the name of the model and the :class:`~registry_cli.records.Event`, when it is made and the lock is
+    released; also of a gate that stayed shut, as the event ``gate-refused``. ``trust`` is asked with the
+    :class:`~registry_cli.lifecycle.commands.Commands` of a policy whether they may run here; by default none does.
+    ``cache`` is the folder of the index (see :class:`~registry_cli.verbs.opened.OpenRegistry`); :meth:`open` takes the
+    user's own. ``caller`` is the program of which :meth:`register` may tell where a version comes from; none is, unless
+    it is given, or by :meth:`open`.
 
     Every writing verb takes a ``request_id``: repeating a call with the same one, after a crash or an
     :class:`~registry_cli.errors.Indeterminate`, gives the result of the first. What the file system refuses (a full

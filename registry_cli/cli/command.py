@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import Refused
 from . import grammar
 from .session import Session
 
@@ -85,7 +86,14 @@ def _with_shared(function: Function, verb: grammar.Verb) -> Function:
 
     def call(ctx: typer.Context, **values: Any) -> None:
         given = {name: values.pop(name) for name in shared}
-        function(_merged(ctx.obj or {}, given, verb.writes), **values)
+        session = _merged(ctx.obj or {}, given, verb.writes)
+        try:
+            function(session, **values)
+        except Refused as error:
+            session.refused(error)
+            raise
+        finally:
+            session.end()
 
     hints = typing.get_type_hints(function, include_extras=True)
     own = [p.replace(annotation=hints[p.name]) for p in inspect.signature(function).parameters.values()][1:]

@@ -54,6 +54,7 @@ _FLAGS = frozenset(
         "--reject",
         "--review",
         "--signatures",
+        "--revoke",
         "--no-verify",
         "--archive-previous",
         "--compress",

@@ -79,7 +79,12 @@ _RULES = "older-than keep best where keep-holders"  # which versions go
 VERBS = {
     "init": Verb("begin", "Make a folder a registry.", "dir", "shared stages"),
     "info": Verb("begin", "Show what is in the registry, and how healthy it is."),
-    "config": Verb("begin", "Show the policies of the stages, and where each line stands.", "text model", home="gates"),
+    "config": Verb(
+        "begin",
+        "Show the settings in force and where each line stands, or their schema.",
+        "text model",
+        home="settings",
+    ),
     "register": Verb("put in", "Store files as the next version of a model.", "model file*", _REGISTER, writes=True),
     "inspect": Verb("put in", "Say what files are, before or after they are registered.", "target*", home="inside"),
     "import": Verb(
@@ -228,6 +233,9 @@ VERBS = {
     ),
     "repair": Verb("trust", "Mend what is safe to mend.", "model*", "dry-run", writes=True),
     "scan": Verb("trust", "Say whether files are safe to load.", "target*", "allow strict", home="scanning"),
+    "trust": Verb(
+        "trust", "Let the commands of policies run on this machine.", "model", "list revoke yes", home="trusting"
+    ),
     "doctor": Verb("trust", "Prove that this file system keeps what the registry needs."),
     "completion": Verb("shell", "Print the completion script of a shell.", "shell"),
 }

@@ -47,7 +47,8 @@ def promote(
     sign: Sign = None,
     dry_run: DryRun = False,
 ) -> None:
-    """The policy of the stage must let the version in: `registry check` says beforehand. The artifact is compared with
+    """The policy of the stage must let the version in: `registry check` says beforehand. Its checks are run
+    before the lock is taken, if you trust them. The artifact is compared with
     its manifest first. What the stage pointed to before stays as it is; the version's other stages too. `--expect`
     makes it a compare-and-swap.
     """

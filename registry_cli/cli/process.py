@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(BaseException):
@@ -37,13 +37,13 @@ def keep_standard_descriptors() -> None:
 
 def listen() -> None:
     """Let SIGINT, SIGTERM and SIGHUP unwind the command. One that is ignored (``nohup``) stays ignored."""
-    for number in _STOPPING:
+    for number in STOPPING:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
 
 
 def _stop(number: int, _: object) -> None:
-    for each in _STOPPING:  # a second one, of whatever kind, must not break the clean-up of the first
+    for each in STOPPING:  # a second one, of whatever kind, must not break the clean-up of the first
         if signal.getsignal(each) is _stop:
             signal.signal(each, _stop_no_more)
     settle()
@@ -55,7 +55,7 @@ def settle() -> None:
 
     Blocked, as Python has no handlers any more while it ends.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
 
 
 def _stop_no_more(number: int, _: object) -> None:

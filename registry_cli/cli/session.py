@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from ..errors import Damaged, InvalidInput, RegistryError
@@ -14,8 +14,11 @@ from .process import flush, is_terminal, settle, write
 from .text import safe
 
 if TYPE_CHECKING:
+    from ..errors import Refused
+    from ..lifecycle.commands import Commands
     from ..progress import Progress
     from ..provenance.caller import Caller
+    from ..records import Event
     from ..registry import Registry
     from ..verbs.reading import RegistryReader
 
@@ -68,6 +71,17 @@ class Listed(Generic[Item]):
     line: Callable[[Item], str] = str
 
 
+class Happened:
+    """What a command has changed so far, and where: to be told to the user's hooks when its result is out."""
+
+    def __init__(self) -> None:
+        self.registry: Registry | None = None
+        self.events: list[tuple[str, Event]] = []
+
+    def add(self, model: str, event: Event) -> None:
+        self.events.append((model, event))
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Session:
     """The shared options, and the ways to answer."""
@@ -82,6 +96,7 @@ class Session:
     request_id: str | None = None
     no_index: bool = False
     writes: bool = False
+    happened: Happened = field(default_factory=Happened)
 
     def reader(self) -> RegistryReader:
         """The registry, for reading only: nothing that writes is imported."""
@@ -90,7 +105,8 @@ class Session:
 
         root = find_root(self.root, os.environ.get(HOME_VARIABLE))
         cache = None if self.no_index else cache_folder(os.environ)
-        return RegistryReader(root, cache=cache, progress=self.progress("reading versions", unit="versions"))
+        progress = self.progress("reading versions", unit="versions")
+        return RegistryReader(root, cache=cache, progress=progress, trust=self._trusts)
 
     def registry(self, *, tell: bool = False) -> Registry:
         """The registry, for writing. With ``tell`` it may know who calls it, for a lineage."""
@@ -98,8 +114,16 @@ class Session:
         from ..verbs.opened import HOME_VARIABLE, find_root
 
         root = find_root(self.root, os.environ.get(HOME_VARIABLE))
-        caller = self.caller() if tell else None
-        return Registry(root, lock_timeout=self.lock_timeout, on_wait=self.say, caller=caller)
+        happened = self.happened
+        happened.registry = Registry(
+            root,
+            lock_timeout=self.lock_timeout,
+            on_wait=self.say,
+            on_event=happened.add,
+            trust=self._trusts,
+            caller=self.caller() if tell else None,
+        )
+        return happened.registry
 
     def caller(self) -> Caller:
         """What this command knows of what goes on around it: not by which program a model was made."""
@@ -110,6 +134,28 @@ class Session:
         except FileNotFoundError:  # it was removed
             folder = ""
         return Caller(folder, dict(os.environ), register=["registry", *sys.argv[1:]])
+
+    def _trusts(self, commands: Commands) -> bool:
+        from .trusting import trusts
+
+        return trusts(self, commands)
+
+    def refused(self, error: Refused) -> None:
+        """What the checks printed that a gate stayed shut for: they may have run for long."""
+        if evaluation := getattr(error, "evaluation", None):
+            from .trusting import tell_outputs
+
+            tell_outputs(self, evaluation.rules)
+
+    def end(self) -> None:
+        """The last thing that a command does, however it ended: hooks hear of what it has changed."""
+        if self.happened.events:
+            from .hooking import deliver
+
+            try:
+                flush()
+            finally:
+                deliver(self)
 
     @property
     def plain(self) -> bool:
@@ -215,11 +261,15 @@ class Session:
         print(f"{safe(question)} ", end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().strip()
 
-    def confirm(self, question: str) -> None:
+    def agreed(self, question: str) -> bool:
+        """Whether somebody says yes."""
+        return self.ask(f"{question} [y/N]").lower() in ("y", "yes")
+
+    def confirm(self, question: str, why: str = "this can't be undone and needs a yes") -> None:
         """Ask for a yes. Without a terminal, or with ``--no-input``, nothing is asked: say ``--yes``."""
         if not self.asks:
-            raise InvalidInput("this can't be undone and needs a yes", "add --yes")
-        if self.ask(f"{question} [y/N]").lower() not in ("y", "yes"):
+            raise InvalidInput(why, "add --yes")
+        if not self.agreed(question):
             raise InvalidInput("nothing was changed", "answer y, or add --yes")
 
 

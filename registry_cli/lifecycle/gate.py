@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
 
 from ..errors import Refused
 from . import policy_people
-from .approvals import NOBODY, People
 from .policy import FAILED, PASSED, Facts, Found, Policies, Rule, StagePolicy
 from .quantities import shown
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from ..records import VersionRecord
-    from .stages import Holding
 
 
 @dataclass(frozen=True)
 class Judgement:
     """One rule and what it found. ``outcome`` is passed, failed, or waiting: for time, or for people's approvals.
 
-    ``file`` and ``line`` say where the rule stands, ``line`` being None when that is not known.
+    ``file`` and ``line`` say where the rule stands, ``line`` being None when that is not known. ``output`` is what the
+    command of a check printed, as far as it was kept.
     """
 
     name: str
@@ -32,6 +24,7 @@ class Judgement:
     outcome: str
     file: str
     line: int | None = None
+    output: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,7 +48,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class PolicyLine:
-    """One line of a policy: which rule of ``stage`` it is, what it asks for, and where it stands."""
+    """One line of a policy: which rule of ``stage`` it is, what it asks for, and where it stands.
+
+    Without a ``stage`` it is about the model, or the group, as a whole: ``retention.archive.keep``.
+    """
 
     stage: str
     name: str
@@ -77,30 +73,19 @@ def lines_of(policies: Policies) -> tuple[PolicyLine, ...]:
     return tuple(found)
 
 
-def evaluate(  # noqa: PLR0913  a gate looks at as much as a policy can speak of
-    policy: StagePolicy,
-    stage: str,
-    version: VersionRecord,
-    *,
-    files: Sequence[str],
-    current: VersionRecord | None,
-    holdings: Sequence[Holding],
-    model: Mapping[str, Any],
-    now: datetime,
-    people: People = NOBODY,
-) -> Evaluation:
-    """Look at every rule of ``policy``. ``model`` is the document of the model, ``holdings`` is what the version held.
-
-    A rejection that is in force is a rule of its own, which fails, whatever the policy says.
-    """
-    conditions = tuple(rule.who for rule in policy.rules if rule.who)
-    facts = Facts(stage, version, files, current, holdings, model, now, people, conditions)
-    annotation = f"models/{version.model}/annotations/{version.number}.yaml"
+def evaluate(policy: StagePolicy, facts: Facts) -> Evaluation:
+    """Look at every rule of ``policy``. A rejection that is in force is a rule of its own, which fails, whatever it says."""
+    facts = replace(facts, conditions=tuple(rule.who for rule in policy.rules if rule.who))
+    annotation = f"models/{facts.version.model}/annotations/{facts.version.number}.yaml"
     judgements = []
     for rule in (*policy.rules, *policy_people.rejection(facts, annotation)):
         found = _found(rule, facts)
-        judgements.append(Judgement(rule.name, rule.wanted, found.words, found.outcome, rule.source.file, rule.line))
-    return Evaluation(version.ref, stage, tuple(judgements), forcible=policy.forcible)
+        judgements.append(
+            Judgement(
+                rule.name, rule.wanted, found.words, found.outcome, rule.source.file, rule.line, output=found.output
+            )
+        )
+    return Evaluation(facts.version.ref, facts.stage, tuple(judgements), forcible=policy.forcible)
 
 
 def _found(rule: Rule, facts: Facts) -> Found:
@@ -110,12 +95,21 @@ def _found(rule: Rule, facts: Facts) -> Found:
         return Found(FAILED, f"can't be told: {shown(str(error))}")
 
 
+class GateRefused(Refused):
+    """A policy says no to a version; ``evaluation`` says why."""
+
+    def __init__(self, message: str, hint: str, evaluation: Evaluation) -> None:
+        super().__init__(message, hint)
+        self.evaluation = evaluation
+
+
 def refuse(evaluation: Evaluation, *, force: bool) -> None:
-    """Raise :class:`Refused` unless every rule passed, or ``force`` may pass over those that did not."""
+    """Raise :class:`GateRefused` unless every rule passed, or ``force`` may pass over those that did not."""
     if evaluation.passed or (force and evaluation.forcible):
         return
     names = ", ".join(shown(name) for name in evaluation.failed)
     tells = f"registry check {evaluation.ref} {evaluation.stage} tells more"
     if force:
-        raise Refused(f"the policy of {evaluation.stage} forbids --force, and {evaluation.ref} fails: {names}", tells)
-    raise Refused(f"{evaluation.stage} refuses {evaluation.ref}: {names}", tells)
+        message = f"the policy of {evaluation.stage} forbids --force, and {evaluation.ref} fails: {names}"
+        raise GateRefused(message, tells, evaluation)
+    raise GateRefused(f"{evaluation.stage} refuses {evaluation.ref}: {names}", tells, evaluation)

@@ -1,7 +1,7 @@
 """Policies: what a version must satisfy to enter a stage, as rules of which each passes or fails by itself.
 
 A policy is the conjunction of its rules, so joining two policies (``registry.yaml`` and ``model.yaml``) can only make
-it stricter; what one of them says with ``override: true`` takes the place of what the other says there.
+it stricter; what the nearer of them says with ``override: true`` takes the place of what the other says there.
 """
 
 from __future__ import annotations
@@ -10,47 +10,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import InvalidInput
+from .approvals import NOBODY
+from .sources import Path, Source
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from ..records import VersionRecord
     from .approvals import Ballot, People
+    from .checks import Check
     from .stages import Holding
 
 PASSED, FAILED, WAITING = "passed", "failed", "waiting"
 
-#: Where something stands in a document: ``("policy", "production", "require", "metrics", "auc")``.
-Path = tuple[str, ...]
-
-
-class Source:
-    """A document that a policy stands in: what people call it, and where its lines are, found when asked for."""
-
-    def __init__(self, file: str, lines: Callable[[], Mapping[Path, int]] = dict) -> None:
-        self.file = file
-        self._lines = lines
-        self._found: Mapping[Path, int] | None = None
-
-    def line(self, path: Path) -> int | None:
-        """The line in which ``path`` begins; of a path that is not there, the nearest part that is."""
-        if self._found is None:
-            self._found = self._lines()
-        while path and path not in self._found:
-            path = path[:-1]
-        return self._found.get(path)
-
-    def mistake(self, path: Path, message: str, hint: str = "") -> InvalidInput:
-        """What to raise for something that can't be meant, with file, line and key."""
-        line = self.line(path)
-        place = self.file if line is None else f"{self.file}, line {line}"
-        return InvalidInput(f"{place}: {'.'.join(path)}: {message}", hint)
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Facts:
-    """What rules look at. ``files`` are the paths of the artifact, ``current`` is what holds the stage now.
+    """What rules look at. ``files`` are the paths of the artifact, ``current`` is what holds the stage now, ``checks`` what
+    commands found that were run before.
 
     ``conditions`` are those of all rules of the policy: why an approval does not count.
     """
@@ -62,23 +39,26 @@ class Facts:
     holdings: Sequence[Holding]
     model: Mapping[str, Any]
     now: datetime
-    people: People
+    people: People = NOBODY
     conditions: Sequence[Callable[[Facts, Ballot], str]] = ()
+    checks: Mapping[Check, Found] = field(default_factory=dict)
 
 
 class Found(NamedTuple):
-    """What a rule found, in a few words."""
+    """What a rule found, in a few words; ``output`` is what a command printed."""
 
     outcome: str
     words: str
+    output: str = ""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Rule:
     """One rule. ``path`` is where it stands, ``wanted`` what it asks for, ``needs`` what must be read for it.
 
-    ``stages`` are those that it is about. Of two rules with the same ``scale`` the one of more ``strength`` implies the
-    other. ``who`` says why an approval does not count, empty if it does: for all rules that ask for approvals.
+    ``stages`` are those that it is about, ``check`` the command that must have been run for it. Of two rules with the
+    same ``scale`` the one of more ``strength`` implies the other. ``who`` says why an approval does not count, empty if it
+    does: for all rules that ask for approvals.
     """
 
     path: Path
@@ -91,6 +71,7 @@ class Rule:
     scale: tuple[str, ...] = ()
     strength: float = 0
     who: Callable[[Facts, Ballot], str] | None = None
+    check: Check | None = None
 
     @property
     def line(self) -> int | None:
@@ -128,13 +109,18 @@ def merged(common: Policies, own: Policies, stages: Sequence[str]) -> dict[str, 
 
     Raises :class:`InvalidInput` when no version could ever enter a stage, since each waits for the other.
     """
-    policies = {
+    policies = joined(common, own, stages)
+    refuse_circles(policies, stages)
+    return policies
+
+
+def joined(common: Policies, own: Policies, stages: Sequence[str]) -> dict[str, StagePolicy]:
+    """The same, of documents that a third one may come on top of: whether it goes round in circles is not asked yet."""
+    return {
         stage: _joined(common.get(stage, StagePolicy()), own.get(stage, StagePolicy()))
         for stage in stages
         if stage in common or stage in own
     }
-    _refuse_circles(policies, stages)
-    return policies
 
 
 def _joined(common: StagePolicy, own: StagePolicy) -> StagePolicy:
@@ -143,7 +129,7 @@ def _joined(common: StagePolicy, own: StagePolicy) -> StagePolicy:
     force = own.force or common.force
     if common.force and not overrides and not common.force.on:
         force = common.force
-    return StagePolicy(tuple(_without_implied([*kept, *own.rules])), force, own.override)
+    return StagePolicy(tuple(_without_implied([*kept, *own.rules])), force, own.override or common.override)
 
 
 def _covered(path: Path, said: Iterable[Path]) -> bool:
@@ -160,7 +146,7 @@ def _without_implied(rules: Sequence[Rule]) -> list[Rule]:
     return list(kept.values())
 
 
-def _refuse_circles(policies: Policies, stages: Sequence[str]) -> None:
+def refuse_circles(policies: Policies, stages: Sequence[str]) -> None:
     """Stages are entered from one another: each must be reachable from one that asks for no stage before it."""
     waiting = {stage: [rule for rule in policy.rules if rule.name == "from"] for stage, policy in policies.items()}
     open_ = {stage for stage in stages if not waiting.get(stage)}

@@ -1,4 +1,4 @@
-"""Reads the key ``policy`` of ``registry.yaml`` and ``model.yaml``. Whatever is not understood is refused, with its place.
+"""Reads the key ``policy`` of ``registry.yaml``, ``group.yaml`` and ``model.yaml``. Whatever is not understood is refused, with its place.
 
 A policy that could be misread would let through what it was written to stop, so nothing is ignored: neither a key that
 this version does not know, nor one that says nothing.
@@ -14,20 +14,19 @@ from typing import Any
 
 from .. import values
 from ..errors import InvalidInput
-from . import policy_people
+from . import checks, policy_people
 from . import policy_rules as rules
-from .policy import Path, Policies, Rule, Source, StagePolicy, Switch
+from .policy import Policies, Rule, StagePolicy, Switch
 from .quantities import parse_duration, parse_size, shown
 from .query_fields import parse_field
+from .sources import Path, Source, nearest
 
 #: The keys of a stage, and those of its ``require`` and of a metric in its ``against_current``.
-STAGE_KEYS = ("from", "require", "against_current", *policy_people.STAGE_KEYS, "override", "force")
+STAGE_KEYS = ("from", "require", "against_current", "checks", *policy_people.STAGE_KEYS, "override", "force")
 REQUIRE_KEYS = (
     "fields", "tags", "metrics", "files", "forbid", "max_size", "where", "min_age_in_stage", *policy_people.REQUIRE_KEYS,
 )  # fmt: skip
 AGAINST_KEYS = ("max_drop", "max_rise")
-#: What policies of other versions can say. To pass over it would be to let through what it stops.
-UNSUPPORTED = ("checks",)
 
 _PATTERN_LENGTH = 1_000
 _BOUND = re.compile(
@@ -51,7 +50,7 @@ def find(document: Mapping[str, Any], source: Source) -> Any:
 def parse(said: Any, source: Source, stages: Sequence[str], common: Policies | None = None) -> dict[str, StagePolicy]:
     """The policies that a document holds: ``said`` is what stands under ``policy``.
 
-    ``common`` are those of the registry, when these are a model's own. Raises :class:`InvalidInput` for every mistake.
+    ``common`` are those of what is around it, when these are a model's or a group's own. Raises :class:`InvalidInput` for every mistake.
     """
     place: Path = ("policy",)
     found = {}
@@ -69,10 +68,7 @@ def _mapping(said: Any, source: Source, path: Path) -> Mapping[str, Any]:
 
 
 def _nearest(word: str, known: Sequence[str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(word.lower(), known, 1, 0.5)
-    return f"did you mean '{near[0]}'?" if near else f"use {', '.join(known)}"
+    return nearest(word, known) or f"use {', '.join(known)}"
 
 
 class _Stage:
@@ -100,6 +96,8 @@ class _Stage:
                 self._require(value, path)
             elif key == "against_current":
                 self._against(value, path)
+            elif key == "checks":
+                self._checks(value, path)
             elif key in policy_people.READ:
                 policy_people.READ[key](self, value, path)
             elif key == "force":
@@ -111,7 +109,9 @@ class _Stage:
             return None
         path = (*self._root, "override")
         if self._common is None:
-            raise self._fail(path, "is for model.yaml", "there is nothing above registry.yaml to override")
+            raise self._fail(
+                path, "is for model.yaml and group.yaml", "there is nothing above registry.yaml to override"
+            )
         self._overrides = self._truth(document["override"], path)
         return Switch(self._overrides, path, self._source)
 
@@ -260,6 +260,12 @@ class _Stage:
                 look = rules.no_worse(name, -1 if key == "max_drop" else 1, most, percent=percent)
                 self._add(at, f"against_current.{name}", wanted, look, needs="current")
 
+    def _checks(self, value: Any, path: Path) -> None:
+        self._saying(path)
+        for check, place in checks.read(value, path, self._source, empty=self._overrides):
+            self._add(place, f"checks.{check.name}", check.wanted, checks.look(check), path, needs="checks",
+                      scale=check.scale, strength=-check.seconds, check=check)  # fmt: skip
+
     def _amount(self, value: Any, path: Path) -> tuple[Fraction, bool]:
         match = _PERCENT.match(value) if isinstance(value, str) else None
         if match:
@@ -271,8 +277,6 @@ class _Stage:
 
 
 def _unknown(key: str, known: Sequence[str]) -> tuple[str, str]:
-    if key in UNSUPPORTED:
-        return f"'{key}' is not supported by this version", "upgrade, or take it out: a gate that is not kept is none"
     message = f"there is no key '{shown(key)}' here"
     for others, name in ((REQUIRE_KEYS, "require"), (STAGE_KEYS, "the stage")):
         if key in others and known is not others:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .approvals import Ballot, in_force
-from .policy import FAILED, PASSED, WAITING, Facts, Found, Path, Rule, Source
+from .policy import FAILED, PASSED, WAITING, Facts, Found, Rule
 from .quantities import shown
+from .sources import Path, Source
 
 if TYPE_CHECKING:
     from ..errors import InvalidInput

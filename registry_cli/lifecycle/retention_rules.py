@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..errors import InvalidInput
 from . import quantities, query
 from .compare import looks_lower
+from .sources import Path, Source, nearest
 
 #: How many of those that held a stage last are never chosen, unless it is said.
 HOLDERS = 3
 MOST = 1_000_000
 
 _BEST = re.compile(r"(-?)([^-].*?):([0-9]{1,9})(?::(min|max))?\Z", re.DOTALL)
-_KEYS = ("older_than", "keep", "best", "where", "keep_holders", "compress")
+_ROOT: Path = ("retention",)
+#: The keys of a ``retention:`` mapping, and those of each of them; the last one is for ``archive`` alone.
+SECTIONS = ("archive", "prune")
+KEYS = ("older_than", "keep", "best", "where", "keep_holders", "compress")
 #: How what is archived is packed, by what a policy says.
 _COMPRESSIONS = {True: "gzip", False: "", "gzip": "gzip", "zstd": "zstd"}
-_SECTIONS = ("archive", "prune")
 
 
 class Best(NamedTuple):
@@ -109,60 +111,62 @@ class Rules:
 
 @dataclass(frozen=True)
 class Policy:
-    """A ``retention:`` mapping. ``said`` are the sections that stand in it; one that is empty turns it off.
-
-    ``sources`` name the file that each section stands in.
-    """
+    """A ``retention:`` mapping. ``sources`` are the documents in which its sections stand; an empty one turns it off."""
 
     archive: Rules | None = None
     prune: Rules | None = None
-    said: frozenset[str] = frozenset()
-    sources: Mapping[str, str] | None = None
+    sources: Mapping[str, Source] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, value: Any, what: str) -> Policy:
-        """Read the mapping of the file ``what``; :class:`InvalidInput` for a slip, with the nearest right key."""
+    def parse(cls, value: Any, source: Source) -> Policy:
+        """Read the mapping in a document; :class:`InvalidInput` for a slip, with its line and the nearest right key."""
         if value is None:
             return cls()
         if not isinstance(value, dict):
-            raise InvalidInput(f"{what}: 'retention' is no mapping", "write archive: and prune: below it")
-        _check_keys(value, _SECTIONS, f"{what}: retention")
-        found = {key: _section(each, f"{what}: retention: {key}") for key, each in value.items()}
+            raise source.mistake(_ROOT, "is no mapping", "write archive: and prune: below it")
+        _check_keys(value, SECTIONS, _ROOT, source)
+        found = {key: _section(each, (*_ROOT, key), source) for key, each in value.items()}
         prune = found.get("prune")
         if prune and not prune.older_than:
-            raise InvalidInput(f"{what}: retention: prune has no 'older_than'", "what is deleted is gone: say how old")
+            raise source.mistake((*_ROOT, "prune"), "has no 'older_than'", "what is deleted is gone: say how old")
         if prune and prune.compress:
-            raise InvalidInput(f"{what}: retention: prune has a 'compress'", "write it below archive:")
-        return cls(found.get("archive"), prune, frozenset(found), dict.fromkeys(found, what))
+            raise source.mistake((*_ROOT, "prune", "compress"), "is for what is archived", "write it below archive:")
+        return cls(found.get("archive"), prune, dict.fromkeys(found, source))
 
     def over(self, other: Policy) -> Policy:
         """The sections of this one, and those of ``other`` that this one says nothing of."""
         return Policy(
-            self.archive if "archive" in self.said else other.archive,
-            self.prune if "prune" in self.said else other.prune,
-            self.said | other.said,
-            {**(other.sources or {}), **(self.sources or {})},
+            self.archive if "archive" in self.sources else other.archive,
+            self.prune if "prune" in self.sources else other.prune,
+            {**other.sources, **self.sources},
         )
 
+    def lines(self) -> Iterator[tuple[str, str, Source, Path]]:
+        """What it says, line by line: the name, the value, where it stands."""
+        for section in SECTIONS:
+            if section not in self.sources:
+                continue
+            source, path, rules = self.sources[section], (*_ROOT, section), getattr(self, section)
+            if rules is None:
+                yield ".".join(path), "nothing", source, path
+                continue
+            for key in KEYS:
+                value = getattr(rules, "holders" if key == "keep_holders" else key)
+                if source.has((*path, key)):
+                    words = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+                    yield ".".join((*path, key)), words, source, (*path, key)
 
-def policy_of(document: Mapping[str, Any], known: Iterable[str], what: str) -> Policy:
-    """The policy of a document that people edit. A key that is nearly ``retention`` was meant to be it."""
-    for key in document.keys() - {*known, "retention"}:
-        if get_close_matches(key, ("retention",), 1, 0.75):
-            raise InvalidInput(f"{what}: there is no setting '{key}'", "did you mean 'retention'?")
-    return Policy.parse(document.get("retention"), what)
 
-
-def _section(value: Any, where: str) -> Rules | None:
+def _section(value: Any, path: Path, source: Source) -> Rules | None:
     if value is None or value == {}:
         return None
     if not isinstance(value, dict):
-        raise InvalidInput(f"{where} is no mapping", f"write {', '.join(_KEYS[:3])} … below it")
-    _check_keys(value, _KEYS, where)
+        raise source.mistake(path, "is no mapping", f"write {', '.join(KEYS[:3])} … below it")
+    _check_keys(value, KEYS, path, source)
     best = value.get("best", [])
     best = [best] if isinstance(best, str) else best
     if not isinstance(best, list) or not all(isinstance(each, str) for each in best):
-        raise InvalidInput(f"{where}: 'best' is no text, nor a list of texts", "write auc:3, or [auc:3, -loss:3]")
+        raise source.mistake((*path, "best"), "is no text, nor a list of texts", "write auc:3, or [auc:3, -loss:3]")
     for key, kind, words in (
         ("older_than", str, "a text, as 90d"),
         ("where", str, "a text"),
@@ -170,23 +174,22 @@ def _section(value: Any, where: str) -> Rules | None:
         ("keep_holders", int, "a number"),
     ):
         if key in value and type(value[key]) is not kind:
-            raise InvalidInput(f"{where}: '{key}' is no right value", f"it is {words}")
+            raise source.mistake((*path, key), "is no right value", f"it is {words}")
     compress = value.get("compress", False)
     if not isinstance(compress, (bool, str)) or compress not in _COMPRESSIONS:
-        raise InvalidInput(f"{where}: 'compress' is no right value", "it is true, false, gzip or zstd")
+        raise source.mistake((*path, "compress"), "is no right value", "it is true, false, gzip or zstd")
     try:
         return Rules.of(**{**value, "best": best})
     except InvalidInput as error:
-        raise InvalidInput(f"{where}: {error.message}", error.hint) from None
+        raise source.mistake(path, error.message, error.hint) from None
 
 
-def _check_keys(value: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+def _check_keys(value: Mapping[str, Any], known: tuple[str, ...], path: Path, source: Source) -> None:
     """Unlike a setting, a rule that isn't known is never passed over: what it was to keep would be lost."""
     for key in value:
         if key not in known:
-            near = get_close_matches(key, known, 1, 0.6)
-            hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
-            raise InvalidInput(f"{where}: there is no '{quantities.shown(key)}'", hint)
+            hint = nearest(key, known, 0.6) or f"there are: {', '.join(known)}"
+            raise source.mistake((*path, key), f"there is no key '{quantities.shown(key)}' here", hint)
 
 
 def _count(number: int, what: str) -> int:

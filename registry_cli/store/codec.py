@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .. import names
-from ..errors import Damaged, InvalidInput, NotFound, Refused
+from ..errors import Damaged, InvalidInput, Refused
+from ..lifecycle.sources import REGISTRY_KEYS, Source, refuse_slips
+from ..lifecycle.sources import Path as Place
 from ..numbers import Numbers
 from ..records import Event, StageTable, VersionRecord
 from . import files, layout
@@ -87,47 +89,37 @@ def _parsed(read: Callable[[Any], _T], value: Any, key: str, what: str) -> _T:
         raise Damaged(f"{what}: '{key}' can't be read: {error}", _MORE) from None
 
 
-def parse_settings(document: Mapping[str, Any], what: str) -> Settings:
-    """``registry.yaml``. People edit it, so a slip is told as theirs, with the nearest right name."""
-    known = ("format", "id", "created", "shared", "stages", "policy", "scan")
-    others = ("retention", "lineage")  # which lifecycle.retention_rules and provenance.capture read
-    for key in document.keys() - {*known, *others}:
-        _refuse_slip(key, (*known, *others), what)
+def parse_settings(document: Mapping[str, Any], source: Source) -> Settings:
+    """``registry.yaml``. People edit it, so a slip is told as theirs, with its line and the nearest right name."""
+    refuse_slips(document, REGISTRY_KEYS, source)
     stages = document.get("stages", list(DEFAULT_STAGES))
     if not isinstance(stages, list) or not stages or not all(isinstance(stage, str) for stage in stages):
-        raise InvalidInput(f"{what}: 'stages' is no list of names", "write it as [development, staging, production]")
-    for stage in stages:
-        names.stage_name(stage)
-    if len(set(stages)) != len(stages):
-        raise InvalidInput(f"{what}: a stage stands twice in 'stages'")
-    shared = _get(document, "shared", str, what, "private")
+        raise source.mistake(("stages",), "is no list of names", "write it as [development, staging, production]")
+    for at, stage in enumerate(stages):
+        _said(source, ("stages", str(at)), names.stage_name, stage)
+        if stage in stages[:at]:
+            raise source.mistake(("stages", str(at)), f"'{stage}' stands there twice", "name each stage once")
+    shared = document.get("shared", "private")
     if shared not in SHARED:
-        raise InvalidInput(f"{what}: 'shared' is '{shared}'", f"use {' or '.join(SHARED)}")
+        raise source.mistake(("shared",), f"is '{shared}'"[:80], f"use {' or '.join(SHARED)}")
     if "scan" in document:
         from ..lifecycle import scan_rules
 
-        scan_rules.parse(document["scan"], what)
-    extra = {key: value for key, value in document.items() if key not in known}  # policies: see ``policies``
+        scan_rules.parse(document["scan"], source.place(("scan",)))
+    extra = {key: document[key] for key in document if key not in REGISTRY_KEYS or key in ("retention", "lineage")}
+    what = source.file
     return Settings(
         _get(document, "id", str, what), _get(document, "created", str, what, ""), shared, tuple(stages),
         document.get("scan"), extra,
     )  # fmt: skip
 
 
-def open_settings(root: layout.Layout) -> Settings:
-    """``registry.yaml``. :class:`NotFound` when the folder is no registry."""
+def _said(source: Source, path: Place, read: Callable[[Any], object], value: Any) -> None:
+    """A name that somebody wrote into a document; what is wrong with it is told with its place."""
     try:
-        return parse_settings(load(root.config, str(root.config)), str(root.config))
-    except (FileNotFoundError, NotADirectoryError):
-        raise NotFound(f"there is no registry in {root.root}", "make one: registry init DIR") from None
-
-
-def _refuse_slip(key: str, known: tuple[str, ...], what: str) -> None:
-    """A setting that is nearly one that we know was meant to be it; any other is kept, and does nothing."""
-    from difflib import get_close_matches
-
-    if near := get_close_matches(key, known, 1, 0.75):
-        raise InvalidInput(f"{what}: there is no setting '{key}'", f"did you mean '{near[0]}'?")
+        read(value)
+    except InvalidInput as error:
+        raise source.mistake(path, error.message, error.hint) from None
 
 
 def table_document(table: StageTable, redo: Redo | None = None) -> dict[str, Any]:

@@ -9,24 +9,9 @@ from pathlib import Path
 
 from ..errors import Conflict, InvalidInput
 from ..records import StageTable
-from . import codec, documents, files, layout, locking
+from . import codec, documents, files, layout, locking, template
 from .layout import Layout, ModelLayout
 from .modes import SHARED, Modes
-
-_REGISTRY = """\
-# A model registry: one folder, no server. Made by `registry init`; edit it as you like.
-# The format is described in docs/format.md of the program.
-format: 1
-id: '{id}'
-created: '{created}'
-
-# Who may write: 'private' (the owner) or 'group' (everyone in the Unix group of this folder).
-# Set it with `registry init --shared group`: the folders' modes have to fit.
-shared: {shared}
-
-# The stages a version can be promoted to, in order. Names: a-z, 0-9, '_', '-'.
-stages: [{stages}]
-"""
 
 #: Names of stages that a YAML reader would take for something else.
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
@@ -48,11 +33,14 @@ def make_registry(root: Layout, shared: str, stages: tuple[str, ...], created: s
     if shared == "group":
         os.chmod(root.root, modes.folder)
     files.make_folder(root.models, modes.folder)
-    text = _REGISTRY.format(
+    _write_schemas(root, modes)
+    text = template.REGISTRY.format(
         id=os.urandom(16).hex(),
         created=created,
         shared=shared,
-        stages=", ".join(f"'{stage}'" if stage in _WORDS else stage for stage in stages),
+        stages=", ".join(map(_quoted, stages)),
+        entered=template.ENTERED.format(_quoted(stages[-2])) if len(stages) > 1 else "",
+        last=_quoted(stages[-1]),
     )
     temporary = root.root / layout.temporary_name()
     try:
@@ -68,6 +56,21 @@ def make_registry(root: Layout, shared: str, stages: tuple[str, ...], created: s
         files.discard(temporary)
     for folder in (root.root, *made):
         files.fsync_folder(folder)
+
+
+def _quoted(stage: str) -> str:
+    return f"'{stage}'" if stage in _WORDS else stage
+
+
+def _write_schemas(root: Layout, modes: Modes) -> None:
+    """For editors only: nothing reads them here, and they may be removed, or written anew by a later release."""
+    from .. import schemas
+
+    files.make_folder(root.schemas, modes.folder)
+    for name in schemas.NAMES:
+        path = root.schemas / f"{name}.json"
+        if not files.exists(path):
+            files.replace(path, schemas.text(name).encode(), modes.file)
 
 
 def _make_parents(folder: Path) -> list[Path]:
@@ -92,7 +95,9 @@ def refuse_collision(root: Layout, name: str) -> None:
     if files.exists(group.model):
         return  # whatever else somebody put into its folder
     own = {folder.name for folder in group.folders}
-    if any(_has_something(group.root / child) for child in files.list_folder(group.root) if child not in own):
+    if files.exists(root.group_document(name)) or any(
+        _has_something(group.root / child) for child in files.list_folder(group.root) if child not in own
+    ):
         raise Conflict(f"'{name}' is a group, so it can't be a model", f"use {name}/NAME")
 
 

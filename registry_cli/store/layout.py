@@ -11,6 +11,7 @@ FORMAT = 1
 REGISTRY = "registry.yaml"
 MODELS = "models"
 MODEL = "model.yaml"
+GROUP = "group.yaml"
 STAGES = "stages.yaml"
 HISTORY = "history.jsonl"
 LOCK = ".lock"
@@ -184,6 +185,11 @@ class Layout:
         return self.root / "revoked_signers"
 
     @property
+    def schemas(self) -> Path:
+        """Where editors find what the settings may be."""
+        return self.root / ".schemas"
+
+    @property
     def models(self) -> Path:
         return self.root / MODELS
 
@@ -193,3 +199,7 @@ class Layout:
     def group(self, name: str) -> ModelLayout:
         """The folder that stands in the way of, or around, the model ``name``: its group's, or its own."""
         return self.model(name.split("/", maxsplit=1)[0])
+
+    def group_document(self, group: str) -> Path:
+        """What is said of all models of a group."""
+        return self.models / group / GROUP

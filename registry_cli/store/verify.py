@@ -23,7 +23,7 @@ from ..records import Checkpoint, StageTable, VersionRecord
 from . import codec, files, layout, reader, sidecars, verify_journal, verify_packs
 from .layout import Layout, ModelLayout
 from .verify_digests import File, check_digests
-from .verify_records import check_records, walk, words
+from .verify_records import check_document, check_records, walk, words
 from .verify_sidecars import check_sidecars
 
 _LINE = re.compile(rb"([0-9a-f]{64})  ([^\\\x00-\x1f\x7f]+)\Z")
@@ -61,6 +61,7 @@ def verify(
     """
     found = [check_model(root.model(name), quick, progress, workers) for name in names]
     of = {each.model: each for each in found}
+    found += [_check_group(root, group) for group in sorted({root.group(name).name for name in of} - of.keys())]
     for name in dict.fromkeys(each.model for each in checkpoints):
         if name not in of:
             found.append(Findings(name))
@@ -117,6 +118,15 @@ def _table(paths: ModelLayout) -> StageTable:
         return reader.read_state(paths).table
     except (RegistryError, OSError):  # which was told already
         return StageTable()
+
+
+def _check_group(root: Layout, group: str) -> Findings:
+    """What is said of all models of a group, if anything is."""
+    found = Findings(group)
+    path = root.group_document(group)
+    if os.path.lexists(path):
+        check_document(path, f"{group}: {layout.GROUP}", found)
+    return found
 
 
 def _check_versions(

@@ -18,7 +18,7 @@ import os
 import signal
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import Conflict, RegistryError, indeterminate
@@ -56,7 +56,7 @@ def uninterrupted() -> Iterator[None]:
 class Writer:
     """A model under its lock, recovered: ``table``, ``last`` and ``highest`` are what is on the disk.
 
-    ``done`` is the event of the newest commit that was carried out to its end.
+    ``committed`` are the events of the commits that were carried out to their end.
     """
 
     paths: ModelLayout
@@ -64,7 +64,12 @@ class Writer:
     table: StageTable
     last: JournalEntry | None
     highest: int
-    done: Event | None = None
+    committed: list[Event] = field(default_factory=list)
+
+    @property
+    def done(self) -> Event | None:
+        """The newest of them."""
+        return self.committed[-1] if self.committed else None
 
     @classmethod
     def recovered(cls, paths: ModelLayout, modes: Modes) -> Writer:
@@ -151,7 +156,7 @@ class Writer:
                 files.fsync_folder(self.paths.versions)
                 self.highest = record.number
                 self._append(record.event, self.highest, self.table.revision)
-                self.done = record.event
+                self.committed += [record.event] if record.event else []
             except BaseException as error:
                 if _still(staging.is_there) is not True:
                     raise indeterminate(
@@ -205,7 +210,7 @@ class Writer:
                 self.table = table
                 self._roll_forward(redo)
                 self._append(table.changed, self.highest, table.revision)
-            self.done = table.changed
+            self.committed += [table.changed] if table.changed else []
 
     def _claim(self, temporary: Path, claim: Path) -> None:
         """Link, which fails if the claim is there; without hard links look first, and trust the lock."""

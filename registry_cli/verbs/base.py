@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 LOCK_TIMEOUT = 30.0
 
+#: Told of each change that was committed, and of gates that stayed shut: the name of the model, and the event.
+OnEvent = Callable[[str, Event], None]
+
 
 def account() -> str:
     """The real user's name, never what the environment says; ``uid:1234`` for one without a name."""
@@ -48,6 +51,7 @@ class RegistryBase(RegistryReader):
         lock_timeout: float = LOCK_TIMEOUT,
         on_wait: Callable[[str], None] = lambda _: None,
         caller: Caller | None = None,
+        on_event: OnEvent | None = None,
         **options: Any,
     ) -> None:
         super().__init__(root, **options)
@@ -56,6 +60,7 @@ class RegistryBase(RegistryReader):
         self._lock_timeout = lock_timeout
         self._on_wait = on_wait
         self._caller = caller
+        self._on_event = on_event
         self._modes = Modes.of(self.settings.shared)
 
     def _event(self, action: str, version: int | None, request_id: str | None, **detail: Any) -> Event:
@@ -84,6 +89,20 @@ class RegistryBase(RegistryReader):
             if writer and writer.done:
                 raise indeterminate(f"the change of {name} is committed", writer.done.id, error) from error
             raise
+        finally:  # without the lock, whatever comes of it: these are changes that nothing takes back
+            for event in writer.committed if writer else ():
+                self._tell(name, event)
+
+    def _tell(self, name: str, event: Event) -> None:
+        """Tell ``on_event``. The change is made: a listener that fails is a warning, not a failure."""
+        if self._on_event is None:
+            return
+        try:
+            self._on_event(name, event)
+        except Exception as error:
+            import warnings
+
+            warnings.warn(f"on_event failed for '{event.action}' of {name}: {error}", RuntimeWarning, stacklevel=2)
 
     def _make_model(self, paths: ModelLayout) -> None:
         document = {"format": FORMAT, "created": stamp(self._now()), "owner": self._author}

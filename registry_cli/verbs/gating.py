@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import NotFound
 from ..lifecycle import gate, policy, policy_parser
 from ..lifecycle import stages as rules
 from ..lifecycle.approvals import NOBODY
-from ..lifecycle.gate import Evaluation
-from ..lifecycle.policy import Policies, Source, StagePolicy
+from ..lifecycle.checks import Check
+from ..lifecycle.gate import Evaluation, PolicyLine
+from ..lifecycle.policy import Facts, Found, Policies, StagePolicy
 from ..lifecycle.policy_people import PEOPLE
-from ..store import chronicle, codec, files
+from ..store import chronicle, codec
 from ..store.layout import Layout
 from ..store.reader import ModelReader, State
+from . import checking, settings
+from .settings import Scope
 
 
 class Read(NamedTuple):
@@ -27,30 +28,37 @@ class Read(NamedTuple):
     model: Mapping[str, Any]
 
 
-def policies(layout: Layout, model: ModelReader | None) -> Read:
-    """The policies of the registry, with those of a model.
+def policies(layout: Layout, scope: Scope) -> Read:
+    """The policies of the registry, with those of a group and of a model on top, each stricter than what is around it.
 
-    They are read anew each time, past the index: under the lock it must be what the files say. Raises
-    :class:`InvalidInput` for every mistake in them.
+    Raises :class:`InvalidInput` for every mistake in them.
     """
-    try:
-        document, source = _read(layout, layout.config)
-    except (FileNotFoundError, NotADirectoryError):
-        raise NotFound(f"there is no registry in {layout.root}") from None
-    stages = codec.parse_settings(document, str(layout.config)).stages
-    common = policy_parser.parse(policy_parser.find(document, source), source, stages)
-    if model is None:
-        return Read(policy.merged(common, {}, stages), stages, {})
-    document, source = _read(layout, model.paths.model)
-    own = policy_parser.parse(policy_parser.find(document, source), source, stages, common)
-    return Read(policy.merged(common, own, stages), stages, document)
+    levels = settings.levels(layout, scope)
+    stages = codec.parse_settings(levels[0].document, levels[0].source).stages
+    found: Policies = {}
+    for at, (document, source, _) in enumerate(levels):
+        own = policy_parser.parse(policy_parser.find(document, source), source, stages, found if at else None)
+        found = policy.joined(found, own, stages)
+    policy.refuse_circles(found, stages)
+    checking.refuse_inside(layout, found)
+    return Read(found, stages, levels[-1].document if scope.model else {})
 
 
 def evaluation(
-    layout: Layout, model: ModelReader, state: State, number: int, stage: str, now: Callable[[], datetime]
+    layout: Layout,
+    model: ModelReader,
+    state: State,
+    number: int,
+    stage: str,
+    now: Callable[[], datetime],
+    read: Read | None = None,
+    checks: Mapping[Check, Found] | None = None,
 ) -> Evaluation:
-    """The policy of ``stage`` evaluated on a version. Only what its rules need is read, the clock too."""
-    read = policies(layout, model)
+    """The policy of ``stage`` evaluated on a version. Only what its rules need is read, the clock too.
+
+    ``read`` are the policies, if they were read just before, ``checks`` what commands found that were run before.
+    """
+    read = read or policies(layout, Scope.of_model(model.name))
     rules.check_stage(stage, read.stages)  # one that was renamed meanwhile has no policy, and is no open door
     wanted, said = read.policies.get(stage, StagePolicy()), model.said(number, state)
     if not (wanted.rules or said.get("approvals")):
@@ -64,8 +72,7 @@ def evaluation(
     else:
         told = NOBODY
     current = state.table.stages.get(stage)
-    return gate.evaluate(
-        wanted,
+    facts = Facts(
         stage,
         version,
         files=[entry.path for entry in model.manifest(version)] if "files" in needs else (),
@@ -74,17 +81,19 @@ def evaluation(
         model=read.model,
         now=now(),
         people=told,
+        checks=checks or {},
     )
+    return gate.evaluate(wanted, facts)
 
 
-def _read(layout: Layout, path: Path) -> tuple[dict[str, Any], Source]:
-    """A document, and where its lines are."""
-    name = str(path.relative_to(layout.root))
-    data = files.read(path, files.DOCUMENT_LIMIT, name)
+def lines(layout: Layout, scope: Scope) -> Iterator[PolicyLine]:
+    """What is in force, a line each, with where it stands: policies, retention, and what a group says of itself."""
+    yield from gate.lines_of(policies(layout, scope).policies)
+    from .keeping_rules import Retention
 
-    def lines() -> Mapping[tuple[str, ...], int]:
-        from ..store import documents
-
-        return documents.lines(data)
-
-    return codec.loads(data, name), Source(name, lines)
+    for name, value, source, path in Retention(layout).of(scope).lines():
+        yield PolicyLine("", name, value, source.file, source.line(path))
+    if scope.group and not scope.model and (group := settings.of_group(layout, scope.group)):
+        for key in ("owner", "description"):
+            if said := group.document.get(key):
+                yield PolicyLine("", key, said, group.source.file, group.source.line((key,)))

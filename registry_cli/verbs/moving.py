@@ -6,19 +6,19 @@ from dataclasses import replace
 from typing import Any
 
 from .. import names, values
-from ..errors import Conflict, Damaged, InvalidInput, NotFound
+from ..errors import Conflict, Damaged, InvalidInput, NotFound, Refused
 from ..lifecycle import stages as rules
 from ..lifecycle.stages import ANY, Chain, Expected, Unset
 from ..names import Reference
 from ..outcomes import Moved
 from ..records import StageTable
-from ..store.reader import ModelReader, State
+from ..store.reader import ModelReader
 from ..store.writer import Writer
-from .base import RegistryBase
+from .guarding import Guarding
 from .pen import Key, Pen, written
 
 
-class Moving(RegistryBase):
+class Moving(Guarding):
     """``promote``, ``demote``, ``rollback``, ``alias``: which version a stage or an alias points to."""
 
     def promote(
@@ -40,7 +40,8 @@ class Moving(RegistryBase):
         Sizes are always compared, digests unless ``verify`` is False; both before the lock is taken. ``expect`` makes
         it a compare-and-swap: a version number, or None for "nothing", that the stage must be at. What it pointed to
         before stays as it is, or is archived. ``force`` passes over rules of the policy that fail, needs a ``reason``,
-        and is recorded; see :meth:`gate`. ``sign`` is the path of a key that signs the event.
+        and is recorded; see :meth:`gate`. Its checks are run before the lock is taken; those that are not trusted are
+        refused, or with ``force`` passed over. ``sign`` is the path of a key that signs the event.
 
         Raises :class:`NotFound`, :class:`Conflict`, :class:`Damaged`, :class:`Refused` by the policy, and
         :class:`InvalidInput` for a policy that can't be read.
@@ -51,47 +52,31 @@ class Moving(RegistryBase):
         reference = Reference.of(ref)
         if done := self._done(reference.model, request_id, "promoted", stage):
             return done
-        from ..lifecycle import gate
+        try:
+            ran = self._before(reference, stage, force, verify)
 
-        if verify:  # what the policy refuses now is not read byte by byte first; what counts is the look under the lock
-            gate.refuse(self.gate(reference, stage), force=force)
-        checked = self._checked(reference, verify)
+            def deed(pen: Pen | None) -> Moved:
+                with self._writing(reference.model) as writer:
+                    if done := self._moved_before(writer, request_id, "promoted", stage):
+                        return done
+                    number = self._target(writer, reference)
+                    if number != ran.number:
+                        raise Conflict(
+                            f"{reference} became {writer.paths.name}@{number} meanwhile", "look again, then promote"
+                        )
+                    rules.in_use(writer.table, reference.model, number)
+                    forced = self._let_in(writer, ran, stage, force)
+                    if not isinstance(expect, Unset):
+                        rules.check_expected(writer.table.stages, stage, reference.model, expect)
+                    table = rules.place(writer.table, reference.model, stage, number, archive_previous=archive_previous)
+                    detail = {"archived": str(table.archived - writer.table.archived), "reason": reason, **forced}
+                    return self._point(writer, table, "promoted", stage, number, request_id, dry_run, pen, **detail)
 
-        def deed(pen: Pen | None) -> Moved:
-            with self._writing(reference.model) as writer:
-                if done := self._moved_before(writer, request_id, "promoted", stage):
-                    return done
-                number = self._target(writer, reference)
-                if number != checked:
-                    raise Conflict(
-                        f"{reference} became {writer.paths.name}@{number} meanwhile", "look again, then promote"
-                    )
-                rules.in_use(writer.table, reference.model, number)
-                forced = self._let_in(writer, number, stage, force)
-                if not isinstance(expect, Unset):
-                    rules.check_expected(writer.table.stages, stage, reference.model, expect)
-                table = rules.place(writer.table, reference.model, stage, number, archive_previous=archive_previous)
-                detail = {"archived": str(table.archived - writer.table.archived), "reason": reason, **forced}
-                return self._point(writer, table, "promoted", stage, number, request_id, dry_run, pen, **detail)
-
-        return written(deed, sign)
-
-    def _let_in(self, writer: Writer, number: int, stage: str, force: bool) -> dict[str, Any]:
-        """Raise :class:`Refused` unless the policy lets the version in; what the event says of rules passed over."""
-        from ..lifecycle import gate
-        from . import gating
-
-        model = ModelReader(writer.paths)
-        evaluation = gating.evaluation(self._layout, model, State(writer.table), number, stage, self._now)
-        gate.refuse(evaluation, force=force)
-        return {} if evaluation.passed else {"forced": True, "failed": list(evaluation.failed)}
-
-    def _checked(self, reference: Reference, verify: bool) -> int:
-        if verify:
-            return self.check(reference).number
-        model, state, number = self._resolved(reference)
-        model.check_size(model.version(number, state))
-        return number
+            return written(deed, sign)
+        except Refused as error:
+            if not dry_run:
+                self._tell_refused(reference.model, error, reason)
+            raise
 
     def demote(
         self,

@@ -14,12 +14,13 @@ from ..lifecycle import stages as rules
 from ..names import Reference, Selector, model_name
 from ..progress import SILENT, Progress
 from ..records import StageTable, VersionRecord
-from ..store import codec, layout, marks
+from ..store import codec, edited, layout, marks
 from ..store.layout import Layout
 from ..store.reader import ModelReader, State
 
 if TYPE_CHECKING:
     from ..store.index import Index
+    from .checking import Trust
 
 #: The environment variable that names the registry, when no folder is given.
 HOME_VARIABLE = "REGISTRY_HOME"
@@ -67,12 +68,21 @@ class OpenRegistry:
     """A registry in the folder ``root``; ``settings`` is what its ``registry.yaml`` says.
 
     ``cache`` is the folder in which an index may be kept; without one every question is answered from the files.
-    ``progress`` is told of versions when a new index takes long.
+    ``progress`` is told of versions when a new index takes long. ``trust`` is asked whether the commands of policies may
+    run on this machine, before any of them does (see :class:`~registry_cli.lifecycle.commands.Commands`); without it
+    none ever does.
     """
 
-    def __init__(self, root: str | os.PathLike[str], *, cache: Path | None = None, progress: Progress = SILENT) -> None:
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        *,
+        cache: Path | None = None,
+        progress: Progress = SILENT,
+        trust: Trust | None = None,
+    ) -> None:
         self._layout = Layout(Path(root).absolute())
-        self._cache, self._progress = cache, progress
+        self._cache, self._progress, self._trust = cache, progress, trust
         self._index: Index | None = None
         self.settings: codec.Settings = self._read_settings()
 
@@ -91,7 +101,7 @@ class OpenRegistry:
         if kept:
             return codec.Settings(**{**kept, "stages": tuple(kept["stages"])})
         mark = marks.settled_mark(str(self._layout.config))  # before reading: what comes meanwhile is read again
-        settings = codec.open_settings(self._layout)
+        settings = edited.open_settings(self._layout)
         self._asked(lambda index: index.remember_settings(vars(settings), mark), make=False)
         return settings
 

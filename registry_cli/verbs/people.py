@@ -20,6 +20,7 @@ from ..store import chronicle
 from ..store.layout import Layout
 from ..store.reader import ModelReader, State
 from . import gating
+from .settings import Scope
 
 if TYPE_CHECKING:
     from ..lifecycle.compare import Diff
@@ -80,7 +81,7 @@ def listed(
     if not found:
         return ()
     try:
-        policies = gating.policies(layout, model).policies
+        policies = gating.policies(layout, Scope.of_model(model.name)).policies
     except InvalidInput:  # nothing is let in by it; that is not what was asked here
         policies = {}
     trust, people = signatures.trust_of(layout), People(found, belongs)

@@ -15,10 +15,15 @@ from .listing import OnDamage, raise_it
 from .taking_out import Sink, TakingOut
 
 if TYPE_CHECKING:
+    from ..lifecycle.checks import Check
+    from ..lifecycle.commands import Commands
     from ..lifecycle.gate import Evaluation, PolicyLine
+    from ..lifecycle.policy import Found, Policies
     from ..outcomes import Approval, Condition, Family, Recipe, Signature
     from ..provenance.caller import Caller
+    from ..store.reader import ModelReader, State
     from .finding import Known
+    from .gating import Read
     from .people import Review
 
 
@@ -127,15 +132,52 @@ class RegistryReader(TakingOut):
     def gate(self, ref: str | Reference, stage: str) -> Evaluation:
         """Evaluate the policy of ``stage`` on a version, as :meth:`~Moving.promote` does. Nothing is moved.
 
-        Raises :class:`InvalidInput` for a policy that can't be read, and for an unknown stage, :class:`NotFound`,
-        :class:`Conflict` for an archived version.
+        Its checks are run, if they are trusted; those that are not don't pass. Raises :class:`InvalidInput` for a policy
+        that can't be read, and for an unknown stage, :class:`NotFound`, :class:`Conflict` for an archived version.
         """
         from . import gating
+        from .settings import Scope
 
         rules.check_stage(stage, self.stages)
         model, state, number = self._resolved(ref)
         rules.in_use(state.table, model.name, number)
-        return gating.evaluation(self._layout, model, state, number, stage, self._now)
+        read = gating.policies(self._layout, Scope.of_model(model.name))
+        found, _ = self._ran(model, state, number, stage, read)
+        return gating.evaluation(self._layout, model, state, number, stage, self._now, read, found)
+
+    def _ran(
+        self, model: ModelReader, state: State, number: int, stage: str, read: Read
+    ) -> tuple[dict[Check, Found], bool]:
+        """What the checks of a stage find of a version, and whether they were run: only if they are trusted."""
+        from ..lifecycle.checks import NOT_TRUSTED
+        from . import checking
+
+        wanted = checking.wanted(read.policies, stage)
+        if not wanted:
+            return {}, True
+        version = model.version(number, state)
+        model.check_size(version)
+        if not self._trusts(model.name, read.policies):
+            return dict.fromkeys(wanted, NOT_TRUSTED), False
+        return checking.run(wanted, version, model.paths.files(number), stage, self._layout), True
+
+    def _trusts(self, name: str, policies: Policies) -> bool:
+        from . import checking
+
+        return self._trust is not None and self._trust(
+            checking.commands(self._layout, self.settings.id, name, policies)
+        )
+
+    def commands(self, name: str | None = None) -> Commands:
+        """The commands of the policies of the registry, or of those that are in force for a model or a group.
+
+        Raises :class:`InvalidInput` for a policy that can't be read, :class:`NotFound`.
+        """
+        from . import checking, gating
+        from .settings import Scope
+
+        policies = gating.policies(self._layout, Scope.of(self._layout, name)).policies
+        return checking.commands(self._layout, self.settings.id, name or "", policies)
 
     def approvals(self, ref: str | Reference) -> tuple[Approval, ...]:
         """What people said of a version for any stage, the oldest first, and whether it counts."""
@@ -171,11 +213,12 @@ class RegistryReader(TakingOut):
         )
 
     def policy(self, name: str | None = None) -> tuple[PolicyLine, ...]:
-        """The policies of all stages, line by line: of the registry, or of a model with what its own document adds.
+        """What is in force, line by line: policies of stages, and retention. Of the registry, or of a model or a group
+        with what its own documents add.
 
-        Raises :class:`InvalidInput` for a policy that can't be read.
+        Raises :class:`InvalidInput` for what can't be read, :class:`NotFound`.
         """
-        from ..lifecycle.gate import lines_of
         from . import gating
+        from .settings import Scope
 
-        return lines_of(gating.policies(self._layout, self._model(name) if name is not None else None).policies)
+        return tuple(gating.lines(self._layout, Scope.of(self._layout, name)))

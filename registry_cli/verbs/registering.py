@@ -17,7 +17,6 @@ from ..progress import SILENT, Progress
 from ..records import Event, VersionRecord
 from ..store import creation, files, sidecars
 from ..store.layout import ModelLayout
-from ..store.reader import is_model
 from .base import account
 from .examining import Examination
 from .moving import Moving
@@ -170,7 +169,7 @@ class Registering(Moving):
     def _check_pointers(self, name: str, stage: str | None, alias: str | None, request_id: str | None) -> None:
         if stage:
             rules.check_stage(stage, self.stages)
-            self.policy(name if is_model(self._layout.model(name)) else None)  # one that can't be read lets nothing in
+            self._refuse_gate(name, stage)
         if alias:
             names.alias_name(alias, self.stages)
         if request_id and (stage or alias):

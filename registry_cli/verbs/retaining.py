@@ -27,7 +27,6 @@ if TYPE_CHECKING:  # every command that writes imports this module, and hardly a
     from ..lifecycle.retention_rules import Rules
 
 _DEEDS = {ARCHIVE: "archived", DELETE: "deleted", PACK: "packed"}
-_MODEL_KEYS = ("format", "created", "owner", "description", "tags", "annotations")
 
 
 #: What versions were made from: a reference, and the version that names it in its lineage.
@@ -117,8 +116,8 @@ class Retaining(Archiving):
     ) -> list[Changed]:
         """Delete the archived versions that ``rules`` choose, of some models or of all.
 
-        Without rules each model's policy is followed: what its ``model.yaml``, else ``registry.yaml``, says under
-        ``retention`` to delete and to archive. ``on_error`` is told of each model that can't be done; nothing is done
+        Without rules each model's policy is followed: what its ``model.yaml``, else the ``group.yaml`` of its group, else
+        ``registry.yaml``, says under ``retention`` to delete and to archive. ``on_error`` is told of each model that can't be done; nothing is done
         to that one, and the others have their turn. Raises :class:`InvalidInput` for a slip in ``registry.yaml``, and
         for a model that was named and has no policy.
         """
@@ -270,19 +269,19 @@ class Retaining(Archiving):
         self, models: Iterable[str] | None, rules: Rules | None, on_error: Callable[[RegistryError], None]
     ) -> Iterator[list[Step]]:
         """What is to be done, model by model: first to delete, so that what is archived now has its time."""
-        from ..lifecycle.retention_rules import Policy, policy_of
-
         chosen = self.model_names() if models is None else [self._model(name).name for name in dict.fromkeys(models)]
         if rules:
             yield from ([Step(name, DELETE, rules)] for name in chosen)
             return
-        config = str(self._layout.config)
-        everyone = Policy.parse(self.settings.extra.get("retention"), config)
+        from .keeping_rules import Retention
+        from .settings import Scope
+
+        retention = Retention(self._layout)
         for name in chosen:
             try:
                 model = self._model(name)
-                policy = policy_of(model.document(), _MODEL_KEYS, str(model.paths.model)).over(everyone)
-                steps = list(of_policy(name, policy, config))
+                own = str(model.paths.model.relative_to(self.root))
+                steps = list(of_policy(name, retention.of(Scope.of_model(name)), own))
                 if not steps and models is not None:
                     raise InvalidInput(
                         f"{name} has no retention policy",

@@ -40,13 +40,13 @@ class Step(NamedTuple):
     strict: bool = True
 
 
-def of_policy(name: str, policy: Policy, config: str) -> Iterator[Step]:
-    """A metric that not every model has is no slip in what is said for all of them."""
-    sources = policy.sources or {}
+def of_policy(name: str, policy: Policy, own: str) -> Iterator[Step]:
+    """A metric that not every model has is no slip in what is said for several: only in ``own``, the model's document."""
+    sources = policy.sources
     if policy.prune:
-        yield Step(name, DELETE, policy.prune, sources.get("prune") != config)
+        yield Step(name, DELETE, policy.prune, sources["prune"].file == own)
     if policy.archive:
-        strict = sources.get("archive") != config
+        strict = sources["archive"].file == own
         yield Step(name, ARCHIVE, policy.archive, strict)
         if policy.archive.compress:
             yield Step(name, PACK, policy.archive, strict)

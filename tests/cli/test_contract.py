@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from registry_cli import Registry
+from registry_cli import Registry, schemas
 from registry_cli.cli import grammar
 from tests.commands import Answer, assert_inert, assert_refused, run, shell
 from tests.crash.world import fingerprint
@@ -76,6 +76,18 @@ def _approved(site: Site, *words: object) -> list[object]:
     return list(words)
 
 
+def _checked(site: Site, *words: object) -> list[object]:
+    """A command on a registry whose staging runs a command."""
+    with (site.root / "registry.yaml").open("a") as stream:
+        stream.write("policy: {staging: {checks: ['true']}}\n")
+    return list(words)
+
+
+def _trusting(site: Site, *words: object) -> list[object]:
+    assert site.run(*_checked(site, "trust", "--yes", "-q")).code == 0
+    return list(words)
+
+
 MODEL = Path(__file__).parent.parent / "formats" / "data" / "onnx" / "mlp.onnx"
 FORMS = (
     Form("init", lambda site: ["init", site.folder / "new"], "registry", lambda site: [site.folder / "new"], columns=1),
@@ -107,6 +119,12 @@ FORMS = (
     Form("config", lambda site: _gated(site, "config", "show"), "config", lambda _: [], columns=5),
     Form("approve", lambda _: ["approve", "churn@2", "staging", "-y"], "changed", lambda _: ["churn@2"], columns=1),
     Form("approvals", lambda site: _approved(site, "approvals", "churn@2"), "approvals", lambda _: ["bob"], columns=8),
+    Form("config", lambda _: ["config", "schema", "group"], "schema",
+         lambda site: [Path(schemas.__file__).with_name("group.json")], columns=1),
+    Form("trust", lambda site: _checked(site, "trust", "--yes"), "commands",
+         lambda site: [f"sha256:{site.reg.commands().digest}"], columns=6),
+    Form("trust", lambda site: _trusting(site, "trust", "--list"), "trusted",
+         lambda site: [f"sha256:{site.reg.commands().digest}"], columns=5),
     Form("promote", lambda _: ["promote", "churn@1", "staging"], "moved", lambda _: ["churn@1"], columns=1),
     Form("demote", lambda _: ["demote", "churn", "staging"], "moved", lambda _: ["churn"], columns=1),
     Form("rollback", lambda _: ["rollback", "churn", "production"], "moved", lambda _: ["churn@2"], columns=1),

@@ -50,7 +50,7 @@ def test_check_as_json_and_quiet(gated: Site) -> None:
     }  # fmt: skip
     assert document["rules"][0] == {
         "rule": "tags.reviewed", "wanted": "yes", "found": "missing", "outcome": "failed", "file": "registry.yaml",
-        "line": line,
+        "line": line, "output": None,
     }  # fmt: skip
     answer = gated.run("check", "churn@2", "production", "-q")
     assert (answer.code, answer.out, answer.err) == (5, "", "")

@@ -170,7 +170,9 @@ def test_prune_by_policies(filled: Site) -> None:
     answer = filled.run("prune", "--all", "--yes")
     assert (answer.code, answer.lines) == (2, ["churn@3", "churn@4"])
     assert answer.err.splitlines()[:2] == ["deleted: churn@3", "archived: churn@4"]
-    assert "models/risk/fraud/model.yaml: retention: archive: there is no 'kep'; did you mean 'keep'?" in answer.err
+    assert (
+        "risk/fraud/model.yaml, line 5: retention.archive.kep: there is no key 'kep' here; did you mean" in answer.err
+    )
     assert filled.run("prune", "churn", "--dry-run", "-q").lines == ["churn@4"]
 
 

@@ -13,7 +13,15 @@ import pytest
 
 from registry_cli import Registry, errors
 from registry_cli.cli import grammar
-from registry_cli.lifecycle import policy_parser, query, query_checks, query_fields, query_literals, query_parser
+from registry_cli.lifecycle import (
+    checks,
+    policy_parser,
+    query,
+    query_checks,
+    query_fields,
+    query_literals,
+    query_parser,
+)
 from registry_cli.provenance import signatures, signing
 
 from . import console
@@ -31,6 +39,7 @@ SESSIONS = (
     "docs/how-to/find-models.md",
     "docs/how-to/four-eyes.md",
     "docs/how-to/gates.md",
+    "docs/how-to/hooks.md",
     "docs/how-to/lineage.md",
     "docs/how-to/other-tools.md",
     "docs/how-to/retention.md",
@@ -165,7 +174,7 @@ def test_every_key_of_a_policy_is_told_and_no_other() -> None:
         ("The keys of a stage", policy_parser.STAGE_KEYS),
         ("require", policy_parser.REQUIRE_KEYS),
         ("against_current", policy_parser.AGAINST_KEYS),
-        ("What this version does not know", policy_parser.UNSUPPORTED),
+        ("checks", checks.KEYS),
     ):
         assert sorted(first_table(section(page, title))) == sorted(keys)
 

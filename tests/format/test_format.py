@@ -15,6 +15,7 @@ import yaml
 
 from registry_cli import Refused, Registry
 from registry_cli.exchange.records import Incoming
+from registry_cli.lifecycle.sources import Source
 from registry_cli.store import layout, modes
 
 from ..integrity.conftest import prepare
@@ -112,7 +113,7 @@ def test_every_name_is_told(root: Path) -> None:
 def test_nothing_else_lies_there(root: Path) -> None:
     """Every path of a real store is one that the tree shows."""
     shapes = re.compile(
-        r"registry\.yaml|models/(risk/)?\w+/(model\.yaml|stages\.yaml|history\.jsonl|\.lock|\.stages-[1-9]\d*"
+        r"registry\.yaml|\.schemas/(?:registry|group|model)\.json|models/(risk/)?\w+/(model\.yaml|stages\.yaml|history\.jsonl|\.lock|\.stages-[1-9]\d*"
         r"|stages/[a-z]+|blobs/([0-9a-f]{2})/\3[0-9a-f]{62}|(annotations|tombstones)/[1-9]\d*\.yaml"
         r"|versions/[1-9]\d*/(version\.yaml|manifest-sha256\.txt|files/.+)|packed/[1-9]\d*\.tar\.gz)|models/risk/\.lock"
     )
@@ -146,7 +147,7 @@ def test_the_examples_can_be_read(tmp_path: Path) -> None:
         if example:
             (tmp_path / "example.yaml").write_text(example)
             documents[name] = codec.load(tmp_path / "example.yaml", name)
-    assert codec.parse_settings(documents["registry.yaml"], "registry.yaml").shared == "private"
+    assert codec.parse_settings(documents["registry.yaml"], Source("registry.yaml")).shared == "private"
     assert codec.parse_version(documents["version.yaml"], "churn", 7, "version.yaml").params["solver"] == "no"
     assert codec.parse_table(documents["stages.yaml"], "stages.yaml")[0].stages == {"staging": 8, "production": 7}
     assert documents["annotations/7.yaml"]["tags"]["team"] is None

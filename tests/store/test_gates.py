@@ -30,7 +30,7 @@ policy:
 def write(registry: Registry, text: str, model: str = "") -> None:
     """Add ``text`` to the settings of the registry, or to a model's document."""
     path = registry.root / (f"models/{model}/model.yaml" if model else "registry.yaml")
-    path.write_text(path.read_text().split("policy:")[0] + text.lstrip())
+    path.write_text(path.read_text().split("\npolicy:")[0].rstrip() + "\n" + text.lstrip())
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_the_gate_comes_before_expect_and_a_stage_without_policy_is_open(gated: 
 def test_a_stage_that_was_renamed_meanwhile_is_no_open_door(gated: Registry) -> None:
     path = gated.root / "registry.yaml"
     text = path.read_text()
-    path.write_text(text.split("policy:")[0].replace("production]", "live]"))
+    path.write_text(text.split("\npolicy:")[0].replace("production]", "live]"))
     for verify in (True, False):
         with pytest.raises(InvalidInput, match="there is no stage 'production'"):
             gated.promote("churn@1", "production", verify=verify)

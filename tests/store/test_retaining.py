@@ -262,13 +262,13 @@ def test_a_slip_in_one_model_leaves_that_one_alone(six: Registry, make_file: Mak
     done = six.prune(on_error=errors.append)
     assert [(each.model, each.versions) for each in done] == [("a", (1, 2)), ("z", (1, 2))]
     assert [str(error) for error in errors] == [
-        f"{six.root}/models/b/model.yaml: retention: there is no 'prun'; did you mean 'prune'?",
+        "models/b/model.yaml, line 6: retention.prun: there is no key 'prun' here; did you mean 'prune'?",
         "no version of churn has the metric 'acu'; did you mean 'auc'?",
     ]
     with pytest.raises(InvalidInput, match="did you mean 'prune'"):
         six.prune()
     write(six, "retention: {keep: 3}\n")
-    with pytest.raises(InvalidInput, match=r"registry.yaml: retention: there is no 'keep'"):
+    with pytest.raises(InvalidInput, match=r"registry.yaml, line \d+: retention.keep: there is no key 'keep'"):
         Registry(six.root).prune()
 
 
@@ -412,10 +412,16 @@ def test_packing_everything_that_shares_counts_it_once(reg: Registry, make_file:
     ("text", "words"),
     [
         ("archive: {compress: true}", "nothing says which versions"),
-        ("archive: {keep: 1, compress: lzma}", "'compress' is no right value; it is true, false, gzip or zstd"),
-        ("archive: {keep: 1, compress: 1}", "'compress' is no right value"),
+        (
+            "archive: {keep: 1, compress: lzma}",
+            "retention.archive.compress: is no right value; it is true, false, gzip or zstd",
+        ),
+        ("archive: {keep: 1, compress: 1}", "retention.archive.compress: is no right value"),
         ("archive: {keep: 1, compres: true}", "did you mean 'compress'"),
-        ("prune: {older_than: 1d, compress: true}", "prune has a 'compress'; write it below archive:"),
+        (
+            "prune: {older_than: 1d, compress: true}",
+            "retention.prune.compress: is for what is archived; write it below archive:",
+        ),
     ],
 )
 def test_a_slip_about_packing_is_told(reg: Registry, make_file: Make, text: str, words: str) -> None:

@@ -14,7 +14,8 @@ from registry_cli import InvalidInput, Refused
 from registry_cli.lifecycle import gate, policy_parser
 from registry_cli.lifecycle.approvals import Ballot, People
 from registry_cli.lifecycle.gate import Evaluation
-from registry_cli.lifecycle.policy import Policies, Source, StagePolicy, merged
+from registry_cli.lifecycle.policy import Facts, Policies, StagePolicy, joined, merged
+from registry_cli.lifecycle.sources import Source
 from registry_cli.lifecycle.stages import Holding, holdings
 from registry_cli.records import Event, VersionRecord
 from registry_cli.store import documents
@@ -42,7 +43,7 @@ def version(number: int = 7, **said: Any) -> VersionRecord:
 
 def judged(found: StagePolicy, record: VersionRecord | None = None, **more: Any) -> Evaluation:
     facts: dict[str, Any] = {"files": ["model.pkl"], "current": None, "holdings": (), "model": {}, "now": NOW, **more}
-    return gate.evaluate(found, "production", record or version(), **facts)
+    return gate.evaluate(found, Facts("production", record or version(), **facts))
 
 
 def outcomes(evaluation: Evaluation) -> list[str]:
@@ -57,7 +58,6 @@ MISTAKES: list[tuple[Any, str]] = [
     ({"production": {"requires": {}}}, "policy.production.requires: there is no key 'requires' here; did you mean 'require'"),
     ({"production": {"metrics": {}}}, "policy.production.metrics: there is no key 'metrics' here; it belongs under require"),
     ({"production": {"require": {"from": ["staging"]}}}, "it belongs under the stage"),
-    ({"production": {"checks": []}}, "'checks' is not supported by this version"),
     ({"production": {"approvals": 0}}, "policy.production.approvals: is no number of people"),
     ({"production": {"approvals": True}}, "is no number of people"),
     ({"production": {"approvals": "2"}}, "is no number of people; write a whole number from 1 to 1,000"),
@@ -71,9 +71,9 @@ MISTAKES: list[tuple[Any, str]] = [
     ({"production": {"signed_by": ["alice"]}}, "it belongs under require"),
     ({"production": {"require": {"signed_by": ["*@example.com"]}}}, "signed_by.0: '*@example.com' is no principal"),
     ({"production": {"require": {"signed_by": "alice"}}}, "is no list with something in it"),
-    ({"production": {"require": {"checks": []}}}, "policy.production.require.checks: 'checks' is not supported"),
+    ({"production": {"require": {"checks": []}}}, "there is no key 'checks' here; it belongs under the stage"),
     ({"production": {"require": None}}, "policy.production.require: says nothing"),
-    ({"production": {"override": True}}, "policy.production.override: is for model.yaml"),
+    ({"production": {"override": True}}, "policy.production.override: is for model.yaml and group.yaml"),
     ({"production": {"force": "no"}}, "policy.production.force: is neither true nor false"),
     ({"production": {"from": "staging"}}, "policy.production.from: is no list"),
     ({"production": {"from": []}}, "policy.production.from: is no list with something in it"),
@@ -466,6 +466,17 @@ def test_a_joined_policy_never_passes_what_one_of_both_refuses(common: Any, own:
         assert alone.forcible or not both.forcible
 
 
+@given(STAGE, STAGE, STAGE, FACTS)
+def test_three_joined_never_pass_what_one_of_them_refuses(common: Any, group: Any, own: Any, facts: Any) -> None:
+    found: Policies = {}
+    for at, said in enumerate((common, group, own)):
+        found = joined(found, parsed({"production": said}, found if at else None), STAGES)
+    together = found["production"]
+    for alone in (policy(common), policy(group), policy(own)):
+        assert judged(alone, **facts).passed or not judged(together, **facts).passed
+        assert alone.forcible or not together.forcible
+
+
 ANYTHING: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(10**4000),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
@@ -527,6 +538,8 @@ def test_whatever_a_policy_says_is_read_or_refused(said: Any) -> None:
         {"production": said},
         {"production": {"require": said}},
         {"production": {"against_current": said}},
+        {"production": {"checks": said}},
+        {"production": {"checks": [said]}},
     ):
         try:
             merged(parsed(whole), {}, STAGES)

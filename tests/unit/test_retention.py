@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from registry_cli import InvalidInput
 from registry_cli.lifecycle import retention
 from registry_cli.lifecycle.retention import Known, Plan, Verdict, plan
-from registry_cli.lifecycle.retention_rules import Best, Policy, Rules, policy_of
+from registry_cli.lifecycle.retention_rules import Best, Policy, Rules
+from registry_cli.lifecycle.sources import Source
 from registry_cli.lifecycle.stages import ARCHIVE, DELETE, PACK, Chain, chain
 from registry_cli.numbers import Numbers
 from registry_cli.records import Event, StageTable, VersionRecord
@@ -260,35 +261,39 @@ def test_rules_are_refused(said: dict[str, Any]) -> None:
         Rules.of(**said)
 
 
+REGISTRY, MODEL = Source("registry.yaml"), Source("model.yaml", lambda: {("retention",): 7})
+
+
 def test_a_policy_is_read() -> None:
-    everyone = Policy.parse({"archive": {"keep": 3, "best": "auc:2"}, "prune": {"older_than": "30d"}}, "registry.yaml")
+    everyone = Policy.parse({"archive": {"keep": 3, "best": "auc:2"}, "prune": {"older_than": "30d"}}, REGISTRY)
     assert everyone.archive == Rules.of(keep=3, best=["auc:2"])
-    own = policy_of({"retention": {"archive": {"best": ["auc:2"], "keep_holders": 1}, "prune": {}}}, (), "model.yaml")
+    own = Policy.parse({"archive": {"best": ["auc:2"], "keep_holders": 1}, "prune": {}}, MODEL)
     both = own.over(everyone)
     assert both.archive == Rules.of(best=["auc:2"], keep_holders=1)
     assert both.prune is None, "it is turned off"
-    assert Policy.parse(None, "x").over(everyone).prune == Rules.of(older_than="30d")
+    assert Policy.parse(None, MODEL).over(everyone).prune == Rules.of(older_than="30d")
 
 
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        ({"retention": {"archiv": {"keep": 3}}}, "there is no 'archiv'; did you mean 'archive'"),
-        ({"retention": {"archive": {"older-than": "3d"}}}, "did you mean 'older_than'"),
-        ({"retention": {"archive": {"xyzzy": 3}}}, "there are: older_than, keep"),
-        ({"retention": {"archive": {"keep": "3"}}}, "'keep' is no right value; it is a number"),
-        ({"retention": {"archive": {"keep": True}}}, "it is a number"),
-        ({"retention": {"archive": {"best": 3}}}, "'best' is no text"),
-        ({"retention": {"archive": {"keep_holders": 3}}}, "nothing says which versions"),
-        ({"retention": {"prune": {"keep": 3}}}, "prune has no 'older_than'"),
-        ({"retention": {"prune": [3]}}, "prune is no mapping"),
-        ({"retention": 3}, "'retention' is no mapping"),
-        ({"retension": {}}, "there is no setting 'retension'; did you mean 'retention'"),
+        ({"archiv": {"keep": 3}}, "retention.archiv: there is no key 'archiv' here; did you mean 'archive'"),
+        ({"archive": {"older-than": "3d"}}, "retention.archive.older-than: .*did you mean 'older_than'"),
+        ({"archive": {"xyzzy": 3}}, "there are: older_than, keep"),
+        ({"archive": {"keep": "3"}}, "retention.archive.keep: is no right value; it is a number"),
+        ({"archive": {"keep": True}}, "it is a number"),
+        ({"archive": {"keep": -1}}, "retention.archive: 'keep' keeps -1 versions"),
+        ({"archive": {"older_than": "-3d"}}, "retention.archive: '-3d' is no"),
+        ({"archive": {"best": 3}}, "retention.archive.best: is no text"),
+        ({"archive": {"keep_holders": 3}}, "nothing says which versions"),
+        ({"prune": {"keep": 3}}, "retention.prune: has no 'older_than'"),
+        ({"prune": [3]}, "retention.prune: is no mapping"),
+        (3, "retention: is no mapping"),
     ],
 )
-def test_a_slip_in_a_policy_is_told(document: dict[str, Any], words: str) -> None:
-    with pytest.raises(InvalidInput, match="model.yaml: .*" + words.replace("?", r"\?")):
-        policy_of(document, ("format",), "model.yaml")
+def test_a_slip_in_a_policy_is_told(document: Any, words: str) -> None:
+    with pytest.raises(InvalidInput, match="^model.yaml, line 7: .*" + words.replace("?", r"\?")):
+        Policy.parse(document, MODEL)
 
 
 def test_since_when_versions_are_archived() -> None:

@@ -259,12 +259,13 @@ def judgement(record: Judgement) -> dict[str, Any]:
         "outcome": record.outcome,
         "file": record.file,
         "line": record.line,
+        "output": record.output or None,
     }
 
 
 def policy_line(record: PolicyLine) -> dict[str, Any]:
     return {
-        "stage": record.stage,
+        "stage": record.stage or None,
         "rule": record.name,
         "wanted": record.wanted,
         "file": record.file,

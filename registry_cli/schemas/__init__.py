@@ -1,0 +1,25 @@
+"""The JSON Schemas of the documents that people edit, as files beside this one. ``make docs`` writes them anew."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+
+from ..errors import InvalidInput
+
+#: One for each document: ``registry.yaml``, ``group.yaml``, ``model.yaml``.
+NAMES = ("registry", "group", "model")
+
+
+def path(name: str) -> Path:
+    """Where the schema of a document lies. Raises :class:`InvalidInput` for one that there is not."""
+    if name not in NAMES:
+        near = get_close_matches(name, NAMES, 1, 0.5)
+        hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(NAMES)}"
+        raise InvalidInput(f"there is no schema '{name[:60]}'", hint)
+    return Path(__file__).with_name(f"{name}.json")
+
+
+def text(name: str) -> str:
+    """A schema, as JSON."""
+    return path(name).read_text(encoding="utf-8")
