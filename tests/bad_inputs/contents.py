@@ -26,7 +26,7 @@ class _Trap:
 
 @scenario("B-01", "B-02", "B-04", "B-07", "B-08")
 def never_loaded(world: World, case: Case) -> None:
-    """Whatever the file is called and however it begins."""
+    """Whatever the file is called and however it begins. It is refused, and stored as any bytes when that is insisted on."""
     sprung = world.folder / "sprung"
     trap = pickle.dumps(_Trap(sprung))
     names = {
@@ -42,9 +42,12 @@ def never_loaded(world: World, case: Case) -> None:
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("config.json", '{"class_name": "Lambda"}')
             archive.writestr("../escaped.pkl", trap)
+    refused = audited(world, "register", "m", path)
+    assert refused.code == 5, refused.answer
+    assert not refused.imported & _LOADERS and not refused.ran
     out = world.folder / "out"
     for command in (
-        ("register", "m", path),
+        ("register", "m", path, "--allow-unsafe", "--reason", "a test"),
         ("show", "m@4"),
         ("verify",),
         ("promote", "m@4", "production"),

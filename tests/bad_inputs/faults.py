@@ -206,10 +206,13 @@ def little_memory(world: World, case: Case) -> None:
 #: A process that can't start another one, nor a thread.
 _ALONE = """
 import os, resource, sys
+import importlib, pkgutil, registry_cli
+for module in pkgutil.walk_packages(registry_cli.__path__, "registry_cli."):  # who it becomes may not read them
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+import concurrent.futures.thread, ctypes, filelock, importlib.metadata, platform, pwd, shlex, sqlite3, subprocess
+from registry_cli.cli import grammar
 from registry_cli.cli.app import build
-from registry_cli import Registry
-import registry_cli.cli.grammar as grammar, registry_cli.store.registration, registry_cli.store.verify, ctypes, filelock
-import registry_cli.store.sources, registry_cli.store.outgoing, registry_cli.store.dumping, pwd, sqlite3, registry_cli.verbs.gating, concurrent.futures.thread
 from registry_cli.cli.main import run
 build(grammar.VERBS)
 os.setgroups([]); os.setgid(65534); os.setuid(65534)

@@ -260,6 +260,7 @@ def archives_are_files(world: World, case: Case) -> None:
     for name in ("x.keras", "x.pt", "x.mar"):
         with zipfile.ZipFile(world.folder / name, "w") as archive:
             archive.writestr("../../escaped", "x")
-        world.done("register", "m", world.folder / name)
+        world.refused(5, "register", "m", world.folder / name)
+        world.done("register", "m", world.folder / name, "--allow-unsafe", "--reason", "a test")
         assert world.done("show", "m@latest", "--json").json["files"] == 1
     assert not list(world.folder.parent.rglob("escaped"))
