@@ -42,7 +42,7 @@ def test_joblib_also_compressed(name: str, compression: str | None) -> None:
     assert (said["format"], said["contents"]["class"]) == ("joblib", FOREST)
     assert said["framework"].startswith("sklearn 1.")
     assert said["contents"].get("compression") == compression
-    assert (said["contents"]["feature_count"], said["contents"]["outputs"]) == (3, 1)
+    assert (said["contents"]["feature_count"], said["contents"]["output_count"]) == (3, 1)
 
 
 def test_pipelines_steps_and_names_of_features() -> None:

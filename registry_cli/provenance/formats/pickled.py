@@ -104,7 +104,7 @@ def _described(found: Walk, name: str, details: dict[str, Any]) -> Inspection:
     details |= {
         "steps": [f"{step} {_path(model)}".strip() for step, model in _steps(said)],
         "best": _path(said.get("best_estimator_")) or None,
-        "outputs": next((count for each in first if (count := _count(each.get("n_outputs_")))), None),
+        "output_count": next((count for each in first if (count := _count(each.get("n_outputs_")))), None),
         "classes": list(_texts(said.get("classes_"))) or None,
         "keys": [key for key in _keys(value) if isinstance(key, str)],
     }
