@@ -48,6 +48,25 @@ class Changed:
 
 
 @dataclass(frozen=True)
+class Described:
+    """The outcome of a change of what is said of a model: the ``keys`` of its document that changed."""
+
+    model: str
+    keys: tuple[str, ...]
+    revision: int
+    changed: bool = True
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """The outcome of a change of a model's name. ``changed`` is False when it had that name already."""
+
+    before: str
+    after: str
+    changed: bool = True
+
+
+@dataclass(frozen=True)
 class Registered:
     """The outcome of a registration. ``new`` is False when an earlier version was returned; ``why`` then says why.
 

@@ -21,7 +21,7 @@ class Event:
     """One change, as it is recorded with the thing it changed and in the journal.
 
     ``id`` is the request id. ``action`` is one of registered, promoted, demoted, rolled-back, archived, restored,
-    packed, deleted, aliased, unaliased, tagged, annotated, measured, approved, rejected, signed, repaired, passed-over.
+    packed, deleted, aliased, unaliased, tagged, annotated, measured, approved, rejected, signed, described, renamed, repaired, passed-over.
     ``detail`` holds what belongs to that action: ``stage``, ``before``, ``after``, ``reason``, ``versions`` and so on.
     """
 
@@ -174,7 +174,7 @@ class ModelRecord:
     """One model: what it is for, and which of its versions is what.
 
     ``versions`` counts those that are neither archived nor deleted; ``latest`` is the highest of these, None when
-    there is none.
+    there is none. ``formerly`` are the names that it had before it was renamed.
     """
 
     name: str
@@ -189,6 +189,7 @@ class ModelRecord:
     stages: Mapping[str, int] = field(default_factory=dict)
     aliases: Mapping[str, int] = field(default_factory=dict)
     revision: int = 0
+    formerly: tuple[str, ...] = ()
 
     @property
     def group(self) -> str:

@@ -12,7 +12,7 @@ from ..records import JournalEntry, Told
 #: Every action that an event can tell.
 ACTIONS = (
     "registered", "promoted", "demoted", "rolled-back", "aliased", "unaliased", "archived", "packed", "restored", "deleted",
-    "tagged", "annotated", "measured", "approved", "rejected", "signed", "repaired", "passed-over",
+    "tagged", "annotated", "measured", "approved", "rejected", "signed", "described", "renamed", "repaired", "passed-over",
 )  # fmt: skip
 _AT, _ACTION = b'"at":"', b'"action":"'
 _LONGEST = 40

@@ -91,7 +91,7 @@ class Known:
     """All that is known of a model when it is judged: its ``versions`` that are not deleted, in any order.
 
     ``archived_at`` says since when the archived ones are it; ``needed`` which of them versions of other models were
-    made from, and by which.
+    made from, and by which; ``formerly`` are the names that it had before.
     """
 
     model: str
@@ -101,6 +101,12 @@ class Known:
     highest: int = 0
     archived_at: Mapping[int, str] = field(default_factory=dict)
     needed: Mapping[int, str] = field(default_factory=dict)
+    formerly: Sequence[str] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a lineage may call it: its name, and those that it had before."""
+        return (self.model, *self.formerly)
 
 
 def plan(known: Known, rules: Rules, now: datetime, action: str = ARCHIVE) -> Plan:
@@ -117,7 +123,7 @@ def plan(known: Known, rules: Rules, now: datetime, action: str = ARCHIVE) -> Pl
             kept.setdefault(number, reason)
     candidates = {version.number for version in concerned}
     # What is archived may have archived parents; but none are deleted, for it may be restored.
-    _keep_parents(known.model, newest_first if action == DELETE else concerned, kept, candidates)
+    _keep_parents(known, newest_first if action == DELETE else concerned, kept, candidates)
     outside, why = "archived already" if action == ARCHIVE else "in use", _why(rules, action)
     verdicts = [
         Verdict(number, True, why)
@@ -134,7 +140,7 @@ def _packing(known: Known, newest_first: Sequence[VersionRecord], rules: Rules, 
     candidates = archived - packed | set(plan(known, rules, now, ARCHIVE).chosen)
     kept = protected(known, rules.holders)
     # What a packed version was made from may be packed too: it is needed no more than its child.
-    _keep_parents(known.model, [each for each in newest_first if each.number not in packed], kept, candidates)
+    _keep_parents(known, [each for each in newest_first if each.number not in packed], kept, candidates)
     verdicts = [
         Verdict(number, number not in kept, kept.get(number, "archived"))
         for number in (version.number for version in newest_first)
@@ -230,15 +236,15 @@ def _fitting(versions: Iterable[VersionRecord], where: str, now: datetime) -> se
         return {version.number for version in versions if parsed.matches(version, now)}
 
 
-def _keep_parents(model: str, versions: Iterable[VersionRecord], kept: dict[int, str], candidates: set[int]) -> None:
+def _keep_parents(known: Known, versions: Iterable[VersionRecord], kept: dict[int, str], candidates: set[int]) -> None:
     """Add to ``kept`` the parents of what is kept, and theirs, and so on."""
     by_number = {version.number: version for version in versions}
     pending = [number for number in by_number if number in kept or number not in candidates]
     while pending:
         child = by_number.get(pending.pop())
-        for parent in _parents_in(model, child, by_number.values()) if child else ():
+        for parent in _parents_in(known, child, by_number.values()) if child else ():
             if parent in candidates and parent not in kept:
-                kept[parent] = f"parent of {model}@{child.number if child else 0}"
+                kept[parent] = f"parent of {known.model}@{child.number if child else 0}"
                 pending.append(parent)
 
 
@@ -253,9 +259,9 @@ def parents(version: VersionRecord) -> Iterator[Reference]:
             continue
 
 
-def _parents_in(model: str, child: VersionRecord, versions: Iterable[VersionRecord]) -> Iterator[int]:
+def _parents_in(known: Known, child: VersionRecord, versions: Iterable[VersionRecord]) -> Iterator[int]:
     for reference in parents(child):
-        if reference.model == model:
+        if reference.model in known.names:
             yield from named(reference, versions)
 
 

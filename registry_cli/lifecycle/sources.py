@@ -12,7 +12,7 @@ Path = tuple[str, ...]
 #: The settings of each of the three documents.
 REGISTRY_KEYS = ("format", "id", "created", "shared", "stages", "scan", "policy", "retention", "lineage")
 GROUP_KEYS = ("format", "owner", "description", "policy", "retention")
-MODEL_KEYS = ("format", "created", "owner", "description", "tags", "annotations", "policy", "retention")
+MODEL_KEYS = ("format", "created", "owner", "description", "tags", "annotations", "formerly", "policy", "retention")
 
 
 class Source:

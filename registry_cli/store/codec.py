@@ -37,10 +37,20 @@ class Settings:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Redo:
-    """The document that a claim carries besides the stage table: ``path`` is relative to the model's folder."""
+    """The document that a claim carries besides the stage table: ``path`` is relative to the model's folder.
+
+    ``text`` is the document as people wrote it, for one that they edit; empty for all others.
+    """
 
     path: str
     document: Mapping[str, Any]
+    text: str = ""
+
+    def data(self) -> bytes:
+        """The bytes that belong in its place."""
+        from . import documents
+
+        return self.text.encode() if self.text else documents.dumps(self.document)
 
 
 def load(path: Path, what: str) -> dict[str, Any]:
@@ -136,7 +146,8 @@ def table_document(table: StageTable, redo: Redo | None = None) -> dict[str, Any
         **table.extra,
     }
     if redo:
-        document["redo"] = {"path": redo.path, "document": dict(redo.document)}
+        said = {"text": redo.text} if redo.text else {"document": dict(redo.document)}
+        document["redo"] = {"path": redo.path, **said}
     return document
 
 
@@ -174,8 +185,11 @@ def _parse_redo(redo: Any, what: str) -> Redo | None:
     if redo is None:
         return None
     if not isinstance(redo, dict) or not layout.is_description(str(redo.get("path"))):
-        raise Damaged(f"{what}: 'redo' names no document of a version", _MORE)
-    return Redo(redo["path"], _get(redo, "document", dict, what))
+        raise Damaged(f"{what}: 'redo' names no document of a version or a model", _MORE)
+    if redo["path"] != layout.MODEL:
+        return Redo(redo["path"], _get(redo, "document", dict, what))
+    text = _get(redo, "text", str, what)
+    return Redo(redo["path"], loads(text.encode(), f"{what}: 'redo'"), text)
 
 
 def version_document(record: VersionRecord) -> dict[str, Any]:

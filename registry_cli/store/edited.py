@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..errors import NotFound
+from ..errors import NotFound, RegistryError
 from ..lifecycle.sources import Source
-from . import codec, files
+from . import codec, files, marks
 from .codec import Settings
 from .layout import Layout
+
+#: Among so many models one that was renamed is looked for.
+_SEARCHED = 10_000
 
 
 def open_settings(root: Layout) -> Settings:
@@ -32,3 +37,13 @@ def document_with_lines(path: Path, what: str) -> tuple[dict[str, Any], Source]:
         return documents.lines(data)
 
     return codec.loads(data, what), Source(what, lines)
+
+
+def renamed(root: Layout, name: str) -> str | None:
+    """The model that was called ``name`` before; looked for among the first 10,000, since only a message needs it."""
+    for each, _ in islice(marks.models(str(root.models)), _SEARCHED):
+        with contextlib.suppress(OSError, RegistryError):
+            data = files.read(root.model(each).model, files.DOCUMENT_LIMIT, each)
+            if b"formerly" in data and name in (codec.loads(data, each).get("formerly") or ()):
+                return each
+    return None

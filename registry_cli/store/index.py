@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 #: Grows with every change of what is stored: an index of another format is made anew.
-FORMAT = 2
+FORMAT = 3
 _APPLICATION = 0x72656769
 #: How long to wait for another process that is changing the index, in seconds.
 _PATIENCE = 10.0

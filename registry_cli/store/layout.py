@@ -38,7 +38,7 @@ CLAIMS_KEPT = 8
 
 _VERSION_DIR = re.compile(r"[1-9][0-9]{0,8}\Z", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{64}\Z")
-_DESCRIPTION = re.compile(r"(annotations|tombstones)/[1-9][0-9]{0,8}\.yaml\Z", re.ASCII)
+_DESCRIPTION = re.compile(r"((annotations|tombstones)/[1-9][0-9]{0,8}|model)\.yaml\Z", re.ASCII)
 
 
 def version_of(folder: str) -> int | None:
@@ -57,7 +57,7 @@ def is_digest(text: str) -> bool:
 
 
 def is_description(path: str) -> bool:
-    """Whether a claim may carry a document for this path: an annotation or a tombstone of a version."""
+    """Whether a claim may carry a document for this path: an annotation or a tombstone of a version, or ``model.yaml``."""
     return bool(_DESCRIPTION.match(path))
 
 

@@ -48,8 +48,11 @@ class ModelReader:
         """The stage table, following claims that are newer than ``stages.yaml``."""
         return read_state(self.paths)
 
-    def document(self) -> dict[str, Any]:
-        """``model.yaml``."""
+    def document(self, state: State | None = None) -> dict[str, Any]:
+        """``model.yaml``, or the claim that will become it."""
+        redo = (state or self.state()).redo
+        if redo and redo.path == layout.MODEL:
+            return dict(redo.document)
         return codec.load(self.paths.model, f"{self.name}: model.yaml")
 
     def numbers(self, table: StageTable, highest: int | None = None) -> list[int]:
@@ -231,7 +234,8 @@ class ModelReader:
 
     def record(self, state: State | None = None, highest: int | None = None) -> ModelRecord:
         """The model as one row, of versions up to ``highest``."""
-        document, table = self.document(), (state or self.state()).table
+        state = state or self.state()
+        document, table = self.document(state), state.table
         numbers = self.numbers(table, highest)
         in_use = [number for number in numbers if number not in table.archived]
         return ModelRecord(
@@ -247,6 +251,7 @@ class ModelReader:
             stages=dict(table.stages),
             aliases=dict(table.aliases),
             revision=table.revision,
+            formerly=tuple(map(str, document.get("formerly") or ())),
         )
 
 

@@ -92,7 +92,7 @@ class _Mender:
     def restore_table(self, state: State) -> None:
         if state.redo:
             path = self.paths.root / state.redo.path
-            files.replace(path, documents.dumps(state.redo.document), self.modes.file)
+            files.replace(path, state.redo.data(), self.modes.file)
         files.replace(self.paths.stages, documents.dumps(codec.table_document(state.table)), self.modes.file)
 
     def journal(self, mark: Event) -> Iterator[Freed]:

@@ -91,7 +91,7 @@ def _look(model: ModelReader) -> Snapshot:
     pending = _pending(paths, state)
     last = pending[-1] if pending else journal.last_entry(paths.history)
     own = [
-        of_file(paths, paths.model),
+        _model_document(paths, state),
         of_bytes(paths.relative(paths.stages), documents.dumps(codec.table_document(state.table))),
         *_journal(paths, pending),
         *(_tombstone(paths, state, number) for number in state.table.deleted),
@@ -105,10 +105,17 @@ def _pending(paths: ModelLayout, state: State) -> list[JournalEntry]:
     found = chronicle.pending(paths, state.table, reader.highest(paths, state.table), last)
     if found and state.redo and found[-1].revision == state.table.revision:
         *before, late = found
-        seal = hashlib.sha256(documents.dumps(state.redo.document)).hexdigest()
+        sealed = late.event is not None and paths.document_of(late.event.action, late.event.version) is not None
+        seal = hashlib.sha256(state.redo.data()).hexdigest() if sealed else ""
         previous = before[-1] if before else last
         found = [*before, journal.following(previous, late.event, late.highest, late.revision, seal)]
     return found
+
+
+def _model_document(paths: ModelLayout, state: State) -> Kept:
+    if state.redo and state.redo.path == layout.MODEL:
+        return of_bytes(layout.MODEL, state.redo.data())
+    return of_file(paths, paths.model)
 
 
 def _journal(paths: ModelLayout, pending: list[JournalEntry]) -> Iterator[Kept]:
@@ -127,14 +134,14 @@ def said(model: ModelReader, state: State, number: int) -> Kept | None:
     """What was said of a version afterwards, as it is or will be in its place."""
     path = model.paths.annotation(number)
     if state.redo and state.redo.path == model.paths.relative(path):
-        return of_bytes(state.redo.path, documents.dumps(state.redo.document))
+        return of_bytes(state.redo.path, state.redo.data())
     return of_file(model.paths, path) if files.exists(path) else None
 
 
 def _tombstone(paths: ModelLayout, state: State, number: int) -> Kept:
     path = paths.relative(paths.tombstone(number))
     if state.redo and state.redo.path == path:
-        return of_bytes(path, documents.dumps(state.redo.document))
+        return of_bytes(path, state.redo.data())
     return of_file(paths, paths.tombstone(number))
 
 

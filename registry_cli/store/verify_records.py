@@ -168,7 +168,8 @@ def _is_copy(paths: ModelLayout, state: State) -> bool:
     name = paths.claim(state.table.revision).name
     try:
         table, redo = codec.parse_table(codec.load(paths.claim(state.table.revision), name), name)
-        if redo and not state.redo and codec.load(paths.root / redo.path, redo.path) != redo.document:
+        edited = redo is not None and redo.path == layout.MODEL  # by people, since: that is what it is for
+        if redo and not state.redo and not edited and codec.load(paths.root / redo.path, redo.path) != redo.document:
             return False
     except (RegistryError, OSError):
         return False

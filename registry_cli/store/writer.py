@@ -248,7 +248,7 @@ class Writer:
         """Bring the newest claim, which is committed, to where readers look first. May be done again and again."""
         files.fsync_folder(self.paths.root)  # the claim is on the disk before anything that follows from it
         if redo:
-            files.replace(self.paths.root / redo.path, documents.dumps(redo.document), self.modes.file)
+            files.replace(self.paths.root / redo.path, redo.data(), self.modes.file)
         files.replace(self.paths.stages, documents.dumps(codec.table_document(self.table)), self.modes.file)
 
     def refresh_links(self) -> None:

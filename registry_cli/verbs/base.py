@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .. import names, values
-from ..errors import Indeterminate, NotFound, indeterminate
+from ..errors import Indeterminate, indeterminate
 from ..names import Reference
 from ..records import Event
 from ..store import creation, files, locking, reader
@@ -75,7 +75,7 @@ class RegistryBase(RegistryReader):
         """The model under its lock, recovered; made first if ``create``."""
         paths = self._layout.model(names.model_name(name))
         if not create and not reader.is_model(paths):
-            raise NotFound(f"there is no model '{name}'", "registry list shows the models that are here")
+            raise self._unknown(name)
         writer: Writer | None = None
         try:
             with locking.exclusive(paths.lock, name, self._modes.file, self._lock_timeout, self._on_wait):
@@ -86,6 +86,8 @@ class RegistryBase(RegistryReader):
         except Indeterminate:
             raise
         except BaseException as error:
+            if writer is None and isinstance(error, FileNotFoundError) and not files.exists(paths.root):
+                raise self._unknown(name) from None  # it was renamed, with its lock, while we waited
             if writer and writer.done:
                 raise indeterminate(f"the change of {name} is committed", writer.done.id, error) from error
             raise

@@ -142,7 +142,19 @@ class OpenRegistry:
             index.discard(place)
 
     def _model(self, name: str) -> ModelReader:
-        return ModelReader(self._layout.model(model_name(name)))
+        paths = self._layout.model(model_name(name))
+        try:
+            return ModelReader(paths)
+        except NotFound as error:
+            raise self._unknown(name) from error
+
+    def _unknown(self, name: str) -> NotFound:
+        """What to raise for a model that isn't there; one that was renamed is told by the name that it has now."""
+        from ..store import edited
+
+        if now := edited.renamed(self._layout, name):
+            return NotFound(f"there is no model '{name}'", f"it is called {now} now")
+        return NotFound(f"there is no model '{name}'", "registry list shows the models that are here")
 
     def _resolved(self, ref: str | Reference, as_of: str | None = None) -> tuple[ModelReader, State, int]:
         """The version that a reference means, now or ``as_of`` a time as events write it."""

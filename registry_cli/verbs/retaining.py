@@ -190,14 +190,15 @@ class Retaining(Archiving):
         if step.action == DELETE:
             entries = reversed(list(chronicle.newest_first(model.paths)))
             since = retention.archived_since(entry.event for entry in entries)
+        formerly = tuple(map(str, model.document(state).get("formerly") or ()))
         needed = {
             number: child.ref
             for reference, child in children
-            if reference.model == model.name != child.model
+            if child.model != model.name and reference.model in (model.name, *formerly)
             for number in retention.named(reference, versions)
         }
         chains = chronicle.chains(model.paths, stages)
-        known = retention.Known(model.name, versions, state.table, chains, highest, since, needed)
+        known = retention.Known(model.name, versions, state.table, chains, highest, since, needed, formerly)
         return retention.plan(known, step.rules, now, step.action)
 
     def _children(self, action: str) -> Children:

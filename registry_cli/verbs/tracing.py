@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput, NotFound, RegistryError
@@ -89,7 +90,7 @@ class _Known:
         except InvalidInput:
             return text
         selector = reference.selector
-        if selector is not None and selector.digest:
+        if (selector is not None and selector.digest) or reference.model in self._former:
             return self._look(text).ref
         return str(reference)
 
@@ -108,8 +109,18 @@ class _Known:
         try:
             version = self._registry.version(reference)
         except RegistryError as error:
-            return Kin(str(reference), None, error.message)
+            now = self._former.get(reference.model)
+            if now is None:
+                return Kin(str(reference), None, error.message)
+            return self._look(f"{now}@{reference.selector}")  # it was renamed since
         return Kin(version.ref, version)
+
+    @cached_property
+    def _former(self) -> dict[str, str]:
+        """What models that were renamed are called now; a name that is another model's by now is not told."""
+        models = list(self._registry.models(on_damage=self._on_damage))
+        there = {model.name for model in models}
+        return {old: model.name for model in models for old in model.formerly if old not in there}
 
 
 def named(lineage: Mapping[str, Any]) -> Iterator[str]:

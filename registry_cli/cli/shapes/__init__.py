@@ -83,6 +83,7 @@ def model(record: ModelRecord) -> dict[str, Any]:
         "tags": dict(record.tags),
         "annotations": dict(record.annotations),
         "revision": record.revision,
+        "formerly": list(record.formerly),
     }
 
 

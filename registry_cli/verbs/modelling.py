@@ -1,0 +1,182 @@
+"""What is said of a model as a whole, and its name: ``describe``, ``rewrite``, ``rename``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .. import names, values
+from ..errors import Conflict, InvalidInput, RegistryError
+from ..outcomes import Described, Renamed
+from ..store import creation, files, layout, locking, reader
+from ..store.codec import Redo
+from ..store.layout import ModelLayout
+from ..store.writer import Writer
+from .base import RegistryBase
+
+#: A value of a document of so many characters at most is told in the history, before and after.
+_TOLD = 200
+
+
+class Modelling(RegistryBase):
+    """``describe``, ``rewrite``, ``rename``: the document of a model, which people edit too, and its name."""
+
+    def describe(
+        self,
+        name: str,
+        *,
+        description: str | None = None,
+        owner: str | None = None,
+        tags: Mapping[str, object] | None = None,
+        annotations: Mapping[str, object] | None = None,
+        remove: Iterable[str] = (),
+        reason: str = "",
+        dry_run: bool = False,
+        request_id: str | None = None,
+    ) -> Described:
+        """Say what a model is for, and who answers for it. The model is made if it isn't there.
+
+        ``remove`` names tags, annotations, or ``description``. What people wrote into ``model.yaml``, their comments
+        too, stays. Raises :class:`InvalidInput` when its text can't be changed without touching that.
+        """
+        wanted: dict[str, Any] = {
+            "description": values.text(description, "description") if description is not None else None,
+            "owner": values.line(owner, "owner") if owner is not None else None,
+            "tags": values.checked(tags, values.check_line),
+            "annotations": values.checked(annotations, values.check_text),
+        }
+        wanted = {key: value for key, value in wanted.items() if value not in (None, {})}
+        if not wanted and not (remove := tuple(remove)):
+            raise InvalidInput("nothing to say", "give a description, an owner, tags or annotations")
+        creation.refuse_collision(self._layout, names.model_name(name))
+        if not reader.is_model(self._layout.model(name)):
+            if dry_run:
+                return Described(name, tuple(sorted({*wanted, *_removed({}, remove)})), 0)
+            creation.make_skeleton(self._layout, self._layout.model(name), self._modes)
+
+        def change(text: str, document: Mapping[str, Any]) -> str:
+            from ..store import surgery
+
+            asked = dict(wanted)
+            for key, gone in _removed(document, remove).items():
+                asked[key] = None if gone is None else {**asked.get(key, {}), **gone}
+            return surgery.changed(text, asked, layout.MODEL)
+
+        with self._writing(name, create=True) as writer:
+            return self._rewritten(writer, change, reason, dry_run, request_id)
+
+    def rewrite(
+        self, name: str, text: str, *, was: str, reason: str = "", dry_run: bool = False, request_id: str | None = None
+    ) -> Described:
+        """Put ``text`` in the place of ``model.yaml``, which must still be what it ``was``.
+
+        Raises :class:`InvalidInput` for a text that is no document of a model, :class:`Conflict` when somebody changed
+        it meanwhile.
+        """
+
+        def change(now: str, _: Mapping[str, Any]) -> str:
+            if now != was:
+                raise Conflict(f"model.yaml of {name} was changed meanwhile", "look again, then edit")
+            return text
+
+        with self._writing(name) as writer:
+            return self._rewritten(writer, change, reason, dry_run, request_id)
+
+    def _rewritten(self, writer: Writer, change: Any, reason: str, dry_run: bool, request_id: str | None) -> Described:
+        """Commit what ``change`` makes of the text of the document."""
+        from ..store import codec
+
+        model = writer.paths.name
+        if request_id and (done := writer.done_before(request_id, "described")):
+            return Described(model, tuple(done.event.detail.get("keys", ())), done.revision, changed=False)
+        data = files.read(writer.paths.model, files.DOCUMENT_LIMIT, layout.MODEL)
+        before = codec.loads(data, layout.MODEL)
+        text = change(data.decode(), before)
+        after = codec.loads(text.encode(), layout.MODEL)
+        keys = tuple(sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key)))
+        if text == data.decode() or dry_run:
+            return Described(model, keys, writer.table.revision, changed=text != data.decode())
+        told = {key: [_told(before.get(key)), _told(after.get(key))] for key in keys}
+        event = self._event("described", None, request_id, keys=list(keys), said=told, reason=reason)
+        table = writer.move(writer.table, event, Redo(layout.MODEL, after, text))
+        return Described(model, keys, table.revision)
+
+    def rename(
+        self, name: str, new: str, *, reason: str = "", dry_run: bool = False, request_id: str | None = None
+    ) -> Renamed:
+        """Give a model another name, or another group: everything of it moves in one step.
+
+        The name that it had is kept as ``formerly`` in its document: lineages that tell of it go on finding it. First
+        the change is recorded, then the folder moves; when that was interrupted, the same call again moves it.
+        Raises :class:`NotFound`, and :class:`Conflict` when there is something of that name.
+        """
+        source, target = self._layout.model(names.model_name(name)), self._layout.model(names.model_name(new))
+        if name == new:
+            raise InvalidInput(f"it is called {name} already", "name another")
+        if request_id and not reader.is_model(source) and reader.is_model(target):
+            return Renamed(name, new, changed=False)
+        self._refuse_taken(target)
+        with self._writing(name) as writer:
+            if dry_run:
+                return Renamed(name, new)
+            begun = writer.table.changed
+            if begun is None or begun.action != "renamed" or begun.detail.get("after") != new:
+                self._record_name(writer, name, new, reason, request_id)
+            with self._group_of(target):
+                self._refuse_taken(target)
+                source.root.rename(target.root)  # the folder, with its lock and all
+                for parent in dict.fromkeys((target.root.parent, source.root.parent)):
+                    files.fsync_folder(parent)
+        return Renamed(name, new)
+
+    def _refuse_taken(self, target: ModelLayout) -> None:
+        creation.refuse_collision(self._layout, target.name)
+        if files.exists(target.root) and files.list_folder(target.root):
+            raise Conflict(f"there is something called '{target.name}' already", "choose another name")
+
+    def _record_name(self, writer: Writer, name: str, new: str, reason: str, request_id: str | None) -> None:
+        from ..store import codec, surgery
+
+        if not os.access(writer.paths.root.parent, os.W_OK) or not os.access(writer.paths.root, os.W_OK):
+            raise RegistryError(f"the folder of {name} may not be moved by you", "ask its owner")
+        text = files.read(writer.paths.model, files.DOCUMENT_LIMIT, layout.MODEL).decode()
+        known = codec.loads(text.encode(), layout.MODEL).get("formerly") or []
+        formerly = [each for each in dict.fromkeys([*known, name]) if each != new]
+        text = surgery.changed(text, {"formerly": formerly}, layout.MODEL)
+        event = self._event("renamed", None, request_id, before=name, after=new, reason=reason)
+        writer.move(writer.table, event, Redo(layout.MODEL, codec.loads(text.encode(), layout.MODEL), text))
+
+    @contextlib.contextmanager
+    def _group_of(self, target: ModelLayout) -> Any:
+        """Where the folder goes: its group is made, and can't become a model meanwhile."""
+        group = self._layout.group(target.name)
+        if group.name == target.name:
+            yield
+            return
+        if files.make_folder(group.root, self._modes.folder):
+            files.fsync_folder(self._layout.models)
+        with locking.exclusive(group.lock, f"group {group.name}", self._modes.file, self._lock_timeout, self._on_wait):
+            yield
+
+
+def _removed(document: Mapping[str, Any], remove: Iterable[str]) -> dict[str, Any]:
+    """What is to be taken away, as the surgeon wants it: None for a key, a mapping with None for what is in one."""
+    found: dict[str, Any] = {}
+    for name in remove:
+        if name == "description":
+            found[name] = None
+            continue
+        homes = [key for key in ("tags", "annotations") if name in (document.get(key) or {})]
+        for key in homes:
+            found.setdefault(key, {})[name] = None
+    return found
+
+
+def _told(value: object) -> object:
+    """A value as the history tells it; a long one by its beginning."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    text = value if isinstance(value, str) else str(value)
+    return text if len(text) <= _TOLD else f"{text[:_TOLD]}…"
