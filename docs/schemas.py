@@ -177,6 +177,7 @@ def documents() -> dict[str, Schema]:
         **{key: common[key] for key in ("format", "created", "owner", "description", "retention")},
         "tags": told("Labels of the model: name to text.", texts),
         "annotations": told("What is said of the model: name to text.", texts),
+        "formerly": told("The names that it had before it was renamed.", listed({"type": "string"})),
         "policy": policy(nearer=True),
     }
     return {

@@ -212,7 +212,7 @@ def show(cx: Session, ref: Ref, as_of: AsOf = None) -> None:
     registry = cx.reader()
     reference = Reference.parse(ref)
     if reference.selector is None:
-        _show_model(cx, registry.model(reference.model, as_of=as_of))
+        show_model(cx, registry.model(reference.model, as_of=as_of))
     else:
         artifact = registry.artifact(reference, as_of=as_of)
         signed = registry.signatures(artifact.version.ref) if as_of is None else ()
@@ -220,7 +220,7 @@ def show(cx: Session, ref: Ref, as_of: AsOf = None) -> None:
         _show_version(cx, artifact.version, artifact.files, folder, signed)
 
 
-def _show_model(cx: Session, model: ModelRecord) -> None:
+def show_model(cx: Session, model: ModelRecord) -> None:
     pairs: list[tuple[str, Any]] = [
         ("name", model.name),
         ("owner", model.owner),
@@ -233,6 +233,7 @@ def _show_model(cx: Session, model: ModelRecord) -> None:
         *((f"aliases.{name}", at) for name, at in model.aliases.items()),
         *((f"tags.{name}", text) for name, text in model.tags.items()),
         *((f"annotations.{name}", text) for name, text in model.annotations.items()),
+        *(("formerly", name) for name in model.formerly),
     ]
     text = aligned(_for_eyes(pairs, model.created))
     cx.show(Output(shapes.document("model", shapes.model(model)), [model.name], ("key", "value"), pairs, text=text))

@@ -140,6 +140,23 @@ VERBS = {
     ),
     "log-metric": Verb("describe", "Add metrics measured after registration.", "ref text*", "dry-run", writes=True),
     "alias": Verb("describe", "Show, set or remove aliases.", "ref alias", "remove expect dry-run", writes=True),
+    "describe": Verb(
+        "describe",
+        "Say what a model is for, and who answers for it.",
+        "model",
+        "description owner tag annotate remove reason dry-run",
+        writes=True,
+        home="modelling",
+    ),
+    "edit": Verb(
+        "describe", "Edit what is said of a model, or the settings.", "model", "reason", writes=True, home="modelling"
+    ),
+    "rename": Verb(
+        "describe", "Give a model another name.", "model text", "reason dry-run", writes=True, home="modelling"
+    ),
+    "transfer": Verb(
+        "describe", "Move a model into a group.", "model text", "reason dry-run", writes=True, home="modelling"
+    ),
     "check": Verb("lifecycle", "Say whether a stage would let a version in, and why.", "ref stage", home="gates"),
     "approve": Verb(
         "lifecycle",

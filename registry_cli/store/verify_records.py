@@ -162,6 +162,18 @@ def _check_claim(paths: ModelLayout, state: State, told: int, found: Findings) -
     if revision and not _is_copy(paths, state):
         name = paths.claim(revision).name
         found.warning("claim", paths.name, f"{name} is not what stages.yaml says: its only copy is lost", repair=True)
+    _check_name(paths, state, found)
+
+
+def _check_name(paths: ModelLayout, state: State, found: Findings) -> None:
+    """Whether a model was to be renamed, and is not: the folder moves after the claim."""
+    changed = state.table.changed
+    after = changed.detail.get("after") if changed and changed.action == "renamed" else paths.name
+    if after != paths.name:
+        words_ = (
+            f"it was to be called {after}, and the move was interrupted; registry rename {paths.name} {after} ends it"
+        )
+        found.warning("rename", paths.name, words_)
 
 
 def _is_copy(paths: ModelLayout, state: State) -> bool:

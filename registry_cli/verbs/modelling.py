@@ -75,6 +75,7 @@ class Modelling(RegistryBase):
         Raises :class:`InvalidInput` for a text that is no document of a model, :class:`Conflict` when somebody changed
         it meanwhile.
         """
+        self.check_text(name, text)
 
         def change(now: str, _: Mapping[str, Any]) -> str:
             if now != was:
@@ -102,6 +103,30 @@ class Modelling(RegistryBase):
         event = self._event("described", None, request_id, keys=list(keys), said=told, reason=reason)
         table = writer.move(writer.table, event, Redo(layout.MODEL, after, text))
         return Described(model, keys, table.revision)
+
+    def text(self, name: str | None = None) -> str:
+        """The text of a model's ``model.yaml``, or of ``registry.yaml``."""
+        path = self._layout.config if name is None else self._model(name).paths.model
+        return files.read(path, files.DOCUMENT_LIMIT, path.name).decode()
+
+    def check_text(self, name: str | None, text: str) -> None:
+        """Raise what is wrong with ``text`` as a ``model.yaml``, or as ``registry.yaml``, with the line of the mistake."""
+        from . import editing
+
+        editing.check(self._layout, name, text)
+
+    def rewrite_settings(self, text: str, *, was: str) -> Described:
+        """Put ``text`` in the place of ``registry.yaml``, which must still be what it ``was``. No history tells of it.
+
+        Raises :class:`InvalidInput` for a text that is not right, :class:`Conflict` when somebody changed it meanwhile.
+        """
+        self.check_text(None, text)
+        path = self._layout.config
+        if self.text() != was:
+            raise Conflict("registry.yaml was changed meanwhile", "look again, then edit")
+        if text != was:
+            files.replace(path, text.encode(), path.stat().st_mode & 0o777)
+        return Described(path.name, (), 0, changed=text != was)
 
     def rename(
         self, name: str, new: str, *, reason: str = "", dry_run: bool = False, request_id: str | None = None

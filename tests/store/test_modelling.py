@@ -1,0 +1,193 @@
+"""describe, rewrite, rename: what is said of a model as a whole, and what it is called."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from registry_cli import Conflict, InvalidInput, NotFound, Registry, Rules
+from registry_cli.store import files
+from registry_cli.store.writer import Writer
+
+MakeFile = Callable[..., Path]
+
+
+def actions(reg: Registry, name: str) -> list[str]:
+    return [entry.event.action for entry in reg.history(name)]
+
+
+def test_describe_says_it_and_keeps_comments(reg: Registry, make_file: MakeFile) -> None:
+    reg.register("churn", [make_file()])
+    path = reg.root / "models/churn/model.yaml"
+    path.write_text(f"# ours\n{path.read_text()}# policy: see the wiki\n")
+    done = reg.describe("churn", description="who leaves", owner="crm", tags={"a": "b"}, reason="new")
+    assert (done.keys, done.changed) == (("description", "owner", "tags"), True)
+    model = reg.model("churn")
+    assert (model.description, model.owner, model.tags) == ("who leaves", "crm", {"a": "b"})
+    text = path.read_text()
+    assert text.startswith("# ours\n") and "# policy: see the wiki\n" in text
+    event = next(iter(reg.history("churn"))).event
+    assert event.detail["said"]["owner"][1] == "crm" and event.detail["reason"] == "new"
+    assert not reg.describe("churn", owner="crm").changed
+    assert actions(reg, "churn") == ["described", "registered"]
+    reg.describe("churn", remove=["a", "description"])
+    assert (reg.model("churn").description, reg.model("churn").tags) == ("", {})
+
+
+def test_describe_makes_the_model(reg: Registry, make_file: MakeFile) -> None:
+    assert reg.describe("risk/new", description="to come", dry_run=True).changed
+    assert reg.model_names() == []
+    reg.describe("risk/new", description="to come", request_id="one")
+    assert not reg.describe("risk/new", description="to come", request_id="one").changed
+    assert reg.register("risk/new", [make_file()]).ref == "risk/new@1"
+
+
+def test_slips(reg: Registry, make_file: MakeFile) -> None:
+    reg.register("churn", [make_file()])
+    with pytest.raises(InvalidInput, match="nothing to say"):
+        reg.describe("churn")
+    with pytest.raises(InvalidInput):
+        reg.describe("churn", owner="two\nlines")
+    (reg.root / "models/churn/model.yaml").write_text("{format: 1, created: '', owner: alice}\n")
+    with pytest.raises(InvalidInput, match="without touching"):
+        reg.describe("churn", description="x")
+
+
+def test_rewrite_checks_and_compares(reg: Registry, make_file: MakeFile) -> None:
+    reg.register("churn", [make_file()])
+    text = reg.text("churn")
+    for added, said in (
+        ("policy: {prod: {}}\n", "there is no stage 'prod'"),
+        ("polcy: {}\n", "did you mean 'policy'"),
+        ("tags: {a: 1}\n", "no mapping of names to texts"),
+        ("owner: x\n", "stands here again"),
+    ):
+        with pytest.raises(InvalidInput, match=said):
+            reg.rewrite("churn", text + added, was=text)
+    with pytest.raises(InvalidInput, match="can't be changed"):
+        reg.rewrite("churn", text.replace("created: '2", "created: '3"), was=text)
+    with pytest.raises(Conflict, match="changed meanwhile"):
+        reg.rewrite("churn", text + "# x\n", was=text + "# y\n")
+    assert reg.text("churn") == text
+    reg.rewrite("churn", text + "# x\n", was=text)
+    assert reg.text("churn") == text + "# x\n"
+
+
+def test_settings_are_rewritten(reg: Registry) -> None:
+    text = reg.text()
+    with pytest.raises(InvalidInput, match="did you mean 'stages'"):
+        reg.rewrite_settings(text + "stagse: []\n", was=text)
+    with pytest.raises(InvalidInput, match="id"):
+        reg.rewrite_settings(text.replace("id: '", "id: '0", 1), was=text)
+    reg.rewrite_settings(text + "lineage: [git]\n", was=text)
+    assert reg.text().endswith("lineage: [git]\n")
+
+
+def test_rename_moves_all_of_it(reg: Registry, make_file: MakeFile) -> None:
+    reg.register("churn", [make_file("a")])
+    reg.register("churn", [make_file("b")])
+    reg.promote("churn@1", "production")
+    reg.register("child", [make_file("c")], lineage={"parents": ["churn@1"]})
+    reg.rename("churn", "crm/churn", reason="one group a team")
+    assert reg.model_names() == ["child", "crm/churn"]
+    assert reg.path("crm/churn@production").is_dir()
+    assert actions(reg, "crm/churn")[0] == "renamed"
+    assert reg.model("crm/churn").formerly == ("churn",)
+    for deed in (lambda: reg.version("churn@1"), lambda: reg.promote("churn@2", "staging"), lambda: reg.model("churn")):
+        with pytest.raises(NotFound, match="it is called crm/churn now"):
+            deed()
+    assert [kin.ref for kin in reg.lineage("child@1").parents] == ["crm/churn@1"]
+    assert [kin.ref for kin in reg.lineage("crm/churn@1").children] == ["child@1"]
+    reg.rename("crm/churn", "churn")
+    assert reg.model("churn").formerly == ("crm/churn",)
+
+
+def test_what_is_there_is_not_overwritten(reg: Registry, make_file: MakeFile) -> None:
+    for name in ("churn", "fraud", "risk/score"):
+        reg.register(name, [make_file(name)])
+    for new in ("fraud", "risk", "fraud/churn"):
+        with pytest.raises(Conflict):
+            reg.rename("churn", new)
+    for new in ("churn", "Churn", "../x", "a/b/c", "7"):
+        with pytest.raises(InvalidInput):
+            reg.rename("churn", new)
+    with pytest.raises(NotFound):
+        reg.rename("unknown", "other")
+    assert reg.rename("churn", "new", dry_run=True).changed
+    assert reg.model_names() == ["churn", "fraud", "risk/score"]
+
+
+def test_a_parent_stays_protected_under_its_new_name(reg: Registry, make_file: MakeFile) -> None:
+    for at in range(3):
+        reg.register("base", [make_file(f"{at}")])
+    reg.register("base", [make_file("own child")], lineage={"parents": ["base@2"]})
+    reg.register("child", [make_file("child")], lineage={"parents": ["base@1"]})
+    reg.archive(["base@1", "base@2", "base@3"])
+    reg.rename("base", "group/base")
+    plan = reg.plan("group/base", "delete", Rules.of(older_than="0s"))
+    assert plan.chosen == (3,)
+
+
+@pytest.mark.parametrize("request_id", [None, "rename-1"])
+def test_an_interrupted_rename_is_finished_by_the_same_call(
+    reg: Registry, make_file: MakeFile, monkeypatch: pytest.MonkeyPatch, request_id: str | None
+) -> None:
+    reg.register("churn", [make_file()])
+
+    class Death(BaseException):
+        pass
+
+    def dies(self: Path, target: Path) -> Path:
+        raise Death
+
+    with monkeypatch.context() as patch, pytest.raises(BaseException):  # noqa: B017 - told as indeterminate
+        patch.setattr(Path, "rename", dies)
+        reg.rename("churn", "crm/churn", request_id=request_id)
+    assert reg.model_names() == ["churn"]
+    assert any(problem.code == "rename" for problem in reg.verify().problems)
+    assert reg.rename("churn", "crm/churn", request_id=request_id).changed
+    assert reg.model_names() == ["crm/churn"]
+    assert actions(reg, "crm/churn") == ["renamed", "registered"]
+    if request_id:
+        assert not reg.rename("churn", "crm/churn", request_id=request_id).changed
+
+
+def test_a_waiter_is_told_the_new_name(reg: Registry, make_file: MakeFile) -> None:
+    reg.register("churn", [make_file()])
+    waiting, errors = threading.Event(), []
+    other = Registry(reg.root, author="bob", on_wait=lambda _: waiting.set())
+
+    def wait() -> None:
+        try:
+            other.tag("churn@1", {"a": "b"})
+        except NotFound as error:
+            errors.append(str(error))
+
+    with reg._writing("churn") as writer:
+        assert isinstance(writer, Writer)
+        thread = threading.Thread(target=wait)
+        thread.start()
+        assert waiting.wait(20)
+        reg._record_name(writer, "churn", "crm", "", None)
+        os.rename(reg.root / "models/churn", reg.root / "models/crm")
+    thread.join(20)
+    assert errors and "it is called crm now" in errors[0]
+    assert not files.exists(reg.root / "models/churn")
+
+
+def test_a_claim_that_was_not_brought_forward_is_read(
+    reg: Registry, make_file: MakeFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reg.register("churn", [make_file()])
+    with monkeypatch.context() as patch, pytest.raises(BaseException):  # noqa: B017
+        patch.setattr(Writer, "_roll_forward", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        reg.describe("churn", owner="crm")
+    assert "crm" not in (reg.root / "models/churn/model.yaml").read_text()
+    assert reg.model("churn").owner == "crm"
+    reg.tag("churn@1", {"a": "b"})
+    assert "owner: crm" in (reg.root / "models/churn/model.yaml").read_text()
+    assert actions(reg, "churn") == ["tagged", "described", "registered"]
