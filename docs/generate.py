@@ -33,6 +33,7 @@ from registry_cli.verbs.finding import Known
 from registry_cli.verbs.keeping import Keeping
 from registry_cli.verbs.listing import Listing
 from registry_cli.verbs.looking_back import LookingBack
+from registry_cli.verbs.modelling import Modelling
 from registry_cli.verbs.moving import Moving
 from registry_cli.verbs.opened import OpenRegistry
 from registry_cli.verbs.people import Review
@@ -80,6 +81,7 @@ ROOMS_OF_THE_API: tuple[tuple[str, type], ...] = (
     ("Archiving and deleting", Archiving),
     ("Archiving and deleting by rules", Retaining),
     ("Describing", Describing),
+    ("Describing models", Modelling),
     ("Approving and signing", Approving),
     ("Keeping it sound", Keeping),
 )

@@ -115,6 +115,10 @@ FORMS = (
     Form("log-metric", lambda _: ["log-metric", "churn@1", "a=1"], "changed", lambda _: ["churn@1"], columns=1),
     Form("alias", lambda _: ["alias", "churn@1", "best"], "moved", lambda _: ["churn@1"], columns=1),
     Form("alias", lambda _: ["alias", "churn"], "aliases", lambda _: ["churn@2"], columns=2),
+    Form("describe", lambda _: ["describe", "churn", "--owner", "crm"], "described", lambda _: ["churn"], columns=1),
+    Form("describe", lambda _: ["describe", "churn"], "model", lambda _: ["churn"], columns=2),
+    Form("rename", lambda _: ["rename", "churn", "crm/churn"], "renamed", lambda _: ["crm/churn"], columns=1),
+    Form("transfer", lambda _: ["transfer", "risk/fraud", "-"], "renamed", lambda _: ["fraud"], columns=1),
     Form("check", lambda site: _gated(site, "check", "churn@1", "staging"), "evaluation", lambda _: ["churn@1"], columns=4),
     Form("config", lambda site: _gated(site, "config", "show"), "config", lambda _: [], columns=5),
     Form("approve", lambda _: ["approve", "churn@2", "staging", "-y"], "changed", lambda _: ["churn@2"], columns=1),
@@ -155,8 +159,8 @@ FORMS = (
     Form("doctor", lambda _: ["doctor"], "doctor", lambda _: [], columns=4),
     Form("completion", lambda _: ["completion", "bash"], "completion", lambda _: []),
 )  # fmt: skip
-#: ``cat`` writes the bytes of a file, whatever was asked for.
-WITHOUT_FORMS = {"cat"}
+#: ``cat`` writes the bytes of a file, whatever was asked for; ``edit`` needs a person (see ``test_editing``).
+WITHOUT_FORMS = {"cat", "edit"}
 
 
 def named(form: Form) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from registry_cli import Indeterminate, Registry, Rules
-from registry_cli.outcomes import Changed, Imported, Moved, Registered
+from registry_cli.outcomes import Changed, Described, Imported, Moved, Registered
 
 from ..keys import make_key
 from .shim import Death, Fault, Shim
@@ -68,6 +68,8 @@ BASE_EVENTS = frozenset(f"base-{number}" for number in range(1, 15))
 
 def summary(result: Any) -> Any:
     """What a repeated request must give again, whatever else happened meanwhile."""
+    if isinstance(result, Described):
+        return result.model, result.keys
     if isinstance(result, Registered):
         return result.version.ref, result.version.digest
     if isinstance(result, Moved):
@@ -258,6 +260,7 @@ SCENARIOS = (
         model="fraud",
         empty=True,
     ),
+    Scenario("describe", lambda reg, _: reg.describe("churn", owner="crm", tags={"a": "b"}, request_id=REQUEST)),
     Scenario("promote", _promote),
     Scenario(
         "promote --archive-previous",

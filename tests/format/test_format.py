@@ -58,6 +58,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     reg.restore(["churn@4"])
     reg.archive(["churn@2"], force=True, reason="room", compress="gzip")
     reg.import_versions([Incoming("other:churn/9", "churn", (folder / "work",), number=9)], merge=True)
+    reg.describe("churn", description="who leaves", tags={"team": "crm"})
+    reg.rename("churn", "leaving")
+    reg.rename("leaving", "churn")
     for number in range(1, 10):
         reg.promote("risk/fraud@1", "production" if number % 2 else "development")
         reg.demote("risk/fraud", "production" if number % 2 else "development")

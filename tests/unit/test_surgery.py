@@ -22,8 +22,7 @@ def written(draw: st.DrawFn) -> tuple[str, list[str]]:
     """A document with comments between its keys, behind values, and inside of mappings; and its comments."""
     lines, remarks = [], []
     for at, (key, value) in enumerate(draw(st.dictionaries(WORDS, st.one_of(TEXTS, MAPPINGS), min_size=1)).items()):
-        for comment in draw(COMMENTS):
-            lines.append(comment and f"{comment} {at}")
+        lines += [comment and f"{comment} {at}" for comment in draw(COMMENTS)]
         block = documents.dumps({key: value}).decode().splitlines()
         if isinstance(value, dict) and draw(st.booleans()):
             block = [f"{key}:", *(f"  {line}" for line in documents.dumps(value).decode().splitlines())]
