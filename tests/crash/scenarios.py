@@ -68,19 +68,17 @@ BASE_EVENTS = frozenset(f"base-{number}" for number in range(1, 15))
 
 def summary(result: Any) -> Any:
     """What a repeated request must give again, whatever else happened meanwhile."""
-    if isinstance(result, Described):
-        return result.model, result.keys
-    if isinstance(result, Registered):
-        return result.version.ref, result.version.digest
-    if isinstance(result, Moved):
-        return result.model, result.pointer, result.before, result.after
-    if isinstance(result, Changed):
-        return result.model, result.action, result.versions
-    if isinstance(result, Imported):
-        return result.key, result.ref
     if isinstance(result, list):
         return [summary(each) for each in result if isinstance(each, (Changed, Imported))]
-    return None
+    if isinstance(result, Registered):
+        return result.version.ref, result.version.digest
+    told = {
+        Moved: ("model", "pointer", "before", "after"),
+        Changed: ("model", "action", "versions"),
+        Described: ("model", "keys"),
+        Imported: ("key", "ref"),
+    }
+    return tuple(getattr(result, name) for name in told.get(type(result), ())) or None
 
 
 def _register(name: str = "churn", content: str = "new", **options: Any) -> Deed:
