@@ -14,10 +14,10 @@ from typing import Any
 from ..errors import Damaged
 from ..progress import SILENT, Progress
 from ..records import FileEntry, VersionRecord
-from ..store import codec, compression, files, layout, manifest
+from ..store import codec, compression, files, layout, manifest, packs, sidecars
 from ..store.pouring import Poured
 from ..store.tarball import Members
-from . import bundle, soundness
+from . import bundle, bundle_parser, soundness
 from .bundle import Document, Part, Version
 
 _MADE = "a bundle is made by registry export"
@@ -69,7 +69,7 @@ class Unpacking:
             raise Damaged(f"{what} does not begin as a bundle does", _MADE)
         data = self._bytes(size)
         self._tell(path, hashlib.sha256(data).hexdigest())
-        self.contents = bundle.loads(data, what)
+        self.contents = bundle_parser.loads(data, what)
 
     def parts(self) -> Iterator[UnpackedPart]:
         """Each model, in turn. All of one is to be read before the next is asked for."""
@@ -81,11 +81,18 @@ class Unpacking:
         path, size = self._header()
         if path != bundle.END or size > bundle.END_LIMIT:
             raise self.damaged(f"'{path}' has no place in it")
-        end = bundle.read_json(self._bytes(size), bundle.END, self.what)
+        end = bundle_parser.read_json(self._bytes(size), bundle.END, self.what)
         if (end.get("members"), end.get("digest")) != (self._count, f"sha256:{self._listing.hexdigest()}"):
             raise self.damaged("it is not the one that its end belongs to")
         if next(self._members, None) is not None:
             raise self.damaged("something follows its end")
+
+    def drain(self, progress: Progress = SILENT) -> None:
+        """Read all of it to its end, compared, and keep nothing."""
+        progress.expect(self.contents.size)
+        for part in self.parts():
+            part.drain(progress)
+        self.finish()
 
     def expect(self, path: str, size: int) -> None:
         """The next member is this one; its bytes are then read from ``tar``."""
@@ -189,10 +196,14 @@ class UnpackedPart:
         if sha256 in self._packed:
             return False
         self._packed.add(sha256)
+        self.count(size)
+        return True
+
+    def count(self, size: int) -> None:
+        """So many bytes more are in the bundle."""
         self._left -= size
         if self._left < 0:
             raise self.unpacking.damaged(f"{self.part.name} has more than the {self.part.packed:,} bytes that it tells")
-        return True
 
 
 class UnpackedVersion:
@@ -208,6 +219,7 @@ class UnpackedVersion:
         for document in version.documents:
             self.documents[document.path] = self._unpacking.document(part.prefix, document)
         self.record = self._record()
+        self._check_beside()
         self.entries = self._manifest()
 
     @property
@@ -229,6 +241,17 @@ class UnpackedVersion:
         record = codec.overlay(record, said, f"{what}: {path}")
         soundness.check_version(record, what)
         return record
+
+    def _check_beside(self) -> None:
+        """The files beside its document are those that its lineage names."""
+        named, beside = sidecars.named(self.record.lineage), self.beside
+        if strange := sorted(beside.keys() - named.keys()):
+            raise self._unpacking.damaged(f"{self.ref} does not say that it has '{strange[0]}'")
+        for name, sha256 in sorted(named.items()):
+            if name not in beside:
+                raise self._unpacking.damaged(f"{self.ref} lacks '{name}'")
+            if hashlib.sha256(beside[name]).hexdigest() != sha256:
+                raise self._unpacking.damaged(f"'{name}' of {self.ref} is not what its sha256 says")
 
     @property
     def beside(self) -> dict[str, bytes]:
@@ -255,8 +278,14 @@ class UnpackedVersion:
                 if parent in paths:
                     raise self._unpacking.damaged(f"'{parent}' of {self.ref} is a file and a folder")
 
-    def files(self) -> Iterator[Poured]:
-        """Its files, in order. Whoever takes one reads and compares it before the next; then it is checked off."""
+    def files(self, keep: Callable[[bytes], object] | None = None) -> Iterator[Poured]:
+        """Its files, in order. Whoever takes one reads and compares it before the next; then it is checked off.
+
+        Those of a packed version are unpacked on the way; ``keep`` takes the pack as it is.
+        """
+        if self.version.pack:
+            yield from self._unpacked(self.version.pack, keep or nothing)
+            return
         for entry, size in zip(self.entries, self.version.sizes, strict=True):
             if not self._part.is_new(entry.sha256, size):
                 yield Poured(entry, size, None)
@@ -265,6 +294,26 @@ class UnpackedVersion:
             self._unpacking.expect(path, size)
             yield Poured(entry, size, self._unpacking)
             self._unpacking.check(path, entry.sha256, entry.sha256)
+
+    def _unpacked(self, pack: Document, keep: Callable[[bytes], object]) -> Iterator[Poured]:
+        path = f"{self._part.prefix}{pack.path}"
+        self._part.count(pack.size)
+        self._unpacking.expect(path, pack.size)
+        hasher = hashlib.sha256()
+
+        def read(most: int) -> bytes:
+            block = self._unpacking.read(most)
+            hasher.update(block)
+            keep(block)
+            return block
+
+        members = packs.streamed(read, pack.path, self.entries, self.version.size, self.ref)
+        sizes = iter(self.version.sizes)
+        for entry, content in members:
+            if content.size != (size := next(sizes)):
+                raise self._unpacking.damaged(f"'{entry.path}' of {self.ref} has {content.size:,} bytes, not {size:,}")
+            yield Poured(entry, size, content)
+        self._unpacking.check(path, hasher.hexdigest(), pack.sha256)
 
     def drain(self, progress: Progress = SILENT) -> None:
         """Read its files, compared, and keep nothing."""
@@ -281,16 +330,6 @@ class UnpackedVersion:
 
 def nothing(_: bytes) -> None:
     """What takes blocks that nobody needs."""
-
-
-def checked(read: Callable[[int], bytes], what: str, progress: Progress = SILENT) -> bundle.Contents:
-    """Read a whole bundle and keep nothing; what is in it."""
-    unpacking = Unpacking(read, what)
-    progress.expect(unpacking.contents.size)
-    for part in unpacking.parts():
-        part.drain(progress)
-    unpacking.finish()
-    return unpacking.contents
 
 
 def told(error: Damaged) -> Damaged:

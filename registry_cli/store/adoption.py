@@ -70,6 +70,14 @@ class Adoption:
                 os.chmod(self.paths.root / path, self._modes.sealed_file)
         os.chmod(folder, self._modes.sealed_folder)
 
+    @contextlib.contextmanager
+    def pack(self, path: str) -> Iterator[Callable[[bytes], object]]:
+        """What takes the blocks of a version's pack; ``path`` was checked. Then it is sealed."""
+        files.make_folder(self.paths.packs, self._modes.versions)
+        with self.document(path) as write:
+            yield write
+        os.chmod(self.paths.root / path, self._modes.sealed_file)
+
     def finish(self, stagings: list[Staging], checkpoint: str) -> None:
         """Make what is derived, look at all of it as ``verify`` does, bring it to the disk. :class:`Damaged` if it is not
         sound, or its history does not end with ``checkpoint``.

@@ -138,7 +138,7 @@ def _check_versions(
     for number in listed:
         try:
             if number in table.packed:
-                _check_packed(paths, number, found, progress if workers else None)
+                jobs += _check_packed(paths, number, found, progress if workers else None)
             else:
                 jobs += _check_version(paths, number, found)
         except FileNotFoundError as error:
@@ -156,15 +156,18 @@ def _is_folder(paths: ModelLayout, number: int, found: Findings) -> bool:
     return True
 
 
-def _check_packed(paths: ModelLayout, number: int, found: Findings, progress: Progress | None) -> None:
-    """A version whose files lie in its pack: its document, its manifest, and the pack against it."""
+def _check_packed(paths: ModelLayout, number: int, found: Findings, progress: Progress | None) -> list[File]:
+    """A version whose files lie in its pack: its document, its manifest, and the pack against it; what is beside them is
+    left to be hashed.
+    """
     if not _is_folder(paths, number, found):
-        return
+        return []
     _check_sealed(paths, number, found)
     record = _record(paths, number, found)
     listed = _manifest(paths, number, record, found)
     if record is not None and listed is not None:
         verify_packs.check_pack(paths, number, record.size, listed, found, progress)
+    return check_sidecars(paths, record, found) if record else []
 
 
 def _check_version(paths: ModelLayout, number: int, found: Findings) -> list[File]:

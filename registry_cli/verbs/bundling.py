@@ -91,15 +91,15 @@ class Bundling(Exchanging):
         choice = Choice(name, merge, skip_existing, stages, aliases, dry_run, request_id)
         with _opened(source) as (read, what, again):
             try:
-                if dry_run:
-                    contents = unpacking.checked(read, what, progress)
-                    return Taking(self, choice, contents, SILENT, on_each).planned()
                 opened = unpacking.Unpacking(read, what)
                 taking = Taking(self, choice, opened.contents, progress, on_each)
+                taking.refuse_too_large()
+                if dry_run:
+                    opened.drain(progress)
+                    return taking.planned()
                 several = again is not None and sum(part.whole for part in opened.contents.parts) > 1
                 if again is not None and several:  # read twice, written once
-                    again()
-                    unpacking.checked(read, what, progress)
+                    opened.drain(progress)
                     again()
                     opened = unpacking.Unpacking(read, what)
                     taking = Taking(self, choice, opened.contents, progress, on_each)

@@ -48,6 +48,18 @@ class Taking:
         self._found: list[Imported] = []
         self._stack = contextlib.ExitStack()
 
+    def refuse_too_large(self) -> None:
+        """:class:`Refused` when the disk has no room for what is to be laid aside; packs are unpacked to be looked at."""
+        needed, largest = 0, 0
+        for part in self.contents.parts:
+            packs = [version for version in part.versions if version.pack]
+            if self._plans[part.name] == "adopt":
+                needed += part.packed
+                largest = max([largest, *(version.size for version in packs)])
+            elif self._plans[part.name] == "add":
+                needed += part.packed + sum(version.size for version in packs)
+        pouring.room_for(needed + largest, self._layout.models)
+
     def planned(self) -> list[Imported]:
         """What would become of each version, or whole model."""
         highest: dict[str, int] = {}
@@ -121,7 +133,6 @@ class Taking:
     def _adopt(self, part: UnpackedPart) -> None:
         """Lay a whole model aside, with its history."""
         told = part.part
-        pouring.room_for(told.packed, self._layout.models)
         adoption = Adoption(self._layout, self._name(told), self._modes)
         self._stack.callback(adoption.abandon)
         for document in told.documents:
@@ -129,9 +140,14 @@ class Taking:
                 part.copy(document, write)
         known, stagings, refused = Known(), [], None
         for version in part.versions():
+            look = self.registry._arriving(version.record)
             with adoption.version(version.version.number, version.documents) as staging:
+                if version.version.pack:
+                    found = self._adopt_pack(adoption, version, version.version.pack.path, None if refused else look)
+                    refused = refused or found
+                    continue
                 pouring.pour(staging, version.files(), known, self._modes, self._progress, sync=False)
-            refused = refused or _refusal(self.registry._arriving(version.record), staging)
+            refused = refused or _refusal(look, staging)
             stagings.append(staging)
         if refused is not None:
             adoption.abandon()
@@ -139,6 +155,18 @@ class Taking:
             return
         adoption.finish(stagings, told.checkpoint)
         self._slots.append(Aside(partial(self._place, adoption, told)))
+
+    def _adopt_pack(
+        self, adoption: Adoption, version: UnpackedVersion, path: str, look: Examination | None
+    ) -> RegistryError | None:
+        """Lay a pack aside as it is; what is in it is compared, and looked at, in files that are then removed."""
+        staging = Staging.make(adoption.paths)
+        try:
+            with adoption.pack(path) as write:
+                pouring.pour(staging, version.files(write), Known(), self._modes, self._progress, sync=False)
+            return _refusal(look, staging) if look else None
+        finally:
+            staging.abandon()
 
     def _place(self, adoption: Adoption, part: Part) -> Imported:
         """Let a model that was laid aside appear, unless an equal one did meanwhile."""
@@ -170,7 +198,6 @@ class Taking:
     def _add(self, part: UnpackedPart) -> None:
         """Lay aside what is to become new versions of a model."""
         paths = self._layout.model(self._name(part.part))
-        pouring.room_for(part.part.packed, self._layout.models)
         for document in part.part.documents:
             part.copy(document, nothing)
         known = Known()
@@ -182,12 +209,21 @@ class Taking:
             if number is None:
                 self._slots.append(self._stage(each, version, known))
                 continue
-            version.drain(self._progress)
-            known.add_stored(paths.files(number), version.entries)
+            self._pass_over(version, paths, number, known)
             if before:
                 self._slots.append(Aside(partial(self.registry._again, each, number, self.choice)))
             else:
                 self._slots.append(each.outcome("skipped", registration.KNOWN, number=number))
+
+    def _pass_over(self, version: UnpackedVersion, paths: ModelLayout, number: int, known: Known) -> None:
+        """Read a version that is here already as ``number``; later ones may have the same files."""
+        if number not in ModelReader(paths).state().table.packed:
+            version.drain(self._progress)
+            known.add_stored(paths.files(number), version.entries)
+            return
+        staging = Staging.make(paths)
+        self._stack.callback(staging.abandon)
+        pouring.pour(staging, version.files(), known, self._modes, self._progress, sync=False)
 
     def _stage(self, each: Arrival, version: UnpackedVersion, known: Known) -> Imported | Aside:
         look = self.registry._arriving(each.record)
