@@ -138,9 +138,9 @@ class Taking:
         for document in told.documents:
             with adoption.document(document.path) as write:
                 part.copy(document, write)
-        known, stagings, refused = Known(), [], None
+        known, stagings, looks, refused = Known(), [], {}, None
         for version in part.versions():
-            look = self.registry._arriving(version.record)
+            looks[version.version.number] = look = self.registry._arriving(version.record, self.choice.unsafe)
             with adoption.version(version.version.number, version.documents) as staging:
                 if version.version.pack:
                     found = self._adopt_pack(adoption, version, version.version.pack.path, None if refused else look)
@@ -154,7 +154,8 @@ class Taking:
             self._slots.append(self._whole(told, "adopt", "failed", why=refused.message, code=refused.exit_code))
             return
         adoption.finish(stagings, told.checkpoint)
-        self._slots.append(Aside(partial(self._place, adoption, told)))
+        unsafe = {number: look.passed["unsafe"] for number, look in looks.items() if look.passed}
+        self._slots.append(Aside(partial(self._place, adoption, told, unsafe)))
 
     def _adopt_pack(
         self, adoption: Adoption, version: UnpackedVersion, path: str, look: Examination | None
@@ -168,8 +169,10 @@ class Taking:
         finally:
             staging.abandon()
 
-    def _place(self, adoption: Adoption, part: Part) -> Imported:
-        """Let a model that was laid aside appear, unless an equal one did meanwhile."""
+    def _place(self, adoption: Adoption, part: Part, unsafe: dict[int, str]) -> Imported:
+        """Let a model that was laid aside appear, unless an equal one did meanwhile. Its versions are sealed: what of them
+        is ``unsafe`` is said, and why they came in all the same, in the first changes of this registry.
+        """
         name = self._name(part)
         try:
             adoption.commit(self.registry._lock_timeout, self.registry._on_wait)
@@ -178,6 +181,10 @@ class Taking:
                 return self._whole(part, "same", "skipped")
             raise
         with arrived(name):
+            for number, verdict in unsafe.items():
+                said = {"unsafe": f"{verdict}: {self.choice.unsafe}"}
+                request = self.choice.pointed(key_of(self.contents, part, number), "unsafe")
+                self.registry.annotate(f"{name}@{number}", said, request_id=request)
             return self._whole(part, "adopt", "imported", lost=self._against_policy(name))
 
     def _against_policy(self, name: str) -> tuple[str, ...]:
@@ -226,7 +233,7 @@ class Taking:
         pouring.pour(staging, version.files(), known, self._modes, self._progress, sync=False)
 
     def _stage(self, each: Arrival, version: UnpackedVersion, known: Known) -> Imported | Aside:
-        look = self.registry._arriving(each.record)
+        look = self.registry._arriving(each.record, self.choice.unsafe)
         event = self.registry._event("registered", None, self.choice.identity(each.key), imported=each.key)
 
         def bring(staging: Staging, _: Intake) -> None:

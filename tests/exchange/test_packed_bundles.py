@@ -72,9 +72,7 @@ def packs(registry: Registry) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("suffix", [".tar", ".tar.gz"])
-def test_a_whole_model_goes_and_comes_back_equal(
-    origin: Registry, site: Registry, tmp_path: Path, suffix: str
-) -> None:
+def test_a_whole_model_goes_and_comes_back_equal(origin: Registry, site: Registry, tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"out{suffix}"
     origin.export(["churn"], out)
     assert run("import", out, "--dry-run", root=site.root).code == 0
@@ -265,54 +263,46 @@ def test_the_forge_makes_good_packs_too(goods: dict[bool, Path], site: Registry)
 
 
 @pytest.mark.parametrize("name", PACKS)
-def test_a_pack_that_is_not_what_was_sealed(
-    name: str, goods: dict[bool, Path], site: Registry, tmp_path: Path
-) -> None:
+def test_a_pack_that_is_not_what_was_sealed(name: str, goods: dict[bool, Path], site: Registry, tmp_path: Path) -> None:
     forge = Forge.of(goods[True])
     _set(forge, PACKS[name])
     refused(site, forge.tar(), tmp_path)
 
 
-def _head(name: str, forge: Forge) -> None:
-    version, table = forge.version(), forge.name("stages.yaml")
-    pack = version["pack"]
-    if name == "in another place":
-        pack["path"] = "packed/../../outside.tar.gz"
-    elif name == "of another version":
-        pack["path"] = "packed/7.tar.gz"
-    elif name == "of another kind":
-        pack["path"] = "packed/1.tar.xz"
-    elif name == "of another sha256":
-        pack["sha256"] = "0" * 64
-    elif name == "of another size":
-        pack["size"] += 1
-    elif name == "that is a list":
-        version["pack"] = [pack]
-    elif name == "of a model that is not whole":
-        forge.part()["whole"], forge.part()["documents"] = False, []
-    elif name == "that the stage table does not know":
-        forge.bodies[table] = forge.bodies[table].replace(b"packed: '1-2'", b"packed: '2'").replace(b"packed: 1-2", b"packed: '2'")
-        forge.settle()
-    elif name == "that the head does not know":
-        del forge.bodies[forge.name(version.pop("pack")["path"])]
-    elif name == "with fewer bytes than it has":
-        forge.part()["packed"] = pack["size"] - 1
-    elif name == "larger than any disk":
-        version["sizes"][0] = 1 << 59
+def _pack(forge: Forge) -> dict[str, Any]:
+    found: dict[str, Any] = forge.version()["pack"]
+    return found
 
 
-HEADS = [
-    "in another place", "of another version", "of another kind", "of another sha256", "of another size", "that is a list",
-    "of a model that is not whole", "that the stage table does not know", "that the head does not know",
-    "with fewer bytes than it has", "larger than any disk",
-]  # fmt: skip
+def _forgotten(forge: Forge) -> None:
+    del forge.bodies[forge.name(forge.version().pop("pack")["path"])]
+
+
+def _unknown(forge: Forge) -> None:
+    forge.edit("stages.yaml", b"packed: '1-2'", b"packed: '2'")
+    forge.settle()
+
+
+HEADS: dict[str, Callable[[Forge], object]] = {
+    "in another place": lambda forge: _pack(forge).update(path="packed/../../outside.tar.gz"),
+    "of another version": lambda forge: _pack(forge).update(path="packed/7.tar.gz"),
+    "of another kind": lambda forge: _pack(forge).update(path="packed/1.tar.xz"),
+    "of another sha256": lambda forge: _pack(forge).update(sha256="0" * 64),
+    "of another size": lambda forge: _pack(forge).update(size=_pack(forge)["size"] + 1),
+    "that is a list": lambda forge: forge.version().update(pack=[_pack(forge)]),
+    "of a model that is not whole": lambda forge: forge.part().update(whole=False, documents=[]),
+    "that the stage table does not know": _unknown,
+    "that the head does not know": _forgotten,
+    "with fewer bytes than it has": lambda forge: forge.part().update(packed=_pack(forge)["size"] - 1),
+    "larger than any disk": lambda forge: forge.version().update(sizes=[1 << 59, 1]),
+}
 
 
 @pytest.mark.parametrize("name", HEADS)
 def test_a_pack(name: str, goods: dict[bool, Path], site: Registry, tmp_path: Path) -> None:
     forge = Forge.of(goods[True])
     before = forge.tar()
-    _head(name, forge)
+    HEADS[name](forge)
     assert forge.tar() != before
     refused(site, forge.tar(), tmp_path)
 
