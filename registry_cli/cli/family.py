@@ -50,6 +50,21 @@ def facts(version: VersionRecord) -> Iterator[tuple[str, str, str]]:
         yield "imported", str(found.get("key") or found.get("from") or "unknown"), str(found.get("from") or "")
 
 
+def origin(version: VersionRecord) -> list[tuple[str, str]]:
+    """What one who decides about a version wants to know of where it comes from, a line each; not of which machine."""
+    parents = version.lineage.get("parents")
+    found = [("parents", ", ".join(map(str, parents)))] if isinstance(parents, list) and parents else []
+    for kind, name, detail in facts(version):
+        if kind == "git":
+            found.append(("commit", detail))
+        elif kind in ("data", "code"):
+            found.append((kind, " ".join(filter(None, (name, _DIGEST.sub(r"\1…", detail))))))
+        elif kind == "imported":
+            found.append(("imported", name))
+    command = _part(version.lineage, "run").get("command")
+    return [*found, ("command", str(command))] if command else found
+
+
 def _git(git: Mapping[str, Any], kept: Mapping[str, str]) -> str:
     parts = [str(git.get("branch") or ""), str(git.get("commit") or "no commit")[:12]]
     if git.get("dirty"):

@@ -209,7 +209,7 @@ class Taking:
             part.copy(document, nothing)
         known = Known()
         for version in part.versions():
-            lost = tuple(f"what it says as '{name[:60]}'" for name in version.strange)
+            lost = tuple(_left_behind(name) for name in version.strange)
             each = self._arrival(part.part, version.version, version.record, lost)
             before = self.registry._registered_before(paths, self.choice.identity(each.key))
             number = before.number if before else self._same_files(paths, version.version)
@@ -283,6 +283,11 @@ class Taking:
         return Arrival(
             key, record.model, record, {}, version.number, version.size, version.stages, version.aliases, lost, shown=shown
         )  # fmt: skip
+
+
+def _left_behind(name: str) -> str:
+    """A field of a document that has no place in that of a new version: people said it of the one there."""
+    return f"its {name}" if name in ("approvals", "signatures") else f"what it says as '{name[:60]}'"
 
 
 def _refusal(look: Examination, staging: Staging) -> RegistryError | None:
