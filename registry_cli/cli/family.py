@@ -10,6 +10,7 @@ from typing import Any
 from ..outcomes import Family, Kin
 from ..records import VersionRecord
 from ..store import sidecars
+from .contents import mappings
 from .text import moment, plural, safe, short, size
 
 #: What a line of a tree begins with: of one of several, of the last one, and what is below each.
@@ -24,16 +25,11 @@ def _part(lineage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _items(lineage: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    found = lineage.get(name)
-    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, (list, tuple)) else []
-
-
 def facts(version: VersionRecord) -> Iterator[tuple[str, str, str]]:
     """What the lineage of one version says: kind, name, detail."""
     lineage = version.lineage
     for kind in ("data", "code"):
-        for each in _items(lineage, kind):
+        for each in mappings(lineage.get(kind)):
             count = each.get("files")
             parts = [str(each.get("digest", ""))]
             parts += [size(each["size"])] if type(each.get("size")) is int else []

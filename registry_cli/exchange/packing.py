@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 #: What the name of a bundle ends with, and how it is compressed; None for not at all.
 KINDS = {".tar.gz": compression.GZIP, ".tgz": compression.GZIP, ".tar.zst": compression.ZSTD, ".tar": None}
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -197,7 +196,7 @@ def write_file(loaded: Load, target: Path, *, replace: bool, progress: Progress)
         raise NotFound(f"there is no folder '{target.parent}'", "make it first")
     temporary = target.with_name(f".{target.name}{layout.temporary_name()}")
     try:
-        descriptor = os.open(temporary, _CREATE, 0o666)  # the user's own: the umask decides
+        descriptor = os.open(temporary, files.CREATE, 0o666)  # the user's own: the umask decides
         try:
             write(loaded, lambda block: files.write_all(descriptor, block), progress, kind)
             os.fsync(descriptor)

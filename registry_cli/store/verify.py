@@ -6,7 +6,6 @@ get wrong is read again with other eyes, straight from ``docs/format.md``. Nothi
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
@@ -22,7 +21,7 @@ from ..progress import Progress
 from ..records import Checkpoint, StageTable, VersionRecord
 from . import codec, files, layout, reader, sidecars, verify_journal, verify_packs
 from .layout import Layout, ModelLayout
-from .verify_digests import File, check_digests
+from .verify_digests import File, check_digests, read
 from .verify_records import check_document, check_records, walk, words
 from .verify_sidecars import check_sidecars
 
@@ -251,7 +250,7 @@ def _manifest(paths: ModelLayout, number: int, record: VersionRecord | None, fou
     """Path to sha256, as the manifest says; None when there is none that can be believed."""
     ref = f"{paths.name}@{number}"
     try:
-        data = _read(paths.manifest(number))
+        data = read(paths.manifest(number))
     except OSError as error:
         found.error("manifest", ref, f"the manifest can't be read: {explain(error)}")
         return None
@@ -276,14 +275,3 @@ def _line_ends(data: bytes, digest: str) -> str:
     if any(hashlib.sha256(text).hexdigest() == digest for text in candidates):
         return ": an editor or a file transfer changed its line ends"
     return ""
-
-
-def _read(path: Path) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "no regular file", str(path))
-        with os.fdopen(descriptor, "rb", closefd=False) as stream:
-            return stream.read()
-    finally:
-        os.close(descriptor)

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from ..errors import Conflict, RegistryError
 from ..exchange.bundle import Contents, Part, Version
-from ..exchange.unpacking import UnpackedPart, UnpackedVersion, Unpacking, nothing
+from ..exchange.unpacked import UnpackedVersion, nothing
+from ..exchange.unpacking import UnpackedPart, Unpacking
 from ..outcomes import Imported
 from ..progress import Progress
 from ..records import VersionRecord
