@@ -17,7 +17,6 @@ from .store.layout import Layout
 from .verbs.approving import Approving
 from .verbs.bundling import Bundling
 from .verbs.clock import stamp, utc_now
-from .verbs.describing import Describing
 from .verbs.keeping import Keeping
 from .verbs.modelling import Modelling
 from .verbs.opened import HOME_VARIABLE, cache_folder, find_root
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from .provenance.caller import Caller
 
 
-class Registry(Bundling, Retaining, Describing, Approving, Keeping, Modelling):
+class Registry(Bundling, Retaining, Approving, Keeping, Modelling):
     """A registry, for reading and writing.
 
     ``author`` and ``now`` say who and when: by default the real user, and the clock in UTC. ``lock_timeout`` is in

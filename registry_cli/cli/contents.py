@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..lifecycle.signature import words
@@ -76,11 +76,12 @@ def _tensor(tensor: Mapping[str, Any]) -> str:
 
 def tensors(listed: Any) -> str:
     """Inputs or outputs on one line."""
-    return _some([_tensor(each) for each in _mappings(listed)])
+    return _some([_tensor(each) for each in mappings(listed)])
 
 
-def _mappings(listed: Any) -> Iterable[Mapping[str, Any]]:
-    return [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else ()
+def mappings(listed: Any) -> list[Mapping[str, Any]]:
+    """The mappings of a list; none of anything else."""
+    return [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, (list, tuple)) else []
 
 
 def _parameters(contents: Mapping[str, Any]) -> str:

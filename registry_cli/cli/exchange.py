@@ -12,7 +12,7 @@ from ..errors import InvalidInput
 from ..outcomes import Imported
 from . import shapes
 from .command import command
-from .options import DryRun
+from .options import AllowUnsafe, DryRun, Reason, check_unsafe
 from .process import StandardOutput, is_terminal
 from .session import Output, Session
 from .shapes import exchange
@@ -127,6 +127,8 @@ def import_(
         bool, typer.Option("--stages", help="Promote what was in a stage there, if the policy lets it in.")
     ] = False,
     aliases: Annotated[bool, typer.Option("--aliases", help="Set the aliases that it had there.")] = False,
+    allow_unsafe: AllowUnsafe = False,
+    reason: Reason = "",
     dry_run: DryRun = False,
 ) -> None:
     """All of a bundle is read and compared before the first of it appears. A whole model comes as it was, with its
@@ -135,15 +137,17 @@ def import_(
     A version becomes a new version, and says where it came from; it keeps its number if that is higher than all that
     were given here. Its stages and aliases are told, and set only if you say so. What came in before is skipped: an
     import that was interrupted is gone on with by repeating it. A version that is refused does not stop the others, but
-    the exit code is that of its refusal.
+    the exit code is that of its refusal. Every version is scanned, as 'register' does it; one that is refused keeps out all
+    of the model that it would have come with.
 
     In a pipe: status, where it came from, reference, size, why, what could not be carried over; separated by tabs.
     """
+    check_unsafe(allow_unsafe, reason)
     with cx.progress("importing") as progress:
         found = cx.registry().import_from(
             _standard_input() if source == STREAM else _at_home(source), name=name, merge=merge, skip_existing=skip_existing,
             stages=stages, aliases=aliases, dry_run=dry_run, request_id=cx.request_id, progress=progress, only=only,
-            artifacts=artifacts,
+            artifacts=artifacts, unsafe=reason,
         )  # fmt: skip
     cx.say(_summary(found))
     rows = [(each.status, each.key, each.ref, each.size, each.why, "; ".join(each.lost)) for each in found]

@@ -10,6 +10,7 @@ from typing import Any
 from ..outcomes import Family, Kin
 from ..records import VersionRecord
 from ..store import sidecars
+from .contents import mappings
 from .text import moment, plural, safe, short, size
 
 #: What a line of a tree begins with: of one of several, of the last one, and what is below each.
@@ -24,16 +25,11 @@ def _part(lineage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _items(lineage: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    found = lineage.get(name)
-    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, (list, tuple)) else []
-
-
 def facts(version: VersionRecord) -> Iterator[tuple[str, str, str]]:
     """What the lineage of one version says: kind, name, detail."""
     lineage = version.lineage
     for kind in ("data", "code"):
-        for each in _items(lineage, kind):
+        for each in mappings(lineage.get(kind)):
             count = each.get("files")
             parts = [str(each.get("digest", ""))]
             parts += [size(each["size"])] if type(each.get("size")) is int else []
@@ -48,6 +44,21 @@ def facts(version: VersionRecord) -> Iterator[tuple[str, str, str]]:
         yield "run", str(run.get("command") or "by a command that is not known"), " ".join(filter(None, where))
     if found := _part(lineage, "imported"):
         yield "imported", str(found.get("key") or found.get("from") or "unknown"), str(found.get("from") or "")
+
+
+def origin(version: VersionRecord) -> list[tuple[str, str]]:
+    """What one who decides about a version wants to know of where it comes from, a line each; not of which machine."""
+    parents = version.lineage.get("parents")
+    found = [("parents", ", ".join(map(str, parents)))] if isinstance(parents, list) and parents else []
+    for kind, name, detail in facts(version):
+        if kind == "git":
+            found.append(("commit", detail))
+        elif kind in ("data", "code"):
+            found.append((kind, " ".join(filter(None, (name, _DIGEST.sub(r"\1…", detail))))))
+        elif kind == "imported":
+            found.append(("imported", name))
+    command = _part(version.lineage, "run").get("command")
+    return [*found, ("command", str(command))] if command else found
 
 
 def _git(git: Mapping[str, Any], kept: Mapping[str, str]) -> str:

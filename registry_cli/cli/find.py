@@ -12,13 +12,13 @@ from ..lifecycle.stages import check_stage
 from ..names import Reference
 from ..outcomes import Signature
 from ..records import FileEntry, Glance, ModelRecord, Overview, VersionRecord
-from . import contents, shapes
+from . import contents, family, shapes
 from .aligning import aligned
 from .command import command
 from .options import AsOf, Ref, Where
 from .session import Listed, Output, Session, Table
 from .shapes import people
-from .text import age, moment, number, safe, size
+from .text import age, moment, number, safe, short, size
 
 if TYPE_CHECKING:
     from ..verbs.finding import Known
@@ -265,7 +265,8 @@ def _show_version(
     listed = [*found, *((f"file.{entry.path}", entry.sha256) for entry in files)]
     data = {**shapes.version(version), "path": path, "manifest": [shapes.file(entry) for entry in files]}
     data["signatures"] = [people.signature(each) for each in signed]
-    shown = [*_for_eyes(pairs, version.created, version.size, version.packed), *contents.lines(version.lineage)]
+    inside = [*contents.lines(version.lineage), *((name, short(text)) for name, text in family.origin(version))]
+    shown = [*_for_eyes(pairs, version.created, version.size, version.packed), *inside]
     text = aligned(shown) + "\n" + _file_lines(files)
     cx.show(Output(shapes.document("version", data), [version.ref], ("key", "value"), [*pairs, *listed], text=text))
 

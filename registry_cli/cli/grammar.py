@@ -91,7 +91,7 @@ VERBS = {
         "put in",
         "Take in a bundle from elsewhere, or what another tool has.",
         "source",
-        "as only artifacts merge skip-existing stages aliases dry-run",
+        "as only artifacts merge skip-existing stages aliases allow-unsafe reason dry-run",
         writes=True,
         home="exchange",
     ),

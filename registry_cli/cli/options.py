@@ -23,6 +23,7 @@ Model = Annotated[str, typer.Argument(metavar="NAME", help="A model: churn, or r
 Models = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Models; all when none is named.")]
 Stage = Annotated[str, typer.Argument(metavar="STAGE", help="A stage of the registry.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the history.")]
+AllowUnsafe = Annotated[bool, typer.Option("--allow-unsafe", help="Also what the scan refuses; needs a --reason.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be done, and change nothing.")]
 Expect = Annotated[
     str | None,
@@ -79,6 +80,12 @@ def model_of(name: str) -> str:
     if reference.selector is not None:
         raise InvalidInput(f"'{name}' names a version, not a model", f"write {reference.model}")
     return reference.model
+
+
+def check_unsafe(allowed: bool, reason: str) -> None:
+    """Who passes over the scan says why."""
+    if allowed != bool(reason.strip()):
+        raise InvalidInput("--allow-unsafe and --reason go together", "say why it is safe all the same")
 
 
 def touched(cx: Session, key: str | None) -> str | None:

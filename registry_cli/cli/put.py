@@ -12,7 +12,7 @@ from .. import values
 from ..errors import InvalidInput, NotFound
 from . import shapes
 from .command import command
-from .options import Model
+from .options import AllowUnsafe, Model, Reason, check_unsafe
 from .session import Output, Session
 from .text import size
 
@@ -77,10 +77,8 @@ def register(
         str | None,
         typer.Option("--scan", metavar="MODE", help="A stricter scan: warn, refuse-dangerous or allowlist."),
     ] = None,
-    allow_unsafe: Annotated[
-        bool, typer.Option("--allow-unsafe", help="Register what the scan refuses; needs a --reason.")
-    ] = False,
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the history.")] = "",
+    allow_unsafe: AllowUnsafe = False,
+    reason: Reason = "",
     no_inspect: Annotated[bool, typer.Option("--no-inspect", help="Don't look what the files are.")] = False,
     parent: Annotated[Pairs, _option(("--parent",), "REF", "A version that it was made from.")] = None,
     data: Annotated[
@@ -114,8 +112,7 @@ def register(
     """
     if link and move:
         raise InvalidInput("--link and --move exclude each other", "choose one")
-    if allow_unsafe != bool(reason.strip()):
-        raise InvalidInput("--allow-unsafe and --reason go together", "say why it is safe all the same")
+    check_unsafe(allow_unsafe, reason)
     if lineage is not None and no_lineage:
         raise InvalidInput("--lineage and --no-lineage exclude each other", "choose one")
     registry = cx.registry(tell=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from . import differences, tables
+from . import contents, differences, family, tables
 from .process import write
 from .text import age, moment, number, safe, short
 
 if TYPE_CHECKING:
+    from ..lifecycle.compare import Diff
     from ..outcomes import Approval
     from ..records import VersionRecord
     from ..verbs.people import Review
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 #: So many lines of where a version came from.
 _LINEAGE = 12
+#: On whose machine it was made says nothing of what was made.
+_MACHINE = frozenset({"run.folder", "run.host", "run.user"})
 #: So many characters of what is said of a version that can't be compared.
 _LONGEST = 400
 
@@ -41,20 +45,26 @@ def draw(cx: Session, found: Review) -> None:
 def _compared(cx: Session, found: Review) -> None:
     """What differs from what holds the stage; where there is nothing to compare with, what is said of the version."""
     version, stage = found.version, found.evaluation.stage
-    if found.diff is None:
+    diff = found.diff and _without_machine(found.diff)
+    if diff is None:
         write(f"{version.ref} holds {stage}" if stage in version.stages else f"{stage} is empty")
         for kind in ("params", "metrics", "tags"):
             said = "  ".join(f"{name} {number(value)}" for name, value in getattr(version, kind).items())
             if said:
                 write(safe(short(f"{kind}: {said}", _LONGEST)))
-    elif found.diff.equal:
-        write(f"nothing differs from {found.diff.before.ref}, which holds {stage}")
+    elif diff.equal:
+        write(f"nothing differs from {diff.before.ref}, which holds {stage}")
     else:
-        differences.draw(found.diff, no_color=cx.no_color)
+        differences.draw(diff, no_color=cx.no_color)
+
+
+def _without_machine(diff: Diff) -> Diff:
+    """The same without where the programs ran, which 'diff' tells."""
+    return replace(diff, lineage=tuple(each for each in diff.lineage if each.name not in _MACHINE))
 
 
 def _lineage(version: VersionRecord) -> None:
-    lines = list(_lines(version.lineage))
+    lines = [*_inside(version.lineage), *family.origin(version)]
     if lines:
         write("\nlineage")
     for name, value in lines[:_LINEAGE]:
@@ -81,10 +91,12 @@ def _gate(cx: Session, found: Review) -> None:
     tables.draw(("rule", "wanted", "found", "outcome"), rules, no_color=cx.no_color)
 
 
-def _lines(lineage: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Where a version came from, a line each, with dotted names."""
-    for name, value in lineage.items():
-        if isinstance(value, Mapping):
-            yield from _lines(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _inside(lineage: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What the files are, and the verdict of the scan, also when it is the best."""
+    said = dict(contents.lines(lineage))
+    scan = lineage.get("scan")
+    if isinstance(scan, Mapping):
+        said.setdefault("scan", str(scan.get("verdict")))
+    for name in ("format", "framework", "class", "parameters", "scan"):
+        if name in said:
+            yield name, said[name]

@@ -17,8 +17,9 @@ from .trees import lookup, text_of
 FLAVORS = ("sklearn", "xgboost", "lightgbm", "onnx", "pytorch")
 
 _PICKLES = (".pkl", ".pickle", ".joblib", ".skops", ".sav")
+_SQUEEZED = (".gz", ".z", ".bz2", ".xz", ".lzma")
 _SUFFIXES = {
-    "sklearn": _PICKLES,
+    "sklearn": (*_PICKLES, *(f"{suffix}{end}" for suffix in (".pkl", ".joblib") for end in _SQUEEZED)),
     "xgboost": (".json", ".ubj", ".xgb", ".bst", ".model"),
     "lightgbm": (".txt", ".lgb", ".model"),
     "onnx": (".onnx",),
@@ -75,7 +76,11 @@ def _known(artifact: Artifact) -> str:
     if kind.startswith("onnx"):
         return "onnx"
     flavor = _OF_FRAMEWORK.get(framework, "")
-    if flavor in ("xgboost", "lightgbm") and _files(artifact, _PICKLES) and not _files(artifact, _SUFFIXES[flavor]):
+    if (
+        flavor in ("xgboost", "lightgbm")
+        and _files(artifact, _SUFFIXES["sklearn"])
+        and not _files(artifact, _SUFFIXES[flavor])
+    ):
         return "sklearn"  # a wrapper in scikit-learn's manner, pickled: MLflow's sklearn flavor loads it
     return flavor
 
@@ -149,7 +154,8 @@ def _serialization(artifact: Artifact, path: str) -> str:
     head = leaving.read(artifact, path, 4)
     if head.startswith(b"PK"):
         return "skops"
-    if not head.startswith(b"\x80") or _mentions(artifact, path, b"joblib.numpy_pickle"):
+    plain = head.startswith(b"\x80") or artifact.version.lineage.get("format") == "pickle"  # those of old have no mark
+    if not plain or _mentions(artifact, path, b"joblib.numpy_pickle"):
         return "joblib"  # compressed, or with its arrays between the opcodes: pickle alone can't read either
     return "cloudpickle" if _mentions(artifact, path, b"cloudpickle") else "pickle"
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 #: What the name of a bundle ends with, and how it is compressed; None for not at all.
 KINDS = {".tar.gz": compression.GZIP, ".tgz": compression.GZIP, ".tar.zst": compression.ZSTD, ".tar": None}
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,6 +45,7 @@ class _Version:
     record: VersionRecord
     documents: list[Kept]
     told: Version
+    pack: Kept | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,11 +68,6 @@ def load(kind: str, wanted: Iterable[Wanted], registry: str) -> Load:
     """Look at all that is wanted. Raises :class:`Damaged` for what can't be believed: no bundle is made of it."""
     parts, told, newest = [], [], ""
     for each in wanted:
-        if each.whole and each.snapshot.state.table.packed:
-            name = each.snapshot.model.name
-            raise Conflict(
-                f"{name} has packed versions, which a bundle of a whole model can't hold", "restore them first"
-            )
         lines = _registered(each.snapshot.model)
         packed: dict[str, int] = {}
         versions = [_version(each, number, lines, packed) for number in each.numbers]
@@ -99,15 +94,19 @@ def _registered(model: ModelReader) -> dict[str, str]:
 def _version(wanted: Wanted, number: int, lines: dict[str, str], packed: dict[str, int]) -> _Version:
     model, state = wanted.snapshot.model, wanted.snapshot.state
     record = model.version(number, state)
-    documents = snapshot.of_version(model, state, number)
+    documents = snapshot.of_version(model, state, record)
     entries = model.manifest(record)
+    pack = snapshot.of_pack(model, number) if wanted.whole and number in state.table.packed else None
     sizes = artifacts.sizes(model, record)
-    packed.update((entry.sha256, size) for entry, size in zip(entries, sizes, strict=True))
+    if pack:
+        packed[pack.path] = pack.size
+    else:
+        packed.update((entry.sha256, size) for entry, size in zip(entries, sizes, strict=True))
     told = Version(
         number, record.digest, sizes, _told(documents), record.stages, record.aliases, record.archived,
-        lines.get(record.event.id, "") if record.event else "",
+        lines.get(record.event.id, "") if record.event else "", *_told([pack] if pack else []),
     )  # fmt: skip
-    return _Version(record, documents, told)
+    return _Version(record, documents, told, pack)
 
 
 class _Tar:
@@ -167,6 +166,10 @@ def _write_part(tar: _Tar, wanted: Wanted, versions: Sequence[_Version], progres
     _write_documents(tar, model.name, wanted.snapshot.documents if wanted.whole else ())
     for version in versions:
         _write_documents(tar, model.name, version.documents)
+        if version.pack:
+            _write_documents(tar, model.name, [version.pack])
+            progress(version.told.size)
+            continue
         folder = f"{model.name}/versions/{version.record.number}/{layout.FILES}"
         for (entry, content), size in zip(artifacts.members(model, version.record), version.told.sizes, strict=True):
             if entry.sha256 in packed:
@@ -193,7 +196,7 @@ def write_file(loaded: Load, target: Path, *, replace: bool, progress: Progress)
         raise NotFound(f"there is no folder '{target.parent}'", "make it first")
     temporary = target.with_name(f".{target.name}{layout.temporary_name()}")
     try:
-        descriptor = os.open(temporary, _CREATE, 0o666)  # the user's own: the umask decides
+        descriptor = os.open(temporary, files.CREATE, 0o666)  # the user's own: the umask decides
         try:
             write(loaded, lambda block: files.write_all(descriptor, block), progress, kind)
             os.fsync(descriptor)

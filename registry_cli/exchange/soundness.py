@@ -82,6 +82,9 @@ def _check_table(document: Mapping[str, Any], part: Part) -> None:
     tombstones = sum(each.path.startswith("tombstones/") for each in part.documents)
     if len(table.deleted) > tombstones or len(table.archived) > len(part.versions):
         raise InvalidInput("it tells of versions that are not there")
+    packed = [version.number for version in part.versions if version.pack]
+    if len(table.packed) != len(packed) or list(table.packed) != packed:
+        raise InvalidInput("other versions are packed than it tells")
     for stage in table.stages:
         names.stage_name(stage)
     for alias in table.aliases:

@@ -8,21 +8,17 @@ archive: those of documents are known, those of files are in the manifest, whose
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
 
 from ..errors import Damaged
 from ..progress import SILENT, Progress
-from ..records import FileEntry, VersionRecord
-from ..store import codec, compression, files, layout, manifest
-from ..store.pouring import Poured
+from ..store import compression, files, layout
 from ..store.tarball import Members
-from . import bundle, soundness
-from .bundle import Document, Part, Version
+from . import bundle, bundle_parser, soundness
+from .bundle import Document, Part
+from .unpacked import UnpackedVersion, nothing
 
 _MADE = "a bundle is made by registry export"
-_SAID = frozenset({"format", "metrics", "tags", "annotations"})
-_SEALED = _SAID | {"version", "created", "author", "digest", "size", "files", "message", "params", "lineage", "event"}
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -69,7 +65,7 @@ class Unpacking:
             raise Damaged(f"{what} does not begin as a bundle does", _MADE)
         data = self._bytes(size)
         self._tell(path, hashlib.sha256(data).hexdigest())
-        self.contents = bundle.loads(data, what)
+        self.contents = bundle_parser.loads(data, what)
 
     def parts(self) -> Iterator[UnpackedPart]:
         """Each model, in turn. All of one is to be read before the next is asked for."""
@@ -81,11 +77,18 @@ class Unpacking:
         path, size = self._header()
         if path != bundle.END or size > bundle.END_LIMIT:
             raise self.damaged(f"'{path}' has no place in it")
-        end = bundle.read_json(self._bytes(size), bundle.END, self.what)
+        end = bundle_parser.read_json(self._bytes(size), bundle.END, self.what)
         if (end.get("members"), end.get("digest")) != (self._count, f"sha256:{self._listing.hexdigest()}"):
             raise self.damaged("it is not the one that its end belongs to")
         if next(self._members, None) is not None:
             raise self.damaged("something follows its end")
+
+    def drain(self, progress: Progress = SILENT) -> None:
+        """Read all of it to its end, compared, and keep nothing."""
+        progress.expect(self.contents.size)
+        for part in self.parts():
+            part.drain(progress)
+        self.finish()
 
     def expect(self, path: str, size: int) -> None:
         """The next member is this one; its bytes are then read from ``tar``."""
@@ -189,108 +192,14 @@ class UnpackedPart:
         if sha256 in self._packed:
             return False
         self._packed.add(sha256)
+        self.count(size)
+        return True
+
+    def count(self, size: int) -> None:
+        """So many bytes more are in the bundle."""
         self._left -= size
         if self._left < 0:
             raise self.unpacking.damaged(f"{self.part.name} has more than the {self.part.packed:,} bytes that it tells")
-        return True
-
-
-class UnpackedVersion:
-    """One version: ``record`` with what was said of it afterwards, ``documents`` by their paths, those ``beside`` its own
-    by their names, ``entries`` its files. ``strange`` are the fields of its documents that this program does not know.
-    """
-
-    def __init__(self, part: UnpackedPart, version: Version) -> None:
-        self._part, self.version = part, version
-        self._unpacking = part.unpacking
-        self.ref = f"{part.part.name}@{version.number}"
-        self.documents: dict[str, bytes] = {}
-        for document in version.documents:
-            self.documents[document.path] = self._unpacking.document(part.prefix, document)
-        self.record = self._record()
-        self.entries = self._manifest()
-
-    @property
-    def _base(self) -> str:
-        return f"versions/{self.version.number}/"
-
-    def _record(self) -> VersionRecord:
-        """The document of the version, which says the same as the head, with what was said afterwards."""
-        version = self.version
-        what = f"{self._unpacking.what}: {self.ref}"
-        document = codec.loads(self.documents[f"{self._base}{layout.VERSION}"], f"{what}: {layout.VERSION}")
-        record = codec.parse_version(document, self._part.part.name, version.number, what)
-        if (record.digest, record.size, record.files) != (version.digest, version.size, len(version.sizes)):
-            raise self._unpacking.damaged(f"{self.ref} says of itself something else than {bundle.HEAD}")
-        said: Mapping[str, Any] = {}
-        if data := self.documents.get(path := f"annotations/{version.number}.yaml"):
-            said = codec.loads(data, f"{what}: {path}")
-        self.strange = (*sorted(document.keys() - _SEALED), *sorted(said.keys() - _SAID))
-        record = codec.overlay(record, said, f"{what}: {path}")
-        soundness.check_version(record, what)
-        return record
-
-    @property
-    def beside(self) -> dict[str, bytes]:
-        paths = {f"{self._base}{name}": name for name in bundle.BESIDE}
-        return {paths[path]: data for path, data in self.documents.items() if path in paths}
-
-    def _manifest(self) -> tuple[FileEntry, ...]:
-        data = self.documents[f"{self._base}{layout.MANIFEST}"]
-        if manifest.digest(data) != self.version.digest:
-            raise self._unpacking.damaged(f"the manifest of {self.ref} is not what its digest says")
-        entries = manifest.loads(data, f"{self._unpacking.what}: {self.ref}: {layout.MANIFEST}")
-        if len(entries) != len(self.version.sizes) or manifest.dumps(entries) != data:
-            raise self._unpacking.damaged(f"the manifest of {self.ref} is not in order")
-        self._refuse_nested(entries)
-        return entries
-
-    def _refuse_nested(self, entries: tuple[FileEntry, ...]) -> None:
-        """No file is a folder of another one."""
-        paths = {entry.path for entry in entries}
-        for path in paths:
-            parent = path
-            while "/" in parent:
-                parent = parent.rpartition("/")[0]
-                if parent in paths:
-                    raise self._unpacking.damaged(f"'{parent}' of {self.ref} is a file and a folder")
-
-    def files(self) -> Iterator[Poured]:
-        """Its files, in order. Whoever takes one reads and compares it before the next; then it is checked off."""
-        for entry, size in zip(self.entries, self.version.sizes, strict=True):
-            if not self._part.is_new(entry.sha256, size):
-                yield Poured(entry, size, None)
-                continue
-            path = f"{self._part.prefix}{self._base}{layout.FILES}/{entry.path}"
-            self._unpacking.expect(path, size)
-            yield Poured(entry, size, self._unpacking)
-            self._unpacking.check(path, entry.sha256, entry.sha256)
-
-    def drain(self, progress: Progress = SILENT) -> None:
-        """Read its files, compared, and keep nothing."""
-        for each in self.files():
-            hasher = hashlib.sha256()
-            while each.content and (block := each.content.read(files.BLOCK)):
-                hasher.update(block)
-                progress(len(block))
-            if each.content is None:
-                progress(each.size)
-            elif hasher.hexdigest() != each.entry.sha256:
-                raise self._unpacking.damaged(f"'{each.entry.path}' of {self.ref} is not what its sha256 says")
-
-
-def nothing(_: bytes) -> None:
-    """What takes blocks that nobody needs."""
-
-
-def checked(read: Callable[[int], bytes], what: str, progress: Progress = SILENT) -> bundle.Contents:
-    """Read a whole bundle and keep nothing; what is in it."""
-    unpacking = Unpacking(read, what)
-    progress.expect(unpacking.contents.size)
-    for part in unpacking.parts():
-        part.drain(progress)
-    unpacking.finish()
-    return unpacking.contents
 
 
 def told(error: Damaged) -> Damaged:

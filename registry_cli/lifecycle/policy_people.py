@@ -95,7 +95,11 @@ def _among(names: tuple[str, ...]) -> Callable[[Facts, Ballot], str]:
 
 
 def _is_author(facts: Facts, ballot: Ballot) -> str:
-    return "is the author" if ballot.by == facts.version.author else ""
+    """Who made it, and who brought it here: of a version from elsewhere these may be two."""
+    if ballot.by == facts.version.author:
+        return "is the author"
+    event = facts.version.event
+    return "registered it" if event is not None and ballot.by == event.by else ""
 
 
 def objection(facts: Facts, ballot: Ballot) -> str:

@@ -20,7 +20,6 @@ from .layout import Layout, ModelLayout
 from .modes import Modes
 from .writer import Writer, uninterrupted
 
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR})
 
 
@@ -48,7 +47,7 @@ class Adoption:
     @contextlib.contextmanager
     def document(self, path: str) -> Iterator[Callable[[bytes], object]]:
         """What takes the blocks of a document of the model; ``path`` was checked."""
-        descriptor = os.open(self.paths.root / path, _CREATE, 0o600)
+        descriptor = os.open(self.paths.root / path, files.CREATE, 0o600)
         try:
             yield lambda block: files.write_all(descriptor, block)
             os.fchmod(descriptor, self._modes.file)
@@ -69,6 +68,14 @@ class Adoption:
             if path.startswith(f"{layout.VERSIONS}/"):
                 os.chmod(self.paths.root / path, self._modes.sealed_file)
         os.chmod(folder, self._modes.sealed_folder)
+
+    @contextlib.contextmanager
+    def pack(self, path: str) -> Iterator[Callable[[bytes], object]]:
+        """What takes the blocks of a version's pack; ``path`` was checked. Then it is sealed."""
+        files.make_folder(self.paths.packs, self._modes.versions)
+        with self.document(path) as write:
+            yield write
+        os.chmod(self.paths.root / path, self._modes.sealed_file)
 
     def finish(self, stagings: list[Staging], checkpoint: str) -> None:
         """Make what is derived, look at all of it as ``verify`` does, bring it to the disk. :class:`Damaged` if it is not

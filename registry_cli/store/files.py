@@ -23,8 +23,9 @@ DOCUMENT_LIMIT = 64 << 20
 #: What a file system without hard links answers to ``link``.
 NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+#: How a file of the store is opened for reading, and how a new one is made: no link is followed, nothing is waited for.
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -37,7 +38,7 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
 
 def write_new(path: Path, data: bytes, mode: int) -> None:
     """Create ``path`` with ``data``, on the disk when this returns. FileExistsError if it is there."""
-    descriptor = os.open(path, _CREATE, 0o600)
+    descriptor = os.open(path, CREATE, 0o600)
     try:
         write_all(descriptor, data)
         os.fchmod(descriptor, mode)
@@ -112,7 +113,7 @@ def read(path: Path, limit: int, what: str) -> bytes:
 def opened(path: Path, what: str) -> Iterator[int]:
     """A descriptor for reading a regular file that is not reached through a link in the last component."""
     try:
-        descriptor = os.open(path, _READ)
+        descriptor = os.open(path, READ)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK):
             raise Damaged(f"{what} is a symbolic link, which is never followed here") from None
@@ -147,7 +148,7 @@ def opened_beneath(root: Path, relative: str) -> Iterator[int]:
                 child = os.open(folder, _FOLDER, dir_fd=parent)
                 os.close(parent)
                 parent = child
-            descriptor = os.open(name, _READ, dir_fd=parent)
+            descriptor = os.open(name, READ, dir_fd=parent)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ESTALE):
                 raise NotFound(f"there is no file '{relative}'", "registry show REF lists the files") from None

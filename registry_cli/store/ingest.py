@@ -32,7 +32,6 @@ _FICLONE = 0x40049409
 _MANY = 48
 #: From this size on, a file that the newest version seems to hold is hashed before it is copied.
 _HASH_FIRST = 1 << 20
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -120,7 +119,7 @@ def sync(staging: Staging, folders: Sequence[Path], *, written: bool = False) ->
 
 
 def sync_file(path: Path) -> None:
-    descriptor = os.open(path, _READ)
+    descriptor = os.open(path, files.READ)
     try:
         os.fsync(descriptor)
     finally:
@@ -167,7 +166,7 @@ def _make_folders(staging: Staging, sources: Sequence[Source]) -> list[Path]:
 def opened(origin: Path) -> Iterator[int]:
     """A descriptor of a user's file. :class:`Refused` when it was made a link or something else meanwhile."""
     try:
-        descriptor = os.open(origin, _READ)
+        descriptor = os.open(origin, files.READ)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENXIO):
             raise Refused(f"'{origin}' is no regular file any more", "register it again") from None

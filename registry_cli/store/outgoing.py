@@ -14,8 +14,6 @@ from . import files, layout, packs
 from .packs import Content
 from .reader import ModelReader
 
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-
 
 def find_file(entries: Iterable[FileEntry], path: str | None, ref: str) -> FileEntry:
     """The file that was asked for; with no ``path``, the only one there is."""
@@ -72,7 +70,7 @@ def appearing(target: Path, *, replace: bool) -> Iterator[Path]:
 def _copy(content: Content, target: Path, nested: bool, progress: Progress) -> None:
     if nested:
         target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(target, _CREATE, 0o666)  # the user's own copy: the umask decides
+    descriptor = os.open(target, files.CREATE, 0o666)  # the user's own copy: the umask decides
     try:
         content.copy(descriptor, progress)
     finally:

@@ -174,9 +174,14 @@ def _packed(
 
 def opened(descriptor: int, pack: Path, entries: Sequence[FileEntry], size: int, ref: str) -> _Files:
     """The files of an open pack. Raises :class:`Damaged` unless they are just ``entries``, ``size`` bytes together."""
+    return streamed(partial(os.read, descriptor), pack.name, entries, size, ref)
+
+
+def streamed(read: Callable[[int], bytes], name: str, entries: Sequence[FileEntry], size: int, ref: str) -> _Files:
+    """The same for a pack called ``name``, whose bytes ``read`` gives."""
     what = f"the pack of {ref}"
-    kind = next(kind for kind, suffix in compression.SUFFIXES.items() if pack.name.endswith(suffix))
-    tar = Members(Expanded(partial(os.read, descriptor), kind, what).read, what)
+    kind = next(kind for kind, suffix in compression.SUFFIXES.items() if name.endswith(suffix))
+    tar = Members(Expanded(read, kind, what).read, what)
     left, expected = size, iter(entries)
     for path, length in tar:
         entry = next(expected, None)

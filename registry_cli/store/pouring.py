@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from ..errors import Conflict, Damaged, Refused
 from ..progress import Progress
@@ -17,14 +17,7 @@ from ..records import FileEntry
 from . import copying, files, ingest
 from .ingest import Staging
 from .modes import Modes
-
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-
-
-class Readable(Protocol):
-    """What gives its bytes piece by piece; nothing at the end."""
-
-    def read(self, most: int, /) -> bytes: ...
+from .packs import Readable
 
 
 class Poured(NamedTuple):
@@ -117,7 +110,7 @@ def _write(each: Poured, target: Path, modes: Modes, progress: Progress) -> None
 
     assert each.content is not None  # noqa: S101 - told by the caller
     hasher = hashlib.sha256()
-    descriptor = os.open(target, _CREATE, 0o600)
+    descriptor = os.open(target, files.CREATE, 0o600)
     try:
         while block := each.content.read(files.BLOCK):
             hasher.update(block)

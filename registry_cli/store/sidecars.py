@@ -24,6 +24,16 @@ def named(lineage: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
+def disclaimed(lineage: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """A lineage whose files are not there: their digests stay, and it says so; and the names of these files."""
+    absent = list(named(lineage))
+    said = dict(lineage)
+    for name in absent:
+        part, key = _PLACES[name]
+        said[part] = {**said[part], f"{key}_kept": False}
+    return said, absent
+
+
 def claimed(lineage: Mapping[str, Any], given: Mapping[str, bytes]) -> str:
     """The file that a lineage names although it is not ``given``; empty if there is none."""
     return next((name for name in named(lineage) if name not in given), "")

@@ -7,16 +7,16 @@ first step, and a history that continues from it has the same hashes.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import Conflict, NotFound
-from ..records import JournalEntry
-from . import chronicle, codec, documents, files, journal, layout, manifest, reader
+from ..errors import Conflict, Damaged, NotFound
+from ..records import JournalEntry, VersionRecord
+from . import chronicle, codec, documents, files, journal, layout, manifest, pack_files, reader, sidecars
 from .layout import ModelLayout
 from .reader import ModelReader, State
 
@@ -39,9 +39,10 @@ class Kept:
     def blocks(self) -> Iterator[bytes]:
         """The bytes, compared with what they were when the snapshot was taken."""
         hasher = hashlib.sha256()
-        for block in _blocks(self.origin, self.length, self.data):
-            hasher.update(block)
-            yield block
+        with contextlib.suppress(FileNotFoundError):  # it is not whole then
+            for block in _blocks(self.origin, self.length, self.data):
+                hasher.update(block)
+                yield block
         if hasher.hexdigest() != self.sha256:
             raise Conflict(f"{self.path} was changed while it was copied", "try again")
 
@@ -145,18 +146,35 @@ def _tombstone(paths: ModelLayout, state: State, number: int) -> Kept:
     return of_file(paths, paths.tombstone(number))
 
 
-def of_version(model: ModelReader, state: State, number: int) -> list[Kept]:
-    """The documents of a version: its own, its manifest, whatever else lies beside them, and what was said of it."""
-    folder = model.paths.version(number)
-    first = (model.paths.version_document(number), model.paths.manifest(number))
+def of_version(model: ModelReader, state: State, record: VersionRecord) -> list[Kept]:
+    """The documents of a version: its own, its manifest, the files beside them that its lineage names, and what was said
+    of it. :class:`Damaged` for one of these files that is not what was stored.
+    """
+    paths, number = model.paths, record.number
     try:
-        others = sorted(set(os.listdir(folder)) - {layout.VERSION, layout.MANIFEST, layout.FILES})
-        beside = [folder / name for name in others if stat.S_ISREG(os.lstat(folder / name).st_mode)]
+        found = [of_file(paths, path) for path in (paths.version_document(number), paths.manifest(number))]
+        for name, sha256 in sorted(sidecars.named(record.lineage).items()):
+            path, size = paths.version(number) / name, len(model.sidecar(record, name) or b"")
+            found.append(Kept(paths.relative(path), size, sha256, path, size))
         told = said(model, state, number)
-        return [of_file(model.paths, path) for path in (*first, *beside)] + ([told] if told else [])
+        return found + ([told] if told else [])
     except FileNotFoundError:
         model.refuse_deleted(number)
         raise NotFound(f"{model.name}@{number} was deleted just now", "try again") from None
+
+
+def of_pack(model: ModelReader, number: int) -> Kept:
+    """The pack of a version, as it is; to be read again block by block."""
+    path = pack_files.path(model.paths, number)
+    try:
+        if path is not None:
+            return _kept(model.paths, path, os.lstat(path).st_size, b"")
+    except FileNotFoundError:
+        pass
+    model.refuse_deleted(number)
+    if number in model.state().table.packed:
+        raise Damaged(f"the pack of {model.name}@{number} is missing", "registry verify tells more")
+    raise Conflict(f"{model.name}@{number} was restored just now", "try again")
 
 
 def of_file(paths: ModelLayout, path: Path) -> Kept:

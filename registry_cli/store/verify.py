@@ -6,7 +6,6 @@ get wrong is read again with other eyes, straight from ``docs/format.md``. Nothi
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
@@ -22,7 +21,7 @@ from ..progress import Progress
 from ..records import Checkpoint, StageTable, VersionRecord
 from . import codec, files, layout, reader, sidecars, verify_journal, verify_packs
 from .layout import Layout, ModelLayout
-from .verify_digests import File, check_digests
+from .verify_digests import File, check_digests, read
 from .verify_records import check_document, check_records, walk, words
 from .verify_sidecars import check_sidecars
 
@@ -138,7 +137,7 @@ def _check_versions(
     for number in listed:
         try:
             if number in table.packed:
-                _check_packed(paths, number, found, progress if workers else None)
+                jobs += _check_packed(paths, number, found, progress if workers else None)
             else:
                 jobs += _check_version(paths, number, found)
         except FileNotFoundError as error:
@@ -156,15 +155,18 @@ def _is_folder(paths: ModelLayout, number: int, found: Findings) -> bool:
     return True
 
 
-def _check_packed(paths: ModelLayout, number: int, found: Findings, progress: Progress | None) -> None:
-    """A version whose files lie in its pack: its document, its manifest, and the pack against it."""
+def _check_packed(paths: ModelLayout, number: int, found: Findings, progress: Progress | None) -> list[File]:
+    """A version whose files lie in its pack: its document, its manifest, and the pack against it; what is beside them is
+    left to be hashed.
+    """
     if not _is_folder(paths, number, found):
-        return
+        return []
     _check_sealed(paths, number, found)
     record = _record(paths, number, found)
     listed = _manifest(paths, number, record, found)
     if record is not None and listed is not None:
         verify_packs.check_pack(paths, number, record.size, listed, found, progress)
+    return check_sidecars(paths, record, found) if record else []
 
 
 def _check_version(paths: ModelLayout, number: int, found: Findings) -> list[File]:
@@ -248,7 +250,7 @@ def _manifest(paths: ModelLayout, number: int, record: VersionRecord | None, fou
     """Path to sha256, as the manifest says; None when there is none that can be believed."""
     ref = f"{paths.name}@{number}"
     try:
-        data = _read(paths.manifest(number))
+        data = read(paths.manifest(number))
     except OSError as error:
         found.error("manifest", ref, f"the manifest can't be read: {explain(error)}")
         return None
@@ -273,14 +275,3 @@ def _line_ends(data: bytes, digest: str) -> str:
     if any(hashlib.sha256(text).hexdigest() == digest for text in candidates):
         return ": an editor or a file transfer changed its line ends"
     return ""
-
-
-def _read(path: Path) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "no regular file", str(path))
-        with os.fdopen(descriptor, "rb", closefd=False) as stream:
-            return stream.read()
-    finally:
-        os.close(descriptor)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput, RegistryError, explain
@@ -16,6 +14,7 @@ from ..numbers import Numbers
 from ..records import Checkpoint, StageTable
 from . import codec, layout, verify_said
 from .layout import ModelLayout
+from .verify_digests import read
 
 if TYPE_CHECKING:
     from .verify import Findings
@@ -120,7 +119,7 @@ class Story:
 def check_journal(paths: ModelLayout, table: StageTable, listed: list[int], found: Findings) -> int:
     """The chain of hashes, then the story against the stage table and the versions; the revision it knows."""
     try:
-        data = _read(paths.history)
+        data = read(paths.history)
     except FileNotFoundError:
         if listed or table.revision:
             begun = table.revision <= 1 and max(listed, default=0) <= 1  # a first writer that died leaves just this
@@ -143,15 +142,6 @@ def check_journal(paths: ModelLayout, table: StageTable, listed: list[int], foun
     return story.revision
 
 
-def _read(path: Path) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        with os.fdopen(descriptor, "rb", closefd=False) as stream:
-            return stream.read()
-    finally:
-        os.close(descriptor)
-
-
 def _check_documents(paths: ModelLayout, table: StageTable, listed: list[int], story: Story, found: Findings) -> None:
     """Every document is, byte for byte, what its event wrote; none was written by no event."""
     pending = table.changed if story.revision < table.revision else None
@@ -163,7 +153,7 @@ def _check_documents(paths: ModelLayout, table: StageTable, listed: list[int], s
         if pending and path == paths.document_of(pending.action, pending.version):
             continue  # on its way: the next writer tells the journal
         try:
-            here = hashlib.sha256(_read(path)).hexdigest()
+            here = hashlib.sha256(read(path)).hexdigest()
         except OSError:
             here = ""
         told = story.sealed.get(name, "")
@@ -207,7 +197,7 @@ def check_checkpoints(paths: ModelLayout, checkpoints: Sequence[Checkpoint], fou
     A hash stands for all before it: who changed an earlier line had to change every later one, this one too.
     """
     try:
-        raw = _read(paths.history).split(b"\n")
+        raw = read(paths.history).split(b"\n")
     except (FileNotFoundError, NotADirectoryError):
         raw = []
     except OSError as error:

@@ -26,7 +26,8 @@ _LONGEST_ID = 128
 
 class Choice(NamedTuple):
     """How an import is to be made: under which ``name``, into models that are here already (``merge``), without what is
-    here already (``skip_existing``), with the ``stages`` and ``aliases`` of the origin.
+    here already (``skip_existing``), with the ``stages`` and ``aliases`` of the origin. ``unsafe`` is why what the scan
+    refuses is let in.
     """
 
     name: str | None = None
@@ -36,6 +37,7 @@ class Choice(NamedTuple):
     aliases: bool = False
     dry_run: bool = False
     request_id: str | None = None
+    unsafe: str = ""
 
     def refuse_several(self, models: Collection[str]) -> None:
         """One name is for one model."""
@@ -121,6 +123,8 @@ def _short(text: str) -> str:
 
 def _lineage(incoming: Incoming, lost: list[str]) -> dict[str, Any]:
     """Where it came from, with what its tool knows of that; what could not be read again is left out."""
+    from ..store import sidecars
+
     told = incoming.lineage.get("imported")
     pointers = {"stages": list(incoming.stages), "aliases": list(incoming.aliases), "archived": incoming.archived}
     imported = {
@@ -129,12 +133,14 @@ def _lineage(incoming: Incoming, lost: list[str]) -> dict[str, Any]:
         **(told if isinstance(told, Mapping) else {}),
         **{name: told for name, told in pointers.items() if told},
     }
-    found = {"imported": imported}
+    found: dict[str, Any] = {"imported": imported}
     for name, value in incoming.lineage.items():
         if name != "imported" and _lasts({"lineage": {name: value}}):
             found[str(name)] = value
         elif name != "imported":
             lost.append(f"what it says of its {str(name)[:60]}")
+    found, absent = sidecars.disclaimed(found)
+    lost += [f"{name}: only its digest is known" for name in absent]
     return found if _lasts({"lineage": found}) else {"imported": {"from": imported["from"], "key": imported["key"]}}
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Union
 
+from .. import values
 from ..errors import Conflict, Damaged, InvalidInput, NotFound
 from ..outcomes import Imported
 from ..progress import SILENT, Progress
@@ -70,6 +71,7 @@ class Bundling(Exchanging):
         aliases: bool = False,
         dry_run: bool = False,
         request_id: str | None = None,
+        unsafe: str = "",
         progress: Progress = SILENT,
         on_each: OnEach = untold,
     ) -> list[Imported]:
@@ -80,7 +82,8 @@ class Bundling(Exchanging):
         become new versions, as single ones do; see :meth:`import_versions` for these and for the options.
 
         Everything is read to the end and compared before the first of it appears. Of a file with several whole models
-        each then appears as soon as it is there, so that what was interrupted need not begin anew.
+        each then appears as soon as it is there, so that what was interrupted need not begin anew. With ``unsafe``, a
+        version of a whole model that the scan would refuse gets the annotation ``unsafe``, as soon as the model is there.
 
         Raises :class:`Damaged` or :class:`Refused` for a bundle that can't be believed, with nothing taken in, and
         :class:`Conflict` for a model that is here and not merged into.
@@ -88,18 +91,19 @@ class Bundling(Exchanging):
         from ..exchange import unpacking
         from .taking import Taking
 
-        choice = Choice(name, merge, skip_existing, stages, aliases, dry_run, request_id)
+        unsafe = values.line(unsafe, "reason") if unsafe else ""
+        choice = Choice(name, merge, skip_existing, stages, aliases, dry_run, request_id, unsafe)
         with _opened(source) as (read, what, again):
             try:
-                if dry_run:
-                    contents = unpacking.checked(read, what, progress)
-                    return Taking(self, choice, contents, SILENT, on_each).planned()
                 opened = unpacking.Unpacking(read, what)
                 taking = Taking(self, choice, opened.contents, progress, on_each)
+                taking.refuse_too_large()
+                if dry_run:
+                    opened.drain(progress)
+                    return taking.planned()
                 several = again is not None and sum(part.whole for part in opened.contents.parts) > 1
                 if again is not None and several:  # read twice, written once
-                    again()
-                    unpacking.checked(read, what, progress)
+                    opened.drain(progress)
                     again()
                     opened = unpacking.Unpacking(read, what)
                     taking = Taking(self, choice, opened.contents, progress, on_each)

@@ -99,4 +99,6 @@ def _under(found: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]
     for name, value in found.items():
         if isinstance(value, Mapping) and isinstance(over := given.get(name), Mapping):
             merged[name] = {**value, **over}
+        elif isinstance(value, str) and value.startswith(f"{given.get(name)} "):
+            merged[name] = value  # the same, and the release: 'sklearn 1.5.2' for 'sklearn'
     return merged

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from .. import values
 from ..errors import Conflict, Indeterminate, LockTimeout, RegistryError, indeterminate
 from ..outcomes import Imported
 from ..progress import SILENT, Progress
@@ -15,6 +16,7 @@ from ..store import creation, reader
 from ..store.reader import ModelReader
 from .archiving import Archiving
 from .arriving import Arrival, Choice, Forward, arrival
+from .describing import Describing
 from .registering import Registering
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ def untold(_: Imported) -> None:
     """Who is told of each version as it comes in, when nobody wants to be."""
 
 
-class Exchanging(Registering, Archiving):
+class Exchanging(Registering, Archiving, Describing):
     """``import_versions``: what another tool has, a version at a time."""
 
     def import_versions(
@@ -74,6 +76,7 @@ class Exchanging(Registering, Archiving):
         aliases: bool = False,
         dry_run: bool = False,
         request_id: str | None = None,
+        unsafe: str = "",
         progress: Progress = SILENT,
         on_each: OnEach = untold,
     ) -> list[Imported]:
@@ -84,12 +87,14 @@ class Exchanging(Registering, Archiving):
         than all that were given here, and who made it, and when. ``name`` is another name for the model, if there is
         only one. Without ``merge`` nothing is added to a model that something else made. With ``skip_existing``, files
         that the model has already are not stored again, and models that are not merged into are left out. Stages and
-        aliases of the origin are only told, unless asked for; the policy of a stage lets in whom it likes.
+        aliases of the origin are only told, unless asked for; the policy of a stage lets in whom it likes. ``unsafe``
+        says why what the scan would refuse is to come in, and is recorded.
 
         A version that is refused does not stop the others: its ``status`` is ``failed``. Raises :class:`Conflict`,
         :class:`InvalidInput`, :class:`LockTimeout` or :class:`Indeterminate` for what stops all of it.
         """
-        choice = Choice(name, merge, skip_existing, stages, aliases, dry_run, request_id)
+        unsafe = values.line(unsafe, "reason") if unsafe else ""
+        choice = Choice(name, merge, skip_existing, stages, aliases, dry_run, request_id, unsafe)
         listed = list(incoming)
         choice.refuse_several({each.model for each in listed})
         return self._bring_in([arrival(each, choice, self._author) for each in listed], choice, progress, on_each)
@@ -139,7 +144,7 @@ class Exchanging(Registering, Archiving):
         if choice.dry_run:
             return each.outcome("planned", number=self._expected(each, highest))
         event = self._event("registered", None, identity, imported=each.key)
-        look = self._arriving(each.record)
+        look = self._arriving(each.record, choice.unsafe)
         try:
             outcome = self._store(
                 each.record, event, look, number=each.number, if_new=choice.skip_existing, progress=progress,

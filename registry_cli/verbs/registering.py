@@ -151,9 +151,9 @@ class Registering(Moving):
         locked: registration.Locked = lambda: self._writing(record.model, create=True)  # noqa: E731
         return registration.register(self._layout, self._layout.model(record.model), self._modes, wish, locked)
 
-    def _arriving(self, record: VersionRecord) -> Examination:
+    def _arriving(self, record: VersionRecord, unsafe: str) -> Examination:
         """The look at files that were made elsewhere: what this program, or its folder, is has nothing to do with them."""
-        return Examination(dict(record.lineage), self._modes, scan=self.scan_rules())
+        return Examination(dict(record.lineage), self._modes, scan=self.scan_rules(), unsafe=unsafe)
 
     def _wish(self, record: VersionRecord, event: Event, look: Examination, **wanted: Any) -> Wish:
         """What is ``wanted``, as a wish; the record of the version is made of what ``look`` found."""

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from ..errors import Conflict, RegistryError
 from ..exchange.bundle import Contents, Part, Version
-from ..exchange.unpacking import UnpackedPart, UnpackedVersion, Unpacking, nothing
+from ..exchange.unpacked import UnpackedVersion, nothing
+from ..exchange.unpacking import UnpackedPart, Unpacking
 from ..outcomes import Imported
 from ..progress import Progress
 from ..records import VersionRecord
@@ -47,6 +48,18 @@ class Taking:
         self._slots: list[Imported | Aside] = []
         self._found: list[Imported] = []
         self._stack = contextlib.ExitStack()
+
+    def refuse_too_large(self) -> None:
+        """:class:`Refused` when the disk has no room for what is to be laid aside; packs are unpacked to be looked at."""
+        needed, largest = 0, 0
+        for part in self.contents.parts:
+            packs = [version for version in part.versions if version.pack]
+            if self._plans[part.name] == "adopt":
+                needed += part.packed
+                largest = max([largest, *(version.size for version in packs)])
+            elif self._plans[part.name] == "add":
+                needed += part.packed + sum(version.size for version in packs)
+        pouring.room_for(needed + largest, self._layout.models)
 
     def planned(self) -> list[Imported]:
         """What would become of each version, or whole model."""
@@ -121,27 +134,46 @@ class Taking:
     def _adopt(self, part: UnpackedPart) -> None:
         """Lay a whole model aside, with its history."""
         told = part.part
-        pouring.room_for(told.packed, self._layout.models)
         adoption = Adoption(self._layout, self._name(told), self._modes)
         self._stack.callback(adoption.abandon)
         for document in told.documents:
             with adoption.document(document.path) as write:
                 part.copy(document, write)
-        known, stagings, refused = Known(), [], None
+        known, stagings, looks, refused = Known(), [], {}, None
         for version in part.versions():
+            looks[version.version.number] = look = self.registry._arriving(version.record, self.choice.unsafe)
             with adoption.version(version.version.number, version.documents) as staging:
+                if version.version.pack:
+                    found = self._adopt_pack(adoption, version, version.version.pack.path, None if refused else look)
+                    refused = refused or found
+                    continue
                 pouring.pour(staging, version.files(), known, self._modes, self._progress, sync=False)
-            refused = refused or _refusal(self.registry._arriving(version.record), staging)
+            refused = refused or _refusal(look, staging)
             stagings.append(staging)
         if refused is not None:
             adoption.abandon()
             self._slots.append(self._whole(told, "adopt", "failed", why=refused.message, code=refused.exit_code))
             return
         adoption.finish(stagings, told.checkpoint)
-        self._slots.append(Aside(partial(self._place, adoption, told)))
+        unsafe = {number: look.passed["unsafe"] for number, look in looks.items() if look.passed}
+        self._slots.append(Aside(partial(self._place, adoption, told, unsafe)))
 
-    def _place(self, adoption: Adoption, part: Part) -> Imported:
-        """Let a model that was laid aside appear, unless an equal one did meanwhile."""
+    def _adopt_pack(
+        self, adoption: Adoption, version: UnpackedVersion, path: str, look: Examination | None
+    ) -> RegistryError | None:
+        """Lay a pack aside as it is; what is in it is compared, and looked at, in files that are then removed."""
+        staging = Staging.make(adoption.paths)
+        try:
+            with adoption.pack(path) as write:
+                pouring.pour(staging, version.files(write), Known(), self._modes, self._progress, sync=False)
+            return _refusal(look, staging) if look else None
+        finally:
+            staging.abandon()
+
+    def _place(self, adoption: Adoption, part: Part, unsafe: dict[int, str]) -> Imported:
+        """Let a model that was laid aside appear, unless an equal one did meanwhile. Its versions are sealed: what of them
+        is ``unsafe`` is said, and why they came in all the same, in the first changes of this registry.
+        """
         name = self._name(part)
         try:
             adoption.commit(self.registry._lock_timeout, self.registry._on_wait)
@@ -150,6 +182,10 @@ class Taking:
                 return self._whole(part, "same", "skipped")
             raise
         with arrived(name):
+            for number, verdict in unsafe.items():
+                said = {"unsafe": f"{verdict}: {self.choice.unsafe}"}
+                request = self.choice.pointed(key_of(self.contents, part, number), "unsafe")
+                self.registry.annotate(f"{name}@{number}", said, request_id=request)
             return self._whole(part, "adopt", "imported", lost=self._against_policy(name))
 
     def _against_policy(self, name: str) -> tuple[str, ...]:
@@ -170,27 +206,35 @@ class Taking:
     def _add(self, part: UnpackedPart) -> None:
         """Lay aside what is to become new versions of a model."""
         paths = self._layout.model(self._name(part.part))
-        pouring.room_for(part.part.packed, self._layout.models)
         for document in part.part.documents:
             part.copy(document, nothing)
         known = Known()
         for version in part.versions():
-            lost = tuple(f"what it says as '{name[:60]}'" for name in version.strange)
+            lost = tuple(_left_behind(name) for name in version.strange)
             each = self._arrival(part.part, version.version, version.record, lost)
             before = self.registry._registered_before(paths, self.choice.identity(each.key))
             number = before.number if before else self._same_files(paths, version.version)
             if number is None:
                 self._slots.append(self._stage(each, version, known))
                 continue
-            version.drain(self._progress)
-            known.add_stored(paths.files(number), version.entries)
+            self._pass_over(version, paths, number, known)
             if before:
                 self._slots.append(Aside(partial(self.registry._again, each, number, self.choice)))
             else:
                 self._slots.append(each.outcome("skipped", registration.KNOWN, number=number))
 
+    def _pass_over(self, version: UnpackedVersion, paths: ModelLayout, number: int, known: Known) -> None:
+        """Read a version that is here already as ``number``; later ones may have the same files."""
+        if number not in ModelReader(paths).state().table.packed:
+            version.drain(self._progress)
+            known.add_stored(paths.files(number), version.entries)
+            return
+        staging = Staging.make(paths)
+        self._stack.callback(staging.abandon)
+        pouring.pour(staging, version.files(), known, self._modes, self._progress, sync=False)
+
     def _stage(self, each: Arrival, version: UnpackedVersion, known: Known) -> Imported | Aside:
-        look = self.registry._arriving(each.record)
+        look = self.registry._arriving(each.record, self.choice.unsafe)
         event = self.registry._event("registered", None, self.choice.identity(each.key), imported=each.key)
 
         def bring(staging: Staging, _: Intake) -> None:
@@ -240,6 +284,11 @@ class Taking:
         return Arrival(
             key, record.model, record, {}, version.number, version.size, version.stages, version.aliases, lost, shown=shown
         )  # fmt: skip
+
+
+def _left_behind(name: str) -> str:
+    """A field of a document that has no place in that of a new version: people said it of the one there."""
+    return f"its {name}" if name in ("approvals", "signatures") else f"what it says as '{name[:60]}'"
 
 
 def _refusal(look: Examination, staging: Staging) -> RegistryError | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pexpect
@@ -10,12 +11,15 @@ import pytest
 
 from registry_cli import Registry
 from registry_cli.verbs.base import account
-from tests.commands import assert_inert, assert_refused, on_terminal, terminal, uncoloured
+from tests.commands import assert_inert, assert_refused, on_terminal, spawn, terminal, uncoloured
 from tests.crash.world import fingerprint
 from tests.keys import allow, make_key
+from tests.provenance.conftest import Repo
+from tests.scanning.corpus import DATA
 
 from .conftest import Site
 
+FOREST = DATA / "forest.pkl"
 POLICY = "policy: {production: {approvals: 1, require: {metrics: {auc: '>= 0.9'}}}}\n"
 
 
@@ -200,3 +204,32 @@ def test_a_rejected_version_in_the_list_of_a_rollback(site: Site) -> None:
         "error: churn@2, which held production before, was rejected for it: registry approvals churn@2; "
         "promote another version\n"
     )
+
+
+def test_a_reviewer_is_told_what_matters_of_the_origin(gated: Site, tmp_path: Path) -> None:
+    """Format, framework, verdict, commit, what is not committed, data and parents; not whose machine it was."""
+    repo = Repo(tmp_path / "repo")
+    repo.write("train.py", "print(2)\n")
+    data = repo.write("train.csv", "a,b\n1,2\n")
+    shutil.copy(FOREST, repo.folder / "forest.pkl")
+    words = ["--data", data, "--parent", "churn@1", "--command", "python train.py", "-m", "auc=0.95"]
+    assert spawn("register", "churn", "forest.pkl", *words, root=gated.root, cwd=repo.folder).code == 0
+    (version,) = Registry(gated.root).versions("churn")[:1]
+    assert {"host", "register"} <= version.lineage["run"].keys()
+    digest = version.lineage["data"][0]["digest"]
+    for shown in (
+        on_terminal("approve", version.ref, "production", "--review", "-n", root=gated.root, columns=160),
+        on_terminal("show", version.ref, root=gated.root, columns=160),
+    ):
+        assert shown.code == 0, shown
+        text = " ".join(uncoloured(shown.out).replace(":", " ").split())
+        for line in (
+            "format pickle", "framework sklearn 1.9.1", "scan known-globals", "class sklearn.ensemble._forest.RandomForestClassifier",
+            f"commit main {repo.head[:12]} + changes", f"data {version.lineage['data'][0]['path']} {digest.replace(':', ' ')[:19]}…, 8 B", "parents churn@1",
+            "command python train.py",
+        ):  # fmt: skip
+            assert line in text, (line, text)
+        for noise in ("run.host", "run.user", "run.folder", "run.register", "started"):
+            assert noise not in text, noise
+    said = spawn("show", version.ref, root=gated.root).out
+    assert "lineage.run.host" in said, "a pipe gets everything"

@@ -149,6 +149,31 @@ def test_four_eyes(bob: Registry, three: Registry, clock: Clock) -> None:
     assert bob.history("churn", limit=1)[0].event.detail["failed"] == ["approvals", "approvers", "not_author"]
 
 
+def test_neither_the_author_elsewhere_nor_who_brought_it_here_counts(
+    three: Registry, clock: Clock, tmp_path: Path
+) -> None:
+    """And what people said of it elsewhere does not come along: it is told."""
+    three.approve("churn@2", "production")
+    person(three, "carol", clock).approve("churn@2", "production")
+    three.export(["churn@2"], tmp_path / "out.tar")
+    site = Registry.init(tmp_path / "site", author="bob", now=clock)
+    write(site, "{production: {approvals: 1, not_author: true}}")
+    (done,) = site.import_bundle(tmp_path / "out.tar")
+    assert "its approvals" in done.lost
+    assert (done.ref, site.version("churn@2").author) == ("churn@2", "alice")
+    assert site.approvals("churn@2") == ()
+    for name in ("alice", "bob"):
+        person(site, name, clock).approve("churn@2", "production")
+    assert [(each.by, each.why) for each in site.approvals("churn@2")] == [
+        ("alice", "is the author"), ("bob", "registered it"),
+    ]  # fmt: skip
+    with pytest.raises(Refused, match="approvals, not_author"):
+        site.promote("churn@2", "production")
+    person(site, "carol", clock).approve("churn@2", "production")
+    site.promote("churn@2", "production")
+    assert site.verify().problems == ()
+
+
 def test_an_approval_is_for_one_version_and_one_stage(bob: Registry, make_file: Make) -> None:
     write(bob, "{production: {approvals: 1}, staging: {approvals: 1}}")
     bob.register("churn", [make_file("content 2")], metrics={"auc": 0.9}, tags={"team": "crm"})

@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -15,6 +15,8 @@ T = TypeVar("T")
 HEAD = 4096
 #: The most that readers get of one file, and of all files of an artifact together, in bytes.
 MOST, ALL = 32 << 20, 64 << 20
+#: So many parts of a JSON document are looked at.
+NESTED = 500_000
 
 #: A short read takes so much at once: the next one is most often nearby.
 _AHEAD = 1024
@@ -23,6 +25,21 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 class Malformed(ValueError):
     """What is read is not as its format says. The text says how, for a person."""
+
+
+def objects(document: Any) -> Iterator[dict[str, Any]]:
+    """Every object of a JSON document, however deep; :class:`Malformed` when there is too much of it."""
+    pending, seen = [document], 0
+    while pending:
+        seen += 1
+        if seen > NESTED:
+            raise Malformed(f"more than {NESTED:,} parts")
+        part = pending.pop()
+        if isinstance(part, dict):
+            yield part
+            pending += part.values()
+        elif isinstance(part, list):
+            pending += part
 
 
 def unless_malformed(read: Callable[[], T]) -> tuple[T | None, str]:

@@ -9,11 +9,11 @@ from typing import Any
 
 from ..inspection import Inspection, Tensor
 from . import zips
-from .files import File, Malformed, unless_malformed
+from .files import File, objects, unless_malformed
 from .hdf5 import MAGIC, Hdf5
 
 #: The largest configuration that is read, in bytes, and the most parts of it that are gone through.
-CONFIG, PARTS = 8 << 20, 500_000
+CONFIG = 8 << 20
 #: The most that packed weights are unpacked to, to count them; Keras does not pack them.
 WEIGHTS = 8 << 20
 
@@ -126,15 +126,4 @@ def _details(config: dict[str, Any]) -> dict[str, Any]:
 
 def _parts(config: Any) -> Iterator[dict[str, Any]]:
     """Everything in the configuration that has a class, however deep."""
-    pending, seen = [config], 0
-    while pending:
-        seen += 1
-        if seen > PARTS:
-            raise Malformed(f"a configuration of more than {PARTS:,} parts")
-        part = pending.pop()
-        if isinstance(part, dict):
-            if isinstance(part.get("class_name"), str):
-                yield part
-            pending += part.values()
-        elif isinstance(part, list):
-            pending += part
+    return (part for part in objects(config) if isinstance(part.get("class_name"), str))

@@ -8,10 +8,10 @@ from typing import Any
 
 from ..inspection import Inspection
 from . import zips
-from .files import File, Malformed
+from .files import File, objects
 
 #: The largest schema that is read, in bytes, and the most objects in it that are gone through.
-SCHEMA, NODES = 8 << 20, 500_000
+SCHEMA = 8 << 20
 _NAME = "schema.json"
 _PLAIN = ("builtins", "numpy", "scipy", "sklearn")
 
@@ -81,17 +81,5 @@ def _value(node: Any) -> Any:
 
 def _modules(schema: Any) -> list[str]:
     """The packages that the objects come from."""
-    found: set[str] = set()
-    pending, seen = [schema], 0
-    while pending:
-        seen += 1
-        if seen > NODES:
-            raise Malformed(f"more than {NODES:,} objects")
-        node = pending.pop()
-        if isinstance(node, dict):
-            if isinstance(module := node.get("__module__"), str):
-                found.add(module.partition(".")[0])
-            pending += node.values()
-        elif isinstance(node, list):
-            pending += node
-    return sorted(found)
+    modules = (node.get("__module__") for node in objects(schema))
+    return sorted({module.partition(".")[0] for module in modules if isinstance(module, str)})
