@@ -148,7 +148,7 @@ def _ref(told: Told) -> str:
 def _details(entry: JournalEntry, said: Callable[[object], str]) -> str:
     """What happened, in a few words: ``production: 6 → 7``; each value as ``said`` has it."""
     detail = entry.event.detail
-    parts = []
+    parts = _of_model(entry)
     pointer = detail.get("stage") or detail.get("alias")
     if pointer and "after" not in detail:
         parts.append(str(pointer))
@@ -171,6 +171,14 @@ def _details(entry: JournalEntry, said: Callable[[object], str]) -> str:
     if detail.get("signature") and entry.event.action != "signed":
         parts.append("signed")
     return "; ".join(parts)
+
+
+def _of_model(entry: JournalEntry) -> list[str]:
+    """What happened to a model as a whole."""
+    detail = entry.event.detail
+    if entry.event.action == "renamed":
+        return [f"{detail.get('before')} → {detail.get('after')}"]
+    return [f"about {', '.join(map(str, detail['keys']))}"] if isinstance(detail.get("keys"), list) else []
 
 
 def _change(name: str, before: Any, after: Any, said: Callable[[object], str]) -> str:

@@ -132,6 +132,12 @@ def _said(source: Source, path: Place, read: Callable[[Any], object], value: Any
         raise source.mistake(path, error.message, error.hint) from None
 
 
+def former_names(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """What ``formerly`` in a ``model.yaml`` says; people edit it, and what is no text there is passed over."""
+    said = document.get("formerly")
+    return tuple(each for each in said if isinstance(each, str)) if isinstance(said, list) else ()
+
+
 def table_document(table: StageTable, redo: Redo | None = None) -> dict[str, Any]:
     """``stages.yaml``, or a claim: the same with a ``redo``."""
     document: dict[str, Any] = {

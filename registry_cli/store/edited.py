@@ -44,6 +44,6 @@ def renamed(root: Layout, name: str) -> str | None:
     for each, _ in islice(marks.models(str(root.models)), _SEARCHED):
         with contextlib.suppress(OSError, RegistryError):
             data = files.read(root.model(each).model, files.DOCUMENT_LIMIT, each)
-            if b"formerly" in data and name in (codec.loads(data, each).get("formerly") or ()):
+            if b"formerly" in data and name in codec.former_names(codec.loads(data, each)):
                 return each
     return None

@@ -251,7 +251,7 @@ class ModelReader:
             stages=dict(table.stages),
             aliases=dict(table.aliases),
             revision=table.revision,
-            formerly=tuple(map(str, document.get("formerly") or ())),
+            formerly=codec.former_names(document),
         )
 
 

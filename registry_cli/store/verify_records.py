@@ -166,14 +166,16 @@ def _check_claim(paths: ModelLayout, state: State, told: int, found: Findings) -
 
 
 def _check_name(paths: ModelLayout, state: State, found: Findings) -> None:
-    """Whether a model was to be renamed, and is not: the folder moves after the claim."""
+    """Whether a model was to be renamed, and is not: until its folder moves, its own name is one of the former ones."""
+    try:
+        begun = paths.name in codec.former_names(reader.ModelReader(paths).document(state))
+    except (RegistryError, OSError):
+        return  # which was told already
     changed = state.table.changed
-    after = changed.detail.get("after") if changed and changed.action == "renamed" else paths.name
-    if after != paths.name:
-        words_ = (
-            f"it was to be called {after}, and the move was interrupted; registry rename {paths.name} {after} ends it"
-        )
-        found.warning("rename", paths.name, words_)
+    if begun:
+        after = changed.detail.get("after") if changed and changed.action == "renamed" else "NEW"
+        told = f"it was to get another name, and was not moved; registry rename {paths.name} {after} ends it"
+        found.warning("rename", paths.name, told)
 
 
 def _is_copy(paths: ModelLayout, state: State) -> bool:

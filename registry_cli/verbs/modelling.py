@@ -10,7 +10,7 @@ from typing import Any
 from .. import names, values
 from ..errors import Conflict, InvalidInput, RegistryError
 from ..outcomes import Described, Renamed
-from ..store import creation, files, layout, locking, reader
+from ..store import codec, creation, files, layout, locking, reader
 from ..store.codec import Redo
 from ..store.layout import ModelLayout
 from ..store.writer import Writer
@@ -87,8 +87,6 @@ class Modelling(RegistryBase):
 
     def _rewritten(self, writer: Writer, change: Any, reason: str, dry_run: bool, request_id: str | None) -> Described:
         """Commit what ``change`` makes of the text of the document."""
-        from ..store import codec
-
         model = writer.paths.name
         if request_id and (done := writer.done_before(request_id, "described")):
             return Described(model, tuple(done.event.detail.get("keys", ())), done.revision, changed=False)
@@ -140,14 +138,15 @@ class Modelling(RegistryBase):
         source, target = self._layout.model(names.model_name(name)), self._layout.model(names.model_name(new))
         if name == new:
             raise InvalidInput(f"it is called {name} already", "name another")
-        if request_id and not reader.is_model(source) and reader.is_model(target):
-            return Renamed(name, new, changed=False)
+        if not reader.is_model(source):
+            if self._was_called(target, name):
+                return Renamed(name, new, changed=False)
+            raise self._unknown(name)
         self._refuse_taken(target)
         with self._writing(name) as writer:
             if dry_run:
                 return Renamed(name, new)
-            begun = writer.table.changed
-            if begun is None or begun.action != "renamed" or begun.detail.get("after") != new:
+            if not self._is_begun(writer, new, request_id):
                 self._record_name(writer, name, new, reason, request_id)
             with self._group_of(target):
                 self._refuse_taken(target)
@@ -156,18 +155,37 @@ class Modelling(RegistryBase):
                     files.fsync_folder(parent)
         return Renamed(name, new)
 
+    def _was_called(self, target: ModelLayout, name: str) -> bool:
+        """Whether a model had ``name`` last, before it got its own."""
+        return reader.is_model(target) and codec.former_names(self._model(target.name).document())[-1:] == (name,)
+
+    def _is_begun(self, writer: Writer, new: str, request_id: str | None) -> bool:
+        """Whether the move to this name is recorded, and was not made: until then its own name is a former one.
+
+        What was changed since makes no difference: the last word on the name counts.
+        """
+        from ..lifecycle.events import Wanted
+        from ..store import chronicle
+
+        if request_id:
+            writer.done_before(request_id, "renamed")  # Conflict for an id of another deed
+        if writer.paths.name not in codec.former_names(self._model(writer.paths.name).document()):
+            return False
+        last = next(chronicle.newest_first(writer.paths, Wanted(actions=frozenset({"renamed"}))), None)
+        return last is not None and last.event.detail.get("after") == new
+
     def _refuse_taken(self, target: ModelLayout) -> None:
         creation.refuse_collision(self._layout, target.name)
         if files.exists(target.root) and files.list_folder(target.root):
             raise Conflict(f"there is something called '{target.name}' already", "choose another name")
 
     def _record_name(self, writer: Writer, name: str, new: str, reason: str, request_id: str | None) -> None:
-        from ..store import codec, surgery
+        from ..store import surgery
 
         if not os.access(writer.paths.root.parent, os.W_OK) or not os.access(writer.paths.root, os.W_OK):
             raise RegistryError(f"the folder of {name} may not be moved by you", "ask its owner")
         text = files.read(writer.paths.model, files.DOCUMENT_LIMIT, layout.MODEL).decode()
-        known = codec.loads(text.encode(), layout.MODEL).get("formerly") or []
+        known = codec.former_names(codec.loads(text.encode(), layout.MODEL))
         formerly = [each for each in dict.fromkeys([*known, name]) if each != new]
         text = surgery.changed(text, {"formerly": formerly}, layout.MODEL)
         event = self._event("renamed", None, request_id, before=name, after=new, reason=reason)

@@ -14,7 +14,7 @@ from ..names import Reference
 from ..numbers import Numbers
 from ..outcomes import Changed
 from ..records import VersionRecord
-from ..store import chronicle, collect, reader
+from ..store import chronicle, codec, collect, reader
 from ..store.reader import ModelReader
 from ..store.writer import Writer
 from .archiving import Archiving, _identity, _in_turn
@@ -190,7 +190,7 @@ class Retaining(Archiving):
         if step.action == DELETE:
             entries = reversed(list(chronicle.newest_first(model.paths)))
             since = retention.archived_since(entry.event for entry in entries)
-        formerly = tuple(map(str, model.document(state).get("formerly") or ()))
+        formerly = codec.former_names(model.document(state))
         needed = {
             number: child.ref
             for reference, child in children

@@ -156,6 +156,31 @@ def test_an_interrupted_rename_is_finished_by_the_same_call(
         assert not reg.rename("churn", "crm/churn", request_id=request_id).changed
 
 
+def test_an_interrupted_rename_is_known_after_other_changes(
+    reg: Registry, make_file: MakeFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reg.register("churn", [make_file()])
+    with monkeypatch.context() as patch, pytest.raises(BaseException):  # noqa: B017
+        patch.setattr(Path, "rename", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        reg.rename("churn", "other", request_id="one")
+    reg.tag("churn@1", {"a": "b"})
+    assert [problem.code for problem in reg.verify().problems] == ["rename"]
+    assert reg.rename("churn", "other", request_id="one").changed
+    assert actions(reg, "other") == ["tagged", "renamed", "registered"]
+    assert not reg.rename("churn", "other").changed, "to rename again is no mistake"
+    with pytest.raises(NotFound):
+        reg.rename("unknown", "other", request_id="two")
+
+
+def test_what_people_wrote_for_formerly_breaks_nothing(reg: Registry, make_file: MakeFile) -> None:
+    reg.register("churn", [make_file()])
+    path = reg.root / "models/churn/model.yaml"
+    path.write_text(path.read_text() + "formerly: 5\n")
+    assert reg.model("churn").formerly == ()
+    reg.rename("churn", "other")
+    assert reg.model("other").formerly == ("churn",)
+
+
 def test_a_waiter_is_told_the_new_name(reg: Registry, make_file: MakeFile) -> None:
     reg.register("churn", [make_file()])
     waiting, errors = threading.Event(), []
