@@ -175,6 +175,16 @@ def documents() -> dict[str, Schema]:
     }
     model = {
         **{key: common[key] for key in ("format", "created", "owner", "description", "retention")},
+        "intended_use": told("For the model card: what it is for, and for whom.", {"type": "string"}),
+        "limitations": told(
+            "For the model card: where it is not to be used, and what it gets wrong.", {"type": "string"}
+        ),
+        "data": told("For the model card: what it was trained with.", {"type": "string"}),
+        "ethics": told("For the model card: what is to be considered.", {"type": "string"}),
+        "licence": told(
+            "For the model card: an SPDX identifier, an expression, or LicenseRef-NAME.", {"type": "string"}
+        ),
+        "license": told("As licence.", {"type": "string"}),
         "tags": told("Labels of the model: name to text.", texts),
         "annotations": told("What is said of the model: name to text.", texts),
         "formerly": told("The names that it had before it was renamed.", listed({"type": "string"})),

@@ -77,6 +77,7 @@ _FILE_OPTIONS = (
 #: What is a flag for these verbs, and takes a value for others.
 _FLAGS_OF = {
     "alias": ("--remove", "-r"),
+    "card": ("--check",),
     "history": ("--checkpoint",),
     "import": ("--stages", "--aliases"),
     "lineage": ("--dot", "--mermaid", "--environment", "--patch"),

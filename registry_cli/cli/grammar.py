@@ -157,6 +157,9 @@ VERBS = {
     "transfer": Verb(
         "describe", "Move a model into a group.", "model text", "reason dry-run", writes=True, home="modelling"
     ),
+    "card": Verb(
+        "describe", "Print the model card of a version, in Markdown.", "ref", "check output force", home="carding"
+    ),
     "check": Verb("lifecycle", "Say whether a stage would let a version in, and why.", "ref stage", home="gates"),
     "approve": Verb(
         "lifecycle",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Damaged
+from ..provenance.card_facts import Known
 from ..records import Artifact, ModelRecord, VersionRecord
 from . import leaving
 from .trees import Tree, lookup, text_of
@@ -15,7 +16,7 @@ DOCUMENT = "model.yaml"
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?\Z")
 
 
-def write(artifact: Artifact, model: ModelRecord, target: Path) -> list[str]:
+def write(artifact: Artifact, known: Known, target: Path) -> list[str]:
     """Write the folder ``target``; what it has no place for is returned.
 
     A model that came from BentoML keeps the module and the signatures that its own ``model.yaml`` says.
@@ -35,7 +36,7 @@ def write(artifact: Artifact, model: ModelRecord, target: Path) -> list[str]:
     labels, others = _labels(version)
     if others:
         notes.append(f"tags that can't be labels are metadata: {', '.join(sorted(others))}")
-    leaving.yaml(target / DOCUMENT, _document(version, model, before, labels, others))
+    leaving.yaml(target / DOCUMENT, _document(version, known.model, before, labels, others))
     return [*leaving.lost(version, params=True, metrics=True, tags=True, message=True), *notes]
 
 

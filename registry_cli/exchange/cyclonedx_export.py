@@ -12,62 +12,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..records import Artifact, ModelRecord, VersionRecord
+from ..provenance import licences
+from ..provenance.card_facts import ANNOTATIONS, Known
+from ..provenance.licences import Licence
+from ..records import Artifact, VersionRecord
 from . import leaving
 from .trees import lookup, text_of
 
-_SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,63}\Z")
 _NAMESPACE = uuid.UUID("5a9c1e4e-5d1f-4f0e-9d53-7c1b7f6f8a11")
-#: Where annotations go that the model card has a place for.
-_CONSIDERATIONS = {
-    "use_cases": "useCases", "intended_use": "useCases", "purpose": "useCases", "limitations": "technicalLimitations",
-    "performance_tradeoffs": "performanceTradeoffs", "users": "users",
-}  # fmt: skip
-_ETHICS = ("special_considerations", "ethics", "ethical_considerations")
-#: SPDX identifiers that the schema of CycloneDX 1.6 knows, of those that models are given; any other is told by name.
-_KNOWN = frozenset(
-    [
-        "Apache-2.0",
-        "MIT",
-        "BSD-2-Clause",
-        "BSD-3-Clause",
-        "ISC",
-        "MPL-2.0",
-        "GPL-2.0-only",
-        "GPL-2.0-or-later",
-        "GPL-3.0-only",
-        "GPL-3.0-or-later",
-        "LGPL-2.1-only",
-        "LGPL-2.1-or-later",
-        "LGPL-3.0-only",
-        "LGPL-3.0-or-later",
-        "AGPL-3.0-only",
-        "AGPL-3.0-or-later",
-        "CC0-1.0",
-        "CC-BY-4.0",
-        "CC-BY-3.0",
-        "CC-BY-SA-4.0",
-        "CC-BY-SA-3.0",
-        "CC-BY-NC-4.0",
-        "CC-BY-NC-SA-4.0",
-        "CC-BY-ND-4.0",
-        "CC-BY-NC-ND-4.0",
-        "EPL-2.0",
-        "EUPL-1.2",
-        "Unlicense",
-        "Zlib",
-        "BSL-1.0",
-        "Artistic-2.0",
-        "ODbL-1.0",
-        "PDDL-1.0",
-        "ODC-By-1.0",
-    ]
-)
+#: Where annotations go that the model card has a place for; the others are those of a card.
+_OTHERS = {"performance_tradeoffs": "performanceTradeoffs", "users": "users"}
+_SECTIONS = {"intended_use": "useCases", "limitations": "technicalLimitations"}
 
 
-def write(artifact: Artifact, model: ModelRecord, target: Path) -> list[str]:
+def write(artifact: Artifact, known: Known, target: Path) -> list[str]:
     """Write the file ``target``; what it has no place for is returned. The files of the version stay where they are."""
-    text = json.dumps(document(artifact, model), indent=2, ensure_ascii=False)
+    text = json.dumps(document(artifact, known), indent=2, ensure_ascii=False)
     leaving.write(target, f"{text}\n")
     carried = dict.fromkeys(
         ("message", "params", "metrics", "tags", "annotations", "lineage", "stages", "aliases"), True
@@ -75,13 +35,13 @@ def write(artifact: Artifact, model: ModelRecord, target: Path) -> list[str]:
     return leaving.lost(artifact.version, **carried)
 
 
-def document(artifact: Artifact, model: ModelRecord) -> dict[str, Any]:
+def document(artifact: Artifact, known: Known) -> dict[str, Any]:
     """The bill of materials of a version."""
     version = artifact.version
     files = list(_files(artifact))
     data = list(_data(version))
     made_with = list(_libraries(version))
-    component = _model(version, model)
+    component = _model(known)
     refs = [each["bom-ref"] for each in (*files, *data, *made_with)]
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -99,7 +59,8 @@ def document(artifact: Artifact, model: ModelRecord) -> dict[str, Any]:
     }
 
 
-def _model(version: VersionRecord, model: ModelRecord) -> dict[str, Any]:
+def _model(known: Known) -> dict[str, Any]:
+    version, model = known.version, known.model
     said = {
         "type": "machine-learning-model",
         "bom-ref": version.ref,
@@ -108,21 +69,21 @@ def _model(version: VersionRecord, model: ModelRecord) -> dict[str, Any]:
         "version": str(version.number),
         "description": version.message or model.description,
         "hashes": [{"alg": "SHA-256", "content": version.digest}],
-        "licenses": _licenses(leaving.license_of(version, model.tags)),
+        "licenses": _licenses(known.licence),
         "externalReferences": _references(version),
         "pedigree": _pedigree(version),
-        "modelCard": _card(version),
+        "modelCard": _card(known),
         "properties": list(_properties(version)),
     }
     return {name: value for name, value in said.items() if value not in ("", [], {}, None)}
 
 
-def _licenses(text: str) -> list[dict[str, Any]]:
-    if not text:
+def _licenses(licence: Licence | None) -> list[dict[str, Any]]:
+    if licence is None:
         return []
-    by_lower = {known.lower(): known for known in _KNOWN}
-    known = by_lower.get(text.strip().lower()) if _SPDX.match(text.strip()) else None
-    return [{"license": {"id": known} if known else {"name": " ".join(text.split())[:200]}}]
+    if licence.spdx in licences.IDS:
+        return [{"license": {"id": licence.spdx}}]
+    return [{"expression": licence.spdx}] if " " in licence.spdx else [{"license": {"name": licence.text[:200]}}]
 
 
 def _references(version: VersionRecord) -> list[dict[str, Any]]:
@@ -142,7 +103,8 @@ def _pedigree(version: VersionRecord) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value}
 
 
-def _card(version: VersionRecord) -> dict[str, Any]:
+def _card(known: Known) -> dict[str, Any]:
+    version = known.version
     contents = lookup(dict(version.lineage), "contents")
     sides = {name: _tensors(lookup(contents, name)) for name in ("inputs", "outputs")}
     parameters: dict[str, Any] = {name: side for name, side in sides.items() if side}
@@ -156,7 +118,7 @@ def _card(version: VersionRecord) -> dict[str, Any]:
     said = {
         "modelParameters": parameters,
         "quantitativeAnalysis": {"performanceMetrics": metrics} if metrics else {},
-        "considerations": _considerations(version),
+        "considerations": _considerations(known),
     }
     return {name: value for name, value in said.items() if value}
 
@@ -175,19 +137,22 @@ def _tensors(side: Any) -> list[dict[str, str]]:
     return found
 
 
-def _considerations(version: VersionRecord) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, text in version.annotations.items():
-        if name in _CONSIDERATIONS:
-            found.setdefault(_CONSIDERATIONS[name], []).append(text)
-        elif name in _ETHICS:
-            found.setdefault("ethicalConsiderations", []).append({"name": text})
+def _considerations(known: Known) -> dict[str, Any]:
+    """What was said of its use. ``users`` and the like have a place of their own here, unlike in a card."""
+    annotations = known.version.annotations
+    found: dict[str, Any] = {place: [annotations[name]] for name, place in _OTHERS.items() if annotations.get(name)}
+    elsewhere = [text for texts in found.values() for text in texts]
+    for name, place in _SECTIONS.items():
+        if texts := [text for text in known.said(name) if text not in elsewhere]:
+            found[place] = texts
+    if ethics := known.said("ethics"):
+        found["ethicalConsiderations"] = [{"name": text} for text in ethics]
     return found
 
 
 def _properties(version: VersionRecord) -> Iterator[dict[str, str]]:
     """What has no place of its own, as pairs of name and value."""
-    placed = {*_CONSIDERATIONS, *_ETHICS}
+    placed = {*_OTHERS, *(name for field in (*_SECTIONS, "ethics") for name in ANNOTATIONS[field])}
     lineage = {"format", "framework"}
     pairs: list[tuple[str, Any]] = [
         *((f"param:{name}", value) for name, value in sorted(version.params.items())),

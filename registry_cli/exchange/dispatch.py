@@ -1,7 +1,7 @@
 """Which module reads from, or writes for, another tool. A new one is a row here.
 
 A source has ``read(place: str, *, only: str | None = None) -> Iterator[Incoming]``, where ``only`` is the one model that
-is wanted, by its name there; an exporter has ``write(artifact: Artifact, model: ModelRecord, target: Path) ->
+is wanted, by its name there; an exporter has ``write(artifact: Artifact, known: Known, target: Path) ->
 list[str]``, which says what could not be carried.
 """
 
@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidInput
-from ..records import Artifact, ModelRecord
+from ..provenance.card_facts import Known
+from ..records import Artifact
 from .records import Incoming
 
 #: What stands before the colon of a source, and the module of this package that reads it.
@@ -71,7 +72,7 @@ def read(
     return _found(SOURCES, scheme).read(place, **options)  # type: ignore[no-any-return]
 
 
-def writer(name: str, flavor: str | None = None) -> Callable[[Artifact, ModelRecord, Path], list[str]]:
+def writer(name: str, flavor: str | None = None) -> Callable[[Artifact, Known, Path], list[str]]:
     """What writes one version in a format. :class:`InvalidInput` when there is no such format.
 
     ``flavor`` says what the files are, for a format that can't go without, when that is not known.

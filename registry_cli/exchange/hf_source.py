@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidInput, NotFound, RegistryError
+from ..provenance.card_facts import NAME as CARD
 from ..store import manifest
 from . import naming, trees
 from .luggage import Luggage, clean, plain, stamp
 from .records import Incoming
 from .trees import Tree, real, text_of, words
 
-CARD = "README.md"
 _REPOSITORY = "models--"
 _REVISION = re.compile(r"[0-9a-zA-Z._-]{1,64}\Z")
 _FRONT = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)\r?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL)

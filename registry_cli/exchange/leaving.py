@@ -67,15 +67,6 @@ def python_release(version: VersionRecord) -> str:
     return text_of(told)
 
 
-def license_of(version: VersionRecord, tags: Mapping[str, str]) -> str:
-    """The licence, where people said one: as a tag or annotation of the version, else of the model."""
-    for said in (version.tags, version.annotations, tags):
-        for name in ("license", "licence", "model.license"):
-            if said.get(name):
-                return str(said[name])
-    return ""
-
-
 def lost(version: VersionRecord, **carried: bool) -> list[str]:
     """What a format has no place for: of stages, aliases, annotations and so on, what there is and is not named here."""
     there = {

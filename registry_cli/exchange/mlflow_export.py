@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..provenance.card_facts import Known
 from ..records import Artifact, ModelRecord, VersionRecord
 from . import leaving, mlmodel
 from .mlflow_flavors import Flavored, flavored
@@ -20,7 +21,7 @@ _NUMPY = frozenset(
 )
 
 
-def write(artifact: Artifact, model: ModelRecord, target: Path, *, flavor: str | None = None) -> list[str]:
+def write(artifact: Artifact, known: Known, target: Path, *, flavor: str | None = None) -> list[str]:
     """Write the folder ``target``; what it has no place for is returned.
 
     Raises :class:`InvalidInput` when what the files are is not known and no ``flavor`` says it, or MLflow has no way to
@@ -39,7 +40,7 @@ def write(artifact: Artifact, model: ModelRecord, target: Path, *, flavor: str |
     for path, text in made.added.items():
         leaving.write(target / path, text)
     notes = [*made.notes, *_environment(artifact, made, target)]
-    leaving.yaml(target / mlmodel.NAME, _document(artifact, made, model))
+    leaving.yaml(target / mlmodel.NAME, _document(artifact, made, known.model))
     return [*leaving.lost(version, message=True, params=True, metrics=True, tags=True), *notes]
 
 

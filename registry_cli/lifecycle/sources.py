@@ -12,7 +12,11 @@ Path = tuple[str, ...]
 #: The settings of each of the three documents.
 REGISTRY_KEYS = ("format", "id", "created", "shared", "stages", "scan", "policy", "retention", "lineage")
 GROUP_KEYS = ("format", "owner", "description", "policy", "retention")
-MODEL_KEYS = ("format", "created", "owner", "description", "tags", "annotations", "formerly", "policy", "retention")
+#: What a model card is told; the last is another spelling of the one before.
+CARD_KEYS = ("intended_use", "limitations", "data", "ethics", "licence", "license")
+MODEL_KEYS = (
+    "format", "created", "owner", "description", *CARD_KEYS, "tags", "annotations", "formerly", "policy", "retention"
+)  # fmt: skip
 
 
 class Source:

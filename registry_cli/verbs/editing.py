@@ -8,6 +8,7 @@ from typing import Any
 from ..errors import Damaged, InvalidInput
 from ..lifecycle import policy, policy_parser, retention_rules, scan_rules
 from ..lifecycle.sources import MODEL_KEYS, Source, refuse_slips
+from ..provenance import card_facts
 from ..store import codec, layout
 from ..store.layout import Layout
 from . import checking, settings
@@ -69,6 +70,7 @@ def _check_model(paths: Layout, name: str, document: Mapping[str, Any], source: 
         said = document.get(key) or {}
         if not isinstance(said, Mapping) or not all(isinstance(text, str) for text in said.values()):
             raise source.mistake((key,), "is no mapping of names to texts", "write 'name: text' lines below it")
+    card_facts.fields(document, source)
     levels = settings.levels(paths, Scope(name.rpartition("/")[0]))
     stages = codec.parse_settings(levels[0].document, levels[0].source).stages
     found: policy.Policies = {}

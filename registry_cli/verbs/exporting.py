@@ -15,6 +15,7 @@ from ..names import Reference
 from ..outcomes import Exported
 from ..progress import Progress
 from ..store import files, outgoing, snapshot
+from . import carding
 
 if TYPE_CHECKING:
     from ..exchange.packing import Wanted
@@ -42,7 +43,8 @@ def export_as(
             registry.fetch(record.ref, unpacked)
             artifact = replace_fields(artifact, folder=unpacked)
         temporary = stack.enter_context(outgoing.appearing(target, replace=replace))
-        lost = write(artifact, registry.model(record.model), temporary)
+        known = carding.known(registry, artifact.version, (entry.path for entry in artifact.files))
+        lost = write(artifact, known, temporary)
     return Exported(str(target), (record.ref,), record.size, tuple(lost))
 
 

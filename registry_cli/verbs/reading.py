@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..lifecycle.policy import Found, Policies
     from ..outcomes import Approval, Condition, Family, Recipe, Signature
     from ..provenance.caller import Caller
+    from ..provenance.cards import Card
     from ..store.reader import ModelReader, State
     from .finding import Known
     from .gating import Read
@@ -68,6 +69,19 @@ class RegistryReader(TakingOut):
         from . import exporting
 
         return exporting.export_as(self, ref, kind, self._outside(target), flavor=flavor, replace=replace)
+
+    def card(
+        self, ref: str | Reference, target: str | os.PathLike[str] | None = None, *, replace: bool = False
+    ) -> Card:
+        """The model card of a version, in Markdown with the front matter of Hugging Face, and what it lacks.
+
+        With ``target`` it is written to that file. Raises :class:`Conflict` when it is there and ``replace`` is not
+        set, :class:`InvalidInput` for a ``model.yaml`` that says something else than texts.
+        """
+        from . import carding
+
+        place = None if target is None else self._outside(target)
+        return carding.card(self, self.version(ref), place, replace=replace)
 
     def find(
         self,

@@ -70,6 +70,13 @@ def _gated(site: Site, *words: object) -> list[object]:
     return list(words)
 
 
+def _carded(site: Site) -> list[object]:
+    """A card that lacks nothing that is required."""
+    with (site.root / "models/churn/model.yaml").open("a") as stream:
+        stream.write("description: d\nlicence: MIT\nintended_use: i\nlimitations: l\ndata: d\n")
+    return ["card", "churn@1", "--check"]
+
+
 def _approved(site: Site, *words: object) -> list[object]:
     """A command on a registry in which bob approved churn@2."""
     Registry(site.root, author="bob").approve("churn@2", "staging", reason="reviewed")
@@ -119,6 +126,10 @@ FORMS = (
     Form("describe", lambda _: ["describe", "churn"], "model", lambda _: ["churn"], columns=2),
     Form("rename", lambda _: ["rename", "churn", "crm/churn"], "renamed", lambda _: ["crm/churn"], columns=1),
     Form("transfer", lambda _: ["transfer", "risk/fraud", "-"], "renamed", lambda _: ["fraud"], columns=1),
+    Form("card", lambda _: ["card", "churn@1"], "card", lambda _: ["churn@1"]),
+    Form("card", _carded, "card-check", lambda _: [], columns=4),
+    Form("card", lambda site: ["card", "churn@1", "-o", site.folder / "card.md"], "card",
+         lambda site: [site.folder / "card.md"], columns=1),
     Form("check", lambda site: _gated(site, "check", "churn@1", "staging"), "evaluation", lambda _: ["churn@1"], columns=4),
     Form("config", lambda site: _gated(site, "config", "show"), "config", lambda _: [], columns=5),
     Form("approve", lambda _: ["approve", "churn@2", "staging", "-y"], "changed", lambda _: ["churn@2"], columns=1),

@@ -72,27 +72,37 @@ def cron(tmp_path: Path, reg: Registry) -> Cron:
     return Cron(text.replace("/opt/registry", str(opt)).replace("/srv/models", str(reg.root)), tmp_path / "nobody")
 
 
+@pytest.fixture
+def ruled(demand: Registry) -> Registry:
+    """The same, with rules for every model."""
+    with (demand.root / "registry.yaml").open("a") as stream:
+        stream.write("retention:\n  archive: {keep: 3, keep_holders: 3}\n")
+    return demand
+
+
 class TestCrontab:
     def test_is_one(self) -> None:
         text = (EXAMPLES / "crontab").read_text()
         assert text.endswith("\n"), "cron ignores a last line without its end"
         cron = Cron(text, Path("/"))
-        assert len(cron.jobs) == 2
+        assert len(cron.jobs) == 3
+        assert "MAILTO" in cron.environment
         for when, command in cron.jobs:
             assert len(when) == 5
             assert all(FIELD.fullmatch(field) for field in when), when
             assert not re.search(r"(?<!\\)%", command), "% ends a command"
 
-    def test_archives_at_night_and_is_silent_when_there_is_nothing_to_do(
-        self, cron: Cron, demand: Registry, make_file: Callable[..., Path], tmp_path: Path
-    ) -> None:
+    def test_prunes_at_night_says_nothing_and_writes_it_down(self, cron: Cron, ruled: Registry, tmp_path: Path) -> None:
         done = cron.run(0, tmp_path)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), "there are no 30 versions yet"
-        for number in range(8, 34):
-            demand.register("demand/weekly", [make_file(f"model {number}")])
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert in_use(ruled) == [1, 2, 3, 6, 7, 8]
+        log = Path(f"{ruled.root}-retention.log")
+        assert [line.split()[1] for line in log.read_text().splitlines()] == ["demand/weekly@4", "demand/weekly@5"]
+        before = snapshot(ruled.root)
         done = cron.run(0, tmp_path)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "demand/weekly@4\n", "")
-        assert in_use(demand) == [1, 2, 3, *range(5, 35)]
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert snapshot(ruled.root) == before
+        assert len(log.read_text().splitlines()) == 2
 
     def test_checks_every_byte_on_sundays(self, cron: Cron, demand: Registry, tmp_path: Path) -> None:
         done = cron.run(1, tmp_path)
@@ -108,56 +118,50 @@ class TestCrontab:
         file.write_bytes(content)
         os.chmod(file, 0o444)
 
+    def test_sweeps_on_sundays(self, cron: Cron, demand: Registry, tmp_path: Path) -> None:
+        done = cron.run(2, tmp_path)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert in_use(demand) == list(range(1, 9))
+
+    def test_the_line_of_the_page_does_the_same(self, cron: Cron, ruled: Registry, tmp_path: Path) -> None:
+        page = (EXAMPLES.parent / "docs/how-to/cron.md").read_text()
+        line = next(line.strip() for line in page.splitlines() if "prune --all --yes" in line)
+        cron.jobs = [([], line.split(None, 5)[5].replace("/srv/models", str(ruled.root)))]
+        done = cron.run(0, tmp_path)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert in_use(ruled) == [1, 2, 3, 6, 7, 8]
+
 
 class TestArchiveOld:
-    def test_keeps_the_newest_and_what_is_in_use(self, run: Run, demand: Registry) -> None:
-        done = run(SCRIPT, demand.root, "3", "demand/weekly")
-        assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.split() == ["demand/weekly@5", "demand/weekly@4"]
-        assert in_use(demand) == [1, 2, 3, 6, 7, 8]
-        assert demand.history("demand/weekly")[0].event.detail["reason"] == "retention: the newest 3 stay"
-
-    def test_again_does_nothing(self, run: Run, demand: Registry) -> None:
-        run(SCRIPT, demand.root, "3")
+    def test_without_rules_nothing_is_done(self, run: Run, demand: Registry) -> None:
         before = snapshot(demand.root)
-        done = run(SCRIPT, demand.root, "3")
+        done = run(SCRIPT, demand.root)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         assert snapshot(demand.root) == before
 
-    def test_all_in_one_change_where_nothing_is_in_the_way(
-        self, run: Run, reg: Registry, make_file: Callable[..., Path]
-    ) -> None:
-        for number in range(5):
-            reg.register("plain", [make_file(f"model {number}")])
-        revision = reg.model("plain").revision
-        assert run(SCRIPT, reg.root, "2").returncode == 0
-        assert reg.model("plain").revision == revision + 1
-
-    def test_an_empty_registry(self, run: Run, reg: Registry) -> None:
-        done = run(SCRIPT, reg.root, "2")
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-    def test_a_busy_model_is_for_the_next_run(self, run: Run, demand: Registry) -> None:
+    def test_a_busy_model_is_for_the_next_run(self, run: Run, ruled: Registry) -> None:
         environment = {"PATH": f"{BIN}:/usr/bin:/bin", "LOCK_TIMEOUT": "0.2"}
-        lock = demand.root / "models" / "demand" / "weekly" / ".lock"
+        lock = ruled.root / "models" / "demand" / "weekly" / ".lock"
         with locking.exclusive(lock, "demand/weekly", 0o644, 5, lambda _: None):
-            done = run(SCRIPT, demand.root, "3", environment=environment)
-        assert (done.returncode, done.stdout) == (75, "")
-        assert in_use(demand) == [1, 2, 3, 4, 5, 6, 7, 8]
+            done = run(SCRIPT, ruled.root, environment=environment)
+        assert (done.returncode, done.stdout, done.stderr) == (75, "", "")
+        assert in_use(ruled) == list(range(1, 9))
 
-    def test_a_wrong_model_does_not_keep_the_others_from_their_turn(self, run: Run, demand: Registry) -> None:
-        done = run(SCRIPT, demand.root, "3", "demnad", "demand/weekly")
-        assert done.returncode == 3
-        assert "there is no model 'demnad'" in done.stderr
-        assert done.stdout.split() == ["demand/weekly@5", "demand/weekly@4"]
+    def test_a_slip_in_one_model_does_not_keep_the_others_from_their_turn(self, run: Run, ruled: Registry) -> None:
+        with (ruled.root / "models" / "other" / "model.yaml").open("a") as stream:
+            stream.write("retention: {archive: {kepe: 3}}\n")
+        done = run(SCRIPT, ruled.root)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "keep" in done.stderr
+        assert in_use(ruled) == [1, 2, 3, 6, 7, 8]
 
     def test_no_registry(self, run: Run, tmp_path: Path) -> None:
-        done = run(SCRIPT, tmp_path / "nowhere", "3")
+        done = run(SCRIPT, tmp_path / "nowhere")
         assert (done.returncode, done.stdout) == (3, "")
         assert "there is no registry in" in done.stderr
 
-    @pytest.mark.parametrize("arguments", [[], ["/srv/models"], ["/srv/models", "0"], ["/srv/models", "3x"]])
+    @pytest.mark.parametrize("arguments", [[], ["/srv/models", "log", "3"]])
     def test_wrong_arguments(self, run: Run, arguments: list[str]) -> None:
         done = run(SCRIPT, *arguments)
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.startswith("usage: archive-old.sh REGISTRY KEEP [MODEL...]")
+        assert done.stderr.startswith("usage: archive-old.sh REGISTRY [LOG]")

@@ -154,6 +154,21 @@ class TestTrainingWithTheApi:
         assert reg.history("risk/progression")[1].event.detail["reason"] == "best auc so far"
 
 
+class TestLineage:
+    def test_from_the_data_to_the_commands_that_make_it_again(self, run: Run, reg: Registry) -> None:
+        pytest.importorskip("sklearn", reason="needs the extra [demo]")
+        done = run("python", EXAMPLES / "lineage.py", "out")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("cellar/wine@2 was made from cellar/wine@1\nwith train-106.csv, sha256:")
+        assert "    python lineage.py out\n" in done.stdout
+        assert "    git checkout --detach " in done.stdout or "git" not in reg.version("cellar/wine@2").lineage
+        first, second = reg.version("cellar/wine@1"), reg.version("cellar/wine@2")
+        assert second.lineage["parents"] == ["cellar/wine@1"]
+        assert first.lineage["data"][0]["digest"] != second.lineage["data"][0]["digest"]
+        assert [kin.ref for kin in reg.lineage(first.ref).children] == [second.ref]
+        assert second.lineage["environment"]["packages"] > 5
+
+
 class TestTrainingWithoutTheRegistry:
     @pytest.mark.parametrize(
         ("script", "options"),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from registry_cli import Conflict, InvalidInput, Registry
-from registry_cli.exchange import hf_export
+from registry_cli.provenance import licences
 from registry_cli.store import documents
 from tests.support import snapshot
 
@@ -160,12 +160,14 @@ def test_a_card_for_hugging_face(reg: Registry, make: Make, tmp_path: Path) -> N
         "tabular-classification",
         ["march"],
     )
+    assert head["metrics"] == ["auc", "loss"]
     assert head["tags"] == ["odd key:ä", "team:crm"]
     assert head["model-index"][0]["results"][0]["metrics"] == [
         {"type": "auc", "value": 0.9},
         {"type": "loss", "value": 1e-07},
     ]
-    assert "## Limitations\n\nOnly | adults\n\n## Purpose\n\nTo keep <them>\n\n## Note\n\na\nb\n\n" in body
+    assert "## Intended use\n\nTo keep &lt;them>\n\n## Limitations\n\nOnly | adults\n\n" in body
+    assert body.endswith("## Notes\n\n### Note\n\na\nb\n")
     assert "| depth | 6 |" in body
     assert f"| Version | {ref} |" in body
     assert sorted(each.name for each in (tmp_path / "out").iterdir()) == ["README.md", "config.json", "sub"]
@@ -186,7 +188,7 @@ def test_a_card_that_is_there_stays(reg: Registry, make: Make, tmp_path: Path) -
 
 def test_licenses() -> None:
     told = {"MIT": "mit", "GPL-3.0-only": "gpl-3.0", "Acme EULA": "other", "apache-2.0": "apache-2.0"}
-    assert {text: hf_export.license_word(text) for text in told} == told
+    assert {text: licences.look(text).word for text in told} == told
 
 
 def test_hugging_face_there_and_back(reg: Registry, make: Make, tmp_path: Path) -> None:

@@ -47,3 +47,26 @@ def test_a_card_goes_out(reg: Registry, tools: Tools, tmp_path: Path) -> None:
         "license": "mit", "library": "transformers", "tags": ["team:crm"],
         "results": [["tabular-classification", "march", "auc", 0.9]],
     }  # fmt: skip
+
+
+LOAD = """
+import json, sys
+from huggingface_hub import ModelCard, metadata_load
+card = ModelCard.load(sys.argv[1])
+again = ModelCard(card.content)
+print(json.dumps({"head": metadata_load(sys.argv[1]), "data": again.data.to_dict(), "text": again.text}))
+"""
+
+
+def test_a_card_is_the_same_to_them(reg: Registry, tools: Tools, tmp_path: Path) -> None:
+    (tmp_path / "m.bin").write_bytes(b"m")
+    reg.register(
+        "risk/churn", [tmp_path / "m.bin"], metrics={"auc": 0.9, "loss": 1e-7}, lineage={"framework": "sklearn 1.5.2"},
+        tags={"license": "LicenseRef-Acme", "pipeline_tag": "tabular-classification", "language": "en, no", "odd": "---"},
+        annotations={"limitations": "---\nlicense: mit\n---\n# x", "purpose": "<script>"}, data=[tmp_path / "m.bin"],
+    )  # fmt: skip
+    card = reg.card("risk/churn", tmp_path / "README.md")
+    told = tools.told("python", "-c", LOAD, tmp_path / "README.md")
+    assert told["head"] == card.head
+    assert told["data"] == card.head
+    assert told["text"].strip() == card.text.split("\n---\n", 1)[1].strip()

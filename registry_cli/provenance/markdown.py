@@ -1,0 +1,73 @@
+"""Text of other people inside of a Markdown document: it keeps its looks, and can't change the document's structure.
+
+By CommonMark and the tables of GitHub's: a text makes no heading, no HTML, and no fence that stays open. Emphasis, links,
+lists, quotes and whole blocks of code at the left margin are left as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+#: What stands before the text of a line: spaces, marks of quotes and of lists.
+_BEFORE = r"(?P<before>(?:[ \t>*+-]|[0-9]{1,9}[.)](?=[ \t]|$))*)"
+_HEADING = re.compile(rf"{_BEFORE}(?P<mark>#)")
+_UNDERLINE = re.compile(r"(?P<before>[ \t>]*)(?P<mark>[=-])[=\- \t]*\Z")
+_FENCE = re.compile(rf"{_BEFORE}(?P<mark>`{{3}}|~{{3}})")
+_DEFINITION = re.compile(rf"{_BEFORE}(?P<mark>\[)(?=[^\]]*\]:)")
+_OPEN = re.compile(r"(?P<fence>`{3,}(?=[^`]*\Z)|~{3,})")
+_HTML = re.compile(r"<(?=[A-Za-z/!?])")
+_ENTITY = re.compile(r"&(?=#?\w+;)")
+#: What has no place in a document, or hides what is there. The characters that join emoji and letters stay.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_MARKS = re.compile(r"([\\|`*\[\]~])")
+
+
+def prose(text: str) -> str:
+    """A text of any number of lines, as paragraphs of a document."""
+    lines = [_UNSEEN.sub(" ", line) for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
+    return "\n".join(_lines(lines)).strip("\n")
+
+
+def line(text: object) -> str:
+    """A text as one line of a document, with no mark-up of its own: for a heading, an item, a cell of a table."""
+    plain = " ".join(_UNSEEN.sub(" ", str(text)).split())
+    plain = _ENTITY.sub("&amp;", _MARKS.sub(r"\\\1", plain))
+    plain = _HTML.sub("&lt;", plain)
+    return re.sub(r"#+\Z", lambda found: f"\\{found[0]}", plain)
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A table; ``head`` is ours, ``rows`` are anybody's."""
+    titles = list(head)
+    written = [f"| {' | '.join(line(cell) for cell in row)} |" for row in rows]
+    return "\n".join([f"| {' | '.join(titles)} |", "|" + "---|" * len(titles), *written])
+
+
+def _lines(lines: list[str]) -> Iterator[str]:
+    at = 0
+    while at < len(lines):
+        end = _end_of_fence(lines, at)
+        yield from lines[at:end]
+        at = end
+        if at < len(lines):
+            yield _harmless(lines[at])
+            at += 1
+
+
+def _end_of_fence(lines: list[str], at: int) -> int:
+    """Behind the block of code that begins at line ``at``; ``at`` itself where none does that also ends."""
+    opened = _OPEN.match(lines[at])
+    if not opened:
+        return at
+    fence = opened["fence"]
+    closing = re.compile(rf" {{0,3}}{re.escape(fence[0])}{{{len(fence)},}}[ \t]*\Z")
+    return next((end + 1 for end in range(at + 1, len(lines)) if closing.match(lines[end])), at)
+
+
+def _harmless(text: str) -> str:
+    text = _HTML.sub("&lt;", text)
+    for mark in (_UNDERLINE, _HEADING, _FENCE, _DEFINITION):
+        if found := mark.match(text):
+            return f"{found['before']}\\{text[found.start('mark') :]}"
+    return text
