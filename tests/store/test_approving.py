@@ -18,7 +18,8 @@ Make = Callable[..., Path]
 
 def write(registry: Registry, policy: str) -> None:
     path = registry.root / "registry.yaml"
-    path.write_text(f"{path.read_text().split('policy:')[0]}policy: {policy}\n")
+    said = path.read_text().split("\npolicy:")[0]  # the comments have the word, too
+    path.write_text(f"{said}\npolicy: {policy}\n")
 
 
 def person(registry: Registry, name: str, clock: Clock) -> Registry:
