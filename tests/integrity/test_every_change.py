@@ -40,6 +40,7 @@ def why_it_does_not_matter(store: Store, path: str, before: bytes, after: bytes 
     - ``.lock`` has no content, and is made again when it is missing.
     - ``registry.yaml`` and ``model.yaml`` are for people to edit: no record says what is right. What can't be read
       any more is found all the same, by whoever opens it, and so is a file that is gone.
+    - ``.schemas/`` is for the editors of people; nothing is read from there.
     - Claims behind the newest are kept for writers that are late, and read by nobody.
     - A blob that is gone is a lost chance to store equal contents once. (A changed one is a changed artifact: both
       names lead to the same bytes.)
@@ -52,6 +53,7 @@ def why_it_does_not_matter(store: Store, path: str, before: bytes, after: bytes 
     reasons = {
         "no content": name == ".lock",
         "for people to edit": name in ("registry.yaml", "model.yaml") and after is not None,
+        "for editors": path.startswith(".schemas/"),
         "a claim behind the newest": name.startswith(".stages-") and is_old(store, path),
         "an index": "/blobs/" in path and after is None,
         "reads the same": table and after is not None and reads_the_same(before, after),
