@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import errno
 
+TYPE_CHECKING = False  # as typing's, without importing typing
+if TYPE_CHECKING:
+    from typing import Any
+
 
 class RegistryError(Exception):
     """Something that the caller can act on.
@@ -26,6 +30,16 @@ class RegistryError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}; {self.hint}" if self.hint else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """So that one crosses to another process whole, whatever its class takes to be made."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[RegistryError], args: tuple[Any, ...], state: dict[str, Any]) -> RegistryError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class InvalidInput(RegistryError):

@@ -228,8 +228,10 @@ class Index:
         )
         for record, shown in rows:
             seen = json.loads(shown) if shown else ()
+            fields = json.loads(record)
+            fields[-1] = tuple(fields[-1])
             yield Overview(
-                ModelRecord(*json.loads(record)),
+                ModelRecord(*fields),
                 {number: Glance(created, metrics) for number, created, metrics in seen},
             )
 

@@ -13,7 +13,8 @@ import pytest
 
 from registry_cli.exchange import dispatch
 from registry_cli.exchange.records import Incoming
-from registry_cli.records import Artifact, ModelRecord
+from registry_cli.provenance.card_facts import Known
+from registry_cli.records import Artifact
 from tests.cli.conftest import site, still  # noqa: F401 - fixtures
 
 Tiny = Callable[..., Path]
@@ -28,11 +29,11 @@ def read(place: str) -> Iterator[Incoming]:
         yield Incoming(files=files, **pointers, **said)
 
 
-def write(artifact: Artifact, model: ModelRecord, target: Path) -> list[str]:
+def write(artifact: Artifact, known: Known, target: Path) -> list[str]:
     target.mkdir()
     for entry in artifact.files:
         (target / entry.path).write_bytes((artifact.folder / entry.path).read_bytes())
-    (target / "about.json").write_text(json.dumps({"ref": artifact.version.ref, "owner": model.owner}))
+    (target / "about.json").write_text(json.dumps({"ref": artifact.version.ref, "owner": known.model.owner}))
     return ["lineage"] if artifact.version.lineage else []
 
 

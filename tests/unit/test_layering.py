@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -92,3 +93,13 @@ def test_importing_the_package_imports_nothing_else() -> None:
         check=True,
     )
     assert told.stdout.strip() == b""
+
+
+def test_an_error_crosses_to_another_process_whole() -> None:
+    from registry_cli.errors import Indeterminate
+    from registry_cli.lifecycle.gate import Evaluation, GateRefused
+
+    refused = pickle.loads(pickle.dumps(GateRefused("no", "look", Evaluation("churn@1", "production", ()))))
+    assert (str(refused), refused.exit_code, refused.evaluation.ref) == ("no; look", 5, "churn@1")
+    unsure = pickle.loads(pickle.dumps(Indeterminate("it is there", request_id="r1")))
+    assert unsure.request_id == "r1" and "--request-id r1" in str(unsure)
