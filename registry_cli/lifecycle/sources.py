@@ -66,5 +66,5 @@ def refuse_slips(document: Iterable[str], known: Sequence[str], source: Source) 
     from .quantities import shown
 
     for key in document:
-        if key not in known and (hint := nearest(key, known, 0.75)):
+        if key not in known and (hint := nearest(key, known, 0.78)):
             raise source.mistake((key,), f"there is no setting '{shown(key)}'", hint)
