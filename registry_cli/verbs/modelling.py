@@ -48,7 +48,8 @@ class Modelling(RegistryBase):
             "annotations": values.checked(annotations, values.check_text),
         }
         wanted = {key: value for key, value in wanted.items() if value not in (None, {})}
-        if not wanted and not (remove := tuple(remove)):
+        remove = tuple(remove)
+        if not (wanted or remove):
             raise InvalidInput("nothing to say", "give a description, an owner, tags or annotations")
         creation.refuse_collision(self._layout, names.model_name(name))
         if not reader.is_model(self._layout.model(name)):

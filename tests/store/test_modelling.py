@@ -77,6 +77,15 @@ def test_rewrite_checks_and_compares(reg: Registry, make_file: MakeFile) -> None
     assert reg.text("churn") == text + "# x\n"
 
 
+def test_a_key_of_ones_own_is_kept(reg: Registry, make_file: MakeFile) -> None:
+    reg.register("churn", [make_file()])
+    text = reg.text("churn")
+    reg.rewrite("churn", f"{text}date: 2026-11-24\n", was=text)  # though it looks like the setting 'data'
+    assert reg.promote("churn@1", "staging").changed
+    reg.describe("churn", tags={"a": "b"}, remove=(name for name in ("description",)))
+    assert "date: 2026-11-24\n" in reg.text("churn")
+
+
 def test_settings_are_rewritten(reg: Registry) -> None:
     text = reg.text()
     with pytest.raises(InvalidInput, match="did you mean 'stages'"):
