@@ -14,6 +14,8 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 #: The user that has no rights of its own, for tests that run as root.
 NOBODY = 65534
 
@@ -107,3 +109,17 @@ def everything_imported() -> None:
             importlib.import_module(module.name)
     for name in ("filelock", "yaml", "ctypes", "concurrent.futures.thread", "pwd", "queue"):
         importlib.import_module(name)
+
+
+def forks_noted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Every fork that is made from here on, by the process that it made."""
+    made: list[int] = []
+    fork = os.fork
+
+    def noted() -> int:
+        child = fork()
+        made.append(child)
+        return child
+
+    monkeypatch.setattr(os, "fork", noted)
+    return made

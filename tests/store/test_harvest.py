@@ -12,6 +12,7 @@ import pytest
 from registry_cli import Registry
 from registry_cli.store import harvest
 from registry_cli.store.harvest import Found, Harvest, Row, Task, Trouble
+from tests.support import forks_noted
 
 VERSIONS = 7
 
@@ -41,15 +42,7 @@ def all_of(tasks: list[Task]) -> list[Found]:
 
 @pytest.fixture
 def forks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    made: list[int] = []
-    fork = os.fork
-
-    def noted() -> int:
-        child = fork()
-        made.append(child)
-        return child
-
-    monkeypatch.setattr(os, "fork", noted)
+    made = forks_noted(monkeypatch)
     monkeypatch.setattr(harvest, "processors", lambda: 3)
     monkeypatch.setattr(harvest, "_WORTH_CHILDREN", 0)
     monkeypatch.setattr(harvest, "_PIECE", 2)

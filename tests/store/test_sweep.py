@@ -13,6 +13,7 @@ import pytest
 from registry_cli.store import forks as forking
 from registry_cli.store import marks, sweep
 from registry_cli.store.sweep import Known, Sweep
+from tests.support import forks_noted
 
 MODELS, VERSIONS = 6, 5
 
@@ -32,15 +33,7 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def forks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Every fork that was made; a child pays from the first file on, and versions are compared two by two."""
-    made: list[int] = []
-    fork = os.fork
-
-    def noted() -> int:
-        child = fork()
-        made.append(child)
-        return child
-
-    monkeypatch.setattr(os, "fork", noted)
+    made = forks_noted(monkeypatch)
     monkeypatch.setattr(sweep, "processors", lambda: 3)
     monkeypatch.setattr(sweep, "_WORTH_A_CHILD", 0)
     monkeypatch.setattr(sweep, "_PIECE", 2)
