@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from ..errors import Damaged
+from ..errors import Damaged, NotFound
 from ..lifecycle import stages as rules
 from ..lifecycle.events import Wanted
 from ..lifecycle.replay import Past, replay
@@ -108,14 +108,22 @@ def holdings(paths: ModelLayout, number: int) -> list[Holding]:
 
 def past(paths: ModelLayout, until: str) -> Past | None:
     """The model as it was at a time; None when it had no history yet."""
-    lines = journal.oldest_first(paths.history)
-    return replay([*lines, *_ahead(paths, journal.last_entry(paths.history))], until)
+    return replay(list(_oldest_first(paths)), until)
 
 
 def _moves(paths: ModelLayout) -> Iterator[Event]:
     """The events that move a stage, or tell what the stages were. Of the other lines only the bytes are looked at."""
-    yield from (entry.event for entry in journal.oldest_first(paths.history, b'"stage'))
-    yield from (entry.event for entry in _ahead(paths, journal.last_entry(paths.history)))
+    return (entry.event for entry in _oldest_first(paths, b'"stage'))
+
+
+def _oldest_first(paths: ModelLayout, containing: bytes = b"") -> Iterator[JournalEntry]:
+    """The history up to a moment, without a gap: of the journal only lines with these bytes, and what was pending."""
+    last = journal.last_entry(paths.history)
+    for entry in journal.oldest_first(paths.history, containing):
+        if last is None or entry.seq > last.seq:  # written since
+            break
+        yield entry
+    yield from _ahead(paths, last)
 
 
 def _ahead(paths: ModelLayout, last: JournalEntry | None) -> list[JournalEntry]:
@@ -123,5 +131,5 @@ def _ahead(paths: ModelLayout, last: JournalEntry | None) -> list[JournalEntry]:
     table = reader.read_state(paths).table
     try:
         return pending(paths, table, reader.highest(paths, table), last)
-    except Damaged:
+    except (Damaged, NotFound):
         return []

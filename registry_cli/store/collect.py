@@ -164,11 +164,12 @@ def _freed(what: str, root: Layout, path: Path) -> Freed:
 def _exclusive_size(path: Path) -> int:
     """Bytes that removing ``path`` frees: a file that is linked from outside of it too does not count."""
     links: dict[int, list[int]] = {}
-    for found in (path, *path.rglob("*")) if path.is_dir() and not path.is_symlink() else (path,):
-        with contextlib.suppress(OSError):
-            status = os.lstat(found)
-            if stat.S_ISREG(status.st_mode):
-                links.setdefault(status.st_ino, [status.st_nlink, status.st_size])[0] -= 1
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        status = os.lstat(path)
+        inside = files.below(path) if stat.S_ISDIR(status.st_mode) else ()
+        for _, found in ((path, status), *inside):
+            if stat.S_ISREG(found.st_mode):
+                links.setdefault(found.st_ino, [found.st_nlink, found.st_size])[0] -= 1
     return sum(size for left, size in links.values() if left <= 1)  # 1: the blob, which goes too
 
 
@@ -187,11 +188,8 @@ def freed_by(paths: ModelLayout, numbers: Iterable[int]) -> dict[int, int]:
             with contextlib.suppress(FileNotFoundError):
                 blobs.add(os.lstat(paths.blob(digest)).st_ino)
         freed[number] = pack_files.size(paths, number)
-        for found in paths.files(number).rglob("*"):
-            with contextlib.suppress(FileNotFoundError):
-                status = os.lstat(found)
-                if not stat.S_ISREG(status.st_mode):
-                    continue
+        for _, status in files.below(paths.files(number)):
+            if stat.S_ISREG(status.st_mode):
                 links = left.get(status.st_ino, status.st_nlink - (status.st_ino in blobs)) - 1
                 left[status.st_ino] = links
                 freed[number] += status.st_size if links <= 0 else 0
@@ -202,9 +200,10 @@ def _newest_change(path: Path) -> float:
     """When something in ``path`` last changed, by the file server's clock."""
     newest = 0.0
     with contextlib.suppress(OSError):
-        newest = os.lstat(path).st_mtime
-        if path.is_dir() and not path.is_symlink():
-            newest = max([newest, *(os.lstat(found).st_mtime for found in path.rglob("*"))])
+        status = os.lstat(path)
+        newest = status.st_mtime
+        if stat.S_ISDIR(status.st_mode):
+            newest = max([newest, *(found.st_mtime for _, found in files.below(path))])
     return newest
 
 

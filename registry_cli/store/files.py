@@ -173,22 +173,30 @@ def list_folder(path: Path) -> list[str]:
         os.close(descriptor)
 
 
-def measure(folder: Path) -> tuple[int, int]:
-    """Count and total size in bytes of the regular files below ``folder``; a link counts as a file of size 0."""
-    count = size = 0
+def below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Everything in ``folder``, at any depth, with its status; no link is followed.
+
+    Others may be removing it meanwhile: what vanishes on the way, ``folder`` itself included, is left out.
+    """
     pending = [folder]
     while pending:
-        try:
-            with os.scandir(pending.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(Path(entry.path))
-                    else:
-                        count += 1
-                        size += entry.stat(follow_symlinks=False).st_size if entry.is_file(follow_symlinks=False) else 0
-        except FileNotFoundError:
-            continue
-    return count, size
+        with contextlib.suppress(FileNotFoundError), os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                path = Path(entry.path)
+                if stat.S_ISDIR(status.st_mode):
+                    pending.append(path)
+                yield path, status
+
+
+def measure(folder: Path) -> tuple[int, int]:
+    """Count and total size in bytes of the regular files below ``folder``; a link counts as a file of size 0."""
+    modes_sizes = [(status.st_mode, status.st_size) for _, status in below(folder)]
+    count = sum(not stat.S_ISDIR(mode) for mode, _ in modes_sizes)
+    return count, sum(size for mode, size in modes_sizes if stat.S_ISREG(mode))
 
 
 def exists(path: Path) -> bool:

@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ..errors import Conflict, InvalidInput, NotFound
-from ..progress import Progress
+from ..errors import Conflict, Damaged, InvalidInput, NotFound
+from ..progress import SILENT, Progress
 from ..records import FileEntry, VersionRecord
 from . import files, layout, packs
 from .packs import Content
@@ -52,6 +52,29 @@ def fetch(model: ModelReader, record: VersionRecord, target: Path, *, replace: b
         with contextlib.closing(packs.members(model, record)) as members:
             for entry, content in members:
                 _copy(content, temporary / entry.path, "/" in entry.path, progress)
+
+
+@contextlib.contextmanager
+def laid_out(model: ModelReader, record: VersionRecord) -> Iterator[Path]:
+    """A folder with the files of a version, to look into: its own, or one for the time being if it is packed.
+
+    One that is deleted or packed meanwhile raises :class:`NotFound` or :class:`Conflict`, a file that is missing
+    :class:`Damaged`. Only what is copied out was checked.
+    """
+    if record.packed is None:
+        model.check_size(record)
+        try:
+            yield model.paths.files(record.number)
+        except (FileNotFoundError, Damaged, NotFound):
+            model.check_size(record)  # which says so if it was taken away under the eyes of who looked
+            raise
+        return
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="registry-") as temporary:
+        folder = Path(temporary, layout.FILES)
+        fetch(model, record, folder, replace=False, progress=SILENT)
+        yield folder
 
 
 @contextlib.contextmanager

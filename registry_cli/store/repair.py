@@ -172,8 +172,8 @@ class _Mender:
             folder = self.paths.version(number)
             if folder.is_symlink() or not folder.is_dir():
                 continue
-            for path in (folder, *sorted(folder.rglob("*"))):
-                mode = os.lstat(path).st_mode
+            inside = sorted((path, status.st_mode) for path, status in files.below(folder))
+            for path, mode in ((folder, os.lstat(folder).st_mode), *inside):
                 if stat.S_ISLNK(mode) or not mode & 0o222:
                     continue
                 sealed = self.modes.sealed_folder if stat.S_ISDIR(mode) else self.modes.sealed_file

@@ -65,8 +65,10 @@ def take(paths: ModelLayout) -> Snapshot:
         before = _moment(paths)
         try:
             found = _look(model)
-        except FileNotFoundError:
-            continue
+        except (Damaged, NotFound, FileNotFoundError):
+            if _moment(paths) == before:
+                raise
+            continue  # half of it is from before, half from after a change: that fits together only by chance
         if _moment(paths) == before:
             return found
     raise Conflict(f"{paths.name} is being changed all the time", "try again later")

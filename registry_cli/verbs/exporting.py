@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
 from collections.abc import Iterable
-from dataclasses import replace as replace_fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,13 +33,7 @@ def export_as(
     write = dispatch.writer(kind, flavor)
     refuse_existing(target, replace=replace)
     record = registry.check(ref)
-    artifact = registry.artifact(record.ref)
-    with contextlib.ExitStack() as stack:
-        if record.packed is not None:  # what writes for another tool looks into the files as they lie
-            unpacked = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="registry-"))) / "files"
-            registry.fetch(record.ref, unpacked)
-            artifact = replace_fields(artifact, folder=unpacked)
-        temporary = stack.enter_context(outgoing.appearing(target, replace=replace))
+    with registry.laid_out(record.ref) as artifact, outgoing.appearing(target, replace=replace) as temporary:
         known = carding.known(registry, artifact.version, (entry.path for entry in artifact.files))
         lost = write(artifact, known, temporary)
     return Exported(str(target), (record.ref,), record.size, tuple(lost))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -45,15 +46,29 @@ class TakingOut(LookingBack):
         model, record = self._version(ref, moment(as_of))
         return Artifact(record, model.paths.files(record.number), model.manifest(record))
 
+    @contextlib.contextmanager
+    def laid_out(self, ref: str | Reference) -> Iterator[Artifact]:
+        """A version whose files lie in ``folder`` to be looked into: inside, those of a packed one are copied out.
+
+        Nothing else is checked. :class:`Damaged` when a file is missing, :class:`NotFound` and :class:`Conflict` when
+        the version is deleted or packed meanwhile.
+        """
+        from ..store import outgoing
+
+        model, record = self._version(ref)
+        entries = model.manifest(record)
+        with outgoing.laid_out(model, record) as folder:
+            yield Artifact(record, folder, entries)
+
     def inspect(self, ref: str | Reference) -> Inspected:
         """What the files of a version are, looked at anew: what ``register`` found stands in its ``lineage``.
 
-        Raises OSError when one can't be opened.
+        Raises as :meth:`scan` does.
         """
         from ..provenance.inspecting import inspect
 
-        artifact = self.artifact(ref)
-        return inspect({entry.path: artifact.folder / entry.path for entry in artifact.files})
+        with self.laid_out(ref) as artifact:
+            return inspect({entry.path: artifact.folder / entry.path for entry in artifact.files})
 
     @staticmethod
     def inspect_files(paths: Iterable[str | os.PathLike[str]]) -> Inspected:
@@ -69,13 +84,15 @@ class TakingOut(LookingBack):
     def scan(self, ref: str | Reference, *, allow: Iterable[str] = (), progress: Progress = SILENT) -> Scan:
         """Whether the files of a version are safe to load, looked at anew; what this registry allows counts as known.
 
-        Raises OSError when one can't be opened.
+        Raises OSError when one can't be opened, :class:`Damaged` when one is missing, :class:`NotFound` and
+        :class:`Conflict` when the version is deleted or packed meanwhile.
         """
         from ..provenance.scanning import scan
 
-        artifact = self.artifact(ref)
-        files = {entry.path: artifact.folder / entry.path for entry in artifact.files}
-        return scan(files, (*self.scan_rules().allow, *allow), progress=progress)
+        allowed = (*self.scan_rules().allow, *allow)
+        with self.laid_out(ref) as artifact:
+            files = {entry.path: artifact.folder / entry.path for entry in artifact.files}
+            return scan(files, allowed, progress=progress)
 
     @staticmethod
     def scan_files(

@@ -59,6 +59,16 @@ def _take_out(life: Life) -> None:
     life.registry.fetch(life.some(), target, replace=True)
 
 
+def _verify(life: Life) -> None:
+    """What changes while it is looked at is no damage."""
+    found = [problem for problem in life.registry.verify([MODEL]).problems if problem.severity == "error"]
+    assert not found, found
+
+
+def _export(life: Life) -> None:
+    life.registry.export([life.some()], life.source.with_suffix(".tar.gz"), replace=True)
+
+
 Deed = Callable[[Life], object]
 #: Each deed, and how often it is done. A new verb is one more line.
 DEEDS: dict[str, tuple[int, Deed]] = {
@@ -77,12 +87,29 @@ DEEDS: dict[str, tuple[int, Deed]] = {
     "prune": (2, lambda life: life.registry.prune()),
     "gc": (1, lambda life: life.registry.gc()),
     "fetch": (2, _take_out),
+    "show": (2, lambda life: life.registry.artifact(life.some())),
+    "show --as-of": (1, lambda life: life.registry.version(f"{MODEL}@production", as_of="2s ago")),
+    "path": (2, lambda life: life.registry.path(f"{MODEL}@production")),
+    "list": (1, lambda life: list(life.registry.overview())),
+    "versions": (1, lambda life: life.registry.versions(MODEL, archived=True)),
+    "search": (1, lambda life: list(life.registry.search("metrics.auc > 0.5", archived=True, sort="metrics.auc"))),
+    "find": (1, lambda life: list(life.registry.find([life.source]))),
+    "check": (1, lambda life: life.registry.gate(life.some(), life.stage())),
+    "review": (1, lambda life: life.registry.review(life.some(), life.stage())),
+    "history": (1, lambda life: life.registry.history(MODEL)),
+    "lineage": (1, lambda life: life.registry.lineage(life.some())),
+    "scan": (1, lambda life: life.registry.scan(life.some())),
+    "card": (1, lambda life: life.registry.card(life.some())),
+    "plan": (1, lambda life: life.registry.plan(MODEL, "delete", RULES)),
+    "export": (1, _export),
+    "verify": (1, _verify),
 }
 
 
 def live(root: str, source: str, seed: int, seconds: float) -> Counter[str]:
     """Do one thing after the other; how often each was done, and how often it was refused (``no NAME``)."""
-    life = Life(Registry.open(root, lock_timeout=120), random.Random(seed), Path(source))
+    cache = Path(source).with_name("cache") if seed % 2 else None  # every other one asks an index
+    life = Life(Registry.open(root, lock_timeout=120, cache=cache), random.Random(seed), Path(source))
     done: Counter[str] = Counter()
     end = time.monotonic() + seconds
     names = [name for name, (weight, _) in DEEDS.items() for _ in range(weight)]

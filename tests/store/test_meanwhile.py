@@ -1,0 +1,148 @@
+"""What is read while somebody else changes it: it is as it was, or as it is, and never called damaged."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from registry_cli import Conflict, Damaged, NotFound, Registry
+from registry_cli.store import collect, files, journal, snapshot
+from registry_cli.store.layout import Layout
+from registry_cli.verbs.clock import stamp
+from tests.conftest import Clock
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def churn(reg: Registry, make_file: Make) -> Registry:
+    for number in range(1, 4):
+        folder = make_file(pickle.dumps({"weights": [number] * 5000}), "in/model.pkl").parents[1]
+        make_file(f"{number}", "other.txt")
+        reg.register("churn", [folder])
+    reg.promote("churn@3", "production")
+    return reg
+
+
+def test_a_tree_that_goes_away(tmp_path: Path) -> None:
+    for name in ("a/1", "b/2", "c/d/3", "4"):
+        path = tmp_path / "tree" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    whole = {path.name for path, _ in files.below(tmp_path / "tree")}
+    assert whole == {"a", "b", "c", "d", "1", "2", "3", "4"}
+    walk = files.below(tmp_path / "tree")
+    first = next(walk)[0]
+    shutil.rmtree(tmp_path / "tree")
+    assert {path.parent for path, _ in walk} <= {first.parent}, "nothing below what is gone, and no error"
+    assert list(files.below(tmp_path / "tree")) == []
+    assert files.measure(tmp_path / "tree") == (0, 0)
+
+
+def test_what_a_version_frees_that_is_deleted_just_now(churn: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = Layout(churn.root).model("churn")
+    walk = files.below
+
+    def slow(folder: Path) -> object:
+        if folder == paths.files(1):
+            churn.delete(["churn@1"], force=True, reason="wrong")
+        return walk(folder)
+
+    monkeypatch.setattr(files, "below", slow)
+    freed = collect.freed_by(paths, [1, 2])
+    assert freed[1] == 0
+    assert freed[2] > 0
+
+
+def test_files_that_somebody_looks_into(churn: Registry) -> None:
+    def read(number: int, meanwhile: Callable[[], object]) -> bytes:
+        with churn.laid_out(f"churn@{number}") as artifact:
+            meanwhile()
+            return (artifact.folder / "in" / "model.pkl").read_bytes()
+
+    with pytest.raises(NotFound, match="deleted just now"):
+        read(1, lambda: churn.delete(["churn@1"], force=True, reason="wrong"))
+    with pytest.raises(Conflict, match="packed"):
+        read(2, lambda: churn.archive(["churn@2"], compress="gzip"))
+    with churn.laid_out("churn@2") as artifact:
+        assert (artifact.folder / "other.txt").read_text() == "2"
+        assert churn.root not in artifact.folder.parents
+    assert not artifact.folder.exists(), "it was only for the time being"
+    with pytest.raises(FileNotFoundError):  # it is no version's
+        read(3, lambda: (_ for _ in ()).throw(FileNotFoundError("another file")))
+
+
+def test_a_file_that_is_lost(churn: Registry) -> None:
+    place = churn.path("churn@3", "other.txt")
+    place.parent.chmod(0o755)
+    kept = place.read_bytes()
+    place.unlink()
+    with pytest.raises(Damaged, match="1 files"):
+        churn.scan("churn@3")
+    with pytest.raises(Damaged, match="1 files"):
+        churn.inspect("churn@3")
+    place.write_bytes(kept)
+    place.chmod(0o444)
+    place.parent.chmod(0o555)
+    churn.repair()
+
+
+def test_a_packed_version_is_looked_into_like_any_other(churn: Registry) -> None:
+    def looked() -> list[tuple[str, ...]]:
+        scan, inspected = churn.scan("churn@1"), churn.inspect("churn@1")
+        return [
+            *((each.path, each.verdict) for each in scan.files),
+            *((each.path, each.format) for each in inspected.found),
+        ]
+
+    before = looked()
+    churn.archive(["churn@1"], compress="gzip")
+    assert looked() == before
+    assert ("in/model.pkl", "known-globals") in before, "a pickle was looked into"
+
+
+def test_a_copy_of_a_model_that_changes_under_it(churn: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Table and journal are read one after the other: of two changes in between the copy must not know half."""
+    last_entry = journal.last_entry
+
+    def slow(path: Path) -> object:
+        monkeypatch.setattr(journal, "last_entry", last_entry)
+        for ref in ("churn@1", "churn@2"):
+            churn.promote(ref, "staging")
+        return last_entry(path)
+
+    monkeypatch.setattr(journal, "last_entry", slow)
+    taken = snapshot.take(Layout(churn.root).model("churn"))
+    assert taken.last is not None
+    assert taken.last.revision == taken.state.table.revision == churn.model("churn").revision
+    assert taken.state.table.stages == {"production": 3, "staging": 2}
+
+
+def test_a_damaged_model_is_told_as_such(churn: Registry, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(churn.root, broken, symlinks=True)
+    (broken / "models/churn/history.jsonl").unlink()
+    with pytest.raises(Damaged, match="do not fit together"):
+        snapshot.take(Layout(broken).model("churn"))
+
+
+def test_the_past_of_a_model_that_goes_on(churn: Registry, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written while the journal is read is not in the answer, unless all before it is."""
+    later, oldest_first = stamp(clock()).replace("2026", "2036"), journal.oldest_first
+    before = churn.version("churn@production", as_of=later)
+
+    def slow(path: Path, containing: bytes = b"") -> object:
+        monkeypatch.setattr(journal, "oldest_first", oldest_first)
+        lines = oldest_first(path, containing)
+        yield next(lines)
+        for ref in ("churn@1", "churn@2"):
+            churn.promote(ref, "production")
+        yield from lines
+
+    monkeypatch.setattr(journal, "oldest_first", slow)
+    assert churn.version("churn@production", as_of=later) == before
+    assert churn.version("churn@production", as_of=later).number == 2
