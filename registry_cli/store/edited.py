@@ -29,7 +29,11 @@ def open_settings(root: Layout) -> Settings:
 
 def document_with_lines(path: Path, what: str) -> tuple[dict[str, Any], Source]:
     """A document that people edit, and where its lines are; ``what`` is what messages call it."""
-    data = files.read(path, files.DOCUMENT_LIMIT, what)
+    return with_lines(files.read(path, files.DOCUMENT_LIMIT, what), what)
+
+
+def with_lines(data: bytes, what: str) -> tuple[dict[str, Any], Source]:
+    """The same for the bytes of such a document."""
 
     def lines() -> Mapping[tuple[str, ...], int]:
         from . import documents

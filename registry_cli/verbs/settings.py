@@ -12,7 +12,7 @@ from .. import names
 from ..errors import NotFound
 from ..lifecycle.sources import GROUP_KEYS, MODEL_KEYS, REGISTRY_KEYS, Source, refuse_slips
 from ..store import edited, reader
-from ..store.layout import Layout
+from ..store.layout import MODEL, Layout
 
 
 class Scope(NamedTuple):
@@ -82,8 +82,12 @@ def of_group(layout: Layout, name: str) -> Level | None:
 
 
 def of_model(layout: Layout, name: str) -> Level:
-    path = layout.model(name).model
-    return _checked(Level(*edited.document_with_lines(path, str(path.relative_to(layout.root))), MODEL_KEYS))
+    """What is committed counts, also where the writer died before it was in its place."""
+    paths = layout.model(name)
+    redo, what = reader.read_state(paths).redo, str(paths.model.relative_to(layout.root))
+    if redo and redo.path == MODEL:
+        return _checked(Level(*edited.with_lines(redo.data(), what), MODEL_KEYS))
+    return _checked(Level(*edited.document_with_lines(paths.model, what), MODEL_KEYS))
 
 
 def _checked(level: Level) -> Level:

@@ -48,9 +48,9 @@ class TakingOut(LookingBack):
 
     @contextlib.contextmanager
     def laid_out(self, ref: str | Reference) -> Iterator[Artifact]:
-        """A version whose files lie in ``folder`` to be looked into: inside, those of a packed one are copied out.
+        """A version whose files lie in its ``folder`` to be looked into, as long as the ``with`` lasts.
 
-        Nothing else is checked. :class:`Damaged` when a file is missing, :class:`NotFound` and :class:`Conflict` when
+        Those of a packed one are copied out, and removed afterwards. Their bytes are not checked otherwise. :class:`Damaged` when a file is missing, :class:`NotFound` and :class:`Conflict` when
         the version is deleted or packed meanwhile.
         """
         from ..store import outgoing

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from registry_cli import Conflict, NotFound, Registry
 from registry_cli.lifecycle.retention_rules import Rules
+from registry_cli.verbs import comparing
 
 MODEL = "churn"
 STAGES = ("development", "staging", "production")
@@ -96,6 +97,12 @@ DEEDS: dict[str, tuple[int, Deed]] = {
     "find": (1, lambda life: list(life.registry.find([life.source]))),
     "check": (1, lambda life: life.registry.gate(life.some(), life.stage())),
     "review": (1, lambda life: life.registry.review(life.some(), life.stage())),
+    "diff": (2, lambda life: comparing.diff(life.registry, life.some(), life.some())),
+    "reproduce": (1, lambda life: life.registry.reproduce(life.some())),
+    "approvals": (1, lambda life: life.registry.approvals(life.some())),
+    "inspect": (1, lambda life: life.registry.inspect(life.some())),
+    "log-metric": (1, lambda life: life.registry.log_metric(life.some(), {"live": life.dice.random()})),
+    "describe": (1, lambda life: life.registry.describe(MODEL, description=str(life.dice.random()))),
     "history": (1, lambda life: life.registry.history(MODEL)),
     "lineage": (1, lambda life: life.registry.lineage(life.some())),
     "scan": (1, lambda life: life.registry.scan(life.some())),

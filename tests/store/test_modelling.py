@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from registry_cli import Conflict, InvalidInput, NotFound, Registry, Rules
+from registry_cli import Conflict, Indeterminate, InvalidInput, NotFound, Registry, Rules
 from registry_cli.store import files
 from registry_cli.store.writer import Writer
 
@@ -217,11 +217,14 @@ def test_a_claim_that_was_not_brought_forward_is_read(
     reg: Registry, make_file: MakeFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reg.register("churn", [make_file()])
-    with monkeypatch.context() as patch, pytest.raises(BaseException):  # noqa: B017
+    was = reg.text("churn")
+    text = was.replace("owner: alice", "owner: crm\npolicy: {production: {require: {tags: {safe: 'yes'}}}}")
+    with monkeypatch.context() as patch, pytest.raises(Indeterminate):
         patch.setattr(Writer, "_roll_forward", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        reg.describe("churn", owner="crm")
+        reg.rewrite("churn", text, was=was)
     assert "crm" not in (reg.root / "models/churn/model.yaml").read_text()
     assert reg.model("churn").owner == "crm"
+    assert not reg.gate("churn@1", "production").passed, "and its policy is in force"
     reg.tag("churn@1", {"a": "b"})
     assert "owner: crm" in (reg.root / "models/churn/model.yaml").read_text()
     assert actions(reg, "churn") == ["tagged", "described", "registered"]
