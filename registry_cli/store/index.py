@@ -34,12 +34,16 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 #: Grows with every change of what is stored: an index of another format is made anew.
-FORMAT = 3
+FORMAT = 4
+#: Bytes in a page of the database: marks, records and facts of many versions are read one after the other.
+_PAGE = 8_192
 _APPLICATION = 0x72656769
 #: How long to wait for another process that is changing the index, in seconds.
 _PATIENCE = 10.0
 #: Which versions of a model :meth:`Index.current` compares: all, those of which a list shows something, or none.
 EVERY, SHOWN, NONE = "keys, items", "shown_keys, shown_items", "x'', x''"
+#: So many models are taken from the database at once.
+_AT_ONCE = 500
 _OWN_SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE models (
@@ -96,6 +100,7 @@ class Index:
         self.database.execute("PRAGMA cache_size = -8000")
         found = self._format()
         if found == (0, 0):
+            self.database.execute(f"PRAGMA page_size = {_PAGE}")
             self.database.execute("PRAGMA journal_mode = WAL")
             with self.exclusively():
                 if self._format() == (0, 0):  # another process may have been faster
@@ -182,11 +187,15 @@ class Index:
 
         text = f"SELECT name, head, {versions} FROM models"
         rows = self.database.execute(f"{text} WHERE name = ?" if only else text, (only,) if only else ())
-        known = {row[0]: Known(*row) for row in rows}
-        models = str(self.root.models)
-        there = {name for name, _ in marks.models(models, known.keys())} if only is None else {only}
-        asked = [each for name, each in known.items() if name in there]
-        return there ^ known.keys(), Sweep(models, asked)
+        known = list(map(Known._make, rows))
+        models, names = str(self.root.models), {each.name for each in known}
+        sweep = Sweep(models, known)  # it goes on while the models are listed
+        try:
+            there = {name for name, _ in marks.models(models, names)} if only is None else {only}
+        except BaseException:
+            sweep.abandon()
+            raise
+        return there ^ names, sweep
 
     def known(self, model: str) -> Marks | None:
         """The stored marks of a model."""
@@ -222,18 +231,19 @@ class Index:
 
     def overview(self, *, glances: bool = True) -> Iterator[Overview]:
         """Every model, in order, and with ``glances`` something of the versions that a list shows."""
-        shown = "shown" if glances else "''"
+        shown = "shown" if glances else "'[]'"
         rows = self.database.execute(
             f"SELECT record, {shown} FROM models WHERE record IS NOT NULL ORDER BY replace(name, '/', char(1))"
         )
-        for record, shown in rows:
-            seen = json.loads(shown) if shown else ()
-            fields = json.loads(record)
-            fields[-1] = tuple(fields[-1])
-            yield Overview(
-                ModelRecord(*fields),
-                {number: Glance(created, metrics) for number, created, metrics in seen},
-            )
+        while some := rows.fetchmany(_AT_ONCE):
+            texts = (text for row in some for text in row)
+            found = iter(json.loads(f"[{','.join(texts)}]"))  # in one call: each has its price
+            for fields, seen in zip(found, found, strict=True):
+                fields[-1] = tuple(fields[-1])
+                yield Overview(
+                    ModelRecord(*fields),
+                    {number: Glance(created, metrics) for number, created, metrics in seen},
+                )
 
     def versions(self, condition: Condition) -> Iterator[VersionRecord]:
         """The versions that a condition selects, one by one."""

@@ -14,6 +14,7 @@ import os
 import time
 from array import array
 from collections.abc import Container, Iterable, Iterator
+from functools import lru_cache
 from itertools import chain
 from operator import attrgetter
 
@@ -21,13 +22,7 @@ from .. import names
 from . import layout
 
 #: Numbers in the head of a model: a mark each for its folder, stages.yaml, model.yaml, versions/ and annotations/.
-_HEAD = (
-    "",
-    f"/{layout.STAGES}",
-    f"/{layout.MODEL}",
-    f"/{layout.VERSIONS}",
-    f"/{layout.ANNOTATIONS}",
-)
+_HEAD = (".", layout.STAGES, layout.MODEL, layout.VERSIONS, layout.ANNOTATIONS)
 _VERSIONS_AT, _ANNOTATIONS_AT = 12, 16
 #: Bytes of a key and of a mark, as they are stored.
 KEY, BYTES = 8, 32
@@ -135,9 +130,9 @@ def ask_server(base: str) -> None:
 def same(base: str, head: bytes, keys: bytes, items: bytes) -> bool:
     """Whether a model is as these marks say: its ``head``, if one is given, and the versions and annotations of ``keys``.
 
-    Nothing is listed: who is there the head says.
+    Nothing is listed: who is there the head says. ``base`` is empty for the folder we are in.
     """
-    paths = [*(base + name for name in _HEAD if head), *_paths(base, array("q", keys))]
+    paths = _here(bool(head), keys) if not base else [f"{base}/{path}" for path in _here(bool(head), keys)]
     try:  # the hot lines: one call to the system for each document, and nothing in Python between them
         if array("q", chain.from_iterable(map(_MARK, map(os.lstat, paths)))).tobytes() == head + items:
             return True
@@ -149,10 +144,16 @@ def same(base: str, head: bytes, keys: bytes, items: bytes) -> bool:
     return now.tobytes() == head + items
 
 
+@lru_cache(maxsize=32)
+def _here(head: bool, keys: bytes) -> tuple[str, ...]:
+    """What there is a mark of, seen from the model's folder. Most models have the same numbers."""
+    return (*(_HEAD if head else ()), *_paths(array("q", keys)))
+
+
 def _head(base: str) -> array[int]:
     head = array("q")
     for name in _HEAD:
-        head.extend(mark(base + name))
+        head.extend(mark(f"{base}/{name}"))
     return head
 
 
@@ -173,15 +174,15 @@ def _listed(folder: str) -> list[str]:
         return []
 
 
-def _paths(base: str, keys: Iterable[int]) -> list[str]:
-    versions, annotations = f"{base}/{layout.VERSIONS}/", f"{base}/{layout.ANNOTATIONS}/"
-    return [f"{versions}{key}/{layout.VERSION}" if key > 0 else f"{annotations}{-key}.yaml" for key in keys]
+def _paths(keys: Iterable[int]) -> Iterator[str]:
+    for key in keys:
+        yield f"{layout.VERSIONS}/{key}/{layout.VERSION}" if key > 0 else f"{layout.ANNOTATIONS}/{-key}.yaml"
 
 
 def _items(base: str, keys: Iterable[int]) -> array[int]:
     items = array("q")
-    for path in _paths(base, keys):
-        items.extend(mark(path))
+    for path in _paths(keys):
+        items.extend(mark(f"{base}/{path}"))
     return items
 
 

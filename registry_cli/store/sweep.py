@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import os
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from .forks import Child, processors
@@ -33,16 +35,9 @@ class Known(NamedTuple):
     items: bytes
 
 
-class _Piece(NamedTuple):
-    """A part of a model: the items from ``start`` up to ``end``, and its head if they are the first."""
-
-    model: int
-    start: int
-    end: int
-
-    @property
-    def weight(self) -> int:
-        return self.end - self.start + (0 if self.start else _HEAD)
+#: A part of a model, which is at this place among the models: its items from a start up to an end. With the first goes
+#: the head.
+_Piece = tuple[int, int, int]
 
 
 class Sweep:
@@ -50,10 +45,7 @@ class Sweep:
 
     def __init__(self, root: str, models: Sequence[Known]) -> None:
         self._root, self._models = root, models
-        pieces = list(_pieces(models))
-        most = processors()
-        total = sum(piece.weight for piece in pieces) if most > 1 else 0
-        self._shares = list(_shared(pieces, total, most)) if total >= _WORTH_A_CHILD else [pieces]
+        self._shares = _shared(_pieces(models), processors())
         self._children = [Child.start(self._work(share)) for share in self._shares] if len(self._shares) > 1 else []
 
     def end(self) -> set[str]:
@@ -62,7 +54,7 @@ class Sweep:
         try:
             for at, share in enumerate(self._shares):
                 told = self._told(at)
-                found |= set(_compared(self._root, self._models, share)) if told is None else told
+                found |= set(_compared(self._folder, self._models, share)) if told is None else told
         finally:
             self.abandon()
         return {self._models[at].name for at in found}
@@ -73,6 +65,9 @@ class Sweep:
             if child := self._children.pop():
                 child.stop()
 
+    def _folder(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
     def _told(self, at: int) -> set[int] | None:
         """What a child found; None when there is none, or it did not come to its end."""
         child = self._children[at] if self._children else None
@@ -82,35 +77,45 @@ class Sweep:
 
     def _work(self, share: Sequence[_Piece]) -> Callable[[Callable[[bytes], None]], None]:
         def work(write: Callable[[bytes], None]) -> None:
-            os.chdir(self._root)  # short paths are looked up faster
-            write(array("q", [*dict.fromkeys(_compared("", self._models, share)), -1]).tobytes())
+            root = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
+
+            def there(name: str) -> str:  # in the model's folder: the shorter a path, the faster it is looked up
+                os.chdir(root)
+                os.chdir(name)
+                return ""
+
+            write(array("q", [*dict.fromkeys(_compared(there, self._models, share)), -1]).tobytes())
 
         return work
 
 
-def _pieces(models: Sequence[Known]) -> Iterator[_Piece]:
-    for at, model in enumerate(models):
-        most = len(model.keys) // KEY
-        for start in range(0, max(most, 1), _PIECE):
-            yield _Piece(at, start, min(start + _PIECE, most))
+def _pieces(models: Sequence[Known]) -> list[_Piece]:
+    counts = [len(model.keys) // KEY for model in models]
+    return [
+        (at, start, min(start + _PIECE, count))
+        for at, count in enumerate(counts)
+        for start in range(0, max(count, 1), _PIECE)
+    ]
 
 
-def _shared(pieces: Sequence[_Piece], total: int, parts: int) -> Iterator[Sequence[_Piece]]:
-    """The pieces in parts of about the same weight."""
-    begun = sofar = done = 0
-    for at, piece in enumerate(pieces, 1):
-        sofar += piece.weight
-        if sofar * parts >= total * (done + 1):
-            yield pieces[begun:at]
-            begun, done = at, done + 1
+def _shared(pieces: Sequence[_Piece], most: int) -> list[Sequence[_Piece]]:
+    """The pieces in at most so many parts of about the same weight; in one, if more are not worth it."""
+    weights = list(accumulate(end - start + (0 if start else _HEAD) for _, start, end in pieces))
+    if not weights or weights[-1] < _WORTH_A_CHILD or most < 2:
+        return [pieces]
+    cuts = [bisect_left(weights, weights[-1] * part / most) + 1 for part in range(1, most)]
+    return [pieces[start:end] for start, end in pairwise((0, *cuts, len(pieces))) if start < end]
 
 
-def _compared(root: str, models: Sequence[Known], pieces: Sequence[_Piece]) -> Iterator[int]:
-    """The places of the models of which a piece is not as it was. ``root`` is empty for the folder we are in."""
-    prefix = f"{root}/" if root else ""
+def _compared(there: Callable[[str], str], models: Sequence[Known], pieces: Sequence[_Piece]) -> Iterator[int]:
+    """The places of the models of which a piece is not as it was. ``there`` gives the folder of a model by its name."""
     for at, start, end in pieces:
         name, head, keys, items = models[at]
         if end - start != len(keys) // KEY:
             keys, items = keys[start * KEY : end * KEY], items[start * BYTES : end * BYTES]
-        if not same(prefix + name, b"" if start else head, keys, items):
+        try:
+            unchanged = same(there(name), b"" if start else head, keys, items)
+        except OSError:  # it is gone, or no folder any more
+            unchanged = False
+        if not unchanged:
             yield at
