@@ -16,7 +16,7 @@ from registry_cli.outcomes import Changed, Described, Imported, Moved, Registere
 
 from ..keys import make_key
 from .shim import Death, Fault, Shim
-from .world import copied, opened, wiped
+from .world import MANY, copied, opened, wiped
 
 REQUEST = "request-1"
 Deed = Callable[[Registry, Path], Any]
@@ -94,7 +94,7 @@ def _folder(registry: Registry, work: Path) -> Registered:
 
 def _many(registry: Registry, work: Path) -> Registered:
     """So many files that they are synced all at once."""
-    for number in range(50):
+    for number in range(MANY):
         source(work / "many", f"{number}", f"{number:02}.bin")
     return registry.register("churn", [work / "many"], request_id=REQUEST)
 

@@ -9,6 +9,7 @@ from registry_cli import Registry
 
 from .power import Step, Workload
 from .scenarios import source
+from .world import MANY
 
 
 def _register(event: str, dies: int = 0, content: str = "new", name: str = "churn") -> Step:
@@ -29,7 +30,7 @@ def _folder(event: str) -> Step:
 
 def _many(event: str) -> Step:
     def deed(registry: Registry, work: Path) -> Any:
-        for number in range(50):
+        for number in range(MANY):
             source(work / "many", f"{number}", f"{number:02}.bin")
         return registry.register("churn", [work / "many"], request_id=event)
 

@@ -22,6 +22,9 @@ from registry_cli.store.reader import ModelReader
 
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
 
+#: So many files are synced all at once here (see ``conftest``).
+MANY = 8
+
 #: What an empty table of stages looks like: a model that has no version either counts as no model.
 _NOTHING: tuple[Any, ...] = ({}, {}, "", "", "")
 
