@@ -7,12 +7,14 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import Conflict, InvalidInput
+from ..errors import Conflict, InvalidInput, RegistryError
 from ..records import StageTable
 from . import codec, documents, files, layout, locking, template
 from .layout import Layout, ModelLayout
 from .modes import SHARED, Modes
 
+#: How long one who gave up waits for the lock, in seconds, to tidy up behind himself.
+_PATIENCE = 5.0
 #: Names of stages that a YAML reader would take for something else.
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 
@@ -120,23 +122,43 @@ def make_skeleton(root: Layout, paths: ModelLayout, modes: Modes) -> None:
         if files.make_folder(folder, modes.folder) or begun:
             files.fsync_folder(above)
         above = folder
-    made = [
-        files.make_folder(each, modes.versions if each == paths.versions else modes.folder) for each in paths.folders
-    ]
-    if any(made) and not begun:  # in a new model the coming of its model.yaml makes them last
+    if make_folders(paths, modes) and not begun:  # in a new model the coming of its model.yaml makes them last
         files.fsync_folder(paths.root)
 
 
-def remove_skeleton(root: Layout, paths: ModelLayout) -> None:
-    """Take back what :func:`make_skeleton` made for a model that did not come to be."""
-    with contextlib.suppress(OSError):
-        if files.exists(paths.model) or any(files.list_folder(folder) for folder in paths.folders):
+def remove_skeleton(root: Layout, paths: ModelLayout, modes: Modes) -> None:
+    """Take back what :func:`make_skeleton` made for a model that did not come to be.
+
+    Under the lock, so that nobody makes it a model meanwhile; whoever waits for that finds its lock gone, and looks again.
+    """
+    if _is_wanted(paths):
+        return
+    with (
+        contextlib.suppress(OSError, RegistryError),
+        locking.exclusive(paths.lock, paths.name, modes.file, _PATIENCE, lambda _: None),
+    ):
+        if _is_wanted(paths):
             return
         for folder in paths.folders:
-            os.rmdir(folder)
+            with contextlib.suppress(FileNotFoundError):
+                os.rmdir(folder)
+        os.unlink(paths.lock)
         os.rmdir(paths.root)
         if paths.root.parent != root.models:
             os.rmdir(paths.root.parent)
+
+
+def _is_wanted(paths: ModelLayout) -> bool:
+    """Whether the folder is a model, or somebody has begun to put something into it."""
+    return files.exists(paths.model) or any(files.list_folder(folder) for folder in paths.folders)
+
+
+def make_folders(paths: ModelLayout, modes: Modes) -> bool:
+    """Make those folders of a model that are missing: git and some copies leave empty ones out. Whether any was."""
+    missing = [folder for folder in paths.folders if not files.exists(folder)]
+    for folder in missing:
+        files.make_folder(folder, modes.versions if folder == paths.versions else modes.folder)
+    return bool(missing)
 
 
 def make_model(
@@ -157,6 +179,7 @@ def make_model(
         guard = locking.exclusive(group.lock, f"group {group.name}", modes.file, timeout, on_wait)
     with guard:
         refuse_collision(root, paths.name)
+        make_folders(paths, modes)  # who gave up before us may have taken them away
         if not files.exists(paths.stages):
             files.replace(paths.stages, documents.dumps(codec.table_document(StageTable())), modes.file)
         files.replace(paths.model, documents.dumps(document), modes.file)

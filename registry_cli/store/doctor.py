@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import RegistryError, explain
 from ..outcomes import Finding
-from . import files, layout
+from . import files, layout, marks
 from .codec import Settings
 from .layout import Layout
 from .modes import Modes
@@ -262,13 +262,11 @@ def _modes(root: Layout, settings: Settings) -> Iterator[Finding]:
 
 def _places(root: Layout, wanted: Modes) -> Iterator[tuple[Path, int]]:
     """Everything that several people write to, and the mode that it needs."""
-    from . import reader
-
     yield root.root, 0  # everything in it is made when the registry is
     yield root.models, wanted.folder
-    for group in sorted({root.group(name).root for name in reader.model_names(root) if "/" in name}):
+    for group in sorted({root.group(name).root for name in marks.model_names(root) if "/" in name}):
         yield group, wanted.folder
-    for name in reader.model_names(root):
+    for name in marks.model_names(root):
         paths = root.model(name)
         needs = {paths.root: wanted.folder, **dict.fromkeys(paths.folders, wanted.folder)}
         needs |= {paths.versions: wanted.versions, paths.packs: wanted.versions}

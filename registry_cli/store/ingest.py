@@ -37,21 +37,24 @@ _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @dataclass
 class Staging:
-    """A staging folder and what is in it. ``added`` are the bytes that are stored anew, not linked."""
+    """A staging folder and what is in it. ``added`` are the bytes that are stored anew, not linked; ``first`` says that
+    there was no model yet when it was made.
+    """
 
     folder: Path
     inode: tuple[int, int]
+    first: bool = False
     entries: list[FileEntry] = field(default_factory=list)
     size: int = 0
     added: int = 0
     _taken: list[tuple[Path, int]] = field(default_factory=list)
 
     @classmethod
-    def make(cls, paths: ModelLayout) -> Staging:
+    def make(cls, paths: ModelLayout, *, first: bool = False) -> Staging:
         folder = paths.versions / layout.temporary_name()
         os.mkdir(folder, 0o700)
         status = os.lstat(folder)
-        return cls(folder, (status.st_dev, status.st_ino))
+        return cls(folder, (status.st_dev, status.st_ino), first)
 
     @property
     def files(self) -> Path:

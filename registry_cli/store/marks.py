@@ -20,6 +20,7 @@ from operator import attrgetter
 
 from .. import names
 from . import layout
+from .layout import Layout
 
 #: Numbers in the head of a model: a mark each for its folder, stages.yaml, model.yaml, versions/ and annotations/.
 _HEAD = (".", layout.STAGES, layout.MODEL, layout.VERSIONS, layout.ANNOTATIONS)
@@ -200,6 +201,11 @@ def models(root: str, known: Container[str] = ()) -> Iterator[tuple[str, str]]:
             whole = f"{name}/{child}"
             if whole in known or mark(f"{base}/{child}/{layout.MODEL}") != _MISSING:
                 yield whole, f"{base}/{child}"
+
+
+def model_names(root: Layout) -> Iterator[str]:
+    """The names of all models, in order; a folder without a ``model.yaml`` is a group, and looked into."""
+    return (name for name, _ in models(str(root.models)))
 
 
 def _folders(root: str, prefix: str, known: Container[str]) -> list[str]:

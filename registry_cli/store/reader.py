@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,14 +16,15 @@ from ..errors import Conflict, Damaged, InvalidInput, NotFound
 from ..lifecycle import stages as rules
 from ..names import Selector
 from ..records import Event, FileEntry, ModelRecord, StageTable, VersionRecord
-from . import codec, files, journal, layout, manifest, marks, pack_files, sidecars
+from . import codec, files, journal, layout, manifest, pack_files, sidecars
 from .codec import Redo
-from .layout import Layout, ModelLayout
+from .layout import ModelLayout
 
 #: Up to so many files, the size of an artifact is compared each time its path is handed out.
 QUICK_CHECK_FILES = 1_000
 #: The latest version is looked for one by one among so many; then the folder is listed.
 _NEAR = 1_000
+_SHOWN = "registry list shows the models that are here"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,7 +42,7 @@ class ModelReader:
         self.paths = paths
         self.name = paths.name
         if not is_model(paths):
-            raise NotFound(f"there is no model '{paths.name}'", "registry list shows the models that are here")
+            raise NotFound(f"there is no model '{paths.name}'", _SHOWN)
 
     def state(self) -> State:
         """The stage table, following claims that are newer than ``stages.yaml``."""
@@ -268,6 +268,8 @@ def read_state(paths: ModelLayout) -> State:
     try:
         state = State(*codec.parse_table(codec.load(paths.stages, what), what))
     except FileNotFoundError:
+        if not is_model(paths):
+            raise NotFound(f"{paths.name} was renamed, or removed, just now", _SHOWN) from None
         raise Damaged(f"{what} is missing", f"registry repair {paths.name} restores it from its last claims") from None
     while newer := _claim_after(paths, state.table.revision):
         state = newer
@@ -297,7 +299,8 @@ def highest(paths: ModelLayout, table: StageTable) -> int:
         listed = (layout.version_of(name) for name in files.list_folder(paths.versions))
         return max(found, max((number for number in listed if number is not None), default=0))
     found = max(found, last.highest)
-    os.close(files.open_folder(paths.versions))
+    if files.exists(paths.versions):  # git, and some copies, leave empty folders out
+        os.close(files.open_folder(paths.versions))
     while files.exists(paths.version(found + 1)):
         found += 1
     return found
@@ -312,8 +315,3 @@ def is_model(paths: ModelLayout) -> bool:
         return files.exists(paths.model)
     except NotADirectoryError:
         return False
-
-
-def model_names(root: Layout) -> Iterator[str]:
-    """The names of all models, in order; a folder without a ``model.yaml`` is a group, and looked into."""
-    return (name for name, _ in marks.models(str(root.models)))

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..errors import Indeterminate, RegistryError
+from ..errors import Indeterminate, NotFound, RegistryError
 from ..progress import SILENT, Progress
 from ..records import FileEntry, VersionRecord
 from . import copying, ingest, manifest
@@ -19,8 +19,8 @@ from .reader import ModelReader, State, is_model
 from .sources import Source
 from .writer import Writer
 
-#: Takes the model's lock, makes the model if it isn't there, recovers it.
-Locked = Callable[[], "contextlib.AbstractContextManager[Writer]"]
+#: Takes the model's lock, makes the model if it isn't there and that is wanted, recovers it.
+Locked = Callable[[bool], "contextlib.AbstractContextManager[Writer]"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -77,7 +77,6 @@ def staged(
     root: Layout, paths: ModelLayout, modes: Modes, wish: Wish, newest: VersionRecord | None = None
 ) -> Iterator[Staging]:
     """The files of a wish in a staging folder, examined. It is removed in the end, unless it became a version."""
-    make_skeleton(root, paths, modes)
     staging = _make_staging(root, paths, modes)
     try:
         near = paths.files(newest.number) if newest else None
@@ -91,6 +90,10 @@ def staged(
     except RegistryError:
         raise
     except BaseException as error:
+        if isinstance(error, FileNotFoundError) and not staging.first and not is_model(paths):
+            raise NotFound(
+                f"{paths.name} was renamed meanwhile", "registry list shows the models that are here"
+            ) from None
         if not _is_there(staging):
             raise Indeterminate(
                 f"{paths.name}: the version was registered, but {str(error) or 'it was interrupted'}",
@@ -100,12 +103,12 @@ def staged(
     finally:
         if _is_there(staging):
             staging.abandon()
-            remove_skeleton(root, paths)
+            remove_skeleton(root, paths, modes)
 
 
 def commit(staging: Staging, wish: Wish, locked: Locked) -> Outcome:
     """Make a version of what is staged, unless one is taken that is there already."""
-    with locked() as writer:
+    with locked(staging.first) as writer:
         outcome = _commit(writer, staging, wish)
     if wish.how == "move" and not outcome.why:
         _remove(wish.sources)
@@ -157,11 +160,13 @@ def _is_there(staging: Staging) -> bool:
 
 
 def _make_staging(root: Layout, paths: ModelLayout, modes: Modes) -> Staging:
+    first = not is_model(paths)
+    make_skeleton(root, paths, modes)
     try:
-        return Staging.make(paths)
+        return Staging.make(paths, first=first)
     except FileNotFoundError:  # another registration gave up just now, and took the empty folders with it
         make_skeleton(root, paths, modes)
-        return Staging.make(paths)
+        return Staging.make(paths, first=first)
 
 
 def _newest(paths: ModelLayout) -> VersionRecord | None:

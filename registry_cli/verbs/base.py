@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .. import names, values
-from ..errors import Indeterminate, indeterminate
+from ..errors import Indeterminate, NotFound, indeterminate
 from ..names import Reference
 from ..records import Event
 from ..store import creation, files, locking, reader
@@ -81,12 +81,15 @@ class RegistryBase(RegistryReader):
             with locking.exclusive(paths.lock, name, self._modes.file, self._lock_timeout, self._on_wait):
                 if create and not files.exists(paths.model):
                     self._make_model(paths)
+                else:
+                    creation.make_folders(paths, self._modes)
                 writer = Writer.recovered(paths, self._modes)
                 yield writer
         except Indeterminate:
             raise
         except BaseException as error:
-            if writer is None and isinstance(error, FileNotFoundError) and not files.exists(paths.root):
+            lost = isinstance(error, (FileNotFoundError, NotFound))
+            if writer is None and lost and not (files.exists(paths.root) if create else reader.is_model(paths)):
                 raise self._unknown(name) from None  # it was renamed, with its lock, while we waited
             if writer and writer.done:
                 raise indeterminate(f"the change of {name} is committed", writer.done.id, error) from error

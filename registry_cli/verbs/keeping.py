@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from ..errors import NotFound
 from ..outcomes import Finding, Freed, Problem, Verification
 from ..progress import SILENT, Progress
 from ..records import Checkpoint
-from ..store import collect, files, locking
+from ..store import collect, files, locking, reader
 from ..store.layout import ModelLayout
 from .base import RegistryBase
 
@@ -90,7 +90,9 @@ class Keeping(RegistryBase):
 
         done: list[Freed] = []
         for paths in self._chosen(models):
-            with self._locked(paths):
+            with self._locked(paths, passing=models is None) as here:
+                if not here:
+                    continue
                 mark = self._event("repaired", None, None)
                 done += repair.mend(self._layout, paths, self._modes, mark, dry_run=dry_run)
         return done
@@ -101,7 +103,9 @@ class Keeping(RegistryBase):
         """Remove left-over staging folders that nobody touched for ``age`` seconds, trash, and blobs without a version."""
         done: list[Freed] = []
         for paths in self._chosen(models):
-            with self._locked(paths):
+            with self._locked(paths, passing=models is None) as here:
+                if not here:
+                    continue
                 now = collect.server_time(paths.root, probe=not dry_run)
                 found = list(collect.garbage(self._layout, paths, now, age))
                 taken = [] if dry_run else [collect.take(paths, self._modes, self.root / each.path) for each in found]
@@ -135,5 +139,18 @@ class Keeping(RegistryBase):
     def _named(self, models: Iterable[str] | None) -> list[str]:
         return [self._model(name).name for name in models or ()]
 
-    def _locked(self, paths: ModelLayout) -> AbstractContextManager[None]:
-        return locking.exclusive(paths.lock, paths.name, self._modes.file, self._lock_timeout, self._on_wait)
+    @contextmanager
+    def _locked(self, paths: ModelLayout, *, passing: bool) -> Iterator[bool]:
+        """Hold the lock of a model. One that was renamed meanwhile is :class:`NotFound`, or, ``passing``, not there."""
+        with ExitStack() as stack:
+            try:
+                what = (paths.lock, paths.name, self._modes.file, self._lock_timeout, self._on_wait)
+                stack.enter_context(locking.exclusive(*what))
+            except FileNotFoundError:
+                if reader.is_model(paths):
+                    raise
+                if not passing:
+                    raise self._unknown(paths.name) from None
+                yield False
+                return
+            yield True

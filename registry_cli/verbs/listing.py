@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import Damaged, NotFound, RegistryError
 from ..records import Glance, ModelRecord, Overview, RegistryRecord, VersionRecord
-from ..store import layout, reader
+from ..store import layout, marks
 from ..store.reader import ModelReader, State
 from .clock import moment, utc_now
 from .opened import OpenRegistry, as_it_was
@@ -43,7 +43,7 @@ class Listing(OpenRegistry):
     def info(self) -> RegistryRecord:
         """The registry as a whole. ``size`` is what its versions add up to in bytes, shared files counted each time."""
         models = versions = archived = size = packed = packed_size = 0
-        for _ in reader.model_names(self._layout):
+        for _ in marks.model_names(self._layout):
             models += 1
         for version in self.search(archived=True):
             versions += 1
@@ -59,7 +59,7 @@ class Listing(OpenRegistry):
 
     def model_names(self) -> list[str]:
         """The names of all models, in order."""
-        return list(reader.model_names(self._layout))
+        return list(marks.model_names(self._layout))
 
     def models(self, *, as_of: str | datetime | None = None, on_damage: OnDamage = raise_it) -> Iterator[ModelRecord]:
         """Every model, in the order of names; as it was at a time, if one is given.
@@ -82,7 +82,7 @@ class Listing(OpenRegistry):
                 _tell(answer[1], on_damage)
                 return
         then = moment(as_of)
-        for name in reader.model_names(self._layout):
+        for name in marks.model_names(self._layout):
             try:
                 if overview := self._overview(name, then, on_damage, glances):
                     yield overview
@@ -195,7 +195,7 @@ class Listing(OpenRegistry):
 
     def _records(self, name: str | None, then: str | None, on_damage: OnDamage) -> Iterator[VersionRecord]:
         """Every version of a model, or of all, from the files, the newest of each first."""
-        for each in [name] if name else reader.model_names(self._layout):
+        for each in [name] if name else marks.model_names(self._layout):
             try:
                 model = self._model(each)
                 past = self._past(model, model.state(), then)

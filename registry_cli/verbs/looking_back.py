@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import RegistryError
 from ..lifecycle import stages as rules
 from ..records import Checkpoint, JournalEntry, Told
-from ..store import reader
+from ..store import marks
 from .clock import moment
 from .listing import Listing, OnDamage, raise_it
 
@@ -67,7 +67,7 @@ class LookingBack(Listing):
 
         wanted = _wanted(since, until, actions)
         heads: dict[str, Head] = {}
-        for name in reader.model_names(self._layout):
+        for name in marks.model_names(self._layout):
             with _told(on_damage):
                 heads[name] = Head.of(self._layout.model(name))
         return islice(_newest(heads, wanted), limit)

@@ -52,7 +52,8 @@ class Modelling(RegistryBase):
         if not (wanted or remove):
             raise InvalidInput("nothing to say", "give a description, an owner, tags or annotations")
         creation.refuse_collision(self._layout, names.model_name(name))
-        if not reader.is_model(self._layout.model(name)):
+        first = not reader.is_model(self._layout.model(name))
+        if first:
             if dry_run:
                 return Described(name, tuple(sorted({*wanted, *_removed({}, remove)})), 0)
             creation.make_skeleton(self._layout, self._layout.model(name), self._modes)
@@ -65,7 +66,7 @@ class Modelling(RegistryBase):
                 asked[key] = None if gone is None else {**asked.get(key, {}), **gone}
             return surgery.changed(text, asked, layout.MODEL)
 
-        with self._writing(name, create=True) as writer:
+        with self._writing(name, create=first) as writer:
             return self._rewritten(writer, change, reason, dry_run, request_id)
 
     def rewrite(

@@ -148,7 +148,7 @@ class Registering(Moving):
         from ..store import registration
 
         wish = self._wish(record, event, look, **wanted)
-        locked: registration.Locked = lambda: self._writing(record.model, create=True)  # noqa: E731
+        locked: registration.Locked = lambda first: self._writing(record.model, create=first)  # noqa: E731
         return registration.register(self._layout, self._layout.model(record.model), self._modes, wish, locked)
 
     def _arriving(self, record: VersionRecord, unsafe: str) -> Examination:

@@ -253,7 +253,7 @@ class Taking:
         return Aside(partial(self._commit, each, staging, wish))
 
     def _commit(self, each: Arrival, staging: Staging, wish: Wish) -> Imported:
-        outcome = registration.commit(staging, wish, lambda: self.registry._writing(each.model, create=True))
+        outcome = registration.commit(staging, wish, lambda first: self.registry._writing(each.model, create=first))
         if outcome.why:
             return each.outcome("skipped", outcome.why, number=outcome.number)
         with arrived(f"{each.model}@{outcome.number}"):

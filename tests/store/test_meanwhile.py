@@ -6,12 +6,13 @@ import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from registry_cli import Conflict, Damaged, NotFound, Registry
-from registry_cli.store import collect, files, journal, snapshot
-from registry_cli.store.layout import Layout
+from registry_cli.store import collect, creation, files, ingest, journal, snapshot
+from registry_cli.store.layout import Layout, ModelLayout
 from registry_cli.verbs.clock import stamp
 from tests.conftest import Clock
 
@@ -146,3 +147,70 @@ def test_the_past_of_a_model_that_goes_on(churn: Registry, clock: Clock, monkeyp
     monkeypatch.setattr(journal, "oldest_first", slow)
     assert churn.version("churn@production", as_of=later) == before
     assert churn.version("churn@production", as_of=later).number == 2
+
+
+def test_a_model_that_is_renamed_while_a_version_comes_in(
+    churn: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The version would be the first of a second model of the old name, which nobody looks at."""
+    fill = ingest.fill
+    source = make_file("another", "another.bin")
+
+    def before(*arguments: Any) -> None:
+        churn.rename("churn", "crm")
+        fill(*arguments)
+
+    def after(*arguments: Any) -> None:
+        fill(*arguments)
+        churn.rename("crm", "risk")
+
+    for name, slow in (("churn", before), ("crm", after)):
+        monkeypatch.setattr(ingest, "fill", slow)
+        with pytest.raises(NotFound):
+            churn.register(name, [source])
+    monkeypatch.setattr(ingest, "fill", fill)
+    assert churn.model_names() == ["risk"]
+    assert [path.name for path in (churn.root / "models").iterdir()] == ["risk"]
+    assert churn.register("risk", [source]).ref == "risk@4"
+    churn.gc(age=-1)
+
+
+def test_who_gives_up_takes_nothing_from_who_goes_on(
+    reg: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_wanted, source = creation._is_wanted, make_file()
+
+    def slow(paths: ModelLayout) -> bool:
+        monkeypatch.setattr(creation, "_is_wanted", is_wanted)
+        reg.register("churn", [source])
+        return False
+
+    paths = Layout(reg.root).model("churn")
+    monkeypatch.setattr(creation, "_is_wanted", slow)
+    creation.remove_skeleton(Layout(reg.root), paths, reg._modes)
+    assert all(folder.is_dir() for folder in paths.folders)
+    assert reg.tag("churn@1", {"a": "b"}).changed
+
+
+def test_a_copy_that_left_empty_folders_out(churn: Registry, make_file: Make) -> None:
+    """So does git, and so do some tools for backups."""
+    paths = Layout(churn.root).model("churn")
+    for folder in paths.folders:
+        if not any(folder.iterdir()):
+            folder.rmdir()
+    assert not paths.annotations.exists() and not paths.tombstones.exists()
+    assert churn.verify().problems == ()
+    assert churn.versions("churn")[0].number == 3
+    churn.tag("churn@2", {"a": "b"})
+    churn.delete(["churn@1"], force=True, reason="wrong")
+    assert churn.version("churn@2").tags == {"a": "b"}
+
+
+def test_all_models_are_tidied_but_the_one_that_was_renamed_just_now(
+    churn: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(type(churn), "model_names", lambda _: ["before", "churn"])
+        assert churn.gc(age=-1) == churn.repair() == []
+    with pytest.raises(NotFound, match="no model 'before'"):
+        churn.gc(["before"])
