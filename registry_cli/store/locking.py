@@ -48,6 +48,8 @@ def exclusive(path: Path, what: str, mode: int, timeout: float, on_wait: Callabl
             told = True
             on_wait(f"waiting for {what}, which another process is changing{_holder(before)} …")
             continue
+        except FileExistsError:  # its folder was moved away, and is made anew, in this very moment
+            continue
         except OSError as error:
             if error.errno == errno.ELOOP:
                 raise _link(what) from None

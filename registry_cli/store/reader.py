@@ -87,7 +87,8 @@ class ModelReader:
         number = (
             self._by_digest(selector.digest, table) if selector.digest else rules.resolve(table, self.name, selector)
         )
-        os.close(files.open_folder(self.paths.versions))
+        with contextlib.suppress(FileNotFoundError):
+            os.close(files.open_folder(self.paths.versions))
         if number in table.deleted:
             raise NotFound(f"{self.name}@{number} was deleted{self._tombstone(number)}", "its number is not used again")
         if not self._has(number):

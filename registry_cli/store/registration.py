@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..errors import Indeterminate, NotFound, RegistryError
+from ..errors import Conflict, Indeterminate, NotFound, RegistryError
 from ..progress import SILENT, Progress
 from ..records import FileEntry, VersionRecord
 from . import copying, ingest, manifest
@@ -94,6 +94,8 @@ def staged(
             raise NotFound(
                 f"{paths.name} was renamed meanwhile", "registry list shows the models that are here"
             ) from None
+        if _is_inside(error, staging) and not _is_there(staging):
+            raise Conflict(f"{paths.name} was renamed while the version came in", "register it again") from None
         if not _is_there(staging):
             raise Indeterminate(
                 f"{paths.name}: the version was registered, but {str(error) or 'it was interrupted'}",
@@ -159,14 +161,18 @@ def _is_there(staging: Staging) -> bool:
         return False
 
 
+def _is_inside(error: BaseException, staging: Staging) -> bool:
+    """Whether a file was missed that only a staging folder holds: then it was taken away, and is no version."""
+    return isinstance(error, FileNotFoundError) and str(error.filename).startswith(f"{staging.folder}/")
+
+
 def _make_staging(root: Layout, paths: ModelLayout, modes: Modes) -> Staging:
     first = not is_model(paths)
-    make_skeleton(root, paths, modes)
-    try:
-        return Staging.make(paths, first=first)
-    except FileNotFoundError:  # another registration gave up just now, and took the empty folders with it
+    with contextlib.suppress(FileNotFoundError):
         make_skeleton(root, paths, modes)
         return Staging.make(paths, first=first)
+    make_skeleton(root, paths, modes)  # the model was renamed just now, or who gave up took its empty folders away
+    return Staging.make(paths, first=first)
 
 
 def _newest(paths: ModelLayout) -> VersionRecord | None:

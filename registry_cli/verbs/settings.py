@@ -87,7 +87,10 @@ def of_model(layout: Layout, name: str) -> Level:
     redo, what = reader.read_state(paths).redo, str(paths.model.relative_to(layout.root))
     if redo and redo.path == MODEL:
         return _checked(Level(*edited.with_lines(redo.data(), what), MODEL_KEYS))
-    return _checked(Level(*edited.document_with_lines(paths.model, what), MODEL_KEYS))
+    try:
+        return _checked(Level(*edited.document_with_lines(paths.model, what), MODEL_KEYS))
+    except FileNotFoundError:
+        raise NotFound(f"there is no model '{name}'", "registry list shows the models that are here") from None
 
 
 def _checked(level: Level) -> Level:

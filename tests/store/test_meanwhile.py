@@ -214,3 +214,22 @@ def test_all_models_are_tidied_but_the_one_that_was_renamed_just_now(
         assert churn.gc(age=-1) == churn.repair() == []
     with pytest.raises(NotFound, match="no model 'before'"):
         churn.gc(["before"])
+
+
+def test_a_model_that_is_renamed_and_made_again_while_a_version_comes_in(
+    churn: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was staged went with the old one: it is not registered, and is not said to be."""
+    fill, source = ingest.fill, make_file("another", "another.bin")
+
+    def slow(*arguments: Any) -> None:
+        monkeypatch.setattr(ingest, "fill", fill)
+        fill(*arguments)
+        churn.rename("churn", "crm")
+        churn.register("churn", [source])
+
+    monkeypatch.setattr(ingest, "fill", slow)
+    with pytest.raises(Conflict, match="renamed while the version came in"):
+        churn.register("churn", [make_file("a third", "third.bin")])
+    assert (churn.model("churn").latest, churn.model("crm").latest) == (1, 3)
+    churn.gc(age=-1)
