@@ -11,11 +11,11 @@ What changed less than two seconds ago is therefore stored as unknown, and looke
 from __future__ import annotations
 
 import os
+import struct
 import time
 from array import array
 from collections.abc import Container, Iterable, Iterator
 from functools import lru_cache
-from itertools import chain
 from operator import attrgetter
 
 from .. import names
@@ -33,6 +33,7 @@ _MISSING = (-1, -1, -1, -1)
 _UNKNOWN = (0, 0, 0, 0)
 _RACY = 2_000_000_000
 _MARK = attrgetter("st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
+_STORED = struct.Struct("4q").iter_unpack
 
 
 def mark(path: str) -> tuple[int, int, int, int]:
@@ -135,9 +136,9 @@ def same(base: str, head: bytes, keys: bytes, items: bytes) -> bool:
     """
     paths = _here(bool(head), keys) if not base else [f"{base}/{path}" for path in _here(bool(head), keys)]
     try:  # the hot lines: one call to the system for each document, and nothing in Python between them
-        if array("q", chain.from_iterable(map(_MARK, map(os.lstat, paths)))).tobytes() == head + items:
+        if list(map(_MARK, map(os.lstat, paths))) == list(_STORED(head + items)):
             return True
-    except (OSError, OverflowError):
+    except (OSError, struct.error):
         pass
     now = array("q")  # something is other, or missing, or was missing before
     for path in paths:
