@@ -129,20 +129,19 @@ def make_skeleton(root: Layout, paths: ModelLayout, modes: Modes) -> None:
 def remove_skeleton(root: Layout, paths: ModelLayout, modes: Modes) -> None:
     """Take back what :func:`make_skeleton` made for a model that did not come to be.
 
-    Under the lock, so that nobody makes it a model meanwhile; whoever waits for that finds its lock gone, and looks again.
+    Where there is a lock, under it, so that nobody makes it a model meanwhile; the lock itself stays, for who waits.
     """
     if _is_wanted(paths):
         return
-    with (
-        contextlib.suppress(OSError, RegistryError),
-        locking.exclusive(paths.lock, paths.name, modes.file, _PATIENCE, lambda _: None),
-    ):
+    guard: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+    if files.exists(paths.lock):
+        guard = locking.exclusive(paths.lock, paths.name, modes.file, _PATIENCE, lambda _: None)
+    with contextlib.suppress(OSError, RegistryError), guard:
         if _is_wanted(paths):
             return
         for folder in paths.folders:
             with contextlib.suppress(FileNotFoundError):
                 os.rmdir(folder)
-        os.unlink(paths.lock)
         os.rmdir(paths.root)
         if paths.root.parent != root.models:
             os.rmdir(paths.root.parent)
