@@ -167,7 +167,7 @@ def _exclusive_size(path: Path) -> int:
     with contextlib.suppress(FileNotFoundError, PermissionError):
         status = os.lstat(path)
         inside = files.below(path) if stat.S_ISDIR(status.st_mode) else ()
-        for _, found in ((path, status), *inside):
+        for found in (status, *(each for _, each in inside)):
             if stat.S_ISREG(found.st_mode):
                 links.setdefault(found.st_ino, [found.st_nlink, found.st_size])[0] -= 1
     return sum(size for left, size in links.values() if left <= 1)  # 1: the blob, which goes too

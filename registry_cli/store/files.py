@@ -173,12 +173,12 @@ def list_folder(path: Path) -> list[str]:
         os.close(descriptor)
 
 
-def below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Everything in ``folder``, at any depth, with its status; no link is followed.
+def below(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """The path of everything in ``folder``, at any depth, with its status; no link is followed.
 
     Others may be removing it meanwhile: what vanishes on the way, ``folder`` itself included, is left out.
     """
-    pending = [folder]
+    pending = [str(folder)]
     while pending:
         with contextlib.suppress(FileNotFoundError), os.scandir(pending.pop()) as entries:
             for entry in entries:
@@ -186,17 +186,19 @@ def below(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
                     status = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue
-                path = Path(entry.path)
                 if stat.S_ISDIR(status.st_mode):
-                    pending.append(path)
-                yield path, status
+                    pending.append(entry.path)
+                yield entry.path, status
 
 
 def measure(folder: Path) -> tuple[int, int]:
     """Count and total size in bytes of the regular files below ``folder``; a link counts as a file of size 0."""
-    modes_sizes = [(status.st_mode, status.st_size) for _, status in below(folder)]
-    count = sum(not stat.S_ISDIR(mode) for mode, _ in modes_sizes)
-    return count, sum(size for mode, size in modes_sizes if stat.S_ISREG(mode))
+    sizes = [
+        status.st_size if stat.S_ISREG(status.st_mode) else 0
+        for _, status in below(folder)
+        if not stat.S_ISDIR(status.st_mode)
+    ]
+    return len(sizes), sum(sizes)
 
 
 def exists(path: Path) -> bool:

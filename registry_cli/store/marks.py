@@ -134,7 +134,9 @@ def same(base: str, head: bytes, keys: bytes, items: bytes) -> bool:
 
     Nothing is listed: who is there the head says. ``base`` is empty for the folder we are in.
     """
-    paths = _here(bool(head), keys) if not base else [f"{base}/{path}" for path in _here(bool(head), keys)]
+    paths: Iterable[str] = _here(bool(head), keys)
+    if base:
+        paths = [f"{base}/{path}" for path in paths]
     try:  # the hot lines: one call to the system for each document, and nothing in Python between them
         if list(map(_MARK, map(os.lstat, paths))) == list(_STORED(head + items)):
             return True

@@ -300,7 +300,7 @@ def highest(paths: ModelLayout, table: StageTable) -> int:
         listed = (layout.version_of(name) for name in files.list_folder(paths.versions))
         return max(found, max((number for number in listed if number is not None), default=0))
     found = max(found, last.highest)
-    if files.exists(paths.versions):  # git, and some copies, leave empty folders out
+    with contextlib.suppress(FileNotFoundError):  # git, and some copies, leave empty folders out
         os.close(files.open_folder(paths.versions))
     while files.exists(paths.version(found + 1)):
         found += 1

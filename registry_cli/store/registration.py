@@ -77,7 +77,7 @@ def staged(
     root: Layout, paths: ModelLayout, modes: Modes, wish: Wish, newest: VersionRecord | None = None
 ) -> Iterator[Staging]:
     """The files of a wish in a staging folder, examined. It is removed in the end, unless it became a version."""
-    staging = _make_staging(root, paths, modes)
+    staging, whole = _make_staging(root, paths, modes), False
     try:
         near = paths.files(newest.number) if newest else None
         intake = Intake(paths, modes, near, wish.how, wish.progress)
@@ -86,17 +86,15 @@ def staged(
         else:
             ingest.fill(staging, wish.sources, intake)
         wish.examine(staging)
+        whole = True
         yield staging
     except RegistryError:
         raise
     except BaseException as error:
-        if isinstance(error, FileNotFoundError) and not staging.first and not is_model(paths):
-            raise NotFound(
-                f"{paths.name} was renamed meanwhile", "registry list shows the models that are here"
-            ) from None
-        if _is_inside(error, staging) and not _is_there(staging):
-            raise Conflict(f"{paths.name} was renamed while the version came in", "register it again") from None
         if not _is_there(staging):
+            if isinstance(error, FileNotFoundError) and (not whole or _is_inside(error, staging)):
+                kind = Conflict if is_model(paths) else NotFound  # where it has that name again, it is another model
+                raise kind(f"{paths.name} was renamed while the version came in", "registry list tells more") from None
             raise Indeterminate(
                 f"{paths.name}: the version was registered, but {str(error) or 'it was interrupted'}",
                 request_id=wish.request_id,
@@ -161,9 +159,9 @@ def _is_there(staging: Staging) -> bool:
         return False
 
 
-def _is_inside(error: BaseException, staging: Staging) -> bool:
+def _is_inside(error: OSError, staging: Staging) -> bool:
     """Whether a file was missed that only a staging folder holds: then it was taken away, and is no version."""
-    return isinstance(error, FileNotFoundError) and str(error.filename).startswith(f"{staging.folder}/")
+    return str(error.filename).startswith(f"{staging.folder}/")
 
 
 def _make_staging(root: Layout, paths: ModelLayout, modes: Modes) -> Staging:

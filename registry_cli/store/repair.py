@@ -172,7 +172,7 @@ class _Mender:
             folder = self.paths.version(number)
             if folder.is_symlink() or not folder.is_dir():
                 continue
-            inside = sorted((path, status.st_mode) for path, status in files.below(folder))
+            inside = sorted((Path(path), status.st_mode) for path, status in files.below(folder))
             for path, mode in ((folder, os.lstat(folder).st_mode), *inside):
                 if stat.S_ISLNK(mode) or not mode & 0o222:
                     continue

@@ -79,10 +79,10 @@ class RegistryBase(RegistryReader):
         writer: Writer | None = None
         try:
             with locking.exclusive(paths.lock, name, self._modes.file, self._lock_timeout, self._on_wait):
-                if create and not files.exists(paths.model):
-                    self._make_model(paths)
-                else:
+                if files.exists(paths.model):
                     creation.make_folders(paths, self._modes)
+                elif create:
+                    self._make_model(paths)
                 writer = Writer.recovered(paths, self._modes)
                 yield writer
         except Indeterminate:

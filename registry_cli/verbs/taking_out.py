@@ -50,8 +50,9 @@ class TakingOut(LookingBack):
     def laid_out(self, ref: str | Reference) -> Iterator[Artifact]:
         """A version whose files lie in its ``folder`` to be looked into, as long as the ``with`` lasts.
 
-        Those of a packed one are copied out, and removed afterwards. Their bytes are not checked otherwise. :class:`Damaged` when a file is missing, :class:`NotFound` and :class:`Conflict` when
-        the version is deleted or packed meanwhile.
+        Those of a packed one are copied out, checked, and removed afterwards; of others only count and size are looked
+        at. Raises :class:`Damaged` when a file is missing, :class:`NotFound` and :class:`Conflict` when the version is
+        deleted or packed meanwhile.
         """
         from ..store import outgoing
 

@@ -34,12 +34,12 @@ def test_a_tree_that_goes_away(tmp_path: Path) -> None:
         path = tmp_path / "tree" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
-    whole = {path.name for path, _ in files.below(tmp_path / "tree")}
+    whole = {Path(path).name for path, _ in files.below(tmp_path / "tree")}
     assert whole == {"a", "b", "c", "d", "1", "2", "3", "4"}
     walk = files.below(tmp_path / "tree")
-    first = next(walk)[0]
+    first = Path(next(walk)[0])
     shutil.rmtree(tmp_path / "tree")
-    assert {path.parent for path, _ in walk} <= {first.parent}, "nothing below what is gone, and no error"
+    assert {Path(path).parent for path, _ in walk} <= {first.parent}, "nothing below what is gone, and no error"
     assert list(files.below(tmp_path / "tree")) == []
     assert files.measure(tmp_path / "tree") == (0, 0)
 
