@@ -161,6 +161,27 @@ class Reference:
         return cls.parse(ref) if isinstance(ref, str) else ref
 
     @classmethod
+    def parse_version(cls, ref: str | Reference) -> Reference:
+        """Read a reference that must name one version: for all that moves a pointer, vouches for a version or removes it.
+
+        Args:
+            ref: A reference, as text or parsed.
+
+        Returns:
+            The reference, whose ``selector`` is set.
+
+        Raises:
+            InvalidInput: It is not a reference, or it is the bare name of a model. ``churn@latest`` is a version.
+        """
+        reference = cls.of(ref)
+        if reference.selector is None:
+            raise InvalidInput(
+                f"'{reference}' names a model, not a version",
+                f"write {reference}@latest for its newest version, or {reference}@N for version N",
+            )
+        return reference
+
+    @classmethod
     def _parse_uri(cls, text: str) -> Reference:
         """``models:/churn/7``, ``models:/churn/Production`` and ``models:/churn@champion``, as MLflow writes them."""
         body = text.removeprefix("models:/")

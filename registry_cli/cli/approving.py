@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InvalidInput
+from ..names import Reference
 from ..outcomes import Approval, Signature
 from . import shapes
 from .command import command
-from .options import DryRun, Reason, Ref, Sign, Stage, Yes, touched
+from .options import DryRun, Reason, Ref, Sign, Stage, VersionRef, Yes, touched
 from .session import Output, Session
 from .shapes import people
 from .text import moment, safe, short
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 )
 def approve(
     cx: Session,
-    ref: Ref,
+    ref: VersionRef,
     stage: Stage,
     reject: Annotated[bool, typer.Option("--reject", help="It may not: nothing lets it in while that holds.")] = False,
     reason: Reason = "",
@@ -49,6 +50,7 @@ def approve(
     It holds for this version and this stage, while its params, metrics and tags are as they are now. What you said
     before for this stage holds no more. Whose approval counts, and how many there must be, the policy says.
     """
+    Reference.parse_version(ref)
     registry, seen = cx.registry(), None
     if review or not (reason or yes or dry_run):
         if not (cx.watched and (dry_run or cx.asks)):

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import Refused
+from ..errors import InvalidInput, Refused
 from . import grammar
 from .session import Session
 
@@ -109,10 +109,17 @@ def _with_shared(function: Function, verb: grammar.Verb) -> Function:
 
 
 def _merged(before: dict[str, Any], given: dict[str, Any], writes: bool) -> Session:
-    """The options given before the verb, overridden by those behind it."""
+    """The options given before the verb and behind it. One that takes a value is given once, here or there."""
+    if before.get("root") is not None and given["root"] is not None:
+        raise repeated("--registry", 2)
     defaults = {name: default for name, (_, default) in {**_WRITING, **_INDEXED, **_SHARED}.items()}
     behind = {name: value for name, value in given.items() if value != defaults[name]}
     return Session(**{**defaults, **before, **behind}, writes=writes)
+
+
+def repeated(option: str, times: int) -> InvalidInput:
+    """What to raise for an option that takes one value and was given several."""
+    return InvalidInput(f"{option} takes one value, but was given {times} times", f"give {option} once")
 
 
 def root_callback() -> Function:

@@ -12,7 +12,7 @@ from .. import values
 from ..errors import InvalidInput, NotFound
 from ..names import Reference
 from ..outcomes import Changed
-from . import shapes
+from . import moves, shapes
 from .command import command
 from .options import DryRun, Expect, Ref, expected
 from .session import Output, Session
@@ -117,31 +117,32 @@ def _told(cx: Session, done: Changed, dry_run: bool) -> None:
 )
 def alias(
     cx: Session,
-    ref: Annotated[str, typer.Argument(metavar="REF", help="The version to point to, or just the model.")],
+    ref: Annotated[str, typer.Argument(metavar="REF", help="The version to point to; just the model to list or remove.")],
     name: Annotated[str | None, typer.Argument(metavar="[ALIAS]", help="The alias to set or remove.")] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Take the alias away.")] = False,
     expect: Expect = None,
     dry_run: DryRun = False,
 ) -> None:
-    """An alias is a free pointer to one version: champion, eu-canary. Without ALIAS, the aliases of the model are
-    listed (in a pipe: alias and ref, separated by a tab).
+    """An alias is a free pointer to one version: champion, eu-canary. Setting one needs a version (churn@7,
+    churn@latest). With --remove, a version is what the alias must point to now; a model is enough. Without ALIAS, the
+    aliases of the model are listed (in a pipe: alias and ref, separated by a tab).
     """
     reference = Reference.parse(ref)
     if name is None:
-        if remove:
-            raise InvalidInput("which alias should go?", f"registry alias {reference.model} ALIAS --remove")
+        if remove or expect is not None or reference.selector is not None:
+            raise InvalidInput(
+                "missing argument ALIAS", f"registry alias {reference.model} lists the aliases of {reference.model}"
+            )
         _list(cx, reference.model)
         return
     registry = cx.registry()
     if remove:
         done = registry.remove_alias(
-            reference.model, name, expect=expected(expect), dry_run=dry_run, request_id=cx.request_id
+            reference, name, expect=expected(expect), dry_run=dry_run, request_id=cx.request_id
         )
     else:
         done = registry.set_alias(reference, name, expect=expected(expect), dry_run=dry_run, request_id=cx.request_id)
-    now = "was removed" if done.after is None else f"is {done.ref}"
-    cx.say(f"{done.model}: {name} {'would be changed' if dry_run else now}")
-    cx.show(Output(shapes.document("moved", shapes.moved(done)), [done.ref], ("ref",), [(done.ref,)], text=done.ref))
+    moves.show(cx, done, dry_run)
 
 
 def _list(cx: Session, model: str) -> None:

@@ -10,10 +10,9 @@ import typer
 from ..errors import InvalidInput
 from ..lifecycle.stages import Holder
 from ..names import version_number
-from ..outcomes import Moved
-from . import shapes
+from . import moves, shapes
 from .command import command
-from .options import DryRun, Expect, Model, NoVerify, Reason, Ref, Sign, Stage, expected, touched
+from .options import DryRun, Expect, Model, NoVerify, Reason, Sign, Stage, VersionRef, expected, touched
 from .session import Output, Session
 from .text import safe
 
@@ -33,7 +32,7 @@ _GATED = (0, 1, 2, 3, 4, 5, 6, 7, 8)
 )
 def promote(
     cx: Session,
-    ref: Ref,
+    ref: VersionRef,
     stage: Stage,
     expect: Expect = None,
     reason: Reason = "",
@@ -56,7 +55,7 @@ def promote(
         ref, stage, expect=expected(expect), reason=reason, archive_previous=archive_previous,
         verify=not no_verify, force=force, sign=touched(cx, sign), dry_run=dry_run, request_id=cx.request_id,
     )  # fmt: skip
-    _moved(cx, done, dry_run)
+    moves.show(cx, done, dry_run)
 
 
 @command(
@@ -83,7 +82,7 @@ def demote(
         dry_run=dry_run,
         request_id=cx.request_id,
     )
-    _moved(cx, done, dry_run)
+    moves.show(cx, done, dry_run)
 
 
 @command(
@@ -124,7 +123,7 @@ def rollback(
         name, stage, to=None if to is None else _target(name, to), expect=expected(expect), reason=reason, verify=not no_verify,
         sign=touched(cx, sign), dry_run=dry_run, request_id=cx.request_id,
     )  # fmt: skip
-    _moved(cx, done, dry_run)
+    moves.show(cx, done, dry_run)
 
 
 def _target(name: str, text: str) -> int:
@@ -145,14 +144,3 @@ def _holders(cx: Session, found: Sequence[Holder], stage: str) -> None:
     refs = [each.ref for each in found]
     text = None if found else f"nothing held {safe(stage)} yet"
     cx.show(Output(data, refs, ("version", "state"), rows, shown, text))
-
-
-def _moved(cx: Session, done: Moved, dry_run: bool) -> None:
-    """What a pointer did, as a sentence; the result is where it points now."""
-    after = "nothing" if done.after is None else f"{done.model}@{done.after}"
-    before = "nothing" if done.before is None else f"{done.model}@{done.before}"
-    if not done.changed:
-        cx.say(f"{done.pointer} of {done.model} is {after} already")
-    else:
-        cx.say(f"{done.pointer} of {done.model} {'would be' if dry_run else 'is now'} {after} (was {before})")
-    cx.show(Output(shapes.document("moved", shapes.moved(done)), [done.ref], ("ref",), [(done.ref,)], text=done.ref))

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 Ref = Annotated[
     str, typer.Argument(metavar="REF", help="A version: churn@7, churn@production; churn alone is churn@latest.")
 ]
+#: For what moves a pointer to a version, or vouches for one; see ``Reference.parse_version``.
+VersionRef = Annotated[
+    str,
+    typer.Argument(metavar="REF", help="A version: churn@7, churn@staging, churn@latest. A bare churn is refused."),
+]
 Refs = Annotated[
     list[str], typer.Argument(metavar="REF...", help="Versions: churn@3 churn@4. '-' reads them from standard input.")
 ]

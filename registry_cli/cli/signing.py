@@ -8,7 +8,7 @@ import typer
 
 from . import shapes
 from .command import command
-from .options import DryRun, Ref, touched
+from .options import DryRun, VersionRef, touched
 from .session import Output, Session
 
 
@@ -23,7 +23,7 @@ from .session import Output, Session
 )
 def sign(
     cx: Session,
-    ref: Ref,
+    ref: VersionRef,
     key: Annotated[
         str, typer.Option("--key", metavar="KEY", help="The path of an SSH key, or of a public one an agent holds.")
     ],

@@ -46,12 +46,12 @@ class Approving(RegistryBase):
         """
         from ..lifecycle import approvals
 
+        reference = Reference.parse_version(ref)
         rules.check_stage(stage, self.stages)
         if reject and not reason.strip():
             raise InvalidInput("a rejection needs a reason", "say why: --reason TEXT")
         values.line(reason, "reason")
         action = approvals.REJECTED if reject else approvals.APPROVED
-        reference = Reference.of(ref)
 
         def deed(pen: Pen | None) -> Changed:
             from . import people
@@ -94,7 +94,7 @@ class Approving(RegistryBase):
         An earlier signature by the same key is replaced. Raises :class:`NotFound`, :class:`InvalidInput` for a key that
         can't sign, :class:`RegistryError` where there is no OpenSSH.
         """
-        reference = Reference.of(ref)
+        reference = Reference.parse_version(ref)
 
         def deed(pen: Pen | None) -> Changed:
             from ..provenance import signatures

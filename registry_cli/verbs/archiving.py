@@ -213,12 +213,10 @@ def _identity(request_id: str, at: int, several: bool) -> str:
 
 
 def _by_model(refs: References) -> dict[str, list[Reference]]:
-    """The references of each model. What takes versions away never guesses one: a bare name is refused."""
+    """The references of each model; a bare name is refused."""
     grouped: dict[str, list[Reference]] = {}
     for ref in refs:
-        reference = Reference.of(ref)
-        if reference.selector is None:
-            raise InvalidInput(f"'{reference}' names no version", f"name it: {reference}@7, or {reference}@latest")
+        reference = Reference.parse_version(ref)
         grouped.setdefault(reference.model, []).append(reference)
     return grouped
 

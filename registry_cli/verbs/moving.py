@@ -46,10 +46,10 @@ class Moving(Guarding):
         Raises :class:`NotFound`, :class:`Conflict`, :class:`Damaged`, :class:`Refused` by the policy, and
         :class:`InvalidInput` for a policy that can't be read.
         """
+        reference = Reference.parse_version(ref)
         rules.check_stage(stage, self.stages)
         if force and not reason.strip():
             raise InvalidInput("--force needs a reason", "say why: --reason TEXT")
-        reference = Reference.of(ref)
         if done := self._done(reference.model, request_id, "promoted", stage):
             return done
         try:
@@ -179,8 +179,8 @@ class Moving(Guarding):
         request_id: str | None = None,
     ) -> Moved:
         """Let ``alias`` point to a version."""
+        reference = Reference.parse_version(ref)
         names.alias_name(alias, self.stages)
-        reference = Reference.of(ref)
         with self._writing(reference.model) as writer:
             if done := self._moved_before(writer, request_id, "aliased", alias):
                 return done
@@ -192,14 +192,19 @@ class Moving(Guarding):
 
     def remove_alias(
         self,
-        name: str,
+        name: str | Reference,
         alias: str,
         *,
         expect: Expected = ANY,
         dry_run: bool = False,
         request_id: str | None = None,
     ) -> Moved:
-        """Take ``alias`` away. Raises :class:`NotFound` when the model has none of that name."""
+        """Remove ``alias``. ``name`` is the model, or the version that the alias must point to now.
+
+        Raises :class:`NotFound` when the model has no alias of that name, :class:`Conflict` when it points elsewhere.
+        """
+        reference = Reference.of(name)
+        name = reference.model
         with self._writing(name) as writer:
             if done := self._moved_before(writer, request_id, "unaliased", alias):
                 return done
@@ -207,6 +212,8 @@ class Moving(Guarding):
                 rules.check_expected(writer.table.aliases, alias, name, expect)
             if alias not in writer.table.aliases:
                 raise NotFound(f"{name} has no alias '{alias}'", f"registry alias {name} lists them")
+            if reference.selector is not None:
+                rules.check_expected(writer.table.aliases, alias, name, self._target(writer, reference))
             table = rules.remove_alias(writer.table, alias)
             return self._point(writer, table, "unaliased", alias, None, request_id, dry_run)
 

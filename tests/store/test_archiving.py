@@ -94,7 +94,7 @@ def test_the_numbers_are_kept_even_without_the_journal(five: Registry, make_file
 
 def test_a_reference_to_delete_names_a_version(five: Registry) -> None:
     for verb in (five.archive, five.restore, five.delete):
-        with pytest.raises(InvalidInput, match="names no version"):
+        with pytest.raises(InvalidInput, match="names a model, not a version"):
             verb(["churn"])
     with pytest.raises(InvalidInput, match="needs a --reason"):
         five.delete(["churn@1"], force=True)

@@ -179,8 +179,8 @@ def test_a_reference_that_means_another_version_meanwhile(trusting: Registry, tm
     new = make_file("more", "more.bin")
     write(trusting, script(tmp_path, "from registry_cli import Registry\n"
                                      f"Registry.open(author='bob').register('churn', [{str(new)!r}])\n"))  # fmt: skip
-    with pytest.raises(Conflict, match="churn became churn@2 meanwhile"):
-        trusting.promote("churn", "production")
+    with pytest.raises(Conflict, match="churn@latest became churn@2 meanwhile"):
+        trusting.promote("churn@latest", "production")
 
 
 def test_a_check_that_never_ends_and_will_not_hear(trusting: Registry, tmp_path: Path) -> None:

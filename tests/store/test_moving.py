@@ -159,7 +159,7 @@ def test_a_damaged_version_is_not_promoted(reg: Registry, make_file: Make, verif
 
 def test_aliases_are_moved_and_taken_away(four: Registry) -> None:
     assert four.set_alias("churn@1", "champion").before is None
-    moved = four.set_alias("churn", "champion")
+    moved = four.set_alias("churn@latest", "champion")
     assert (moved.before, moved.after) == (1, 4)
     assert four.version("churn@champion").aliases == ("champion",)
     assert four.remove_alias("churn", "champion").before == 4

@@ -1,0 +1,18 @@
+"""What a pointer did, in words: one form for promote, demote, rollback and alias."""
+
+from __future__ import annotations
+
+from ..outcomes import Moved
+from . import shapes
+from .session import Output, Session
+
+
+def show(cx: Session, done: Moved, dry_run: bool) -> None:
+    """Print where a stage or an alias points now, and on standard error where it pointed before."""
+    after = "nothing" if done.after is None else f"{done.model}@{done.after}"
+    before = "nothing" if done.before is None else f"{done.model}@{done.before}"
+    if not done.changed:
+        cx.say(f"{done.pointer} of {done.model} is {after} already")
+    else:
+        cx.say(f"{done.pointer} of {done.model} {'would be' if dry_run else 'is now'} {after} (was {before})")
+    cx.show(Output(shapes.document("moved", shapes.moved(done)), [done.ref], ("ref",), [(done.ref,)], text=done.ref))
