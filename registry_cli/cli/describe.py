@@ -117,7 +117,9 @@ def _told(cx: Session, done: Changed, dry_run: bool) -> None:
 )
 def alias(
     cx: Session,
-    ref: Annotated[str, typer.Argument(metavar="REF", help="The version to point to; just the model to list or remove.")],
+    ref: Annotated[
+        str, typer.Argument(metavar="REF", help="The version to point to; just the model to list or remove.")
+    ],
     name: Annotated[str | None, typer.Argument(metavar="[ALIAS]", help="The alias to set or remove.")] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Take the alias away.")] = False,
     expect: Expect = None,

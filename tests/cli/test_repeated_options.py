@@ -14,13 +14,13 @@ from tests.commands import run
 
 def _parameters(wanted: bool) -> list[Any]:
     """Each option of each verb, as a case; ``wanted`` are those that take one value, else flags and lists."""
-    found = []
     group: Any = get_command(app.build(grammar.VERBS))
-    for verb, command in group.commands.items():
-        for parameter in command.params:
-            if parameter.param_type_name == "option" and app.takes_one_value(parameter) is wanted:
-                found.append(pytest.param(verb, parameter, id=f"{verb}-{parameter.name}"))
-    return found
+    return [
+        pytest.param(verb, parameter, id=f"{verb}-{parameter.name}")
+        for verb, command in group.commands.items()
+        for parameter in command.params
+        if parameter.param_type_name == "option" and app.takes_one_value(parameter) is wanted
+    ]
 
 
 def test_options_with_one_value_are_found() -> None:

@@ -10,9 +10,7 @@ from registry_cli import InvalidInput, Registry
 from registry_cli.names import Reference
 from tests.cli.conftest import Site
 
-MESSAGE = (
-    "'churn' names a model, not a version; write churn@latest for its newest version, or churn@N for version N"
-)
+MESSAGE = "'churn' names a model, not a version; write churn@latest for its newest version, or churn@N for version N"
 COMMANDS = {
     "promote": ["promote", "churn", "production"],
     "promote with --force": ["promote", "churn", "production", "--force", "--reason", "x"],
