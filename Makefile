@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 JOBS ?= auto
 TESTS ?= tests
 
-.PHONY: help demo test test-faults test-peers lint format bench docs clean
+.PHONY: help demo test test-faults test-peers test-pythons lint format bench docs clean
 .NOTPARALLEL:
 
 help: ## what there is to make
@@ -61,6 +61,12 @@ test-peers: pyproject.toml ## with the real MLflow, BentoML, Hugging Face, DVC a
 	test ! -e $(PEERS)/place || \
 	    $(PEERS)/bin/python -m pytest -p no:cacheprovider -m peers --durations 10 tests/peers
 
+test-pythons: ## make test on every supported Python found, each in an environment of its own; prints those not found
+	@for version in $$(bash .ci/pythons missing); do echo "skipped: Python $$version (not found on this machine)"; done
+	@failed=; for version in $$(bash .ci/pythons found | cut -f1); do \
+	    echo "== Python $$version"; JOBS=$(JOBS) bash .ci/pythons test $$version $(TESTS) || failed="$$failed $$version"; \
+	done; test -z "$$failed" || { echo "failed on Python$$failed"; exit 1; }
+
 lint: $(VENV)/lint ## linters, types, layers
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -85,5 +91,5 @@ docs: $(VENV)/test ## docs/reference, and the schemas of the settings, from the 
 
 clean: ## remove all that was made
 	@for made in .demo .bench; do if [ -d $$made ]; then chmod -R u+w $$made; fi; done
-	rm -rf $(VENV) .venv-bench .venv-peers .demo .bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-* .demo .bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -21,7 +21,11 @@ def answered(arguments: list[str]) -> bool:
     root, words = plain
     from .session import Session
 
-    write(str(Session(root=root).reader().path(*words)))
+    session = Session(root=root)
+    try:
+        write(str(session.reader().path(*words)))
+    finally:
+        session.end()
     return True
 
 

@@ -97,6 +97,7 @@ class Session:
     no_index: bool = False
     writes: bool = False
     happened: Happened = field(default_factory=Happened)
+    opened: list[RegistryReader] = field(default_factory=list)
 
     def reader(self) -> RegistryReader:
         """The registry, for reading only: nothing that writes is imported."""
@@ -106,7 +107,9 @@ class Session:
         root = find_root(self.root, os.environ.get(HOME_VARIABLE))
         cache = None if self.no_index else cache_folder(os.environ)
         progress = self.progress("reading versions", unit="versions")
-        return RegistryReader(root, cache=cache, progress=progress, trust=self._trusts)
+        reader = RegistryReader(root, cache=cache, progress=progress, trust=self._trusts)
+        self.opened.append(reader)
+        return reader
 
     def registry(self, *, tell: bool = False) -> Registry:
         """The registry, for writing. With ``tell`` it may know who calls it, for a lineage."""
@@ -123,6 +126,7 @@ class Session:
             trust=self._trusts,
             caller=self.caller() if tell else None,
         )
+        self.opened.append(happened.registry)
         return happened.registry
 
     def caller(self) -> Caller:
@@ -148,7 +152,9 @@ class Session:
             tell_outputs(self, evaluation.rules)
 
     def end(self) -> None:
-        """The last thing that a command does, however it ended: hooks hear of what it has changed."""
+        """The last thing that a command does, however it ended: the index is closed, hooks are run for its changes."""
+        for reader in self.opened:
+            reader.close()
         if self.happened.events:
             from .hooking import deliver
 

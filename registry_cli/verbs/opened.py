@@ -27,6 +27,7 @@ HOME_VARIABLE = "REGISTRY_HOME"
 #: The environment variable that names the folder of the indexes.
 CACHE_VARIABLE = "REGISTRY_CACHE"
 _T = TypeVar("_T")
+_R = TypeVar("_R", bound="OpenRegistry")
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path | None:
@@ -70,7 +71,7 @@ class OpenRegistry:
     ``cache`` is the folder in which an index may be kept; without one every question is answered from the files.
     ``progress`` is told of versions when a new index takes long. ``trust`` is asked whether the commands of policies may
     run on this machine, before any of them does (see :class:`~registry_cli.lifecycle.commands.Commands`); without it
-    none ever does.
+    none ever does. It is a context manager: ``with Registry.open() as reg`` closes the index at the end.
     """
 
     def __init__(
@@ -85,6 +86,18 @@ class OpenRegistry:
         self._cache, self._progress, self._trust = cache, progress, trust
         self._index: Index | None = None
         self.settings: codec.Settings = self._read_settings()
+
+    def close(self) -> None:
+        """Close the index, if it is open. A registry that is used again opens it again; closing twice does no harm."""
+        if self._index is not None:
+            self._index.close()
+            self._index = None
+
+    def __enter__(self: _R) -> _R:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def root(self) -> Path:
@@ -135,9 +148,7 @@ class OpenRegistry:
         """What is there is none of ours, or damaged."""
         from ..store import index
 
-        if self._index is not None:
-            self._index.close()
-            self._index = None
+        self.close()
         with contextlib.suppress(OSError):
             index.discard(place)
 

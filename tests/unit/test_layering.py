@@ -77,7 +77,7 @@ def _of_a_child(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_module_is_no_longer_than_one_can_read(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 320
+    assert len(path.read_text().splitlines()) <= 450
     assert ast.get_docstring(ast.parse(path.read_text())), "each says what it is for"
 
 
