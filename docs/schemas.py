@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from registry_cli import schemas
-from registry_cli.lifecycle import checks, policy_parser, retention_rules, scan_rules, sources
+from registry_cli.lifecycle import checks, directions, policy_parser, retention_rules, scan_rules, sources
 from registry_cli.provenance import caller
 
 Schema = dict[str, Any]
@@ -70,6 +70,9 @@ def against() -> Schema:
     of = {
         "max_drop": told("It is lower by at most so much: 0.005, or 1% of the present value.", amount),
         "max_rise": told("It is higher by at most so much.", amount),
+        "max_worse": told(
+            "It is worse by at most so much: lower or higher, as 'metrics' or the list of names has it.", amount
+        ),
     }
     return mapping(keys(policy_parser.AGAINST_KEYS, of))
 
@@ -154,6 +157,10 @@ def documents() -> dict[str, Schema]:
         "description": told("What it is for.", {"type": "string"}),
         "created": told("When it was made.", {"type": "string"}),
         "retention": retention(),
+        "metrics": told(
+            "Whether lower or higher values of a metric are better: name to lower or higher.",
+            mapping({"enum": [directions.LOWER, directions.HIGHER]}),
+        ),
     }
     registry = {
         "format": common["format"],
@@ -168,13 +175,14 @@ def documents() -> dict[str, Schema]:
                         listed({"enum": list(caller.PARTS)}, 0)),
         "policy": policy(nearer=False),
         "retention": common["retention"],
+        "metrics": common["metrics"],
     }  # fmt: skip
     group = {
-        **{key: common[key] for key in ("format", "owner", "description", "retention")},
+        **{key: common[key] for key in ("format", "owner", "description", "retention", "metrics")},
         "policy": policy(nearer=True),
     }
     model = {
-        **{key: common[key] for key in ("format", "created", "owner", "description", "retention")},
+        **{key: common[key] for key in ("format", "created", "owner", "description", "retention", "metrics")},
         "intended_use": told("For the model card: what it is for, and for whom.", {"type": "string"}),
         "limitations": told(
             "For the model card: where it is not to be used, and what it gets wrong.", {"type": "string"}

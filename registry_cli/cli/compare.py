@@ -118,8 +118,9 @@ def compare(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a CSV table with a heading.")] = False,
 ) -> None:
     """Params, metrics and tags that differ, a column a version, the newest first or as named; the best value of each
-    metric is marked. Higher is better, unless the metric is called like a loss: loss, error, rmse, mae, mse, logloss,
-    latency, …_ms, perplexity, wer, cer, brier. --lower and --higher say otherwise. -q prints the references.
+    metric is marked, if it is known whether lower or higher is better: as 'metrics' in model.yaml, group.yaml or
+    registry.yaml declares it, else from a list of exact names (docs/reference/metrics.md). --lower and --higher take
+    precedence. -q prints the references.
 
     In CSV, a text that a spreadsheet could take for a formula (it begins with = + - @ and is no number) gets an
     apostrophe in front.
@@ -140,7 +141,7 @@ def compare(
         versions = _named(registry, first, references(which or []))
         most = len(versions)
     versions, more = versions[:most], len(versions) > most
-    found = rules.compare(versions, lower or (), higher or ())
+    found = rules.compare(versions, lower or (), higher or (), registry.directions(first.model))
     _show(cx, found if all_rows else found.only_differing(), as_csv)
     if not versions:
         cx.say(f"no version of {first.model} to compare; registry versions {first.model} --all lists them")

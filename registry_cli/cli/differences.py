@@ -12,11 +12,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..lifecycle.compare import Diff, Difference, FileDifference, MetricDifference, StoredFile, looks_lower
+from ..lifecycle.compare import Diff, Difference, FileDifference, MetricDifference, StoredFile
 from .text import number, safe, short, size
 from .viewing import console, said, speaks_unicode
 
 _MARKS = {"added": "+", "removed": "-", "changed": "~"}
+_BETTER = {True: "green", False: "red", None: ""}
 _STYLES = {"+": "green", "-": "red", "~": "yellow"}
 #: Of each section so many are shown; a pipe and --json get all.
 _SHOWN = 40
@@ -70,8 +71,7 @@ def _entry(each: Difference, *, named: bool) -> _Entry:
         before, after = (safe(json.dumps(value, ensure_ascii=False)) for value in (each.before, each.after))
     mark, name = _MARKS[each.change], safe(each.name) if named else ""
     if isinstance(each, MetricDifference) and each.delta is not None:
-        better = (each.delta < 0) == looks_lower(each.name)
-        return _Entry(mark, name, before, after, _grown(each), "green" if better else "red")
+        return _Entry(mark, name, before, after, _grown(each), _BETTER[each.better])
     if isinstance(each, FileDifference) and each.delta is not None:
         note = f"{'+' if each.delta > 0 else '-'}{size(abs(each.delta))}" if each.delta else "same size"
         return _Entry(mark, name, before, after, note, "dim")

@@ -59,7 +59,11 @@ OlderThan = Annotated[
 Keep = Annotated[int | None, typer.Option("--keep", metavar="N", min=1, help="Keep the newest N.")]
 Best = Annotated[
     list[str] | None,
-    typer.Option("--best", metavar="METRIC:N", help="Keep the best N: auc:3 the highest, -loss:3 the lowest."),
+    typer.Option(
+        "--best",
+        metavar="METRIC:N",
+        help="Keep the best N: auc:3 or drift:3:max the highest, -loss:3 or loss:3:min the lowest.",
+    ),
 ]
 OnlyWhere = Annotated[
     str | None, typer.Option("--where", "-w", metavar="EXPR", help="Keep what does not fit: 'metrics.auc < 0.9'.")

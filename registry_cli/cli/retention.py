@@ -123,7 +123,7 @@ def prune(
     registry = cx.registry()
     failed: list[RegistryError] = []
     if dry_run or plan is not None or not yes:
-        plans = registry.prune_plans(chosen, given, on_error=failed.append)
+        plans = registry.prune_plans(chosen, given, on_error=failed.append, on_warning=cx.warn)
         if dry_run or plan is not None:
             if plans or not failed:
                 _show(cx, registry, plans, plan)
@@ -132,7 +132,9 @@ def prune(
         _confirm(cx, plans)
         done = registry.apply(plans, reason=reason, request_id=cx.request_id)
     else:
-        done = registry.prune(chosen, given, reason=reason, request_id=cx.request_id, on_error=failed.append)
+        done = registry.prune(
+            chosen, given, reason=reason, request_id=cx.request_id, on_error=failed.append, on_warning=cx.warn
+        )
     if done or not failed:
         changed(cx, done, False)
     _end(cx, failed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ..errors import InvalidInput
@@ -13,6 +13,7 @@ from ..names import Reference, Selector, version_number
 from ..records import VersionRecord
 from ..values import flatten
 from . import signature
+from .directions import HIGHER, LISTED, LOWER, Directions
 
 #: What is compared side by side.
 SECTIONS = ("params", "metrics", "tags")
@@ -20,12 +21,6 @@ SECTIONS = ("params", "metrics", "tags")
 HEIGHTS = 8
 
 _SECTIONS = ("params", "metrics", "tags", "annotations", "message", "signature", "lineage", "packages", "files")
-_LOWER = frozenset(
-    ("loss", "error", "rmse", "mae", "mse", "logloss", "latency", "ms", "perplexity", "wer", "cer", "brier")
-)
-_LOWER_ENDS = ("loss", "error", "mse")
-_NEGATED = frozenset({"neg", "negative"})
-_WORD = re.compile(r"[a-z0-9]+")
 _NAMED = 10
 
 
@@ -50,7 +45,9 @@ class Difference:
 
 @dataclass(frozen=True)
 class MetricDifference(Difference):
-    """A metric that differs."""
+    """A metric that differs. ``better`` is whether it improved; None where that is not known."""
+
+    better: bool | None = None
 
     @property
     def delta(self) -> float | None:
@@ -121,9 +118,10 @@ class Diff:
 class Row:
     """One param, metric or tag over several versions; a value is None where a version doesn't have it.
 
-    ``best`` are the places of the best values of a metric; none when all are equal, or fewer than two are known.
-    ``lower`` says whether lower is better; None for what is no metric. ``heights`` are those of a sparkline, from the
-    oldest version to the newest: 0 to 7, None for a missing value.
+    ``best`` are the places of the best values of a metric; none when all are equal, fewer than two are known, or it is
+    not known whether lower or higher is better. ``lower`` says whether lower is better; None where that is not known,
+    and for what is not a metric. ``heights`` are those of a sparkline, from the oldest version to the newest: 0 to 7,
+    None for a missing value.
     """
 
     section: str
@@ -187,9 +185,10 @@ def diff(
     files: tuple[FileDifference, ...] = (),
     packages: tuple[Difference, ...] = (),
     commits: tuple[tuple[Difference, ...], bool] = ((), False),
+    directions: Directions = LISTED,
 ) -> Diff:
     """What differs between two records, with what was found of their ``files``, ``packages`` and ``commits``, the last
-    with whether there are more.
+    with whether there are more. ``directions`` decide which metrics improved.
     """
     old, new = signature.compared(before.lineage, after.lineage)
     sides = {name.partition(".")[0] for name in old}
@@ -198,7 +197,10 @@ def diff(
         before,
         after,
         params=differences(before.params, after.params, Difference),
-        metrics=differences(before.metrics, after.metrics, MetricDifference),
+        metrics=tuple(
+            replace(each, better=directions.better(each.name, each.before, each.after))
+            for each in differences(before.metrics, after.metrics, MetricDifference)
+        ),
         tags=differences(before.tags, after.tags, Difference),
         annotations=differences(before.annotations, after.annotations, Difference),
         message=differences({"message": before.message or None}, {"message": after.message or None}, Difference),
@@ -245,21 +247,32 @@ def beside(first: Reference, text: str, *, bare: bool = True) -> Reference:
     return Reference.parse(text)
 
 
-def compare(versions: Sequence[VersionRecord], lower: Collection[str] = (), higher: Collection[str] = ()) -> Comparison:
+def compare(
+    versions: Sequence[VersionRecord],
+    lower: Collection[str] = (),
+    higher: Collection[str] = (),
+    directions: Directions = LISTED,
+) -> Comparison:
     """Versions of one model side by side.
 
-    Of the metrics ``lower`` the lower value is better, of ``higher`` the higher one; of others their names decide.
-    Raises :class:`InvalidInput` for a metric that is named and that no version has, or that is in both.
+    Args:
+        versions: The versions, one column each.
+        lower: Metrics of which the lower value is better, whatever ``directions`` has.
+        higher: Metrics of which the higher value is better, whatever ``directions`` has.
+        directions: What is known of all other metrics.
+
+    Raises:
+        InvalidInput: A metric is named that no version has, or one is in both ``lower`` and ``higher``.
     """
     _check_named(versions, lower, higher)
+    named = {**dict.fromkeys(lower, LOWER), **dict.fromkeys(higher, HIGHER)}
     rows = []
     for section in SECTIONS:
         of_each: list[Mapping[str, Any]] = [getattr(version, section) for version in versions]
         for name in sorted({name for values in of_each for name in values}):
             values = tuple(each.get(name) for each in of_each)
             if section == "metrics":
-                is_lower = name not in higher and (name in lower or looks_lower(name))
-                rows.append(_measured(name, values, versions, is_lower))
+                rows.append(_measured(name, values, versions, named.get(name) or directions.of(name)))
             else:
                 rows.append(Row(section, name, values))
     return Comparison(versions[0].model if versions else "", tuple(versions), tuple(rows))
@@ -267,31 +280,28 @@ def compare(versions: Sequence[VersionRecord], lower: Collection[str] = (), high
 
 def _check_named(versions: Sequence[VersionRecord], lower: Collection[str], higher: Collection[str]) -> None:
     if both := sorted(set(lower) & set(higher)):
-        raise InvalidInput(f"'{both[0]}' is said to be better both lower and higher", "say one of them")
+        raise InvalidInput(f"'{both[0]}' is in both --lower and --higher", "use one of them")
     measured = {name for version in versions for name in version.metrics}
     if versions and (unknown := sorted((set(lower) | set(higher)) - measured)):
         known = ", ".join(sorted(measured)[:_NAMED])
-        raise InvalidInput(f"no version here has a metric '{unknown[0]}'", f"there are: {known}" if known else "")
+        raise InvalidInput(
+            f"none of these versions has a metric '{unknown[0]}'", f"they have: {known}" if known else ""
+        )
 
 
-def _measured(name: str, values: tuple[Any, ...], versions: Sequence[VersionRecord], is_lower: bool) -> Row:
+def _measured(name: str, values: tuple[Any, ...], versions: Sequence[VersionRecord], direction: str | None) -> Row:
     by_age = sorted(range(len(versions)), key=lambda at: versions[at].number)
-    return Row("metrics", name, values, best(values, is_lower), is_lower, heights([values[at] for at in by_age]))
+    lower = None if direction is None else direction == LOWER
+    return Row("metrics", name, values, best(values, lower), lower, heights([values[at] for at in by_age]))
 
 
-def best(values: Sequence[float | None], lower: bool) -> tuple[int, ...]:
-    """The places of the best values; none when all are equal, or fewer than two are known."""
+def best(values: Sequence[float | None], lower: bool | None) -> tuple[int, ...]:
+    """The places of the best values; none when all are equal, fewer than two are known, or ``lower`` is not known."""
     known = [value for value in values if value is not None]
-    if len(known) < 2 or min(known) == max(known):
+    if lower is None or len(known) < 2 or min(known) == max(known):
         return ()
     winner = min(known) if lower else max(known)
     return tuple(at for at, value in enumerate(values) if value is not None and value == winner)
-
-
-def looks_lower(name: str) -> bool:
-    """Whether a metric's name says that lower is better: ``val_loss``, ``rmse``, ``p95_ms``; not ``neg_rmse``."""
-    words = _WORD.findall(name.lower())
-    return not _NEGATED & set(words) and any(word in _LOWER or word.endswith(_LOWER_ENDS) for word in words)
 
 
 def heights(values: Sequence[float | None]) -> tuple[int | None, ...]:

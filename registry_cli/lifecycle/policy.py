@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .approvals import NOBODY
+from .directions import LISTED, Directions
 from .sources import Path, Source
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from .stages import Holding
 
 PASSED, FAILED, WAITING = "passed", "failed", "waiting"
+#: What a rule needs that compares with the version in the stage by what is better.
+DIRECTIONS = "directions"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,7 +32,8 @@ class Facts:
     """What rules look at. ``files`` are the paths of the artifact, ``current`` is what holds the stage now, ``checks`` what
     commands found that were run before.
 
-    ``conditions`` are those of all rules of the policy: why an approval does not count.
+    ``conditions`` are those of all rules of the policy: why an approval does not count. ``directions`` are those of the
+    model's metrics.
     """
 
     stage: str
@@ -42,6 +46,7 @@ class Facts:
     people: People = NOBODY
     conditions: Sequence[Callable[[Facts, Ballot], str]] = ()
     checks: Mapping[Check, Found] = field(default_factory=dict)
+    directions: Directions = LISTED
 
 
 class Found(NamedTuple):

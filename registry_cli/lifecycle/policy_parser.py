@@ -16,7 +16,8 @@ from .. import values
 from ..errors import InvalidInput
 from . import checks, policy_people
 from . import policy_rules as rules
-from .policy import Policies, Rule, StagePolicy, Switch
+from .directions import HIGHER, LOWER
+from .policy import DIRECTIONS, Policies, Rule, StagePolicy, Switch
 from .quantities import parse_duration, parse_size, shown
 from .query_fields import parse_field
 from .sources import Path, Source, nearest
@@ -26,7 +27,8 @@ STAGE_KEYS = ("from", "require", "against_current", "checks", *policy_people.STA
 REQUIRE_KEYS = (
     "fields", "tags", "metrics", "files", "forbid", "max_size", "where", "min_age_in_stage", *policy_people.REQUIRE_KEYS,
 )  # fmt: skip
-AGAINST_KEYS = ("max_drop", "max_rise")
+AGAINST_KEYS = ("max_drop", "max_rise", "max_worse")
+_AGAINST = {"max_drop": LOWER, "max_rise": HIGHER, "max_worse": None}
 
 _PATTERN_LENGTH = 1_000
 _BOUND = re.compile(
@@ -256,9 +258,10 @@ class _Stage:
         for name, said, place in self._entries(value, path):
             for key, amount, at in self._entries(said, place, AGAINST_KEYS):
                 most, percent = self._amount(amount, at)
-                wanted = f"at most {str(amount).strip()} {'lower' if key == 'max_drop' else 'higher'}"
-                look = rules.no_worse(name, -1 if key == "max_drop" else 1, most, percent=percent)
-                self._add(at, f"against_current.{name}", wanted, look, needs="current")
+                wanted = f"at most {str(amount).strip()} {_AGAINST[key] or 'worse'}"
+                look = rules.changed_by(name, _AGAINST[key], most, percent=percent)
+                needs = "current" if _AGAINST[key] else DIRECTIONS
+                self._add(at, f"against_current.{name}", wanted, look, needs=needs)
 
     def _checks(self, value: Any, path: Path) -> None:
         self._saying(path)

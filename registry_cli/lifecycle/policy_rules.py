@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
+from .directions import HIGHER, LOWER
 from .policy import FAILED, PASSED, WAITING, Facts, Found
 from .quantities import seconds, shown
 from .query_fields import Field
@@ -168,10 +169,15 @@ def fits_query(query: str) -> Look:
     return look
 
 
-def no_worse(name: str, direction: int, most: Fraction, *, percent: bool) -> Look:
-    """A metric is not lower (``direction`` -1) or higher (1) than that of the stage's version by more than ``most``."""
+def changed_by(name: str, direction: str | None, most: Fraction, *, percent: bool) -> Look:
+    """A metric is at most so much lower (``direction`` ``lower``), higher (``higher``), or worse (None: as the directions
+    of the model's metrics have it) than that of the stage's version.
+    """
 
     def look(facts: Facts) -> Found:
+        bad = direction or {LOWER: HIGHER, HIGHER: LOWER}.get(facts.directions.of(name) or "")
+        if bad is None:  # which change is for the worse is not guessed
+            return Found(FAILED, "it is not known whether lower or higher is better: declare it under 'metrics'")
         if facts.current is None:
             return Found(PASSED, f"{facts.stage} is empty")
         ref = f"@{facts.current.number}"
@@ -182,7 +188,7 @@ def no_worse(name: str, direction: int, most: Fraction, *, percent: bool) -> Loo
             return Found(FAILED, f"missing in {ref}")
         limit = abs(old) * most / 100 if percent else most
         words = f"{text(facts.version.metrics[name])}, {ref} has {text(facts.current.metrics[name])}"
-        return _found((new - old) * direction <= limit, words)
+        return _found((old - new if bad == LOWER else new - old) <= limit, words)
 
     return look
 

@@ -19,6 +19,7 @@ from ..errors import InvalidInput
 from ..names import Reference
 from ..records import Event, StageTable, VersionRecord
 from . import quantities, query
+from .directions import LISTED, Directions
 from .replay import follow
 from .retention_rules import Best, Rules
 from .stages import ARCHIVE, DELETE, PACK, Chain
@@ -91,7 +92,7 @@ class Known:
     """All that is known of a model when it is judged: its ``versions`` that are not deleted, in any order.
 
     ``archived_at`` says since when the archived ones are it; ``needed`` which of them versions of other models were
-    made from, and by which; ``formerly`` are the names that it had before.
+    made from, and by which; ``formerly`` are the names that it had before, ``directions`` those of its metrics.
     """
 
     model: str
@@ -102,6 +103,7 @@ class Known:
     archived_at: Mapping[int, str] = field(default_factory=dict)
     needed: Mapping[int, str] = field(default_factory=dict)
     formerly: Sequence[str] = ()
+    directions: Directions = LISTED
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -114,6 +116,7 @@ def plan(known: Known, rules: Rules, now: datetime, action: str = ARCHIVE) -> Pl
     all the archived, and those that the rules would archive first.
     """
     newest_first = sorted(known.versions, key=lambda version: version.number, reverse=True)
+    rules = rules.directed(known.directions, strict=False)
     if action == PACK:
         return _packing(known, newest_first, rules, now)
     concerned = [version for version in newest_first if version.archived == (action == DELETE)]
@@ -222,12 +225,16 @@ def _young(
 
 
 def _best(versions: Iterable[VersionRecord], best: Best) -> Iterator[tuple[int, str]]:
-    """Of equals the newest count as the better ones."""
+    """Of equals the newest count as the better ones. Without a direction, any version may be the best."""
+    if best.lowest is None:
+        words = f"the direction of {best.metric} is not known"
+        yield from ((version.number, words) for version in versions)
+        return
     sign = -1 if best.lowest else 1
     measured = [version for version in versions if best.metric in version.metrics]
     measured.sort(key=lambda version: (sign * version.metrics[best.metric], version.number), reverse=True)
     words = f"one of the best {best.most} by {best.metric}" if best.most > 1 else f"the best by {best.metric}"
-    return ((version.number, words) for version in measured[: best.most])
+    yield from ((version.number, words) for version in measured[: best.most])
 
 
 def _fitting(versions: Iterable[VersionRecord], where: str, now: datetime) -> set[int]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ..errors import InvalidInput
 from . import quantities, query
-from .compare import looks_lower
+from .directions import HIGHER, LOWER, Directions, listed
 from .sources import Path, Source, nearest
 
 #: How many of those that held a stage last are never chosen, unless it is said.
@@ -26,35 +26,55 @@ _COMPRESSIONS = {True: "gzip", False: "", "gzip": "gzip", "zstd": "zstd"}
 
 
 class Best(NamedTuple):
-    """The ``most`` versions with the highest value of a metric, or the lowest."""
+    """The ``most`` versions with the lowest value of a metric, or the highest; ``lowest`` is None where the rule itself
+    does not say which.
+    """
 
     metric: str
     most: int
-    lowest: bool
+    lowest: bool | None
 
     def __str__(self) -> str:
-        return f"{self.metric}:{self.most}{':min' if self.lowest else ''}"
+        highest = ":max" if self.lowest is False and listed(self.metric) != HIGHER else ""
+        return f"{self.metric}:{self.most}{':min' if self.lowest else highest}"
 
     @classmethod
     def parse(cls, text: str) -> Best:
-        """Read ``auc:3`` (the highest), ``-loss:3`` or ``loss:3:min`` (the lowest), ``loss:3:max``.
-
-        Where the name says that lower is better and nothing says which are meant, it is :class:`InvalidInput`: to keep
-        the worst is never what was meant.
-        """
+        """Read ``-loss:3`` or ``loss:3:min`` (the lowest), ``auc:3:max`` (the highest), ``auc:3`` (see :meth:`directed`)."""
         match = _BEST.match(text)
         if match is None or (match[1] and match[4]):
             raise InvalidInput(
-                f"'{quantities.shown(text)}' does not say which are the best",
-                "write auc:3 for the highest, -loss:3 or loss:3:min for the lowest",
+                f"invalid rule for the best versions: '{quantities.shown(text)}'",
+                "write auc:3 for the 3 highest, -loss:3 or loss:3:min for the 3 lowest",
             )
-        name, most = match[2], _count(int(match[3]), "best")
-        if not match[1] and not match[4] and looks_lower(name):
-            raise InvalidInput(
-                f"'{quantities.shown(text)}': are the highest or the lowest meant?",
-                f"write {name}:{most}:min for the lowest, {name}:{most}:max for the highest",
-            )
-        return cls(name, most, bool(match[1]) or match[4] == "min")
+        lowest = True if match[1] else {"min": True, "max": False, None: None}[match[4]]
+        return cls(match[2], _count(int(match[3]), "best"), lowest)
+
+    def directed(self, directions: Directions) -> Best:
+        """The rule with a direction, where it has none: the one that is declared for its metric, else the listed one.
+
+        Returns:
+            The rule, unchanged where no direction is known.
+
+        Raises:
+            InvalidInput: The metric is listed as lower-is-better, and neither the rule nor a declaration says that
+                the lowest are meant: ``loss:3`` reads like the highest three.
+        """
+        if self.lowest is not None:
+            return self
+        direction = directions.declared(self.metric)
+        if direction is None and listed(self.metric) == LOWER:
+            raise self.ambiguous("lower is better for this metric")
+        direction = direction or listed(self.metric)
+        return self if direction is None else self._replace(lowest=direction == LOWER)
+
+    def ambiguous(self, why: str) -> InvalidInput:
+        """What to raise for a rule that does not say whether the lowest or the highest are meant."""
+        name = quantities.shown(self.metric)
+        return InvalidInput(
+            f"'{name}:{self.most}' does not say whether to keep the lowest or the highest values: {why}",
+            f"write {name}:{self.most}:min or {name}:{self.most}:max, or declare 'metrics: {{{name}: lower}}' in model.yaml",
+        )
 
 
 @dataclass(frozen=True)
@@ -101,6 +121,27 @@ class Rules:
             raise InvalidInput("nothing says which versions", "say how old, how many to keep, the best, or a query")
         return rules
 
+    def directed(self, directions: Directions, *, strict: bool) -> Rules:
+        """The rules with a direction for each ``best``; see :meth:`Best.directed`.
+
+        Args:
+            directions: What is known of the metrics of the model.
+            strict: Whether a metric of unknown direction is an error. Otherwise such a rule keeps every version.
+
+        Raises:
+            InvalidInput: It does not follow which versions are the best.
+        """
+        best = tuple(each.directed(directions) for each in self.best)
+        unknown = [each for each in best if each.lowest is None]
+        if strict and unknown:
+            raise unknown[0].ambiguous("the direction of this metric is not known")
+        return replace(self, best=best)
+
+    @property
+    def undirected(self) -> tuple[str, ...]:
+        """The metrics of rules for the best versions that have no direction, and therefore keep every version."""
+        return tuple(dict.fromkeys(each.metric for each in self.best if each.lowest is None))
+
     def __str__(self) -> str:
         words = [f"older than {self.older_than}"] if self.older_than else []
         words += [f"keep {self.keep}"] if self.keep is not None else []
@@ -140,6 +181,18 @@ class Policy:
             self.prune if "prune" in self.sources else other.prune,
             {**other.sources, **self.sources},
         )
+
+    def check_directions(self, directions: Directions) -> None:
+        """Raise :class:`InvalidInput`, with its line, for a rule whose metric is listed as lower-is-better and that does
+        not say whether the lowest are meant.
+        """
+        for section, source in self.sources.items():
+            rules = getattr(self, section)
+            try:
+                if rules is not None:
+                    rules.directed(directions, strict=False)
+            except InvalidInput as error:
+                raise source.mistake((*_ROOT, section, "best"), error.message, error.hint) from None
 
     def lines(self) -> Iterator[tuple[str, str, Source, Path]]:
         """What it says, line by line: the name, the value, where it stands."""

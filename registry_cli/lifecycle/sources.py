@@ -10,12 +10,13 @@ from ..errors import InvalidInput
 Path = tuple[str, ...]
 
 #: The settings of each of the three documents.
-REGISTRY_KEYS = ("format", "id", "created", "shared", "stages", "scan", "policy", "retention", "lineage")
-GROUP_KEYS = ("format", "owner", "description", "policy", "retention")
+REGISTRY_KEYS = ("format", "id", "created", "shared", "stages", "scan", "policy", "retention", "lineage", "metrics")
+GROUP_KEYS = ("format", "owner", "description", "policy", "retention", "metrics")
 #: What a model card is told; the last is another spelling of the one before.
 CARD_KEYS = ("intended_use", "limitations", "data", "ethics", "licence", "license")
 MODEL_KEYS = (
-    "format", "created", "owner", "description", *CARD_KEYS, "tags", "annotations", "formerly", "policy", "retention"
+    "format", "created", "owner", "description", *CARD_KEYS, "tags", "annotations", "formerly", "policy", "retention",
+    "metrics",
 )  # fmt: skip
 
 

@@ -42,6 +42,10 @@ stages: [{stages}]
 # What is recorded by itself of where a version comes from; all of it if nothing is said.
 #lineage: [git, patch, run, environment]
 
+# Whether lower or higher values of a metric are better, for names that are not in the list of docs/reference/metrics.md:
+#metrics:
+#  drift: lower
+
 # What a version must satisfy before `promote` lets it into a stage. Every rule must pass.
 #policy:
 #  {last}:
@@ -67,6 +71,7 @@ stages: [{stages}]
 #    against_current:
 #      auc: {{max_drop: 0.005}}
 #      logloss: {{max_rise: 1%}}
+#      f1: {{max_worse: 0.01}}
 # Commands that must end with exit code 0. They run on the machine of whoever promotes, after that person has looked at
 # them (`registry trust`). {{path}}, {{ref}} and {{stage}} are put in; no shell runs them. 10 minutes if nothing is said:
 #    checks:

@@ -33,7 +33,8 @@ def diff(
     old, new = registry.artifact(before), registry.artifact(after)
     sides = (_Side(registry, old), _Side(registry, new))
     commits = _commits(old.version, new.version, caller)
-    return compare.diff(old.version, new.version, _files(*sides), _packages(*sides), commits)
+    directions = registry.directions(new.version.model)
+    return compare.diff(old.version, new.version, _files(*sides), _packages(*sides), commits, directions)
 
 
 def _commits(before: VersionRecord, after: VersionRecord, caller: Caller | None) -> tuple[tuple[Difference, ...], bool]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import Damaged, InvalidInput
 from ..lifecycle import policy, policy_parser, retention_rules, scan_rules
+from ..lifecycle.directions import KEY, LISTED, Directions
 from ..lifecycle.sources import MODEL_KEYS, Source, refuse_slips
 from ..provenance import card_facts
 from ..store import codec, layout
@@ -59,6 +60,7 @@ def _check_settings(paths: Layout, document: Mapping[str, Any], source: Source) 
     policy.refuse_circles(policy.joined({}, found, known.stages), known.stages)
     checking.refuse_inside(paths, found)
     retention_rules.Policy.parse(document.get("retention"), source)
+    Directions.parse(document.get(KEY), source)
 
 
 def _check_model(paths: Layout, name: str, document: Mapping[str, Any], source: Source) -> None:
@@ -73,10 +75,12 @@ def _check_model(paths: Layout, name: str, document: Mapping[str, Any], source: 
     card_facts.fields(document, source)
     levels = settings.levels(paths, Scope(name.rpartition("/")[0]))
     stages = codec.parse_settings(levels[0].document, levels[0].source).stages
+    directions = LISTED
     found: policy.Policies = {}
     for at, (each, where, _) in enumerate([*levels, settings.Level(document, source, MODEL_KEYS)]):
         own = policy_parser.parse(policy_parser.find(each, where), where, stages, found if at else None)
         found = policy.joined(found, own, stages)
+        directions = Directions.parse(each.get(KEY), where).over(directions)
     policy.refuse_circles(found, stages)
     checking.refuse_inside(paths, found)
-    retention_rules.Policy.parse(document.get("retention"), source)
+    retention_rules.Policy.parse(document.get("retention"), source).check_directions(directions)

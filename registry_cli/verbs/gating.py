@@ -10,8 +10,9 @@ from ..lifecycle import gate, policy, policy_parser
 from ..lifecycle import stages as rules
 from ..lifecycle.approvals import NOBODY
 from ..lifecycle.checks import Check
+from ..lifecycle.directions import LISTED
 from ..lifecycle.gate import Evaluation, PolicyLine
-from ..lifecycle.policy import Facts, Found, Policies, StagePolicy
+from ..lifecycle.policy import DIRECTIONS, Facts, Found, Policies, StagePolicy
 from ..lifecycle.policy_people import PEOPLE
 from ..store import chronicle, codec
 from ..store.layout import Layout
@@ -76,12 +77,13 @@ def evaluation(
         stage,
         version,
         files=[entry.path for entry in model.manifest(version)] if "files" in needs else (),
-        current=model.version(current, state) if current and "current" in needs else None,
+        current=model.version(current, state) if current and needs & {"current", DIRECTIONS} else None,
         holdings=chronicle.holdings(model.paths, number) if "history" in needs else (),
         model=read.model,
         now=now(),
         people=told,
         checks=checks or {},
+        directions=settings.directions(layout, Scope.of_model(model.name)) if DIRECTIONS in needs else LISTED,
     )
     return gate.evaluate(wanted, facts)
 
@@ -92,6 +94,8 @@ def lines(layout: Layout, scope: Scope) -> Iterator[PolicyLine]:
     from .keeping_rules import Retention
 
     for name, value, source, path in Retention(layout).of(scope).lines():
+        yield PolicyLine("", name, value, source.file, source.line(path))
+    for name, value, source, path in settings.directions(layout, scope).lines():
         yield PolicyLine("", name, value, source.file, source.line(path))
     if scope.group and not scope.model and (group := settings.of_group(layout, scope.group)):
         for key in ("owner", "description"):

@@ -23,7 +23,12 @@ class Retention:
             group = settings.of_group(self._layout, scope.group)
             self._wide[scope.group] = _policy(group).over(self._wide[""]) if group else self._wide[""]
         around = self._wide[scope.group]
-        return _policy(settings.of_model(self._layout, scope.model)).over(around) if scope.model else around
+        if not scope.model:
+            return around
+        policy = _policy(settings.of_model(self._layout, scope.model)).over(around)
+        if any(rules and rules.best for rules in (policy.archive, policy.prune)):
+            policy.check_directions(settings.directions(self._layout, scope))
+        return policy
 
 
 def _policy(level: settings.Level) -> Policy:

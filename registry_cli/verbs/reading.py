@@ -17,6 +17,7 @@ from .taking_out import Sink, TakingOut
 if TYPE_CHECKING:
     from ..lifecycle.checks import Check
     from ..lifecycle.commands import Commands
+    from ..lifecycle.directions import Directions
     from ..lifecycle.gate import Evaluation, PolicyLine
     from ..lifecycle.policy import Found, Policies
     from ..outcomes import Approval, Condition, Family, Recipe, Signature
@@ -82,6 +83,25 @@ class RegistryReader(TakingOut):
 
         place = None if target is None else self._outside(target)
         return carding.card(self, self.version(ref), place, replace=replace)
+
+    def directions(self, name: str) -> Directions:
+        """Whether lower or higher values of the metrics of a model are better: as its ``model.yaml``, else the
+        ``group.yaml`` of its group, else ``registry.yaml`` declares under ``metrics``, else by the list of exact names.
+
+        Args:
+            name: The model.
+
+        Returns:
+            ``directions(name).of(metric)`` is ``lower``, ``higher``, or None where it is not known.
+
+        Raises:
+            NotFound: There is no such model.
+            InvalidInput: A declaration is not valid; with its line.
+        """
+        from . import settings
+
+        model = self._model(name).name
+        return settings.directions(self._layout, settings.Scope.of_model(model))
 
     def find(
         self,

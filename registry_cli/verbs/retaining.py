@@ -23,6 +23,7 @@ from .packing import Wanted
 from .steps import Request, Step, each_of, name_of, of_policy, plain, revisions
 
 if TYPE_CHECKING:  # every command that writes imports this module, and hardly any has rules
+    from ..lifecycle.directions import Directions
     from ..lifecycle.retention import Plan
     from ..lifecycle.retention_rules import Rules
 
@@ -31,6 +32,10 @@ _DEEDS = {ARCHIVE: "archived", DELETE: "deleted", PACK: "packed"}
 
 #: What versions were made from: a reference, and the version that names it in its lineage.
 Children = list[tuple[Reference, VersionRecord]]
+
+
+def ignore(_: str) -> None:
+    """Pass over a warning."""
 
 
 class Carried(NamedTuple):
@@ -95,11 +100,12 @@ class Retaining(Archiving):
         rules: Rules | None = None,
         *,
         on_error: Callable[[RegistryError], None] = raise_it,
+        on_warning: Callable[[str], None] = ignore,
     ) -> list[Plan]:
-        """What :meth:`prune` would do."""
+        """What :meth:`prune` would do; ``on_warning`` is told of rules of a policy that keep every version."""
         children = self._children(DELETE)
         found: list[Plan] = []
-        for steps in self._steps(models, rules, on_error):
+        for steps in self._steps(models, rules, on_error, on_warning):
             plans = list(each_of(steps, lambda step: self._plan(step, self._now(), children), on_error))
             gone = {number: "deleted before" for each in plans if each.action == DELETE for number in each.chosen}
             found += [each.without(gone) if each.action == PACK else each for each in plans]
@@ -113,18 +119,20 @@ class Retaining(Archiving):
         reason: str = "",
         request_id: str | None = None,
         on_error: Callable[[RegistryError], None] = raise_it,
+        on_warning: Callable[[str], None] = ignore,
     ) -> list[Changed]:
         """Delete the archived versions that ``rules`` choose, of some models or of all.
 
         Without rules each model's policy is followed: what its ``model.yaml``, else the ``group.yaml`` of its group, else
         ``registry.yaml``, says under ``retention`` to delete and to archive. ``on_error`` is told of each model that can't be done; nothing is done
-        to that one, and the others have their turn. Raises :class:`InvalidInput` for a slip in ``registry.yaml``, and
+        to that one, and the others have their turn. ``on_warning`` is told of rules of a policy that keep every version
+        because the direction of their metric is not known. Raises :class:`InvalidInput` for a slip in ``registry.yaml``, and
         for a model that was named and has no policy.
         """
         children = self._children(DELETE)
         request = Request.of(request_id, reason)
         with _in_turn(request.id, False) as outcomes:
-            for steps in self._steps(models, rules, on_error):
+            for steps in self._steps(models, rules, on_error, on_warning):
                 judged = each_of(steps, lambda step: self._judged(step, self._now(), children), on_error)
                 if len(list(judged)) < len(steps):  # a slip in one of them: none is done
                     continue
@@ -185,6 +193,7 @@ class Retaining(Archiving):
                 continue
         if step.strict:
             retention.check_metrics(step.rules, versions, model.name)
+        directions = self._directions(step)
         stages = tuple(dict.fromkeys((*self.stages, *state.table.stages)))
         since = {}
         if step.action == DELETE:
@@ -198,8 +207,23 @@ class Retaining(Archiving):
             for number in retention.named(reference, versions)
         }
         chains = chronicle.chains(model.paths, stages)
-        known = retention.Known(model.name, versions, state.table, chains, highest, since, needed, formerly)
+        known = retention.Known(model.name, versions, state.table, chains, highest, since, needed, formerly, directions)
         return retention.plan(known, step.rules, now, step.action)
+
+    def _undirected(self, step: Step) -> tuple[str, ...]:
+        return step.rules.directed(self._directions(step), strict=False).undirected
+
+    def _directions(self, step: Step) -> Directions:
+        """The directions of the model's metrics. Raises :class:`InvalidInput` where the rules need one that is not known."""
+        from ..lifecycle.directions import LISTED
+
+        if not step.rules.best:
+            return LISTED
+        from . import settings
+
+        found = settings.directions(self._layout, settings.Scope.of_model(step.model))
+        step.rules.directed(found, strict=not step.policy)
+        return found
 
     def _children(self, action: str) -> Children:
         """What versions, of whichever model, say they were made from; only what is deleted is lost to them."""
@@ -267,26 +291,35 @@ class Retaining(Archiving):
         collect.remove_trash(self._layout.model(done.changed.model), done.trash)
 
     def _steps(
-        self, models: Iterable[str] | None, rules: Rules | None, on_error: Callable[[RegistryError], None]
+        self,
+        models: Iterable[str] | None,
+        rules: Rules | None,
+        on_error: Callable[[RegistryError], None],
+        on_warning: Callable[[str], None],
     ) -> Iterator[list[Step]]:
         """What is to be done, model by model: first to delete, so that what is archived now has its time."""
         chosen = self.model_names() if models is None else [self._model(name).name for name in dict.fromkeys(models)]
         if rules:
             yield from ([Step(name, DELETE, rules)] for name in chosen)
             return
+        from . import settings
         from .keeping_rules import Retention
-        from .settings import Scope
 
         retention = Retention(self._layout)
         for name in chosen:
             try:
                 model = self._model(name)
                 own = str(model.paths.model.relative_to(self.root))
-                steps = list(of_policy(name, retention.of(Scope.of_model(name)), own))
+                steps = list(of_policy(name, retention.of(settings.Scope.of_model(name)), own))
                 if not steps and models is not None:
                     raise InvalidInput(
                         f"{name} has no retention policy",
                         "say how old (--older-than 90d), or write 'retention' into its model.yaml",
+                    )
+                for metric in dict.fromkeys(each for step in steps for each in self._undirected(step)):
+                    on_warning(
+                        f"{name}: the direction of metric '{metric}' is not known, so its retention policy keeps every "
+                        f"version; write {metric}:N:min or {metric}:N:max, or declare 'metrics: {{{metric}: lower}}'"
                     )
             except RegistryError as error:
                 on_error(error)

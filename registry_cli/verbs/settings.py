@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from .. import names
 from ..errors import NotFound
+from ..lifecycle.directions import KEY, LISTED, Directions
 from ..lifecycle.sources import GROUP_KEYS, MODEL_KEYS, REGISTRY_KEYS, Source, refuse_slips
 from ..store import edited, reader
 from ..store.layout import MODEL, Layout
@@ -59,6 +60,18 @@ def levels(layout: Layout, scope: Scope) -> list[Level]:
         found.append(group)
     if scope.model:
         found.append(of_model(layout, scope.model))
+    return found
+
+
+def directions(layout: Layout, scope: Scope) -> Directions:
+    """The directions of metrics in a scope: the nearest document that declares one counts, else the list.
+
+    Raises:
+        InvalidInput: A declaration is not valid; with its line.
+    """
+    found = LISTED
+    for level in levels(layout, scope):
+        found = Directions.parse(level.document.get(KEY), level.source).over(found)
     return found
 
 

@@ -32,24 +32,27 @@ class Request(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One thing to do to a model. ``strict`` is whether a metric that no version has is a slip."""
+    """One thing to do to a model. ``strict`` is whether a metric that no version has is a slip, ``policy`` whether the
+    rules are those of a document: then a metric without a direction keeps every version, and is not an error.
+    """
 
     model: str
     action: str
     rules: Rules
     strict: bool = True
+    policy: bool = False
 
 
 def of_policy(name: str, policy: Policy, own: str) -> Iterator[Step]:
     """A metric that not every model has is no slip in what is said for several: only in ``own``, the model's document."""
     sources = policy.sources
     if policy.prune:
-        yield Step(name, DELETE, policy.prune, sources["prune"].file == own)
+        yield Step(name, DELETE, policy.prune, sources["prune"].file == own, True)
     if policy.archive:
         strict = sources["archive"].file == own
-        yield Step(name, ARCHIVE, policy.archive, strict)
+        yield Step(name, ARCHIVE, policy.archive, strict, True)
         if policy.archive.compress:
-            yield Step(name, PACK, policy.archive, strict)
+            yield Step(name, PACK, policy.archive, strict, True)
 
 
 def each_of(

@@ -14,6 +14,8 @@ from registry_cli.cli.side_by_side import sparkline
 from registry_cli.errors import InvalidInput
 from registry_cli.lifecycle import compare as rules
 from registry_cli.lifecycle.compare import Difference, FileDifference, MetricDifference, StoredFile
+from registry_cli.lifecycle.directions import Directions
+from registry_cli.lifecycle.sources import Source
 from registry_cli.names import Reference
 from registry_cli.records import VersionRecord
 
@@ -116,26 +118,13 @@ def test_an_empty_message_is_none() -> None:
     assert (found.name, found.change, found.before) == ("message", "added", None)
 
 
-@pytest.mark.parametrize(
-    ("name", "lower"),
-    [
-        ("auc", False), ("loss", True), ("val_loss", True), ("val/Loss", True), ("trainLoss", True), ("log_loss", True),
-        ("logloss", True), ("test.rmse", True), ("nrmse", True), ("mean_squared_error", True), ("error_rate", True),
-        ("neg_mean_squared_error", False), ("negative_log_loss", False), ("p95_ms", True), ("latency_p99", True),
-        ("perplexity", True), ("wer", True), ("cer", True), ("brier", True), ("mae", True), ("power", False),
-        ("accuracy", False), ("items", False), ("glossary", False), ("terms", False), ("", False),
-    ],
-)  # fmt: skip
-def test_names_that_sound_like_a_loss(name: str, lower: bool) -> None:
-    assert rules.looks_lower(name) is lower
-
-
 def test_the_best_is_marked() -> None:
     assert rules.best([1, 3, 2], False) == (1,)
     assert rules.best([1, 3, 1.0], True) == (0, 2)
     assert rules.best([None, 3, None], False) == ()
     assert rules.best([3, 3.0, None], False) == ()
     assert rules.best([None, 3, 4], False) == (2,)
+    assert rules.best([1, 3, 2], None) == (), "no best without a direction"
 
 
 @given(st.lists(st.one_of(st.none(), NUMBERS), max_size=8))
@@ -180,10 +169,15 @@ def test_better_is_what_the_person_says() -> None:
     versions = [version(2, metrics={"drift": 2, "loss": 2}), version(1, metrics={"drift": 1, "loss": 1})]
     drift, loss = rules.compare(versions, ["drift"], ["loss"]).rows
     assert (drift.best, loss.best) == ((1,), (0,))
-    with pytest.raises(InvalidInput, match="no version here has a metric 'los'; there are: drift, loss"):
+    with pytest.raises(InvalidInput, match="none of these versions has a metric 'los'; they have: drift, loss"):
         rules.compare(versions, ["los"])
-    with pytest.raises(InvalidInput, match="both lower and higher"):
+    with pytest.raises(InvalidInput, match="both --lower and --higher"):
         rules.compare(versions, ["loss"], ["loss"])
+    (drift, _) = rules.compare(versions).rows
+    assert (drift.best, drift.lower) == ((), None), "the direction is not known"
+    declared = Directions.parse({"drift": "higher", "loss": "higher"}, Source("model.yaml"))
+    assert [row.best for row in rules.compare(versions, directions=declared).rows] == [(0,), (0,)]
+    assert [row.best for row in rules.compare(versions, ["drift"], directions=declared).rows] == [(1,), (0,)]
     assert rules.compare([], ["loss"]).rows == ()
     assert rules.compare([version()]).rows == ()
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from registry_cli import InvalidInput
 from registry_cli.lifecycle import retention
+from registry_cli.lifecycle.directions import LISTED, LOWER, Directions, listed
 from registry_cli.lifecycle.retention import Known, Plan, Verdict, plan
 from registry_cli.lifecycle.retention_rules import Best, Policy, Rules
 from registry_cli.lifecycle.sources import Source
@@ -234,18 +235,39 @@ def test_packing_that_was_interrupted_goes_on(model: Known, said: dict[str, Any]
 
 @pytest.mark.parametrize(
     ("text", "best"),
-    [("auc:3", Best("auc", 3, False)), ("-loss:1", Best("loss", 1, True)), ("loss:2:min", Best("loss", 2, True)),
-     ("loss:2:max", Best("loss", 2, False)), ("a:b:4", Best("a:b", 4, False))],
+    [("auc:3", Best("auc", 3, None)), ("loss:3", Best("loss", 3, None)), ("auc:3:max", Best("auc", 3, False)), ("-loss:1", Best("loss", 1, True)), ("loss:2:min", Best("loss", 2, True)),
+     ("loss:2:max", Best("loss", 2, False)), ("a:b:4", Best("a:b", 4, None))],
 )  # fmt: skip
 def test_best_is_read(text: str, best: Best) -> None:
     assert Best.parse(text) == best
-    if not text.startswith("-") and not text.endswith(":max"):
-        assert Best.parse(str(best)) == best
+    directed = [
+        each for each in (best, Best.parse(str(best))) if each.lowest is not None or listed(each.metric) != LOWER
+    ]
+    assert len({each.directed(LISTED) for each in directed}) <= 1, "what is printed means the same"
 
 
-@pytest.mark.parametrize(
-    "text", ["", "auc", "auc:", "auc:0", ":3", "-:3", "loss:3", "-loss:3:max", "auc:3:best", "auc:-1"]
-)
+def test_the_direction_of_the_best() -> None:
+    declared = Directions.parse({"drift": "lower", "loss": "higher"}, Source("model.yaml"))
+    assert Best.parse("auc:3").directed(LISTED) == Best("auc", 3, False)
+    assert Best.parse("drift:3").directed(declared) == Best("drift", 3, True)
+    assert Best.parse("drift:3:max").directed(declared) == Best("drift", 3, False), "what the rule says counts"
+    assert Best.parse("loss:3").directed(declared) == Best("loss", 3, False)
+    assert Best.parse("drift:3").directed(LISTED).lowest is None
+    with pytest.raises(InvalidInput, match=r"'mape:3' does not say .*mape:3:min or mape:3:max"):
+        Best.parse("mape:3").directed(LISTED)
+    assert Rules.of(best=["drift:3", "auc:1"]).directed(LISTED, strict=False).undirected == ("drift",)
+    with pytest.raises(InvalidInput, match=r"'drift:3' does not say .*the direction of this metric is not known"):
+        Rules.of(best=["drift:3"]).directed(LISTED, strict=True)
+
+
+def test_without_a_direction_all_are_kept() -> None:
+    models = known(*(version(number, metrics={"drift": number}) for number in (1, 2, 3)))
+    found = plan(models, Rules.of(best=["drift:1"]), NOW)
+    assert found.chosen == ()
+    assert {each.reason for each in found.verdicts} == {"the direction of drift is not known"}
+
+
+@pytest.mark.parametrize("text", ["", "auc", "auc:", "auc:0", ":3", "-:3", "-loss:3:max", "auc:3:best", "auc:-1"])
 def test_best_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
         Best.parse(text)

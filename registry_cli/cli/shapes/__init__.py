@@ -279,7 +279,7 @@ def difference(record: Difference) -> dict[str, Any]:
 
 
 def metric_difference(record: MetricDifference) -> dict[str, Any]:
-    return {**difference(record), "delta": record.delta, "percent": record.percent}
+    return {**difference(record), "delta": record.delta, "percent": record.percent, "better": record.better}
 
 
 def file_difference(record: FileDifference) -> dict[str, Any]:
