@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from .records import VersionRecord
 
@@ -33,6 +35,7 @@ class Changed:
     """The outcome of a change of several versions (archive, pack, restore, delete) or of what is said of one.
 
     ``freed`` are the bytes that packing gave back; of a dry run about so many. Below zero: it took more than it freed.
+    ``values`` are the tags or metrics that changed: name to value before and after, None where there was or is none.
     """
 
     model: str
@@ -41,6 +44,7 @@ class Changed:
     revision: int
     changed: bool = True
     freed: int = 0
+    values: Mapping[str, Sequence[Any]] = field(default_factory=dict, compare=False)
 
     @property
     def refs(self) -> tuple[str, ...]:

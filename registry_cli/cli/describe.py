@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
@@ -16,6 +16,13 @@ from . import moves, shapes
 from .command import command
 from .options import DryRun, Expect, Ref, expected
 from .session import Output, Session
+from .text import number, numbers, safe
+
+if TYPE_CHECKING:
+    from ..registry import Registry
+
+#: Of so many metrics that changed the values are shown.
+_SHOWN = 10
 
 Pairs = Optional[list[str]]
 Remove = Annotated[Pairs, typer.Option("--remove", "-r", metavar="KEY", help="Take this one away.")]
@@ -90,7 +97,25 @@ def log_metric(
 ) -> None:
     """For what is measured after registration. Finite numbers only."""
     metrics = values.pairs(pairs, values.metric)
-    _told(cx, cx.registry().log_metric(ref, metrics, dry_run=dry_run, request_id=cx.request_id), dry_run)
+    registry = cx.registry()
+    done = registry.log_metric(ref, metrics, dry_run=dry_run, request_id=cx.request_id)
+    _told(cx, done, dry_run, _measured(registry, done))
+
+
+def _measured(registry: Registry, done: Changed) -> str:
+    """The metrics that changed, in words, and whether they are better than before."""
+    words = []
+    corrected = [name for name, (before, _) in done.values.items() if before is not None]
+    directions = registry.directions(done.model) if corrected else None
+    for name, (before, after) in done.values.items():
+        if directions is None or before is None:
+            words.append(f"{safe(name)} {number(after)}")
+            continue
+        old, new = numbers([before, after])
+        better = {True: " (better)", False: " (worse)", None: ""}[directions.better(name, before, after)]
+        words.append(f"{safe(name)} {old} -> {new}{better}")
+    more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
+    return ", ".join(words[:_SHOWN]) + more
 
 
 def _something(pairs: Sequence[str] | None, remove: Sequence[str] | None, form: str) -> None:
@@ -98,10 +123,10 @@ def _something(pairs: Sequence[str] | None, remove: Sequence[str] | None, form: 
         raise InvalidInput("nothing to set or remove", f"write {form}, or --remove KEY")
 
 
-def _told(cx: Session, done: Changed, dry_run: bool) -> None:
+def _told(cx: Session, done: Changed, dry_run: bool, what: str = "") -> None:
     ref = done.refs[0]
     word = "would be changed" if dry_run and done.changed else done.action if done.changed else "was so already"
-    cx.say(f"{ref}: {word}")
+    cx.say(f"{ref}: {word}{': ' if what else ''}{what}")
     cx.show(Output(shapes.document("changed", shapes.changed(done)), [ref], ("ref",), [(ref,)], text=ref))
 
 

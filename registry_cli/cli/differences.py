@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..lifecycle.compare import Diff, Difference, FileDifference, MetricDifference, StoredFile
-from .text import number, safe, short, size
+from .text import number, numbers, safe, short, size
 from .viewing import console, said, speaks_unicode
 
 _MARKS = {"added": "+", "removed": "-", "changed": "~"}
@@ -67,6 +67,8 @@ def draw(diff: Diff, *, no_color: bool) -> None:
 
 def _entry(each: Difference, *, named: bool) -> _Entry:
     before, after = (_said(value) for value in (each.before, each.after))
+    if isinstance(each, MetricDifference) and each.delta is not None:
+        before, after = numbers([each.before, each.after])
     if before == after and not isinstance(each, FileDifference):  # 1 and "1", or floats that differ late
         before, after = (safe(json.dumps(value, ensure_ascii=False)) for value in (each.before, each.after))
     mark, name = _MARKS[each.change], safe(each.name) if named else ""

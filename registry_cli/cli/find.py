@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,7 +19,7 @@ from .command import command
 from .options import AsOf, Ref, Where
 from .session import Listed, Output, Session, Table
 from .shapes import people
-from .text import age, moment, number, safe, short, size
+from .text import age, by_name, moment, safe, short, size
 
 if TYPE_CHECKING:
     from ..verbs.finding import Known
@@ -103,11 +104,12 @@ def _table(found: list[Overview], known: Sequence[str], *, filtered: bool) -> Ta
         return Table(text="no model fits" if filtered else nothing)
     stages = [stage for stage in reversed(known) if any(stage in each.model.stages for each in found)]
     rows = []
-    for each in found:
+    firsts = by_name([_first(each.shown.get(each.model.latest or 0)) for each in found])
+    for each, first in zip(found, firsts, strict=True):
         model = each.model
         pointed = [_at(model.stages.get(stage)) for stage in stages]
         counts = [str(model.versions), str(model.archived) if model.archived else "-"]
-        metric = _metric(each.shown.get(model.latest or 0))
+        metric = " ".join(next(iter(first.items()), "-"))
         rows.append([model.name, *pointed, _at(model.latest), metric, *counts, model.owner, age(model.created)])
     return Table(("model", *stages, "latest", "metric", "versions", "archived", "owner", "age"), rows)
 
@@ -116,10 +118,9 @@ def _at(value: int | None) -> str:
     return "-" if value is None else str(value)
 
 
-def _metric(glance: Glance | None) -> str:
+def _first(glance: Glance | None) -> dict[str, Any]:
     """The first metric of a version."""
-    first = next(iter(glance.metrics.items()), None) if glance else None
-    return f"{first[0]} {number(first[1])}" if first else "-"
+    return dict(islice(glance.metrics.items(), 1)) if glance else {}
 
 
 def _glanced(each: Overview, stage: str) -> tuple[str, str]:
@@ -134,9 +135,10 @@ def _live(found: list[Overview], stage: str) -> Table:
     if not found:
         return Table(text=f"nothing is at {stage}")
     rows = []
-    for each in found:
-        glance = each.shown.get(each.model.stages[stage])
-        metrics = "  ".join(f"{name} {number(value)}" for name, value in glance.metrics.items()) if glance else ""
+    glances = [each.shown.get(each.model.stages[stage]) for each in found]
+    shown = by_name([glance.metrics if glance else {} for glance in glances])
+    for each, glance, texts in zip(found, glances, shown, strict=True):
+        metrics = "  ".join(f"{name} {text}" for name, text in texts.items())
         made = age(glance.created) if glance else ""
         rows.append([f"{each.model.name}@{each.model.stages[stage]}", metrics or "-", made, each.model.owner])
     return Table((stage, "metrics", "age", "owner"), rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +14,7 @@ from .command import command
 from .options import model_of
 from .process import idle
 from .session import Listed, Output, Session, Table
-from .text import moment, number, safe, short
+from .text import moment, numbers, safe, short
 
 if TYPE_CHECKING:
     from ..verbs.reading import RegistryReader
@@ -130,12 +130,12 @@ def _table(every: list[Told], many: bool) -> Table:
 
 def _row(told: Told) -> tuple[object, ...]:
     event = told.entry.event
-    return (told.entry.seq, event.at, event.by, event.action, _ref(told), _details(told.entry, str))
+    return (told.entry.seq, event.at, event.by, event.action, _ref(told), _details(told.entry, _exact))
 
 
 def _shown(told: Told, many: bool) -> list[str]:
     seq, at, by, action, ref, _ = map(str, _row(told))
-    return [*([told.model] if many else []), seq, moment(at), by, action, ref, short(_details(told.entry, number))]
+    return [*([told.model] if many else []), seq, moment(at), by, action, ref, short(_details(told.entry, numbers))]
 
 
 def _ref(told: Told) -> str:
@@ -145,8 +145,12 @@ def _ref(told: Told) -> str:
     return f"{told.model}@{event.detail['versions']}" if "versions" in event.detail else ""
 
 
-def _details(entry: JournalEntry, said: Callable[[object], str]) -> str:
-    """What happened, in a few words: ``production: 6 → 7``; each value as ``said`` has it."""
+def _exact(values: Sequence[object]) -> list[str]:
+    return list(map(str, values))
+
+
+def _details(entry: JournalEntry, said: Callable[[Sequence[object]], list[str]]) -> str:
+    """What happened, in a few words: ``production: 6 → 7``; values as ``said`` has them."""
     detail = entry.event.detail
     parts = _of_model(entry)
     pointer = detail.get("stage") or detail.get("alias")
@@ -181,7 +185,7 @@ def _of_model(entry: JournalEntry) -> list[str]:
     return [f"about {', '.join(map(str, detail['keys']))}"] if isinstance(detail.get("keys"), list) else []
 
 
-def _change(name: str, before: Any, after: Any, said: Callable[[object], str]) -> str:
+def _change(name: str, before: Any, after: Any, said: Callable[[Sequence[object]], list[str]]) -> str:
     if after is None:
         return f"-{name}"
-    return f"{name}={said(after)}" if before is None else f"{name}: {said(before)} → {said(after)}"
+    return f"{name}={said([after])[0]}" if before is None else f"{name}: {' → '.join(said([before, after]))}"

@@ -12,7 +12,7 @@ from . import shapes
 from .command import command
 from .options import AsOf, Limit, Model, Where, model_of
 from .session import Listed, Session, Table
-from .text import age, moment, number, safe, short, size
+from .text import age, by_name, moment, numbers, safe, short, size
 
 if TYPE_CHECKING:
     from ..lifecycle.query import Field
@@ -156,21 +156,21 @@ def _list(cx: Session, found: Iterable[VersionRecord], columns: str | None, noth
         return [_cell(field.value(version, now)) for field in fields]
 
     def draw(all_: list[VersionRecord]) -> Table:
-        rows = [
-            [_for_eyes(field, version, cell) for field, cell in zip(fields, row(version), strict=True)]
-            for version in all_
-        ]
+        shown = [_column(field, all_, [row(version)[at] for version in all_]) for at, field in enumerate(fields)]
+        rows = [list(cells) for cells in zip(*shown, strict=True)]
         return Table(names, rows, chosen=True) if rows else Table(text=nothing)
 
     cx.list(Listed("versions", found, shapes.version, lambda version: version.ref, row, draw))
 
 
-def _for_eyes(field: Field, version: VersionRecord, value: Any) -> str:
+def _column(field: Field, versions: Sequence[VersionRecord], values: Sequence[Any]) -> list[str]:
     """What a person reads in a column that was asked for."""
-    if value in (None, ""):
-        return "-"
-    shown = {"age": lambda: age(version.created), "size": lambda: size(version.size), "created": lambda: moment(value)}
-    return shown[field.name]() if field.name in shown else number(value)
+    if field.name == "age":
+        return [age(version.created) for version in versions]
+    if field.name == "size":
+        return [size(version.size) for version in versions]
+    texts = [moment(value) for value in values] if field.name == "created" else numbers(values)
+    return ["-" if value in (None, "") else text for value, text in zip(values, texts, strict=True)]
 
 
 def _cell(value: Any) -> Any:
@@ -191,7 +191,12 @@ def _said(values: Mapping[str, Any]) -> str:
 def _table(found: list[VersionRecord], single: bool) -> Table:
     metrics = _common_metrics(found)
     columns = ("version" if single else "ref", "stage", *metrics, "size", "age", "author", "tags", "message")
-    rows = [_shown(version, metrics, single) for version in found[:_ROWS_SHOWN]]
+    above = found[:_ROWS_SHOWN]
+    texts = by_name([version.metrics for version in above])
+    rows = [
+        _shown(version, [text.get(name, "-") for name in metrics], single)
+        for version, text in zip(above, texts, strict=True)
+    ]
     if len(found) > _ROWS_SHOWN:
         rows.append([f"… and {len(found) - _ROWS_SHOWN:,} more", *[""] * (len(columns) - 1)])
     return Table(columns, rows)
@@ -207,16 +212,16 @@ def _common_metrics(found: Iterable[VersionRecord]) -> list[str]:
 
 
 def _shown(version: VersionRecord, metrics: Sequence[str], single: bool) -> list[str]:
+    """The cells of a version; ``metrics`` are the texts of its metrics that have a column."""
     where = [*reversed(version.stages), *(f"@{alias}" for alias in version.aliases)]
     where += ["archived"] if version.archived else []
     packed = f" ({size(version.packed)} packed)" if version.packed is not None else ""
-    values = [number(version.metrics[name]) if name in version.metrics else "-" for name in metrics]
     tags = " ".join(f"{name}={text}" for name, text in version.tags.items())
     first_line = short(version.message.partition("\n")[0])
     return [
         str(version.number) if single else version.ref,
         " ".join(where) or "-",
-        *values,
+        *metrics,
         size(version.size) + packed,
         age(version.created),
         version.author,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -14,7 +13,7 @@ from rich.text import Text
 
 from ..lifecycle.compare import SECTIONS, Comparison, Row
 from ..records import VersionRecord
-from .text import safe, short
+from .text import numbers, safe, short
 from .viewing import console, said, speaks_unicode
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -121,16 +120,23 @@ def _head(version: VersionRecord) -> Text:
 
 
 def _cells(row: Row) -> list[Text]:
-    """The values in words, exact where they would look alike and are not."""
+    """The values in words; different ones look different."""
     known = [value for value in row.values if value is not None]
+    if row.section == "metrics":
+        texts = iter(numbers(known))
+        return [_cell(None if value is None else next(texts), at in row.best) for at, value in enumerate(row.values)]
     alike = len({said(value) for value in known}) < len({json.dumps(value) for value in known})
-    return [_cell(value, at in row.best, exact=alike) for at, value in enumerate(row.values)]
+    shown = [
+        None if value is None else json.dumps(value, ensure_ascii=False) if alike else said(value)
+        for value in row.values
+    ]
+    return [_cell(text, False) for text in shown]
 
 
-def _cell(value: Any, best: bool, *, exact: bool) -> Text:
+def _cell(value: str | None, best: bool) -> Text:
     if value is None:
         return Text("-", style="dim")
-    text = short(safe(json.dumps(value, ensure_ascii=False) if exact else said(value))) or '""'
+    text = short(safe(value)) or '""'
     return Text(f"*{text}", style="bold green") if best else Text(text)
 
 

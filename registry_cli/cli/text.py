@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
 _ESCAPES = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
@@ -67,11 +69,51 @@ def moment(stamp: str) -> str:
     return stamp[:16].replace("T", " ")
 
 
-def number(value: object) -> str:
-    """A metric or a param for a table: floats with at most six digits that count."""
+#: So many significant digits are shown of a float, if these are enough to tell what it is.
+DIGITS = 6
+#: So many are enough for every float.
+_ALL_DIGITS = 17
+_WHOLE_MOST = 1e15
+
+
+def number(value: object, digits: int = DIGITS) -> str:
+    """A metric or a param for a table.
+
+    A float is shown with six significant digits, or with as many more as it takes not to look like a whole number that
+    it is not: 0.9999999 is never shown as 1.
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float) or not math.isfinite(value):
+        return str(value)
+    if value.is_integer():
+        return f"{value:.0f}" if abs(value) < _WHOLE_MOST else repr(value)
+    for enough in range(digits, _ALL_DIGITS):
+        shown = f"{value:.{enough}g}"
+        if not float(shown).is_integer():
+            return shown
+    return repr(value)
+
+
+def numbers(values: Sequence[object]) -> list[str]:
+    """Values that are shown beside or below each other, as :func:`number` has them: different ones look different."""
+    shown = [number(value) for value in values]
+    distinct = {(value, isinstance(value, bool)) for value in values}
+    digits = DIGITS
+    while len(set(shown)) < len(distinct) and digits < _ALL_DIGITS:
+        digits += 1
+        shown = [number(value, digits) for value in values]
+    return shown
+
+
+def by_name(of_each: Sequence[Mapping[str, object]]) -> list[dict[str, str]]:
+    """The metrics of several versions as :func:`numbers` has them, those of one name beside each other."""
+    shown: list[dict[str, str]] = [{} for _ in of_each]
+    for name in dict.fromkeys(name for each in of_each for name in each):
+        places = [at for at, each in enumerate(of_each) if name in each]
+        for at, text in zip(places, numbers([of_each[at][name] for at in places]), strict=True):
+            shown[at][name] = text
+    return shown
 
 
 def short(text: str, most: int = 160) -> str:

@@ -76,14 +76,17 @@ class Describing(RegistryBase):
             wanted = {**current, **changes}
             for name in remove:
                 wanted.pop(name, None)
+            found = _difference(kind, current, wanted)
+            values = found if isinstance(found, Mapping) else {}
             if wanted == current or dry_run:
-                return Changed(reference.model, action, (number,), writer.table.revision, wanted != current)
+                revision = writer.table.revision
+                return Changed(reference.model, action, (number,), revision, wanted != current, values=values)
             document = _laid_over(getattr(model.sealed(number), kind), wanted, kind, model.said(number, state))
             event = self._event(action, number, request_id)
-            event = Event(**{**vars(event), "detail": {kind: _difference(kind, current, wanted)}})
+            event = Event(**{**vars(event), "detail": {kind: found}})
             redo = Redo(writer.paths.relative(writer.paths.annotation(number)), document)
             table = writer.move(writer.table, event, redo)
-            return Changed(reference.model, action, (number,), table.revision)
+            return Changed(reference.model, action, (number,), table.revision, values=values)
 
 
 _ACTIONS = {"tags": "tagged", "annotations": "annotated", "metrics": "measured"}

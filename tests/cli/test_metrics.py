@@ -1,0 +1,201 @@
+"""Params and metrics on the command line: what is better, what is stored, what is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry_cli import InvalidInput, Refused, Registry
+from registry_cli.cli.text import numbers
+from registry_cli.lifecycle.retention_rules import Rules
+from tests.commands import Answer, environment, on_terminal, run, uncoloured
+
+
+class Shop:
+    """A registry in which versions of ``churn`` are made with one line."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.root = folder, folder / "registry"
+        self.reg = Registry.init(self.root, author="alice")
+        self._count = 0
+
+    def file(self, name: str = "model.bin", content: str = "") -> Path:
+        self._count += 1
+        path = self.folder / name
+        path.write_text(content or f"content {self._count}", encoding="utf-8")
+        return path
+
+    def register(self, *words: object, model: str = "churn") -> Answer:
+        return self.run("register", model, self.file(), "--no-lineage", *words)
+
+    def run(self, *words: object) -> Answer:
+        return run(*words, root=self.root)
+
+    def shown(self, *words: object) -> str:
+        answer = on_terminal(*words, root=self.root, columns=100, env=environment(TERM="xterm-256color"))
+        assert answer.code == 0, answer
+        return uncoloured(answer.out)
+
+    def set(self, text: str, document: str = "models/churn/model.yaml") -> None:
+        path = self.root / document
+        path.write_text((path.read_text() if path.exists() else "format: 1\n") + text)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path)
+
+
+def metrics_of(shop: Shop, *values: float, name: str = "drift") -> None:
+    for value in values:
+        shop.reg.register("churn", [shop.file()], metrics={name: value})
+
+
+class TestDirections:
+    """One function decides for compare, diff, log-metric, --best, retention and gates."""
+
+    def test_a_listed_metric(self, shop: Shop) -> None:
+        metrics_of(shop, 0.1, 0.2, name="mape")
+        assert shop.run("compare", "churn").lines[1].split("\t")[:3] == ["metrics", "mape", "churn@1"]
+        (metric,) = shop.run("diff", "churn@1", "2", "--json").json["metrics"]
+        assert metric["better"] is False
+        assert shop.run("archive", "churn", "--best", "mape:1", "-n").code == 2
+        assert shop.run("archive", "churn", "--best", "mape:1:min", "-n").lines == [
+            "churn@2\tarchive\tnot one of the best 1 by mape\t9", "churn@1\tkeep\tthe best by mape\t0",
+        ]  # fmt: skip
+        assert shop.run("log-metric", "churn@1", "mape=0.05").err == "churn@1: measured: mape 0.1 -> 0.05 (better)\n"
+
+    def test_a_metric_of_unknown_direction(self, shop: Shop) -> None:
+        metrics_of(shop, 1, 2)
+        assert shop.run("compare", "churn").lines[1].split("\t")[:3] == ["metrics", "drift", ""]
+        (metric,) = shop.run("diff", "churn@1", "2", "--json").json["metrics"]
+        assert metric["better"] is None
+        refused = shop.run("archive", "churn", "--best", "drift:1")
+        assert refused.code == 2
+        assert "drift:1:min or drift:1:max" in refused.err
+        assert shop.run("prune", "churn", "--older-than", "0s", "--best", "drift:1", "--yes").code == 2
+        assert shop.run("archive", "churn", "--best", "drift:1:max", "-n").code == 0
+        assert shop.run("archive", "churn", "--best=-drift:1", "-n").code == 0
+        assert shop.run("log-metric", "churn@1", "drift=3").err == "churn@1: measured: drift 1 -> 3\n"
+        with pytest.raises(InvalidInput, match="drift:1:min"):
+            shop.reg.plan("churn", "archive", Rules.of(best=["drift:1"]))
+        with pytest.raises(InvalidInput, match="drift:1:min"):
+            shop.reg.retain("churn", "archive", Rules.of(best=["drift:1"]))
+
+    @pytest.mark.parametrize("document", ["models/churn/model.yaml", "models/risk/group.yaml", "registry.yaml"])
+    def test_a_declared_direction(self, shop: Shop, document: str) -> None:
+        name = "risk/churn" if "group" in document else "churn"
+        for value in (1, 2):
+            shop.reg.register(name, [shop.file()], metrics={"drift": value})
+        shop.set("metrics: {drift: lower}\n", document)
+        assert shop.run("compare", name).lines[1].split("\t")[:3] == ["metrics", "drift", f"{name}@1"]
+        (metric,) = shop.run("diff", f"{name}@1", "2", "--json").json["metrics"]
+        assert metric["better"] is False
+        assert "keep\tthe best by drift" in shop.run("archive", name, "--best", "drift:1", "-n").lines[1]
+        assert shop.reg.directions(name).of("drift") == "lower"
+        line = len((shop.root / document).read_text().splitlines())
+        assert f"\tmetrics.drift\tlower\t{document}\t{line}" in shop.run("config", "show", name).lines
+
+    def test_the_nearest_declaration_counts(self, shop: Shop) -> None:
+        metrics_of(shop, 1, 2, name="auc")
+        shop.set("metrics: {auc: lower, drift: lower}\n", "registry.yaml")
+        shop.set("metrics: {auc: higher}\n")
+        found = shop.reg.directions("churn")
+        assert (found.of("auc"), found.of("drift")) == ("higher", "lower")
+
+    def test_a_mistake_is_told_with_its_line(self, shop: Shop) -> None:
+        metrics_of(shop, 1, 2)
+        shop.set("metrics:\n  drift: down\n")
+        line = len((shop.root / "models/churn/model.yaml").read_text().splitlines())
+        for words in (["compare", "churn"], ["config", "show", "churn"], ["archive", "churn", "--best", "drift:1"]):
+            answer = shop.run(*words)
+            assert answer.code == 2, words
+            assert f"model.yaml, line {line}: metrics.drift: 'down' is not a direction" in answer.err
+
+    def test_a_policy_keeps_all_without_a_direction(self, shop: Shop) -> None:
+        metrics_of(shop, 1, 2, 3)
+        shop.set("retention:\n  archive: {best: 'drift:1'}\n", "registry.yaml")
+        for words in (["prune", "--all", "--yes"], ["prune", "--all", "-n"]):
+            answer = shop.run(*words)
+            assert answer.code == 0
+            assert (
+                "churn: the direction of metric 'drift' is not known, so its retention policy keeps every" in answer.err
+            )
+        assert len(list(shop.reg.versions("churn"))) == 3
+        shop.set("metrics: {drift: lower}\n")
+        assert shop.run("prune", "--all", "--yes").err.count("warning") == 0
+        assert [each.ref for each in shop.reg.versions("churn")] == ["churn@1"]
+
+    def test_a_policy_that_reads_like_the_worst_is_a_mistake(self, shop: Shop) -> None:
+        metrics_of(shop, 1, 2, name="loss")
+        shop.set("retention:\n  archive: {best: 'loss:1'}\n")
+        answer = shop.run("prune", "--all", "--yes")
+        assert answer.code == 2
+        assert "model.yaml, line " in answer.err
+        assert "retention.archive.best: 'loss:1' does not say whether" in answer.err
+        assert len(list(shop.reg.versions("churn"))) == 2
+        shop.set("metrics: {loss: lower}\n")
+        assert shop.run("prune", "--all", "--yes").code == 0
+        assert [each.ref for each in shop.reg.versions("churn")] == ["churn@1"]
+
+    @pytest.mark.parametrize(
+        ("metric", "worse", "better", "declared"),
+        [("auc", 0.8, 0.95, ""), ("mape", 0.95, 0.8, ""), ("drift", 0.95, 0.8, "metrics: {drift: lower}\n")],
+    )
+    def test_a_gate(self, shop: Shop, metric: str, worse: float, better: float, declared: str) -> None:
+        metrics_of(shop, 0.9, worse, better, name=metric)
+        shop.reg.promote("churn@1", "staging")
+        shop.set(f"policy:\n  staging:\n    against_current:\n      {metric}: {{max_worse: 1%}}\n{declared}")
+        with pytest.raises(Refused):
+            shop.reg.promote("churn@2", "staging")
+        shop.reg.promote("churn@3", "staging")
+
+    def test_a_gate_without_a_direction_is_shut(self, shop: Shop) -> None:
+        metrics_of(shop, 1, 1)
+        shop.set("policy:\n  staging:\n    against_current:\n      drift: {max_worse: 1%}\n")
+        answer = shop.run("promote", "churn@1", "staging")
+        assert answer.code == 5
+        assert "it is not known whether lower or higher is better" in shop.run("check", "churn@1", "staging").out
+
+
+NEAR = [
+    (0.9999999, 1), (0.93000001, 0.93000002), (1e-9, 0), (123456789.5, 123456790.0), (0.1 + 0.2, 0.3), (2**53, 2**53 + 1),
+]  # fmt: skip
+
+
+class TestShown:
+    """Values that differ look different, wherever they are shown."""
+
+    def test_near_values(self, shop: Shop) -> None:
+        for side in (0, 1):
+            shop.reg.register("churn", [shop.file()], metrics={f"m{at}": pair[side] for at, pair in enumerate(NEAR)})
+        shop.reg.log_metric("churn@1", {f"m{at}": pair[1] for at, pair in enumerate(NEAR)})
+        shop.reg.log_metric("churn@1", {f"m{at}": pair[0] for at, pair in enumerate(NEAR)})
+        rows = [line.split() for line in shop.shown("versions", "churn").splitlines()[1:] if line]
+        assert all(one != other for one, other in zip(rows[0][2:5], rows[1][2:5], strict=True))
+        columns = ",".join(f"metrics.m{at}" for at in range(len(NEAR)))
+        rows = [line.split() for line in shop.shown("versions", "churn", "--columns", columns).splitlines()[1:] if line]
+        assert all(one != other for one, other in zip(*rows, strict=True))
+        lines = [
+            each.split() for each in shop.shown("diff", "churn@1", "churn@2").splitlines() if re.match("~ m[0-9]", each)
+        ]
+        assert len(lines) == len(NEAR)
+        assert all(words[2] != words[4] for words in lines)
+        lines = [each.split() for each in shop.shown("compare", "churn").splitlines() if each.startswith("  m")]
+        assert len(lines) == len(NEAR)
+        assert all(words[-1] != words[-2] for words in lines)
+
+    @pytest.mark.parametrize("pair", NEAR)
+    def test_near_numbers(self, pair: tuple[float, float]) -> None:
+        assert len(set(numbers(pair))) == 2
+
+    @given(st.lists(st.one_of(st.integers(-(2**63), 2**63), st.floats(allow_nan=False, allow_infinity=False))))
+    def test_different_numbers_look_different(self, values: list[float]) -> None:
+        shown = numbers(values)
+        assert len(set(shown)) == len({0.0 if value == 0 else value for value in values}) or -0.0 in values
+        for value, text in zip(values, shown, strict=True):
+            assert float(text) == pytest.approx(value, rel=1e-5)
+            assert not float(text).is_integer() or float(value).is_integer()
