@@ -166,9 +166,9 @@ def register(
 
 
 def _warn_of_scan(cx: Session, version: VersionRecord) -> None:
-    """Tell what the scan let in that it could not call safe."""
+    """Report any verdict but the two that need no explanation, with its first reason, on one line."""
     scan = version.lineage.get("scan")
-    if not isinstance(scan, Mapping) or scan.get("verdict") not in ("dangerous", "unscannable"):
+    if not isinstance(scan, Mapping) or scan.get("verdict") in ("safe-format", "known-globals"):
         return
     reasons = scan.get("reasons")
     why = f": {reasons[0]}" if isinstance(reasons, list) and reasons else ""

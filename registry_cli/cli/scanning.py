@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from ..errors import InvalidInput, NotFound
-from ..provenance.safety.verdicts import DANGEROUS, UNKNOWN, UNSCANNABLE, VERDICTS
+from ..provenance.safety.verdicts import CLEAN, DANGEROUS, UNSCANNABLE, VERDICTS
 from . import shapes
 from .command import command
 from .session import Output, Session
@@ -43,21 +43,23 @@ def scan(
         Optional[list[str]],
         typer.Option("--allow", metavar="GLOBAL", help="Also known: package.Class, or 'package.*'."),
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 5 for unknown-globals, too.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 5 for unknown-format and unknown-globals, too.")
+    ] = False,
 ) -> None:
     """Looks into pickles, archives and compressed files, whatever they are called, for what would run code when they
     are loaded. Nothing is loaded or run. From the best to the worst the verdicts are safe-format, known-globals,
-    unknown-globals, unscannable (not read to the end), dangerous; the last two exit with 5. No scan proves a pickle
-    safe. What the registry allows (`scan: {allow: …}` in registry.yaml) is known here, too. -q prints the files that
+    unknown-format, unknown-globals, unscannable (not read to the end), dangerous; the last two exit with 5. No scan
+    proves a pickle safe. What the registry allows (`scan: {allow: …}` in registry.yaml) is known here, too. -q prints the files that
     made it exit with 5.
 
     In a pipe: path, verdict, kind, findings; separated by tabs.
     """
     found = _look(cx, paths, allow or [])
-    bad = {DANGEROUS, UNSCANNABLE, UNKNOWN} if strict else {DANGEROUS, UNSCANNABLE}
+    bad = set(VERDICTS) - set(CLEAN) if strict else {DANGEROUS, UNSCANNABLE}
     refused = [each for each in found.files if each.verdict in bad]
     rows = [(each.path, each.verdict, each.kind, "; ".join(_texts(each, len(each.remarks)))) for each in found.files]
-    shown = [each for each in found.files if len(found.files) <= _FEW or each in refused or each.verdict == UNKNOWN]
+    shown = [each for each in found.files if len(found.files) <= _FEW or each.verdict not in CLEAN]
     cx.say(_summary(found))
     cx.show(
         Output(

@@ -16,7 +16,7 @@ _KEYS = ("mode", "allow")
 _GLOBAL = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(\.[A-Za-z_]\w*|\.\*)")
 #: Verdicts that each mode lets in.
 _LETS_IN = {
-    REFUSE: ("safe-format", "known-globals", "unknown-globals", "unscannable"),
+    REFUSE: ("safe-format", "known-globals", "unknown-format", "unknown-globals", "unscannable"),
     ALLOWLIST: ("safe-format", "known-globals"),
 }
 
@@ -28,9 +28,13 @@ class ScanRules:
     mode: str = DEFAULT
     allow: tuple[str, ...] = ()
 
-    def lets_in(self, verdict: str) -> bool:
-        """Whether a version with this verdict may be registered."""
-        return verdict in _LETS_IN.get(self.mode, (verdict,))
+    def lets_in(self, verdict: str, limited: bool = False) -> bool:
+        """Whether a version with this verdict may be registered.
+
+        ``limited`` says that a limit of the scan kept it from reading something that could be a pickle: a limit must not
+        be a way past the scan.
+        """
+        return verdict in _LETS_IN.get(self.mode, (verdict,)) and not (limited and self.mode == REFUSE)
 
     def with_mode(self, mode: str | None) -> ScanRules:
         """The same with a ``mode`` that somebody asked for, who may only be stricter. :class:`Refused` otherwise."""

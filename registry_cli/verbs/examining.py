@@ -68,7 +68,7 @@ class Examination:
 
         found = scan({entry.path: staging.files / entry.path for entry in staging.entries}, rules.allow)
         said = found.lineage()
-        if rules.lets_in(found.verdict):
+        if rules.lets_in(found.verdict, found.limited):
             return said
         if not self._unsafe:
             raise _refused(found, rules)
@@ -79,7 +79,7 @@ class Examination:
 def _refused(found: Scan, rules: ScanRules) -> Refused:
     reasons = found.reasons(found.verdict)
     more = f" (and {len(reasons) - 1:,} more)" if len(reasons) > 1 else ""
-    why = "" if found.verdict == "dangerous" else f", which the scan '{rules.mode}' of this registry does not let in"
+    why = "" if found.verdict == "dangerous" else f", which the scan mode '{rules.mode}' does not let in"
     return Refused(
         f"the verdict is {found.verdict}{why}: {reasons[0] if reasons else 'no reason is known'}{more}",
         "look with 'registry scan PATH'; to register it all the same: --allow-unsafe --reason TEXT",

@@ -44,6 +44,10 @@ def test_exit_codes(files: Path, site: Site) -> None:
     for name, code in (("cut.pkl", 5), ("evil.txt", 5), ("good.pkl", 0), ("notes.md", 0), ("ours.pkl", 0)):
         assert run("scan", files / name).code == code, name
     assert run("scan", files / "ours.pkl", "--strict").code == 5
+    (files / "weights.bin").write_bytes(bytes(range(200, 256)) * 9)
+    assert run("scan", files / "weights.bin").out == "weights.bin\tunknown-format\t\tits format is not known\n"
+    assert run("scan", files / "weights.bin").code == 0
+    assert run("scan", files / "weights.bin", "--strict").code == 5
     assert run("scan", files / "good.pkl", "--strict").code == 0
     assert run("scan", files / "ours.pkl", "--strict", "--allow", "ours.*").code == 0
     assert_refused(run("scan", files / "ours.pkl", "--allow", "everything"), 2)
@@ -64,6 +68,7 @@ def test_json(files: Path) -> None:
     )
     assert document["items"][1] == {
         "path": "evil.txt", "verdict": "dangerous", "kind": "pickle", "globals": 1,
+        "limited": False,
         "findings": [{"level": "dangerous", "global": "os.system", "why": "it can run commands or code", "member": None}],
     }  # fmt: skip
 
@@ -103,6 +108,15 @@ def test_register_refuses_warns_and_records(files: Path, site: Site) -> None:
     answer = site.run("register", "new", files / "cut.pkl")
     assert "warning: the scan's verdict on new@2 is unscannable: cut.pkl: not read to the end" in answer.err
     assert site.run("register", "new", files / "good.pkl").err.count("\n") == 1
+    answer = site.run("register", "new", files / "ours.pkl")
+    assert answer.err.endswith(
+        "warning: the scan's verdict on new@4 is unknown-globals: ours.pkl: ours.Model: it is called\n"
+    )
+    (files / "weights.bin").write_bytes(bytes(range(200, 256)) * 9)
+    answer = site.run("register", "new", files / "weights.bin")
+    assert answer.err.endswith(
+        "warning: the scan's verdict on new@5 is unknown-format: weights.bin: its format is not known\n"
+    )
 
 
 def test_a_hostile_name_does_no_harm_to_a_terminal(tmp_path: Path) -> None:

@@ -49,4 +49,4 @@ def test_numbers_beside_a_model_are_data_unless_they_are_a_pickle(tmp_path: Path
     for name in ("variables.data-00000-of-00001", "fingerprint.pb", "model.onnx_data"):
         assert scanned(tmp_path, name, bytes(range(1, 200))).verdict == "safe-format"
         assert scanned(tmp_path, name, EVIL).verdict == "dangerous"
-    assert scanned(tmp_path, "weights.bin", bytes(range(1, 200))).verdict == "unknown-globals"
+    assert scanned(tmp_path, "weights.bin", bytes(range(1, 200))).verdict == "unknown-format"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -151,7 +152,7 @@ def test_several_files_are_told_by_their_worst(reg: Registry, tmp_path: Path) ->
     said = reg.register("churn", [folder]).version.lineage["scan"]
     assert said == {
         "verdict": "unknown-globals", "files": {"safe-format": 1, "known-globals": 1, "unknown-globals": 1},
-        "globals": ["ours.models.Churn"],
+        "globals": ["ours.models.Churn"], "reasons": ["model.pkl: ours.models.Churn: it is called"],
     }  # fmt: skip
     assert reg.scan("churn@1").verdict == "unknown-globals"
     assert reg.scan("churn@1", allow=["ours.models.Churn"]).verdict == "known-globals"
@@ -180,3 +181,24 @@ def test_a_slip_of_its_name_is_told(reg: Registry) -> None:
         stream.write("scans: off\n")
     with pytest.raises(InvalidInput, match="did you mean 'scan'"):
         Registry(reg.root)
+
+
+def test_a_limit_that_is_reached_in_a_pickle_refuses_by_default(
+    reg: Registry, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a limit is a way past the scan."""
+    from registry_cli.provenance.pickles.reader import Budget
+
+    monkeypatch.setattr(Budget.__init__, "__defaults__", (50, *(Budget.__init__.__defaults__ or ())[1:]))
+    data = b"\x80\x04](" + b"K\1" * 100 + b"e."
+    with pytest.raises(Refused, match="the verdict is unscannable.*more opcodes"):
+        reg.register("churn", [make(data)])
+    for name, padded in {"text.csv": b"(" + data[2:], "packed.pkl.gz": gzip.compress(data)}.items():
+        path = make(data).with_name(name)
+        path.write_bytes(padded)
+        with pytest.raises(Refused, match="unscannable"):
+            reg.register("churn", [path])
+    said = reg.register("churn", [make(data)], unsafe="a large one").version.lineage["scan"]
+    assert (said["verdict"], said["limited"], said["allowed"]) == ("unscannable", True, "a large one")
+    warned = set_scan(reg, "warn")
+    assert warned.register("churn", [make(data)]).version.lineage["scan"]["limited"] is True

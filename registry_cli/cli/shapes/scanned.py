@@ -21,6 +21,7 @@ def scanned_file(record: FileScan) -> dict[str, Any]:
         "path": record.path,
         "verdict": record.verdict,
         "kind": record.kind or None,
+        "limited": record.limited,
         "globals": record.globals,
         "findings": [remark(each) for each in record.worst_first()],
     }

@@ -10,11 +10,14 @@ _BLOCK = 1 << 16
 
 
 class Stopped(Exception):
-    """A pickle can't be read on. ``str()`` says why; ``limit`` is True when only a limit of ours was reached."""
+    """Reading ended early. ``str()`` says why; ``limit`` is True when only a limit of ours was reached.
 
-    def __init__(self, why: str, *, limit: bool = False) -> None:
+    ``ambiguous`` is True when two readers of the format would go on differently from here.
+    """
+
+    def __init__(self, why: str, *, limit: bool = False, ambiguous: bool = False) -> None:
         super().__init__(why)
-        self.limit = limit
+        self.limit, self.ambiguous = limit, ambiguous
 
 
 class Budget:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..pickles.allowed import Allowed
-from ..pickles.reader import OPCODES, Budget, Stream
-from .verdicts import DANGEROUS, KNOWN, NOTE, UNKNOWN, UNSCANNABLE, FileScan
+from ..pickles.reader import OPCODES, Budget, Stopped, Stream
+from .verdicts import DANGEROUS, KNOWN, NOTE, UNKNOWN, FileScan
 
 if TYPE_CHECKING:
     from ..pickles.values import Global
@@ -36,7 +36,7 @@ def look(
     acts = _acts(found, allowed)
     if not (sure or acts or found.values or (named and _binary_or_long(found))):
         if found.limit:
-            scan.found(UNSCANNABLE, "", found.why, where)
+            scan.stopped(Stopped(found.why, limit=True), where)
             return True
         return False
     if not (sure or acts or found.complete or named):
@@ -85,6 +85,6 @@ def _note(scan: FileScan, found: Walk, where: str, allowed: Allowed) -> None:
     for trick in found.tricks:
         scan.found(DANGEROUS if trick.grave == HIDES else UNKNOWN, "", trick.what, where)
     if not found.complete:
-        scan.found(UNSCANNABLE, "", f"not read to the end: {found.why}", where)
+        scan.stopped(Stopped(found.why, limit=found.limit), where)
     elif found.legacy_torch:
         scan.found(NOTE, "", "the numbers of the tensors lie behind the pickles", where)

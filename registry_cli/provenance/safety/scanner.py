@@ -12,7 +12,7 @@ from ..pickles.reader import Budget, Stopped, Stream
 from . import pickled
 from .bodies import HEAD, Body, InMemory, Piece, straight
 from .unpacking import CLOSED, Unpacked, kind_of, spooled, starts
-from .verdicts import DANGEROUS, NOTE, SAFE, UNKNOWN, UNSCANNABLE, FileScan
+from .verdicts import DANGEROUS, NOTE, SAFE, UNKNOWN_FORMAT, UNSCANNABLE, FileScan
 
 if TYPE_CHECKING:
     from .zips import Member
@@ -60,7 +60,7 @@ class Scanner:
         try:
             work()
         except Stopped as error:
-            scan.found(UNSCANNABLE, "", f"not read to the end: {error}", where)
+            scan.stopped(error, where)
         except OSError:
             raise
         except Exception as error:
@@ -246,7 +246,7 @@ class Scanner:
             scan.kind = scan.kind or kind
         else:
             program = next((what for magic, what in _PROGRAMS if head.startswith(magic)), "")
-            scan.found(UNKNOWN, "", program or "its format is not known", where)
+            scan.found(UNKNOWN_FORMAT, "", program or "its format is not known", where)
 
     def _onnx(self, scan: FileScan, body: Body, name: str, where: str) -> str:
         """A model of ONNX; what only begins like one is none."""

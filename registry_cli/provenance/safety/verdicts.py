@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ..pickles.reader import Stopped
+
 #: From the best to the worst: of several the worst counts.
-SAFE, KNOWN, UNKNOWN, UNSCANNABLE, DANGEROUS = (
-    "safe-format", "known-globals", "unknown-globals", "unscannable", "dangerous",
+SAFE, KNOWN, UNKNOWN_FORMAT, UNKNOWN, UNSCANNABLE, DANGEROUS = (
+    "safe-format", "known-globals", "unknown-format", "unknown-globals", "unscannable", "dangerous",
 )  # fmt: skip
-VERDICTS = (SAFE, KNOWN, UNKNOWN, UNSCANNABLE, DANGEROUS)
+#: Bytes that no loader is known to run are less of a risk than code that nobody vouches for.
+VERDICTS = (SAFE, KNOWN, UNKNOWN_FORMAT, UNKNOWN, UNSCANNABLE, DANGEROUS)
+#: Verdicts that need no explanation.
+CLEAN = (SAFE, KNOWN)
 #: A remark with no verdict of its own.
 NOTE = "note"
 
@@ -44,7 +49,10 @@ class Remark(NamedTuple):
 
 
 class FileScan:
-    """What was found in one file. ``kind`` says what it is (``pickle``, ``zip``); ``globals`` is how many it refers to."""
+    """What was found in one file. ``kind`` says what it is (``pickle``, ``zip``); ``globals`` is how many it refers to.
+
+    ``limited`` says that a limit of the scan kept it from reading something that is, or could be, a pickle.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -52,6 +60,7 @@ class FileScan:
         self.remarks: list[Remark] = []
         self._known: set[Remark] = set()
         self.globals = 0
+        self.limited = False
         self.verdicts: set[str] = set()
 
     @property
@@ -69,6 +78,14 @@ class FileScan:
             self._known.add(remark)
             self.remarks.append(remark)
 
+    def stopped(self, error: Stopped, where: str = "") -> None:
+        """Record why reading ended early: what two readers could read differently is dangerous, not unscannable."""
+        if error.ambiguous:
+            self.found(DANGEROUS, "", str(error), where)
+            return
+        self.limited |= error.limit
+        self.found(UNSCANNABLE, "", f"not read to the end: {error}", where)
+
     def worst_first(self) -> list[Remark]:
         """The remarks, those that the verdict rests on first."""
         order = (*VERDICTS[::-1], NOTE)
@@ -84,6 +101,11 @@ class Scan(NamedTuple):
     def verdict(self) -> str:
         """The worst of all files."""
         return worst([each.verdict for each in self.files])
+
+    @property
+    def limited(self) -> bool:
+        """Whether a limit of the scan kept it from reading something that is, or could be, a pickle."""
+        return any(each.limited for each in self.files)
 
     def reasons(self, level: str) -> list[str]:
         """What of this level was found, one line each, with its file."""
@@ -105,7 +127,9 @@ class Scan(NamedTuple):
                 names.update({remark.name: None for remark in each.remarks if remark.level == level and remark.name})
         if names:
             said["globals"] = [_line(name) for name in list(names)[:_GLOBALS]]
-        if self.verdict in (DANGEROUS, UNSCANNABLE):
+        if self.limited:
+            said["limited"] = True
+        if self.verdict not in CLEAN:
             said["reasons"] = [_line(text) for text in self.reasons(self.verdict)[:_REASONS]]
         return said
 
