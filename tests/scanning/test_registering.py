@@ -191,7 +191,7 @@ def test_a_limit_that_is_reached_in_a_pickle_refuses_by_default(
 
     monkeypatch.setattr(Budget.__init__, "__defaults__", (50, *(Budget.__init__.__defaults__ or ())[1:]))
     data = b"\x80\x04](" + b"K\1" * 100 + b"e."
-    with pytest.raises(Refused, match="the verdict is unscannable.*more opcodes"):
+    with pytest.raises(Refused, match=r"the verdict is unscannable.*more opcodes"):
         reg.register("churn", [make(data)])
     for name, padded in {"text.csv": b"(" + data[2:], "packed.pkl.gz": gzip.compress(data)}.items():
         path = make(data).with_name(name)
