@@ -72,12 +72,13 @@ class Program:
 
     def attempt(self, body: bytes, event: Event, variables: Mapping[str, str]) -> None:  # noqa: ARG002
         """Run it. What could have been written by others is not run."""
-        from .. import children
+        from ..core import subprocesses
+        from ..core.redaction import redact_text
 
         try:
             refuse_foreign(self.path)
             refuse_foreign(self.path.parent)
-            done = children.run(
+            done = subprocesses.run(
                 [str(self.path)], seconds=self.limits.seconds, data=body, folder=self.path.parent, variables=variables
             )
         except RegistryError as error:
@@ -90,7 +91,7 @@ class Program:
         if done.code:
             ended = f"was ended by signal {-done.code}" if done.code < 0 else f"failed with exit code {done.code}"
             said = (done.errors or done.output).decode("utf-8", "replace").strip().splitlines()
-            raise Failure(f"{ended}: {said[-1][:_LINE]}" if said else ended)
+            raise Failure(f"{ended}: {redact_text(said[-1])[:_LINE]}" if said else ended)
 
 
 def load(folder: Path, registry: str, warn: Callable[[str], None]) -> list[Hook]:

@@ -14,7 +14,6 @@ from . import gto, naming
 from .dvc_content import Content, Scratch, Snapshot, locked
 from .git_tags import Repository, Tag
 from .luggage import Luggage, clean, message, plain
-from .mlflow_source import without_login
 from .records import Incoming
 from .trees import DOCUMENT, Tree, fingerprint, real, text_of, words
 
@@ -52,12 +51,7 @@ class _Source:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._scratch = Scratch()
-        try:
-            self._git: Repository | None = Repository(folder)
-        except InvalidInput as error:
-            if "not a git repository" not in error.message:
-                raise
-            self._git = None
+        self._git = Repository.around(folder)
         top = self._git.root.resolve() if self._git else _top(folder)
         self._tree = Tree(top)
         self._content = Content(self._tree, top, self._scratch.folder)
@@ -195,7 +189,7 @@ class _Source:
         ]
         git = {}
         if self._git:
-            git = {"commit": then.commit or self._git.head(), "remote": without_login(self._git.remote())}
+            git = {"commit": then.commit or self._git.head(), "remote": self._git.remote()}
         return plain(  # type: ignore[no-any-return]
             {
                 "git": git,

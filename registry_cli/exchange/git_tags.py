@@ -1,27 +1,29 @@
 """A git repository, asked with git's plumbing: its tags, and files as they were at a commit. Nothing in it is changed.
 
-No hook, pager, filter or transport of the repository is run: the commands used here run none, and lazy fetching of a
-partial clone is switched off.
+No hook, pager, filter or transport of the repository is run, and no variable of git leads to another one: see
+``provenance.git``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from ..children import run
-from ..errors import InvalidInput, RegistryError
+from ..core.redaction import redact_url
+from ..errors import InvalidInput
+from ..provenance import git
 from .luggage import stamp
 
 _SECONDS = 60.0
 _MOST = 256 << 20
 _KEPT = 256 << 10
-_QUIET = ("--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "protocol.allow=never")
 _FORMAT = (
     "%(refname:short)%00%(objectname)%00%(*objectname)%00%(creatordate:unix)%00%(taggername)%00%(contents:subject)"
 )
+_T = TypeVar("_T")
 _COMMIT = re.compile(r"[0-9a-f]{40,64}\Z")
 
 
@@ -37,12 +39,23 @@ class Tag:
 
 
 class Repository:
-    """The git repository that holds ``folder``. Raises :class:`InvalidInput` where git knows none."""
+    """The git repository that holds ``folder``; what leads out of it is refused, as for a lineage."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, repository: git.Repository) -> None:
+        self._git = repository
         self._read: dict[tuple[str, str], bytes | None] = {}
-        self.root = Path(self._text("rev-parse", "--show-toplevel").rstrip("\n"))
+        self.root = repository.top
+        self._head = self._asking(repository.open)
+
+    @classmethod
+    def around(cls, folder: Path) -> Repository | None:
+        """The repository whose work tree holds ``folder``; None when there is none.
+
+        Raises:
+            InvalidInput: git does not trust it, or it leads elsewhere.
+        """
+        found = git.Repository.around(str(folder), patience=_SECONDS)
+        return cls(found) if found else None
 
     def tags(self) -> Iterator[Tag]:
         """All tags that name a commit, in the order of their names."""
@@ -58,17 +71,14 @@ class Repository:
 
     def head(self) -> str:
         """The commit that is checked out; empty in a repository without one."""
-        try:
-            return self._text("rev-parse", "--verify", "--quiet", "HEAD").strip()
-        except RegistryError:
-            return ""
+        return self._head
 
     def remote(self) -> str:
-        """The address of ``origin``; empty if there is none."""
-        try:
-            return self._text("config", "--get", "remote.origin.url").strip()
-        except RegistryError:
-            return ""
+        """The address of ``origin`` without its login; empty if there is none."""
+        done = self._asking(
+            lambda: self._git.ask("config", "--no-includes", "--get", "remote.origin.url", accepted=(0, 1))
+        )
+        return redact_url(done.output.decode("utf-8", "replace").strip())
 
     def blob(self, commit: str, path: str) -> bytes | None:
         """A file as it was at a commit; None if it wasn't there, or was none. :class:`InvalidInput` if it is too large."""
@@ -106,19 +116,11 @@ class Repository:
         return self._run(*arguments).decode("utf-8", "replace")
 
     def _run(self, *arguments: str, data: bytes = b"", most: int = _MOST) -> bytes:
-        command = ("git", *_QUIET, "-C", str(self._folder), *arguments)
+        return self._asking(lambda: self._git.ask(*arguments, data=data, most=most)).output
+
+    def _asking(self, ask: Callable[[], _T]) -> _T:
         try:
-            ended = run(command, seconds=_SECONDS, data=data, most=most)
-        except OSError:
-            raise InvalidInput("git is not installed, and the versions are in git tags", "install git") from None
-        if ended.code != 0 or ended.cut:
-            said = ended.errors.decode("utf-8", "replace").strip().splitlines()
-            why = (
-                said[-1].removeprefix("fatal: ")
-                if said
-                else "it did not answer in time"
-                if ended.code is None
-                else "no answer"
-            )
-            raise InvalidInput(f"git can't read '{self._folder}': {why[:300]}")
-        return ended.output
+            return ask()
+        except git.Silent as error:
+            hint = "install git" if "not installed" in str(error) else "import from a fresh 'git clone' of it"
+            raise InvalidInput(f"cannot read the git repository '{self.root}': {error}", hint) from None

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..core.redaction import redact_url
 from ..errors import InvalidInput, NotFound
 from . import mlflow_places, mlmodel, naming
 from .luggage import Luggage, clean, message, plain, stamp, stamp_of
@@ -253,15 +254,8 @@ def _git(run: Run) -> dict[str, Any]:
     return {
         "commit": tags.get("mlflow.source.git.commit"),
         "branch": tags.get("mlflow.source.git.branch") or tags.get("mlflow.gitBranch"),
-        "remote": without_login(text_of(remote)),
+        "remote": redact_url(text_of(remote)),
     }
-
-
-def without_login(address: str) -> str:
-    """An address without the user and password in it."""
-    scheme, mark, rest = address.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}" if mark else address
 
 
 def _data(run: Run) -> Iterable[dict[str, Any]]:
@@ -269,7 +263,7 @@ def _data(run: Run) -> Iterable[dict[str, Any]]:
         {
             "uri": f"{text_of(each.get('source_type')) or 'dataset'}:{text_of(each.get('name'))}",
             "digest": f"mlflow:{text_of(each.get('digest'))}",
-            "source": without_login(text_of(each.get("source"))),
+            "source": redact_url(text_of(each.get("source"))),
             "context": each.get("context"),
         }
         for each in run.datasets

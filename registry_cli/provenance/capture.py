@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..core import redaction
 from ..errors import InvalidInput
 from ..progress import SILENT, Progress
 from ..store import layout
-from . import masking
 from .caller import PARTS, Caller
 
 #: The variables that are kept, if they are set: they say how a run was made, and hold no secret.
@@ -120,17 +120,17 @@ class Origin:
     def _run(self, found: Found, top: str) -> None:
         run: dict[str, Any] = {}
         if self._said.command:
-            run["command"] = masking.text(self._said.command)[:_TEXT_MOST]
+            run["command"] = redaction.redact_text(self._said.command)[:_TEXT_MOST]
         caller = self._caller
         if caller is not None and "run" in self._parts:
             if caller.command and "command" not in run:
-                run["command"] = masking.command(caller.command)[:_TEXT_MOST]
+                run["command"] = redaction.redact_command(caller.command)[:_TEXT_MOST]
             run["folder"] = _within(caller.folder, top)
             run["host"] = os.uname().nodename
             run["user"] = self._user
             run["started"] = caller.started
             run["variables"] = kept(caller.variables)
-            run["register"] = masking.command(caller.register)[:_TEXT_MOST] if caller.register else ""
+            run["register"] = redaction.redact_command(caller.register)[:_TEXT_MOST] if caller.register else ""
         if run := {name: _storable(value) for name, value in run.items() if value}:
             found.lineage["run"] = run
 
@@ -163,7 +163,7 @@ class Origin:
 
 def kept(variables: Mapping[str, str]) -> dict[str, str]:
     """The variables on the list, as they are."""
-    return {name: _storable(masking.text(variables[name])[:256]) for name in VARIABLES if variables.get(name)}
+    return {name: _storable(redaction.redact_text(variables[name])[:256]) for name in VARIABLES if variables.get(name)}
 
 
 def _within(folder: str, top: str) -> str:

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ..core import redaction
 from ..errors import InvalidInput, NotFound
 from ..progress import SILENT, Progress
 from ..store import copying
-from . import masking
 
 #: So many files of a folder are hashed at most.
 FILES_MOST = 10_000_000
@@ -71,9 +71,9 @@ def _address(text: str) -> Item:
     base, mark, digest = text.rpartition("#")
     if not mark or not _DIGEST.match(digest):
         raise InvalidInput(
-            f"'{masking.address(text)}' says no digest", "write it behind: s3://bucket/key#sha256:…, or #etag:…"
+            f"'{redaction.redact_url(text)}' says no digest", "write it behind: s3://bucket/key#sha256:…, or #etag:…"
         )
-    return Item({"uri": masking.address(base), "digest": digest})
+    return Item({"uri": redaction.redact_url(base), "digest": digest})
 
 
 def _of_dvc(path: str) -> list[Item]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .. import children
+from ..core import subprocesses
 from ..errors import InvalidInput, NotFound
 from . import packages
 from .caller import Caller
@@ -120,7 +120,7 @@ def _named(python: str) -> Environment:
 
 def _asked(path: Path) -> Environment:
     try:
-        done = children.run([str(path), "-I", "-c", _ASK], seconds=_SECONDS, folder="/", most=1 << 20)
+        done = subprocesses.run([str(path), "-I", "-c", _ASK], seconds=_SECONDS, folder="/", most=1 << 20)
         version, prefix, folders = json.loads(done.output) if done.code == 0 else (None, "", [])
     except (OSError, ValueError, TypeError):
         version, prefix, folders = None, "", []

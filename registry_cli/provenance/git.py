@@ -1,23 +1,24 @@
-"""What git says of the folder in which a model was made. Nothing of the repository is run, and nothing waits for long.
+"""What git knows of the folder in which a model was made. Nothing of the repository is run, and nothing waits for long.
 
-A repository may come from a stranger: its configuration names programs (monitors, hooks, filters, viewers of
-differences). All of these are switched off, so are locks and the network (git 2.31 or newer is needed for
-filters). What git can't say in time, or doesn't want to
-say, is read from its files as far as that goes (see ``git_files``).
+A repository may come from a stranger: its configuration names programs (monitors, hooks, filters, viewers of differences).
+Git is therefore asked only by plumbing commands that run none of them, and never reads the work tree through a filter: its
+files are hashed and compared here (see ``git_changes``). A repository that leads to files elsewhere is not asked at all
+(see ``git_files``). What git cannot say, in time or at all, is recorded as unknown, with the reason.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .. import children
-from . import git_files, masking
+from ..core import patch_secrets, redaction, subprocesses
+from . import git_files
 
 #: Seconds that all questions together may take.
 PATIENCE = 1.5
@@ -25,25 +26,10 @@ PATIENCE = 1.5
 PATCH_LIMIT = 1 << 20
 #: So many commits between two versions are told.
 LOG_LIMIT = 50
-_STATUS_KEPT = 256 << 10
+#: The most bytes of an answer; one that is longer is an error.
+ANSWER_LIMIT = 64 << 20
 _GRACE = 0.5
-_OFF = (
-    "core.fsmonitor=false", "core.hooksPath=/dev/null", "core.untrackedCache=false", "core.pager=cat",
-    "diff.noprefix=false", "diff.mnemonicPrefix=false", "diff.submodule=short", "diff.relative=false",
-    "status.submoduleSummary=false", "log.showSignature=false", "color.ui=false", "submodule.recurse=false",
-)  # fmt: skip
-#: What git gets of the caller's environment: where things are, and no GIT_DIR of a hook that calls us.
-_INHERITED = ("PATH", "HOME", "XDG_CONFIG_HOME", "LD_LIBRARY_PATH", "TMPDIR")
-_QUIET = {
-    "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1",
-    "GIT_ALLOW_PROTOCOL": "none", "GIT_NO_REPLACE_OBJECTS": "1",
-}  # fmt: skip
-_DIFF = (
-    "diff", "--binary", "--full-index", "--no-ext-diff", "--no-textconv", "--no-color", "--no-renames",
-    "--src-prefix=a/", "--dst-prefix=b/", "--ignore-submodules=dirty", "HEAD", "--",
-)  # fmt: skip
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z", re.ASCII)
-_RUNS = re.compile(r"filter\.(.+)\.(?:clean|smudge|process)\Z", re.DOTALL)
 
 
 def is_commit(text: object) -> bool:
@@ -60,56 +46,111 @@ class Repository:
     """A repository that is being asked; ``top`` is its work tree. Its questions share one limit of time."""
 
     top: Path
-    variables: Mapping[str, str]
-    deadline: float = field(default_factory=lambda: time.monotonic() + PATIENCE)
-    filters: Sequence[str] = ()
+    variables: Mapping[str, str] | None = None
+    patience: float = PATIENCE
+    deadline: float = 0.0
+    settings: tuple[str, ...] = ()
+    _head: str | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.deadline = self.deadline or time.monotonic() + self.patience
 
     @classmethod
-    def around(cls, folder: str, variables: Mapping[str, str]) -> Repository | None:
+    def around(
+        cls, folder: str, variables: Mapping[str, str] | None = None, patience: float = PATIENCE
+    ) -> Repository | None:
         """The repository whose work tree holds ``folder``; None when there is none. No program is started."""
         top = git_files.top_of(folder)
-        return cls(top, variables) if top else None
+        return cls(top, variables, patience) if top else None
 
-    def ask(self, *words: str, most: int = children.KEPT, heard: Any = None) -> children.Finished:
-        """Run one command of git. Raises :class:`Silent` unless it ended well, and in time."""
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise Silent(f"git did not answer within {PATIENCE:g} seconds")
-        settings = [word for setting in _OFF for word in ("-c", setting)]
-        given = {name: self.variables[name] for name in _INHERITED if name in self.variables}
-        given |= self._without_filters()
+    def open(self) -> str:
+        """Make sure that git means this repository and no other, and that nothing in it leads elsewhere.
+
+        Returns:
+            The id of the commit that is checked out; empty when there is none yet.
+
+        Raises:
+            Silent: it is not to be asked, or git does not answer.
+        """
+        if self._head is not None:
+            return self._head
         try:
-            done = children.run(
-                ["git", "--no-pager", *settings, *words], seconds=left, folder=self.top, environment={**given, **_QUIET},
-                most=most, heard=heard, grace=_GRACE,
-            )  # fmt: skip
-        except FileNotFoundError:
-            raise Silent("git is not installed") from None
+            git_files.check_layout(self.top)
+        except git_files.Unsafe as error:
+            raise Silent(f"git is not asked: {error}") from None
         except OSError as error:
-            raise Silent(f"git can't be started: {error.strerror}") from None
-        if done.code is None:
-            raise Silent(f"git did not answer within {PATIENCE:g} seconds")
-        if done.code != 0:
+            raise Silent(f"git is not asked: {error.strerror}") from None
+        # Several questions at once; the last one fails in a repository without commits.
+        done = self._run("rev-parse", "--show-toplevel", "HEAD^{commit}", "--", accepted=(0, 128))
+        top, _, rest = done.output.partition(b"\n")
+        if done.code and b"bad revision" not in done.errors and b"unknown revision" not in done.errors:
             raise Silent(_why(done.errors))
-        return done
+        if os.path.realpath(top) != os.fsencode(os.path.realpath(self.top)):
+            raise Silent("git is not asked: its settings name a work tree elsewhere (core.worktree)")
+        head = readable(rest).partition("\n")[0]
+        self._head = head if is_commit(head) else ""
+        return self._head
 
-    def _without_filters(self) -> dict[str, str]:
-        """Settings that switch the repository's own filters off; as variables, for their names may hold anything."""
-        off = {"clean": "", "smudge": "", "process": "", "required": "false"}
-        pairs = [(f"filter.{name}.{key}", value) for name in self.filters for key, value in off.items()]
-        found = {
-            f"GIT_CONFIG_{kind}_{at}": text
-            for at, pair in enumerate(pairs)
-            for kind, text in zip(("KEY", "VALUE"), pair, strict=True)
-        }
-        return {**found, "GIT_CONFIG_COUNT": str(len(pairs))}
+    def ask(
+        self, *words: str, data: bytes = b"", most: int = ANSWER_LIMIT, accepted: Sequence[int] = (0,)
+    ) -> subprocesses.Finished:
+        """Run one plumbing command of git in this repository, which is opened first.
+
+        Raises:
+            Silent: it did not end well and in time, or answered more than ``most`` bytes.
+        """
+        self.open()
+        return self._run(*words, data=data, most=most, accepted=accepted)
+
+    def _run(
+        self, *words: str, data: bytes = b"", most: int = ANSWER_LIMIT, accepted: Sequence[int] = (0,)
+    ) -> subprocesses.Finished:
+        settings = [word for setting in self.settings for word in ("-c", setting)]
+        above = {"GIT_CEILING_DIRECTORIES": os.path.realpath(self.top.parent)}
+        return run(
+            self, [*settings, *words], folder=self.top, more=above, data=data, most=most, accepted=accepted
+        )  # fmt: skip
+
+
+def run(
+    repository: Repository,
+    words: Sequence[str],
+    *,
+    folder: str | os.PathLike[str],
+    more: Mapping[str, str],
+    data: bytes = b"",
+    most: int = ANSWER_LIMIT,
+    heard: Any = None,
+    accepted: Sequence[int] = (0,),
+) -> subprocesses.Finished:
+    """Run git in what is left of a repository's time. What is longer than ``most`` is an error unless it is ``heard``."""
+    left = repository.deadline - time.monotonic()
+    late = f"git did not answer within {repository.patience:g} seconds"
+    if left <= 0:
+        raise Silent(late)
+    try:
+        done = subprocesses.run_git(
+            words, folder=folder, variables=repository.variables, more=more, seconds=left, data=data, most=most,
+            heard=heard, grace=_GRACE,
+        )  # fmt: skip
+    except FileNotFoundError:
+        raise Silent("git is not installed") from None
+    except OSError as error:
+        raise Silent(f"git can't be started: {error.strerror}") from None
+    if done.code is None:
+        raise Silent(late)
+    if done.code not in accepted:
+        raise Silent(_why(done.errors))
+    if done.cut and heard is None:
+        raise Silent(f"git answered more than {most:,} bytes")
+    return done
 
 
 def _why(errors: bytes) -> str:
-    said = readable(errors).strip().split("\n")[0].removeprefix("fatal: ")[:200]
-    return "git does not trust this repository: it belongs to somebody else" if "dubious ownership" in said else (
-        f"git failed: {said}" if said else "git failed"
-    )  # fmt: skip
+    said = redaction.redact_text(readable(errors)).strip().split("\n")[0].removeprefix("fatal: ")[:200]
+    if "dubious ownership" in said:
+        return "git does not trust this repository: it belongs to somebody else"
+    return f"git failed: {said}" if said else "git failed"
 
 
 def readable(data: bytes) -> str:
@@ -128,71 +169,75 @@ class Seen:
 
 def look(repository: Repository, *, keep_patch: bool) -> Seen:
     """Commit, branch, remote and uncommitted changes of a repository."""
+    document: dict[str, Any] = {}
     try:
-        return _asked(repository, keep_patch=keep_patch)
+        return _asked(repository, document, keep_patch=keep_patch)
     except Silent as error:
         known = git_files.head_of(repository.top)
-        return Seen({**known, "unknown": str(error)}, warning=str(error))
+        return Seen({**known, **document, "unknown": str(error)}, warning=str(error))
 
 
-def _asked(repository: Repository, *, keep_patch: bool) -> Seen:
-    remotes = _settings(repository)
-    status = repository.ask(
-        "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--ignore-submodules=dirty",
-        "--no-renames", most=_STATUS_KEPT,
-    )  # fmt: skip
-    entries = status.output.split(b"\0")[: -1 if status.cut else None]
-    heads = dict(_headers(entries))
-    document: dict[str, Any] = {}
-    if is_commit(commit := heads.get("oid")):
+def _asked(repository: Repository, document: dict[str, Any], *, keep_patch: bool) -> Seen:
+    from . import git_changes
+
+    if commit := repository.open():
         document["commit"] = commit
-    if (branch := heads.get("head", "(detached)")) != "(detached)":
+    branch = git_files.head_of(repository.top).get("branch", "")
+    if branch in ("", ".invalid"):
+        branch = _branch(repository)
+    if branch:
         document["branch"] = branch
-    if remote := _remote(remotes, document.get("branch", "")):
+    settings = _settings(repository)
+    if remote := _remote(settings, branch):
         document["remote"] = remote
-    document["dirty"] = any(entry[:2] in (b"1 ", b"2 ", b"u ") for entry in entries)
-    if not status.cut and (untracked := sum(entry.startswith(b"? ") for entry in entries)):
-        document["untracked"] = untracked
-    if not (document["dirty"] and "commit" in document):
+    changes = git_changes.find_changes(repository, commit, settings)
+    if changes.dirty is not None:
+        document["dirty"] = changes.dirty
+    if changes.untracked:
+        document["untracked"] = changes.untracked
+    if changes.unknown and not changes.dirty:
+        raise Silent(changes.unknown)
+    if not (changes.dirty and commit):
         return Seen(document)
-    return _with_patch(repository, document, keep_patch=keep_patch)
+    return _with_patch(repository, changes, document, keep_patch=keep_patch)
 
 
-def _with_patch(repository: Repository, document: dict[str, Any], *, keep_patch: bool) -> Seen:
+def _with_patch(repository: Repository, changes: Any, document: dict[str, Any], *, keep_patch: bool) -> Seen:
+    from . import git_patch
+
     hasher = hashlib.sha256()
     try:
-        done = repository.ask(*_DIFF, most=PATCH_LIMIT, heard=hasher.update)
+        if changes.unknown:
+            raise Silent(changes.unknown)
+        patch, cut = git_patch.make_patch(repository, changes.paths, hasher.update, PATCH_LIMIT)
     except Silent as error:
         return Seen({**document, "unknown": f"the changes: {error}"}, warning=f"uncommitted changes: {error}")
-    if not done.output:  # only of a submodule's work tree, or of a mode that git does not look at
+    if not patch:  # only of a mode that is not looked at, or what was staged is taken back
         return Seen(document)
     document["patch"] = f"sha256:{hasher.hexdigest()}"
-    if done.cut or not keep_patch or masking.betrays(done.output):
-        secret = keep_patch and not done.cut
+    secret = keep_patch and not cut and patch_secrets.contains_secret(patch)
+    if cut or not keep_patch or secret:
         words = "the changes that are not committed hold a secret, and are not kept" if secret else ""
         return Seen({**document, "patch_kept": False}, warning=words)
-    return Seen(document, done.output)
+    return Seen(document, patch)
 
 
-def _headers(entries: Sequence[bytes]) -> Iterator[tuple[str, str]]:
-    for entry in entries:
-        if entry.startswith(b"# branch."):
-            name, _, value = readable(entry[9:]).partition(" ")
-            yield name, value
+def _branch(repository: Repository) -> str:
+    """The branch where the file HEAD does not tell it: of references that are no files, of a name that is not UTF-8."""
+    done = repository.ask("symbolic-ref", "--quiet", "HEAD", accepted=(0, 1))
+    return readable(done.output).strip().removeprefix("refs/heads/")
 
 
 def _settings(repository: Repository) -> dict[str, str]:
-    """The settings about remotes. Filters that the repository itself defines are programs: they are remembered as off."""
-    done = repository.ask("config", "--list", "-z", "--show-scope", most=_STATUS_KEPT)
-    parts = done.output.split(b"\0")
-    found, filters = {}, set()
+    """The settings about remotes and files. Lists of attributes and exclusions that the repository keeps elsewhere are off."""
+    parts = repository.ask("config", "--no-includes", "--list", "-z", "--show-scope").output.split(b"\0")
+    found = {}
     for scope, entry in zip(parts[::2], parts[1::2], strict=False):
         name, _, value = readable(entry).partition("\n")
-        if name.startswith(("remote.", "branch.")):
+        if name.startswith(("remote.", "branch.", "core.")):
             found[name] = value
-        if (runs := _RUNS.match(name)) and scope not in (b"system", b"global"):
-            filters.add(runs[1])
-    repository.filters = sorted(filters)
+        if name in ("core.attributesfile", "core.excludesfile") and scope in (b"local", b"worktree"):
+            repository.settings += (f"{name}=/dev/null",)
     return found
 
 
@@ -204,7 +249,7 @@ def _remote(settings: Mapping[str, str], branch: str) -> str:
     chosen = settings.get(f"branch.{branch}.remote", "origin")
     if chosen not in addresses and len(addresses) == 1:
         chosen = next(iter(addresses))
-    return masking.address(addresses.get(chosen, ""))
+    return redaction.redact_url(addresses.get(chosen, ""))
 
 
 def has_commit(repository: Repository, commit: str) -> bool:
@@ -223,9 +268,9 @@ def between(repository: Repository, before: str, after: str) -> tuple[list[tuple
     newest first, at most :data:`LOG_LIMIT`, and whether there are more. Raises :class:`Silent`.
     """
     done = repository.ask(
-        "log", "--left-right", f"--max-count={LOG_LIMIT + 1}", "--no-decorate", "--no-show-signature", "--no-color",
-        "--no-notes", "-z", "--format=%m%x09%h%x09%s", f"{before}...{after}", "--",
+        "rev-list", "--left-right", f"--max-count={LOG_LIMIT + 1}", "--no-color", "--format=%m%x09%h%x09%s",
+        f"{before}...{after}", "--",
     )  # fmt: skip
-    lines = [readable(line).split("\t", 2) for line in done.output.split(b"\0") if line]
+    lines = [readable(line).split("\t", 2) for line in done.output.split(b"\n") if line[:1] in (b"<", b">")]
     found = [(line[0], line[1], line[2]) for line in lines if len(line) == 3]
-    return found[:LOG_LIMIT], done.cut or len(found) > LOG_LIMIT
+    return found[:LOG_LIMIT], len(found) > LOG_LIMIT

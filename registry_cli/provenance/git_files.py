@@ -1,14 +1,129 @@
-"""What can be read of a repository without git: where it is, and which commit is checked out."""
+"""What can be read of a repository without git: where it is, which commit is checked out, whether it keeps to itself.
+
+A repository may come from a stranger, and all that git trusts lies in it. :func:`check_layout` refuses one that leads git
+to files elsewhere: then git is not asked at all.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 
 _ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z", re.ASCII)
+_WORKTREE = re.compile(r"^[ \t]*worktree[ \t]*=[ \t]*([^\n#;]+)", re.MULTILINE | re.IGNORECASE)
 _REF = re.compile(r"ref: (refs/[^\x00-\x20\x7f~^:?*\[\\]+)\Z")
 _MOST = 1 << 20
+#: The largest file of settings that is looked at, in bytes.
+_SETTINGS_MOST = 1 << 20
+#: What of a repository must not be a symbolic link.
+_OWN = (
+    "HEAD", "config", "config.worktree", "index", "objects", "objects/info", "objects/pack", "refs", "packed-refs", "info",
+    "info/exclude", "info/attributes", "commondir", "shallow", "reftable",
+)  # fmt: skip
+_OBJECTS_MOST = 200_000
+
+
+class Unsafe(Exception):
+    """The repository leads elsewhere; the text says how."""
+
+
+def check_layout(top: Path) -> None:
+    """Refuse a repository whose files lead out of it.
+
+    Args:
+        top: the top of the work tree, which holds ``.git``.
+
+    Raises:
+        Unsafe: ``.git`` leads to a repository that does not know this work tree, or its objects, settings or index lie
+            elsewhere (symbolic links, ``alternates``, ``commondir``, ``include``).
+    """
+    folder, common = _checked_folders(top)
+    for each in {folder, common}:
+        for name in _OWN:
+            if _is_link(each / name):
+                raise Unsafe(f"{name} in its .git is a symbolic link")
+    for name in ("alternates", "http-alternates"):
+        if _read(common / "objects/info" / name).strip():
+            raise Unsafe("it borrows objects from another repository (objects/info/alternates)")
+    for path in (common / "config", folder / "config.worktree"):
+        _check_settings(path)
+    _check_objects(common / "objects")
+
+
+def _checked_folders(top: Path) -> tuple[Path, Path]:
+    """The folder of the repository, and the one with its objects: the same but for a worktree."""
+    place = top / ".git"
+    mode = os.lstat(place).st_mode
+    if stat.S_ISLNK(mode):
+        raise Unsafe("its .git is a symbolic link")
+    if stat.S_ISDIR(mode):
+        if os.path.lexists(place / "commondir"):
+            raise Unsafe("it borrows from another repository (commondir)")
+        return place, place
+    folder = _folder(top)
+    if folder is None:
+        raise Unsafe("its .git is neither a folder nor a link to one")
+    folder = Path(os.path.realpath(folder))
+    if folder.parent.name == "worktrees":  # git worktree: it names our .git in turn
+        common = folder.parent.parent
+        back = folder / _read(folder / "gitdir").strip()
+        named = folder / _read(folder / "commondir").strip()
+        if _same(back, place) and _same(named, common):
+            return folder, common
+    elif "modules" in folder.parts:  # a submodule: its settings name our work tree
+        found = _WORKTREE.findall(_read(folder / "config"))
+        if len(found) == 1 and _same(folder / found[0].strip().strip('"'), top):
+            return folder, folder
+    raise Unsafe("its .git leads to a repository elsewhere that does not know this folder")
+
+
+def index_of(top: Path) -> Path:
+    """Where the index of a work tree lies. Raises :class:`Unsafe` as :func:`check_layout` does."""
+    return _checked_folders(top)[0] / "index"
+
+
+def _same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return stat.S_ISLNK(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _check_settings(path: Path) -> None:
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(status.st_mode) or status.st_size > _SETTINGS_MOST:
+        raise Unsafe(f"its settings ({path.name}) are no file of at most {_SETTINGS_MOST:,} bytes")
+    if "[include" in _read(path, _SETTINGS_MOST).lower():
+        raise Unsafe("its settings include other files (include.path)")
+
+
+def _check_objects(folder: Path) -> None:
+    """No object may be a link to one of another repository."""
+    pending, count = [folder], 0
+    while pending:
+        try:
+            with os.scandir(pending.pop()) as entries:
+                for entry in entries:
+                    count += 1
+                    if entry.is_symlink():
+                        raise Unsafe("some of its objects are symbolic links")
+                    if count > _OBJECTS_MOST:
+                        raise Unsafe(f"it has more than {_OBJECTS_MOST:,} unpacked objects; run 'git gc' in it")
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(Path(entry.path))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise Unsafe(f"its objects cannot be listed: {error.strerror}") from None
 
 
 def top_of(folder: str) -> Path | None:
@@ -25,8 +140,9 @@ def top_of(folder: str) -> Path | None:
 
 def head_of(top: Path) -> dict[str, str]:
     """``commit`` and ``branch`` as the files say; what they don't say is left out."""
-    folder = _folder(top)
-    if folder is None:
+    try:
+        folder, common = _checked_folders(top)
+    except (Unsafe, OSError):
         return {}
     head = _read(folder / "HEAD").strip()
     if _ID.match(head):
@@ -34,7 +150,6 @@ def head_of(top: Path) -> dict[str, str]:
     ref = _REF.match(head)
     if ref is None or ".." in ref[1] or ref[1].endswith("/.invalid"):
         return {}
-    common = folder / (_read(folder / "commondir").strip() or ".")
     found = {"branch": ref[1].removeprefix("refs/heads/")}
     commit = _read(common / ref[1]).strip() or _packed(common, ref[1])
     return {"commit": commit, **found} if _ID.match(commit) else found

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from . import masking
+from ..core import redaction
 
 #: So many packages are listed at most.
 MOST = 20_000
@@ -87,7 +87,7 @@ def _line(name: str, version: str, direct: str) -> str:
     try:
         with open(direct, "rb") as stream:
             said = json.loads(stream.read(_METADATA_READ))
-        url = masking.address(str(said["url"]))
+        url = redaction.redact_url(str(said["url"]))
     except (OSError, ValueError, KeyError, TypeError):
         return f"{name}=={version}"
     if any(ord(letter) < 33 for letter in url):

@@ -11,10 +11,11 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..core import redaction
 from ..outcomes import Recipe, Step
 from ..records import VersionRecord
 from ..store import layout, sidecars
-from . import data, git, masking
+from . import data, git
 
 #: What is said to install a list of packages, by the name of the file that was given.
 _INSTALLERS = {
@@ -175,7 +176,7 @@ class _Teller:
         made = text(self.run, "command")
         if not made:
             return Step("command", (*notes, "unknown: the command that made it"), tuple(exports))
-        if masking.CUT in made:
+        if redaction.REDACTED in made:
             return Step("command", (*notes, "put the secrets in, which were cut out of it:", made), tuple(exports))
         return Step("command", (*notes, "the command that made it"), (*exports, made))
 

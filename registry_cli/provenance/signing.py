@@ -26,7 +26,7 @@ from ..outcomes import Signature
 from ..records import Event
 
 if TYPE_CHECKING:
-    from ..children import Finished
+    from ..core.subprocesses import Finished
 
 #: Signatures for other purposes, by the same keys, are none of ours.
 NAMESPACE = "registry-cli"
@@ -202,10 +202,12 @@ def _written(signature: str) -> Iterator[str]:
 
 
 def _run(words: Sequence[str], data: bytes, seconds: float) -> Finished:
-    from .. import children  # and with it all that starts programs: a list of approvals without signatures needs none
+    from ..core import (
+        subprocesses,  # and with it all that starts programs: a list of approvals without signatures needs none
+    )
 
     try:
-        done = children.run([_TOOL, *words], data=data, seconds=seconds)
+        done = subprocesses.run([_TOOL, *words], data=data, seconds=seconds)
     except FileNotFoundError:
         raise RegistryError(f"{_TOOL} is not installed, and signatures are its work", _INSTALL) from None
     if done.code and any(sign in done.errors for sign in _OLD):

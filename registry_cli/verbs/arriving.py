@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -87,9 +87,13 @@ class Arrival:
 
 
 def arrival(incoming: Incoming, choice: Choice, author: str) -> Arrival:
-    """``incoming``, with whatever of it has no place here taken out and told. Raises :class:`InvalidInput` for its names."""
+    """``incoming`` without secrets, and with whatever of it has no place here taken out and told.
+
+    Raises :class:`InvalidInput` for its names.
+    """
     from ..store import sources
 
+    incoming = _redacted(incoming)
     model = names.model_name(choice.name or incoming.model)
     key = values.line(incoming.key, "key")
     lost = list(incoming.lost)
@@ -115,6 +119,25 @@ def arrival(incoming: Incoming, choice: Choice, author: str) -> Arrival:
         key, model, record, {"sources": found}, incoming.number, sum(source.size for source in found),
         incoming.stages, incoming.aliases, tuple(lost), error, archived=incoming.archived, shown=incoming.shown,
     )  # fmt: skip
+
+
+def _redacted(incoming: Incoming) -> Incoming:
+    """What another tool knows without the secrets in it: command lines, addresses, tags, whatever else it kept in clear."""
+    from ..core.redaction import redact_text, redact_url, redact_value
+
+    lineage = redact_value(incoming.lineage)
+    given = incoming.lineage.get("imported")
+    if isinstance(given, Mapping) and isinstance(key := given.get("key"), str):
+        lineage["imported"]["key"] = redact_url(key)  # the name of a version, though a key may be a secret elsewhere
+    return replace(
+        incoming,
+        message=redact_text(incoming.message),
+        params=redact_value(incoming.params),
+        tags=redact_value(incoming.tags),
+        annotations=redact_value(incoming.annotations),
+        lineage=lineage,
+        lost=tuple(map(redact_text, incoming.lost)),
+    )
 
 
 def _short(text: str) -> str:

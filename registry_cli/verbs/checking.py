@@ -86,7 +86,8 @@ def _run(check: Check, arguments: list[str], variables: Mapping[str, str], root:
     import shutil
     import tempfile
 
-    from .. import children
+    from ..core import subprocesses
+    from ..core.redaction import redact_text
 
     program = shutil.which(arguments[0])
     if program and _is_inside(program, root):
@@ -94,13 +95,13 @@ def _run(check: Check, arguments: list[str], variables: Mapping[str, str], root:
     place = tempfile.mkdtemp(prefix="registry-check-")  # what lies in the folder it starts in can be loaded by it
     begun = time.monotonic()
     try:
-        done = children.run(arguments, seconds=check.seconds, folder=place, variables=variables)
+        done = subprocesses.run(arguments, seconds=check.seconds, folder=place, variables=variables)
     except (OSError, ValueError) as error:
         words = explain(error) if isinstance(error, OSError) else str(error)
         return Found(FAILED, f"can't be run: {words}")
     finally:
         shutil.rmtree(place, ignore_errors=True)
-    printed = (done.output + done.errors).decode("utf-8", "replace")
+    printed = redact_text((done.output + done.errors).decode("utf-8", "replace"))
     output = f"{printed}\n… (cut)" if done.cut else printed
     if done.code is None:
         return Found(FAILED, f"took longer than {spoken(check.seconds)}", output)

@@ -191,3 +191,23 @@ def test_the_words_of_gto() -> None:
     assert artifacts([*moved, tag("m#prod!#4", "c2")])["m"].stages == {"dev": "v1.0.0"}
     assert artifacts([*moved, tag("m@deprecated#5")])["m"].deprecated
     assert list(artifacts([tag("folder/sub=m@v1.0.0"), tag("v1.0"), tag("x@y"), tag("#prod")])) == ["folder/sub:m"]
+
+
+def test_variables_of_a_git_hook_lead_to_no_other_repository(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = list(read(repository))
+    other = tmp_path / "other"
+    subprocess.run(["git", "init", "-q", str(other)], check=True)
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(other))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git/index"))
+    assert list(read(repository)) == expected
+
+
+def test_a_repository_that_leads_elsewhere_is_refused(repository: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    subprocess.run(["git", "-C", str(repository), "config", "core.worktree", str(other)], check=True)
+    with pytest.raises(InvalidInput, match=r"core\.worktree"):
+        read(repository)

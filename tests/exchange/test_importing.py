@@ -213,3 +213,31 @@ def test_a_version_goes_out_in_the_format_of_another_tool(reg: Registry, tiny: T
     with pytest.raises(InvalidInput, match="inside the registry"):
         reg.export_as("churn@1", "tiny", reg.root / "models" / "out")
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith((".", "out"))) == ["out"]
+
+
+def test_secrets_of_another_tool_stay_outside(reg: Registry, tiny: Tiny) -> None:
+    """Whatever a tool keeps in clear: commands, addresses, params, tags, texts, and what it says that it lost."""
+    secret, token = "hun" + "ter2hunter2", "gh" + "p_" + "a1B2" * 9
+    folder = tiny(
+        3, message=f"made with --password {secret}", params={"db_password": secret, "depth": 6, "url": f"https://me:{secret}@db/x"},
+        metrics={"auc": 0.9}, tags={"source": f"sh -c 'PGPASSWORD={secret} psql'", "hf_token": secret, "team": "crm"},
+        annotations={"note": f"curl -u me:{secret} https://example.org"},
+        lineage={
+            "run": {"command": f"train.py --token={token}", "host": "gpu-1"},
+            "git": {"remote": f"https://{token}@example.org/x.git", "commit": "0123456789abcdef" * 2 + "01234567"},
+            "data": [{"uri": f"https://hooks.slack.com/services/{token}", "digest": "md5:abc"}],
+            "imported": {"environment": {"API_KEY": secret}},
+        },
+        lost=(f"the tag api_key={secret}",),
+    )  # fmt: skip
+    (done,) = reg.import_from(f"tiny:{folder}")
+    assert secret not in str(done)
+    for path in reg.root.rglob("*"):
+        if path.is_file():
+            assert secret.encode() not in path.read_bytes(), path
+            assert token.encode() not in path.read_bytes(), path
+    version = reg.version("churn@3")
+    assert version.tags["team"] == "crm"
+    assert version.params["depth"] == 6
+    assert version.lineage["run"]["host"] == "gpu-1"
+    assert version.lineage["imported"]["key"] == "tiny:churn/3"

@@ -83,7 +83,12 @@ def test_what_git_does_not_track_is_counted_and_not_kept(repo: Repo) -> None:
 def test_a_patch_that_is_too_large_or_not_wanted_is_only_a_digest(repo: Repo) -> None:
     repo.write("train.py", os.urandom(1_500_000))
     seen = look(repo)
-    whole = subprocess.run(["git", *git._DIFF], cwd=repo.folder, capture_output=True, check=True).stdout
+    whole = subprocess.run(
+        ["git", "diff", "--binary", "--full-index", "--no-renames", "HEAD", "--"],
+        cwd=repo.folder,
+        capture_output=True,
+        check=True,
+    ).stdout
     assert len(whole) > git.PATCH_LIMIT
     assert seen.patch is None
     assert seen.document["patch"] == f"sha256:{hashlib.sha256(whole).hexdigest()}", "of all of it, all the same"
@@ -216,11 +221,10 @@ def test_nothing_of_a_hostile_repository_is_run(repo: Repo, tmp_path: Path) -> N
     second = repo.commit("more")
     for name, value in HOSTILE.items():
         repo.git("config", name, value.format(mark=f"'{mark}'"))
-    repo.write(".git/included", f"[filter \"third\"]\n clean = touch '{mark}'; cat\n")
-    repo.git("config", "include.path", "included")
-    repo.write(".gitattributes", "*.py diff=evil filter=evil\n*.txt filter=a=b\n*.md filter=third\n")
-    for name in ("train.py", "a.txt", "b.md"):
+    repo.write(".gitattributes", "*.py diff=evil filter=evil\n*.txt filter=a=b\n*.cfg diff=evil\n")
+    for name in ("train.py", "a.txt", "b.cfg"):
         repo.write(name, "changed\n")
+    repo.git("add", "b.cfg")
     os.utime(repo.folder / "lib/helper.py", (1, 1))  # git has to look into it
     mark.unlink(missing_ok=True)  # making it ran a hook
     seen = look(repo)
@@ -230,6 +234,11 @@ def test_nothing_of_a_hostile_repository_is_run(repo: Repo, tmp_path: Path) -> N
     assert [each[2] for each in git.between(here, first, second)[0]] == ["more"]
     assert not mark.exists()
     assert seen.document["dirty"] is True
+    assert "which is not run" in str(seen.document["unknown"])
+    assert seen.patch is None, "it would be another without the filters"
+    repo.write(".gitattributes", "*.cfg diff=evil\n")
+    seen = look(repo)
+    assert not mark.exists()
     assert seen.patch is not None
     assert b"+changed" in seen.patch
 

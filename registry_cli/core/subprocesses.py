@@ -1,4 +1,8 @@
-"""Other programs: run with a limit on their time and on what is kept of their output, and stopped with all they started."""
+"""Run other programs with a limit on their time and output, and stop them with everything that they started.
+
+Git has one way in, :func:`run_git`: it gets a minimal environment, so that neither a hook that called us (``GIT_DIR``,
+``GIT_INDEX_FILE``) nor a variable of the user points it to another repository, and it cannot ask, page, fetch or lock.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,18 @@ from typing import IO, Any
 KEPT = 64 << 10
 #: Seconds that a program has to end after it was asked to.
 GRACE = 2.0
+
+#: The variables that git inherits: where programs and the user's own settings are. Every ``GIT_*`` is dropped.
+_GIT_INHERITS = ("PATH", "HOME", "XDG_CONFIG_HOME", "LD_LIBRARY_PATH", "TMPDIR", "SUDO_UID")
+_GIT_VARIABLES = {
+    "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "none", "GIT_NO_REPLACE_OBJECTS": "1", "GIT_ASKPASS": "", "SSH_ASKPASS": "",
+}  # fmt: skip
+_GIT_SETTINGS = (
+    "core.fsmonitor=false", "core.hooksPath=/dev/null", "core.untrackedCache=false", "core.pager=cat",
+    "core.sshCommand=false", "core.gitProxy=false", "credential.helper=",
+    "protocol.allow=never", "log.showSignature=false", "color.ui=false", "submodule.recurse=false",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -114,6 +130,42 @@ def run(  # noqa: PLR0913  what a program gets, and how it is kept within bounds
         for thread in threads:
             thread.join(grace)  # one that left its session may hold our pipes open: it is not waited for
     return Finished(code, drains[0].kept, drains[1].kept, any(drain.cut or drain.is_alive() for drain in drains))
+
+
+def git_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment in which git is run: what it needs of ``variables``, and nothing that redirects it."""
+    return {**{name: variables[name] for name in _GIT_INHERITS if name in variables}, **_GIT_VARIABLES}
+
+
+def run_git(
+    arguments: Sequence[str],
+    *,
+    folder: str | os.PathLike[str],
+    variables: Mapping[str, str] | None = None,
+    more: Mapping[str, str] | None = None,
+    **limits: Any,
+) -> Finished:
+    """Run one git command in ``folder``, without pager, prompts, hooks, locks and network.
+
+    Settings cannot switch off a filter or an external diff for every repository: pass plumbing commands that run none
+    (``cat-file``, ``ls-files``, ``ls-tree``, ``rev-parse``, ``rev-list``, ``for-each-ref``, ``config``, ``check-attr``).
+
+    Args:
+        arguments: the command and its arguments, without ``git``.
+        folder: the working directory; git looks for the repository from here.
+        variables: the caller's environment (default: that of this process); see :func:`git_environment`.
+        more: further variables for git, such as ``GIT_DIR`` of a repository of our own.
+        limits: the limits of :func:`run`: ``seconds`` (required), ``most``, ``data``, ``heard``, ``grace``.
+
+    Returns:
+        How it ended, with its output as bytes.
+
+    Raises:
+        OSError: git is not installed or cannot be started.
+    """
+    environment = {**git_environment(os.environ if variables is None else variables), **(more or {})}
+    settings = [word for setting in _GIT_SETTINGS for word in ("-c", setting)]
+    return run(["git", "--no-pager", *settings, *arguments], folder=folder, environment=environment, **limits)
 
 
 def _feed(stream: IO[bytes], data: bytes) -> None:
