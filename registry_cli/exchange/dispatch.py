@@ -33,6 +33,8 @@ FORMATS: dict[str, str] = {
     "bentoml": "bentoml_export",
     "cyclonedx": "cyclonedx_export",
 }
+#: The formats that are one file; all others are folders.
+FILES = frozenset({"cyclonedx"})
 #: The sources whose files may lie in another folder than the records, and the formats that have flavors.
 WITH_ARTIFACTS = frozenset({"mlflow"})
 WITH_FLAVOR = frozenset({"mlflow"})

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..records import Artifact, VersionRecord
 from ..store import packs
-from .trees import lookup, text_of
+from .trees import DOCUMENT, lookup, text_of
 
 #: How the frameworks are called where packages are installed from.
 PACKAGES = {"sklearn": "scikit-learn", "torch": "torch", "xgboost": "xgboost", "lightgbm": "lightgbm", "onnx": "onnx"}
 
 #: What of a lineage is found in the files themselves, wherever they are: it is not lost.
 _FOUND = frozenset({"format", "framework", "contents", "scan"})
+
+
+@dataclass(frozen=True)
+class Outline(Artifact):
+    """An artifact whose large files are not copied but stood in for, to see what an export would look like.
+
+    ``stand_ins`` has the sha256 of what each stands for, by its inode.
+    """
+
+    stand_ins: dict[int, str] = field(default_factory=dict)
 
 
 def copy(artifact: Artifact, folder: Path) -> None:
@@ -24,7 +36,10 @@ def copy(artifact: Artifact, folder: Path) -> None:
         target = folder / entry.path
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("xb") as stream:
-            packs.copy(artifact.folder, entry, artifact.version.ref, stream.fileno())
+            if isinstance(artifact, Outline) and size(artifact, entry.path) > DOCUMENT:
+                artifact.stand_ins[os.fstat(stream.fileno()).st_ino] = entry.sha256
+            else:
+                packs.copy(artifact.folder, entry, artifact.version.ref, stream.fileno())
 
 
 def write(path: Path, text: str) -> None:

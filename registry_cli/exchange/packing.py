@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from ..errors import Conflict, InvalidInput, NotFound
 from ..progress import Progress
 from ..records import Checkpoint, VersionRecord
-from ..store import compression, files, journal, layout, snapshot, tarball
+from ..store import compression, files, journal, layout, replacement, snapshot, tarball
 from ..store.reader import ModelReader
+from ..store.replacement import Existing
 from ..store.snapshot import Kept, Snapshot
 from . import artifacts, bundle
 from .bundle import Contents, Document, Part, Version
@@ -189,37 +190,18 @@ def _write_documents(tar: _Tar, name: str, documents: Iterable[Kept]) -> None:
                 tar.write(block)
 
 
-def write_file(loaded: Load, target: Path, *, replace: bool, progress: Progress) -> None:
-    """Write the bundle to the new file ``target``: it appears when it is whole and on the disk."""
+def write_file(loaded: Load, target: Path, *, progress: Progress, existing: Existing | None) -> None:
+    """Write the bundle to the new file ``target``, or in place of ``existing``: it appears when it is whole and on the
+    disk.
+    """
     kind = KINDS[suffix_of(target.name)]
     if not target.parent.is_dir():
         raise NotFound(f"there is no folder '{target.parent}'", "make it first")
-    temporary = target.with_name(f".{target.name}{layout.temporary_name()}")
-    try:
+    with replacement.appearing(target, existing) as temporary:
         descriptor = os.open(temporary, files.CREATE, 0o666)  # the user's own: the umask decides
         try:
             write(loaded, lambda block: files.write_all(descriptor, block), progress, kind)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        _place(temporary, target, replace=replace)
-    except BaseException:
-        files.discard(temporary)
-        raise
     files.fsync_folder(target.parent)
-
-
-def _place(temporary: Path, target: Path, *, replace: bool) -> None:
-    """Give it its name; without ``replace`` never in the place of what somebody else made meanwhile."""
-    if not replace:
-        try:
-            os.link(temporary, target, follow_symlinks=False)
-        except FileExistsError:
-            raise Conflict(f"'{target}' exists already", "name a new one, or say --force to replace it") from None
-        except OSError as error:
-            if error.errno not in files.NO_LINKS:
-                raise
-        else:
-            temporary.unlink()
-            return
-    temporary.rename(target)

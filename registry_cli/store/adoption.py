@@ -14,11 +14,12 @@ from pathlib import Path
 
 from ..errors import Conflict, Damaged, indeterminate
 from ..progress import SILENT
-from . import codec, creation, files, ingest, journal, layout, locking, verify
+from . import codec, creation, files, ingest, journal, layout, locking, removal, verify
 from .ingest import Staging
 from .layout import Layout, ModelLayout
 from .modes import Modes
-from .writer import Writer, uninterrupted
+from .signals import uninterrupted
+from .writer import Writer
 
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR})
 
@@ -60,14 +61,14 @@ class Adoption:
         folder = self.paths.version(number)
         os.mkdir(folder, 0o700)
         status = os.lstat(folder)
-        staging = Staging(folder, (status.st_dev, status.st_ino))
+        staging = Staging(folder, removal.identity(status), self._root.root)
         yield staging
         for path, data in documents.items():
             with self.document(path) as write:
                 write(data)
             if path.startswith(f"{layout.VERSIONS}/"):
-                os.chmod(self.paths.root / path, self._modes.sealed_file)
-        os.chmod(folder, self._modes.sealed_folder)
+                self._set_mode(self.paths.root / path, self._modes.sealed_file)
+        self._set_mode(folder, self._modes.sealed_folder)
 
     @contextlib.contextmanager
     def pack(self, path: str) -> Iterator[Callable[[bytes], object]]:
@@ -75,7 +76,7 @@ class Adoption:
         files.make_folder(self.paths.packs, self._modes.versions)
         with self.document(path) as write:
             yield write
-        os.chmod(self.paths.root / path, self._modes.sealed_file)
+        self._set_mode(self.paths.root / path, self._modes.sealed_file)
 
     def finish(self, stagings: list[Staging], checkpoint: str) -> None:
         """Make what is derived, look at all of it as ``verify`` does, bring it to the disk. :class:`Damaged` if it is not
@@ -92,9 +93,12 @@ class Adoption:
         writer.refresh_links()
         for staging in stagings:
             writer.link_blobs(staging.files, staging.entries)
-        os.chmod(self.paths.root, self._modes.folder)
+        self._set_mode(self.paths.root, self._modes.folder)
         self._refuse_unsound()
         _sync_tree(self.paths.root)
+
+    def _set_mode(self, path: Path, mode: int) -> None:
+        removal.change_mode(path, self._root.root, mode)
 
     def _refuse_unsound(self) -> None:
         found = verify.check_model(self.paths, True, SILENT, 1)
@@ -150,7 +154,7 @@ class Adoption:
     def abandon(self) -> None:
         """Remove what did not become a model; what did is left alone."""
         if self._is_aside():
-            files.discard(self.paths.root)
+            removal.discard(self.paths.root, self._root.root, expected=self._inode)
         if self._made_group and not files.exists(self._target.root):
             with contextlib.suppress(OSError):
                 os.rmdir(self._target.root.parent)

@@ -12,7 +12,7 @@ from pathlib import Path
 from .. import names
 from ..outcomes import Freed
 from ..records import StageTable
-from . import files, layout, pack_files, reader
+from . import files, layout, pack_files, reader, removal
 from .layout import Layout, ModelLayout
 from .modes import Modes
 
@@ -24,14 +24,14 @@ def remove_trash(paths: ModelLayout, trash: list[Path]) -> None:
     """Remove folders that :meth:`Writer.bury` gave, and the blobs that only they needed. What fails waits for ``gc``."""
     for folder in trash:
         digests = _digests(folder)
-        files.discard(folder)
+        removal.discard(folder, paths.registry)
         _drop_blobs(paths, digests)
 
 
 def remove_packed(paths: ModelLayout, trash: list[Path], number: int) -> None:
     """Remove what packing or restoring a version took out of sight, and the blobs that nobody needs any more."""
     for each in trash:
-        files.discard(each)
+        removal.discard(each, paths.registry)
     _drop_blobs(paths, _digests(paths.version(number)))
 
 
@@ -39,8 +39,11 @@ def _drop_blobs(paths: ModelLayout, digests: Iterable[str]) -> None:
     for digest in digests:
         blob = paths.blob(digest)
         with contextlib.suppress(OSError):
-            if os.lstat(blob).st_nlink == 1:
-                os.unlink(blob)
+            removal.remove_file(blob, paths.registry, _is_lone)
+
+
+def _is_lone(status: os.stat_result) -> bool:
+    return status.st_nlink == 1
 
 
 def _digests(folder: Path) -> list[str]:
@@ -118,7 +121,7 @@ def take(paths: ModelLayout, modes: Modes, path: Path) -> Path:
         return packing.take_files(paths, modes, int(path.parent.name)) or path.with_name(layout.trash_name())
     if path.parent == paths.packs and not path.name.startswith(layout.TRASH):
         trash = path.with_name(layout.trash_name())
-        os.rename(path, trash)
+        removal.rename(path, trash, paths.registry)
         return trash
     return path
 
@@ -153,8 +156,7 @@ def drop_lone_blobs(paths: ModelLayout) -> None:
     """Remove the blobs of files that were just removed. What fails waits for the next time."""
     for blob, _ in lone_blobs(paths, reader.read_state(paths).table.packed):
         with contextlib.suppress(OSError):
-            if os.lstat(blob).st_nlink == 1:
-                os.unlink(blob)
+            removal.remove_file(blob, paths.registry, _is_lone)
 
 
 def _freed(what: str, root: Layout, path: Path) -> Freed:
@@ -220,4 +222,4 @@ def server_time(folder: Path, *, probe: bool = True) -> float:
         return os.fstat(descriptor).st_mtime
     finally:
         os.close(descriptor)
-        files.discard(path)
+        removal.discard(path, folder)

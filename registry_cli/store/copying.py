@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import queue
+import signal
 import threading
 from functools import partial
 from typing import Any
@@ -16,6 +18,9 @@ from . import files
 #: From this size on, hashing gets a thread of its own (hashlib and read/write both release the interpreter's lock).
 _THREADED = 8 << 20
 _QUEUED = 8
+_FICLONE = 0x40049409
+#: ``F_SETSIG`` of ``fcntl``: which signal tells that somebody opens a file on which there is a lease.
+_SETSIG = 10
 
 
 class _Hasher:
@@ -92,3 +97,30 @@ def refuse_changed(descriptor: int, before: tuple[int, int, int, int], name: str
     """:class:`Conflict` when the file is not the one that was opened any more: it changed while it was read."""
     if identity(descriptor) != before:
         raise Conflict(f"'{name}' changed while it was copied", "wait until it is written, then register again")
+
+
+def may_be_written(descriptor: int) -> bool:
+    """Whether some process may have a file open for writing: the kernel gives no lease for reading then.
+
+    Where it can't be asked (another user's file, some network file systems) the answer is yes.
+    """
+    if not hasattr(fcntl, "F_SETLEASE"):
+        return False
+    try:
+        fcntl.fcntl(
+            descriptor, _SETSIG, signal.SIGURG
+        )  # which is ignored by default: the default is a signal that kills
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError:
+        return True
+    return False
+
+
+def clone(origin: int, target: int) -> bool:
+    """Share the blocks of ``origin``, where the file system can (XFS, Btrfs): no byte is copied."""
+    try:
+        fcntl.ioctl(target, _FICLONE, origin)
+    except OSError:
+        return False
+    return True

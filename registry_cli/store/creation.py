@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import Conflict, InvalidInput, RegistryError
 from ..records import StageTable
-from . import codec, documents, files, layout, locking, template
+from . import codec, documents, files, layout, locking, removal, template
 from .layout import Layout, ModelLayout
 from .modes import SHARED, Modes
 
@@ -55,7 +55,7 @@ def make_registry(root: Layout, shared: str, stages: tuple[str, ...], created: s
             raise
         os.rename(temporary, root.config)
     finally:
-        files.discard(temporary)
+        removal.discard(temporary, root.root)
     for folder in (root.root, *made):
         files.fsync_folder(folder)
 
@@ -72,7 +72,7 @@ def _write_schemas(root: Layout, modes: Modes) -> None:
     for name in schemas.NAMES:
         path = root.schemas / f"{name}.json"
         if not files.exists(path):
-            files.replace(path, schemas.text(name).encode(), modes.file)
+            files.replace(path, schemas.text(name).encode(), modes.file, root.root)
 
 
 def _make_parents(folder: Path) -> list[Path]:
@@ -180,5 +180,5 @@ def make_model(
         refuse_collision(root, paths.name)
         make_folders(paths, modes)  # who gave up before us may have taken them away
         if not files.exists(paths.stages):
-            files.replace(paths.stages, documents.dumps(codec.table_document(StageTable())), modes.file)
-        files.replace(paths.model, documents.dumps(document), modes.file)
+            files.replace(paths.stages, documents.dumps(codec.table_document(StageTable())), modes.file, root.root)
+        files.replace(paths.model, documents.dumps(document), modes.file, root.root)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import RegistryError, explain
 from ..outcomes import Finding
-from . import files, layout, marks
+from . import files, layout, marks, removal
 from .codec import Settings
 from .layout import Layout
 from .modes import Modes
@@ -55,7 +55,7 @@ def examine(root: Layout, settings: Settings) -> Iterator[Finding]:
         for name, check in _PROOFS:
             yield _proved(name, check, scratch)
     finally:
-        files.discard(scratch)
+        removal.discard(scratch, root.root)
     yield from _modes(root, settings)
     yield from _room(root.root)
 

@@ -10,11 +10,11 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..errors import Damaged, NotFound
-from . import layout
+from . import layout, removal
 
 BLOCK = 1 << 20
 #: The largest document that the store keeps, in bytes.
@@ -36,9 +36,12 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def write_new(path: Path, data: bytes, mode: int) -> None:
-    """Create ``path`` with ``data``, on the disk when this returns. FileExistsError if it is there."""
-    descriptor = os.open(path, CREATE, 0o600)
+def write_new(path: Path, data: bytes, mode: int, *, folder: int | None = None) -> None:
+    """Create ``path`` with ``data``, on the disk when this returns. FileExistsError if it is there.
+
+    With ``folder``, a descriptor, it is made there, wherever ``path`` leads by now.
+    """
+    descriptor = os.open(path if folder is None else path.name, CREATE, 0o600, dir_fd=folder)
     try:
         write_all(descriptor, data)
         os.fchmod(descriptor, mode)
@@ -56,15 +59,20 @@ def fsync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def replace(path: Path, data: bytes, mode: int) -> None:
-    """Put ``data`` in the place of ``path``: a reader sees the old document or the new one, whole."""
+def replace(path: Path, data: bytes, mode: int, below: Path | None = None) -> None:
+    """Put ``data`` in the place of ``path``: a reader sees the old document or the new one, whole.
+
+    No link is followed on the way from the trusted folder ``below`` (by default the one that it is in).
+    """
     temporary = path.with_name(layout.temporary_name())
-    try:
-        write_new(temporary, data, mode)
-        os.rename(temporary, path)
-    except BaseException:
-        discard(temporary)
-        raise
+    with removal.opened_parent(path, below or path.parent) as folder:
+        try:
+            write_new(temporary, data, mode, folder=folder)
+            os.rename(temporary.name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary.name, dir_fd=folder)
+            raise
     fsync_folder(path.parent)
 
 
@@ -76,19 +84,33 @@ def make_folder(path: Path, mode: int) -> bool:
         if not stat.S_ISDIR(os.lstat(path).st_mode):
             raise
         return False
-    os.chmod(path, mode)
+    removal.change_mode(path, path.parent, mode)
     return True
 
 
-def refresh_link(path: Path, target: str | None) -> None:
-    """Make ``path`` a symbolic link to ``target``, or remove it. Derived: not synced, and no failure is reported."""
-    with contextlib.suppress(OSError):
-        if target is None:
-            os.unlink(path)
-        elif not (path.is_symlink() and os.readlink(path) == target):
-            temporary = path.with_name(layout.temporary_name())
-            os.symlink(target, temporary)
-            os.rename(temporary, path)
+def refresh_links(folder: Path, wanted: Mapping[str, str], below: Path) -> None:
+    """Make the symbolic links in ``folder`` lead where ``wanted`` says, by their names, and remove all others.
+
+    Derived: not synced, and no failure is reported. Whatever is no link there is left alone.
+    """
+    with contextlib.suppress(OSError), removal.opened_parent(folder / "any", below) as parent:
+        for name in list_folder(folder):
+            if name not in wanted:
+                with contextlib.suppress(OSError):
+                    os.readlink(name, dir_fd=parent)  # fails for everything else
+                    os.unlink(name, dir_fd=parent)
+        for name, target in wanted.items():
+            with contextlib.suppress(OSError):
+                _refresh_link(parent, name, target)
+
+
+def _refresh_link(parent: int, name: str, target: str) -> None:
+    with contextlib.suppress(OSError):  # nothing is there, or a file: what a copy without links makes of them
+        if os.readlink(name, dir_fd=parent) == target:
+            return
+    temporary = layout.temporary_name()
+    os.symlink(target, temporary, dir_fd=parent)
+    os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
 
 
 def read(path: Path, limit: int, what: str) -> bytes:
@@ -208,28 +230,6 @@ def exists(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     return True
-
-
-def discard(path: Path) -> None:
-    """Remove a file or a whole tree that nobody needs. What can't be removed stays for ``gc``."""
-    with contextlib.suppress(OSError):
-        remove(path)
-
-
-def remove(path: Path) -> None:
-    """Remove a file or a whole tree, sealed folders included, following no link."""
-    try:
-        mode = os.lstat(path).st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISDIR(mode):
-        os.unlink(path)
-        return
-    if mode & 0o700 != 0o700:
-        os.chmod(path, 0o700)
-    for name in os.listdir(path):
-        remove(path / name)
-    os.rmdir(path)
 
 
 def sync_file_system(path: Path) -> bool:

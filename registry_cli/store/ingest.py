@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import stat
 import threading
@@ -20,14 +19,13 @@ from typing import Any
 from ..errors import Damaged, InvalidInput, Refused
 from ..progress import SILENT, Progress
 from ..records import FileEntry
-from . import copying, files, layout
+from . import copying, files, layout, removal
 from .layout import ModelLayout
 from .modes import Modes
 from .sources import Source
 
 HOW = ("copy", "link", "move")
 
-_FICLONE = 0x40049409
 #: From so many files on, one sync of the file system is cheaper than one of each file.
 _MANY = 48
 #: From this size on, a file that the newest version seems to hold is hashed before it is copied.
@@ -37,24 +35,26 @@ _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @dataclass
 class Staging:
-    """A staging folder and what is in it. ``added`` are the bytes that are stored anew, not linked; ``first`` says that
-    there was no model yet when it was made.
+    """A staging folder and what is in it, in the registry ``below``. ``added`` are the bytes that are stored anew, not
+    linked; ``first`` says that there was no model yet when it was made; ``sources`` are the user's files that were
+    stored, as they were found.
     """
 
     folder: Path
-    inode: tuple[int, int]
+    inode: removal.Identity
+    below: Path
     first: bool = False
     entries: list[FileEntry] = field(default_factory=list)
     size: int = 0
     added: int = 0
-    _taken: list[tuple[Path, int]] = field(default_factory=list)
+    sources: list[tuple[Path, removal.Identity]] = field(default_factory=list)
+    _taken: list[tuple[Path, removal.Identity, int]] = field(default_factory=list)
 
     @classmethod
     def make(cls, paths: ModelLayout, *, first: bool = False) -> Staging:
         folder = paths.versions / layout.temporary_name()
         os.mkdir(folder, 0o700)
-        status = os.lstat(folder)
-        return cls(folder, (status.st_dev, status.st_ino), first)
+        return cls(folder, removal.identity(os.lstat(folder)), paths.registry, first)
 
     @property
     def files(self) -> Path:
@@ -67,17 +67,16 @@ class Staging:
     def is_there(self) -> bool:
         """Whether the folder still has its temporary name, that is: it did not become a version. May raise OSError."""
         try:
-            status = os.lstat(self.folder)
+            return removal.identity(os.lstat(self.folder)) == self.inode
         except FileNotFoundError:
             return False
-        return (status.st_dev, status.st_ino) == self.inode
 
     def abandon(self) -> None:
         """Remove the folder and give files that were linked into it their old mode back."""
-        for origin, mode in reversed(self._taken):  # one that was taken twice was sealed already the second time
+        for origin, identity, mode in reversed(self._taken):  # the second time that one was taken it was sealed already
             with contextlib.suppress(OSError):
-                os.chmod(origin, mode)
-        files.discard(self.folder)
+                removal.change_mode(origin, origin.parent, mode, expected=identity)
+        removal.discard(self.folder, self.below, expected=self.inode)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -106,7 +105,7 @@ def fill(staging: Staging, sources: Sequence[Source], intake: Intake) -> None:
     if not staging.size:
         raise InvalidInput("nothing to register: no byte came in", "was it written to the end?")
     for folder in (*reversed(folders), staging.files):
-        os.chmod(folder, intake.modes.sealed_folder)
+        removal.change_mode(folder, staging.below, intake.modes.sealed_folder)
     sync(staging, folders, written=not many)
 
 
@@ -196,11 +195,11 @@ class _Place:
             if self.intake.how != "copy" and self.source.origin and self._linked(origin):
                 sha256, size = copying.pump(origin, None, self.source.size, self.intake.progress)
                 added = 0
-                self._seal_linked()
             else:
                 sha256, size, added = self._linked_to_candidate(origin) or self._copied(origin)
-            if before is not None:
+            if before is not None and self.source.origin:
                 copying.refuse_changed(origin, before, self.source.path)
+                self.staging.sources.append((self.source.origin, before[:2]))
         return FileEntry(self.source.path, sha256), size, added
 
     @contextlib.contextmanager
@@ -214,26 +213,28 @@ class _Place:
     def _linked(self, origin: int) -> bool:
         """Link the user's own file in, as asked for; with ``move``, copy where a link can't be."""
         assert self.source.origin is not None  # noqa: S101 - told by the caller
+        mine, moving = os.fstat(origin), self.intake.how == "move"
+        if moving and mine.st_nlink > 1:  # it has another name, under which it can be written to
+            return False
         try:
             os.link(self.source.origin, self.target, follow_symlinks=False)
         except OSError as error:
-            if error.errno in files.NO_LINKS and self.intake.how == "move":
+            if error.errno in files.NO_LINKS and moving:
                 return False
             if error.errno == errno.EXDEV:
                 raise Refused(f"'{self.source.origin}' is on another file system", "leave out --link") from None
             raise
-        status, mine = os.lstat(self.target), os.fstat(origin)
-        if (status.st_dev, status.st_ino) != (mine.st_dev, mine.st_ino):
+        if removal.identity(os.lstat(self.target)) != removal.identity(mine):
             raise Refused(f"'{self.source.origin}' was replaced while it was linked", "register it again")
-        return True
-
-    def _seal_linked(self) -> None:
-        assert self.source.origin is not None  # noqa: S101 - told by the caller
-        mode = stat.S_IMODE(os.lstat(self.target).st_mode)
-        self.staging._taken.append((self.source.origin, mode))
-        os.chmod(self.target, self.intake.modes.sealed_file)
+        self.staging._taken.append((self.source.origin, removal.identity(mine), stat.S_IMODE(mine.st_mode)))
+        os.fchmod(origin, self.intake.modes.sealed_file)
+        if moving and copying.may_be_written(origin):  # by a process that opened it before it was sealed
+            os.unlink(self.target)
+            os.fchmod(origin, self.staging._taken.pop()[2])
+            return False
         if self.sync:
             sync_file(self.target)
+        return True
 
     def _linked_to_candidate(self, origin: int) -> tuple[str, int, int] | None:
         """Hash the file and the one it resembles, both at once; link the latter if they are equal."""
@@ -269,7 +270,7 @@ class _Place:
     def _copied(self, origin: int | Any) -> tuple[str, int, int]:
         target = os.open(self.target, _CREATE, 0o600)
         try:
-            if self.source.origin and _cloned(origin, target):
+            if self.source.origin and copying.clone(origin, target):
                 sha256, size = copying.pump(target, None, self.source.size, self.intake.progress)
             else:
                 sha256, size = copying.pump(origin, target, self.source.size, self.intake.progress)
@@ -303,12 +304,3 @@ def _hash_of(path: Path) -> list[str]:
             return [copying.pump(descriptor, None, 0)[0]]
     except (OSError, Damaged):
         return []
-
-
-def _cloned(origin: int, target: int) -> bool:
-    """Share the blocks of ``origin``, where the file system can (XFS, Btrfs): no byte is copied."""
-    try:
-        fcntl.ioctl(target, _FICLONE, origin)
-    except OSError:
-        return False
-    return True

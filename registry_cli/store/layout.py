@@ -78,6 +78,11 @@ class ModelLayout:
     root: Path
 
     @property
+    def registry(self) -> Path:
+        """The folder of the registry that the model is in."""
+        return self.root.parents[self.name.count("/") + 1]
+
+    @property
     def model(self) -> Path:
         return self.root / MODEL
 

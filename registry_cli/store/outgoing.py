@@ -7,12 +7,13 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ..errors import Conflict, Damaged, InvalidInput, NotFound
+from ..errors import Damaged, InvalidInput, NotFound
 from ..progress import SILENT, Progress
 from ..records import FileEntry, VersionRecord
 from . import files, layout, packs
 from .packs import Content
 from .reader import ModelReader
+from .replacement import Existing, appearing
 
 
 def find_file(entries: Iterable[FileEntry], path: str | None, ref: str) -> FileEntry:
@@ -37,17 +38,17 @@ def check(model: ModelReader, record: VersionRecord) -> None:
             content.copy()
 
 
-def fetch(model: ModelReader, record: VersionRecord, target: Path, *, replace: bool, progress: Progress) -> None:
+def fetch(
+    model: ModelReader, record: VersionRecord, target: Path, *, progress: Progress, existing: Existing | None = None
+) -> None:
     """Copy the artifact to the new folder ``target``, checked. It appears under its name only when it is whole.
 
-    Raises :class:`Conflict` when ``target`` has something in it, unless ``replace``.
+    It takes the place of ``existing``, if that is given. Raises :class:`Conflict` when something else is there.
     """
     if record.packed is None:
         model.check_size(record)
     progress.expect(record.size)
-    if files.exists(target) and not replace and (target.is_symlink() or not target.is_dir() or any(target.iterdir())):
-        raise Conflict(f"'{target}' exists already", "name a new folder with -o, or say --force to replace it")
-    with appearing(target, replace=replace) as temporary:
+    with appearing(target, existing) as temporary:
         temporary.mkdir()
         with contextlib.closing(packs.members(model, record)) as members:
             for entry, content in members:
@@ -73,21 +74,8 @@ def laid_out(model: ModelReader, record: VersionRecord) -> Iterator[Path]:
 
     with tempfile.TemporaryDirectory(prefix="registry-") as temporary:
         folder = Path(temporary, layout.FILES)
-        fetch(model, record, folder, replace=False, progress=SILENT)
+        fetch(model, record, folder, progress=SILENT)
         yield folder
-
-
-@contextlib.contextmanager
-def appearing(target: Path, *, replace: bool) -> Iterator[Path]:
-    """A temporary name beside ``target``: what was made there gets its name in the end, or is removed."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}{layout.temporary_name()}")
-    try:
-        yield temporary
-        _put(temporary, target, replace)
-    except BaseException:
-        files.discard(temporary)
-        raise
 
 
 def _copy(content: Content, target: Path, nested: bool, progress: Progress) -> None:
@@ -98,13 +86,3 @@ def _copy(content: Content, target: Path, nested: bool, progress: Progress) -> N
         content.copy(descriptor, progress)
     finally:
         os.close(descriptor)
-
-
-def _put(temporary: Path, target: Path, replace: bool) -> None:
-    if not (replace and files.exists(target)):
-        os.rename(temporary, target)  # over an empty folder, too
-        return
-    old = target.with_name(f".{target.name}{layout.trash_name()}")
-    os.rename(target, old)
-    os.rename(temporary, target)
-    files.remove(old)

@@ -23,7 +23,7 @@ from pathlib import Path
 from ..errors import Conflict, NotFound, RegistryError
 from ..progress import SILENT, Progress
 from ..records import FileEntry, VersionRecord
-from . import collect, compression, files, ingest, layout, pack_files, packs, tarball
+from . import collect, compression, files, ingest, layout, pack_files, packs, removal, tarball
 from .ingest import Intake, Staging
 from .layout import ModelLayout
 from .modes import Modes
@@ -48,7 +48,8 @@ class Pack:
 
     def place(self) -> None:
         """Give it its name, in place of what an interrupted packing may have left there. Under the lock."""
-        os.rename(self.temporary, self.paths.pack(self.number, compression.SUFFIXES[self.kind]))
+        target = self.paths.pack(self.number, compression.SUFFIXES[self.kind])
+        removal.rename(self.temporary, target, self.paths.registry)
         files.fsync_folder(self.paths.packs)
 
 
@@ -72,7 +73,7 @@ def write(model: ModelReader, record: VersionRecord, kind: str, modes: Modes, pr
         finally:
             os.close(descriptor)
     except BaseException:
-        files.discard(temporary)
+        removal.discard(temporary, paths.registry)
         raise
     return Pack(paths, record.number, temporary, kind, size)
 
@@ -145,8 +146,9 @@ def put_back(paths: ModelLayout, modes: Modes, number: int, staging: Staging) ->
     What is returned was left there by an interrupted packing or restoring, and is to be removed.
     """
     trash = take_files(paths, modes, number) if files.exists(paths.files(number)) else None
-    with _writable(paths.version(number), modes), _writable(staging.files, modes, paths.files(number)):
-        os.rename(staging.files, paths.files(number))
+    below = paths.registry
+    with _writable(paths.version(number), below, modes), _writable(staging.files, below, modes, paths.files(number)):
+        removal.rename(staging.files, paths.files(number), paths.registry)
     files.fsync_folder(paths.files(number))
     files.fsync_folder(paths.version(number))
     return trash
@@ -156,8 +158,9 @@ def take_files(paths: ModelLayout, modes: Modes, number: int) -> Path | None:
     """Take the files of a packed version out of sight; what is returned can be removed without the lock."""
     trash = paths.versions / layout.trash_name()
     try:
-        with _writable(paths.version(number), modes), _writable(paths.files(number), modes, trash):
-            os.rename(paths.files(number), trash)
+        below = paths.registry
+        with _writable(paths.version(number), below, modes), _writable(paths.files(number), below, modes, trash):
+            removal.rename(paths.files(number), trash, paths.registry)
     except OSError:
         return None  # they are gone, or stay for ``gc``: the pack is what counts
     with contextlib.suppress(OSError):
@@ -172,7 +175,7 @@ def take_packs(paths: ModelLayout, number: int) -> list[Path]:
     while pack := pack_files.path(paths, number):
         trash = paths.packs / layout.trash_name()
         try:
-            os.rename(pack, trash)
+            removal.rename(pack, trash, paths.registry)
         except OSError:
             break  # it stays for ``gc``
         taken.append(trash)
@@ -180,14 +183,15 @@ def take_packs(paths: ModelLayout, number: int) -> list[Path]:
 
 
 @contextlib.contextmanager
-def _writable(folder: Path, modes: Modes, afterwards: Path | None = None) -> Iterator[None]:
+def _writable(folder: Path, below: Path, modes: Modes, afterwards: Path | None = None) -> Iterator[None]:
     """Let a sealed folder be changed, or be moved to ``afterwards``: to move a folder is to write ``..`` in it."""
     try:
-        os.chmod(folder, modes.sealed_folder | 0o200)
+        removal.change_mode(folder, below, modes.sealed_folder | 0o200)
         yield
     finally:
         with contextlib.suppress(FileNotFoundError):
-            os.chmod(afterwards if afterwards and files.exists(afterwards) else folder, modes.sealed_folder)
+            path = afterwards if afterwards and files.exists(afterwards) else folder
+            removal.change_mode(path, below, modes.sealed_folder)
 
 
 def saved(model: ModelReader, number: int) -> int:

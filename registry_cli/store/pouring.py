@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ..errors import Conflict, Damaged, Refused
 from ..progress import Progress
 from ..records import FileEntry
-from . import copying, files, ingest
+from . import copying, files, ingest, removal
 from .ingest import Staging
 from .modes import Modes
 from .packs import Readable
@@ -72,7 +72,7 @@ def pour(
         staging.entries.append(each.entry)
         staging.size += each.size
     for folder in (*reversed(folders.values()), staging.files):
-        os.chmod(folder, modes.sealed_folder)
+        removal.change_mode(folder, staging.below, modes.sealed_folder)
     if sync:
         ingest.sync(staging, list(folders.values()))
 
@@ -131,4 +131,4 @@ def _repeat(known: Path, target: Path, modes: Modes) -> None:
         if error.errno not in files.NO_LINKS and error.errno != errno.EACCES:
             raise
         shutil.copyfile(known, target, follow_symlinks=False)
-        os.chmod(target, modes.sealed_file)
+        removal.change_mode(target, target.parent, modes.sealed_file)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..errors import Conflict, Indeterminate, NotFound, RegistryError
 from ..progress import SILENT, Progress
 from ..records import FileEntry, VersionRecord
-from . import copying, ingest, manifest
+from . import copying, ingest, manifest, removal
 from .creation import make_skeleton, remove_skeleton
 from .ingest import Intake, Staging
 from .layout import Layout, ModelLayout
@@ -111,7 +110,9 @@ def commit(staging: Staging, wish: Wish, locked: Locked) -> Outcome:
     with locked(staging.first) as writer:
         outcome = _commit(writer, staging, wish)
     if wish.how == "move" and not outcome.why:
-        _remove(wish.sources)
+        for origin, identity in staging.sources:  # what can't be removed, or is another file by now, stays
+            with contextlib.suppress(OSError):
+                removal.remove_exactly(origin, identity)
     return outcome
 
 
@@ -141,14 +142,6 @@ def _latest_if_same(writer: Writer, entries: Sequence[FileEntry]) -> int | None:
 def with_files(writer: Writer, entries: Sequence[FileEntry]) -> int | None:
     """The newest version that has just these files."""
     return ModelReader(writer.paths).with_digest(manifest.digest(manifest.dumps(entries)), writer.table)
-
-
-def _remove(sources: Sequence[Source]) -> None:
-    """The last step of ``--move``: the files are in the store now. One that can't be removed stays."""
-    for source in sources:
-        if source.origin is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(source.origin)
 
 
 def _is_there(staging: Staging) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from ..errors import Damaged, RegistryError
 from ..outcomes import Freed
 from ..records import Event, JournalEntry, StageTable
-from . import codec, collect, documents, files, journal, layout, pack_files, verify, verify_journal
+from . import codec, collect, documents, files, journal, layout, pack_files, removal, verify, verify_journal
 from .layout import Layout, ModelLayout
 from .modes import Modes
 from .reader import ModelReader, State
@@ -40,7 +40,7 @@ def mend(root: Layout, paths: ModelLayout, modes: Modes, mark: Event, *, dry_run
     now = collect.server_time(paths.root, probe=not dry_run)
     for leftover in collect.garbage(root, paths, now, table=state.table):
         if not dry_run:
-            files.discard(collect.take(paths, modes, root.root / leftover.path))
+            removal.discard(collect.take(paths, modes, root.root / leftover.path), root.root)
         if dry_run or not files.exists(root.root / leftover.path):
             yield leftover
 
@@ -92,8 +92,9 @@ class _Mender:
     def restore_table(self, state: State) -> None:
         if state.redo:
             path = self.paths.root / state.redo.path
-            files.replace(path, state.redo.data(), self.modes.file)
-        files.replace(self.paths.stages, documents.dumps(codec.table_document(state.table)), self.modes.file)
+            files.replace(path, state.redo.data(), self.modes.file, self.root.root)
+        data = documents.dumps(codec.table_document(state.table))
+        files.replace(self.paths.stages, data, self.modes.file, self.root.root)
 
     def journal(self, mark: Event) -> Iterator[Freed]:
         """A torn last line gets its newline; events that the versions and the claims carry are added, none is changed."""
@@ -165,7 +166,11 @@ class _Mender:
         if not self.table.revision or not right or copied:
             return
         data = documents.dumps(codec.table_document(self.table))
-        yield self.did(lambda: files.replace(path, data, self.modes.file), "claim made again from stages.yaml", path)
+        yield self.did(
+            lambda: files.replace(path, data, self.modes.file, self.root.root),
+            "claim made again from stages.yaml",
+            path,
+        )
 
     def seals(self) -> Iterator[Freed]:
         for number in ModelReader(self.paths).numbers(self.table):
@@ -185,7 +190,7 @@ class _Mender:
 
     def seal(self, path: Path, mode: int) -> Iterator[Freed]:
         with contextlib.suppress(PermissionError):  # a teammate's: its owner can
-            yield self.did(lambda: os.chmod(path, mode), "made read-only again", path)
+            yield self.did(lambda: removal.change_mode(path, self.root.root, mode), "made read-only again", path)
 
     def links(self) -> Iterator[Freed]:
         folder, stages = self.paths.links, self.table.stages

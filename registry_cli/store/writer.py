@@ -15,22 +15,21 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import signal
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import Conflict, RegistryError, indeterminate
 from ..numbers import Numbers
 from ..records import Event, FileEntry, JournalEntry, StageTable, VersionRecord
-from . import chronicle, codec, documents, files, journal, layout, manifest, reader
+from . import chronicle, codec, documents, files, journal, layout, manifest, reader, removal
 from .codec import Redo
 from .ingest import Staging
 from .layout import ModelLayout
 from .modes import Modes
+from .signals import uninterrupted
 
-_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST})
 #: So many numbers at most are left out, for a version to keep the one that it had elsewhere.
 MOST_PASSED_OVER = 10_000
@@ -39,17 +38,6 @@ MOST_PASSED_OVER = 10_000
 def number_for(wanted: int | None, highest: int) -> int:
     """The number that a version gets which had ``wanted`` elsewhere, where ``highest`` was the last that was given."""
     return wanted if wanted and highest < wanted <= highest + MOST_PASSED_OVER else highest + 1
-
-
-@contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Hold signals back from just before a commit until its event is in the journal."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    try:  # a signal that came just before is still raised by the call that holds the next ones back
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @dataclass
@@ -140,12 +128,12 @@ class Writer:
             record = describe(number)
             document = documents.dumps(codec.version_document(record))
             files.write_new(staging.folder / layout.VERSION, document, self.modes.sealed_file)
-            os.chmod(staging.folder, self.modes.sealed_folder)
+            removal.change_mode(staging.folder, self.paths.registry, self.modes.sealed_folder)
             files.fsync_folder(staging.folder)
             if self._commit_version(staging, record):
                 return record
-            os.chmod(staging.folder, 0o700)
-            os.unlink(staging.folder / layout.VERSION)
+            removal.change_mode(staging.folder, self.paths.registry, 0o700)
+            removal.remove(staging.folder / layout.VERSION, self.paths.registry)
             number += 1
 
     def _commit_version(self, staging: Staging, record: VersionRecord) -> bool:
@@ -193,8 +181,8 @@ class Writer:
                 written = _inode(temporary)
                 self._commit_claim(temporary, claim, table, redo)
             finally:
-                files.discard(temporary)
-            files.discard(self.paths.claim(table.revision - layout.CLAIMS_KEPT))
+                removal.discard(temporary, self.paths.registry)
+            removal.discard(self.paths.claim(table.revision - layout.CLAIMS_KEPT), self.paths.registry)
             self.refresh_links()
         except BaseException as error:
             mine = written is not None and _still(lambda: _inode(claim) == written) is not False
@@ -239,7 +227,7 @@ class Writer:
             return False
         pruned = known.revision >= table.revision + layout.CLAIMS_KEPT
         if pruned and not (table.changed and journal.find(self.paths.history, table.changed.id)):
-            files.discard(claim)
+            removal.discard(claim, self.paths.registry)
             raise Conflict(f"{self.paths.name} was changed by another process meanwhile", "look again, then decide")
         self.table, self.last = known, journal.last_entry(self.paths.history)
         return True
@@ -248,19 +236,14 @@ class Writer:
         """Bring the newest claim, which is committed, to where readers look first. May be done again and again."""
         files.fsync_folder(self.paths.root)  # the claim is on the disk before anything that follows from it
         if redo:
-            files.replace(self.paths.root / redo.path, redo.data(), self.modes.file)
-        files.replace(self.paths.stages, documents.dumps(codec.table_document(self.table)), self.modes.file)
+            files.replace(self.paths.root / redo.path, redo.data(), self.modes.file, self.paths.registry)
+        table = documents.dumps(codec.table_document(self.table))
+        files.replace(self.paths.stages, table, self.modes.file, self.paths.registry)
 
     def refresh_links(self) -> None:
         """The links in ``stages/``, for readers that have no client. Derived."""
-        table = self.table
-        wanted = {**{stage: f"../versions/{number}" for stage, number in table.stages.items()}}
-        with contextlib.suppress(OSError):
-            for name in os.listdir(self.paths.links):
-                if name not in wanted:
-                    files.refresh_link(self.paths.links / name, None)
-            for stage, target in wanted.items():
-                files.refresh_link(self.paths.links / stage, target)
+        wanted = {stage: f"../versions/{number}" for stage, number in self.table.stages.items()}
+        files.refresh_links(self.paths.links, wanted, self.paths.registry)
 
     def refuse_unremovable(self, number: int) -> None:
         """Say before anything is committed that only the owner may remove a folder (``versions/`` is sticky)."""
@@ -276,7 +259,7 @@ class Writer:
         """Take the folder of a deleted version out of sight; what is returned can be removed without the lock."""
         trash = self.paths.versions / layout.trash_name()
         try:
-            os.rename(self.paths.version(number), trash)
+            removal.rename(self.paths.version(number), trash, self.paths.registry)
         except OSError:
             return None  # it is gone, or stays for ``gc``: its tombstone is what counts
         with contextlib.suppress(OSError):

@@ -15,7 +15,7 @@ from ..numbers import Numbers
 from ..outcomes import Changed
 from ..progress import SILENT, Progress
 from ..records import JournalEntry
-from ..store import chronicle, collect, files, tombstones
+from ..store import chronicle, collect, removal, tombstones
 from ..store.writer import Writer
 from .packing import Packing, Wanted
 
@@ -115,7 +115,7 @@ class Archiving(Packing):
                             trash += self._take_packs(writer, packed, staged)
                         outcomes.append(Changed(name, "restored", tuple(numbers), table.revision, bool(numbers)))
                 for each in trash:  # slow, and needs no lock
-                    files.discard(each)
+                    removal.discard(each, self.root)
         return outcomes
 
     def delete(

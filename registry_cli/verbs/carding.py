@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import Conflict, InvalidInput, RegistryError
+from ..errors import InvalidInput, RegistryError
 from ..names import Reference
 from ..provenance import cards
 from ..provenance.cards import Card, Known
 from ..records import VersionRecord
-from ..store import files, outgoing
-from . import settings
+from ..store import replacement
+from . import ownership, settings
 from .tracing import named
 
 if TYPE_CHECKING:
@@ -38,9 +38,8 @@ def card(registry: RegistryReader, version: VersionRecord, target: Path | None, 
     if target is not None:
         if target.is_dir():
             raise InvalidInput(f"'{target}' is a folder", f"name a file: {target / cards.NAME}")
-        if files.exists(target) and not replace:
-            raise Conflict(f"'{target}' exists already", "name a new one, or say --force to replace it")
-        with outgoing.appearing(target, replace=replace) as temporary:
+        existing = ownership.replaceable_file(registry, target, ownership.is_card, replace=replace)
+        with replacement.appearing(target, existing) as temporary:
             temporary.write_text(made.text, encoding="utf-8", newline="\n")
     return made
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import Conflict, InvalidInput
+from ..errors import InvalidInput
 from ..exchange import dispatch
 from ..names import Reference
 from ..outcomes import Exported
 from ..progress import Progress
-from ..store import files, outgoing, snapshot
-from . import carding
+from ..store import replacement, snapshot
+from . import carding, ownership
 
 if TYPE_CHECKING:
     from ..exchange.packing import Wanted
+    from ..store.replacement import Existing
+    from .ownership import Copy, Expected
     from .reading import RegistryReader
     from .taking_out import Sink
 
@@ -31,17 +33,35 @@ def export_as(
 ) -> Exported:
     """See :meth:`RegistryReader.export_as`."""
     write = dispatch.writer(kind, flavor)
-    refuse_existing(target, replace=replace)
-    record = registry.check(ref)
-    with registry.laid_out(record.ref) as artifact, outgoing.appearing(target, replace=replace) as temporary:
+    record = registry.version(ref)
+    if kind in dispatch.FILES:
+        existing = ownership.replaceable_file(registry, target, ownership.is_bill_of_materials, replace=replace)
+    else:
+        existing = replaceable(registry, target, record.model, replace=replace, kind=kind, flavor=flavor)
+    registry.check(record.ref)
+    with registry.laid_out(record.ref) as artifact, replacement.appearing(target, existing) as temporary:
         known = carding.known(registry, artifact.version, (entry.path for entry in artifact.files))
         lost = write(artifact, known, temporary)
     return Exported(str(target), (record.ref,), record.size, tuple(lost))
 
 
-def refuse_existing(target: Path, *, replace: bool) -> None:
-    if files.exists(target) and not replace:
-        raise Conflict(f"'{target}' exists already", "name a new one, or say --force to replace it")
+def replaceable(
+    registry: RegistryReader,
+    target: Path,
+    model: str,
+    *,
+    replace: bool,
+    kind: str | None = None,
+    flavor: str | None = None,
+) -> Existing | None:
+    """What is at ``target``, if it is a folder that the program made; None for nothing. See :mod:`.ownership`."""
+
+    def layouts(copy: Copy) -> Iterator[Expected]:
+        from . import export_layouts
+
+        return export_layouts.resembling(registry, copy, model, kind, flavor)
+
+    return ownership.replaceable_folder(registry, target, replace=replace, first=model, layouts=layouts)
 
 
 def export(
@@ -57,10 +77,10 @@ def export(
 
     if isinstance(target, Path):
         packing.suffix_of(target.name)
-        refuse_existing(target, replace=replace)
+        existing = ownership.replaceable_file(registry, target, ownership.is_bundle, replace=replace)
     loaded = packing.load(*_wanted(registry, refs), registry.settings.id)
     if isinstance(target, Path):
-        packing.write_file(loaded, target, replace=replace, progress=progress)
+        packing.write_file(loaded, target, progress=progress, existing=existing)
     else:
         packing.write(loaded, target.write, progress)
     contents = loaded.contents

@@ -13,7 +13,7 @@ from ..errors import NotFound
 from ..outcomes import Finding, Freed, Problem, Verification
 from ..progress import SILENT, Progress
 from ..records import Checkpoint
-from ..store import collect, files, locking, reader
+from ..store import collect, files, locking, reader, removal
 from ..store.layout import ModelLayout
 from .base import RegistryBase
 
@@ -110,7 +110,7 @@ class Keeping(RegistryBase):
                 found = list(collect.garbage(self._layout, paths, now, age))
                 taken = [] if dry_run else [collect.take(paths, self._modes, self.root / each.path) for each in found]
             for path in taken:  # slow, and needs no lock
-                files.discard(path)
+                removal.discard(path, self.root)
             if taken:  # their size is counted with the files that had them
                 collect.drop_lone_blobs(paths)
             done += [each for each in found if dry_run or not files.exists(self.root / each.path)]
@@ -123,7 +123,7 @@ class Keeping(RegistryBase):
         now = collect.server_time(self._layout.models, probe=not dry_run)
         found = list(collect.left_models(self._layout, now, age))
         for leftover in found if not dry_run else ():
-            files.discard(self.root / leftover.path)
+            removal.discard(self.root / leftover.path, self.root)
         return [each for each in found if dry_run or not files.exists(self.root / each.path)]
 
     def doctor(self) -> list[Finding]:

@@ -14,7 +14,7 @@ from ..numbers import Numbers
 from ..outcomes import Changed
 from ..progress import SILENT, Progress
 from ..records import StageTable
-from ..store import collect, files, journal, pack_files, reader
+from ..store import collect, journal, pack_files, reader, removal
 from ..store.writer import Writer
 from .base import RegistryBase
 
@@ -113,7 +113,7 @@ class Packing(RegistryBase):
                 there = pack_files.path(model.paths, number)  # unless somebody got past a broken lock
                 trash = packing.take_files(model.paths, self._modes, number) if there else None
         finally:
-            files.discard(pack.temporary)
+            removal.discard(pack.temporary, self.root)
         collect.remove_packed(model.paths, [trash] if trash else [], number)
 
     def _commit_pack(self, writer: Writer, table: StageTable, pack: Pack, wanted: Wanted) -> None:
@@ -127,7 +127,7 @@ class Packing(RegistryBase):
             with contextlib.suppress(OSError, RegistryError):  # nobody names it: don't leave it on a full disk
                 if pack.number not in reader.read_state(writer.paths).table.packed:
                     for trash in packing.take_packs(writer.paths, pack.number):
-                        files.discard(trash)
+                        removal.discard(trash, self.root)
             raise
 
     def _unpacked(

@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
-from ..errors import InvalidInput
+from ..errors import Conflict, InvalidInput
 from ..names import Reference
 from ..progress import SILENT, Progress
 from ..records import Artifact, FileEntry, VersionRecord
@@ -21,12 +21,28 @@ if TYPE_CHECKING:
     from ..lifecycle.scan_rules import ScanRules
     from ..provenance.inspection import Inspected
     from ..provenance.safety.verdicts import Scan
+    from .reading import RegistryReader
 
 
 class Sink(Protocol):
     """Whatever bytes can be written to: a binary file, a socket's file, a buffer."""
 
     def write(self, block: bytes, /) -> object: ...
+
+
+def _in_use(folder: Path) -> str:
+    """What would lose its place if ``folder`` was replaced: the current folder, or the home of the user."""
+    places: list[tuple[str, Path]] = []
+    with contextlib.suppress(FileNotFoundError):  # it was removed
+        places.append(("the current folder", Path.cwd()))
+    with contextlib.suppress(RuntimeError):
+        places.append(("the home folder", Path.home()))
+    for what, place in places:
+        for each in (place, *place.parents):
+            with contextlib.suppress(OSError):
+                if each.samefile(folder):
+                    return what
+    return ""
 
 
 class TakingOut(LookingBack):
@@ -154,12 +170,16 @@ class TakingOut(LookingBack):
     ) -> VersionRecord:
         """Copy a version to the new folder ``target``, each byte checked on the way; it appears whole or not at all.
 
-        Raises :class:`Conflict` when ``target`` is there already and ``replace`` is not set.
+        With ``replace`` it takes the place of an earlier copy: a folder in which each file is one that a version of
+        this registry has, or that an export writes. Raises :class:`Conflict` for anything else that is there.
         """
         from ..store import outgoing
+        from . import exporting
 
         model, record = self._version(ref)
-        outgoing.fetch(model, record, self._outside(target), replace=replace, progress=progress)
+        place = self._outside(target)
+        existing = exporting.replaceable(cast("RegistryReader", self), place, model.name, replace=replace)
+        outgoing.fetch(model, record, place, progress=progress, existing=existing)
         return record
 
     def _outside(self, target: str | os.PathLike[str]) -> Path:
@@ -170,6 +190,8 @@ class TakingOut(LookingBack):
             raise InvalidInput(f"'{target}' is inside the registry", "name a place outside of it")
         if root.is_relative_to(real):  # to replace it would be to remove the registry
             raise InvalidInput(f"'{target}' has the registry in it", "name a new one")
+        if what := _in_use(real):
+            raise Conflict(f"'{target}' is {what}, or has it in it", "name a new folder")
         return destination
 
     def cat(self, ref: str | Reference, file: str | None, stream: Sink) -> None:

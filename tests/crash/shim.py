@@ -119,9 +119,12 @@ class Shim:
             path = self._path(name, args, options)
             if path is None:
                 return original(*args, **options)
+            told = args
+            if options.get("dst_dir_fd") is not None and name == "rename":  # told as the path that it stands for
+                told = (args[0], f"{self.root}/{self._beneath(options['dst_dir_fd'], args[1])}", *args[2:])
 
             def perform() -> Any:
-                return self._carry_out(name, path, args, lambda: original(*args, **options))
+                return self._carry_out(name, path, told, lambda: original(*args, **options))
 
             if not self._counts(name, args):
                 return perform()
@@ -137,10 +140,15 @@ class Shim:
         if isinstance(subject, int):
             known = self._open.get(subject)
             return known[0] if known else None
-        if options.get("dir_fd") is not None:
-            known = self._open.get(options["dir_fd"])
-            return f"{known[0]}/{subject}" if known else None
+        folder = options.get({"rename": "src_dir_fd", "link": "dst_dir_fd"}.get(name, "dir_fd"))
+        if folder is not None:
+            return self._beneath(folder, subject)
         return self._inside(os.fspath(subject))
+
+    def _beneath(self, folder: int, name: Any) -> str | None:
+        """The path of a name in an open folder, relative to the root; None when that is elsewhere."""
+        known = self._open.get(folder)
+        return os.path.normpath(f"{known[0]}/{os.fspath(name)}") if known else None
 
     def _inside(self, path: str | bytes) -> str | None:
         text = os.fsdecode(path)

@@ -352,9 +352,15 @@ def test_nothing_is_written_over(origin: Registry, tmp_path: Path) -> None:
     out.write_text("mine")
     with pytest.raises(Conflict, match="exists already"):
         origin.export(["churn"], out)
+    with pytest.raises(Conflict, match="was not written by this command"):
+        origin.export(["churn"], out, replace=True)
     assert out.read_text() == "mine"
+    out.write_bytes(b"")
     origin.export(["churn"], out, replace=True)
     assert tarfile.is_tarfile(out)
+    inode = out.stat().st_ino
+    origin.export(["churn@1"], out, replace=True)
+    assert out.stat().st_ino != inode
     for name in ("churn@2", "out", "out.zip"):
         with pytest.raises(InvalidInput, match="is no name for a bundle"):
             origin.export(["churn@1"], tmp_path / name)

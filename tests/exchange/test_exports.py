@@ -268,8 +268,12 @@ def test_nothing_is_left_of_an_export_that_fails(reg: Registry, make: Make, tmp_
         with pytest.raises(InvalidInput, match="has no flavors"):
             reg.export_as(ref, kind, tmp_path / "other", flavor="sklearn")
     assert sorted(each.name for each in tmp_path.glob(".*")) == []
-    reg.export_as(ref, kind, tmp_path / "out", replace=True)
-    assert not (tmp_path / "out" / "mine").exists()
+    with pytest.raises(
+        Conflict, match="is a folder, not a file" if kind == "cyclonedx" else "did not put there: mine;"
+    ):
+        reg.export_as(ref, kind, tmp_path / "out", replace=True)
+    assert (tmp_path / "out" / "mine").read_text() == "mine"
+    assert sorted(each.name for each in tmp_path.glob(".*")) == []
 
 
 def test_a_file_that_was_changed_does_not_leave(reg: Registry, make: Make, tmp_path: Path) -> None:

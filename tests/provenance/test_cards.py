@@ -165,9 +165,13 @@ def test_a_file_is_written_once(churn: Registry, tmp_path: Path) -> None:
     assert churn.card("risk/churn", target).text == target.read_text()
     with pytest.raises(Conflict, match="exists already"):
         churn.card("risk/churn", target)
-    target.write_text("old")
+    target.write_text(target.read_text() + "\nA note.\n")
     churn.card("risk/churn", target, replace=True)
-    assert target.read_text().startswith("---\n")
+    assert target.read_text() == churn.card("risk/churn").text
+    target.write_text("mine")
+    with pytest.raises(Conflict, match="was not written by this command"):
+        churn.card("risk/churn", target, replace=True)
+    assert target.read_text() == "mine"
     (tmp_path / "folder").mkdir()
     with pytest.raises(InvalidInput, match="is a folder"):
         churn.card("risk/churn", tmp_path / "folder", replace=True)

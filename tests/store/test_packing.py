@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from registry_cli import Conflict, Damaged, InvalidInput, NotFound, Registry, RegistryError
 from registry_cli.lifecycle.retention_rules import Rules
-from registry_cli.store import files, packing, packs
+from registry_cli.store import packing, packs, removal
 from registry_cli.store.writer import Writer
 from registry_cli.verbs import comparing
 from tests.crash.world import fingerprint, wiped
@@ -303,18 +303,18 @@ def test_gc_does_not_remove_what_has_come_there_meanwhile(three: Registry, monke
     with monkeypatch.context() as patch:
         patch.setattr(packing, "take_packs", lambda *_: [])
         three.restore(["churn@2"])
-    discard = files.discard
+    discard = removal.discard
     turns: list[Path] = []
 
-    def meanwhile(path: Path) -> None:
+    def meanwhile(path: Path, below: Path) -> None:
         if not turns and path.name.startswith(".trash-"):
             turns.append(path)
             three.restore(["churn@1"])
             three.archive(["churn@2"], compress="gzip")
-        discard(path)
+        discard(path, below)
 
     with monkeypatch.context() as patch:
-        patch.setattr(files, "discard", meanwhile)
+        patch.setattr(removal, "discard", meanwhile)
         three.gc()
     assert turns
     assert three.check("churn@1").packed is None
