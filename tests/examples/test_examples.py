@@ -85,7 +85,14 @@ class TestMakefile:
 
         assert run("make", "export", cwd=folder).returncode == 0
         live = reg.path("recommender@production", "model.joblib")
-        assert (folder / "build" / "live.joblib").read_bytes() == live.read_bytes()
+        copied = folder / "build" / "live.joblib"
+        assert copied.read_bytes() == live.read_bytes()
+        assert copied.stat().st_mode & 0o200, "who is not root could not export again"
+        copied.chmod(0o444)
+        inode = copied.stat().st_ino
+        assert run("make", "export", cwd=folder).returncode == 0
+        assert copied.stat().st_ino != inode, "whoever reads it meanwhile has the old one, whole"
+        assert copied.read_bytes() == live.read_bytes()
 
     def test_keeps_a_worse_model_from_going_live(self, run: Run, folder: Path, reg: Registry) -> None:
         assert run("make", "deploy", cwd=folder).returncode == 0
