@@ -54,7 +54,9 @@ def export(
         str | None,
         typer.Option("--flavor", metavar="FLAVOR", help="What the files are, for MLflow: sklearn, xgboost, onnx …"),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace OUT if it is an earlier export; otherwise exit 4.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace OUT if it is an earlier export; otherwise exit 4.")
+    ] = False,
 ) -> None:
     """A bundle is one file, for `registry import` elsewhere. A version goes with all that is known of it; a model's name
     alone is the whole model, with its history, stages and all versions. Every byte is checked on the way, and the same

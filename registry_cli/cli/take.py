@@ -63,7 +63,9 @@ def fetch(
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="DIR", help="The new folder; NAME-NUMBER here by default.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace DIR if it is an earlier copy; otherwise exit 4.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace DIR if it is an earlier copy; otherwise exit 4.")
+    ] = False,
 ) -> None:
     """The folder appears whole, with every byte compared with its sha256, or not at all. Files lose their execute
     bits. Prints the folder.
