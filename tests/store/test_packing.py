@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -306,12 +307,12 @@ def test_gc_does_not_remove_what_has_come_there_meanwhile(three: Registry, monke
     discard = removal.discard
     turns: list[Path] = []
 
-    def meanwhile(path: Path, below: Path) -> None:
+    def meanwhile(path: Path, below: Path, **options: Any) -> None:
         if not turns and path.name.startswith(".trash-"):
             turns.append(path)
             three.restore(["churn@1"])
             three.archive(["churn@2"], compress="gzip")
-        discard(path, below)
+        discard(path, below, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(removal, "discard", meanwhile)
