@@ -5,27 +5,26 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..pickles.allowed import Allowed
 from ..pickles.reader import Budget, Stopped, Stream
 from . import pickled
-from .bodies import HEAD, Body, InMemory, Piece, straight
+from .bodies import HEAD, Body, Piece, straight
 from .unpacking import CLOSED, Unpacked, kind_of, spooled, starts
 from .verdicts import DANGEROUS, NOTE, SAFE, UNKNOWN_FORMAT, UNSCANNABLE, FileScan
 
 if TYPE_CHECKING:
+    from . import tars
     from .zips import Member
 
 _ZIP_END, _ZIP_TAIL = b"PK\5\6", 22 + 65_535
 #: How deep archives may lie in archives.
 DEPTH = 5
 _CHECKED = 64 << 20
-_SMALL = 32 << 20
-#: Beginnings of what is read at any place, not from its beginning to its end.
-_NEEDS_PLACES = (b"PK", b"\x93NUMPY", b"\x89HDF", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z", b"Rar!", b"\x28\xb5\x2f\xfd")
-_LONGEST_HEADER = 1 << 20
-_DESCR = rb"['\"]descr['\"]\s*:((?:.|\n)*?)['\"]fortran_order['\"]"
+#: The compression of honest files is seldom better than this: what they unpack to is allowed beyond the budget.
+_RATIO = 16
 #: Data formats that can't carry code, by how they begin.
 _DATA = (
     (b"GGUF", "gguf"), (b"CBM1", "catboost"), (b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"\x89PNG", "png"),
@@ -52,6 +51,8 @@ class Scanner:
     def file(self, path: str, body: Body) -> FileScan:
         """What is in one file. It raises nothing, whatever the bytes are; OSError when they can't be had."""
         scan = FileScan(path)
+        self.budget.unpacked += _RATIO * body.size
+        self.budget.seeking += _RATIO * body.size
         self._guarded(scan, "", lambda: self.look(scan, body, path, "", 0))
         return scan
 
@@ -114,8 +115,12 @@ class Scanner:
         torch = any(name.endswith("data.pkl") for name in names)
         scan.kind = scan.kind or zips.kind_of(names)
         scan.verdicts.add(SAFE)
-        for odd in archive.odd:
-            scan.found(UNSCANNABLE, "", odd, where)
+        for what in archive.ambiguous:
+            scan.found(DANGEROUS, "", f"readers differ: {what}", where)
+        for what in archive.unreadable:
+            scan.found(UNSCANNABLE, "", what, where)
+        if archive.prefixed and body.at(4, 4) != b"TFL3":  # TensorFlow Lite keeps labels in an archive behind the model
+            scan.found(DANGEROUS, "", "readers differ: something lies before the archive", where)
         if torch and any("/code/" in f"/{name}" for name in names):
             scan.found(NOTE, "", "it holds TorchScript code, which torch runs when the model is used", where)
         for member in archive.members:
@@ -148,10 +153,29 @@ class Scanner:
 
         scan.kind = scan.kind or "tar"
         scan.verdicts.add(SAFE)
-        for member in tars.read(body):
+        archive = tars.Tar(body)
+        try:
+            self._members_of_tar(scan, archive, where, depth)
+        finally:
+            for what in archive.ambiguous:
+                scan.found(DANGEROUS, "", f"readers differ: {what}", where)
+        rest = Piece(body, archive.end, body.size - archive.end)
+        if self._zeros(rest):
+            return
+        scan.found(DANGEROUS, "", "readers differ: something follows the end of the archive", where)
+        self.look(scan, rest, "", where, depth + 1)
+
+    def _members_of_tar(self, scan: FileScan, archive: tars.Tar, where: str, depth: int) -> None:
+        from . import zips
+
+        seen: set[str] = set()
+        for member in archive.members():
             self._count()
             inside = f"{where}!{member.name}" if where else member.name
             _refuse_path(scan, member.name, inside)
+            if (same := zips.normalised(member.name)) in seen:
+                scan.found(DANGEROUS, "", "readers differ: two members have this path", inside)
+            seen.add(same)
             if member.link:
                 outside = member.link.startswith("/") or ".." in member.link.split("/")
                 scan.found(DANGEROUS if outside else NOTE, "", f"a link to {member.link}", inside)
@@ -159,6 +183,23 @@ class Scanner:
                 scan.found(UNSCANNABLE, "", "no regular file", inside)
             else:
                 self._guarded(scan, inside, lambda m=member, i=inside: self.look(scan, m.data, m.name, i, depth + 1))  # type: ignore[misc]
+
+    def _zeros(self, body: Body) -> bool:
+        """Whether there are only zeros, to the end."""
+        at = 0
+        while at < body.size:
+            data = body.at(at, 1 << 20)
+            self._seek(len(data))
+            if data.count(0) < len(data):
+                return False
+            at += len(data)
+        return True
+
+    def _seek(self, length: int) -> None:
+        """Bytes that are read through in search of something."""
+        self.budget.seeking -= length
+        if self.budget.seeking < 0:
+            raise Stopped("it is longer than is looked at", limit=True)
 
     def _compressed(self, scan: FileScan, body: Body, head: bytes, name: str, where: str, depth: int) -> bool:
         if head.startswith(b"ZF0x"):  # what joblib wrote before 0.10: a length, then zlib
@@ -178,19 +219,21 @@ class Scanner:
     def _stream(
         self, scan: FileScan, opened: Callable[[], Stream], name: str, where: str, depth: int, *, data: bool = False
     ) -> None:
-        """Look into what comes out of a compression: a pickle as it comes, what is small or an archive unpacked."""
+        """Look into what comes out of a compression: a pickle as it comes, anything else unpacked."""
         head = starts(opened, HEAD)
-        if head[:1] == b"\x80" and pickled.look(scan, opened, head, name, where, self.allowed, self.budget):
+        streams: list[Stream] = []
+
+        def watched() -> Stream:
+            streams.append(opened())
+            return streams[-1]
+
+        if head[:1] == b"\x80" and pickled.look(scan, watched, head, name, where, self.allowed, self.budget):
+            for ambiguity in {getattr(stream, "ambiguity", "") for stream in streams} - {""}:
+                scan.found(DANGEROUS, "", ambiguity, where)
             scan.kind = f"{scan.kind} of a pickle" if scan.kind in ("gzip", "zlib", "bz2", "xz", "lzma") else scan.kind
             return
-        small = spooled(opened, self.budget, most=_SMALL)
-        if small is None and (_is_tar(head) or head.startswith(_NEEDS_PLACES)):
-            small = spooled(opened, self.budget)
-        if small is not None:
-            with contextlib.closing(small):
-                self.look(scan, small, name, where, depth + 1, data=data)
-        elif not pickled.look(scan, opened, head, name, where, self.allowed, self.budget):
-            self._other(scan, InMemory(head), head, name, where, data)
+        with contextlib.closing(spooled(opened)) as unpacked:
+            self.look(scan, unpacked, name, where, depth + 1, data=data)
 
     def _count(self) -> None:
         self.budget.members -= 1
@@ -200,23 +243,32 @@ class Scanner:
     # single files
 
     def _array(self, scan: FileScan, body: Body, head: bytes, where: str) -> bool:
-        """A file of numpy: an array of objects is a pickle behind a header."""
-        if head[:6] != b"\x93NUMPY" or len(head) < 12:
+        """Arrays of numpy, one behind the other: one of objects is a pickle behind a header."""
+        if not head.startswith(b"\x93NUMPY"):
             return False
-        wide = head[6] > 1
-        length = int.from_bytes(head[8 : 12 if wide else 10], "little")
-        start = (12 if wide else 10) + length
-        said = re.search(_DESCR, body.at(0, min(start, _LONGEST_HEADER)))
-        if said is None or length > _LONGEST_HEADER:
-            raise Stopped("the header of its array can't be read")
+        from . import npy
+
         scan.verdicts.add(SAFE)
-        inside = Piece(body, start, body.size - start)
-        first = inside.at(0, HEAD)
-        if b"O" in said[1]:
-            if not pickled.look(scan, lambda: straight(inside), first, "", where, self.allowed, self.budget, lone=True):
-                raise Stopped("the objects of its array can't be read")
-        elif first[:1] == b"\x80":  # numbers may begin so by chance: only what is a pickle counts
-            pickled.look(scan, lambda: straight(inside), b"(" + first[1:], "", where, self.allowed, self.budget)
+        at = 0
+        while at < body.size:
+            self._count()
+            array = npy.read(body, at)
+            end = body.size if array.objects else array.start + array.size
+            if end > body.size:
+                raise Stopped("it is cut short")
+            inside = Piece(body, array.start, end - array.start)
+            first = inside.at(0, HEAD)
+            opened = partial(straight, inside)
+            if array.objects:
+                if not pickled.look(scan, opened, first, "", where, self.allowed, self.budget, lone=True):
+                    raise Stopped("the objects of its array can't be read")
+            elif first[:1] == b"\x80":  # numbers may begin so by chance: only what is a pickle counts
+                pickled.look(scan, opened, b"(" + first[1:], "", where, self.allowed, self.budget)
+            at = end
+            if at < body.size and body.at(at, 6) != npy.MAGIC:
+                scan.found(DANGEROUS, "", "something follows its array", where)
+                self.look(scan, Piece(body, at, body.size - at), "", where, 1)
+                break
         return True
 
     def _other(self, scan: FileScan, body: Body, head: bytes, name: str, where: str, data: bool) -> None:
@@ -294,8 +346,6 @@ def _all(stream: Stream) -> bytes:
 
 def _is_tar(head: bytes) -> bool:
     """Whether a file begins as an archive of tar does."""
-    if not head[148:156].strip(b" \0").isdigit():  # the checksum of the first header
-        return False
     from . import tars
 
     return tars.is_tar(head)

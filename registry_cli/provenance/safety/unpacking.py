@@ -58,13 +58,22 @@ def _made(kind: str) -> Any:
 
 
 class Unpacked:
-    """What comes out of a compressed stream. Everything must be there: what is cut or damaged is :class:`Stopped`."""
+    """What comes out of a compressed stream. Everything must be there: what is cut or damaged is :class:`Stopped`.
 
-    def __init__(self, source: Stream, kind: str, budget: Budget, engine: Any = None) -> None:
+    ``size`` is how much is said to come out, when that is known: readers that believe it see something else when it is
+    not so.
+    """
+
+    def __init__(
+        self, source: Stream, kind: str, budget: Budget, engine: Any = None, *, size: int | None = None
+    ) -> None:
         self._source, self._kind, self._budget = source, kind, budget
         self._engine = engine or _made(kind)
+        self._left, self._single = size, size is not None
         self._waiting = b""
         self._ended = False
+        #: Why readers differ in what they get of it; also for who reads it through something that catches errors.
+        self.ambiguity = ""
 
     def read(self, length: int) -> bytes:
         """Some bytes, at most ``length``; none only at the end."""
@@ -73,6 +82,10 @@ class Unpacked:
             self._budget.unpacked -= len(piece)
             if self._budget.unpacked < 0:
                 raise Stopped("more comes out of its compression than is looked at", limit=True)
+            if self._left is not None:
+                self._left -= len(piece)
+                if self._left < 0 or (self._ended and self._left):
+                    self._differs("its size is not the one that the archive states")
             if piece:
                 return piece
         return b""
@@ -82,6 +95,10 @@ class Unpacked:
         while done < length and (piece := self.read(length - done)):
             done += len(piece)
         return done
+
+    def _differs(self, why: str) -> None:
+        self.ambiguity = why
+        raise Stopped(why, ambiguous=True)
 
     def _step(self, length: int) -> bytes:
         if self._engine.eof:
@@ -113,13 +130,13 @@ class Unpacked:
                 self._ended = True
                 return
         rest = rest.lstrip(b"\0")
-        if self._kind not in _MANY or kind_of(rest) != self._kind:
-            raise Stopped("something follows its compressed data")
+        if self._single or self._kind not in _MANY or kind_of(rest) != self._kind:
+            self._differs("something follows its compressed data")
         self._engine, self._waiting = _made(self._kind), rest
 
 
-def spooled(opened: Callable[[], Stream], budget: Budget, most: int | None = None) -> Spooled | None:
-    """All that a stream gives, to be read at any place, and closed afterwards; None when it is more than ``most``."""
+def spooled(opened: Callable[[], Stream]) -> Spooled:
+    """All that a stream gives, to be read at any place, and closed afterwards."""
     import tempfile
 
     store = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - it is given away
@@ -127,10 +144,6 @@ def spooled(opened: Callable[[], Stream], budget: Budget, most: int | None = Non
         stream, size = opened(), 0
         while piece := stream.read(1 << 20):
             size += store.write(piece)
-            if most is not None and size > most:
-                budget.unpacked += size  # it comes again
-                store.close()
-                return None
     except BaseException as error:
         store.close()
         if isinstance(error, OSError):

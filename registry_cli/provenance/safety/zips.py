@@ -1,13 +1,13 @@
-"""Zip archives, read with eyes of our own: the directory at the end, and each header in front of its data.
+"""Zip archives, read from the directory at the end and from the header in front of each member.
 
-Readers differ in which of the two they believe, in whether they look at checksums and flags, and in where they look
-for the directory. An archive on which they could differ is told as such, and every member is looked into as each of
-them would find it.
+Readers differ in which of the two they believe, in whether they check sizes, checksums and flags, and in where they
+look for the directory. Everything on which they could differ is listed in ``Zip.ambiguous``; nothing is resolved.
 """
 
 from __future__ import annotations
 
 import struct
+import unicodedata
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -16,16 +16,19 @@ from .bodies import Body, Piece, straight
 from .unpacking import Unpacked
 
 _END, _END64, _LOCATOR, _ENTRY, _LOCAL = b"PK\5\6", b"PK\6\6", b"PK\6\7", b"PK\1\2", b"PK\3\4"
+_DESCRIPTOR = b"PK\7\x08"
 _TAIL = 22 + 65_535
 _DIRECTORY = 64 << 20
 STORED, DEFLATED, BZIPPED, LZMAED = 0, 8, 12, 14
-_ENCRYPTED, _LATER, _UTF8 = 1, 8, 0x800
-_DESCRIPTOR = 24
-_ALL = 0xFFFFFFFF
+_ENCRYPTED, _LATER, _PATCHED, _STRONG, _UTF8, _MASKED = 1, 8, 0x20, 0x40, 0x800, 0x2000
+#: Flags that change how a member is read: the two headers have to agree on them.
+_FLAGS = _ENCRYPTED | _LATER | _PATCHED | _STRONG | _MASKED
+_ALL, _ALL16 = 0xFFFFFFFF, 0xFFFF
+_ZIP64, _UNICODE_PATH = 1, 0x7075
 
 
 class Member(NamedTuple):
-    """One member: its ``data`` as it lies there. ``crc`` is what the directory says of what comes out of it."""
+    """One member: its ``data`` as it lies there. ``size`` and ``crc`` are what the directory says of its content."""
 
     name: str
     method: int
@@ -34,101 +37,134 @@ class Member(NamedTuple):
     data: Body
 
     def opened(self, budget: Budget) -> Stream:
-        """What is in it. :class:`Stopped` for a compression that is not known."""
+        """Its content. :class:`Stopped` for a compression that is not known."""
         if self.method == STORED:
             return straight(self.data)
         if self.method == DEFLATED:
-            return Unpacked(straight(self.data), "deflate", budget)
+            return Unpacked(straight(self.data), "deflate", budget, size=self.size)
         if self.method == BZIPPED:
-            return Unpacked(straight(self.data), "bz2", budget)
+            return Unpacked(straight(self.data), "bz2", budget, size=self.size)
         if self.method == LZMAED:
-            return Unpacked(straight(self.data, 4 + 5), "lzma", budget, _lzma(self.data.at(0, 9)))
-        raise Stopped(f"it is packed by method {self.method}, which is not known")
+            return Unpacked(straight(self.data, 4 + 5), "lzma", budget, _lzma(self.data.at(0, 9)), size=self.size)
+        raise Stopped(f"it is compressed with method {self.method}, which is not supported")
 
 
 class Zip:
-    """An archive. ``odd`` are the places where it is not as an honest writer makes one."""
+    """An archive.
+
+    ``ambiguous`` are the places that two readers could read differently, ``unreadable`` those that none can read;
+    ``prefixed`` is True when something lies before the archive.
+    """
 
     def __init__(self) -> None:
         self.members: list[Member] = []
-        self.odd: list[str] = []
+        self.ambiguous: list[str] = []
+        self.unreadable: list[str] = []
+        self.prefixed = False
 
 
 def is_zip(body: Body) -> bool:
     """Whether some reader would take it for an archive: by its beginning, or by a directory at its end."""
-    return body.at(0, 4) in (_LOCAL, _END) or _end(body) is not None
+    return body.at(0, 4) in (_LOCAL, _END) or _END in _tail(body)[1]
 
 
 def read(body: Body) -> Zip:
     """The members, from the directory and beside it. :class:`Stopped` when there is no directory that can be read."""
     found = Zip()
-    end = _end(body)
+    end = _end(body, found)
     if end is None:
-        for member in _hidden(body, 0, body.size, found):
-            found.members.append(member)
-        found.odd.append("it has no directory at its end")
+        found.members.extend(_hidden(body, 0, body.size, found))
+        found.unreadable.append("the directory at the end of the archive is missing")
         return found
     if end.members > 1_000_000 or end.size > _DIRECTORY:
         raise Stopped("its directory is larger than is looked at", limit=True)
-    shift = end.place - end.size - end.offset
+    directory = end.place - end.size
+    shift = directory - end.offset
     if shift < 0:
-        raise Stopped("its directory does not lie where it is said to")
-    if shift or body.at(0, 4) not in (_LOCAL, _END):
-        found.odd.append("something lies before the archive")
-    if _END in end.comment or _LOCAL in end.comment or _ENTRY in end.comment:
-        found.odd.append("its comment looks like an archive")
-    if end.two:
-        found.odd.append("its two directories are not one")
-    directory = end.offset + shift
-    _follow(body, list(_entries(body.at(directory, end.size), end.members, found)), shift, directory, found)
+        raise Stopped("its directory does not lie where its last record says", ambiguous=True)
+    found.prefixed = bool(shift) or body.at(0, 4) not in (_LOCAL, _END, _END64)
+    entries = list(_entries(body.at(directory, end.size), end, found))
+    _compare_names(entries, found)
+    _follow(body, entries, shift, directory, found)
     return found
 
 
 class _Directory(NamedTuple):
-    """Where the directory is: how many members, its size, where it is said to begin, where it ends; the comment behind.
-
-    ``two`` says that the small and the large record don't agree.
-    """
+    """Where the directory is: how many members, its size, where it is said to begin, where it ends."""
 
     members: int
     size: int
     offset: int
     place: int
-    comment: bytes
-    two: bool = False
+    wide: bool = False
 
 
-def _end(body: Body) -> _Directory | None:
+def _tail(body: Body) -> tuple[int, bytes]:
     start = max(0, body.size - _TAIL)
-    tail = body.at(start, _TAIL)
+    return start, body.at(start, _TAIL)
+
+
+def _end(body: Body, found: Zip) -> _Directory | None:
+    """The last record of the archive. Another one that also reaches to the end of the file is ambiguous."""
+    start, tail = _tail(body)
     at = tail.rfind(_END)
-    while at >= 0:
-        record = tail[at : at + 22]
-        if len(record) == 22:
-            count, size, offset, length = struct.unpack("<HIIH", record[10:])
-            if at + 22 + length <= len(tail):
-                comment = tail[at + 22 :]
-                wide = _end64(body, start + at)
-                if wide is None:
-                    return _Directory(count, size, offset, start + at, comment)
-                pairs = zip((count, size, offset), wide, (0xFFFF, _ALL, _ALL), strict=False)
-                two = any(small not in (large, most) for small, large, most in pairs)
-                return _Directory(*wide, comment, two)
+    while at >= 0 and len(tail) - at < 22:
+        found.ambiguous.append("the last record of the archive is cut short")
         at = tail.rfind(_END, 0, at)
-    return None
+    if at < 0:
+        return None
+    count, size, offset = _last_record(tail, at, found)
+    place = start + at
+    wide = _end64(body, place, found)
+    if wide is None:
+        if _ALL in (size, offset):
+            raise Stopped("the record for large archives is missing", ambiguous=True)
+        return _Directory(count, size, offset, place)
+    pairs = zip((count, size, offset), wide, (_ALL16, _ALL, _ALL), strict=False)
+    if any(small not in (large, most) for small, large, most in pairs):
+        found.ambiguous.append("its two last records differ")
+    return wide
 
 
-def _end64(body: Body, place: int) -> tuple[int, int, int, int] | None:
-    """Count, size and offset, and where the directory ends, from the large record in front of the small one."""
+def _last_record(tail: bytes, at: int, found: Zip) -> tuple[int, int, int]:
+    """Number of members, size and offset of the directory; and what makes the record ambiguous."""
+    disk, first, here, count, size, offset, length = struct.unpack("<HHHHIIH", tail[at + 4 : at + 22])
+    rest = tail[at + 22 :]
+    if length != len(rest) and rest.strip(b"\0"):
+        found.ambiguous.append("something follows the archive")
+    if any(mark in rest for mark in (_LOCAL, _ENTRY, _LOCATOR, _END64)):
+        found.ambiguous.append("its comment looks like an archive")
+    other = tail.rfind(_END, 0, at)
+    while other >= 0:
+        if other + 22 + int.from_bytes(tail[other + 20 : other + 22], "little") == len(tail):
+            found.ambiguous.append("it has two last records")
+        other = tail.rfind(_END, 0, other)
+    if (disk, first) not in ((0, 0), (_ALL16, _ALL16)):
+        found.ambiguous.append("it is said to be one of several parts")
+    if here != count:
+        found.ambiguous.append("its last record has two numbers of members")
+    return count, size, offset
+
+
+def _end64(body: Body, place: int, found: Zip) -> _Directory | None:
+    """The record for large archives: it has to lie where the locator says, and right before the locator."""
     locator = body.at(place - 20, 20) if place >= 20 else b""
     if locator[:4] != _LOCATOR:
         return None
-    for start in (place - 20 - 56, int.from_bytes(locator[8:16], "little")):
-        record = body.at(start, 56) if start >= 0 else b""
-        if record[:4] == _END64 and len(record) == 56:
-            count, size, offset = struct.unpack("<QQQ", record[32:56])
-            return count, size, offset, start
-    return None
+    near, far = place - 76, int.from_bytes(locator[8:16], "little")
+    read = {start: body.at(start, 56) for start in (near, far) if 0 <= start <= body.size - 56}
+    records = {start: record for start, record in read.items() if record[:4] == _END64}
+    if not records:
+        raise Stopped("the record for large archives is missing", ambiguous=True)
+    start = near if near in records else far
+    count, size, offset = struct.unpack("<QQQ", records[start][32:56])
+    shift = start - size - offset  # what lies before the archive moves the record, too
+    if set(records) != {near} or (far != near and far + shift != near):
+        found.ambiguous.append("the record for large archives is at two places")
+    length, _, _, _, _, here = struct.unpack("<QHHIIQ", records[start][4:32])
+    if length != 44 or here != count:
+        found.ambiguous.append("the record for large archives is not as writers make it")
+    return _Directory(count, size, offset, start, True)
 
 
 class _Entry(NamedTuple):
@@ -141,91 +177,144 @@ class _Entry(NamedTuple):
     offset: int
 
 
-def _entries(data: bytes, count: int, found: Zip) -> Iterator[_Entry]:
+def _entries(data: bytes, end: _Directory, found: Zip) -> Iterator[_Entry]:
     at = 0
-    for _ in range(count):
+    for _ in range(end.members):
         head = data[at : at + 46]
         if head[:4] != _ENTRY or len(head) < 46:
-            found.odd.append("its directory is cut short")
+            found.ambiguous.append("its directory has fewer members than it counts")
             return
-        flags, method, _, _, crc, packed, size, names, extras, comment = struct.unpack("<HHHHIIIHHH", head[8:34])
+        flags, method, _, _, crc, packed, size, names, extras, comment, disk = struct.unpack("<HHHHIIIHHHH", head[8:36])
         offset = struct.unpack("<I", head[42:46])[0]
         name = data[at + 46 : at + 46 + names]
         extra = data[at + 46 + names : at + 46 + names + extras]
-        size, packed, offset = _wide(extra, size, packed, offset)
+        size, packed, offset = _wide(extra, (size, packed, offset), name, found)
+        if disk not in (0, _ALL16):
+            found.ambiguous.append(f"'{_text(name)}' is said to lie in another part")
         yield _Entry(name, flags, method, crc, packed, size, offset)
         at += 46 + names + extras + comment
-    if data[at : at + 4] == _ENTRY:
-        found.odd.append("its directory has more members than it counts")
+    if at != len(data):
+        found.ambiguous.append("its directory has another size than its members")
 
 
-def _wide(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int, int]:
-    """The three numbers, those that are too large for their fields from the extra field."""
-    at, values = 0, [size, packed, offset]
+def _wide(extra: bytes, numbers: tuple[int, int, int], name: bytes, found: Zip) -> tuple[int, int, int]:
+    """Size, packed size and offset; those too large for their fields come from the extra field, which has to be plain."""
+    at, values, seen = 0, list(numbers), 0
     while at + 4 <= len(extra):
         kind, length = struct.unpack("<HH", extra[at : at + 4])
-        if kind == 1:
-            data = extra[at + 4 : at + 4 + length]
+        data = extra[at + 4 : at + 4 + length]
+        if len(data) < length:
+            found.ambiguous.append(f"an extra field of '{_text(name)}' is cut short")
+        if kind == _UNICODE_PATH and data[5:] != name:
+            found.ambiguous.append(f"'{_text(name)}' has another name in an extra field")
+        if kind == _ZIP64:
+            seen += 1
+            large = [int.from_bytes(data[place : place + 8], "little") for place in range(0, len(data) // 8 * 8, 8)]
+            plain = _ALL not in numbers
             for place, value in enumerate(values):
-                if value == _ALL and len(data) >= 8:
-                    values[place] = int.from_bytes(data[:8], "little")
-                    data = data[8:]
-            break
+                if value == _ALL and large:
+                    values[place] = large.pop(0)
+                elif plain and large and large.pop(0) != value:
+                    found.ambiguous.append(f"'{_text(name)}' has two sizes")
         at += 4 + length
+    if seen > 1:
+        found.ambiguous.append(f"'{_text(name)}' has two extra fields for large sizes")
     return values[0], values[1], values[2]
 
 
+def _compare_names(entries: list[_Entry], found: Zip) -> None:
+    """Names that are one on some file system, or that some reader reads otherwise."""
+    seen: dict[str, bytes] = {}
+    for entry in entries:
+        shown = _text(entry.name)
+        if any(char < " " or char == "\x7f" for char in shown):
+            found.ambiguous.append(f"'{shown}' has a control character in its name")
+        if entry.flags & _UTF8 and not _is_utf8(entry.name):
+            found.ambiguous.append(f"the name '{shown}' is said to be UTF-8")
+        same = normalised(shown)
+        if same in seen:
+            twice = seen[same] == entry.name
+            found.ambiguous.append(
+                f"two members are called '{shown}'" if twice else f"'{_text(seen[same])}' and '{shown}' are one path"
+            )
+        seen.setdefault(same, entry.name)
+
+
+def normalised(name: str) -> str:
+    """A path in an archive as the most forgiving file system takes it."""
+    parts = unicodedata.normalize("NFKC", name).casefold().replace("\\", "/").split("/")
+    return "/".join(part for part in parts if part not in ("", "."))
+
+
 def _follow(body: Body, entries: list[_Entry], shift: int, end: int, found: Zip) -> None:
-    """Each entry to its data; what lies between the members is looked at, too."""
-    names = [entry.name for entry in entries]
-    if len(set(names)) < len(names):
-        found.odd.append("two members have one name")
-    reached = shift
+    """Each entry to its data; between the members there may only be what describes them."""
+    reached, before = shift, None
     for entry in sorted(entries, key=lambda each: each.offset):
         place = entry.offset + shift
         header = body.at(place, 30)
         if header[:4] != _LOCAL or len(header) < 30 or place >= end:
-            found.odd.append(f"'{_text(entry.name)}' is not where the directory says")
+            found.ambiguous.append(f"'{_text(entry.name)}' is not where the directory says")
             continue
-        if place < reached:
-            found.odd.append(f"'{_text(entry.name)}' lies over another member")
-        elif place - reached > _DESCRIPTOR:
-            found.members.extend(_hidden(body, reached, place, found))
-            found.odd.append("something lies between its members")
+        _gap(body, reached, place, before, found)
         flags, method, _, _, crc, packed, size, length, extras = struct.unpack("<HHHHIIIHH", header[6:30])
         name = body.at(place + 30, length)
-        size, packed, _ = _wide(body.at(place + 30 + length, extras), size, packed, 0)
+        size, packed, _ = _wide(body.at(place + 30 + length, extras), (size, packed, 0), name, found)
         start = place + 30 + length + extras
         _compare(entry, name, method, (crc, packed, size), flags, found)
         data = Piece(body, start, entry.packed)
         if data.size < entry.packed or start + entry.packed > end:
-            found.odd.append(f"'{_text(entry.name)}' is cut short")
+            found.ambiguous.append(f"'{_text(entry.name)}' reaches beyond the members")
         found.members.append(Member(_text(entry.name), entry.method, entry.size, entry.crc, data))
-        if method != entry.method or (name != entry.name and not flags & _LATER):
+        if method != entry.method or name != entry.name:
             packed = packed or entry.packed
             found.members.append(Member(_text(name), method, size, crc, Piece(body, start, packed)))
-        reached = max(reached, start + entry.packed)
-    if end - reached > _DESCRIPTOR and entries:
-        found.members.extend(_hidden(body, reached, end, found))
-        found.odd.append("something lies between its members and the directory")
+        reached, before = max(reached, start + entry.packed), entry
+    if entries:
+        _gap(body, reached, end, before, found)
+
+
+def _gap(body: Body, start: int, end: int, before: _Entry | None, found: Zip) -> None:
+    """What lies between two members: nothing, zeros, or the descriptor that the first one announced."""
+    if start > end:
+        found.ambiguous.append("two members lie over one another")
+        return
+    if start == end:
+        return
+    gap = body.at(start, min(end - start, 1 << 20))
+    if before is not None and before.flags & _LATER:
+        large = struct.pack("<IQQ", before.crc, before.packed, before.size)
+        forms = [large]
+        if max(before.packed, before.size) <= _ALL:
+            forms.append(struct.pack("<III", before.crc, before.packed, before.size))
+        for form in forms:
+            for described in (_DESCRIPTOR + form, form):
+                if gap.startswith(described) and not gap[len(described) :].strip(b"\0") and end - start < 1 << 20:
+                    return
+    if end - start < 1 << 20 and not gap.strip(b"\0"):
+        return
+    found.ambiguous.append("something lies between its members")
+    found.members.extend(_hidden(body, start, end, found))
 
 
 def _compare(entry: _Entry, name: bytes, method: int, sizes: tuple[int, int, int], flags: int, found: Zip) -> None:
     shown = _text(entry.name)
     if name != entry.name:
-        found.odd.append(f"'{shown}' is called '{_text(name)}' in front of its data")
+        found.ambiguous.append(f"'{shown}' is called '{_text(name)}' in front of its data")
     if method != entry.method:
-        found.odd.append(f"'{shown}' is packed otherwise than the directory says")
-    if (flags | entry.flags) & _ENCRYPTED:
-        found.odd.append(f"'{shown}' is said to be encrypted")
-    if not flags & _LATER and sizes != (entry.crc, entry.packed, entry.size):
-        found.odd.append(f"'{shown}' has another size or checksum in front of its data")
+        found.ambiguous.append(f"'{shown}' has two compression methods")
+    if (flags ^ entry.flags) & _FLAGS or ((flags ^ entry.flags) & _UTF8 and not name.isascii()):
+        found.ambiguous.append(f"'{shown}' has other flags in front of its data")
+    elif flags & (_ENCRYPTED | _STRONG | _MASKED | _PATCHED):
+        found.unreadable.append(f"'{shown}' is encrypted")
+    stated = (entry.crc, entry.packed, entry.size)
+    if sizes != stated and not (flags & _LATER and all(a in (0, b) for a, b in zip(sizes, stated, strict=True))):
+        found.ambiguous.append(f"'{shown}' has another size or checksum in front of its data")
     if entry.method == STORED and entry.packed != entry.size:
-        found.odd.append(f"'{shown}' is not packed, but has two sizes")
+        found.ambiguous.append(f"'{shown}' is not compressed, but has two sizes")
 
 
 def _hidden(body: Body, start: int, end: int, found: Zip) -> Iterator[Member]:
-    """Members that the directory doesn't know, from headers between two places; up to a megabyte is searched."""
+    """Members that the directory doesn't name, from headers between two places; up to a megabyte is searched."""
     data = body.at(start, min(end - start, 1 << 20))
     at = data.find(_LOCAL)
     for _ in range(100):
@@ -234,16 +323,21 @@ def _hidden(body: Body, start: int, end: int, found: Zip) -> Iterator[Member]:
         _, method, _, _, crc, packed, size, length, extras = struct.unpack("<HHHHIIIHH", data[at + 6 : at + 30])
         name = _text(data[at + 30 : at + 30 + length])
         place = start + at + 30 + length + extras
-        found.odd.append(f"'{name}' is not in the directory")
+        found.unreadable.append(f"'{name}' is not in the directory")
         yield Member(name, method, size, crc, Piece(body, place, packed or end - place))
         at = data.find(_LOCAL, at + 4)
 
 
-def _text(name: bytes) -> str:
+def _is_utf8(name: bytes) -> bool:
     try:
-        return name.decode()
+        name.decode()
     except UnicodeDecodeError:
-        return name.decode("cp437")
+        return False
+    return True
+
+
+def _text(name: bytes) -> str:
+    return name.decode() if _is_utf8(name) else name.decode("cp437")
 
 
 def _lzma(properties: bytes) -> Any:
