@@ -14,7 +14,8 @@ from ..pickles.judging import judge
 from ..pickles.reader import Budget, Stopped
 from ..pickles.values import Global
 from .bodies import Body, InMemory
-from .verdicts import DANGEROUS, NOTE, UNKNOWN, UNSCANNABLE, FileScan
+from .texts import mappings
+from .verdicts import DANGEROUS, KNOWN, NOTE, UNKNOWN, UNSCANNABLE, FileScan
 
 _JSON = 64 << 20
 _DEPTH = 200
@@ -31,52 +32,37 @@ _LOOK = 1 << 20
 _OVERLAP = 256
 
 
-def keras_json(scan: FileScan, body: Body, where: str, allowed: Allowed, budget: Budget) -> None:
-    """The configuration of a Keras model: Lambda layers are Python code; modules that are not Keras' are imported.
-
-    Most JSON is none, and is not read: no key in it is called ``class_name``, in plain letters or escaped ones.
-    """
-    if not _search(body, (_KEY, _ESCAPED_KEY), budget):
-        return
-    if body.size > _JSON:
-        raise Stopped(f"it is JSON of more than {_JSON:,} bytes", limit=True)
-    document = _loaded(scan, body.at(0, body.size), where)
-    for each in _mappings(document):
-        name = each.get("class_name")
-        if not isinstance(name, str):
-            continue
-        if name.rpartition(".")[2].rpartition(">")[2] in _LAMBDAS:
-            scan.found(DANGEROUS, "", f"a layer of class {name} holds Python code", where)
-        module = each.get("module")
-        if isinstance(module, str) and module and module.partition(".")[0] not in _KERAS:
-            config = each.get("config")
-            target = config if name == "function" and isinstance(config, str) else name
-            _judged(scan, Global(module, target, 0), where, allowed)
-
-
 def skops_schema(scan: FileScan, data: bytes, where: str, allowed: Allowed) -> None:
     """The types that a skops file names. ``skops.io.load`` asks before it takes those that it doesn't trust."""
     document = _loaded(scan, data, where)
-    for each in _mappings(document):
+    for each in mappings(document):
         module, name = each.get("__module__"), each.get("__class__")
         content = each.get("content")
         if isinstance(content, dict) and isinstance(content.get("module_path"), str):
-            _judged(scan, Global(content["module_path"], str(content.get("function")), 0), where, allowed, called=False)
+            _judged(scan, content["module_path"], str(content.get("function")), where, allowed, called=False)
             scan.globals += 1
             continue
         if isinstance(module, str) and isinstance(name, str) and module and name not in ("function", "ufunc"):
-            _judged(scan, Global(module, name, 0), where, allowed)
+            _judged(scan, module, name, where, allowed)
             scan.globals += 1
         func = content.get("func") if isinstance(content, dict) else None
         if isinstance(func, str) and func.startswith("__"):
             scan.found(DANGEROUS, func, "it reaches for what Python keeps inside", where)
 
 
-def _judged(scan: FileScan, use: Global, where: str, allowed: Allowed, *, called: bool = True) -> None:
+def judged(module: str, name: str, allowed: Allowed, *, called: bool = True) -> tuple[str, str]:
+    """What it means that something imports, and calls, a global: a verdict and why."""
+    use = Global(module, name, 0)
     use.called = called
     judgement = judge(use, allowed)
-    if judgement.level != HARMLESS:
-        scan.found(DANGEROUS if judgement.level == DENIED else UNKNOWN, use.path, judgement.why, where)
+    level = {HARMLESS: KNOWN, DENIED: DANGEROUS}.get(judgement.level, UNKNOWN)
+    return level, judgement.why
+
+
+def _judged(scan: FileScan, module: str, name: str, where: str, allowed: Allowed, *, called: bool = True) -> None:
+    level, why = judged(module, name, allowed, called=called)
+    if level != KNOWN:
+        scan.found(level, f"{module}.{name}", why, where)
 
 
 def _loaded(scan: FileScan, data: bytes, where: str) -> Any:
@@ -87,23 +73,6 @@ def _loaded(scan: FileScan, data: bytes, where: str) -> Any:
         return None
 
 
-def _mappings(document: Any) -> Iterator[dict[str, Any]]:
-    """Every object in a document, however deep."""
-    pending = [document]
-    while pending:
-        value = pending.pop()
-        if isinstance(value, dict):
-            yield value
-            pending += value.values()
-        elif isinstance(value, list):
-            pending += value
-        elif isinstance(value, str) and '"class_name"' in value[:1_000_000]:  # a document in a text, as Keras 2 wrote
-            try:
-                pending.append(json.loads(value))
-            except (ValueError, RecursionError):
-                continue
-
-
 def hdf5(scan: FileScan, body: Body, where: str, budget: Budget) -> None:
     """An HDF5 file is data; but Keras keeps the configuration of a model in it as JSON, anywhere."""
     found = _search(body, (_LAMBDA_TEXT, _ESCAPED_NAME, _PYTABLES), budget)
@@ -111,12 +80,6 @@ def hdf5(scan: FileScan, body: Body, where: str, budget: Budget) -> None:
         scan.found(DANGEROUS, "", "a Lambda layer holds Python code", where)
     if _PYTABLES in found:
         scan.found(UNKNOWN, "", "PyTables wrote it, which keeps pickles among its attributes", where)
-
-
-def yaml_tags(scan: FileScan, body: Body, where: str, budget: Budget) -> None:
-    """Tags that make PyYAML's unsafe loaders build Python objects."""
-    if _search(body, (_YAML_TAG,), budget):
-        scan.found(DANGEROUS, "", "a YAML tag makes Python objects, in loaders that are not safe ones", where)
 
 
 def saved_model(scan: FileScan, body: Body, where: str, budget: Budget) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..pickles.allowed import Allowed
 from ..pickles.reader import Budget, Stopped, Stream
-from . import pickled
+from . import pickled, texts
 from .bodies import HEAD, Body, Piece, straight
 from .unpacking import CLOSED, Unpacked, kind_of, spooled, starts
 from .verdicts import DANGEROUS, NOTE, SAFE, UNKNOWN_FORMAT, UNSCANNABLE, FileScan
@@ -249,6 +249,7 @@ class Scanner:
         from . import npy
 
         scan.verdicts.add(SAFE)
+        scan.kind = scan.kind or "npy"
         at = 0
         while at < body.size:
             self._count()
@@ -291,8 +292,10 @@ class Scanner:
             contents.saved_model(scan, body, where, self.budget)
         elif lower.endswith(".onnx") or head[:1] == b"\x08":
             kind = self._onnx(scan, body, lower, where)
-        elif not kind and _is_text(head):
-            kind = self._text(scan, body, head, lower, where)
+        elif not kind and (text := texts.decoded(head)):
+            from . import configs
+
+            kind = configs.look(scan, body, text, lower, where, self.allowed, self.budget)
         if kind or data or re.search(_NUMBERS, lower):
             scan.verdicts.add(SAFE)
             scan.kind = scan.kind or kind
@@ -311,19 +314,6 @@ class Scanner:
                 raise
             return ""
         return "onnx"
-
-    def _text(self, scan: FileScan, body: Body, head: bytes, name: str, where: str) -> str:
-        if head.lstrip()[:1] in (b"{", b"["):
-            from . import contents
-
-            contents.keras_json(scan, body, where, self.allowed, self.budget)
-            return "json"
-        if name.endswith((".yaml", ".yml")):
-            from . import contents
-
-            contents.yaml_tags(scan, body, where, self.budget)
-            return "yaml"
-        return "text"
 
     def _remark(self, scan: FileScan, head: bytes, name: str, where: str) -> None:
         if name.lower().endswith(_CODE) or head.startswith(b"#!"):
@@ -349,15 +339,3 @@ def _is_tar(head: bytes) -> bool:
     from . import tars
 
     return tars.is_tar(head)
-
-
-def _is_text(head: bytes) -> bool:
-    if b"\0" in head:
-        return False
-    for cut in range(4):  # the last character may be cut in two
-        try:
-            text = head[: len(head) - cut].decode()
-        except UnicodeDecodeError:
-            continue
-        return sum(not (char.isprintable() or char.isspace()) for char in text) * 50 <= len(text)
-    return False

@@ -1,0 +1,244 @@
+"""Configurations in JSON and YAML: what they make a loader import, call, fetch or render."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..pickles.allowed import Allowed
+from ..pickles.reader import Budget, Stopped
+from . import jinja, keras_configs, texts
+from .bodies import Body
+from .contents import judged
+from .verdicts import DANGEROUS, UNKNOWN, UNSCANNABLE, FileScan
+
+#: Longer texts are only searched for what they would have to be read for.
+_LONGEST = 32 << 20
+_BLOCK = 1 << 20
+_OVERLAP = 256
+#: Without one of these a text says nothing to a loader. Letters are never escaped by an honest writer.
+_WORDS = (
+    "class_name", "auto_map", "trust_remote_code", "chat_template", "_target_", "custom_pipelines", "_class_name",
+)  # fmt: skip
+_SAYS = re.compile("|".join([*_WORDS, r"\\u00(?:4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])", r"\\x[4-7]"]))
+_KEY = re.compile(r"""["']?class_name["']?\s*:\s*["']?(?:[\w.>]*[.>])?(?:Lambda|__lambda__|TorchModuleWrapper)\b""")
+_YAML_NAMES = re.compile(r"\.(yaml|yml)$|(^|/)(mlmodel|conda\.yaml)$")
+_NAMED = re.compile(r"(^|/)(modules|model_index)\.json$")
+_TEMPLATES = (".jinja", ".jinja2", ".j2")
+_TAGGED = re.compile(r"%TAG|(?:^|[\s\[\]{},:?-])!\S")
+_MODULES = frozenset(
+    f"sentence_transformers.models.{name}"
+    for name in str.split(
+        "Transformer Pooling Normalize Dense LayerNorm Dropout CNN LSTM BoW WordEmbeddings WordWeights CLIPModel Asym "
+        "Router WeightedLayerPooling StaticEmbedding SpladePooling SparseAutoEncoder SparseStaticEmbedding MLMTransformer"
+    )
+) | frozenset(
+    f"sentence_transformers.sparse_encoder.models.{name}"
+    for name in str.split("SpladePooling SparseAutoEncoder SparseStaticEmbedding MLMTransformer")
+)
+#: Where diffusers looks for the parts of a pipeline: anything else is a file in the repository.
+_LIBRARIES = frozenset(
+    str.split(
+        "diffusers transformers onnxruntime k_diffusion peft stable_diffusion stable_diffusion_safe paint_by_example "
+        "deepfloyd_if kandinsky latent_diffusion unidiffuser audioldm2 wuerstchen stable_cascade"
+    )
+)
+
+
+def look(scan: FileScan, body: Body, head: str, name: str, where: str, allowed: Allowed, budget: Budget) -> str:
+    """Look at a text, which begins with ``head``; its kind, empty when it is no text to its end."""
+    lower = name.lower()
+    encoding, skip = texts.encoding_of(body.at(0, 4))
+    whole = body.size <= _LONGEST
+    text, clean = _read(body, encoding, skip, budget, keep=whole)
+    if not whole:
+        kind = _kind(head, lower)
+        if clean == "says" and kind in ("json", "yaml"):
+            raise Stopped(f"it is a text of more than {_LONGEST:,} bytes that names classes", limit=True)
+        return kind if clean else ""
+    kind = _kind(text, lower)
+    named = _YAML_NAMES.search(lower) is not None
+    if kind == "json":
+        kind = _json(scan, text, lower, where, allowed)
+    if kind == "xml":
+        _xml(scan, text, where)
+    elif lower.endswith(_TEMPLATES):
+        jinja.check(scan, text, where)
+    if _TAGGED.search(text) and not (kind == "json" and texts.json_document(text.lstrip("\ufeff"))):
+        _tags(scan, text, named, where)
+    if named and kind != "json" and _SAYS.search(text):
+        for document in texts.yaml_documents(text):
+            _document(scan, document, lower, where, allowed)
+    return kind if clean else ""
+
+
+def _read(body: Body, encoding: str, skip: int, budget: Budget, *, keep: bool) -> tuple[str, str]:
+    """The text, and ``text`` if all of it is one, ``says`` if it also has a word that a loader looks for."""
+    import codecs
+
+    decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
+    parts: list[str] = []
+    at, says, before, clean = skip, False, "", True
+    while at < body.size:
+        data = body.at(at, _BLOCK)
+        budget.seeking -= len(data)
+        if budget.seeking < 0:
+            raise Stopped("it is longer than is looked at", limit=True)
+        at += len(data)
+        try:
+            piece = decoder.decode(data, at >= body.size)
+        except UnicodeDecodeError:
+            decoder.reset()
+            piece, clean = data.decode("latin-1"), False
+        clean = clean and "\0" not in piece
+        says = says or _SAYS.search(before + piece) is not None
+        before = piece[-_OVERLAP:]
+        if keep:
+            parts.append(piece)
+    return "".join(parts), ("says" if says else "text") if clean else ""
+
+
+def _kind(text: str, name: str) -> str:
+    start = text.lstrip("\ufeff \t\r\n\x0b\x0c")
+    if start[:1] in ("{", "[") or name.endswith(".json"):
+        return "json"
+    if start[:5].lower() == "<?xml" or start[:9].upper() == "<!DOCTYPE" or name.endswith((".xml", ".pmml")):
+        return "xml"
+    return "yaml" if _YAML_NAMES.search(name) else "text"
+
+
+def _json(scan: FileScan, text: str, name: str, where: str, allowed: Allowed) -> str:
+    """JSON. What is none is read as a text, in which a loader that is more forgiving must not find anything either."""
+    if not _SAYS.search(text) and not _NAMED.search(name):
+        return "json" if name.endswith(".json") or _begins(text) else "text"
+    found = texts.json_document(text.lstrip("\ufeff"))
+    if found is None:
+        if _KEY.search(text):
+            scan.found(DANGEROUS, "", "it holds a Lambda layer in JSON that not every reader accepts", where)
+        elif name.endswith(".json"):
+            scan.found(UNSCANNABLE, "", "its JSON can't be read", where)
+        return "text"
+    for key in sorted(set(found.twice))[:5]:
+        scan.found(DANGEROUS, "", f"readers differ: an object has '{key}' twice", where)
+    _document(scan, found.document, name, where, allowed)
+    return "json"
+
+
+def _begins(text: str) -> bool:
+    """Whether what begins with a bracket goes on as JSON."""
+    return re.match(r"[\ufeff\s]*(?:\{\s*[\"}]|\[\s*[-\[{\"\d\]tfn])", text) is not None
+
+
+def _tags(scan: FileScan, text: str, named: bool, where: str) -> None:
+    """Tags of YAML that make Python objects, in any text; in what is called YAML also those of a meaning of their own."""
+    code, other = texts.own_tags(texts.tags(text))
+    if not code and not (named and other):
+        return
+    parsed = texts.parsed_tags(text)
+    if parsed.whole or not named:  # what is in comments and quoted texts doesn't count
+        code, other = texts.own_tags(parsed.tags)
+    for tag in sorted(code)[:20]:
+        scan.found(DANGEROUS, "", f"a YAML tag makes Python objects: {tag}", where)
+    for tag in sorted(other)[:20] if named else ():
+        scan.found(UNKNOWN, "", f"a YAML tag that a loader may give a meaning: {tag}", where)
+    if parsed.limit:
+        raise Stopped("it is YAML with tags that is longer than is looked at", limit=True)
+
+
+def _xml(scan: FileScan, text: str, where: str) -> None:
+    """XML whose entities or inclusions make a reader fetch files."""
+    if re.search(r"<!ENTITY", text):
+        scan.found(DANGEROUS, "", "it declares entities, which make a reader open files or grow without end", where)
+    elif re.search(r"<!DOCTYPE[^>\[]*\b(?:SYSTEM|PUBLIC)\b", text) and not re.search(
+        r"<!DOCTYPE\s+html", text, re.IGNORECASE
+    ):
+        scan.found(UNKNOWN, "", "its type is declared in another file", where)
+    if "http://www.w3.org/2001/XInclude" in text or "<?xml-stylesheet" in text:
+        scan.found(UNKNOWN, "", "it includes other files", where)
+    if re.search(
+        r"""<\?xml[^>]*encoding\s*=\s*["'](?!utf-?8|us-ascii|ascii|iso-8859-|utf-?16|windows-)""",
+        text[:1000],
+        re.IGNORECASE,
+    ):
+        scan.found(DANGEROUS, "", "readers differ: its encoding is one that few know", where)
+
+
+# what a document says
+
+
+def _document(scan: FileScan, document: Any, name: str, where: str, allowed: Allowed) -> None:
+    objects = list(texts.mappings(document))
+    keras_configs.check(scan, objects, where, allowed)
+    for each in objects:
+        _transformers(scan, each, where)
+        target = each.get("_target_")
+        if isinstance(target, str):
+            _target(scan, target, where, allowed)
+    if name.endswith("modules.json") and isinstance(document, list):
+        for each in objects:
+            kind = each.get("type")
+            if isinstance(kind, str) and "path" in each and kind not in _MODULES and kind not in allowed.exact:
+                scan.found(UNKNOWN, kind, "a module of someone's own in a sentence transformer", where)
+    if name.endswith("model_index.json") and isinstance(document, dict):
+        _diffusers(scan, document, where)
+
+
+def _transformers(scan: FileScan, each: Mapping[str, Any], where: str) -> None:
+    """Code in the repository that is loaded with ``trust_remote_code``, and chat templates."""
+    mapped = each.get("auto_map")
+    for target in _texts(mapped):
+        scan.found(UNKNOWN, target, "code beside the model, which is loaded with trust_remote_code", where)
+    if mapped and not list(_texts(mapped)):
+        scan.found(UNKNOWN, "auto_map", "code beside the model", where)
+    for target in _texts(each.get("custom_pipelines")):
+        scan.found(UNKNOWN, target, "a pipeline of someone's own", where)
+    if each.get("trust_remote_code") not in (None, False):
+        scan.found(UNKNOWN, "trust_remote_code", "it asks for code beside the model to be loaded", where)
+    for template in _texts(each.get("chat_template")):
+        jinja.check(scan, template, where)
+
+
+def _texts(value: Any) -> Iterable[str]:
+    pending = [value]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, str):
+            yield each
+        elif isinstance(each, (list, tuple)):
+            pending += each
+        elif isinstance(each, Mapping):
+            pending += each.values()
+
+
+def _target(scan: FileScan, target: str, where: str, allowed: Allowed) -> None:
+    """What Hydra, and those who build on it, import and call."""
+    module, _, name = target.rpartition(".")
+    level, why = judged(module, name, allowed)
+    scan.globals += 1
+    if level == DANGEROUS:
+        scan.found(DANGEROUS, target, why, where)
+    elif target not in allowed.exact and not target.startswith(allowed.prefixes):
+        scan.found(UNKNOWN, target, "it is called when the configuration is instantiated", where)
+
+
+def _diffusers(scan: FileScan, document: Mapping[str, Any], where: str) -> None:
+    own = document.get("_class_name")
+    if isinstance(own, list):
+        scan.found(UNKNOWN, ".".join(map(str, own)), "a pipeline of someone's own", where)
+    for part, value in document.items():
+        if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], str):
+            if part.startswith("_") or value[0] in _LIBRARIES:
+                continue
+            scan.found(UNKNOWN, ".".join(value), f"code beside the model, as its {part}", where)
+
+
+def embedded(scan: FileScan, text: str, where: str, allowed: Allowed) -> bool:
+    """A configuration of Keras in a file of another format; False when the text is none that can be read."""
+    found = texts.json_document(text)
+    if found is None:
+        return False
+    for key in sorted(set(found.twice))[:5]:
+        scan.found(DANGEROUS, "", f"readers differ: an object has '{key}' twice", where)
+    keras_configs.check(scan, texts.mappings(found.document), where, allowed)
+    return True
