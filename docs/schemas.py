@@ -106,7 +106,9 @@ def stage(*, nearer: bool) -> Schema:
         "approvers": told("Whose approvals count: accounts, or '@team' for a Unix group.", listed(_LINE, 0 if nearer else 1)),
         "not_author": told("Whether the approval of who registered the version does not count.", {"type": "boolean"}),
         "override": told("What is said here takes the place of what is said above, key by key.", {"type": "boolean"}),
-        "force": told("Whether promote --force may pass over rules that fail. true if left out.", {"type": "boolean"}),
+        "force": told("Whether promote --force may override rules that fail. true if left out.", {"type": "boolean"}),
+        "override_rejections": told("Whether promote --force may also override a rejection. false if left out.",
+                                    {"type": "boolean"}),
     }  # fmt: skip
     found = keys(policy_parser.STAGE_KEYS, of)
     if not nearer:

@@ -14,6 +14,7 @@ class Moved:
     """The outcome of a change of a stage or alias. ``changed`` is False when it was so already.
 
     ``before`` and ``after`` are version numbers, None for "points to nothing". ``revision`` is the stage table's.
+    ``overridden`` are the names of the rules of the policy that ``force`` overrode.
     """
 
     model: str
@@ -23,6 +24,7 @@ class Moved:
     revision: int
     changed: bool = True
     note: str = ""
+    overridden: tuple[str, ...] = ()
 
     @property
     def ref(self) -> str:
@@ -36,6 +38,7 @@ class Changed:
 
     ``freed`` are the bytes that packing gave back; of a dry run about so many. Below zero: it took more than it freed.
     ``values`` are the tags or metrics that changed: name to value before and after, None where there was or is none.
+    ``overridden`` says which safeguards ``force`` overrode.
     """
 
     model: str
@@ -45,6 +48,7 @@ class Changed:
     changed: bool = True
     freed: int = 0
     values: Mapping[str, Sequence[Any]] = field(default_factory=dict, compare=False)
+    overridden: tuple[str, ...] = ()
 
     @property
     def refs(self) -> tuple[str, ...]:

@@ -35,7 +35,9 @@ def approve(
     cx: Session,
     ref: VersionRef,
     stage: Stage,
-    reject: Annotated[bool, typer.Option("--reject", help="It may not: nothing lets it in while that holds.")] = False,
+    reject: Annotated[
+        bool, typer.Option("--reject", help="Reject it: the stage refuses it while the rejection holds.")
+    ] = False,
     reason: Reason = "",
     review: Annotated[
         bool, typer.Option("--review", help="Show first what there is to look at, and ask; also with a --reason.")
@@ -48,7 +50,8 @@ def approve(
     version came from and who approved it already are shown, and you are asked. Elsewhere nothing is asked: say why.
 
     It holds for this version and this stage, while its params, metrics and tags are as they are now. What you said
-    before for this stage holds no more. Whose approval counts, and how many there must be, the policy says.
+    before for this stage holds no more. Whose approval counts, and how many there must be, the policy says. A rejection
+    stops promote and rollback; `promote --force` overrides it only where the policy says `override_rejections: true`.
     """
     Reference.parse_version(ref)
     registry, seen = cx.registry(), None

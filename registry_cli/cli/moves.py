@@ -15,4 +15,7 @@ def show(cx: Session, done: Moved, dry_run: bool) -> None:
         cx.say(f"{done.pointer} of {done.model} is {after} already")
     else:
         cx.say(f"{done.pointer} of {done.model} {'would be' if dry_run else 'is now'} {after} (was {before})")
+    if done.overridden:
+        would = "would override" if dry_run else "overrides" if done.changed else "overrode"
+        cx.warn(f"this {would} the policy of {done.pointer}: {', '.join(done.overridden)}")
     cx.show(Output(shapes.document("moved", shapes.moved(done)), [done.ref], ("ref",), [(done.ref,)], text=done.ref))

@@ -41,7 +41,7 @@ def promote(
     ] = False,
     no_verify: NoVerify = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Also if the policy says no, unless it forbids that; needs a --reason.")
+        bool, typer.Option("--force", help="Override the policy (unless it forbids overrides); requires --reason.")
     ] = False,
     sign: Sign = None,
     dry_run: DryRun = False,
@@ -49,7 +49,8 @@ def promote(
     """The policy of the stage must let the version in: `registry check` says beforehand. Its checks are run
     before the lock is taken, if you trust them. The artifact is compared with
     its manifest first. What the stage pointed to before stays as it is; the version's other stages too. `--expect`
-    makes it a compare-and-swap.
+    makes it a compare-and-swap. `--force` names every rule that it overrides; a rejection is overridden only where the
+    policy says `override_rejections: true`.
     """
     done = cx.registry().promote(
         ref, stage, expect=expected(expect), reason=reason, archive_previous=archive_previous,

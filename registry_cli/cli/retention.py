@@ -175,6 +175,8 @@ def changed(cx: Session, done: list[Changed], dry_run: bool) -> None:
             cx.say(f"{word}: {' '.join(some[:20])}{more}{_given_back(done, action, dry_run)}")
     if not refs:
         cx.say("nothing to do")
+    if overridden := list(dict.fromkeys(name for each in done for name in each.overridden)):
+        cx.warn(f"this {'would override' if dry_run else 'overrides'}: {', '.join(overridden)}")
     data = shapes.items("changed", [shapes.changed(each) for each in done])
     cx.show(Output(data, refs, ("ref",), [(ref,) for ref in refs], text="\n".join(refs) if refs else ""))
 

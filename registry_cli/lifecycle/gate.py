@@ -29,7 +29,10 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A policy evaluated on a version: every rule, and whether ``--force`` may pass over those that don't pass."""
+    """A policy evaluated on a version: every rule, and whether ``--force`` may override those that don't pass.
+
+    A rejection may be overridden only where the policy says ``override_rejections: true``.
+    """
 
     ref: str
     stage: str
@@ -65,7 +68,7 @@ def lines_of(policies: Policies) -> tuple[PolicyLine, ...]:
     found = []
     for stage, policy in policies.items():
         found += [PolicyLine(stage, rule.name, rule.wanted, rule.source.file, rule.line) for rule in policy.rules]
-        for name in ("force", "override"):
+        for name in ("force", "override", "override_rejections"):
             switch = getattr(policy, name)
             if switch is not None:
                 line = switch.source.line(switch.path)
@@ -85,7 +88,9 @@ def evaluate(policy: StagePolicy, facts: Facts) -> Evaluation:
                 rule.name, rule.wanted, found.words, found.outcome, rule.source.file, rule.line, output=found.output
             )
         )
-    return Evaluation(facts.version.ref, facts.stage, tuple(judgements), forcible=policy.forcible)
+    rejected = any(each.name == policy_people.REJECTION for each in judgements)
+    forcible = policy.rejections_forcible if rejected else policy.forcible
+    return Evaluation(facts.version.ref, facts.stage, tuple(judgements), forcible)
 
 
 def _found(rule: Rule, facts: Facts) -> Found:
@@ -109,6 +114,10 @@ def refuse(evaluation: Evaluation, *, force: bool) -> None:
         return
     names = ", ".join(shown(name) for name in evaluation.failed)
     tells = f"registry check {evaluation.ref} {evaluation.stage} tells more"
+    if force and policy_people.REJECTION in evaluation.failed:
+        message = f"--force does not override a rejection for {evaluation.stage}, and {evaluation.ref} fails: {names}"
+        hint = f"the policy would have to say 'override_rejections: true' (and not 'force: false'); {tells}"
+        raise GateRefused(message, hint, evaluation)
     if force:
         message = f"the policy of {evaluation.stage} forbids --force, and {evaluation.ref} fails: {names}"
         raise GateRefused(message, tells, evaluation)

@@ -84,7 +84,7 @@ class Rule:
 
 
 class Switch(NamedTuple):
-    """``override`` or ``force``, and where it stands."""
+    """``override``, ``force`` or ``override_rejections``, and where it stands."""
 
     on: bool
     path: Path
@@ -98,12 +98,23 @@ class StagePolicy:
     rules: tuple[Rule, ...] = ()
     force: Switch | None = None
     override: Switch | None = None
+    override_rejections: Switch | None = None
     said: tuple[Path, ...] = field(default=())
 
     @property
     def forcible(self) -> bool:
         """Whether ``--force`` may pass over it."""
         return self.force is None or self.force.on
+
+    @property
+    def rejections_forcible(self) -> bool:
+        """Whether ``--force`` may also override a rejection. Only where the policy says so."""
+        return self.forcible and self.rejections_allowed
+
+    @property
+    def rejections_allowed(self) -> bool:
+        """Whether ``override_rejections`` is true."""
+        return self.override_rejections is not None and self.override_rejections.on
 
 
 Policies = Mapping[str, StagePolicy]
@@ -134,7 +145,12 @@ def _joined(common: StagePolicy, own: StagePolicy) -> StagePolicy:
     force = own.force or common.force
     if common.force and not overrides and not common.force.on:
         force = common.force
-    return StagePolicy(tuple(_without_implied([*kept, *own.rules])), force, own.override or common.override)
+    return StagePolicy(
+        tuple(_without_implied([*kept, *own.rules])),
+        force,
+        own.override or common.override,
+        own.override_rejections or common.override_rejections,
+    )
 
 
 def _covered(path: Path, said: Iterable[Path]) -> bool:

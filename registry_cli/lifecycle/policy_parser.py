@@ -23,7 +23,16 @@ from .query_fields import parse_field
 from .sources import Path, Source, nearest
 
 #: The keys of a stage, and those of its ``require`` and of a metric in its ``against_current``.
-STAGE_KEYS = ("from", "require", "against_current", "checks", *policy_people.STAGE_KEYS, "override", "force")
+STAGE_KEYS = (
+    "from",
+    "require",
+    "against_current",
+    "checks",
+    *policy_people.STAGE_KEYS,
+    "override",
+    "force",
+    "override_rejections",
+)
 REQUIRE_KEYS = (
     "fields", "tags", "metrics", "files", "forbid", "max_size", "where", "min_age_in_stage", *policy_people.REQUIRE_KEYS,
 )  # fmt: skip
@@ -90,7 +99,7 @@ class _Stage:
     def parse(self, said: Any) -> StagePolicy:
         document = _mapping(said, self._source, self._root)
         override = self._override(document)
-        force = None
+        force = rejections = None
         for key, value, path in self._entries(document, self._root, STAGE_KEYS):
             if key == "from":
                 self._read_from(value, path)
@@ -104,7 +113,9 @@ class _Stage:
                 policy_people.READ[key](self, value, path)
             elif key == "force":
                 force = Switch(self._truth(value, path), path, self._source)
-        return StagePolicy(tuple(self._rules), force, override, tuple(self._said))
+            elif key == "override_rejections":
+                rejections = self._override_rejections(value, path)
+        return StagePolicy(tuple(self._rules), force, override, rejections, tuple(self._said))
 
     def _override(self, document: Mapping[str, Any]) -> Switch | None:
         if "override" not in document:
@@ -116,6 +127,14 @@ class _Stage:
             )
         self._overrides = self._truth(document["override"], path)
         return Switch(self._overrides, path, self._source)
+
+    def _override_rejections(self, value: Any, path: Path) -> Switch | None:
+        """A nearer document only makes it stricter: without ``override: true`` it can't allow what is not allowed above."""
+        on = self._truth(value, path)
+        above = self._inherited is not None and self._inherited.rejections_allowed
+        if on and self._common is not None and not (self._overrides or above):
+            return None
+        return Switch(on, path, self._source)
 
     def _fail(self, path: Path, message: str, hint: str = "") -> InvalidInput:
         return self._source.mistake(path, message, hint)

@@ -76,6 +76,8 @@ def _signed_by(reader: Reader, value: Any, path: Path) -> None:
 
 #: What rules of this module need to be told; see ``policy.Rule``.
 PEOPLE = "people"
+#: The name of the rule that a rejection in force adds to every policy.
+REJECTION = "rejection"
 READ: dict[str, Callable[[Reader, Any, Path], None]] = {
     "approvals": _approvals,
     "approvers": _approvers,
@@ -148,4 +150,4 @@ def rejection(facts: Facts, file: str) -> list[Rule]:
     words = "; ".join(
         f"by {shown(each.by)}: {shown(str(each.event.detail.get('reason', '')))}" for each in found[:_NAMED]
     )
-    return [Rule((), "rejection", "none", Source(file), lambda _: Found(FAILED, words))]
+    return [Rule((), REJECTION, "none", Source(file), lambda _: Found(FAILED, words))]

@@ -302,14 +302,22 @@ def holders(table: StageTable, model: str, stage: str, line: Chain) -> tuple[Hol
     return tuple(found)
 
 
-def refuse_rollback_targets(table: StageTable, model: str, numbers: Numbers, chains: Mapping[str, Chain]) -> None:
-    """:class:`Conflict` for the version that a rollback of an occupied stage would go to."""
+def rollback_targets(table: StageTable, numbers: Numbers, chains: Mapping[str, Chain]) -> dict[str, int]:
+    """Of ``numbers`` those that a rollback of an occupied stage would go to, by stage."""
+    found = {}
     for stage, line in chains.items():
         current = table.stages.get(stage)
         gone = (number for number in line.earlier if number != current and number not in table.deleted)
         target = next(gone, None)
-        if current is not None and target in numbers and target not in table.archived:
-            raise Conflict(
-                f"{model}@{target} is what a rollback of {stage} would go to",
-                "keep it, or say --force with a --reason",
-            )
+        if target is not None and current is not None and target in numbers and target not in table.archived:
+            found[stage] = target
+    return found
+
+
+def refuse_rollback_targets(table: StageTable, model: str, numbers: Numbers, chains: Mapping[str, Chain]) -> None:
+    """:class:`Conflict` for the version that a rollback of an occupied stage would go to."""
+    for stage, target in rollback_targets(table, numbers, chains).items():
+        raise Conflict(
+            f"{model}@{target} is what a rollback of {stage} would go to",
+            "keep it, or say --force with a --reason",
+        )

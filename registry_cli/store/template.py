@@ -81,8 +81,9 @@ stages: [{stages}]
 #    approvals: 2
 #    approvers: [alice, '@risk-team']
 #    not_author: true
-# Whether `promote --force --reason` may pass over rules that fail; true if left out:
+# Whether `promote --force --reason` may override rules that fail (true if left out), and a rejection (false if left out):
 #    force: false
+#    override_rejections: false
 
 # Which versions go by themselves, when `registry prune --all` runs. One stays if any of these keeps it.
 #retention:

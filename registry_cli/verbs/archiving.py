@@ -71,15 +71,15 @@ class Archiving(Packing):
             every = self._numbers(writer, refs)
             numbers, packed = every - writer.table.archived, writer.table.packed
             packed = packed - self._packed_before(name, wanted)
-            if not force:
-                self._refuse_rollback_targets(writer, numbers)
+            overridden = self._guarded_targets(writer, numbers, force)
             table = rules.archive(writer.table, name, numbers)
-            detail = {"reason": wanted.reason, "forced": force or None}
+            detail = {"reason": wanted.reason, **_forced(overridden)}
             detail |= {"compress": str(every - packed)} if wanted.kind else {}
             event = self._event("archived", None, wanted.request_id, versions=str(numbers), **detail)
             if numbers and not dry_run:
                 table = writer.move(table, event)
-            outcomes.append(Changed(name, "archived", tuple(numbers), table.revision, bool(numbers)))
+            done = Changed(name, "archived", tuple(numbers), table.revision, bool(numbers), overridden=overridden)
+            outcomes.append(done)
             return every - packed
 
     def restore(
@@ -140,22 +140,26 @@ class Archiving(Packing):
                 trash: list[Path] = []
                 with self._writing(name) as writer:
                     numbers, left = self._deletable(writer, references, request_id)
-                    self._check_deletable(writer, left, force)
+                    overridden = self._check_deletable(writer, left, force)
                     if not dry_run:
                         several = {"versions": str(numbers)} if len(references) > 1 else {}
-                        detail = {"reason": reason, "forced": force or None, **several}
+                        detail = {"reason": reason, **_forced(overridden), **several}
                         trash = self._delete(writer, numbers, left, request, detail)
-                    outcomes.append(Changed(name, "deleted", tuple(numbers), writer.table.revision, bool(left)))
+                    revision = writer.table.revision
+                    outcomes.append(
+                        Changed(name, "deleted", tuple(numbers), revision, bool(left), overridden=overridden)
+                    )
                 collect.remove_trash(self._layout.model(name), trash)  # slow, and needs no lock
         return outcomes
 
-    def _check_deletable(self, writer: Writer, numbers: Numbers, force: bool) -> None:
-        if not force:
-            self._refuse_rollback_targets(writer, numbers)
+    def _check_deletable(self, writer: Writer, numbers: Numbers, force: bool) -> tuple[str, ...]:
+        """Raise for what can't be deleted; the safeguards that ``force`` overrides."""
+        overridden = self._guarded_targets(writer, numbers, force)
         table = writer.table
         for number in numbers:
             table = rules.delete(table, writer.paths.name, number)
             writer.refuse_unremovable(number)
+        return overridden
 
     def _deletable(self, writer: Writer, refs: list[Reference], request_id: str | None) -> tuple[Numbers, Numbers]:
         """All that is to be deleted, and what is left of it when this request was begun before.
@@ -196,6 +200,14 @@ class Archiving(Packing):
     def _numbers(self, writer: Writer, refs: list[Reference]) -> Numbers:
         return Numbers.of(self._target(writer, ref) for ref in refs)
 
+    def _guarded_targets(self, writer: Writer, numbers: Numbers, force: bool) -> tuple[str, ...]:
+        """Refuse what a rollback would go to; with ``force`` it is named instead."""
+        if not force:
+            self._refuse_rollback_targets(writer, numbers)
+            return ()
+        found = rules.rollback_targets(writer.table, numbers, chronicle.chains(writer.paths, self.stages))
+        return tuple(f"rollback target of {stage} ({writer.paths.name}@{number})" for stage, number in found.items())
+
     def _refuse_rollback_targets(self, writer: Writer, numbers: Numbers) -> None:
         chains = chronicle.chains(writer.paths, self.stages)
         rules.refuse_rollback_targets(writer.table, writer.paths.name, numbers, chains)
@@ -232,6 +244,11 @@ def _in_turn(request_id: str, dry_run: bool) -> Iterator[list[Changed]]:
         if dry_run or not begun or getattr(error, "request_id", "") == request_id:
             raise
         raise indeterminate("the change is committed, or a part of it", request_id, error) from error
+
+
+def _forced(overridden: tuple[str, ...]) -> dict[str, object]:
+    """What an event says of safeguards that were overridden."""
+    return {"forced": True, "failed": list(overridden)} if overridden else {}
 
 
 def _check_force(force: bool, reason: str) -> None:

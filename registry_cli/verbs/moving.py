@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -39,8 +40,8 @@ class Moving(Guarding):
 
         Sizes are always compared, digests unless ``verify`` is False; both before the lock is taken. ``expect`` makes
         it a compare-and-swap: a version number, or None for "nothing", that the stage must be at. What it pointed to
-        before stays as it is, or is archived. ``force`` passes over rules of the policy that fail, needs a ``reason``,
-        and is recorded; see :meth:`gate`. Its checks are run before the lock is taken; those that are not trusted are
+        before stays as it is, or is archived. ``force`` overrides rules of the policy that fail, needs a ``reason``,
+        and is recorded with their names; a rejection only where the policy says ``override_rejections: true``; see :meth:`gate`. Its checks are run before the lock is taken; those that are not trusted are
         refused, or with ``force`` passed over. ``sign`` is the path of a key that signs the event.
 
         Raises :class:`NotFound`, :class:`Conflict`, :class:`Damaged`, :class:`Refused` by the policy, and
@@ -235,15 +236,17 @@ class Moving(Guarding):
         kind = "alias" if action in ("aliased", "unaliased") else "stage"
         before = getattr(writer.table, "aliases" if kind == "alias" else "stages").get(pointer)
         model = writer.paths.name
+        overridden = _overridden(detail)
         if table == writer.table or dry_run:
-            return Moved(model, pointer, before, after, writer.table.revision, table != writer.table)
+            changed = table != writer.table
+            return Moved(model, pointer, before, after, writer.table.revision, changed, overridden=overridden)
         event = self._event(action, after or before, request_id, **{kind: pointer})
         moved = {"before": before, "after": after, **{name: text for name, text in detail.items() if text}}
         event = replace(event, detail={**event.detail, **moved})
         if pen and pen.drafts(event, ModelReader(writer.paths)):
-            return Moved(model, pointer, before, after, writer.table.revision)
+            return Moved(model, pointer, before, after, writer.table.revision, overridden=overridden)
         table = writer.move(table, pen.signed(event, ModelReader(writer.paths)) if pen else event)
-        return Moved(model, pointer, before, after, table.revision)
+        return Moved(model, pointer, before, after, table.revision, overridden=overridden)
 
     def _done(self, name: str, request_id: str | None, action: str, pointer: str) -> Moved | None:
         """As :meth:`_moved_before`, for what looks at versions first: they may be gone, or others, by now."""
@@ -264,5 +267,12 @@ class Moving(Guarding):
                 "use a request id for one request only",
             )
         return Moved(
-            writer.paths.name, pointer, detail.get("before"), detail.get("after"), entry.revision, False, "repeated"
-        )
+            writer.paths.name, pointer, detail.get("before"), detail.get("after"), entry.revision, False, "repeated",
+            _overridden(detail),
+        )  # fmt: skip
+
+
+def _overridden(detail: Mapping[str, Any]) -> tuple[str, ...]:
+    """The rules that a promotion overrode, as its event names them."""
+    failed = detail.get("failed")
+    return tuple(map(str, failed)) if isinstance(failed, list) else ()

@@ -123,6 +123,7 @@ def moved(record: Moved) -> dict[str, Any]:
         "after": record.after,
         "revision": record.revision,
         "changed": record.changed,
+        "overridden": list(record.overridden),
     }
 
 
@@ -135,6 +136,7 @@ def changed(record: Changed) -> dict[str, Any]:
         "revision": record.revision,
         "changed": record.changed,
         "freed": record.freed,
+        "overridden": list(record.overridden),
     }
 
 
