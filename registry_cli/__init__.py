@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .lifecycle.gate import Evaluation, Judgement, PolicyLine
     from .lifecycle.retention import Plan, Verdict
     from .lifecycle.retention_rules import Rules
-    from .lifecycle.stages import Holder
+    from .lifecycle.rollback import Holder
     from .names import Reference
     from .outcomes import (
         Approval,
@@ -81,7 +81,7 @@ _HOME_OF = {
         ("Approval", "Changed", "Exported", "Finding", "Freed", "Imported", "Moved", "Problem", "Registered", "Signature", "Verification"),
         "outcomes",
     ),
-    "Holder": "lifecycle.stages",
+    "Holder": "lifecycle.rollback",
     **dict.fromkeys(("Inspected", "Inspection", "Tensor"), "provenance.inspection"),
     **dict.fromkeys(("FileScan", "Remark", "Scan"), "provenance.safety.verdicts"),
     "Registry": "registry",

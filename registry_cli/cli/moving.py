@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import InvalidInput
-from ..lifecycle.stages import Holder
+from ..lifecycle.rollback import Holder
 from ..names import version_number
 from . import moves, shapes
 from .command import command

@@ -22,7 +22,8 @@ from . import quantities, query
 from .directions import LISTED, Directions
 from .replay import follow
 from .retention_rules import Best, Rules
-from .stages import ARCHIVE, DELETE, PACK, Chain
+from .rollback import Chain
+from .stages import ARCHIVE, DELETE, PACK
 
 
 @dataclass(frozen=True)

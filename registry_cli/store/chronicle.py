@@ -13,7 +13,8 @@ from ..errors import Damaged, NotFound
 from ..lifecycle import stages as rules
 from ..lifecycle.events import Wanted
 from ..lifecycle.replay import Past, replay
-from ..lifecycle.stages import Chain, Holding, chain
+from ..lifecycle.rollback import Chain, chain
+from ..lifecycle.stages import Holding
 from ..records import Event, JournalEntry, StageTable
 from . import journal, marks, reader
 from .layout import ModelLayout

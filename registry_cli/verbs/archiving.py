@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .. import names
 from ..errors import Indeterminate, InvalidInput, indeterminate
+from ..lifecycle import rollback
 from ..lifecycle import stages as rules
 from ..names import Reference
 from ..numbers import Numbers
@@ -205,12 +206,12 @@ class Archiving(Packing):
         if not force:
             self._refuse_rollback_targets(writer, numbers)
             return ()
-        found = rules.rollback_targets(writer.table, numbers, chronicle.chains(writer.paths, self.stages))
+        found = rollback.rollback_targets(writer.table, numbers, chronicle.chains(writer.paths, self.stages))
         return tuple(f"rollback target of {stage} ({writer.paths.name}@{number})" for stage, number in found.items())
 
     def _refuse_rollback_targets(self, writer: Writer, numbers: Numbers) -> None:
         chains = chronicle.chains(writer.paths, self.stages)
-        rules.refuse_rollback_targets(writer.table, writer.paths.name, numbers, chains)
+        rollback.refuse_rollback_targets(writer.table, writer.paths.name, numbers, chains)
 
 
 def _as_before(writer: Writer, entry: JournalEntry) -> Changed:

@@ -17,7 +17,7 @@ from .listing import Listing, OnDamage, raise_it
 
 if TYPE_CHECKING:
     from ..lifecycle.events import Wanted
-    from ..lifecycle.stages import Holder
+    from ..lifecycle.rollback import Holder
     from ..store.chronicle import Head
 
 
@@ -123,11 +123,12 @@ class LookingBack(Listing):
     def holders(self, name: str, stage: str) -> tuple[Holder, ...]:
         """What holds ``stage``, and what held it before, the nearest first: where a rollback goes, or can go."""
         rules.check_stage(stage, self.stages)
+        from ..lifecycle import rollback
         from . import people
 
         model = self._model(name)
         state = model.state()
-        return rules.holders(state.table, name, stage, people.line(model, state, stage))
+        return rollback.holders(state.table, name, stage, people.line(model, state, stage))
 
     def earlier_holders(self, name: str, stage: str) -> tuple[int, ...]:
         """The versions that a rollback of ``stage`` can go to, the nearest first."""

@@ -8,8 +8,10 @@ from typing import Any
 
 from .. import names, values
 from ..errors import Conflict, Damaged, InvalidInput, NotFound, Refused
+from ..lifecycle import rollback as rollbacks
 from ..lifecycle import stages as rules
-from ..lifecycle.stages import ANY, Chain, Expected, Unset
+from ..lifecycle.rollback import Chain
+from ..lifecycle.stages import ANY, Expected, Unset
 from ..names import Reference
 from ..outcomes import Moved
 from ..records import StageTable
@@ -156,11 +158,11 @@ class Moving(Guarding):
             return self._checked(Reference.parse(f"{name}@{target}"), verify)
         except Damaged as error:
             table, line = self._held(name, stage)
-            raise Damaged(error.message, rules.advice(table, name, stage, line, target)) from error
+            raise Damaged(error.message, rollbacks.advice(table, name, stage, line, target)) from error
 
     def _rollback_target(self, name: str, stage: str, to: int | None) -> int:
         table, line = self._held(name, stage)
-        return rules.rollback_target(table, name, stage, line, to)
+        return rollbacks.rollback_target(table, name, stage, line, to)
 
     def _held(self, name: str, stage: str) -> tuple[StageTable, Chain]:
         """The stage table, and what ``stage`` held."""

@@ -12,7 +12,7 @@ from ..lifecycle import approvals, policy_people
 from ..lifecycle.approvals import Ballot, People
 from ..lifecycle.events import Wanted
 from ..lifecycle.policy import Facts
-from ..lifecycle.stages import Chain
+from ..lifecycle.rollback import Chain
 from ..outcomes import Approval, Signature
 from ..provenance import signatures, signing
 from ..records import VersionRecord

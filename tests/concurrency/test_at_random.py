@@ -11,7 +11,7 @@ import pytest
 
 from registry_cli import Registry
 from registry_cli.lifecycle.replay import follow, replay
-from registry_cli.lifecycle.stages import chain
+from registry_cli.lifecycle.rollback import chain
 from registry_cli.records import Event, JournalEntry, StageTable
 from registry_cli.store import codec, journal
 from registry_cli.store.reader import ModelReader

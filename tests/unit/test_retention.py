@@ -15,8 +15,9 @@ from registry_cli.lifecycle import retention
 from registry_cli.lifecycle.directions import LISTED, LOWER, Directions, listed
 from registry_cli.lifecycle.retention import Known, Plan, Verdict, plan
 from registry_cli.lifecycle.retention_rules import Best, Policy, Rules
+from registry_cli.lifecycle.rollback import Chain, chain
 from registry_cli.lifecycle.sources import Source
-from registry_cli.lifecycle.stages import ARCHIVE, DELETE, PACK, Chain, chain
+from registry_cli.lifecycle.stages import ARCHIVE, DELETE, PACK
 from registry_cli.numbers import Numbers
 from registry_cli.records import Event, StageTable, VersionRecord
 from registry_cli.verbs.clock import stamp

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry_cli.errors import Conflict, InvalidInput, NotFound
+from registry_cli.lifecycle import rollback
 from registry_cli.lifecycle import stages as rules
 from registry_cli.names import Selector
 from registry_cli.numbers import Numbers
@@ -17,7 +18,7 @@ def move(action: str, after: int | None, stage: str = "production") -> Event:
     return Event("id", "2026-03-01T12:00:00.000Z", "alice", "host", action, after, {"stage": stage, "after": after})
 
 
-def chain(*moves: int | str | None) -> rules.Chain:
+def chain(*moves: int | str | None) -> rollback.Chain:
     """The chain after promotions (7), demotions (None) and rollbacks (``"7"``)."""
     events = []
     for each in moves:
@@ -25,7 +26,7 @@ def chain(*moves: int | str | None) -> rules.Chain:
             events.append(move("rolled-back", int(each)))
         else:
             events.append(move("promoted" if each else "demoted", each))
-    return rules.chain(events, "production")
+    return rollback.chain(events, "production")
 
 
 def test_place_moves_one_stage_and_leaves_the_rest() -> None:
@@ -136,7 +137,7 @@ def test_the_chain_of_a_stage(moves: tuple[int | str | None, ...], earlier: tupl
 
 def test_the_chain_looks_at_its_own_stage_only() -> None:
     events = [move("promoted", 1), move("promoted", 2, "staging"), move("registered", 3), move("promoted", 4)]
-    assert rules.chain(events, "production").earlier == (1,)
+    assert rollback.chain(events, "production").earlier == (1,)
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(1, 4)), max_size=12))
@@ -145,48 +146,48 @@ def test_rolling_back_to_the_end_always_ends(moves: list[int | None]) -> None:
     events = [move("promoted" if each else "demoted", each) for each in moves]
     table = StageTable(stages={"production": moves[-1]} if moves and moves[-1] else {})
     for _ in range(len(moves) + 1):
-        line = rules.chain(events, "production")
+        line = rollback.chain(events, "production")
         try:
-            target = rules.rollback_target(table, "m", "production", line)
+            target = rollback.rollback_target(table, "m", "production", line)
         except NotFound:
             return
         assert target != table.stages.get("production")
         events.append(move("rolled-back", target))
         table = rules.place(table, "m", "production", target)
-        assert len(rules.chain(events, "production").numbers) <= len(line.numbers)
+        assert len(rollback.chain(events, "production").numbers) <= len(line.numbers)
     raise AssertionError("rollback after rollback never came to an end")
 
 
 def test_a_rollback_skips_the_deleted_and_stops_at_the_archived() -> None:
     line = chain(1, 2, 3)
     table = StageTable(stages={"production": 3})
-    assert rules.rollback_target(table, "m", "production", line) == 2
-    assert rules.rollback_target(table.with_(deleted=Numbers.of([2])), "m", "production", line) == 1
+    assert rollback.rollback_target(table, "m", "production", line) == 2
+    assert rollback.rollback_target(table.with_(deleted=Numbers.of([2])), "m", "production", line) == 1
     with pytest.raises(Conflict, match="m@2, which held production before, is archived"):
-        rules.rollback_target(table.with_(archived=Numbers.of([2])), "m", "production", line)
+        rollback.rollback_target(table.with_(archived=Numbers.of([2])), "m", "production", line)
     with pytest.raises(NotFound):
-        rules.rollback_target(table.with_(deleted=Numbers.of([1, 2])), "m", "production", line)
+        rollback.rollback_target(table.with_(deleted=Numbers.of([1, 2])), "m", "production", line)
 
 
 def test_what_a_rollback_would_go_to_is_kept() -> None:
     chains = {"production": chain(1, 2, 3), "staging": chain(1, None)}
     table = StageTable(stages={"production": 3})
     with pytest.raises(Conflict, match="m@2 is what a rollback of production would go to"):
-        rules.refuse_rollback_targets(table, "m", Numbers.of([2]), chains)
-    rules.refuse_rollback_targets(table, "m", Numbers.of([1]), chains)
-    rules.refuse_rollback_targets(table.with_(archived=Numbers.of([2])), "m", Numbers.of([2]), chains)
-    rules.refuse_rollback_targets(StageTable(), "m", Numbers.of([2]), chains)
+        rollback.refuse_rollback_targets(table, "m", Numbers.of([2]), chains)
+    rollback.refuse_rollback_targets(table, "m", Numbers.of([1]), chains)
+    rollback.refuse_rollback_targets(table.with_(archived=Numbers.of([2])), "m", Numbers.of([2]), chains)
+    rollback.refuse_rollback_targets(StageTable(), "m", Numbers.of([2]), chains)
 
 
 def test_a_rollback_to_a_named_holder() -> None:
     line, table = chain(1, 2, 3, 4), StageTable(stages={"production": 4})
-    assert [rules.rollback_target(table, "m", "production", line, to) for to in (None, 3, 2, 1)] == [3, 3, 2, 1]
+    assert [rollback.rollback_target(table, "m", "production", line, to) for to in (None, 3, 2, 1)] == [3, 3, 2, 1]
     with pytest.raises(InvalidInput, match="m@9 is no earlier holder of production; a rollback can go to m@3 m@2 m@1"):
-        rules.rollback_target(table, "m", "production", line, 9)
+        rollback.rollback_target(table, "m", "production", line, 9)
     with pytest.raises(InvalidInput, match="production of m is at m@4 already; a rollback can go to m@3"):
-        rules.rollback_target(table, "m", "production", line, 4)
+        rollback.rollback_target(table, "m", "production", line, 4)
     with pytest.raises(InvalidInput, match="there is no version to roll back to"):
-        rules.rollback_target(StageTable(), "m", "production", chain(), 1)
+        rollback.rollback_target(StageTable(), "m", "production", chain(), 1)
 
 
 @pytest.mark.parametrize(
@@ -205,23 +206,23 @@ def test_a_target_that_is_gone_names_the_next(
 ) -> None:
     table = StageTable(stages={"production": 4}, archived=Numbers.of(archived), deleted=Numbers.of(deleted))
     with pytest.raises(error, match=words):
-        rules.rollback_target(table, "m", "production", chain(1, 2, 3, 4), to)
+        rollback.rollback_target(table, "m", "production", chain(1, 2, 3, 4), to)
 
 
 def test_what_held_a_stage() -> None:
     table = StageTable(stages={"production": 6}, archived=Numbers.of([2]), deleted=Numbers.of([5]))
-    found = rules.holders(table, "m", "production", chain(1, 2, 3, 4, 5, 6))
+    found = rollback.holders(table, "m", "production", chain(1, 2, 3, 4, 5, 6))
     assert [(each.number, each.state) for each in found] == [
         (6, "current"), (5, "deleted"), (4, "next"), (3, "earlier"), (2, "archived"), (1, "earlier"),
     ]  # fmt: skip
     assert found[0].ref == "m@6"
-    assert [each.state for each in rules.holders(StageTable(), "m", "production", chain(1, 2, None))] == [
+    assert [each.state for each in rollback.holders(StageTable(), "m", "production", chain(1, 2, None))] == [
         "next",
         "earlier",
     ]
     table = StageTable(stages={"production": 2}, archived=Numbers.of([1]))
-    assert [each.state for each in rules.holders(table, "m", "production", chain(1, 2))] == ["current", "archived"]
-    assert rules.holders(StageTable(), "m", "production", chain()) == ()
+    assert [each.state for each in rollback.holders(table, "m", "production", chain(1, 2))] == ["current", "archived"]
+    assert rollback.holders(StageTable(), "m", "production", chain()) == ()
 
 
 @given(
@@ -241,11 +242,11 @@ def test_a_rollback_goes_to_a_candidate_or_nowhere(
         archived=Numbers.of(archived - deleted - {current}),
         deleted=Numbers.of(deleted - {current}),
     )
-    can = rules.candidates(table, "production", line)
-    listed = rules.holders(table, "m", "production", line)
+    can = rollback.candidates(table, "production", line)
+    listed = rollback.holders(table, "m", "production", line)
     assert {each.number for each in listed if each.state in ("next", "earlier")} == set(can)
     try:
-        target = rules.rollback_target(table, "m", "production", line, to)
+        target = rollback.rollback_target(table, "m", "production", line, to)
     except (InvalidInput, Conflict, NotFound) as error:
         assert to not in can
         if "--to" in error.hint:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ...lifecycle.compare import Comparison, Diff, Difference, FileDifference, MetricDifference, Row, StoredFile
     from ...lifecycle.gate import Evaluation, Judgement, PolicyLine
     from ...lifecycle.retention import Plan, Verdict
-    from ...lifecycle.stages import Holder
+    from ...lifecycle.rollback import Holder
     from ...outcomes import Changed, Finding, Freed, Moved, Problem, Registered, Verification
     from ...records import Checkpoint, Event, FileEntry, ModelRecord, RegistryRecord, Told, VersionRecord
     from ...verbs.finding import Known
