@@ -52,7 +52,7 @@ run 'registry path cancer@production model.joblib'
 run 'python predict.py "$(registry path cancer@production model.joblib)"'
 
 say "Something is wrong with it: back to what was live before."
-run 'registry rollback cancer production --reason "errors since 10:40"'
+run 'registry rollback cancer production --expect 3 --reason "errors since 10:40"'
 run 'registry path cancer@production'
 
 say "What happened, and is everything as it was stored?"

@@ -63,6 +63,7 @@ _FLAGS = frozenset(
         "--link",
         "--no-lineage",
         "--list",
+        "--again",
         "--merge",
         "--skip-existing",
         "--move",

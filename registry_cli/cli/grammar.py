@@ -190,7 +190,7 @@ VERBS = {
         "lifecycle",
         "Let a stage point to what held it before.",
         "model stage",
-        "to list expect reason no-verify sign dry-run",
+        "to list expect again reason no-verify sign dry-run",
         writes=True,
         home="moving",
     ),

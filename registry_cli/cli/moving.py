@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from ..errors import InvalidInput
-from ..lifecycle.rollback import Holder
+from ..lifecycle.rollback import Holder, RecentRollback
+from ..lifecycle.stages import Expected
 from ..names import version_number
+from ..outcomes import Moved
 from . import moves, shapes
 from .command import command
-from .options import DryRun, Expect, Model, NoVerify, Reason, Sign, Stage, VersionRef, expected, touched
+from .options import DryRun, Expect, Model, NoVerify, Reason, Sign, Stage, VersionRef, expected, refuse_with, touched
 from .session import Output, Session
 from .text import safe
 
@@ -89,10 +91,11 @@ def demote(
 @command(
     "rollback",
     examples=[
-        'registry rollback churn production --reason "errors since 10:40"',
+        'registry rollback churn production --expect 7 --reason "errors since 10:40"',
         "registry rollback churn production -n",
         "registry rollback churn production --list",
-        "registry rollback churn production --to 3",
+        "registry rollback churn production --to 3 --expect 7",
+        "registry rollback churn production --again --expect 6",
     ],
     exits=_GATED,
 )
@@ -101,29 +104,52 @@ def rollback(
     name: Model,
     stage: Stage,
     to: Annotated[
-        str | None, typer.Option("--to", metavar="VERSION", help="Go to this one, which held the stage earlier.")
+        str | None, typer.Option("--to", metavar="VERSION", help="Go to this one: any that ever held the stage.")
     ] = None,
     listed: Annotated[bool, typer.Option("--list", help="Only show what held the stage, the newest first.")] = False,
     expect: Expect = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also within ten minutes of another rollback of this stage.")
+    ] = False,
     reason: Reason = "",
     no_verify: NoVerify = False,
     sign: Sign = None,
     dry_run: DryRun = False,
 ) -> None:
-    """From the history; again goes one further back. The artifact is compared with its manifest first. What was deleted
-    is passed over; what is archived, damaged, or rejected for the stage is refused, and the next candidate named.
+    """To the version that held the stage before, as the history says. With --expect, the version that is live and is to
+    be rolled back, two people who do this at once roll back once: the second gets exit 4. A second rollback of the
+    stage within ten minutes, by whomever, is asked for on a terminal, and exit 4 elsewhere, unless --again. --to goes to
+    any version that ever held the stage, forward too: so a rollback is undone. The artifact is compared with its
+    manifest first; the policy is not asked. What was deleted is skipped; what is archived, damaged, or rejected for
+    the stage is refused, and the next candidate named.
 
     In a pipe: the reference that the stage points to now; with --list ref and state, separated by tabs.
     """
     if listed:
-        if to is not None:
-            raise InvalidInput("--list only shows", "leave out --to, or --list")
+        refuse_with("--list", {
+            "--to": to, "--expect": expect, "--again": again, "--reason": reason, "--no-verify": no_verify, "--sign": sign,
+        })  # fmt: skip
         _holders(cx, cx.reader().holders(name, stage), stage)
         return
-    done = cx.registry().rollback(
-        name, stage, to=None if to is None else _target(name, to), expect=expected(expect), reason=reason, verify=not no_verify,
-        sign=touched(cx, sign), dry_run=dry_run, request_id=cx.request_id,
-    )  # fmt: skip
+    registry, key, target = cx.registry(), touched(cx, sign), None if to is None else _target(name, to)
+
+    def move(again: bool, expect: Expected) -> Moved:
+        return registry.rollback(
+            name, stage, to=target, expect=expect, again=again, reason=reason, verify=not no_verify, sign=key,
+            dry_run=dry_run, request_id=cx.request_id,
+        )  # fmt: skip
+
+    try:
+        done = move(again, expected(expect))
+    except RecentRollback as recent:
+        if not cx.asks:
+            raise
+        if dry_run:
+            cx.warn(f"{recent.message}; without --dry-run you are asked")
+        elif not cx.agreed(f"{recent.message}. Roll it back once more?"):
+            raise InvalidInput("nothing was changed", "answer y, or add --again") from None
+        # what was asked about is what is rolled back, and nothing that came meanwhile
+        done = move(True, recent.current if expect is None else expected(expect))
     moves.show(cx, done, dry_run)
 
 
@@ -135,7 +161,11 @@ def _target(name: str, text: str) -> int:
     return number
 
 
-_STATES = {"current": "holds it now", "next": "a rollback goes here"}
+_STATES = {
+    "current": "holds it now",
+    "next": "a rollback goes here",
+    "rolled-back": "was rolled back; --to goes here again",
+}
 
 
 def _holders(cx: Session, found: Sequence[Holder], stage: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -95,6 +96,16 @@ def check_unsafe(allowed: bool, reason: str) -> None:
     """Who passes over the scan says why."""
     if allowed != bool(reason.strip()):
         raise InvalidInput("--allow-unsafe and --reason go together", "say why it is safe all the same")
+
+
+def refuse_with(option: str, others: Mapping[str, object]) -> None:
+    """Refuse options that would do nothing beside ``option``; ``others`` are their names and what they were given."""
+    ignored = [name for name, given in others.items() if given not in (None, False, "", [])]
+    if ignored:
+        raise InvalidInput(
+            f"{' and '.join(ignored)} {'has' if len(ignored) == 1 else 'have'} no effect with {option}",
+            f"leave out {option}, or {' and '.join(ignored)}",
+        )
 
 
 def touched(cx: Session, key: str | None) -> str | None:

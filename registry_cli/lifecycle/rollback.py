@@ -4,34 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..errors import Conflict, InvalidInput, NotFound, Refused
 from ..numbers import Numbers
 from ..records import Event, StageTable
 from .stages import STAGE_ACTIONS
 
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+#: A second rollback of a stage within so many seconds may be a second person's answer to the same incident.
+WINDOW = 600
+
 
 @dataclass(frozen=True)
 class Chain:
     """What a stage held, oldest first, without what was rolled back. ``held`` says whether the last still holds it.
 
-    ``rejected`` are those of them that somebody rejected for the stage, where that was looked for.
+    ``left`` are the versions that held it, too, and were rolled back from, the last holder first. ``rejected`` are those
+    of all that somebody rejected for the stage, where that was looked for. ``rollback`` is the newest rollback.
     """
 
     numbers: tuple[int, ...] = ()
     held: bool = False
     rejected: frozenset[int] = frozenset()
+    left: tuple[int, ...] = ()
+    rollback: Event | None = None
 
     @property
     def earlier(self) -> tuple[int, ...]:
-        """What a rollback can go to, nearest first."""
+        """Where rollbacks go one after another, nearest first."""
         return tuple(reversed(self.numbers[:-1] if self.held else self.numbers))
+
+    @property
+    def holders(self) -> tuple[int, ...]:
+        """Every version that held the stage, each once: ``earlier``, then those that were rolled back from."""
+        return tuple(dict.fromkeys((*self.earlier, *self.left)))
+
+
+class RecentRollback(Conflict):
+    """A second rollback of a stage, shortly after the first; ``current`` is what the stage points to."""
+
+    def __init__(self, message: str, hint: str, current: int | None) -> None:
+        super().__init__(message, hint)
+        self.current = current
 
 
 def chain(events: Iterable[Event], stage: str) -> Chain:
-    """Replay the moves of ``stage``. A rollback goes back along the chain; going again goes one further."""
+    """Replay the moves of ``stage``. A rollback goes back along the chain, or forward again to what was rolled back."""
     numbers: list[int] = []
-    held = False
+    undone: list[int] = []
+    every: dict[int, None] = {}
+    held, newest = False, None
     for event in events:
         if event.action == "repaired":  # the lines before are lost: what it held then is all that is known
             after = event.detail.get("stages", {}).get(stage)
@@ -39,37 +65,71 @@ def chain(events: Iterable[Event], stage: str) -> Chain:
             continue
         else:
             after = event.detail.get("after")
+        rolled_back = event.action == "rolled-back"
+        newest = event if rolled_back else newest
         held = after is not None
         if after is None:
             continue
-        if event.action == "rolled-back" and after in numbers:
+        every.pop(after, None)
+        every[after] = None
+        if rolled_back and after in numbers:
             while numbers[-1] != after:
-                numbers.pop()
-        elif not numbers or numbers[-1] != after:
+                undone.append(numbers.pop())
+        elif rolled_back and after in undone:
+            while numbers[-1:] != [after]:
+                numbers.append(undone.pop())
+        elif numbers[-1:] != [after]:
             numbers.append(after)
-    return Chain(tuple(numbers), held)
+            undone.clear()
+    left = tuple(number for number in reversed(every) if number not in numbers)
+    return Chain(tuple(numbers), held, left=left, rollback=newest)
 
 
-def candidates(table: StageTable, stage: str, line: Chain) -> tuple[int, ...]:
-    """The earlier holders that a rollback of ``stage`` can go to now, the nearest first: not archived, deleted or rejected."""
+def refuse_second(line: Chain, model: str, stage: str, current: int | None, now: datetime) -> None:
+    """:class:`RecentRollback` if the newest rollback of ``stage`` was less than :data:`WINDOW` ago, by whomever.
+
+    A time that can't be read, or that is still to come (clocks differ), counts as recent.
+    """
+    from .quantities import epoch, seconds
+
+    event = line.rollback
+    if event is None:
+        return
+    at = epoch(event.at)
+    age = 0.0 if at is None else seconds(now) - at
+    if age >= WINDOW:
+        return
+    before, after = (
+        "nothing" if (number := event.detail.get(key)) is None else f"{model}@{number}" for key in ("before", "after")
+    )
+    ago = f"{int(age) // 60} min ago" if age >= 60 else f"{max(int(age), 0)} s ago"
+    raise RecentRollback(
+        f"{stage} of {model} was rolled back from {before} to {after} by {event.by} {ago}",
+        f"registry rollback {model} {stage} --list shows where it is now; add --again to roll it back once more",
+        current,
+    )
+
+
+def candidates(table: StageTable, stage: str, line: Chain, among: tuple[int, ...] | None = None) -> tuple[int, ...]:
+    """Of the earlier holders, or of those ``among``, what ``stage`` can go to now: not archived, deleted or rejected."""
     gone, closed = table.archived | table.deleted, {*line.rejected, table.stages.get(stage)}
-    return tuple(each for each in dict.fromkeys(line.earlier) if each not in gone and each not in closed)
+    wanted = line.earlier if among is None else among
+    return tuple(each for each in dict.fromkeys(wanted) if each not in gone and each not in closed)
 
 
 def rollback_target(table: StageTable, model: str, stage: str, line: Chain, to: int | None = None) -> int:
     """The version that a rollback of ``stage`` goes to: ``to``, or the nearest earlier holder that is not deleted.
 
-    Raises :class:`InvalidInput` when ``to`` is no earlier holder, :class:`NotFound` when it was deleted or there is
+    ``to`` is any version that ever held the stage, also one that was rolled back from. Raises :class:`InvalidInput`
+    when it never did, :class:`NotFound` when it was deleted or there is
     none, :class:`Conflict` when it is archived, :class:`Refused` when somebody rejected it.
     """
     current = table.stages.get(stage)
     earlier = [number for number in dict.fromkeys(line.earlier) if number != current]
-    if to is not None and to not in earlier:
-        can = " ".join(f"{model}@{number}" for number in candidates(table, stage, line)[:10])
+    if to is not None and (to == current or to not in line.holders):
+        can = " ".join(f"{model}@{number}" for number in candidates(table, stage, line, line.holders)[:10])
         raise InvalidInput(
-            f"{stage} of {model} is at {model}@{to} already"
-            if to == current
-            else f"{model}@{to} is no earlier holder of {stage}",
+            f"{stage} of {model} is at {model}@{to} already" if to == current else f"{model}@{to} never held {stage}",
             f"a rollback can go to {can}" if can else "there is no version to roll back to",
         )
     if to is not None and to in table.deleted:
@@ -105,7 +165,7 @@ def advice(table: StageTable, model: str, stage: str, line: Chain, number: int) 
 @dataclass(frozen=True)
 class Holder:
     """A version that held, or holds, a stage. ``state`` is ``current``, ``next`` (where a rollback goes), ``earlier``,
-    ``archived``, ``rejected`` or ``deleted``.
+    ``rolled-back`` (what it was rolled back from, where ``to`` goes again), ``archived``, ``rejected`` or ``deleted``.
     """
 
     model: str
@@ -118,19 +178,20 @@ class Holder:
 
 
 def holders(table: StageTable, model: str, stage: str, line: Chain) -> tuple[Holder, ...]:
-    """What holds ``stage``, and what held it before, the nearest first, each version once."""
+    """What holds ``stage``, what held it before, the nearest first, and what it was rolled back from, each once."""
     current = table.stages.get(stage)
     try:
         following = rollback_target(table, model, stage, line)
     except (Conflict, NotFound, Refused):
         following = None
     found = [] if current is None else [Holder(model, current, "current")]
-    for number in dict.fromkeys(line.earlier):
+    for number in line.holders:
         states = {
             "deleted": number in table.deleted,
             "archived": number in table.archived,
             "rejected": number in line.rejected,
             "next": number == following,
+            "rolled-back": number not in line.earlier,
         }
         if number != current:
             found.append(Holder(model, number, next((state for state, so in states.items() if so), "earlier")))

@@ -121,7 +121,10 @@ class LookingBack(Listing):
         return found
 
     def holders(self, name: str, stage: str) -> tuple[Holder, ...]:
-        """What holds ``stage``, and what held it before, the nearest first: where a rollback goes, or can go."""
+        """What holds ``stage``, what held it before, the nearest first, and what it was rolled back from.
+
+        Each is a version that ``rollback(to=…)`` can go to, unless it is archived, deleted or rejected.
+        """
         rules.check_stage(stage, self.stages)
         from ..lifecycle import rollback
         from . import people
@@ -131,7 +134,7 @@ class LookingBack(Listing):
         return rollback.holders(state.table, name, stage, people.line(model, state, stage))
 
     def earlier_holders(self, name: str, stage: str) -> tuple[int, ...]:
-        """The versions that a rollback of ``stage`` can go to, the nearest first."""
+        """The versions that rollbacks of ``stage`` go to one after another, the nearest first; :meth:`holders` has all."""
         rules.check_stage(stage, self.stages)
         from ..store import chronicle
 

@@ -117,31 +117,33 @@ class Moving(Guarding):
         *,
         to: int | None = None,
         expect: Expected = ANY,
+        again: bool = False,
         reason: str = "",
         verify: bool = True,
         sign: Key | None = None,
         dry_run: bool = False,
         request_id: str | None = None,
     ) -> Moved:
-        """Let ``stage`` point to what held it before; again goes one further back. The artifact is verified first.
+        """Roll ``stage`` back to the version that held it before; ``again``, one further back. The artifact is verified first.
 
-        ``to`` is one of the versions that held it earlier (see :meth:`holders`), if it isn't to be the nearest.
+        ``to`` is any version that ever held it (see :meth:`holders`), also one that it was rolled back from: so a
+        rollback is undone. ``expect`` is what the stage must point to now. Within ten minutes of another rollback of the
+        stage, whoever made it, ``again`` must be set: two people who answer the same incident go back once.
+
         Raises :class:`NotFound` when nothing held it before or that version was deleted, :class:`Conflict` when it is
-        archived, :class:`Refused` when somebody rejected it, :class:`Damaged`, and :class:`InvalidInput` when ``to`` didn't
-        hold it.
+        archived, when ``expect`` differs, or for a second rollback without ``again``, :class:`Refused` when somebody
+        rejected it, :class:`Damaged`, and :class:`InvalidInput` when ``to`` never held it.
         """
         rules.check_stage(stage, self.stages)
         if done := self._done(name, request_id, "rolled-back", stage):
             return done
-        checked = self._rollback_checked(name, stage, to, verify)
+        checked = self._rollback_checked(name, stage, to, verify, expect, again)
 
         def deed(pen: Pen | None) -> Moved:
             with self._writing(name) as writer:
                 if done := self._moved_before(writer, request_id, "rolled-back", stage):
                     return done
-                if not isinstance(expect, Unset):
-                    rules.check_expected(writer.table.stages, stage, name, expect)
-                number = self._rollback_target(name, stage, to)
+                number = self._rollback_target(name, stage, to, expect, again)
                 if number != checked:
                     raise Conflict(
                         f"{stage} of {name} was moved by another process just now", "look again, then decide"
@@ -151,18 +153,26 @@ class Moving(Guarding):
 
         return written(deed, sign)
 
-    def _rollback_checked(self, name: str, stage: str, to: int | None, verify: bool) -> int:
+    def _rollback_checked(
+        self, name: str, stage: str, to: int | None, verify: bool, expect: Expected, again: bool
+    ) -> int:
         """The target of a rollback. What is damaged is not gone back to: the error names what else there is."""
-        target = self._rollback_target(name, stage, to)
+        target = self._rollback_target(name, stage, to, expect, again)
         try:
             return self._checked(Reference.parse(f"{name}@{target}"), verify)
         except Damaged as error:
             table, line = self._held(name, stage)
             raise Damaged(error.message, rollbacks.advice(table, name, stage, line, target)) from error
 
-    def _rollback_target(self, name: str, stage: str, to: int | None) -> int:
+    def _rollback_target(self, name: str, stage: str, to: int | None, expect: Expected, again: bool) -> int:
+        """Where a rollback goes now; looked at before the lock is taken, and again under it."""
         table, line = self._held(name, stage)
-        return rollbacks.rollback_target(table, name, stage, line, to)
+        if not isinstance(expect, Unset):
+            rules.check_expected(table.stages, stage, name, expect)
+        target = rollbacks.rollback_target(table, name, stage, line, to)
+        if not again:
+            rollbacks.refuse_second(line, name, stage, table.stages.get(stage), self._now())
+        return target
 
     def _held(self, name: str, stage: str) -> tuple[StageTable, Chain]:
         """The stage table, and what ``stage`` held."""

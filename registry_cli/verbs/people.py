@@ -135,7 +135,7 @@ def line(model: ModelReader, state: State, stage: str) -> Chain:
     found = chronicle.chains(model.paths, (stage,))[stage]
     entries = chronicle.newest_first(model.paths, Wanted(actions=frozenset({approvals.REJECTED})))
     concerned = {entry.event.version for entry in entries if entry.event.detail.get("stage") == stage}
-    rejected = {number for number in found.earlier if number in concerned and _is_rejected(model, state, number, stage)}
+    rejected = {number for number in found.holders if number in concerned and _is_rejected(model, state, number, stage)}
     return replace(found, rejected=frozenset(rejected))
 
 

@@ -77,7 +77,7 @@ DEEDS: dict[str, tuple[int, Deed]] = {
     "promote": (6, lambda life: life.registry.promote(life.some(), life.stage())),
     "approve": (2, lambda life: life.registry.approve(life.some(), life.stage())),
     "demote": (1, lambda life: life.registry.demote(MODEL, life.stage())),
-    "rollback": (3, lambda life: life.registry.rollback(MODEL, life.stage())),
+    "rollback": (3, lambda life: life.registry.rollback(MODEL, life.stage(), again=True)),
     "alias": (1, lambda life: life.registry.set_alias(life.some(), life.dice.choice(["champion", "eu"]))),
     "tag": (2, _tag),
     "annotate": (1, lambda life: life.registry.annotate(life.some(), {"note": str(life.dice.random())})),

@@ -154,5 +154,5 @@ def test_a_rollback_remembers_moves_of_then(reg: Registry, verb: str) -> None:
         assert reg.rollback("churn", "production").after == 2
     elif verb == "tag":
         reg.tag("churn@1", {"a": "b"})
-    assert reg.rollback("churn", "production").after == 1
+    assert reg.rollback("churn", "production", again=True).after == 1
     assert reg.verify().problems == ()

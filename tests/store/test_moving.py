@@ -96,11 +96,11 @@ def test_rollback_goes_back_and_again_further_back(four: Registry) -> None:
         four.promote(f"churn@{number}", "production")
     assert four.earlier_holders("churn", "production") == (2, 1)
     assert four.rollback("churn", "production").after == 2
-    assert four.rollback("churn", "production", reason="worse").after == 1
+    assert four.rollback("churn", "production", reason="worse", again=True).after == 1
     with pytest.raises(NotFound, match="nothing held production of churn before"):
         four.rollback("churn", "production")
     four.demote("churn", "production")
-    assert four.rollback("churn", "production").after == 1, "from empty, back to what it held last"
+    assert four.rollback("churn", "production", again=True).after == 1, "from empty, back to what it held last"
 
 
 def test_rollback_works_when_the_journal_was_lost(four: Registry) -> None:

@@ -182,7 +182,7 @@ def test_what_a_rollback_would_go_to_is_kept() -> None:
 def test_a_rollback_to_a_named_holder() -> None:
     line, table = chain(1, 2, 3, 4), StageTable(stages={"production": 4})
     assert [rollback.rollback_target(table, "m", "production", line, to) for to in (None, 3, 2, 1)] == [3, 3, 2, 1]
-    with pytest.raises(InvalidInput, match="m@9 is no earlier holder of production; a rollback can go to m@3 m@2 m@1"):
+    with pytest.raises(InvalidInput, match="m@9 never held production; a rollback can go to m@3 m@2 m@1"):
         rollback.rollback_target(table, "m", "production", line, 9)
     with pytest.raises(InvalidInput, match="production of m is at m@4 already; a rollback can go to m@3"):
         rollback.rollback_target(table, "m", "production", line, 4)
@@ -245,6 +245,8 @@ def test_a_rollback_goes_to_a_candidate_or_nowhere(
     can = rollback.candidates(table, "production", line)
     listed = rollback.holders(table, "m", "production", line)
     assert {each.number for each in listed if each.state in ("next", "earlier")} == set(can)
+    can = rollback.candidates(table, "production", line, line.holders)
+    assert {each.number for each in listed if each.state in ("next", "earlier", "rolled-back")} == set(can)
     try:
         target = rollback.rollback_target(table, "m", "production", line, to)
     except (InvalidInput, Conflict, NotFound) as error:
