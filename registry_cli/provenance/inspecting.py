@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RegistryError
-from .formats import FILES, FOLDERS, Format
+from .formats import COMMON_SUFFIXES, FILES, FOLDERS, Format
 from .formats.files import Budget, File, Folder, Malformed
 from .inspection import UNKNOWN, Inspected, Inspection, text
 
@@ -20,9 +20,14 @@ FILES_LIMIT = 64
 _OF_THE_MODEL = (
     "framework", "framework_version", "class_name", "parameters", "dtypes", "inputs", "outputs", "features", "feature_count",
 )  # fmt: skip
-_MARKERS = {marker: row for row in FOLDERS for marker in row.markers if marker[0] != "*"}
-_ENDS = {marker[1:]: row for row in FOLDERS for marker in row.markers if marker[0] == "*"}
-_SUFFIXES = tuple(suffix for row in FILES for suffix in row.suffixes)
+_MARKERS: dict[str, list[Format]] = {}
+for _row in FOLDERS:
+    for _marker in _row.markers:
+        _MARKERS.setdefault(_marker, []).append(_row)
+_ENDS = tuple(marker[1:] for marker in _MARKERS if marker[0] == "*")
+#: What lies beside a model more often than it is one: of several files another is the primary.
+_AUXILIARY = ("npy-npz", "hdf5", "sentencepiece")
+_SUFFIXES = (*COMMON_SUFFIXES, *(suffix for row in FILES for suffix in row.suffixes))
 
 
 def inspect(files: Mapping[str, Path]) -> Inspected:
@@ -38,7 +43,12 @@ def inspect(files: Mapping[str, Path]) -> Inspected:
     chosen = sorted(loose, key=_promise)[:FILES_LIMIT]
     said = [_file(name, files, budget) for name in chosen]
     around = tuple(f"{each.path}/" if each.path else "" for each in found)
-    found += [each for each in said if each.format != UNKNOWN or not (around and each.path.startswith(around))]
+    described = {path for each in said if each.format != UNKNOWN for path in each.companions}
+    found += [
+        each
+        for each in said
+        if each.path not in described and (each.format != UNKNOWN or not (around and each.path.startswith(around)))
+    ]
     return Inspected(_primary(found, files), tuple(found), len(files), len(loose) - len(chosen))
 
 
@@ -52,9 +62,9 @@ def _folders(files: Mapping[str, Path], budget: Budget) -> tuple[list[Inspection
     marked: dict[str, list[Format]] = {}
     for name in files:
         parent, _, base = name.rpartition("/")
-        row = _MARKERS.get(base) or next((row for end, row in _ENDS.items() if base.endswith(end)), None)
-        if row and row not in marked.get(parent, ()):
-            marked.setdefault(parent, []).append(row)
+        for marker in (base, *(f"*{end}" for end in _ENDS if base.endswith(end))):
+            rows = marked.setdefault(parent, []) if marker in _MARKERS else []
+            rows += [row for row in _MARKERS.get(marker, ()) if row not in rows]
     found: list[Inspection] = []
     told: tuple[str, ...] = ()
     for parent in sorted(marked, key=lambda name: (name.count("/") + bool(name), name))[:FILES_LIMIT]:
@@ -76,8 +86,8 @@ def _file(name: str, files: Mapping[str, Path], budget: Budget) -> Inspection:
         by_name = [row for row in FILES if row.suffixes and name.lower().endswith(row.suffixes)]
         rows = sorted({*by_head, *by_name}, key=lambda row: (row not in by_head, row not in by_name, FILES.index(row)))
         said = _first(rows, file)
-    likely = {row.names[0] for row in by_head if row in by_name or len(by_head) == 1}
-    if said is None or (said.problem and said.format not in likely):  # it may as well be anything else
+    likely = {row.names[0] for row in by_head if row in by_name or not row.ambiguous}
+    if said is None or (not said.certain and said.problem and said.format not in likely):  # it may be anything else
         return Inspection(UNKNOWN, certain=False, problem=said.problem if said else "", path=name)
     return said
 
@@ -110,12 +120,17 @@ def _guarded(read: Callable[[Any], Inspection | None], thing: File | Folder, nam
 
 
 def _primary(found: list[Inspection], files: Mapping[str, Path]) -> Inspection | None:
-    """A folder before a file, what was read before what was only recognised, then the largest."""
+    """A folder before a file, what was read before what was only recognised, a model before arrays, then the largest."""
     known = [each for each in found if each.format != UNKNOWN]
     if not known:
         return None
-    sizes = {each.path: files[each.path].lstat().st_size for each in known if each.path in files}
-    best = max(known, key=lambda each: (each.path not in files, each.certain, sizes.get(each.path, 0)))
+
+    def size(each: Inspection) -> int:
+        return sum(files[path].lstat().st_size for path in {each.path, *each.companions} if path in files)
+
+    best = max(
+        known, key=lambda each: (each.path not in files, each.certain, each.format not in _AUXILIARY, size(each))
+    )
     inside = f"{best.path}/" if best.path else ""
     wrapped = [each for each in known if each is not best and each.certain and each.path.startswith(inside)]
     return _completed(best, wrapped[0]) if best.path not in files and len(wrapped) == 1 else best

@@ -44,7 +44,8 @@ class Inspection:
     are names; ``feature_count`` how many features there are, named or not. ``details`` is whatever else the format
     tells, as plain values. ``certain`` is False when the format was only recognised by its name or its beginning; then
     ``problem`` says what kept it from being read. ``path`` is where in the artifact it is: a file, or a folder, which
-    for the artifact as a whole is empty.
+    for the artifact as a whole is empty. ``companions`` are the paths of other files of the artifact that belong to the
+    same model and are described with this one: weights, shards.
     """
 
     format: str
@@ -61,6 +62,7 @@ class Inspection:
     certain: bool = True
     problem: str = ""
     path: str = ""
+    companions: tuple[str, ...] = ()
 
     @property
     def made_by(self) -> str:

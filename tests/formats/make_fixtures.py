@@ -323,6 +323,486 @@ def torchserve(to: Path) -> Truth:
     return {}
 
 
+def numpy(to: Path) -> Truth:
+    arrays: dict[str, Any] = {
+        "weights": RNG.normal(size=(3, 4)).astype(np.float32),
+        "layer/bias": np.zeros(5, np.float64),
+        "classes": np.array(["stays", "goes"]),
+        "steps": np.array(7),
+    }
+    np.save(to / "weights.npy", arrays["weights"])
+    np.savez(to / "model.npz", **arrays)
+    np.savez_compressed(to / "packed.npz", **arrays)
+    np.save(to / "objects.npy", np.array([{"a": 1}, None], dtype=object), allow_pickle=True)
+    loaded = np.load(to / "model.npz")
+    return {"parameters": sum(int(loaded[name].size) for name in loaded.files), "names": loaded.files}
+
+
+def tflite(to: Path) -> Truth:
+    import tensorflow as library
+
+    library.keras.utils.set_random_seed(1)
+    net = library.keras.Sequential(
+        [library.keras.Input((4,), name="row"), library.keras.layers.Dense(8, "relu"), library.keras.layers.Dense(2)]
+    )
+    converter = library.lite.TFLiteConverter.from_keras_model(net)
+    (to / "plain.tflite").write_bytes(converter.convert())
+    converter = library.lite.TFLiteConverter.from_keras_model(net)
+    converter.optimizations = [library.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([row[None]] for row in X[:10])
+    (to / "quantised.tflite").write_bytes(converter.convert())
+
+    def count(name: str) -> dict[str, int]:
+        interpreter = library.lite.Interpreter(str(to / name), experimental_preserve_all_tensors=True)
+        written = {int(each) for op in interpreter._get_ops_details() for each in op["outputs"]}
+        inputs = {int(each["index"]) for each in interpreter.get_input_details()}
+        found: dict[str, int] = {}
+        for each in interpreter.get_tensor_details():
+            if each["index"] not in written | inputs and each["name"]:
+                kind = np.dtype(each["dtype"]).name
+                found[kind] = found.get(kind, 0) + int(np.prod(each["shape"]))
+        return found
+
+    return {"plain": count("plain.tflite"), "quantised": count("quantised.tflite"), "weights": net.count_params()}
+
+
+def coreml(to: Path) -> Truth:
+    import coremltools as library
+    from coremltools.converters.mil import Builder as mb
+    from coremltools.models import datatypes
+    from coremltools.models.neural_network import NeuralNetworkBuilder
+
+    weight = RNG.normal(size=(16, 4)).astype(np.float32)
+
+    @mb.program(input_specs=[mb.TensorSpec(shape=(1, 4))], opset_version=library.target.iOS16)  # type: ignore[untyped-decorator]
+    def program(row: Any) -> Any:
+        hidden = mb.linear(x=row, weight=weight, bias=np.ones(16, np.float32), name="hidden")
+        return mb.softmax(x=hidden, axis=-1, name="scores")
+
+    program_model = library.convert(program, convert_to="mlprogram", minimum_deployment_target=library.target.iOS16)
+    program_model.author, program_model.license = "somebody", "MIT"
+    program_model.short_description = "scores rows"
+    program_model.save(str(to / "program.mlpackage"))
+    kinds = datatypes.Array(4), datatypes.Array(2)
+    builder = NeuralNetworkBuilder([("row", kinds[0])], [("scores", kinds[1])], disable_rank5_shape_mapping=True)
+    builder.add_inner_product("dense", RNG.normal(size=(2, 4)), np.zeros(2), 4, 2, True, "row", "scores")
+    library.models.utils.save_spec(builder.spec, str(to / "net.mlmodel"))
+    weights = library.optimize.coreml.get_weights_metadata(program_model, weight_threshold=1)
+    spec = program_model.get_spec()
+    return {
+        "parameters": sum(int(np.prod(each.val.shape)) for each in weights.values()),
+        "specification": spec.specificationVersion,
+        "outputs": [each.name for each in spec.description.output],
+    }
+
+
+def gguf_parts(to: Path) -> Truth:
+    import gguf as library
+
+    writer = library.GGUFWriter(to / "tiny.gguf", "llama", split_max_tensors=1)
+    writer.add_name("Tiny in parts")
+    writer.add_block_count(1)
+    for at in range(3):
+        writer.add_tensor(f"blk.{at}.weight", RNG.normal(size=(8, at + 2)).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    files = sorted(to.glob("*.gguf"))
+    folder = to / "parts"
+    folder.mkdir()
+    for file in files:
+        file.rename(folder / file.name)
+    counts = [sum(int(each.n_elements) for each in library.GGUFReader(folder / file.name).tensors) for file in files]
+    return {"parameters": sum(counts), "files": [file.name for file in files]}
+
+
+def pt2(to: Path) -> Truth:
+    import torch
+
+    class Net(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = torch.nn.Linear(4, 3)
+            self.register_buffer("mean", torch.ones(2))
+            self.shift = torch.ones(3)
+
+        def forward(self, row: Any) -> Any:
+            return self.dense(row) + self.shift
+
+    rows = torch.export.Dim("rows")
+    program = torch.export.export(Net(), (torch.randn(2, 4),), dynamic_shapes={"row": {0: rows}})
+    for node in program.graph.nodes:
+        node.meta.pop("stack_trace", None)  # paths of the machine
+    torch.export.save(program, to / "net.pt2")
+    loaded = torch.export.load(to / "net.pt2")
+    tensors = [*loaded.state_dict.values(), *(each for each in loaded.constants.values() if hasattr(each, "numel"))]
+    return {"parameters": sum(each.numel() for each in tensors)}
+
+
+def spacy(to: Path) -> Truth:
+    import spacy as library
+
+    nlp = library.blank("en")
+    nlp.add_pipe("sentencizer")
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "PLAN", "pattern": "gold"}])
+    nlp.meta["name"] = "plans"
+    nlp.to_disk(to / "plans")
+    for extra in ("vocab", "tokenizer"):  # large, and not read
+        shutil.rmtree(to / "plans" / extra, ignore_errors=True)
+        (to / "plans" / extra).unlink(missing_ok=True)
+    return {"components": nlp.pipe_names, "name": "en_plans"}
+
+
+def fasttext(to: Path) -> Truth:
+    import fasttext as library
+
+    with tempfile.TemporaryDirectory() as folder:
+        text = Path(folder, "text")
+        text.write_text("__label__stays gold plan many calls\n__label__goes tin plan no calls\n" * 40)
+        model = library.train_supervised(str(text), dim=8, bucket=300, wordNgrams=2, epoch=2, thread=1, verbose=0)
+    model.save_model(str(to / "plans.bin"))
+    rows = model.get_input_matrix().shape, model.get_output_matrix().shape
+    words, labels = len(model.words), len(model.labels)
+    model.quantize(qnorm=True)
+    model.save_model(str(to / "plans.ftz"))
+    return {"parameters": sum(int(np.prod(each)) for each in rows), "words": words, "labels": labels}
+
+
+def ctranslate2(to: Path) -> Truth:
+    import ctranslate2 as library
+
+    spec = library.specs.TransformerSpec.from_config(1, 2)
+    size = 8
+
+    def fill(layer: Any) -> None:
+        for name, value in vars(layer).items():
+            if isinstance(value, library.specs.LayerSpec):
+                fill(value)
+            elif isinstance(value, list):
+                for each in value:
+                    if isinstance(each, library.specs.LayerSpec):
+                        fill(each)
+            elif value is None:
+                dense = name in ("weight", "encodings") and not isinstance(
+                    layer, library.specs.common_spec.LayerNormSpec
+                )
+                setattr(layer, name, np.ones((size, size) if dense else size, np.float32))
+
+    fill(spec)
+    for name in ("source", "target"):
+        getattr(spec, f"register_{name}_vocabulary")(["<unk>", "<s>", "</s>", *"abcde"])
+    folder = to / "tiny"
+    folder.mkdir()
+    spec.validate()
+    spec.optimize(quantization="int8")
+    spec.save(str(folder))
+    variables = spec.variables()
+    return {
+        "variables": len(variables),
+        "parameters": sum(
+            int(np.prod(value.shape))
+            for name, value in variables.items()
+            if getattr(value, "shape", ()) and not name.endswith("_scale")
+        ),
+        "spec": type(spec).__name__,
+    }
+
+
+def openvino(to: Path) -> Truth:
+    import openvino as library
+    from openvino import opset13 as ops
+
+    row = ops.parameter([-1, 4], np.float32, name="row")
+    weight = ops.constant(RNG.normal(size=(4, 3)).astype(np.float32))
+    scores = ops.add(ops.matmul(row, weight, False, False), ops.constant(np.zeros(3, np.float32)))
+    model = library.Model([ops.result(scores, name="scores")], [row], "scorer")
+    library.save_model(model, to / "net" / "scorer.xml", compress_to_fp16=False)
+    loaded = library.Core().read_model(to / "net" / "scorer.xml")
+    constants = [each for each in loaded.get_ops() if each.get_type_name() == "Constant"]
+    return {"parameters": sum(int(np.prod(list(each.get_output_shape(0)))) for each in constants)}
+
+
+def pmml(to: Path) -> Truth:
+    import pandas
+    from nyoka import skl_to_pmml
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
+
+    names = ["tenure", "calls", "spend", "age"]
+    pipeline = Pipeline([("model", LogisticRegression())]).fit(pandas.DataFrame(X, columns=names), Y)
+    skl_to_pmml(pipeline, names, "churned", str(to / "churn.pmml"))
+    return {"features": names, "target": "churned"}
+
+
+def onnx_constants(to: Path) -> Truth:
+    """Weights in constants of every form, also in the branches of an ``If``, in a function, and sparse."""
+    import onnx as library
+    from onnx import TensorProto, helper, numpy_helper
+
+    def constant(name: str, **attribute: Any) -> Any:
+        return helper.make_node("Constant", [], [name], **attribute)
+
+    weight = RNG.normal(size=(4, 8)).astype(np.float32)
+    sparse = helper.make_sparse_tensor(
+        numpy_helper.from_array(np.ones(3, np.float32), "values"), numpy_helper.from_array(np.arange(3)), [4, 8]
+    )
+    branches = [
+        helper.make_graph(
+            [constant(f"c{at}", value=numpy_helper.from_array(np.full((8,), at, np.float32)))],
+            f"branch{at}", [], [helper.make_tensor_value_info(f"c{at}", TensorProto.FLOAT, [8])],
+        )
+        for at in range(2)
+    ]  # fmt: skip
+    nodes = [
+        constant("w", value=numpy_helper.from_array(weight)),
+        constant("s", sparse_value=sparse),
+        constant("floats", value_floats=[0.5, 1.5, 2.5]),
+        constant("ints", value_ints=[1, 300, 70000]),
+        constant("float", value_float=0.5),
+        constant("int", value_int=7),
+        constant("texts", value_strings=["stays", "goes"]),
+        constant("flag", value=numpy_helper.from_array(np.array(True))),
+        helper.make_node("If", ["flag"], ["chosen"], then_branch=branches[0], else_branch=branches[1]),
+        helper.make_node("MatMul", ["x", "w"], ["product"]),
+        helper.make_node("Add", ["product", "chosen"], ["sum"]),
+        helper.make_node("shifted", ["sum"], ["y"], domain="own"),
+    ]
+    shifted = helper.make_function(
+        "own", "shifted", ["a"], ["b"],
+        [constant("k", value=numpy_helper.from_array(np.ones(8, np.float32))), helper.make_node("Add", ["a", "k"], ["b"])],
+        [helper.make_opsetid("", 17)],
+    )  # fmt: skip
+    graph = helper.make_graph(
+        nodes, "Model from PaddlePaddle.", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", 8])],
+    )  # fmt: skip
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    model = helper.make_model(graph, producer_name="", opset_imports=opsets, functions=[shifted])
+    library.save(model, to / "constants.onnx")
+
+    def numbers(listed: Any) -> int:
+        found = 0
+        for node in listed:
+            for attribute in node.attribute:
+                if attribute.g.node:
+                    found += numbers(attribute.g.node)
+                elif node.op_type == "Constant":
+                    value = helper.get_attribute_value(attribute)
+                    if attribute.type == library.AttributeProto.SPARSE_TENSOR:
+                        found += numpy_helper.to_array(value.values).size
+                    elif attribute.type == library.AttributeProto.TENSOR:
+                        found += numpy_helper.to_array(value).size
+                    else:
+                        found += len(value) if isinstance(value, (list, tuple)) else 1
+        return found
+
+    return {"parameters": numbers(graph.node) + sum(numbers(each.node) for each in model.functions)}
+
+
+def _bert(to: Path) -> Any:
+    """A tiny BERT with its tokenizer, saved by transformers."""
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "gold", "tin", "plan", "calls"]
+    to.mkdir(parents=True, exist_ok=True)
+    (to / "vocab.txt").write_text("\n".join(words))
+    tokenizer = BertTokenizerFast(str(to / "vocab.txt"))
+    config = BertConfig(
+        vocab_size=len(words), hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8,
+        max_position_embeddings=16,
+    )  # fmt: skip
+    model = BertModel(config)
+    model.save_pretrained(to)
+    tokenizer.save_pretrained(to)
+    return model
+
+
+def sentence_transformers(to: Path) -> Truth:
+    from sentence_transformers import SentenceTransformer, models
+
+    with tempfile.TemporaryDirectory() as folder:
+        _bert(Path(folder, "bert"))
+        transformer = models.Transformer(str(Path(folder, "bert")), max_seq_length=12)
+        pooling = models.Pooling(8, pooling_mode="mean")
+        dense = models.Dense(8, 4)
+        model = SentenceTransformer(modules=[transformer, pooling, dense], device="cpu")
+        model.save(str(to / "plans"))
+    return {"parameters": sum(each.numel() for each in model.parameters()), "dimension": 4}
+
+
+def peft(to: Path) -> Truth:
+    from peft import LoraConfig, get_peft_model
+    from transformers import BertModel
+
+    with tempfile.TemporaryDirectory() as folder:
+        _bert(Path(folder, "bert"))
+        base = BertModel.from_pretrained(Path(folder, "bert"))
+        base.config._name_or_path = base.name_or_path = "example/tiny-bert"
+        model = get_peft_model(
+            base, LoraConfig(r=2, lora_alpha=4, target_modules=["query", "value"], task_type="FEATURE_EXTRACTION")
+        )
+        model.peft_config["default"].base_model_name_or_path = "example/tiny-bert"
+        model.save_pretrained(to / "adapter")
+    return {"parameters": model.get_nb_trainable_parameters()[0]}
+
+
+def diffusers(to: Path) -> Truth:
+    from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+
+    unet = UNet2DModel(
+        sample_size=4, in_channels=1, out_channels=1, layers_per_block=1, block_out_channels=(4,), norm_num_groups=2,
+        down_block_types=("DownBlock2D",), up_block_types=("UpBlock2D",), attention_head_dim=2, add_attention=False,
+    )  # fmt: skip
+    pipeline = DDPMPipeline(unet, DDPMScheduler())
+    pipeline.save_pretrained(to / "ddpm")
+    return {"parameters": unet.num_parameters()}
+
+
+def flax(to: Path) -> Truth:
+    import jax
+    from flax import serialization
+
+    tree = {
+        "params": {
+            "dense": {"kernel": RNG.normal(size=(4, 8)).astype(np.float32), "bias": np.zeros(8, np.float32)},
+            "embed": jax.numpy.ones((3, 5), jax.numpy.bfloat16),
+        },
+        "step": 7,
+    }
+    (to / "flax_model.msgpack").write_bytes(serialization.to_bytes(tree))
+    return {"parameters": sum(int(each.size) for each in jax.tree.leaves(tree["params"]))}
+
+
+def orbax(to: Path) -> Truth:
+    import orbax.checkpoint
+
+    tree = {"params": {"kernel": np.ones((4, 8), np.float32), "bias": np.zeros(8, np.float32)}}
+    with orbax.checkpoint.StandardCheckpointer() as checkpointer:
+        checkpointer.save((to / "standard").absolute(), tree)
+    (to / "standard" / "commit_success.txt").unlink(missing_ok=True)  # a path of the machine
+    return {"keys": ["params.bias", "params.kernel"]}
+
+
+def treelite(to: Path) -> Truth:
+    import treelite as library
+    from sklearn.ensemble import RandomForestRegressor
+
+    forest = RandomForestRegressor(n_estimators=3, max_depth=2, random_state=1).fit(X, Y)
+    model = library.sklearn.import_model(forest)
+    model.serialize(str(to / "forest.tl"))
+    return {"trees": model.num_tree, "features": model.num_feature}
+
+
+def sentencepiece(to: Path) -> Truth:
+    import io
+
+    import sentencepiece as library
+
+    made = io.BytesIO()
+    words = [f"{first} plan {second} calls" for first in ("gold", "tin") for second in ("no", "many", "few")]
+    library.SentencePieceTrainer.train(
+        sentence_iterator=iter(words * 10),
+        model_writer=made,
+        vocab_size=30,
+        model_type="unigram",
+        hard_vocab_limit=False,
+        normalization_rule_name="identity",
+    )
+    (to / "words.model").write_bytes(made.getvalue())
+    return {"vocabulary": library.SentencePieceProcessor(model_proto=made.getvalue()).vocab_size()}
+
+
+def onnxruntime(to: Path) -> Truth:
+    import onnxruntime as library
+
+    options = library.SessionOptions()
+    options.optimized_model_filepath = str(to / "mlp.ort")
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    library.InferenceSession(str(Path(__file__).parent / "data" / "onnx" / "mlp.onnx"), options)
+    return {}
+
+
+def nemo(to: Path) -> Truth:
+    """A tar archive as ``save_to`` of NeMo makes it: NeMo itself is too large to be installed for this."""
+    import io
+    import tarfile
+
+    config = b"target: nemo.collections.asr.models.EncDecCTCModel\nnemo_version: 2.4.0\nsample_rate: 16000\n"
+    with tarfile.open(to / "asr.nemo", "w") as archive:
+        for member, data in (("./model_weights.ckpt", bytes(2000)), ("./model_config.yaml", config)):
+            info = tarfile.TarInfo(member)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return {"class": "nemo.collections.asr.models.EncDecCTCModel"}
+
+
+def tfjs(to: Path) -> Truth:
+    """A model as the converter of TensorFlow.js writes it: its package needs a TensorFlow that no longer installs."""
+    layers = to / "layers"
+    layers.mkdir()
+    weights = [
+        {"name": "dense/kernel", "shape": [4, 2], "dtype": "float32"},
+        {"name": "dense/bias", "shape": [2], "dtype": "float32"},
+    ]
+    topology = {
+        "keras_version": "2.15.0",
+        "backend": "tensorflow",
+        "model_config": {"class_name": "Sequential", "config": {}},
+    }
+    document = {
+        "format": "layers-model", "generatedBy": "keras v2.15.0", "convertedBy": "TensorFlow.js Converter v4.22.0",
+        "modelTopology": topology, "weightsManifest": [{"paths": ["group1-shard1of1.bin"], "weights": weights}],
+    }  # fmt: skip
+    (layers / "model.json").write_text(json.dumps(document))
+    (layers / "group1-shard1of1.bin").write_bytes(bytes(40))
+    return {"parameters": 10}
+
+
+def ncnn(to: Path) -> Truth:
+    """Layers in the order and with the counts that ncnn's own tools write."""
+    folder = to / "net"
+    folder.mkdir()
+    lines = ["7767517", "3 3", "Input            in0    0 1 in0", "InnerProduct     dense  1 1 in0 1 0=2 1=1 2=8",
+             "Softmax          prob   1 1 1 out0"]  # fmt: skip
+    (folder / "net.param").write_text("\n".join(lines) + "\n")
+    (folder / "net.bin").write_bytes(bytes(4 + 40))
+    return {"layers": 3}
+
+
+def mlx(to: Path) -> Truth:
+    """As mlx_lm quantises: eight numbers of four bits in each uint32, with a scale and an offset for each group."""
+    from safetensors.numpy import save_file
+
+    folder = to / "quantised"
+    folder.mkdir()
+    tensors = {
+        "model.embed.weight": np.zeros((32, 8), np.uint32),
+        "model.embed.scales": np.zeros((32, 1), np.float16),
+        "model.embed.biases": np.zeros((32, 1), np.float16),
+        "model.head.weight": np.zeros((4, 16), np.uint32),
+        "model.head.scales": np.zeros((4, 1), np.float16),
+        "model.head.biases": np.zeros((4, 1), np.float16),
+        "model.norm.weight": np.ones(64, np.float16),
+    }
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "mlx"})
+    bits = {"group_size": 64, "bits": 4, "model.head": {"group_size": 64, "bits": 8}}
+    config = {
+        "model_type": "qwen2",
+        "architectures": ["Qwen2ForCausalLM"],
+        "quantization": bits,
+        "quantization_config": bits,
+    }
+    (folder / "config.json").write_text(json.dumps(config, indent=2))
+    adapter = to / "adapter"
+    adapter.mkdir()
+    save_file({"model.head.lora_a": np.zeros((64, 2), np.float32), "model.head.lora_b": np.zeros((2, 4), np.float32)},
+              adapter / "adapters.safetensors", metadata={"format": "mlx"})  # fmt: skip
+    settings = {"fine_tune_type": "lora", "model": "example/tiny-qwen", "lora_parameters": {"rank": 2, "scale": 20.0}}
+    (adapter / "adapter_config.json").write_text(json.dumps(settings, indent=2))
+    return {"parameters": 32 * 64 + 4 * 64 + 64}
+
+
 MAKERS: dict[str, tuple[Callable[[Path], Truth], tuple[str, ...]]] = {
     "safetensors": (safetensors, ("safetensors", "numpy")),
     "gguf": (gguf, ("gguf",)),
@@ -336,6 +816,29 @@ MAKERS: dict[str, tuple[Callable[[Path], Truth], tuple[str, ...]]] = {
     "torchserve": (torchserve, ("torch-model-archiver",)),
     "keras": (keras, ("keras", "tensorflow-cpu")),
     "tensorflow": (tensorflow, ("tensorflow-cpu",)),
+    "numpy": (numpy, ("numpy",)),
+    "tflite": (tflite, ("tensorflow-cpu",)),
+    "coreml": (coreml, ("coremltools",)),
+    "gguf-parts": (gguf_parts, ("gguf",)),
+    "pt2": (pt2, ("torch",)),
+    "spacy": (spacy, ("spacy",)),
+    "fasttext": (fasttext, ("fasttext-wheel",)),
+    "ctranslate2": (ctranslate2, ("ctranslate2",)),
+    "openvino": (openvino, ("openvino",)),
+    "pmml": (pmml, ("nyoka", "scikit-learn")),
+    "sentence-transformers": (sentence_transformers, ("sentence-transformers", "transformers", "torch")),
+    "peft": (peft, ("peft", "transformers", "torch")),
+    "diffusers": (diffusers, ("diffusers", "torch")),
+    "flax": (flax, ("flax", "jax")),
+    "orbax": (orbax, ("orbax-checkpoint", "jax")),
+    "treelite": (treelite, ("treelite", "scikit-learn")),
+    "sentencepiece": (sentencepiece, ("sentencepiece",)),
+    "onnxruntime": (onnxruntime, ("onnxruntime",)),
+    "nemo": (nemo, ()),
+    "tfjs": (tfjs, ()),
+    "ncnn": (ncnn, ()),
+    "mlx": (mlx, ("safetensors",)),
+    "onnx-constants": (onnx_constants, ("onnx",)),
 }
 
 

@@ -132,8 +132,8 @@ HUGE_COUNT = struct.pack("<Q", 1 << 62)
         ("f.gguf", b"GGUF\x03\0\0\0" + bytes(8) + struct.pack("<QQ", 1, 1) + b"k" + struct.pack("<LLQ", 9, 8, 1 << 20), "cut short"),
         ("a.onnx", b"\x08\x08\x12\xff\xff\xff\xff\x7f", "cut short"),
         ("b.onnx", b"\x08\x08\x3a\x09\x5a\x07\x12\x05\x0a\xff\xff\xff\x7f", "cut short"),
-        ("c.json", b'{"learner": {}}', "no model of XGBoost"),
-        ("d.ubj", b"{L\0\0\0\0\0\0\0\x07learner{", "no model of XGBoost"),
+        ("c.json", b'{"learner": {"attributes": {}', "not a model of XGBoost"),
+        ("d.ubj", b"{L\0\0\0\0\0\0\0\x07learner{", "not a model of XGBoost"),
         ("e.h5", b"\x89HDF\r\n\x1a\n" + b"\x07" + bytes(100), "version 7"),
     ],
 )  # fmt: skip

@@ -16,9 +16,13 @@ class Format(NamedTuple):
     """One row of the table: how a format is recognised, and the module of this package that reads it.
 
     ``names`` are the short names that its readings can have (the first is told when a reading fails). ``magics`` are
-    beginnings, or what stands at ``offset``; ``suffixes`` ends of a file's name in lower case. ``markers`` are names of files that make the folder
-    around them this format; one that starts with ``*`` is an end of a name. In a folder that ``wraps`` models of other
-    formats these are looked at too.
+    beginnings, or what stands at ``offset``; ``suffixes`` ends of a file's name in lower case. ``markers`` are names of
+    files that make the folder around them this format; one that starts with ``*`` is an end of a name. In a folder that
+    ``wraps`` models of other formats these are looked at too.
+
+    A reader accepts a file only on evidence that no other format has. One that raises says by it that the file is of its
+    format, but damaged. Where the ``magics`` alone do not prove that, because other formats begin the same way or because
+    they are short, the row is ``ambiguous``: then the name has to agree.
     """
 
     module: str
@@ -28,6 +32,7 @@ class Format(NamedTuple):
     markers: tuple[str, ...] = ()
     wraps: bool = False
     offset: int = 0
+    ambiguous: bool = False
 
     def begins(self, head: bytes) -> bool:
         """Whether a file that begins with ``head`` looks like this format."""
@@ -35,39 +40,87 @@ class Format(NamedTuple):
 
 
 _ZIP = (b"PK\x03\x04",)
-_JSON = (b"{",)
+_JSON = (b"{", b" {", b"\n{", b"\r\n{", b"\xef\xbb\xbf{")
+_UBJSON = (b"{L\x00\x00\x00\x00\x00\x00\x00\x07learner{", b"{i\x07learner{", b"{U\x07learner{")
+_XML = (b"<", b"\xef\xbb\xbf<")
 #: The version of ONNX, and then the name of who wrote it, or the graph.
 _ONNX = tuple(bytes((0x08, version, field)) for version in range(1, 32) for field in (0x12, 0x3A))
+#: The version of Core ML, and then the description of the model.
+_CORE_ML = tuple(bytes((0x08, version, 0x12)) for version in range(1, 32))
+#: What pickles of all protocols begin with, most often, and their compressions.
 _PICKLES = (
+    *(bytes((code,)) for code in b"().012BCFGIJKLMNPQRSTUVX]abcdeghijlopqrstu}"),
     b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"]\0\0", b"x\x01", b"x\x5e", b"x\x9c",
     b"x\xda",
 )  # fmt: skip
-_PICKLE_NAMES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin", ".ckpt", ".sav")
+_PICKLE_NAMES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".sav", ".p", ".pk")
+#: Ends of names that files of many formats have: no evidence of any, but such a file is looked at before others.
+COMMON_SUFFIXES = (".bin", ".json", ".xml", ".model")
+_MSGPACK_MAPS = tuple(bytes((code,)) for code in (*range(0x81, 0x90), 0xDE, 0xDF))
+_FASTTEXT = tuple(b"\xba\x16\x4f\x2f" + bytes((version, 0, 0, 0)) for version in (11, 12))
 
 #: Files. What a file begins with is asked before what it is called; of rows that fit equally well the first is tried first.
 FILES: tuple[Format, ...] = (
-    Format("safetensors", ("safetensors",), magics=(b'{"',), offset=8, suffixes=(".safetensors",)),
-    Format("gguf", ("gguf",), magics=(b"GGUF",), suffixes=(".gguf",)),
-    Format("onnx", ("onnx",), magics=_ONNX, suffixes=(".onnx",)),
-    Format(
-        "keras",
-        ("keras", "keras-h5", "hdf5"),
-        magics=(*_ZIP, b"\x89HDF\r\n\x1a\n"),
-        suffixes=(".keras", ".h5", ".hdf5"),
-    ),
-    Format("skops", ("skops",), magics=_ZIP, suffixes=(".skops",)),
-    Format("torch", ("torch", "torchscript"), magics=_ZIP, suffixes=(".pt", ".pth")),
-    Format("torchserve", ("torchserve",), magics=_ZIP, suffixes=(".mar",)),
-    Format("xgboost", ("xgboost-json", "xgboost-ubj"), magics=_JSON, suffixes=(".json", ".ubj")),
+    Format("safetensors", ("safetensors",), magics=(b'{"',), offset=8, suffixes=(".safetensors",), ambiguous=True),
+    Format("gguf", ("gguf",), magics=(b"GGUF",), suffixes=(".gguf",), ambiguous=True),
+    Format("onnx", ("onnx",), magics=_ONNX, suffixes=(".onnx",), ambiguous=True),
+    Format("keras", ("keras",), magics=_ZIP, suffixes=(".keras",), ambiguous=True),
+    Format("keras", ("keras-h5", "hdf5"), magics=(b"\x89HDF\r\n\x1a\n",), suffixes=(".h5", ".hdf5")),
+    Format("skops", ("skops",), magics=_ZIP, suffixes=(".skops",), ambiguous=True),
+    Format("pt2", ("pt2",), magics=_ZIP, suffixes=(".pt2",), ambiguous=True),
+    Format("torch", ("torch", "torchscript"), magics=_ZIP, suffixes=(".pt", ".pth"), ambiguous=True),
+    Format("torchserve", ("torchserve",), magics=_ZIP, suffixes=(".mar",), ambiguous=True),
+    Format("numpy", ("npy-npz",), magics=(b"\x93NUMPY", *_ZIP), suffixes=(".npy", ".npz"), ambiguous=True),
+    Format("xgboost", ("xgboost-ubj",), magics=_UBJSON, suffixes=(".ubj",)),
+    Format("xgboost", ("xgboost-json",), magics=_JSON),
     Format("lightgbm", ("lightgbm",), magics=(b"tree\nversion=", b"tree\r\nversion=")),
-    Format("catboost", ("catboost", "catboost-json"), magics=(b"CBM1", *_JSON), suffixes=(".cbm", ".json")),
-    Format("pickled", ("pickle", "joblib", "torch-legacy"), magics=_PICKLES, suffixes=_PICKLE_NAMES),
+    Format("catboost", ("catboost",), magics=(b"CBM1",), suffixes=(".cbm",)),
+    Format("catboost", ("catboost-json",), magics=_JSON),
+    Format("tflite", ("tflite",), magics=(b"TFL3",), offset=4, suffixes=(".tflite",)),
+    Format("executorch", ("executorch",), magics=(b"ET12", b"ET13"), offset=4, suffixes=(".pte",)),
+    Format("onnxruntime", ("ort",), magics=(b"ORTM",), offset=4, suffixes=(".ort",)),
+    Format("coreml", ("coreml",), magics=_CORE_ML, suffixes=(".mlmodel",), ambiguous=True),
+    Format("fasttext", ("fasttext",), magics=_FASTTEXT, suffixes=(".ftz",)),
+    Format(
+        "ctranslate2",
+        ("ctranslate2",),
+        magics=tuple(bytes((version, 0, 0, 0)) for version in range(2, 10)),
+        ambiguous=True,
+    ),
+    Format("openvino", ("openvino",), magics=_XML),
+    Format("pmml", ("pmml",), magics=_XML, suffixes=(".pmml",)),
+    Format("flax", ("flax",), magics=_MSGPACK_MAPS, suffixes=(".msgpack",), ambiguous=True),
+    Format("nemo", ("nemo",), magics=(b"ustar",), offset=257, suffixes=(".nemo",), ambiguous=True),
+    Format("tfjs", ("tfjs",), magics=_JSON),
+    Format("ncnn", ("ncnn",), magics=(b"7767517\n", b"7767517\r\n"), suffixes=(".param",)),
+    Format(
+        "paddle",
+        ("paddle",),
+        magics=(b"\n", bytes(16), b"\x80\2", b"\x80\3", b"\x80\4", *_JSON),
+        suffixes=(".pdmodel", ".pdiparams", ".pdiparams.info"),
+        ambiguous=True,
+    ),
+    Format("sentencepiece", ("sentencepiece",), magics=(b"\n",), suffixes=(".spm",), ambiguous=True),
+    Format("tensorrt", ("tensorrt",), magics=(b"ftrt", b"ptrt"), suffixes=(".engine", ".plan", ".trt"), ambiguous=True),
+    Format("rknn", ("rknn",), magics=(b"RKNN",), suffixes=(".rknn",), ambiguous=True),
+    Format("treelite", ("treelite",), magics=(b"\x03\0\0\0", b"\x04\0\0\0"), suffixes=(".tl",), ambiguous=True),
+    Format("ggml", ("ggml",), magics=(b"lmgg", b"fmgg", b"tjgg", b"algg"), ambiguous=True),
+    Format("crfsuite", ("crfsuite",), magics=(b"lCRF",), suffixes=(".crfsuite",), ambiguous=True),
+    Format("pickled", ("pickle", "joblib", "torch-legacy"), magics=_PICKLES, suffixes=_PICKLE_NAMES, ambiguous=True),
 )
 
-#: Folders. Where one folder is several, the first counts.
+#: Folders. Where one folder is several, the first counts: the most specific.
 FOLDERS: tuple[Format, ...] = (
     Format("mlflow", ("mlflow",), markers=("MLmodel",), wraps=True),
+    Format("sentence_transformers", ("sentence-transformers",), markers=("modules.json",)),
+    Format("mlx", ("mlx",), markers=("config.json", "adapter_config.json")),
+    Format("peft", ("peft",), markers=("adapter_config.json",)),
+    Format("diffusers", ("diffusers",), markers=("model_index.json", "config.json")),
     Format("saved_model", ("saved-model",), markers=("saved_model.pb",)),
+    Format("spacy", ("spacy",), markers=("meta.json",)),
+    Format("coreml", ("coreml",), markers=("Manifest.json", "coremldata.bin")),
+    Format("ctranslate2", ("ctranslate2",), markers=("model.bin",)),
+    Format("orbax", ("orbax",), markers=("_METADATA", "_CHECKPOINT_METADATA", "manifest.ocdbt")),
     Format("transformers", ("transformers",), markers=("config.json",)),
     Format("safetensors", ("safetensors",), markers=("*.safetensors.index.json",)),
 )

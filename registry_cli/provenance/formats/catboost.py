@@ -13,7 +13,13 @@ MAGIC = b"CBM1"
 #: The largest export that is read, in bytes; and so much of the end of a binary one.
 JSON, BACK = 8 << 20, 1 << 16
 
-_START = re.compile(rb'\s*\{\s*"(ctr_data|features_info)"\s*:')
+#: How the export begins: with the first feature, or with the tables of categorical ones.
+_START = re.compile(
+    rb'\s*\{\s*(?:"ctr_data"\s*:\s*\{|"features_info"\s*:\s*\{\s*"(?:float|categorical|text|embedding)_features"\s*:'
+    rb'\s*\[\s*\{\s*"(?:borders|feature_id|feature_index|flat_feature_index)"\s*:)'
+)
+#: What a binary model names itself, right behind its beginning.
+_CORE = b"FlabuffersModel_v"
 _RELEASE = re.compile(r"Branch: tags/v([0-9][0-9.]*)|CatBoost release ([0-9][0-9.]*)")
 _KINDS = ("float_features", "categorical_features", "text_features", "embedding_features")
 
@@ -21,7 +27,7 @@ _KINDS = ("float_features", "categorical_features", "text_features", "embedding_
 def read(file: File) -> Inspection | None:
     """The features, the objective, how many trees."""
     if file.head.startswith(MAGIC):
-        return _binary(file)
+        return _binary(file) if _CORE in file.head else None
     if not _START.match(file.head):
         return None
     document = json.loads(file.whole(JSON))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +27,10 @@ class Malformed(ValueError):
     """What is read is not as its format says. The text says how, for a person."""
 
 
+class Limit(Malformed):
+    """A limit of ours was reached: the file may well be as its format says."""
+
+
 def objects(document: Any) -> Iterator[dict[str, Any]]:
     """Every object of a JSON document, however deep; :class:`Malformed` when there is too much of it."""
     pending, seen = [document], 0
@@ -40,6 +44,16 @@ def objects(document: Any) -> Iterator[dict[str, Any]]:
             pending += part.values()
         elif isinstance(part, list):
             pending += part
+
+
+def parse_json(data: bytes) -> Any:
+    """A JSON document; None if ``data`` holds none, or one that is nested too deep."""
+    import json
+
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
 
 
 def unless_malformed(read: Callable[[], T]) -> tuple[T | None, str]:
@@ -59,18 +73,18 @@ class Budget:
     def spend(self, length: int) -> None:
         """Raises :class:`Malformed` when that is more than is left."""
         if length > self._left:
-            raise Malformed("more would have to be read than is read of one artifact")
+            raise Limit("more would have to be read than is read of one artifact")
         self._left -= length
 
 
 class File:
     """One regular file: ``name`` is its path in the artifact, ``head`` how it begins, ``size`` in bytes.
 
-    ``beside`` are the paths of all files of the artifact. ``notes`` is where one reader leaves for the next what took
+    ``beside`` are all files of the artifact, by their paths in it. ``notes`` is where one reader leaves for the next what took
     time to find out.
     """
 
-    def __init__(self, descriptor: int, name: str, beside: Collection[str], budget: Budget) -> None:
+    def __init__(self, descriptor: int, name: str, beside: Mapping[str, Path], budget: Budget) -> None:
         self._descriptor = descriptor
         self._budgets = (Budget(MOST), budget)
         self.name = name
@@ -83,14 +97,14 @@ class File:
     @classmethod
     @contextlib.contextmanager
     def opened(
-        cls, path: Path, name: str, beside: Collection[str] = (), budget: Budget | None = None
+        cls, path: Path, name: str, beside: Mapping[str, Path] | None = None, budget: Budget | None = None
     ) -> Iterator[File]:
         """The file at ``path``. Raises OSError, also for what is no regular file."""
         descriptor = os.open(path, _READ)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise OSError(0, "no regular file", str(path))
-            yield cls(descriptor, name, beside, budget or Budget())
+            yield cls(descriptor, name, beside or {}, budget or Budget())
         finally:
             os.close(descriptor)
 
@@ -105,6 +119,14 @@ class File:
             return self._fetched(offset, length)
         self._start, self._window = offset, self._fetched(offset, min(_AHEAD, self.size - offset))
         return self._window[:length]
+
+    @contextlib.contextmanager
+    def open_sibling(self, name: str) -> Iterator[File]:
+        """Another file of the artifact, by its path in it; :class:`Malformed` if there is none."""
+        if name not in self.beside:
+            raise Malformed(f"{name} is missing")
+        with File.opened(self.beside[name], name, self.beside, self._budgets[-1]) as file:
+            yield file
 
     def _fetched(self, offset: int, length: int) -> bytes:
         for budget in self._budgets:
@@ -133,6 +155,12 @@ class File:
             raise Malformed(f"it has {self.size:,} bytes, more than the {most:,} that are read of such a file")
         return self.read(0, self.size)
 
+    def json(self, most: int) -> Any:
+        """The JSON document in it, None if it holds none or has more than ``most`` bytes: for readers that look for a
+        format in a file that may hold anything.
+        """
+        return None if self.size > most else parse_json(self.read(0, self.size))
+
 
 class Folder:
     """A folder of an artifact. ``name`` is its path there, empty for the artifact itself; ``files`` are all that are
@@ -156,3 +184,15 @@ class Folder:
         """All of one of its files, as :meth:`File.whole`."""
         with self.opened(name) as file:
             return file.whole(most)
+
+    def json(self, name: str, most: int) -> Any:
+        """The JSON document in one of its files, as :meth:`File.json`; None if the file does not exist."""
+        if name not in self.files:
+            return None
+        with self.opened(name) as file:
+            return file.json(most)
+
+    def subfolder(self, name: str) -> Folder:
+        """A folder in this one, which may be empty."""
+        inside = {path[len(name) + 1 :]: place for path, place in self.files.items() if path.startswith(f"{name}/")}
+        return Folder(f"{self.name}/{name}".lstrip("/"), inside, self._budget)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections import Counter
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -33,6 +35,9 @@ _FILE_TYPES = {
     28: "IQ2_S", 29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4_MOE",
     39: "NVFP4", 40: "Q1_0",
 }  # fmt: skip
+#: How the parts of a model in several files are called, and the most of them.
+_PART = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf", re.IGNORECASE | re.DOTALL)
+PARTS = 1_000
 #: Keys that are told, by the end of their name.
 _TOLD = {
     "general.name": "name", "general.license": "license", "general.basename": "basename",
@@ -43,10 +48,37 @@ _TOLD = {
 
 
 def read(file: File) -> Inspection | None:
-    """The keys that say what it is, and the tensors counted by type."""
+    """The keys that say what it is, and the tensors counted by type; of a model in several files, those of all."""
     if not file.head.startswith(MAGIC):
         return None
-    return _Reader(file).run()
+    reader = _Reader(file)
+    said = reader.run()
+    return _joined(file, said, reader.parts) if reader.parts[1] > 1 else said
+
+
+def _joined(file: File, said: Inspection, part: tuple[int, int]) -> Inspection:
+    """The first part with the tensors of all others. Of any other part alone the model is not known."""
+    number, count = part
+    details = {**said.details, "parts": count}
+    named = _PART.fullmatch(file.name)
+    if number or named is None or int(named[2]) != 1 or int(named[3]) != count or count > PARTS:
+        details |= {"part": number + 1, "uncounted": f"it is part {number + 1} of {count}"}
+        return replace(said, parameters=None, dtypes={}, details=details)
+    names = [f"{named[1]}-{at:05}-of-{count:05}.gguf" for at in range(2, count + 1)]
+    present = tuple(name for name in names if name in file.beside)
+    if missing := [name for name in names if name not in file.beside]:
+        details["uncounted"] = (
+            f"{len(missing)} of {count} parts are missing, the first: {missing[0].rpartition('/')[2]}"
+        )
+        return replace(said, parameters=None, dtypes={}, details=details, companions=present)
+    dtypes, tensors = Counter(said.dtypes), said.details["tensors"]
+    for name in names:
+        with file.open_sibling(name) as other:
+            more = _Reader(other).run()
+        dtypes.update(more.dtypes)
+        tensors += more.details["tensors"]
+    details["tensors"] = tensors
+    return replace(said, parameters=sum(dtypes.values()), dtypes=dict(dtypes), details=details, companions=present)
 
 
 class _Reader:
@@ -57,6 +89,7 @@ class _Reader:
         self.at = 0
         self.order = "<"
         self.texts = TEXTS
+        self.parts = (0, 1)
 
     def run(self) -> Inspection:
         self.take(4)
@@ -70,6 +103,9 @@ class _Reader:
             raise Malformed(f"{tensors:,} tensors and {keys:,} keys")
         found = dict(self.pair() for _ in range(keys))
         dtypes = self.tensors(tensors)
+        number, count = found.get("split.no", 0), found.get("split.count", 1)
+        if isinstance(number, int) and isinstance(count, int):
+            self.parts = (number, count)
         architecture = found.get("general.architecture")
         details = {
             told: value

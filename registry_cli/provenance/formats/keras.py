@@ -30,8 +30,10 @@ def read(file: File) -> Inspection | None:
     names = zips.members(file) if file.head.startswith(zips.MAGIC) else {}
     if "config.json" not in names or "metadata.json" not in names:
         return None
-    config = json.loads(zips.read(file, "config.json", CONFIG))
     metadata = json.loads(zips.read(file, "metadata.json", CONFIG))
+    if "keras_version" not in metadata and not file.name.lower().endswith(".keras"):
+        return None
+    config = json.loads(zips.read(file, "config.json", CONFIG))
     weights, problem = unless_malformed(lambda: _weights(Hdf5(zips.piecewise(file, _WEIGHTS, WEIGHTS))))
     return Inspection(
         "keras",
@@ -67,6 +69,12 @@ def _weights(inside: Hdf5) -> dict[str, Any]:
         if not each.path.startswith("/optimizer") and "seed_generator" not in each.path:
             dtypes[each.type] += each.numbers
     return {"parameters": sum(dtypes.values()), "dtypes": dtypes}
+
+
+def weights(file: File) -> dict[str, int]:
+    """The numbers in a file of HDF5 that holds only weights, by type."""
+    found: dict[str, int] = _weights(Hdf5(file.read))["dtypes"]
+    return found
 
 
 def _architecture(config: dict[str, Any]) -> dict[str, Any]:

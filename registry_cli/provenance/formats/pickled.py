@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..inspection import Inspection
-from ..pickles.reader import Budget, Stopped, Stream
+from ..pickles.reader import OPCODES, Budget, Stopped, Stream
 from ..pickles.values import Call, Global, Many, attributes, class_of
 from ..pickles.walker import Walk, walk
 from ..safety.unpacking import Unpacked, kind_of, starts
@@ -31,6 +31,8 @@ _FRAMEWORKS = (
     "imblearn",
 )
 _NAMES = 10_000
+#: Names that only pickles have, as the scan knows them: one of these may be damaged, and is a pickle all the same.
+_NAMED = (".pkl", ".pickle", ".joblib", ".dill", ".cpkl", ".pk", ".p", ".sav", ".ckpt", ".pt", ".pth")
 
 
 class InPieces:
@@ -67,26 +69,25 @@ def read(file: File) -> Inspection | None:
     if kind:
         packed = opened
         opened = lambda: Unpacked(packed(), kind, spent)  # noqa: E731
-    if (starts(opened, 1) if kind else file.head[:1]) not in (b"\x80", *_TEXTUAL):
+    start = starts(opened, 1) if kind else file.head[:1]
+    if not start or start[0] not in OPCODES:
         return None
+    marked = not kind and file.head[:1] == b"\x80" and file.head[1:2] in (b"\2", b"\3", b"\4", b"\5")
+    named = file.name.lower().endswith(_NAMED)
     found = walk(opened, spent)
     if not found.values:
-        if kind or file.head[:1] != b"\x80":
+        if not marked:
             return None
         raise Malformed(found.why)
     details: dict[str, Any] = {"compression": kind or None, "protocol": found.protocol or None}
     if found.legacy_torch:
         return torch.described(found.values[3:4], "torch-legacy", details) if len(found.values) > 3 else None
-    if not found.complete and file.head[:1] != b"\x80" and not kind:
+    if not (found.complete or marked or named or (kind and start == b"\x80")):
         return None  # a text that begins by chance as a pickle does
     name = "joblib" if found.arrays or ".joblib" in file.name.lower().rpartition("/")[2] else "pickle"
     if not found.complete:
         details["incomplete"] = found.why
     return _described(found, name, details)
-
-
-#: How pickles of protocol 0 and 1 begin: with a mark, a global, an empty container, or a text.
-_TEXTUAL = (b"(", b"c", b"]", b"}", b")")
 
 
 def _described(found: Walk, name: str, details: dict[str, Any]) -> Inspection:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+import re
 from collections.abc import Iterable, Mapping
-from math import prod
 from typing import Any, NamedTuple
 
 from ..inspection import Inspection
 from .files import File, Folder, Malformed
+from .weights import Listed, unpacked
 
 #: The largest header that is read, in bytes; one of 10,000 tensors has about a million.
 HEADER = 4 << 20
@@ -26,21 +26,20 @@ _DTYPES = {
 _FRAMEWORKS = {"pt": "torch", "tf": "tensorflow", "flax": "flax", "mlx": "mlx"}
 
 
-class Weights(NamedTuple):
-    """What the headers of one or more files list: how many numbers of which type, in how many tensors."""
+_LORA = re.compile(r"\.lora_(A|B|down|up|embedding_A)\b|^lora_(unet|te\d?|transformer)_")
+_BASES = ("ss_base_model_version", "ss_sd_model_name", "base_model", "modelspec.architecture")
 
-    dtypes: Mapping[str, int]
-    tensors: int
+
+class Weights(NamedTuple):
+    """What the headers of one or more files list: tensors, and what their writer put there."""
+
+    listed: tuple[Listed, ...]
     metadata: Mapping[str, Any]
 
     @property
     def framework(self) -> str:
         """The package that the weights were written by, empty when that is not said."""
         return _FRAMEWORKS.get(str(self.metadata.get("format")), "")
-
-    @property
-    def parameters(self) -> int:
-        return sum(self.dtypes.values())
 
 
 def read(thing: File | Folder) -> Inspection | None:
@@ -53,13 +52,24 @@ def read(thing: File | Folder) -> Inspection | None:
 
 
 def _told(weights: Weights, **details: Any) -> Inspection:
+    counted = unpacked(weights.listed, {})
+    if counted.uncounted:
+        details["uncounted"] = counted.uncounted
     return Inspection(
         "safetensors",
         framework=weights.framework,
-        parameters=weights.parameters,
-        dtypes=weights.dtypes,
-        details={**details, "tensors": weights.tensors, "metadata": weights.metadata},
+        parameters=counted.parameters,
+        dtypes=counted.dtypes,
+        details={**details, "tensors": len(weights.listed), "metadata": weights.metadata, **_adapter(weights)},
     )
+
+
+def _adapter(weights: Weights) -> dict[str, Any]:
+    """Whether the tensors are those of an adapter, and of which model, where its trainer noted that down."""
+    if not any(_LORA.search(each.name) for each in weights.listed[:64]):
+        return {}
+    base = next((weights.metadata[key] for key in _BASES if weights.metadata.get(key)), None)
+    return {"adapter": "lora", **({"base_model": base} if base else {})}
 
 
 def shards_of(folder: Folder, index: str) -> list[str]:
@@ -75,16 +85,14 @@ def shards_of(folder: Folder, index: str) -> list[str]:
 
 def weights_of(folder: Folder, names: Iterable[str]) -> Weights:
     """What several files of a folder hold together."""
-    dtypes: Counter[str] = Counter()
-    tensors = 0
+    listed: list[Listed] = []
     metadata: dict[str, Any] = {}
     for name in names:
         with folder.opened(name) as file:
             found = header(file)
-        dtypes.update(found.dtypes)
-        tensors += found.tensors
+        listed += found.listed
         metadata.update(found.metadata)
-    return Weights(dtypes, tensors, metadata)
+    return Weights(tuple(listed), metadata)
 
 
 def header(file: File) -> Weights:
@@ -96,15 +104,16 @@ def header(file: File) -> Weights:
     if not isinstance(listed, dict):
         raise Malformed("its header is no object")
     metadata = listed.pop("__metadata__", {})
-    dtypes: Counter[str] = Counter()
+    found: list[Listed] = []
     end = 0
-    for tensor in listed.values():
+    for name, tensor in listed.items():
         dtype = tensor["dtype"]
-        dtypes[_DTYPES.get(dtype, dtype.lower())] += prod(_dimension(each) for each in tensor["shape"])
+        shape = tuple(_dimension(each) for each in tensor["shape"])
+        found.append(Listed(name, _DTYPES.get(dtype, dtype.lower()), shape))
         end = max(end, _dimension(tensor["data_offsets"][1]))
     if 8 + length + end > file.size:
         raise Malformed("it is cut short")
-    return Weights(dtypes, len(listed), metadata if isinstance(metadata, dict) else {})
+    return Weights(tuple(found), metadata if isinstance(metadata, dict) else {})
 
 
 def _dimension(value: object) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .files import File, Malformed
+from .files import File, Limit, Malformed
 
 #: The most fields that are looked at in one file.
 FIELDS = 300_000
@@ -53,7 +53,7 @@ class Wire:
         while at < message.end:
             self._left -= 1
             if self._left < 0:
-                raise Malformed(f"it has more than {FIELDS:,} fields")
+                raise Limit(f"it has more than {FIELDS:,} fields")
             key, at = self.varint(at)
             number, kind = key >> 3, key & 7
             if kind == _VARINT:

@@ -12,12 +12,15 @@ from ..inspection import Inspection
 from .files import File, Malformed
 from .ubjson import Decoder
 
-JSON = (b'{"learner":', b'{"version":[')
 UBJSON = (b"{L\x00\x00\x00\x00\x00\x00\x00\x07learner{", b"{i\x07learner{", b"{U\x07learner{")
 #: So much is read at the front, where the names of features are, and so much at the end.
 FRONT, BACK = 1 << 18, 1 << 16
 
-_START = re.compile(rb'\s*\{\s*"(learner|version)"\s*:')
+#: How the document begins: with the learner, before which its version may stand, and one of the learner's own parts.
+_START = re.compile(
+    rb'\s*\{\s*(?:"version"\s*:\s*\[\s*\d+\s*,\s*\d+\s*,\s*\d+\s*\]\s*,\s*)?"learner"\s*:\s*\{\s*'
+    rb'"(?:attributes|feature_names|feature_types|gradient_booster|learner_model_param|objective)"\s*:'
+)
 _MISSING = object()
 #: Finds the value of a key: from the front, or from the back of what was read.
 Find = Callable[[str, bool], Any]
@@ -27,7 +30,7 @@ def read(file: File) -> Inspection | None:
     """Both are written in one order of keys: attributes, features, trees, parameters, objective, version."""
     if file.head.startswith(UBJSON):
         return _told("xgboost-ubj", _ubjson(file))
-    if file.head.startswith(JSON) or _START.match(file.head):
+    if _START.match(file.head):
         return _told("xgboost-json", _json(file))
     return None
 
@@ -35,7 +38,7 @@ def read(file: File) -> Inspection | None:
 def _told(name: str, find: Find) -> Inspection:
     parameters, version = find("learner_model_param", False), find("version", False)
     if parameters is _MISSING or version is _MISSING:
-        raise Malformed("it is cut short, or no model of XGBoost")
+        raise Malformed("it is cut short, or not a model of XGBoost")
     objective, trees = find("objective", False), find("gbtree_model_param", True)
     features, attributes = find("feature_names", True), find("attributes", True)
     booster = find("name", False)

@@ -66,6 +66,16 @@ def read(file: File, name: str, most: int) -> bytes:
     return found
 
 
+def beginning(file: File, name: str, most: int) -> bytes:
+    """The first bytes of a member, ``most`` at the most, however large it is."""
+    member, start = _found(file, name)
+    if member.method == _STORED:
+        return file.read(start, min(most, member.size))
+    if member.method != _DEFLATED:
+        raise Malformed(f"{name} is packed in a way that is not read ({member.method})")
+    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(file.read(start, min(2 * most, member.packed)), most)
+
+
 def piecewise(file: File, name: str, most: int) -> Callable[[int, int], bytes]:
     """A function that reads bytes of a member from an offset on: in place where it is stored as it is, however large;
     else as :func:`read`.

@@ -1,0 +1,108 @@
+"""NumPy: ``.npy``, one array behind a header, and ``.npz``, an archive of such files."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from math import prod
+from typing import Any, NamedTuple
+
+from ..inspection import Inspection, Tensor
+from . import zips
+from .files import File, Malformed
+
+MAGIC = b"\x93NUMPY"
+#: The longest header that is read, in bytes, and the most arrays of an archive.
+HEADER, ARRAYS = 1 << 16, 10_000
+
+_HEADER = re.compile(
+    r"\{\s*'descr'\s*:\s*(?:'(?P<type>[^']{1,40})'|(?P<fields>\[.*?\]))\s*,\s*'fortran_order'\s*:\s*(?:True|False)\s*,"
+    r"\s*'shape'\s*:\s*\((?P<shape>[0-9 ,L]*)\)\s*,?\s*\}\s*$",
+    re.DOTALL,
+)
+_TYPE = re.compile(r"[<>|=]?([?biufcmMSUVOe])(\d*)(\[[^\]]*\])?")
+_KINDS = {"b": "int", "i": "int", "u": "uint", "f": "float", "c": "complex"}
+_OBJECT = "object"
+
+
+class Array(NamedTuple):
+    """What the header of an array says: type, shape, and how many bytes an element has (None: not known)."""
+
+    type: str
+    shape: tuple[int, ...]
+    size: int | None
+
+    @property
+    def numbers(self) -> int:
+        return prod(self.shape)
+
+
+def read(file: File) -> Inspection | None:
+    """The types and shapes of all arrays."""
+    if file.head.startswith(MAGIC):
+        array, start = _array(file.beginning(min(HEADER + 12, file.size)))
+        if array.size is not None and start + array.numbers * array.size > file.size:
+            raise Malformed("it is cut short")
+        return _described({"": array}, "array")
+    if not file.head.startswith(zips.MAGIC):
+        return None
+    names = [name for name in zips.members(file) if not name.endswith("/")]
+    if not names or not all(name.endswith(".npy") for name in names):
+        return None
+    if len(names) > ARRAYS:
+        raise Malformed(f"it has {len(names):,} arrays")
+    return _described({name[:-4]: _array(zips.beginning(file, name, HEADER + 12))[0] for name in names}, "archive")
+
+
+def _array(data: bytes) -> tuple[Array, int]:
+    """The header of one array, and where its elements start."""
+    if not data.startswith(MAGIC) or len(data) < 12 or data[6] not in (1, 2, 3):
+        raise Malformed("it is not an array of NumPy")
+    start = 10 if data[6] == 1 else 12
+    length = int.from_bytes(data[8:start], "little")
+    if start + length > len(data):
+        raise Malformed(f"the header of an array has {length:,} bytes, or is cut short")
+    found = _HEADER.match(
+        data[start : start + length].decode("utf-8" if data[6] == 3 else "latin-1", "replace").strip()
+    )
+    if found is None:
+        raise Malformed("the header of an array is broken")
+    shape = tuple(int(each.strip().rstrip("L")) for each in found["shape"].split(",") if each.strip())
+    if len(shape) > 64:
+        raise Malformed("an array of too many dimensions")
+    name, size = _type(found["type"] or "")
+    return Array(name, shape, size), start + length
+
+
+def _type(text: str) -> tuple[str, int | None]:
+    """``float32`` for ``<f4``, and its size in bytes; arrays of records and of objects have a word."""
+    found = _TYPE.fullmatch(text)
+    if found is None:
+        return "records", None
+    kind, size = found[1], int(found[2] or 0)
+    if kind == "O":
+        return _OBJECT, None
+    if kind == "?" or (kind == "b" and size == 1):
+        return "bool", 1
+    if kind in _KINDS:
+        return f"{_KINDS[kind]}{8 * size}", size
+    return {"S": "bytes", "U": "string", "m": "timedelta", "M": "datetime", "V": "records"}.get(kind, kind), None
+
+
+def _described(arrays: dict[str, Array], kind: str) -> Inspection:
+    dtypes: Counter[str] = Counter()
+    for each in arrays.values():
+        dtypes[each.type] += each.numbers
+    uncounted = "arrays of objects are pickles, which are not counted" if _OBJECT in dtypes else ""
+    details: dict[str, Any] = {"kind": kind, "uncounted": uncounted}
+    if kind == "array":
+        details["shape"] = list(arrays[""].shape)
+    else:
+        details |= {"arrays": [Tensor(name, each.type, each.shape).document() for name, each in arrays.items()]}
+    return Inspection(
+        "npy-npz",
+        framework="numpy",
+        parameters=None if uncounted else sum(dtypes.values()),
+        dtypes={} if uncounted else dict(dtypes),
+        details=details,
+    )
