@@ -75,11 +75,47 @@ class Renamed:
 
 
 @dataclass(frozen=True)
+class ExcludedFiles:
+    """What one pattern kept out of a version. ``origin`` is ``default``, ``--exclude`` or ``.registryignore``.
+
+    ``count`` is how many files and folders it matched (what is inside an excluded folder is not counted); ``paths`` are
+    the first of them, a folder with a slash at the end.
+    """
+
+    pattern: str
+    origin: str
+    count: int
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """What was not stored of the given files: exclusions, empty folders; and warnings about the rest."""
+
+    excluded: tuple[ExcludedFiles, ...] = ()
+    empty_folders: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def summary(self) -> str:
+        """What was left out, in one line: ``excluded .git/, __pycache__/ (3); 2 empty folders not stored: a/, b/``."""
+        parts = []
+        if self.excluded:
+            named = [each.paths[0] if each.count == 1 else f"{each.pattern} ({each.count:,})" for each in self.excluded]
+            more = f" and by {len(named) - 10:,} more patterns" if len(named) > 10 else ""
+            parts.append(f"excluded {', '.join(named[:10])}{more}")
+        if count := len(self.empty_folders):
+            some = ", ".join(self.empty_folders[:3]) + (", …" if count > 3 else "")
+            parts.append(f"{count:,} empty folder{'s' if count > 1 else ''} not stored: {some}")
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True)
 class Registered:
     """The outcome of a registration. ``new`` is False when an earlier version was returned; ``why`` then says why.
 
     ``added`` is the number of bytes that the store grew by: files it held already are not stored again. ``warnings``
-    are sentences about what could not be found out of where it comes from.
+    are sentences about the files, and about what could not be found out of where they come from. ``excluded`` and
+    ``empty_folders`` are what was left out of the given folders.
     """
 
     version: VersionRecord
@@ -87,6 +123,13 @@ class Registered:
     added: int
     why: str = ""
     warnings: tuple[str, ...] = ()
+    excluded: tuple[ExcludedFiles, ...] = ()
+    empty_folders: tuple[str, ...] = ()
+
+    @property
+    def left_out(self) -> str:
+        """What was not stored of the given folders, in one line; empty for nothing."""
+        return FileReport(self.excluded, self.empty_folders).summary()
 
     @property
     def ref(self) -> str:
@@ -136,7 +179,7 @@ class Imported:
     ``ref`` is what it is here: a version, or a model; empty when it is not here. ``status`` is ``imported``, ``skipped``
     (it is here already), ``planned`` (with ``dry_run``) or ``failed``; ``why`` then says why, and ``code`` is the exit
     code of that failure. ``size`` is in bytes, ``versions`` how many it holds. ``lost`` says what could not be carried
-    over.
+    over; ``excluded``, ``empty_folders`` and ``warnings`` are those of :class:`Registered`.
     """
 
     key: str
@@ -147,6 +190,14 @@ class Imported:
     versions: int = 1
     lost: tuple[str, ...] = ()
     code: int = 0
+    excluded: tuple[ExcludedFiles, ...] = ()
+    empty_folders: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def left_out(self) -> str:
+        """What was not stored of its files, in one line; empty for nothing."""
+        return FileReport(self.excluded, self.empty_folders).summary()
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar, Union
+from typing import Any, TypeVar, Union
 
 from .errors import InvalidInput
 
 Param = Union[bool, int, float, str]
 Metric = Union[int, float]
 _T = TypeVar("_T")
+#: A path, and what takes one thing or several: a single text, path or reference counts as one, never as its characters.
+PathLike = Union[str, "os.PathLike[str]"]
+OneOrMore = Union[_T, Iterable[_T]]
 
 KEY_LENGTH = 250
 LINE_LENGTH = 8_192
@@ -30,6 +34,22 @@ _LEADING_ZERO = re.compile(r"-?0[0-9]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 _INT_BOUND = 2**63
+
+
+def as_list(given: Any, name: str) -> list[Any]:
+    """What a parameter that takes one thing or several was given, as a list. ``name`` is the parameter.
+
+    Raises :class:`InvalidInput` for what is neither: a number, None, bytes, a mapping.
+    """
+    from .names import Reference
+
+    if isinstance(given, (str, os.PathLike, Reference)):
+        return [given]
+    wrong = isinstance(given, (bytes, bytearray, Mapping)) or not isinstance(given, Iterable)
+    found = [] if wrong else list(given)
+    if wrong or any(isinstance(each, (bytes, int)) or each is None for each in found):
+        raise InvalidInput(f"'{name}' takes text, a path or a reference, or a list of these", f"not {given!r:.60}")
+    return found
 
 
 def pair(text: str) -> tuple[str, str]:

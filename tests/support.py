@@ -18,6 +18,8 @@ from typing import Any
 import filelock
 import pytest
 
+from registry_cli import Registry
+
 #: The user that has no rights of its own, for tests that run as root.
 NOBODY = 65534
 
@@ -60,6 +62,13 @@ def snapshot(root: Path) -> dict[str, tuple[object, ...]]:
             if name == ".lock" and stat.S_ISREG(status.st_mode) and LOCKING_TRUNCATES:
                 found[str(path.relative_to(root))] = (status.st_mode, status.st_ino, status.st_nlink)
     return found
+
+
+def taken_out(registry: Registry, ref: str, file: str = "") -> Path:
+    """A copy of a version's files outside of the registry, or of one: nothing is registered from inside of one."""
+    folder = Path(tempfile.mkdtemp(dir=registry.root.parent), "files")
+    registry.fetch(ref, folder)
+    return folder / file
 
 
 def race(jobs: Sequence[Job]) -> list[Any]:

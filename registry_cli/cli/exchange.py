@@ -12,7 +12,7 @@ from ..errors import InvalidInput
 from ..outcomes import Imported
 from . import shapes
 from .command import command
-from .options import AllowUnsafe, DryRun, Reason, check_unsafe
+from .options import AllowUnsafe, DryRun, Exclude, Include, Reason, check_unsafe
 from .process import StandardOutput, is_terminal
 from .session import Output, Session
 from .shapes import exchange
@@ -121,6 +121,8 @@ def import_(
         str | None,
         typer.Option("--artifacts", metavar="DIR", help="Where MLflow's files lie, if not beside its records."),
     ] = None,
+    exclude: Exclude = None,
+    include: Include = None,
     merge: Annotated[bool, typer.Option("--merge", help="Add to models that are here already.")] = False,
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave out files, or without --merge models, that are here already.")
@@ -142,6 +144,8 @@ def import_(
     the exit code is that of its refusal. Every version is scanned, as 'register' does it; one that is refused keeps out all
     of the model that it would have come with.
 
+    From other tools, files are left out and refused as 'register' does it: see there. A bundle is restored as it is.
+
     In a pipe: status, where it came from, reference, size, why, what could not be carried over; separated by tabs.
     """
     check_unsafe(allow_unsafe, reason)
@@ -149,9 +153,14 @@ def import_(
         found = cx.registry().import_from(
             _standard_input() if source == STREAM else _at_home(source), name=name, merge=merge, skip_existing=skip_existing,
             stages=stages, aliases=aliases, dry_run=dry_run, request_id=cx.request_id, progress=progress, only=only,
-            artifacts=artifacts, unsafe=reason,
+            artifacts=artifacts, unsafe=reason, exclude=exclude or (), include=include or (),
         )  # fmt: skip
+    for warning in dict.fromkeys(warning for each in found for warning in each.warnings):
+        cx.warn(warning)
     cx.say(_summary(found))
+    if left_out := [each for each in found if each.left_out and each.status in ("imported", "planned")]:
+        more = f" (and from {len(left_out) - 1:,} more)" if len(left_out) > 1 else ""
+        cx.say(f"{left_out[0].ref or left_out[0].key}: {left_out[0].left_out}{more}")
     rows = [(each.status, each.key, each.ref, each.size, each.why, "; ".join(each.lost)) for each in found]
     shown = [[_WORDS[each.status], each.key, each.ref, size(each.size), _notes(each)] for each in found]
     data = shapes.items("imported", [exchange.imported(each) for each in found])

@@ -71,7 +71,7 @@ class Verb:
 
 
 _REGISTER = (  # what is said of it, what is looked at, and where it comes from
-    "param metric tag annotate params-file metrics-file message stage alias as if-changed link move"
+    "param metric tag annotate params-file metrics-file message stage alias as exclude include if-changed link move"
     " no-inspect scan allow-unsafe reason parent data code command environment python lineage no-lineage"
 )
 _RULES = "older-than keep best where keep-holders"  # which versions go
@@ -91,7 +91,7 @@ VERBS = {
         "put in",
         "Take in a bundle from elsewhere, or what another tool has.",
         "source",
-        "as only artifacts merge skip-existing stages aliases allow-unsafe reason dry-run",
+        "as only artifacts exclude include merge skip-existing stages aliases allow-unsafe reason dry-run",
         writes=True,
         home="exchange",
     ),
@@ -125,8 +125,10 @@ VERBS = {
     "path": Verb(
         "take out", "Print where a version lies, to be used in place.", "ref text", "verify as-of", indexed=True
     ),
-    "fetch": Verb("take out", "Copy a version to a folder, every byte checked.", "ref", "output force", indexed=True),
-    "cat": Verb("take out", "Write one file of a version to standard output.", "ref text", indexed=True),
+    "fetch": Verb(
+        "take out", "Copy a version to a folder, every byte checked.", "ref", "output only exclude force", indexed=True
+    ),
+    "cat": Verb("take out", "Write files of a version to standard output.", "ref text", "only exclude", indexed=True),
     "export": Verb(
         "take out",
         "Write versions, models or all to one file, or for another tool.",

@@ -31,6 +31,18 @@ Stage = Annotated[str, typer.Argument(metavar="STAGE", help="A stage of the regi
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the history.")]
 AllowUnsafe = Annotated[bool, typer.Option("--allow-unsafe", help="Also what the scan refuses; needs a --reason.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be done, and change nothing.")]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="GLOB", help="Leave these files out: '*.log', 'checkpoints/', '/data/**/raw'."),
+]
+Include = Annotated[
+    list[str] | None,
+    typer.Option("--include", metavar="GLOB", help="Take these back, if excluded or refused as a secret."),
+]
+Only = Annotated[
+    list[str] | None, typer.Option("--only", metavar="GLOB", help="Only these files: '*.safetensors', 'tokenizer/'.")
+]
+Except = Annotated[list[str] | None, typer.Option("--exclude", metavar="GLOB", help="All files but these.")]
 Expect = Annotated[
     str | None,
     typer.Option("--expect", metavar="VERSION|none", help="Do it only if it points there now; otherwise exit 4."),

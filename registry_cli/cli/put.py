@@ -12,8 +12,9 @@ from .. import values
 from ..errors import InvalidInput, NotFound
 from . import shapes
 from .command import command
-from .options import AllowUnsafe, Model, Reason, check_unsafe
+from .options import AllowUnsafe, Exclude, Include, Model, Reason, check_unsafe
 from .session import Output, Session
+from .shapes import exchange
 from .text import size
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def _option(flags: tuple[str, ...], metavar: str, text: str) -> Any:
         "registry register churn model.pkl -m auc=0.93 -p depth=6 -t team=crm",
         "registry register churn build/ --metrics-file metrics.json --params-file params.yaml --if-changed",
         "train | registry register churn - --as model.bin --stage staging",
+        "registry register churn build/ --exclude '*.log' --exclude 'checkpoints/' --include 'checkpoints/best.pt'",
         "registry register churn ours.pkl --allow-unsafe --reason 'pickled by ourselves, reviewed in #123'",
         "registry register churn model.pkl --command 'python train.py' --data train.csv --parent churn@production",
     ],
@@ -66,6 +68,8 @@ def register(
     as_: Annotated[
         str | None, typer.Option("--as", metavar="FILENAME", help="The file's name, for '-' or one file.")
     ] = None,
+    exclude: Exclude = None,
+    include: Include = None,
     if_changed: Annotated[
         bool, typer.Option("--if-changed", help="If the latest version has just these files, return that one.")
     ] = False,
@@ -107,6 +111,11 @@ def register(
     appears; equal files are stored once. What they are is found out by their headers and kept with the version: see
     'inspect'. What would run code when it is loaded is refused: see 'scan'. Prints the new reference, NAME@NUMBER.
 
+    Of a folder, .git/ .hg/ .svn/ __pycache__/ .ipynb_checkpoints/ .mypy_cache/ .pytest_cache/ .ruff_cache/ and .DS_Store
+    are left out, and what --exclude or the folder's file .registryignore match; --include takes files back. One line
+    reports it. Files that look like secrets (.env, .netrc, private keys ...) are refused with exit 5 unless --include
+    matches them. What lies inside a registry is refused, too.
+
     Where it comes from is kept, too: the git commit here and what is not committed, user, host and folder, and the
     packages of the environment that is active ($VIRTUAL_ENV, $CONDA_PREFIX). 'registry lineage' shows it.
     """
@@ -120,6 +129,8 @@ def register(
         outcome = registry.register(
             name,
             paths,
+            exclude=exclude or (),
+            include=include or (),
             params={**_from_files(params_file, values.check_param), **values.pairs(param or (), values.param)},
             metrics={**_from_files(metrics_file, values.check_metric), **values.pairs(metric or (), values.metric)},
             tags=values.pairs(tag or (), values.line),
@@ -146,6 +157,8 @@ def register(
     version = outcome.version
     for warning in outcome.warnings:
         cx.warn(warning)
+    if outcome.left_out:
+        cx.say(outcome.left_out)
     if outcome.new:
         saved = "" if outcome.added == version.size else f", {size(outcome.added)} of it new"
         cx.say(
@@ -156,7 +169,7 @@ def register(
         cx.say(f"{version.ref} is taken: {outcome.why}")
     cx.show(
         Output(
-            shapes.document("registered", shapes.registered(outcome)),
+            shapes.document("registered", exchange.registered(outcome)),
             [version.ref],
             (),
             [(version.ref,)],

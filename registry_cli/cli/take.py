@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,9 +11,9 @@ from ..errors import InvalidInput
 from ..names import Reference
 from . import process, shapes
 from .command import command
-from .options import AsOf, Ref
+from .options import AsOf, Except, Only, Ref
 from .session import Output, Session
-from .text import plural, size
+from .text import size
 
 File = Annotated[str | None, typer.Argument(metavar="[FILE]", help="A file of the artifact.")]
 
@@ -54,6 +55,7 @@ def path(
         "registry fetch churn@production -o model/",
         "registry fetch churn@7",
         "registry fetch churn@latest -o model/ --force",
+        "registry fetch churn@7 -o weights/ --only '*.safetensors' --exclude 'checkpoints/'",
     ],
     exits=(0, 1, 2, 3, 4, 6, 130),
 )
@@ -63,34 +65,52 @@ def fetch(
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="DIR", help="The new folder; NAME-NUMBER here by default.")
     ] = None,
+    only: Only = None,
+    exclude: Except = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace DIR if it is an earlier copy; otherwise exit 4.")
     ] = False,
 ) -> None:
     """The folder appears whole, with every byte compared with its sha256, or not at all. Files lose their execute
     bits. Prints the folder.
+
+    --only and --exclude select files by globs as in .gitignore: '*.safetensors' at any depth, 'tokenizer/' all of a
+    folder. Exit 3 when no file matches.
     """
     registry = cx.reader()
     version = registry.version(ref)
     target = output or f"{version.model.replace('/', '-')}-{version.number}"
     with cx.progress(f"fetching {version.ref}") as progress:
-        registry.fetch(version.ref, target, replace=force, progress=progress)
-    cx.say(f"fetched {version.ref} to {target}: {plural(version.files, 'file')}, {size(version.size)}, verified")
+        registry.fetch(version.ref, target, only=only or (), exclude=exclude or (), replace=force, progress=progress)
+    count, total, of = version.files, version.size, ""
+    if only or exclude:
+        chosen = registry.files(version.ref, only=only or (), exclude=exclude or ())
+        count, total = len(chosen), sum((Path(target) / entry.path).stat().st_size for entry in chosen)
+        of = f" of {version.files:,}"
+    cx.say(
+        f"fetched {version.ref} to {target}: {count:,}{of} file{'s' if version.files != 1 else ''}, {size(total)}, verified"
+    )
     data = shapes.document(
-        "fetched", {"ref": version.ref, "path": target, "files": version.files, "size": version.size}
+        "fetched",
+        {"ref": version.ref, "path": target, "files": count, "size": total, "skipped": version.files - count},
     )
     cx.show(Output(data, [target], ("path",), [(target,)], text=target))
 
 
 @command(
     "cat",
-    examples=["registry cat churn@production metrics.json | jq .", "registry cat churn@7 > model.pkl"],
+    examples=[
+        "registry cat churn@production metrics.json | jq .",
+        "registry cat churn@7 > model.pkl",
+        "registry cat churn@7 --only 'logs/*.csv' > all.csv",
+    ],
     exits=(0, 1, 2, 3, 6),
 )
-def cat(cx: Session, ref: Ref, file: File = None) -> None:
-    """FILE can be left out when the version has only one. When the bytes turn out not to be what was stored, the exit
+def cat(cx: Session, ref: Ref, file: File = None, only: Only = None, exclude: Except = None) -> None:
+    """FILE can be left out when the version has only one. With --only or --exclude all files that match are written, one
+    after the other in the order of the manifest; exit 3 when none does. When the bytes turn out not to be what was stored, the exit
     code is 6: check it before you use them.
     """
     if cx.as_json:
         raise InvalidInput("the bytes of a file are no JSON", f"registry show {ref} --json lists the files")
-    cx.reader().cat(ref, file, process.StandardOutput())
+    cx.reader().cat(ref, file, process.StandardOutput(), only=only or (), exclude=exclude or ())

@@ -1,1 +1,1 @@
-"""Shared building blocks without store I/O: redaction of secrets, subprocesses. Imports ``errors`` only."""
+"""Shared building blocks without store I/O: redaction of secrets, subprocesses, glob patterns. Imports ``errors`` only."""

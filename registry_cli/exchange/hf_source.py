@@ -26,8 +26,8 @@ _FRONT = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)\r?\n(?:---|\.\.\.)[ \t]*(?:\r
 _MARKS = frozenset(
     {"json", "safetensors", "gguf", "onnx", "bin", "pt", "pth", "h5", "keras", "md", "skops", "pkl", "joblib"}
 )
-#: What people put into a repository that is no part of the model.
-_LEFT_OUT = frozenset({".git", ".cache", ".huggingface"})
+#: Where huggingface_hub keeps account of what it downloaded: no part of the model.
+_LEFT_OUT = frozenset({".cache", ".huggingface"})
 #: What the front matter says that is one line of text, or a list of these: it becomes a tag.
 _TAGS = (
     "license",
@@ -139,6 +139,7 @@ def _files(tree: Tree, snapshot: Path, luggage: Luggage) -> dict[str, Path]:
         for name in tree.names(folder):
             path = folder / name
             if not prefix and name in _LEFT_OUT:
+                luggage.lose(f"'{name}/': the bookkeeping of huggingface_hub")
                 continue
             found = tree.inside(path)
             if found is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..errors import Damaged, InvalidInput, NotFound
@@ -29,6 +29,23 @@ def find_file(entries: Iterable[FileEntry], path: str | None, ref: str) -> FileE
     raise NotFound(f"{ref} has no file '{path}'", f"registry show {ref} lists them")
 
 
+def select(entries: Iterable[FileEntry], only: Sequence[str], exclude: Sequence[str], ref: str) -> list[FileEntry]:
+    """The files that a glob of ``only`` matches (all if there is none) and no glob of ``exclude``.
+
+    Raises :class:`NotFound` when there is none, :class:`InvalidInput` for what is not a glob.
+    """
+    from ..core import globs
+
+    listed = list(entries)
+    kept = set(
+        globs.select([entry.path for entry in listed], globs.parse(only, "--only"), globs.parse(exclude, "--exclude"))
+    )
+    if not kept:
+        named = [*(f"--only '{text}'" for text in only), *(f"--exclude '{text}'" for text in exclude)]
+        raise NotFound(f"no file of {ref} matches {' '.join(named)}", f"registry show {ref} lists them")
+    return [entry for entry in listed if entry.path in kept]
+
+
 def check(model: ModelReader, record: VersionRecord) -> None:
     """Read every byte of a version. :class:`Damaged` unless all is there and as it was stored."""
     if record.packed is None:
@@ -39,20 +56,46 @@ def check(model: ModelReader, record: VersionRecord) -> None:
 
 
 def fetch(
-    model: ModelReader, record: VersionRecord, target: Path, *, progress: Progress, existing: Existing | None = None
+    model: ModelReader,
+    record: VersionRecord,
+    target: Path,
+    *,
+    progress: Progress,
+    existing: Existing | None = None,
+    chosen: Sequence[FileEntry] | None = None,
 ) -> None:
-    """Copy the artifact to the new folder ``target``, checked. It appears under its name only when it is whole.
+    """Copy the artifact, or the ``chosen`` files of it, to the new folder ``target``, checked. It appears under its name
+    only when it is whole.
 
     It takes the place of ``existing``, if that is given. Raises :class:`Conflict` when something else is there.
     """
-    if record.packed is None:
+    if record.packed is None and chosen is None:
         model.check_size(record)
-    progress.expect(record.size)
+    progress.expect(record.size if chosen is None else 0)
     with appearing(target, existing) as temporary:
         temporary.mkdir()
-        with contextlib.closing(packs.members(model, record)) as members:
+        every = packs.members(model, record) if chosen is None else _chosen(model, record, chosen)
+        with contextlib.closing(every) as members:
             for entry, content in members:
+                if chosen is not None:
+                    progress.expect(content.size)
                 _copy(content, temporary / entry.path, "/" in entry.path, progress)
+
+
+def write(
+    model: ModelReader, record: VersionRecord, chosen: Sequence[FileEntry], sink: Callable[[bytes], object]
+) -> None:
+    """Give the bytes of files to ``sink``, one file after the other, in the order of the manifest."""
+    with contextlib.closing(_chosen(model, record, chosen)) as members:
+        for _, content in members:
+            while block := content.read(files.BLOCK):
+                sink(block)
+
+
+def _chosen(
+    model: ModelReader, record: VersionRecord, chosen: Sequence[FileEntry]
+) -> Generator[tuple[FileEntry, Content], None, None]:
+    return packs.chosen_members(model, record, [entry.path for entry in chosen])
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol, Union
@@ -91,10 +91,15 @@ def members(model: ModelReader, record: VersionRecord) -> _Files:
     return _members(model, record, model.manifest(record))
 
 
+def chosen_members(model: ModelReader, record: VersionRecord, chosen: Collection[str]) -> _Files:
+    """Those files of a version whose paths are ``chosen``; what is wrong with the others is not looked at."""
+    return _members(model, record, model.manifest(record), frozenset(chosen))
+
+
 @contextlib.contextmanager
 def content(model: ModelReader, record: VersionRecord, entry: FileEntry) -> Iterator[Content]:
     """The bytes of one file of a version."""
-    with contextlib.closing(_members(model, record, model.manifest(record), entry)) as found:
+    with contextlib.closing(_members(model, record, model.manifest(record), {entry.path})) as found:
         yield next(found)[1]
 
 
@@ -112,8 +117,9 @@ class _Elsewhere(Exception):
 
 
 def _members(
-    model: ModelReader, record: VersionRecord, entries: Sequence[FileEntry], only: FileEntry | None = None
+    model: ModelReader, record: VersionRecord, entries: Sequence[FileEntry], only: Collection[str] | None = None
 ) -> _Files:
+    """The files of ``entries``, or of those in ``only``: at the place where they lie, and the other if they move."""
     packed, done = record.packed is not None, 0
     for _ in range(_MOVES):
         place: Callable[..., _Files] = _packed if packed else _unpacked
@@ -128,10 +134,10 @@ def _members(
 
 
 def _unpacked(
-    model: ModelReader, record: VersionRecord, entries: Sequence[FileEntry], done: int, only: FileEntry | None
+    model: ModelReader, record: VersionRecord, entries: Sequence[FileEntry], done: int, only: Collection[str] | None
 ) -> _Files:
     """The files in the version's own folder, but for the first ``done``."""
-    for entry in entries[done:] if only is None else [only]:
+    for entry in [entry for entry in entries if only is None or entry.path in only][done:]:
         with contextlib.ExitStack() as stack:
             try:
                 folder = model.paths.files(record.number)
@@ -151,9 +157,9 @@ def _missing(model: ModelReader, record: VersionRecord, entry: FileEntry) -> Exc
 
 
 def _packed(
-    model: ModelReader, record: VersionRecord, entries: Sequence[FileEntry], done: int, only: FileEntry | None
+    model: ModelReader, record: VersionRecord, entries: Sequence[FileEntry], done: int, only: Collection[str] | None
 ) -> _Files:
-    """The files in the version's pack, but for the first ``done``; when one alone is wanted, no further than that."""
+    """The files in the version's pack, but for the first ``done``; of some, no further than the last of them."""
     with contextlib.ExitStack() as stack:
         try:
             pack = pack_files.path(model.paths, record.number)
@@ -165,11 +171,15 @@ def _packed(
                 raise _Elsewhere from None
             model.refuse_deleted(record.number)
             raise Damaged(f"the pack of {record.ref} is missing", "registry verify tells more") from None
-        for at, each in enumerate(opened(descriptor, pack, entries, record.size, record.ref)):
-            if at >= done and only in (None, each[0]):
+        at = 0
+        for each in opened(descriptor, pack, entries, record.size, record.ref):
+            if only is not None and each[0].path not in only:
+                continue
+            at += 1
+            if at > done:
                 yield each
-                if only is not None:
-                    return
+            if only is not None and at == len(only):
+                return
 
 
 def opened(descriptor: int, pack: Path, entries: Sequence[FileEntry], size: int, ref: str) -> _Files:

@@ -8,10 +8,13 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidInput, NotFound, Refused
 from . import manifest
+
+if TYPE_CHECKING:
+    from .selection import FileSelection, State
 
 FILES_LIMIT = 1_000_000
 STDIN = "-"
@@ -30,42 +33,53 @@ class Source:
     content: Callable[[], Any] = lambda: 0
 
 
-def collect(paths: Iterable[str | os.PathLike[str]], stdin_name: str | None = None) -> list[Source]:
+def collect(paths: Iterable[str | os.PathLike[str]], stdin_name: str | None, selection: FileSelection) -> list[Source]:
     """Every file of ``paths``, by the name it will have in the artifact.
 
     A single folder gives its contents; a file, or a folder among several paths, comes under its own name. A link
     given by name is followed once; inside a folder a link to a file in that folder counts as the file, any other is
-    refused. Raises :class:`NotFound`, :class:`InvalidInput` or :class:`Refused`.
+    refused. ``selection`` says what is left out and what is refused. Raises :class:`NotFound`, :class:`InvalidInput` or :class:`Refused`.
     """
     given = [os.fspath(path) for path in paths]
     if not given:
         raise InvalidInput("no file to register", "name files, a folder, or '-' for standard input")
     found: dict[str, Source] = {}
-    for source in (source for path in given for source in _of(path, len(given) == 1, stdin_name)):
+    for source in (source for path in given for source in _of(path, len(given) == 1, stdin_name, selection)):
         if source.path in found:
             raise InvalidInput(f"two files would be called '{source.path}'", "register them from one folder")
         if len(found) >= FILES_LIMIT:
             raise Refused(f"more than {FILES_LIMIT:,} files", "pack them into an archive first")
         found[manifest.check_path(source.path)] = source
     _refuse_nested(found)
+    selection.refuse_secrets()
     if STDIN not in given and not any(source.size for source in found.values()):
+        if not found:
+            selection.refuse_empty(given[0])
         raise InvalidInput(f"nothing to register: {given[0]} is empty", "was it written to the end?")
     return list(found.values())
 
 
-def named(files: Mapping[str, Path]) -> list[Source]:
+def named(files: Mapping[str, Path], selection: FileSelection) -> list[Source]:
     """Files by the names that they will have in the artifact. Each must be a regular file, and is reached by no link."""
     if not files:
         raise InvalidInput("no file to register", "name files, or a folder")
+    scope = selection.in_files(files)
     found: dict[str, Source] = {}
     for name, path in sorted(files.items()):
+        if not scope.keeps(name):
+            continue
         try:
             status = path.lstat()
         except OSError as error:
             raise _unreadable(str(path), error) from None
         _refuse_special(str(path), status.st_mode)
+        selection.refuse_inside(Path(os.path.realpath(path)), str(path))
+        selection.check_secret(name, path, status.st_size)
         found[manifest.check_path(name)] = Source(name, path, status.st_size)
     _refuse_nested(found)
+    selection.refuse_secrets()
+    if not found:
+        selection.refuse_empty("the source")
     if not any(source.size for source in found.values()):
         raise InvalidInput("nothing to register: all of it is empty", "was it written to the end?")
     return list(found.values())
@@ -80,28 +94,42 @@ def _refuse_nested(found: dict[str, Source]) -> None:
                 raise InvalidInput(f"'{parent}' would be a file and a folder", "register them from one folder")
 
 
-def _of(path: str, alone: bool, stdin_name: str | None) -> Iterator[Source]:
+def _of(path: str, alone: bool, stdin_name: str | None, selection: FileSelection) -> Iterator[Source]:
     if path == STDIN:
         if not stdin_name or "/" in stdin_name:
             raise InvalidInput("standard input needs a file name", "add --as FILENAME")
+        selection.check_secret(stdin_name, None, 0)
         yield Source(stdin_name, None)
         return
+    real, status = _locate(path)
+    name = os.path.basename(os.path.normpath(path))
+    selection.refuse_inside(real, path, folder=stat.S_ISDIR(status.st_mode))
+    above = "".join(f"{part}/" for part in real.parts[-3:-1])
+    if stat.S_ISDIR(status.st_mode):
+        inside = os.path.basename(real) if name in ("", ".", "..") else name
+        if alone:
+            yield from _walk(real, "", selection, f"{above}{real.name}/")
+        else:
+            yield from _walk(real, f"{inside}/", selection, above)
+        return
+    _refuse_special(path, status.st_mode)
+    called = stdin_name or name if alone else name
+    if selection.keeps_named(called):
+        selection.check_secret(called, real, status.st_size, above)
+        yield Source(called, real, status.st_size)
+
+
+def _locate(path: str) -> tuple[Path, os.stat_result]:
+    """Where a path really leads, and its status."""
     if "://" in path or path.startswith("file:"):
         raise InvalidInput(f"'{path}' is an address", "only local files and folders can be registered")
     if not path or "\0" in path:  # an empty one would be this folder, with everything in it
         raise InvalidInput(f"'{path}' is no path", "was a variable empty?")
-    name = os.path.basename(os.path.normpath(path))
     try:
         real = Path(os.path.realpath(path, strict=True))
-        status = real.stat()
+        return real, real.stat()
     except OSError as error:
         raise _unreadable(path, error) from None
-    if stat.S_ISDIR(status.st_mode):
-        inside = os.path.basename(real) if name in ("", ".", "..") else name
-        yield from _walk(real, "" if alone else f"{inside}/")
-    else:
-        _refuse_special(path, status.st_mode)
-        yield Source(stdin_name or name if alone else name, real, status.st_size)
 
 
 def _unreadable(path: str, error: OSError) -> Exception:
@@ -113,23 +141,46 @@ def _unreadable(path: str, error: OSError) -> Exception:
     return error
 
 
-def _walk(root: Path, prefix: str) -> Iterator[Source]:
-    """The files below ``root``, a folder at a time, without recursion."""
-    pending = [(root, prefix)]
+def _walk(root: Path, prefix: str, selection: FileSelection, above: str) -> Iterator[Source]:
+    """The files below ``root`` that ``selection`` lets in, a folder at a time, without recursion.
+
+    ``above`` are the names of the folders around the artifact.
+    """
+    scope, first = selection.in_folder(root, prefix)
+    pending: list[tuple[str, str, State | None]] = [(str(root), prefix, first)]
     while pending:
-        folder, name = pending.pop()
+        folder, name, around = pending.pop()
         manifest.check_path(f"{name}x")  # refuses what is nested too deep before it is opened
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                path = f"{name}{entry.name}"
-                if entry.is_symlink():
-                    yield _linked(root, Path(entry.path), path)
-                elif entry.is_dir(follow_symlinks=False):
-                    pending.append((Path(entry.path), f"{path}/"))
-                else:
-                    status = entry.stat(follow_symlinks=False)
-                    _refuse_special(entry.path, status.st_mode)
-                    yield Source(path, Path(entry.path), status.st_size)
+        with os.scandir(folder) as found:
+            entries = list(found)
+        if not entries and name != prefix and (around is None or not around[1].excludes):
+            selection.note_empty(name)
+        own = selection.own_entries(folder, [entry.name for entry in entries])
+        for entry in entries:
+            path = f"{name}{entry.name}"
+            link = entry.is_symlink()
+            is_folder = os.path.isdir(entry.path) if link else entry.is_dir()
+            state = scope.decide(path, entry.name, around, folder=is_folder, link=link)
+            if scope.leave_out(f"{path}/" if is_folder else path, state, around):
+                if is_folder and not link and state and scope.may_take_back(state) and entry.name not in own:
+                    pending.append((entry.path, f"{path}/", state))
+                continue
+            if entry.name in own:
+                selection.refuse_registry(root, folder, name)
+            if is_folder and not link:
+                pending.append((entry.path, f"{path}/", state))
+                continue
+            source = _linked(root, Path(entry.path), path) if link else _entry(entry, path)
+            selection.check_secret(path, source.origin, source.size, above)
+            if link and source.origin is not None:
+                selection.refuse_inside(source.origin, entry.path)
+            yield source
+
+
+def _entry(entry: os.DirEntry[str], path: str) -> Source:
+    status = entry.stat(follow_symlinks=False)
+    _refuse_special(entry.path, status.st_mode)
+    return Source(path, Path(entry.path), status.st_size)
 
 
 def _linked(root: Path, link: Path, path: str) -> Source:
@@ -140,11 +191,18 @@ def _linked(root: Path, link: Path, path: str) -> Source:
     except OSError:
         raise Refused(f"'{link}' is a symbolic link that leads nowhere", "remove it, or put the file there") from None
     if not target.is_relative_to(root):
-        raise Refused(f"'{link}' is a symbolic link that leaves the folder", "put the file itself there")
+        raise Refused(f"'{link}' is a symbolic link that leaves the folder", _way_in(root))
     if stat.S_ISDIR(status.st_mode):
         raise Refused(f"'{link}' is a symbolic link to a folder", "put the folder itself there")
     _refuse_special(str(link), status.st_mode)
     return Source(path, target, status.st_size)
+
+
+def _way_in(root: Path) -> str:
+    """What to do about a link that leaves the folder: the cache of Hugging Face is made of such links."""
+    if root.parent.name == "snapshots" and root.parent.parent.name.startswith("models--"):
+        return f"this is a snapshot of the Hugging Face cache: registry import hf:{root}"
+    return "put the file itself there"
 
 
 def _refuse_special(path: str, mode: int) -> None:

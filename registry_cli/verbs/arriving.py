@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from .. import names, values
 from ..errors import InvalidInput, RegistryError
-from ..outcomes import Imported
+from ..outcomes import FileReport, Imported
 from ..progress import Progress
 from ..records import VersionRecord
 from .clock import stamp
 
 if TYPE_CHECKING:
     from ..exchange.records import Incoming
+    from ..store.selection import FileSelection
 
 _T = TypeVar("_T")
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9._:/-]{1,80}\Z", re.ASCII)
@@ -27,7 +28,7 @@ _LONGEST_ID = 128
 class Choice(NamedTuple):
     """How an import is to be made: under which ``name``, into models that are here already (``merge``), without what is
     here already (``skip_existing``), with the ``stages`` and ``aliases`` of the origin. ``unsafe`` is why what the scan
-    refuses is let in.
+    refuses is let in, ``selection`` which files come in.
     """
 
     name: str | None = None
@@ -38,6 +39,7 @@ class Choice(NamedTuple):
     dry_run: bool = False
     request_id: str | None = None
     unsafe: str = ""
+    selection: FileSelection | None = None
 
     def refuse_several(self, models: Collection[str]) -> None:
         """One name is for one model."""
@@ -62,7 +64,7 @@ class Arrival:
     """One version on its way in. ``wanted`` says how its files come (see ``registration.Wish``); ``error`` why it can't.
 
     ``record`` is what will be said of it, but its number; ``number`` is the one that it had. ``shown`` is a shorter name
-    for a person.
+    for a person; ``report`` tells which files were left out.
     """
 
     key: str
@@ -77,13 +79,18 @@ class Arrival:
     error: RegistryError | None = None
     shown: str = ""
     archived: bool = False
+    report: FileReport = field(default_factory=FileReport)
 
     def outcome(
         self, status: str, why: str = "", *, number: int | None = None, lost: tuple[str, ...] = (), code: int = 0
     ) -> Imported:
         """What became of it."""
         ref = f"{self.model}@{number}" if number is not None else ""
-        return Imported(self.shown or self.key, ref, status, why, self.size, 1, self.lost + lost, code)
+        report = self.report
+        return Imported(
+            self.shown or self.key, ref, status, why, self.size, 1, self.lost + lost, code, report.excluded,
+            report.empty_folders, report.warnings,
+        )  # fmt: skip
 
 
 def arrival(incoming: Incoming, choice: Choice, author: str) -> Arrival:
@@ -91,7 +98,8 @@ def arrival(incoming: Incoming, choice: Choice, author: str) -> Arrival:
 
     Raises :class:`InvalidInput` for its names.
     """
-    from ..store import sources
+    from ..store import name_collisions, sources
+    from ..store.selection import FileSelection
 
     incoming = _redacted(incoming)
     model = names.model_name(choice.name or incoming.model)
@@ -109,15 +117,23 @@ def arrival(incoming: Incoming, choice: Choice, author: str) -> Arrival:
         lineage=_lineage(incoming, lost),
     )  # fmt: skip
     found, error = [], None
+    chosen = choice.selection.again() if choice.selection else FileSelection()
     try:
         if not incoming.files and not incoming.named and lost:
             raise RegistryError(lost.pop(0))
-        found = sources.named(incoming.named) if incoming.named else sources.collect(incoming.files)
+        if incoming.named:
+            found = sources.named(incoming.named, chosen)
+        else:
+            found = sources.collect(incoming.files, None, chosen)
     except RegistryError as problem:
         error = problem
+    report = chosen.report()
+    collisions = name_collisions.find_name_collisions(source.path for source in found)
+    report = replace(report, warnings=(*report.warnings, *collisions))
     return Arrival(
         key, model, record, {"sources": found}, incoming.number, sum(source.size for source in found),
         incoming.stages, incoming.aliases, tuple(lost), error, archived=incoming.archived, shown=incoming.shown,
+        report=report,
     )  # fmt: skip
 
 

@@ -48,7 +48,8 @@ class Bundling(Exchanging):
         the like, the path of a bundle, or a stream with one.
 
         With ``only``, one model of another tool, by the name that it has there. ``artifacts`` is a folder besides in which
-        the files of MLflow's versions may lie.
+        the files of MLflow's versions may lie. ``options`` are those of these two methods; ``exclude`` and ``include`` are
+        for other tools only.
         """
         if isinstance(source, str):
             from ..exchange import dispatch
@@ -56,6 +57,8 @@ class Bundling(Exchanging):
             scheme, place = dispatch.split(source)
             if scheme:
                 return self.import_versions(dispatch.read(scheme, place, only, artifacts), **options)
+        if any([options.pop("exclude", ()), options.pop("include", ())]):
+            raise InvalidInput("--exclude and --include are for what other tools have", "a bundle is imported whole")
         if only is not None or artifacts is not None:
             raise InvalidInput("--only and --artifacts are for what other tools have", "leave them out for a bundle")
         return self.import_bundle(source, **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from .registering import Registering
 
 if TYPE_CHECKING:
     from ..exchange.records import Incoming
+    from ..values import OneOrMore
 
 
 OnEach = Callable[[Imported], None]
@@ -77,6 +79,8 @@ class Exchanging(Registering, Archiving, Describing):
         dry_run: bool = False,
         request_id: str | None = None,
         unsafe: str = "",
+        exclude: OneOrMore[str] = (),
+        include: OneOrMore[str] = (),
         progress: Progress = SILENT,
         on_each: OnEach = untold,
     ) -> list[Imported]:
@@ -88,16 +92,22 @@ class Exchanging(Registering, Archiving, Describing):
         only one. Without ``merge`` nothing is added to a model that something else made. With ``skip_existing``, files
         that the model has already are not stored again, and models that are not merged into are left out. Stages and
         aliases of the origin are only told, unless asked for; the policy of a stage lets in whom it likes. ``unsafe``
-        says why what the scan would refuse is to come in, and is recorded.
+        says why what the scan would refuse is to come in, and is recorded. ``exclude`` and ``include`` choose files as for
+        :meth:`register`.
 
         A version that is refused does not stop the others: its ``status`` is ``failed``. Raises :class:`Conflict`,
         :class:`InvalidInput`, :class:`LockTimeout` or :class:`Indeterminate` for what stops all of it.
         """
         unsafe = values.line(unsafe, "reason") if unsafe else ""
-        choice = Choice(name, merge, skip_existing, stages, aliases, dry_run, request_id, unsafe)
+        selection = self._selection(exclude, include)
+        choice = Choice(name, merge, skip_existing, stages, aliases, dry_run, request_id, unsafe, selection)
         listed = list(incoming)
         choice.refuse_several({each.model for each in listed})
-        return self._bring_in([arrival(each, choice, self._author) for each in listed], choice, progress, on_each)
+        arrivals = [arrival(each, choice, self._author) for each in listed]
+        if arrivals and (unused := selection.unused()):
+            report = arrivals[-1].report
+            arrivals[-1] = replace(arrivals[-1], report=replace(report, warnings=(*report.warnings, *unused)))
+        return self._bring_in(arrivals, choice, progress, on_each)
 
     def _bring_in(self, arrivals: list[Arrival], choice: Choice, progress: Progress, on_each: OnEach) -> list[Imported]:
         names = dict.fromkeys(each.model for each in arrivals)

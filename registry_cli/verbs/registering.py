@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from .. import names, values
 from ..errors import Indeterminate, InvalidInput, Refused, RegistryError, indeterminate
 from ..lifecycle import stages as rules
 from ..names import Reference
-from ..outcomes import Registered
+from ..outcomes import FileReport, Registered
 from ..progress import SILENT, Progress
 from ..records import Event, VersionRecord
 from ..store import creation, files, sidecars
@@ -24,6 +24,9 @@ from .moving import Moving
 if TYPE_CHECKING:
     from ..provenance.capture import Origin
     from ..store.registration import Outcome, Wish
+    from ..store.selection import FileSelection
+    from ..store.sources import Source
+    from ..values import OneOrMore, PathLike
 
 
 class Registering(Moving):
@@ -32,8 +35,10 @@ class Registering(Moving):
     def register(
         self,
         name: str,
-        paths: Iterable[str | os.PathLike[str]],
+        paths: OneOrMore[PathLike],
         *,
+        exclude: OneOrMore[str] = (),
+        include: OneOrMore[str] = (),
         params: Mapping[str, object] | None = None,
         metrics: Mapping[str, object] | None = None,
         tags: Mapping[str, object] | None = None,
@@ -42,13 +47,13 @@ class Registering(Moving):
         inspect: bool = True,
         scan: str | None = None,
         unsafe: str = "",
-        parents: Iterable[str | Reference] = (),
-        data: Iterable[str | os.PathLike[str]] = (),
-        code: Iterable[str | os.PathLike[str]] = (),
+        parents: OneOrMore[str | Reference] = (),
+        data: OneOrMore[PathLike] = (),
+        code: OneOrMore[PathLike] = (),
         command: str = "",
         environment: str | os.PathLike[str] | None = None,
         python: str | os.PathLike[str] | None = None,
-        capture: Iterable[str] | None = None,
+        capture: OneOrMore[str] | None = None,
         message: str = "",
         stage: str | None = None,
         alias: str | None = None,
@@ -60,7 +65,10 @@ class Registering(Moving):
     ) -> Registered:
         """Store files as the next version of model ``name``, which is made if it isn't there.
 
-        ``paths`` are files, a folder (its contents), or ``-`` for standard input, stored as ``stdin_name``. ``how`` is
+        ``paths`` are files, a folder (its contents), or ``-`` for standard input, stored as ``stdin_name``. Of a folder,
+        what the globs of ``exclude`` match, the lines of its ``.registryignore``, and by default ``.git/``,
+        ``__pycache__/`` and the like are left out; ``include`` takes files back. What looks like a secret is refused
+        unless it is included. Nothing is taken from inside a registry. ``how`` is
         ``copy``, ``link`` (hard links to your files, which must not be changed afterwards) or ``move``. With
         ``if_changed``, files equal to the latest version's give that version back. ``lineage`` is what is known already of
         where the files come from; what is found out of itself is laid under it: with ``inspect``, what the files are.
@@ -77,7 +85,7 @@ class Registering(Moving):
         Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Refused` or :class:`Conflict` with nothing written;
         :class:`Indeterminate` when the version is there, or may be.
         """
-        from ..store import ingest, sources
+        from ..store import ingest
 
         names.model_name(name)
         if how not in ingest.HOW:
@@ -97,15 +105,20 @@ class Registering(Moving):
         layout = self._layout.model(name)
         outcome = self._registered_before(layout, event.id) if request_id else None
         look: Examination | None = None
+        report = FileReport()
         if outcome is None:
-            said = {"parents": parents, "data": data, "code": code, "command": command}
+            said = {
+                "parents": values.as_list(parents, "parents"), "data": values.as_list(data, "data"),
+                "code": values.as_list(code, "code"), "command": command,
+            }  # fmt: skip
+            found, report = self._collect(values.as_list(paths, "paths"), stdin_name, exclude, include)
             origin = self._origin({**said, "environment": environment, "python": python}, capture, lineage or {})
             look = Examination(
                 dict(lineage or {}), self._modes, inspect=inspect, scan=scan_rules, unsafe=unsafe, origin=origin,
                 progress=progress,
             )  # fmt: skip
             outcome = self._store(
-                record, event, look, sources=sources.collect(paths, stdin_name),
+                record, event, look, sources=found,
                 repeatable=request_id is not None, if_changed=if_changed, how=how, progress=progress,
             )  # fmt: skip
         ref = f"{name}@{outcome.number}"
@@ -114,27 +127,46 @@ class Registering(Moving):
                 self.promote(ref, stage, request_id=f"{event.id}:stage", verify=False)
             if alias:
                 self.set_alias(ref, alias, request_id=f"{event.id}:alias")
-            warnings = tuple(look.warnings) if look else ()
-            return Registered(self.version(ref), not outcome.why, outcome.added, outcome.why, warnings)
+            warnings = (*report.warnings, *(look.warnings if look else ()))
+            return Registered(
+                self.version(ref), not outcome.why, outcome.added, outcome.why, warnings, report.excluded,
+                report.empty_folders,
+            )  # fmt: skip
+
+    def _collect(
+        self, paths: list[Any], stdin_name: str | None, exclude: OneOrMore[str], include: OneOrMore[str]
+    ) -> tuple[list[Source], FileReport]:
+        """The files to store, and what is left out of the folders that were named."""
+        from ..store import name_collisions, sources
+
+        choice = self._selection(exclude, include)
+        found = sources.collect(paths, stdin_name, choice)
+        report = choice.report()
+        collisions = name_collisions.find_name_collisions(source.path for source in found) if len(found) > 1 else []
+        return found, replace(report, warnings=(*report.warnings, *collisions, *choice.unused()))
+
+    def _selection(self, exclude: OneOrMore[str], include: OneOrMore[str]) -> FileSelection:
+        """Which files come in: nothing of a registry, no secrets, and not what these globs exclude."""
+        from ..store.containment import RegistryBoundary
+        from ..store.selection import FileSelection
+
+        globs = values.as_list(exclude, "exclude"), values.as_list(include, "include")
+        return FileSelection(*globs, boundary=RegistryBoundary(self.root))
 
     def _origin(
-        self, said: dict[str, Any], capture: Iterable[str] | None, given: Mapping[str, object]
+        self, said: dict[str, Any], capture: OneOrMore[str] | None, given: Mapping[str, object]
     ) -> Origin | None:
         """What is to be found out of where a version comes from; what was said of it is checked now. None for nothing."""
         if claimed := sidecars.claimed(given, {}):
             raise InvalidInput(
                 f"the lineage names the digest of {claimed}, which is no file yet", "leave the digest out"
             )
-        if isinstance(said["parents"], (str, Reference)):
-            raise InvalidInput("'parents' is one text", "give a list: parents=['churn@3']")
-        for name in ("data", "code"):
-            if isinstance(said[name], (str, os.PathLike)):
-                raise InvalidInput(f"'{name}' is one path", f"give a list: {name}=['train.csv']")
-        if capture is not None and self._caller is None and (capture := tuple(capture)):
+        if capture is not None:
+            capture = values.as_list(capture, "capture")
+        if capture and self._caller is None:
             raise InvalidInput("nothing is known of the program that registers", "use Registry.open(), or give caller=")
         said = {name: os.fspath(each) if isinstance(each, os.PathLike) else each for name, each in said.items()}
         said |= {"parents": [self._version(ref)[1].ref for ref in said["parents"]]}
-        said |= {name: list(said[name]) for name in ("data", "code")}
         if self._caller is None and not any(said.values()):
             return None
         from ..provenance import capture as capturing

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
+from .. import values
 from ..errors import Conflict, InvalidInput
 from ..names import Reference
 from ..progress import SILENT, Progress
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ..lifecycle.scan_rules import ScanRules
     from ..provenance.inspection import Inspected
     from ..provenance.safety.verdicts import Scan
+    from ..values import OneOrMore, PathLike
     from .reading import RegistryReader
 
 
@@ -88,7 +90,7 @@ class TakingOut(LookingBack):
             return inspect({entry.path: artifact.folder / entry.path for entry in artifact.files})
 
     @staticmethod
-    def inspect_files(paths: Iterable[str | os.PathLike[str]]) -> Inspected:
+    def inspect_files(paths: OneOrMore[PathLike]) -> Inspected:
         """What files that are in no registry are, as :meth:`register` would find it. Nothing in them is loaded or run.
 
         ``paths`` are files, or a folder. Raises :class:`NotFound`, :class:`InvalidInput`, :class:`Refused`; OSError when
@@ -98,7 +100,7 @@ class TakingOut(LookingBack):
 
         return looking_inside.inspect(paths)
 
-    def scan(self, ref: str | Reference, *, allow: Iterable[str] = (), progress: Progress = SILENT) -> Scan:
+    def scan(self, ref: str | Reference, *, allow: OneOrMore[str] = (), progress: Progress = SILENT) -> Scan:
         """Whether the files of a version are safe to load, looked at anew; what this registry allows counts as known.
 
         Raises OSError when one can't be opened, :class:`Damaged` when one is missing, :class:`NotFound` and
@@ -106,15 +108,13 @@ class TakingOut(LookingBack):
         """
         from ..provenance.scanning import scan
 
-        allowed = (*self.scan_rules().allow, *allow)
+        allowed = (*self.scan_rules().allow, *values.as_list(allow, "allow"))
         with self.laid_out(ref) as artifact:
             files = {entry.path: artifact.folder / entry.path for entry in artifact.files}
             return scan(files, allowed, progress=progress)
 
     @staticmethod
-    def scan_files(
-        paths: Iterable[str | os.PathLike[str]], *, allow: Iterable[str] = (), progress: Progress = SILENT
-    ) -> Scan:
+    def scan_files(paths: OneOrMore[PathLike], *, allow: OneOrMore[str] = (), progress: Progress = SILENT) -> Scan:
         """Whether files that are in no registry are safe to load, as :meth:`register` would find it.
 
         ``paths`` are files, or a folder; ``allow`` are globals that are known besides the usual ones:
@@ -132,9 +132,16 @@ class TakingOut(LookingBack):
         said = self.settings.scan
         return scan_rules.ScanRules() if said is None else scan_rules.parse(said, layout.REGISTRY)
 
-    def files(self, ref: str | Reference) -> tuple[FileEntry, ...]:
-        """The files of a version and their sha256."""
-        return self.artifact(ref).files
+    def files(
+        self, ref: str | Reference, *, only: OneOrMore[str] = (), exclude: OneOrMore[str] = ()
+    ) -> tuple[FileEntry, ...]:
+        """The files of a version and their sha256: all, or those that a glob of ``only`` and none of ``exclude`` matches.
+
+        Raises :class:`NotFound` when none matches.
+        """
+        artifact = self.artifact(ref)
+        chosen = _chosen(artifact.files, only, exclude, artifact.version.ref)
+        return artifact.files if chosen is None else tuple(chosen)
 
     def path(self, ref: str | Reference, file: str | None = None, *, as_of: str | datetime | None = None) -> Path:
         """Where the artifact lies, to be used in place: its folder, or one ``file`` in it.
@@ -165,21 +172,26 @@ class TakingOut(LookingBack):
         ref: str | Reference,
         target: str | os.PathLike[str],
         *,
+        only: OneOrMore[str] = (),
+        exclude: OneOrMore[str] = (),
         replace: bool = False,
         progress: Progress = SILENT,
     ) -> VersionRecord:
         """Copy a version to the new folder ``target``, each byte checked on the way; it appears whole or not at all.
 
-        With ``replace`` it takes the place of an earlier copy: a folder in which each file is one that a version of
-        this registry has, or that an export writes. Raises :class:`Conflict` for anything else that is there.
+        With ``only`` and ``exclude`` (globs, or one), only the files that a glob of the first matches and none of the
+        second. With ``replace`` it takes the place of an earlier copy: a folder in which each file is one that a version
+        of this registry has, or that an export writes. Raises :class:`Conflict` for anything else that is there,
+        :class:`NotFound` when no file matches.
         """
         from ..store import outgoing
         from . import exporting
 
         model, record = self._version(ref)
+        chosen = _chosen(model.manifest(record), only, exclude, record.ref) if only or exclude else None
         place = self._outside(target)
         existing = exporting.replaceable(cast("RegistryReader", self), place, model.name, replace=replace)
-        outgoing.fetch(model, record, place, progress=progress, existing=existing)
+        outgoing.fetch(model, record, place, progress=progress, existing=existing, chosen=chosen)
         return record
 
     def _outside(self, target: str | os.PathLike[str]) -> Path:
@@ -194,12 +206,37 @@ class TakingOut(LookingBack):
             raise Conflict(f"'{target}' is {what}, or has it in it", "name a new folder")
         return destination
 
-    def cat(self, ref: str | Reference, file: str | None, stream: Sink) -> None:
-        """Write one file of a version to ``stream``. Raises :class:`Damaged` at the end if it is not what was stored."""
-        from ..store import files, outgoing, packs
+    def cat(
+        self,
+        ref: str | Reference,
+        file: str | None,
+        stream: Sink,
+        *,
+        only: OneOrMore[str] = (),
+        exclude: OneOrMore[str] = (),
+    ) -> None:
+        """Write one file of a version to ``stream``; or, without ``file``, those that a glob of ``only`` and none of
+        ``exclude`` matches, one after the other in the order of the manifest.
+
+        Raises :class:`NotFound` when there is none, :class:`Damaged` at the end of a file that is not what was stored.
+        """
+        from ..store import outgoing
 
         model, record = self._version(ref)
-        entry = outgoing.find_file(model.manifest(record), file, record.ref)
-        with packs.content(model, record, entry) as content:
-            while block := content.read(files.BLOCK):
-                stream.write(block)
+        entries = model.manifest(record)
+        if file is not None and (only or exclude):
+            raise InvalidInput("a file is named, and globs are given", "name the file, or select files by globs")
+        chosen = _chosen(entries, only, exclude, record.ref)
+        if chosen is None:
+            chosen = [outgoing.find_file(entries, file, record.ref)]
+        outgoing.write(model, record, chosen, stream.write)
+
+
+def _chosen(
+    entries: Sequence[FileEntry], only: OneOrMore[str], exclude: OneOrMore[str], ref: str
+) -> list[FileEntry] | None:
+    """The files that globs select; None when there are no globs."""
+    from ..store import outgoing
+
+    globs = values.as_list(only, "only"), values.as_list(exclude, "exclude")
+    return outgoing.select(entries, *globs, ref) if any(globs) else None

@@ -22,7 +22,7 @@ from registry_cli.verbs.examining import Examination
 from tests.crash.scenarios import common, die, source
 from tests.crash.world import fingerprint, observed
 from tests.integrity.conftest import prepare
-from tests.support import snapshot
+from tests.support import snapshot, taken_out
 
 Make = Callable[..., Path]
 
@@ -88,7 +88,7 @@ def test_a_registry_goes_and_comes_back_equal(origin: Registry, site: Registry, 
     assert without_origin(tmp_path / "again.tar") == without_origin(out)
     with pytest.raises(NotFound, match="was deleted on 2026-03-01 by alice"):
         site.version("churn@3")
-    later = site.register("churn", [origin.path("churn@1")])
+    later = site.register("churn", [taken_out(origin, "churn@1")])
     assert (later.ref, later.added) == ("churn@6", 0)
 
 
@@ -177,7 +177,7 @@ def test_a_model_that_is_here_is_merged_into_and_renumbering_is_told(
     origin: Registry, site: Registry, make_file: Make, tmp_path: Path
 ) -> None:
     site.register("churn", [make_file("own")])
-    site.register("churn", [origin.path("churn@1")])
+    site.register("churn", [taken_out(origin, "churn@1")])
     out = tmp_path / "out.tar.gz"
     origin.export(["churn@1", "churn@2", "churn@4"], out)
     before = snapshot(site.root)

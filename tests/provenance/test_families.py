@@ -10,6 +10,7 @@ import pytest
 from registry_cli import InvalidInput, Registry
 from registry_cli.outcomes import Kin
 from tests.commands import assert_inert, assert_refused, on_terminal
+from tests.support import taken_out
 
 from .conftest import Lab
 
@@ -93,7 +94,7 @@ def test_what_a_person_sees(family: Registry) -> None:
     assert "├── parent       churn@1" in lines
     assert "│   └── parent       base@1" in lines
     assert lines[-2:] == ["    ├── churn@3", "    └── churn@4"]
-    family.register("alone", [family.path("base@1", "model.pkl")])
+    family.register("alone", [taken_out(family, "base@1", "model.pkl")])
     assert (
         on_terminal("lineage", "alone", root=family.root).out.splitlines()[-1]
         == "└── nothing is known of where it comes from"

@@ -268,7 +268,8 @@ def test_cat_goes_into_register(reg: Registry, make_file: Make) -> None:
     stream = io.BytesIO()
     reg.cat("churn", None, stream)
     assert stream.getvalue() == b"a model"
-    assert reg.register("copy", [reg.path("churn")]).version.digest == reg.version("churn").digest
+    again = make_file(stream.getvalue(), "again/model.pkl")
+    assert reg.register("copy", [again]).version.digest == reg.version("churn").digest
 
 
 def test_nothing_at_all_is_refused(reg: Registry, tmp_path: Path, make_file: Make) -> None:

@@ -18,7 +18,7 @@ from registry_cli.store import packing
 from registry_cli.store.writer import Writer
 from registry_cli.verbs.retaining import Retaining
 from tests.conftest import Clock
-from tests.support import race, snapshot
+from tests.support import race, snapshot, taken_out
 
 Make = Callable[..., Path]
 ALL = Rules.of(older_than="0s")
@@ -83,7 +83,7 @@ def test_a_plan_is_carried_out_or_nothing(six: Registry) -> None:
     with pytest.raises(Conflict, match="has changed since"):
         six.apply([plan])
     plan = six.plan("churn", "archive", Rules.of(keep=1))
-    six.register("churn", [six.path("churn@1")])
+    six.register("churn", [taken_out(six, "churn@1")])
     with pytest.raises(Conflict, match=r"version 6 then, revision \d+ and version 7 now"):
         six.apply([plan])
     plan = six.plan("churn", "archive", Rules.of(keep=1))

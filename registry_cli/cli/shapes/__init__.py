@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ...lifecycle.gate import Evaluation, Judgement, PolicyLine
     from ...lifecycle.retention import Plan, Verdict
     from ...lifecycle.rollback import Holder
-    from ...outcomes import Changed, Finding, Freed, Moved, Problem, Registered, Verification
+    from ...outcomes import Changed, Finding, Freed, Moved, Problem, Verification
     from ...records import Checkpoint, Event, FileEntry, ModelRecord, RegistryRecord, Told, VersionRecord
     from ...verbs.finding import Known
 
@@ -101,16 +101,6 @@ def registry(record: RegistryRecord) -> dict[str, Any]:
         "size": record.size,
         "packed": record.packed,
         "packed_size": record.packed_size,
-    }
-
-
-def registered(record: Registered) -> dict[str, Any]:
-    return {
-        **version(record.version),
-        "new": record.new,
-        "added": record.added,
-        "why": record.why,
-        "warnings": list(record.warnings),
     }
 
 

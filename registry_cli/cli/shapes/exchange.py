@@ -4,8 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from . import version
+
 if TYPE_CHECKING:
-    from ...outcomes import Exported, Imported
+    from ...outcomes import Exported, Imported, Registered
+
+
+def registered(record: Registered) -> dict[str, Any]:
+    return {
+        **version(record.version),
+        "new": record.new,
+        "added": record.added,
+        "why": record.why,
+        "warnings": list(record.warnings),
+        **left_out(record),
+    }
+
+
+def left_out(record: Registered | Imported) -> dict[str, Any]:
+    """What was not stored of the given folders: exclusions by pattern, and empty folders."""
+    return {
+        "excluded": [
+            {"pattern": each.pattern, "origin": each.origin, "count": each.count, "paths": list(each.paths)}
+            for each in record.excluded
+        ],
+        "empty_folders": list(record.empty_folders),
+    }
 
 
 def imported(record: Imported) -> dict[str, Any]:
@@ -17,6 +41,8 @@ def imported(record: Imported) -> dict[str, Any]:
         "size": record.size,
         "versions": record.versions,
         "lost": list(record.lost),
+        "warnings": list(record.warnings),
+        **left_out(record),
     }
 
 

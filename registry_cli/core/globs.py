@@ -1,0 +1,156 @@
+"""Glob patterns for paths inside a folder, with the syntax of ``.gitignore``. One implementation for all options.
+
+``*`` any characters but ``/``, ``?`` one of them, ``[a-z]`` and ``[!a-z]`` one of a set, ``**`` any number of folders, a
+backslash takes the next character literally. A pattern without a slash matches a name at any depth; one with a slash in
+front or in the middle matches from the top. A slash at the end matches folders only. A pattern that matches a folder
+stands for everything in it. Upper and lower case differ.
+
+Matching takes time proportional to the lengths of path and pattern at most, whatever the pattern: there is nothing in
+it that backtracks more than one step.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Union
+
+from ..errors import InvalidInput
+
+PATTERN_LENGTH = 1_024
+PATTERNS = 1_000
+#: What one name of a path has to satisfy; None stands for any number of folders.
+_Part = Union[Callable[[str], object], None]
+
+
+class Glob:
+    """One pattern; ``text`` is as it was given."""
+
+    def __init__(self, text: str, option: str = "the pattern") -> None:
+        self.text = text
+        if not text.strip() or "\0" in text or "\n" in text or len(text) > PATTERN_LENGTH:
+            raise InvalidInput(
+                f"invalid glob for {option}: '{text[:60]}'", f"use 1 to {PATTERN_LENGTH:,} characters on one line"
+            )
+        body = text
+        while body.startswith("./"):
+            body = body[2:]
+        self.folders_only = body.endswith("/")
+        names = [name for name in body.split("/") if name]
+        if not names or ".." in names or "." in names:
+            raise InvalidInput(f"invalid glob for {option}: '{text}'", "write it relative to the folder, without '..'")
+        self._anywhere = len(names) == 1 and not body.startswith("/") and names[0] != "**"
+        self._parts: list[_Part] = [None if name == "**" else _compile_name(name, text, option) for name in names]
+        if self._parts[-1] is None:  # what is in a folder, not the folder
+            self._parts.append(bool)
+
+    def matches(self, path: str, *, folder: bool = False) -> bool:
+        """Whether the pattern matches ``path`` itself, a relative path with ``/``; whatever it matches above is not seen."""
+        if self.folders_only and not folder:
+            return False
+        if self._anywhere:
+            first = self._parts[0]
+            return first is not None and bool(first(path.rpartition("/")[2]))
+        return _matches(self._parts, path.split("/"))
+
+    def covers(self, path: str) -> bool:
+        """Whether the pattern matches the file ``path``, or a folder that it is in."""
+        if self.matches(path):
+            return True
+        parent = path.rpartition("/")[0]
+        while parent:
+            if self.matches(parent, folder=True):
+                return True
+            parent = parent.rpartition("/")[0]
+        return False
+
+
+def parse(patterns: Iterable[str], option: str = "the pattern") -> list[Glob]:
+    """The patterns of an option."""
+    given = list(patterns)
+    if len(given) > PATTERNS:
+        raise InvalidInput(f"{len(given):,} globs for {option}", f"{PATTERNS:,} is the most")
+    return [Glob(text, option) for text in given]
+
+
+def parse_lines(text: str, name: str) -> list[tuple[Glob, bool]]:
+    """The patterns of a file like ``.gitignore``, in order, each with whether it takes back (``!``) what was matched."""
+    found = []
+    for line in text.split("\n"):
+        pattern = line.rstrip("\r")
+        while pattern.endswith(" ") and not pattern.endswith("\\ "):
+            pattern = pattern[:-1]
+        if not pattern.strip() or pattern.startswith("#"):
+            continue
+        takes_back = pattern.startswith("!")
+        found.append((Glob(pattern[1:] if takes_back else pattern, name), takes_back))
+        if len(found) > PATTERNS:
+            raise InvalidInput(f"{name} has more than {PATTERNS:,} patterns")
+    return found
+
+
+def select(paths: Iterable[str], only: Sequence[Glob], exclude: Sequence[Glob]) -> list[str]:
+    """Those of ``paths`` that a glob of ``only`` covers (all if there is none) and none of ``exclude``, in their order."""
+    return [
+        path
+        for path in paths
+        if (not only or any(glob.covers(path) for glob in only)) and not any(glob.covers(path) for glob in exclude)
+    ]
+
+
+def _matches(parts: Sequence[_Part], names: Sequence[str]) -> bool:
+    """Match names with parts. Behind a ``**`` each part is tried at its first place: no later one can do better."""
+    at, name, resume, after = 0, 0, -1, 0
+    while name < len(names):
+        there = at < len(parts)
+        part = parts[at] if there else None
+        if there and part is None:
+            resume, after = at, name
+            at += 1
+        elif part is not None and part(names[name]):
+            at += 1
+            name += 1
+        elif resume >= 0:
+            after += 1
+            at, name = resume + 1, after
+        else:
+            return False
+    return all(part is None for part in parts[at:])
+
+
+def _compile_name(name: str, text: str, option: str) -> Callable[[str], object]:
+    """A function that says whether a name is like one part of a pattern."""
+    if not any(mark in name for mark in "*?[\\"):
+        return name.__eq__
+    import fnmatch  # whose translation is bounded: each star is taken at the first place that fits
+
+    try:
+        return re.compile(fnmatch.translate(_plain(name, text, option))).match
+    except (re.error, OverflowError):
+        raise InvalidInput(f"invalid glob for {option}: '{text}'", "check the characters between [ and ]") from None
+
+
+def _plain(name: str, text: str, option: str) -> str:
+    """One part of a pattern as ``fnmatch`` writes it: without backslashes, and ``[!…]`` for ``[^…]``."""
+    found, at = "", 0
+    while at < len(name):
+        char = name[at]
+        if char == "\\":
+            at += 1
+            if at == len(name):
+                raise InvalidInput(
+                    f"invalid glob for {option}: '{text}'", "a backslash stands before another character"
+                )
+            found += f"[{name[at]}]" if name[at] in "*?[" else name[at]
+        elif char == "[":
+            end = name.find("]", at + (3 if name[at + 1 : at + 2] in ("!", "^") else 2))
+            if end < 0:
+                found += "[[]"
+            else:
+                inside = name[at + 1 : end]
+                found += f"[!{inside[1:]}]" if inside.startswith("^") else f"[{inside}]"
+                at = end
+        else:
+            found += char
+        at += 1
+    return found

@@ -1,0 +1,297 @@
+"""Which files of a folder become part of a version: what is left out, what is refused, and a report of both.
+
+Rules, the later ones first: ``--include``, ``--exclude``, the lines of the folder's ``.registryignore``, the default
+exclusions. The first that matches a file, or a folder that it is in, decides. What is named as a path is never left out
+by default. What looks like a secret is refused unless a glob of ``--include`` matches the file itself: not a folder
+above it, for that may be there to take back something else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import Damaged, InvalidInput, Refused
+from ..outcomes import ExcludedFiles, FileReport
+from . import files, secret_files
+from .containment import RegistryBoundary
+
+if TYPE_CHECKING:
+    from ..core.globs import Glob
+
+IGNORE_FILE = ".registryignore"
+IGNORE_LIMIT = 64 << 10
+#: What is left out of a folder unless it is included. Nothing else is: never checkpoints, weights, logs or hidden files.
+DEFAULT_FOLDERS = frozenset(
+    {".git", ".hg", ".svn", "__pycache__", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+)
+DEFAULT_FILES = frozenset({".DS_Store"})
+
+_PATHS_KEPT = 20
+_SECRETS_NAMED = 10
+
+
+class Rule:
+    """What leaves files out, or takes them back: a glob, or without one a name that is left out by default.
+
+    ``used`` says that it made a difference.
+    """
+
+    def __init__(self, pattern: str, origin: str, glob: Glob | None = None, *, excludes: bool = True) -> None:
+        self.pattern, self.origin, self.glob, self.excludes = pattern, origin, glob, excludes
+        self.used = False
+
+    def matches(self, path: str, *, folder: bool = False) -> bool:
+        return self.glob is not None and self.glob.matches(path, folder=folder)
+
+
+#: The rule that decides about a file or folder, and its place in the order; the higher wins.
+State = tuple[int, Rule]
+
+_DEFAULTS: Mapping[str, State] = {
+    name: (-1, Rule(f"{name}/" if name in DEFAULT_FOLDERS else name, "default"))
+    for name in DEFAULT_FOLDERS | DEFAULT_FILES
+}
+
+
+class FileSelection:
+    """What is chosen from the folders of one registration, and what became of the rest.
+
+    ``boundary`` keeps files of registries out. With ``everything`` nothing is left out or refused: the files are to be
+    looked at only.
+    """
+
+    def __init__(
+        self,
+        exclude: Iterable[str] = (),
+        include: Iterable[str] = (),
+        *,
+        boundary: RegistryBoundary | None = None,
+        everything: bool = False,
+    ) -> None:
+        self.boundary, self.everything = boundary, everything
+        self.rules = [
+            *_parse(exclude, "--exclude", excludes=True),
+            *_parse(include, "--include", excludes=False),
+        ]
+        self._start()
+
+    def _start(self) -> None:
+        self._excluded: dict[tuple[str, str], list[str]] = {}
+        self._counts: dict[tuple[str, str], int] = {}
+        self._found: list[tuple[str, str]] = []
+        self._included: list[str] = []
+        self._empty: list[str] = []
+
+    def again(self) -> FileSelection:
+        """The same rules with an empty report, for the next version; which rules were used is known to both."""
+        other = FileSelection(boundary=self.boundary)
+        other.rules = self.rules
+        return other
+
+    def in_folder(self, root: Path, prefix: str) -> tuple[Scope, State | None]:
+        """The rules for the folder ``root``, whose files are called ``prefix`` and their path in it; that for itself."""
+        ignored = [] if self.everything else read_ignore_file(root / IGNORE_FILE)
+        state = self._of_named(prefix.rstrip("/"), folder=True) if prefix else None
+        if state is not None:  # in the order of the folder's rules, those of its own file come first
+            state = (state[0] + len(ignored), state[1])
+        return Scope(self, ignored, prefix), state
+
+    def in_files(self, files: Mapping[str, Path]) -> Scope:
+        """The rules for files by their names in the artifact."""
+        ignore_file = files.get(IGNORE_FILE)
+        return Scope(self, [] if ignore_file is None else read_ignore_file(ignore_file), "")
+
+    def keeps_named(self, name: str) -> bool:
+        """Whether a file that was named itself is kept: only the options can leave it out."""
+        state = self._of_named(name, folder=False)
+        return not Scope(self, [], "").leave_out(name, state, None)
+
+    def _of_named(self, name: str, *, folder: bool) -> State | None:
+        return Scope(self, [], "").decide(name, "", None, folder=folder)
+
+    def refuse_inside(self, real: Path, shown: str, *, folder: bool = False) -> None:
+        """Raises :class:`Refused` for what belongs to a registry."""
+        if self.boundary is not None:
+            self.boundary.refuse_inside(real, shown, folder=folder)
+
+    def own_entries(self, folder: str, names: Sequence[str]) -> frozenset[str]:
+        """Those of the names in a folder that belong to a registry."""
+        return frozenset() if self.boundary is None else self.boundary.own_entries(Path(folder), names)
+
+    def refuse_registry(self, root: Path, folder: str, name: str) -> None:
+        """Raises :class:`Refused` for a registry that lies in the folder ``root``, as ``name``."""
+        if str(root) == folder:
+            raise Refused(f"'{root}' is a registry itself", "name the files or the folder of the model")
+        raise Refused(
+            f"'{root}' contains the registry '{folder}'",
+            f"leave it out with --exclude '/{name}', or register only the files of the model",
+        )
+
+    def note_excluded(self, path: str, rule: Rule) -> None:
+        key = (rule.origin, rule.pattern)
+        self._counts[key] = self._counts.get(key, 0) + 1
+        paths = self._excluded.setdefault(key, [])
+        if len(paths) < _PATHS_KEPT:
+            paths.append(_printable(path))
+
+    def note_empty(self, path: str) -> None:
+        self._empty.append(_printable(path))
+
+    def check_secret(self, path: str, origin: Path | None, size: int, above: str = "") -> None:
+        """Remember ``path`` if it looks like a secret; ``above`` are the names of the folders around the artifact."""
+        if self.everything:
+            return
+        why = secret_files.describe_secret_name(above + path)
+        if not why and origin is not None:
+            named_alike = path.endswith(origin.name)
+            why = "" if named_alike else secret_files.describe_secret_name("/".join(origin.parts[-3:]))
+            why = why or secret_files.describe_secret_content(origin, size)
+        if why:
+            self._note_secret(path, origin, why)
+
+    def _note_secret(self, path: str, origin: Path | None, why: str) -> None:
+        for rule in self.rules:
+            if not rule.excludes and (rule.matches(path) or (origin and rule.matches(origin.name))):
+                rule.used = True
+                self._included.append(path)
+                return
+        self._found.append((path, why))
+
+    def refuse_secrets(self) -> None:
+        """Raises :class:`Refused` for files that look like secrets, and names them."""
+        if not self._found:
+            return
+        named = [f"'{path}' ({why})" for path, why in self._found[:_SECRETS_NAMED]]
+        more = f" and {len(self._found) - len(named):,} more" if len(self._found) > len(named) else ""
+        what = "looks like a secret" if len(self._found) == 1 else "look like secrets"
+        raise Refused(
+            f"{', '.join(named)}{more} {what} and {'is' if len(self._found) == 1 else 'are'} not included",
+            f"leave it out with --exclude '{self._found[0][0]}', or store it anyway with --include '{self._found[0][0]}'",
+        )
+
+    def refuse_empty(self, given: str) -> None:
+        """Raises :class:`InvalidInput` when nothing is left because it was excluded."""
+        if self._counts:
+            raise InvalidInput(
+                f"nothing to register: every file of '{given}' is left out: {self.report().summary()}",
+                "take files back with --include GLOB",
+            )
+
+    def report(self) -> FileReport:
+        """What was left out, and what is to be said of the files that were not."""
+        excluded = tuple(
+            ExcludedFiles(pattern, origin, self._counts[origin, pattern], tuple(sorted(paths)))
+            for (origin, pattern), paths in self._excluded.items()
+        )
+        warnings = tuple(f"'{path}' looks like a secret and is stored" for path in self._included[:_SECRETS_NAMED])
+        return FileReport(excluded, tuple(sorted(self._empty)), warnings)
+
+    def unused(self) -> tuple[str, ...]:
+        """A warning for each glob of an option that made no difference."""
+        return tuple(
+            f"{rule.origin} '{rule.pattern}' had no effect: "
+            f"{'no file matches' if rule.excludes else 'no excluded file matches'}"
+            for rule in self.rules
+            if not rule.used
+        )
+
+
+def _parse(patterns: Iterable[str], option: str, *, excludes: bool) -> list[Rule]:
+    if not (given := list(patterns)):
+        return []
+    from ..core import globs
+
+    for text in given:
+        if text.startswith("!"):
+            raise InvalidInput(f"invalid glob for {option}: '{text}'", "use --include to take back an exclusion")
+    return [Rule(glob.text, option, glob, excludes=excludes) for glob in globs.parse(given, option)]
+
+
+class Scope:
+    """The rules for the files below one folder, or for files that are named one by one."""
+
+    def __init__(self, selection: FileSelection, ignored: Sequence[tuple[Glob, bool]], prefix: str) -> None:
+        self._selection, self._prefix = selection, len(prefix)
+        self._ignored = [Rule(glob.text, IGNORE_FILE, glob, excludes=not takes_back) for glob, takes_back in ignored]
+        self._rules = [*self._ignored, *selection.rules]
+        self._last_back = max((at for at, rule in enumerate(self._rules) if not rule.excludes), default=-1)
+        self._folders: dict[str, State | None] = {"": None}
+
+    def decide(self, path: str, name: str, around: State | None, *, folder: bool, link: bool = False) -> State | None:
+        """The rule for a file or folder in a folder that ``around`` is the rule of. None when nobody leaves it out."""
+        found = around
+        if (
+            name in _DEFAULTS
+            and not self._selection.everything
+            and around is None
+            and (link or folder == (name in DEFAULT_FOLDERS))
+        ):
+            found = _DEFAULTS[name]
+        decided = self._highest(path, len(self._rules), found, folder=folder)
+        if decided:
+            found = decided
+            if found[1].excludes:
+                found[1].used = True
+        if found is not None and not found[1].excludes and (decided or not found[1].used):
+            otherwise = self._highest(path, found[0], None, folder=folder) or (around if decided else None)
+            if (otherwise or _DEFAULTS.get(name) or found)[1].excludes:  # so it is taken back
+                found[1].used = True
+                if otherwise:
+                    otherwise[1].used = True
+        return found
+
+    def _highest(self, path: str, before: int, above: State | None, *, folder: bool) -> State | None:
+        """The last rule that matches, of those in front of ``before`` and behind the rule ``above``."""
+        for at in range(before - 1, -1 if above is None else above[0], -1):
+            if self._rules[at].matches(path[self._prefix :] if at < len(self._ignored) else path, folder=folder):
+                return (at, self._rules[at])
+        return None
+
+    def may_take_back(self, state: State) -> bool:
+        """Whether something in a folder that is left out may be taken back by a later rule."""
+        return self._last_back > state[0]
+
+    def leave_out(self, path: str, state: State | None, around: State | None) -> bool:
+        """Whether this is left out: then it is reported, unless the folder around it was for the same reason."""
+        if state is None or not state[1].excludes:
+            return False
+        if around is None or around[1] is not state[1]:
+            self._selection.note_excluded(path, state[1])
+        return True
+
+    def keeps(self, path: str) -> bool:
+        """Whether a file is chosen, by its path alone."""
+        folder, _, name = path.rpartition("/")
+        around = self._of_folder(folder)
+        return not self.leave_out(path, self.decide(path, name, around, folder=False), around)
+
+    def _of_folder(self, folder: str) -> State | None:
+        if folder not in self._folders:
+            parent, _, name = folder.rpartition("/")
+            around = self._of_folder(parent)
+            state = self.decide(folder, name, around, folder=True)
+            self.leave_out(f"{folder}/", state, around)
+            self._folders[folder] = state
+        return self._folders[folder]
+
+
+def read_ignore_file(path: Path) -> list[tuple[Glob, bool]]:
+    """The patterns of a ``.registryignore``; none when there is no such file."""
+    try:
+        data = files.read(path, IGNORE_LIMIT, f"'{path}'")
+    except FileNotFoundError:
+        return []
+    except Damaged as error:
+        raise InvalidInput(
+            error.message, f"{IGNORE_FILE} is a regular file of at most {IGNORE_LIMIT:,} bytes"
+        ) from None
+    from ..core import globs
+
+    return globs.parse_lines(os.fsdecode(data.removeprefix(b"\xef\xbb\xbf")), IGNORE_FILE)
+
+
+def _printable(path: str) -> str:
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
