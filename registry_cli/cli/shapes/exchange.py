@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from . import version
 
 if TYPE_CHECKING:
-    from ...outcomes import Exported, Imported, Registered
+    from ...outcomes import ExcludedFiles, Exported, Imported, Registered
 
 
 def registered(record: Registered) -> dict[str, Any]:
@@ -17,19 +17,13 @@ def registered(record: Registered) -> dict[str, Any]:
         "added": record.added,
         "why": record.why,
         "warnings": list(record.warnings),
-        **left_out(record),
-    }
-
-
-def left_out(record: Registered | Imported) -> dict[str, Any]:
-    """What was not stored of the given folders: exclusions by pattern, and empty folders."""
-    return {
-        "excluded": [
-            {"pattern": each.pattern, "origin": each.origin, "count": each.count, "paths": list(each.paths)}
-            for each in record.excluded
-        ],
+        "excluded": [_exclusion(each) for each in record.excluded],
         "empty_folders": list(record.empty_folders),
     }
+
+
+def _exclusion(record: ExcludedFiles) -> dict[str, Any]:
+    return {"pattern": record.pattern, "origin": record.origin, "count": record.count, "paths": list(record.paths)}
 
 
 def imported(record: Imported) -> dict[str, Any]:
@@ -42,7 +36,8 @@ def imported(record: Imported) -> dict[str, Any]:
         "versions": record.versions,
         "lost": list(record.lost),
         "warnings": list(record.warnings),
-        **left_out(record),
+        "excluded": [_exclusion(each) for each in record.excluded],
+        "empty_folders": list(record.empty_folders),
     }
 
 
