@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import names
+from .automation.own import config_folder
 from .errors import InvalidInput
 from .store import codec, creation
 from .store.layout import Layout
@@ -52,7 +53,8 @@ class Registry(Bundling, Retaining, Approving, Keeping, Modelling):
         """
         options.setdefault("cache", cache_folder(os.environ))
         options.setdefault("caller", this_program())
-        return cls(find_root(root, os.environ.get(HOME_VARIABLE)), **options)
+        config = config_folder(os.environ)
+        return cls(find_root(root, os.environ.get(HOME_VARIABLE), config), **options)
 
     @classmethod
     def init(

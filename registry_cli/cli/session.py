@@ -14,6 +14,8 @@ from .process import flush, is_terminal, settle, write
 from .text import safe
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..errors import Refused
     from ..lifecycle.commands import Commands
     from ..progress import Progress
@@ -101,22 +103,21 @@ class Session:
 
     def reader(self) -> RegistryReader:
         """The registry, for reading only: nothing that writes is imported."""
-        from ..verbs.opened import HOME_VARIABLE, cache_folder, find_root
+        from ..verbs.opened import cache_folder
         from ..verbs.reading import RegistryReader
 
-        root = find_root(self.root, os.environ.get(HOME_VARIABLE))
+        root = self._root()
         cache = None if self.no_index else cache_folder(os.environ)
         progress = self.progress("reading versions", unit="versions")
-        reader = RegistryReader(root, cache=cache, progress=progress, trust=self._trusts)
+        reader = RegistryReader(root, cache=cache, progress=progress, trust=self._trusts, on_warning=self.warn)
         self.opened.append(reader)
         return reader
 
     def registry(self, *, tell: bool = False) -> Registry:
         """The registry, for writing. With ``tell`` it may know who calls it, for a lineage."""
         from ..registry import Registry
-        from ..verbs.opened import HOME_VARIABLE, find_root
 
-        root = find_root(self.root, os.environ.get(HOME_VARIABLE))
+        root = self._root()
         happened = self.happened
         happened.registry = Registry(
             root,
@@ -124,10 +125,18 @@ class Session:
             on_wait=self.say,
             on_event=happened.add,
             trust=self._trusts,
+            on_warning=self.warn,
             caller=self.caller() if tell else None,
         )
         self.opened.append(happened.registry)
         return happened.registry
+
+    def _root(self) -> Path:
+        """The registry's folder."""
+        from ..automation.own import config_folder
+        from ..verbs.opened import HOME_VARIABLE, find_root
+
+        return find_root(self.root, os.environ.get(HOME_VARIABLE), config_folder(os.environ))
 
     def caller(self) -> Caller:
         """What this command knows of what goes on around it: not by which program a model was made."""

@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,8 @@ _T = TypeVar("_T")
 FORMAT = 4
 #: Bytes in a page of the database: marks, records and facts of many versions are read one after the other.
 _PAGE = 8_192
+#: The files of an index: the database, and what SQLite keeps beside it.
+_SUFFIXES = ("", "-wal", "-shm", "-journal")
 _APPLICATION = 0x72656769
 #: How long to wait for another process that is changing the index, in seconds.
 _PATIENCE = 10.0
@@ -80,6 +83,25 @@ class Trouble(NamedTuple):
 def place(folder: Path, root: Path) -> Path:
     """Where in the cache ``folder`` the index of the registry in ``root`` lies."""
     return folder / f"{hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:32]}.sqlite"
+
+
+def foreign(path: Path) -> str:
+    """Return why an index at ``path`` is not to be believed: others own it, or can write it; empty if all is well.
+
+    It must be the user's own and writable by nobody else, and so must its folder (which may be root's). A file that is
+    not there is no reason.
+    """
+    user = os.geteuid()
+    for each, owners in ((path.parent, (user, 0)), *((Path(f"{path}{suffix}"), (user,)) for suffix in _SUFFIXES)):
+        try:
+            status = os.lstat(each) if each != path.parent else os.stat(each)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        if status.st_uid not in owners:
+            return f"{each} belongs to another user"
+        if status.st_mode & 0o022 and not stat.S_ISLNK(status.st_mode):
+            return f"{each} can be written by others (chmod go-w)"
+    return ""
 
 
 class Index:
@@ -304,6 +326,6 @@ def unpacked(model: str, archived: bool, text: str, pointers: Mapping[str, Any])
 
 def discard(path: Path) -> None:
     """Remove an index. Who has it open goes on with the old one, and finds the new one the next time."""
-    for suffix in ("", "-wal", "-shm", "-journal"):
+    for suffix in _SUFFIXES:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"{path}{suffix}")

@@ -43,10 +43,20 @@ def cache_folder(environment: Mapping[str, str]) -> Path | None:
     return None
 
 
-def find_root(start: str | os.PathLike[str] | None = None, home: str | None = None) -> Path:
-    """The registry's folder: ``start`` if given, else ``home``, else the nearest one upward from here.
+def find_root(start: str | os.PathLike[str] | None = None, home: str | None = None, config: Path | None = None) -> Path:
+    """Return the registry's folder: ``start`` if given, else ``home``, else the nearest one upward from here.
 
-    Nothing in that folder is run or trusted: a ``registry.yaml`` is data. Raises :class:`NotFound`.
+    Nothing in that folder is run: a ``registry.yaml`` is data. One that was found by walking upward must be trusted all
+    the same, or anybody could put one into a folder above (see ``automation.trusted_registries``).
+
+    Args:
+        start: the folder that was named; always accepted.
+        home: the folder that ``$REGISTRY_HOME`` names; always accepted.
+        config: the user's own folder of settings, for ``trusted_registries``.
+
+    Raises:
+        NotFound: there is no registry here or in a folder above.
+        Refused: the registry that was found belongs to another user, and is not trusted.
     """
     given = os.fspath(start) if start is not None else home
     if given is not None:
@@ -58,6 +68,10 @@ def find_root(start: str | os.PathLike[str] | None = None, home: str | None = No
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / layout.REGISTRY).is_file():
+            if os.lstat(folder / layout.REGISTRY).st_uid not in (0, os.geteuid()):
+                from ..automation import trusted_registries
+
+                trusted_registries.refuse_untrusted(folder, config)
             return folder
     raise NotFound(
         "there is no registry here or in a folder above",
@@ -71,7 +85,8 @@ class OpenRegistry:
     ``cache`` is the folder in which an index may be kept; without one every question is answered from the files.
     ``progress`` is told of versions when a new index takes long. ``trust`` is asked whether the commands of policies may
     run on this machine, before any of them does (see :class:`~registry_cli.lifecycle.commands.Commands`); without it
-    none ever does. It is a context manager: ``with Registry.open() as reg`` closes the index at the end.
+    none ever does. ``on_warning`` gets, in a sentence, what the user must see although the call goes on (by default a
+    ``RuntimeWarning``): an index that others could have written is not used. It is a context manager: ``with Registry.open() as reg`` closes the index at the end.
     """
 
     def __init__(
@@ -81,9 +96,11 @@ class OpenRegistry:
         cache: Path | None = None,
         progress: Progress = SILENT,
         trust: Trust | None = None,
+        on_warning: Callable[[str], None] | None = None,
     ) -> None:
         self._layout = Layout(Path(root).absolute())
         self._cache, self._progress, self._trust = cache, progress, trust
+        self._on_warning = on_warning
         self._index: Index | None = None
         self.settings: codec.Settings = self._read_settings()
 
@@ -130,6 +147,10 @@ class OpenRegistry:
         from ..store import index
 
         place = index.place(self._cache, self._layout.root)
+        if self._index is None and (reason := index.foreign(place)):
+            self._cache = None
+            self._warn(f"the index is not used: {reason}")
+            return None
         for _ in range(2):
             try:
                 if self._index is None and not make and not place.exists():
@@ -143,6 +164,14 @@ class OpenRegistry:
             except (sqlite3.Error, ValueError):
                 self._forget_index(place)
         return None
+
+    def _warn(self, text: str) -> None:
+        if self._on_warning is not None:
+            self._on_warning(text)
+            return
+        import warnings
+
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
 
     def _forget_index(self, place: Path) -> None:
         """What is there is none of ours, or damaged."""
