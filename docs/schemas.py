@@ -10,7 +10,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from registry_cli import schemas
-from registry_cli.lifecycle import checks, directions, policy_parser, retention_rules, scan_rules, sources
+from registry_cli.lifecycle import (
+    checks,
+    directions,
+    policy_parser,
+    policy_people,
+    retention_rules,
+    scan_rules,
+    sources,
+)
 from registry_cli.provenance import caller
 
 Schema = dict[str, Any]
@@ -105,6 +113,8 @@ def stage(*, nearer: bool) -> Schema:
         "approvals": told("How many accounts must have approved the version.", {"type": "integer", "minimum": 1, "maximum": 1000}),
         "approvers": told("Whose approvals count: accounts, or '@team' for a Unix group.", listed(_LINE, 0 if nearer else 1)),
         "not_author": told("Whether the approval of who registered the version does not count.", {"type": "boolean"}),
+        "signed": told("Approvals count only if their author signed them, with a key in allowed_signers.",
+                       {"const": policy_people.REQUIRED}),
         "override": told("What is said here takes the place of what is said above, key by key.", {"type": "boolean"}),
         "force": told("Whether promote --force may override rules that fail. true if left out.", {"type": "boolean"}),
         "override_rejections": told("Whether promote --force may also override a rejection. false if left out.",

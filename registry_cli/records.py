@@ -56,6 +56,8 @@ class JournalEntry:
 
     ``highest`` is the highest version number given so far, ``revision`` the revision of the stage table. ``sealed``
     is the sha256 of the document that came with the event (see ``ModelLayout.document_of``), empty where none did.
+    ``carrier`` is set only for an approval or rejection that recovery added, found in a file of another account than the
+    event names: that account. Such an approval does not count.
     """
 
     seq: int
@@ -65,6 +67,7 @@ class JournalEntry:
     revision: int
     event: Event
     sealed: str = ""
+    carrier: str = ""
 
 
 class Checkpoint(NamedTuple):

@@ -48,12 +48,14 @@ class People:
     """What a gate is told of people, beside the files.
 
     ``belongs`` says whether an account is in a Unix group, ``unsigned`` why a version has no signature of a principal
-    that counts, empty when it has one.
+    that counts, empty when it has one. ``unproven`` says why the signature of an approval does not prove who gave it, empty
+    when it does.
     """
 
     ballots: Sequence[Ballot] = ()
     belongs: Callable[[str, str], bool] = lambda *_: False
     unsigned: Callable[[str], str] = lambda _: "not signed"
+    unproven: Callable[[Ballot], str] = lambda _: "did not sign it"
 
 
 NOBODY = People()
@@ -69,20 +71,33 @@ def _digest(said: Mapping[str, Any]) -> str:
     return f"sha256:{hashlib.sha256(values.canonical(dict(said))).hexdigest()}"
 
 
-def ballots(version: VersionRecord, record: str, told: Iterable[Event], recorded: object) -> tuple[Ballot, ...]:
+def ballots(
+    version: VersionRecord,
+    record: str,
+    told: Iterable[Event],
+    recorded: object,
+    doubted: Mapping[str, str] | None = None,
+) -> tuple[Ballot, ...]:
     """What was said of ``version``, the newest of each person and stage, the oldest of these first.
 
     ``told`` are the events of the history that approve or reject it, the newest first; ``recorded`` is what its
-    annotation lists.
+    annotation lists. ``doubted`` says of approvals, by their ids, why they do not count although they are told; what the
+    same person said before then still holds.
     """
+    doubted = doubted or {}
     listed = recorded if isinstance(recorded, list) else []
     newest: dict[tuple[str, object], Event] = {}
     every = []
+    refused: list[Ballot] = []
     for event in told:
         every.append(event.document())
+        if event.action == APPROVED and event.id in doubted:
+            refused.append(Ballot(event, doubted[event.id]))
+            continue
         newest.setdefault((event.by, event.detail.get("stage")), event)
     found = [Ballot(event, _lapsed(event, version, record, listed)) for event in newest.values()]
-    known = [event.document() for event in newest.values()]
+    found += refused
+    known = [event.document() for event in (*newest.values(), *(each.event for each in refused))]
     others = filter(None, (_parsed(entry) for entry in listed if entry not in known))
     found += [
         Ballot(said, "not the last word" if said.document() in every else "not in the history") for said in others

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from .policy_rules import Look
 
 #: The keys of a stage that stand here, and those of its ``require``.
-STAGE_KEYS = ("approvals", "approvers", "not_author")
+STAGE_KEYS = ("approvals", "approvers", "not_author", "signed")
 REQUIRE_KEYS = ("signed_by",)
 
+#: The value of ``signed``: approvals count only with a signature of their author.
+REQUIRED = "required"
 _MOST = 1_000
 #: Accounts and groups of a directory service can have an ``@`` in them, and its groups a space.
 _ACCOUNT = re.compile(r"[^\s@/,\"'][^\s/,\"']{0,254}\Z|@[^\s@/,\"'][^/,\"']{0,254}\Z")
@@ -66,6 +68,12 @@ def _not_author(reader: Reader, value: Any, path: Path) -> None:
         reader._saying(path)
 
 
+def _signed_approvals(reader: Reader, value: Any, path: Path) -> None:
+    if value != REQUIRED:
+        raise reader._fail(path, f"must be '{REQUIRED}'", f"write signed: {REQUIRED}, or leave the key out")
+    reader._add(path, "signed", "signed approvals", _enough(1), needs=PEOPLE, who=_is_unproven)
+
+
 def _signed_by(reader: Reader, value: Any, path: Path) -> None:
     for name, place in reader._texts(value, path, "alice@example.com"):
         if not _PRINCIPAL.match(name):
@@ -82,6 +90,7 @@ READ: dict[str, Callable[[Reader, Any, Path], None]] = {
     "approvals": _approvals,
     "approvers": _approvers,
     "not_author": _not_author,
+    "signed": _signed_approvals,
     "signed_by": _signed_by,
 }
 
@@ -102,6 +111,10 @@ def _is_author(facts: Facts, ballot: Ballot) -> str:
         return "is the author"
     event = facts.version.event
     return "registered it" if event is not None and ballot.by == event.by else ""
+
+
+def _is_unproven(facts: Facts, ballot: Ballot) -> str:
+    return facts.people.unproven(ballot)
 
 
 def objection(facts: Facts, ballot: Ballot) -> str:

@@ -7,9 +7,12 @@ the lines that they will become; the next writer adds just these.
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 
+from ..core.accounts import account_name
 from ..errors import Damaged, NotFound
+from ..lifecycle import approvals
 from ..lifecycle import stages as rules
 from ..lifecycle.events import Wanted
 from ..lifecycle.replay import Past, replay
@@ -37,17 +40,39 @@ def pending(paths: ModelLayout, table: StageTable, highest: int, last: JournalEn
         event = reader.ModelReader(paths).sealed(highest).event
         entries.append(line(paths, last, event, highest, revision))
     if revisions:
-        entries.append(line(paths, entries[-1] if entries else last, table.changed, highest, table.revision))
+        before = entries[-1] if entries else last
+        entries.append(line(paths, before, table.changed, highest, table.revision, _carrier(paths, table)))
     return entries
 
 
+def _carrier(paths: ModelLayout, table: StageTable) -> str:
+    """The account whose file holds an approval that the journal lacks, if it is not the one that the approval names.
+
+    Who approves writes the claim, so it is theirs, also when somebody else recovers it. A claim or stage table of another
+    account that says "bob approved" was not written by bob.
+    """
+    if table.changed is None or table.changed.action not in approvals.ACTIONS:
+        return ""
+    try:
+        status = os.lstat(paths.claim(table.revision))
+    except FileNotFoundError:
+        status = os.lstat(paths.stages)
+    owner = account_name(status.st_uid)
+    return "" if owner == table.changed.by else owner
+
+
 def line(
-    paths: ModelLayout, last: JournalEntry | None, event: Event | None, highest: int, revision: int
+    paths: ModelLayout,
+    last: JournalEntry | None,
+    event: Event | None,
+    highest: int,
+    revision: int,
+    carrier: str = "",
 ) -> JournalEntry:
     """The line of ``event`` behind ``last``, with the seal of the document that it wrote."""
     if event is None:
         raise Damaged(f"{paths.name}: a change without an event", "registry verify tells more")
-    return journal.following(last, event, highest, revision, journal.seal_of(paths, event))
+    return journal.following(last, event, highest, revision, journal.seal_of(paths, event), carrier)
 
 
 def newest_first(paths: ModelLayout, wanted: Wanted = ALL) -> Iterator[JournalEntry]:

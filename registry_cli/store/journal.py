@@ -33,6 +33,8 @@ def encode(entry: JournalEntry) -> bytes:
     body: dict[str, Any] = {"seq": entry.seq, "prev": entry.prev, "highest": entry.highest, "revision": entry.revision}
     if entry.sealed:
         body["sealed"] = entry.sealed
+    if entry.carrier:
+        body["carrier"] = entry.carrier
     body.update(entry.event.document())
     text = json.dumps(body, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode()
     return text[:-1] + _HASH_KEY + hashlib.sha256(text).hexdigest().encode() + b'"}'
@@ -49,11 +51,16 @@ def decode(line: bytes) -> JournalEntry | None:
     try:
         document = json.loads(body + b"}", object_pairs_hook=_once)
         place = {name: document.pop(name) for name in ("seq", "prev", "highest", "revision")}
-        sealed = document.pop("sealed", "")
+        sealed, carrier = document.pop("sealed", ""), document.pop("carrier", "")
         kinds = {type(place[name]) for name in ("seq", "highest", "revision")}
-        if kinds != {int} or not isinstance(place["prev"], str) or not isinstance(sealed, str):
+        if (
+            kinds != {int}
+            or not isinstance(place["prev"], str)
+            or not isinstance(sealed, str)
+            or not isinstance(carrier, str)
+        ):
             return None
-        return JournalEntry(hash=found, event=Event.parse(document), sealed=sealed, **place)
+        return JournalEntry(hash=found, event=Event.parse(document), sealed=sealed, carrier=carrier, **place)
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
@@ -65,10 +72,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def following(last: JournalEntry | None, event: Event, highest: int, revision: int, sealed: str = "") -> JournalEntry:
+def following(
+    last: JournalEntry | None, event: Event, highest: int, revision: int, sealed: str = "", carrier: str = ""
+) -> JournalEntry:
     """The entry of ``event`` behind ``last``; its hash is set."""
     seq, prev = (last.seq + 1, last.hash) if last else (1, GENESIS)
-    entry = JournalEntry(seq, prev, "", highest, revision, event, sealed)
+    entry = JournalEntry(seq, prev, "", highest, revision, event, sealed, carrier)
     return replace(entry, hash=encode(entry)[-66:-2].decode())
 
 

@@ -81,6 +81,8 @@ stages: [{stages}]
 #    approvals: 2
 #    approvers: [alice, '@risk-team']
 #    not_author: true
+# Approvals count only with a signature by a key in allowed_signers (`registry approve --sign KEY`):
+#    signed: required
 # Whether `promote --force --reason` may override rules that fail (true if left out), and a rejection (false if left out):
 #    force: false
 #    override_rejections: false

@@ -39,6 +39,8 @@ class Story:
     ids: dict[str, int] = field(default_factory=dict)
     sealed: dict[str, str] = field(default_factory=dict)
     voices: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: Lines of approvals and rejections that recovery found in a file of another account.
+    carried: list[dict[str, Any]] = field(default_factory=list)
     newest: dict[str, Any] = field(default_factory=dict)
     rebuilt: bool = False
     revision: int = 0
@@ -70,6 +72,8 @@ class Story:
             self.sealed[document] = str(line.get("sealed", ""))
         if action in verify_said.VOICES:
             self.voices[str(line.get("id"))] = verify_said.event_of(line)
+            if line.get("carrier"):
+                self.carried.append(line)
 
     def _take_numbers(self, action: str, line: dict[str, Any]) -> None:
         versions = Numbers.parse(str(line.get("versions", "")))
@@ -139,6 +143,9 @@ def check_journal(paths: ModelLayout, table: StageTable, listed: list[int], foun
             {table.changed.id: table.changed.document()} if table.changed else {}
         )  # the next writer tells the journal
         verify_said.check_approvals(paths, listed, {**pending, **story.voices}, found)
+    for line in story.carried:
+        problem = f"an approval by {line.get('by')!r} was written by {line['carrier']!r}, and does not count"
+        found.warning("foreign-approval", f"{paths.name}@{line.get('version')}", problem)
     return story.revision
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 #: The actions whose events stand in an annotation in full.
 VOICES = frozenset({"approved", "rejected"})
 #: What a line of the journal has beside its event.
-_PLACE = frozenset({"seq", "prev", "highest", "revision", "sealed", "hash"})
+_PLACE = frozenset({"seq", "prev", "highest", "revision", "sealed", "carrier", "hash"})
 
 
 def event_of(line: Mapping[str, Any]) -> dict[str, Any]:

@@ -31,12 +31,9 @@ OnEvent = Callable[[str, Event], None]
 
 def account() -> str:
     """The real user's name, never what the environment says; ``uid:1234`` for one without a name."""
-    import pwd
+    from ..core.accounts import account_name
 
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid:{os.getuid()}"
+    return account_name(os.getuid())
 
 
 class RegistryBase(RegistryReader):

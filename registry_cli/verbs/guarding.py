@@ -49,6 +49,7 @@ class Guarding(RegistryBase):
 
         model, state, number = self._resolved(reference)
         rules.in_use(state.table, model.name, number)
+        self._complete_approval(model, state)
         read = gating.policies(self._layout, Scope.of_model(model.name))
         passed = dict.fromkeys(checking.wanted(read.policies, stage), checking.NOT_YET)
         early = gating.evaluation(self._layout, model, state, number, stage, self._now, read, passed)
@@ -58,6 +59,19 @@ class Guarding(RegistryBase):
         if not trusted and not (force and early.forcible):
             raise checking.untrusted(stage, model.name)
         return Ran(number, model.version(number, state).digest if found else "", found)
+
+    def _complete_approval(self, model: ModelReader, state: State) -> None:
+        """Recover a model whose last writer died between an approval and its line of the history: only then it counts."""
+        from ..lifecycle import approvals
+        from ..store import journal
+
+        changed = state.table.changed
+        if changed is None or changed.action not in approvals.ACTIONS:
+            return
+        last = journal.last_entry(model.paths.history)
+        if last is None or last.revision < state.table.revision:
+            with self._writing(model.name):
+                pass  # opening it for writing recovers it
 
     def _refuse_gate(self, name: str, stage: str) -> None:
         """Before a version is there at all: raise for a policy that can't be read, and for checks that are not trusted."""

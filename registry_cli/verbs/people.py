@@ -15,8 +15,8 @@ from ..lifecycle.policy import Facts
 from ..lifecycle.rollback import Chain
 from ..outcomes import Approval, Signature
 from ..provenance import signatures, signing
-from ..records import VersionRecord
-from ..store import chronicle
+from ..records import JournalEntry, VersionRecord
+from ..store import chronicle, journal
 from ..store.layout import Layout
 from ..store.reader import ModelReader, State
 from . import gating
@@ -62,14 +62,32 @@ def told_of(layout: Layout, model: ModelReader, version: VersionRecord, said: Ma
         ballots(model, version, record, said),
         belongs,
         lambda principal: signatures.unsigned(events, about, trust, principal),
+        lambda ballot: unproven(ballot, trust),
     )
+
+
+def unproven(ballot: Ballot, trust: signing.Trust) -> str:
+    """Why the signature of an approval does not prove that its author gave it, empty if it does."""
+    if signing.SIGNATURE not in ballot.event.detail:
+        return "did not sign it"
+    found = _looked_at(ballot.event, trust)
+    return f"signed it, but {found.problem or 'the signature does not hold'}" if found.code else ""
 
 
 def ballots(model: ModelReader, version: VersionRecord, record: str, said: Mapping[str, Any]) -> tuple[Ballot, ...]:
     """What people said of a version; ``record`` is the sha256 of its document, ``said`` its annotation."""
     entries = chronicle.newest_first(model.paths, Wanted(actions=approvals.ACTIONS))
-    told = (entry.event for entry in entries if entry.event.version == version.number)
-    return approvals.ballots(version, record, told, said.get("approvals"))
+    told = [entry for entry in entries if entry.event.version == version.number]
+    last = journal.last_entry(model.paths.history) if told else None
+    doubted = {entry.event.id: why for entry in told if (why := _doubt(entry, last))}
+    return approvals.ballots(version, record, (entry.event for entry in told), said.get("approvals"), doubted)
+
+
+def _doubt(entry: JournalEntry, last: JournalEntry | None) -> str:
+    """Why an approval does not count although a file holds it, empty if it does: a history without it, a file of others."""
+    if entry.carrier:
+        return f"not given by {entry.event.by}: written by {entry.carrier}"
+    return "" if last is not None and entry.seq <= last.seq else "not in the history"
 
 
 def listed(
@@ -85,6 +103,7 @@ def listed(
     except InvalidInput:  # nothing is let in by it; that is not what was asked here
         policies = {}
     trust, people = signatures.trust_of(layout), People(found, belongs)
+    people = replace(people, unproven=lambda ballot: unproven(ballot, trust))
     told = []
     for ballot in found:
         rules = policies[ballot.stage].rules if ballot.stage in policies else ()

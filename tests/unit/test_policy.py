@@ -66,6 +66,7 @@ MISTAKES: list[tuple[Any, str]] = [
     ({"production": {"approvers": []}}, "is no list with something in it"),
     ({"production": {"approvers": ["alice", "risk team"]}}, "policy.production.approvers.1: 'risk team' is no account"),
     ({"production": {"approvers": ["@"]}}, "'@' is no account; write alice, or '@risk-team' for a Unix group"),
+    ({"production": {"signed": True}}, "policy.production.signed: must be 'required'"),
     ({"production": {"not_author": "yes"}}, "policy.production.not_author: is neither true nor false"),
     ({"production": {"require": {"approvals": 2}}}, "it belongs under the stage"),
     ({"production": {"signed_by": ["alice"]}}, "it belongs under require"),

@@ -163,6 +163,7 @@ def entry(told: Told) -> dict[str, Any]:
         "highest": record.highest,
         "revision": record.revision,
         "sealed": record.sealed or None,
+        **({"carrier": record.carrier} if record.carrier else {}),
         **event(record.event),
     }
 
