@@ -43,13 +43,22 @@ def inspect(files: Mapping[str, Path]) -> Inspected:
     chosen = sorted(loose, key=_promise)[:FILES_LIMIT]
     said = [_file(name, files, budget) for name in chosen]
     around = tuple(f"{each.path}/" if each.path else "" for each in found)
-    described = {path for each in said if each.format != UNKNOWN for path in each.companions}
+    described = _companions(said)
     found += [
         each
         for each in said
         if each.path not in described and (each.format != UNKNOWN or not (around and each.path.startswith(around)))
     ]
     return Inspected(_primary(found, files), tuple(found), len(files), len(loose) - len(chosen))
+
+
+def _companions(said: list[Inspection]) -> set[str]:
+    """The files that are described with another. Of two that name each other, the one with more of them describes both."""
+    described: set[str] = set()
+    for each in sorted(said, key=lambda each: -len(each.companions)):
+        if each.format != UNKNOWN and each.path not in described:
+            described.update(path for path in each.companions if path != each.path)
+    return described
 
 
 def _promise(name: str) -> tuple[bool, int, str]:

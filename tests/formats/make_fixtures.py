@@ -803,6 +803,47 @@ def mlx(to: Path) -> Truth:
     return {"parameters": 32 * 64 + 4 * 64 + 64}
 
 
+def paddle(to: Path) -> Truth:
+    """A program in both forms: PIR as JSON, and the older protocol buffer. Run once for each, as a switch decides."""
+    script = """
+import sys, paddle
+paddle.seed(1)
+net = paddle.nn.Sequential(paddle.nn.Linear(4, 8), paddle.nn.ReLU(), paddle.nn.Linear(8, 2))
+spec = [paddle.static.InputSpec([None, 4], "float32", "row")]
+paddle.jit.save(paddle.jit.to_static(net, input_spec=spec), sys.argv[1])
+print(sum(int(each.size) for each in net.parameters()))
+"""
+    counts = {}
+    for name, switch in (("pir", "1"), ("fluid", "0")):
+        (to / name).mkdir()
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(to / name / "inference")], check=True, capture_output=True, text=True,
+            env={**os.environ, "FLAGS_enable_pir_api": switch},
+        )  # fmt: skip
+        counts[name] = int(done.stdout.split()[-1])
+        for path in (to / name).iterdir():  # paths of the machine, in what is noted of each operation
+            prefix = sys.prefix.encode()
+            path.write_bytes(path.read_bytes().replace(prefix, b"/" + b"x" * (len(prefix) - 1)))
+    return counts
+
+
+def executorch(to: Path) -> Truth:
+    import torch
+    from executorch.exir import to_edge
+
+    class Net(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = torch.nn.Linear(4, 3)
+
+        def forward(self, row: Any) -> Any:
+            return self.dense(row)
+
+    program = to_edge(torch.export.export(Net(), (torch.randn(1, 4),))).to_executorch()
+    (to / "net.pte").write_bytes(program.buffer)
+    return {}
+
+
 MAKERS: dict[str, tuple[Callable[[Path], Truth], tuple[str, ...]]] = {
     "safetensors": (safetensors, ("safetensors", "numpy")),
     "gguf": (gguf, ("gguf",)),
@@ -834,6 +875,8 @@ MAKERS: dict[str, tuple[Callable[[Path], Truth], tuple[str, ...]]] = {
     "treelite": (treelite, ("treelite", "scikit-learn")),
     "sentencepiece": (sentencepiece, ("sentencepiece",)),
     "onnxruntime": (onnxruntime, ("onnxruntime",)),
+    "paddle": (paddle, ("paddlepaddle",)),
+    "executorch": (executorch, ("executorch",)),
     "nemo": (nemo, ()),
     "tfjs": (tfjs, ()),
     "ncnn": (ncnn, ()),

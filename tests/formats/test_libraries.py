@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -243,3 +244,47 @@ def test_a_folder_is_its_most_specific_layout(tmp_path: Path) -> None:
     shutil.copy(DATA / "transformers" / "bert" / "config.json", tmp_path / "a")
     files = {path.name: path for path in (tmp_path / "a").iterdir()}
     assert inspect(files).lineage()["format"] == "peft"
+
+
+def test_paddle(truth: Any) -> None:
+    for name, version in (("fluid", truth["paddle"]["versions"]["paddlepaddle"]), ("pir", None)):
+        looked = look(f"paddle/{name}")
+        assert [each.format for each in looked.found] == ["paddle"]  # one model, not three files
+        found = primary(f"paddle/{name}")
+        assert (found.parameters, found.dtypes) == (truth["paddle"][name], {"float32": truth["paddle"][name]})
+        assert (found.details["program"], found.details.get("version")) == (name, version)
+
+
+def test_programs_of_executorch() -> None:
+    assert (made_by(primary("executorch/net.pte")), primary("executorch/net.pte").details["layout"]) == (
+        "executorch executorch", "ET12",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["gzip", "xz", "bz2"])
+def test_arrays_in_a_compression(kind: str, tmp_path: Path) -> None:
+    import bz2
+    import gzip
+    import lzma
+
+    packers: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "xz": lzma.compress, "bz2": bz2.compress}
+    pack = packers[kind]
+    array = inspect(made(tmp_path, "weights.npy.x", pack((DATA / "numpy" / "weights.npy").read_bytes()))).primary
+    assert array is not None
+    assert (array.format, array.parameters, array.details["compression"]) == ("npy-npz", 12, kind)
+    archive = inspect(made(tmp_path, "model.npz.x", pack((DATA / "numpy" / "model.npz").read_bytes()))).primary
+    assert archive is not None
+    assert (archive.format, archive.parameters, archive.details["uncounted"]) == ("npy-npz", None, "it is compressed")
+
+
+def test_names_of_parts_say_that_a_gguf_is_one_of_several(tmp_path: Path) -> None:
+    """Also where the file does not say so itself."""
+    whole = (DATA / "gguf" / "tiny.gguf").read_bytes()
+    files = {name: made(tmp_path, name, whole)[name] for name in ("m-00001-of-00002.gguf", "m-00002-of-00002.gguf")}
+    (found,) = inspect(files).found
+    assert found.parameters == 2 * (primary("gguf/tiny.gguf").parameters or 0)
+    del files["m-00002-of-00002.gguf"]
+    (alone,) = inspect(files).found
+    assert (alone.parameters, alone.details["uncounted"]) == (
+        None, "1 of 2 parts are missing, the first: m-00002-of-00002.gguf",
+    )  # fmt: skip

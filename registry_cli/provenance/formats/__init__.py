@@ -47,11 +47,11 @@ _XML = (b"<", b"\xef\xbb\xbf<")
 _ONNX = tuple(bytes((0x08, version, field)) for version in range(1, 32) for field in (0x12, 0x3A))
 #: The version of Core ML, and then the description of the model.
 _CORE_ML = tuple(bytes((0x08, version, 0x12)) for version in range(1, 32))
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"]\0\0", b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
 #: What pickles of all protocols begin with, most often, and their compressions.
 _PICKLES = (
     *(bytes((code,)) for code in b"().012BCFGIJKLMNPQRSTUVX]abcdeghijlopqrstu}"),
-    b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5", b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"]\0\0", b"x\x01", b"x\x5e", b"x\x9c",
-    b"x\xda",
+    b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5", *_COMPRESSED,
 )  # fmt: skip
 _PICKLE_NAMES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".sav", ".p", ".pk")
 #: Ends of names that files of many formats have: no evidence of any, but such a file is looked at before others.
@@ -70,7 +70,9 @@ FILES: tuple[Format, ...] = (
     Format("pt2", ("pt2",), magics=_ZIP, suffixes=(".pt2",), ambiguous=True),
     Format("torch", ("torch", "torchscript"), magics=_ZIP, suffixes=(".pt", ".pth"), ambiguous=True),
     Format("torchserve", ("torchserve",), magics=_ZIP, suffixes=(".mar",), ambiguous=True),
-    Format("numpy", ("npy-npz",), magics=(b"\x93NUMPY", *_ZIP), suffixes=(".npy", ".npz"), ambiguous=True),
+    Format(
+        "numpy", ("npy-npz",), magics=(b"\x93NUMPY", *_ZIP, *_COMPRESSED), suffixes=(".npy", ".npz"), ambiguous=True
+    ),
     Format("xgboost", ("xgboost-ubj",), magics=_UBJSON, suffixes=(".ubj",)),
     Format("xgboost", ("xgboost-json",), magics=_JSON),
     Format("lightgbm", ("lightgbm",), magics=(b"tree\nversion=", b"tree\r\nversion=")),

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from .files import File, Limit, Malformed
 
 #: The most tables and vectors that are looked at in one file, the most items of a vector, and the longest text.
-STEPS, ITEMS, TEXT = 400_000, 200_000, 1 << 16
+STEPS, ITEMS, TEXT = 150_000, 100_000, 1 << 16
 
 
 class Table(NamedTuple):

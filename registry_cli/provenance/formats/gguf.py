@@ -103,9 +103,11 @@ class _Reader:
             raise Malformed(f"{tensors:,} tensors and {keys:,} keys")
         found = dict(self.pair() for _ in range(keys))
         dtypes = self.tensors(tensors)
-        number, count = found.get("split.no", 0), found.get("split.count", 1)
+        number, count = found.get("split.no"), found.get("split.count")
         if isinstance(number, int) and isinstance(count, int):
             self.parts = (number, count)
+        elif named := _PART.fullmatch(self.file.name):
+            self.parts = (int(named[2]) - 1, int(named[3]))
         architecture = found.get("general.architecture")
         details = {
             told: value

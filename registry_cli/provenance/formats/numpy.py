@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from math import prod
 from typing import Any, NamedTuple
 
 from ..inspection import Inspection, Tensor
+from ..safety.unpacking import Unpacked, kind_of, starts
 from . import zips
 from .files import File, Malformed
 
@@ -44,6 +46,8 @@ def read(file: File) -> Inspection | None:
         if array.size is not None and start + array.numbers * array.size > file.size:
             raise Malformed("it is cut short")
         return _described({"": array}, "array")
+    if kind := kind_of(file.head):
+        return _compressed(file, kind)
     if not file.head.startswith(zips.MAGIC):
         return None
     names = [name for name in zips.members(file) if not name.endswith("/")]
@@ -52,6 +56,22 @@ def read(file: File) -> Inspection | None:
     if len(names) > ARRAYS:
         raise Malformed(f"it has {len(names):,} arrays")
     return _described({name[:-4]: _array(zips.beginning(file, name, HEADER + 12))[0] for name in names}, "archive")
+
+
+def _compressed(file: File, kind: str) -> Inspection | None:
+    """An array behind a compression; of an archive only that it begins with one."""
+    from ..pickles.reader import Budget
+    from .pickled import InPieces
+
+    budget = Budget(unpacked=4 * HEADER)
+    data = starts(lambda: Unpacked(InPieces(file.read, file.size), kind, budget), HEADER + 12)
+    if data.startswith(MAGIC):
+        found = _described({"": _array(data)[0]}, "array")
+    elif data.startswith(zips.MAGIC) and zips.first_name(data).endswith(".npy"):
+        found = Inspection("npy-npz", framework="numpy", details={"kind": "archive", "uncounted": "it is compressed"})
+    else:
+        return None
+    return replace(found, details={**found.details, "compression": kind})
 
 
 def _array(data: bytes) -> tuple[Array, int]:

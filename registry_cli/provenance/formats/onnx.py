@@ -24,7 +24,7 @@ _DTYPES = {
 #: The package whose models a producer writes, where its name says so; the second is whether the version is that package's.
 _PRODUCERS = {
     "skl2onnx": ("sklearn", False), "pytorch": ("torch", True), "tf2onnx": ("tensorflow", False),
-    "keras2onnx": ("keras", False), "paddle2onnx": ("paddle", False), "onnx-mxnet": ("mxnet", False),
+    "keras2onnx": ("keras", False), "paddle2onnx": ("paddle", False), "paddlepaddle": ("paddle", False), "onnx-mxnet": ("mxnet", False),
 }  # fmt: skip
 #: Graphs that name who wrote them where the producer is empty.
 _GRAPHS = {

@@ -20,7 +20,10 @@ _DTYPES = {
 }  # fmt: skip
 _SIZES = {0: 1, 1: 2, 2: 4, 3: 8, 4: 2, 5: 4, 6: 8, 20: 1, 21: 1, 22: 2, 23: 8, 24: 16}
 _PROGRAM = re.compile(rb'\s*\{\s*"base_code"\s*:\s*\{[^{}]{0,200}"magic"\s*:\s*"pir"')
+#: How a program begins: with a block, and that with its index and that of the block around it.
+_BLOCK = re.compile(rb"\n[\x80-\xff]{0,4}[\x00-\x7f]\x08\x00\x10", re.DOTALL)
 _LARGEST_TYPE = 1 << 12
+_SHOWN = 50
 _INFO = {"stop_gradient", "trainable", "structured_name"}
 _PIECES = (".pdmodel", ".json", ".pdiparams", ".pdiparams.info")
 
@@ -33,7 +36,7 @@ def read(file: File) -> Inspection | None:
         return _parameters(file)
     if file.head.startswith(b"\x80"):
         return _info(file)
-    if file.head.startswith(b"\n"):
+    if _BLOCK.match(file.head):
         version = _description(file)
         return None if version is None else _program(file, {"program": "fluid", "version": version or None})
     return None
@@ -98,11 +101,11 @@ def _description(file: File) -> str | None:
 def _block(wire: Wire, message: Field, parts: Counter[int]) -> None:
     """Count the parts of a block: an index, variables with a name and a type, operations."""
     for field in wire.fields(message):
-        if field.number == 3:
+        if field.number == 3 and parts[3] < _SHOWN:
             numbers = {part.number for part in wire.fields(field)}
             if not {1, 2} <= numbers <= set(range(1, 10)):
                 raise Malformed("a variable of it is broken")
-        elif field.number not in (1, 2, 4, 5):
+        elif field.number not in range(1, 6):
             raise Malformed("a block of it is broken")
         parts[field.number] += 1
 
@@ -169,6 +172,7 @@ def _info(file: File) -> Inspection | None:
     if not pairs:
         return None
     stem = file.name.removesuffix(".pdiparams.info")
+    numbers = f"{stem}.pdiparams"
     return _described(
-        Counter(), {"program": "notes on parameters"}, _companions(file, stem) if stem != file.name else ()
+        Counter(), {"uncounted": "these are only notes on parameters"}, (numbers,) if numbers in file.beside else ()
     )

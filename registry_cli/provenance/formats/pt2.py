@@ -13,7 +13,7 @@ from . import zips
 from .files import File, Malformed, parse_json
 
 #: The largest program that is read, in bytes.
-PROGRAM = 24 << 20
+PROGRAM = 8 << 20
 
 _DTYPES = {
     1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64", 9: "complex32",

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
 from ..inspection import Inspection
 from .files import File, Malformed
 from .wire import Field, Wire
 
 _MODELS = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
 _SHOWN = 3
+#: How a vocabulary begins: with a piece, and that with its text.
+_PIECE = re.compile(rb"\n[\x80-\xff]?[\x00-\x7f]\n", re.DOTALL)
 
 
 def read(file: File) -> Inspection | None:
     """The kind of the model, and how many pieces it has."""
+    if not _PIECE.match(file.head):
+        return None
     wire, pieces, kind, trained, normalized = Wire(file), 0, 1, False, False
     try:
         for field in wire.fields(wire.message()):

@@ -12,7 +12,7 @@ from ..inspection import Inspection, Tensor
 from .files import File, Malformed
 
 #: The largest model that is read, in bytes.
-MODEL = 24 << 20
+MODEL = 8 << 20
 
 _KEYS = re.compile(rb'"(modelTopology|weightsManifest)"')
 _FORMATS = ("layers-model", "graph-model")

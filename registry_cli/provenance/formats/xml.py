@@ -11,13 +11,14 @@ from typing import NamedTuple
 
 from .files import Malformed
 
-#: The most tags of a document, how deep they may be nested, and the longest tag in characters.
-TAGS, DEPTH, TAG = 400_000, 100, 1 << 16
+#: The most tags of a document, how deep they may be nested, and the longest tag in bytes.
+TAGS, DEPTH, TAG = 300_000, 100, 1 << 16
 
-_ATTRIBUTE = re.compile(r"([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
-_NAME = re.compile(r"/?([A-Za-z_][\w:.-]*)")
+_ATTRIBUTE = re.compile(rb"([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_TAG = re.compile(rb"<[^\"'<>]*(?:\"[^\"]*\"[^\"'<>]*|'[^']*'[^\"'<>]*)*>")
+_NAME = re.compile(rb"/?([A-Za-z_][\w:.-]*)")
 _ESCAPES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
-_SKIPPED = (("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", "?>"))
+_SKIPPED = ((b"<!--", b"-->"), (b"<![CDATA[", b"]]>"), (b"<?", b"?>"))
 
 
 class Tag(NamedTuple):
@@ -39,64 +40,61 @@ def root(head: bytes) -> Tag | None:
 
 
 def tags(data: bytes) -> Iterator[Tag]:
-    """The elements of a document in their order.
+    """The elements of a document in UTF-8, in their order.
 
     Raises:
         Malformed: it is not XML, has a document type, or goes beyond a limit.
     """
-    text = data.decode("utf-8", "replace").lstrip("\ufeff")
     at, left = 0, TAGS
     parents: list[str] = []
-    while (at := text.find("<", at)) >= 0:
+    while (at := data.find(b"<", at)) >= 0:
         left -= 1
         if left < 0 or len(parents) > DEPTH:
             raise Malformed(f"more than {TAGS:,} tags, or deeper than {DEPTH}")
-        skipped = next((end for start, end in _SKIPPED if text.startswith(start, at)), "")
+        skipped = next((end for start, end in _SKIPPED if data.startswith(start, at)), b"")
         if skipped:
-            at = _find(text, skipped, at) + len(skipped)
+            at = _find(data, skipped, at) + len(skipped)
             continue
-        if text.startswith("<!", at):
+        if data.startswith(b"<!", at):
             raise Malformed("it has a document type, which is not read")
-        end = _end(text, at)
-        inside = text[at + 1 : end]
+        end = _end(data, at)
+        inside = data[at + 1 : end]
         name = _NAME.match(inside)
         if name is None:
             raise Malformed("it is not XML")
-        local = name[1].rpartition(":")[2]
-        if inside[0] == "/":
+        local = name[1].decode("ascii", "replace").rpartition(":")[2]
+        if inside.startswith(b"/"):
             if not parents or parents.pop() != local:
                 raise Malformed("its tags do not match")
         else:
             found = _ATTRIBUTE.findall(inside, name.end())
-            yield Tag(local, {key: _unescaped(double or single) for key, double, single in found}, tuple(parents))
-            if not inside.endswith("/"):
+            attributes = {_text(key): _text(double or single) for key, double, single in found}
+            yield Tag(local, attributes, tuple(parents))
+            if not inside.endswith(b"/"):
                 parents.append(local)
         at = end + 1
     if parents:
         raise Malformed("it is cut short")
 
 
-def _find(text: str, mark: str, at: int) -> int:
-    found = text.find(mark, at)
+def _find(data: bytes, mark: bytes, at: int) -> int:
+    found = data.find(mark, at)
     if found < 0:
         raise Malformed("it is cut short")
     return found
 
 
-def _end(text: str, at: int) -> int:
+def _end(data: bytes, at: int) -> int:
     """Where a tag ends: a ``>`` may stand in the value of an attribute."""
-    end, limit = at, at + TAG
-    while True:
-        end = _find(text, ">", end + 1)
-        inside = text[at:end]
-        if end > limit:
-            raise Malformed(f"a tag of more than {TAG:,} characters")
-        if not (inside.count('"') % 2 or ('"' not in inside and inside.count("'") % 2)):
-            return end
+    found = _TAG.match(data, at, at + TAG)
+    if found is None:
+        raise Malformed(f"it is cut short, or has a tag of more than {TAG:,} bytes")
+    return found.end() - 1
 
 
-def _unescaped(value: str) -> str:
-    if "&" in value:
+def _text(value: bytes) -> str:
+    text = value.decode("utf-8", "replace")
+    if "&" in text:
         for escape, plain in _ESCAPES:
-            value = value.replace(escape, plain)
-    return value
+            text = text.replace(escape, plain)
+    return text

@@ -66,6 +66,14 @@ def read(file: File, name: str, most: int) -> bytes:
     return found
 
 
+def first_name(data: bytes) -> str:
+    """The name of the member that an archive which begins with ``data`` begins with."""
+    if len(data) < _LOCAL.size:
+        return ""
+    length = _LOCAL.unpack_from(data)[-2]
+    return data[_LOCAL.size : _LOCAL.size + length].decode("utf-8", "replace")
+
+
 def beginning(file: File, name: str, most: int) -> bytes:
     """The first bytes of a member, ``most`` at the most, however large it is."""
     member, start = _found(file, name)
