@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..errors import Conflict, InvalidInput, NotFound
 from ..progress import Progress
 from ..records import Checkpoint, VersionRecord
-from ..store import compression, files, journal, layout, replacement, snapshot, tarball
+from ..store import compression, files, journal, layout, replacement, snapshot, tarball, verify
 from ..store.reader import ModelReader
 from ..store.replacement import Existing
 from ..store.snapshot import Kept, Snapshot
@@ -66,9 +66,14 @@ def suffix_of(name: str) -> str:
 
 
 def load(kind: str, wanted: Iterable[Wanted], registry: str) -> Load:
-    """Look at all that is wanted. Raises :class:`Damaged` for what can't be believed: no bundle is made of it."""
+    """Look at all that is wanted.
+
+    Raises:
+        Damaged: for whatever ``import`` would refuse: a backup that can't be restored must not look like one.
+    """
     parts, told, newest = [], [], ""
     for each in wanted:
+        verify.refuse_damaged(each.snapshot.model.paths, None if each.whole else each.numbers)
         lines = _registered(each.snapshot.model)
         packed: dict[str, int] = {}
         versions = [_version(each, number, lines, packed) for number in each.numbers]

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..errors import Conflict, Damaged, indeterminate
-from ..progress import SILENT
 from . import codec, creation, files, ingest, journal, layout, locking, removal, verify
 from .ingest import Staging
 from .layout import Layout, ModelLayout
@@ -94,17 +93,11 @@ class Adoption:
         for staging in stagings:
             writer.link_blobs(staging.files, staging.entries)
         self._set_mode(self.paths.root, self._modes.folder)
-        self._refuse_unsound()
+        verify.refuse_damaged(self.paths)
         _sync_tree(self.paths.root)
 
     def _set_mode(self, path: Path, mode: int) -> None:
         removal.change_mode(path, self._root.root, mode)
-
-    def _refuse_unsound(self) -> None:
-        found = verify.check_model(self.paths, True, SILENT, 1)
-        for problem in found.problems:
-            if problem.severity == "error":
-                raise Damaged(f"{problem.where}: {problem.message}")
 
     def commit(self, timeout: float, on_wait: Callable[[str], None]) -> None:
         """Let the model appear. :class:`Conflict` when there is one, or a group of that name, already."""

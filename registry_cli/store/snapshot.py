@@ -65,8 +65,11 @@ def take(paths: ModelLayout) -> Snapshot:
         before = _moment(paths)
         try:
             found = _look(model)
-        except (Damaged, NotFound, FileNotFoundError):
+        except (Damaged, NotFound, FileNotFoundError) as error:
             if _moment(paths) == before:
+                if isinstance(error, FileNotFoundError) and error.filename:
+                    name = os.path.relpath(error.filename, paths.root)
+                    raise Damaged(f"{paths.name}: {name} is missing", "run 'registry verify' for details") from error
                 raise
             continue  # half of it is from before, half from after a change: that fits together only by chance
         if _moment(paths) == before:

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import names
-from ..errors import RegistryError, explain
+from ..errors import Damaged, RegistryError, explain
 from ..outcomes import Problem, Verification
-from ..progress import Progress
+from ..progress import SILENT, Progress
 from ..records import Checkpoint, StageTable, VersionRecord
 from . import codec, files, layout, reader, sidecars, verify_journal, verify_packs
 from .layout import Layout, ModelLayout
@@ -110,6 +110,18 @@ def check_model(paths: ModelLayout, quick: bool, progress: Progress, workers: in
             break
         table = now
     return found
+
+
+def refuse_damaged(paths: ModelLayout, versions: Iterable[int] | None = None) -> None:
+    """Check a model, or some of its ``versions``, as ``verify --quick`` does: all but the bytes of the artifacts.
+
+    Raises:
+        Damaged: naming the first error. Warnings are passed over: nothing is lost by them.
+    """
+    refs = None if versions is None else {f"{paths.name}@{number}" for number in versions}
+    for problem in check_model(paths, True, SILENT, 1).problems:
+        if problem.severity == "error" and (refs is None or problem.where in refs):
+            raise Damaged(f"{problem.where}: {problem.message}")
 
 
 def _table(paths: ModelLayout) -> StageTable:

@@ -152,11 +152,11 @@ def check_journal(paths: ModelLayout, table: StageTable, listed: list[int], foun
 def _check_documents(paths: ModelLayout, table: StageTable, listed: list[int], story: Story, found: Findings) -> None:
     """Every document is, byte for byte, what its event wrote; none was written by no event."""
     pending = table.changed if story.revision < table.revision else None
-    documents = [paths.version_document(number) for number in listed]
-    documents += [paths.annotation(number) for number in listed]
-    documents += [paths.tombstone(number) for number in table.deleted]
-    for path in documents:
-        name = paths.relative(path)
+    documents = [(number, paths.version_document(number)) for number in listed]
+    documents += [(number, paths.annotation(number)) for number in listed]
+    documents += [(number, paths.tombstone(number)) for number in table.deleted]
+    for number, path in documents:
+        name, ref = paths.relative(path), f"{paths.name}@{number}"
         if pending and path == paths.document_of(pending.action, pending.version):
             continue  # on its way: the next writer tells the journal
         try:
@@ -166,9 +166,9 @@ def _check_documents(paths: ModelLayout, table: StageTable, listed: list[int], s
         told = story.sealed.get(name, "")
         if told and here != told and (here or name.startswith("annotations/")):
             problem = "is not what was recorded" if here else "is missing"
-            found.error("changed-document", paths.name, f"{name} {problem}")
+            found.error("changed-document", ref, f"{name} {problem}")
         elif here and not told and not story.rebuilt and path.parent == paths.annotations:
-            found.error("changed-document", paths.name, f"{name} was written by no change that is recorded")
+            found.error("changed-document", ref, f"{name} was written by no change that is recorded")
 
 
 def replay(data: bytes, name: str, found: Findings) -> Story | None:

@@ -136,14 +136,15 @@ def _check_annotations(paths: ModelLayout, state: State, listed: list[int], foun
             continue
         if number not in listed:
             found.warning("annotation", paths.name, f"annotations/{name} belongs to no version")
-        check_document(paths.annotations / name, f"{paths.name}: annotations/{name}", found)
+        where = f"{paths.name}@{number}" if number in listed else paths.name
+        check_document(paths.annotations / name, f"{paths.name}: annotations/{name}", found, where)
 
 
-def check_document(path: Path, what: str, found: Findings) -> None:
+def check_document(path: Path, what: str, found: Findings, where: str = "") -> None:
     try:
         codec.load(path, what)
     except (RegistryError, OSError) as error:
-        found.error("document", found.model, words(error))
+        found.error("document", where or found.model, words(error))
 
 
 def _check_claim(paths: ModelLayout, state: State, told: int, found: Findings) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import InvalidInput
+from ..errors import Damaged, InvalidInput
 from ..exchange import dispatch
 from ..names import Reference
 from ..outcomes import Exported
 from ..progress import Progress
-from ..store import replacement, snapshot
+from ..store import replacement, snapshot, verify
 from . import carding, ownership
 
 if TYPE_CHECKING:
@@ -97,6 +97,8 @@ def _wanted(registry: RegistryReader, refs: Iterable[str | Reference] | None) ->
     from ..exchange.packing import Wanted
 
     if refs is None:
+        if lost := next(verify.lost_models(registry._layout), None):
+            raise Damaged(f"{lost} has versions but no model.yaml", "run 'registry verify' for details")
         return "registry", [
             Wanted.all_of(snapshot.take(registry._layout.model(name))) for name in registry.model_names()
         ]
