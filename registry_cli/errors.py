@@ -124,5 +124,7 @@ def explain(error: OSError) -> str:
 
 def indeterminate(what: str, request_id: str, error: BaseException) -> Indeterminate:
     """What to raise for an ``error`` that came after a commit; ``what`` says what is there all the same."""
+    interrupted = not isinstance(error, Exception)  # a signal; its text is its number
     words = explain(error) if isinstance(error, OSError) else getattr(error, "message", "") or str(error)
+    words = "" if interrupted else words
     return Indeterminate(f"{what}, but could not be confirmed: {words or 'it was interrupted'}", request_id=request_id)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Damaged, LockTimeout, Refused
+from . import layout
 
 #: How often a waiting process asks again, in seconds: well below the time that a registration holds the lock.
 _POLL = 0.01
@@ -74,6 +75,34 @@ def _strict() -> dict[str, Any]:
     return {name: value for name, value in (("fallback_to_soft", False), ("preserve_lock_file", True)) if name in known}
 
 
+def remove_unusable(path: Path, *, dry_run: bool) -> bool:
+    """Remove what stands in the place of a lock and can't be one: a link, a fifo, an empty folder. True if there was such.
+
+    Nobody can hold it, so nobody waits for it. A regular file is never removed, nor a folder with something in it.
+    """
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return False
+    if stat.S_ISREG(mode) or dry_run:
+        return not stat.S_ISREG(mode)
+    if stat.S_ISDIR(mode):
+        try:
+            os.rmdir(path)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            raise Damaged(f"'{path}' is a folder with something in it", "move it away, then repair again") from None
+        return True
+    aside = path.with_name(layout.temporary_name())
+    os.rename(path, aside)
+    if stat.S_ISREG(os.lstat(aside).st_mode):  # another repair was faster, and somebody has its lock by now
+        os.rename(aside, path)
+        return False
+    os.unlink(aside)
+    return True
+
+
 def _identity(path: Path, what: str, mode: int) -> tuple[int, int]:
     """Device and inode of the lock file, which is made here if it is missing."""
     with contextlib.suppress(FileExistsError):
@@ -86,13 +115,13 @@ def _identity(path: Path, what: str, mode: int) -> tuple[int, int]:
     if stat.S_ISLNK(status.st_mode):
         raise _link(what)
     if not stat.S_ISREG(status.st_mode):
-        raise Damaged(f"the lock of {what} is no regular file: {path}")
+        raise Damaged(f"the lock of {what} is not a regular file: {path}", "run 'registry repair'")
     return status.st_dev, status.st_ino
 
 
 def _link(what: str) -> Refused:
     return Refused(
-        f"the lock of {what} is a symbolic link, which is not followed", "remove it: registry doctor tells more"
+        f"the lock of {what} is a symbolic link, which is not followed", "run 'registry repair' to remove it"
     )
 
 

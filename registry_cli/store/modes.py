@@ -24,10 +24,13 @@ class Modes:
 
     @classmethod
     def of(cls, shared: str) -> Modes:
-        """For a registry with this ``shared`` setting. A private one narrows the modes by the user's umask."""
+        """For a registry with this ``shared`` setting. A private one narrows the modes by the user's umask.
+
+        The owner keeps access whatever the umask: a store that its owner can't read is of no use to anybody.
+        """
         if shared == "group":
             return cls(0o2775, 0o664, 0o3775, 0o555, 0o444)
-        allowed = ~_umask()
+        allowed = ~_umask() | 0o700
         return cls(0o755 & allowed, 0o644 & allowed, 0o755 & allowed, 0o555 & allowed, 0o444 & allowed)
 
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ..errors import Conflict, Indeterminate, NotFound, RegistryError
+from ..errors import Conflict, NotFound, RegistryError, indeterminate
 from ..progress import SILENT, Progress
 from ..records import FileEntry, VersionRecord
 from . import copying, ingest, manifest, removal
@@ -94,10 +94,7 @@ def staged(
             if isinstance(error, FileNotFoundError) and (not whole or _is_inside(error, staging)):
                 kind = Conflict if is_model(paths) else NotFound  # where it has that name again, it is another model
                 raise kind(f"{paths.name} was renamed while the version came in", "registry list tells more") from None
-            raise Indeterminate(
-                f"{paths.name}: the version was registered, but {str(error) or 'it was interrupted'}",
-                request_id=wish.request_id,
-            ) from error
+            raise indeterminate(f"{paths.name}: the version is registered", wish.request_id, error) from error
         raise
     finally:
         if _is_there(staging):

@@ -7,13 +7,14 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 from ..errors import Damaged, RegistryError
 from ..outcomes import Freed
 from ..records import Event, JournalEntry, StageTable
-from . import codec, collect, documents, files, journal, layout, pack_files, removal, verify, verify_journal
+from . import codec, collect, documents, files, journal, layout, pack_files, removal, verify, verify_journal, verify_records
 from .layout import Layout, ModelLayout
 from .modes import Modes
 from .reader import ModelReader, State
@@ -35,6 +36,7 @@ def mend(root: Layout, paths: ModelLayout, modes: Modes, mark: Event, *, dry_run
         yield each.did(lambda: each.restore_table(state), each.table_words, paths.stages)
     yield from each.journal(mark)
     yield from each.claim()
+    yield from each.stray_claims()
     yield from each.seals()
     yield from each.links()
     now = collect.server_time(paths.root, probe=not dry_run)
@@ -171,6 +173,13 @@ class _Mender:
             "claim made again from stages.yaml",
             path,
         )
+
+    def stray_claims(self) -> Iterator[Freed]:
+        """Claims of later revisions that say they are an earlier one: copies, which no commit made."""
+        for path, revision in verify_records.stray_claims(self.paths, self.table.revision):
+            yield self.did(
+                lambda path=path: os.unlink(path), f"a copy of the claim of revision {revision} removed", path
+            )  # type: ignore[misc]
 
     def seals(self) -> Iterator[Freed]:
         for number in ModelReader(self.paths).numbers(self.table):

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 def check_names(paths: ModelLayout, table: StageTable, found: Findings) -> None:
     """What lies beside the packs, and what an interrupted packing or restoring left."""
-    for name in sorted(files.list_folder(paths.packs)):
+    is_folder = paths.packs.is_dir() and not paths.packs.is_symlink()  # else verify_types says so
+    for name in sorted(files.list_folder(paths.packs)) if is_folder else ():
         where = f"{paths.name}/{layout.PACKS}/{name}"
         number = layout.packed_version_of(name)
         if number is not None and number in table.packed:

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 from ..errors import RegistryError, explain
 from ..outcomes import Problem
 from ..records import StageTable
-from . import codec, layout, pack_files, reader
+from . import codec, files, layout, pack_files, reader
 from .layout import ModelLayout
 from .reader import State
 from .verify_journal import check_journal
+from .verify_types import check_types
 
 if TYPE_CHECKING:
     from .verify import Findings
@@ -44,7 +45,8 @@ def check_records(paths: ModelLayout, found: Findings) -> list[int] | None:
             attempts = attempts[-1:]
             break
         time.sleep(pause)
-    found.problems += [problem for problem in attempts[-1] if all(problem in each for each in attempts)]
+    lasting = set(attempts[-1]).intersection(*attempts)
+    found.problems += [problem for problem in attempts[-1] if problem in lasting]
     return listed
 
 
@@ -70,6 +72,7 @@ def _look(paths: ModelLayout, found: Findings) -> list[int] | None:
         return None
     from .verify_packs import check_names as check_packs
 
+    check_types(paths, found)
     listed = _check_names(paths, state, found)
     _check_pointers(paths, state, listed, found)
     _check_annotations(paths, state, listed, found)
@@ -84,7 +87,7 @@ def _look(paths: ModelLayout, found: Findings) -> list[int] | None:
 def _check_names(paths: ModelLayout, state: State, found: Findings) -> list[int]:
     """The numbers of the versions that are here, in order; every other name in ``versions/`` is told."""
     numbers = []
-    for name in sorted(os.listdir(paths.versions)) if paths.versions.is_dir() else ():
+    for name in sorted(os.listdir(paths.versions)) if _is_folder(paths.versions) else ():
         where = f"{paths.name}/versions/{name}"
         number = layout.version_of(name)
         if number is not None and number in state.table.deleted:
@@ -103,9 +106,13 @@ def _check_names(paths: ModelLayout, state: State, found: Findings) -> list[int]
     pending = state.redo.path if state.redo else ""
     for number in state.table.deleted:
         path = paths.tombstone(number)
-        if not path.is_file() and paths.relative(path) != pending:
+        if not files.exists(path) and paths.relative(path) != pending:
             found.error("tombstone", f"{paths.name}@{number}", "deleted, but its tombstone is missing")
     return sorted(numbers)
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def age(path: Path) -> float:
@@ -130,7 +137,7 @@ def _check_pointers(paths: ModelLayout, state: State, listed: list[int], found: 
 
 def _check_annotations(paths: ModelLayout, state: State, listed: list[int], found: Findings) -> None:
     """What was said of each version can be read, and belongs to one."""
-    for name in sorted(os.listdir(paths.annotations)) if paths.annotations.is_dir() else ():
+    for name in sorted(os.listdir(paths.annotations)) if _is_folder(paths.annotations) else ():
         number = layout.version_of(name.removesuffix(".yaml"))
         if number is None or number in state.table.deleted:
             continue
@@ -163,7 +170,27 @@ def _check_claim(paths: ModelLayout, state: State, told: int, found: Findings) -
     if revision and not _is_copy(paths, state):
         name = paths.claim(revision).name
         found.warning("claim", paths.name, f"{name} is not what stages.yaml says: its only copy is lost", repair=True)
+    for path, _ in stray_claims(paths, revision):
+        words_ = "a claim that no change made: the change of this revision would fail"
+        found.error("claim", f"{paths.name}/{path.name}", words_, repair=True)
     _check_name(paths, state, found)
+
+
+def stray_claims(paths: ModelLayout, revision: int) -> Iterator[tuple[Path, int]]:
+    """Claims named after a later revision than ``revision`` that hold the table of an earlier one, with that revision.
+
+    A commit names its claim after the revision in it, so none made these. Once that revision comes, they are in its way.
+    """
+    for name in sorted(os.listdir(paths.root)):
+        number = name.removeprefix(layout.CLAIM)
+        if number == name or not number.isdigit() or int(number) <= revision:
+            continue
+        try:
+            table, _ = codec.parse_table(codec.load(paths.root / name, name), name)
+        except (RegistryError, OSError):
+            continue
+        if table.revision <= revision:
+            yield paths.root / name, table.revision
 
 
 def _check_name(paths: ModelLayout, state: State, found: Findings) -> None:
@@ -194,7 +221,7 @@ def _is_copy(paths: ModelLayout, state: State) -> bool:
 def _check_links(paths: ModelLayout, state: State, found: Findings) -> None:
     """The links in ``stages/``: derived, but people and programs without this tool follow them."""
     here: dict[str, str] = {}
-    if paths.links.is_dir():
+    if _is_folder(paths.links):
         for path in paths.links.iterdir():
             if not path.name.startswith("."):
                 with contextlib.suppress(FileNotFoundError):
@@ -221,7 +248,7 @@ def _named(paths: ModelLayout, table: StageTable) -> frozenset[str]:
 
 
 def _check_blobs(paths: ModelLayout, table: StageTable, found: Findings) -> None:
-    if not paths.blobs.is_dir():
+    if not _is_folder(paths.blobs):
         return
     named = _named(paths, table) if any(status.st_nlink == 1 for _, status in walk(paths.blobs)) else frozenset()
     for name, status in walk(paths.blobs):

@@ -52,8 +52,12 @@ class Archiving(Packing):
 
             compression.check(compress)
         wanted = Wanted(compress, request_id or os.urandom(16).hex(), request_id is not None, reason, progress=progress)
+        by_model = _by_model(refs)
+        if len(by_model) > 1 and not dry_run:  # what can't be done is refused before the first commit
+            every = [ref for references in by_model.values() for ref in references]
+            self.archive(every, force=force, reason=reason, compress=compress, dry_run=True, request_id=request_id)
         with _in_turn(wanted.request_id, dry_run) as outcomes:
-            for name, references in _by_model(refs).items():
+            for name, references in by_model.items():
                 if request_id and compress:
                     names.request_id(f"{request_id}:packed:{10**9}")
                 numbers = self._archive(name, references, wanted, force, dry_run, outcomes)
@@ -72,6 +76,8 @@ class Archiving(Packing):
             every = self._numbers(writer, refs)
             numbers, packed = every - writer.table.archived, writer.table.packed
             packed = packed - self._packed_before(name, wanted)
+            if wanted.kind:  # before the commit: packing comes after it
+                self._refuse_unpackable(name, every - packed)
             overridden = self._guarded_targets(writer, numbers, force)
             table = rules.archive(writer.table, name, numbers)
             detail = {"reason": wanted.reason, **_forced(overridden)}
@@ -96,8 +102,12 @@ class Archiving(Packing):
         Raises :class:`Damaged` for a pack that is not what was stored: nothing of that model is restored then.
         """
         request = request_id or os.urandom(16).hex()
+        by_model = _by_model(refs)
+        if len(by_model) > 1 and not dry_run:
+            every = [ref for references in by_model.values() for ref in references]
+            self.restore(every, dry_run=True, request_id=request_id)
         with _in_turn(request, dry_run) as outcomes:
-            for name, references in _by_model(refs).items():
+            for name, references in by_model.items():
                 with contextlib.ExitStack() as stack:
                     staged = {} if dry_run else self._unpacked(stack, name, references, progress)
                     trash: list[Path] = []
@@ -134,8 +144,12 @@ class Archiving(Packing):
         """
         _check_force(force, reason)
         request = request_id or os.urandom(16).hex()
+        by_model = _by_model(refs)
+        if len(by_model) > 1 and not dry_run:
+            every = [ref for references in by_model.values() for ref in references]
+            self.delete(every, force=force, reason=reason, dry_run=True, request_id=request_id)
         with _in_turn(request, dry_run) as outcomes:
-            for name, references in _by_model(refs).items():
+            for name, references in by_model.items():
                 if request_id:
                     names.request_id(_identity(request_id, len(references), len(references) > 1))
                 trash: list[Path] = []

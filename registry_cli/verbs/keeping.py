@@ -90,6 +90,10 @@ class Keeping(RegistryBase):
 
         done: list[Freed] = []
         for paths in self._chosen(models):
+            if locking.remove_unusable(paths.lock, dry_run=dry_run):
+                done.append(Freed("lock removed: not a regular file", str(paths.lock.relative_to(self.root))))
+                if dry_run:
+                    continue
             with self._locked(paths, passing=models is None) as here:
                 if not here:
                     continue

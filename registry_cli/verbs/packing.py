@@ -66,6 +66,13 @@ class Packing(RegistryBase):
         told = journal.oldest_first(self._layout.model(name).history, f'"id":"{wanted.request_id}{_SUFFIX}'.encode())
         return Numbers.of(entry.event.version or 0 for entry in told if entry.event.action == "packed")
 
+    def _refuse_unpackable(self, name: str, numbers: Numbers) -> None:
+        """Raise now what would stop the packing of one of these versions later."""
+        from ..store import packing
+
+        for number in numbers:
+            packing.refuse_unowned(self._layout.model(name), number)
+
     def _pack(
         self, name: str, numbers: Numbers, wanted: Wanted, outcomes: list[Changed], *, dry_run: bool = False
     ) -> None:
