@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import Conflict, InvalidInput, RegistryError
 from ..records import StageTable
-from . import codec, documents, files, layout, locking, removal, template
+from . import codec, documents, files, layout, locking, removal, reservation, template
 from .layout import Layout, ModelLayout
 from .modes import SHARED, Modes
 
@@ -88,7 +88,8 @@ def _make_parents(folder: Path) -> list[Path]:
 
 
 def refuse_collision(root: Layout, name: str) -> None:
-    """:class:`Conflict` when ``name`` would make a model of a group, or a group of a model."""
+    """:class:`Conflict` when ``name`` would make a model of a group, or a group of a model, or is reserved."""
+    reservation.refuse_reserved(root, root.model(name))
     group = root.group(name)
     if group.name != name:
         if files.exists(group.model):
@@ -182,3 +183,16 @@ def make_model(
         if not files.exists(paths.stages):
             files.replace(paths.stages, documents.dumps(codec.table_document(StageTable())), modes.file, root.root)
         files.replace(paths.model, documents.dumps(document), modes.file, root.root)
+
+
+def unmake_model(root: Layout, paths: ModelLayout) -> None:
+    """Take back :func:`make_model` after a failure, while its lock is still held, unless something was committed.
+
+    Whatever the disk does not say stays as it is.
+    """
+    with contextlib.suppress(OSError):
+        committed = any(map(layout.version_of, files.list_folder(paths.versions)))
+        if committed or files.exists(paths.history) or files.exists(paths.claim(1)):
+            return
+        for path in (paths.model, paths.stages):
+            removal.remove(path, root.root)

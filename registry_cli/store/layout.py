@@ -15,6 +15,7 @@ GROUP = "group.yaml"
 STAGES = "stages.yaml"
 HISTORY = "history.jsonl"
 LOCK = ".lock"
+RESERVATION = ".reserved"
 VERSION = "version.yaml"
 MANIFEST = "manifest-sha256.txt"
 FILES = "files"
@@ -97,6 +98,11 @@ class ModelLayout:
     @property
     def lock(self) -> Path:
         return self.root / LOCK
+
+    @property
+    def reservation(self) -> Path:
+        """Names the model that is being renamed to this name."""
+        return self.root / RESERVATION
 
     @property
     def versions(self) -> Path:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Damaged, LockTimeout, Refused
-from . import layout
+from . import layout, removal
 
 #: How often a waiting process asks again, in seconds: well below the time that a registration holds the lock.
 _POLL = 0.01
@@ -75,7 +75,7 @@ def _strict() -> dict[str, Any]:
     return {name: value for name, value in (("fallback_to_soft", False), ("preserve_lock_file", True)) if name in known}
 
 
-def remove_unusable(path: Path, *, dry_run: bool) -> bool:
+def remove_unusable(path: Path, below: Path, *, dry_run: bool) -> bool:
     """Remove what stands in the place of a lock and can't be one: a link, a fifo, an empty folder. True if there was such.
 
     Nobody can hold it, so nobody waits for it. A regular file is never removed, nor a folder with something in it.
@@ -95,11 +95,11 @@ def remove_unusable(path: Path, *, dry_run: bool) -> bool:
             raise Damaged(f"'{path}' is a folder with something in it", "move it away, then repair again") from None
         return True
     aside = path.with_name(layout.temporary_name())
-    os.rename(path, aside)
+    removal.rename(path, aside, below)
     if stat.S_ISREG(os.lstat(aside).st_mode):  # another repair was faster, and somebody has its lock by now
-        os.rename(aside, path)
+        removal.rename(aside, path, below)
         return False
-    os.unlink(aside)
+    removal.remove(aside, below)
     return True
 
 

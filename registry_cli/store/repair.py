@@ -177,7 +177,8 @@ class _Mender:
     def stray_claims(self) -> Iterator[Freed]:
         """Claims of later revisions that say they are an earlier one: copies, which no commit made."""
         for path, revision in verify_records.stray_claims(self.paths, self.table.revision):
-            yield self.did(partial(os.unlink, path), f"a copy of the claim of revision {revision} removed", path)
+            remove = partial(removal.remove, path, self.root.root)
+            yield self.did(remove, f"a copy of the claim of revision {revision} removed", path)
 
     def seals(self) -> Iterator[Freed]:
         for number in ModelReader(self.paths).numbers(self.table):

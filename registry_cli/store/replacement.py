@@ -193,6 +193,11 @@ def _renamed(made: Path, target: Path, flag: int) -> bool:
         raise
 
 
+def exchange(first: Path, second: Path) -> bool:
+    """Exchange what two names lead to, in one step. False where that is not to be had, and nothing was done."""
+    return _renamed(first, second, _EXCHANGE)
+
+
 def renameat2(source: Path, target: Path, flag: int) -> bool:
     """The system call of Linux. False where the system has none; OSError as it says."""
     import ctypes

@@ -76,12 +76,18 @@ class RegistryBase(RegistryReader):
         writer: Writer | None = None
         try:
             with locking.exclusive(paths.lock, name, self._modes.file, self._lock_timeout, self._on_wait):
-                if files.exists(paths.model):
-                    creation.make_folders(paths, self._modes)
-                elif create:
-                    self._make_model(paths)
-                writer = Writer.recovered(paths, self._modes)
-                yield writer
+                first = create and not files.exists(paths.model)
+                try:
+                    if first:
+                        self._make_model(paths)
+                    elif files.exists(paths.model):
+                        creation.make_folders(paths, self._modes)
+                    writer = Writer.recovered(paths, self._modes)
+                    yield writer
+                except BaseException:
+                    if first:
+                        creation.unmake_model(self._layout, paths)
+                    raise
         except Indeterminate:
             raise
         except BaseException as error:

@@ -90,7 +90,7 @@ class Keeping(RegistryBase):
 
         done: list[Freed] = []
         for paths in self._chosen(models):
-            if locking.remove_unusable(paths.lock, dry_run=dry_run):
+            if locking.remove_unusable(paths.lock, self.root, dry_run=dry_run):
                 done.append(Freed("lock removed: not a regular file", str(paths.lock.relative_to(self.root))))
                 if dry_run:
                     continue

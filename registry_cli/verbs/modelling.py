@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from .. import names, values
 from ..errors import Conflict, InvalidInput, RegistryError
 from ..outcomes import Described, Renamed
-from ..store import codec, creation, files, layout, locking, reader
+from ..store import codec, creation, files, layout, locking, reader, removal, replacement, reservation
 from ..store.codec import Redo
-from ..store.layout import ModelLayout
+from ..store.layout import Layout, ModelLayout
 from ..store.writer import Writer
 from .base import RegistryBase
 
@@ -66,8 +68,12 @@ class Modelling(RegistryBase):
                 asked[key] = None if gone is None else {**asked.get(key, {}), **gone}
             return surgery.changed(text, asked, layout.MODEL)
 
-        with self._writing(name, create=first) as writer:
-            return self._rewritten(writer, change, reason, dry_run, request_id)
+        try:
+            with self._writing(name, create=first) as writer:
+                return self._rewritten(writer, change, reason, dry_run, request_id)
+        finally:
+            if first:
+                creation.remove_skeleton(self._layout, self._layout.model(name), self._modes)
 
     def rewrite(
         self, name: str, text: str, *, was: str, reason: str = "", dry_run: bool = False, request_id: str | None = None
@@ -144,17 +150,26 @@ class Modelling(RegistryBase):
             if self._was_called(target, name):
                 return Renamed(name, new, changed=False)
             raise self._unknown(name)
-        self._refuse_taken(target)
+        self._refuse_taken(target, name)
+        _refuse_other_file_system(source, target, self._layout.models)
+        moved = True
         with self._writing(name) as writer:
             if dry_run:
                 return Renamed(name, new)
-            if not self._is_begun(writer, new, request_id):
-                self._record_name(writer, name, new, reason, request_id)
             with self._group_of(target):
-                self._refuse_taken(target)
-                source.root.rename(target.root)  # the folder, with its lock and all
-                for parent in dict.fromkeys((target.root.parent, source.root.parent)):
-                    files.fsync_folder(parent)
+                self._refuse_taken(target, name)
+                begun = self._is_begun(writer, new, request_id)
+                with reservation.reserved(self._layout, target, name, self._modes):
+                    if not begun:
+                        self._record_name(writer, name, new, reason, request_id)
+                    moved = _moved(self._layout, source, target)  # the folder, with its lock and all
+                    if not moved:
+                        self._record_name(writer, new, name, "the folder could not be moved", None)
+        if not moved:
+            raise RegistryError(
+                f"the folder of {name} can't be moved to that of {new}: it crosses a file system border",
+                f"the model is still called {name}",
+            )
         return Renamed(name, new)
 
     def _was_called(self, target: ModelLayout, name: str) -> bool:
@@ -169,16 +184,21 @@ class Modelling(RegistryBase):
         from ..lifecycle.events import Wanted
         from ..store import chronicle
 
-        if request_id:
-            writer.done_before(request_id, "renamed")  # Conflict for an id of another deed
+        before = writer.done_before(request_id, "renamed") if request_id else None  # Conflict for an id of another deed
         if writer.paths.name not in codec.former_names(self._model(writer.paths.name).document()):
+            if before:
+                raise RegistryError(
+                    f"this request could not move the folder of {writer.paths.name}, and was taken back",
+                    "use another request id to try again",
+                )
             return False
         last = next(chronicle.newest_first(writer.paths, Wanted(actions=frozenset({"renamed"}))), None)
         return last is not None and last.event.detail.get("after") == new
 
-    def _refuse_taken(self, target: ModelLayout) -> None:
-        creation.refuse_collision(self._layout, target.name)
-        if files.exists(target.root) and files.list_folder(target.root):
+    def _refuse_taken(self, target: ModelLayout, name: str) -> None:
+        if reservation.holder(self._layout, target) != name:  # which an interrupted rename to this name has left
+            creation.refuse_collision(self._layout, target.name)
+        if files.exists(target.root) and set(files.list_folder(target.root)) - {layout.RESERVATION}:
             raise Conflict(f"there is something called '{target.name}' already", "choose another name")
 
     def _record_name(self, writer: Writer, name: str, new: str, reason: str, request_id: str | None) -> None:
@@ -188,7 +208,7 @@ class Modelling(RegistryBase):
             raise RegistryError(f"the folder of {name} may not be moved by you", "ask its owner")
         text = files.read(writer.paths.model, files.DOCUMENT_LIMIT, layout.MODEL).decode()
         known = codec.former_names(codec.loads(text.encode(), layout.MODEL))
-        formerly = [each for each in dict.fromkeys([*known, name]) if each != new]
+        formerly = [each for each in dict.fromkeys([*known, name]) if each != new]  # back again: as it was before
         text = surgery.changed(text, {"formerly": formerly}, layout.MODEL)
         event = self._event("renamed", None, request_id, before=name, after=new, reason=reason)
         writer.move(writer.table, event, Redo(layout.MODEL, codec.loads(text.encode(), layout.MODEL), text))
@@ -204,6 +224,33 @@ class Modelling(RegistryBase):
             files.fsync_folder(self._layout.models)
         with locking.exclusive(group.lock, f"group {group.name}", self._modes.file, self._lock_timeout, self._on_wait):
             yield
+
+
+def _refuse_other_file_system(source: ModelLayout, target: ModelLayout, models: Path) -> None:
+    """Say before anything is recorded that a folder can't move to another file system, nor one that is mounted."""
+    there = next(folder for folder in (target.root.parent, models) if files.exists(folder))
+    if len({os.stat(folder).st_dev for folder in (source.root, source.root.parent, there)}) > 1:
+        raise RegistryError(
+            f"{source.name} can't be moved to {target.name}: it would cross a file system border",
+            "export it, and import it under its new name",
+        )
+
+
+def _moved(root: Layout, source: ModelLayout, target: ModelLayout) -> bool:
+    """Move the folder in the place of the reservation; False if it lies on another file system after all."""
+    try:
+        if replacement.exchange(source.root, target.root):
+            reservation.release(root, source)
+        else:
+            removal.remove(target.reservation, root.root)
+            removal.rename(source.root, target.root, root.root)
+    except OSError as error:
+        if error.errno == errno.EXDEV:  # as overlay says of a folder of its lower layer
+            return False
+        raise
+    for parent in dict.fromkeys((target.root.parent, source.root.parent)):
+        files.fsync_folder(parent)
+    return True
 
 
 def _removed(document: Mapping[str, Any], remove: Iterable[str]) -> dict[str, Any]:
