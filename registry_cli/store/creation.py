@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import Conflict, InvalidInput, RegistryError
 from ..records import StageTable
-from . import codec, documents, files, layout, locking, removal, reservation, template
+from . import codec, documents, files, journal, layout, locking, removal, reservation, template
 from .layout import Layout, ModelLayout
 from .modes import SHARED, Modes
 
@@ -132,14 +132,13 @@ def remove_skeleton(root: Layout, paths: ModelLayout, modes: Modes) -> None:
 
     Where there is a lock, under it, so that nobody makes it a model meanwhile; the lock itself stays, for who waits.
     """
-    if _is_wanted(paths):
-        return
-    guard: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
-    if files.exists(paths.lock):
-        guard = locking.exclusive(paths.lock, paths.name, modes.file, _PATIENCE, lambda _: None)
-    with contextlib.suppress(OSError, RegistryError), guard:
+    with contextlib.suppress(OSError, RegistryError), contextlib.ExitStack() as stack:
         if _is_wanted(paths):
             return
+        if files.exists(paths.lock):
+            stack.enter_context(locking.exclusive(paths.lock, paths.name, modes.file, _PATIENCE, lambda _: None))
+            if _is_wanted(paths):
+                return
         for folder in paths.folders:
             with contextlib.suppress(FileNotFoundError):
                 os.rmdir(folder)
@@ -191,8 +190,8 @@ def unmake_model(root: Layout, paths: ModelLayout) -> None:
     Whatever the disk does not say stays as it is.
     """
     with contextlib.suppress(OSError):
-        committed = any(map(layout.version_of, files.list_folder(paths.versions)))
-        if committed or files.exists(paths.history) or files.exists(paths.claim(1)):
+        told = any(entry.event.action != "passed-over" for entry in journal.oldest_first(paths.history))
+        if told or any(map(layout.version_of, files.list_folder(paths.versions))) or files.exists(paths.claim(1)):
             return
-        for path in (paths.model, paths.stages):
+        for path in (paths.model, paths.stages, paths.history):
             removal.remove(path, root.root)

@@ -14,7 +14,19 @@ from pathlib import Path
 from ..errors import Damaged, RegistryError
 from ..outcomes import Freed
 from ..records import Event, JournalEntry, StageTable
-from . import codec, collect, documents, files, journal, layout, pack_files, removal, verify, verify_journal, verify_records
+from . import (
+    codec,
+    collect,
+    documents,
+    files,
+    journal,
+    layout,
+    pack_files,
+    removal,
+    verify,
+    verify_journal,
+    verify_records,
+)
 from .layout import Layout, ModelLayout
 from .modes import Modes
 from .reader import ModelReader, State

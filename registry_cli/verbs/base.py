@@ -75,19 +75,10 @@ class RegistryBase(RegistryReader):
             raise self._unknown(name)
         writer: Writer | None = None
         try:
-            with locking.exclusive(paths.lock, name, self._modes.file, self._lock_timeout, self._on_wait):
-                first = create and not files.exists(paths.model)
-                try:
-                    if first:
-                        self._make_model(paths)
-                    elif files.exists(paths.model):
-                        creation.make_folders(paths, self._modes)
-                    writer = Writer.recovered(paths, self._modes)
-                    yield writer
-                except BaseException:
-                    if first:
-                        creation.unmake_model(self._layout, paths)
-                    raise
+            lock = locking.exclusive(paths.lock, name, self._modes.file, self._lock_timeout, self._on_wait)
+            with lock, self._model_made(paths, create):
+                writer = Writer.recovered(paths, self._modes)
+                yield writer
         except Indeterminate:
             raise
         except BaseException as error:
@@ -111,6 +102,21 @@ class RegistryBase(RegistryReader):
             import warnings
 
             warnings.warn(f"on_event failed for '{event.action}' of {name}: {error}", RuntimeWarning, stacklevel=2)
+
+    @contextlib.contextmanager
+    def _model_made(self, paths: ModelLayout, create: bool) -> Iterator[None]:
+        """The model is there, made if ``create``; one that was made is taken back if nothing comes of it."""
+        if files.exists(paths.model) or not create:
+            if files.exists(paths.model):
+                creation.make_folders(paths, self._modes)
+            yield
+            return
+        try:
+            self._make_model(paths)
+            yield
+        except BaseException:
+            creation.unmake_model(self._layout, paths)
+            raise
 
     def _make_model(self, paths: ModelLayout) -> None:
         document = {"format": FORMAT, "created": stamp(self._now()), "owner": self._author}

@@ -164,7 +164,7 @@ class Modelling(RegistryBase):
                         self._record_name(writer, name, new, reason, request_id)
                     moved = _moved(self._layout, source, target)  # the folder, with its lock and all
                     if not moved:
-                        self._record_name(writer, new, name, "the folder could not be moved", None)
+                        self._record_name(writer, new, name, "the folder could not be moved", None, undo=True)
         if not moved:
             raise RegistryError(
                 f"the folder of {name} can't be moved to that of {new}: it crosses a file system border",
@@ -201,14 +201,16 @@ class Modelling(RegistryBase):
         if files.exists(target.root) and set(files.list_folder(target.root)) - {layout.RESERVATION}:
             raise Conflict(f"there is something called '{target.name}' already", "choose another name")
 
-    def _record_name(self, writer: Writer, name: str, new: str, reason: str, request_id: str | None) -> None:
+    def _record_name(
+        self, writer: Writer, name: str, new: str, reason: str, request_id: str | None, *, undo: bool = False
+    ) -> None:
         from ..store import surgery
 
         if not os.access(writer.paths.root.parent, os.W_OK) or not os.access(writer.paths.root, os.W_OK):
             raise RegistryError(f"the folder of {name} may not be moved by you", "ask its owner")
         text = files.read(writer.paths.model, files.DOCUMENT_LIMIT, layout.MODEL).decode()
         known = codec.former_names(codec.loads(text.encode(), layout.MODEL))
-        formerly = [each for each in dict.fromkeys([*known, name]) if each != new]  # back again: as it was before
+        formerly = [each for each in dict.fromkeys(known if undo else [*known, name]) if each != new]
         text = surgery.changed(text, {"formerly": formerly}, layout.MODEL)
         event = self._event("renamed", None, request_id, before=name, after=new, reason=reason)
         writer.move(writer.table, event, Redo(layout.MODEL, codec.loads(text.encode(), layout.MODEL), text))
@@ -229,7 +231,7 @@ class Modelling(RegistryBase):
 def _refuse_other_file_system(source: ModelLayout, target: ModelLayout, models: Path) -> None:
     """Say before anything is recorded that a folder can't move to another file system, nor one that is mounted."""
     there = next(folder for folder in (target.root.parent, models) if files.exists(folder))
-    if len({os.stat(folder).st_dev for folder in (source.root, source.root.parent, there)}) > 1:
+    if len({folder.stat().st_dev for folder in (source.root, source.root.parent, there)}) > 1:
         raise RegistryError(
             f"{source.name} can't be moved to {target.name}: it would cross a file system border",
             "export it, and import it under its new name",

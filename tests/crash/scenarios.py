@@ -259,6 +259,11 @@ SCENARIOS = (
         empty=True,
     ),
     Scenario("describe", lambda reg, _: reg.describe("churn", owner="crm", tags={"a": "b"}, request_id=REQUEST)),
+    Scenario(
+        "describe the first",
+        lambda reg, _: reg.describe("churn", description="who leaves", request_id=REQUEST),
+        empty=True,
+    ),
     Scenario("promote", _promote),
     Scenario(
         "promote --archive-previous",

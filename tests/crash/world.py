@@ -25,7 +25,7 @@ MOMENT = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
 #: So many files are synced all at once here (see ``conftest``).
 MANY = 8
 
-#: What an empty table of stages looks like: a model that has no version either counts as no model.
+#: What an empty table of stages looks like: a model that has no version either is what a death left of a registration.
 _NOTHING: tuple[Any, ...] = ({}, {}, "", "", "")
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from registry_cli import Conflict, Indeterminate, InvalidInput, NotFound, Registry, Rules
-from registry_cli.store import files
+from registry_cli import Conflict, Indeterminate, InvalidInput, NotFound, Registry, RegistryError, Rules
+from registry_cli.store import files, replacement
 from registry_cli.store.writer import Writer
+from registry_cli.verbs import modelling
 
 MakeFile = Callable[..., Path]
 
@@ -150,11 +153,11 @@ def test_an_interrupted_rename_is_finished_by_the_same_call(
     class Death(BaseException):
         pass
 
-    def dies(self: Path, target: Path) -> Path:
+    def dies(*_: object) -> bool:
         raise Death
 
     with monkeypatch.context() as patch, pytest.raises(BaseException):  # noqa: B017 - told as indeterminate
-        patch.setattr(Path, "rename", dies)
+        patch.setattr(modelling, "_moved", dies)
         reg.rename("churn", "crm/churn", request_id=request_id)
     assert reg.model_names() == ["churn"]
     assert any(problem.code == "rename" for problem in reg.verify().problems)
@@ -170,7 +173,7 @@ def test_an_interrupted_rename_is_known_after_other_changes(
 ) -> None:
     reg.register("churn", [make_file()])
     with monkeypatch.context() as patch, pytest.raises(BaseException):  # noqa: B017
-        patch.setattr(Path, "rename", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(modelling, "_moved", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         reg.rename("churn", "other", request_id="one")
     reg.tag("churn@1", {"a": "b"})
     assert [problem.code for problem in reg.verify().problems] == ["rename"]
@@ -179,6 +182,90 @@ def test_an_interrupted_rename_is_known_after_other_changes(
     assert not reg.rename("churn", "other").changed, "to rename again is no mistake"
     with pytest.raises(NotFound):
         reg.rename("unknown", "other", request_id="two")
+
+
+@pytest.mark.parametrize("new", ["other", "crm/churn"])
+@pytest.mark.parametrize("exchange", [True, False], ids=["exchange", "no exchange"])
+def test_the_name_of_an_interrupted_rename_is_reserved(
+    reg: Registry, make_file: MakeFile, monkeypatch: pytest.MonkeyPatch, new: str, exchange: bool
+) -> None:
+    reg.register("churn", [make_file()])
+    if not exchange:
+        monkeypatch.setattr(replacement, "renameat2", lambda *_: False)
+    with monkeypatch.context() as patch, pytest.raises(BaseException):  # noqa: B017
+        patch.setattr(modelling, "_moved", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        reg.rename("churn", new)
+    for take in (
+        lambda: reg.register(new, [make_file("another")]),
+        lambda: reg.describe(new, owner="bob"),
+        lambda: (reg.register("third", [make_file("third")]), reg.rename("third", new)),
+    ):
+        with pytest.raises(Conflict, match=f"reserved for churn.*registry rename churn {new}"):
+            take()
+    reg.rename("churn", new)
+    assert new in reg.model_names()
+    assert not (reg.root / "models" / new / ".reserved").exists()
+    assert not (reg.root / "models/churn").exists()
+
+
+def test_a_reservation_that_nobody_needs_is_no_obstacle(reg: Registry, make_file: MakeFile) -> None:
+    reg.register("churn", [make_file()])
+    (reg.root / "models/other").mkdir()
+    (reg.root / "models/other/.reserved").write_text("churn\n")
+    reg.register("other", [make_file("another")])
+    reg.rename("churn", "third")
+    assert reg.model_names() == ["other", "third"]
+
+
+def test_a_folder_that_cannot_be_moved_keeps_its_name(
+    reg: Registry, make_file: MakeFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Overlay says so only of the step itself: then the change of name is taken back."""
+    reg.register("churn", [make_file()])
+    with monkeypatch.context() as patch:
+        patch.setattr(replacement, "exchange", lambda *_: (_ for _ in ()).throw(OSError(errno.EXDEV, "cross-device")))
+        for _ in range(2):
+            with pytest.raises(RegistryError) as caught:
+                reg.rename("churn", "other", request_id="one")
+            assert caught.value.exit_code == 1
+    assert reg.model_names() == ["churn"]
+    assert reg.model("churn").formerly == ()
+    assert actions(reg, "churn") == ["renamed", "renamed", "registered"]
+    assert reg.verify().problems == ()
+    assert not (reg.root / "models/other").exists()
+    reg.register("other", [make_file("another")])
+
+
+@pytest.mark.skipif(
+    not os.access("/dev/shm", os.W_OK) or os.stat("/dev/shm").st_dev == os.stat(tempfile.gettempdir()).st_dev,
+    reason="needs a second file system",
+)
+def test_another_file_system_is_noticed_before_anything_is_recorded(reg: Registry, make_file: MakeFile) -> None:
+    reg.register("churn", [make_file()])
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        (reg.root / "models/far").symlink_to(folder)
+        with pytest.raises(RegistryError, match="file system"):
+            reg.rename("churn", "far/churn")
+        (reg.root / "models/far").unlink()
+    assert actions(reg, "churn") == ["registered"]
+
+
+@pytest.mark.parametrize("deed", ["register", "describe", "register in a group"])
+def test_what_fails_leaves_no_empty_model(
+    reg: Registry, make_file: MakeFile, monkeypatch: pytest.MonkeyPatch, deed: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space"):
+        patch.setattr(Writer, "publish", full)
+        patch.setattr(Writer, "move", full)
+        if deed == "describe":
+            reg.describe("churn", owner="crm")
+        else:
+            reg.register("risk/churn" if "group" in deed else "churn", [make_file()])
+    assert reg.model_names() == []
+    reg.register("risk", [make_file()])
 
 
 def test_what_people_wrote_for_formerly_breaks_nothing(reg: Registry, make_file: MakeFile) -> None:
