@@ -128,7 +128,7 @@ class Shim:
 
             if not self._counts(name, args):
                 return perform()
-            return self._strike(name, path, args, perform)
+            return self._strike(name, path, told, perform)
 
         return call
 
