@@ -115,7 +115,8 @@ class Registered:
 
     ``added`` is the number of bytes that the store grew by: files it held already are not stored again. ``warnings``
     are sentences about the files, and about what could not be found out of where they come from. ``excluded`` and
-    ``empty_folders`` are what was left out of the given folders.
+    ``empty_folders`` are what was left out of the given folders. ``not_stored`` names what was given and an earlier
+    version does not have (``metrics.auc``, ``message``), ``updated`` what was stored of it as later metrics and tags.
     """
 
     version: VersionRecord
@@ -125,6 +126,8 @@ class Registered:
     warnings: tuple[str, ...] = ()
     excluded: tuple[ExcludedFiles, ...] = ()
     empty_folders: tuple[str, ...] = ()
+    not_stored: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()
 
     @property
     def left_out(self) -> str:

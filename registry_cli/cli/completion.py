@@ -60,6 +60,7 @@ _FLAGS = frozenset(
         "--compress",
         "--zstd",
         "--if-changed",
+        "--update",
         "--link",
         "--no-lineage",
         "--list",

@@ -71,7 +71,8 @@ class Verb:
 
 
 _REGISTER = (  # what is said of it, what is looked at, and where it comes from
-    "param metric tag annotate params-file metrics-file message stage alias as exclude include if-changed link move"
+    "param metric tag annotate params-file metrics-file message stage alias as exclude include if-changed update link"
+    " move"
     " no-inspect scan allow-unsafe reason parent data code command environment python lineage no-lineage"
 )
 _RULES = "older-than keep best where keep-holders"  # which versions go

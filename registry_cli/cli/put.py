@@ -18,6 +18,7 @@ from .shapes import exchange
 from .text import size
 
 if TYPE_CHECKING:
+    from ..outcomes import Registered
     from ..records import VersionRecord
 
 _T = TypeVar("_T")
@@ -32,7 +33,7 @@ def _option(flags: tuple[str, ...], metavar: str, text: str) -> Any:
     "register",
     examples=[
         "registry register churn model.pkl -m auc=0.93 -p depth=6 -t team=crm",
-        "registry register churn build/ --metrics-file metrics.json --params-file params.yaml --if-changed",
+        "registry register churn build/ --metrics-file metrics.json --params-file params.yaml --if-changed --update",
         "train | registry register churn - --as model.bin --stage staging",
         "registry register churn build/ --exclude '*.log' --exclude 'checkpoints/' --include 'checkpoints/best.pt'",
         "registry register churn ours.pkl --allow-unsafe --reason 'pickled by ourselves, reviewed in #123'",
@@ -73,6 +74,10 @@ def register(
     if_changed: Annotated[
         bool, typer.Option("--if-changed", help="If the latest version has just these files, return that one.")
     ] = False,
+    update: Annotated[
+        bool,
+        typer.Option("--update", help="With --if-changed: store new metrics, tags and annotations of that version."),
+    ] = False,
     link: Annotated[
         bool, typer.Option("--link", help="Hard-link the files instead of copying; never change them afterwards.")
     ] = False,
@@ -107,7 +112,10 @@ def register(
     ] = None,
     no_lineage: Annotated[bool, typer.Option("--no-lineage", help="Find nothing out.")] = False,
 ) -> None:
-    """The model is made if it isn't there. The files are copied, hashed and brought to the disk before the version
+    """With --if-changed, files that the latest version has already are not stored again, and what is given with them and
+    that version does not have is named; --update stores it, as far as it can be stored later: metrics, tags, annotations.
+
+    The model is made if it isn't there. The files are copied, hashed and brought to the disk before the version
     appears; equal files are stored once. What they are is found out by their headers and kept with the version: see
     'inspect'. What would run code when it is loaded is refused: see 'scan'. Prints the new reference, NAME@NUMBER.
 
@@ -119,6 +127,8 @@ def register(
     Where it comes from is kept, too: the git commit here and what is not committed, user, host and folder, and the
     packages of the environment that is active ($VIRTUAL_ENV, $CONDA_PREFIX). 'registry lineage' shows it.
     """
+    if update and not if_changed:
+        raise InvalidInput("--update has no effect without --if-changed", "add --if-changed")
     if link and move:
         raise InvalidInput("--link and --move exclude each other", "choose one")
     check_unsafe(allow_unsafe, reason)
@@ -142,6 +152,7 @@ def register(
             stage=stage,
             alias=alias,
             if_changed=if_changed,
+            update=update,
             how="link" if link else "move" if move else "copy",
             stdin_name=as_,
             parents=parent or (),
@@ -167,6 +178,7 @@ def register(
         _warn_of_scan(cx, version)
     else:
         cx.say(f"{version.ref} is taken: {outcome.why}")
+        _report_unstored(cx, outcome)
     cx.show(
         Output(
             shapes.document("registered", exchange.registered(outcome)),
@@ -175,6 +187,22 @@ def register(
             [(version.ref,)],
             text=version.ref,
         )
+    )
+
+
+def _report_unstored(cx: Session, outcome: Registered) -> None:
+    """What was stored of an unchanged version, and what was not."""
+    if outcome.updated:
+        cx.say(f"{outcome.ref}: stored {', '.join(outcome.updated)}")
+    if not outcome.not_stored:
+        return
+    kinds = {name.partition(".")[0] for name in outcome.not_stored}
+    sealed = [kind for kind in ("params", "message", "lineage") if kind in kinds]
+    hints = ["--update stores metrics, tags and annotations"] if kinds - set(sealed) else []
+    if sealed:
+        hints.append(f"{', '.join(sealed)} of a version can't be changed; without --if-changed it is a new version")
+    cx.warn(
+        f"not stored, since {outcome.ref} has these files already: {', '.join(outcome.not_stored)}; {'; '.join(hints)}"
     )
 
 

@@ -99,6 +99,10 @@ class Origin:
             found.lineage["parents"] = list(self._said.parents)
         return found
 
+    def look_at_said(self, progress: Progress = SILENT) -> dict[str, Any]:
+        """The lineage that was said: what is found out by itself is not in it."""
+        return Origin(self._said, None, (), self._user).look(progress).lineage
+
     def _git(self, found: Found) -> str:
         """Git's part; gives the top of the work tree, empty if there is none."""
         if self._caller is None or not {"git", "run"} & set(self._parts):

@@ -18,6 +18,7 @@ from ..records import Event, VersionRecord
 from ..store import creation, files, sidecars
 from ..store.layout import ModelLayout
 from .base import account
+from .describing import Describing
 from .examining import Examination
 from .moving import Moving
 
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
     from ..store.selection import FileSelection
     from ..store.sources import Source
     from ..values import OneOrMore, PathLike
+    from .unstored import Unstored
 
 
-class Registering(Moving):
+class Registering(Moving, Describing):
     """``register``: files become a version, and a stage or alias may point to it at once."""
 
     def register(
@@ -58,6 +60,7 @@ class Registering(Moving):
         stage: str | None = None,
         alias: str | None = None,
         if_changed: bool = False,
+        update: bool = False,
         how: str = "copy",
         stdin_name: str | None = None,
         request_id: str | None = None,
@@ -70,7 +73,9 @@ class Registering(Moving):
         ``__pycache__/`` and the like are left out; ``include`` takes files back. What looks like a secret is refused
         unless it is included. Nothing is taken from inside a registry. ``how`` is
         ``copy``, ``link`` (hard links to your files, which must not be changed afterwards) or ``move``. With
-        ``if_changed``, files equal to the latest version's give that version back. ``lineage`` is what is known already of
+        ``if_changed``, files equal to the latest version's give that version back; the result names what was given and it
+        does not have. With ``update`` as well, metrics, tags and annotations of these are stored, as ``log_metric``,
+        ``tag`` and ``annotate`` do; params, message and lineage of a version can't be changed. ``lineage`` is what is known already of
         where the files come from; what is found out of itself is laid under it: with ``inspect``, what the files are.
         ``scan`` is a mode stricter than the registry's own: ``warn``, ``refuse-dangerous``, ``allowlist``; ``unsafe``
         says why files are to be registered that the scan would refuse, and is recorded. ``progress`` is told how many
@@ -90,7 +95,13 @@ class Registering(Moving):
         names.model_name(name)
         if how not in ingest.HOW:
             raise InvalidInput(f"files can't be taken by '{how}'", f"use {', '.join(ingest.HOW)}")
+        if update and not if_changed:
+            raise InvalidInput(
+                "update has no effect without if_changed", "set both: a new version has all that is given"
+            )
         self._check_pointers(name, stage, alias, request_id)
+        if update and request_id:
+            names.request_id(f"{request_id}:annotations")  # as for those of the pointers
         scan_rules = self.scan_rules().with_mode(scan)
         unsafe = values.line(unsafe, "reason") if unsafe else ""
         record = VersionRecord(
@@ -106,6 +117,7 @@ class Registering(Moving):
         outcome = self._registered_before(layout, event.id) if request_id else None
         look: Examination | None = None
         report = FileReport()
+        origin: Origin | None = None
         if outcome is None:
             said = {
                 "parents": values.as_list(parents, "parents"), "data": values.as_list(data, "data"),
@@ -123,14 +135,17 @@ class Registering(Moving):
             )  # fmt: skip
         ref = f"{name}@{outcome.number}"
         with _registered(ref, event.id):  # each pointer is a commit of its own: a repetition finishes what is missing
+            left = self._unstored(outcome, record, lineage or {}, origin, progress)
+            updated = self._update(ref, left, event.id) if update and left else ()
             if stage:
                 self.promote(ref, stage, request_id=f"{event.id}:stage", verify=False)
             if alias:
                 self.set_alias(ref, alias, request_id=f"{event.id}:alias")
             warnings = (*report.warnings, *(look.warnings if look else ()))
+            not_stored = tuple(name for name in left.names if name not in updated) if left else ()
             return Registered(
                 self.version(ref), not outcome.why, outcome.added, outcome.why, warnings, report.excluded,
-                report.empty_folders,
+                report.empty_folders, not_stored, updated,
             )  # fmt: skip
 
     def _collect(
@@ -152,6 +167,38 @@ class Registering(Moving):
 
         globs = values.as_list(exclude, "exclude"), values.as_list(include, "include")
         return FileSelection(*globs, boundary=RegistryBoundary(self.root))
+
+    def _unstored(
+        self,
+        outcome: Outcome,
+        record: VersionRecord,
+        lineage: Mapping[str, object],
+        origin: Origin | None,
+        progress: Progress,
+    ) -> Unstored | None:
+        """What was given and an unchanged version does not have; None for a version that has all of it."""
+        from ..store.registration import UNCHANGED
+
+        if outcome.why != UNCHANGED:
+            return None
+        from . import unstored
+
+        said = {**(origin.look_at_said(progress) if origin else {}), **lineage}
+        return unstored.unstored(record, self.version(f"{record.model}@{outcome.number}"), said)
+
+    def _update(self, ref: str, left: Unstored, request_id: str) -> tuple[str, ...]:
+        """Store what can be stored later, each kind as a change of its own; the names of what was stored."""
+        updated: list[str] = []
+        for kind, given in left.later.items():
+            identity = f"{request_id}:{kind}"
+            if kind == "metrics":
+                done = self.log_metric(ref, given, request_id=identity)
+            elif kind == "tags":
+                done = self.tag(ref, given, request_id=identity)
+            else:
+                done = self.annotate(ref, given, request_id=identity)
+            updated += [f"{kind}.{name}" for name in given if done.changed]
+        return tuple(updated)
 
     def _origin(
         self, said: dict[str, Any], capture: OneOrMore[str] | None, given: Mapping[str, object]

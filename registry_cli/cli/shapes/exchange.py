@@ -19,6 +19,8 @@ def registered(record: Registered) -> dict[str, Any]:
         "warnings": list(record.warnings),
         "excluded": [_exclusion(each) for each in record.excluded],
         "empty_folders": list(record.empty_folders),
+        "not_stored": list(record.not_stored),
+        "updated": list(record.updated),
     }
 
 
@@ -38,6 +40,8 @@ def imported(record: Imported) -> dict[str, Any]:
         "warnings": list(record.warnings),
         "excluded": [_exclusion(each) for each in record.excluded],
         "empty_folders": list(record.empty_folders),
+        "not_stored": list(record.not_stored),
+        "updated": list(record.updated),
     }
 
 

@@ -1,0 +1,57 @@
+"""What a registration says of files that are registered already, and that their version does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ..records import VersionRecord
+
+#: What can be stored of a version after it was registered; all else is sealed.
+LATER = ("metrics", "tags", "annotations")
+
+
+class Unstored(NamedTuple):
+    """What a version does not have: ``later`` can be stored now, by kind; ``sealed`` names what can't be changed."""
+
+    later: dict[str, dict[str, Any]]
+    sealed: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of it: ``metrics.auc``, ``tags.team``, ``params.depth``, ``message``, ``lineage.parents``."""
+        return (*(f"{kind}.{name}" for kind, given in self.later.items() for name in given), *self.sealed)
+
+
+def unstored(given: VersionRecord, version: VersionRecord, lineage: Mapping[str, Any]) -> Unstored:
+    """What of a registration ``version`` does not have as it is now.
+
+    Args:
+        given: What was said of the files, in a record without a number.
+        version: The version that holds the same files.
+        lineage: What was said of where they come from, without what is found out by itself.
+    """
+    later = {kind: dict(_differing(getattr(given, kind), getattr(version, kind))) for kind in LATER}
+    sealed = [f"params.{name}" for name, _ in _differing(given.params, version.params)]
+    if given.message and given.message != version.message:
+        sealed.append("message")
+    sealed += _lineage(lineage, version.lineage, "lineage")
+    return Unstored({kind: found for kind, found in later.items() if found}, tuple(sealed))
+
+
+def _differing(given: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    return ((name, value) for name, value in given.items() if name not in there or not _same(value, there[name]))
+
+
+def _same(value: Any, stored: Any) -> bool:
+    """Whether two values are equal; unlike for Python, ``true`` is not 1."""
+    return bool(value == stored) and isinstance(value, bool) == isinstance(stored, bool)
+
+
+def _lineage(given: Mapping[str, Any], there: Mapping[str, Any], path: str) -> Iterator[str]:
+    for name, value in given.items():
+        stored = there.get(name)
+        if isinstance(value, Mapping) and isinstance(stored, Mapping):
+            yield from _lineage(value, stored, f"{path}.{name}")
+        elif not _same(value, stored) and not (isinstance(stored, str) and stored.startswith(f"{value} ")):
+            yield f"{path}.{name}"  # of 'sklearn', what is stored may be 'sklearn 1.5.2'
