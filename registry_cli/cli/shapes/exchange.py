@@ -40,8 +40,6 @@ def imported(record: Imported) -> dict[str, Any]:
         "warnings": list(record.warnings),
         "excluded": [_exclusion(each) for each in record.excluded],
         "empty_folders": list(record.empty_folders),
-        "not_stored": list(record.not_stored),
-        "updated": list(record.updated),
     }
 
 
