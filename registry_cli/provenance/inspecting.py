@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import RegistryError
 from .formats import COMMON_SUFFIXES, FILES, FOLDERS, Format
 from .formats.files import Budget, File, Folder, Malformed
+from .formats.weights import NO_WEIGHTS
 from .inspection import UNKNOWN, Inspected, Inspection, text
 
 #: So many files of an artifact are opened at the most: those whose names say something first, then the others.
@@ -25,6 +26,8 @@ for _row in FOLDERS:
     for _marker in _row.markers:
         _MARKERS.setdefault(_marker, []).append(_row)
 _ENDS = tuple(marker[1:] for marker in _MARKERS if marker[0] == "*")
+#: What models of transformers are converted to: beside its configuration this is the model.
+_EXPORTS = ("gguf", "onnx", "ort", "openvino", "tflite", "coreml", "executorch", "tensorrt", "rknn", "ggml")
 #: What lies beside a model more often than it is one: of several files another is the primary.
 _AUXILIARY = ("npy-npz", "hdf5", "sentencepiece")
 _SUFFIXES = (*COMMON_SUFFIXES, *(suffix for row in FILES for suffix in row.suffixes))
@@ -84,7 +87,7 @@ def _folders(files: Mapping[str, Path], budget: Budget) -> tuple[list[Inspection
         rows = sorted(marked[parent], key=FOLDERS.index)
         if said := _first(rows, Folder(parent, inside, budget)):
             found.append(said)
-            if not any(row.wraps for row in rows if said.format in row.names):
+            if not (_lacks_weights(said) or any(row.wraps for row in rows if said.format in row.names)):
                 told += (prefix,)
     return found, told
 
@@ -141,8 +144,19 @@ def _primary(found: list[Inspection], files: Mapping[str, Path]) -> Inspection |
         known, key=lambda each: (each.path not in files, each.certain, each.format not in _AUXILIARY, size(each))
     )
     inside = f"{best.path}/" if best.path else ""
-    wrapped = [each for each in known if each is not best and each.certain and each.path.startswith(inside)]
-    return _completed(best, wrapped[0]) if best.path not in files and len(wrapped) == 1 else best
+    within = [each for each in known if each is not best and each.certain and each.path.startswith(inside)]
+    if best.path in files:
+        return best
+    if _lacks_weights(best):
+        exports = [each for each in within if each.format in _EXPORTS]
+        model = max(exports, key=size, default=None)
+        return replace(model, class_name=best.class_name or model.class_name) if model else best
+    return _completed(best, within[0]) if len(within) == 1 else best
+
+
+def _lacks_weights(said: Inspection) -> bool:
+    """Whether a folder is only the configuration of a model, which may lie beside it in another format."""
+    return said.details.get("uncounted") == NO_WEIGHTS
 
 
 def _completed(outer: Inspection, inner: Inspection) -> Inspection:

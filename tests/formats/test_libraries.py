@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from registry_cli.provenance.formats import weights
+from registry_cli.provenance.formats.weights import Listed
 from registry_cli.provenance.inspecting import inspect
 
 from .conftest import DATA, inside, look, made, primary
@@ -185,7 +187,7 @@ def test_flax(truth: Any, tmp_path: Path) -> None:
     config = made(tmp_path, "config.json", b'{"model_type": "bert"}')
     beside = inspect({**config, "flax_model.msgpack": DATA / "flax" / "flax_model.msgpack"}).primary
     assert beside is not None
-    assert (beside.format, beside.parameters, beside.details["weights"]) == ("transformers", found.parameters, "flax")
+    assert (beside.format, beside.parameters, beside.details["model_type"]) == ("flax", found.parameters, "bert")
 
 
 def test_orbax(truth: Any) -> None:
@@ -288,3 +290,63 @@ def test_names_of_parts_say_that_a_gguf_is_one_of_several(tmp_path: Path) -> Non
     assert (alone.parameters, alone.details["uncounted"]) == (
         None, "1 of 2 parts are missing, the first: m-00002-of-00002.gguf",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("source", "format"),
+    [
+        ("gguf/tiny.gguf", "gguf"),
+        ("onnx/mlp.onnx", "onnx"),
+        ("openvino/net/scorer.xml", "openvino"),
+        ("tflite/plain.tflite", "tflite"),
+    ],
+)
+def test_beside_a_configuration_what_was_converted_is_the_model(source: str, format: str, tmp_path: Path) -> None:
+    """As the folders of Hugging Face have it that hold no weights of their own; with these, the rest lies beside."""
+    config = b'{"model_type": "bert", "architectures": ["BertModel"]}'
+    files = {**made(tmp_path, "config.json", config), f"onnx/{Path(source).name}": DATA / source}
+    lineage = inspect(files).lineage()
+    assert (lineage["format"], lineage["contents"]["class"]) == (format, "BertModel")
+    assert lineage["contents"]["also"] == ["transformers"]
+    assert lineage["contents"]["parameters"] == primary(source).parameters
+    whole = {**files, "model.safetensors": DATA / "transformers" / "bert" / "model.safetensors"}
+    assert inspect(whole).lineage()["format"] == "transformers"
+
+
+def tensor(name: str, kind: str, *shape: int) -> Listed:
+    return Listed(name, kind, shape)
+
+
+QUANTISED: dict[str, tuple[list[Listed], dict[str, Any], int | None]] = {
+    "gptq": (
+        [tensor("q.qweight", "int32", 16, 64), tensor("q.qzeros", "int32", 1, 8), tensor("q.scales", "float16", 1, 64),
+         tensor("q.g_idx", "int32", 128), tensor("q.bias", "float16", 64), tensor("norm.weight", "float16", 128)],
+        {"quantization_config": {"quant_method": "gptq", "bits": 4}}, 128 * 64 + 64 + 128,
+    ),
+    "awq": (
+        [tensor("q.qweight", "int32", 128, 8), tensor("q.qzeros", "int32", 1, 8), tensor("q.scales", "float16", 1, 64)],
+        {"quantization_config": {"quant_method": "awq", "w_bit": 4}}, 128 * 64,
+    ),
+    "bitsandbytes": (
+        [tensor("q.weight", "uint8", 4096, 1), tensor("q.weight.absmax", "uint8", 128), tensor("q.weight.quant_map", "float32", 16),
+         tensor("q.weight.quant_state.bitsandbytes__nf4", "uint8", 90), tensor("k.weight", "uint8", 10)],
+        {"quantization_config": {"load_in_4bit": True}}, 8192 + 10,
+    ),
+    "compressed-tensors": (
+        [tensor("q.weight_packed", "int32", 64, 16), tensor("q.weight_scale", "bfloat16", 64, 1), tensor("q.weight_shape", "int64", 2)],
+        {"quantization_config": {"config_groups": {"group_0": {"weights": {"num_bits": 4}}}}}, 128 * 64,
+    ),
+    "mxfp4": ([tensor("e.up_proj_blocks", "uint8", 2, 8, 4, 16), tensor("e.up_proj_scales", "uint8", 2, 8, 4)], {}, 2 * 8 * 4 * 32),
+    "mlx": ([tensor("q.weight", "uint32", 4, 8), tensor("q.scales", "float16", 4, 1)], {"quantization": {"bits": 8}}, 128),
+    "unknown bits": ([tensor("q.qweight", "int32", 16, 64), tensor("q.scales", "float16", 1, 64)], {}, None),
+    "bits that are none": ([tensor("q.weight", "uint32", 4, 8), tensor("q.scales", "float16", 4, 1)], {"quantization": {"bits": 99}}, None),
+    "not packed": ([tensor("q.weight", "uint8", 4, 8), tensor("ids", "uint32", 7), tensor("q.qweight", "int32", 3)], {}, 32 + 7 + 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", QUANTISED)
+def test_packed_weights_count_as_the_numbers_that_they_stand_for(kind: str) -> None:
+    listed, config, numbers = QUANTISED[kind]
+    found = weights.unpacked(listed, config)
+    assert found.parameters == numbers
+    assert bool(found.uncounted) == (numbers is None)

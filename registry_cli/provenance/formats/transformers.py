@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ..inspection import Inspection
@@ -23,9 +24,14 @@ _KEPT = (
 
 
 def read(folder: Folder) -> Inspection | None:
-    """Architecture, type, labels; the weights are counted."""
+    """Architecture, type, labels; the weights are counted. With weights of Flax alone it is a model of Flax."""
     config = parse_json(folder.whole(NAME, LIMIT))
-    return describe(folder, config, "transformers") if is_configuration(config) else None
+    if not is_configuration(config):
+        return None
+    found = describe(folder, config, "transformers")
+    if found.details["weights"] == "flax":
+        return replace(found, format="flax", framework="flax", framework_version="")
+    return found
 
 
 def is_configuration(config: Any) -> bool:

@@ -17,6 +17,7 @@ _BESIDE = {
     "qweight": ("scales", "qzeros", "g_idx"),
     "weight_packed": ("weight_scale", "weight_shape", "weight_zero_point", "weight_g_idx", "weight_global_scale"),
 }
+NO_WEIGHTS = "there are no weights in it"
 UNKNOWN_BITS = "its weights are packed, and nothing says into how many bits"
 
 
@@ -47,7 +48,7 @@ def count(folder: Folder, names: Sequence[str], config: Mapping[str, Any] | None
     """
     name = next((name for name in names if name in folder.files), None)
     if name is None:
-        return Counted(uncounted="there are no weights in it")
+        return Counted(uncounted=NO_WEIGHTS)
     try:
         return _count(folder, name, config or {})
     except Malformed as error:
