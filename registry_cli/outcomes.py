@@ -101,7 +101,7 @@ class FileReport:
         parts = []
         if self.excluded:
             named = [each.paths[0] if each.count == 1 else f"{each.pattern} ({each.count:,})" for each in self.excluded]
-            more = f" and by {len(named) - 10:,} more patterns" if len(named) > 10 else ""
+            more = f" and {len(named) - 10:,} more" if len(named) > 10 else ""
             parts.append(f"excluded {', '.join(named[:10])}{more}")
         if count := len(self.empty_folders):
             some = ", ".join(self.empty_folders[:3]) + (", …" if count > 3 else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from .automation.own import config_folder
 from .errors import InvalidInput
 from .store import codec, creation
 from .store.layout import Layout
+from .values import OneOrMore, as_list
 from .verbs.approving import Approving
 from .verbs.bundling import Bundling
 from .verbs.clock import stamp, utc_now
@@ -62,11 +63,11 @@ class Registry(Bundling, Retaining, Approving, Keeping, Modelling):
         root: str | os.PathLike[str],
         *,
         shared: str = "private",
-        stages: Iterable[str] = codec.DEFAULT_STAGES,
+        stages: OneOrMore[str] = codec.DEFAULT_STAGES,
         **options: Any,
     ) -> Registry:
         """Make ``root`` a registry, and open it. ``shared`` is ``private`` or ``group``. Raises :class:`Conflict`."""
-        chosen = tuple(names.stage_name(stage) for stage in stages)
+        chosen = tuple(names.stage_name(stage) for stage in as_list(stages, "stages"))
         if not chosen or len(set(chosen)) != len(chosen):
             raise InvalidInput("a registry has at least one stage, each once", "for example: development, production")
         now: Callable[[], datetime] = options.get("now", utc_now)

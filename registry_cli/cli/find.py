@@ -173,7 +173,12 @@ def find(
     unknown = [each.file for each in found if each.version is None]
     if unknown:
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
-        raise NotFound(f"no version holds {unknown[0]}{more}", "registry register stores it")
+        similar = next(each.similar for each in found if each.version is None)
+        raise NotFound(
+            f"no version holds {unknown[0]}{more}",
+            f"{similar} has a file of this name with other contents" if similar
+            else "it was never registered, or was changed since",
+        )  # fmt: skip
 
 
 def _distinct(found: Iterable[Known]) -> list[Known]:

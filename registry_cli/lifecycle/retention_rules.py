@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ..errors import InvalidInput
+from ..values import OneOrMore, as_list
 from . import quantities, query
 from .directions import HIGHER, LOWER, Directions, listed
 from .sources import Path, Source, nearest
@@ -97,7 +98,7 @@ class Rules:
         *,
         older_than: str | None = None,
         keep: int | None = None,
-        best: Iterable[str] = (),
+        best: OneOrMore[str] = (),
         where: str | None = None,
         keep_holders: int = HOLDERS,
         compress: bool | str = False,
@@ -106,7 +107,7 @@ class Rules:
         rules = cls(
             older_than or "",
             None if keep is None else _count(keep, "keep"),
-            tuple(Best.parse(text) for text in best),
+            tuple(Best.parse(text) for text in as_list(best, "best")),
             where or "",
             keep_holders,
             _COMPRESSIONS.get(compress, str(compress)),

@@ -184,7 +184,7 @@ class FileSelection:
         """What was left out, and what is to be said of the files that were not."""
         excluded = tuple(
             ExcludedFiles(pattern, origin, self._counts[origin, pattern], tuple(sorted(paths)))
-            for (origin, pattern), paths in self._excluded.items()
+            for (origin, pattern), paths in sorted(self._excluded.items(), key=lambda each: each[0][0] == "default")
         )
         warnings = tuple(f"'{path}' looks like a secret and is stored" for path in self._included[:_SECRETS_NAMED])
         return FileReport(excluded, tuple(sorted(self._empty)), warnings)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Union
 
 from .. import names
 from ..errors import Indeterminate, InvalidInput, indeterminate
@@ -18,9 +19,10 @@ from ..progress import SILENT, Progress
 from ..records import JournalEntry
 from ..store import chronicle, collect, removal, tombstones
 from ..store.writer import Writer
+from ..values import OneOrMore, as_list
 from .packing import Packing, Wanted
 
-References = Iterable["str | Reference"]
+References = OneOrMore[Union[str, Reference]]
 
 
 class Archiving(Packing):
@@ -242,7 +244,7 @@ def _identity(request_id: str, at: int, several: bool) -> str:
 def _by_model(refs: References) -> dict[str, list[Reference]]:
     """The references of each model; a bare name is refused."""
     grouped: dict[str, list[Reference]] = {}
-    for ref in refs:
+    for ref in as_list(refs, "refs"):
         reference = Reference.parse_version(ref)
         grouped.setdefault(reference.model, []).append(reference)
     return grouped

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from .. import values
@@ -12,6 +12,7 @@ from ..records import Event
 from ..store.codec import Redo
 from ..store.layout import FORMAT
 from ..store.reader import ModelReader, State
+from ..values import OneOrMore, as_list
 from .base import RegistryBase
 
 
@@ -23,7 +24,7 @@ class Describing(RegistryBase):
         ref: str | Reference,
         tags: Mapping[str, object] | None = None,
         *,
-        remove: Iterable[str] = (),
+        remove: OneOrMore[str] = (),
         dry_run: bool = False,
         request_id: str | None = None,
     ) -> Changed:
@@ -36,7 +37,7 @@ class Describing(RegistryBase):
         ref: str | Reference,
         annotations: Mapping[str, object] | None = None,
         *,
-        remove: Iterable[str] = (),
+        remove: OneOrMore[str] = (),
         dry_run: bool = False,
         request_id: str | None = None,
     ) -> Changed:
@@ -61,7 +62,7 @@ class Describing(RegistryBase):
         ref: str | Reference,
         kind: str,
         changes: Mapping[str, object],
-        remove: Iterable[str],
+        remove: OneOrMore[str],
         dry_run: bool,
         request_id: str | None,
     ) -> Changed:
@@ -74,7 +75,7 @@ class Describing(RegistryBase):
             number = model.resolve(reference.or_latest(), writer.table)
             current = getattr(model.version(number, state), kind)
             wanted = {**current, **changes}
-            for name in remove:
+            for name in as_list(remove, "remove"):
                 wanted.pop(name, None)
             found = _difference(kind, current, wanted)
             values = found if isinstance(found, Mapping) else {}

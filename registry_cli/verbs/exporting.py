@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from ..names import Reference
 from ..outcomes import Exported
 from ..progress import Progress
 from ..store import replacement, snapshot, verify
+from ..values import OneOrMore, as_list
 from . import carding, ownership
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def replaceable(
 
 def export(
     registry: RegistryReader,
-    refs: Iterable[str | Reference] | None,
+    refs: OneOrMore[str | Reference] | None,
     target: Path | Sink,
     *,
     replace: bool,
@@ -92,7 +93,7 @@ def export(
     return Exported(str(target) if isinstance(target, Path) else "-", names, contents.size)
 
 
-def _wanted(registry: RegistryReader, refs: Iterable[str | Reference] | None) -> tuple[str, list[Wanted]]:
+def _wanted(registry: RegistryReader, refs: OneOrMore[str | Reference] | None) -> tuple[str, list[Wanted]]:
     """The kind of the bundle, and what goes into it: a bare name is the whole model, None the whole registry."""
     from ..exchange.packing import Wanted
 
@@ -102,7 +103,7 @@ def _wanted(registry: RegistryReader, refs: Iterable[str | Reference] | None) ->
         return "registry", [
             Wanted.all_of(snapshot.take(registry._layout.model(name))) for name in registry.model_names()
         ]
-    chosen = [Reference.of(ref) for ref in refs]
+    chosen = [Reference.of(ref) for ref in as_list(refs, "refs")]
     bare = {each.model for each in chosen if each.selector is None}
     if bare and any(each.selector for each in chosen):
         raise InvalidInput(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..errors import Damaged, InvalidInput, NotFound, RegistryError
 from ..records import FileEntry, VersionRecord
 from ..store import copying, files, manifest
+from ..store.selection import FileSelection
+from ..values import OneOrMore, PathLike, as_list
 
 if TYPE_CHECKING:
     from ..progress import Progress
@@ -20,26 +22,29 @@ if TYPE_CHECKING:
 class Known(NamedTuple):
     """A file, or a folder as a whole, and one version that holds it as ``path``; ``version`` None when none does.
 
-    ``path`` is empty for a folder that is the whole of the version.
+    ``path`` is empty for a folder that is the whole of the version. When no version holds it, ``similar`` is the newest
+    version of the first model that has a file of this name; empty for none.
     """
 
     file: str
     digest: str
     version: VersionRecord | None = None
     path: str = ""
+    similar: str = ""
 
 
 def find(
-    registry: RegistryReader, paths: Iterable[str | os.PathLike[str]], progress: Progress, on_damage: OnDamage
+    registry: RegistryReader, paths: OneOrMore[PathLike], progress: Progress, on_damage: OnDamage
 ) -> Iterator[Known]:
-    """Every version that holds the content of these files; of folders, of each file in them.
+    """Every version that holds the content of these files; of folders, of each file in them that ``register`` takes.
 
     Raises :class:`NotFound` for a path that isn't there, :class:`InvalidInput` for what is no file or folder.
     """
     asked: dict[str, str] = {}
-    for path in paths:
+    for path in as_list(paths, "paths"):
         asked.update(_digests(Path(path), progress))
     found: dict[str, list[tuple[str, str]]] = {digest: [] for digest in asked.values()}
+    similar = {os.fsencode(Path(file).name): "" for file in asked if file[-1:] != "/"}
     for ref, data in _manifests(registry, on_damage):
         whole = manifest.digest(data)
         if whole in found:
@@ -48,11 +53,13 @@ def find(
             digest = line[:64].decode("ascii", "replace")
             if digest in found:
                 found[digest].append((ref, manifest.loads(line + b"\n", ref)[0].path))
+            elif (name := line[66:].rpartition(b"/")[2]) in similar:
+                similar[name] = similar[name] or ref
     for file, digest in asked.items():
         known = [Known(file, digest, version, path) for version, path in _there(registry, found[digest], on_damage)]
         yield from known
         if not known and not file.endswith("/"):
-            yield Known(file, digest)
+            yield Known(file, digest, similar=similar[os.fsencode(Path(file).name)])
 
 
 def _there(
@@ -76,8 +83,9 @@ def _digests(path: Path, progress: Progress) -> dict[str, str]:
         return {str(path): _sha256(path, progress)}
     if not path.is_dir():
         raise InvalidInput(f"'{path}' is no file", "name a file, or a folder to be searched")
-    inside = sorted(each for each in path.rglob("*") if each.is_file())
-    entries = [FileEntry(each.relative_to(path).as_posix(), _sha256(each, progress)) for each in inside]
+    scope = FileSelection().in_folder(path, "")[0]
+    inside = ((each.relative_to(path).as_posix(), each) for each in sorted(path.rglob("*")) if each.is_file())
+    entries = [FileEntry(name, _sha256(each, progress)) for name, each in inside if scope.keeps(name)]
     if not entries:
         raise NotFound(f"there is no file in '{path}'", "name a file, or a folder to be searched")
     whole = manifest.digest(manifest.dumps(sorted(entries, key=lambda entry: entry.path)))

@@ -15,6 +15,7 @@ from ..progress import SILENT, Progress
 from ..records import Checkpoint
 from ..store import collect, files, locking, reader, removal
 from ..store.layout import ModelLayout
+from ..values import OneOrMore, as_list
 from .base import RegistryBase
 
 #: How many files ``verify`` hashes at a time.
@@ -26,7 +27,7 @@ class Keeping(RegistryBase):
 
     def verify(
         self,
-        models: Iterable[str] | None = None,
+        models: OneOrMore[str] | None = None,
         *,
         quick: bool = False,
         progress: Progress = SILENT,
@@ -81,7 +82,7 @@ class Keeping(RegistryBase):
             unsigned=sum(each.unsigned for each in checked),
         )
 
-    def repair(self, models: Iterable[str] | None = None, *, dry_run: bool = False) -> list[Freed]:
+    def repair(self, models: OneOrMore[str] | None = None, *, dry_run: bool = False) -> list[Freed]:
         """Mend what is derived (links, journal, stage table from its claims) and remove what is left over.
 
         Says what it did, thing by thing. Raises :class:`Damaged` for what only a backup can mend.
@@ -102,7 +103,7 @@ class Keeping(RegistryBase):
         return done
 
     def gc(
-        self, models: Iterable[str] | None = None, *, age: float = collect.STALE, dry_run: bool = False
+        self, models: OneOrMore[str] | None = None, *, age: float = collect.STALE, dry_run: bool = False
     ) -> list[Freed]:
         """Remove left-over staging folders that nobody touched for ``age`` seconds, trash, and blobs without a version."""
         done: list[Freed] = []
@@ -136,12 +137,12 @@ class Keeping(RegistryBase):
 
         return list(doctor.examine(self._layout, self.settings))
 
-    def _chosen(self, models: Iterable[str] | None) -> list[ModelLayout]:
+    def _chosen(self, models: OneOrMore[str] | None) -> list[ModelLayout]:
         chosen = self.model_names() if models is None else self._named(models)
         return [self._layout.model(name) for name in chosen]
 
-    def _named(self, models: Iterable[str] | None) -> list[str]:
-        return [self._model(name).name for name in models or ()]
+    def _named(self, models: OneOrMore[str] | None) -> list[str]:
+        return [self._model(name).name for name in ([] if models is None else as_list(models, "models"))]
 
     @contextmanager
     def _locked(self, paths: ModelLayout, *, passing: bool) -> Iterator[bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from ..errors import RegistryError
 from ..lifecycle import stages as rules
 from ..records import Checkpoint, JournalEntry, Told
 from ..store import marks
+from ..values import OneOrMore, as_list
 from .clock import moment
 from .listing import Listing, OnDamage, raise_it
 
@@ -38,7 +39,7 @@ class LookingBack(Listing):
         limit: int | None = None,
         since: str | datetime | None = None,
         until: str | datetime | None = None,
-        actions: Iterable[str] = (),
+        actions: OneOrMore[str] = (),
     ) -> list[JournalEntry]:
         """The history of a model, the newest entry first, at most ``limit`` of them.
 
@@ -56,7 +57,7 @@ class LookingBack(Listing):
         limit: int | None = None,
         since: str | datetime | None = None,
         until: str | datetime | None = None,
-        actions: Iterable[str] = (),
+        actions: OneOrMore[str] = (),
         on_damage: OnDamage = raise_it,
     ) -> Iterator[Told]:
         """The histories of all models as one, the newest entry first; see :meth:`history`.
@@ -78,7 +79,7 @@ class LookingBack(Listing):
         *,
         limit: int | None = 10,
         since: str | datetime | None = None,
-        actions: Iterable[str] = (),
+        actions: OneOrMore[str] = (),
         pause: Callable[[], object] = a_second,
         on_damage: OnDamage = raise_it,
     ) -> Iterator[Told]:
@@ -106,7 +107,7 @@ class LookingBack(Listing):
     def _followed(self, name: str | None) -> list[str]:
         return self.model_names() if name is None else [self._model(name).name]
 
-    def checkpoints(self, models: Iterable[str] | None = None) -> list[Checkpoint]:
+    def checkpoints(self, models: OneOrMore[str] | None = None) -> list[Checkpoint]:
         """The last line of the history of each model (all by default), to be kept elsewhere: see :meth:`verify`.
 
         Only what is in the journal counts: a change whose line a crash held back is not in it before the next change.
@@ -115,7 +116,7 @@ class LookingBack(Listing):
         from ..store import journal
 
         found = []
-        for name in self.model_names() if models is None else models:
+        for name in self.model_names() if models is None else as_list(models, "models"):
             last = journal.last_entry(self._model(name).paths.history)
             found.append(Checkpoint(name, last.seq if last else 0, last.hash if last else checkpoints.NOTHING))
         return found
@@ -141,10 +142,10 @@ class LookingBack(Listing):
         return chronicle.chains(self._model(name).paths, (stage,))[stage].earlier
 
 
-def _wanted(since: str | datetime | None, until: str | datetime | None, actions: Iterable[str]) -> Wanted:
+def _wanted(since: str | datetime | None, until: str | datetime | None, actions: OneOrMore[str]) -> Wanted:
     from ..lifecycle import events
 
-    return events.wanted(moment(since), moment(until), actions)
+    return events.wanted(moment(since), moment(until), as_list(actions, "actions"))
 
 
 @contextlib.contextmanager

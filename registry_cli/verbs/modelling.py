@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..store import codec, creation, files, layout, locking, reader, removal, re
 from ..store.codec import Redo
 from ..store.layout import Layout, ModelLayout
 from ..store.writer import Writer
+from ..values import OneOrMore, as_list
 from .base import RegistryBase
 
 #: A value of a document of so many characters at most is told in the history, before and after.
@@ -33,7 +34,7 @@ class Modelling(RegistryBase):
         owner: str | None = None,
         tags: Mapping[str, object] | None = None,
         annotations: Mapping[str, object] | None = None,
-        remove: Iterable[str] = (),
+        remove: OneOrMore[str] = (),
         reason: str = "",
         dry_run: bool = False,
         request_id: str | None = None,
@@ -50,7 +51,7 @@ class Modelling(RegistryBase):
             "annotations": values.checked(annotations, values.check_text),
         }
         wanted = {key: value for key, value in wanted.items() if value not in (None, {})}
-        remove = tuple(remove)
+        remove = as_list(remove, "remove")
         if not (wanted or remove):
             raise InvalidInput("nothing to say", "give a description, an owner, tags or annotations")
         creation.refuse_collision(self._layout, names.model_name(name))
@@ -255,10 +256,10 @@ def _moved(root: Layout, source: ModelLayout, target: ModelLayout) -> bool:
     return True
 
 
-def _removed(document: Mapping[str, Any], remove: Iterable[str]) -> dict[str, Any]:
+def _removed(document: Mapping[str, Any], remove: OneOrMore[str]) -> dict[str, Any]:
     """What is to be taken away, as the surgeon wants it: None for a key, a mapping with None for what is in one."""
     found: dict[str, Any] = {}
-    for name in remove:
+    for name in as_list(remove, "remove"):
         if name == "description":
             found[name] = None
             continue

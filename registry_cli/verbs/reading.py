@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..errors import NotFound
@@ -11,6 +11,7 @@ from ..lifecycle import stages as rules
 from ..names import Reference
 from ..outcomes import Exported
 from ..progress import SILENT, Progress
+from ..values import OneOrMore, PathLike
 from .listing import OnDamage, raise_it
 from .taking_out import Sink, TakingOut
 
@@ -34,7 +35,7 @@ class RegistryReader(TakingOut):
 
     def export(
         self,
-        refs: Iterable[str | Reference] | None,
+        refs: OneOrMore[str | Reference] | None,
         target: str | os.PathLike[str] | Sink,
         *,
         replace: bool = False,
@@ -105,7 +106,7 @@ class RegistryReader(TakingOut):
 
     def find(
         self,
-        paths: Iterable[str | os.PathLike[str]],
+        paths: OneOrMore[PathLike],
         *,
         progress: Progress = SILENT,
         on_damage: OnDamage = raise_it,

@@ -17,6 +17,7 @@ from ..records import VersionRecord
 from ..store import chronicle, codec, collect, reader
 from ..store.reader import ModelReader
 from ..store.writer import Writer
+from ..values import OneOrMore, as_list
 from .archiving import Archiving, _identity, _in_turn
 from .listing import raise_it
 from .packing import Wanted
@@ -96,7 +97,7 @@ class Retaining(Archiving):
 
     def prune_plans(
         self,
-        models: Iterable[str] | None = None,
+        models: OneOrMore[str] | None = None,
         rules: Rules | None = None,
         *,
         on_error: Callable[[RegistryError], None] = raise_it,
@@ -113,7 +114,7 @@ class Retaining(Archiving):
 
     def prune(
         self,
-        models: Iterable[str] | None = None,
+        models: OneOrMore[str] | None = None,
         rules: Rules | None = None,
         *,
         reason: str = "",
@@ -292,13 +293,17 @@ class Retaining(Archiving):
 
     def _steps(
         self,
-        models: Iterable[str] | None,
+        models: OneOrMore[str] | None,
         rules: Rules | None,
         on_error: Callable[[RegistryError], None],
         on_warning: Callable[[str], None],
     ) -> Iterator[list[Step]]:
         """What is to be done, model by model: first to delete, so that what is archived now has its time."""
-        chosen = self.model_names() if models is None else [self._model(name).name for name in dict.fromkeys(models)]
+        chosen = (
+            self.model_names()
+            if models is None
+            else [self._model(name).name for name in dict.fromkeys(as_list(models, "models"))]
+        )
         if rules:
             yield from ([Step(name, DELETE, rules)] for name in chosen)
             return

@@ -11,6 +11,7 @@ import pytest
 from registry_cli import InvalidInput, Refused, Registry
 from registry_cli.store import sources
 from registry_cli.store.selection import DEFAULT_FILES, DEFAULT_FOLDERS, IGNORE_LIMIT, FileSelection
+from tests.commands import run
 from tests.support import snapshot
 
 Make = Callable[..., Path]
@@ -287,3 +288,54 @@ def test_a_snapshot_of_the_hugging_face_cache_names_the_import(reg: Registry, ma
         with pytest.raises(Refused, match="registry import hf:") as told:
             reg.register("m", [path])
     assert [each.status for each in reg.import_from(told.value.hint.rpartition(" ")[2])] == ["imported"]
+
+
+def test_the_command_reports_in_one_line(reg: Registry, project: Path) -> None:
+    (project / "assets").mkdir()
+    (project / ".hg").rename(project / "src" / "more")
+    done = run("register", "m", project, "--exclude", "*.py", "--exclude", "more", root=reg.root)
+    assert (done.code, done.lines) == (0, ["m@1"])
+    (line,) = [line for line in done.err.splitlines() if line.startswith("excluded")]
+    assert "__pycache__/ (2)" in line
+    assert "src/train.py" in line
+    assert line.endswith("; 1 empty folder not stored: assets/")
+    said = run("register", "m", project, "--json", "--if-changed", root=reg.root).json
+    assert said["empty_folders"] == ["assets/"]
+    assert {"pattern": ".git/", "origin": "default", "count": 2, "paths": [".git/", "src/.git/"]} in said["excluded"]
+    again = run("register", "m", project, "--if-changed", root=reg.root)
+    assert "unchanged" in again.err.lower()
+    assert "excluded" in again.err
+    assert run("register", "m", project, "-q", root=reg.root).err == ""
+
+
+def test_the_command_refuses_a_secret_with_5(reg: Registry, make_file: Make) -> None:
+    root = make_file("x", "p/.env").parent
+    make_file("x", "p/w.bin")
+    done = run("register", "m", root, root=reg.root)
+    assert (done.code, done.out) == (5, "")
+    assert "'.env'" in done.err
+    assert run("register", "m", root, "--include", ".env", root=reg.root).code == 0
+    assert run("register", "m", root, "--exclude", ".env", root=reg.root).code == 0
+    assert run("register", "m", root, "--exclude", "*", root=reg.root).code == 2
+    assert run("register", "m", root, "--exclude", "!x", root=reg.root).code == 2
+
+
+def test_find_knows_a_folder_as_it_was_registered(reg: Registry, project: Path, make_file: Make) -> None:
+    """With what is left out in it, it is still the whole of the version; no file of ``.git`` is asked for."""
+    reg.register("m", [project])
+    done = run("find", project, root=reg.root)
+    assert done.code == 0, done.err
+    assert done.lines[0].split("\t")[:3] == [f"{project}/", "m@1", ""]
+    assert len(done.lines) == 3
+
+
+def test_find_says_what_an_unknown_file_may_be(reg: Registry, make_file: Make) -> None:
+    reg.register("m", [make_file("stored", "model.bin")])
+    done = run("find", make_file("tampered", "model.bin"), root=reg.root)
+    assert done.code == 3
+    assert "m@1 has a file of this name with other contents" in done.err
+    assert "registry register" not in done.err
+    said = run("find", make_file("tampered", "model.bin"), "--json", root=reg.root).json["items"]
+    assert said[0]["similar"] == "m@1"
+    done = run("find", make_file("new", "other.bin"), root=reg.root)
+    assert "never registered" in done.err

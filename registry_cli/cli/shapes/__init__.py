@@ -182,6 +182,7 @@ def known(record: Known) -> dict[str, Any]:
         "sha256": record.digest,
         "path": record.path or None,
         "version": version(record.version) if record.version else None,
+        "similar": record.similar or None,
     }
 
 

@@ -1,0 +1,168 @@
+"""Whatever takes several paths, references or names takes one, too: a text is never taken apart into characters."""
+
+from __future__ import annotations
+
+import inspect
+import io
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from registry_cli import InvalidInput, Registry
+from registry_cli.lifecycle.retention_rules import Rules
+from registry_cli.names import Reference
+from registry_cli.values import as_list
+
+Call = Callable[[Registry, Any], object]
+Make = Callable[..., Path]
+
+
+def files_of(reg: Registry, ref: str) -> list[str]:
+    return [entry.path for entry in reg.files(ref)]
+
+
+def registered(reg: Registry, **options: Any) -> object:
+    done = reg.register("new", options.pop("paths", "model.pkl"), **options)
+    lineage = dict(done.version.lineage)
+    return files_of(reg, done.ref), lineage.get("parents"), lineage.get("data"), lineage.get("code")
+
+
+def exported(reg: Registry, given: Any) -> object:
+    target = io.BytesIO()
+    return reg.export(given, target).refs, len(target.getvalue()) > 0
+
+
+def imported(reg: Registry, **options: Any) -> object:
+    return [each.excluded for each in reg.import_from("hf:repository", dry_run=True, **options)]
+
+
+def events(reg: Registry, given: Any) -> list[str]:
+    return [entry.event.action for entry in reg.history("m", actions=given)]
+
+
+#: Each parameter of a public method that takes several, what is given as one, and how to call it.
+CALLS: dict[tuple[str, str], tuple[object, Call]] = {
+    ("register", "paths"): ("ab", lambda reg, given: registered(reg, paths=given)),
+    ("register", "exclude"): ("ab", lambda reg, given: registered(reg, paths=".", exclude=given)),
+    ("register", "include"): ("a*", lambda reg, given: registered(reg, paths=".", exclude="ab", include=given)),
+    ("register", "parents"): ("m@1", lambda reg, given: registered(reg, parents=given)),
+    ("register", "data"): ("ab", lambda reg, given: registered(reg, data=given)),
+    ("register", "code"): (Path("ab"), lambda reg, given: registered(reg, code=given)),
+    ("register", "capture"): ("run", lambda reg, given: registered(_with_caller(reg), capture=given)),
+    ("inspect_files", "paths"): ("ab", lambda reg, given: reg.inspect_files(given).files),
+    ("scan_files", "paths"): ("ab", lambda reg, given: len(reg.scan_files(given).files)),
+    ("scan_files", "allow"): ("os.path", lambda reg, given: reg.scan_files("ab", allow=given).verdict),
+    ("scan", "allow"): ("os.path", lambda reg, given: reg.scan("m@1", allow=given).verdict),
+    ("find", "paths"): ("ab", lambda reg, given: [each.file for each in reg.find(given)]),
+    ("export", "refs"): ("m@1", exported),
+    ("import_versions", "exclude"): ("ab", lambda reg, given: imported(reg, exclude=given)),
+    ("import_versions", "include"): ("ab", lambda reg, given: imported(reg, exclude="*b", include=given)),
+    ("archive", "refs"): (Reference.parse("m@1"), lambda reg, given: reg.archive(given, dry_run=True)),
+    ("restore", "refs"): ("m@1", lambda reg, given: reg.restore(given, dry_run=True)),
+    ("delete", "refs"): ("m@1", lambda reg, given: reg.delete(given, dry_run=True)),
+    ("verify", "models"): ("m", lambda reg, given: reg.verify(given).models),
+    ("repair", "models"): ("m", lambda reg, given: reg.repair(given)),
+    ("gc", "models"): ("m", lambda reg, given: reg.gc(given)),
+    ("checkpoints", "models"): ("m", lambda reg, given: reg.checkpoints(given)),
+    ("prune", "models"): ("m", lambda reg, given: reg.prune(given, Rules.of(keep=5))),
+    ("prune_plans", "models"): ("m", lambda reg, given: [each.model for each in reg.prune_plans(given, Rules.of(keep=5))]),
+    ("history", "actions"): ("registered", events),
+    ("histories", "actions"): ("registered", lambda reg, given: len(list(reg.histories(actions=given)))),
+    ("follow", "actions"): ("registered", lambda reg, given: list(islice(reg.follow(actions=given), 2))),
+    ("tag", "remove"): ("k1", lambda reg, given: (reg.tag("m@1", remove=given, dry_run=True).changed)),
+    ("annotate", "remove"): ("k1", lambda reg, given: reg.annotate("m@1", remove=given, dry_run=True).changed),
+    ("describe", "remove"): ("owner", lambda reg, given: reg.describe("m", remove=given, dry_run=True).keys),
+    ("fetch", "only"): ("ab", lambda reg, given: _fetched(reg, only=given)),
+    ("fetch", "exclude"): ("ab", lambda reg, given: _fetched(reg, exclude=given)),
+    ("files", "only"): ("ab", lambda reg, given: reg.files("m@2", only=given)),
+    ("files", "exclude"): ("ab", lambda reg, given: reg.files("m@2", exclude=given)),
+    ("cat", "only"): ("ab", lambda reg, given: _written(reg, only=given)),
+    ("cat", "exclude"): ("ab", lambda reg, given: _written(reg, exclude=given)),
+    ("init", "stages"): ("live", lambda reg, given: Registry.init(_fresh(), stages=given).stages),
+}  # fmt: skip
+#: Those that take records, of which no text is one, and queries, where a text is one query by its type.
+OTHERS = {
+    ("apply", "plans"), ("verify", "checkpoints"), ("import_versions", "incoming"), ("search", "where"), ("versions", "where"),
+}  # fmt: skip
+
+
+def _with_caller(reg: Registry) -> Registry:
+    from registry_cli.registry import this_program
+
+    return Registry(reg.root, author="alice", caller=this_program())
+
+
+def _fresh() -> Path:
+    return Path(f"fresh-{len(list(Path().iterdir()))}").absolute()
+
+
+def _fetched(reg: Registry, **options: Any) -> list[str]:
+    target = _fresh()
+    reg.fetch("m@2", target, **options)
+    return sorted(path.name for path in target.iterdir())
+
+
+def _written(reg: Registry, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    reg.cat("m@2", None, stream, **options)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def world(reg: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """A registry with two versions, and in the folder here the files ``ab``, ``a``, ``b`` and more."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    for name in ("ab", "a", "b", "model.pkl"):
+        Path(name).write_text(f"content of {name}")
+    reg.register("m", ["ab"], tags={"k1": "v"}, annotations={"k1": "v"})
+    reg.register("m", ["ab", "a", "b"])
+    Path("repository").mkdir()
+    for name in ("ab", "b", "config.json"):
+        (Path("repository") / name).write_text("{}")
+    return reg
+
+
+def test_every_method_that_takes_several_is_in_the_table() -> None:
+    found = set()
+    for name, method in inspect.getmembers(Registry, inspect.isroutine):
+        if name.startswith("_"):
+            continue
+        for each in inspect.signature(method).parameters.values():
+            text = str(each.annotation)
+            if (
+                "Iterable" in text
+                or "Sequence" in text
+                or "list[" in text
+                or "OneOrMore" in text
+                or "References" in text
+            ):
+                found.add((name, each.name))
+                assert "OneOrMore" in text or "References" in text or (name, each.name) in OTHERS, (name, each.name)
+    assert found == CALLS.keys() | OTHERS
+
+
+@pytest.mark.parametrize(("method", "parameter"), CALLS)
+def test_one_is_as_good_as_a_list_of_one(world: Registry, method: str, parameter: str) -> None:
+    given, call = CALLS[method, parameter]
+    expected = call(world, [given])
+    assert call(world, given) == expected
+    assert call(world, (each for each in [given])) == expected
+    with pytest.raises(InvalidInput, match=rf"'{parameter}' takes"):
+        call(world, 7)
+    with pytest.raises(InvalidInput, match=rf"'{parameter}' takes"):
+        call(world, {str(given): 1})
+
+
+def test_the_rules_of_retention_take_one_text() -> None:
+    assert Rules.of(best="auc:3").best == Rules.of(best=["auc:3"]).best
+
+
+@pytest.mark.parametrize("given", [None, 3, b"ab", {"ab": 1}, [b"ab"], ["a", None], [3]])
+def test_what_is_no_path_is_refused(given: object) -> None:
+    with pytest.raises(InvalidInput, match="'paths' takes text"):
+        as_list(given, "paths")
