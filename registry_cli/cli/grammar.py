@@ -254,7 +254,7 @@ VERBS = {
         indexed=True,
         home="lineage",
     ),
-    "repair": Verb("trust", "Mend what is safe to mend.", "model*", "dry-run", writes=True),
+    "repair": Verb("trust", "Repair what can be repaired safely.", "model*", "from-blobs dry-run", writes=True),
     "scan": Verb("trust", "Say whether files are safe to load.", "target*", "allow strict", home="scanning"),
     "trust": Verb(
         "trust", "Let the commands of policies run on this machine.", "model", "list revoke yes", home="trusting"

@@ -104,15 +104,35 @@ def _checkpoints(given: str, names: list[str]) -> list[Checkpoint]:
         raise InvalidInput(f"'{given}' is no file of checkpoints") from None
 
 
-@command("repair", examples=["registry repair", "registry repair churn --dry-run"], exits=(0, 1, 2, 3, 6, 7))
-def repair(cx: Session, names: Models = None, dry_run: DryRun = False) -> None:
+@command(
+    "repair",
+    examples=["registry repair", "registry repair churn --dry-run", "registry repair churn --from-blobs"],
+    exits=(0, 1, 2, 3, 6, 7),
+)
+def repair(
+    cx: Session,
+    names: Models = None,
+    from_blobs: Annotated[
+        bool,
+        typer.Option("--from-blobs", help="Restore missing and damaged files whose bytes the model still has."),
+    ] = False,
+    dry_run: DryRun = False,
+) -> None:
     """Links, a torn last line of the history, events that it lacks, a damaged stages.yaml (from its newest claim),
-    modes, left-overs. No artifact is touched: what only a backup can mend, `verify` keeps naming.
+    modes, left-overs. No artifact is touched: what only a backup can repair, `verify` keeps naming.
+
+    With --from-blobs every file of the models is read. What is missing, or has another sha256 than was recorded, is
+    restored where its bytes are still in blobs/ or in another version of the model. Only the owner of a version can
+    restore its files.
 
     In a pipe: what, path; separated by tabs.
     """
-    done = cx.registry().repair(names or None, dry_run=dry_run)
-    cx.say(f"{'would mend' if dry_run else 'mended'} {plural(len(done), 'thing')}" if done else "nothing to mend")
+    registry = cx.registry()
+    with cx.progress("reading files") as progress:
+        done = registry.repair(names or None, from_blobs=from_blobs, dry_run=dry_run, progress=progress)
+    cx.say(f"{'would repair' if dry_run else 'repaired'} {plural(len(done), 'thing')}" if done else "nothing to repair")
+    if not from_blobs and (missing := registry.restorable(names or None)):
+        cx.say(f"{plural(missing, 'missing file')} can be restored: registry repair --from-blobs")
     rows = [(each.what, each.path) for each in done]
     data = shapes.items("repaired", [shapes.freed(each) for each in done])
     cx.show(Output(data, [each.path for each in done], ("what", "path"), rows, text=None if done else ""))

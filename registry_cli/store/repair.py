@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import Damaged, RegistryError
 from ..outcomes import Freed
@@ -31,6 +32,9 @@ from .layout import Layout, ModelLayout
 from .modes import Modes
 from .reader import ModelReader, State
 from .writer import Writer
+
+if TYPE_CHECKING:
+    from .restoration import Restorable
 
 _Events = Iterator[tuple[Event, int, int]]
 
@@ -57,6 +61,19 @@ def mend(root: Layout, paths: ModelLayout, modes: Modes, mark: Event, *, dry_run
             removal.discard(collect.take(paths, modes, root.root / leftover.path), root.root)
         if dry_run or not files.exists(root.root / leftover.path):
             yield leftover
+
+
+def restore_files(
+    root: Layout, paths: ModelLayout, modes: Modes, lost: list[Restorable], *, dry_run: bool
+) -> Iterator[Freed]:
+    """Restore files whose bytes the model still has, under its lock; each that was restored is told."""
+    from . import restoration
+
+    model = ModelReader(paths)
+    for each in lost:
+        words = "damaged file restored" if each.damaged else "missing file restored"
+        if dry_run or restoration.restore(model, each, modes):
+            yield Freed(words, str((paths.files(each.number) / each.entry.path).relative_to(root.root)))
 
 
 def _state(paths: ModelLayout) -> tuple[State, bool]:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..errors import NotFound
+from ..errors import NotFound, RegistryError
 from ..outcomes import Finding, Freed, Problem, Verification
 from ..progress import SILENT, Progress
 from ..records import Checkpoint
@@ -17,6 +18,9 @@ from ..store import collect, files, locking, reader, removal
 from ..store.layout import ModelLayout
 from ..values import OneOrMore, as_list
 from .base import RegistryBase
+
+if TYPE_CHECKING:
+    from ..store.restoration import Restorable
 
 #: How many files ``verify`` hashes at a time.
 WORKERS = 4
@@ -82,10 +86,20 @@ class Keeping(RegistryBase):
             unsigned=sum(each.unsigned for each in checked),
         )
 
-    def repair(self, models: OneOrMore[str] | None = None, *, dry_run: bool = False) -> list[Freed]:
-        """Mend what is derived (links, journal, stage table from its claims) and remove what is left over.
+    def repair(
+        self,
+        models: OneOrMore[str] | None = None,
+        *,
+        from_blobs: bool = False,
+        dry_run: bool = False,
+        progress: Progress = SILENT,
+    ) -> list[Freed]:
+        """Repair what is derived (links, journal, stage table from its claims) and remove what is left over.
 
-        Says what it did, thing by thing. Raises :class:`Damaged` for what only a backup can mend.
+        With ``from_blobs`` files of versions that are missing or damaged are restored, where the model still has their
+        bytes: in ``blobs/``, or in another version. Every file of these models is read for that; ``progress`` is told
+        how many bytes were read. Returns what was done, thing by thing. Raises :class:`Damaged` for what only a backup
+        can repair.
         """
         from ..store import repair
 
@@ -95,12 +109,27 @@ class Keeping(RegistryBase):
                 done.append(Freed("lock removed: not a regular file", str(paths.lock.relative_to(self.root))))
                 if dry_run:
                     continue
+            lost = self._restorable(paths, progress) if from_blobs else []  # slow, and needs no lock
             with self._locked(paths, passing=models is None) as here:
                 if not here:
                     continue
+                done += repair.restore_files(self._layout, paths, self._modes, lost, dry_run=dry_run)
                 mark = self._event("repaired", None, None)
                 done += repair.mend(self._layout, paths, self._modes, mark, dry_run=dry_run)
         return done
+
+    def restorable(self, models: OneOrMore[str] | None = None) -> int:
+        """How many files are missing that ``repair`` with ``from_blobs`` would probably restore; no file is read."""
+        return sum(len(self._restorable(paths, SILENT, quick=True)) for paths in self._chosen(models))
+
+    def _restorable(self, paths: ModelLayout, progress: Progress, *, quick: bool = False) -> list[Restorable]:
+        from ..store import restoration
+
+        try:
+            model = reader.ModelReader(paths)
+            return restoration.find(model, model.state().table, quick=quick, progress=progress)
+        except (RegistryError, FileNotFoundError):
+            return []  # the stage table is repaired first, or the model was renamed just now
 
     def gc(
         self, models: OneOrMore[str] | None = None, *, age: float = collect.STALE, dry_run: bool = False
