@@ -9,6 +9,7 @@ import typer
 from ..errors import InvalidInput, Refused
 from . import process, shapes
 from .command import command
+from .notices import show_warnings
 from .options import Ref
 from .session import Output, Session
 from .shapes import carding as shape
@@ -55,7 +56,8 @@ def card(
         raise InvalidInput("--check writes no file", "leave out --output")
     if force and output is None:
         raise InvalidInput("--force is for --output", "name a file with -o")
-    made = cx.reader().card(ref, output, replace=force)
+    with show_warnings(cx):
+        made = cx.reader().card(ref, output, replace=force)
     if check:
         _check(cx, made)
         return

@@ -47,6 +47,7 @@ _FLAGS = frozenset(
         "-f",
         "--follow",
         "--force",
+        "--from-blobs",
         "--yes",
         "-y",
         "--verify",

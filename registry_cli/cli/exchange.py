@@ -12,6 +12,7 @@ from ..errors import InvalidInput
 from ..outcomes import Imported
 from . import shapes
 from .command import command
+from .notices import show_warnings
 from .options import AllowUnsafe, DryRun, Exclude, Include, Reason, check_unsafe
 from .process import StandardOutput, is_terminal
 from .session import Output, Session
@@ -72,10 +73,11 @@ def export(
     if kind != BUNDLE:
         if len(refs) != 1:
             raise InvalidInput(f"{kind} holds one version", "name one version, and OUT")
-        done = cx.reader().export_as(refs[0], kind, out, flavor=flavor, replace=force)
+        with show_warnings(cx):
+            done = cx.reader().export_as(refs[0], kind, out, flavor=flavor, replace=force)
     else:
         target = _standard_output(cx) if out == STREAM else out
-        with cx.progress(f"packing {out}") as progress:
+        with show_warnings(cx), cx.progress(f"packing {out}") as progress:
             done = cx.reader().export(None if every else refs, target, replace=force, progress=progress)
     cx.say(f"exported {', '.join(done.refs[:5])}{' …' if len(done.refs) > 5 else ''} to {out}: {size(done.size)}")
     for each in done.lost:

@@ -11,6 +11,7 @@ from ..errors import InvalidInput
 from ..names import Reference
 from . import process, shapes
 from .command import command
+from .notices import show_warnings
 from .options import AsOf, Except, Only, Ref
 from .session import Output, Session
 from .text import size
@@ -80,7 +81,7 @@ def fetch(
     registry = cx.reader()
     version = registry.version(ref)
     target = output or f"{version.model.replace('/', '-')}-{version.number}"
-    with cx.progress(f"fetching {version.ref}") as progress:
+    with show_warnings(cx), cx.progress(f"fetching {version.ref}") as progress:
         registry.fetch(version.ref, target, only=only or (), exclude=exclude or (), replace=force, progress=progress)
     count, total, of = version.files, version.size, ""
     if only or exclude:

@@ -86,9 +86,13 @@ def remove_exactly(path: Path, expected: Identity) -> None:
             raise _exchanged(path.name)
         aside = layout.temporary_name()
         os.rename(path.name, aside, src_dir_fd=parent, dst_dir_fd=parent)
-        if identity(os.lstat(aside, dir_fd=parent)) != expected:
-            os.link(aside, path.name, src_dir_fd=parent, dst_dir_fd=parent, follow_symlinks=False)
-            os.unlink(aside, dir_fd=parent)
+        status = os.lstat(aside, dir_fd=parent)
+        if identity(status) != expected:
+            if stat.S_ISDIR(status.st_mode):
+                os.rename(aside, path.name, src_dir_fd=parent, dst_dir_fd=parent)
+            else:  # never over what has come there now
+                os.link(aside, path.name, src_dir_fd=parent, dst_dir_fd=parent, follow_symlinks=False)
+                os.unlink(aside, dir_fd=parent)
             raise _exchanged(path.name)
         os.unlink(aside, dir_fd=parent)
 

@@ -11,11 +11,11 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import Conflict, explain
+from ..errors import Conflict, RegistryError, explain
 from . import files, layout, removal
 from .signals import uninterrupted
 
@@ -89,8 +89,7 @@ def put(made: Path, target: Path, existing: Existing | None) -> str:
     """
     with uninterrupted():
         if existing is None:
-            _place(made, target)
-            return ""
+            return _place(made, target)
         if not existing.is_unchanged(target):
             raise _changed(target)
         new = removal.identity(os.lstat(made))
@@ -138,59 +137,75 @@ def _discard(temporary: Path, existing: Existing | None) -> None:
             removal.discard(temporary, temporary.parent, expected=found)
 
 
-def _place(made: Path, target: Path) -> None:
-    """Rename without replacing anything."""
+def _place(made: Path, target: Path) -> str:
+    """Rename without replacing anything; what is to be told of what could not be removed."""
     try:
-        if _renamed(made, target, _NOREPLACE):
-            return
+        if _done(lambda: renameat2(made, target, _NOREPLACE), made, target):
+            return ""
         if stat.S_ISDIR(os.lstat(made).st_mode):
-            os.rename(made, target)  # replaces nothing but an empty folder
-        else:
-            _link(made, target)
+            _rename(made, target)  # replaces nothing but an empty folder
+            return ""
+        return _link(made, target)
     except OSError as error:
         if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR):
             raise Conflict(f"'{target}' exists already", "name a new one, or use --force to replace it") from None
         raise
 
 
-def _link(made: Path, target: Path) -> None:
+def _link(made: Path, target: Path) -> str:
     try:
-        os.link(made, target, follow_symlinks=False)
+        _done(lambda: os.link(made, target, follow_symlinks=False), made, target)
     except OSError as error:
         if error.errno not in files.NO_LINKS:
             raise
         if files.exists(target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
-        os.rename(made, target)
-    else:
+        _rename(made, target)
+        return ""
+    try:
         os.unlink(made)
+    except OSError as error:
+        return f"'{target}' was written, but its temporary name '{made}' could not be removed: {explain(error)}"
+    return ""
 
 
 def _replace(made: Path, target: Path) -> Path:
     """Give ``made`` the name ``target``, and what is there another name, which is returned."""
-    if _renamed(made, target, _EXCHANGE):
+    if _done(lambda: renameat2(made, target, _EXCHANGE), made, target):
         return made
     aside = target.with_name(f".{target.name}{layout.temporary_name()}")
-    os.rename(target, aside)
+    _rename(target, aside)
     try:
-        os.rename(made, target)
-    except BaseException:
-        os.rename(aside, target)
+        _rename(made, target)
+    except BaseException as error:
+        try:
+            _rename(aside, target)
+        except OSError:
+            raise RegistryError(
+                f"'{target}' could not be replaced, nor put back", f"what was there is at '{aside}': rename it"
+            ) from error
         raise
     return aside
 
 
-def _renamed(made: Path, target: Path, flag: int) -> bool:
-    """Rename with a flag of ``renameat2``. False where that is not to be had, and nothing was done."""
-    new = removal.identity(os.lstat(made))
+def _rename(source: Path, target: Path) -> None:
+    _done(lambda: os.rename(source, target), source, target)
+
+
+def _done(step: Callable[[], object], source: Path, target: Path) -> bool:
+    """Let ``step`` give ``source`` the name ``target``. False where the system or the file system has no such step.
+
+    Whether it was done is decided by looking: a network file system may do it, and report an error all the same.
+    """
+    new = removal.identity(os.lstat(source))
     try:
-        return renameat2(made, target, flag)
+        return step() is not False
     except OSError as error:
         if error.errno in _UNSUPPORTED:
             return False
-        if files.exists(target) and removal.identity(os.lstat(target)) == new:
-            return True  # it was done, whatever the answer (of a network file system, for example) was
-        raise
+        if not files.exists(target) or removal.identity(os.lstat(target)) != new:
+            raise
+        return True
 
 
 def exchange(first: Path, second: Path) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import RegistryError
 from ..exchange import dispatch, leaving
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 #: The document by which a folder of each format is known.
 DOCUMENTS = {"mlflow": "MLmodel", "bentoml": "model.yaml", "hf": "README.md"}
+#: What in a document may be other than it is now: what people say of a version or a model, and what it is called.
+CHANGING = {
+    "mlflow": ("metadata registry ref", "metadata model_description", "metadata metrics", "metadata tags"),
+    "bentoml": ("name", "labels", "metadata registry_ref", "metadata metrics", "metadata tags"),
+}
 #: So many files at most does an export add to those of a version.
 _ADDED = 8
 _DOCUMENT = 8 << 20
@@ -36,8 +41,9 @@ def resembling(
     """What each export would be of which a folder seems to be a copy: in the format ``kind``, and in those that it has
     the document of.
 
-    What stands in its documents may have changed since: tags, metrics, stages. So each is made as it would be now, and
-    as it would have been when the newest of them was written.
+    What stands in its documents may have changed since. So each is made as it would be now, and with the stages and
+    aliases that the version had when the newest of them was written; a document in YAML that differs only in what
+    people can change (``CHANGING``) counts as well, as long as it is just as this program writes it.
     """
     kinds = dict.fromkeys([kind] if kind else [])
     kinds |= dict.fromkeys(kind for kind, document in DOCUMENTS.items() if document in copy.files)
@@ -48,7 +54,7 @@ def resembling(
             for known in _flavors(copy, flavor) if each in dispatch.WITH_FLAVOR else [None]:
                 for moment in (None, then):
                     with contextlib.suppress(RegistryError, OSError, ValueError):
-                        yield _outlined(registry, ref, each, known, moment)
+                        yield _outlined(registry, copy, ref, each, known, moment)
 
 
 def _candidates(registry: RegistryReader, copy: Copy, first: str) -> Iterator[tuple[str, list[str]]]:
@@ -73,7 +79,9 @@ def _flavors(copy: Copy, flavor: str | None) -> list[str | None]:
     return list(dict.fromkeys((flavor, None, *said)))
 
 
-def _outlined(registry: RegistryReader, ref: str, kind: str, flavor: str | None, moment: datetime | None) -> Expected:
+def _outlined(
+    registry: RegistryReader, copy: Copy, ref: str, kind: str, flavor: str | None, moment: datetime | None
+) -> Expected:
     with registry.laid_out(ref) as artifact, tempfile.TemporaryDirectory(prefix="registry-") as temporary:
         version = registry.version(ref, as_of=moment)
         outline = leaving.Outline(version, artifact.folder, artifact.files)
@@ -84,7 +92,33 @@ def _outlined(registry: RegistryReader, ref: str, kind: str, flavor: str | None,
             known = replace(known, model=model, approvals=tuple(each for each in known.approvals if each.at <= at))
         folder = Path(temporary, "export")
         dispatch.writer(kind, flavor)(outline, known, folder)
-        return dict(_hashed(folder, outline))
+        return {**dict(_hashed(folder, outline)), **_earlier(copy, kind, folder)}
+
+
+def _earlier(copy: Copy, kind: str, folder: Path) -> Expected:
+    """The document of a format with its sha256 in the copy, if it is an earlier one of the same version."""
+    name = DOCUMENTS.get(kind, "")
+    if kind not in CHANGING or not (folder / name).is_file():
+        return {}
+    with contextlib.suppress(RegistryError, ValueError):
+        there, here = copy.read(name, _DOCUMENT), (folder / name).read_bytes()
+        told = documents.loads_mapping(there, name, limit=_DOCUMENT)
+        made = documents.loads_mapping(here, name, limit=_DOCUMENT)
+        if documents.dumps(told) == there and _lasting(told, kind) == _lasting(made, kind):
+            return {name: copy.sha256(name)}
+    return {}
+
+
+def _lasting(document: dict[str, Any], kind: str) -> dict[str, Any]:
+    """A document without what may change."""
+    for path in CHANGING[kind]:
+        *parts, last = path.split()
+        part: Any = document
+        for name in parts:
+            part = part.get(name) if isinstance(part, dict) else None
+        if isinstance(part, dict):
+            part.pop(last, None)
+    return document
 
 
 def _hashed(folder: Path, outline: Outline) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,8 @@
 
 Only calls on paths inside one folder count, and on descriptors that were opened there. They are numbered from 1. A
 :class:`Fault` says what happens at one of them; a watcher is told of each that was carried out. Nothing of the
-project's own is replaced but ``files.sync_file_system``, which reaches the system through ``ctypes``.
+project's own is replaced but ``files.sync_file_system`` and ``replacement.renameat2``, which reach the system through
+``ctypes``.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from types import FrameType
 from typing import Any
 from unittest import mock
 
-from registry_cli.store import files
+from registry_cli.store import files, replacement
 
 #: Calls that change the disk, with the place of the argument that says where.
 CHANGING = {
     "open": 0, "write": 0, "ftruncate": 0, "mkdir": 0, "rename": 0, "replace": 0, "link": 1, "symlink": 1,
-    "unlink": 0, "rmdir": 0, "chmod": 0, "fchmod": 0, "fsync": 0, "close": 0,
+    "unlink": 0, "rmdir": 0, "chmod": 0, "fchmod": 0, "fsync": 0, "close": 0, "renameat2": 0,
 }  # fmt: skip
 #: Calls that only look. ``open`` for reading counts as one of them.
 LOOKING = {"open": 0, "lstat": 0, "stat": 0, "fstat": 0, "read": 0, "pread": 0, "listdir": 0, "scandir": 0}
@@ -95,10 +96,12 @@ class Shim:
 
     def __enter__(self) -> Shim:
         names = dict.fromkeys(LOOKING if self.looking else CHANGING)
-        for name in {*names, "open", "close"}:
+        for name in {*names, "open", "close"} - {"renameat2"}:
             self._patches.enter_context(mock.patch.object(os, name, self._wrapped(name, getattr(os, name))))
         synced = self._wrapped("syncfs", files.sync_file_system)
         self._patches.enter_context(mock.patch.object(files, "sync_file_system", synced))
+        exchanged = self._wrapped("renameat2", replacement.renameat2)
+        self._patches.enter_context(mock.patch.object(replacement, "renameat2", exchanged))
         tokens = itertools.count(self.first)
         # Temporary names that are the same in every run: equal disks are then checked once.
         self._patches.enter_context(mock.patch.object(os, "urandom", lambda size: next(tokens).to_bytes(size, "big")))
