@@ -210,7 +210,7 @@ def _done(step: Callable[[], object], source: Path, target: Path) -> bool:
 
 def exchange(first: Path, second: Path) -> bool:
     """Exchange what two names lead to, in one step. False where that is not to be had, and nothing was done."""
-    return _renamed(first, second, _EXCHANGE)
+    return _done(lambda: renameat2(first, second, _EXCHANGE), first, second)
 
 
 def renameat2(source: Path, target: Path, flag: int) -> bool:
