@@ -76,6 +76,12 @@ def test_the_parts_of_a_gguf_are_one_model(truth: Any, tmp_path: Path) -> None:
     assert (missing.parameters, missing.details["uncounted"]) == (
         None, f"1 of 3 parts are missing, the first: {said['files'][1]}",
     )  # fmt: skip
+    for damage in (b"GGUF\3\0\0\0" + b"\xff" * 50, b"something else"):
+        damaged = made(tmp_path, "damaged", damage)["damaged"]
+        cut = inspect({**inside("gguf-parts/parts"), said["files"][1]: damaged}).primary
+        assert cut is not None
+        assert (cut.certain, cut.parameters, cut.class_name) == (True, None, "llama")
+        assert cut.details["uncounted"].startswith(f"{said['files'][1]}: ")
     alone = inspect({"tiny-00002-of-00003.gguf": files[said["files"][2]]}).primary
     assert alone is not None
     assert (alone.parameters, alone.details["uncounted"]) == (None, "it is part 3 of 3")
@@ -350,3 +356,17 @@ def test_packed_weights_count_as_the_numbers_that_they_stand_for(kind: str) -> N
     found = weights.unpacked(listed, config)
     assert found.parameters == numbers
     assert bool(found.uncounted) == (numbers is None)
+
+
+@pytest.mark.parametrize("damage", [b"\x10\0\0\0\0\0\0\0{not a header at", b'\x0a\0\0\0\0\0\0\0{"a": {}}  ', b""])
+@pytest.mark.parametrize(
+    "folder", ["peft/adapter", "diffusers/ddpm", "sentence-transformers/plans", "transformers/bert", "mlx/adapter"]
+)
+def test_with_damaged_weights_the_rest_of_a_folder_is_described(folder: str, damage: bytes, tmp_path: Path) -> None:
+    files = inside(folder)
+    name = next(name for name in files if name.endswith(".safetensors"))
+    found = inspect({**files, name: made(tmp_path, "damaged", damage)["damaged"]}).primary
+    assert found is not None
+    assert (found.certain, found.format, found.parameters) == (True, primary(folder).format, None)
+    assert found.class_name == primary(folder).class_name
+    assert found.details["uncounted"]

@@ -10,7 +10,7 @@ from math import prod
 from typing import Any
 
 from ..inspection import Inspection
-from .files import File, Malformed
+from .files import File, Malformed, unless_malformed
 
 MAGIC = b"GGUF"
 #: The most keys, tensors, and texts in arrays, that are gone through.
@@ -73,12 +73,21 @@ def _joined(file: File, said: Inspection, part: tuple[int, int]) -> Inspection:
         return replace(said, parameters=None, dtypes={}, details=details, companions=present)
     dtypes, tensors = Counter(said.dtypes), said.details["tensors"]
     for name in names:
-        with file.open_sibling(name) as other:
-            more = _Reader(other).run()
+        more, problem = unless_malformed(lambda name=name: _part(file, name))  # type: ignore[misc]
+        if more is None:
+            details["uncounted"] = f"{name.rpartition('/')[2]}: {problem}"
+            return replace(said, parameters=None, dtypes={}, details=details, companions=present)
         dtypes.update(more.dtypes)
         tensors += more.details["tensors"]
     details["tensors"] = tensors
     return replace(said, parameters=sum(dtypes.values()), dtypes=dict(dtypes), details=details, companions=present)
+
+
+def _part(file: File, name: str) -> Inspection:
+    with file.open_sibling(name) as other:
+        if not other.head.startswith(MAGIC):
+            raise Malformed("it is not GGUF")
+        return _Reader(other).run()
 
 
 class _Reader:

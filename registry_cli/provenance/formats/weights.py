@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -53,6 +54,10 @@ def count(folder: Folder, names: Sequence[str], config: Mapping[str, Any] | None
         return _count(folder, name, config or {})
     except Malformed as error:
         return Counted(uncounted=str(error))
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError, struct.error):
+        return Counted(
+            uncounted=f"{name} can't be read: it is damaged"
+        )  # the rest of the folder is described all the same
 
 
 def _count(folder: Folder, name: str, config: Mapping[str, Any]) -> Counted:

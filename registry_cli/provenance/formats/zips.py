@@ -60,7 +60,7 @@ def read(file: File, name: str, most: int) -> bytes:
         return data
     if member.method != _DEFLATED:
         raise Malformed(f"{name} is packed in a way that is not read ({member.method})")
-    found = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, member.size + 1)
+    found = _inflated(name, data, member.size + 1)
     if len(found) != member.size:
         raise Malformed(f"{name} unpacks to something else than it says")
     return found
@@ -81,7 +81,14 @@ def beginning(file: File, name: str, most: int) -> bytes:
         return file.read(start, min(most, member.size))
     if member.method != _DEFLATED:
         raise Malformed(f"{name} is packed in a way that is not read ({member.method})")
-    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(file.read(start, min(2 * most, member.packed)), most)
+    return _inflated(name, file.read(start, min(2 * most, member.packed)), most)
+
+
+def _inflated(name: str, data: bytes, most: int) -> bytes:
+    try:
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, most)
+    except zlib.error as error:
+        raise Malformed(f"{name} is damaged") from error
 
 
 def piecewise(file: File, name: str, most: int) -> Callable[[int, int], bytes]:
