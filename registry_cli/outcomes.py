@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .records import VersionRecord
+
+if TYPE_CHECKING:
+    from .normalization import Skipped
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Changed:
     ``freed`` are the bytes that packing gave back; of a dry run about so many. Below zero: it took more than it freed.
     ``values`` are the tags or metrics that changed: name to value before and after, None where there was or is none.
     ``overridden`` says which safeguards ``force`` overrode.
+    ``warnings`` and ``skipped`` are as those of a registration.
     """
 
     model: str
@@ -49,6 +53,8 @@ class Changed:
     freed: int = 0
     values: Mapping[str, Sequence[Any]] = field(default_factory=dict, compare=False)
     overridden: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
     @property
     def refs(self) -> tuple[str, ...]:
@@ -117,6 +123,7 @@ class Registered:
     are sentences about the files, and about what could not be found out of where they come from. ``excluded`` and
     ``empty_folders`` are what was left out of the given folders. ``not_stored`` names what was given and an earlier
     version does not have (``metrics.auc``, ``message``), ``updated`` what was stored of it as later metrics and tags.
+    ``skipped`` are the params and metrics that are not valid and were left out because ``skip_invalid`` was set.
     """
 
     version: VersionRecord
@@ -128,6 +135,7 @@ class Registered:
     empty_folders: tuple[str, ...] = ()
     not_stored: tuple[str, ...] = ()
     updated: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
     @property
     def left_out(self) -> str:

@@ -1,7 +1,9 @@
 """What is said of a version: params, metrics, tags, annotations. Parsed and bounded here, trusted inside.
 
-A param is an int, a float, a bool or a line of text; a metric is a finite number; a tag is a line of text; an
-annotation is any text. Sources of the rules: YAML 1.2 core schema for the spelling of numbers, IEEE 754 for finite.
+A param is an int, a float, a bool or a text; a metric is a finite number; a tag is a line of text; an annotation is any
+text. Whether a value is typed on a command line, given by a Python program or read from a file, it comes to the same:
+``docs/reference/metrics.md`` has the rules. Sources of the rules: the YAML 1.2 core schema for the spelling of numbers,
+booleans and null, IEEE 754 for finite.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, Union
 
+from .conversion import DIGITS, ITEMS, Literal, class_name, key_text, number, plain, scalar
 from .errors import InvalidInput
 
 Param = Union[bool, int, float, str]
@@ -28,9 +31,6 @@ TEXT_LENGTH = 65_536
 ENTRIES = 20_000
 DEPTH = 32
 
-_INT = re.compile(r"-?(0|[1-9][0-9]*)\Z", re.ASCII)
-_FLOAT = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z", re.ASCII)
-_LEADING_ZERO = re.compile(r"-?0[0-9]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 _INT_BOUND = 2**63
@@ -100,96 +100,140 @@ def text(value: str, name: str) -> str:
 
 def param(value: str, name: str) -> Param:
     """A param as typed on a command line: ``3`` int, ``1e-5`` float, ``true`` bool, ``007`` and ``nan`` text."""
-    if value in ("true", "false"):
-        return value == "true"
-    number = _number(value)
-    return line(value, name) if number is None else number
+    return check_param(typed(value), name)
 
 
 def metric(value: str, name: str) -> Metric:
     """A metric as typed on a command line: a finite number, or :class:`InvalidInput`."""
-    number = _number(value)
-    if number is None:
-        raise InvalidInput(f"metric '{name}' is '{value}', which is no finite number", "nan and inf can't be compared")
-    return number
+    return check_metric(typed(value), name)
 
 
-def _number(value: str) -> Metric | None:
-    if _LEADING_ZERO.match(value):
+def typed(value: str) -> object:
+    """What a text on a command line stands for: a number, a bool, None (``null``, ``None``), a JSON list, else the text."""
+    if value == "None":  # what Python prints for it
         return None
-    if _INT.match(value) and len(value) <= 20 and -_INT_BOUND <= int(value) < _INT_BOUND:
-        return int(value)
-    if _FLOAT.match(value) and math.isfinite(number := float(value)):
-        return number
-    return None
+    if value.startswith("[") and value.endswith("]") and len(value) <= TEXT_LENGTH:
+        try:
+            return json.loads(value, parse_int=number, parse_float=number, object_pairs_hook=_once)
+        except (ValueError, RecursionError):
+            return value
+    try:
+        return scalar(value)
+    except ValueError:  # a number of very many digits
+        return value
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return found
 
 
 def check_param(value: object, name: str) -> Param:
-    """A param as a Python program or a YAML file gives it. Null becomes the text ``null``, a list its JSON text."""
-    if value is None:
-        return "null"
-    if isinstance(value, (list, tuple)):
-        return line(json.dumps(value, ensure_ascii=False, default=str), name)
-    value = _plain(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, int) and not isinstance(value, bool) and not -_INT_BOUND <= value < _INT_BOUND:
-        return line(str(value), name)
-    if isinstance(value, (bool, int, float)):
+    """A param in its normal form. A list becomes its JSON text, an object that is not a value the name of its class.
+
+    Raises :class:`InvalidInput` for what has no such form, and for None: a param without a value is left out.
+    """
+    value = plain(value)
+    if isinstance(value, bool):
         return value
+    if isinstance(value, int):
+        return value if -_INT_BOUND <= value < _INT_BOUND else text(_digits(value, name), name)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
     if isinstance(value, str):
-        return line(value, name)
-    raise InvalidInput(f"param '{name}' is a {type(value).__name__}", "use a number, a text, true or false")
+        return text(str.__str__(value), name)
+    if isinstance(value, list):
+        return text(_json(value, name), name)
+    if value is None:
+        raise InvalidInput(f"param '{name}' has no value", "leave it out")
+    if isinstance(value, (Mapping, bytes, bytearray, memoryview, complex)):
+        raise InvalidInput(
+            f"param '{name}' is a {type(value).__name__}", "use a number, a text, true, false, or a list"
+        )
+    return text(class_name(value), name)
 
 
 def check_metric(value: object, name: str) -> Metric:
-    """A metric as a Python program or a YAML file gives it (NumPy scalars included): a finite number."""
-    value = _plain(value)
+    """A metric in its normal form: a finite number that is exactly the one that was given, or :class:`InvalidInput`."""
+    value = plain(value)
+    if isinstance(value, Literal):
+        raise InvalidInput(f"metric '{name}' is {value:.60}, which is out of the range of a double")
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InvalidInput(f"metric '{name}' is {value!r:.60}, which is no number", "give numbers only")
+        hint = "use a decimal point" if isinstance(value, str) and _COMMA.match(value) else ""
+        raise InvalidInput(f"metric '{name}' is {_brief(value)}, which is not a number", hint)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidInput(f"metric '{name}' is {value}, which is not a finite number", "nan and inf can't be compared")
+    if -_INT_BOUND <= value < _INT_BOUND:
+        return value
     try:
-        finite = math.isfinite(value)
+        if (near := float(value)) == value:
+            return near
     except OverflowError:
-        finite = False
-    if not finite:
-        raise InvalidInput(
-            f"metric '{name}' is {value!s:.60}, which is no finite number", "nan and inf can't be compared"
+        pass
+    raise InvalidInput(f"metric '{name}' is {_digits(int(value), name):.60}, which a double can't hold exactly")
+
+
+_COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+\Z", re.ASCII)
+
+
+def _digits(value: int, name: str) -> str:
+    if value.bit_length() > 4 * DIGITS:
+        raise InvalidInput(f"the value of '{name}' has more than {DIGITS} digits")
+    return str(value)
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, (list, Mapping)):
+        return "a list" if isinstance(value, list) else "a mapping"
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    return f"'{value[:60]}'" if isinstance(value, str) else f"a {type(value).__name__}"
+
+
+def _json(value: object, name: str, depth: int = 0) -> str:
+    """A value inside a list as JSON; numbers as they are, objects as their classes are called."""
+    if depth > DEPTH:
+        raise InvalidInput(f"param '{name}' is nested deeper than {DEPTH} levels")
+    value = plain(value)
+    if isinstance(value, Literal):
+        return str.__str__(value)
+    if isinstance(value, list):
+        if len(value) > ITEMS:
+            raise InvalidInput(f"param '{name}' is a list of {len(value):,} values", f"{ITEMS:,} is the most")
+        return f"[{', '.join(_json(each, name, depth + 1) for each in value)}]"
+    if isinstance(value, Mapping):
+        pairs = (
+            f"{json.dumps(key_text(key), ensure_ascii=False)}: {_json(each, name, depth + 1)}"
+            for key, each in value.items()
         )
-    return value if -_INT_BOUND <= value < _INT_BOUND else float(value)
-
-
-def _plain(value: object) -> object:
-    """A scalar of NumPy, an enum or another subclass as the plain Python value it is; anything else unchanged.
-
-    The YAML dumper knows plain types only, and would refuse the others when the files are already copied.
-    """
-    item = getattr(value, "item", None)
-    if callable(item) and not isinstance(value, (bool, int, float, str)):
-        try:
-            return item()
-        except (TypeError, ValueError):
-            return value
-    if isinstance(value, str):
-        return str.__str__(value)  # the text itself, not what an enum calls itself
-    if isinstance(value, float):
-        return float(value)
-    return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        return f"{{{', '.join(pairs)}}}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _digits(value, name)
+    if value is None or isinstance(value, (bool, float, str)):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, (bytes, bytearray, memoryview, complex)):
+        raise InvalidInput(f"param '{name}' has a {type(value).__name__} in it", "use numbers, texts, true and false")
+    return json.dumps(class_name(value), ensure_ascii=False)
 
 
 def check_line(value: object, name: str) -> str:
     """A tag as a Python program gives it: text, or a number or bool that is written as text."""
-    value = _plain(value)
+    value = plain(value)
+    if value is None:
+        raise InvalidInput(f"tag '{name}' has no value", "leave it out")
     if isinstance(value, bool):
         value = "true" if value else "false"
-    return line(value if isinstance(value, str) else str(value), name)
+    return line(str.__str__(value) if isinstance(value, str) else str(value), name)
 
 
 def check_text(value: object, name: str) -> str:
     """An annotation as a Python program gives it: text."""
-    value = _plain(value)
+    value = plain(value)
     if not isinstance(value, str):
         raise InvalidInput(f"annotation '{name}' is a {type(value).__name__}", "give text")
-    return text(value, name)
+    return text(str.__str__(value), name)
 
 
 def checked(values: Mapping[str, object] | None, check: Callable[[object, str], _T]) -> dict[str, _T]:
@@ -197,19 +241,21 @@ def checked(values: Mapping[str, object] | None, check: Callable[[object, str], 
     values = values or {}
     if len(values) > ENTRIES:
         raise InvalidInput(f"{len(values):,} values at once", f"{ENTRIES:,} is the most")
-    named = {key(str(_plain(name))): value for name, value in values.items()}
+    named = {key(key_text(name)): value for name, value in values.items()}
     return {name: check(value, name) for name, value in named.items()}
 
 
 def flatten(tree: Mapping[str, object], prefix: str = "", depth: int = 0) -> dict[str, object]:
-    """A nested mapping with dotted names: ``{'train': {'lr': 0.1}}`` becomes ``{'train.lr': 0.1}``."""
+    """A nested mapping with dotted names: ``{'train': {'lr': 0.1}}`` becomes ``{'train.lr': 0.1}``.
+
+    An empty mapping has no names. Raises :class:`InvalidInput` for two values of the same name.
+    """
     if depth > DEPTH:
         raise InvalidInput(f"'{prefix[:40]}…' is nested deeper than {DEPTH} levels")
     flat: dict[str, object] = {}
-    for name, value in tree.items():
-        inside = (
-            flatten(value, f"{prefix}{name}.", depth + 1) if isinstance(value, Mapping) else {f"{prefix}{name}": value}
-        )
+    for key, value in tree.items():
+        name = f"{prefix}{key_text(key)}"
+        inside = flatten(value, f"{name}.", depth + 1) if isinstance(value, Mapping) else {name: value}
         if twice := flat.keys() & inside.keys():
             raise InvalidInput(f"'{min(twice)}' stands there twice, once with a dot and once nested")
         flat.update(inside)

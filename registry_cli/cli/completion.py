@@ -35,6 +35,7 @@ _FLAGS = frozenset(
         "--help",
         "-h",
         "--no-inspect",
+        "--skip-invalid",
         "--allow-unsafe",
         "--strict",
         "--dry-run",

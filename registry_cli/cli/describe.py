@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -12,8 +13,9 @@ from .. import values
 from ..errors import InvalidInput, NotFound
 from ..names import Reference
 from ..outcomes import Changed
-from . import moves, shapes
+from . import inputs, moves, shapes
 from .command import command
+from .inputs import MetricsFile, MetricsOnly, SkipInvalid
 from .options import DryRun, Expect, Ref, expected
 from .session import Output, Session
 from .text import number, numbers, safe
@@ -92,13 +94,22 @@ def _text_of(path: str, name: str) -> str:
 def log_metric(
     cx: Session,
     ref: Ref,
-    pairs: Annotated[list[str], typer.Argument(metavar="KEY=NUMBER...", help="Metrics to add or correct.")],
+    pairs: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=NUMBER]...", help="Metrics to add or correct.")
+    ] = None,
+    metrics_file: MetricsFile = None,
+    metrics_only: MetricsOnly = None,
+    skip_invalid: SkipInvalid = False,
     dry_run: DryRun = False,
 ) -> None:
     """For what is measured after registration. Finite numbers only."""
-    metrics = values.pairs(pairs, values.metric)
+    if not pairs and not metrics_file:
+        raise InvalidInput("no metric is given", "write KEY=NUMBER, or --metrics-file FILE")
+    metrics = inputs.collect(cx, "metric", metrics_file, pairs, metrics_only, skip_invalid)
     registry = cx.registry()
-    done = registry.log_metric(ref, metrics, dry_run=dry_run, request_id=cx.request_id)
+    done = registry.log_metric(ref, metrics.values, dry_run=dry_run, request_id=cx.request_id)
+    done = replace(done, skipped=metrics.skipped)
+    inputs.warn_of_skipped(cx, metrics.skipped)
     _told(cx, done, dry_run, _measured(registry, done))
 
 

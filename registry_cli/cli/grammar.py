@@ -71,8 +71,8 @@ class Verb:
 
 
 _REGISTER = (  # what is said of it, what is looked at, and where it comes from
-    "param metric tag annotate params-file metrics-file message stage alias as exclude include if-changed update link"
-    " move"
+    "param metric tag annotate params-file params-only metrics-file metrics-only skip-invalid message stage alias as exclude"
+    " include if-changed update link move"
     " no-inspect scan allow-unsafe reason parent data code command environment python lineage no-lineage"
 )
 _RULES = "older-than keep best where keep-holders"  # which versions go
@@ -141,7 +141,13 @@ VERBS = {
     "annotate": Verb(
         "describe", "Say something of a version in free text.", "ref text*", "from-file remove dry-run", writes=True
     ),
-    "log-metric": Verb("describe", "Add metrics measured after registration.", "ref text*", "dry-run", writes=True),
+    "log-metric": Verb(
+        "describe",
+        "Add metrics measured after registration.",
+        "ref text*",
+        "metrics-file metrics-only skip-invalid dry-run",
+        writes=True,
+    ),
     "alias": Verb("describe", "Show, set or remove aliases.", "ref alias", "remove expect dry-run", writes=True),
     "describe": Verb(
         "describe",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 
 import typer
 
 from .. import values
-from ..errors import InvalidInput, NotFound
-from . import shapes
+from ..errors import InvalidInput
+from . import inputs, shapes
 from .command import command
+from .inputs import MetricsFile, MetricsOnly, ParamsFile, ParamsOnly, SkipInvalid
 from .options import AllowUnsafe, Exclude, Include, Model, Reason, check_unsafe
 from .session import Output, Session
 from .shapes import exchange
@@ -55,10 +56,11 @@ def register(
     annotate: Annotated[
         Pairs, _option(("--annotate",), "KEY=TEXT", "Free text: purpose, training data, limits …")
     ] = None,
-    params_file: Annotated[
-        Pairs, _option(("--params-file",), "FILE", "Params from YAML or JSON; nested keys get dots.")
-    ] = None,
-    metrics_file: Annotated[Pairs, _option(("--metrics-file",), "FILE", "Metrics from YAML or JSON.")] = None,
+    params_file: ParamsFile = None,
+    params_only: ParamsOnly = None,
+    metrics_file: MetricsFile = None,
+    metrics_only: MetricsOnly = None,
+    skip_invalid: SkipInvalid = False,
     message: Annotated[str, typer.Option("--message", metavar="TEXT", help="What this version is.")] = "",
     stage: Annotated[
         str | None, typer.Option("--stage", metavar="STAGE", help="Promote it to this stage at once.")
@@ -134,6 +136,8 @@ def register(
     check_unsafe(allow_unsafe, reason)
     if lineage is not None and no_lineage:
         raise InvalidInput("--lineage and --no-lineage exclude each other", "choose one")
+    params = inputs.collect(cx, "param", params_file, param, params_only, skip_invalid)
+    metrics = inputs.collect(cx, "metric", metrics_file, metric, metrics_only, skip_invalid)
     registry = cx.registry(tell=True)
     with cx.progress(f"registering {name}") as progress:
         outcome = registry.register(
@@ -141,8 +145,8 @@ def register(
             paths,
             exclude=exclude or (),
             include=include or (),
-            params={**_from_files(params_file, values.check_param), **values.pairs(param or (), values.param)},
-            metrics={**_from_files(metrics_file, values.check_metric), **values.pairs(metric or (), values.metric)},
+            params=params.values,
+            metrics=metrics.values,
             tags=values.pairs(tag or (), values.line),
             annotations=values.pairs(annotate or (), values.text),
             inspect=not no_inspect,
@@ -165,6 +169,8 @@ def register(
             request_id=cx.request_id,
             progress=progress,
         )
+    outcome = replace(outcome, skipped=params.skipped + metrics.skipped)
+    inputs.warn_of_skipped(cx, outcome.skipped)
     version = outcome.version
     for warning in outcome.warnings:
         cx.warn(warning)
@@ -219,52 +225,3 @@ def _warn_of_scan(cx: Session, version: VersionRecord) -> None:
 def _parts(text: str) -> list[str]:
     """What ``--lineage`` was given: names with commas between them."""
     return [] if text == "none" else [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _from_files(paths: Pairs, check: Callable[[object, str], _T]) -> dict[str, _T]:
-    """What YAML or JSON files say, with dotted names; a name that two of them have is refused."""
-    found: dict[str, _T] = {}
-    for path in paths or ():
-        for name, value in values.checked(values.flatten(_read(path)), check).items():
-            if name in found:
-                raise InvalidInput(f"'{name}' is in two files", "give each name once")
-            found[name] = value
-    return found
-
-
-def _read(path: str) -> Mapping[str, object]:
-    """A mapping from a file: JSON is read as YAML is, for one is nearly the other."""
-    from ..store import documents
-
-    try:
-        with Path(path).open("rb") as stream:
-            data = stream.read(documents.INPUT_LIMIT + 1)
-    except FileNotFoundError:
-        raise NotFound(f"there is no file '{path}'") from None
-    if not data.strip():
-        raise InvalidInput(f"{path} is empty", "was it written to the end?")
-    if path.endswith(".json"):
-        return _json(data, path)
-    return documents.loads_mapping(data, path, limit=documents.INPUT_LIMIT)
-
-
-def _json(data: bytes, path: str) -> Mapping[str, object]:
-    import json
-
-    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            raise ValueError("a name stands there twice")
-        return found
-
-    from ..store import documents
-
-    if len(data) > documents.INPUT_LIMIT:
-        raise InvalidInput(f"{path} has more than {documents.INPUT_LIMIT:,} bytes")
-    try:
-        found = json.loads(data, object_pairs_hook=once)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"{path} is no JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise InvalidInput(f"{path} holds no object", 'it should look like {"auc": 0.93}')
-    return found

@@ -32,8 +32,11 @@ class Luggage:
         self.lost: list[str] = []
 
     def add_params(self, given: Mapping[str, Any], whose: str = "") -> None:
+        """Params as another tool has them; a text is read as if it were typed, and what has no value is left out."""
         for name, value in given.items():
-            self._put(self.params, "param", name, value, whose)
+            read = values.typed(value) if isinstance(value, str) else value
+            if read is not None:
+                self._put(self.params, "param", name, read, whose)
 
     def add_metrics(self, given: Mapping[str, Any], whose: str = "") -> None:
         for name, value in given.items():
@@ -63,7 +66,7 @@ class Luggage:
             taken = _READ[kind](value, key)
         except InvalidInput as error:
             text = str(value)
-            if kind in ("param", "tag") and 0 < len(text) <= values.TEXT_LENGTH and not _UNWRITABLE.search(text):
+            if kind == "tag" and 0 < len(text) <= values.TEXT_LENGTH and not _UNWRITABLE.search(text):
                 self._keep_as_text(kind, str(name), text, label, error)
             else:
                 self.lose(f"{label}: {clean(error.message, 160)}")
@@ -72,7 +75,7 @@ class Luggage:
             self.lose(f"{label} ({clean(str(value), 60)}): the version itself says {clean(str(where[key]), 60)}")
 
     def _keep_as_text(self, kind: str, name: str, text: str, label: str, error: InvalidInput) -> None:
-        """A param or tag of many lines, or a long one: an annotation can hold it."""
+        """A tag of many lines, or a long one: an annotation can hold it."""
         try:
             key = values.key(f"{kind}.{name}")
         except InvalidInput:
@@ -80,10 +83,6 @@ class Luggage:
             return
         self.annotations.setdefault(key, text)
         self.lose(f"{label} is no single line: kept as the annotation '{key}'")
-
-
-def _param(value: object, name: str) -> values.Param:
-    return values.param(value, name) if isinstance(value, str) else values.check_param(value, name)
 
 
 def _metric(value: object, name: str) -> values.Metric:
@@ -100,7 +99,7 @@ def _text(value: object, name: str) -> str:
     return values.check_text(value if isinstance(value, str) else str(value), name)
 
 
-_READ: dict[str, Any] = {"param": _param, "metric": _metric, "tag": _line, "annotation": _text}
+_READ: dict[str, Any] = {"param": values.check_param, "metric": _metric, "tag": _line, "annotation": _text}
 
 
 def clean(text: str, most: int = values.LINE_LENGTH) -> str:

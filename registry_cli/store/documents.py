@@ -8,7 +8,7 @@ document loads equal to what was dumped. What is in the plain form (see ``plain`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import InvalidInput
@@ -19,18 +19,18 @@ from .files import DOCUMENT_LIMIT
 INPUT_LIMIT = 1 << 20
 
 
-def loads(data: bytes, name: str, *, limit: int = DOCUMENT_LIMIT) -> Any:
+def loads(data: bytes, name: str, *, limit: int = DOCUMENT_LIMIT, scalar: Callable[[str], Any] | None = None) -> Any:
     """The value of one YAML document. ``name`` is what error messages call it.
 
-    Raises :class:`InvalidInput` with the line for whatever is not allowed or not YAML.
+    ``scalar`` reads plain words, if it is given: for documents whose numbers must not be rounded. Raises :class:`InvalidInput` with the line for whatever is not allowed or not YAML.
     """
     if len(data) > limit:
         raise InvalidInput(f"{name} has {len(data):,} bytes", f"{limit:,} is the most")
-    value = plain.loads(data)
+    value = None if scalar else plain.loads(data)
     if value is None:
         from . import loading
 
-        return loading.loads(data, name)
+        return loading.loads(data, name, scalar)
     return value
 
 
@@ -41,9 +41,11 @@ def lines(data: bytes) -> dict[tuple[str, ...], int]:
     return loading.lines(data)
 
 
-def loads_mapping(data: bytes, name: str, *, limit: int = DOCUMENT_LIMIT) -> dict[str, Any]:
+def loads_mapping(
+    data: bytes, name: str, *, limit: int = DOCUMENT_LIMIT, scalar: Callable[[str], Any] | None = None
+) -> dict[str, Any]:
     """As :func:`loads`, for a document that must be a mapping."""
-    value = loads(data, name, limit=limit)
+    value = loads(data, name, limit=limit, scalar=scalar)
     if not isinstance(value, dict):
         raise InvalidInput(f"{name} holds no 'key: value' lines")
     return value

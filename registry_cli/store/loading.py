@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -27,9 +28,10 @@ _LONGEST_INT = 100
 class _Builder:
     """Builds plain Python objects from the parser's events."""
 
-    def __init__(self, text: str, name: str) -> None:
+    def __init__(self, text: str, name: str, read: Callable[[str], Any] | None) -> None:
         self._parser = _Parser(text)
         self._name = name
+        self._read = read
 
     def fail(self, what: str, event: Any) -> InvalidInput:
         return InvalidInput(f"{self._name}, line {_line(event)}: {what}")
@@ -97,6 +99,11 @@ class _Builder:
             return text
         if text in _LITERALS:
             return _LITERALS[text]
+        if self._read is not None:
+            try:
+                return self._read(text)
+            except ValueError as error:
+                raise self.fail(str(error), event) from None
         if text[0] not in _NUMERIC:
             return text
         if _INT.match(text):
@@ -122,10 +129,10 @@ def _line_of(error: yaml.YAMLError, data: bytes) -> int:
     return text.count("\n") + 1
 
 
-def loads(data: bytes, name: str) -> Any:
+def loads(data: bytes, name: str, scalar: Callable[[str], Any] | None = None) -> Any:
     """See :func:`registry_cli.store.documents.loads`."""
     try:
-        return _Builder(data.decode("utf-8"), name).document()
+        return _Builder(data.decode("utf-8"), name, scalar).document()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise InvalidInput(f"{name}, line {line}: is not UTF-8 text") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from .. import values
@@ -50,12 +51,20 @@ class Describing(RegistryBase):
         ref: str | Reference,
         metrics: Mapping[str, object],
         *,
+        metrics_only: OneOrMore[str] = (),
+        skip_invalid: bool = False,
         dry_run: bool = False,
         request_id: str | None = None,
     ) -> Changed:
-        """Add metrics that were measured after registration, or correct some; the journal keeps what was before."""
-        checked = values.checked(metrics, values.check_metric)
-        return self._describe(ref, "metrics", checked, (), dry_run, request_id)
+        """Add metrics that were measured after registration, or correct some; the journal keeps what was before.
+
+        ``metrics``, ``metrics_only`` and ``skip_invalid`` are as those of :meth:`Registry.register`.
+        """
+        from ..normalization import METRIC, collected
+
+        given = collected(METRIC, metrics, only=metrics_only, skip_invalid=skip_invalid)
+        done = self._describe(ref, "metrics", given.values, (), dry_run, request_id)
+        return replace(done, warnings=given.warnings, skipped=given.skipped)
 
     def _describe(
         self,

@@ -45,6 +45,9 @@ class Registering(Moving, Describing):
         metrics: Mapping[str, object] | None = None,
         tags: Mapping[str, object] | None = None,
         annotations: Mapping[str, object] | None = None,
+        params_only: OneOrMore[str] = (),
+        metrics_only: OneOrMore[str] = (),
+        skip_invalid: bool = False,
         lineage: Mapping[str, object] | None = None,
         inspect: bool = True,
         scan: str | None = None,
@@ -81,6 +84,11 @@ class Registering(Moving, Describing):
         says why files are to be registered that the scan would refuse, and is recorded. ``progress`` is told how many
         more bytes are done.
 
+        ``params`` and ``metrics`` may be nested: names get dots, None is left out, scalars and arrays of NumPy and its like
+        are read (see ``docs/reference/metrics.md``). ``params_only`` and ``metrics_only`` are globs for the names that are
+        wanted. A value that is not valid is refused, with all others, or with ``skip_invalid`` left out and returned in
+        ``skipped``.
+
         Where it comes from: ``parents`` are versions that it was made from, ``data`` and ``code`` files, folders, ``.dvc``
         files, or addresses with a digest (``s3://bucket/key#sha256:…``), ``command`` is what made it, ``environment`` a
         file that lists packages, ``python`` an interpreter or the folder of an environment. ``capture`` are the parts
@@ -90,9 +98,14 @@ class Registering(Moving, Describing):
         Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Refused` or :class:`Conflict` with nothing written;
         :class:`Indeterminate` when the version is there, or may be.
         """
+        from ..normalization import METRIC, PARAM, collected
         from ..store import ingest
 
         names.model_name(name)
+        given = [
+            collected(PARAM, params, only=params_only, skip_invalid=skip_invalid),
+            collected(METRIC, metrics, only=metrics_only, skip_invalid=skip_invalid),
+        ]
         if how not in ingest.HOW:
             raise InvalidInput(f"files can't be taken by '{how}'", f"use {', '.join(ingest.HOW)}")
         if update and not if_changed:
@@ -107,8 +120,7 @@ class Registering(Moving, Describing):
         record = VersionRecord(
             model=name, number=0, created="", author=self._author, digest="", size=0, files=0,
             message=values.text(message, "message"),
-            params=values.checked(params, values.check_param),
-            metrics=values.checked(metrics, values.check_metric),
+            params=given[0].values, metrics=given[1].values,
             tags=values.checked(tags, values.check_line),
             annotations=values.checked(annotations, values.check_text),
         )  # fmt: skip
@@ -141,11 +153,11 @@ class Registering(Moving, Describing):
                 self.promote(ref, stage, request_id=f"{event.id}:stage", verify=False)
             if alias:
                 self.set_alias(ref, alias, request_id=f"{event.id}:alias")
-            warnings = (*report.warnings, *(look.warnings if look else ()))
+            warnings = (*given[0].warnings, *given[1].warnings, *report.warnings, *(look.warnings if look else ()))
             not_stored = tuple(name for name in left.names if name not in updated) if left else ()
             return Registered(
                 self.version(ref), not outcome.why, outcome.added, outcome.why, warnings, report.excluded,
-                report.empty_folders, not_stored, updated,
+                report.empty_folders, not_stored, updated, (*given[0].skipped, *given[1].skipped),
             )  # fmt: skip
 
     def _collect(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -200,3 +201,91 @@ class TestShown:
         for value, text in zip(values, shown, strict=True):
             assert float(text) == pytest.approx(value, rel=1e-5)
             assert not float(text).is_integer() or float(value).is_integer()
+
+
+class TestGiven:
+    """What is stored of params and metrics, and what is said of those that are not."""
+
+    def test_what_is_not_valid_is_named_or_skipped(self, shop: Shop) -> None:
+        path = shop.file("results.json", '{"auc": 0.9, "note": "high", "cm": [[1]], "loss": NaN, "empty": null}')
+        refused = shop.register("--metrics-file", path)
+        assert refused.code == 2
+        assert "3 metrics are not valid" in refused.err
+        assert all(f"'{name}'" in refused.err and str(path) in refused.err for name in ("note", "cm", "loss"))
+        assert "--skip-invalid" in refused.err
+        done = shop.register("--metrics-file", path, "--skip-invalid", "-m", "f1=nan", "--json")
+        assert done.code == 0
+        assert done.json["metrics"] == {"auc": 0.9}
+        assert {(each["kind"], each["name"], each["file"]) for each in done.json["skipped"]} == {
+            ("metric", "note", str(path)), ("metric", "cm", str(path)), ("metric", "loss", str(path)), ("metric", "f1", None),
+        }  # fmt: skip
+        assert done.err.count("warning: skipped: ") == 4
+        assert shop.register("-m", "auc=high").code == 2
+
+    def test_keys_are_selected(self, shop: Shop) -> None:
+        path = shop.file("results.json", '{"eval_auc": 0.9, "eval_note": "x", "train": {"loss": 1}, "chat": "y"}')
+        words = ["--metrics-file", path, "--metrics-only", "*loss", "--metrics-only", "*auc", "--metrics-only", "zz*"]
+        done = shop.register(*words, "-m", "f1=1", "--params-file", path, "--params-only", "chat", "--json")
+        assert (done.json["metrics"], done.json["params"]) == (
+            {"eval_auc": 0.9, "train.loss": 1, "f1": 1},
+            {"chat": "y"},
+        )
+        assert "warning: no metric matches 'zz*'" in done.err
+
+    def test_what_has_no_value_is_left_out_and_said(self, shop: Shop) -> None:
+        path = shop.file("params.json", '{"dropout": null, "sched": {}, "lr": 0.1}')
+        done = shop.register("--params-file", path, "-p", "seed=null", "-p", "depth=None", "-p", "name=")
+        assert shop.reg.version("churn@1").params == {"lr": 0.1, "name": ""}
+        assert "left out, without a value: sched, dropout, seed, depth" in done.err
+
+    def test_what_is_typed_takes_precedence(self, shop: Shop) -> None:
+        path = shop.file("m.json", '{"auc": "bad", "f1": 0.5}')
+        assert shop.register("--metrics-file", path, "-m", "auc=0.9", "--json").json["metrics"] == {
+            "f1": 0.5,
+            "auc": 0.9,
+        }
+
+    def test_log_metric(self, shop: Shop) -> None:
+        metrics_of(shop, 1)
+        path = shop.file("metrics.csv", "epoch,val_loss,note\n0,0.7,\n1,0.5,x\n")
+        assert shop.run("log-metric", "churn@1", "--metrics-file", path).code == 2
+        done = shop.run("log-metric", "churn@1", "auc=0.9", "--metrics-file", path, "--skip-invalid", "--json")
+        assert [each["name"] for each in done.json["skipped"]] == ["note"]
+        assert shop.reg.version("churn@1").metrics == {"drift": 1, "epoch": 1, "val_loss": 0.5, "auc": 0.9}
+        assert shop.run("log-metric", "churn@1").code == 2
+
+    def test_the_api(self, shop: Shop) -> None:
+        params = {"hidden": (64, 32), "opt": {"name": "adam"}, "none": None, "big": 10**30, "path": Path("a")}
+        done = shop.reg.register(
+            "churn", [shop.file()], params=params, params_only=["*"], metrics={"a": {"auc": 0.9}, "x": "y", "loss": 1},
+            metrics_only=["*auc", "x", "z"], skip_invalid=True,
+        )  # fmt: skip
+        assert done.version.params == {"hidden": "[64, 32]", "opt.name": "adam", "big": str(10**30), "path": "a"}
+        assert done.version.metrics == {"a.auc": 0.9}
+        assert [each.name for each in done.skipped] == ["x"]
+        assert "no metric matches 'z'" in done.warnings
+        with pytest.raises(InvalidInput, match="'x' is 'y'"):
+            shop.reg.log_metric("churn@1", {"x": "y"})
+        assert shop.reg.log_metric("churn@1", {"x": "y", "f1": 1}, skip_invalid=True).skipped[0].name == "x"
+
+    def test_a_text_of_many_lines(self, shop: Shop) -> None:
+        """It is shown, listed, compared, searched and exported as any other param."""
+        template = "{% for m in messages %}\n\t{{ m }}\x1b[31m\n{% endfor %}" + "x" * 60_000
+        path = shop.file("args.json", json.dumps({"chat_template": template}))
+        for words in ([], ["-p", "lr=1"]):
+            assert shop.register("--params-file", path, *words).code == 0
+        assert shop.reg.version("churn@1").params["chat_template"] == template
+        assert shop.run("search", "params.chat_template ~ 'endfor'", "-q").lines == ["churn@2", "churn@1"]
+        for words in (["show", "churn@1"], ["compare", "churn", "--all-rows"], ["card", "churn@1"]):
+            answer = shop.run(*words)
+            assert answer.code == 0
+            assert "\x1b" not in answer.out
+            assert len([line for line in answer.lines if "endfor" in line]) == 1, "on one line"
+        for kind in ("mlflow", "bentoml", "hf", "cyclonedx.json"):
+            done = shop.run("export", "churn@1", shop.folder / f"out.{kind}", "--format", kind.partition(".")[0])
+            assert done.code in (0, 2), done  # MLflow must know a flavor, which these bytes have not
+        assert shop.run("export", "churn", shop.folder / "all.tar").code == 0
+        other = Registry.init(shop.folder / "other")
+        run("import", shop.folder / "all.tar", root=other.root)
+        assert other.version("churn@1").params["chat_template"] == template
+        assert shop.run("verify").code == 0

@@ -123,8 +123,7 @@ def test_metrics_that_are_none(files: Path) -> None:
     (folder / "params" / "long").write_text("x" * 100_000)
     first = read(files)[1]
     assert first.metrics == {"late": 0.2, "loss": 0.5}
-    assert first.annotations["param.many"] == "a\nb"
-    assert "param 'many' of the run is no single line: kept as the annotation 'param.many'" in first.lost
+    assert first.params["many"] == "a\nb"
     assert "metric 'sub/f1': it is inf, which can't be compared with anything" in first.lost
     assert any(text.startswith("metric 'auc'") for text in first.lost)
     assert any(text.startswith("param 'long'") for text in first.lost)

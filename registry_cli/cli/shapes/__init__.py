@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ...lifecycle.gate import Evaluation, Judgement, PolicyLine
     from ...lifecycle.retention import Plan, Verdict
     from ...lifecycle.rollback import Holder
+    from ...normalization import Skipped
     from ...outcomes import Changed, Finding, Freed, Moved, Problem, Verification
     from ...records import Checkpoint, Event, FileEntry, ModelRecord, RegistryRecord, Told, VersionRecord
     from ...verbs.finding import Known
@@ -104,6 +105,10 @@ def registry(record: RegistryRecord) -> dict[str, Any]:
     }
 
 
+def skipped(record: Skipped) -> dict[str, Any]:
+    return {"kind": record.kind, "name": record.name, "why": record.why, "file": record.file or None}
+
+
 def moved(record: Moved) -> dict[str, Any]:
     return {
         "ref": record.ref,
@@ -127,6 +132,7 @@ def changed(record: Changed) -> dict[str, Any]:
         "changed": record.changed,
         "freed": record.freed,
         "overridden": list(record.overridden),
+        "skipped": [skipped(each) for each in record.skipped],
     }
 
 

@@ -1,0 +1,78 @@
+"""Params and metrics as a command is given them: typed, and in files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .. import values
+from .text import safe
+
+if TYPE_CHECKING:
+    from ..normalization import Collected, Skipped
+    from .session import Session
+
+_NAMED = 10
+
+Only = list[str] | None
+MetricsFile = Annotated[
+    Only,
+    typer.Option(
+        "--metrics-file", metavar="FILE", help="Metrics from JSON, YAML, TOML, a CSV log, or a report of scikit-learn."
+    ),
+]
+MetricsOnly = Annotated[
+    Only, typer.Option("--metrics-only", metavar="GLOB", help="Of the files, only metrics that match.")
+]
+ParamsFile = Annotated[
+    Only, typer.Option("--params-file", metavar="FILE", help="Params from JSON, YAML or TOML; nested keys get dots.")
+]
+ParamsOnly = Annotated[
+    Only, typer.Option("--params-only", metavar="GLOB", help="Of the files, only params that match.")
+]
+SkipInvalid = Annotated[
+    bool, typer.Option("--skip-invalid", help="Leave out params and metrics that are not valid, and name them.")
+]
+
+
+def collect(
+    cx: Session,
+    kind: str,
+    files: Sequence[str] | None,
+    pairs: Sequence[str] | None,
+    only: Sequence[str] | None,
+    skip_invalid: bool,
+) -> Collected:
+    """The params or metrics of files, and those that were typed, which take precedence.
+
+    Prints which have no value and are left out, and which globs select nothing. Raises :class:`InvalidInput`, naming all
+    values that are not valid, unless they are to be skipped.
+    """
+    from ..exchange import value_files
+    from ..normalization import Collected, Collection
+
+    collection = Collection(kind, tuple(only or ()))
+    for path in files or ():
+        collection.add(value_files.read(path, kind), path)
+    collection.add(values.pairs(pairs or (), lambda text, _: values.typed(text)), selected=False)
+    found, skipped = collection.done(skip_invalid=skip_invalid)
+    for warning in collection.warnings:
+        cx.warn(warning)
+    if collection.empty:
+        cx.say(f"left out, without a value: {_listed(collection.empty)}")
+    return Collected(found, skipped)
+
+
+def warn_of_skipped(cx: Session, skipped: Sequence[Skipped]) -> None:
+    """Name the values that were left out because they are not valid."""
+    for each in skipped[:_NAMED]:
+        cx.warn(f"skipped: {each}")
+    if len(skipped) > _NAMED:
+        cx.warn(f"skipped {len(skipped) - _NAMED:,} more values that are not valid")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(map(safe, names[:_NAMED])) + more

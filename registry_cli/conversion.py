@@ -1,0 +1,198 @@
+"""Values that people and programs hand in, as the plain Python values that they are. No other package is imported for it.
+
+A number that neither an integer nor a double holds is never changed without a word: it is kept as it was written.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence, Set
+from enum import Enum
+from typing import Any
+
+from .errors import InvalidInput
+
+#: A number of more digits is not read: that would take time with the square of their count.
+DIGITS = 100
+#: An array of more values is not taken.
+ITEMS = 10_000
+
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z", re.ASCII)
+_NUMERIC = frozenset("+-.0123456789")
+#: What a plain word of YAML's core schema stands for.
+WORDS: Mapping[str, bool | float | None] = {
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys(("~", "null", "Null", "NULL"), None),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
+    **dict.fromkeys((f"{sign}.{word}" for sign in ("", "+") for word in ("inf", "Inf", "INF")), math.inf),
+    **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
+}
+
+
+class Literal(str):
+    """A number as it was written, which neither an integer nor a double holds: ``1e-400``."""
+
+    __slots__ = ()
+
+
+def scalar(value: str) -> object:
+    """What a plain word stands for in YAML's core schema: a number, a bool, None, else the text itself.
+
+    Raises ValueError for a number of too many digits.
+    """
+    if value in WORDS:
+        return WORDS[value]
+    if value[:1] in _NUMERIC and (_INT.match(value) or _FLOAT.match(value)):
+        return number(value)
+    return value
+
+
+def number(value: str) -> int | float | Literal:
+    """A number as it is written in YAML or JSON; a :class:`Literal` if a double would be another number, or none.
+
+    A fraction becomes the nearest double, as everywhere; what is too large or too small for one does not become
+    infinity or 0. Raises ValueError for more than 100 digits.
+    """
+    if len(value) > DIGITS:
+        raise ValueError(f"a number of {len(value):,} digits")
+    if _INT.match(value):
+        return int(value)
+    found = float(value)
+    if math.isfinite(found) and (abs(found) >= sys.float_info.min or _holds(found, value)):
+        return found
+    return Literal(value)
+
+
+def _holds(found: float, value: str) -> bool:
+    """Whether a double near 0, where there are few of them, is the number that was written."""
+    from decimal import Decimal
+
+    try:
+        return Decimal(repr(found)) == Decimal(value)
+    except ArithmeticError:  # an exponent that even Decimal can't hold
+        return False
+
+
+def plain(value: object) -> object:
+    """A value as the plain Python value that it is: None, bool, int, float, str, list or dict; any other object unchanged.
+
+    Known are enums, scalars and arrays of NumPy, PyTorch and their like, Decimal, Fraction, paths, dates, times, UUIDs,
+    and whatever is a list, a set or a mapping. None of their packages is imported.
+    """
+    if value is None or type(value) in _PLAIN or isinstance(value, _OPAQUE):
+        return value
+    for read in (_enum, _builtin, _array, _exact, _moment, _converted):
+        found = read(value)
+        if found is not value:
+            return found
+    return value
+
+
+_PLAIN = frozenset((bool, int, float, str, list, dict, Literal))
+_OPAQUE = (bytes, bytearray, memoryview, complex, type)
+
+
+def _enum(value: object) -> object:
+    if not isinstance(value, Enum):
+        return value
+    inner = value.value
+    return plain(inner) if isinstance(inner, (bool, int, float, str)) else value.name
+
+
+def _builtin(value: object) -> object:
+    """A value of a subclass of a built-in type as that type; whatever is a mapping, a list, a set, or a path."""
+    for kind, read in _BUILTIN:
+        if isinstance(value, kind):
+            return read(value)
+    return value
+
+
+_BUILTIN: tuple[tuple[type, Callable[[Any], object]], ...] = (
+    (str, str.__str__),  # the text itself, not what it calls itself
+    (float, float),
+    (int, int),
+    (Mapping, dict),
+    (Sequence, list),
+    (Set, lambda found: sorted(found, key=repr)),
+    (os.PathLike, os.fsdecode),
+)
+
+
+def _array(value: object) -> object:
+    """A scalar or an array of NumPy, PyTorch, JAX, TensorFlow, pandas."""
+    shape, to_list = getattr(value, "shape", ()), getattr(value, "tolist", None)
+    try:
+        if len(shape) and callable(to_list):
+            if math.prod(shape) > ITEMS:
+                raise InvalidInput(f"an array of {math.prod(shape):,} values", f"{ITEMS:,} is the most")
+            return to_list()
+        item = getattr(value, "item", None)
+        if callable(item) and not len(shape):
+            found = item()
+            # A scalar that is wider than a double gives itself: it is read as it prints itself.
+            return scalar(str(found)) if type(found) is type(value) else plain(found)
+    except (TypeError, ValueError, RuntimeError):
+        pass
+    return value
+
+
+def _exact(value: object) -> object:
+    """A Decimal or a Fraction as the nearest double; as it is written where a double would be another number."""
+    decimal, fractions = sys.modules.get("decimal"), sys.modules.get("fractions")
+    if decimal and isinstance(value, decimal.Decimal):
+        return (
+            scalar(str(value)) if value.is_finite() else math.nan if value.is_nan() else math.copysign(math.inf, value)
+        )
+    if fractions and isinstance(value, fractions.Fraction):
+        if value.denominator == 1:
+            return int(value)
+        try:
+            near = float(value)
+        except OverflowError:
+            return Literal(value)
+        return near if abs(near) >= sys.float_info.min else Literal(value)
+    return value
+
+
+def _moment(value: object) -> object:
+    """A date or a time in ISO 8601, a span of time in seconds, a UUID as text."""
+    datetime, uuid = sys.modules.get("datetime"), sys.modules.get("uuid")
+    if datetime and isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    if datetime and isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    return str(value) if uuid and isinstance(value, uuid.UUID) else value
+
+
+def _converted(value: object) -> object:
+    """Any other number, as it says itself."""
+    try:
+        if hasattr(type(value), "__index__"):
+            return int(value.__index__())  # type: ignore[attr-defined]
+        if hasattr(type(value), "__float__"):
+            return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        pass
+    return value
+
+
+def class_name(value: object) -> str:
+    """The name of a class or function, or of the class of an object."""
+    if isinstance(value, type) or (callable(value) and hasattr(value, "__qualname__")):
+        module = getattr(value, "__module__", "") or ""
+        return value.__qualname__ if module in ("builtins", "__main__", "") else f"{module}.{value.__qualname__}"
+    return type(value).__name__
+
+
+def key_text(name: object) -> str:
+    """A key of a mapping as text: what JSON would write for it, or what it is."""
+    name = plain(name)
+    if isinstance(name, str):
+        return str.__str__(name)
+    return json.dumps(name) if name is None or isinstance(name, (bool, int, float)) else str(name)
