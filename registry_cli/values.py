@@ -71,6 +71,12 @@ def pairs(texts: Iterable[str], read: Callable[[str, str], _T]) -> dict[str, _T]
     return found
 
 
+def refuse_set_and_removed(changed: Iterable[str], removed: Iterable[str]) -> None:
+    """:class:`InvalidInput` for a name that is to be set and removed by the same call: one of the two would not count."""
+    if both := sorted(set(changed).intersection(removed)):
+        raise InvalidInput(f"'{both[0]}' is both set and removed", "choose one of them")
+
+
 def key(text: str) -> str:
     """A name of a param, metric, tag or annotation: one line without ``=``, at most 250 characters."""
     if not text or text != text.strip() or "=" in text or len(text) > KEY_LENGTH:

@@ -11,7 +11,7 @@ from ..names import Reference
 from ..outcomes import Approval, Signature
 from . import shapes
 from .command import command
-from .options import DryRun, Reason, Ref, Sign, Stage, VersionRef, Yes, touched
+from .options import DryRun, Reason, Ref, Sign, Stage, VersionRef, Yes, refuse_with, touched
 from .session import Output, Session
 from .shapes import people
 from .text import moment, safe, short
@@ -55,6 +55,8 @@ def approve(
     """
     Reference.parse_version(ref)
     registry, seen = cx.registry(), None
+    if review:
+        refuse_with("--review", {"--yes": yes})
     if review or not (reason or yes or dry_run):
         if not (cx.watched and (dry_run or cx.asks)):
             raise InvalidInput("there is nobody to ask", "say why: --reason TEXT, or --yes")

@@ -15,7 +15,7 @@ from ..names import Reference
 from ..records import VersionRecord
 from . import shapes
 from .command import command
-from .options import Ref, Where, references
+from .options import Ref, Where, references, warn_of_unknown
 from .process import write
 from .session import Output, Session
 from .text import safe
@@ -134,6 +134,7 @@ def compare(
     registry = cx.reader()
     most = limit or NEWEST
     if not which and first.selector is None:
+        warn_of_unknown(cx, registry, where or "", first.model)
         versions = list(registry.versions(first.model, archived=every, limit=most + 1, where=where or ""))
     elif limit or every or where is not None:
         raise InvalidInput("--limit, --all and --where choose versions, but they are named", "leave one of them out")

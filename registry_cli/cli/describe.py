@@ -70,7 +70,10 @@ def annotate(
 ) -> None:
     """Free text of many lines if need be: purpose, training data, performance notes, special considerations."""
     _something([*(pairs or ()), *(from_file or ())], remove, "KEY=TEXT")
-    texts = {**values.pairs(from_file or (), _text_of), **values.pairs(pairs or (), values.text)}
+    from_files, texts = values.pairs(from_file or (), _text_of), values.pairs(pairs or (), values.text)
+    if both := sorted(from_files.keys() & texts.keys()):
+        raise InvalidInput(f"'{both[0]}' is given as text and with --from-file", "choose one of them")
+    texts |= from_files
     done = cx.registry().annotate(ref, texts, remove=remove or (), dry_run=dry_run, request_id=cx.request_id)
     _told(cx, done, dry_run)
 

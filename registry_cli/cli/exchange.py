@@ -76,6 +76,8 @@ def export(
         with show_warnings(cx):
             done = cx.reader().export_as(refs[0], kind, out, flavor=flavor, replace=force)
     else:
+        if flavor is not None:
+            raise InvalidInput("--flavor has no effect on a bundle", "add --format mlflow, or leave out --flavor")
         target = _standard_output(cx) if out == STREAM else out
         with show_warnings(cx), cx.progress(f"packing {out}") as progress:
             done = cx.reader().export(None if every else refs, target, replace=force, progress=progress)

@@ -16,7 +16,7 @@ from ..records import FileEntry, Glance, ModelRecord, Overview, VersionRecord
 from . import contents, family, shapes
 from .aligning import aligned
 from .command import command
-from .options import AsOf, Ref, Where
+from .options import AsOf, Ref, Where, warn_of_unknown
 from .session import Listed, Output, Session, Table
 from .shapes import people
 from .text import age, by_name, moment, safe, short, size
@@ -59,6 +59,7 @@ def list_(
     glances = cx.watched or (stage is not None and not (cx.as_json or cx.quiet))
     found: Iterable[Overview] = registry.overview(as_of=as_of, on_damage=damage, glances=glances)
     if where:
+        warn_of_unknown(cx, registry, where, as_of=as_of)
         fitting = {version.model for version in registry.search(where, as_of=as_of, on_damage=damage)}
         found = (each for each in found if each.model.name in fitting)
     if stage is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
@@ -11,11 +11,14 @@ from ..names import Reference
 from ..store import layout
 from . import process, shapes
 from .command import command
-from .options import Ref
+from .options import Ref, refuse_with
 from .process import write
 from .session import Output, Session
 from .shapes import lineage as origin
 from .viewing import speaks_unicode
+
+#: So many generations of a family are shown.
+_DEPTH = 20
 
 _MARKS = {"holds": "yes", "differs": "no", "unknown": "?"}
 
@@ -33,7 +36,10 @@ _MARKS = {"holds": "yes", "differs": "no", "unknown": "?"}
 def lineage(
     cx: Session,
     ref: Ref,
-    depth: Annotated[int, typer.Option("--depth", metavar="N", min=1, max=200, help="So many generations.")] = 20,
+    depth: Annotated[
+        Optional[int],
+        typer.Option("--depth", metavar="N", min=1, max=200, help=f"So many generations; {_DEPTH} otherwise."),
+    ] = None,
     as_dot: Annotated[bool, typer.Option("--dot", help="Print a graph for Graphviz.")] = False,
     as_mermaid: Annotated[bool, typer.Option("--mermaid", help="Print a graph for Mermaid.")] = False,
     environment: Annotated[
@@ -65,12 +71,13 @@ def lineage(
         raise InvalidInput(f"{forms[0]} and {forms[1]} are two forms of output", "ask for one of them")
     reader = cx.reader()
     if environment or patch:
+        refuse_with("--environment" if environment else "--patch", {"--depth": depth})
         process.StandardOutput().write(reader.sidecar(ref, layout.ENVIRONMENT if environment else layout.PATCH))
         return
     from . import family as drawn
 
     damage = cx.damage()
-    found = reader.lineage(ref, depth=depth, on_damage=damage)
+    found = reader.lineage(ref, depth=depth or _DEPTH, on_damage=damage)
     if as_dot or as_mermaid:
         write(drawn.dot(found) if as_dot else drawn.mermaid(found))
     else:

@@ -12,7 +12,7 @@ from ..errors import InvalidInput
 from ..outcomes import Described, Renamed
 from . import shapes
 from .command import command
-from .options import DryRun, Model, Reason, model_of
+from .options import DryRun, Model, Reason, model_of, refuse_with
 from .session import Output, Session
 from .shapes import models
 
@@ -51,6 +51,8 @@ def describe(
     """
     model = model_of(name)
     if description is owner is None and not (tag or annotate or remove):
+        if reason:
+            raise InvalidInput("--reason has no effect without a change", "say what changes: --description TEXT, …")
         from .find import show_model
 
         show_model(cx, cx.reader().model(model))
@@ -101,6 +103,8 @@ def edit(
 
     if not cx.asks:
         raise InvalidInput("there is nobody to edit", "run it in a terminal, or use: registry describe")
+    if name is None:  # registry.yaml has no history to keep them in
+        refuse_with("registry.yaml", {"--reason": reason, "--request-id": cx.request_id})
     registry = cx.registry()
     model = model_of(name) if name else None
     text = registry.text(model)

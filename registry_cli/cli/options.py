@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +12,7 @@ from ..lifecycle.stages import ANY, Expected, parse_expected
 from ..names import Reference
 
 if TYPE_CHECKING:
+    from ..verbs.reading import RegistryReader
     from .session import Session
 
 Ref = Annotated[
@@ -108,6 +109,18 @@ def check_unsafe(allowed: bool, reason: str) -> None:
     """Who passes over the scan says why."""
     if allowed != bool(reason.strip()):
         raise InvalidInput("--allow-unsafe and --reason go together", "say why it is safe all the same")
+
+
+def warn_of_unknown(
+    cx: Session,
+    registry: RegistryReader,
+    where: str | Sequence[str],
+    model: str | None = None,
+    as_of: str | None = None,
+) -> None:
+    """Name the stages, aliases, models and groups in a query that do not exist: it may select nothing for that."""
+    for text in registry.unknown_names(where, model=model, as_of=as_of):
+        cx.warn(text)
 
 
 def refuse_with(option: str, others: Mapping[str, object]) -> None:

@@ -12,7 +12,20 @@ from ..errors import Conflict, InvalidInput, NotFound, RegistryError
 from ..lifecycle.stages import ARCHIVE, DELETE, PACK
 from . import shapes
 from .command import command
-from .options import Best, DryRun, Keep, KeepHolders, OlderThan, OnlyWhere, PlanFile, Reason, Yes, model_of
+from .options import (
+    Best,
+    DryRun,
+    Keep,
+    KeepHolders,
+    OlderThan,
+    OnlyWhere,
+    PlanFile,
+    Reason,
+    Yes,
+    model_of,
+    refuse_with,
+    warn_of_unknown,
+)
 from .session import Output, Session
 from .text import plural, size
 
@@ -66,10 +79,13 @@ def one(cx: Session, given: list[str], action: str, chosen_by: Rules, how: How) 
     """``archive`` and ``delete`` of a model by rules."""
     if how.force:
         raise InvalidInput("--force is for versions that are named", "what rules choose is never in the way")
+    if how.plan is not None:  # 'apply' is given the reason: a plan has none
+        refuse_with("--plan", {"--reason": how.reason})
     if len(given) != 1:
         raise InvalidInput("rules are for one model at a time", f"name it alone: registry {action} churn …")
     name = model_of(given[0])
     registry = cx.registry()
+    warn_of_unknown(cx, registry, chosen_by.where or "", name)
     actions = [action, PACK] if chosen_by.compress else [action]
     if how.dry_run or how.plan is not None or not how.yes:
         plans = [registry.plan(name, each, chosen_by) for each in actions]
@@ -120,7 +136,10 @@ def prune(
     given = rules(older_than, keep, best, where, keep_holders, plan if ruled else None)
     if given and older_than is None:
         raise InvalidInput("what is deleted is gone: say how old it must be", "add --older-than 180d")
+    if plan is not None:
+        refuse_with("--plan", {"--reason": reason})
     registry = cx.registry()
+    warn_of_unknown(cx, registry, where or "", chosen[0] if chosen and len(chosen) == 1 else None)
     failed: list[RegistryError] = []
     if dry_run or plan is not None or not yes:
         plans = registry.prune_plans(chosen, given, on_error=failed.append, on_warning=cx.warn)

@@ -10,7 +10,7 @@ import typer
 from ..records import VersionRecord
 from . import shapes
 from .command import command
-from .options import AsOf, Limit, Model, Where, model_of
+from .options import AsOf, Limit, Model, Where, model_of, warn_of_unknown
 from .session import Listed, Session, Table
 from .text import age, by_name, moment, numbers, safe, short, size
 
@@ -67,7 +67,9 @@ def versions(
     model = model_of(name)
     damage = cx.damage()
     queries = _all_of(where, stage, alias, tag)
-    found = cx.reader().versions(
+    reader = cx.reader()
+    warn_of_unknown(cx, reader, queries, model, as_of)
+    found = reader.versions(
         model,
         archived=every,
         where=queries,
@@ -112,9 +114,9 @@ def search(
     In a pipe: as versions.
     """
     damage = cx.damage()
-    found = cx.reader().search(
-        _all_of(expr, stage, alias, tag), archived=every, sort=sort or "", limit=limit, on_damage=damage
-    )
+    queries, reader = _all_of(expr, stage, alias, tag), cx.reader()
+    warn_of_unknown(cx, reader, queries)
+    found = reader.search(queries, archived=every, sort=sort or "", limit=limit, on_damage=damage)
     _list(cx, found, columns, "nothing fits", single=False)
     damage.end()
 

@@ -37,13 +37,25 @@ __all__ = ["Field", "Ordering", "Query", "Scalar", "parse", "parse_all", "parse_
 
 
 class Query:
-    """A parsed query: ``text`` as it was given, and the names of the ``fields`` that it is about."""
+    """A parsed query: ``text`` as it was given, and the names of the ``fields`` that it is about.
 
-    __slots__ = ("_meter", "_patterns", "_tree", "fields", "text")
+    ``names`` are the stages, aliases, models and groups that it compares with: pairs of field and name.
+    """
 
-    def __init__(self, text: str, tree: Node, fields: Iterable[str], patterns: Iterable[Matches], meter: Meter) -> None:
+    __slots__ = ("_meter", "_patterns", "_tree", "fields", "names", "text")
+
+    def __init__(
+        self,
+        text: str,
+        tree: Node,
+        fields: Iterable[str],
+        patterns: Iterable[Matches],
+        meter: Meter,
+        names: Iterable[tuple[str, str]] = (),
+    ) -> None:
         self.text = text
         self.fields = frozenset(fields)
+        self.names = tuple(names)
         self._tree = tree
         self._patterns = tuple(patterns)
         self._meter = meter
@@ -99,5 +111,6 @@ def parse_all(texts: Sequence[str]) -> Query:
     trees = [parser.parse() for parser in parsers]
     fields = [field for parser in parsers for field in parser.fields]
     patterns = [pattern for parser in parsers for pattern in parser.patterns]
+    names = [name for parser in parsers for name in parser.names]
     whole = texts[0] if len(texts) == 1 else " and ".join(f"({text})" for text in texts)
-    return Query(whole, trees[0] if len(trees) == 1 else Group("AND", trees), fields, patterns, meter)
+    return Query(whole, trees[0] if len(trees) == 1 else Group("AND", trees), fields, patterns, meter, names)

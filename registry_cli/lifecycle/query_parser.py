@@ -56,8 +56,12 @@ def _group(word: str, nodes: Sequence[Node]) -> Node:
     return nodes[0] if len(nodes) == 1 else Group(word, nodes)
 
 
+#: The fields whose values are names that somebody gave: a registry has them, or it does not.
+NAMED = frozenset({"model", "group", "stage", "alias"})
+
+
 class Parser:
-    """Reads one text, once. ``fields`` are the names it speaks of, ``patterns`` those of ``~`` and ``like``.
+    """Reads one text, once. ``fields`` are the names it speaks of, ``names`` values that are names, by their field, ``patterns`` those of ``~`` and ``like``.
 
     ``meter`` counts the time of these.
     """
@@ -67,6 +71,7 @@ class Parser:
         self._at = 0
         self._terms = 0
         self.fields: set[str] = set()
+        self.names: list[tuple[str, str]] = []
         self.patterns: list[Matches] = []
         self.meter = meter or Meter()
 
@@ -159,8 +164,15 @@ class Parser:
             raise slip(f"expected an operator, not {token}," if token.text else "expected an operator",
                        token.column, _meant(token) or "use = != < <= > >= ~ like in contains exists")  # fmt: skip
         if sign == "!=":
-            return Term(field, [compare_check(field, "=", self._next())], negated=True)
-        return Term(field, [compare_check(field, sign, self._next())])
+            return Term(field, [compare_check(field, "=", self._value(field))], negated=True)
+        return Term(field, [compare_check(field, sign, self._value(field))])
+
+    def _value(self, field: Field) -> Token:
+        """The next token, a value of ``field``; what is a name of something is noted."""
+        token = self._next()
+        if field.name in NAMED and token.kind in ("word", "quoted"):
+            self.names.append((field.name, text_of(token)))
+        return token
 
     def _members(self, field: Field) -> list[Check]:
         start = self._next()
@@ -168,7 +180,7 @@ class Parser:
             raise slip("expected '('", start.column, "write it as in (a, b)")
         found: list[Token] = []
         while True:
-            token = self._next()
+            token = self._value(field)
             text_of(token)
             self._count(token)
             found.append(token)

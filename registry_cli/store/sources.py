@@ -43,6 +43,8 @@ def collect(paths: Iterable[str | os.PathLike[str]], stdin_name: str | None, sel
     given = [os.fspath(path) for path in paths]
     if not given:
         raise InvalidInput("no file to register", "name files, a folder, or '-' for standard input")
+    if stdin_name is not None and STDIN not in given and (len(given) > 1 or os.path.isdir(given[0])):
+        raise InvalidInput("--as names one file", "leave it out for a folder or several files, or name the file alone")
     found: dict[str, Source] = {}
     for source in (source for path in given for source in _of(path, len(given) == 1, stdin_name, selection)):
         if source.path in found:

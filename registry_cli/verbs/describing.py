@@ -75,6 +75,8 @@ class Describing(RegistryBase):
         dry_run: bool,
         request_id: str | None,
     ) -> Changed:
+        remove = tuple(remove)
+        values.refuse_set_and_removed(changes, remove)
         reference = Reference.of(ref)
         action = _ACTIONS[kind]
         with self._writing(reference.model) as writer:
@@ -87,16 +89,16 @@ class Describing(RegistryBase):
             for name in as_list(remove, "remove"):
                 wanted.pop(name, None)
             found = _difference(kind, current, wanted)
-            values = found if isinstance(found, Mapping) else {}
+            changed = found if isinstance(found, Mapping) else {}
             if wanted == current or dry_run:
                 revision = writer.table.revision
-                return Changed(reference.model, action, (number,), revision, wanted != current, values=values)
+                return Changed(reference.model, action, (number,), revision, wanted != current, values=changed)
             document = _laid_over(getattr(model.sealed(number), kind), wanted, kind, model.said(number, state))
             event = self._event(action, number, request_id)
             event = Event(**{**vars(event), "detail": {kind: found}})
             redo = Redo(writer.paths.relative(writer.paths.annotation(number)), document)
             table = writer.move(writer.table, event, redo)
-            return Changed(reference.model, action, (number,), table.revision, values=values)
+            return Changed(reference.model, action, (number,), table.revision, values=changed)
 
 
 _ACTIONS = {"tags": "tagged", "annotations": "annotated", "metrics": "measured"}

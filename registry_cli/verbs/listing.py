@@ -181,6 +181,28 @@ class Listing(OpenRegistry):
         """
         return self._found(Wanted(None, where, archived, sort, limit), moment(as_of), on_damage)
 
+    def unknown_names(
+        self, where: str | Sequence[str], *, model: str | None = None, as_of: str | datetime | None = None
+    ) -> tuple[str, ...]:
+        """The stages, aliases, models and groups in a query that do not exist, in sentences with the nearest that does.
+
+        Args:
+            where: A query, or several.
+            model: Only the aliases of this model count.
+            as_of: Aliases as they were at this time.
+
+        Returns:
+            One sentence for each name that is compared with ``=``, ``!=`` or ``in``; none if all are known.
+
+        Raises:
+            InvalidInput: It is not a query.
+            NotFound: There is no such model.
+        """
+        from .unknown_names import UnknownNames
+
+        texts = [text for text in ([where] if isinstance(where, str) else where) if text.strip()]
+        return UnknownNames(self, model, as_of).describe(texts)
+
     def _found(self, wanted: Wanted, then: str | None, on_damage: OnDamage) -> Iterator[VersionRecord]:
         from .selecting import Selection
 

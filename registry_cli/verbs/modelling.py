@@ -52,6 +52,8 @@ class Modelling(RegistryBase):
         }
         wanted = {key: value for key, value in wanted.items() if value not in (None, {})}
         remove = as_list(remove, "remove")
+        named = {"description": ..., **wanted.get("tags", {}), **wanted.get("annotations", {})}
+        values.refuse_set_and_removed(named if "description" in wanted else named.keys() - {"description"}, remove)
         if not (wanted or remove):
             raise InvalidInput("nothing to say", "give a description, an owner, tags or annotations")
         creation.refuse_collision(self._layout, names.model_name(name))

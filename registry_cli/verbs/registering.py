@@ -108,6 +108,9 @@ class Registering(Moving, Describing):
         ]
         if how not in ingest.HOW:
             raise InvalidInput(f"files can't be taken by '{how}'", f"use {', '.join(ingest.HOW)}")
+        paths = values.as_list(paths, "paths")
+        if how != "copy" and "-" in paths:
+            raise InvalidInput(f"standard input can't be taken by '{how}'", "leave out --link and --move")
         if update and not if_changed:
             raise InvalidInput(
                 "update has no effect without if_changed", "set both: a new version has all that is given"
@@ -135,7 +138,7 @@ class Registering(Moving, Describing):
                 "parents": values.as_list(parents, "parents"), "data": values.as_list(data, "data"),
                 "code": values.as_list(code, "code"), "command": command,
             }  # fmt: skip
-            found, report = self._collect(values.as_list(paths, "paths"), stdin_name, exclude, include)
+            found, report = self._collect(paths, stdin_name, exclude, include)
             origin = self._origin({**said, "environment": environment, "python": python}, capture, lineage or {})
             look = Examination(
                 dict(lineage or {}), self._modes, inspect=inspect, scan=scan_rules, unsafe=unsafe, origin=origin,
