@@ -75,7 +75,7 @@ class Describing(RegistryBase):
         dry_run: bool,
         request_id: str | None,
     ) -> Changed:
-        remove = tuple(remove)
+        remove = as_list(remove, "remove")
         values.refuse_set_and_removed(changes, remove)
         reference = Reference.of(ref)
         action = _ACTIONS[kind]
@@ -86,7 +86,7 @@ class Describing(RegistryBase):
             number = model.resolve(reference.or_latest(), writer.table)
             current = getattr(model.version(number, state), kind)
             wanted = {**current, **changes}
-            for name in as_list(remove, "remove"):
+            for name in remove:
                 wanted.pop(name, None)
             found = _difference(kind, current, wanted)
             changed = found if isinstance(found, Mapping) else {}
