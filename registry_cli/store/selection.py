@@ -97,7 +97,9 @@ class FileSelection:
         state = self._of_named(prefix.rstrip("/"), folder=True) if prefix else None
         if state is not None:  # in the order of the folder's rules, those of its own file come first
             state = (state[0] + len(ignored), state[1])
-        return Scope(self, ignored, prefix), state
+        scope = Scope(self, ignored, prefix)
+        scope.leave_out(prefix, state, None)
+        return scope, state
 
     def in_files(self, files: Mapping[str, Path]) -> Scope:
         """The rules for files by their names in the artifact."""
@@ -127,7 +129,7 @@ class FileSelection:
             raise Refused(f"'{root}' is a registry itself", "name the files or the folder of the model")
         raise Refused(
             f"'{root}' contains the registry '{folder}'",
-            f"leave it out with --exclude '/{name}', or register only the files of the model",
+            f"leave it out with --exclude '/{_escape(name)}', or register only the files of the model",
         )
 
     def note_excluded(self, path: str, rule: Rule) -> None:
@@ -166,10 +168,11 @@ class FileSelection:
             return
         named = [f"'{path}' ({why})" for path, why in self._found[:_SECRETS_NAMED]]
         more = f" and {len(self._found) - len(named):,} more" if len(self._found) > len(named) else ""
+        first = _escape(self._found[0][0])
         what = "looks like a secret" if len(self._found) == 1 else "look like secrets"
         raise Refused(
             f"{', '.join(named)}{more} {what} and {'is' if len(self._found) == 1 else 'are'} not included",
-            f"leave it out with --exclude '{self._found[0][0]}', or store it anyway with --include '{self._found[0][0]}'",
+            f"leave it out with --exclude '{first}', or store it anyway with --include '{first}'",
         )
 
     def refuse_empty(self, given: str) -> None:
@@ -291,6 +294,11 @@ def read_ignore_file(path: Path) -> list[tuple[Glob, bool]]:
     from ..core import globs
 
     return globs.parse_lines(os.fsdecode(data.removeprefix(b"\xef\xbb\xbf")), IGNORE_FILE)
+
+
+def _escape(path: str) -> str:
+    """A path as the glob that matches it alone."""
+    return "".join(f"\\{char}" if char in "*?[" else char for char in path)
 
 
 def _printable(path: str) -> str:

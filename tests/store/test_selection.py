@@ -107,8 +107,9 @@ def test_globs_of_options_see_names_in_the_artifact(reg: Registry, make_file: Ma
     root = make_file("x", "x.bin").parent
     reg.register("m", [root / "p", root / "q", root / "x.bin"], exclude=["/p/*.log", "x.bin"])
     assert stored(reg) == {"p/w.bin", "q/a.log"}
-    reg.register("m", [root / "p", root / "q"], exclude="q/")
+    done = reg.register("m", [root / "p", root / "q"], exclude="q/")
     assert stored(reg) == {"p/a.log", "p/w.bin"}
+    assert done.left_out == "excluded q/"
 
 
 def test_an_ignore_file(reg: Registry, make_file: Make) -> None:
@@ -339,3 +340,25 @@ def test_find_says_what_an_unknown_file_may_be(reg: Registry, make_file: Make) -
     assert said[0]["similar"] == "m@1"
     done = run("find", make_file("new", "other.bin"), root=reg.root)
     assert "never registered" in done.err
+
+
+@pytest.mark.parametrize("name", [".env.[1]", "a[b]/.env", "what?/.netrc", "star*/id_rsa"])
+def test_the_advice_can_be_followed_to_the_letter(reg: Registry, make_file: Make, name: str) -> None:
+    make_file("x", f"p/{name}")
+    root = make_file("x", "p/w.bin").parent
+    with pytest.raises(Refused) as told:
+        reg.register("m", [root])
+    leave_out, take = (part.rpartition(" '")[2] for part in told.value.hint.rstrip("'").split("',"))
+    reg.register("m", [root], exclude=leave_out)
+    assert stored(reg) == {"w.bin"}
+    reg.register("m", [root], include=take)
+    assert stored(reg) == {"w.bin", name}
+
+
+def test_a_registry_in_a_folder_with_an_odd_name_can_be_left_out(make_file: Make) -> None:
+    root = make_file("x", "p/w.bin").parent
+    below = Registry.init(root / "mod[els]*")
+    with pytest.raises(Refused, match="contains the registry") as told:
+        below.register("m", [root])
+    below.register("m", [root], exclude=told.value.hint.split("'")[1])
+    assert stored(below) == {"w.bin"}
