@@ -99,9 +99,18 @@ def real(path: Path) -> Path:
 
 
 def fingerprint(named: Mapping[str, Path]) -> str:
-    """What tells one state of a folder from another: the names, sizes and times of its files."""
-    told = [f"{name} {path.stat().st_size} {path.stat().st_mtime_ns}" for name, path in sorted(named.items())]
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12]
+    """What tells one state of a folder from another: the names, sizes and times of its files.
+
+    What is left out by default does not count: a new index of git makes no new version of a model.
+    """
+    from ..store.selection import DEFAULT_FILES, DEFAULT_FOLDERS
+
+    lines = []
+    for name, path in sorted(named.items()):
+        if (DEFAULT_FOLDERS | DEFAULT_FILES).isdisjoint(name.split("/")):
+            status = path.stat()
+            lines.append(f"{name} {status.st_size} {status.st_mtime_ns}")
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
 def words(error: RegistryError | OSError) -> str:

@@ -64,6 +64,16 @@ def test_the_same_is_left_out(reg: Registry, folder: Path, make: Make) -> None:
 
 
 @pytest.mark.parametrize("make", MAKERS)
+def test_a_change_of_what_is_left_out_makes_no_new_version(reg: Registry, folder: Path, make: Make) -> None:
+    source = make(folder)
+    reg.import_from(source)
+    (folder / ".git" / "index").write_text("new")
+    (folder / "__pycache__" / "a.pyc").write_text("new")
+    (done,) = reg.import_from(source, merge=True)
+    assert (done.status, done.why) == ("skipped", "it came in before")
+
+
+@pytest.mark.parametrize("make", MAKERS)
 def test_files_are_taken_back(reg: Registry, folder: Path, make: Make) -> None:
     source = make(folder)
     (folder / ".registryignore").write_text("*.log\nsrc/\n!src/code.py\n")
