@@ -123,6 +123,7 @@ class Registered:
     are sentences about the files, and about what could not be found out of where they come from. ``excluded`` and
     ``empty_folders`` are what was left out of the given folders. ``not_stored`` names what was given and an earlier
     version does not have (``metrics.auc``, ``message``), ``updated`` what was stored of it as later metrics and tags.
+    ``moved`` are the stage and the alias that were to point to it.
     ``skipped`` are the params and metrics that are not valid and were left out because ``skip_invalid`` was set.
     """
 
@@ -136,6 +137,7 @@ class Registered:
     not_stored: tuple[str, ...] = ()
     updated: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    moved: tuple[Moved, ...] = ()
 
     @property
     def left_out(self) -> str:

@@ -9,6 +9,12 @@ from .session import Output, Session
 
 def show(cx: Session, done: Moved, dry_run: bool) -> None:
     """Print where a stage or an alias points now, and on standard error where it pointed before."""
+    report(cx, done, dry_run=dry_run)
+    cx.show(Output(shapes.document("moved", shapes.moved(done)), [done.ref], ("ref",), [(done.ref,)], text=done.ref))
+
+
+def report(cx: Session, done: Moved, *, dry_run: bool = False) -> None:
+    """Say on standard error where a pointer points now, where it pointed before, and what was overridden for that."""
     after = "nothing" if done.after is None else f"{done.model}@{done.after}"
     before = "nothing" if done.before is None else f"{done.model}@{done.before}"
     if not done.changed:
@@ -18,4 +24,3 @@ def show(cx: Session, done: Moved, dry_run: bool) -> None:
     if done.overridden:
         would = "would override" if dry_run else "overrides" if done.changed else "overrode"
         cx.warn(f"this {would} the policy of {done.pointer}: {', '.join(done.overridden)}")
-    cx.show(Output(shapes.document("moved", shapes.moved(done)), [done.ref], ("ref",), [(done.ref,)], text=done.ref))

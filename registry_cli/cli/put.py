@@ -10,7 +10,7 @@ import typer
 
 from .. import values
 from ..errors import InvalidInput
-from . import inputs, shapes
+from . import inputs, moves, shapes
 from .command import command
 from .inputs import MetricsFile, MetricsOnly, ParamsFile, ParamsOnly, SkipInvalid
 from .options import AllowUnsafe, Exclude, Include, Model, Reason, check_unsafe
@@ -185,6 +185,8 @@ def register(
     else:
         cx.say(f"{version.ref} is taken: {outcome.why}")
         _report_unstored(cx, outcome)
+    for each in outcome.moved:
+        moves.report(cx, each)
     cx.show(
         Output(
             shapes.document("registered", exchange.registered(outcome)),

@@ -152,15 +152,16 @@ class Registering(Moving, Describing):
         with _registered(ref, event.id):  # each pointer is a commit of its own: a repetition finishes what is missing
             left = self._unstored(outcome, record, lineage or {}, origin, progress)
             updated = self._update(ref, left, event.id) if update and left else ()
+            moved = []
             if stage:
-                self.promote(ref, stage, request_id=f"{event.id}:stage", verify=False)
+                moved.append(self.promote(ref, stage, request_id=f"{event.id}:stage", verify=False))
             if alias:
-                self.set_alias(ref, alias, request_id=f"{event.id}:alias")
+                moved.append(self.set_alias(ref, alias, request_id=f"{event.id}:alias"))
             warnings = (*given[0].warnings, *given[1].warnings, *report.warnings, *(look.warnings if look else ()))
             not_stored = tuple(name for name in left.names if name not in updated) if left else ()
             return Registered(
                 self.version(ref), not outcome.why, outcome.added, outcome.why, warnings, report.excluded,
-                report.empty_folders, not_stored, updated, (*given[0].skipped, *given[1].skipped),
+                report.empty_folders, not_stored, updated, (*given[0].skipped, *given[1].skipped), tuple(moved),
             )  # fmt: skip
 
     def _collect(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import skipped, version
+from . import moved, skipped, version
 
 if TYPE_CHECKING:
     from ...outcomes import ExcludedFiles, Exported, Imported, Registered
@@ -21,6 +21,7 @@ def registered(record: Registered) -> dict[str, Any]:
         "empty_folders": list(record.empty_folders),
         "not_stored": list(record.not_stored),
         "updated": list(record.updated),
+        "moved": [moved(each) for each in record.moved],
         "skipped": [skipped(each) for each in record.skipped],
     }
 
