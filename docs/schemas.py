@@ -207,6 +207,10 @@ def documents() -> dict[str, Schema]:
         "license": told("As licence.", {"type": "string"}),
         "tags": told("Labels of the model: name to text.", texts),
         "annotations": told("What is said of the model: name to text.", texts),
+        "id": told(
+            "What stays the same under every name of the model; lineages record it.",
+            {"type": "string", "pattern": "^[0-9A-Za-z_-]{8,64}$"},
+        ),
         "formerly": told("The names that it had before it was renamed.", listed({"type": "string"})),
         "policy": policy(nearer=True),
     }

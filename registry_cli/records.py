@@ -177,7 +177,7 @@ class ModelRecord:
     """One model: what it is for, and which of its versions is what.
 
     ``versions`` counts those that are neither archived nor deleted; ``latest`` is the highest of these, None when
-    there is none. ``formerly`` are the names that it had before it was renamed.
+    there is none. ``id`` is the same under every name that the model gets (empty: it has none yet); ``formerly`` are the names that it had before it was renamed.
     """
 
     name: str
@@ -192,6 +192,7 @@ class ModelRecord:
     stages: Mapping[str, int] = field(default_factory=dict)
     aliases: Mapping[str, int] = field(default_factory=dict)
     revision: int = 0
+    id: str = ""
     formerly: tuple[str, ...] = ()
 
     @property

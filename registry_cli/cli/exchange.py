@@ -13,7 +13,7 @@ from ..outcomes import Imported
 from . import shapes
 from .command import command
 from .notices import show_warnings
-from .options import AllowUnsafe, DryRun, Exclude, Include, Reason, check_unsafe
+from .options import AllowUnsafe, DryRun, Exclude, Include, Reason, ReuseName, check_unsafe
 from .process import StandardOutput, is_terminal
 from .session import Output, Session
 from .shapes import exchange
@@ -135,6 +135,7 @@ def import_(
         bool, typer.Option("--stages", help="Promote what was in a stage there, if the policy lets it in.")
     ] = False,
     aliases: Annotated[bool, typer.Option("--aliases", help="Set the aliases that it had there.")] = False,
+    reuse_name: ReuseName = False,
     allow_unsafe: AllowUnsafe = False,
     reason: Reason = "",
     dry_run: DryRun = False,
@@ -157,7 +158,7 @@ def import_(
         found = cx.registry().import_from(
             _standard_input() if source == STREAM else _at_home(source), name=name, merge=merge, skip_existing=skip_existing,
             stages=stages, aliases=aliases, dry_run=dry_run, request_id=cx.request_id, progress=progress, only=only,
-            artifacts=artifacts, unsafe=reason, exclude=exclude or (), include=include or (),
+            artifacts=artifacts, unsafe=reason, reuse_name=reuse_name, exclude=exclude or (), include=include or (),
         )  # fmt: skip
     for warning in dict.fromkeys(warning for each in found for warning in each.warnings):
         cx.warn(warning)

@@ -73,7 +73,7 @@ class Verb:
 _REGISTER = (  # what is said of it, what is looked at, and where it comes from
     "param metric tag annotate params-file params-only metrics-file metrics-only skip-invalid message stage alias as exclude"
     " include if-changed update link move"
-    " no-inspect scan allow-unsafe reason parent data code command environment python lineage no-lineage"
+    " no-inspect scan reuse-name allow-unsafe reason parent data code command environment python lineage no-lineage"
 )
 _RULES = "older-than keep best where keep-holders"  # which versions go
 
@@ -92,7 +92,7 @@ VERBS = {
         "put in",
         "Take in a bundle from elsewhere, or what another tool has.",
         "source",
-        "as only artifacts exclude include merge skip-existing stages aliases allow-unsafe reason dry-run",
+        "as only artifacts exclude include merge skip-existing stages aliases reuse-name allow-unsafe reason dry-run",
         writes=True,
         home="exchange",
     ),
@@ -153,7 +153,7 @@ VERBS = {
         "describe",
         "Say what a model is for, and who answers for it.",
         "model",
-        "description owner tag annotate remove reason dry-run",
+        "description owner tag annotate remove reason reuse-name dry-run",
         writes=True,
         home="modelling",
     ),
@@ -161,7 +161,12 @@ VERBS = {
         "describe", "Edit what is said of a model, or the settings.", "model", "reason", writes=True, home="modelling"
     ),
     "rename": Verb(
-        "describe", "Give a model another name.", "model text", "reason dry-run", writes=True, home="modelling"
+        "describe",
+        "Give a model another name.",
+        "model text",
+        "reason reuse-name dry-run",
+        writes=True,
+        home="modelling",
     ),
     "transfer": Verb(
         "describe", "Move a model into a group.", "model text", "reason dry-run", writes=True, home="modelling"

@@ -12,7 +12,7 @@ from ..errors import InvalidInput
 from ..outcomes import Described, Renamed
 from . import shapes
 from .command import command
-from .options import DryRun, Model, Reason, model_of, refuse_with
+from .options import DryRun, Model, Reason, ReuseName, model_of, refuse_with
 from .session import Output, Session
 from .shapes import models
 
@@ -42,6 +42,7 @@ def describe(
         Pairs, typer.Option("--remove", "-r", metavar="KEY", help="Take a tag, an annotation or 'description' away.")
     ] = None,
     reason: Reason = "",
+    reuse_name: ReuseName = False,
     dry_run: DryRun = False,
 ) -> None:
     """The model is made if it isn't there. Nothing else in its model.yaml is touched: comments that people wrote stay.
@@ -65,6 +66,7 @@ def describe(
         annotations=values.pairs(annotate or (), values.text),
         remove=remove or (),
         reason=reason,
+        reuse_name=reuse_name,
         dry_run=dry_run,
         request_id=cx.request_id,
     )
@@ -133,6 +135,7 @@ def rename(
     name: Model,
     new: Annotated[str, typer.Argument(metavar="NEW", help="The name that it gets: churn, or crm/churn.")],
     reason: Reason = "",
+    reuse_name: ReuseName = False,
     dry_run: DryRun = False,
 ) -> None:
     """Everything of the model moves in one step: versions, history, stages, lock. Its old name is remembered: who asks
@@ -140,7 +143,7 @@ def rename(
 
     In a pipe: the new name.
     """
-    _moved(cx, cx.registry().rename(model_of(name), model_of(new), reason=reason, dry_run=dry_run,
+    _moved(cx, cx.registry().rename(model_of(name), model_of(new), reason=reason, reuse_name=reuse_name, dry_run=dry_run,
                                     request_id=cx.request_id), dry_run)  # fmt: skip
 
 

@@ -31,6 +31,9 @@ Models = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="M
 Stage = Annotated[str, typer.Argument(metavar="STAGE", help="A stage of the registry.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the history.")]
 AllowUnsafe = Annotated[bool, typer.Option("--allow-unsafe", help="Also what the scan refuses; needs a --reason.")]
+ReuseName = Annotated[
+    bool, typer.Option("--reuse-name", help="Let a new model have a name that another one had before.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be done, and change nothing.")]
 Exclude = Annotated[
     list[str] | None,

@@ -13,7 +13,7 @@ from ..errors import InvalidInput
 from . import inputs, moves, shapes
 from .command import command
 from .inputs import MetricsFile, MetricsOnly, ParamsFile, ParamsOnly, SkipInvalid
-from .options import AllowUnsafe, Exclude, Include, Model, Reason, check_unsafe
+from .options import AllowUnsafe, Exclude, Include, Model, Reason, ReuseName, check_unsafe
 from .session import Output, Session
 from .shapes import exchange
 from .text import size
@@ -88,6 +88,7 @@ def register(
         str | None,
         typer.Option("--scan", metavar="MODE", help="A stricter scan: warn, refuse-dangerous or allowlist."),
     ] = None,
+    reuse_name: ReuseName = False,
     allow_unsafe: AllowUnsafe = False,
     reason: Reason = "",
     no_inspect: Annotated[bool, typer.Option("--no-inspect", help="Don't look what the files are.")] = False,
@@ -152,6 +153,7 @@ def register(
             inspect=not no_inspect,
             scan=scan,
             unsafe=reason,
+            reuse_name=reuse_name,
             message=message,
             stage=stage,
             alias=alias,

@@ -93,7 +93,8 @@ class Known:
     """All that is known of a model when it is judged: its ``versions`` that are not deleted, in any order.
 
     ``archived_at`` says since when the archived ones are it; ``needed`` which of them versions of other models were
-    made from, and by which; ``formerly`` are the names that it had before, ``directions`` those of its metrics.
+    made from, and by which; ``formerly`` are the names that it had before, ``directions`` those of its metrics, ``model_id`` what stays
+    the same under every name.
     """
 
     model: str
@@ -105,6 +106,7 @@ class Known:
     needed: Mapping[int, str] = field(default_factory=dict)
     formerly: Sequence[str] = ()
     directions: Directions = LISTED
+    model_id: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -267,9 +269,18 @@ def parents(version: VersionRecord) -> Iterator[Reference]:
             continue
 
 
+def means(reference: Reference, child: VersionRecord, model_id: str, names: Sequence[str]) -> bool:
+    """Whether a parent in the lineage of ``child`` is of the model with this id and these names: by the id, if it has one."""
+    identities = child.lineage.get("parent_models")
+    recorded = identities.get(str(reference)) if isinstance(identities, Mapping) else None
+    if recorded and model_id:
+        return bool(recorded == model_id)
+    return reference.model in names
+
+
 def _parents_in(known: Known, child: VersionRecord, versions: Iterable[VersionRecord]) -> Iterator[int]:
     for reference in parents(child):
-        if reference.model in known.names:
+        if means(reference, child, known.model_id, known.names):
             yield from named(reference, versions)
 
 

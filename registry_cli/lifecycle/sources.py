@@ -15,7 +15,7 @@ GROUP_KEYS = ("format", "owner", "description", "policy", "retention", "metrics"
 #: What a model card is told; the last is another spelling of the one before.
 CARD_KEYS = ("intended_use", "limitations", "data", "ethics", "licence", "license")
 MODEL_KEYS = (
-    "format", "created", "owner", "description", *CARD_KEYS, "tags", "annotations", "formerly", "policy", "retention",
+    "format", "id", "created", "owner", "description", *CARD_KEYS, "tags", "annotations", "formerly", "policy", "retention",
     "metrics",
 )  # fmt: skip
 

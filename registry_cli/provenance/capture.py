@@ -25,11 +25,13 @@ _TEXT_MOST = 8_192
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Said:
-    """What a person said of where a version comes from. ``parents`` are references by number; ``environment`` is the
+    """What a person said of where a version comes from. ``parents`` are references by number, ``parent_models`` the
+    ids of their models; ``environment`` is the
     path of a list of packages, ``python`` an interpreter or the folder of an environment.
     """
 
     parents: Sequence[str] = ()
+    parent_models: Mapping[str, str] = field(default_factory=dict)
     data: Sequence[str | os.PathLike[str]] = ()
     code: Sequence[str | os.PathLike[str]] = ()
     command: str = ""
@@ -97,6 +99,8 @@ class Origin:
                     found.lineage[name] = data.documents(items, progress)
         if self._said.parents:
             found.lineage["parents"] = list(self._said.parents)
+        if self._said.parent_models:
+            found.lineage["parent_models"] = dict(self._said.parent_models)
         return found
 
     def look_at_said(self, progress: Progress = SILENT) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,6 +131,15 @@ def _said(source: Source, path: Place, read: Callable[[Any], object], value: Any
         read(value)
     except InvalidInput as error:
         raise source.mistake(path, error.message, error.hint) from None
+
+
+_MODEL_ID = re.compile(r"[0-9A-Za-z_-]{8,64}\Z", re.ASCII)
+
+
+def model_id(document: Mapping[str, Any]) -> str:
+    """Return the ``id`` of a ``model.yaml``: what stays the same under every name; empty if it has none yet."""
+    found = document.get("id")
+    return found if isinstance(found, str) and _MODEL_ID.match(found) else ""
 
 
 def former_names(document: Mapping[str, Any]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -43,9 +43,11 @@ def with_lines(data: bytes, what: str) -> tuple[dict[str, Any], Source]:
     return codec.loads(data, what), Source(what, lines)
 
 
-def renamed(root: Layout, name: str) -> str | None:
-    """The model that was called ``name`` before; looked for among the first 10,000, since only a message needs it."""
-    for each, _ in islice(marks.models(str(root.models)), _SEARCHED):
+def renamed(root: Layout, name: str, *, most: int | None = _SEARCHED, but: Collection[str] = ()) -> str | None:
+    """The model, none of ``but``, that was called ``name`` before; looked for among the first ``most`` models."""
+    for each, _ in islice(marks.models(str(root.models)), most):
+        if each in but:
+            continue
         with contextlib.suppress(OSError, RegistryError):
             data = files.read(root.model(each).model, files.DOCUMENT_LIMIT, each)
             if b"formerly" in data and name in codec.former_names(codec.loads(data, each)):

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 #: Grows with every change of what is stored: an index of another format is made anew.
-FORMAT = 4
+FORMAT = 5
 #: Bytes in a page of the database: marks, records and facts of many versions are read one after the other.
 _PAGE = 8_192
 #: The files of an index: the database, and what SQLite keeps beside it.

@@ -252,6 +252,7 @@ class ModelReader:
             stages=dict(table.stages),
             aliases=dict(table.aliases),
             revision=table.revision,
+            id=codec.model_id(document),
             formerly=codec.former_names(document),
         )
 

@@ -28,7 +28,8 @@ _LONGEST_ID = 128
 class Choice(NamedTuple):
     """How an import is to be made: under which ``name``, into models that are here already (``merge``), without what is
     here already (``skip_existing``), with the ``stages`` and ``aliases`` of the origin. ``unsafe`` is why what the scan
-    refuses is let in, ``selection`` which files come in.
+    refuses is let in, ``selection`` which files come in. With
+    ``reuse_name`` a new model may get a name that another one had before.
     """
 
     name: str | None = None
@@ -40,6 +41,7 @@ class Choice(NamedTuple):
     request_id: str | None = None
     unsafe: str = ""
     selection: FileSelection | None = None
+    reuse_name: bool = False
 
     def refuse_several(self, models: Collection[str]) -> None:
         """One name is for one model."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .. import names, values
-from ..errors import Indeterminate, NotFound, indeterminate
+from ..errors import Conflict, Indeterminate, NotFound, RegistryError, indeterminate
 from ..names import Reference
 from ..records import Event
-from ..store import creation, files, locking, reader
+from ..store import codec, creation, files, layout, locking, reader
 from ..store.layout import FORMAT, ModelLayout
 from ..store.modes import Modes
 from ..store.reader import ModelReader
@@ -79,6 +79,8 @@ class RegistryBase(RegistryReader):
             with lock, self._model_made(paths, create):
                 writer = Writer.recovered(paths, self._modes)
                 yield writer
+                if writer.committed:
+                    self._give_id(paths)
         except Indeterminate:
             raise
         except BaseException as error:
@@ -119,8 +121,37 @@ class RegistryBase(RegistryReader):
             raise
 
     def _make_model(self, paths: ModelLayout) -> None:
-        document = {"format": FORMAT, "created": stamp(self._now()), "owner": self._author}
+        document = {
+            "format": FORMAT, "id": os.urandom(16).hex(), "created": stamp(self._now()), "owner": self._author,
+        }  # fmt: skip
         creation.make_model(self._layout, paths, self._modes, document, self._lock_timeout, self._on_wait)
+
+    def _give_id(self, paths: ModelLayout) -> None:
+        """Give a model of an earlier release an id; under its lock, after a change of it.
+
+        The id is optional: where its document can't be changed now (it was renamed away, the disk is full), the next
+        change tries again.
+        """
+        with contextlib.suppress(OSError, RegistryError, UnicodeError):
+            data = files.read(paths.model, files.DOCUMENT_LIMIT, layout.MODEL)
+            if b"\nid:" in data or data.startswith(b"id:") or codec.model_id(codec.loads(data, layout.MODEL)):
+                return
+            from ..store import surgery
+
+            text = surgery.changed(data.decode(), {"id": os.urandom(16).hex()}, layout.MODEL)
+            files.replace(paths.model, text.encode(), self._modes.file)
+
+    def _refuse_former(self, name: str, reuse_name: bool, but: Collection[str] = ()) -> None:
+        """:class:`Conflict` when a new model would get a name that another model, none of ``but``, had before."""
+        if reuse_name or reader.is_model(self._layout.model(name)):
+            return
+        from ..store import edited
+
+        if now := edited.renamed(self._layout, name, most=None, but=but):
+            raise Conflict(
+                f"'{name}' is a former name of the model '{now}'",
+                f"use {now}, or add --reuse-name to make another model of that name",
+            )
 
     def _target(self, writer: Writer, reference: Reference) -> int:
         return ModelReader(writer.paths).resolve(reference.or_latest(), writer.table)

@@ -75,6 +75,7 @@ class Bundling(Exchanging):
         dry_run: bool = False,
         request_id: str | None = None,
         unsafe: str = "",
+        reuse_name: bool = False,
         progress: Progress = SILENT,
         on_each: OnEach = untold,
     ) -> list[Imported]:
@@ -95,11 +96,14 @@ class Bundling(Exchanging):
         from .taking import Taking
 
         unsafe = values.line(unsafe, "reason") if unsafe else ""
-        choice = Choice(name, merge, skip_existing, stages, aliases, dry_run, request_id, unsafe)
+        choice = Choice(name, merge, skip_existing, stages, aliases, dry_run, request_id, unsafe, reuse_name=reuse_name)
         with _opened(source) as (read, what, again):
             try:
                 opened = unpacking.Unpacking(read, what)
                 taking = Taking(self, choice, opened.contents, progress, on_each)
+                called = [choice.name or part.name for part in opened.contents.parts]
+                for each in dict.fromkeys(called):
+                    self._refuse_former(each, reuse_name, but=called)
                 taking.refuse_too_large()
                 if dry_run:
                     opened.drain(progress)

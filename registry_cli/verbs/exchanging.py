@@ -81,6 +81,7 @@ class Exchanging(Registering, Archiving, Describing):
         unsafe: str = "",
         exclude: OneOrMore[str] = (),
         include: OneOrMore[str] = (),
+        reuse_name: bool = False,
         progress: Progress = SILENT,
         on_each: OnEach = untold,
     ) -> list[Imported]:
@@ -93,14 +94,14 @@ class Exchanging(Registering, Archiving, Describing):
         that the model has already are not stored again, and models that are not merged into are left out. Stages and
         aliases of the origin are only told, unless asked for; the policy of a stage lets in whom it likes. ``unsafe``
         says why what the scan would refuse is to come in, and is recorded. ``exclude`` and ``include`` choose files as for
-        :meth:`register`.
+        :meth:`register`. With ``reuse_name`` a new model may get a name that another one had before.
 
         A version that is refused does not stop the others: its ``status`` is ``failed``. Raises :class:`Conflict`,
         :class:`InvalidInput`, :class:`LockTimeout` or :class:`Indeterminate` for what stops all of it.
         """
         unsafe = values.line(unsafe, "reason") if unsafe else ""
         selection = self._selection(exclude, include)
-        choice = Choice(name, merge, skip_existing, stages, aliases, dry_run, request_id, unsafe, selection)
+        choice = Choice(name, merge, skip_existing, stages, aliases, dry_run, request_id, unsafe, selection, reuse_name)
         listed = list(incoming)
         choice.refuse_several({each.model for each in listed})
         arrivals = [arrival(each, choice, self._author) for each in listed]
@@ -111,6 +112,8 @@ class Exchanging(Registering, Archiving, Describing):
 
     def _bring_in(self, arrivals: list[Arrival], choice: Choice, progress: Progress, on_each: OnEach) -> list[Imported]:
         names = dict.fromkeys(each.model for each in arrivals)
+        for name in names:
+            self._refuse_former(name, choice.reuse_name)
         strangers = {name for name in names if self._is_strange(name, arrivals, choice)}
         progress.expect(sum(each.size for each in arrivals))
         passing = Forward(progress)

@@ -36,13 +36,14 @@ class Modelling(RegistryBase):
         annotations: Mapping[str, object] | None = None,
         remove: OneOrMore[str] = (),
         reason: str = "",
+        reuse_name: bool = False,
         dry_run: bool = False,
         request_id: str | None = None,
     ) -> Described:
         """Say what a model is for, and who answers for it. The model is made if it isn't there.
 
         ``remove`` names tags, annotations, or ``description``. What people wrote into ``model.yaml``, their comments
-        too, stays. Raises :class:`InvalidInput` when its text can't be changed without touching that.
+        too, stays. With ``reuse_name`` a new model may get a name that another one had before. Raises :class:`InvalidInput` when its text can't be changed without touching that.
         """
         wanted: dict[str, Any] = {
             "description": values.text(description, "description") if description is not None else None,
@@ -58,6 +59,7 @@ class Modelling(RegistryBase):
             raise InvalidInput("nothing to say", "give a description, an owner, tags or annotations")
         creation.refuse_collision(self._layout, names.model_name(name))
         first = not reader.is_model(self._layout.model(name))
+        self._refuse_former(name, reuse_name)
         if first:
             if dry_run:
                 return Described(name, tuple(sorted({*wanted, *_removed({}, remove)})), 0)
@@ -138,13 +140,21 @@ class Modelling(RegistryBase):
         return Described(path.name, (), 0, changed=text != was)
 
     def rename(
-        self, name: str, new: str, *, reason: str = "", dry_run: bool = False, request_id: str | None = None
+        self,
+        name: str,
+        new: str,
+        *,
+        reason: str = "",
+        reuse_name: bool = False,
+        dry_run: bool = False,
+        request_id: str | None = None,
     ) -> Renamed:
         """Give a model another name, or another group: everything of it moves in one step.
 
         The name that it had is kept as ``formerly`` in its document: lineages that tell of it go on finding it. First
         the change is recorded, then the folder moves; when that was interrupted, the same call again moves it.
-        Raises :class:`NotFound`, and :class:`Conflict` when there is something of that name.
+        Raises :class:`NotFound`, and :class:`Conflict` when there is something of that name, or another model had it before
+        (unless ``reuse_name``).
         """
         source, target = self._layout.model(names.model_name(name)), self._layout.model(names.model_name(new))
         if name == new:
@@ -154,6 +164,7 @@ class Modelling(RegistryBase):
                 return Renamed(name, new, changed=False)
             raise self._unknown(name)
         self._refuse_taken(target, name)
+        self._refuse_former(new, reuse_name, but=(name,))
         _refuse_other_file_system(source, target, self._layout.models)
         moved = True
         with self._writing(name) as writer:
@@ -214,7 +225,9 @@ class Modelling(RegistryBase):
         text = files.read(writer.paths.model, files.DOCUMENT_LIMIT, layout.MODEL).decode()
         known = codec.former_names(codec.loads(text.encode(), layout.MODEL))
         formerly = [each for each in dict.fromkeys(known if undo else [*known, name]) if each != new]
-        text = surgery.changed(text, {"formerly": formerly}, layout.MODEL)
+        document = codec.loads(text.encode(), layout.MODEL)
+        identity = {} if codec.model_id(document) else {"id": os.urandom(16).hex()}
+        text = surgery.changed(text, {**identity, "formerly": formerly}, layout.MODEL)
         event = self._event("renamed", None, request_id, before=name, after=new, reason=reason)
         writer.move(writer.table, event, Redo(layout.MODEL, codec.loads(text.encode(), layout.MODEL), text))
 

@@ -15,7 +15,7 @@ from ..names import Reference
 from ..outcomes import FileReport, Registered
 from ..progress import SILENT, Progress
 from ..records import Event, VersionRecord
-from ..store import creation, files, sidecars
+from ..store import codec, creation, files, sidecars
 from ..store.layout import ModelLayout
 from .base import account
 from .describing import Describing
@@ -66,6 +66,7 @@ class Registering(Moving, Describing):
         update: bool = False,
         how: str = "copy",
         stdin_name: str | None = None,
+        reuse_name: bool = False,
         request_id: str | None = None,
         progress: Progress = SILENT,
     ) -> Registered:
@@ -94,6 +95,8 @@ class Registering(Moving, Describing):
         file that lists packages, ``python`` an interpreter or the folder of an environment. ``capture`` are the parts
         that are found out of themselves, of ``git``, ``patch``, ``run`` and ``environment``: what ``registry.yaml`` says
         if it is not given, none if it is empty. They are known only of a ``caller``: see :meth:`Registry.open`.
+
+        A new model gets no name that another one had before, unless ``reuse_name``: references and lineages may mean that one.
 
         Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Refused` or :class:`Conflict` with nothing written;
         :class:`Indeterminate` when the version is there, or may be.
@@ -130,6 +133,8 @@ class Registering(Moving, Describing):
         event = self._event("registered", None, request_id)
         layout = self._layout.model(name)
         outcome = self._registered_before(layout, event.id) if request_id else None
+        if outcome is None:
+            self._refuse_former(name, reuse_name)
         look: Examination | None = None
         report = FileReport()
         origin: Origin | None = None
@@ -229,7 +234,9 @@ class Registering(Moving, Describing):
         if capture and self._caller is None:
             raise InvalidInput("nothing is known of the program that registers", "use Registry.open(), or give caller=")
         said = {name: os.fspath(each) if isinstance(each, os.PathLike) else each for name, each in said.items()}
-        said |= {"parents": [self._version(ref)[1].ref for ref in said["parents"]]}
+        parents = {version.ref: model for model, version in map(self._version, said["parents"])}
+        identities = {ref: codec.model_id(model.document()) for ref, model in parents.items()}
+        said |= {"parents": list(parents), "parent_models": {ref: each for ref, each in identities.items() if each}}
         if self._caller is None and not any(said.values()):
             return None
         from ..provenance import capture as capturing

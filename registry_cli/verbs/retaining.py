@@ -200,15 +200,18 @@ class Retaining(Archiving):
         if step.action == DELETE:
             entries = reversed(list(chronicle.newest_first(model.paths)))
             since = retention.archived_since(entry.event for entry in entries)
-        formerly = codec.former_names(model.document(state))
+        document = model.document(state)
+        formerly, identity = codec.former_names(document), codec.model_id(document)
         needed = {
             number: child.ref
             for reference, child in children
-            if child.model != model.name and reference.model in (model.name, *formerly)
+            if child.model != model.name and retention.means(reference, child, identity, (model.name, *formerly))
             for number in retention.named(reference, versions)
         }
         chains = chronicle.chains(model.paths, stages)
-        known = retention.Known(model.name, versions, state.table, chains, highest, since, needed, formerly, directions)
+        known = retention.Known(
+            model.name, versions, state.table, chains, highest, since, needed, formerly, directions, identity
+        )
         return retention.plan(known, step.rules, now, step.action)
 
     def _undirected(self, step: Step) -> tuple[str, ...]:

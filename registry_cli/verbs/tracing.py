@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import InvalidInput, NotFound, RegistryError
 from ..names import Reference
 from ..outcomes import Condition, Family, Kin
-from ..records import VersionRecord
+from ..records import ModelRecord, VersionRecord
 from ..store import sidecars
 
 if TYPE_CHECKING:
@@ -67,60 +67,110 @@ class _Known:
 
     def __init__(self, registry: RegistryReader, on_damage: OnDamage) -> None:
         self._registry, self._on_damage = registry, on_damage
-        self._kin: dict[str, Kin] = {}
+        self._kin: dict[Parent, Kin] = {}
         self._children: dict[str, list[Kin]] | None = None
 
     def parents(self, kin: Kin) -> list[Kin]:
-        return [self._look(text) for text in named(kin.version.lineage)] if kin.version else []
+        return [self._look(each) for each in named_in(kin.version)] if kin.version else []
 
     def children(self, kin: Kin) -> list[Kin]:
         if self._children is None:
             self._children = {}
             for child in self._registry.search("lineage.parents exists", archived=True, on_damage=self._on_damage):
-                for text in named(child.lineage):
-                    self._children.setdefault(self._canonical(text), []).append(Kin(child.ref, child))
+                for each in named_in(child):
+                    self._children.setdefault(self._canonical(each), []).append(Kin(child.ref, child))
             for listed in self._children.values():
                 listed.sort(key=lambda each: (each.version.created if each.version else "", each.ref))
         return self._children.get(kin.ref, [])
 
-    def _canonical(self, text: str) -> str:
-        """The reference by number that a text means; the text itself when it means none."""
+    def _canonical(self, parent: Parent) -> str:
+        """The reference by number that a parent means; its text itself when it means none."""
         try:
-            reference = Reference.parse(text)
+            reference = Reference.parse(parent.text)
         except InvalidInput:
-            return text
+            return parent.text
         selector = reference.selector
-        if (selector is not None and selector.digest) or reference.model in self._former:
-            return self._look(text).ref
+        if (selector is not None and selector.digest) or self._meant(reference.model, parent) != reference.model:
+            return self._look(parent).ref
         return str(reference)
 
-    def _look(self, text: str) -> Kin:
-        if text not in self._kin:
-            self._kin[text] = self._looked_up(text)
-        return self._kin[text]
+    def _look(self, parent: Parent) -> Kin:
+        if parent not in self._kin:
+            self._kin[parent] = self._looked_up(parent)
+        return self._kin[parent]
 
-    def _looked_up(self, text: str) -> Kin:
+    def _looked_up(self, parent: Parent) -> Kin:
         try:
-            reference = Reference.parse(text)
+            reference = Reference.parse(parent.text)
         except InvalidInput:
-            return Kin(text, None, "not of this registry")
+            return Kin(parent.text, None, "not of this registry")
         if reference.selector is None or not (reference.selector.number or reference.selector.digest):
-            return Kin(text, None, "names no version for good: what it points to may have moved")
+            return Kin(parent.text, None, "names no version for good: what it points to may have moved")
+        model = self._meant(reference.model, parent)
+        if model is None:
+            return Kin(
+                str(reference), None, f"{reference.model} is another model now, and the one that is meant is not here"
+            )
         try:
-            version = self._registry.version(reference)
+            version = self._registry.version(f"{model}@{reference.selector}")
         except RegistryError as error:
-            now = self._former.get(reference.model)
-            if now is None:
-                return Kin(str(reference), None, error.message)
-            return self._look(f"{now}@{reference.selector}")  # it was renamed since
+            return Kin(str(reference), None, error.message)
         return Kin(version.ref, version)
+
+    def _meant(self, name: str, parent: Parent) -> str | None:
+        """The model that a lineage means by a name: by its id, where it is recorded; None for one that is not here.
+
+        Without an id the name counts, and names that models had before. A model that was made after the version whose
+        lineage this is can't be meant if another one had the name before.
+        """
+        there = self._models.get(name)
+        if parent.model_id:
+            if there is not None and there.id == parent.model_id:
+                return name
+            if parent.model_id in self._by_id:
+                return self._by_id[parent.model_id]
+            if there is not None and there.id:
+                return None
+        former = self._former.get(name)
+        if former is not None and (there is None or there.created > parent.since):
+            return former
+        return name
+
+    @cached_property
+    def _models(self) -> dict[str, ModelRecord]:
+        return {model.name: model for model in self._registry.models(on_damage=self._on_damage)}
+
+    @cached_property
+    def _by_id(self) -> dict[str, str]:
+        """The model with each id. Of several with one (a copy that was imported under another name) the first."""
+        found: dict[str, str] = {}
+        for model in self._models.values():
+            if model.id:
+                found.setdefault(model.id, model.name)
+        return found
 
     @cached_property
     def _former(self) -> dict[str, str]:
-        """What models that were renamed are called now; a name that is another model's by now is not told."""
-        models = list(self._registry.models(on_damage=self._on_damage))
-        there = {model.name for model in models}
-        return {old: model.name for model in models for old in model.formerly if old not in there}
+        """What models that were renamed are called now, by each name that they had."""
+        return {old: model.name for model in self._models.values() for old in model.formerly if old != model.name}
+
+
+class Parent(NamedTuple):
+    """A parent as a lineage names it: the reference, the id of its model (if recorded), when the child was registered."""
+
+    text: str
+    model_id: str = ""
+    since: str = ""
+
+
+def named_in(version: VersionRecord) -> Iterator[Parent]:
+    """What the lineage of a version names as parents, each once."""
+    identities = version.lineage.get("parent_models")
+    known = identities if isinstance(identities, Mapping) else {}
+    since = version.event.at if version.event else version.created
+    for text in named(version.lineage):
+        identity = known.get(text)
+        yield Parent(text, identity if isinstance(identity, str) else "", since)
 
 
 def named(lineage: Mapping[str, Any]) -> Iterator[str]:

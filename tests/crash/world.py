@@ -31,7 +31,7 @@ _NOTHING: tuple[Any, ...] = ({}, {}, "", "", "")
 
 def opened(root: Path) -> Registry:
     """A fresh registry; the time stands still, so that equal deeds leave equal bytes."""
-    return Registry(root, author="alice", now=lambda: MOMENT, lock_timeout=0.5)
+    return Registry(root, now=lambda: MOMENT, lock_timeout=0.5)
 
 
 def copied(source: Path, target: Path) -> Path:

@@ -84,6 +84,7 @@ def model(record: ModelRecord) -> dict[str, Any]:
         "tags": dict(record.tags),
         "annotations": dict(record.annotations),
         "revision": record.revision,
+        "id": record.id or None,
         "formerly": list(record.formerly),
     }
 
