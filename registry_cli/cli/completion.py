@@ -37,6 +37,7 @@ _FLAGS = frozenset(
         "--no-inspect",
         "--skip-invalid",
         "--allow-unsafe",
+        "--reuse-name",
         "--strict",
         "--dry-run",
         "-n",

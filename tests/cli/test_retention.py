@@ -171,7 +171,7 @@ def test_prune_by_policies(filled: Site) -> None:
     assert (answer.code, answer.lines) == (2, ["churn@3", "churn@4"])
     assert answer.err.splitlines()[:2] == ["deleted: churn@3", "archived: churn@4"]
     assert (
-        "risk/fraud/model.yaml, line 5: retention.archive.kep: there is no key 'kep' here; did you mean" in answer.err
+        "risk/fraud/model.yaml, line 6: retention.archive.kep: there is no key 'kep' here; did you mean" in answer.err
     )
     assert filled.run("prune", "churn", "--dry-run", "-q").lines == ["churn@4"]
 

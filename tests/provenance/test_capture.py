@@ -140,7 +140,8 @@ def test_parents_are_kept_by_number(lab: Lab) -> None:
     lab.reg.promote("churn@1", "production")
     digest = lab.reg.version("risk/base@1").digest
     lab.register("--parent", "churn@production", "--parent", f"risk/base@sha256:{digest[:12]}", "--no-lineage")
-    assert lab.document(2) == {"parents": ["churn@1", "risk/base@1"]}
+    identities = {f"{name}@1": lab.reg.model(name).id for name in ("churn", "risk/base")}
+    assert lab.document(2) == {"parents": ["churn@1", "risk/base@1"], "parent_models": identities}
     for wrong, code in (("churn@9", 3), ("other", 3), ("Churn", 2)):
         assert lab.run("register", "churn", lab.model, "--parent", wrong).code == code
     with pytest.raises(InvalidInput, match="one text"):

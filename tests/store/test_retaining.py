@@ -262,7 +262,7 @@ def test_a_slip_in_one_model_leaves_that_one_alone(six: Registry, make_file: Mak
     done = six.prune(on_error=errors.append)
     assert [(each.model, each.versions) for each in done] == [("a", (1, 2)), ("z", (1, 2))]
     assert [str(error) for error in errors] == [
-        "models/b/model.yaml, line 6: retention.prun: there is no key 'prun' here; did you mean 'prune'?",
+        "models/b/model.yaml, line 7: retention.prun: there is no key 'prun' here; did you mean 'prune'?",
         "no version of churn has the metric 'acu'; did you mean 'auc'?",
     ]
     with pytest.raises(InvalidInput, match="did you mean 'prune'"):
