@@ -266,7 +266,7 @@ VERBS = {
         home="lineage",
     ),
     "repair": Verb("trust", "Repair what can be repaired safely.", "model*", "from-blobs dry-run", writes=True),
-    "scan": Verb("trust", "Say whether files are safe to load.", "target*", "allow strict", home="scanning"),
+    "scan": Verb("trust", "Say whether files are safe to load.", "target*", "allow strict explain", home="scanning"),
     "trust": Verb(
         "trust", "Let the commands of policies run on this machine.", "model", "list revoke yes", home="trusting"
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -31,6 +31,7 @@ _FINDINGS = 5
         "registry scan build/ --strict && registry register churn build/",
         "registry scan churn@production --json | jq '.items[] | select(.verdict != \"safe-format\")'",
         "registry scan model.joblib --allow 'ourpackage.*'",
+        "registry scan model.pkl --explain",
     ],
     exits=(0, 1, 2, 3, 5, 6, 130),
 )
@@ -46,33 +47,58 @@ def scan(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 5 for unknown-format and unknown-globals, too.")
     ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="List each global of the pickles: where, how it is used, and the judgement."),
+    ] = False,
 ) -> None:
     """Looks into pickles, archives and compressed files, whatever they are called, for what would run code when they
     are loaded. Nothing is loaded or run. From the best to the worst the verdicts are safe-format, known-globals,
     unknown-format, unknown-globals, unscannable (not read to the end), dangerous; the last two exit with 5. No scan
-    proves a pickle safe. What the registry allows (`scan: {allow: …}` in registry.yaml) is known here, too. -q prints the files that
-    made it exit with 5.
+    proves a pickle safe. What the registry allows (`scan: {allow: …}` in registry.yaml) is known here, too. -q prints the
+    files that made it exit with 5.
 
-    In a pipe: path, verdict, kind, findings; separated by tabs.
+    In a pipe: path, verdict, kind, findings; separated by tabs. With --explain: path, byte offset, global, use, verdict,
+    reason.
     """
     found = _look(cx, paths, allow or [])
     bad = set(VERDICTS) - set(CLEAN) if strict else {DANGEROUS, UNSCANNABLE}
     refused = [each for each in found.files if each.verdict in bad]
-    rows = [(each.path, each.verdict, each.kind, "; ".join(_texts(each, len(each.remarks)))) for each in found.files]
-    shown = [each for each in found.files if len(found.files) <= _FEW or each.verdict not in CLEAN]
     cx.say(_summary(found))
-    cx.show(
-        Output(
-            shapes.document("scanned", scanned.scanned(found)),
-            [each.path for each in refused],
-            ("file", "verdict", "kind", "what was found"),
-            rows,
-            [[each.path, each.verdict, each.kind, "\n".join(_texts(each, _FINDINGS))] for each in shown],
-            None if shown else "",
-        )
-    )
+    document = shapes.document("scanned", scanned.scanned(found, explain=explain))
+    cx.show((_explained if explain else _listed)(found, document, [each.path for each in refused]))
     if refused:
         raise typer.Exit(5)
+
+
+def _listed(found: Scan, document: dict[str, Any], refused: list[str]) -> Output:
+    """A line for each file."""
+    shown = [each for each in found.files if len(found.files) <= _FEW or each.verdict not in CLEAN]
+    return Output(
+        document,
+        refused,
+        ("file", "verdict", "kind", "what was found"),
+        [(each.path, each.verdict, each.kind, "; ".join(_texts(each, len(each.remarks)))) for each in found.files],
+        [[each.path, each.verdict, each.kind, "\n".join(_texts(each, _FINDINGS))] for each in shown],
+        None if shown else "",
+    )
+
+
+def _explained(found: Scan, document: dict[str, Any], refused: list[str]) -> Output:
+    """A line for each use of a global."""
+    rows = [
+        (f"{each.path}!{use.member}" if use.member else each.path, use.offset, use.name, use.use, use.level, use.why)
+        for each in found.files
+        for use in each.uses
+    ]
+    return Output(
+        document,
+        refused,
+        ("file", "offset", "global", "use", "verdict", "reason"),
+        rows,
+        None,
+        None if rows else "no globals",
+    )
 
 
 def _look(cx: Session, paths: list[str], allow: Sequence[str]) -> Scan:

@@ -28,7 +28,7 @@ LINES = [
     "evil.txt\tdangerous\tpickle\tos.system: it can run commands or code",
     "good.pkl\tknown-globals\tpickle\t",
     "notes.md\tsafe-format\ttext\t",
-    "ours.pkl\tunknown-globals\tpickle\tours.Model: it is called",
+    "ours.pkl\tunknown-globals\tpickle\tours.Model: it is called with text",
 ]
 
 
@@ -68,7 +68,7 @@ def test_json(files: Path) -> None:
     )
     assert document["items"][1] == {
         "path": "evil.txt", "verdict": "dangerous", "kind": "pickle", "globals": 1,
-        "limited": False,
+        "limited": False, "uses": None,
         "findings": [{"level": "dangerous", "global": "os.system", "why": "it can run commands or code", "member": None}],
     }  # fmt: skip
 
@@ -110,7 +110,7 @@ def test_register_refuses_warns_and_records(files: Path, site: Site) -> None:
     assert site.run("register", "new", files / "good.pkl").err.count("\n") == 1
     answer = site.run("register", "new", files / "ours.pkl")
     assert answer.err.endswith(
-        "warning: the scan's verdict on new@4 is unknown-globals: ours.pkl: ours.Model: it is called\n"
+        "warning: the scan's verdict on new@4 is unknown-globals: ours.pkl: ours.Model: it is called with text\n"
     )
     (files / "weights.bin").write_bytes(bytes(range(200, 256)) * 9)
     answer = site.run("register", "new", files / "weights.bin")
@@ -128,3 +128,24 @@ def test_a_hostile_name_does_no_harm_to_a_terminal(tmp_path: Path) -> None:
     assert answer.out.count("\t") == 3
     said = run("scan", DATA / "forest.pkl")
     assert said.out == "forest.pkl\tknown-globals\tpickle\t\n"
+
+
+def test_explain_lists_each_use_of_a_global(files: Path, tmp_path: Path) -> None:
+    answer = run("scan", files / "ours.pkl", "--explain")
+    assert (answer.code, answer.lines) == (
+        0,
+        ["ours.pkl\t16\tours.Model\timported\tunknown-globals\tit is imported",
+         "ours.pkl\t25\tours.Model\tcalled with text\tunknown-globals\tit is called with text"],
+    )  # fmt: skip
+    document = run("scan", files / "evil.txt", "--explain", "--json").json
+    assert document["items"][0]["uses"][1] == {
+        "global": "os.system", "member": None, "offset": 23, "use": "called with text", "level": "dangerous",
+        "why": "it can run commands or code",
+    }  # fmt: skip
+    answer = run("scan", DATA / "state.pt", "--explain")
+    assert answer.code == 0
+    lines = [line.split("\t") for line in answer.lines]
+    assert ["state.pt!state/data.pkl", "torch._utils._rebuild_tensor_v2"] in [[line[0], line[2]] for line in lines]
+    assert {line[4:6][0] for line in lines} == {"known-globals"}
+    assert {line[5] for line in lines} == {"in the allow-list"}
+    assert run("scan", files / "notes.md", "--explain").out == ""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from registry_cli.lifecycle.scan_rules import DEFAULT, MODES
-from registry_cli.provenance.pickles import machine
+from registry_cli.provenance.pickles import machine, memo
 from registry_cli.provenance.pickles.allowed import Allowed
-from registry_cli.provenance.pickles.judging import DANGEROUS, judge
+from registry_cli.provenance.pickles.judging import DANGEROUS, judge, use_of
 from registry_cli.provenance.pickles.reader import Budget
-from registry_cli.provenance.pickles.values import Global
 from registry_cli.provenance.safety.scanner import DEPTH
 from registry_cli.provenance.safety.verdicts import VERDICTS
 
@@ -27,7 +26,7 @@ def test_limits() -> None:
     for number in (
         f"{spent.opcodes // 1_000_000} million opcodes", f"{spent.unpacked >> 30} GiB out of compression",
         f"{spent.seeking >> 30} GiB searched", f"{spent.members:,} members", f"{machine._STACK >> 20} million values",
-        f"{machine._MEMO >> 20} million places",
+        f"{memo.PLACES >> 20} million places",
     ):  # fmt: skip
         assert number in PAGE.replace("\n", " "), number
     assert f"up to {('five', DEPTH)[DEPTH != 5]} deep" in PAGE
@@ -38,4 +37,4 @@ def test_what_is_said_to_be_denied_is() -> None:
                  "torch.serialization.x", "torch.jit.x", "torch.utils.x", "torch.distributed.x", "joblib.load",
                  "joblib.parallel.x", "sklearn.datasets.x", "pandas.io.x", "pandas.eval", "cloudpickle.x", "dill.x"):  # fmt: skip
         module, _, name = path.rpartition(".")
-        assert judge(Global(module, name, 0), Allowed()).level == DANGEROUS, path
+        assert judge(use_of(module, name, "call"), Allowed()).level == DANGEROUS, path

@@ -7,6 +7,9 @@ import io
 import os
 import pickle
 import random
+import signal
+import subprocess
+import sys
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -23,10 +26,11 @@ from registry_cli.provenance.safety.bodies import InMemory, straight
 from registry_cli.provenance.safety.scanner import Scanner
 from registry_cli.provenance.safety.verdicts import VERDICTS, FileScan
 
-from .corpus import DATA, EVIL, cases
+from .corpus import DATA, EVIL, OBJECTS, call, cases, pickled, stack_global, text, wrapper
 
 BUDGET = {"opcodes": 200_000, "kept": 100_000, "unpacked": 8 << 20, "members": 200, "seeking": 8 << 20}
 CASES = cases()
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def look(data: bytes, name: str = "m.pkl") -> FileScan:
@@ -123,7 +127,9 @@ def test_a_cut_pickle_is_never_clean() -> None:
     for path in sorted(DATA.glob("*.pkl")):
         data = path.read_bytes()
         for cut in range(2 if data[0] == 0x80 else 100, len(data) - 1, max(1, len(data) // 60)):
-            assert look(data[:cut]).verdict == "unscannable", (path, cut)
+            found = look(data[:cut])
+            assert found.verdict in ("unscannable", "dangerous"), (path, cut)
+            assert (found.verdict == "dangerous") == bool(found.globals), (path, cut)
 
 
 def test_a_payload_anywhere_between_two_opcodes_is_found() -> None:
@@ -192,3 +198,67 @@ def test_a_sparse_file_is_not_read(tmp_path: Path) -> None:
         stream.write(b"0" + EVIL[2:])
     with bounded(5, 50):
         assert scan({"m.pkl": path}).verdict == "dangerous"
+
+
+#: A value that holds itself twice, sixty times over: to hash, compare, print or walk it in full takes for ever.
+TWICE = b")" + b"2\x86" * 60
+LISTS = b"]\x94" + b"".join(b"](h%ch%ce\x94" % (at, at) for at in range(60))
+
+
+@pytest.mark.parametrize("shared", [TWICE, LISTS], ids=["tuples", "lists"])
+def test_no_opcode_takes_for_ever_over_values_that_share_their_parts(shared: bytes, tmp_path: Path) -> None:
+    """In a process of its own, since what hangs in C hears no signal; looked into and inspected, as ``register`` does."""
+    name, ordered = stack_global("ours", "C"), stack_global("collections", "OrderedDict")
+    encode = stack_global("_codecs", "encode")
+    dtype = call(stack_global("numpy", "dtype"), shared, b"\x89", b"\x88")
+    uses = {
+        "alone": shared, "encoding": call(encode, text("x"), shared), "argument": call(name, shared, shared),
+        "new": name + shared + b"\x85\x81", "new with keywords": name + b"(" + shared + b"t}" + text("k") + shared + b"s\x92",
+        "state": call(name) + shared + b"b", "key": b"}" + shared + b"K\1s", "keys of objects": call(ordered) + shared + b"Ns",
+        "persistent": shared + b"Q", "module": b"(" + text("module") + shared * 3 + b"tQ", "name": shared + text("x") + b"\x93",
+        "element": b"\x8f(" + shared + b"\x90", "list": call(ordered) + shared + b"a", "called": shared + b")R",
+        "dtype": wrapper(dtype, b"K\1\x85", b"K\x10"), "shape": wrapper(OBJECTS, shared, b"K\x10"),
+        "getattr": call(stack_global("builtins", "getattr"), name, shared), "attribute": call(name) + b"}" + shared + b"Nsb",
+        "applied": call(stack_global("torch._tensor", "_rebuild_from_type_v2"), name, name, shared, shared),
+        "made": call(stack_global("copyreg", "_reconstructor"), name, shared, shared),
+        "step": call(stack_global("sklearn.pipeline", "Pipeline")) + b"}" + text("steps") + b"](" + text("a") + shared + b"\x86esb",
+        "checkpoint": b"}" + text("state_dict") + b"}" + shared + shared + b"ss",
+    }  # fmt: skip
+    for what, body in uses.items():
+        (tmp_path / f"{what}.pkl").write_bytes(pickled(body))
+        (tmp_path / f"{what}.pt").write_bytes(pickled(body))
+    program = (
+        "import sys, pathlib; from registry_cli.provenance import scanning, inspecting\n"
+        "files = {each.name: each for each in pathlib.Path(sys.argv[1]).iterdir()}\n"
+        "scanning.scan(files)\nfor name, path in files.items(): inspecting.inspect({name: path}).lineage()\nprint('done')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.stdout == "done\n", done.stderr
+
+
+def test_an_interrupt_is_heard(tmp_path: Path) -> None:
+    path = tmp_path / "large.pkl"
+    path.write_bytes(b"\x80\x04" + b"N0" * 20_000_000 + b"N.")
+    with subprocess.Popen(
+        [sys.executable, "-m", "registry_cli", "scan", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        time.sleep(2)
+        child.send_signal(signal.SIGINT)
+        assert child.wait(30) == 130
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_opcodes_by_chance_end_soon(seed: int) -> None:
+    """Programs of opcodes that repeat and share, in a process of its own with a clock on the wall."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.scanning.chance", str(seed)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout == "done\n"

@@ -10,7 +10,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from .log import HIDES, Log
-from .reader import Stopped
+from .reader import Budget, Stopped
 from .values import ARRAY, Call, Global, Many, attributes, class_of
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _WRAPPERS = {
 _PADDING = 0x20
 _SIZES = {"b": 1, "i": 1, "u": 1, "f": 1, "c": 1, "m": 1, "M": 1, "S": 1, "V": 1, "a": 1, "U": 4}
 _ITEM = 1 << 31
+_DIMENSIONS = 64
 
 
 class Arrays:
@@ -41,6 +42,7 @@ class Arrays:
         """Pass over the array that follows; what it holds when it holds objects."""
         if m.reader.offset < m.frame_end or wrapper.state is not None:
             self._odd(m.log, m.reader.offset)
+        m.frame_end = 0
         wrapper.state = state
         said = attributes(wrapper)
         if not {"shape", "dtype"} <= said.keys():
@@ -49,10 +51,14 @@ class Arrays:
         if self.count == 1 and m.reader.peek() > _PADDING:
             self.plain = True
         dtype = said["dtype"]
-        if holds_objects(dtype):
+        if holds_objects(dtype, m.budget):
             return self._objects(m)
         shape = said["shape"]
-        if not isinstance(shape, tuple) or not all(type(each) is int and each >= 0 for each in shape):
+        if (
+            not isinstance(shape, tuple)
+            or len(shape) > _DIMENSIONS
+            or not all(type(each) is int and each >= 0 for each in shape)
+        ):
             self._odd(m.log, m.reader.offset)
         if said.get("numpy_array_alignment_bytes") is not None:
             m.reader.skip(m.reader.byte())
@@ -67,7 +73,7 @@ class Arrays:
 
     def _odd(self, log: Log, offset: int) -> None:
         log.trick(HIDES, "the wrapper of an array is not as joblib makes it", offset)
-        raise Stopped("the wrapper of an array is not as joblib makes it")
+        raise Stopped("the wrapper of an array is not as joblib makes it", ambiguous=True)
 
 
 def _code(dtype: Any) -> str:
@@ -79,9 +85,10 @@ def _code(dtype: Any) -> str:
     return code.lstrip("<>=|")
 
 
-def holds_objects(dtype: Any, depth: int = 0) -> bool:
+def holds_objects(dtype: Any, budget: Budget, depth: int = 0) -> bool:
     """Whether an array of this type holds Python objects, itself or in one of its fields."""
-    if depth > 16:
+    budget.work -= 1
+    if depth > 16 or budget.work < 0:
         raise Stopped("the type of an array is nested too deep", limit=True)
     if _code(dtype)[:1] == "O":
         return True
@@ -91,7 +98,7 @@ def holds_objects(dtype: Any, depth: int = 0) -> bool:
     inner = list(state[2]) if len(state) > 2 and isinstance(state[2], tuple) else []
     if len(state) > 4 and isinstance(state[4], Many):
         inner += [field[0] for _, field in state[4].pairs() if isinstance(field, tuple) and field]
-    return any(holds_objects(each, depth + 1) for each in inner if isinstance(each, Call))
+    return any(holds_objects(each, budget, depth + 1) for each in inner if isinstance(each, Call))
 
 
 def item_size(dtype: Any) -> int:

@@ -1,47 +1,91 @@
-"""What a reference to a global means: known, unknown, or dangerous. Names only; nothing is imported."""
+"""What a use of a global means: known, unknown, or dangerous. Names only; nothing is imported."""
 
 from __future__ import annotations
 
 import re
-import sys
+from functools import lru_cache
 from typing import NamedTuple
 
-from . import denied, known
+from . import allow_list, denied
 from .allowed import Allowed
-from .values import Global
+from .kinds import HOOKED
+from .log import CALL, IMPORT, ITEMS, NEW, REFER, STATE, Use
 
 KNOWN, UNKNOWN, DANGEROUS = "known", "unknown", "dangerous"
-#: Names that Python 2 wrote and Python 3 reads as others.
-_RENAMED = {"__builtin__": "builtins", "copy_reg": "copyreg", "cPickle": "pickle", "commands": "subprocess"}
-_CLASS = re.compile(r"_{0,2}[A-Z][A-Za-z0-9_]*")
 _DUNDER = re.compile(r"__\w+__")
+_CLASS = re.compile(r"_*[A-Z]\w*")
+#: Where TorchScript puts its classes: no module that Python could import.
+_SCRIPTED = "__torch__"
+_HOW = {
+    IMPORT: "it is imported", REFER: "it is referred to", NEW: "an object of it is made", CALL: "it is called",
+    STATE: "its object is given a state", ITEMS: "elements are put into its object",
+}  # fmt: skip
 
 
 class Judgement(NamedTuple):
-    """``level`` is known, unknown or dangerous; ``why`` says why, in a few words, unless it is known."""
+    """``level`` is known, unknown or dangerous; ``why`` says why, in a few words."""
 
     level: str
     why: str = ""
 
 
-def judge(use: Global, allowed: Allowed) -> Judgement:
-    """What it means that a pickle refers to ``use``, or calls it."""
-    module = _renamed(use.module)
-    path = f"{module}.{use.name}"
-    if path in allowed.exact:
-        return Judgement(KNOWN)
-    if _is_known(module, use.name, path, use.called):
-        return Judgement(KNOWN)
-    if why := _denied(module, use.name, path, use.called):
+def judge(use: Use, allowed: Allowed) -> Judgement:  # noqa: PLR0911 - a line for each rule
+    """What it means that a pickle uses a global so. A name of Python 2 counts as what Python 3 makes of it, too."""
+    module, name = renamed(use.module, use.name)
+    path = f"{module}.{name}"
+    if path in allowed.exact or use.path in allowed.exact:
+        return Judgement(KNOWN, "allowed by name")
+    kinds = tuple(_renamed_kind(kind) for kind in use.kinds)
+    if HOOKED in kinds:
+        return Judgement(DANGEROUS, "it is given a dict that replaces what Python calls by itself")
+    if allow_list.permits(module, name, use.how, kinds):
+        return Judgement(KNOWN, "in the allow-list")
+    if module.partition(".")[0] == _SCRIPTED and use.how in (IMPORT, NEW, STATE):
+        return Judgement(KNOWN, "a class that TorchScript defines in the file itself")
+    listed = allow_list.is_listed(module, name)
+    if why := _denied(module, name, use.how, listed):
         return Judgement(DANGEROUS, why)
     if path.startswith(allowed.prefixes):
-        return Judgement(KNOWN)
-    return Judgement(UNKNOWN, "it is called" if use.called else "")
+        return Judgement(KNOWN, "allowed with its package")
+    return Judgement(UNKNOWN, f"{_described(use)}, unlike in honest files" if listed else _described(use))
 
 
-def _renamed(module: str) -> str:
-    first, dot, rest = module.partition(".")
-    return f"{_RENAMED.get(first, first)}{dot}{rest}"
+def use_of(module: str, name: str, how: str = IMPORT, kinds: tuple[str, ...] = ()) -> Use:
+    """A use of a global that stands elsewhere than in a pickle."""
+    return Use(module, name, how, kinds, 0)
+
+
+def _described(use: Use) -> str:
+    """``it is called with text, number``."""
+    words = _HOW[use.how]
+    if use.how in (NEW, CALL) and use.kinds:
+        return f"{words} with {', '.join(use.kinds[:8])}"
+    return f"{words} ({', '.join(use.kinds)})" if use.kinds else words
+
+
+def described(use: Use) -> str:
+    """What is done with the global, in a few words."""
+    return _described(use).removeprefix("it is ").removeprefix("its ")
+
+
+@lru_cache(maxsize=4096)
+def renamed(module: str, name: str) -> tuple[str, str]:
+    """The name that Python 3 looks up where a pickle of Python 2 has this one."""
+    import _compat_pickle as table
+
+    first, dot, rest = name.partition(".")
+    if (module, first) in table.NAME_MAPPING:
+        module, first = table.NAME_MAPPING[module, first]
+        return module, f"{first}{dot}{rest}"
+    return table.IMPORT_MAPPING.get(module, module), name
+
+
+def _renamed_kind(kind: str) -> str:
+    if kind[:1] not in "@=" or len(kind) < 2:
+        return kind
+    module, _, name = kind[1:].rpartition(".")
+    module, name = renamed(module, name)
+    return f"{kind[0]}{module}.{name}"
 
 
 def _within(path: str, packages: frozenset[str]) -> bool:
@@ -53,48 +97,39 @@ def _within(path: str, packages: frozenset[str]) -> bool:
     return False
 
 
-def _is_known(module: str, name: str, path: str, called: bool) -> bool:
-    if path in known.EXACT or (path in known.LOADERS and not called):
-        return True
-    if path in denied.EXACT or _within(module, denied.MODULES) or name in denied.NAMES:
-        return False
-    if _within(module, known.CLASSES):
-        if _CLASS.fullmatch(name):
-            return name not in known.REEXPORTS
-        if name.startswith(known.UNPICKLERS):
-            return name.isidentifier()
-    plain = name.isidentifier() and not _DUNDER.fullmatch(name) and not _CLASS.fullmatch(name)
-    return plain and not called and _within(module, known.FUNCTIONS)
-
-
-def _denied(module: str, name: str, path: str, called: bool) -> str:
+def _denied(  # noqa: PLR0911 - a line for each rule
+    module: str, name: str, how: str, listed: bool
+) -> str:
     """Why this is dangerous; empty if it isn't, as far as is known."""
     parts = name.split(".")
+    path = f"{module}.{name}"
     if not all(part.isidentifier() for part in (*module.split("."), *parts)):
         return "its name is none that Python code has"
-    if any(_DUNDER.fullmatch(part) for part in parts):
+    if not listed and any(_DUNDER.fullmatch(part) for part in parts):
         return "it reaches for what Python keeps inside"
+    if how == CALL and (denied.CALLERS & {path, f"{module}.*"} or parts[-1] in denied.CALLER_NAMES):
+        return "it calls what it is given"
+    if listed and how not in (CALL, REFER, NEW):
+        return ""
     if denied.NAMES & set(parts):
         return "it can run commands or code"
     if path in denied.EXACT or _within(module, denied.MODULES) or _within(path, denied.MODULES):
         return "it can run code, or read and write files"
-    if len(parts) > 1 and called:
+    if parts[-1] in denied.LOADER_NAMES and how == CALL:
+        return "it can load code, or objects from files"
+    if len(parts) > 1 and how == CALL and not _CLASS.fullmatch(parts[-1]):
         return "it calls a method"
-    return _of_library(module, path, parts, called)
+    return "" if listed else _of_library(module, path, parts)
 
 
-def _of_library(module: str, path: str, parts: list[str], called: bool) -> str:
+def _of_library(module: str, path: str, parts: list[str]) -> str:
     """Python's own library, of which only what is named is not denied."""
-    top = module.partition(".")[0]
-    if top not in sys.stdlib_module_names:
-        inside = [part for part in parts[:-1] if part in sys.stdlib_module_names]
+    library = allow_list.standard_library()
+    if module.partition(".")[0] not in library:
+        inside = [part for part in parts[:-1] if part in library]
         return f"it reaches Python's module {inside[0]} through another" if inside else ""
-    if path == "builtins.getattr" and called:
-        return "it reaches for the attributes of an object"
-    if path in known.EXACT or path in denied.UNCLEAR:
+    if path in denied.UNCLEAR or (module in denied.UNCLEAR_MODULES and path not in denied.NOT_UNCLEAR):
         return ""
     if module == "builtins" and parts[0].endswith(("Error", "Exception", "Warning")):
-        return ""
-    if module in denied.UNCLEAR_MODULES and path not in denied.NOT_UNCLEAR:
         return ""
     return "a part of Python's library that no model needs"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import deeds
-from .values import BUFFER, NUMBER, TEXT, Many
+from .values import BUFFER, NUMBER, TEXT, Many, Tuple
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -38,7 +38,8 @@ def _new(kind: str) -> Callable[[Machine], None]:
 def _of_mark(kind: str) -> Callable[[Machine], None]:
     def make(m: Machine) -> None:
         items = m.to_mark()
-        m.push(Many(kind).add(items, m.room(len(items))))
+        deeds.refer(m, items)
+        m.push(Many(kind).add(items, m.room(len(items) + 1)))
 
     return make
 
@@ -47,7 +48,7 @@ def _tuple(length: int) -> Callable[[Machine], None]:
     def make(m: Machine) -> None:
         if len(m.stack) < length:
             raise IndexError("too few for a tuple")
-        m.stack[-length:] = [tuple(m.stack[-length:])]
+        m.stack[-length:] = [m.tuple_of(m.stack[-length:])]
 
     return make
 
@@ -56,7 +57,10 @@ def _dict(m: Machine) -> None:
     items = m.to_mark()
     if len(items) % 2:
         raise ValueError("a key without a value")
-    m.push(Many("dict").add(items, m.room(len(items))))
+    deeds.refer(m, items)
+    made = Many("dict").add(items, m.room(len(items) + 1))
+    deeds.check_hooks(m, made)
+    m.push(made)
 
 
 def _duplicate(m: Machine) -> None:
@@ -100,7 +104,7 @@ _HANDLERS: dict[int, Callable[[Machine], None]] = {
     ord("L"): lambda m: m.line_number(),
     ord("M"): lambda m: m.push(m.reader.number(2)),
     ord("N"): _constant(None),
-    ord("P"): lambda m: m.persistent(m.reader.line(TEXT)[0].decode()),
+    ord("P"): lambda m: m.persistent(m.line(TEXT)[0].decode()),
     ord("Q"): lambda m: m.persistent(m.pop()),
     ord("R"): deeds.reduce,
     ord("S"): lambda m: m.quoted(),
@@ -114,19 +118,19 @@ _HANDLERS: dict[int, Callable[[Machine], None]] = {
     ord("d"): _dict,
     ord("}"): _new("dict"),
     ord("e"): lambda m: deeds.add(m, "list", m.to_mark()),
-    ord("g"): lambda m: m.get(int(m.reader.line(NUMBER_LINE)[0])),
+    ord("g"): lambda m: m.get(m.place()),
     ord("h"): lambda m: m.get(m.reader.byte()),
     ord("i"): deeds.instance,
     ord("j"): lambda m: m.get(m.reader.number(4)),
     ord("l"): _of_mark("list"),
     ord("]"): _new("list"),
     ord("o"): deeds.make_object,
-    ord("p"): lambda m: m.put(int(m.reader.line(NUMBER_LINE)[0])),
+    ord("p"): lambda m: m.put(m.place()),
     ord("q"): lambda m: m.put(m.reader.byte()),
     ord("r"): lambda m: m.put(m.reader.number(4)),
     ord("s"): _set_item,
-    ord("t"): lambda m: m.push(tuple(m.to_mark())),
-    ord(")"): _constant(()),
+    ord("t"): lambda m: m.push(m.tuple_of(m.to_mark())),
+    ord(")"): _constant(Tuple()),
     ord("u"): _set_items,
     ord("G"): _float,
     0x80: lambda m: m.protocol_is(m.reader.byte()),
@@ -141,20 +145,35 @@ _HANDLERS: dict[int, Callable[[Machine], None]] = {
     0x89: _constant(False),
     0x8A: lambda m: m.long(m.reader.byte()),
     0x8B: lambda m: m.long(_length4(m)),
-    ord("B"): lambda m: m.bytes(m.reader.number(4)),
-    ord("C"): lambda m: m.bytes(m.reader.byte()),
+    ord("B"): lambda m: m.byte_string(m.reader.number(4)),
+    ord("C"): lambda m: m.byte_string(m.reader.byte()),
     0x8C: lambda m: m.long_text(m.reader.byte()),
     0x8D: lambda m: m.long_text(m.reader.number(8)),
-    0x8E: lambda m: m.bytes(m.reader.number(8)),
+    0x8E: lambda m: m.byte_string(m.reader.number(8)),
     0x8F: _new("set"),
     0x90: lambda m: deeds.add(m, "set", m.to_mark()),
     0x91: _of_mark("set"),
     0x92: deeds.new_with_keywords,
     0x93: lambda m: m.stack_global(),
-    0x94: lambda m: m.put(len(m.memo)),
+    0x94: lambda m: m.memoize(),
     0x95: lambda m: m.frame(m.reader.number(8)),
-    0x96: lambda m: m.bytes(m.reader.number(8)),
+    0x96: lambda m: m.byte_string(m.reader.number(8)),
     0x97: _constant(BUFFER),
     0x98: _top,
 }
 TABLE: list[Callable[[Machine], None] | None] = [_HANDLERS.get(code) for code in range(256)]
+
+
+def _since(number: int, codes: bytes) -> dict[int, int]:
+    return dict.fromkeys(codes, number)
+
+
+#: The protocol that each opcode came with.
+_PROTOCOLS = {
+    **_since(1, b"()1JKMTUX]}BCGehjqrsuo"),
+    **_since(2, bytes(range(0x80, 0x8C))),
+    **_since(3, b"BC"),
+    **_since(4, bytes(range(0x8C, 0x96))),
+    **_since(5, bytes(range(0x96, 0x99))),
+}
+PROTOCOLS: list[int] = [_PROTOCOLS.get(code, 0) for code in range(256)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
 
 #: Every byte that is an opcode, of whatever protocol: anything else is no pickle.
@@ -12,31 +13,33 @@ _BLOCK = 1 << 16
 class Stopped(Exception):
     """Reading ended early. ``str()`` says why; ``limit`` is True when only a limit of ours was reached.
 
-    ``ambiguous`` is True when two readers of the format would go on differently from here.
+    ``ambiguous`` is True when two readers of the format would go on differently from here, ``end`` when the bytes end.
     """
 
-    def __init__(self, why: str, *, limit: bool = False, ambiguous: bool = False) -> None:
+    def __init__(self, why: str, *, limit: bool = False, ambiguous: bool = False, end: bool = False) -> None:
         super().__init__(why)
-        self.limit, self.ambiguous = limit, ambiguous
+        self.limit, self.ambiguous, self.end = limit, ambiguous, end
 
 
 class Budget:
     """What may be spent on one artifact, all its files together. What is left is counted down.
 
-    ``opcodes`` of pickles; ``kept`` objects of a pickle that are remembered; ``unpacked`` bytes that come out of
+    ``opcodes`` of pickles; ``kept`` objects of a pickle that are remembered; ``work``: values that are looked at again,
+    as arguments of calls; ``unpacked`` bytes that come out of
     compression; ``members`` of archives; ``seeking`` bytes that are read through in search of something.
     """
 
     def __init__(
         self,
-        opcodes: int = 20_000_000,
+        opcodes: int = 50_000_000,
         kept: int = 2_000_000,
         unpacked: int = 4 << 30,
         members: int = 100_000,
         seeking: int = 4 << 30,
+        work: int = 50_000_000,
     ) -> None:
         self.opcodes, self.kept, self.unpacked = opcodes, kept, unpacked
-        self.members, self.seeking = members, seeking
+        self.members, self.seeking, self.work = members, seeking, work
 
 
 class Stream(Protocol):
@@ -71,7 +74,7 @@ class Reader:
         at = self._at
         if at == len(self._data):
             if not self._refill():
-                raise Stopped("it is cut short")
+                raise Stopped("it is cut short", end=True)
             at = 0
         self._at = at + 1
         return self._data[at]
@@ -87,11 +90,26 @@ class Reader:
         self._at = len(self._data)
         while len(piece) < length:
             if not self._refill():
-                raise Stopped("it is cut short")
+                raise Stopped("it is cut short", end=True)
             more = self._data[: length - len(piece)]
             self._at = len(more)
             piece += more
         return piece
+
+    def run_length(self, pattern: re.Pattern[bytes], width: int, end: int) -> int:
+        """How many more pieces of ``width`` bytes match the pattern from the last byte on; they are passed over.
+
+        Nothing from ``end`` on, an offset or 0 for none, is passed over; 0 when the run is a short one.
+        """
+        start = self._at - 1
+        data = self._data
+        if start + width >= len(data) or data[start + width] != data[start]:
+            return 0
+        found = pattern.match(data, start, end - self._before if end else len(data))
+        if found is None:
+            return 0
+        self._at = found.end()
+        return (found.end() - start) // width
 
     def number(self, length: int) -> int:
         """An unsigned number, the lowest byte first."""
@@ -108,10 +126,13 @@ class Reader:
             done = self._stream.skip(rest)
             self._before += done
             if done < rest:
-                raise Stopped("it is cut short")
+                raise Stopped("it is cut short", end=True)
 
-    def line(self, keep: int) -> tuple[bytes, bool]:
-        """The bytes up to the next newline, which is passed over, and whether these are all: at most ``keep`` are kept."""
+    def line(self, keep: int, budget: Budget | None = None) -> tuple[bytes, bool]:
+        """The bytes up to the next newline, which is passed over, and whether these are all: at most ``keep`` are kept.
+
+        What lies beyond the first block is counted as ``seeking``.
+        """
         kept, whole = b"", True
         while True:
             end = self._data.find(b"\n", self._at)
@@ -121,8 +142,12 @@ class Reader:
             if end >= 0:
                 self._at = end + 1
                 return kept, whole
+            if budget is not None:
+                budget.seeking -= len(piece)
+                if budget.seeking < 0:
+                    raise Stopped("more is to be searched than is looked at", limit=True)
             if not self._refill():
-                raise Stopped("it is cut short")
+                raise Stopped("it is cut short", end=True)
 
     def only_zeros(self) -> bool:
         """Whether nothing but zero bytes follows, a megabyte at most; they are read."""

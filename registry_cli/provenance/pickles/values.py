@@ -10,7 +10,7 @@ from typing import Any
 
 #: The longest text, in bytes, that is kept; a longer one is only known to be one.
 TEXT = 256
-#: How many elements of one list, dict or set are kept.
+#: How many elements of one list, tuple, dict or set are kept.
 ELEMENTS = 100_000
 
 
@@ -24,6 +24,8 @@ class Opaque:
 
 
 LONG_TEXT, NUMBER, BUFFER, ARRAY = map(Opaque, ("text", "number", "buffer", "array"))
+#: What the memo held, long ago.
+FORGOTTEN = Opaque("forgotten")
 
 
 class Blob:
@@ -36,13 +38,12 @@ class Blob:
 
 
 class Global:
-    """Something that the pickle imports. ``called`` says that it is called, and not only referred to."""
+    """Something that the pickle imports."""
 
-    __slots__ = ("called", "module", "name", "offset")
+    __slots__ = ("module", "name", "offset")
 
     def __init__(self, module: str, name: str, offset: int) -> None:
         self.module, self.name, self.offset = module, name, offset
-        self.called = False
 
     @property
     def path(self) -> str:
@@ -58,38 +59,87 @@ class Persistent:
         self.id = identity
 
 
-#: Attributes that opcodes call, or that change what an object is: no state gives an object one of its own.
-HOOKS = frozenset(["append", "extend", "add", "__setstate__", "__reduce__", "__reduce_ex__", "__class__", "__dict__"])
+class Tuple(tuple[Any, ...]):
+    """A tuple of a pickle. It is equal to itself only: comparing or hashing nested ones can take for ever.
+
+    ``lost`` says that not all elements are kept.
+    """
+
+    lost = False
+
+    __eq__ = object.__eq__
+    __ne__ = object.__ne__
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        return f"<tuple of {len(self)}>"
+
+
+class CutTuple(Tuple):
+    """A tuple of which only the first elements are kept."""
+
+    lost = True
+
+
+#: Attributes that opcodes call: no state gives an object one of its own that could be called.
+_METHODS = frozenset(["append", "extend", "add"])
+#: Names between two underscores that are data.
+_HARMLESS = frozenset(
+    [
+        "__doc__",
+        "__name__",
+        "__qualname__",
+        "__module__",
+        "__annotations__",
+        "__orig_class__",
+        "__version__",
+        "__wrapped__",
+    ]
+)
+
+
+def is_hook(name: str) -> bool:
+    """Whether an attribute of this name could change what an object is, or what is called on it."""
+    inner = name[2:-2]
+    return inner.islower() and name == f"__{inner}__" and name not in _HARMLESS
 
 
 class Many:
     """A list, a set or a dict (its keys and values by turns), of which ``items`` are kept; ``lost``: not all of them.
 
-    Of a dict ``hook`` is a key that is one of :data:`HOOKS`, and ``computed`` says that a key is not known; of these no
-    one is lost.
+    Of a dict ``hook`` is a key that as an attribute would change what is called, ``callable_hook`` that its value may be
+    called, and ``computed`` says that a key is not known; of these no one is lost.
     """
 
-    __slots__ = ("computed", "hook", "items", "kind", "lost")
+    __slots__ = ("callable_hook", "computed", "hook", "items", "kind", "lost")
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.items: list[Any] = []
-        self.lost = self.computed = False
+        self.lost = self.computed = self.callable_hook = False
         self.hook = ""
 
     def add(self, items: list[Any], room: int) -> Many:
         """Put elements in; ``room`` is for how many of them there is any."""
         if self.kind == "dict":
-            for key in items[::2]:
+            for at in range(0, len(items) - 1, 2):
+                key = items[at]
                 if type(key) is str:
-                    self.hook = key if key in HOOKS else self.hook
-                elif isinstance(key, Call):
+                    if key in _METHODS or is_hook(key):
+                        self._hooked(key, items[at + 1])
+                elif isinstance(key, Call) or key is FORGOTTEN:
                     self.computed = True
         room = min(room, ELEMENTS - len(self.items))
         self.lost |= len(items) > room
         if room > 0:
             self.items += items[:room]
         return self
+
+    def _hooked(self, key: str, value: Any) -> None:
+        may_be_called = isinstance(value, (Global, Call, Persistent)) or value is FORGOTTEN
+        if may_be_called or key not in _METHODS:
+            self.hook = key
+            self.callable_hook |= may_be_called and key not in _METHODS
 
     def pairs(self) -> Iterator[tuple[Any, Any]]:
         return zip(self.items[::2], self.items[1::2], strict=False)
@@ -111,14 +161,28 @@ class Call:
         self.items.add(items, room)
 
 
+#: Functions that make an object of the class that is their first argument.
+_MAKERS = frozenset(["_reconstructor", "__newobj__", "__newobj_ex__"])
+_ARRAY_MAKERS = frozenset(["_reconstruct", "_mareconstruct"])
+
+
 def class_of(value: Any) -> Global | None:
     """The class of an object that was made by calling it, or by ``copyreg._reconstructor``."""
     if not isinstance(value, Call) or not isinstance(value.callee, Global):
         return None
-    if value.callee.name in ("_reconstructor", "__newobj__", "__newobj_ex__") and isinstance(value.arguments, tuple):
+    if value.callee.name in _MAKERS and isinstance(value.arguments, tuple):
         first = value.arguments[0] if value.arguments else None
         return first if isinstance(first, Global) else None
     return value.callee
+
+
+def origin(value: Any) -> Global | None:
+    """The class of an object, or the function that made it where its class is not known."""
+    made = class_of(value)
+    if made is not None and made.name in _ARRAY_MAKERS and isinstance(value.arguments, tuple) and value.arguments:
+        first = value.arguments[0]
+        return first if isinstance(first, Global) else made
+    return made
 
 
 def attributes(value: Any) -> dict[str, Any]:

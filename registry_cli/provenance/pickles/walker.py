@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .arrays import Arrays
-from .log import HIDES, Log, Trick
+from .log import HIDES, Log, Trick, Use
 from .machine import Machine
 from .reader import OPCODES, Budget, Reader, Stopped, Stream
-from .values import Blob, Global
+from .values import Blob
 
 #: The first object of a file that torch.save wrote before it wrote zip archives; raw numbers follow after five.
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 TORCH_PICKLES = 5
+#: Of what the plain reading of an array finds, only this does not come about by chance.
+CALLS = "it calls what another call gave"
 _STACKED = 10_000
 _DEPTH = 4
 
@@ -25,11 +27,12 @@ class Walk:
 
     ``complete`` says that every byte was accounted for; else ``why`` says what kept it. ``limit`` is True when that
     was only a limit of ours. ``offset`` is how far it came. ``legacy_torch``: raw numbers of tensors lie behind.
-    ``otherwise`` are globals that only a reader sees who takes the bytes of joblib's arrays for opcodes; in an honest
+    ``broken``: a pickle breaks off in its middle; ``cut``: because the bytes end.
+    ``otherwise`` are uses of globals that only a reader sees who takes the bytes of joblib's arrays for opcodes; in an honest
     file they make no sense to it.
     """
 
-    uses: tuple[Global, ...]
+    uses: tuple[Use, ...]
     tricks: tuple[Trick, ...]
     values: tuple[Any, ...]
     complete: bool
@@ -39,7 +42,10 @@ class Walk:
     arrays: int = 0
     protocol: int = 0
     legacy_torch: bool = False
-    otherwise: tuple[Global, ...] = ()
+    otherwise: tuple[Use, ...] = ()
+    ambiguous: bool = False
+    broken: bool = False
+    cut: bool = False
 
 
 def walk(opened: Callable[[], Stream], budget: Budget, *, lone: bool = False, depth: int = 0) -> Walk:
@@ -51,13 +57,15 @@ def walk(opened: Callable[[], Stream], budget: Budget, *, lone: bool = False, de
     first = _Walker(opened(), budget, arrays, lone)
     found = first.run()
     if first.log.inner:
-        found = _with_inner(found, first.log.inner, opened, budget, depth)
+        found = _with_inner(found, list(first.log.inner.values()), opened, budget, depth)
     if not arrays.plain:
         return found
     plain = _Walker(opened(), budget, None, lone).run()
-    known = {(use.module, use.name, use.called) for use in found.uses}
-    others = tuple(use for use in plain.uses if (use.module, use.name, use.called) not in known)
-    tricks = found.tricks + tuple(each for each in plain.tricks if each.grave == HIDES)
+    known = {use[:4] for use in found.uses}
+    others = tuple(use for use in plain.uses if use[:4] not in known)
+    tricks = found.tricks
+    if any(use.called for use in others):
+        tricks += tuple(each for each in plain.tricks if each.grave == HIDES and each.what.startswith(CALLS))
     if found.complete and plain.limit:
         return replace(found, tricks=tricks, otherwise=others, complete=False, why=plain.why, limit=True)
     return replace(found, tricks=tricks, otherwise=others)
@@ -102,19 +110,24 @@ class _Within:
         return done
 
 
+def _is_torch(value: Any) -> bool:
+    return type(value) is int and value == TORCH_MAGIC
+
+
 class _Walker:
     def __init__(self, stream: Stream, budget: Budget, arrays: Arrays | None, lone: bool) -> None:
         self.reader, self.log, self.budget, self.arrays, self.lone = Reader(stream), Log(), budget, arrays, lone
         self.values: list[Any] = []
         self.stopped: Stopped | None = None
         self.protocol = 0
+        self.inside = False
 
     def run(self) -> Walk:
         torch = False
         try:
             while not self._at_end():
                 self._one()
-                torch = torch or (len(self.values) == 1 and self.values[0] == TORCH_MAGIC)
+                torch = torch or (len(self.values) == 1 and _is_torch(self.values[0]))
                 if torch and len(self.values) == TORCH_PICKLES:
                     break
                 if self.lone:
@@ -126,8 +139,8 @@ class _Walker:
         except RecursionError:
             self.stopped = Stopped("it is nested too deep", limit=True)
         return Walk(
-            tuple(self.log.found.values()),
-            tuple(self.log.tricks),
+            tuple(self.log.uses.values()),
+            tuple(self.log.tricks.values()),
             tuple(self.values),
             self.stopped is None,
             str(self.stopped or ""),
@@ -136,12 +149,17 @@ class _Walker:
             self.arrays.count if self.arrays else 0,
             self.protocol,
             torch,
+            ambiguous=bool(self.stopped and self.stopped.ambiguous),
+            broken=self.stopped is not None and self.inside,
+            cut=bool(self.stopped and self.stopped.end),
         )
 
     def _one(self) -> None:
         machine = Machine(self.reader, self.log, self.budget, self.arrays)
+        self.inside = True
         try:
             self.values.append(machine.run())
+            self.inside = False
         finally:
             self.protocol = max(self.protocol, machine.protocol)
 

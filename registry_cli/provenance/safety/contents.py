@@ -10,9 +10,9 @@ from typing import Any
 from ..pickles.allowed import Allowed
 from ..pickles.judging import DANGEROUS as DENIED
 from ..pickles.judging import KNOWN as HARMLESS
-from ..pickles.judging import judge
+from ..pickles.judging import judge, use_of
+from ..pickles.log import IMPORT, REFER
 from ..pickles.reader import Budget, Stopped
-from ..pickles.values import Global
 from .bodies import Body, InMemory
 from .texts import mappings
 from .verdicts import DANGEROUS, KNOWN, NOTE, UNKNOWN, UNSCANNABLE, FileScan
@@ -52,9 +52,7 @@ def skops_schema(scan: FileScan, data: bytes, where: str, allowed: Allowed) -> N
 
 def judged(module: str, name: str, allowed: Allowed, *, called: bool = True) -> tuple[str, str]:
     """What it means that something imports, and calls, a global: a verdict and why."""
-    use = Global(module, name, 0)
-    use.called = called
-    judgement = judge(use, allowed)
+    judgement = judge(use_of(module, name, IMPORT if called else REFER), allowed)
     level = {HARMLESS: KNOWN, DENIED: DANGEROUS}.get(judgement.level, UNKNOWN)
     return level, judgement.why
 

@@ -20,6 +20,7 @@ NOTE = "note"
 
 #: So many remarks of one file are kept, as many again of danger; and so many names in a version's lineage.
 _REMARKS = 500
+_USES = 2_000
 _GLOBALS = 50
 _REASONS = 5
 _TEXT = 200
@@ -48,6 +49,21 @@ class Remark(NamedTuple):
         return ": ".join(part for part in (self.where, self.name, self.why) if part)
 
 
+class GlobalUse(NamedTuple):
+    """One use of a global in a pickle: ``registry scan --explain``.
+
+    ``member`` is the path in an archive, ``offset`` the byte of the pickle behind the opcode. ``use`` says what is done
+    with it (``called with text, number``), ``level`` is the verdict on that, and ``why`` its reason.
+    """
+
+    name: str
+    member: str
+    offset: int
+    use: str
+    level: str
+    why: str
+
+
 class FileScan:
     """What was found in one file. ``kind`` says what it is (``pickle``, ``zip``); ``globals`` is how many it refers to.
 
@@ -61,6 +77,7 @@ class FileScan:
         self._known: set[Remark] = set()
         self.globals = 0
         self.limited = False
+        self.uses: list[GlobalUse] = []
         self.verdicts: set[str] = set()
 
     @property
@@ -77,6 +94,11 @@ class FileScan:
         if len(self.remarks) < room and remark not in self._known:
             self._known.add(remark)
             self.remarks.append(remark)
+
+    def explain(self, use: GlobalUse) -> None:
+        """Keep what is done with a global, for who asks why: of very many only the first."""
+        if len(self.uses) < _USES:
+            self.uses.append(use._replace(name=use.name[:_TEXT], use=use.use[:_TEXT], why=use.why[:_TEXT]))
 
     def stopped(self, error: Stopped, where: str = "") -> None:
         """Record why reading ended early: what two readers could read differently is dangerous, not unscannable."""
