@@ -139,7 +139,7 @@ def test_explain_lists_each_use_of_a_global(files: Path, tmp_path: Path) -> None
     )  # fmt: skip
     document = run("scan", files / "evil.txt", "--explain", "--json").json
     assert document["items"][0]["uses"][1] == {
-        "global": "os.system", "member": None, "offset": 23, "use": "called with text", "level": "dangerous",
+        "global": "os.system", "member": None, "offset": 24, "use": "called with text", "level": "dangerous",
         "why": "it can run commands or code",
     }  # fmt: skip
     answer = run("scan", DATA / "state.pt", "--explain")

@@ -110,7 +110,7 @@ MODULES = frozenset({
 EXACT = frozenset({
     "numpy.load", "numpy.save", "numpy.savez", "numpy.savez_compressed", "numpy.fromfile", "numpy.loadtxt",
     "numpy.savetxt", "numpy.genfromtxt", "numpy.memmap", "numpy.DataSource", "numpy.core.memmap.memmap",
-    "numpy._core.memmap.memmap", "numpy.frompyfunc", "numpy.vectorize", "numpy.apply_along_axis", "numpy.piecewise",
+    "numpy._core.memmap.memmap", "numpy.frompyfunc", "numpy.apply_along_axis", "numpy.piecewise",
     "numpy.fromregex", "numpy.deprecate", "numpy.test", "pandas.eval", "pandas.read_pickle", "pandas.to_pickle",
     "pandas.read_csv", "pandas.HDFStore", "pandas.ExcelWriter", "joblib.load", "joblib.dump", "joblib.Parallel",
     "joblib.Memory", "joblib.delayed", "joblib.wrap_non_picklable_objects", "joblib.numpy_pickle.load",
@@ -123,7 +123,7 @@ EXACT = frozenset({
     "keras.src.layers.core.lambda_layer.Lambda", "keras.layers.core.lambda_layer.Lambda", "keras.layers.Lambda",
     "paddle.load", "paddle.save", "sympy.sympify", "sympy.lambdify", "sympy.S", "sympy.parse_expr", "timm.models.load_checkpoint",
     "timm.create_model", "fastai.learner.load_learner", "spacy.load", "nltk.download", "mlflow.run", "pytorch_lightning.Trainer",
-    "numpy.lib.format.read_array", "numpy.lib._function_base_impl.vectorize", "numpy.lib.function_base.vectorize",
+    "numpy.lib.format.read_array",
     "tensorflow.keras.utils.get_file", "keras.utils.get_file", "transformers.pipeline", "transformers.dynamic_module_utils.get_class_from_dynamic_module", "skops.io.load",
 })  # fmt: skip
 #: Last names that say enough, in whatever package they are.
