@@ -61,7 +61,7 @@ def verify(
     known = _checkpoints(checkpoint, names or []) if checkpoint is not None else ()
     with cx.progress("verifying") as progress:
         found = cx.registry().verify(
-            names or None,
+            _models(names, "verify"),
             quick=quick,
             progress=progress,
             checkpoints=known,
@@ -85,6 +85,15 @@ def verify(
     cx.show(Output(data, [each.where for each in found.problems], columns, rows, text=None if rows else ""))
     if not found.ok:
         raise typer.Exit(6)
+
+
+def _models(names: list[str] | None, verb: str) -> list[str] | None:
+    """The models that were named, None for all; a version's reference gets the command for its model."""
+    for name in names or ():
+        if "@" in name:
+            model = name.partition("@")[0]
+            raise InvalidInput(f"'{name}' is a version; {verb} takes models", f"run 'registry {verb} {model}'")
+    return names or None
 
 
 def _checkpoints(given: str, names: list[str]) -> list[Checkpoint]:
@@ -127,11 +136,11 @@ def repair(
 
     In a pipe: what, path; separated by tabs.
     """
-    registry = cx.registry()
+    registry, models = cx.registry(), _models(names, "repair")
     with cx.progress("reading files") as progress:
-        done = registry.repair(names or None, from_blobs=from_blobs, dry_run=dry_run, progress=progress)
+        done = registry.repair(models, from_blobs=from_blobs, dry_run=dry_run, progress=progress)
     cx.say(f"{'would repair' if dry_run else 'repaired'} {plural(len(done), 'thing')}" if done else "nothing to repair")
-    if not from_blobs and (missing := registry.restorable(names or None)):
+    if not from_blobs and (missing := registry.restorable(models)):
         cx.say(f"{plural(missing, 'missing file')} can be restored: registry repair --from-blobs")
     rows = [(each.what, each.path) for each in done]
     data = shapes.items("repaired", [shapes.freed(each) for each in done])
