@@ -172,7 +172,7 @@ def opened_beneath(root: Path, relative: str) -> Iterator[int]:
                 parent = child
             descriptor = os.open(name, READ, dir_fd=parent)
         except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ESTALE):
+            if error.errno == errno.ENOENT:
                 raise NotFound(f"there is no file '{relative}'", "registry show REF lists the files") from None
             if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENOTDIR):
                 raise Damaged(f"'{relative}' leads through a symbolic link") from None

@@ -42,7 +42,8 @@ def refuse_reserved(root: Layout, paths: ModelLayout) -> None:
 def reserved(root: Layout, target: ModelLayout, name: str, modes: Modes) -> Iterator[None]:
     """Reserve the name of ``target`` for the model ``name``; what fails inside, before anything is recorded, frees it."""
     made = files.make_folder(target.root, modes.folder)
-    files.replace(target.reservation, f"{name}\n".encode(), modes.file, root.root)
+    removal.remove(target.reservation, root.root)
+    files.write_new(target.reservation, f"{name}\n".encode(), modes.file)  # one that is torn reserves nothing
     if made:
         files.fsync_folder(target.root.parent)
     try:

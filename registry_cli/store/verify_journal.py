@@ -161,8 +161,11 @@ def _check_documents(paths: ModelLayout, table: StageTable, listed: list[int], s
             continue  # on its way: the next writer tells the journal
         try:
             here = hashlib.sha256(read(path)).hexdigest()
-        except OSError:
+        except FileNotFoundError:
             here = ""
+        except OSError as error:
+            found.error("document", ref, f"{name} can't be read: {explain(error)}")
+            continue
         told = story.sealed.get(name, "")
         if told and here != told and (here or name.startswith("annotations/")):
             problem = "is not what was recorded" if here else "is missing"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import pickle
 import re
 import tempfile
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from registry_cli import Indeterminate, Registry, Rules
-from registry_cli.outcomes import Changed, Described, Imported, Moved, Registered
+from registry_cli.outcomes import Changed, Described, Imported, Moved, Registered, Renamed
 
 from ..keys import make_key
 from .shim import Death, Fault, Shim
@@ -77,6 +78,7 @@ def summary(result: Any) -> Any:
         Changed: ("model", "action", "versions"),
         Described: ("model", "keys"),
         Imported: ("key", "ref"),
+        Renamed: ("before", "after"),
     }
     return tuple(getattr(result, name) for name in told.get(type(result), ())) or None
 
@@ -130,6 +132,24 @@ def _key(work: Path) -> Path:
 def _sign(registry: Registry, work: Path) -> Changed:
     """A program is started between the two times that the lock is taken."""
     return registry.sign("churn@2", _key(work), request_id=REQUEST)
+
+
+def _edit(registry: Registry, work: Path) -> Described:
+    """What ``edit`` does when the editor was left."""
+    text = registry.text("churn")
+    new = text if "description:" in text else f"{text}description: who leaves\n"
+    return registry.rewrite("churn", new, was=text, request_id=REQUEST)
+
+
+def _beside(registry: Registry, work: Path) -> None:
+    registry.register("beside", [source(work, "beside")], request_id="beside")
+
+
+def _planned(registry: Registry, work: Path) -> None:
+    """A plan, which is carried out as it was made however often it is tried; and a model beside, for other commands."""
+    _beside(registry, work)
+    plans = [registry.plan("churn", "archive", Rules.of(where="version != 3"))]
+    (registry.root / "plan").write_bytes(pickle.dumps(plans))
 
 
 def _gc(registry: Registry, work: Path) -> Any:
@@ -263,6 +283,19 @@ SCENARIOS = (
         "describe the first",
         lambda reg, _: reg.describe("churn", description="who leaves", request_id=REQUEST),
         empty=True,
+    ),
+    Scenario("edit", _edit),
+    Scenario(
+        "rename",
+        lambda reg, _: reg.rename("churn", "crm/churn", request_id=REQUEST),
+        prepare=_beside,
+        model="beside",
+    ),
+    Scenario(
+        "apply",
+        lambda reg, _: reg.apply(pickle.loads((reg.root / "plan").read_bytes()), request_id=REQUEST),
+        prepare=_planned,
+        model="beside",
     ),
     Scenario("promote", _promote),
     Scenario(
