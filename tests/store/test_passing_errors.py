@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from registry_cli import Registry, RegistryError
-from registry_cli.store import verify_journal
+from registry_cli.store import verify_digests
 
 PASSING = (errno.ESTALE, errno.EIO, errno.EMFILE)
 
@@ -55,15 +55,13 @@ def test_a_file_that_cannot_be_opened_is_not_called_missing(
 
 
 def test_a_document_that_cannot_be_read_is_not_called_missing(two: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = verify_journal.read
-
     def failing(path: Path) -> bytes:
         if path.parent.name == "annotations":
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
-        return read(path)
+        return verify_digests.read(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(verify_journal, "read", failing)
+        patch.setattr("registry_cli.store.verify_journal.read", failing)
         words = [problem.message for problem in two.verify().problems]
     assert any("may not open more files" in each for each in words)
     assert not any("missing" in each for each in words)
