@@ -209,8 +209,13 @@ def a_target_that_exists(world: World, case: Case) -> None:
     target = world.make("out/mine", "mine").parent
     world.refused(4, "fetch", "m@1", "-o", target)
     world.refused(4, "fetch", "m@1", "-o", world.file)
+    world.refused(4, "fetch", "m@1", "-o", target, "--force")
+    world.refused(4, "fetch", "m@1", "-o", world.file, "--force")
     assert (target / "mine").read_text() == "mine"
-    world.done("fetch", "m@1", "-o", target, "--force")
+    assert [path.name for path in target.iterdir()] == ["mine"]
+    (target / "mine").unlink()
+    for _ in range(2):  # an empty folder, then the copy that is there
+        world.done("fetch", "m@1", "-o", target, "--force")
     assert [path.name for path in target.iterdir()] == ["model.bin"]
 
 
