@@ -32,6 +32,8 @@ ENTRIES = 20_000
 DEPTH = 32
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+#: What a text of many lines may not have: control characters but tabs and the ends of lines.
+_CONTROL_IN_LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 _INT_BOUND = 2**63
 
@@ -104,6 +106,13 @@ def text(value: str, name: str) -> str:
     return value
 
 
+def lines(value: str, name: str) -> str:
+    """Text of one or many lines without control characters: a param."""
+    if _CONTROL_IN_LINES.search(value):
+        raise InvalidInput(f"the text of '{name}' has a control character", "only tabs and ends of lines may be in it")
+    return text(value, name)
+
+
 def param(value: str, name: str) -> Param:
     """A param as typed on a command line: ``3`` int, ``1e-5`` float, ``true`` bool, ``007`` and ``nan`` text."""
     return check_param(typed(value), name)
@@ -145,20 +154,20 @@ def check_param(value: object, name: str) -> Param:
     if isinstance(value, bool):
         return value
     if isinstance(value, int):
-        return value if -_INT_BOUND <= value < _INT_BOUND else text(_digits(value, name), name)
+        return value if -_INT_BOUND <= value < _INT_BOUND else lines(_digits(value, name), name)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, str):
-        return text(str.__str__(value), name)
+        return lines(str.__str__(value), name)
     if isinstance(value, list):
-        return text(_json(value, name), name)
+        return lines(_json(value, name), name)
     if value is None:
         raise InvalidInput(f"param '{name}' has no value", "leave it out")
     if isinstance(value, (Mapping, bytes, bytearray, memoryview, complex)):
         raise InvalidInput(
             f"param '{name}' is a {type(value).__name__}", "use a number, a text, true, false, or a list"
         )
-    return text(class_name(value), name)
+    return lines(class_name(value), name)
 
 
 def check_metric(value: object, name: str) -> Metric:

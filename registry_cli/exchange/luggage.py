@@ -66,7 +66,7 @@ class Luggage:
             taken = _READ[kind](value, key)
         except InvalidInput as error:
             text = str(value)
-            if kind == "tag" and 0 < len(text) <= values.TEXT_LENGTH and not _UNWRITABLE.search(text):
+            if kind in ("param", "tag") and 0 < len(text) <= values.TEXT_LENGTH and not _UNWRITABLE.search(text):
                 self._keep_as_text(kind, str(name), text, label, error)
             else:
                 self.lose(f"{label}: {clean(error.message, 160)}")
@@ -75,14 +75,14 @@ class Luggage:
             self.lose(f"{label} ({clean(str(value), 60)}): the version itself says {clean(str(where[key]), 60)}")
 
     def _keep_as_text(self, kind: str, name: str, text: str, label: str, error: InvalidInput) -> None:
-        """A tag of many lines, or a long one: an annotation can hold it."""
+        """A tag of many lines, or a text with control characters: an annotation can hold it."""
         try:
             key = values.key(f"{kind}.{name}")
         except InvalidInput:
             self.lose(f"{label}: {clean(error.message, 160)}")
             return
         self.annotations.setdefault(key, text)
-        self.lose(f"{label} is no single line: kept as the annotation '{key}'")
+        self.lose(f"{label} is not plain text: kept as the annotation '{key}'")
 
 
 def _metric(value: object, name: str) -> values.Metric:

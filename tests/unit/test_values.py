@@ -136,7 +136,9 @@ def test_a_param_as_a_program_gives_it(given: object, value: object) -> None:
     assert type(read) is type(value)
 
 
-@pytest.mark.parametrize("given", [None, {"a": 1}, b"bytes", 1j, [b"x"], 10**150, "x" * 65_537, "\0"])
+@pytest.mark.parametrize(
+    "given", [None, {"a": 1}, b"bytes", 1j, [b"x"], 10**150, "x" * 65_537, "\x1b[31m", "a\x85b", "a\rb", "\x7f", "\0"]
+)
 def test_a_param_of_another_type_is_refused(given: object) -> None:
     with pytest.raises(InvalidInput):
         values.check_param(given, "p")
