@@ -105,7 +105,7 @@ def _verbs(room: str) -> list[str]:
 
 def _commands_intro(writing: Any, indexed: Any) -> list[str]:
     return [
-        "`registry VERB [ARGUMENTS] [OPTIONS]`, or `python -m registry_cli` in place of `registry`. `registry --help` lists the",
+        "`registry VERB [ARGUMENTS] [OPTIONS]`, or `python -P -m registry_cli` in place of `registry` (`-P`, from Python 3.11 on, keeps the current folder off the import path; without it the command drops that folder itself, once it has started). `registry --help` lists the",
         "verbs, `registry VERB --help` explains one, `registry --version` prints the version.",
         "",
         "How versions are named: [references and names](references.md). What codes mean: [exit codes](exit-codes.md).",

@@ -22,6 +22,9 @@ _YAML = re.compile(
 _CONDA = re.compile(r"^#?[ \t]*(?:conda )?([A-Za-z0-9_.-]+)=([^=\s]+)=[^=\s]+$", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z", re.ASCII)
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*\Z", re.ASCII)
+#: Our own package, as it is spelt: what records a model is no part of its environment.
+_OWN = "registry-cli"
+_INSTALLED = ("site-packages", "dist-packages")
 _METADATA_READ = 16 << 10
 
 
@@ -57,7 +60,7 @@ def installed(folders: Iterable[str]) -> list[str]:
     for folder in folders:
         for name, version, line in _in_folder(folder):
             key = _spelt(name)
-            if version and len(found) < MOST:
+            if version and key != _OWN and len(found) < MOST:
                 found.setdefault(key, line)
     return [found[key] for key in sorted(found)]
 
@@ -79,11 +82,20 @@ def _in_folder(folder: str) -> Iterator[tuple[str, str, str]]:
             version = _metadata_version(os.path.join(folder, entry, "PKG-INFO" if kind == "egg-info" else "METADATA"))
         version = version.replace("_", "-")
         if _NAME.match(name) and _VERSION.match(version):  # a folder may be called anything
-            yield name, version, _line(name, version, os.path.join(folder, entry, "direct_url.json"))
+            if kind == "egg-info" and os.path.basename(folder) not in _INSTALLED:  # a checkout that is on the path
+                yield name, version, f"# {name}=={version}  # from file://{_on_line(os.path.abspath(folder))}"
+            else:
+                yield name, version, _line(name, version, os.path.join(folder, entry, "direct_url.json"))
+
+
+def _on_line(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _line(name: str, version: str, direct: str) -> str:
-    """``numpy==2.1.0``; what came from an address, as pip writes it."""
+    """``numpy==2.1.0``; what came from an address, as pip writes it. What came from a folder or file of that machine is a
+    remark: an index may have another package of that name, by somebody else.
+    """
     try:
         with open(direct, "rb") as stream:
             said = json.loads(stream.read(_METADATA_READ))
@@ -95,7 +107,11 @@ def _line(name: str, version: str, direct: str) -> str:
     vcs: Any = said.get("vcs_info")
     if isinstance(vcs, dict) and re.fullmatch(r"[0-9a-fA-F]{7,64}", str(vcs.get("commit_id"))):
         return f"{name} @ {vcs.get('vcs', 'git')}+{url}@{vcs['commit_id']}"
-    return f"{name}=={version}  # from {url}"
+    if url.lower().startswith("file:"):
+        directory = said.get("dir_info")
+        editable = "editable, " if isinstance(directory, dict) and directory.get("editable") is True else ""
+        return f"# {name}=={version}  # {editable}from {url}"
+    return f"{name} @ {url}"
 
 
 def _metadata_version(path: str) -> str:

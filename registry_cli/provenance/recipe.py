@@ -31,6 +31,9 @@ _EXPORTED = (
 )  # fmt: skip
 _SHA256 = re.compile(r"sha256:([0-9a-f]{64})\Z")
 _MD5 = re.compile(r"md5:([0-9a-f]{32})\Z")
+#: Of a list that was recorded here: without our own package, and what came from files of the machine where it was made, for
+#: which an index may have another package of the same name.
+_WITHOUT_LOCAL = " | sed -e '/^registry[-_.]cli[ =]/d' -e '/  # from file:/s/^[^#]/# &/'"
 _VERSION = re.compile(r"3\.[0-9]{1,2}")
 #: The sha256 of a folder, as ``data.measured`` gives it.
 _OF_FOLDER = "find -L . -type f -printf '%P\\0' | LC_ALL=C sort -z | xargs -0r sha256sum -- | sha256sum | cut -d' ' -f1"
@@ -141,9 +144,11 @@ class _Teller:
                 (f"{self._kept('environment')} > {given}", install),
             )
         short = _VERSION.match(python)
+        own = "" if text(self.environment, "file") else _WITHOUT_LOCAL
         return Step("environment", tuple(notes), (
             f'python{short[0] if short else "3"} -m venv "$here"/venv', '. "$here"/venv/bin/activate',
-            f'{self._kept("environment")} > "$here"/environment.txt', 'python -m pip install -r "$here"/environment.txt',
+            f'{self._kept("environment")}{own} > "$here"/environment.txt',
+            'python -m pip install -r "$here"/environment.txt',
         ))  # fmt: skip
 
     def measured(self, name: str) -> Step:

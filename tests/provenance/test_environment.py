@@ -84,7 +84,7 @@ def venv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 LINES = [
-    "here==0.1  # from file:///home/me/here", "numpy==2.1.0", "old==3.0", "older==2.0",
+    "# here==0.1  # from file:///home/me/here", "numpy==2.1.0", "old==3.0", "older==2.0",
     "tool @ git+https://example.org/tool.git@" + "a" * 40, "torch==2.3.0+cu121",
 ]  # fmt: skip
 PYTHON = ".".join(map(str, sys.version_info[:3]))
@@ -174,3 +174,40 @@ def test_a_given_list_is_kept_as_it_is(lab: Lab, tmp_path: Path) -> None:
     for wrong, code in (("/nonexistent", 3), (tmp_path, 2), ("/dev/null", 2)):
         assert lab.run("register", "churn", lab.model, "--environment", wrong).code == code
     assert lab.reg.verify().problems == ()
+
+
+def test_what_came_from_files_of_this_machine_is_a_remark(tmp_path: Path) -> None:
+    """An index may have another package of that name, by anybody; our own package is no part of a model's environment."""
+    site = tmp_path / "site-packages"
+    origins = {
+        "registry_cli-0.1.0": {"url": "file:///home/me/registry", "dir_info": {"editable": True}},
+        "mine-1.0": {"url": "file:///home/me/mine", "dir_info": {"editable": True}},
+        "wheel-1.0": {"url": "file:///home/me/wheel-1.0.whl", "archive_info": {}},
+        "far-1.0": {"url": "https://me:pw@example.org/far-1.0.whl", "archive_info": {}},
+        "vcs-1.0": {"url": "https://me:pw@example.org/vcs.git", "vcs_info": {"vcs": "git", "commit_id": "b" * 40}},
+    }
+    for name, origin in origins.items():
+        (site / f"{name}.dist-info").mkdir(parents=True)
+        (site / f"{name}.dist-info/direct_url.json").write_text(json.dumps(origin))
+    (site / "numpy-2.0.dist-info").mkdir()
+    checkout = tmp_path / "checkout"
+    (checkout / "work.egg-info").mkdir(parents=True)
+    (checkout / "work.egg-info/PKG-INFO").write_text("Name: work\nVersion: 3.0\n")
+    found = packages.installed([str(site), str(checkout)])
+    assert found == [
+        "far @ https://example.org/far-1.0.whl", "# mine==1.0  # editable, from file:///home/me/mine", "numpy==2.0",
+        "vcs @ git+https://example.org/vcs.git@" + "b" * 40, "# wheel==1.0  # from file:///home/me/wheel-1.0.whl",
+        f"# work==3.0  # from file://{checkout}",
+    ]  # fmt: skip
+
+
+def test_a_list_of_an_earlier_release_is_installed_without_them(lab: Lab, venv: Path, tmp_path: Path) -> None:
+    from registry_cli.provenance import recipe
+
+    text = "numpy==2.0\nregistry_cli==0.1.0\nmine==1.0  # from file:///home/me/mine\n# wheel==1.0  # from file:///x\n"
+    done = subprocess.run(
+        f"cat{recipe._WITHOUT_LOCAL}", shell=True, input=text, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [
+        "numpy==2.0", "# mine==1.0  # from file:///home/me/mine", "# wheel==1.0  # from file:///x",
+    ]  # fmt: skip
