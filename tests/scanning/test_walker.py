@@ -212,7 +212,7 @@ def test_each_permitted_use_is_one(uses: str) -> None:
 
 def test_the_list_of_python_s_library_does_not_depend_on_the_interpreter() -> None:
     library = allow_list.standard_library()
-    assert library >= set(sys.stdlib_module_names)
+    assert library >= {name for name in sys.stdlib_module_names if not name.startswith("_")}
     assert library >= {"commands", "cPickle", "imp", "asyncore", "distutils", "lib2to3", "pipes", "crypt", "annotationlib",
                        "_winapi", "compression", "popen2", "telnetlib", "concurrent", "nt", "posix"}  # fmt: skip
     assert judged("lib2to3.pgen2.pgen.ParserGenerator", "call", ("text",)) == DANGEROUS
