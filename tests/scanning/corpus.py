@@ -492,8 +492,9 @@ def others() -> Iterator[Case]:
     }
     yield Case("skops: a function", "m.skops", _zip({"schema.json": json.dumps(function).encode()}))
     yield Case("PyTables", "m.h5", b"\x89HDF\r\n\x1a\n" + bytes(99) + b"PYTABLES_FORMAT_VERSION", (UNKNOWN,))
-    graph = _field(2, b"\x12\x09WriteFile")
-    yield Case("TensorFlow: a graph that writes", "saved_model.pb", graph, (UNKNOWN,))
+    tensorflow = _field(1, _field(1, b"a") + _field(2, b"WriteFile"))
+    saved = b"\x08\x01" + _field(2, _field(2, tensorflow))
+    yield Case("TensorFlow: a graph that writes", "saved_model.pb", saved)
     yield Case("YAML", "config.yaml", b"model: !!python/object/apply:os.system ['true']\n")
 
 

@@ -16,7 +16,7 @@ class Body(Protocol):
     size: int
 
     def at(self, offset: int, length: int) -> bytes:
-        """So many bytes from there on; less only at the end."""
+        """So many bytes from there on; less only at the end, and none from before the beginning."""
 
 
 class InFile:
@@ -27,7 +27,7 @@ class InFile:
         self.size = os.fstat(descriptor).st_size
 
     def at(self, offset: int, length: int) -> bytes:
-        pieces, left = [], min(length, self.size - offset)
+        pieces, left = [], min(length, self.size - offset) if offset >= 0 else 0
         while left > 0:
             piece = os.pread(self._descriptor, left, offset)
             if not piece:
@@ -44,6 +44,8 @@ class Spooled:
         self._stream, self.size = stream, size
 
     def at(self, offset: int, length: int) -> bytes:
+        if offset < 0:
+            return b""
         self._stream.seek(offset)
         return self._stream.read(max(length, 0))
 
@@ -58,7 +60,7 @@ class InMemory:
         self._data, self.size = data, len(data)
 
     def at(self, offset: int, length: int) -> bytes:
-        return self._data[offset : offset + max(length, 0)]
+        return self._data[offset : offset + max(length, 0)] if offset >= 0 else b""
 
 
 class Piece:
@@ -69,6 +71,8 @@ class Piece:
         self.size = max(0, min(size, whole.size - start))
 
     def at(self, offset: int, length: int) -> bytes:
+        if offset < 0:
+            return b""
         return self._whole.at(self._start + offset, max(0, min(length, self.size - offset)))
 
 

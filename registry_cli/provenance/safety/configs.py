@@ -233,12 +233,21 @@ def _diffusers(scan: FileScan, document: Mapping[str, Any], where: str) -> None:
             scan.found(UNKNOWN, ".".join(value), f"code beside the model, as its {part}", where)
 
 
-def embedded(scan: FileScan, text: str, where: str, allowed: Allowed) -> bool:
-    """A configuration of Keras in a file of another format; False when the text is none that can be read."""
-    found = texts.json_document(text)
+def embedded(scan: FileScan, data: bytes, where: str, allowed: Allowed) -> None:
+    """A configuration of Keras in a file of another format: from the first bracket on that begins one."""
+    text = data.decode("utf-8", "replace")
+    at, found = -1, None
+    for _ in range(16):
+        if (at := text.find("{", at + 1)) < 0:
+            break
+        if (found := texts.json_document(text[at:], rest=True)) is not None:
+            break
     if found is None:
-        return False
+        if _KEY.search(text):
+            scan.found(DANGEROUS, "", "it holds a Lambda layer in JSON that not every reader accepts", where)
+        elif "class_name" in text:
+            scan.found(UNSCANNABLE, "", "the configuration in it can't be read", where)
+        return
     for key in sorted(set(found.twice))[:5]:
         scan.found(DANGEROUS, "", f"readers differ: an object has '{key}' twice", where)
     keras_configs.check(scan, texts.mappings(found.document), where, allowed)
-    return True

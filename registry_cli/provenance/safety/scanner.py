@@ -13,7 +13,7 @@ from ..pickles.reader import Budget, Stopped, Stream
 from . import pickled, texts
 from .bodies import HEAD, Body, Piece, straight
 from .unpacking import CLOSED, Unpacked, kind_of, spooled, starts
-from .verdicts import DANGEROUS, NOTE, SAFE, UNKNOWN_FORMAT, UNSCANNABLE, FileScan
+from .verdicts import DANGEROUS, NOTE, SAFE, UNKNOWN, UNKNOWN_FORMAT, UNSCANNABLE, FileScan
 
 if TYPE_CHECKING:
     from . import tars
@@ -25,12 +25,6 @@ DEPTH = 5
 _CHECKED = 64 << 20
 #: The compression of honest files is seldom better than this: what they unpack to is allowed beyond the budget.
 _RATIO = 16
-#: Data formats that can't carry code, by how they begin.
-_DATA = (
-    (b"GGUF", "gguf"), (b"CBM1", "catboost"), (b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"\x89PNG", "png"),
-    (b"\xff\xd8\xff", "jpeg"), (b"GIF8", "gif"), (b"RIFF", "riff"), (b"tree\n", "lightgbm"), (b"{L\x00\x00", "ubjson"),
-    (b"binf", "xgboost"), (b"%PDF", "pdf"), (b"SQLite format 3\0", "sqlite"), (b"lmgg", "ggml"), (b"fmgg", "ggml"),
-)  # fmt: skip
 _PROGRAMS = (
     (b"\x7fELF", "an executable or shared library"), (b"MZ", "an executable or library of Windows"),
     (b"\xcf\xfa\xed\xfe", "an executable or library of macOS"), (b"\xca\xfe\xba\xbe", "compiled for Java or macOS"),
@@ -39,7 +33,7 @@ _PROGRAMS = (
 _CODE = (".py", ".pyw", ".sh", ".ipynb", ".so", ".dll", ".dylib", ".exe", ".bat", ".ps1", ".js", ".jar", ".class")
 #: Numbers beside a model, by the names that TensorFlow and ONNX give them; what is in them was tried as anything else.
 _NUMBERS = r"(^|/)(variables\.(index|data-\d+-of-\d+)|fingerprint\.pb)$|\.onnx[._]data$"
-_STORAGE = r"(^|/)(data|tensors)/[0-9]+$|(^|/)\.(data|format_version|storage_alignment)(/|$)|/(version|byteorder)$"
+_STORAGE = r"(^|/)(data|tensors)/[0-9]+$|(^|/)data/(weights|constants)/[a-z_]+[0-9]+$|(^|/)\.(data|format_version|storage_alignment)(/|$)|/(version|byteorder)$"
 
 
 class Scanner:
@@ -84,7 +78,7 @@ class Scanner:
         kinds = {"archive": archive, "compressed": packed, "pickle": pickle, "npy": array}
         kind = next((kind for kind, is_it in kinds.items() if is_it), "")
         scan.kind = scan.kind or kind
-        if not kind:
+        if not kind or head[4:8] == b"TFL3":  # a model of TensorFlow Lite may have an archive behind it
             self._other(scan, body, head, name, where, data)
         self._remark(scan, head, name, where)
 
@@ -112,7 +106,7 @@ class Scanner:
 
         archive = zips.read(body)
         names = {member.name for member in archive.members}
-        torch = any(name.endswith("data.pkl") for name in names)
+        torch = any(name.endswith(("data.pkl", "archive_format")) for name in names)
         scan.kind = scan.kind or zips.kind_of(names)
         scan.verdicts.add(SAFE)
         for what in archive.ambiguous:
@@ -275,27 +269,13 @@ class Scanner:
     def _other(self, scan: FileScan, body: Body, head: bytes, name: str, where: str, data: bool) -> None:
         """No pickle and no archive: data of a known format, a text, or something that is not known."""
         lower = name.lower()
-        kind = next((kind for magic, kind in _DATA if head.startswith(magic)), "")
-        if head.startswith(b"\x89HDF\r\n\x1a\n"):
-            from . import contents
-
-            kind = "hdf5"
-            contents.hdf5(scan, body, where, self.budget)
-        elif head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= body.size - 8:
-            kind = "safetensors"
-        elif head[4:8] == b"TFL3":
-            kind = "tflite"
-        elif lower.endswith("saved_model.pb"):
-            from . import contents
-
-            kind = "saved_model"
-            contents.saved_model(scan, body, where, self.budget)
-        elif lower.endswith(".onnx") or head[:1] == b"\x08":
-            kind = self._onnx(scan, body, lower, where)
-        elif not kind and (text := texts.decoded(head)):
+        kind = self._data(scan, body, head, where) or self._graph(scan, body, head, lower, where)
+        if not kind and (text := texts.decoded(head)):
             from . import configs
 
             kind = configs.look(scan, body, text, lower, where, self.allowed, self.budget)
+            if kind == "text" and head.startswith(b"tree\n"):
+                kind = "lightgbm"
         if kind or data or re.search(_NUMBERS, lower):
             scan.verdicts.add(SAFE)
             scan.kind = scan.kind or kind
@@ -303,17 +283,66 @@ class Scanner:
             program = next((what for magic, what in _PROGRAMS if head.startswith(magic)), "")
             scan.found(UNKNOWN_FORMAT, "", program or "its format is not known", where)
 
-    def _onnx(self, scan: FileScan, body: Body, name: str, where: str) -> str:
-        """A model of ONNX; what only begins like one is none."""
-        from . import contents
+    def _data(self, scan: FileScan, body: Body, head: bytes, where: str) -> str:
+        """Formats that are known by their structure, to its end; what lies behind that is a file of its own."""
+        from . import data_formats, hdf5
 
+        if (at := hdf5.place(body)) >= 0:
+            hdf5.check(scan, body, at, where, self.allowed, self.budget)
+            return "hdf5"
+        if head[4:8] == b"TFL3":
+            operations = data_formats.custom_operations(body)
+            for operation in operations or ():
+                self._custom(scan, operation, where)
+            return "tflite" if operations is not None else ""
+        found = data_formats.find(body, head)
+        if found is None:
+            return "sstable" if data_formats.is_index(body) else ""
+        if found.template:
+            from . import jinja
+
+            jinja.check(scan, found.template, where)
+        rest = Piece(body, found.end, body.size - found.end)
+        if rest.size and not self._zeros(rest):
+            scan.found(UNKNOWN_FORMAT, "", f"something follows the end of its format ({found.kind})", where)
+            self.look(scan, rest, "", where, 1)
+        return found.kind
+
+    def _custom(self, scan: FileScan, operation: str, where: str) -> None:
+        """An operation of TensorFlow Lite that is not its own: one of TensorFlow, or of some library."""
+        from . import graphs
+
+        plain = operation.removeprefix("Flex")
+        if plain != operation:
+            graphs.judge(scan, {plain}, set(), where)
+        elif operation not in ("TFLite_Detection_PostProcess", "VarHandle", "ReadVariable", "AssignVariable"):
+            scan.found(UNKNOWN, f"tflite.{operation}", "an operation that needs a library of its own", where)
+
+    def _graph(self, scan: FileScan, body: Body, head: bytes, name: str, where: str) -> str:
+        """Graphs of TensorFlow and ONNX; what only begins like one is none."""
+        from . import graphs, hdf5
+
+        if name.endswith(".pbtxt"):
+            if text := texts.decoded(head):
+                graphs.tensorflow_text(scan, body.at(0, min(body.size, _CHECKED)), where)
+            return "graph" if text else ""
+        if name.endswith("keras_metadata.pb"):
+            hdf5.texts_in(scan, body, where, self.allowed, self.budget)
+            return "keras_metadata"
         try:
-            contents.onnx(scan, body, where)
-        except Stopped:
-            if name.endswith(".onnx"):
+            if head[:1] == b"\x08" or name.endswith((".onnx", ".mlmodel")):
+                if graphs.onnx(scan, body, where):
+                    return "onnx"
+                if name.endswith(".mlmodel"):
+                    return graphs.coreml(scan, body, where)
+            if (head[:1] in (b"\x08", b"\x0a", b"\x12") or name.endswith(".pb")) and graphs.tensorflow(
+                scan, body, where
+            ):
+                return "saved_model" if name.endswith("saved_model.pb") else "graph"
+        except Stopped as error:
+            if error.ambiguous or error.limit or name.endswith((".onnx", "saved_model.pb")):
                 raise
-            return ""
-        return "onnx"
+        return ""
 
     def _remark(self, scan: FileScan, head: bytes, name: str, where: str) -> None:
         if name.lower().endswith(_CODE) or head.startswith(b"#!"):

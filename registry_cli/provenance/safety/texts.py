@@ -64,9 +64,10 @@ def decoded(head: bytes) -> str:
 class Json:
     """A document of JSON. ``twice`` are keys that are in one object twice, with two values."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, rest: bool = False) -> None:
         self.twice: list[str] = []
-        self.document: Any = json.loads(text, object_pairs_hook=self._object, parse_int=_number, parse_float=_number)
+        decoder = json.JSONDecoder(object_pairs_hook=self._object, parse_int=_number, parse_float=_number)
+        self.document: Any = decoder.raw_decode(text)[0] if rest else decoder.decode(text)
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -203,9 +204,9 @@ def yaml_documents(text: str) -> list[Any]:
     return found
 
 
-def json_document(text: str) -> Json | None:
-    """A text as JSON; None when it is none."""
+def json_document(text: str, *, rest: bool = False) -> Json | None:
+    """A text as JSON; None when it is none. With ``rest`` something else may follow."""
     try:
-        return Json(text)
+        return Json(text, rest=rest)
     except (ValueError, RecursionError):
         return None
