@@ -183,7 +183,7 @@ def test_a_key_twice_is_dangerous_whatever_it_says(tmp_path: Path) -> None:
 
 
 def test_a_long_configuration_is_refused_and_ordinary_json_is_not_parsed(tmp_path: Path) -> None:
-    padding = b'{"x": "' + b"y" * (40 << 20) + b'", '
+    padding = b'{"x": "' + b"y" * (65 << 20) + b'", '
     found = scanned(tmp_path, "config.json", padding + b'"class_name": "Lambda", "config": {}}')
     assert (found.verdict, found.files[0].limited) == ("unscannable", True)
     assert scanned(tmp_path, "vocab.json", padding + b'"z": 1}').verdict == "safe-format"

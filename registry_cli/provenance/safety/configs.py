@@ -14,7 +14,7 @@ from .contents import judged
 from .verdicts import DANGEROUS, UNKNOWN, UNSCANNABLE, FileScan
 
 #: Longer texts are only searched for what they would have to be read for.
-_LONGEST = 32 << 20
+_LONGEST = 64 << 20
 _BLOCK = 1 << 20
 _OVERLAP = 256
 #: Without one of these a text says nothing to a loader. Letters are never escaped by an honest writer.
