@@ -147,6 +147,7 @@ ZIPS: dict[str, bytes] = {
     "not compressed, two sizes": patched(patched(PLAIN, LOCAL, 22, b"\1\0\0\0"), CENTRAL, 24, b"\1\0\0\0"),
     "another size than states": shorter(),
     "data behind the compressed stream": slack(),
+    "a method that only some readers have": PACKED.replace(b"\x14\0\0\0\x08\0", b"\x14\0\0\0\x5d\0"),
     "overlapping": overlapping(),
     "between members and directory": between(),
     "two members, one name": archive({"a.txt": b"a", "b.txt": b"b"}).replace(b"b.txt", b"a.txt"),

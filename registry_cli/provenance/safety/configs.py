@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from ..pickles.allowed import Allowed
@@ -19,7 +22,7 @@ _BLOCK = 1 << 20
 _OVERLAP = 256
 #: Without one of these a text says nothing to a loader. Letters are never escaped by an honest writer.
 _WORDS = (
-    "class_name", "auto_map", "trust_remote_code", "chat_template", "_target_", "custom_pipelines", "_class_name",
+    "loader_module", "class_name", "auto_map", "trust_remote_code", "chat_template", "_target_", "custom_pipelines", "_class_name",
 )  # fmt: skip
 _SAYS = re.compile("|".join([*_WORDS, r"\\u00(?:4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])", r"\\x[4-7]"]))
 _KEY = re.compile(r"""["']?class_name["']?\s*:\s*["']?(?:[\w.>]*[.>])?(?:Lambda|__lambda__|TorchModuleWrapper)\b""")
@@ -27,15 +30,15 @@ _YAML_NAMES = re.compile(r"\.(yaml|yml)$|(^|/)(mlmodel|conda\.yaml)$")
 _NAMED = re.compile(r"(^|/)(modules|model_index)\.json$")
 _TEMPLATES = (".jinja", ".jinja2", ".j2")
 _TAGGED = re.compile(r"%TAG|(?:^|[\s\[\]{},:?-])!\S")
-_MODULES = frozenset(
-    f"sentence_transformers.models.{name}"
+#: What a model of MLflow is loaded with: modules of MLflow itself.
+_FLAVORS = frozenset(
+    f"mlflow.{name}"
     for name in str.split(
-        "Transformer Pooling Normalize Dense LayerNorm Dropout CNN LSTM BoW WordEmbeddings WordWeights CLIPModel Asym "
-        "Router WeightedLayerPooling StaticEmbedding SpladePooling SparseAutoEncoder SparseStaticEmbedding MLMTransformer"
+        "pyfunc.model pyfunc.loaders.chat_agent pyfunc.loaders.chat_model pyfunc.loaders.code_model "
+        "pyfunc.loaders.responses_agent catboost diviner dspy fastai gluon h2o johnsnowlabs keras langchain lightgbm "
+        "llama_index mleap onnx openai paddle pmdarima promptflow prophet pyspark.ml pytorch sentence_transformers shap "
+        "sklearn spacy spark statsmodels tensorflow transformers xgboost"
     )
-) | frozenset(
-    f"sentence_transformers.sparse_encoder.models.{name}"
-    for name in str.split("SpladePooling SparseAutoEncoder SparseStaticEmbedding MLMTransformer")
 )
 #: Where diffusers looks for the parts of a pipeline: anything else is a file in the repository.
 _LIBRARIES = frozenset(
@@ -150,8 +153,8 @@ def _xml(scan: FileScan, text: str, where: str) -> None:
     """XML whose entities or inclusions make a reader fetch files."""
     if re.search(r"<!ENTITY", text):
         scan.found(DANGEROUS, "", "it declares entities, which make a reader open files or grow without end", where)
-    elif re.search(r"<!DOCTYPE[^>\[]*\b(?:SYSTEM|PUBLIC)\b", text) and not re.search(
-        r"<!DOCTYPE\s+html", text, re.IGNORECASE
+    elif re.match(
+        r"<!DOCTYPE(?!\s+html)[^>\[]{0,2000}\b(?:SYSTEM|PUBLIC)\b", text[max(0, text.find("<!DOCTYPE")) :][:4096]
     ):
         scan.found(UNKNOWN, "", "its type is declared in another file", where)
     if "http://www.w3.org/2001/XInclude" in text or "<?xml-stylesheet" in text:
@@ -175,13 +178,23 @@ def _document(scan: FileScan, document: Any, name: str, where: str, allowed: All
         target = each.get("_target_")
         if isinstance(target, str):
             _target(scan, target, where, allowed)
+        loader = each.get("loader_module")
+        if isinstance(loader, str) and loader not in _FLAVORS and loader not in allowed.exact:
+            _target(scan, f"{loader}._load_pyfunc", where, allowed)
     if name.endswith("modules.json") and isinstance(document, list):
         for each in objects:
             kind = each.get("type")
-            if isinstance(kind, str) and "path" in each and kind not in _MODULES and kind not in allowed.exact:
+            if isinstance(kind, str) and "path" in each and kind not in _modules() and kind not in allowed.exact:
                 scan.found(UNKNOWN, kind, "a module of someone's own in a sentence transformer", where)
     if name.endswith("model_index.json") and isinstance(document, dict):
         _diffusers(scan, document, where)
+
+
+@cache
+def _modules() -> frozenset[str]:
+    """The parts that sentence-transformers has itself, by the names that its releases write."""
+    document = json.loads(Path(__file__).with_name("sentence_transformers.json").read_text(encoding="utf-8"))
+    return frozenset(document["classes"])
 
 
 def _transformers(scan: FileScan, each: Mapping[str, Any], where: str) -> None:

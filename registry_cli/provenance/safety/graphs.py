@@ -172,9 +172,9 @@ def tensorflow_text(scan: FileScan, data: bytes, where: str) -> None:
     """The same, written as text."""
     text = data.decode("utf-8", "replace")
     names = {match[2] for match in _OP.finditer(text)}
-    if any("\\" in name for name in names) or re.search(r"""\bop\s*:\s*(["']).*?\1\s*["']""", text):
+    if any("\\" in name for name in names) or re.search(r"""\bop\s*:\s*(["']).{0,60}?\1\s*["']""", text):
         scan.found(DANGEROUS, "", "readers differ: the name of an operation is spelled in another way", where)
-    if re.search(r"output_stream[^}]*file:", text):
+    if re.search(r"output_stream[^}]{0,100}file:", text):
         scan.found(DANGEROUS, "tensorflow.PrintV2", "an operation that writes to a file", where)
     judge(scan, names, set(re.findall(r'\bname\s*:\s*"(.*?)"', text)), where)
 

@@ -75,9 +75,11 @@ def _outside(scan: FileScan, body: Body, window: bytes, where: str) -> None:
         at = match.end() + (8 if flags & 4 else 0) + (1 if flags & 16 else 0)
         width = 1 << (flags & 3)
         length = int.from_bytes(window[at : at + width], "little")
+        if not 0 < length <= 1024:
+            continue
         name = window[at + width : at + width + length]
-        rest = window[at + width + length :]
-        target = rest[3 : 2 + int.from_bytes(rest[:2], "little")] if length <= 1024 else b""
+        rest = window[at + width + length : at + width + length + _OVERLAP]
+        target = rest[3 : 2 + int.from_bytes(rest[:2], "little")]
         parts = target.rstrip(b"\0").split(b"\0")
         if _NAME.fullmatch(name) and rest[2:3] == b"\0" and len(parts) == 2 and all(map(_NAME.fullmatch, parts)):
             path = parts[0].decode("utf-8", "replace")
@@ -92,19 +94,22 @@ def _outside(scan: FileScan, body: Body, window: bytes, where: str) -> None:
 
 def _configuration(scan: FileScan, body: Body, at: int, where: str, allowed: Allowed) -> int:
     """The text around a place, read as a configuration of Keras; where it ends."""
-    start, end = at, at
+    start, end, step = at, at, 256
     while start and end - start < _LONGEST:
-        data = body.at(max(0, start - 65_536), min(65_536, start))
-        cut = _last_control(data)
+        data = body.at(max(0, start - step), min(step, start))
+        cut = data.translate(_CONTROLS).rfind(b"\0") + 1
         start -= len(data) - cut
         if cut:
             break
+        step = min(4 * step, 65_536)
+    step = 256
     while end < body.size and end - start < _LONGEST:
-        data = body.at(end, 65_536)
+        data = body.at(end, step)
         match = _CONTROL.search(data)
         end += match.start() if match else len(data)
         if match:
             break
+        step = min(4 * step, 65_536)
     if end - start >= _LONGEST:
         raise Stopped("a text in it is longer than is looked at", limit=True)
     configs.embedded(scan, body.at(start, end - start), where, allowed)
@@ -114,12 +119,8 @@ def _configuration(scan: FileScan, body: Body, at: int, where: str, allowed: All
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
-def _last_control(data: bytes) -> int:
-    """Behind the last byte that is in no text; 0 when there is none."""
-    last = 0
-    for match in _CONTROL.finditer(data):
-        last = match.end()
-    return last
+#: Bytes that are in no text become NUL.
+_CONTROLS = bytes(0 if byte < 32 and byte not in b"\t\n\r" else 1 for byte in range(256))
 
 
 def texts_in(scan: FileScan, body: Body, where: str, allowed: Allowed, budget: Budget) -> None:

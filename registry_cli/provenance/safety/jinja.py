@@ -6,7 +6,7 @@ import re
 
 from .verdicts import DANGEROUS, NOTE, FileScan
 
-_LONGEST = 1 << 20
+_LONGEST = 256 << 10
 _BLOCK = re.compile(r"\{\{.*?(?:\}\}|\Z)|\{%.*?(?:%\}|\Z)", re.DOTALL)
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
 _INSIDE = "it reaches for what Python keeps inside"
@@ -32,8 +32,16 @@ _ALL = (
     (re.compile(r"__\w+__|\[\s*['\"]_"), _INSIDE),
     (re.compile(r"\\(?:x5f|u005f|U0000005f|137|N\{LOW LINE\})", re.IGNORECASE), "it hides underscores in escapes"),
     (re.compile(r"['\"]attr['\"]"), "it looks up attributes by computed names"),
-    (re.compile(r"\[[^\[\]]*['\"][^'\"]*_[^'\"]*['\"]\s*(?:~|\+|\||\*)|(?:~|\+)\s*['\"]_+['\"]\s*[\])]"), "it computes names"),
 )  # fmt: skip
+
+_SUBSCRIPT = re.compile(r"\[[^\[\]]{0,500}\]")
+
+
+def _computes(subscript: str) -> bool:
+    """Whether a name is put together of texts, one of which has an underscore at an end."""
+    outside = _QUOTED.sub("", subscript)
+    inside = [match[0][1:-1] for match in _QUOTED.finditer(subscript)]
+    return any(mark in outside for mark in "~+|*%") and any(text[:1] == "_" or text[-1:] == "_" for text in inside)
 
 
 def check(scan: FileScan, template: str, where: str) -> None:
@@ -46,6 +54,8 @@ def check(scan: FileScan, template: str, where: str) -> None:
         code = _QUOTED.sub("''", block[0])
         found |= {why for pattern, why in _CODE if pattern.search(code)}
         found |= {why for pattern, why in _ALL if pattern.search(block[0])}
+        if any(_computes(match[0]) for match in _SUBSCRIPT.finditer(block[0])):
+            found.add("it computes names")
     for why in sorted(found):
         scan.found(DANGEROUS, "", f"its chat template: {why}", where)
     if not found and template:

@@ -134,6 +134,7 @@ class Scanner:
         else:
             self._stream(scan, lambda: member.opened(self.budget), member.name, where, depth, data=data)
         if member.size <= _CHECKED and not data:
+            self._seek(member.size)
             found = zips.checksum(member.opened(self.budget), _CHECKED)
             if found is not None and found != member.crc:
                 scan.found(UNSCANNABLE, "", "its checksum does not hold", where)

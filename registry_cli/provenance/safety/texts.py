@@ -20,7 +20,8 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _PARTS = 2_000_000
-_TAG = re.compile(r"(?:^|(?<=[\s\[\]{},:?-]))!(<[^>\s]*>|[^\s,\[\]{}]*)", re.MULTILINE)
+_TAG = re.compile(r"(?:^|(?<=[\s\[\]{},:?-]))!(<[^>\s]{0,500}>|[^\s,\[\]{}]*)", re.MULTILINE)
+_TAGS = 200_000
 _HANDLE = re.compile(r"^%TAG[ \t]+(!\w*!|!)[ \t]+(\S+)", re.MULTILINE)
 _YAML = "tag:yaml.org,2002:"
 #: Tags of data in PyYAML's own spelling.
@@ -115,24 +116,20 @@ def mappings(document: Any) -> Iterator[dict[str, Any]]:
 
 def tags(text: str) -> set[str]:
     """All tags that a text could have for a reader of YAML, in full: also such as are only in a comment."""
-    handles = {"!!": _YAML, "!": "!"}
-    found = set()
+    handles: dict[str, set[str]] = {"!!": {_YAML}, "!": {"!"}}
     for match in _HANDLE.finditer(text):
-        handles[match[1]] = unquote(match[2])
-    prefixes = [handles["!!"], _YAML, handles["!"]]
-    for match in _TAG.finditer(text):
+        handles.setdefault(match[1], set()).add(unquote(match[2]))
+    found: set[str] = set()
+    for number, match in enumerate(_TAG.finditer(text)):
+        if number > _TAGS or len(found) > _TAGS:
+            raise Stopped("it has more tags than are looked at", limit=True)
         tag = match[1]
         if tag.startswith("<"):
             found.add(unquote(tag[1:-1]))
-            continue
-        handle, mark, suffix = tag.rpartition("!")
-        if not mark:
-            found |= {unquote(prefix + tag) for prefix in {handles["!"], "!"}} if tag else set()
-        elif not handle:
-            found |= {unquote(prefix + suffix) for prefix in prefixes[:2]}
-        elif (full := f"!{handle}!") in handles:
-            found.add(unquote(handles[full] + suffix))
-            found |= {unquote(unquote(each) + suffix) for name, each in _HANDLE.findall(text) if name == full}
+        elif tag:
+            handle, mark, suffix = tag.rpartition("!")
+            prefixes = handles.get(f"!{handle}!" if mark else "!", set()) if handle or not mark else handles["!!"]
+            found |= {unquote(prefix + suffix) for prefix in list(prefixes)[:100]}
     return found
 
 

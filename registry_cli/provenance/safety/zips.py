@@ -19,6 +19,7 @@ _END, _END64, _LOCATOR, _ENTRY, _LOCAL = b"PK\5\6", b"PK\6\6", b"PK\6\7", b"PK\1
 _DESCRIPTOR = b"PK\7\x08"
 _TAIL = 22 + 65_535
 _DIRECTORY = 64 << 20
+_MEMBERS = 200_000
 STORED, DEFLATED, BZIPPED, LZMAED = 0, 8, 12, 14
 _ENCRYPTED, _LATER, _PATCHED, _STRONG, _UTF8, _MASKED = 1, 8, 0x20, 0x40, 0x800, 0x2000
 #: Flags that change how a member is read: the two headers have to agree on them.
@@ -46,7 +47,7 @@ class Member(NamedTuple):
             return Unpacked(straight(self.data), "bz2", budget, size=self.size)
         if self.method == LZMAED:
             return Unpacked(straight(self.data, 4 + 5), "lzma", budget, _lzma(self.data.at(0, 9)), size=self.size)
-        raise Stopped(f"it is compressed with method {self.method}, which is not supported")
+        raise Stopped(f"it is compressed with method {self.method}, which only some readers support", ambiguous=True)
 
 
 class Zip:
@@ -76,7 +77,7 @@ def read(body: Body) -> Zip:
         found.members.extend(_hidden(body, 0, body.size, found))
         found.unreadable.append("the directory at the end of the archive is missing")
         return found
-    if end.members > 1_000_000 or end.size > _DIRECTORY:
+    if end.members > _MEMBERS or end.size > _DIRECTORY:
         raise Stopped("its directory is larger than is looked at", limit=True)
     directory = end.place - end.size
     shift = directory - end.offset
@@ -86,6 +87,8 @@ def read(body: Body) -> Zip:
     entries = list(_entries(body.at(directory, end.size), end, found))
     _compare_names(entries, found)
     _follow(body, entries, shift, directory, found)
+    if sum(member.data.size for member in found.members) > 2 * body.size:
+        raise Stopped("its members lie over one another", ambiguous=True)
     return found
 
 
@@ -320,6 +323,8 @@ def _hidden(body: Body, start: int, end: int, found: Zip) -> Iterator[Member]:
     for _ in range(100):
         if at < 0 or at + 30 > len(data):
             return
+        if len(found.members) > _MEMBERS:
+            raise Stopped("it has more members than are looked at", limit=True)
         _, method, _, _, crc, packed, size, length, extras = struct.unpack("<HHHHIIIHH", data[at + 6 : at + 30])
         name = _text(data[at + 30 : at + 30 + length])
         place = start + at + 30 + length + extras
