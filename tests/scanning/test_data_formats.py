@@ -290,6 +290,14 @@ def test_signals_end_a_scan(tmp_path: Path) -> None:
         "m.onnx": onnx(*[field(4, b"MatMul")] * 400_000),
         "m.h5": hdf5((b"\1\x08\x40" + b"\4\3" * 30 + b"class_nam") * 400_000),
     }
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)  # it is inherited, as from a shell's background
+    try:
+        _interrupt(tmp_path, files)
+    finally:
+        signal.signal(signal.SIGINT, ignored)
+
+
+def _interrupt(tmp_path: Path, files: dict[str, bytes]) -> None:
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
         command = [str(Path(sys.executable).with_name("registry")), "scan", str(tmp_path / name)]
