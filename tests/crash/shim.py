@@ -237,7 +237,7 @@ class Shim:
     def _interrupt_before(self, call: Call, _: Fault, perform: Callable[[], Any]) -> Any:
         try:
             signal.raise_signal(signal.SIGINT)  # held back, as any signal, where the store holds signals back
-        except KeyboardInterrupt:
+        except BaseException:  # KeyboardInterrupt, or what the handler of the command line raises
             if call.name == "close":
                 perform()
             raise
@@ -247,7 +247,7 @@ class Shim:
         result = self._told(call, perform)
         try:
             signal.raise_signal(signal.SIGINT)
-        except KeyboardInterrupt:
+        except BaseException:
             self._forget(call, result)
             raise
         return result
