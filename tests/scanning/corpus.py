@@ -438,6 +438,12 @@ def tars() -> Iterator[Case]:
     yield Case("tar, cut", "m.tar", _tar({"a.txt": b"text" * 999})[:2000], (UNSCANNABLE,))
     yield Case("tar, a path upwards", "m.tar", _tar({"../m.txt": b"text"}))
     yield Case("tar, a link outwards", "m.tar", _tar_link())
+    for target in ("/etc/passwd", "../../other", "a/../../b", r"..\other", r"C:\Windows"):
+        yield Case(f"zip, a link to {target}", "m.zip", _zip_entry(0o120777, target.encode()), (DANGEROUS,))
+        yield Case(f"tar, a link to {target}", "m.tar", _tar_link(target), (DANGEROUS,))
+    yield Case("zip, a link longer than any path", "m.zip", _zip_entry(0o120777, b"x/" * 40_000), (DANGEROUS,))
+    yield Case("zip, a device", "m.zip", _zip_entry(0o020666), (UNSCANNABLE,))
+    yield Case("zip, a FIFO", "m.zip", _zip_entry(0o010666), (UNSCANNABLE,))
     yield Case("tar, behind its end", "m.tar", _tar({"a.txt": b"x"}) + _tar({"b.pkl": EVIL}), (UNSCANNABLE, DANGEROUS))
 
 
@@ -451,12 +457,22 @@ def _tar(members: dict[str, bytes], mode: str = "w") -> bytes:
     return buffer.getvalue()
 
 
-def _tar_link() -> bytes:
+def _tar_link(target: str = "/etc/passwd") -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         info = tarfile.TarInfo("m.pkl")
-        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        info.type, info.linkname = tarfile.SYMTYPE, target
         archive.addfile(info)
+    return buffer.getvalue()
+
+
+def _zip_entry(mode: int, data: bytes = b"") -> bytes:
+    """An archive with one member that is not a file, by the mode of Unix in its external attributes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        info = zipfile.ZipInfo("m.bin")
+        info.create_system, info.external_attr = 3, mode << 16
+        archive.writestr(info, data)
     return buffer.getvalue()
 
 

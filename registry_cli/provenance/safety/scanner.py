@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import stat
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ _ZIP_END, _ZIP_TAIL = b"PK\5\6", 22 + 65_535
 #: How deep archives may lie in archives.
 DEPTH = 5
 _CHECKED = 64 << 20
+#: The longest target of a link in an archive: PATH_MAX of Linux.
+_PATH = 4096
 #: The compression of honest files is seldom better than this: what they unpack to is allowed beyond the budget.
 _RATIO = 16
 _PROGRAMS = (
@@ -129,6 +132,10 @@ class Scanner:
         data = torch and bool(re.search(_STORAGE, member.name))
         from . import zips
 
+        if stat.S_ISLNK(member.mode):
+            _report_link(scan, starts(lambda: member.opened(self.budget), _PATH + 1), where)
+        elif stat.S_IFMT(member.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+            scan.found(UNSCANNABLE, "", "no regular file", where)
         if member.method == zips.STORED:
             self.look(scan, member.data, member.name, where, depth + 1, data=data)
         else:
@@ -172,8 +179,7 @@ class Scanner:
                 scan.found(DANGEROUS, "", "readers differ: two members have this path", inside)
             seen.add(same)
             if member.link:
-                outside = member.link.startswith("/") or ".." in member.link.split("/")
-                scan.found(DANGEROUS if outside else NOTE, "", f"a link to {member.link}", inside)
+                _report_link(scan, member.link.encode(), inside)
             elif member.special:
                 scan.found(UNSCANNABLE, "", "no regular file", inside)
             else:
@@ -351,8 +357,24 @@ class Scanner:
 
 
 def _refuse_path(scan: FileScan, name: str, where: str) -> None:
-    if name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or re.match(r"[A-Za-z]:[/\\]", name):
+    if _leaves_folder(name):
         scan.found(DANGEROUS, "", "its path leaves the folder that it is unpacked in", where)
+
+
+def _report_link(scan: FileScan, target: bytes, where: str) -> None:
+    """A link in an archive. One that leads out of the folder, or is longer than any path, is dangerous."""
+    path = target[:_PATH].decode("utf-8", "replace")
+    outside = len(target) > _PATH or _leaves_folder(path)
+    scan.found(DANGEROUS if outside else NOTE, "", f"a link to {path}", where)
+
+
+def _leaves_folder(path: str) -> bool:
+    """Whether a path in an archive is absolute or has ``..`` in it, as Unix or as Windows reads it."""
+    return (
+        path.startswith(("/", "\\"))
+        or ".." in re.split(r"[/\\]", path)
+        or re.match(r"[A-Za-z]:[/\\]", path) is not None
+    )
 
 
 def _all(stream: Stream) -> bytes:

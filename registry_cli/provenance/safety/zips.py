@@ -29,13 +29,17 @@ _ZIP64, _UNICODE_PATH = 1, 0x7075
 
 
 class Member(NamedTuple):
-    """One member: its ``data`` as it lies there. ``size`` and ``crc`` are what the directory says of its content."""
+    """One member: its ``data`` as it lies there. ``size`` and ``crc`` are what the directory says of its content.
+
+    ``mode`` is the mode of Unix in the directory, 0 if it has none: programs that unpack archives make links by it.
+    """
 
     name: str
     method: int
     size: int
     crc: int
     data: Body
+    mode: int = 0
 
     def opened(self, budget: Budget) -> Stream:
         """Its content. :class:`Stopped` for a compression that is not known."""
@@ -178,6 +182,7 @@ class _Entry(NamedTuple):
     packed: int
     size: int
     offset: int
+    mode: int
 
 
 def _entries(data: bytes, end: _Directory, found: Zip) -> Iterator[_Entry]:
@@ -188,13 +193,13 @@ def _entries(data: bytes, end: _Directory, found: Zip) -> Iterator[_Entry]:
             found.ambiguous.append("its directory has fewer members than it counts")
             return
         flags, method, _, _, crc, packed, size, names, extras, comment, disk = struct.unpack("<HHHHIIIHHHH", head[8:36])
-        offset = struct.unpack("<I", head[42:46])[0]
+        attributes, offset = struct.unpack("<II", head[38:46])
         name = data[at + 46 : at + 46 + names]
         extra = data[at + 46 + names : at + 46 + names + extras]
         size, packed, offset = _wide(extra, (size, packed, offset), name, found)
         if disk not in (0, _ALL16):
             found.ambiguous.append(f"'{_text(name)}' is said to lie in another part")
-        yield _Entry(name, flags, method, crc, packed, size, offset)
+        yield _Entry(name, flags, method, crc, packed, size, offset, attributes >> 16)
         at += 46 + names + extras + comment
     if at != len(data):
         found.ambiguous.append("its directory has another size than its members")
@@ -267,10 +272,10 @@ def _follow(body: Body, entries: list[_Entry], shift: int, end: int, found: Zip)
         data = Piece(body, start, entry.packed)
         if data.size < entry.packed or start + entry.packed > end:
             found.ambiguous.append(f"'{_text(entry.name)}' reaches beyond the members")
-        found.members.append(Member(_text(entry.name), entry.method, entry.size, entry.crc, data))
+        found.members.append(Member(_text(entry.name), entry.method, entry.size, entry.crc, data, entry.mode))
         if method != entry.method or name != entry.name:
             packed = packed or entry.packed
-            found.members.append(Member(_text(name), method, size, crc, Piece(body, start, packed)))
+            found.members.append(Member(_text(name), method, size, crc, Piece(body, start, packed), entry.mode))
         reached, before = max(reached, start + entry.packed), entry
     if entries:
         _gap(body, reached, end, before, found)
