@@ -3,10 +3,12 @@
 import pytest
 
 _MODULES = [
+    "archives",
     "contents",
     "documents",
     "environment",
     "faults",
+    "governance",
     "huge",
     "integrity",
     "locks",

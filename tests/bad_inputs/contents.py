@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import struct
 import zipfile
 from pathlib import Path
 
@@ -69,3 +70,26 @@ def execute_bits(world: World, case: Case) -> None:
     world.done("fetch", "m@4", "-o", world.folder / "out")
     assert not (world.folder / "out/run.sh").stat().st_mode & 0o111
     assert not (world.model / "versions/4/files/run.sh").stat().st_mode & 0o111
+
+
+@scenario("B-06")
+def a_header_that_claims_too_much(world: World, case: Case) -> None:
+    """No more is read than there is, and what is wrong is named. The file is stored as any bytes are."""
+    header = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+    sound = struct.pack("<Q", len(header)) + header + bytes(4)
+    found = world.done("inspect", world.make("sound.safetensors", sound), "--json").json["items"][0]
+    assert (found["format"], found.get("problem")) == ("safetensors", None)
+    for claimed, problem in (
+        (1 << 63, "its header has 9,223,372,036,854,775,808 bytes"),
+        ((1 << 64) - 1, "its header has 18,446,744,073,709,551,615 bytes"),
+        (1 << 40, "its header has 1,099,511,627,776 bytes"),
+        (len(header) + 5, "it is cut short"),
+    ):
+        path = world.make("model.safetensors", struct.pack("<Q", claimed) + sound[8:])
+        seen = audited(world, "inspect", path, "--json")
+        assert seen.code == case.exit
+        found = seen.answer.json["items"][0]
+        assert (found["problem"], found.get("parameters")) == (problem, None)
+        assert "Traceback" not in seen.answer.err
+    world.done("register", "m", path)
+    assert (world.model / "versions/4/files/model.safetensors").read_bytes() == path.read_bytes()

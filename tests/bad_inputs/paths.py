@@ -214,9 +214,10 @@ def a_target_that_exists(world: World, case: Case) -> None:
     assert (target / "mine").read_text() == "mine"
     assert [path.name for path in target.iterdir()] == ["mine"]
     (target / "mine").unlink()
-    for _ in range(2):  # an empty folder, then the copy that is there
-        world.done("fetch", "m@1", "-o", target, "--force")
-    assert [path.name for path in target.iterdir()] == ["model.bin"]
+    world.done("fetch", "m@1", "-o", target)
+    world.refused(4, "fetch", "m@2", "-o", target)
+    world.done("fetch", "m@2", "-o", target, "--force")
+    assert [(path.name, path.read_text()) for path in target.iterdir()] == [("model.bin", "two")]
 
 
 @scenario("P-27")

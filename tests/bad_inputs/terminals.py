@@ -15,14 +15,13 @@ _TEXTS = ("T-01", "T-03", "T-05", "T-06", "T-07", "T-09", "T-10", "T-11", "T-12"
 
 @scenario(*_TEXTS)
 def printed_inert(world: World, case: Case) -> None:
-    """In a message and an annotation, and where only one plain line may stand: in a tag, a param, a reason."""
+    """In a message, an annotation and a param, and where only one plain line may stand: in a tag, a reason."""
     text = str(case.text)
-    world.done("register", "m", world.file, "--message", text, "--annotate", f"note={text}")
+    world.done("register", "m", world.file, "--message", text, "--annotate", f"note={text}", "-p", f"p={text}")
     plain = all(unicodedata.category(char) != "Cc" for char in text)
     for command in (
         ("tag", "m@4", f"label={text}"),
         ("promote", "m@4", "production", "--reason", text),
-        ("register", "m", world.file, "-p", f"p={text}"),
     ):
         assert world.run(*command).code == (0 if plain else 2)
     # a person may write anything into model.yaml, and another program too
@@ -35,7 +34,7 @@ def printed_inert(world: World, case: Case) -> None:
         assert_inert(uncoloured(answer.out))
         assert_inert(answer.err)
     version = world.done("show", "m@4", "--json").json
-    assert (version["message"], version["annotations"]["note"]) == (text, text)
+    assert (version["message"], version["annotations"]["note"], version["params"]["p"]) == (text, text, text)
     assert world.done("show", "m", "--json").json["description"] == text
     if plain:
         assert version["tags"]["label"] == text

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from . import (  # fmt: skip
+    archives,
     contents,
     documents,
     environment,
     faults,
+    governance,
     huge,
     integrity,
     locks,
@@ -23,7 +25,7 @@ from .table import SCENARIOS, WAITING, Case, cases
 
 #: Imported for what they register.
 MODULES = (
-    contents, documents, environment, faults, huge, integrity, locks, names, paths, permissions, signals, terminals,
+    archives, contents, documents, environment, faults, governance, huge, integrity, locks, names, paths, permissions, signals, terminals,
 )  # fmt: skip
 CASES = {case.id: case for case in cases()}
 
@@ -33,7 +35,10 @@ def test_case(case: Case, world: World) -> None:
     SCENARIOS[case.id](world, case)
 
 
-def test_every_case_is_played_or_waits() -> None:
+def test_every_case_is_played_or_waits_for_open_work() -> None:
     assert len(CASES) == 200
     assert not SCENARIOS.keys() & WAITING.keys(), "these do both"
     assert SCENARIOS.keys() | WAITING.keys() == CASES.keys()
+    for each, work in WAITING.items():
+        assert work.issue > 0, f"{each} waits for nothing"
+        assert work.title.strip(), f"{each} waits for nothing"
