@@ -39,14 +39,14 @@ def test_everything_at_once(shared: Registry, tmp_path: Path, seconds: int) -> N
         assert set(DEEDS) <= done.keys(), "each came to its end at least once"
     model = shared._model(MODEL)
     entries = list(journal.oldest_first(model.paths.history))
-    _is_what_the_history_tells(model, entries)
+    is_what_the_history_tells(model, entries)
     _nothing_protected_went(shared, entries)
     for version in shared.versions(MODEL, archived=True):
         shared.check(version.ref)
     assert shared.gc(age=-1) == [], "and nobody left anything behind"
 
 
-def _is_what_the_history_tells(model: ModelReader, entries: list[JournalEntry]) -> None:
+def is_what_the_history_tells(model: ModelReader, entries: list[JournalEntry]) -> None:
     past, table = replay(entries, "9999"), model.state().table
     assert past is not None
     assert past.table == table.with_(changed=None)
