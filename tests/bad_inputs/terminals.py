@@ -15,10 +15,13 @@ _TEXTS = ("T-01", "T-03", "T-05", "T-06", "T-07", "T-09", "T-10", "T-11", "T-12"
 
 @scenario(*_TEXTS)
 def printed_inert(world: World, case: Case) -> None:
-    """In a message, an annotation and a param, and where only one plain line may stand: in a tag, a reason."""
+    """In a message and an annotation; in a param, where lines may stand; and in a tag and a reason, which are one line."""
     text = str(case.text)
-    world.done("register", "m", world.file, "--message", text, "--annotate", f"note={text}", "-p", f"p={text}")
-    plain = all(unicodedata.category(char) != "Cc" for char in text)
+    world.done("register", "m", world.file, "--message", text, "--annotate", f"note={text}")
+    control = {char for char in text if unicodedata.category(char) == "Cc"}
+    plain = not control
+    param = world.run("register", "m", world.file, "-p", f"p={text}")
+    assert param.code == (0 if control <= set("\t\n") else 2), param
     for command in (
         ("tag", "m@4", f"label={text}"),
         ("promote", "m@4", "production", "--reason", text),
@@ -34,7 +37,9 @@ def printed_inert(world: World, case: Case) -> None:
         assert_inert(uncoloured(answer.out))
         assert_inert(answer.err)
     version = world.done("show", "m@4", "--json").json
-    assert (version["message"], version["annotations"]["note"], version["params"]["p"]) == (text, text, text)
+    assert (version["message"], version["annotations"]["note"]) == (text, text)
+    if param.code == 0:
+        assert world.done("show", "m@5", "--json").json["params"]["p"] == text
     assert world.done("show", "m", "--json").json["description"] == text
     if plain:
         assert version["tags"]["label"] == text
@@ -43,7 +48,15 @@ def printed_inert(world: World, case: Case) -> None:
 
 
 def _shown(world: World) -> Iterator[Answer]:
-    for command in (("list",), ("versions", "m"), ("show", "m"), ("show", "m@4"), ("history", "m"), ("info",)):
+    for command in (
+        ("list",),
+        ("versions", "m"),
+        ("show", "m"),
+        ("show", "m@4"),
+        ("show", "m@latest"),
+        ("history", "m"),
+        ("info",),
+    ):
         yield world.run(*command)
         if command != ("info",):
             yield on_terminal(*command, root=world.root)
