@@ -7,6 +7,7 @@ without permission) passes through unchanged and is put into words by :func:`exp
 from __future__ import annotations
 
 import errno
+import os
 
 TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
@@ -115,10 +116,25 @@ _WORDS = {
 }
 
 
+FOLDER_GONE = "the current folder no longer exists"
+FOLDER_GONE_HINT = "change to another one with cd, or name the registry with -C and files by absolute paths"
+
+
+def current_folder_is_gone() -> bool:
+    """Whether the folder that this process works in was removed: no relative path leads anywhere then."""
+    try:
+        os.getcwd()  # noqa: PTH109 - pathlib takes long to import
+    except FileNotFoundError:
+        return True
+    return False
+
+
 def explain(error: OSError) -> str:
     """``error`` as one plain sentence: what the system said, and where."""
     words = _WORDS.get(error.errno or 0) or (error.strerror or str(error)).lower()
     names = [str(name) for name in (error.filename, error.filename2) if name]
+    if error.errno == errno.ENOENT and not names and current_folder_is_gone():
+        return f"{FOLDER_GONE}; {FOLDER_GONE_HINT}"
     return f"{words}: {names[-1]}" if names else words
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -80,10 +81,13 @@ def this_program() -> Caller:
     from .provenance.caller import Caller
 
     words = list(sys.orig_argv)
-    script = os.path.abspath(words[1]) if len(words) > 1 and words[1].endswith(".py") else ""  # noqa: PTH100
+    folder = script = ""
+    with contextlib.suppress(FileNotFoundError):  # the current folder was removed
+        folder = os.getcwd()  # noqa: PTH109
+        script = os.path.abspath(words[1]) if len(words) > 1 and words[1].endswith(".py") else ""  # noqa: PTH100
     interactive = len(words) < 2 or any("ipykernel" in word or word.endswith("/ipython") for word in words)
     return Caller(
-        folder=os.getcwd(),  # noqa: PTH109
+        folder=folder,
         variables=dict(os.environ),
         command=() if interactive else [os.path.basename(words[0]), *words[1:]],  # noqa: PTH119
         started=_started(),

@@ -196,7 +196,10 @@ def _root(words: list[str], environment: Mapping[str, str]) -> str:
             return os.path.expanduser(value)
     if environment.get("REGISTRY_HOME"):
         return environment["REGISTRY_HOME"]
-    folder = os.getcwd()
+    try:
+        folder = os.getcwd()
+    except FileNotFoundError:  # it was removed
+        return ""
     while not os.path.isfile(os.path.join(folder, "registry.yaml")):
         parent = os.path.dirname(folder)
         if parent == folder:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ..errors import InvalidInput, NotFound
+from ..errors import FOLDER_GONE, FOLDER_GONE_HINT, InvalidInput, NotFound
 from ..lifecycle import stages as rules
 from ..names import Reference, Selector, model_name
 from ..progress import SILENT, Progress
@@ -55,7 +55,7 @@ def find_root(start: str | os.PathLike[str] | None = None, home: str | None = No
         config: the user's own folder of settings, for ``trusted_registries``.
 
     Raises:
-        NotFound: there is no registry here or in a folder above.
+        NotFound: there is no registry here or in a folder above, or the current folder was removed.
         Refused: the registry that was found belongs to another user, and is not trusted.
     """
     given = os.fspath(start) if start is not None else home
@@ -65,7 +65,10 @@ def find_root(start: str | os.PathLike[str] | None = None, home: str | None = No
                 "the registry's folder has an empty or broken name", f"set -C or ${HOME_VARIABLE} to a folder"
             )
         return Path(given).expanduser() if start is None else Path(given)
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        raise NotFound(FOLDER_GONE, FOLDER_GONE_HINT) from None
     for folder in (here, *here.parents):
         if (folder / layout.REGISTRY).is_file():
             if os.lstat(folder / layout.REGISTRY).st_uid not in (0, os.geteuid()):
