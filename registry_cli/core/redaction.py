@@ -6,6 +6,7 @@ exact; what is cut too little is in every backup of the registry.
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from .secret_names import is_secret_name, is_strong_name
 from .secret_options import redact_arguments, redact_programs
 from .secret_patterns import REDACTED, is_random, redact_random, redact_tokens
 
-__all__ = ["REDACTED", "redact_command", "redact_text", "redact_url", "redact_value"]
+__all__ = ["REDACTED", "redact_command", "redact_packages", "redact_text", "redact_url", "redact_value"]
 
 _TOGETHER, _LONGEST, _WORDS_MOST, _DEPTH = 20_000, 4_096, 512, 32
 #: A value: quoted pieces, escaped characters and bare ones, in any order, as a shell joins them.
@@ -45,6 +46,21 @@ _ORACLE = re.compile(r"(:thin:)[^\s@/]{1,64}/[^\s@]{1,128}@")
 _LOGINS = ("ssh://", "git+ssh://", "ssh+git://", "git://", "sftp://", "rsync://")
 _WEBHOOK_HOST = re.compile(r"(?:^|\.)(?:hooks?|webhooks?)\.|webhook\.office\.com|(?:^|\.)hc-ping\.com|maker\.ifttt\.com", re.IGNORECASE)  # fmt: skip
 _WEBHOOK_PATH = re.compile(r"/(?:(?:web)?hooks?(?:b2)?|incoming|bot(?=\d+:)|with/key)(?=/|\d)/?", re.IGNORECASE)
+#: The token of a conda channel: ``https://host/t/TOKEN/channel``.
+_CONDA_TOKEN = re.compile(r"(?<=/t/)(?=[A-Za-z_-]{0,64}\d)[A-Za-z0-9_-]{8,}(?=/|\Z)")
+#: A line that states the version of a package, or opens the entry of one: a package may be called ``secrets``.
+_PACKAGE = re.compile(
+    r"""[ \t]{0,80}(?:
+    (?:-[ \t]+['"]?|\#[ \t]*(?:conda[ ])?)?(?:[\w.-]{1,64}::)?[A-Za-z0-9][\w.-]{0,128}(?:\[[\w.,\ -]{0,200}\])?
+        [ \t]{0,9}(?:===?|~=|!=|>=|<=|<|>)[ \t]{0,9}v?\d[\w.+!*-]{0,40}(?:[\s;,\#\\'"]|\Z)
+    |-[ \t]+['"]?(?:[\w.-]{1,64}::)?[a-z0-9][a-z0-9_.-]{0,128}=\d[\w.]{0,24}(?:=[\w.*]{1,64})?['"]?\s*$
+    |(?:\#[ ]conda[ ])?[a-z0-9][a-z0-9_.-]{0,128}=\d[\w.]{0,24}=[\w.*]{1,64}\s*$
+    |[A-Za-z0-9][\w.-]{0,128}[ ]=[ ]"(?:\*|[~^<>=!]=?[ ]?\d[\w.,<>=!\ *-]{0,80})"\s*$
+    |"[A-Za-z0-9][\w.-]{0,128}":[ ]\{\s*$
+    |--hash=[a-z0-9]{3,10}:[0-9a-fA-F]{32,128}[ \t]*\\?\s*$
+    )""",
+    re.VERBOSE,
+)
 _PATH_PIECE = re.compile(r"[A-Za-z0-9_-]{24,}")
 _QUERY_SECRETS = frozenset(("code", "signature", "sign", "x-amz-signature", "awsaccesskeyid", "googleaccessid"))
 _PLAIN = re.compile(r"[\w.-]+\Z")
@@ -65,6 +81,21 @@ def redact_url(text: str) -> str:
 def redact_text(text: str) -> str:
     """Return any text without the secrets in it: a command that a person typed, settings, a message, an error."""
     return "".join(redact_places(part, colons=True) for part in split_text(redact_url(text)))
+
+
+def redact_packages(text: str) -> str:
+    """Return a list of packages (requirements, a lock file, a conda environment) without the secrets in it.
+
+    Versions and hashes stay as they are; of a line that states the version of a package, only addresses are redacted.
+
+    Args:
+        text: the list, in any format.
+
+    Returns:
+        The same text, line for line, with secrets cut out.
+    """
+    parts = itertools.groupby(text.splitlines(keepends=True), lambda line: _PACKAGE.match(line) is not None)
+    return "".join((redact_url if are_packages else redact_text)("".join(lines)) for are_packages, lines in parts)
 
 
 def redact_command(words: Sequence[str]) -> str:
@@ -153,6 +184,7 @@ def _without_login(scheme: str, rest: str) -> str:
     if hook := _WEBHOOK_PATH.search(slash + path):
         return f"{host}{(slash + path)[: hook.end()]}{REDACTED}"
     base, mark, query = f"{slash}{path}".partition("?")
+    base = _CONDA_TOKEN.sub(REDACTED, base)
     base = _PATH_PIECE.sub(lambda found: REDACTED if is_random(found[0], 24) else found[0], base)
     return f"{host}{base}{mark}{_without_secret_parameters(query)}"
 

@@ -8,6 +8,7 @@ the shell (``$VIRTUAL_ENV``, ``$CONDA_PREFIX``). Else it is said to be unknown.
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..core import subprocesses
+from ..core import redaction, subprocesses
 from ..errors import InvalidInput, NotFound
 from . import packages
 from .caller import Caller
@@ -130,7 +131,18 @@ def _asked(path: Path) -> Environment:
 
 
 def read(path: str) -> bytes:
-    """A list of packages that was given, as it is. Raises :class:`NotFound` or :class:`InvalidInput`."""
+    """Return a list of packages that was given, without the secrets in it.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Its bytes, in its encoding. Nothing is changed in a file without secrets.
+
+    Raises:
+        NotFound: there is no such file.
+        InvalidInput: it is a folder, empty, or too large.
+    """
     try:
         with Path(path).open("rb") as stream:
             data = stream.read(LIMIT + 1)
@@ -144,7 +156,15 @@ def read(path: str) -> bytes:
         raise InvalidInput(f"'{path}' has more than {LIMIT:,} bytes", "it should list packages")
     if not data.strip():
         raise InvalidInput(f"'{path}' is empty", "was it written to the end?")
-    return data
+    return _redacted(data)
+
+
+def _redacted(data: bytes) -> bytes:
+    """The list without secrets. PowerShell's ``pip freeze > requirements.txt`` writes UTF-16."""
+    for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
+        if data.startswith(mark):
+            return redaction.redact_packages(data.decode(encoding, "surrogatepass")).encode(encoding, "surrogatepass")
+    return redaction.redact_packages(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
 def platform() -> str:

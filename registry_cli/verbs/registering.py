@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .. import names, values
 from ..errors import Indeterminate, InvalidInput, Refused, RegistryError, indeterminate
@@ -119,6 +119,10 @@ class Registering(Moving, Describing):
                 "update has no effect without if_changed", "set both: a new version has all that is given"
             )
         self._check_pointers(name, stage, alias, request_id)
+        if lineage:
+            from ..core.redaction import redact_value
+
+            lineage = cast("Mapping[str, object]", redact_value(lineage))
         if update and request_id:
             names.request_id(f"{request_id}:annotations")  # as for those of the pointers
         scan_rules = self.scan_rules().with_mode(scan)

@@ -291,3 +291,12 @@ def test_it_is_instant(lab: Lab) -> None:
         origin.look()
         times.append(time.monotonic() - start)
     assert min(times) < 0.1
+
+
+def test_a_lineage_that_is_given_is_stored_without_secrets(lab: Lab) -> None:
+    password = "s3cr" + "etpw9X"
+    given = {"source": {"url": f"https://u:{password}@h/x", "token": password, "rows": 7}}
+    for _ in range(2):  # the same again is the same version
+        made = lab.reg.register("churn", [lab.model], lineage=given, if_changed=True)
+        assert made.version.lineage["source"] == {"url": "https://h/x", "token": "***", "rows": 7}
+    assert made.not_stored == ()

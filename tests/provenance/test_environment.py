@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -211,3 +212,24 @@ def test_a_list_of_an_earlier_release_is_installed_without_them(lab: Lab, venv: 
     assert done.stdout.splitlines() == [
         "numpy==2.0", "# mine==1.0  # from file:///home/me/mine", "# wheel==1.0  # from file:///x",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_an_environment_file_is_stored_without_secrets(lab: Lab, encoding: str) -> None:
+    password = "s3cr" + "etpw9X"
+    text = f"--extra-index-url https://u:{password}@h/simple\nnumpy==2.1.0\nx @ git+https://u:{password}@h/r@v1\n"
+    version = lab.reg.register(
+        "churn", [lab.model], environment=lab.repo.write("requirements.txt", text.encode(encoding))
+    ).version
+    kept = lab.reg.sidecar(version.ref, "environment.txt")
+    assert kept == text.replace(f"u:{password}@", "").encode(encoding)
+    assert version.lineage["environment"]["digest"] == f"sha256:{hashlib.sha256(kept).hexdigest()}"
+    assert lab.reg.verify().ok
+    for path in lab.reg.root.rglob("*"):
+        assert path.is_dir() or password.encode(encoding)[2:] not in path.read_bytes(), path
+
+
+def test_an_environment_file_without_secrets_is_stored_as_it_is(lab: Lab) -> None:
+    data = b"\xef\xbb\xbfnumpy==2.1.0\r\n# caf\xe9 \x85 \xff\n\x0csecrets==1.0.2"
+    version = lab.reg.register("churn", [lab.model], environment=lab.repo.write("requirements.txt", data)).version
+    assert lab.reg.sidecar(version.ref, "environment.txt") == data

@@ -220,3 +220,40 @@ def test_any_text_can_be_redacted_twice(text: str) -> None:
     once = redaction.redact_text(text)
     assert redaction.redact_text(once) == once
     patch_secrets.contains_secret(text.encode("utf-8", "surrogatepass"))
+
+
+_PASSWORD = "s3cr" + "etpw9X"
+_TOKEN = "tk-" + "a1b2c3d4-5678-90ab-cdef-1234567890ab"
+
+
+@pytest.mark.parametrize(
+    ("line", "left"),
+    [
+        (f"--index-url https://u:{_PASSWORD}@h/simple", "--index-url https://h/simple"),
+        (f"-i https://{_PASSWORD}@h/simple\r", "-i https://h/simple\r"),
+        (f"x @ git+https://u:{_PASSWORD}@h/r@v1", "x @ git+https://h/r@v1"),
+        (f"x==1.0 @ svn+https://u:{_PASSWORD}@h/r", "x==1.0 @ svn+https://h/r"),
+        (f"x==1.0  # from https://u:{_PASSWORD}@h/r", "x==1.0  # from https://h/r"),
+        (f'source = {{ registry = "https://u:{_PASSWORD}@h/simple" }}', 'source = { registry = "https://h/simple" }'),
+        (f"  - https://conda.anaconda.org/t/{_TOKEN}/lab", f"  - https://conda.anaconda.org/t/{redaction.REDACTED}/lab"),
+        (f"https://h/t/{_TOKEN}/noarch/x-1-0.conda#{'0a' * 16}", f"https://h/t/{redaction.REDACTED}/noarch/x-1-0.conda#{'0a' * 16}"),
+        (f"  PIP_PASSWORD: {_PASSWORD}", f"  PIP_PASSWORD: {redaction.REDACTED}"),
+    ],
+)  # fmt: skip
+def test_a_list_of_packages_loses_its_secrets(line: str, left: str) -> None:
+    packages = "secrets==1.0.2\npassword-strength==0.0.3 ; python_version >= '3.8'\n"
+    assert redaction.redact_packages(f"{packages}{line}\n{packages}") == f"{packages}{left}\n{packages}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "secrets==1.0.2", "django-oauth-token[jwt] >= 1.2.3, <2", "secret==2.0b1 \\", f"    --hash=sha256:{'0a' * 32} \\",
+        "# conda token-bucket=1.0=pyhd8ed1ab_0", "token-bucket=1.0=pyhd8ed1ab_0", "  - python-jose-token=3.3.0=py311h0a1b_0",
+        "  - conda-forge::secret-storage=1", '        "auth-token": {', 'oauth-token = ">=1.0"', f'content-hash = "{"0a" * 32}"',
+        f"torch @ https://download.pytorch.org/whl/torch-2.0.0-cp310-none-any.whl#sha256={'0a' * 32}",
+        f"x @ git+https://github.com/o/r@{'0a' * 20}#egg=x", f"  sha256: {'0a' * 32}", "# via token-bucket",
+    ],
+)  # fmt: skip
+def test_a_list_of_packages_keeps_its_versions(line: str) -> None:
+    assert redaction.redact_packages(f"{line}\n") == f"{line}\n"
