@@ -205,7 +205,23 @@ def _root(words: list[str], environment: Mapping[str, str]) -> str:
         if parent == folder:
             return ""
         folder = parent
-    return folder
+    return folder if _is_trusted(folder) else ""
+
+
+def _is_trusted(folder: str) -> bool:
+    """Whether a command would use this registry, which was found by walking upward."""
+    if os.lstat(os.path.join(folder, "registry.yaml")).st_uid in (0, os.geteuid()):
+        return True
+    from pathlib import Path
+
+    from ..automation import own
+    from ..errors import RegistryError
+    from ..verbs.opened import find_root
+
+    try:
+        return find_root(config=own.config_folder(os.environ)) == Path(folder)
+    except RegistryError:
+        return False
 
 
 def _models(root: str) -> list[str]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..core import redaction
-from ..outcomes import Recipe, Step
+from ..outcomes import Kin, Recipe, Step
 from ..records import VersionRecord
 from ..store import layout, sidecars
 from . import data, git
@@ -39,9 +39,15 @@ _VERSION = re.compile(r"3\.[0-9]{1,2}")
 _OF_FOLDER = "find -L . -type f -printf '%P\\0' | LC_ALL=C sort -z | xargs -0r sha256sum -- | sha256sum | cut -d' ' -f1"
 
 
-def of(version: VersionRecord, root: str) -> Recipe:
-    """The steps, in the order in which they are taken. ``root`` is the registry's folder."""
-    known = _Teller(version, f"registry -C {shlex.quote(root)}")
+def of(version: VersionRecord, root: str, parents: Sequence[Kin] = ()) -> Recipe:
+    """Return the steps, in the order in which they are taken.
+
+    Args:
+        version: the version to make again.
+        root: the registry's folder.
+        parents: what the version was made from, as the registry finds it now.
+    """
+    known = _Teller(version, f"registry -C {shlex.quote(root)}", parents)
     return Recipe(version, tuple(step for step in known.steps() if step.notes or step.commands))
 
 
@@ -76,8 +82,8 @@ def items(lineage: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 
 class _Teller:
-    def __init__(self, version: VersionRecord, registry: str) -> None:
-        self.version, self.registry = version, registry
+    def __init__(self, version: VersionRecord, registry: str, parents: Sequence[Kin]) -> None:
+        self.version, self.registry, self.kin = version, registry, parents
         self.lineage = version.lineage
         self.git, self.run = part(self.lineage, "git"), part(self.lineage, "run")
         self.environment = part(self.lineage, "environment")
@@ -168,10 +174,10 @@ class _Teller:
         return Step(name, tuple(notes), tuple(commands))
 
     def parents(self) -> Step:
-        found = self.lineage.get("parents")
-        refs = [each for each in found if isinstance(each, str)] if isinstance(found, (list, tuple)) else []
-        notes = ("what it was made from",) if refs else ()
-        return Step("parents", notes, tuple(f"{self.registry} path {shlex.quote(ref)}" for ref in refs))
+        here = [kin.ref for kin in self.kin if kin.version]
+        notes = ["what it was made from"] if here else []
+        notes += [f"unknown: it was made from {kin.ref}: {kin.note}" for kin in self.kin if not kin.version]
+        return Step("parents", tuple(notes), tuple(f"{self.registry} path {shlex.quote(ref)}" for ref in here))
 
     def command(self) -> Step:
         variables = part(self.run, "variables")

@@ -195,12 +195,12 @@ def models(root: str, known: Container[str] = ()) -> Iterator[tuple[str, str]]:
 
     Those that are ``known`` were models when somebody looked last: they are not looked at.
     """
-    for name in _folders(root, "", known):
+    for name in folders(root, "", known):
         base = f"{root}/{name}"
         if name in known or mark(f"{base}/{layout.MODEL}") != _MISSING:
             yield name, base
             continue
-        for child in _folders(base, f"{name}/", known):
+        for child in folders(base, f"{name}/", known):
             whole = f"{name}/{child}"
             if whole in known or mark(f"{base}/{child}/{layout.MODEL}") != _MISSING:
                 yield whole, f"{base}/{child}"
@@ -211,7 +211,7 @@ def model_names(root: Layout) -> Iterator[str]:
     return (name for name, _ in models(str(root.models)))
 
 
-def _folders(root: str, prefix: str, known: Container[str]) -> list[str]:
+def folders(root: str, prefix: str, known: Container[str]) -> list[str]:
     try:
         with os.scandir(root) as entries:
             found = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]

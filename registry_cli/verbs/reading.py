@@ -141,10 +141,15 @@ class RegistryReader(TakingOut):
         return data
 
     def reproduce(self, ref: str | Reference) -> Recipe:
-        """How a version can be made again, in commands of a shell. Nothing is run."""
-        from ..provenance import recipe
+        """How a version can be made again, in commands of a shell. Nothing is run.
 
-        return recipe.of(self.version(ref), str(self.root))
+        Parents are named as they are called now; one that is not here is a remark.
+        """
+        from ..provenance import recipe
+        from . import tracing
+
+        version = self.version(ref)
+        return recipe.of(version, str(self.root), tracing.parents(self, version))
 
     def reproducible(
         self,

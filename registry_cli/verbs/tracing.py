@@ -39,6 +39,11 @@ def family(registry: RegistryReader, version: VersionRecord, depth: int, on_dama
     )
 
 
+def parents(registry: RegistryReader, version: VersionRecord) -> tuple[Kin, ...]:
+    """Return what a version was made from, under the names that the models have now."""
+    return tuple(_Known(registry, lambda _: None).parents(Kin(version.ref, version)))
+
+
 def _followed(start: Kin, following: _Next, depth: int) -> tuple[Kin, ...]:
     told: set[str] = set()
 
@@ -199,7 +204,7 @@ def conditions(
         except RegistryError as error:
             kept[name] = error.message
     found = [*rehearsal.conditions(version.lineage, kept, caller, python, progress)]
-    for kin in _Known(registry, lambda _: None).parents(Kin(version.ref, version)):
+    for kin in parents(registry, version):
         outcome = "holds" if kin.version else "differs"
         found.append(Condition(f"parent {kin.ref}", outcome, kin.ref, kin.note or "it is here"))
     return tuple(found)

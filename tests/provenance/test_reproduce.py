@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,20 @@ def test_the_script_makes_it_again(made: Lab, tmp_path: Path) -> None:
     assert made.run("find", again, "-q").lines == ["base@1", "churn@1"]
     made.repo.write("work/train.csv", "other\n")
     made.repo.commit("other data")
+
+
+def test_parents_have_the_names_that_they_have_now(made: Lab) -> None:
+    made.reg.rename("base", "ground")
+    made.model.write_text("another")
+    other = made.reg.register("base", [made.model], reuse_name=True)
+    assert other.version.number == 1
+    script = made.run("reproduce", "churn@1").out
+    assert "path ground@1\n" in script
+    assert "path base@1" not in script
+    shutil.rmtree(made.reg.root / "models" / "ground")
+    script = made.run("reproduce", "churn@1").out
+    assert " path " not in script
+    assert "# unknown: it was made from base@1: base is another model now" in script
 
 
 def test_a_list_of_packages_becomes_an_environment(made: Lab) -> None:

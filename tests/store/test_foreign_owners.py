@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Refused, Registry
+from registry_cli.cli import completion
 from registry_cli.verbs.opened import find_root
 from tests.commands import environment, spawn
 
@@ -122,6 +123,32 @@ def test_a_registry_of_another_user_must_be_named(foreign: Path, tmp_path: Path)
     assert "REGISTRY_HOME" in answer.err
     assert spawn("-C", foreign, "list", cwd=foreign / "work", env=settings).code == 0
     assert spawn("list", cwd=foreign / "work", env={**settings, "REGISTRY_HOME": str(foreign)}).code == 0
+
+
+@pytest.mark.root
+def test_completion_does_not_read_a_registry_that_is_not_trusted(
+    foreign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "model.bin"
+    source.write_text("x")
+    Registry(foreign, author="alice").register("churn", [source])
+    config = tmp_path / "config/registry-cli"
+    config.mkdir(parents=True)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(config.parent))
+
+    def offered(line: str) -> str:
+        completion.answer({"_REGISTRY_LINE": line})
+        return capsys.readouterr().out.strip()
+
+    assert offered("registry show c") == offered("registry list --stage p") == ""
+    assert offered("registry show churn@") == "churn@latest", "which every model has"
+    assert offered("registry register churn m") == completion.FILES, "what is not of the registry is offered"
+    assert offered(f"registry -C {foreign} show c") == "churn"
+    (config / "config.yaml").write_text(f"trusted_registries: [{foreign}]\n")
+    assert offered("registry show c") == "churn"
+    os.chown(foreign / "registry.yaml", 0, 0)
+    (config / "config.yaml").unlink()
+    assert offered("registry show c") == "churn"
 
 
 @pytest.mark.root
