@@ -68,15 +68,17 @@ class RegistryBase(RegistryReader):
         return Event(identity, stamp(self._now()), self._author, os.uname().nodename, action, version, said)
 
     @contextlib.contextmanager
-    def _writing(self, name: str, *, create: bool = False) -> Iterator[Writer]:
-        """The model under its lock, recovered; made first if ``create``."""
+    def _writing(
+        self, name: str, *, create: bool = False, reuse_name: bool = False, but: Collection[str] = ()
+    ) -> Iterator[Writer]:
+        """The model under its lock, recovered; made first if ``create``, see :meth:`_refuse_former`."""
         paths = self._layout.model(names.model_name(name))
         if not create and not reader.is_model(paths):
             raise self._unknown(name)
         writer: Writer | None = None
         try:
             lock = locking.exclusive(paths.lock, name, self._modes.file, self._lock_timeout, self._on_wait)
-            with lock, self._model_made(paths, create):
+            with lock, self._model_made(paths, create, reuse_name, but):
                 writer = Writer.recovered(paths, self._modes)
                 yield writer
                 if writer.committed:
@@ -106,13 +108,14 @@ class RegistryBase(RegistryReader):
             warnings.warn(f"on_event failed for '{event.action}' of {name}: {error}", RuntimeWarning, stacklevel=2)
 
     @contextlib.contextmanager
-    def _model_made(self, paths: ModelLayout, create: bool) -> Iterator[None]:
+    def _model_made(self, paths: ModelLayout, create: bool, reuse_name: bool, but: Collection[str]) -> Iterator[None]:
         """The model is there, made if ``create``; one that was made is taken back if nothing comes of it."""
         if files.exists(paths.model) or not create:
             if files.exists(paths.model):
                 creation.make_folders(paths, self._modes)
             yield
             return
+        self._refuse_former(paths.name, reuse_name, but)  # it may have been renamed since the caller looked
         try:
             self._make_model(paths)
             yield

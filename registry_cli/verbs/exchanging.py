@@ -161,7 +161,7 @@ class Exchanging(Registering, Archiving, Describing):
         try:
             outcome = self._store(
                 each.record, event, look, number=each.number, if_new=choice.skip_existing, progress=progress,
-                **each.wanted,
+                reuse_name=choice.reuse_name, **each.wanted,
             )  # fmt: skip
         except (Indeterminate, LockTimeout):
             raise

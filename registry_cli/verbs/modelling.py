@@ -74,7 +74,7 @@ class Modelling(RegistryBase):
             return surgery.changed(text, asked, layout.MODEL)
 
         try:
-            with self._writing(name, create=first) as writer:
+            with self._writing(name, create=first, reuse_name=reuse_name) as writer:
                 return self._rewritten(writer, change, reason, dry_run, request_id)
         finally:
             if first:

@@ -156,6 +156,7 @@ class Registering(Moving, Describing):
             outcome = self._store(
                 record, event, look, sources=found,
                 repeatable=request_id is not None, if_changed=if_changed, how=how, progress=progress,
+                reuse_name=reuse_name,
             )  # fmt: skip
         ref = f"{name}@{outcome.number}"
         with _registered(ref, event.id):  # each pointer is a commit of its own: a repetition finishes what is missing
@@ -249,12 +250,16 @@ class Registering(Moving, Describing):
         parts = capturing.parts(capture, setting, str(self._layout.config))
         return capturing.Origin(capturing.Said(**said), self._caller, parts, account())
 
-    def _store(self, record: VersionRecord, event: Event, look: Examination, **wanted: Any) -> Outcome:
+    def _store(
+        self, record: VersionRecord, event: Event, look: Examination, *, reuse_name: bool, **wanted: Any
+    ) -> Outcome:
         """Make a version of what is ``wanted`` (see :class:`~registry_cli.store.registration.Wish`)."""
         from ..store import registration
 
         wish = self._wish(record, event, look, **wanted)
-        locked: registration.Locked = lambda first: self._writing(record.model, create=first)  # noqa: E731
+        locked: registration.Locked = lambda first: self._writing(  # noqa: E731
+            record.model, create=first, reuse_name=reuse_name
+        )
         return registration.register(self._layout, self._layout.model(record.model), self._modes, wish, locked)
 
     def _arriving(self, record: VersionRecord, unsafe: str) -> Examination:

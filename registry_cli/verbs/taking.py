@@ -253,7 +253,11 @@ class Taking:
         return Aside(partial(self._commit, each, staging, wish))
 
     def _commit(self, each: Arrival, staging: Staging, wish: Wish) -> Imported:
-        outcome = registration.commit(staging, wish, lambda first: self.registry._writing(each.model, create=first))
+        called = {self.choice.name or part.name for part in self.contents.parts}
+        locked: registration.Locked = lambda first: self.registry._writing(  # noqa: E731
+            each.model, create=first, reuse_name=self.choice.reuse_name, but=called
+        )
+        outcome = registration.commit(staging, wish, locked)
         if outcome.why:
             return each.outcome("skipped", outcome.why, number=outcome.number)
         with arrived(f"{each.model}@{outcome.number}"):

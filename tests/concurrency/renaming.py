@@ -1,52 +1,70 @@
-"""What a process does to models that others rename all the time, for some seconds."""
+"""What a process does to models that others rename all the time, under few names, until it is killed."""
 
 from __future__ import annotations
 
+import os
 import random
 import time
-from collections import Counter
-from collections.abc import Callable
+import traceback
 from pathlib import Path
 
 from registry_cli import Conflict, NotFound, Registry
+from tests.concurrency.killed import Line, Log, Request
 
-Deed = Callable[[Registry, str, random.Random, Path], object]
-
-
-def _register(registry: Registry, name: str, dice: random.Random, source: Path) -> None:
-    source.write_text(f"{dice.random()} " * dice.randrange(1, 50))
-    registry.register(name, [source])
+#: So few names that most were the name of some model before.
+NAMES = tuple(f"m{number}" for number in range(8))
 
 
-def _rename(registry: Registry, name: str, dice: random.Random, _: Path) -> None:
-    registry.rename(name, f"m{dice.randrange(1_000_000)}")
+def invent(registry: Registry, dice: random.Random) -> Request:
+    """Something to be done to a model that is there just now; one registration in five goes to any name there is."""
+    name = dice.choice(registry.model_names() or NAMES)
+    verb = dice.choice(
+        ["register", "register", "register", "register", "rename", "rename", "rename", "tag", "promote", "read", "gc"]
+    )
+    request: Request = {"verb": verb, "model": name, "reuse": dice.random() < 0.3}
+    if verb == "register":
+        request["content"] = f"{dice.random()} " * dice.randrange(1, 50)
+        request["model"] = dice.choice(NAMES) if dice.random() < 0.2 else name
+    if verb == "rename":
+        request["new"] = dice.choice(NAMES) if dice.random() < 0.7 else f"n{dice.randrange(1_000_000)}"
+    return request
 
 
-#: Each deed, and how often it is done.
-DEEDS: dict[str, tuple[int, Deed]] = {
-    "register": (4, _register),
-    "rename": (3, _rename),
-    "tag": (1, lambda registry, name, dice, _: registry.tag(f"{name}@latest", {"x": str(dice.random())})),
-    "promote": (1, lambda registry, name, *_: registry.promote(f"{name}@latest", "staging")),
-    "versions": (1, lambda registry, name, *_: registry.versions(name)),
-    "fetch": (1, lambda registry, name, _, out: registry.fetch(f"{name}@latest", f"{out}-out", replace=True)),
-    "history": (1, lambda registry, name, *_: registry.history(name)),
-    "gc": (1, lambda registry, *_: registry.gc()),
-}
+def perform(registry: Registry, request: Request, source: Path) -> str | None:
+    """Do it; of a registration, the digest of what was registered."""
+    name, verb, reuse = request["model"], request["verb"], request["reuse"]
+    if verb == "register":
+        source.write_text(request["content"])
+        return registry.register(name, [source], reuse_name=reuse).version.digest
+    if verb == "rename":
+        if name != request["new"]:
+            registry.rename(name, request["new"], reuse_name=reuse)
+    elif verb == "tag":
+        registry.tag(f"{name}@latest", {"x": str(time.time())})
+    elif verb == "promote":
+        registry.promote(f"{name}@latest", "staging")
+    elif verb == "read":
+        registry.versions(name)
+        registry.history(name)
+        registry.fetch(f"{name}@latest", f"{source}-out", replace=True)
+    else:
+        registry.gc()
+    return None
 
 
-def live(root: str, source: str, seed: int, seconds: float) -> Counter[str]:
-    """Do one thing after the other to a model that is there just now; how often each was done."""
-    registry, dice = Registry.open(root, lock_timeout=120, cache=None), random.Random(seed)
-    done: Counter[str] = Counter()
-    end = time.monotonic() + seconds
-    kinds = [kind for kind, (weight, _) in DEEDS.items() for _ in range(weight)]
+def live(root: str, folder: str, name: str, seconds: float) -> None:
+    """Do one thing after the other, and log each before it is done and after."""
+    log, dice = Log(Path(folder, f"{name}.log")), random.Random(f"{name}-{os.getpid()}")
+    registry, source = Registry.open(root, lock_timeout=120, cache=None), Path(folder, name)
+    end, turn = time.monotonic() + seconds, 0
     while time.monotonic() < end:
-        kind = dice.choice(kinds)
-        name = dice.choice(registry.model_names() or ["m0"])
+        turn += 1
+        identity, request = f"{name}-{os.getpid()}-{turn}", invent(registry, dice)
+        log.add(Line(identity, "begin", request))
         try:
-            DEEDS[kind][1](registry, name, dice, Path(source))
-        except (Conflict, NotFound) as error:  # it has another name by now; whatever else is a failure
-            kind = kind if "is registered, but" in error.message else f"no {kind}"
-        done[kind] += 1
-    return done
+            log.add(Line(identity, "done", perform(registry, request, source)))
+        except (Conflict, NotFound) as error:  # it has another name by now, or the name is taken
+            log.add(Line(identity, "done" if "is registered, but" in error.message else "refused", error.message))
+        except BaseException:
+            log.add(Line(identity, "failed", traceback.format_exc()))
+            return

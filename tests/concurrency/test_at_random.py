@@ -15,7 +15,7 @@ from registry_cli.lifecycle.rollback import chain
 from registry_cli.records import Event, JournalEntry, StageTable
 from registry_cli.store import codec, journal
 from registry_cli.store.reader import ModelReader
-from tests.concurrency import at_random, renaming
+from tests.concurrency import at_random
 from tests.concurrency.at_random import DEEDS, MODEL, POLICY, STAGES
 from tests.support import race
 
@@ -112,22 +112,6 @@ def _parents(registry: Registry, entries: list[JournalEntry]) -> Iterator[tuple[
         if event.action == "registered" and event.version:
             lineage = _sealed(registry, event.version).get("lineage") or {}
             yield event.version, {int(ref.partition("@")[2]) for ref in lineage.get("parents", ())}
-
-
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("seconds", [4, pytest.param(20, marks=pytest.mark.slow)])
-def test_models_that_change_their_names(shared: Registry, tmp_path: Path, seconds: int) -> None:
-    """Each version that was registered is in one of them, and only there."""
-    path = tmp_path / "m"
-    path.write_text("the first")
-    shared.register("m0", [path])
-    jobs = [(renaming.live, (str(shared.root), str(tmp_path / f"m{n}"), n, seconds)) for n in range(5)]
-    done: Counter[str] = sum(race(jobs), Counter())
-    print(dict(done))
-    assert done["rename"] and done["register"]
-    assert sum(1 for _ in shared.search(archived=True)) == done["register"] + 1
-    shared.gc(age=-1)
-    assert shared.verify().problems == ()
 
 
 def test_two_jobs_at_night_meet(shared: Registry, tmp_path: Path) -> None:

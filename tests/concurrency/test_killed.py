@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -32,14 +33,14 @@ def _bundles(folder: Path) -> None:
     origin.export(["there"], folder / "whole.tar")
 
 
-def _run(root: Path, folder: Path, seconds: float) -> int:
+def run_and_kill(live: Callable[[str, str, str, float], None], root: Path, folder: Path, seconds: float) -> int:
     """Let processes work, kill one every now and then and start another with its log; how many were killed."""
     context, dice = get_context("spawn"), random.Random()
     end = time.monotonic() + seconds
 
     def start(name: str) -> Any:
         rest = max(0.0, end - time.monotonic())
-        process = context.Process(target=killed.live, args=(str(root), str(folder), name, rest))
+        process = context.Process(target=live, args=(str(root), str(folder), name, rest))
         process.start()
         return process
 
@@ -70,7 +71,7 @@ def test_what_was_answered_lasts(shared: Registry, tmp_path: Path, seconds: int)
         for number in range(6):
             (tmp_path / "m").write_text(f"content of {number} " * 100)
             shared.register(model, [tmp_path / "m"])
-    kills = _run(shared.root, tmp_path, seconds)
+    kills = run_and_kill(killed.live, shared.root, tmp_path, seconds)
     logs = {path.stem: Log(path).lines() for path in tmp_path.glob("p*.log")}
     lines = [line for each in logs.values() for line in each]
     failed = [line.content for line in lines if line.what == "failed"]
