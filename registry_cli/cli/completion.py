@@ -36,6 +36,7 @@ _FLAGS = frozenset(
         "-h",
         "--no-inspect",
         "--skip-invalid",
+        "--explain",
         "--allow-unsafe",
         "--reuse-name",
         "--strict",

@@ -9,6 +9,8 @@ from ..records import VersionRecord
 
 #: What can be stored of a version after it was registered; all else is sealed.
 LATER = ("metrics", "tags", "annotations")
+#: The ids of the models that ``parents`` names; a part of these, and reported as such.
+_IDENTITIES = "parent_models"
 
 
 class Unstored(NamedTuple):
@@ -35,8 +37,19 @@ def unstored(given: VersionRecord, version: VersionRecord, lineage: Mapping[str,
     sealed = [f"params.{name}" for name, _ in _differing(given.params, version.params)]
     if given.message and given.message != version.message:
         sealed.append("message")
-    sealed += _lineage(lineage, version.lineage, "lineage")
+    compared = {name: value for name, value in lineage.items() if name != _IDENTITIES}
+    sealed += _lineage(compared, version.lineage, "lineage")
+    if "lineage.parents" not in sealed and _other_parents(lineage, version.lineage):
+        sealed.append("lineage.parents")
     return Unstored({kind: found for kind, found in later.items() if found}, tuple(sealed))
+
+
+def _other_parents(given: Mapping[str, Any], there: Mapping[str, Any]) -> bool:
+    """Whether parents of the same names are other models; a version that was registered before models had ids is as good."""
+    ids, stored = given.get(_IDENTITIES), there.get(_IDENTITIES)
+    if not isinstance(ids, Mapping) or not isinstance(stored, Mapping):
+        return False
+    return any(stored.get(ref, identity) != identity for ref, identity in ids.items())
 
 
 def _differing(given: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -40,9 +40,14 @@ def test_a_large_file_shows_bytes_on_standard_error(site: Site, large: Path) -> 
 def test_nothing_is_drawn_where_nobody_watches(site: Site, large: Path) -> None:
     answer = site.spawn("register", "churn", large)
     assert answer.out == "churn@4\n"
-    assert answer.err == "registered churn@4: 1 file, 210 MB\n"
+    assert answer.err == (
+        "registered churn@4: 1 file, 210 MB\n"
+        "warning: the scan's verdict on churn@4 is unknown-format: large.bin: its format is not known\n"
+    )
     dumb = on_terminal("register", "churn", large, root=site.root, env=environment(TERM="dumb"))
     assert "\x1b" not in dumb.out
     assert "━" not in dumb.out
     quiet = on_terminal("register", "churn", large, "-q", root=site.root)
-    assert quiet.out == "churn@6\n"
+    assert quiet.out == (
+        "warning: the scan's verdict on churn@6 is unknown-format: large.bin: its format is not known\nchurn@6\n"
+    )

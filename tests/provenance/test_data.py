@@ -140,7 +140,7 @@ def test_registered_with_a_bar_that_comes_to_its_end(lab: Lab, tree: Path, make_
     found = lab.document()
     assert isinstance(found["data"], list)
     assert found.keys() == {"data", "code"}
-    with pytest.raises(InvalidInput, match="one path"):
+    with pytest.raises(NotFound, match=r"'train\.csv'"):  # one path is as good as a list of one
         lab.reg.register("churn", [make_file("abc")], data="train.csv")
     with pytest.raises(NotFound):
         lab.reg.register("churn", [make_file("abc")], data=["nowhere.csv"])

@@ -117,6 +117,15 @@ def test_lineage_that_was_said(one: Registry, make_file: Make) -> None:
     assert sorted(done.not_stored) == ["lineage.data", "lineage.framework", "lineage.run.command"]
 
 
+def test_a_parent_of_a_reused_name_is_another_parent(one: Registry, make_file: Make) -> None:
+    one.register("other", [make_file()], parents="churn@1")
+    one.rename("churn", "former")
+    one.register("churn", [make_file("another")], reuse_name=True)
+    done = one.register("other", [make_file()], parents="churn@1", if_changed=True)
+    assert done.not_stored == ("lineage.parents",)
+    assert one.register("other", [make_file()], parents="former@1", if_changed=True).not_stored == ("lineage.parents",)
+
+
 def test_the_command_says_so(one: Registry, make_file: Make) -> None:
     words = ["register", "churn", make_file(), "--if-changed", "--no-lineage", "-m", "auc=0.99", "-t", "checked=yes"]
     warning = (

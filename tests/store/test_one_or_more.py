@@ -30,6 +30,17 @@ def registered(reg: Registry, **options: Any) -> object:
     return files_of(reg, done.ref), lineage.get("parents"), lineage.get("data"), lineage.get("code")
 
 
+def _only(reg: Registry, **options: Any) -> object:
+    version = reg.register("new", "model.pkl", **options).version
+    return version.params, version.metrics
+
+
+def _logged(reg: Registry, given: Any) -> object:
+    ref = reg.register("new", "model.pkl").ref
+    reg.log_metric(ref, {"k1": 1, "k": 2}, metrics_only=given)
+    return reg.version(ref).metrics
+
+
 def exported(reg: Registry, given: Any) -> object:
     target = io.BytesIO()
     return reg.export(given, target).refs, len(target.getvalue()) > 0
@@ -52,6 +63,10 @@ CALLS: dict[tuple[str, str], tuple[object, Call]] = {
     ("register", "data"): ("ab", lambda reg, given: registered(reg, data=given)),
     ("register", "code"): (Path("ab"), lambda reg, given: registered(reg, code=given)),
     ("register", "capture"): ("run", lambda reg, given: registered(_with_caller(reg), capture=given)),
+    ("register", "params_only"): ("k1", lambda reg, given: _only(reg, params={"k1": 1, "k": 2}, params_only=given)),
+    ("register", "metrics_only"): ("k1", lambda reg, given: _only(reg, metrics={"k1": 1, "k": 2}, metrics_only=given)),
+    ("log_metric", "metrics_only"): ("k1", _logged),
+    ("restorable", "models"): ("m", lambda reg, given: reg.restorable(given)),
     ("inspect_files", "paths"): ("ab", lambda reg, given: reg.inspect_files(given).files),
     ("scan_files", "paths"): ("ab", lambda reg, given: len(reg.scan_files(given).files)),
     ("scan_files", "allow"): ("os.path", lambda reg, given: reg.scan_files("ab", allow=given).verdict),
@@ -86,6 +101,7 @@ CALLS: dict[tuple[str, str], tuple[object, Call]] = {
 #: Those that take records, of which no text is one, and queries, where a text is one query by its type.
 OTHERS = {
     ("apply", "plans"), ("verify", "checkpoints"), ("import_versions", "incoming"), ("search", "where"), ("versions", "where"),
+    ("unknown_names", "where"),
 }  # fmt: skip
 
 
