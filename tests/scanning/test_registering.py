@@ -202,3 +202,13 @@ def test_a_limit_that_is_reached_in_a_pickle_refuses_by_default(
     assert (said["verdict"], said["limited"], said["allowed"]) == ("unscannable", True, "a large one")
     warned = set_scan(reg, "warn")
     assert warned.register("churn", [make(data)]).version.lineage["scan"]["limited"] is True
+
+
+def test_what_joblib_would_unpack_and_this_cannot_is_refused_by_default(reg: Registry, make: Make) -> None:
+    """joblib.load opens lz4 by itself: otherwise its four bytes are a way past the scan."""
+    with pytest.raises(Refused, match=r"the verdict is unscannable.*lz4"):
+        reg.register("churn", [make(b"\x04\x22\x4d\x18" + bytes(40))])
+    assert (
+        reg.register("churn", [make(b"7z\xbc\xaf\x27\x1c" + bytes(40))]).version.lineage["scan"]["verdict"]
+        == "unscannable"
+    )

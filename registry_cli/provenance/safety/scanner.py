@@ -88,8 +88,9 @@ class Scanner:
     # archives and compressions
 
     def _archive(self, scan: FileScan, body: Body, head: bytes, where: str, depth: int) -> bool:
-        for magic, what in CLOSED:
+        for magic, what, loaded in CLOSED:
             if head.startswith(magic):
+                scan.limited |= loaded
                 scan.found(UNSCANNABLE, "", f"it is {what}, which can't be looked into", where)
                 return True
         found = False

@@ -25,14 +25,14 @@ MAGICS = (
     (b"x\x9c", "zlib"),
     (b"x\xda", "zlib"),
 )
-#: Compressions and archives that Python's library can't open.
+#: Compressions and archives that Python's library can't open; whether a loader of pickles (joblib) opens them by itself.
 CLOSED = (
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-    (b"Rar!\x1a\x07", "a RAR archive"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd"),
-    (b"\x04\x22\x4d\x18", "compressed with lz4"),
-    (b"\x1f\x9d", "compressed with compress"),
-    (b"MSCF", "a cabinet archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", False),
+    (b"Rar!\x1a\x07", "a RAR archive", False),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd", False),
+    (b"\x04\x22\x4d\x18", "compressed with lz4", True),
+    (b"\x1f\x9d", "compressed with compress", False),
+    (b"MSCF", "a cabinet archive", False),
 )
 _MANY = {"gzip", "bz2", "xz", "lzma"}
 
