@@ -149,7 +149,31 @@ def ways_of_calling() -> Iterator[Case]:
     )
     bad = call(stack_global("torch.storage", "_load_from_bytes"), b"C\x04\x80\x04\xff\xff")
     yield Case("a broken one that torch loads", "m.pkl", pickled(bad), (UNSCANNABLE,))
+    for name, hidden in (
+        ("short", EVIL),
+        ("long", GOOD * 9 + EVIL),
+        ("with high bytes", GOOD * 9 + b"\x80\4C\1\xff0" + EVIL[2:]),
+    ):
+        latin = call(glob("_codecs", "encode"), b"X" + _counted(hidden.decode("latin-1").encode()), text("latin1"))
+        loaded = call(stack_global("torch.storage", "_load_from_bytes"), latin)
+        yield Case(f"one that torch loads as a text, {name}", "m.pkl", pickled(loaded))
+    lines = call(glob("_codecs", "encode"), b"V" + b"a" * 70_000 + b"\n", text("latin1"))
+    yield Case(
+        "a line of text that torch loads",
+        "m.pkl",
+        pickled(call(stack_global("torch.storage", "_load_from_bytes"), lines)),
+    )
+    made = call(stack_global("builtins", "bytes"), b"](K\x80K\4e")
+    yield Case(
+        "a computed one that torch loads",
+        "m.pkl",
+        pickled(call(stack_global("torch.storage", "_load_from_bytes"), made)),
+    )
     yield Case("a pickle in a pickle", "m.pkl", pickled(call(stack_global("pickle", "loads"), inner)))
+
+
+def _counted(data: bytes) -> bytes:
+    return struct.pack("<I", len(data)) + data
 
 
 def hooks() -> Iterator[Case]:
@@ -511,6 +535,18 @@ def others() -> Iterator[Case]:
     tensorflow = _field(1, _field(1, b"a") + _field(2, b"WriteFile"))
     saved = b"\x08\x01" + _field(2, _field(2, tensorflow))
     yield Case("TensorFlow: a graph that writes", "saved_model.pb", saved)
+    yield Case(
+        "jsonpickle: a call",
+        "m.json",
+        b'{"a": [{"py/reduce": [{"py/function": "posix.system"}, {"py/tuple": ["x"]}]}]}',
+    )
+    yield Case("jsonpickle: a class", "m.json", b'{"py/object": "ours.models.Churn", "a": 1}', (UNKNOWN,))
+    yield Case("jsonpickle: a reduction", "m.json", b'{"py/reduce": [{"py/id": 1}]}', (UNKNOWN,))
+    yield Case("jsonpickle: code", "m.json", b'{"py/repr": "os/os.getcwd()"}')
+    serialized = b'{"policy_class": {":type:": "x", ":serialized:": "gASVAAAA"}}'
+    yield Case("Stable-Baselines3", "m.zip", _zip({"data": serialized}), (UNKNOWN,))
+    parent = b'{"auto_mapping": {"base_model_class": "X", "parent_library": "ours"}}'
+    yield Case("PEFT: a library", "adapter_config.json", parent, (UNKNOWN,))
     yield Case("YAML", "config.yaml", b"model: !!python/object/apply:os.system ['true']\n")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from registry_cli.provenance.pickles.reader import Budget
 from registry_cli.provenance.safety.verdicts import Scan
 from registry_cli.provenance.scanning import scan
 
-from .corpus import DATA, EVIL, GOOD, Case, cases
+from .corpus import DATA, EVIL, GOOD, Case, _counted, call, cases, evil, glob, pickled, stack_global, text
 
 CASES = cases()
 
@@ -43,6 +44,28 @@ def test_no_honest_file_is_a_false_alarm(path: Path) -> None:
 def test_a_good_pickle_is_known(tmp_path: Path) -> None:
     assert scanned(tmp_path, "a.pkl", GOOD).verdict == "known-globals"
     assert scanned(tmp_path, "b.pkl", EVIL).files[0].remarks[0].name == "os.system"
+
+
+@pytest.mark.parametrize("count", [1, 100, 20_000])
+def test_bytes_that_an_old_protocol_writes_as_a_text_are_looked_into(tmp_path: Path, count: int) -> None:
+    """A pickle of tensors at protocol 2 has its numbers so."""
+    hidden = pickle.dumps([200] * count, 2)
+    latin = call(glob("_codecs", "encode"), b"X" + _counted(hidden.decode("latin-1").encode()), text("latin1"))
+    data = pickled(call(stack_global("torch.storage", "_load_from_bytes"), latin))
+    assert scanned(tmp_path, "m.pkl", data).verdict == "known-globals"
+
+
+def test_an_attribute_between_underscores_that_python_does_not_know_is_data(tmp_path: Path) -> None:
+    """Graphs of networkx have one; an object of a class that is not known stays so."""
+    thing = call(stack_global("ours.models", "Graph"))
+    state = b"}" + text("__networkx_cache__") + b"}s"
+    assert scanned(tmp_path, "m.pkl", pickled(thing + state + b"b")).verdict == "unknown-globals"
+
+
+def test_a_study_of_optuna_in_memory_is_not_dangerous(tmp_path: Path) -> None:
+    thing = stack_global("optuna.storages._in_memory", "InMemoryStorage") + b")\x81}b"
+    assert scanned(tmp_path, "a.pkl", pickled(thing)).verdict == "unknown-globals"
+    assert scanned(tmp_path, "b.pkl", evil("optuna.storages", "RDBStorage")).verdict == "dangerous"
 
 
 def test_numbers_beside_a_model_are_data_unless_they_are_a_pickle(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .kinds import kinds_of, shallow_kind
 from .log import CALL, HIDES, ITEMS, NEW, REFER, STATE, UNCLEAR
 from .reader import Stopped
-from .values import BUFFER, FORGOTTEN, Blob, Call, Global, Many, Opaque, Persistent, Tuple, class_of, origin
+from .values import BUFFER, FORGOTTEN, Blob, Call, Global, LongText, Many, Opaque, Persistent, Tuple, class_of, origin
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -75,8 +75,12 @@ def _called(m: Machine, callee: Any, arguments: Any, how: str) -> Any:
     plain = arguments if isinstance(arguments, tuple) else ()
     if (named := _named(m, callee, plain, at)) is not None:
         return named
-    if callee.path in _LOADERS and len(plain) == 1 and isinstance(plain[0], (bytes, Blob)):
-        m.log.load(plain[0])  # it is walked afterwards; then the call is no danger of its own
+    if callee.path in _LOADERS and len(plain) == 1:
+        inner = _bytes_of(plain[0])
+        if inner is None:
+            m.log.trick(HIDES, "it loads a pickle that is computed", at)
+        else:
+            m.log.load(inner)  # it is walked afterwards; then the call is no danger of its own
     _note_call(m, callee, arguments, how, at, 0)
     if callee.name == "encode" and callee.module in ("_codecs", "codecs") and len(plain) > 1:
         encoding = plain[1]
@@ -84,6 +88,23 @@ def _called(m: Machine, callee: Any, arguments: Any, how: str) -> Any:
             shown = encoding[:40] if isinstance(encoding, str) else shallow_kind(encoding)
             m.log.trick(HIDES, f"it encodes a text as {shown}", at)
     return Call(callee, arguments)
+
+
+def _bytes_of(value: Any) -> bytes | Blob | None:
+    """Bytes, also as protocols 0 to 2 write them: a text in Latin-1. None where they are not known."""
+    if isinstance(value, (bytes, Blob)):
+        return value
+    made = value.arguments if isinstance(value, Call) else None
+    if not isinstance(made, tuple) or len(made) != 2 or origin(value) is None or made[1] not in _LATIN:
+        return None
+    if getattr(origin(value), "path", "") not in ("_codecs.encode", "codecs.encode"):
+        return None
+    if isinstance(made[0], LongText) and made[0].length:
+        return Blob(made[0].offset, made[0].length, latin=True)
+    try:
+        return made[0].encode("latin-1") if isinstance(made[0], str) else None
+    except UnicodeEncodeError:
+        return None
 
 
 def _note_call(m: Machine, callee: Global, arguments: Any, how: str, at: int, depth: int) -> None:

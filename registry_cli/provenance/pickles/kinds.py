@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .reader import Budget, Stopped
-from .values import ARRAY, FORGOTTEN, LONG_TEXT, NUMBER, Blob, Call, Global, Many, Opaque, Persistent, origin
+from .values import ARRAY, FORGOTTEN, NUMBER, Blob, Call, Global, LongText, Many, Opaque, Persistent, origin
 
 #: Containers hold only constants; objects, too (``+``); or globals, too (``*``).
 PLAIN, OBJECTS, GLOBALS = "", "+", "*"
@@ -41,7 +41,7 @@ def shallow_kind(value: Any) -> str:  # noqa: PLR0911 - a line for each kind
     """The same without a look into containers."""
     if value is None or value is NUMBER or isinstance(value, (bool, int, float)):
         return "number"
-    if value is LONG_TEXT or isinstance(value, str):
+    if isinstance(value, (str, LongText)):
         return "text"
     if isinstance(value, (bytes, Blob)) or value is ARRAY:
         return "bytes" if value is not ARRAY else "=numpy.ndarray"

@@ -17,7 +17,20 @@ from .log import HIDES, UNCLEAR, Log
 from .memo import Memo, is_too_far
 from .opcodes import NUMBER_LINE, PROTOCOLS, STOP, TABLE
 from .reader import Budget, Reader, Stopped
-from .values import FORGOTTEN, LONG_TEXT, NUMBER, TEXT, Blob, Call, CutTuple, Global, Persistent, Tuple, class_of
+from .values import (
+    FORGOTTEN,
+    LONG_TEXT,
+    NUMBER,
+    TEXT,
+    Blob,
+    Call,
+    CutTuple,
+    Global,
+    LongText,
+    Persistent,
+    Tuple,
+    class_of,
+)
 
 _STACK = 1 << 21
 _LINE = 1024
@@ -151,14 +164,16 @@ class Machine:
     def string(self, length: int) -> None:
         """What Python 2 calls a string; its bytes are read as Latin-1, as all who read old files do."""
         if length > TEXT:
-            self.long_text(length)
+            self.reader.skip(length)
+            self.push(LONG_TEXT)
         else:
             self.text(self.reader.take(length).decode("latin-1").encode())
 
     def long_text(self, length: int) -> None:
         if length > TEXT:
+            place = LongText(self.reader.offset, length)
             self.reader.skip(length)
-            self.push(LONG_TEXT)
+            self.push(place)
         else:
             self.text(self.reader.take(length))
 
@@ -300,7 +315,7 @@ class Machine:
 
 def _may_be_text(value: Any) -> bool:
     """Whether it may be a text, exactly: what a call gave may, unless it is an object of a class."""
-    if value is LONG_TEXT:
+    if isinstance(value, LongText):
         return True
     made = class_of(value)
     return isinstance(value, (Call, Persistent)) and not (made and made.name.lstrip("_")[:1].isupper())

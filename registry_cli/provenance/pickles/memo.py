@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .reader import Stopped
-from .values import FORGOTTEN, LONG_TEXT, Global
+from .values import FORGOTTEN, Global, LongText
 
 #: The most places. An honest pickle has one for each of its objects.
 PLACES = 64 << 20
@@ -74,7 +74,7 @@ class Memo:
             raise Stopped(f"its memo has more than {PLACES:,} places", limit=True)
         value = self._filled[self._oldest]
         if value is not _EMPTY and not (
-            isinstance(value, Global) or value is LONG_TEXT or (type(value) is str and value in self.names)
+            isinstance(value, (Global, LongText)) or (type(value) is str and value in self.names)
         ):
             self._filled[self._oldest] = FORGOTTEN
         self._oldest += 1

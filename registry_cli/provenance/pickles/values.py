@@ -23,18 +23,33 @@ class Opaque:
         self.kind = kind
 
 
-LONG_TEXT, NUMBER, BUFFER, ARRAY = map(Opaque, ("text", "number", "buffer", "array"))
+NUMBER, BUFFER, ARRAY = map(Opaque, ("number", "buffer", "array"))
 #: What the memo held, long ago.
 FORGOTTEN = Opaque("forgotten")
 
 
 class Blob:
-    """Bytes that were passed over: where they lie in the stream."""
+    """Bytes that were passed over: where they lie in the stream. ``latin`` says that they are UTF-8 of characters that
+    each stand for a byte, as old protocols write bytes.
+    """
+
+    __slots__ = ("latin", "length", "offset")
+
+    def __init__(self, offset: int, length: int, *, latin: bool = False) -> None:
+        self.offset, self.length, self.latin = offset, length, latin
+
+
+class LongText(Opaque):
+    """A text that was passed over: where it lies in the stream; ``length`` is 0 where that is not known."""
 
     __slots__ = ("length", "offset")
 
-    def __init__(self, offset: int, length: int) -> None:
+    def __init__(self, offset: int = 0, length: int = 0) -> None:
+        super().__init__("text")
         self.offset, self.length = offset, length
+
+
+LONG_TEXT = LongText()
 
 
 class Global:
@@ -94,6 +109,7 @@ _HARMLESS = frozenset(
         "__orig_class__",
         "__version__",
         "__wrapped__",
+        "__networkx_cache__",
     ]
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -78,11 +79,14 @@ def _with_inner(
     for place in inner:
         if depth >= _DEPTH:
             return replace(found, complete=False, why="pickles lie in it too deep", limit=True)
-        within = walk(lambda place=place: _Within(opened(), place), budget, depth=depth + 1)  # type: ignore[misc]
+        within = walk(lambda place=place: _inner_stream(opened(), place), budget, depth=depth + 1)  # type: ignore[misc]
         found = replace(found, uses=found.uses + within.uses, tricks=found.tricks + within.tricks)
         if not within.complete and found.complete:
             found = replace(found, complete=False, why=f"a pickle in it: {within.why}", limit=within.limit)
     return found
+
+
+_PIECE = 1 << 16
 
 
 class _Within:
@@ -108,6 +112,37 @@ class _Within:
         done = self._whole.skip(min(length, self._left))
         self._left -= done
         return done
+
+
+class _Latin:
+    """The bytes that a stream of UTF-8 stands for, a character each."""
+
+    def __init__(self, coded: Stream) -> None:
+        self._coded, self._data = coded, b""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def read(self, length: int) -> bytes:
+        while not self._data:
+            piece = self._coded.read(max(1, min(length, _PIECE)))
+            try:
+                self._data = self._decoder.decode(piece, not piece).encode("latin-1")
+            except UnicodeError as error:
+                raise Stopped("a pickle in it is a text that stands for no bytes") from error
+            if not piece:
+                break
+        data, self._data = self._data[:length], self._data[length:]
+        return data
+
+    def skip(self, length: int) -> int:
+        done = 0
+        while done < length and (data := self.read(min(length - done, _PIECE))):
+            done += len(data)
+        return done
+
+
+def _inner_stream(whole: Stream, place: bytes | Blob) -> Stream:
+    within = _Within(whole, place)
+    return _Latin(within) if isinstance(place, Blob) and place.latin else within
 
 
 def _is_torch(value: Any) -> bool:

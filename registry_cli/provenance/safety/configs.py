@@ -23,6 +23,7 @@ _OVERLAP = 256
 #: Without one of these a text says nothing to a loader. Letters are never escaped by an honest writer.
 _WORDS = (
     "loader_module", "class_name", "auto_map", "trust_remote_code", "chat_template", "_target_", "custom_pipelines", "_class_name",
+    "py/", ":serialized:", "parent_library",
 )  # fmt: skip
 _SAYS = re.compile("|".join([*_WORDS, r"\\u00(?:4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])", r"\\x[4-7]"]))
 _KEY = re.compile(r"""["']?class_name["']?\s*:\s*["']?(?:[\w.>]*[.>])?(?:Lambda|__lambda__|TorchModuleWrapper)\b""")
@@ -30,6 +31,10 @@ _YAML_NAMES = re.compile(r"\.(yaml|yml)$|(^|/)(mlmodel|conda\.yaml)$")
 _NAMED = re.compile(r"(^|/)(modules|model_index)\.json$")
 _TEMPLATES = (".jinja", ".jinja2", ".j2")
 _TAGGED = re.compile(r"%TAG|(?:^|[\s\[\]{},:?-])!\S")
+#: Keys of jsonpickle whose values are imported, called, or run as code when they are decoded.
+_JSONPICKLE = ("py/object", "py/reduce", "py/function", "py/type", "py/newobj", "py/repr", "py/newargs", "py/newargsex")
+#: Libraries that an adapter of PEFT may name as that of its base model: their modules are imported.
+_PARENTS = frozenset(["transformers", "diffusers", "peft", "timm", "torchvision", "sentence_transformers", "open_clip"])
 #: What a model of MLflow is loaded with: modules of MLflow itself.
 _FLAVORS = frozenset(
     f"mlflow.{name}"
@@ -181,6 +186,12 @@ def _document(scan: FileScan, document: Any, name: str, where: str, allowed: All
         loader = each.get("loader_module")
         if isinstance(loader, str) and loader not in _FLAVORS and loader not in allowed.exact:
             _target(scan, f"{loader}._load_pyfunc", where, allowed)
+        _jsonpickle(scan, each, where, allowed)
+        if isinstance(each.get(":serialized:"), str):  # in the ``data`` of Stable-Baselines3, as base64
+            scan.found(UNKNOWN, "", "it holds a pickle as text, which Stable-Baselines3 loads", where)
+        parent = each.get("parent_library")
+        if isinstance(parent, str) and parent.partition(".")[0] not in _PARENTS and parent not in allowed.exact:
+            scan.found(UNKNOWN, parent, "it is imported when the adapter is loaded", where)
     if name.endswith("modules.json") and isinstance(document, list):
         for each in objects:
             kind = each.get("type")
@@ -233,6 +244,20 @@ def _target(scan: FileScan, target: str, where: str, allowed: Allowed) -> None:
         scan.found(DANGEROUS, target, why, where)
     elif target not in allowed.exact and not target.startswith(allowed.prefixes):
         scan.found(UNKNOWN, target, "it is called when the configuration is instantiated", where)
+
+
+def _jsonpickle(scan: FileScan, each: Mapping[str, Any], where: str, allowed: Allowed) -> None:
+    """What jsonpickle would import and call."""
+    for key in _JSONPICKLE:
+        if key not in each:
+            continue
+        named = each[key]
+        if key == "py/repr":
+            scan.found(DANGEROUS, key, "jsonpickle evaluates it as code", where)
+        elif isinstance(named, str) and "." in named:
+            _target(scan, named, where, allowed)
+        else:
+            scan.found(UNKNOWN, key, "an object that jsonpickle makes", where)
 
 
 def _diffusers(scan: FileScan, document: Mapping[str, Any], where: str) -> None:
