@@ -193,6 +193,8 @@ def test_a_lock_that_is_no_file_is_refused(ten: Registry, tmp_path: Path, kind: 
         assert victim.read_text() == "precious"
     else:
         assert not victim.exists(), "a link is not followed, not even to make a file"
+    assert [problem.code for problem in ten.verify().problems] == ["file-type"]
+    ten.repair()
 
 
 def test_versions_are_neither_lost_nor_doubled_without_any_lock(tmp_path: Path) -> None:
