@@ -6,7 +6,6 @@ nothing is left there, unless the process dies or the disk answers nothing any m
 
 from __future__ import annotations
 
-import errno
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -19,20 +18,8 @@ from registry_cli import Registry, RegistryError
 from registry_cli.store import replacement
 
 from .shim import Death, Fault, Shim
+from .test_faults import FAULTS
 from .world import copied, fingerprint, opened, wiped
-
-FAULTS = (
-    ("error", errno.EIO),
-    ("errors", errno.EIO),
-    ("error", errno.ENOSPC),
-    ("error", errno.EACCES),
-    ("lost reply", errno.EIO),
-    ("half", errno.EDQUOT),
-    ("dead before", 0),
-    ("dead after", 0),
-    ("interrupt before", 0),
-    ("interrupt after", 0),
-)
 
 Deed = Callable[[Registry, Path, bool, int], Any]
 
