@@ -119,6 +119,12 @@ class OpenRegistry:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        """Close what a script or a notebook leaves open; SQLite warns of a connection that nobody closed."""
+        if getattr(self, "_index", None) is not None:
+            with contextlib.suppress(Exception):
+                self.close()
+
     @property
     def root(self) -> Path:
         """The folder of the registry, absolute."""

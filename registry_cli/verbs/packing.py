@@ -110,8 +110,9 @@ class Packing(RegistryBase):
             return
         try:
             with self._writing(name) as writer:
-                if number in writer.table.packed:
-                    return
+                event_id = f"{wanted.request_id}{_SUFFIX}{number}"
+                if number in writer.table.packed or (wanted.given and writer.done_before(event_id, "packed")):
+                    return  # this request packed it, and somebody restored it since: it is not packed again
                 if number not in writer.table.archived:
                     tally.leave_out(number)
                     return

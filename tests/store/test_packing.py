@@ -427,3 +427,16 @@ def test_a_thousand_files_and_a_deep_folder(reg: Registry, tmp_path: Path) -> No
     assert tree(tmp_path / "out") == tree(work)
     reg.restore(["churn@1"])
     assert fingerprint(reg.root / "models/churn/versions/1") == before
+
+
+def test_a_request_that_packed_a_version_does_not_pack_it_again_after_a_restore(
+    reg: Registry, make_file: Callable[..., Path]
+) -> None:
+    reg.register("churn", [make_file("one")])
+    reg.register("churn", [make_file("two")])
+    reg.archive(["churn@1"], compress="gzip", request_id="once")
+    reg.restore(["churn@1"])
+    reg.archive(["churn@1"])
+    reg.archive(["churn@1"], compress="gzip", request_id="once")
+    ids = [entry.event.id for entry in reg.history("churn")]
+    assert len(ids) == len(set(ids))
