@@ -108,7 +108,7 @@ def redact_command(words: Sequence[str]) -> str:
         if known is not None:
             kept.append(known)
         elif follows and not is_option:
-            kept.append(word if _stays(name, word) else REDACTED)
+            kept.append(word if _stays(given[at - 1], word) else REDACTED)
         elif equals and value and _PLAIN.match(name) and is_secret_name(name):
             kept.append(word if _stays(name, value) else f"{name}={REDACTED}")
         else:

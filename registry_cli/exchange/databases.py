@@ -59,10 +59,10 @@ def _connect(path: Path, stack: contextlib.ExitStack) -> sqlite3.Connection:
     connection = _open(path, "ro")
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError as error:
+    except sqlite3.Error as error:
         connection.close()
-        if "readonly" not in str(error):  # else a journal that a crash left: it can be rolled back in a copy only
-            raise
+        if not (isinstance(error, sqlite3.OperationalError) and "readonly" in str(error)):
+            raise  # else a journal that a crash left: it can be rolled back in a copy only
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="registry-import-")))
         return _open(_copied(path, folder), "rw")
     return connection
