@@ -69,7 +69,7 @@ def find(verb: str) -> Command:
 
 
 def commands(module: str) -> Iterator[Command]:
-    """The commands that a module of ``registry_cli.cli`` defines."""
-    for value in vars(import_module(f".{module}", __package__)).values():
+    """The commands that a module of ``registry_cli.cli.commands`` defines."""
+    for value in vars(import_module(f".commands.{module}", __package__)).values():
         if isinstance(value, Command):
             yield value

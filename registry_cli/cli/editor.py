@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..errors import InvalidInput, RegistryError
 from .session import Session
-from .text import safe
+from .views.text import safe
 
 _LIMIT = 1 << 20
 

@@ -27,18 +27,18 @@ WRITING = ("--lock-timeout", "--request-id")
 INDEXED = ("--no-index",)
 
 
-#: The module of ``registry_cli.cli`` that holds the commands of a room.
+#: The module of ``registry_cli.cli.commands`` that holds the commands of a room.
 ROOMS = {
-    "begin": "begin",
-    "put in": "put",
-    "find": "find",
+    "begin": "init",
+    "put in": "register",
+    "find": "list",
     "compare": "compare",
-    "take out": "take",
-    "describe": "describe",
-    "lifecycle": "lifecycle",
-    "look back": "look_back",
-    "trust": "trust",
-    "shell": "shell",
+    "take out": "fetch",
+    "describe": "annotate",
+    "lifecycle": "archive",
+    "look back": "history",
+    "trust": "verify",
+    "shell": "completion",
 }
 
 
@@ -84,17 +84,17 @@ VERBS = {
         "begin",
         "Show the settings in force and where each line stands, or their schema.",
         "text model",
-        home="settings",
+        home="config",
     ),
     "register": Verb("put in", "Store files as the next version of a model.", "model file*", _REGISTER, writes=True),
-    "inspect": Verb("put in", "Say what files are, before or after they are registered.", "target*", home="inside"),
+    "inspect": Verb("put in", "Say what files are, before or after they are registered.", "target*", home="inspect"),
     "import": Verb(
         "put in",
         "Take in a bundle from elsewhere, or what another tool has.",
         "source",
         "as only artifacts exclude include merge skip-existing stages aliases reuse-name allow-unsafe reason dry-run",
         writes=True,
-        home="exchange",
+        home="import_export",
     ),
     "list": Verb("find", "List the models.", "", "stage where as-of", indexed=True),
     "versions": Verb(
@@ -103,7 +103,7 @@ VERBS = {
         "model",
         "all where stage alias tag sort columns limit as-of",
         indexed=True,
-        home="select",
+        home="search",
     ),
     "search": Verb(
         "find",
@@ -111,7 +111,7 @@ VERBS = {
         "text",
         "all stage alias tag sort columns limit",
         indexed=True,
-        home="select",
+        home="search",
     ),
     "show": Verb("find", "Show a version, or a model, with all that is known of it.", "ref", "as-of", indexed=True),
     "find": Verb("find", "Say which versions hold a file.", "file*", "", indexed=True),
@@ -135,7 +135,7 @@ VERBS = {
         "Write versions, models or all to one file, or for another tool.",
         "ref*",
         "all format flavor force",
-        home="exchange",
+        home="import_export",
     ),
     "tag": Verb("describe", "Set or remove tags of a version.", "ref text*", "remove dry-run", writes=True),
     "annotate": Verb(
@@ -155,10 +155,10 @@ VERBS = {
         "model",
         "description owner tag annotate remove reason reuse-name dry-run",
         writes=True,
-        home="modelling",
+        home="models",
     ),
     "edit": Verb(
-        "describe", "Edit what is said of a model, or the settings.", "model", "reason", writes=True, home="modelling"
+        "describe", "Edit what is said of a model, or the settings.", "model", "reason", writes=True, home="models"
     ),
     "rename": Verb(
         "describe",
@@ -166,31 +166,31 @@ VERBS = {
         "model text",
         "reason reuse-name dry-run",
         writes=True,
-        home="modelling",
+        home="models",
     ),
     "transfer": Verb(
-        "describe", "Move a model into a group.", "model text", "reason dry-run", writes=True, home="modelling"
+        "describe", "Move a model into a group.", "model text", "reason dry-run", writes=True, home="models"
     ),
     "card": Verb(
-        "describe", "Print the model card of a version, in Markdown.", "ref", "check output force", home="carding"
+        "describe", "Print the model card of a version, in Markdown.", "ref", "check output force", home="card"
     ),
-    "check": Verb("lifecycle", "Say whether a stage would let a version in, and why.", "ref stage", home="gates"),
+    "check": Verb("lifecycle", "Say whether a stage would let a version in, and why.", "ref stage", home="check"),
     "approve": Verb(
         "lifecycle",
         "Say that a version may enter a stage, or that it may not.",
         "ref stage",
         "reject reason review yes sign dry-run",
         writes=True,
-        home="approving",
+        home="approve",
     ),
-    "approvals": Verb("lifecycle", "Show who approved or rejected a version.", "ref", home="approving"),
+    "approvals": Verb("lifecycle", "Show who approved or rejected a version.", "ref", home="approve"),
     "promote": Verb(
         "lifecycle",
         "Let a stage point to a version.",
         "ref stage",
         "expect reason archive-previous no-verify force sign dry-run",
         writes=True,
-        home="moving",
+        home="stages",
     ),
     "demote": Verb(
         "lifecycle",
@@ -198,7 +198,7 @@ VERBS = {
         "ref stage",
         "expect reason sign dry-run",
         writes=True,
-        home="moving",
+        home="stages",
     ),
     "rollback": Verb(
         "lifecycle",
@@ -206,7 +206,7 @@ VERBS = {
         "model stage",
         "to list expect again reason no-verify sign dry-run",
         writes=True,
-        home="moving",
+        home="stages",
     ),
     "archive": Verb(
         "lifecycle",
@@ -242,7 +242,7 @@ VERBS = {
         "model",
         "all since until action limit follow checkpoint",
     ),
-    "sign": Verb("trust", "Sign a version.", "ref", "key dry-run", writes=True, home="signing"),
+    "sign": Verb("trust", "Sign a version.", "ref", "key dry-run", writes=True, home="sign"),
     "verify": Verb(
         "trust",
         "Check that everything is there and unchanged.",
@@ -266,9 +266,9 @@ VERBS = {
         home="lineage",
     ),
     "repair": Verb("trust", "Repair what can be repaired safely.", "model*", "from-blobs dry-run", writes=True),
-    "scan": Verb("trust", "Say whether files are safe to load.", "target*", "allow strict explain", home="scanning"),
+    "scan": Verb("trust", "Say whether files are safe to load.", "target*", "allow strict explain", home="scan"),
     "trust": Verb(
-        "trust", "Let the commands of policies run on this machine.", "model", "list revoke yes", home="trusting"
+        "trust", "Let the commands of policies run on this machine.", "model", "list revoke yes", home="trust"
     ),
     "doctor": Verb("trust", "Prove that this file system keeps what the registry needs."),
     "completion": Verb("shell", "Print the completion script of a shell.", "shell"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .. import values
-from .text import safe
+from .views.text import safe
 
 if TYPE_CHECKING:
     from ..normalization import Collected, Skipped

@@ -128,7 +128,7 @@ def _fail(arguments: list[str], message: str, hint: str, kind: str, code: int, r
     """Say what went wrong on standard error: a line for a person, one JSON object with ``--json``."""
     if sys.stderr is None:
         return code
-    from .text import safe
+    from .views.text import safe
 
     try:
         if "--json" in arguments:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from ..errors import Damaged, InvalidInput, RegistryError
 from .process import flush, is_terminal, settle, write
-from .text import safe
+from .views.text import safe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,14 +149,14 @@ class Session:
         return Caller(folder, dict(os.environ), register=["registry", *sys.argv[1:]])
 
     def _trusts(self, commands: Commands) -> bool:
-        from .trusting import trusts
+        from .commands.trust import trusts
 
         return trusts(self, commands)
 
     def refused(self, error: Refused) -> None:
         """What the checks printed that a gate stayed shut for: they may have run for long."""
         if evaluation := getattr(error, "evaluation", None):
-            from .trusting import tell_outputs
+            from .commands.trust import tell_outputs
 
             tell_outputs(self, evaluation.rules)
 
@@ -247,7 +247,7 @@ class Session:
 
     def _draw(self, table: Table) -> None:
         if table.text is None:
-            from .tables import draw
+            from .views.tables import draw
 
             draw(table.columns, table.rows, no_color=self.no_color, whole=table.chosen)
         elif table.text:
@@ -262,7 +262,7 @@ class Session:
 
         if self.quiet or self.as_json or not is_terminal(sys.stderr) or os.environ.get("TERM") == "dumb":
             return SILENT
-        from .bar import Bar
+        from .views.progress_bar import Bar
 
         return Bar(what, unit, no_color=self.no_color)
 

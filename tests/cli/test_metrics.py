@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry_cli import InvalidInput, Refused, Registry
-from registry_cli.cli.text import numbers
+from registry_cli.cli.views.text import numbers
 from registry_cli.lifecycle.retention_rules import Rules
 from tests.commands import Answer, environment, on_terminal, run, uncoloured
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry_cli.cli.side_by_side import sparkline
+from registry_cli.cli.views.compare_view import sparkline
 from registry_cli.errors import InvalidInput
 from registry_cli.lifecycle import compare as rules
 from registry_cli.lifecycle.compare import Difference, FileDifference, MetricDifference, StoredFile

@@ -1,0 +1,193 @@
+"""Describing: tag, annotate, log-metric, alias."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from ... import values
+from ...errors import InvalidInput, NotFound
+from ...names import Reference
+from ...outcomes import Changed
+from .. import inputs, moves, shapes
+from ..command import command
+from ..inputs import MetricsFile, MetricsOnly, SkipInvalid
+from ..options import DryRun, Expect, Ref, expected
+from ..session import Output, Session
+from ..views.text import number, numbers, safe
+
+if TYPE_CHECKING:
+    from ...registry import Registry
+
+#: Of so many metrics that changed the values are shown.
+_SHOWN = 10
+
+Pairs = Optional[list[str]]
+Remove = Annotated[Pairs, typer.Option("--remove", "-r", metavar="KEY", help="Take this one away.")]
+_EXITS = (0, 1, 2, 3, 6, 7, 8)
+
+
+@command(
+    "tag",
+    examples=["registry tag churn@7 reviewed=yes team=crm", "registry tag churn@7 --remove draft"],
+    exits=_EXITS,
+)
+def tag(
+    cx: Session,
+    ref: Ref,
+    pairs: Annotated[Pairs, typer.Argument(metavar="[KEY=TEXT]...", help="Tags to set.")] = None,
+    remove: Remove = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Tags are short labels, one line each. The version itself stays sealed: tags are laid over it, and the history
+    keeps what was before.
+    """
+    _something(pairs, remove, "KEY=TEXT")
+    tags = values.pairs(pairs or (), values.line)
+    done = cx.registry().tag(ref, tags, remove=remove or (), dry_run=dry_run, request_id=cx.request_id)
+    _told(cx, done, dry_run)
+
+
+@command(
+    "annotate",
+    examples=[
+        'registry annotate churn@7 purpose="churn within 90 days, retail customers only"',
+        "registry annotate churn@7 --from-file training_data=data-sheet.md",
+    ],
+    exits=_EXITS,
+)
+def annotate(
+    cx: Session,
+    ref: Ref,
+    pairs: Annotated[Pairs, typer.Argument(metavar="[KEY=TEXT]...", help="Annotations to set.")] = None,
+    from_file: Annotated[Pairs, typer.Option("--from-file", metavar="KEY=FILE", help="The text is in a file.")] = None,
+    remove: Remove = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Free text of many lines if need be: purpose, training data, performance notes, special considerations."""
+    _something([*(pairs or ()), *(from_file or ())], remove, "KEY=TEXT")
+    from_files, texts = values.pairs(from_file or (), _text_of), values.pairs(pairs or (), values.text)
+    if both := sorted(from_files.keys() & texts.keys()):
+        raise InvalidInput(f"'{both[0]}' is given as text and with --from-file", "choose one of them")
+    texts |= from_files
+    done = cx.registry().annotate(ref, texts, remove=remove or (), dry_run=dry_run, request_id=cx.request_id)
+    _told(cx, done, dry_run)
+
+
+def _text_of(path: str, name: str) -> str:
+    try:
+        with Path(path).open("rb") as stream:
+            data = stream.read(values.TEXT_LENGTH * 4 + 1)
+        return values.text(data.decode("utf-8"), name)
+    except FileNotFoundError:
+        raise NotFound(f"there is no file '{path}'") from None
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{path} is not UTF-8 text") from None
+
+
+@command(
+    "log-metric",
+    examples=["registry log-metric churn@7 auc_holdout=0.91", "registry log-metric churn@production latency_ms=42"],
+    exits=_EXITS,
+)
+def log_metric(
+    cx: Session,
+    ref: Ref,
+    pairs: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=NUMBER]...", help="Metrics to add or correct.")
+    ] = None,
+    metrics_file: MetricsFile = None,
+    metrics_only: MetricsOnly = None,
+    skip_invalid: SkipInvalid = False,
+    dry_run: DryRun = False,
+) -> None:
+    """For what is measured after registration. Finite numbers only."""
+    if not pairs and not metrics_file:
+        raise InvalidInput("no metric is given", "write KEY=NUMBER, or --metrics-file FILE")
+    metrics = inputs.collect(cx, "metric", metrics_file, pairs, metrics_only, skip_invalid)
+    registry = cx.registry()
+    done = registry.log_metric(ref, metrics.values, dry_run=dry_run, request_id=cx.request_id)
+    done = replace(done, skipped=metrics.skipped)
+    inputs.warn_of_skipped(cx, metrics.skipped)
+    _told(cx, done, dry_run, _measured(registry, done))
+
+
+def _measured(registry: Registry, done: Changed) -> str:
+    """The metrics that changed, in words, and whether they are better than before."""
+    words = []
+    corrected = [name for name, (before, _) in done.values.items() if before is not None]
+    directions = registry.directions(done.model) if corrected else None
+    for name, (before, after) in done.values.items():
+        if directions is None or before is None:
+            words.append(f"{safe(name)} {number(after)}")
+            continue
+        old, new = numbers([before, after])
+        better = {True: " (better)", False: " (worse)", None: ""}[directions.better(name, before, after)]
+        words.append(f"{safe(name)} {old} -> {new}{better}")
+    more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
+    return ", ".join(words[:_SHOWN]) + more
+
+
+def _something(pairs: Sequence[str] | None, remove: Sequence[str] | None, form: str) -> None:
+    if not pairs and not remove:
+        raise InvalidInput("nothing to set or remove", f"write {form}, or --remove KEY")
+
+
+def _told(cx: Session, done: Changed, dry_run: bool, what: str = "") -> None:
+    ref = done.refs[0]
+    word = "would be changed" if dry_run and done.changed else done.action if done.changed else "was so already"
+    cx.say(f"{ref}: {word}{': ' if what else ''}{what}")
+    cx.show(Output(shapes.document("changed", shapes.changed(done)), [ref], ("ref",), [(ref,)], text=ref))
+
+
+@command(
+    "alias",
+    examples=[
+        "registry alias churn@7 champion",
+        "registry alias churn",
+        "registry alias churn champion --remove",
+        "registry alias churn@8 champion --expect 7",
+    ],
+    exits=(0, 1, 2, 3, 4, 6, 7, 8),
+)
+def alias(
+    cx: Session,
+    ref: Annotated[
+        str, typer.Argument(metavar="REF", help="The version to point to; just the model to list or remove.")
+    ],
+    name: Annotated[str | None, typer.Argument(metavar="[ALIAS]", help="The alias to set or remove.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the alias away.")] = False,
+    expect: Expect = None,
+    dry_run: DryRun = False,
+) -> None:
+    """An alias is a free pointer to one version: champion, eu-canary. Setting one needs a version (churn@7,
+    churn@latest). With --remove, a version is what the alias must point to now; a model is enough. Without ALIAS, the
+    aliases of the model are listed (in a pipe: alias and ref, separated by a tab).
+    """
+    reference = Reference.parse(ref)
+    if name is None:
+        if remove or expect is not None or reference.selector is not None:
+            raise InvalidInput(
+                "missing argument ALIAS", f"registry alias {reference.model} lists the aliases of {reference.model}"
+            )
+        _list(cx, reference.model)
+        return
+    registry = cx.registry()
+    if remove:
+        done = registry.remove_alias(
+            reference, name, expect=expected(expect), dry_run=dry_run, request_id=cx.request_id
+        )
+    else:
+        done = registry.set_alias(reference, name, expect=expected(expect), dry_run=dry_run, request_id=cx.request_id)
+    moves.show(cx, done, dry_run)
+
+
+def _list(cx: Session, model: str) -> None:
+    aliases = sorted(cx.reader().model(model).aliases.items())
+    rows = [(name, f"{model}@{number}") for name, number in aliases]
+    data = shapes.items("aliases", [{"alias": name, "ref": ref} for name, ref in rows])
+    cx.show(Output(data, [ref for _, ref in rows], ("alias", "version"), rows, text=None if rows else "no aliases"))

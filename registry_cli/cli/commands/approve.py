@@ -1,0 +1,141 @@
+"""Approvals: who may say that a version enters a stage, and who said so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ...errors import InvalidInput
+from ...names import Reference
+from ...outcomes import Approval, Signature
+from .. import shapes
+from ..command import command
+from ..options import DryRun, Reason, Ref, Sign, Stage, VersionRef, Yes, refuse_with, touched
+from ..session import Output, Session
+from ..shapes import people
+from ..views.text import moment, safe, short
+
+if TYPE_CHECKING:
+    from ...records import VersionRecord
+    from ...registry import Registry
+
+
+@command(
+    "approve",
+    examples=[
+        "registry approve churn@7 production",
+        'registry approve churn@7 production --reason "cohort of 2025 reviewed, no drift"',
+        'registry approve churn@7 production --reject --reason "worse for patients over 80"',
+        "registry approve churn@7 production --reason reviewed --sign ~/.ssh/id_ed25519",
+    ],
+    exits=(0, 1, 2, 3, 4, 6, 7, 8),
+)
+def approve(
+    cx: Session,
+    ref: VersionRef,
+    stage: Stage,
+    reject: Annotated[
+        bool, typer.Option("--reject", help="Reject it: the stage refuses it while the rejection holds.")
+    ] = False,
+    reason: Reason = "",
+    review: Annotated[
+        bool, typer.Option("--review", help="Show first what there is to look at, and ask; also with a --reason.")
+    ] = False,
+    yes: Yes = False,
+    sign: Sign = None,
+    dry_run: DryRun = False,
+) -> None:
+    """On a terminal, without --reason or --yes, what the gate says, what differs from what holds the stage, where the
+    version came from and who approved it already are shown, and you are asked. Elsewhere nothing is asked: say why.
+
+    It holds for this version and this stage, while its params, metrics and tags are as they are now. What you said
+    before for this stage holds no more. Whose approval counts, and how many there must be, the policy says. A rejection
+    stops promote and rollback; `promote --force` overrides it only where the policy says `override_rejections: true`.
+    """
+    Reference.parse_version(ref)
+    registry, seen = cx.registry(), None
+    if review:
+        refuse_with("--review", {"--yes": yes})
+    if review or not (reason or yes or dry_run):
+        if not (cx.watched and (dry_run or cx.asks)):
+            raise InvalidInput("there is nobody to ask", "say why: --reason TEXT, or --yes")
+        seen = _looked_at(cx, registry, ref, stage)
+        if not dry_run:
+            reject, reason = _asked(cx, seen.ref, stage, reject=reject, reason=reason)
+    done = registry.approve(
+        seen.ref if seen else ref, stage, reject=reject, reason=reason, seen=seen, sign=touched(cx, sign), dry_run=dry_run,
+        request_id=cx.request_id,
+    )  # fmt: skip
+    said = done.action if done.changed else f"{done.action} already"
+    cx.say(f"{done.refs[0]}: {'would be ' if dry_run else ''}{said} for {stage}")
+    row = (done.refs[0],)
+    cx.show(Output(shapes.document("changed", shapes.changed(done)), row, ("ref",), [row], text=done.refs[0]))
+
+
+def _looked_at(cx: Session, registry: Registry, ref: str, stage: str) -> VersionRecord:
+    """Show what there is to look at to the person who is there."""
+    from ..views import review_view
+
+    found = registry.review(ref, stage)
+    review_view.draw(cx, found)
+    return found.version
+
+
+def _asked(cx: Session, ref: str, stage: str, *, reject: bool, reason: str) -> tuple[bool, str]:
+    """What the person says: whether to reject, and why."""
+    if reject:
+        cx.confirm(f"Reject {ref} for {stage}?")
+    else:
+        answer = cx.ask(f"Approve {ref} for {stage}? [y/N, r to reject it]").lower()
+        if answer not in ("y", "yes", "r", "reject"):
+            raise InvalidInput("nothing was said", "answer y or r")
+        reject = answer.startswith("r")
+    return reject, reason or cx.ask("Why?")
+
+
+@command(
+    "approvals",
+    examples=[
+        "registry approvals churn@7",
+        "registry approvals churn@7 --json | jq '.items[] | select(.state == \"in-force\")'",
+    ],
+    exits=(0, 2, 3, 6),
+)
+def approvals(cx: Session, ref: Ref) -> None:
+    """Of each person and stage the newest. An approval, or a rejection, is in force until what it was based on changes:
+    the params, metrics or tags of the version. One that the policy does not count is told as excluded.
+
+    In a pipe: stage, who, approved or rejected, time, state, why, signed by, reason; separated by tabs. With `-q`, the
+    accounts whose approval is in force.
+    """
+    found = cx.reader().approvals(ref)
+    rows = [
+        (each.stage, each.by, _said(each), each.at, each.state, each.why, _signer(each.signature), each.reason)
+        for each in found
+    ]
+    shown = [
+        [
+            each.stage,
+            each.by,
+            _said(each),
+            moment(each.at),
+            safe(": ".join(filter(None, (each.state.replace("-", " "), each.why)))),
+            safe(_signer(each.signature) or "-"),
+            safe(short(each.reason)),
+        ]
+        for each in found
+    ]
+    data = shapes.items("approvals", [people.approval(each) for each in found])
+    accounts = list(dict.fromkeys(each.by for each in found if each.approved and each.state == "in-force"))
+    columns = ("stage", "who", "said", "time (utc)", "state", "signed by", "reason")
+    cx.show(Output(data, accounts, columns, rows, shown, None if found else "nobody said anything"))
+
+
+def _said(each: Approval) -> str:
+    return "approved" if each.approved else "rejected"
+
+
+def _signer(signature: Signature | None) -> str:
+    """Whose signature it is; a code for one that does not count."""
+    return "" if signature is None else signature.principal or signature.code

@@ -1,0 +1,88 @@
+"""Describing a version to others: card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ...errors import InvalidInput, Refused
+from .. import process, shapes
+from ..command import command
+from ..notices import show_warnings
+from ..options import Ref
+from ..session import Output, Session
+from ..shapes import carding as shape
+from ..views.text import safe
+
+if TYPE_CHECKING:
+    from ...provenance.cards import Card
+
+_MARKS = {"present": "yes", "missing": "no", "wrong": "wrong"}
+
+
+@command(
+    "card",
+    examples=[
+        "registry card churn@production > README.md",
+        "registry card churn@7 --check",
+        "registry card churn@7 -o build/README.md --force",
+    ],
+    exits=(0, 1, 2, 3, 4, 5, 6),
+)
+def card(
+    cx: Session,
+    ref: Ref,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Say what it has and what it lacks; exit 5 if something required is missing."),
+    ] = False,
+    output: Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to this file.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace FILE if it is a card of this registry; otherwise exit 4.")
+    ] = False,
+) -> None:
+    """Made from what is known: params, metrics, tags, annotations, lineage, stages, approvals, and what people wrote into
+    model.yaml as description, intended_use, limitations, data, ethics and licence. It begins with the front matter that
+    Hugging Face reads. -q prints the reference, or the file that was written.
+
+    --check looks for description, licence (an SPDX identifier), intended_use, limitations and data, which are required,
+    and for more. -q prints what is required and missing.
+
+    In a pipe: the card; with -o the file; with --check: name, required or recommended, state (present, missing, wrong),
+    what there is or where to say it; separated by tabs.
+    """
+    if check and output is not None:
+        raise InvalidInput("--check writes no file", "leave out --output")
+    if force and output is None:
+        raise InvalidInput("--force is for --output", "name a file with -o")
+    with show_warnings(cx):
+        made = cx.reader().card(ref, output, replace=force)
+    if check:
+        _check(cx, made)
+        return
+    if made.own:
+        cx.say(f"{made.ref} has a README.md among its files, which export keeps: registry cat {made.ref} README.md")
+    for item in made.items:
+        if item.state == "wrong":
+            cx.say(f"warning: {item.name}: {item.hint}")
+    data = shapes.document("card", shape.card(made))
+    if output is not None:
+        cx.show(Output(data, [output], ("file",), [(output,)]))
+    elif cx.as_json or cx.quiet:
+        cx.show(Output(data, [made.ref]))
+    else:  # a terminal acts on some characters; a file keeps them
+        process.write((made.text if cx.plain else safe(made.text, lines=True)).rstrip("\n"))
+
+
+def _check(cx: Session, made: Card) -> None:
+    data = {**shapes.items("card-check", [shape.card_item(item) for item in made.items]), "ref": made.ref}
+    rows = [(item.name, "required" if item.required else "recommended", item.state, item.hint) for item in made.items]
+    shown = [
+        [item.name, need, _MARKS[item.state], safe(item.hint)]
+        for item, (_, need, _, _) in zip(made.items, rows, strict=True)
+    ]
+    names = [item.name for item in made.lacking]
+    cx.show(Output(data, names, ("what", "need", "there", "which, or where to say it"), rows, shown))
+    if names:
+        raise Refused(f"the card of {made.ref} lacks {', '.join(names)}", "write it into model.yaml")

@@ -1,0 +1,234 @@
+"""Comparing: diff, compare."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...errors import InvalidInput, NotFound
+from ...lifecycle import compare as rules
+from ...lifecycle.compare import Comparison, Diff, StoredFile
+from ...names import Reference
+from ...records import VersionRecord
+from .. import shapes
+from ..command import command
+from ..options import Ref, Where, references, warn_of_unknown
+from ..process import write
+from ..session import Output, Session
+from ..views.console import said
+from ..views.text import safe
+
+if TYPE_CHECKING:
+    from ...verbs.reading import RegistryReader
+
+#: How many versions stand side by side when nobody says which.
+NEWEST = 5
+_MOST = 100
+_RANGE = re.compile(r"v?([1-9][0-9]{0,8})-v?([1-9][0-9]{0,8})\Z", re.ASCII)
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z", re.ASCII)
+
+Metrics = list[str] | None
+
+
+@command(
+    "diff",
+    examples=[
+        "registry diff churn@production churn@latest",
+        "registry diff churn@6 7",
+        "registry diff churn@6 churn@7 --exit-code -q || echo not the same",
+    ],
+    exits=(0, 1, 2, 3, 6),
+)
+def diff(
+    cx: Session,
+    before: Ref,
+    after: Ref,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 1 when they differ, 0 when they don't.")] = False,
+) -> None:
+    """Params, metrics, tags, annotations, message, lineage, the commits between them if the repository here has both,
+    packages (as they were registered, else of the files environment.txt or requirements.txt), and files. The two may be of different models; a number or @SELECTOR alone as the second
+    is of the model of the first. -q prints the names of what differs: metrics.auc, files.model.pkl.
+
+    In a pipe: section, name, change (added, removed, changed), before, after, delta; separated by tabs. Files are told
+    by their sizes in bytes. Nothing when nothing differs.
+    """
+    from ...verbs import comparing
+
+    first = Reference.parse(before)
+    found = comparing.diff(cx.reader(), first, rules.beside(first, after, bare=False), cx.caller())
+    if found.equal:
+        cx.say(f"no differences between {found.before.ref} and {found.after.ref}")
+    if cx.watched and not found.equal:
+        from ..views import diff_view
+
+        diff_view.draw(found, no_color=cx.no_color)
+    else:
+        data = shapes.document("diff", shapes.diff(found))
+        names = [section if section == "message" else f"{section}.{each.name}" for section, each in _each(found)]
+        cx.show(Output(data, names, (), list(_diff_rows(found)), text=""))
+    if exit_code and not found.equal:
+        raise typer.Exit(1)
+
+
+def _each(found: Diff) -> Iterator[tuple[str, rules.Difference]]:
+    return ((section, each) for section, listed in found.sections() for each in listed)
+
+
+def _diff_rows(found: Diff) -> Iterator[tuple[Any, ...]]:
+    for section, each in _each(found):
+        yield section, each.name, each.change, _plain(each.before), _plain(each.after), each.delta
+
+
+def _plain(value: Any) -> Any:
+    """A value for a pipe: exact, and a file by its size."""
+    if isinstance(value, StoredFile):
+        return value.size
+    return value if isinstance(value, (str, int, float)) or value is None else said(value)
+
+
+@command(
+    "compare",
+    examples=[
+        "registry compare churn",
+        "registry compare churn 4 6 production",
+        "registry compare churn --limit 10 --all-rows --lower drift",
+        "registry compare churn --csv > churn.csv",
+    ],
+    exits=(0, 2, 3, 6),
+)
+def compare(
+    cx: Session,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model: churn; or a version of it: churn@6.")],
+    which: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[VERSION]...",
+            help="Its versions: 6 7, 4-7, production, churn@6; the newest when none is named. '-' reads them from standard input.",
+        ),
+    ] = None,
+    all_rows: Annotated[bool, typer.Option("--all-rows", help="Also what is the same in all versions.")] = False,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="The newest N; 5 otherwise.")] = None,
+    every: Annotated[bool, typer.Option("--all", "-a", help="The archived ones too.")] = False,
+    where: Where = None,
+    lower: Annotated[Metrics, typer.Option("--lower", metavar="METRIC", help="Lower is better for it.")] = None,
+    higher: Annotated[Metrics, typer.Option("--higher", metavar="METRIC", help="Higher is better for it.")] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print a CSV table with a heading.")] = False,
+) -> None:
+    """Params, metrics and tags that differ, a column a version, the newest first or as named; the best value of each
+    metric is marked, if it is known whether lower or higher is better: as 'metrics' in model.yaml, group.yaml or
+    registry.yaml declares it, else from a list of exact names (docs/reference/metrics.md). --lower and --higher take
+    precedence. -q prints the references.
+
+    In CSV, a text that a spreadsheet could take for a formula (it begins with = + - @ and is no number) gets an
+    apostrophe in front.
+
+    In a pipe: section, name, the best versions, then a value a version; separated by tabs. The first line names the
+    versions: version, ref, nothing, churn@7, churn@6 and so on. Nothing when nothing differs.
+    """
+    if as_csv and (cx.as_json or cx.quiet):
+        raise InvalidInput("--csv is one form of output, --json and -q are others", "ask for one of them")
+    first = Reference.parse(name)
+    registry = cx.reader()
+    most = limit or NEWEST
+    if not which and first.selector is None:
+        warn_of_unknown(cx, registry, where or "", first.model)
+        versions = list(registry.versions(first.model, archived=every, limit=most + 1, where=where or ""))
+    elif limit or every or where is not None:
+        raise InvalidInput("--limit, --all and --where choose versions, but they are named", "leave one of them out")
+    else:
+        versions = _named(registry, first, references(which or []))
+        most = len(versions)
+    versions, more = versions[:most], len(versions) > most
+    found = rules.compare(versions, lower or (), higher or (), registry.directions(first.model))
+    _show(cx, found if all_rows else found.only_differing(), as_csv)
+    if not versions:
+        cx.say(f"no version of {first.model} to compare; registry versions {first.model} --all lists them")
+    elif more and cx.watched:
+        cx.say(f"the newest {most}; --limit N shows more, --all-rows also what is the same")
+
+
+def _named(registry: RegistryReader, first: Reference, words: Sequence[str]) -> list[VersionRecord]:
+    """The versions that a person named, in that order, each once."""
+    found: dict[int, VersionRecord] = {}
+    aliases: frozenset[str] = frozenset()
+    if any(_RANGE.match(word) for word in words):
+        aliases = frozenset(registry.model(first.model).aliases)  # an alias can look like a range: 2024-11
+    if first.selector is not None:
+        version = registry.version(first)
+        found[version.number] = version
+    for word in (part for text in words for part in text.split(",") if part.strip()):
+        span = None if word in aliases else _RANGE.match(word.strip())
+        listed = _span(registry, first.model, span) if span else [_one(registry, first, word.strip())]
+        found.update((version.number, version) for version in listed)
+    return list(found.values())
+
+
+def _one(registry: RegistryReader, first: Reference, word: str) -> VersionRecord:
+    reference = rules.beside(first, word)
+    if reference.model != first.model:
+        raise InvalidInput(
+            f"'{word}' is no version of {first.model}", f"registry diff {first} {word} takes versions of two models"
+        )
+    return registry.version(reference)
+
+
+def _span(registry: RegistryReader, model: str, span: re.Match[str]) -> list[VersionRecord]:
+    """The versions from one number to another, as far as they are there."""
+    start, end = int(span[1]), int(span[2])
+    if abs(end - start) >= _MOST:
+        raise InvalidInput(f"'{span[0]}' are too many versions to stand side by side", f"{_MOST} is the most")
+    found = []
+    for number in range(start, end + 1) if start <= end else range(start, end - 1, -1):
+        try:
+            found.append(registry.version(f"{model}@{number}"))
+        except NotFound:
+            continue
+    if not found:
+        raise NotFound(f"{model} has no versions {span[0]}", f"registry versions {model} --all lists them")
+    return found
+
+
+def _show(cx: Session, found: Comparison, as_csv: bool) -> None:
+    if found.versions and not found.rows:
+        cx.say(
+            f"nothing differs in {', '.join(found.refs)}; --all-rows shows what is the same"
+            if len(found.versions) > 1
+            else f"there is nothing beside {found.refs[0]} to compare it with"
+        )
+    rows = [
+        (row.section, row.name, ",".join(found.refs[at] for at in row.best), *map(_plain, row.values))
+        for row in found.rows
+    ]
+    if as_csv:
+        write(_csv([("section", "name", "best", *found.refs), *rows]))
+    elif cx.watched and rows:
+        from ..views import compare_view
+
+        compare_view.draw(found, no_color=cx.no_color)
+    else:
+        data = shapes.document("comparison", shapes.comparison(found))
+        lines = [("version", "ref", None, *found.refs), *rows] if rows else []
+        cx.show(Output(data, found.refs, (), lines, text=""))
+
+
+def _csv(rows: Iterable[Sequence[Any]]) -> str:
+    import csv
+    import io
+
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue().rstrip("\n")
+
+
+def _cell(value: Any) -> str:
+    """A value as a cell that no spreadsheet takes for a formula: texts come from whoever registered the version."""
+    import unicodedata
+
+    if value is None or isinstance(value, (bool, int, float)):
+        return "" if value is None else said(value, exact=True)
+    text = safe(str(value))
+    begins = unicodedata.normalize("NFKC", text.lstrip()[:1])  # some take a full-width = as well
+    return f"'{text}" if begins in ("=", "+", "-", "@") and not _NUMBER.match(text) else text

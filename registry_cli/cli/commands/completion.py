@@ -1,0 +1,34 @@
+"""The shell: completion scripts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ...errors import InvalidInput
+from .. import completion, grammar, process, shapes
+from ..command import command
+from ..session import Output, Session
+
+
+@command(
+    "completion",
+    examples=[
+        "registry completion bash > ~/.local/share/bash-completion/completions/registry",
+        'eval "$(registry completion zsh)"',
+        "registry completion fish > ~/.config/fish/completions/registry.fish",
+    ],
+    exits=(0, 2),
+)
+def completion_(
+    cx: Session, shell: Annotated[str, typer.Argument(metavar="bash|zsh|fish", help="Your shell.")]
+) -> None:
+    """Completes commands, options, models, versions, stages and aliases."""
+    if shell not in grammar.SHELLS:
+        raise InvalidInput(f"there is no completion for '{shell}'", f"use {', '.join(grammar.SHELLS)}")
+    script = completion.script(shell)
+    if cx.as_json:
+        cx.show(Output(shapes.document("completion", {"shell": shell, "script": script})))
+    else:
+        process.write(script.rstrip("\n"))

@@ -1,0 +1,75 @@
+"""Settings: what is in force and where it stands, and the schemas that an editor checks them with."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ...errors import InvalidInput
+from .. import shapes
+from ..command import command
+from ..options import model_of
+from ..session import Output, Session
+from ..views.text import short
+
+_ACTIONS = ("show", "schema")
+
+
+@command(
+    "config",
+    examples=[
+        "registry config show",
+        "registry config show churn",
+        "registry config show risk",
+        "registry config schema group > group.schema.json",
+    ],
+    exits=(0, 2, 3, 6),
+)
+def config(
+    cx: Session,
+    action: Annotated[str, typer.Argument(metavar="show|schema", help="What to print: settings, or a schema.")],
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="A model or a group: with what its own documents add. A schema: registry, group or model.",
+        ),
+    ] = None,
+) -> None:
+    """`show` prints the policies and the retention in force, a line each, with the file and line where it stands. A
+    mistake in them is told in the same way. `schema` prints the JSON Schema of registry.yaml, group.yaml or model.yaml.
+
+    In a pipe: stage (empty for what is no policy), rule, wanted, file, line; separated by tabs. With `-q`, nothing. Of a
+    schema, its text; with `-q`, the path of its file.
+    """
+    if action == "show":
+        _show(cx, name)
+    elif action == "schema":
+        _schema(cx, name or "registry")
+    else:
+        raise InvalidInput(f"config can't '{action}'", f"write: registry config {' or '.join(_ACTIONS)}")
+
+
+def _show(cx: Session, name: str | None) -> None:
+    lines = cx.reader().policy(None if name is None else model_of(name))
+    rows = [(each.stage, each.name, each.wanted, each.file, each.line) for each in lines]
+    shown = [
+        [each.stage, each.name, short(each.wanted), each.file if each.line is None else f"{each.file}:{each.line}"]
+        for each in lines
+    ]
+    data = shapes.items("config", [shapes.policy_line(each) for each in lines])
+    columns = ("stage", "rule", "wanted", "from")
+    cx.show(Output(data, [], columns, rows, shown, None if rows else "no policies, no retention"))
+
+
+def _schema(cx: Session, name: str) -> None:
+    import json
+
+    from ... import schemas
+    from ..shapes import automation
+
+    text, path = schemas.text(name), schemas.path(name)
+    data = shapes.document("schema", automation.schema(name, path, json.loads(text)))
+    rows = [[line] for line in text.splitlines()]
+    cx.show(Output(data, [str(path)], ("schema",), rows, text=text.rstrip("\n")))

@@ -1,0 +1,117 @@
+"""Taking out: path, fetch, cat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...errors import InvalidInput
+from ...names import Reference
+from .. import process, shapes
+from ..command import command
+from ..notices import show_warnings
+from ..options import AsOf, Except, Only, Ref
+from ..session import Output, Session
+from ..views.text import size
+
+File = Annotated[str | None, typer.Argument(metavar="[FILE]", help="A file of the artifact.")]
+
+
+@command(
+    "path",
+    examples=[
+        "registry path churn@production",
+        "MODEL := $(shell registry path churn@production model.pkl)",
+        'python score.py --model "$(registry path churn@production model.pkl)"',
+    ],
+    exits=(0, 2, 3, 4, 6),
+)
+def path(
+    cx: Session,
+    ref: Ref,
+    file: File = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Compare the sha256 of every file first.")] = False,
+    as_of: AsOf = None,
+) -> None:
+    """The folder of the files, or one file in it, to be used in place. Count and sizes are compared with what was
+    stored before anything is printed, so that `$(registry path …)` is empty when something is wrong. A version that is
+    packed has no folder: exit 4.
+    """
+    registry = cx.reader()
+    reference = Reference.parse(ref)
+    if as_of is not None:
+        reference = Reference.parse(registry.version(reference, as_of=as_of).ref)
+    if verify:
+        reference = Reference.parse(registry.check(reference).ref)
+    where = str(registry.path(reference, file))
+    data = shapes.document("path", {"ref": str(reference), "path": where})
+    cx.show(Output(data, [where], ("path",), [(where,)], text=where))
+
+
+@command(
+    "fetch",
+    examples=[
+        "registry fetch churn@production -o model/",
+        "registry fetch churn@7",
+        "registry fetch churn@latest -o model/ --force",
+        "registry fetch churn@7 -o weights/ --only '*.safetensors' --exclude 'checkpoints/'",
+    ],
+    exits=(0, 1, 2, 3, 4, 6, 130),
+)
+def fetch(
+    cx: Session,
+    ref: Ref,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="DIR", help="The new folder; NAME-NUMBER here by default.")
+    ] = None,
+    only: Only = None,
+    exclude: Except = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace DIR if it is an earlier copy; otherwise exit 4.")
+    ] = False,
+) -> None:
+    """The folder appears whole, with every byte compared with its sha256, or not at all. Files lose their execute
+    bits. Prints the folder.
+
+    --only and --exclude select files by globs as in .gitignore: '*.safetensors' at any depth, 'tokenizer/' all of a
+    folder. Exit 3 when no file matches.
+    """
+    registry = cx.reader()
+    version = registry.version(ref)
+    target = output or f"{version.model.replace('/', '-')}-{version.number}"
+    with show_warnings(cx), cx.progress(f"fetching {version.ref}") as progress:
+        registry.fetch(version.ref, target, only=only or (), exclude=exclude or (), replace=force, progress=progress)
+    count, total, of = version.files, version.size, ""
+    if only or exclude:
+        chosen = registry.files(version.ref, only=only or (), exclude=exclude or ())
+        count, total = len(chosen), sum((Path(target) / entry.path).stat().st_size for entry in chosen)
+        of = f" of {version.files:,}"
+    cx.say(
+        f"fetched {version.ref} to {target}: {count:,}{of} file{'s' if version.files != 1 else ''}, {size(total)}, verified"
+    )
+    data = shapes.document(
+        "fetched",
+        {"ref": version.ref, "path": target, "files": count, "size": total, "skipped": version.files - count},
+    )
+    cx.show(Output(data, [target], ("path",), [(target,)], text=target))
+
+
+@command(
+    "cat",
+    examples=[
+        "registry cat churn@production metrics.json | jq .",
+        "registry cat churn@7 > model.pkl",
+        "registry cat churn@7 --only 'logs/*.csv' > all.csv",
+    ],
+    exits=(0, 1, 2, 3, 6),
+)
+def cat(cx: Session, ref: Ref, file: File = None, only: Only = None, exclude: Except = None) -> None:
+    """FILE can be left out when the version has only one. With --only or --exclude all files that match are written, one
+    after the other in the order of the manifest; exit 3 when none does. When the bytes turn out not to be what was stored, the exit
+    code is 6: check it before you use them.
+    """
+    if cx.as_json:
+        raise InvalidInput("the bytes of a file are no JSON", f"registry show {ref} --json lists the files")
+    cx.reader().cat(ref, file, process.StandardOutput(), only=only or (), exclude=exclude or ())

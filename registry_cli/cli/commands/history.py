@@ -1,0 +1,191 @@
+"""Looking back: history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...errors import InvalidInput, RegistryError
+from ...records import JournalEntry, Told
+from .. import shapes
+from ..command import command
+from ..options import model_of
+from ..process import idle
+from ..session import Listed, Output, Session, Table
+from ..views.text import moment, numbers, safe, short
+
+if TYPE_CHECKING:
+    from ...verbs.reading import RegistryReader
+
+_POLL = 1.0
+_COLUMNS = ("#", "time (utc)", "who", "action", "version", "details")
+
+
+@command(
+    "history",
+    examples=[
+        "registry history churn",
+        "registry history churn --action promoted --action rolled-back --limit 5",
+        "registry history --all --since '7d ago'",
+        "registry history churn --follow --json | jq --unbuffered .action",
+        "registry history --all --checkpoint > /elsewhere/checkpoints",
+    ],
+    exits=(0, 2, 3, 6, 130),
+)
+def history(
+    cx: Session,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A model; none with --all.")] = None,
+    every: Annotated[bool, typer.Option("--all", "-a", help="Of all models, merged by time.")] = False,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="From 2026-03-03, 2026-03-03T10:00 or '7d ago' on.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Before that time.")] = None,
+    actions: Annotated[
+        list[str] | None, typer.Option("--action", metavar="ACTION", help="Only these: promoted, registered ….")
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="The newest N only.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print the newest 10, or N, then each new one as it comes.")
+    ] = False,
+    checkpoint: Annotated[
+        bool, typer.Option("--checkpoint", help="Print only place and hash of the last line, to be kept elsewhere.")
+    ] = False,
+) -> None:
+    """The newest first: who changed what, when, and why. With --follow the oldest of them first, a line an event, until
+    Ctrl-C; with --json each line is a document. What --checkpoint prints, verify --checkpoint takes: it proves that
+    nothing before was rewritten.
+
+    In a pipe: seq, time, who, action, ref, details; with --all the model before them; with --checkpoint model, seq,
+    hash; separated by tabs.
+    """
+    model = _chosen(name, every)
+    damage = cx.damage()
+    reader = cx.reader()
+    if checkpoint:
+        if follow or since or until or actions or limit:
+            raise InvalidInput("--checkpoint is about the last line", "leave out the other options")
+        _checkpoints(cx, reader, model)
+    elif follow:
+        _follow(cx, reader, model, until, limit=limit or (None if since else 10), since=since, actions=actions or ())
+    elif model is None:
+        found = reader.histories(limit=limit, since=since, until=until, actions=actions or (), on_damage=damage)
+        cx.list(_listed("history", found, many=True))
+    else:
+        entries = reader.history(model, limit=limit, since=since, until=until, actions=actions or ())
+        cx.list(_listed("history", (Told(model, entry) for entry in entries), many=False))
+    damage.end()
+
+
+def _chosen(name: str | None, every: bool) -> str | None:
+    """The model that is meant; None for all."""
+    if every and name is not None:
+        raise InvalidInput("--all means every model", f"leave out --all, or '{name}'")
+    if not every and name is None:
+        raise InvalidInput("no model is named", "name one, or say --all")
+    return None if name is None else model_of(name)
+
+
+def _checkpoints(cx: Session, reader: RegistryReader, model: str | None) -> None:
+    found = reader.checkpoints(None if model is None else [model])
+    data = shapes.items("checkpoints", [shapes.checkpoint(each) for each in found])
+    text = "\n".join(" ".join(map(str, each)) for each in found)  # as one line each, however narrow the terminal is
+    cx.show(Output(data, [str(each) for each in found], rows=found, text=text))
+
+
+def _follow(cx: Session, reader: RegistryReader, model: str | None, until: str | None, **wanted: Any) -> None:
+    if until is not None:
+        raise InvalidInput("--follow has no end", "leave out --until")
+    told = reader.follow(model, pause=lambda: idle(_POLL), on_damage=_warner(cx), **wanted)
+    cx.follow(_listed("event", told, many=model is None))
+
+
+def _warner(cx: Session) -> Callable[[RegistryError], None]:
+    """Says once of each history that can't be read that it can't."""
+    said: set[str] = set()
+
+    def warn(error: RegistryError) -> None:
+        if error.message not in said:
+            said.add(error.message)
+            cx.warn(error.message)
+
+    return warn
+
+
+def _listed(kind: str, told: Iterable[Told], *, many: bool) -> Listed[Told]:
+    """Entries in every form; the model is a column of its own where there are ``many``."""
+    return Listed(
+        kind, told, shapes.entry, _ref,
+        lambda each: (each.model, *_row(each)) if many else _row(each),
+        lambda every: _table(every, many),
+        lambda each: safe("  ".join(filter(None, _shown(each, many)))),
+    )  # fmt: skip
+
+
+def _table(every: list[Told], many: bool) -> Table:
+    columns = ("model", *_COLUMNS) if many else _COLUMNS
+    return Table(columns, [_shown(each, many) for each in every], None if every else "nothing happened")
+
+
+def _row(told: Told) -> tuple[object, ...]:
+    event = told.entry.event
+    return (told.entry.seq, event.at, event.by, event.action, _ref(told), _details(told.entry, _exact))
+
+
+def _shown(told: Told, many: bool) -> list[str]:
+    seq, at, by, action, ref, _ = map(str, _row(told))
+    return [*([told.model] if many else []), seq, moment(at), by, action, ref, short(_details(told.entry, numbers))]
+
+
+def _ref(told: Told) -> str:
+    event = told.entry.event
+    if event.version is not None:
+        return f"{told.model}@{event.version}"
+    return f"{told.model}@{event.detail['versions']}" if "versions" in event.detail else ""
+
+
+def _exact(values: Sequence[object]) -> list[str]:
+    return list(map(str, values))
+
+
+def _details(entry: JournalEntry, said: Callable[[Sequence[object]], list[str]]) -> str:
+    """What happened, in a few words: ``production: 6 → 7``; values as ``said`` has them."""
+    detail = entry.event.detail
+    parts = _of_model(entry)
+    pointer = detail.get("stage") or detail.get("alias")
+    if pointer and "after" not in detail:
+        parts.append(str(pointer))
+    elif pointer:
+        before, after = detail.get("before"), detail.get("after")
+        parts.append(f"{pointer}: {before or 'nothing'} → {after or 'nothing'}")
+    parts += [
+        f"{words} {detail[key]}" for key, words in (("imported", "from"), ("archived", "archived")) if detail.get(key)
+    ]
+    for kind in ("tags", "metrics"):
+        if isinstance(detail.get(kind), Mapping):
+            parts += [_change(name, before, after, said) for name, (before, after) in detail[kind].items()]
+    if detail.get("annotations"):
+        parts.append(f"about {', '.join(detail['annotations'])}")
+    if detail.get("forced"):
+        failed = detail.get("failed")
+        parts.append(f"FORCED past {', '.join(map(str, failed))}" if isinstance(failed, list) else "FORCED")
+    if detail.get("reason"):
+        parts.append(f"“{detail['reason']}”")
+    if detail.get("signature") and entry.event.action != "signed":
+        parts.append("signed")
+    return "; ".join(parts)
+
+
+def _of_model(entry: JournalEntry) -> list[str]:
+    """What happened to a model as a whole."""
+    detail = entry.event.detail
+    if entry.event.action == "renamed":
+        return [f"{detail.get('before')} → {detail.get('after')}"]
+    return [f"about {', '.join(map(str, detail['keys']))}"] if isinstance(detail.get("keys"), list) else []
+
+
+def _change(name: str, before: Any, after: Any, said: Callable[[Sequence[object]], list[str]]) -> str:
+    if after is None:
+        return f"-{name}"
+    return f"{name}={said([after])[0]}" if before is None else f"{name}: {' → '.join(said([before, after]))}"

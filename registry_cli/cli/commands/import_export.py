@@ -1,0 +1,199 @@
+"""To and from other registries and other tools: export, import."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from ...errors import InvalidInput
+from ...outcomes import Imported
+from .. import shapes
+from ..command import command
+from ..notices import show_warnings
+from ..options import AllowUnsafe, DryRun, Exclude, Include, Reason, ReuseName, check_unsafe
+from ..process import StandardOutput, is_terminal
+from ..session import Output, Session
+from ..shapes import exchange
+from ..views.text import plural, safe, size
+
+BUNDLE, STREAM = "bundle", "-"
+_WORDS = {"imported": "imported", "planned": "would import", "skipped": "skipped", "failed": "failed"}
+
+
+@command(
+    "export",
+    examples=[
+        "registry export churn@production churn-production.tar.gz",
+        "registry export churn risk/fraud models.tar.gz",
+        "registry export --all registry.tar.gz",
+        "registry export churn@production model/ --format mlflow",
+        "registry export churn@7 churn-7.cdx.json --format cyclonedx",
+        "registry export churn@7 - | ssh inside registry -C /srv/registry import -",
+    ],
+    exits=(0, 1, 2, 3, 4, 6, 130),
+)
+def export(
+    cx: Session,
+    given: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="REF... OUT",
+            help="Versions, or models (names alone), and the new file that they go into: OUT.tar.gz, OUT.tar, or '-'.",
+        ),
+    ],
+    every: Annotated[bool, typer.Option("--all", "-a", help="Everything in the registry.")] = False,
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--format", metavar="FORMAT", help="One version for another tool: mlflow, hf, bentoml or cyclonedx."
+        ),
+    ] = BUNDLE,
+    flavor: Annotated[
+        str | None,
+        typer.Option("--flavor", metavar="FLAVOR", help="What the files are, for MLflow: sklearn, xgboost, onnx …"),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace OUT if it is an earlier export; otherwise exit 4.")
+    ] = False,
+) -> None:
+    """A bundle is one file, for `registry import` elsewhere. A version goes with all that is known of it; a model's name
+    alone is the whole model, with its history, stages and all versions. Every byte is checked on the way, and the same
+    versions make the same bytes. OUT appears when it is whole, or not at all.
+
+    In a pipe: the path of OUT; with '-' the bundle itself.
+    """
+    *refs, out = given
+    if every and refs:
+        raise InvalidInput("--all means everything", f"leave out --all, or {refs[0]}")
+    if not every and not refs:
+        raise InvalidInput("what goes out, and where to?", f"registry export {given[0]} OUT.tar.gz")
+    if kind != BUNDLE:
+        if len(refs) != 1:
+            raise InvalidInput(f"{kind} holds one version", "name one version, and OUT")
+        with show_warnings(cx):
+            done = cx.reader().export_as(refs[0], kind, out, flavor=flavor, replace=force)
+    else:
+        if flavor is not None:
+            raise InvalidInput("--flavor has no effect on a bundle", "add --format mlflow, or leave out --flavor")
+        target = _standard_output(cx) if out == STREAM else out
+        with show_warnings(cx), cx.progress(f"packing {out}") as progress:
+            done = cx.reader().export(None if every else refs, target, replace=force, progress=progress)
+    cx.say(f"exported {', '.join(done.refs[:5])}{' …' if len(done.refs) > 5 else ''} to {out}: {size(done.size)}")
+    for each in done.lost:
+        cx.say(f"not carried over: {each}")
+    if out != STREAM or kind != BUNDLE:
+        data = shapes.document("exported", exchange.exported(done))
+        cx.show(Output(data, [done.path], ("path",), [(done.path,)], text=safe(done.path)))
+
+
+def _standard_output(cx: Session) -> StandardOutput:
+    if cx.as_json:
+        raise InvalidInput("a bundle is no JSON", "write it to a file")
+    if is_terminal(sys.stdout):
+        raise InvalidInput("a bundle is not for a terminal", "write it to a file, or into a pipe")
+    return StandardOutput()
+
+
+@command(
+    "import",
+    examples=[
+        "registry import churn-production.tar.gz",
+        "registry import models.tar.gz --dry-run",
+        "registry import churn-production.tar.gz --merge --skip-existing",
+        "registry import model.tar.gz --as risk/churn",
+        "registry import mlflow:/old/mlruns --dry-run",
+        "registry import mlflow:mlflow.db --only 'Churn Model' --as churn --stages --aliases",
+    ],
+    exits=(0, 1, 2, 3, 4, 5, 6, 7, 8, 130),
+)
+def import_(
+    cx: Session,
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="A bundle ('-' is standard input), or mlflow:PATH, bentoml:PATH, hf:PATH, dvc:PATH."
+        ),
+    ],
+    name: Annotated[str | None, typer.Option("--as", metavar="NAME", help="Another name for the model.")] = None,
+    only: Annotated[
+        str | None, typer.Option("--only", metavar="MODEL", help="Only this model of the tool, by its name there.")
+    ] = None,
+    artifacts: Annotated[
+        str | None,
+        typer.Option("--artifacts", metavar="DIR", help="Where MLflow's files lie, if not beside its records."),
+    ] = None,
+    exclude: Exclude = None,
+    include: Include = None,
+    merge: Annotated[bool, typer.Option("--merge", help="Add to models that are here already.")] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave out files, or without --merge models, that are here already.")
+    ] = False,
+    stages: Annotated[
+        bool, typer.Option("--stages", help="Promote what was in a stage there, if the policy lets it in.")
+    ] = False,
+    aliases: Annotated[bool, typer.Option("--aliases", help="Set the aliases that it had there.")] = False,
+    reuse_name: ReuseName = False,
+    allow_unsafe: AllowUnsafe = False,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+) -> None:
+    """All of a bundle is read and compared before the first of it appears. A whole model comes as it was, with its
+    history, numbers, stages and aliases, if there is none of that name.
+
+    A version becomes a new version, and says where it came from; it keeps its number if that is higher than all that
+    were given here. Its stages and aliases are told, and set only if you say so. What came in before is skipped: an
+    import that was interrupted is gone on with by repeating it. A version that is refused does not stop the others, but
+    the exit code is that of its refusal. Every version is scanned, as 'register' does it; one that is refused keeps out all
+    of the model that it would have come with.
+
+    From other tools, files are left out and refused as 'register' does it: see there. A bundle is restored as it is.
+
+    In a pipe: status, where it came from, reference, size, why, what could not be carried over; separated by tabs.
+    """
+    check_unsafe(allow_unsafe, reason)
+    with cx.progress("importing") as progress:
+        found = cx.registry().import_from(
+            _standard_input() if source == STREAM else _at_home(source), name=name, merge=merge, skip_existing=skip_existing,
+            stages=stages, aliases=aliases, dry_run=dry_run, request_id=cx.request_id, progress=progress, only=only,
+            artifacts=artifacts, unsafe=reason, reuse_name=reuse_name, exclude=exclude or (), include=include or (),
+        )  # fmt: skip
+    for warning in dict.fromkeys(warning for each in found for warning in each.warnings):
+        cx.warn(warning)
+    cx.say(_summary(found))
+    if left_out := [each for each in found if each.left_out and each.status in ("imported", "planned")]:
+        more = f" (and from {len(left_out) - 1:,} more)" if len(left_out) > 1 else ""
+        cx.say(f"{left_out[0].ref or left_out[0].key}: {left_out[0].left_out}{more}")
+    rows = [(each.status, each.key, each.ref, each.size, each.why, "; ".join(each.lost)) for each in found]
+    shown = [[_WORDS[each.status], each.key, each.ref, size(each.size), _notes(each)] for each in found]
+    data = shapes.items("imported", [exchange.imported(each) for each in found])
+    refs = [each.ref for each in found if each.ref]
+    cx.show(Output(data, refs, ("what", "from", "here", "size", "notes"), rows, shown, None if found else ""))
+    if failed := [each for each in found if each.code]:
+        raise typer.Exit(failed[0].code)
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None or is_terminal(sys.stdin):
+        raise InvalidInput("a bundle is not typed", "pipe it in: registry import - < FILE")
+    return sys.stdin.buffer
+
+
+def _at_home(source: str) -> str:
+    """``hf:~/models`` with the home in it: a shell sees no ``~`` behind a colon."""
+    scheme, mark, place = source.partition(":")
+    return f"{scheme}:{Path(place).expanduser()}" if mark and place.startswith("~") else source
+
+
+def _notes(each: Imported) -> str:
+    lost = [f"not carried over: {lost}" for lost in each.lost]
+    return safe("\n".join(([each.why] if each.why else []) + lost), lines=True)
+
+
+def _summary(found: list[Imported]) -> str:
+    """How many of which: ``imported 3 versions, skipped 1``."""
+    counts = {status: sum(each.versions for each in found if each.status == status) for status in _WORDS}
+    told = [f"{_WORDS[status]} {plural(count, 'version')}" for status, count in counts.items() if count]
+    return ", ".join(told) or "there is nothing to import"

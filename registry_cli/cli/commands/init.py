@@ -1,0 +1,84 @@
+"""Beginning: make a registry, look at it as a whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .. import shapes
+from ..command import command
+from ..session import Output, Session
+from ..views.text import moment, plural, safe, size
+
+
+@command(
+    "init",
+    examples=[
+        "registry init models-registry",
+        "registry init /shared/team/registry --shared group",
+        "registry init . --stages dev,canary,live",
+    ],
+    exits=(0, 1, 2, 4),
+)
+def init(
+    cx: Session,
+    folder: Annotated[str, typer.Argument(metavar="[DIR]", help="The folder; it is made if it isn't there.")] = ".",
+    shared: Annotated[
+        str, typer.Option("--shared", metavar="private|group", help="Who may write: you, or the folder's Unix group.")
+    ] = "private",
+    stages: Annotated[str | None, typer.Option("--stages", metavar="A,B,C", help="The stages, in order.")] = None,
+) -> None:
+    """The stages are development, staging and production unless you name others. With `--shared group`, everyone in
+    the Unix group of DIR may write, whatever their umask; set that group before (`chgrp team DIR`).
+    """
+    from ...registry import Registry
+
+    options = {} if stages is None else {"stages": tuple(part.strip() for part in stages.split(","))}
+    folder = folder if cx.root is None or folder != "." else cx.root
+    registry = Registry.init(Path(folder), shared=shared, **options)
+    record = registry.info()
+    cx.say(f"made a registry in {registry.root} (stages: {', '.join(registry.stages)})")
+    cx.show(
+        Output(
+            shapes.document("registry", shapes.registry(record)), [record.root], ("root",), [(record.root,)], text=""
+        )
+    )
+
+
+@command("info", examples=["registry info", "registry info --json"], exits=(0, 2, 3, 6))
+def info(cx: Session) -> None:
+    """Health is what `registry verify --quick` finds: names, sizes, pointers and history, but not every byte."""
+    registry = cx.registry()
+    record, health = registry.info(), registry.verify(quick=True)
+    data = {**shapes.registry(record), "health": shapes.verification(health)}
+    rows = [
+        ("root", record.root),
+        ("id", record.id),
+        ("format", record.format),
+        ("created", record.created),
+        ("shared", record.shared),
+        ("stages", ", ".join(record.stages)),
+        ("models", record.models),
+        ("versions", record.versions),
+        ("archived", record.archived),
+        ("size", record.size),
+        ("packed", record.packed),
+        ("packed_size", record.packed_size),
+        ("problems", len(health.problems)),
+    ]
+    state = (
+        "nothing wrong" if not health.problems else f"{plural(len(health.problems), 'problem')}: see registry verify"
+    )
+    packed = f"; {record.packed:,} of them packed in {size(record.packed_size)}" if record.packed else ""
+    text = (
+        f"{safe(record.root)}\n"
+        f"{plural(record.models, 'model')}, {plural(record.versions, 'version')} "
+        f"({record.archived:,} archived{packed}), {size(record.size)}\n"
+        f"stages {', '.join(record.stages)}; shared: {record.shared}; since {moment(record.created)}\n"
+        f"health: {state}"
+    )
+    cx.show(Output(shapes.document("registry", data), [record.root], ("key", "value"), rows, text=text))
+    if not health.ok:
+        raise typer.Exit(6)

@@ -1,0 +1,156 @@
+"""Looking back at where versions come from: lineage, reproduce."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+
+from ...errors import InvalidInput, Refused
+from ...names import Reference
+from ...store import layout
+from .. import process, shapes
+from ..command import command
+from ..options import Ref, refuse_with
+from ..process import write
+from ..session import Output, Session
+from ..shapes import lineage as origin
+from ..views.console import speaks_unicode
+
+#: So many generations of a family are shown.
+_DEPTH = 20
+
+_MARKS = {"holds": "yes", "differs": "no", "unknown": "?"}
+
+
+@command(
+    "lineage",
+    examples=[
+        "registry lineage churn@production",
+        "registry lineage churn@7 --mermaid",
+        "registry lineage churn@7 --environment > requirements.txt",
+        "registry lineage churn@7 --patch | git apply",
+    ],
+    exits=(0, 1, 2, 3, 6),
+)
+def lineage(
+    cx: Session,
+    ref: Ref,
+    depth: Annotated[
+        Optional[int],
+        typer.Option("--depth", metavar="N", min=1, max=200, help=f"So many generations; {_DEPTH} otherwise."),
+    ] = None,
+    as_dot: Annotated[bool, typer.Option("--dot", help="Print a graph for Graphviz.")] = False,
+    as_mermaid: Annotated[bool, typer.Option("--mermaid", help="Print a graph for Mermaid.")] = False,
+    environment: Annotated[
+        bool, typer.Option("--environment", help="Print the list of packages that was kept.")
+    ] = False,
+    patch: Annotated[
+        bool, typer.Option("--patch", help="Print the changes that were not committed, for git apply.")
+    ] = False,
+) -> None:
+    """Data, code, environment, command, what it was made from and so on, what was made from it, and the stages that it
+    holds. -q prints the versions of the family, itself first.
+
+    In a pipe: kind, ref, name, detail; separated by tabs. Kinds: data, code, git, environment, run, imported, parent,
+    child, stage, alias; name and detail say what that is to ref.
+    """
+    forms = [
+        name
+        for name, given in (
+            ("--dot", as_dot),
+            ("--mermaid", as_mermaid),
+            ("--environment", environment),
+            ("--patch", patch),
+            ("--json", cx.as_json),
+            ("-q", cx.quiet),
+        )
+        if given
+    ]
+    if len(forms) > 1:
+        raise InvalidInput(f"{forms[0]} and {forms[1]} are two forms of output", "ask for one of them")
+    reader = cx.reader()
+    if environment or patch:
+        refuse_with("--environment" if environment else "--patch", {"--depth": depth})
+        process.StandardOutput().write(reader.sidecar(ref, layout.ENVIRONMENT if environment else layout.PATCH))
+        return
+    from ..views import lineage_view as drawn
+
+    damage = cx.damage()
+    found = reader.lineage(ref, depth=depth or _DEPTH, on_damage=damage)
+    if as_dot or as_mermaid:
+        write(drawn.dot(found) if as_dot else drawn.mermaid(found))
+    else:
+        data = shapes.document("lineage", origin.family(found))
+        text = drawn.tree(found, unicode=speaks_unicode()) if cx.watched else None
+        cx.show(Output(data, drawn.refs(found), (), list(drawn.rows(found)), text=text))
+    damage.end()
+
+
+@command(
+    "reproduce",
+    examples=[
+        "registry reproduce churn@production",
+        "registry reproduce churn@7 > again.sh",
+        "registry reproduce churn@7 --check",
+        "registry reproduce churn@7 --check --python .venv",
+    ],
+    exits=(0, 1, 2, 3, 5, 6),
+)
+def reproduce(
+    cx: Session,
+    ref: Ref,
+    check: Annotated[
+        bool, typer.Option("--check", help="Say what of it holds here and now; exit 5 if any does not.")
+    ] = False,
+    python: Annotated[
+        str | None, typer.Option("--python", metavar="PATH", help="With --check: compare this Python's environment.")
+    ] = None,
+) -> None:
+    """The commands of a shell that make it again: clone, checkout, apply what was not committed, environment, digests of
+    the data, command; with remarks on what is not known. Nothing is run. Read it before you run it.
+
+    --check looks for the commit in the repository here, compares Python and packages with the active environment, and
+    reads the data. What was not recorded is unknown, and does not count unless nothing else is known. -q prints
+    the names of what does not hold.
+
+    In a pipe: the script; with --check: condition, outcome (holds, differs, unknown), wanted, found; separated by tabs.
+    """
+    if python is not None and not check:
+        raise InvalidInput("--python is for --check", "add --check")
+    reader = cx.reader()
+    if check:
+        _check(cx, ref, python)
+        return
+    from ...provenance import recipe
+
+    found = reader.reproduce(ref)
+    script = recipe.script(found)
+    data = shapes.document("recipe", origin.recipe(found))
+    if cx.as_json or cx.quiet:
+        cx.show(Output(data, [found.version.ref]))
+    else:
+        from ..views.text import safe
+
+        write(safe(script, lines=True))
+
+
+def _check(cx: Session, ref: str, python: str | None) -> None:
+    reader = cx.reader()
+    version = reader.version(Reference.parse(ref))
+    with cx.progress(f"looking for what {version.ref} takes") as progress:
+        found = reader.reproducible(version.ref, cx.caller(), python=python, progress=progress)
+    bad = [each for each in found if each.outcome == "differs"]
+    data = {**shapes.items("conditions", [origin.condition(each) for each in found]), "ref": version.ref}
+    rows = [(each.name, each.outcome, each.wanted, each.found) for each in found]
+    shown = [(_MARKS[each.outcome], each.name, each.found) for each in found]
+    cx.show(Output(data, [each.name for each in bad], ("holds", "condition", "here"), rows, shown=shown))
+    if bad:
+        raise Refused(
+            f"{len(bad)} of what {version.ref} takes {'does' if len(bad) == 1 else 'do'} not hold here",
+            f"registry reproduce {version.ref} shows how to get there",
+        )
+    if not any(each.outcome == "holds" for each in found):
+        raise Refused(
+            f"nothing is known of how {version.ref} was made", "register with --command, --environment and --data"
+        )

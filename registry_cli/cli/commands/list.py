@@ -1,0 +1,297 @@
+"""Finding: list, show, find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ...errors import NotFound
+from ...lifecycle.stages import check_stage
+from ...names import Reference
+from ...outcomes import Signature
+from ...records import FileEntry, Glance, ModelRecord, Overview, VersionRecord
+from .. import shapes
+from ..command import command
+from ..options import AsOf, Ref, Where, warn_of_unknown
+from ..session import Listed, Output, Session, Table
+from ..shapes import people
+from ..views import inspection_view, lineage_view
+from ..views.aligning import aligned
+from ..views.text import age, by_name, moment, safe, short, size
+
+if TYPE_CHECKING:
+    from ...verbs.finding import Known
+
+_FILES_SHOWN = 20
+
+
+@command(
+    "list",
+    examples=[
+        "registry list",
+        "registry list --stage production",
+        "registry list --where 'metrics.auc >= 0.9' -q | xargs -n1 registry versions",
+        "registry list --as-of 2026-03-03",
+    ],
+    exits=(0, 2, 3, 6),
+)
+def list_(
+    cx: Session,
+    stage: Annotated[
+        str | None, typer.Option("--stage", metavar="STAGE", help="Only models with a version there: what is live.")
+    ] = None,
+    where: Where = None,
+    as_of: AsOf = None,
+) -> None:
+    """One row a model: its latest version with its first metric, what its stages point to, how many versions are in
+    use and archived. With --stage, one row for each model with a version there. --where keeps the models that have a
+    version in use which fits.
+
+    In a pipe: name, versions, archived, latest, stages, aliases, owner, created; with --stage: ref, created, metrics,
+    owner; separated by tabs.
+    """
+    registry = cx.reader()
+    if stage is not None:
+        check_stage(stage, registry.stages)
+    damage = cx.damage()
+    glances = cx.watched or (stage is not None and not (cx.as_json or cx.quiet))
+    found: Iterable[Overview] = registry.overview(as_of=as_of, on_damage=damage, glances=glances)
+    if where:
+        warn_of_unknown(cx, registry, where, as_of=as_of)
+        fitting = {version.model for version in registry.search(where, as_of=as_of, on_damage=damage)}
+        found = (each for each in found if each.model.name in fitting)
+    if stage is None:
+        cx.list(
+            Listed(
+                "models",
+                found,
+                _shape,
+                lambda each: each.model.name,
+                _row,
+                lambda all_: _table(all_, registry.stages, filtered=bool(where or as_of)),
+            )
+        )
+    else:
+        live = (each for each in found if stage in each.model.stages)
+        refs: Callable[[Overview], str] = lambda each: f"{each.model.name}@{each.model.stages[stage]}"  # noqa: E731
+        cx.list(
+            Listed(
+                "models", live, _shape, refs,
+                lambda each: (refs(each), *_glanced(each, stage), each.model.owner),
+                lambda all_: _live(all_, stage),
+            )
+        )  # fmt: skip
+    damage.end()
+
+
+def _shape(each: Overview) -> dict[str, Any]:
+    return shapes.model(each.model)
+
+
+def _row(each: Overview) -> Sequence[Any]:
+    m = each.model
+    return (m.name, m.versions, m.archived, m.latest, _pointers(m.stages), _pointers(m.aliases), m.owner, m.created)
+
+
+def _pointers(pointers: Mapping[str, int]) -> str:
+    return ",".join(f"{name}={at}" for name, at in pointers.items())
+
+
+def _table(found: list[Overview], known: Sequence[str], *, filtered: bool) -> Table:
+    if not found:
+        nothing = "no models yet; registry register NAME FILE stores the first"
+        return Table(text="no model fits" if filtered else nothing)
+    stages = [stage for stage in reversed(known) if any(stage in each.model.stages for each in found)]
+    rows = []
+    firsts = by_name([_first(each.shown.get(each.model.latest or 0)) for each in found])
+    for each, first in zip(found, firsts, strict=True):
+        model = each.model
+        pointed = [_at(model.stages.get(stage)) for stage in stages]
+        counts = [str(model.versions), str(model.archived) if model.archived else "-"]
+        metric = " ".join(next(iter(first.items()), "-"))
+        rows.append([model.name, *pointed, _at(model.latest), metric, *counts, model.owner, age(model.created)])
+    return Table(("model", *stages, "latest", "metric", "versions", "archived", "owner", "age"), rows)
+
+
+def _at(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _first(glance: Glance | None) -> dict[str, Any]:
+    """The first metric of a version."""
+    return dict(islice(glance.metrics.items(), 1)) if glance else {}
+
+
+def _glanced(each: Overview, stage: str) -> tuple[str, str]:
+    """When the version at a stage was made, and its metrics."""
+    glance = each.shown.get(each.model.stages[stage])
+    if glance is None:
+        return "", ""
+    return glance.created, " ".join(f"{name}={value}" for name, value in glance.metrics.items())
+
+
+def _live(found: list[Overview], stage: str) -> Table:
+    if not found:
+        return Table(text=f"nothing is at {stage}")
+    rows = []
+    glances = [each.shown.get(each.model.stages[stage]) for each in found]
+    shown = by_name([glance.metrics if glance else {} for glance in glances])
+    for each, glance, texts in zip(found, glances, shown, strict=True):
+        metrics = "  ".join(f"{name} {text}" for name, text in texts.items())
+        made = age(glance.created) if glance else ""
+        rows.append([f"{each.model.name}@{each.model.stages[stage]}", metrics or "-", made, each.model.owner])
+    return Table((stage, "metrics", "age", "owner"), rows)
+
+
+@command(
+    "find",
+    examples=[
+        "registry find /srv/churn/model.pkl",
+        "registry find /srv/churn/ && echo all of it is registered",
+        "registry find model.pkl -q",
+    ],
+    exits=(0, 2, 3, 6),
+)
+def find(
+    cx: Session,
+    files: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, or folders to be searched.")],
+) -> None:
+    """Which versions hold this content, under which name, and what they are now. A folder that is the whole of a
+    version is told as such. Exit 3 when a file is in no version.
+
+    In a pipe: file, ref, its path there, stages, aliases, archived; one line a version; separated by tabs. A file that
+    is unknown has a line without ref.
+    """
+    damage = cx.damage()
+    with cx.progress("reading") as bar:
+        found = list(cx.reader().find(files, progress=bar, on_damage=damage))
+    listed = _distinct(found) if cx.quiet else found
+    refs: Callable[[Known], str] = lambda each: each.version.ref if each.version else ""  # noqa: E731
+    cx.list(Listed("found", listed, shapes.known, refs, _known, _finds))
+    damage.end()
+    unknown = [each.file for each in found if each.version is None]
+    if unknown:
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        similar = next(each.similar for each in found if each.version is None)
+        raise NotFound(
+            f"no version holds {unknown[0]}{more}",
+            f"{similar} has a file of this name with other contents" if similar
+            else "it was never registered, or was changed since",
+        )  # fmt: skip
+
+
+def _distinct(found: Iterable[Known]) -> list[Known]:
+    """One line for each version, for ``-q``."""
+    return list({each.version.ref: each for each in found if each.version}.values())
+
+
+def _known(each: Known) -> Sequence[Any]:
+    version = each.version
+    if version is None:
+        return (each.file, "", "", "", "", "")
+    return (each.file, version.ref, each.path, ",".join(version.stages), ",".join(version.aliases), version.archived)
+
+
+def _finds(found: list[Known]) -> Table:
+    rows = []
+    for each in found:
+        version = each.version
+        if version is None:
+            rows.append([safe(each.file), "unknown", "-", "-"])
+            continue
+        what = [*reversed(version.stages), *(f"@{alias}" for alias in version.aliases)]
+        what += ["archived"] if version.archived else []
+        rows.append([safe(each.file), version.ref, each.path or "the whole", " ".join(what) or "-"])
+    return Table(("file", "ref", "as", "stage"), rows)
+
+
+@command(
+    "show",
+    examples=["registry show churn@production", "registry show churn", "registry show churn@7 --json | jq .metrics"],
+    exits=(0, 2, 3, 6),
+)
+def show(cx: Session, ref: Ref, as_of: AsOf = None) -> None:
+    """A bare NAME shows the model; NAME@SELECTOR shows one version with its files.
+
+    In a pipe: one `key<TAB>value` line each.
+    """
+    registry = cx.reader()
+    reference = Reference.parse(ref)
+    if reference.selector is None:
+        show_model(cx, registry.model(reference.model, as_of=as_of))
+    else:
+        artifact = registry.artifact(reference, as_of=as_of)
+        signed = registry.signatures(artifact.version.ref) if as_of is None else ()
+        folder = str(artifact.folder) if artifact.version.packed is None else None
+        _show_version(cx, artifact.version, artifact.files, folder, signed)
+
+
+def show_model(cx: Session, model: ModelRecord) -> None:
+    pairs: list[tuple[str, Any]] = [
+        ("name", model.name),
+        ("owner", model.owner),
+        ("created", model.created),
+        ("description", model.description),
+        ("versions", model.versions),
+        ("archived", model.archived),
+        ("latest", model.latest),
+        *((f"stages.{name}", at) for name, at in model.stages.items()),
+        *((f"aliases.{name}", at) for name, at in model.aliases.items()),
+        *((f"tags.{name}", text) for name, text in model.tags.items()),
+        *((f"annotations.{name}", text) for name, text in model.annotations.items()),
+        *(("formerly", name) for name in model.formerly),
+    ]
+    text = aligned(_for_eyes(pairs, model.created))
+    cx.show(Output(shapes.document("model", shapes.model(model)), [model.name], ("key", "value"), pairs, text=text))
+
+
+def _show_version(
+    cx: Session, version: VersionRecord, files: Sequence[FileEntry], path: str | None, signed: Sequence[Signature]
+) -> None:
+    pairs: list[tuple[str, Any]] = [
+        ("ref", version.ref),
+        ("stages", ", ".join(version.stages)),
+        ("aliases", ", ".join(version.aliases)),
+        ("archived", version.archived),
+        ("created", version.created),
+        ("author", version.author),
+        ("message", version.message),
+        ("digest", f"sha256:{version.digest}"),
+        ("size", version.size),
+        ("files", version.files),
+        ("path", path),
+        ("packed", version.packed),
+        *(("signed", each.principal or f"by {each.by}, which does not count: {each.problem}") for each in signed),
+        *((f"params.{name}", value) for name, value in version.params.items()),
+        *((f"metrics.{name}", value) for name, value in version.metrics.items()),
+        *((f"tags.{name}", text) for name, text in version.tags.items()),
+        *((f"annotations.{name}", text) for name, text in version.annotations.items()),
+    ]
+    found = list(inspection_view.pairs(version.lineage))
+    listed = [*found, *((f"file.{entry.path}", entry.sha256) for entry in files)]
+    data = {**shapes.version(version), "path": path, "manifest": [shapes.file(entry) for entry in files]}
+    data["signatures"] = [people.signature(each) for each in signed]
+    inside = [
+        *inspection_view.lines(version.lineage),
+        *((name, short(text)) for name, text in lineage_view.origin(version)),
+    ]
+    shown = [*_for_eyes(pairs, version.created, version.size, version.packed), *inside]
+    text = aligned(shown) + "\n" + _file_lines(files)
+    cx.show(Output(shapes.document("version", data), [version.ref], ("key", "value"), [*pairs, *listed], text=text))
+
+
+def _for_eyes(
+    pairs: Iterable[tuple[str, Any]], created: str, total: int = 0, packed: int | None = None
+) -> list[tuple[str, Any]]:
+    in_bytes = {"size": size(total), "packed": packed if packed is None else f"in {size(packed)}"}
+    shown = {**in_bytes, "created": f"{moment(created)} UTC ({age(created)} ago)"}
+    return [(key, shown.get(key, value)) for key, value in pairs]
+
+
+def _file_lines(files: Sequence[FileEntry]) -> str:
+    lines = [f"  {entry.sha256[:12]}  {safe(entry.path)}" for entry in files[:_FILES_SHOWN]]
+    more = len(files) - _FILES_SHOWN
+    return "\n".join([*lines, f"  … and {more:,} more"] if more > 0 else lines)

@@ -1,0 +1,178 @@
+"""Models as a whole: describe, edit, rename, transfer."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Optional
+
+import typer
+
+from ... import values
+from ...errors import InvalidInput
+from ...outcomes import Described, Renamed
+from .. import shapes
+from ..command import command
+from ..options import DryRun, Model, Reason, ReuseName, model_of, refuse_with
+from ..session import Output, Session
+from ..shapes import models
+
+Pairs = Optional[list[str]]
+_EXITS = (0, 1, 2, 3, 4, 6, 7, 8)
+
+
+@command(
+    "describe",
+    examples=[
+        'registry describe churn --description "who leaves within 90 days" --owner crm-team',
+        'registry describe churn --tag domain=retail --annotate limits="not for business customers"',
+        "registry describe churn",
+    ],
+    exits=_EXITS,
+)
+def describe(
+    cx: Session,
+    name: Model,
+    description: Annotated[Optional[str], typer.Option("--description", metavar="TEXT", help="What it is for.")] = None,
+    owner: Annotated[Optional[str], typer.Option("--owner", metavar="WHO", help="An account, or a team.")] = None,
+    tag: Annotated[Pairs, typer.Option("--tag", "-t", metavar="KEY=TEXT", help="A label of the model.")] = None,
+    annotate: Annotated[
+        Pairs, typer.Option("--annotate", metavar="KEY=TEXT", help="Free text about the model.")
+    ] = None,
+    remove: Annotated[
+        Pairs, typer.Option("--remove", "-r", metavar="KEY", help="Take a tag, an annotation or 'description' away.")
+    ] = None,
+    reason: Reason = "",
+    reuse_name: ReuseName = False,
+    dry_run: DryRun = False,
+) -> None:
+    """The model is made if it isn't there. Nothing else in its model.yaml is touched: comments that people wrote stay.
+    With no option, what is said is shown.
+
+    In a pipe: the model; with no option, one `key<TAB>value` line each.
+    """
+    model = model_of(name)
+    if description is owner is None and not (tag or annotate or remove):
+        if reason:
+            raise InvalidInput("--reason has no effect without a change", "say what changes: --description TEXT, …")
+        from .list import show_model
+
+        show_model(cx, cx.reader().model(model))
+        return
+    done = cx.registry().describe(
+        model,
+        description=description,
+        owner=owner,
+        tags=values.pairs(tag or (), values.line),
+        annotations=values.pairs(annotate or (), values.text),
+        remove=remove or (),
+        reason=reason,
+        reuse_name=reuse_name,
+        dry_run=dry_run,
+        request_id=cx.request_id,
+    )
+    _told(cx, done, dry_run)
+
+
+def _told(cx: Session, done: Described, dry_run: bool) -> None:
+    what = ", ".join(done.keys) or "the text"
+    if not done.changed:
+        cx.say(f"nothing changed: {done.model} says that already")
+    else:
+        cx.say(f"{'would change' if dry_run else 'changed'} {what} of {done.model}")
+    data = shapes.document("described", models.described(done))
+    cx.show(Output(data, [done.model], (), [(done.model,)], text=done.model))
+
+
+@command(
+    "edit",
+    examples=["registry edit churn", "EDITOR=nano registry edit churn --reason 'new owner'", "registry edit"],
+    exits=(0, 1, 2, 3, 4, 6, 7, 8, 130),
+)
+def edit(
+    cx: Session,
+    name: Annotated[
+        Optional[str], typer.Argument(metavar="[NAME]", help="A model; registry.yaml when none is named.")
+    ] = None,
+    reason: Reason = "",
+) -> None:
+    """Opens model.yaml, or registry.yaml, in $VISUAL or $EDITOR. A mistake is told with its line, and the editor opens
+    again; then what differs is shown, and you are asked. Nothing is locked meanwhile: exit code 4 when somebody else
+    changed it.
+
+    In a pipe: the model, or the path of registry.yaml.
+    """
+    from .. import editor
+
+    if not cx.asks:
+        raise InvalidInput("there is nobody to edit", "run it in a terminal, or use: registry describe")
+    if name is None:  # registry.yaml has no history to keep them in
+        refuse_with("registry.yaml", {"--reason": reason, "--request-id": cx.request_id})
+    registry = cx.registry()
+    model = model_of(name) if name else None
+    text = registry.text(model)
+    called = "model.yaml" if model else "registry.yaml"
+    new = editor.edited(cx, text, called, lambda new: registry.check_text(model, new), os.environ)
+    if new is None:
+        cx.say("nothing was changed")
+        done = Described(model or called, (), 0, changed=False)
+    elif model:
+        done = registry.rewrite(model, new, was=text, reason=reason, request_id=cx.request_id)
+        cx.say(f"changed {', '.join(done.keys) or 'the text'} of {model}")
+    else:
+        done = registry.rewrite_settings(new, was=text)
+        cx.say("changed registry.yaml")
+    data = shapes.document("described", models.described(done))
+    cx.show(Output(data, [done.model], (), [(done.model,)], text=""))
+
+
+@command(
+    "rename",
+    examples=["registry rename churn churn-retail", "registry rename churn crm/churn --reason 'one group a team'"],
+    exits=_EXITS,
+)
+def rename(
+    cx: Session,
+    name: Model,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The name that it gets: churn, or crm/churn.")],
+    reason: Reason = "",
+    reuse_name: ReuseName = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Everything of the model moves in one step: versions, history, stages, lock. Its old name is remembered: who asks
+    for it is told the new one, and lineages that tell of it still find it. When it is interrupted, run it again.
+
+    In a pipe: the new name.
+    """
+    _moved(cx, cx.registry().rename(model_of(name), model_of(new), reason=reason, reuse_name=reuse_name, dry_run=dry_run,
+                                    request_id=cx.request_id), dry_run)  # fmt: skip
+
+
+@command(
+    "transfer",
+    examples=["registry transfer churn crm", "registry transfer crm/churn -"],
+    exits=_EXITS,
+)
+def transfer(
+    cx: Session,
+    name: Model,
+    group: Annotated[str, typer.Argument(metavar="GROUP|-", help="The group that it goes to; '-' for none.")],
+    reason: Reason = "",
+    dry_run: DryRun = False,
+) -> None:
+    """As rename, with the name that it has: a group is a folder, so that Unix groups decide who may write to it.
+
+    In a pipe: the new name.
+    """
+    model = model_of(name)
+    own = model.rpartition("/")[2]
+    new = own if group == "-" else f"{group}/{own}"
+    _moved(cx, cx.registry().rename(model, new, reason=reason, dry_run=dry_run, request_id=cx.request_id), dry_run)
+
+
+def _moved(cx: Session, done: Renamed, dry_run: bool) -> None:
+    if done.changed:
+        cx.say(f"{done.before} {'would be' if dry_run else 'is'} called {done.after} now")
+    else:
+        cx.say(f"{done.before} is called {done.after} already")
+    data = shapes.document("renamed", models.renamed(done))
+    cx.show(Output(data, [done.after], (), [(done.after,)], text=done.after))

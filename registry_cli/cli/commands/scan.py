@@ -1,0 +1,138 @@
+"""Trust: scan."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from ...errors import InvalidInput, NotFound
+from ...provenance.safety.verdicts import CLEAN, DANGEROUS, UNSCANNABLE, VERDICTS
+from .. import shapes
+from ..command import command
+from ..session import Output, Session
+from ..shapes import scanned
+from ..views.text import plural
+
+if TYPE_CHECKING:
+    from ...provenance.safety.verdicts import FileScan, Scan
+
+#: So many files are shown to a person, whatever was found in them; of more only those of which there is something to say.
+_FEW = 20
+_FINDINGS = 5
+
+
+@command(
+    "scan",
+    examples=[
+        "registry scan model.pkl",
+        "registry scan build/ --strict && registry register churn build/",
+        "registry scan churn@production --json | jq '.items[] | select(.verdict != \"safe-format\")'",
+        "registry scan model.joblib --allow 'ourpackage.*'",
+        "registry scan model.pkl --explain",
+    ],
+    exits=(0, 1, 2, 3, 5, 6, 130),
+)
+def scan(
+    cx: Session,
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...|REF", help="Files, or a folder; or a version: churn@7.")
+    ],
+    allow: Annotated[
+        Optional[list[str]],
+        typer.Option("--allow", metavar="GLOBAL", help="Also known: package.Class, or 'package.*'."),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 5 for unknown-format and unknown-globals, too.")
+    ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="List each global of the pickles: where, how it is used, and the judgement."),
+    ] = False,
+) -> None:
+    """Looks into pickles, archives and compressed files, whatever they are called, for what would run code when they
+    are loaded. Nothing is loaded or run. From the best to the worst the verdicts are safe-format, known-globals,
+    unknown-format, unknown-globals, unscannable (not read to the end), dangerous; the last two exit with 5. No scan
+    proves a pickle safe. What the registry allows (`scan: {allow: …}` in registry.yaml) is known here, too. -q prints the
+    files that made it exit with 5.
+
+    In a pipe: path, verdict, kind, findings; separated by tabs. With --explain: path, byte offset, global, use, verdict,
+    reason.
+    """
+    found = _look(cx, paths, allow or [])
+    bad = set(VERDICTS) - set(CLEAN) if strict else {DANGEROUS, UNSCANNABLE}
+    refused = [each for each in found.files if each.verdict in bad]
+    cx.say(_summary(found))
+    document = shapes.document("scanned", scanned.scanned(found, explain=explain))
+    cx.show((_explained if explain else _listed)(found, document, [each.path for each in refused]))
+    if refused:
+        raise typer.Exit(5)
+
+
+def _listed(found: Scan, document: dict[str, Any], refused: list[str]) -> Output:
+    """A line for each file."""
+    shown = [each for each in found.files if len(found.files) <= _FEW or each.verdict not in CLEAN]
+    return Output(
+        document,
+        refused,
+        ("file", "verdict", "kind", "what was found"),
+        [(each.path, each.verdict, each.kind, "; ".join(_texts(each, len(each.remarks)))) for each in found.files],
+        [[each.path, each.verdict, each.kind, "\n".join(_texts(each, _FINDINGS))] for each in shown],
+        None if shown else "",
+    )
+
+
+def _explained(found: Scan, document: dict[str, Any], refused: list[str]) -> Output:
+    """A line for each use of a global."""
+    rows = [
+        (f"{each.path}!{use.member}" if use.member else each.path, use.offset, use.name, use.use, use.level, use.why)
+        for each in found.files
+        for use in each.uses
+    ]
+    return Output(
+        document,
+        refused,
+        ("file", "offset", "global", "use", "verdict", "reason"),
+        rows,
+        None,
+        None if rows else "no globals",
+    )
+
+
+def _look(cx: Session, paths: list[str], allow: Sequence[str]) -> Scan:
+    """What exists as a path is one; a version is named with its model."""
+    with cx.progress("scanning", unit="files") as progress:
+        if any("@" in path and not os.path.lexists(path) for path in paths):
+            if len(paths) > 1:
+                raise InvalidInput("a version is scanned by itself", "name one version, or files")
+            return cx.reader().scan(paths[0], allow=allow, progress=progress)
+        from ...verbs.looking_inside import scan as look
+
+        try:
+            return look(paths, allow=(*_allowed(cx), *allow), progress=progress)
+        except NotFound as error:
+            raise NotFound(error.message, error.hint or "name a file, a folder, or a version: NAME@SELECTOR") from None
+
+
+def _allowed(cx: Session) -> Sequence[str]:
+    """What the registry allows in which files would be registered from here, if there is one."""
+    try:
+        return cx.reader().scan_rules().allow
+    except NotFound:
+        if cx.root is not None:
+            raise
+        return ()
+
+
+def _texts(each: FileScan, most: int) -> list[str]:
+    remarks = each.worst_first()
+    more = [f"and {len(remarks) - most:,} more"] if len(remarks) > most else []
+    return [remark.text for remark in remarks[:most]] + more
+
+
+def _summary(found: Scan) -> str:
+    count = {verdict: sum(each.verdict == verdict for each in found.files) for verdict in VERDICTS}
+    told = ", ".join(f"{number:,} {verdict}" for verdict, number in reversed(count.items()) if number)
+    return f"{plural(len(found.files), 'file')}: {told}"

@@ -1,0 +1,177 @@
+"""Moving pointers: promote, demote, rollback."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from ...errors import InvalidInput
+from ...lifecycle.rollback import Holder, RecentRollback
+from ...lifecycle.stages import Expected
+from ...names import version_number
+from ...outcomes import Moved
+from .. import moves, shapes
+from ..command import command
+from ..options import DryRun, Expect, Model, NoVerify, Reason, Sign, Stage, VersionRef, expected, refuse_with, touched
+from ..session import Output, Session
+from ..views.text import safe
+
+_MOVES = (0, 1, 2, 3, 4, 6, 7, 8)
+_GATED = (0, 1, 2, 3, 4, 5, 6, 7, 8)
+
+
+@command(
+    "promote",
+    examples=[
+        "registry promote churn@7 staging",
+        'registry promote churn@7 production --expect 6 --reason "beats 6 on holdout"',
+        "registry promote churn@staging production --archive-previous",
+        'registry promote churn@8 production --force --reason "hotfix of INC-314"',
+    ],
+    exits=_GATED,
+)
+def promote(
+    cx: Session,
+    ref: VersionRef,
+    stage: Stage,
+    expect: Expect = None,
+    reason: Reason = "",
+    archive_previous: Annotated[
+        bool, typer.Option("--archive-previous", help="Archive what the stage pointed to before.")
+    ] = False,
+    no_verify: NoVerify = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Override the policy (unless it forbids overrides); requires --reason.")
+    ] = False,
+    sign: Sign = None,
+    dry_run: DryRun = False,
+) -> None:
+    """The policy of the stage must let the version in: `registry check` says beforehand. Its checks are run
+    before the lock is taken, if you trust them. The artifact is compared with
+    its manifest first. What the stage pointed to before stays as it is; the version's other stages too. `--expect`
+    makes it a compare-and-swap. `--force` names every rule that it overrides; a rejection is overridden only where the
+    policy says `override_rejections: true`.
+    """
+    done = cx.registry().promote(
+        ref, stage, expect=expected(expect), reason=reason, archive_previous=archive_previous,
+        verify=not no_verify, force=force, sign=touched(cx, sign), dry_run=dry_run, request_id=cx.request_id,
+    )  # fmt: skip
+    moves.show(cx, done, dry_run)
+
+
+@command(
+    "demote",
+    examples=["registry demote churn staging", 'registry demote churn@7 production --reason "drifts"'],
+    exits=_MOVES,
+)
+def demote(
+    cx: Session,
+    ref: Annotated[str, typer.Argument(metavar="REF", help="The model, or the version that must be there now.")],
+    stage: Stage,
+    expect: Expect = None,
+    reason: Reason = "",
+    sign: Sign = None,
+    dry_run: DryRun = False,
+) -> None:
+    """The version stays as it is; only the stage becomes empty."""
+    done = cx.registry().demote(
+        ref,
+        stage,
+        expect=expected(expect),
+        reason=reason,
+        sign=touched(cx, sign),
+        dry_run=dry_run,
+        request_id=cx.request_id,
+    )
+    moves.show(cx, done, dry_run)
+
+
+@command(
+    "rollback",
+    examples=[
+        'registry rollback churn production --expect 7 --reason "errors since 10:40"',
+        "registry rollback churn production -n",
+        "registry rollback churn production --list",
+        "registry rollback churn production --to 3 --expect 7",
+        "registry rollback churn production --again --expect 6",
+    ],
+    exits=_GATED,
+)
+def rollback(
+    cx: Session,
+    name: Model,
+    stage: Stage,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="VERSION", help="Go to this one: any that ever held the stage.")
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Only show what held the stage, the newest first.")] = False,
+    expect: Expect = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also within ten minutes of another rollback of this stage.")
+    ] = False,
+    reason: Reason = "",
+    no_verify: NoVerify = False,
+    sign: Sign = None,
+    dry_run: DryRun = False,
+) -> None:
+    """To the version that held the stage before, as the history says. With --expect, the version that is live and is to
+    be rolled back, two people who do this at once roll back once: the second gets exit 4. A second rollback of the
+    stage within ten minutes, by whomever, is asked for on a terminal, and exit 4 elsewhere, unless --again. --to goes to
+    any version that ever held the stage, forward too: so a rollback is undone. The artifact is compared with its
+    manifest first; the policy is not asked. What was deleted is skipped; what is archived, damaged, or rejected for
+    the stage is refused, and the next candidate named.
+
+    In a pipe: the reference that the stage points to now; with --list ref and state, separated by tabs.
+    """
+    if listed:
+        refuse_with("--list", {
+            "--to": to, "--expect": expect, "--again": again, "--reason": reason, "--no-verify": no_verify, "--sign": sign,
+        })  # fmt: skip
+        _holders(cx, cx.reader().holders(name, stage), stage)
+        return
+    registry, key, target = cx.registry(), touched(cx, sign), None if to is None else _target(name, to)
+
+    def move(again: bool, expect: Expected) -> Moved:
+        return registry.rollback(
+            name, stage, to=target, expect=expect, again=again, reason=reason, verify=not no_verify, sign=key,
+            dry_run=dry_run, request_id=cx.request_id,
+        )  # fmt: skip
+
+    try:
+        done = move(again, expected(expect))
+    except RecentRollback as recent:
+        if not cx.asks:
+            raise
+        if dry_run:
+            cx.warn(f"{recent.message}; without --dry-run you are asked")
+        elif not cx.agreed(f"{recent.message}. Roll it back once more?"):
+            raise InvalidInput("nothing was changed", "answer y, or add --again") from None
+        # what was asked about is what is rolled back, and nothing that came meanwhile
+        done = move(True, recent.current if expect is None else expected(expect))
+    moves.show(cx, done, dry_run)
+
+
+def _target(name: str, text: str) -> int:
+    """What ``--to`` was given: a number, or a reference to a version of this model by its number."""
+    number = version_number(text.removeprefix(f"{name}@"))
+    if number is None:
+        raise InvalidInput(f"'{text}' is no version to go to", f"registry rollback {name} STAGE --list shows them")
+    return number
+
+
+_STATES = {
+    "current": "holds it now",
+    "next": "a rollback goes here",
+    "rolled-back": "was rolled back; --to goes here again",
+}
+
+
+def _holders(cx: Session, found: Sequence[Holder], stage: str) -> None:
+    rows = [(each.ref, each.state) for each in found]
+    shown = [[each.ref, _STATES.get(each.state, each.state)] for each in found]
+    data = shapes.items("holders", [shapes.holder(each) for each in found])
+    refs = [each.ref for each in found]
+    text = None if found else f"nothing held {safe(stage)} yet"
+    cx.show(Output(data, refs, ("version", "state"), rows, shown, text))

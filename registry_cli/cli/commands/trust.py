@@ -1,0 +1,173 @@
+"""Trust: which commands of policies may run on this machine, for this user."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ...errors import InvalidInput, NotFound
+from .. import shapes
+from ..command import command
+from ..options import Yes
+from ..session import Output, Session
+from ..shapes import automation
+from ..views.text import moment, plural, safe, short
+
+if TYPE_CHECKING:
+    from ...automation.trusting import Trusted, TrustFile
+    from ...lifecycle.commands import Commands
+    from ...lifecycle.gate import Judgement
+
+#: Lines of what a check printed that a person is shown; the rest is in ``check --json``.
+_LINES = 20
+_QUESTION = "Let these commands run on this machine, as you?"
+
+
+def _file() -> TrustFile | None:
+    from ...automation.own import config_folder
+    from ...automation.trusting import TrustFile
+
+    folder = config_folder(os.environ)
+    return TrustFile(folder) if folder else None
+
+
+def _own_file() -> TrustFile:
+    file = _file()
+    if file is None:
+        raise NotFound("there is no folder for your settings", "set HOME, or XDG_CONFIG_HOME")
+    return file
+
+
+def trusts(cx: Session, commands: Commands) -> bool:
+    """Whether commands may run. Whoever sits at a terminal is asked, and not again until they change."""
+    file = _file()
+    if file is None:
+        return False
+    if file(commands):
+        return True
+    if not cx.asks:
+        return False
+    known = any((each.root, each.id) == (commands.root, commands.id) for each in file.all())
+    _spell(
+        commands, " are not those that you trusted, or have changed" if known else " are commands that would run here"
+    )
+    if not cx.agreed(_QUESTION):
+        return False
+    file.add(commands, _now())
+    return True
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _spell(commands: Commands, why: str) -> None:
+    """Show commands to somebody who has to decide: on standard error, whatever form of result was asked for."""
+    print(f"The checks of {safe(commands.name or commands.root)}{why}:", file=sys.stderr)
+    for each in commands.items:
+        place = each.file if each.line is None else f"{each.file}:{each.line}"
+        print(safe(f"  {each.stage}  {_spelt(each.arguments)}  ({place})"), file=sys.stderr)
+
+
+def _spelt(arguments: tuple[str, ...]) -> str:
+    from ...lifecycle.checks import Check
+
+    return Check("", arguments).command
+
+
+def tell_outputs(cx: Session, rules: tuple[Judgement, ...]) -> None:
+    """The last lines of what each check printed that did not pass."""
+    for rule in rules:
+        lines = rule.output.splitlines() if rule.outcome != "passed" else []
+        for line in [f"{rule.name} printed:", *(f"  {short(line)}" for line in lines[-_LINES:])] if lines else ():
+            cx.say(line)
+
+
+@command(
+    "trust",
+    examples=["registry trust", "registry trust churn", "registry trust --list", "registry trust --revoke"],
+    exits=(0, 2, 3, 5, 6),
+)
+def trust(
+    cx: Session,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A model or a group: with what its own policies add.")
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Only show what you trust, in all registries.")] = False,
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="Trust it no more: these commands, or without a NAME all of this registry.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Policies can have `checks`: commands that run on the machine of whoever promotes. None does before you have seen
+    it and said yes. The answer is kept in your own folder of settings, for these commands as they are, in this registry
+    where it is: what changes is asked again.
+
+    In a pipe: stage, check, command, time limit in seconds, file, line; with --list and --revoke time, registry, name,
+    number of commands, digest; separated by tabs.
+    """
+    if listed and (revoke or name or yes):
+        raise InvalidInput("--list only shows", "leave out the rest")
+    if listed:
+        _show_trusted(cx, _own_file(), None)
+    elif revoke:
+        _revoke(cx, name)
+    else:
+        _trust(cx, name, yes)
+
+
+def _trust(cx: Session, name: str | None, yes: bool) -> None:
+    commands = cx.reader().commands(name)
+    file = _own_file()
+    if not commands.items:
+        cx.say(f"the policies of {name or 'this registry'} have no commands in them: there is nothing to trust")
+    elif file(commands):
+        cx.say("you trust them already")
+    else:
+        if not yes:
+            _spell(commands, " are commands that would run here")
+            cx.confirm(_QUESTION, "to let commands run needs a yes")
+        file.add(commands, _now())
+        cx.say(f"{plural(len(commands.items), 'command')} may run now")
+    rows = [
+        (each.stage, each.name, _spelt(each.arguments), each.time_limit, each.file, each.line)
+        for each in commands.items
+    ]
+    shown = [
+        [each.stage, each.name, _spelt(each.arguments), f"{each.time_limit:g} s", f"{each.file}:{each.line}"]
+        for each in commands.items
+    ]
+    data = shapes.document("commands", automation.commands(commands, trusted=bool(commands.items)))
+    digests = [f"sha256:{commands.digest}"] if commands.items else []
+    columns = ("stage", "check", "command", "time limit", "from")
+    cx.show(Output(data, digests, columns, rows, shown, text=None if rows else ""))
+
+
+def _revoke(cx: Session, name: str | None) -> None:
+    reader, file = cx.reader(), _own_file()
+    if name is None:  # also when its policies can't be read
+        place = (os.path.realpath(reader.root), reader.settings.id)
+        gone = file.remove(lambda each: (each.root, each.id) == place)
+    else:
+        digest = reader.commands(name).digest
+        gone = file.remove(lambda each: each.digest == digest)
+    count = sum(len(each.commands) for each in gone)
+    cx.say(f"{plural(count, 'command')} may run no more" if gone else "none of them was trusted")
+    _show_trusted(cx, file, gone)
+
+
+def _show_trusted(cx: Session, file: TrustFile, which: list[Trusted] | None) -> None:
+    found = file.all() if which is None else which
+    rows = [(each.at, each.root, each.name, len(each.commands), f"sha256:{each.digest}") for each in found]
+    shown = [
+        [moment(each.at), each.root, each.name or "(the registry)", str(len(each.commands)), each.digest[:12]]
+        for each in found
+    ]
+    data = shapes.items("trusted", [automation.trusted(each) for each in found])
+    columns = ("since", "registry", "for", "commands", "digest")
+    nothing = "nothing is trusted" if which is None else ""
+    cx.show(Output(data, [row[-1] for row in rows], columns, rows, shown, None if rows else nothing))

@@ -1,0 +1,167 @@
+"""Trust: verify, repair, doctor."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ...errors import InvalidInput, NotFound
+from ...lifecycle import checkpoints
+from ...records import Checkpoint
+from .. import shapes
+from ..command import command
+from ..options import DryRun, Models
+from ..session import Output, Session
+from ..views.text import plural, safe, size
+
+
+@command(
+    "verify",
+    examples=[
+        "registry verify",
+        "registry verify churn --quick",
+        "registry verify --json | jq .problems",
+        "registry verify --checkpoint /elsewhere/checkpoints",
+        "registry verify --signatures",
+    ],
+    exits=(0, 2, 3, 6, 130),
+)
+def verify(
+    cx: Session,
+    names: Models = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Names, sizes, pointers and history, but not every byte.")
+    ] = False,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="FILE|CHECKPOINT",
+            help="Also that the history is still the one that was known: what history --checkpoint wrote, or one of "
+            "it as NAME:SEQ:HASH, or the HASH alone behind a NAME.",
+        ),
+    ] = None,
+    signatures: Annotated[
+        bool, typer.Option("--signatures", help="Also that each signature holds, of versions and of changes.")
+    ] = False,
+    allowed_signers: Annotated[
+        str | None,
+        typer.Option(
+            "--allowed-signers", metavar="FILE", help="By this file, and not by the registry's own; with --signatures."
+        ),
+    ] = None,
+) -> None:
+    """In both directions: records without files, files without records; every sha256; pointers; the history's chain.
+    Problems are printed with a stable code; exit 6 when one of them is an error. --signatures asks `ssh-keygen` whether
+    each signature holds by the `allowed_signers` of the registry; a version without one is told, and is no error.
+
+    In a pipe: severity, code, where, message; separated by tabs.
+    """
+    known = _checkpoints(checkpoint, names or []) if checkpoint is not None else ()
+    with cx.progress("verifying") as progress:
+        found = cx.registry().verify(
+            _models(names, "verify"),
+            quick=quick,
+            progress=progress,
+            checkpoints=known,
+            signatures=signatures or allowed_signers is not None,
+            allowed_signers=allowed_signers,
+        )
+    rows = [(each.severity, each.code, each.where, each.message) for each in found.problems]
+    looked = f"{plural(found.models, 'model')}, {plural(found.versions, 'version')}, {plural(found.files, 'file')}, {size(found.size)}"
+    if found.problems:
+        cx.say(f"{plural(len(found.problems), 'problem')} in {looked}")
+        if any(each.repair for each in found.problems):
+            cx.say("some of it registry repair can mend")
+    else:
+        cx.say(f"nothing wrong in {looked}")
+    if found.signatures is not None:
+        cx.say(
+            f"{plural(found.signatures, 'signature')} looked at; {plural(found.unsigned or 0, 'version')} without one"
+        )
+    data = shapes.document("verification", shapes.verification(found))
+    columns = ("severity", "code", "where", "message")
+    cx.show(Output(data, [each.where for each in found.problems], columns, rows, text=None if rows else ""))
+    if not found.ok:
+        raise typer.Exit(6)
+
+
+def _models(names: list[str] | None, verb: str) -> list[str] | None:
+    """The models that were named, None for all; a version's reference gets the command for its model."""
+    for name in names or ():
+        if "@" in name:
+            model = name.partition("@")[0]
+            raise InvalidInput(f"'{name}' is a version; {verb} takes models", f"run 'registry {verb} {model}'")
+    return names or None
+
+
+def _checkpoints(given: str, names: list[str]) -> list[Checkpoint]:
+    """What ``--checkpoint`` was given: a checkpoint, or the name of a file of them."""
+    if checkpoints.is_hash(given):
+        if len(names) != 1:
+            raise InvalidInput("a hash alone is of one model", "name it: registry verify NAME --checkpoint HASH")
+        return [Checkpoint(names[0], None, given)]
+    if one := checkpoints.parse(given):
+        return [one]
+    try:
+        with open(given, encoding="utf-8") as stream:
+            return checkpoints.parse_file(stream.read(), given)
+    except FileNotFoundError:
+        raise NotFound(f"'{given}' is no checkpoint, and no file", "give a file, or NAME:SEQ:HASH") from None
+    except (UnicodeDecodeError, ValueError):
+        raise InvalidInput(f"'{given}' is no file of checkpoints") from None
+
+
+@command(
+    "repair",
+    examples=["registry repair", "registry repair churn --dry-run", "registry repair churn --from-blobs"],
+    exits=(0, 1, 2, 3, 6, 7),
+)
+def repair(
+    cx: Session,
+    names: Models = None,
+    from_blobs: Annotated[
+        bool,
+        typer.Option("--from-blobs", help="Restore missing and damaged files whose bytes the model still has."),
+    ] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Links, a torn last line of the history, events that it lacks, a damaged stages.yaml (from its newest claim),
+    modes, left-overs. No artifact is touched: what only a backup can repair, `verify` keeps naming.
+
+    With --from-blobs every file of the models is read. What is missing, or has another sha256 than was recorded, is
+    restored where its bytes are still in blobs/ or in another version of the model. Only the owner of a version can
+    restore its files.
+
+    In a pipe: what, path; separated by tabs.
+    """
+    registry, models = cx.registry(), _models(names, "repair")
+    with cx.progress("reading files") as progress:
+        done = registry.repair(models, from_blobs=from_blobs, dry_run=dry_run, progress=progress)
+    cx.say(f"{'would repair' if dry_run else 'repaired'} {plural(len(done), 'thing')}" if done else "nothing to repair")
+    if not from_blobs and (missing := registry.restorable(models)):
+        cx.say(f"{plural(missing, 'missing file')} can be restored: registry repair --from-blobs")
+    rows = [(each.what, each.path) for each in done]
+    data = shapes.items("repaired", [shapes.freed(each) for each in done])
+    cx.show(Output(data, [each.path for each in done], ("what", "path"), rows, text=None if done else ""))
+
+
+@command("doctor", examples=["registry doctor", "registry -C /mnt/nfs/registry doctor"], exits=(0, 1, 2, 3))
+def doctor(cx: Session) -> None:
+    """Makes files of its own inside the registry, and removes them: two processes try for one lock, folders are
+    renamed, files linked and synced. Run it once on each machine that will write; exit 1 when something fails.
+
+    In a pipe: status, check, message, advice; separated by tabs.
+    """
+    found = cx.registry().doctor()
+    rows = [(each.status, each.check, each.message, each.advice) for each in found]
+    shown = [
+        [each.status, each.check, safe(each.message) + (f"\n→ {safe(each.advice)}" if each.advice else "")]
+        for each in found
+    ]
+    data = shapes.items("doctor", [shapes.finding(each) for each in found])
+    bad = [each.check for each in found if each.status == "failed"]
+    cx.show(Output(data, bad, ("status", "check", "what was found"), rows, shown))
+    if bad:
+        raise typer.Exit(1)

@@ -1,0 +1,150 @@
+"""Versions side by side for a person's eyes, with rich. User text goes in as text: nothing in it is markup."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from ...lifecycle.compare import SECTIONS, Comparison, Row
+from ...records import VersionRecord
+from .console import console, said, speaks_unicode
+from .text import numbers, safe, short
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_ASCII = "_.-:=+*#"
+_GAP = 2
+_WORD_MOST = 16
+_NAME_MOST = 28
+_STAGES = {"production": "bold green", "staging": "yellow", "development": "cyan", "archived": "dim"}
+
+
+def sparkline(heights: Sequence[int | None], *, unicode: bool) -> str:
+    """Heights from 0 to 7 as characters; a missing one is a space."""
+    signs = _BLOCKS if unicode else _ASCII
+    return "".join(" " if height is None else signs[height] for height in heights)
+
+
+def draw(comparison: Comparison, *, no_color: bool) -> None:
+    """Print the rows, a column a version; as many tables below each other as the terminal is too narrow for."""
+    out = console(no_color=no_color)
+    cells = [_cells(row) for row in comparison.rows]
+    heads = [_head(version) for version in comparison.versions]
+    names = min(max(cell_len(safe(row.name)) for row in comparison.rows) + 2, _NAME_MOST)
+    trend = len(comparison.versions) if any(row.heights for row in comparison.rows) else 0
+    needed = [max(map(_least, [head, *(line[at] for line in cells)])) for at, head in enumerate(heads)]
+    for at, block in enumerate(_blocks(needed, out.width - names, trend + _GAP if trend else 0)):
+        if at:
+            out.print()
+        out.print(_table(comparison, cells, heads, block, (names, 0 if at else trend, out.width)))
+    _legend(out, comparison)
+
+
+def _blocks(needed: Sequence[int], room: int, first: int) -> list[range]:
+    """The columns in as few groups as fit, about equally large; of the first one's room ``first`` cells are taken."""
+    count = len(needed)
+    fewest = len(list(_grouped(needed, room, first, count)))
+    tried = (list(_grouped(needed, room, first, most)) for most in range(-(-count // fewest), count + 1))
+    return next(groups for groups in tried if len(groups) == fewest)
+
+
+def _grouped(needed: Sequence[int], room: int, first: int, most: int) -> Iterator[range]:
+    start, used = 0, first
+    for at, width in enumerate(needed):
+        used += width + _GAP
+        if at > start and (used > room or at - start == most):
+            yield range(start, at)
+            start, used = at, width + _GAP
+    yield range(start, len(needed))
+
+
+def _table(
+    comparison: Comparison,
+    cells: Sequence[Sequence[Text]],
+    heads: Sequence[Text],
+    block: range,
+    widths: tuple[int, int, int],
+) -> Table:
+    names, trend, room = widths
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), show_header=False)
+    table.add_column(width=names, overflow="fold")
+    if trend:
+        table.add_column(width=trend, no_wrap=True)
+    columns = [[heads[at], *(line[at] for line in cells)] for at in block]
+    for width in _fitting(columns, room - names - _GAP - (trend + _GAP if trend else 0)):
+        table.add_column(justify="right", overflow="fold", width=width)
+    head = Text(safe(comparison.model), style="bold")
+    table.add_row(head, *([Text("")] if trend else []), *(heads[at] for at in block))
+    for section in SECTIONS:
+        rows = [at for at, row in enumerate(comparison.rows) if row.section == section]
+        if rows:
+            table.add_row(Text(section, style="bold cyan"))
+        for at in rows:
+            row = comparison.rows[at]
+            line = [sparkline(row.heights, unicode=speaks_unicode())] if trend else []
+            name = Padding(Text(safe(row.name)), (0, 0, 0, 2))
+            table.add_row(name, *(Text(each, style="cyan") for each in line), *(cells[at][each] for each in block))
+    return table
+
+
+def _fitting(columns: Sequence[Sequence[Text]], room: int) -> list[int]:
+    """Widths that fit into ``room``: the widest columns give way first, by wrapping."""
+    widths = [max(cell_len(line) for cell in column for line in cell.plain.split("\n")) for column in columns]
+    least = [max(map(_least, column)) for column in columns]
+    while sum(widths) + _GAP * len(widths) > room:
+        spare = [at for at, width in enumerate(widths) if width > least[at]]
+        if not spare:
+            break
+        widths[max(spare, key=widths.__getitem__)] -= 1
+    return widths
+
+
+def _least(cell: Text) -> int:
+    """How wide a cell is at least: its longest word, and of a word beyond measure a part."""
+    return max((min(cell_len(word), _WORD_MOST) for word in cell.plain.split()), default=1)
+
+
+def _head(version: VersionRecord) -> Text:
+    """The number, and below it what points to the version."""
+    where = [*reversed(version.stages), *(f"@{alias}" for alias in version.aliases)]
+    where += ["archived"] if version.archived else []
+    head = Text(f"@{version.number}", style="bold")
+    for word in where:
+        head.append(f"\n{safe(word)}", style=_STAGES.get(word, "not bold"))
+    return head
+
+
+def _cells(row: Row) -> list[Text]:
+    """The values in words; different ones look different."""
+    known = [value for value in row.values if value is not None]
+    if row.section == "metrics":
+        texts = iter(numbers(known))
+        return [_cell(None if value is None else next(texts), at in row.best) for at, value in enumerate(row.values)]
+    alike = len({said(value) for value in known}) < len({json.dumps(value) for value in known})
+    shown = [
+        None if value is None else json.dumps(value, ensure_ascii=False) if alike else said(value)
+        for value in row.values
+    ]
+    return [_cell(text, False) for text in shown]
+
+
+def _cell(value: str | None, best: bool) -> Text:
+    if value is None:
+        return Text("-", style="dim")
+    text = short(safe(value)) or '""'
+    return Text(f"*{text}", style="bold green") if best else Text(text)
+
+
+def _legend(out: Console, comparison: Comparison) -> None:
+    marked = [row for row in comparison.rows if row.best]
+    lower = [safe(row.name) for row in marked if row.lower]
+    if marked:
+        less = "; lower is better for " + ", ".join(lower[:6]) if lower else ""
+        more = f" and {len(lower) - 6} more" if len(lower) > 6 else ""
+        out.print()
+        out.print(Text(f"* best{less}{more}", style="dim"))

@@ -1,0 +1,110 @@
+"""What was found inside a version, in words: for ``show`` and ``inspect``. It comes out of files that anybody may have made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ...lifecycle.signature import words
+from .text import number
+
+#: Of inputs, features and other lists so many are shown; ``--json`` has all that is kept.
+_SHOWN = 12
+#: What is said in lines of its own, in this order; the rest follows.
+_FIRST = ("class", "parameters", "inputs", "outputs", "features")
+#: What is part of another line.
+_WITHIN = ("dtypes", "feature_count", "features_digest")
+
+
+def pairs(lineage: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """For a pipe: dotted names, lists and what is empty as JSON."""
+    for name, value in _flat("lineage", lineage):
+        yield name, value if isinstance(value, (str, int, float)) else json.dumps(value, ensure_ascii=False)
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from _flat(f"{name}.{key}", inner)
+    else:
+        yield name, value
+
+
+def lines(lineage: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """For a person: a compact block of names and texts."""
+    contents = lineage.get("contents")
+    contents = contents if isinstance(contents, Mapping) else {}
+    said = {"format": _text(lineage.get("format")), "framework": _text(lineage.get("framework"))}
+    said |= {name: _SAID[name](contents) if name in _SAID else _text(contents.get(name)) for name in _FIRST}
+    said |= {name: _text(value) for name, value in contents.items() if name not in (*_FIRST, *_WITHIN)}
+    said["scan"] = _scan(lineage.get("scan"))
+    return [(name.replace("_", " "), text) for name, text in said.items() if text]
+
+
+def _scan(said: Any) -> str:
+    """The verdict, what it rests on, and why it was let in all the same. The best one goes without saying."""
+    if not isinstance(said, Mapping) or said.get("verdict") == "safe-format":
+        return ""
+    reasons, names = said.get("reasons"), said.get("globals")
+    told = reasons if isinstance(reasons, list) else names if isinstance(names, list) else []
+    verdict = ": ".join(filter(None, (_text(said.get("verdict")), _some([_text(each) for each in told]))))
+    return f"{verdict}; allowed: {_text(said['allowed'])}" if said.get("allowed") else verdict
+
+
+def _text(value: Any) -> str:
+    """Any value: mappings as ``name value, name value``."""
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return _some([f"{name} {_text(inner)}".strip() for name, inner in value.items()])
+    if isinstance(value, (list, tuple)):
+        return _some([_tensor(each) if isinstance(each, Mapping) and "name" in each else _text(each) for each in value])
+    return number(value)
+
+
+def _some(texts: Sequence[str], total: int | None = None) -> str:
+    """The first of many."""
+    more = (len(texts) if total is None else total) - min(len(texts), _SHOWN)
+    return ", ".join(texts[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _tensor(tensor: Mapping[str, Any]) -> str:
+    """One input or output: ``row float32[?, 4]``."""
+    return f"{tensor.get('name', '')} {words(tensor)}".strip()
+
+
+def tensors(listed: Any) -> str:
+    """Inputs or outputs on one line."""
+    return _some([_tensor(each) for each in mappings(listed)])
+
+
+def mappings(listed: Any) -> list[Mapping[str, Any]]:
+    """The mappings of a list; none of anything else."""
+    return [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, (list, tuple)) else []
+
+
+def _parameters(contents: Mapping[str, Any]) -> str:
+    count, dtypes = contents.get("parameters"), contents.get("dtypes")
+    if not isinstance(count, int):
+        return ""
+    kinds = dtypes if isinstance(dtypes, Mapping) else {}
+    if len(kinds) == 1:
+        return f"{count:,} {next(iter(kinds))}"
+    each = ", ".join(f"{value:,} {name}" for name, value in kinds.items() if isinstance(value, int))
+    return f"{count:,} ({each})" if each else f"{count:,}"
+
+
+def _features(contents: Mapping[str, Any]) -> str:
+    names, count = contents.get("features"), contents.get("feature_count")
+    kept = [str(name) for name in names] if isinstance(names, list) else []
+    total = count if isinstance(count, int) else len(kept)
+    return f"{total:,}: {_some(kept, total)}" if kept else f"{total:,}" if total else ""
+
+
+_SAID: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "parameters": _parameters,
+    "features": _features,
+    "inputs": lambda contents: tensors(contents.get("inputs")),
+    "outputs": lambda contents: tensors(contents.get("outputs")),
+}
