@@ -110,6 +110,57 @@ def known_tricks() -> Iterator[Case]:
         yield Case(f"{module}.{name}", "model.pkl", evil(module, name))
 
 
+def attribute(holder: bytes, name: str) -> bytes:
+    return call(stack_global("builtins", "getattr"), holder, text(name))
+
+
+def _attributes() -> Iterator[Case]:
+    """Attributes of objects that the pickle makes: a method is a value as any other, until something reaches further."""
+    ours = stack_global("ours.models", "Thing") + b")\x81"
+    known = stack_global("sklearn.linear_model._logistic", "LogisticRegression") + b")\x81"
+    path = call(stack_global("pathlib", "PosixPath"), text("x"))
+    method = attribute(ours, "transform")
+    state = b"}" + text("x") + text("y") + b"s"
+    for name, body in {
+        "a method is called": call(method, text("true")),
+        "a method of a known class is called": call(attribute(known, "fit"), b"N"),
+        "a method is called by OBJ": b"(" + method + text("true") + b"o",
+        "a method is called by NEWOBJ": method + b")\x81",
+        "an attribute of an attribute": attribute(method, "config"),
+        "an attribute is given a state": method + state + b"b",
+        "an attribute is given a state of slots": method + b"N" + state + b"\x86b",
+        "an attribute is given items": attribute(known, "_parameter_constraints") + text("x") + text("y") + b"s",
+        "an attribute is given elements": attribute(ours, "_registry") + b"(" + text("x") + b"e",
+        "an attribute between underscores": attribute(ours, "__class__"),
+        "an attribute of a text between underscores": attribute(text("x"), "__class__"),
+        "an attribute of a dict between underscores": attribute(b"}", "__init_subclass__"),
+        "an attribute with a name to run commands": attribute(ours, "system"),
+        "a module behind an object": attribute(ours, "os"),
+        "a method that removes files": attribute(path, "unlink"),
+        "an attribute with a default": call(stack_global("builtins", "getattr"), ours, text("x"), b"N"),
+        "an attribute with a computed name": call(stack_global("builtins", "getattr"), ours,
+                                                  call(stack_global("builtins", "str"), text("x"))),
+        "an attribute of what a persistent id gives": attribute(text("id") + b"Q", "transform"),
+        "an attribute of an extension": attribute(b"\x82\1", "transform"),
+        "an attribute of what a function gives": attribute(call(stack_global("ours.tools", "find"), text("os")), "execv"),
+        "the function in a partial": attribute(
+            call(stack_global("functools", "partial"), stack_global("builtins", "len")), "func"),
+        "a partial of a method": call(stack_global("functools", "partial"), method),
+        "a method in a place that is called": b"}" + text("__setstate__") + method + b"s",
+        "a module, then a function in it": attribute(stack_global("sklearn", "base"), "inspect.os"),
+        "a module of a known one": attribute(attribute(stack_global("sklearn", "utils"), "os"), "system"),
+        "a function of a known module": attribute(stack_global("sklearn", "base"), "system"),
+        "a method of a class is called": call(attribute(stack_global("sklearn.base", "BaseEstimator"), "fit"), b"N"),
+        "a class keeps its globals": attribute(stack_global("sklearn.base", "BaseEstimator"), "__init__"),
+        "a class is given a state by its attribute": attribute(stack_global("sklearn.base", "BaseEstimator"), "x")
+        + state + b"b",
+    }.items():  # fmt: skip
+        yield Case(f"getattr: {name}", "m.pkl", pickled(body))
+        yield Case(
+            f"getattr: {name}, in Python 2", "m.pkl", pickled(body.replace(text("builtins"), text("__builtin__")))
+        )
+
+
 def ways_of_calling() -> Iterator[Case]:
     yield Case("INST", "m.pkl", b"(S'true'\nios\nsystem\n.")
     yield Case("OBJ", "m.pkl", b"(" + glob("os", "system") + b"S'true'\no.")
@@ -129,6 +180,7 @@ def ways_of_calling() -> Iterator[Case]:
     yield Case("getattr of a dunder", "m.pkl", pickled(call(got)))
     computed = call(stack_global("builtins", "getattr"), call(stack_global("builtins", "dict")), text("get"))
     yield Case("getattr of an object", "m.pkl", pickled(call(computed)))
+    yield from _attributes()
     yield Case("a dotted name", "m.pkl", pickled(call(stack_global("torch", "os.system"), text("true"))))
     yield Case(
         "a dotted name in a class", "m.pkl", pickled(call(stack_global("sklearn.base", "BaseEstimator.get_params")))
@@ -284,8 +336,8 @@ def positions() -> Iterator[Case]:
         yield Case(f"renamed to {name}", name, EVIL)
     yield Case("protocol 0 as a text", "notes.txt", evil(protocol=0))
     yield Case("protocol 0 as a csv", "data.csv", b"(cos\nsystem\nS'true'\no.")
-    yield Case("a pickle before a zip", "model.pt", EVIL + _zip({"a.txt": b"text"}))
-    yield Case("a zip behind garbage", "model.zip", b"garbage " * 9 + _zip({"m.pkl": EVIL}))
+    yield Case("a pickle before a zip", "model.pt", EVIL + zipped({"a.txt": b"text"}))
+    yield Case("a zip behind garbage", "model.zip", b"garbage " * 9 + zipped({"m.pkl": EVIL}))
     header = b"\x80\x04\x95" + struct.pack("<Q", 0x7B)[:5] + b"{"
     yield Case("a pickle that begins like safetensors", "m.safetensors", header + b"\0\0" + EVIL[2:],
                (DANGEROUS, UNSCANNABLE))  # fmt: skip
@@ -360,7 +412,8 @@ def joblibs() -> Iterator[Case]:
 # archives
 
 
-def _zip(members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+    """An archive of these members, always the same."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, data in members.items():
@@ -368,8 +421,9 @@ def _zip(members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
     return buffer.getvalue()
 
 
-def _torch(data: bytes) -> bytes:
-    return _zip({"archive/data.pkl": data, "archive/data/0": bytes(range(64)), "archive/version": b"3\n"})
+def torch_archive(data: bytes, root: str = "archive") -> bytes:
+    """What torch.save writes: the pickle, and the numbers of one tensor."""
+    return zipped({f"{root}/data.pkl": data, f"{root}/data/0": bytes(range(64)), f"{root}/version": b"3\n"})
 
 
 def _renamed(data: bytes, old: bytes, new: bytes, *, central: bool) -> bytes:
@@ -379,49 +433,49 @@ def _renamed(data: bytes, old: bytes, new: bytes, *, central: bool) -> bytes:
 
 
 def zips() -> Iterator[Case]:
-    good = _torch(EVIL)
+    good = torch_archive(EVIL)
     yield Case("torch", "model.pt", good)
     yield Case("torch, another extension", "model.bin", good)
     yield Case("torch, no extension", "pytorch_model", good)
     crc = zlib.crc32(EVIL).to_bytes(4, "little")
     yield Case("torch, bad CRC", "model.pt", good.replace(crc, b"\1\2\3\4"))
-    clean = _torch(GOOD)
+    clean = torch_archive(GOOD)
     crc = zlib.crc32(GOOD).to_bytes(4, "little")
     yield Case("a good one, bad CRC", "model.pt", clean.replace(crc, b"\1\2\3\4"), (UNSCANNABLE,))
     yield Case(
-        "torch, a member without a name of a pickle", "model.pt", _zip({"archive/data.pkl": GOOD, "archive/x": EVIL})
+        "torch, a member without a name of a pickle", "model.pt", zipped({"archive/data.pkl": GOOD, "archive/x": EVIL})
     )
     yield Case(
-        "torch, in the place of a tensor", "model.pt", _zip({"a/data.pkl": GOOD, "a/data/0": EVIL, "a/version": b"3"})
+        "torch, in the place of a tensor", "model.pt", zipped({"a/data.pkl": GOOD, "a/data/0": EVIL, "a/version": b"3"})
     )
     for method, name in ((zipfile.ZIP_DEFLATED, "deflate"), (zipfile.ZIP_BZIP2, "bzip2"), (zipfile.ZIP_LZMA, "lzma")):
-        yield Case(f"zip, {name}", "m.zip", _zip({"m.pkl": EVIL + bytes(0)}, method))
-    yield Case("zip in zip in zip", "m.zip", _zip({"a": _zip({"b": _zip({"c": EVIL})})}))
-    yield Case("zip in a packed zip", "m.zip", _zip({"a.dat": _zip({"b.dat": EVIL})}, zipfile.ZIP_DEFLATED))
+        yield Case(f"zip, {name}", "m.zip", zipped({"m.pkl": EVIL + bytes(0)}, method))
+    yield Case("zip in zip in zip", "m.zip", zipped({"a": zipped({"b": zipped({"c": EVIL})})}))
+    yield Case("zip in a packed zip", "m.zip", zipped({"a.dat": zipped({"b.dat": EVIL})}, zipfile.ZIP_DEFLATED))
     deep = EVIL
     for _ in range(9):
-        deep = _zip({"x": deep})
+        deep = zipped({"x": deep})
     yield Case("nine zips deep", "m.zip", deep, (UNSCANNABLE, DANGEROUS))
-    local = _renamed(_zip({"aaaa.txt": EVIL}), b"aaaa.txt", b"data.pkl", central=False)
+    local = _renamed(zipped({"aaaa.txt": EVIL}), b"aaaa.txt", b"data.pkl", central=False)
     yield Case("another name in front of the data", "m.zip", local)
-    names = _renamed(_zip({"aaaa.txt": b"some text"}), b"aaaa.txt", b"data.pkl", central=False)
+    names = _renamed(zipped({"aaaa.txt": b"some text"}), b"aaaa.txt", b"data.pkl", central=False)
     yield Case("another name, harmless", "m.zip", names)
-    flagged = bytearray(_zip({"m.pkl": EVIL}))
+    flagged = bytearray(zipped({"m.pkl": EVIL}))
     flagged[6] |= 1
     flagged[flagged.rfind(b"PK\1\2") + 8] |= 1
     yield Case("the flag of encryption", "m.zip", bytes(flagged))
-    flagged = bytearray(_zip({"m.txt": b"some text"}))
+    flagged = bytearray(zipped({"m.txt": b"some text"}))
     flagged[6] |= 1
     yield Case("the flag of encryption in one place, harmless", "m.zip", bytes(flagged))
     yield Case("a member beside the directory", "m.zip", _beside())
-    yield Case("no directory", "m.pt", _zip({"m.pkl": EVIL})[:-40])
+    yield Case("no directory", "m.pt", zipped({"m.pkl": EVIL})[:-40])
     yield Case("two members of one name", "m.zip", _zip_twice())
-    yield Case("a method nobody knows", "m.zip", _zip({"m.pkl": EVIL}).replace(b"\x14\0\0\0\0\0", b"\x14\0\0\0\x63\0"),
+    yield Case("a method nobody knows", "m.zip", zipped({"m.pkl": EVIL}).replace(b"\x14\0\0\0\0\0", b"\x14\0\0\0\x63\0"),
                (UNSCANNABLE, DANGEROUS))  # fmt: skip
-    yield Case("a path upwards", "m.zip", _zip({"../../.bashrc": b"text"}))
-    yield Case("an absolute path", "m.zip", _zip({"/etc/cron.d/x": b"text"}))
-    yield Case("npz with a pickle", "m.npz", _zip({"a.npy": npy(EVIL)}))
-    yield Case("npz, packed", "m.npz", _zip({"a.npy": npy(EVIL)}, zipfile.ZIP_DEFLATED))
+    yield Case("a path upwards", "m.zip", zipped({"../../.bashrc": b"text"}))
+    yield Case("an absolute path", "m.zip", zipped({"/etc/cron.d/x": b"text"}))
+    yield Case("npz with a pickle", "m.npz", zipped({"a.npy": npy(EVIL)}))
+    yield Case("npz, packed", "m.npz", zipped({"a.npy": npy(EVIL)}, zipfile.ZIP_DEFLATED))
     yield Case("npy of objects", "m.npy", npy(EVIL))
     yield Case("npy of a structure with objects", "m.npy", npy(EVIL, "[('a', '<f4'), ('b', '|O')]"))
     yield Case("npy of objects, cut", "m.npy", npy(EVIL[:-1]))
@@ -437,7 +491,7 @@ def npy(data: bytes, descr: str = "'|O'") -> bytes:
 
 def _beside() -> bytes:
     """Two members, one of which the directory doesn't name."""
-    whole = _zip({"a.txt": b"text", "b.pkl": EVIL})
+    whole = zipped({"a.txt": b"text", "b.pkl": EVIL})
     start = whole.find(b"PK\1\2")
     second = whole.find(b"PK\1\2", start + 4)
     end = whole.rfind(b"PK\5\6")
@@ -448,16 +502,16 @@ def _beside() -> bytes:
 
 
 def _zip_twice() -> bytes:
-    whole = _zip({"a.pkl": GOOD, "b.pkl": EVIL})
+    whole = zipped({"a.pkl": GOOD, "b.pkl": EVIL})
     return whole.replace(b"b.pkl", b"a.pkl")
 
 
 def tars() -> Iterator[Case]:
     for mode, name in (("w", "m.tar"), ("w:gz", "model.tar.gz"), ("w:xz", "m.tar.xz")):
         yield Case(f"tar {name}", name, _tar({"model/a.txt": b"text", "model/weights": EVIL}, mode))
-    yield Case("tar, another name", "model.nemo", _tar({"x/model.ckpt": _torch(EVIL)}))
-    yield Case("tar in zip", "m.zip", _zip({"inner.tar": _tar({"m.pkl": EVIL})}))
-    yield Case("zip in tar.gz", "m.tgz", _tar({"a/b.zip": _zip({"c": EVIL}, zipfile.ZIP_DEFLATED)}, "w:gz"))
+    yield Case("tar, another name", "model.nemo", _tar({"x/model.ckpt": torch_archive(EVIL)}))
+    yield Case("tar in zip", "m.zip", zipped({"inner.tar": _tar({"m.pkl": EVIL})}))
+    yield Case("zip in tar.gz", "m.tgz", _tar({"a/b.zip": zipped({"c": EVIL}, zipfile.ZIP_DEFLATED)}, "w:gz"))
     yield Case("tar, a long name", "m.tar", _tar({"x" * 150 + "/m.pkl": EVIL}))
     yield Case("tar, cut", "m.tar", _tar({"a.txt": b"text" * 999})[:2000], (UNSCANNABLE,))
     yield Case("tar, a path upwards", "m.tar", _tar({"../m.txt": b"text"}))
@@ -509,28 +563,28 @@ def others() -> Iterator[Case]:
         "config": {"layers": [{"class_name": "Lambda", "config": {"function": "4wEA"}}]},
     }
     config = json.dumps(layer).encode()
-    yield Case("Keras: a Lambda layer", "m.keras", _zip({"metadata.json": b"{}", "config.json": config}))
+    yield Case("Keras: a Lambda layer", "m.keras", zipped({"metadata.json": b"{}", "config.json": config}))
     yield Case(
-        "Keras: a Lambda layer, escaped", "m.keras", _zip({"config.json": config.replace(b"Lambda", b"\\u004cambda")})
+        "Keras: a Lambda layer, escaped", "m.keras", zipped({"config.json": config.replace(b"Lambda", b"\\u004cambda")})
     )
     yield Case("Keras: a Lambda layer in json", "model.json", config)
     escaped = config.replace(b"class_name", b"class\\u005fname")
-    yield Case("Keras: an escaped key", "m.keras", _zip({"metadata.json": b"{}", "config.json": escaped}))
+    yield Case("Keras: an escaped key", "m.keras", zipped({"metadata.json": b"{}", "config.json": escaped}))
     module = {"module": "os", "class_name": "function", "config": "system", "registered_name": "function"}
-    yield Case("Keras: a function of a module", "m.keras", _zip({"config.json": json.dumps(module).encode()}))
+    yield Case("Keras: a function of a module", "m.keras", zipped({"config.json": json.dumps(module).encode()}))
     yield Case("Keras: HDF5", "m.h5", b"\x89HDF\r\n\x1a\n" + bytes(3 << 20) + config)
     yield Case("Keras: HDF5, escaped", "m.h5", b"\x89HDF\r\n\x1a\n" + config.replace(b"Lambda", b"\\u004cambda"))
     yield Case("ONNX: data above", "m.onnx", onnx("../../etc/passwd"))
     yield Case("ONNX: data by an absolute path", "m.onnx", onnx("/etc/passwd"))
     yield Case("ONNX: data in a subgraph", "m.onnx", onnx("..\\x", deep=True))
     node = {"__module__": "operator", "__class__": "methodcaller", "__loader__": "ObjectNode", "content": {}}
-    yield Case("skops: a type", "m.skops", _zip({"schema.json": json.dumps({**node, "protocol": 2}).encode()}))
+    yield Case("skops: a type", "m.skops", zipped({"schema.json": json.dumps({**node, "protocol": 2}).encode()}))
     function = {
         "__class__": "function",
         "__module__": "builtins",
         "content": {"module_path": "os", "function": "system"},
     }
-    yield Case("skops: a function", "m.skops", _zip({"schema.json": json.dumps(function).encode()}))
+    yield Case("skops: a function", "m.skops", zipped({"schema.json": json.dumps(function).encode()}))
     yield Case("PyTables", "m.h5", b"\x89HDF\r\n\x1a\n" + bytes(99) + b"PYTABLES_FORMAT_VERSION", (UNKNOWN,))
     tensorflow = _field(1, _field(1, b"a") + _field(2, b"WriteFile"))
     saved = b"\x08\x01" + _field(2, _field(2, tensorflow))
@@ -544,7 +598,7 @@ def others() -> Iterator[Case]:
     yield Case("jsonpickle: a reduction", "m.json", b'{"py/reduce": [{"py/id": 1}]}', (UNKNOWN,))
     yield Case("jsonpickle: code", "m.json", b'{"py/repr": "os/os.getcwd()"}')
     serialized = b'{"policy_class": {":type:": "x", ":serialized:": "gASVAAAA"}}'
-    yield Case("Stable-Baselines3", "m.zip", _zip({"data": serialized}), (UNKNOWN,))
+    yield Case("Stable-Baselines3", "m.zip", zipped({"data": serialized}), (UNKNOWN,))
     parent = b'{"auto_mapping": {"base_model_class": "X", "parent_library": "ours"}}'
     yield Case("PEFT: a library", "adapter_config.json", parent, (UNKNOWN,))
     yield Case("YAML", "config.yaml", b"model: !!python/object/apply:os.system ['true']\n")

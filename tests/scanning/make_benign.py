@@ -12,6 +12,7 @@ import json
 import os
 import pickle
 import random
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -57,6 +58,7 @@ def _frame() -> Any:
 def python(folder: Path) -> None:
     for protocol in range(6):
         _pickle(folder, f"settings-{protocol}", {"a": [1.5, "x", b"y"], "b": {1, 2}, "c": (None, True)}, protocol)
+    _pickle(folder, "methods", [re.compile(r"\w+").findall, " ".join, random.Random(1).choice, {"a": 1}.get])
     (folder / "vocabulary.json").write_text(json.dumps({"tokens": {"a": 1, "class_name": 2}}))
     (folder / "settings.yaml").write_text("model:\n  depth: 3\n  !!str name: x\n")
     (folder / "data.pkl.gz").write_bytes(gzip.compress(pickle.dumps(list(range(500)))))

@@ -22,10 +22,36 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 if __package__:
-    from .corpus import OBJECTS, array, call, glob, npy, onnx, pickled, stack_global, text, wrapper
+    from .corpus import (
+        OBJECTS,
+        array,
+        call,
+        evil,
+        npy,
+        onnx,
+        pickled,
+        stack_global,
+        text,
+        torch_archive,
+        wrapper,
+        zipped,
+    )
 else:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-    from tests.scanning.corpus import OBJECTS, array, call, glob, npy, onnx, pickled, stack_global, text, wrapper
+    from tests.scanning.corpus import (
+        OBJECTS,
+        array,
+        call,
+        evil,
+        npy,
+        onnx,
+        pickled,
+        stack_global,
+        text,
+        torch_archive,
+        wrapper,
+        zipped,
+    )
 
 COMMAND = "touch marker-of-a-payload"
 Files = Iterator[tuple[str, bytes]]
@@ -46,18 +72,7 @@ def corpus() -> Iterator[tuple[str, str, bytes]]:
 
 
 def payload(module: str = "os", name: str = "system", *arguments: str, protocol: int = 4) -> bytes:
-    given = arguments or (COMMAND,)
-    if protocol < 4:
-        return pickled(call(glob(module, name), *(f"V{each}\n".encode() for each in given)), protocol)
-    return pickled(call(stack_global(module, name), *map(text, given)), protocol)
-
-
-def _zip(members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", method) as archive:
-        for name, data in members.items():
-            archive.writestr(zipfile.ZipInfo(name), data, method)
-    return buffer.getvalue()
+    return evil(module, name, *(arguments or (COMMAND,)), protocol=protocol)
 
 
 def _gzip(data: bytes) -> bytes:
@@ -72,10 +87,6 @@ def _tar(members: dict[str, bytes], form: int = tarfile.PAX_FORMAT) -> bytes:
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
     return buffer.getvalue()
-
-
-def _torch(data: bytes, root: str = "archive") -> bytes:
-    return _zip({f"{root}/data.pkl": data, f"{root}/data/0": bytes(range(64)), f"{root}/version": b"3\n"})
 
 
 def _legacy(first: bytes, last: bytes) -> bytes:
@@ -546,21 +557,21 @@ def _carriers() -> list[tuple[str, Callable[[bytes], bytes]]]:
     inside = b"\x80\4"
     return [
         ("m.pkl", lambda data: data),
-        ("m.pt", _torch),
+        ("m.pt", torch_archive),
         ("m.npy", npy),
         ("m.joblib", lambda data: pickled(array() + b"0" + data[2:-1])),
         ("m.joblib.gz", _gzip),
-        ("m.bin", lambda data: _torch(data, "pytorch_model")),
-        ("m.npz", lambda data: _zip({"x.npy": npy(data)}, zipfile.ZIP_DEFLATED)),
+        ("m.bin", lambda data: torch_archive(data, "pytorch_model")),
+        ("m.npz", lambda data: zipped({"x.npy": npy(data)}, zipfile.ZIP_DEFLATED)),
         ("m.tar.gz", lambda data: _gzip(_tar({"model/model.pkl": data}))),
-        ("m.zip", lambda data: _zip({"deep/er/m": data}, zipfile.ZIP_BZIP2)),
+        ("m.zip", lambda data: zipped({"deep/er/m": data}, zipfile.ZIP_BZIP2)),
         ("m.ckpt", lambda data: _legacy(data, b"\x80\2]q\0.")),
         ("m.xz", lzma.compress),
         ("m.bz2", bz2.compress),
         ("m.z", zlib.compress),
         ("m.safetensors", lambda data: data),
         ("m.json", lambda data: data),
-        ("m.nemo", lambda data: _tar({"model_weights.ckpt": _torch(data)})),
+        ("m.nemo", lambda data: _tar({"model_weights.ckpt": torch_archive(data)})),
         ("m", lambda data: inside + b"(]" + data[2:-1] + b"K\1t."),
         ("m.sav", lambda data: inside + b"}" + text("model") + data[2:-1] + b"s."),
         ("m.dat", lambda data: inside + b"N." + inside + b"K\1." + data),
@@ -800,9 +811,9 @@ def ways_to_call() -> Files:
 def nested_loaders() -> Files:
     """Bytes that a loader which honest pickles call would load in turn."""
     for name, data in {
-        "pickle": payload(), "torch-zip": _torch(payload()), "torch-legacy": _legacy(b"\x80\2]q\0.", payload()),
+        "pickle": payload(), "torch-zip": torch_archive(payload()), "torch-legacy": _legacy(b"\x80\2]q\0.", payload()),
         "gzip": _gzip(payload()), "tar": _tar({"pickle": payload(), "storages": b"\x80\2K\0.", "tensors": b"\x80\2K\0."}),
-        "deflated-zip": _zip({"a/data.pkl": payload(), "a/version": b"3"}, zipfile.ZIP_DEFLATED),
+        "deflated-zip": zipped({"a/data.pkl": payload(), "a/version": b"3"}, zipfile.ZIP_DEFLATED),
     }.items():  # fmt: skip
         inner = b"B" + struct.pack("<I", len(data)) + data
         yield f"load-from-bytes-{name}.pkl", pickled(call(stack_global("torch.storage", "_load_from_bytes"), inner))
@@ -841,7 +852,7 @@ def nested_loaders() -> Files:
 @attack
 def archives() -> Files:
     evil = payload()
-    whole = _torch(evil)
+    whole = torch_archive(evil)
     crc = zlib.crc32(evil).to_bytes(4, "little")
     yield "crc-local.pt", whole.replace(crc, b"\0\0\0\0", 1)
     yield "crc-both.pt", whole.replace(crc, b"\xff\xff\xff\xff")
@@ -867,14 +878,14 @@ def archives() -> Files:
     renamed = whole.replace(b"archive/data.pkl", b"archive/data.txt", 1)
     yield "name-local.pt", renamed
     yield "name-both.pt", whole.replace(b"archive/data.pkl", b"archive/data.txt")
-    yield "tensor-is-pickle.pt", _zip({"a/data.pkl": pickled(b"N"), "a/data/0": evil, "a/version": b"3"})
-    yield "two-roots.pt", _zip({"a/data.pkl": pickled(b"N"), "b/data.pkl": evil, "a/version": b"3"})
-    yield "backslashes.pt", _zip({"a\\data.pkl": evil, "a\\version": b"3"})
-    yield "constants.pt", _zip({"a/data.pkl": pickled(b"N"), "a/constants.pkl": evil, "a/version": b"3"})
-    yield "torchscript-code.pt", _zip({"a/data.pkl": pickled(b"N"), "a/extra/x": evil, "a/version": b"3"})
-    yield "lzma.zip", _zip({"x": evil}, zipfile.ZIP_LZMA)
-    yield "zip-slip.zip", _zip({"../../../.local/lib/site.py": b"import os"})
-    yield "zip-drive.zip", _zip({"C:\\x.py": b"import os"})
+    yield "tensor-is-pickle.pt", zipped({"a/data.pkl": pickled(b"N"), "a/data/0": evil, "a/version": b"3"})
+    yield "two-roots.pt", zipped({"a/data.pkl": pickled(b"N"), "b/data.pkl": evil, "a/version": b"3"})
+    yield "backslashes.pt", zipped({"a\\data.pkl": evil, "a\\version": b"3"})
+    yield "constants.pt", zipped({"a/data.pkl": pickled(b"N"), "a/constants.pkl": evil, "a/version": b"3"})
+    yield "torchscript-code.pt", zipped({"a/data.pkl": pickled(b"N"), "a/extra/x": evil, "a/version": b"3"})
+    yield "lzma.zip", zipped({"x": evil}, zipfile.ZIP_LZMA)
+    yield "zip-slip.zip", zipped({"../../../.local/lib/site.py": b"import os"})
+    yield "zip-drive.zip", zipped({"C:\\x.py": b"import os"})
     for form, name in ((tarfile.USTAR_FORMAT, "ustar"), (tarfile.GNU_FORMAT, "gnu"), (tarfile.PAX_FORMAT, "pax")):
         yield f"{name}.tar", _tar({"m/" + "long/" * 20 + "x": evil}, form=form)
     yield "tar-slip.tar", _tar({"a/../../m": b"text"})
@@ -911,7 +922,7 @@ def arrays() -> Files:
         ("subarray", "('|O', (1,))"), ("titled", "[(('t', 'x'), 'O')]"), ("object8", "'|O8'"), ("text-of-o", "'object'"),
     ):  # fmt: skip
         yield f"{name}.npy", npy(evil, descr)
-        yield f"{name}.npz", _zip({"a.npy": npy(evil, descr)})
+        yield f"{name}.npz", zipped({"a.npy": npy(evil, descr)})
     yield "two-arrays.npy", npy(bytes(8), "'<f8'") + npy(evil)
     yield "array-then-pickle.npy", npy(bytes(8), "'<f8'") + evil
     header = b"{'descr': '|O', 'fortran_order': False, 'shape': (1,)}".ljust(200) + b"\n"
@@ -940,7 +951,7 @@ def limits() -> Files:
     yield "bytes.pkl", b"\x80\4B" + struct.pack("<I", 4 << 20) + bytes(4 << 20) + b"0" + tail
     yield "huge-length.pkl", b"\x80\4\x8e" + struct.pack("<Q", 1 << 60) + tail
     yield "negative-length.pkl", b"\x80\2T\xff\xff\xff\xff" + tail
-    yield "members.zip", _zip({**{f"{number}": b"x" for number in range(3000)}, "z": payload()})
+    yield "members.zip", zipped({**{f"{number}": b"x" for number in range(3000)}, "z": payload()})
     yield "deep.zip", _deep(payload())
     yield "deep.gz", _gzip(_gzip(_gzip(_gzip(_gzip(_gzip(payload()))))))
     yield "zeros-before.gz", _gzip(b"\x80\4B" + struct.pack("<I", 20 << 20) + bytes(20 << 20) + b"0" + tail)
@@ -950,7 +961,7 @@ def limits() -> Files:
 
 def _deep(data: bytes) -> bytes:
     for _ in range(8):
-        data = _zip({"x": data})
+        data = zipped({"x": data})
     return data
 
 
@@ -965,7 +976,7 @@ def _layers(*layers: object) -> dict[str, object]:
 
 def _keras(config: object, **others: bytes) -> bytes:
     members = {"metadata.json": b'{"keras_version": "3.9.0"}', "config.json": json.dumps(config).encode()}
-    return _zip({**members, **others})
+    return zipped({**members, **others})
 
 
 def _layer(name: str, config: object, module: str = "keras.layers", registered: str | None = None) -> dict[str, object]:
@@ -1049,7 +1060,7 @@ def keras() -> Files:
         json.dumps(_layers(_layer("ClassMethod", {"cls_symbol": "os", "method_name": "system"}))).encode(),
     )
     yield "pickle-beside.keras", _keras(_layers(), **{"assets/vocab": payload()})
-    yield "weights-are-npz.keras", _keras(_layers(), **{"model.weights.npz": _zip({"a.npy": npy(payload())})})
+    yield "weights-are-npz.keras", _keras(_layers(), **{"model.weights.npz": zipped({"a.npy": npy(payload())})})
     config = json.dumps(_layers(evil)).encode()
     yield "hdf5.h5", b"\x89HDF\r\n\x1a\n" + bytes(800) + b"model_config\0" + config
     yield "hdf5-far.h5", b"\x89HDF\r\n\x1a\n" + bytes(5 << 20) + config
@@ -1078,7 +1089,7 @@ def graphs() -> Files:
         yield f"external-{abs(zlib.crc32(path.encode()))}.onnx", onnx(path)
         yield f"external-deep-{abs(zlib.crc32(path.encode()))}.onnx", onnx(path, deep=True)
     yield "onnx-is-pickle.onnx", payload()
-    yield "tflite-and-zip.tflite", b"\x1c\0\0\0TFL3" + bytes(90) + _zip({"labels.pkl": payload()})
+    yield "tflite-and-zip.tflite", b"\x1c\0\0\0TFL3" + bytes(90) + zipped({"labels.pkl": payload()})
 
 
 _ESCAPES = (
@@ -1166,7 +1177,10 @@ def configurations() -> Files:
     serialized = {
         "policy_class": {":type:": "<class 'abc.ABCMeta'>", ":serialized:": base64.b64encode(payload()).decode()}
     }
-    yield "stable-baselines.zip", _zip({"data": json.dumps(serialized).encode(), "_stable_baselines3_version": b"2.3"})
+    yield (
+        "stable-baselines.zip",
+        zipped({"data": json.dumps(serialized).encode(), "_stable_baselines3_version": b"2.3"}),
+    )
     yield "stable-baselines-data.json", json.dumps(serialized).encode()
     yield "xxe.pmml", b'<?xml version="1.0"?><!DOCTYPE p [<!ENTITY x SYSTEM "file:///etc/passwd">]><PMML>&x;</PMML>'
     yield "bomb.xml", b'<!DOCTYPE p [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]><p>&b;</p>'
@@ -1190,7 +1204,7 @@ def skops() -> Files:
         ("functools", "reduce"),
     ):
         node = {"__class__": name, "__module__": module, "__loader__": "ObjectNode", "content": None, "__id__": 1}
-        yield f"type-{module}.{name}.skops", _zip({"schema.json": json.dumps({**node, "protocol": 2}).encode()})
+        yield f"type-{module}.{name}.skops", zipped({"schema.json": json.dumps({**node, "protocol": 2}).encode()})
         nested = {
             "__class__": "list",
             "__module__": "builtins",
@@ -1198,21 +1212,21 @@ def skops() -> Files:
             "content": [node],
             "__id__": 2,
         }
-        yield f"nested-{module}.{name}.skops", _zip({"schema.json": json.dumps({**nested, "protocol": 2}).encode()})
+        yield f"nested-{module}.{name}.skops", zipped({"schema.json": json.dumps({**nested, "protocol": 2}).encode()})
     function = {
         "__class__": "function",
         "__module__": "builtins",
         "__loader__": "FunctionNode",
         "content": {"module_path": "os", "function": "system"},
     }
-    yield "function.skops", _zip({"schema.json": json.dumps(function).encode()})
+    yield "function.skops", zipped({"schema.json": json.dumps(function).encode()})
     method = {
         "__class__": "method",
         "__module__": "builtins",
         "__loader__": "MethodNode",
         "content": {"func": "__reduce__", "obj": {}},
     }
-    yield "method.skops", _zip({"schema.json": json.dumps(method).encode()})
+    yield "method.skops", zipped({"schema.json": json.dumps(method).encode()})
     node = {
         "__class__": "ndarray",
         "__module__": "numpy",
@@ -1220,7 +1234,7 @@ def skops() -> Files:
         "type": "numpy",
         "file": "1.npy",
     }
-    yield "array-of-objects.skops", _zip({"schema.json": json.dumps(node).encode(), "1.npy": npy(payload())})
+    yield "array-of-objects.skops", zipped({"schema.json": json.dumps(node).encode(), "1.npy": npy(payload())})
 
 
 @attack

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import random
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -60,6 +62,29 @@ def test_an_attribute_between_underscores_that_python_does_not_know_is_data(tmp_
     thing = call(stack_global("ours.models", "Graph"))
     state = b"}" + text("__networkx_cache__") + b"}s"
     assert scanned(tmp_path, "m.pkl", pickled(thing + state + b"b")).verdict == "unknown-globals"
+
+
+class _Holder:
+    """Keeps what it is given."""
+
+    def __init__(self, kept: object) -> None:
+        self.kept = kept
+
+    def method(self) -> None: ...
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize(
+    "method",
+    [_Holder(1).method, re.compile(r"\w+").findall, " ".join, {"a": 1}.get, [1].index, random.Random(1).choice],
+    ids=["object", "pattern", "text", "dict", "list", "random"],
+)
+def test_a_method_of_an_object_is_no_danger(tmp_path: Path, method: object, protocol: int) -> None:
+    """Picklers write it as a call of getattr: vectorizers of scikit-learn have ``findall``, scipy's frozen distributions
+    a private one. It can't be called by the pickle; but what it does is not known.
+    """
+    data = pickle.dumps(_Holder(method), protocol)
+    assert scanned(tmp_path, "m.pkl", data).verdict == "unknown-globals"
 
 
 def test_a_study_of_optuna_in_memory_is_not_dangerous(tmp_path: Path) -> None:

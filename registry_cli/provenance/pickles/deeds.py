@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .kinds import kinds_of, shallow_kind
+from .kinds import attribute_kinds, kinds_of, shallow_kind
 from .log import CALL, HIDES, ITEMS, NEW, REFER, STATE, UNCLEAR
 from .reader import Stopped
-from .values import BUFFER, FORGOTTEN, Blob, Call, Global, LongText, Many, Opaque, Persistent, Tuple, class_of, origin
+from .values import (
+    BUFFER,
+    FORGOTTEN,
+    GETATTR,
+    Blob,
+    Call,
+    Global,
+    LongText,
+    Many,
+    Opaque,
+    Persistent,
+    Tuple,
+    class_of,
+    is_attribute,
+    origin,
+)
 
 if TYPE_CHECKING:
     from .machine import Machine
 
 #: Functions that give a global by its name: module and name are their arguments.
 _BY_NAME = {"numpy.core._ufunc_reconstruct", "numpy._core._ufunc_reconstruct", "numpy.core.numeric._ufunc_reconstruct"}
-_GETATTR = {"builtins.getattr", "__builtin__.getattr"}
 #: What loads a pickle out of bytes. Plain pickles of tensors have a call of it for each of them.
 _LOADERS = {"torch.storage._load_from_bytes"}
 _LATIN = ("latin1", "latin-1", "latin_1", "iso-8859-1")
@@ -87,7 +101,7 @@ def _called(m: Machine, callee: Any, arguments: Any, how: str) -> Any:
         if not isinstance(encoding, str) or encoding not in _LATIN:
             shown = encoding[:40] if isinstance(encoding, str) else shallow_kind(encoding)
             m.log.trick(HIDES, f"it encodes a text as {shown}", at)
-    return Call(callee, arguments)
+    return Call(callee, arguments, new=how == NEW)
 
 
 def _bytes_of(value: Any) -> bytes | Blob | None:
@@ -109,7 +123,8 @@ def _bytes_of(value: Any) -> bytes | Blob | None:
 
 def _note_call(m: Machine, callee: Global, arguments: Any, how: str, at: int, depth: int) -> None:
     """Note a call, and the one that it makes of what it is given."""
-    m.log.use(callee, how, kinds_of(arguments, m.budget), at)
+    kinds = kinds_of(arguments, m.budget)
+    m.log.use(callee, how, attribute_kinds(arguments, kinds) if callee.path in GETATTR else kinds, at)
     if not isinstance(arguments, tuple) or not arguments or not isinstance(arguments[0], Global):
         return
     if depth > _NESTED:
@@ -130,7 +145,7 @@ def _named(m: Machine, callee: Global, arguments: tuple[Any, ...], at: int) -> G
     if isinstance(second, str):
         if callee.path in _BY_NAME and isinstance(first, str):
             return m.log.import_global(first, second, at)
-        if callee.path in _GETATTR and isinstance(first, Global):
+        if callee.path in GETATTR and isinstance(first, Global):
             return m.log.import_global(first.module, f"{first.name}.{second}", at)
     if callee.path in _BY_NAME:
         m.log.trick(HIDES, "the name of a global is computed by the pickle", at)
@@ -153,6 +168,8 @@ def add(m: Machine, kind: str, items: list[Any]) -> None:
             raise TypeError("elements of another kind")
         target.add(items, m.room(len(items)))
         check_hooks(m, target)
+    elif is_attribute(target):
+        m.log.trick(HIDES, "it changes what belongs to another object", m.reader.offset)
     elif isinstance(target, Call):
         made = origin(target)
         if made is not None:
@@ -183,6 +200,9 @@ def build(m: Machine) -> None:
     refer(m, (state,))
     if isinstance(target, Global):
         m.log.trick(HIDES, f"it changes {target.path}, which is not its own", at)
+        return
+    if is_attribute(target):
+        m.log.trick(HIDES, "it changes what belongs to another object", at)
         return
     if target is FORGOTTEN:
         raise Stopped("it changes what lies too far back", limit=True)

@@ -14,6 +14,7 @@ from .log import CALL, IMPORT, ITEMS, NEW, REFER, STATE, Use
 KNOWN, UNKNOWN, DANGEROUS = "known", "unknown", "dangerous"
 _DUNDER = re.compile(r"__\w+__")
 _CLASS = re.compile(r"_*[A-Z]\w*")
+_GETATTR = "builtins.getattr"
 #: Where TorchScript puts its classes: no module that Python could import.
 _SCRIPTED = "__torch__"
 _HOW = {
@@ -42,12 +43,32 @@ def judge(use: Use, allowed: Allowed) -> Judgement:  # noqa: PLR0911 - a line fo
         return Judgement(KNOWN, "in the allow-list")
     if module.partition(".")[0] == _SCRIPTED and use.how in (IMPORT, NEW, STATE):
         return Judgement(KNOWN, "a class that TorchScript defines in the file itself")
+    if path == _GETATTR and use.how == CALL and kinds[-1:] and kinds[-1].startswith((".", "().")):
+        return _judge_attribute(use, kinds[0], kinds[-1])
     listed = allow_list.is_listed(module, name)
     if why := _denied(module, name, use.how, listed):
         return Judgement(DANGEROUS, why)
     if path.startswith(allowed.prefixes):
         return Judgement(KNOWN, "allowed with its package")
     return Judgement(UNKNOWN, f"{_described(use)}, unlike in honest files" if listed else _described(use))
+
+
+def _judge_attribute(use: Use, holder: str, attribute: str) -> Judgement:
+    """``getattr(object, "name")`` is how picklers write a method of an object: nothing that a pickle could call is known
+    of it. Only of the pickle's own objects: what a function gives may be anything.
+    """
+    sure, _, name = attribute.rpartition(".")
+    if _DUNDER.fullmatch(name):
+        return Judgement(DANGEROUS, "it reaches for what Python keeps inside")
+    if name in denied.NAMES:
+        return Judgement(DANGEROUS, "it can run commands or code")
+    module, _, maker = holder.removeprefix("=").rpartition(".")
+    if sure and (
+        {f"{module}.{maker}", f"{module}.*"} & denied.CALLERS
+        or not (_CLASS.fullmatch(maker) or allow_list.is_listed(module, maker))
+    ):
+        return Judgement(DANGEROUS, "it reaches into what a function gave")
+    return Judgement(UNKNOWN, _described(use))
 
 
 def use_of(module: str, name: str, how: str = IMPORT, kinds: tuple[str, ...] = ()) -> Use:

@@ -5,7 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from .reader import Budget, Stopped
-from .values import ARRAY, FORGOTTEN, NUMBER, Blob, Call, Global, LongText, Many, Opaque, Persistent, origin
+from .values import (
+    ARRAY,
+    FORGOTTEN,
+    NUMBER,
+    Blob,
+    Call,
+    Global,
+    LongText,
+    Many,
+    Opaque,
+    Persistent,
+    is_attribute,
+    is_new,
+    origin,
+)
 
 #: Containers hold only constants; objects, too (``+``); or globals, too (``*``).
 PLAIN, OBJECTS, GLOBALS = "", "+", "*"
@@ -35,6 +49,20 @@ def kind_of(value: Any, budget: Budget) -> str:
         held = _held(value, budget)
         return held if held == HOOKED else f"{name}{held}"
     return shallow_kind(value)
+
+
+def attribute_kinds(arguments: Any, kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """The kinds of the arguments of ``getattr``: with the name of the attribute, ``.name``, where it is known and the
+    object is the pickle's own; ``().name`` where only a call gave it.
+    """
+    if len(kinds) != 2 or not isinstance(arguments[1], str) or not arguments[1].isidentifier():
+        return kinds
+    first = arguments[0]
+    if isinstance(first, Call) and (origin(first) is None or is_attribute(first)):
+        return kinds
+    if isinstance(first, (Global, Persistent, Opaque)) and not isinstance(first, LongText) and first is not NUMBER:
+        return kinds
+    return kinds[0], f"{'' if is_new(first) or not isinstance(first, Call) else '()'}.{arguments[1]}"
 
 
 def shallow_kind(value: Any) -> str:  # noqa: PLR0911 - a line for each kind
@@ -79,7 +107,7 @@ def _held(container: Any, budget: Budget) -> str:
             if isinstance(value, Many) and value.callable_hook:
                 return HOOKED
             pending.extend(each for each in items if not isinstance(each, (str, int, float, bytes)))
-        elif isinstance(value, Global) or value is FORGOTTEN:
+        elif isinstance(value, Global) or value is FORGOTTEN or is_attribute(value):
             held = GLOBALS
         elif isinstance(value, (Call, Persistent)) or value is ARRAY:
             held = held or OBJECTS

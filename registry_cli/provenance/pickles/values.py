@@ -162,12 +162,15 @@ class Many:
 
 
 class Call:
-    """What calling ``callee`` with ``arguments`` would give; ``state`` is what BUILD gave it, ``items`` what was added."""
+    """What calling ``callee`` with ``arguments`` would give; ``state`` is what BUILD gave it, ``items`` what was added.
 
-    __slots__ = ("arguments", "callee", "items", "state")
+    ``new`` says that it was made by ``callee.__new__``, so that it is an object of that class.
+    """
 
-    def __init__(self, callee: Any, arguments: Any) -> None:
-        self.callee, self.arguments = callee, arguments
+    __slots__ = ("arguments", "callee", "items", "new", "state")
+
+    def __init__(self, callee: Any, arguments: Any, *, new: bool = False) -> None:
+        self.callee, self.arguments, self.new = callee, arguments, new
         self.state: Any = None
         self.items: Many | None = None
 
@@ -190,6 +193,21 @@ def class_of(value: Any) -> Global | None:
         first = value.arguments[0] if value.arguments else None
         return first if isinstance(first, Global) else None
     return value.callee
+
+
+def is_new(value: Any) -> bool:
+    """Whether this is an object that ``__new__`` of its class made, and no function that could give anything."""
+    made = class_of(value)
+    return made is not None and (value.new or made is not value.callee)
+
+
+#: What gives an attribute of an object by its name.
+GETATTR = frozenset(["builtins.getattr", "__builtin__.getattr"])
+
+
+def is_attribute(value: Any) -> bool:
+    """Whether this is what ``getattr`` gave: it belongs to something else."""
+    return isinstance(value, Call) and isinstance(value.callee, Global) and value.callee.path in GETATTR
 
 
 def origin(value: Any) -> Global | None:
