@@ -175,6 +175,7 @@ class Modelling(RegistryBase):
                 begun = self._is_begun(writer, new, request_id)
                 with reservation.reserved(self._layout, target, name, self._modes):
                     if not begun:
+                        self._refuse_former(new, reuse_name, but=(name,))  # another model may have had it since
                         self._record_name(writer, name, new, reason, request_id)
                     moved = _moved(self._layout, source, target)  # the folder, with its lock and all
                     if not moved:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from registry_cli import Conflict, Registry
 from registry_cli.lifecycle.retention_rules import Rules
-from registry_cli.store import codec
+from registry_cli.store import codec, edited
+from registry_cli.store.layout import Layout
+from registry_cli.verbs import modelling
 from tests.commands import environment, spawn
 
 Make = Callable[..., Path]
@@ -90,6 +93,41 @@ def test_a_former_name_is_not_given_again(family: Registry, make_file: Make) -> 
     family.register("beta", [make_file("four")])
     assert family.model("beta").latest == 2
     assert family.model("beta").id != family.model("betb").id
+
+
+def test_a_model_that_moves_during_the_search_for_a_former_name_is_found(
+    family: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = edited._beginning
+    moves = iter([("betb", "aa"), ("aa", "zz"), ("zz", "bb")])
+
+    def move_before(path: str) -> bytes:
+        name, new = next(moves, ("", ""))
+        if name:
+            (family.root / "models" / name).rename(family.root / "models" / new)
+        return read(path)
+
+    monkeypatch.setattr(edited, "_beginning", move_before)
+    assert edited.renamed(Layout(family.root), "beta", most=None) in {"aa", "zz", "bb"}
+
+
+def test_a_rename_to_a_name_that_becomes_a_former_one_is_refused(
+    family: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another model has the name after the first look, and gives it away before the lock."""
+    refuse = modelling._refuse_other_file_system
+
+    def rename_before(*arguments: Any) -> None:
+        monkeypatch.setattr(modelling, "_refuse_other_file_system", refuse)
+        family.rename("betb", "passing")
+        family.rename("passing", "gamma")
+
+    monkeypatch.setattr(modelling, "_refuse_other_file_system", rename_before)
+    with pytest.raises(Conflict, match="'passing' is a former name of the model 'gamma'"):
+        family.rename("kid", "passing")
+    assert "kid" in family.model_names()
+    assert not (family.root / "models" / "passing").exists()
+    assert family.verify().problems == ()
 
 
 def test_a_model_may_have_its_own_name_again(family: Registry) -> None:
