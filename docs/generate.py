@@ -21,9 +21,9 @@ import typer
 import registry_cli
 from registry_cli import Registry, errors
 from registry_cli.cli import app, grammar
+from registry_cli.core.progress import SILENT, Progress
+from registry_cli.core.records import Checkpoint, Glance, Overview, Told
 from registry_cli.lifecycle import stages
-from registry_cli.progress import SILENT, Progress
-from registry_cli.records import Checkpoint, Glance, Overview, Told
 from registry_cli.verbs.approving import Approving
 from registry_cli.verbs.archiving import Archiving
 from registry_cli.verbs.bundling import Bundling

@@ -12,6 +12,32 @@ Names are imported when they are first used: the command line must start in no t
 
 TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
+    from .core.names import Reference
+    from .core.progress import Progress
+    from .core.records import (
+        Artifact,
+        Checkpoint,
+        Event,
+        FileEntry,
+        JournalEntry,
+        ModelRecord,
+        RegistryRecord,
+        Told,
+        VersionRecord,
+    )
+    from .core.results import (
+        Approval,
+        Changed,
+        Exported,
+        Finding,
+        Freed,
+        Imported,
+        Moved,
+        Problem,
+        Registered,
+        Signature,
+        Verification,
+    )
     from .errors import (
         Conflict,
         Damaged,
@@ -27,34 +53,8 @@ if TYPE_CHECKING:
     from .lifecycle.retention import Plan, Verdict
     from .lifecycle.retention_rules import Rules
     from .lifecycle.rollback import Holder
-    from .names import Reference
-    from .outcomes import (
-        Approval,
-        Changed,
-        Exported,
-        Finding,
-        Freed,
-        Imported,
-        Moved,
-        Problem,
-        Registered,
-        Signature,
-        Verification,
-    )
-    from .progress import Progress
     from .provenance.inspection import Inspected, Inspection, Tensor
     from .provenance.safety.verdicts import FileScan, Remark, Scan
-    from .records import (
-        Artifact,
-        Checkpoint,
-        Event,
-        FileEntry,
-        JournalEntry,
-        ModelRecord,
-        RegistryRecord,
-        Told,
-        VersionRecord,
-    )
     from .registry import Registry
 
 __version__ = "0.1.0"
@@ -68,18 +68,18 @@ _HOME_OF = {
     "Rules": "lifecycle.retention_rules",
     **dict.fromkeys(("Command", "Commands"), "lifecycle.commands"),
     **dict.fromkeys(("Evaluation", "Judgement", "PolicyLine"), "lifecycle.gate"),
-    "Reference": "names",
-    "Progress": "progress",
+    "Reference": "core.names",
+    "Progress": "core.progress",
     **dict.fromkeys(
         (
             "Artifact", "Checkpoint", "Event", "FileEntry", "JournalEntry", "ModelRecord", "RegistryRecord", "Told",
             "VersionRecord",
         ),
-        "records",
+        "core.records",
     ),
     **dict.fromkeys(
         ("Approval", "Changed", "Exported", "Finding", "Freed", "Imported", "Moved", "Problem", "Registered", "Signature", "Verification"),
-        "outcomes",
+        "core.results",
     ),
     "Holder": "lifecycle.rollback",
     **dict.fromkeys(("Inspected", "Inspection", "Tensor"), "provenance.inspection"),

@@ -11,15 +11,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import names
 from .automation.own import config_folder
+from .core import names
+from .core.times import stamp, utc_now
+from .core.values import OneOrMore, as_list
 from .errors import InvalidInput
 from .store import codec, creation
 from .store.layout import Layout
-from .values import OneOrMore, as_list
 from .verbs.approving import Approving
 from .verbs.bundling import Bundling
-from .verbs.clock import stamp, utc_now
 from .verbs.keeping import Keeping
 from .verbs.modelling import Modelling
 from .verbs.opened import HOME_VARIABLE, cache_folder, find_root
@@ -34,7 +34,7 @@ class Registry(Bundling, Retaining, Approving, Keeping, Modelling):
 
     ``author`` and ``now`` say who and when: by default the real user, and the clock in UTC. ``lock_timeout`` is in
     seconds; ``on_wait`` is told, in a sentence, when a lock is held by somebody else. ``on_event`` is told of each
-    change, as the name of the model and the :class:`~registry_cli.records.Event`, when it is made and the lock is
+    change, as the name of the model and the :class:`~registry_cli.core.records.Event`, when it is made and the lock is
     released; also of a gate that stayed shut, as the event ``gate-refused``. ``trust`` is asked with the
     :class:`~registry_cli.lifecycle.commands.Commands` of a policy whether they may run here; by default none does.
     ``cache`` is the folder of the index (see :class:`~registry_cli.verbs.opened.OpenRegistry`); :meth:`open` takes the

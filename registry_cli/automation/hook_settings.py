@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
+from ..core.quantities import parse_duration, shown
 from ..errors import InvalidInput, explain
 from ..lifecycle.events import ACTIONS
-from ..lifecycle.quantities import parse_duration, shown
 from ..lifecycle.sources import Path as Place
 from ..lifecycle.sources import Source, nearest
 from ..store import documents, files

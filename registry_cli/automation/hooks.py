@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ..core.records import Event
 from ..errors import RegistryError, explain
-from ..records import Event
 from .hook_settings import ALL, Limits, Settings, Wanted, read
 from .own import HOOK_SETTINGS, HOOKS, refuse_foreign
 

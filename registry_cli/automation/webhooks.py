@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from ..records import Event
+from ..core.records import Event
 from .hook_settings import Limits, Wanted, WebhookSettings
 from .hooks import Failure
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .. import values
+from ..core import values
 from .views.text import safe
 
 if TYPE_CHECKING:
-    from ..normalization import Collected, Skipped
+    from ..core.normalization import Collected, Skipped
     from .session import Session
 
 _NAMED = 10
@@ -50,8 +50,8 @@ def collect(
     Prints which have no value and are left out, and which globs select nothing. Raises :class:`InvalidInput`, naming all
     values that are not valid, unless they are to be skipped.
     """
+    from ..core.normalization import Collected, Collection
     from ..exchange import value_files
-    from ..normalization import Collected, Collection
 
     collection = Collection(kind, tuple(only or ()))
     for path in files or ():

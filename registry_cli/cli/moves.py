@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..outcomes import Moved
+from ..core.results import Moved
 from . import shapes
 from .session import Output, Session
 

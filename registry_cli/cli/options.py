@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.names import Reference
 from ..errors import InvalidInput
 from ..lifecycle.stages import ANY, Expected, parse_expected
-from ..names import Reference
 
 if TYPE_CHECKING:
     from ..verbs.reading import RegistryReader

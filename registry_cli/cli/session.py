@@ -16,11 +16,11 @@ from .views.text import safe
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..core.progress import Progress
+    from ..core.records import Event
     from ..errors import Refused
     from ..lifecycle.commands import Commands
-    from ..progress import Progress
     from ..provenance.caller import Caller
-    from ..records import Event
     from ..registry import Registry
     from ..verbs.reading import RegistryReader
 
@@ -258,7 +258,7 @@ class Session:
 
         It counts bytes, or whatever ``unit`` says.
         """
-        from ..progress import SILENT
+        from ..core.progress import SILENT
 
         if self.quiet or self.as_json or not is_terminal(sys.stderr) or os.environ.get("TERM") == "dumb":
             return SILENT

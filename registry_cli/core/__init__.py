@@ -1,1 +1,1 @@
-"""Shared building blocks without store I/O: redaction of secrets, subprocesses, glob patterns. Imports ``errors`` only."""
+"""Shared building blocks without store I/O: names, values, records, results, times, redaction, subprocesses, glob patterns. Imports ``errors`` only."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from ..records import FileEntry, VersionRecord
+from ..core.records import FileEntry, VersionRecord
 from ..store import files, packs
 from ..store.packs import Content
 from ..store.reader import ModelReader

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ..core.records import Artifact, ModelRecord, VersionRecord
 from ..errors import Damaged
 from ..provenance.card_facts import Known
-from ..records import Artifact, ModelRecord, VersionRecord
 from . import leaving
 from .trees import Tree, lookup, text_of
 

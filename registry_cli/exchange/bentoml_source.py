@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import values
+from ..core import values
 from ..errors import InvalidInput, NotFound, RegistryError
 from . import naming
 from .luggage import Luggage, clean, plain, stamp_of

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from .. import names
+from ..core import names
 from ..errors import Damaged, InvalidInput, Refused
 from ..lifecycle import checkpoints
 from ..store import files, layout, manifest, sources

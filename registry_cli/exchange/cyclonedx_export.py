@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..core.records import Artifact, VersionRecord
 from ..provenance import licences
 from ..provenance.card_facts import ANNOTATIONS, Known
 from ..provenance.licences import Licence
-from ..records import Artifact, VersionRecord
 from . import leaving
 from .trees import lookup, text_of
 

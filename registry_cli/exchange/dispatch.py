@@ -14,9 +14,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ..core.records import Artifact
 from ..errors import InvalidInput
 from ..provenance.card_facts import Known
-from ..records import Artifact
 from .records import Incoming
 
 #: What stands before the colon of a source, and the module of this package that reads it.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import values
+from ..core import values
 from ..errors import InvalidInput, NotFound, RegistryError
 from ..store import documents, manifest
 from . import gto, naming

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..core.records import Artifact
 from ..provenance import cards
 from ..provenance.cards import Known
-from ..records import Artifact
 from . import leaving
 
 

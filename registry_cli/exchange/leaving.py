@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..records import Artifact, VersionRecord
+from ..core.records import Artifact, VersionRecord
 from ..store import packs
 from .trees import DOCUMENT, lookup, text_of
 

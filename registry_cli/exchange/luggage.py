@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from .. import values
+from ..core import values
 from ..errors import InvalidInput
 
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")

@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..core.records import Artifact, ModelRecord, VersionRecord
 from ..provenance.card_facts import Known
-from ..records import Artifact, ModelRecord, VersionRecord
 from . import leaving, mlmodel
 from .mlflow_flavors import Flavored, flavored
 from .trees import lookup, text_of

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..core.records import Artifact
 from ..errors import InvalidInput
-from ..records import Artifact
 from . import leaving
 from .trees import lookup, text_of
 

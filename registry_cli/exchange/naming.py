@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from .. import names
+from ..core import names
 from ..errors import InvalidInput, NotFound
 
 _LENGTH = 63

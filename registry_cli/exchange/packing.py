@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.progress import Progress
+from ..core.records import Checkpoint, VersionRecord
 from ..errors import Conflict, InvalidInput, NotFound
-from ..progress import Progress
-from ..records import Checkpoint, VersionRecord
 from ..store import compression, files, journal, layout, replacement, snapshot, tarball, verify
 from ..store.reader import ModelReader
 from ..store.replacement import Existing

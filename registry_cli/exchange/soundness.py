@@ -9,9 +9,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from .. import names, values
+from ..core import names, values
+from ..core.records import VersionRecord
 from ..errors import Damaged, InvalidInput
-from ..records import VersionRecord
 from ..store import codec, layout
 from .bundle import Part
 

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..progress import SILENT, Progress
-from ..records import FileEntry, VersionRecord
+from ..core.progress import SILENT, Progress
+from ..core.records import FileEntry, VersionRecord
 from ..store import codec, files, layout, manifest, packs, sidecars
 from ..store.pouring import Poured
 from . import bundle, soundness

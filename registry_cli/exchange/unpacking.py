@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 
+from ..core.progress import SILENT, Progress
 from ..errors import Damaged
-from ..progress import SILENT, Progress
 from ..store import compression, files, layout
 from ..store.tarball import Members
 from . import bundle, bundle_parser, soundness

@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..conversion import number, scalar
+from ..core.conversion import number, scalar
+from ..core.normalization import METRIC
 from ..errors import InvalidInput, NotFound
-from ..normalization import METRIC
 from ..store import documents
 
 #: The largest log, in bytes: CSV, JSON Lines, ``trainer_state.json``.

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .. import values
-from ..records import Event, VersionRecord
+from ..core import values
+from ..core.records import Event, VersionRecord
 
 APPROVED, REJECTED = "approved", "rejected"
 ACTIONS = frozenset({APPROVED, REJECTED})

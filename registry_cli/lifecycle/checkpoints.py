@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from ..core.names import model_name
+from ..core.records import Checkpoint
 from ..errors import InvalidInput
-from ..names import model_name
-from ..records import Checkpoint
 
 #: The hash before the first line of a history: what a checkpoint of an empty one says.
 NOTHING = "0" * 64

@@ -12,10 +12,10 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from .. import values
+from ..core import values
+from ..core.quantities import parse_duration, shown
 from ..errors import InvalidInput
 from .policy import FAILED, Facts, Found
-from .quantities import parse_duration, shown
 from .sources import Path, Source, nearest
 
 #: The keys of a check that is a mapping, and what stands in braces in its arguments.

@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from ..core.names import Reference, Selector, version_number
+from ..core.records import VersionRecord
+from ..core.values import flatten
 from ..errors import InvalidInput
-from ..names import Reference, Selector, version_number
-from ..records import VersionRecord
-from ..values import flatten
 from . import signature
 from .directions import HIGHER, LISTED, LOWER, Directions
 

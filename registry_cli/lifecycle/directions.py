@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from .. import values
+from ..core import values
 from ..errors import InvalidInput
 from .sources import Path, Source
 

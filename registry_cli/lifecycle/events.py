@@ -6,8 +6,8 @@ from bisect import insort
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from ..core.records import JournalEntry, Told
 from ..errors import InvalidInput
-from ..records import JournalEntry, Told
 
 #: Every action that an event can tell.
 ACTIONS = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Union
 from .query_fields import KINDS, Scalar, cleaned, flat, parse_field
 
 if TYPE_CHECKING:
-    from ..records import VersionRecord
+    from ..core.records import VersionRecord
 
 Stored = Union[int, float, str, None]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from ..core.quantities import shown
 from ..errors import Refused
 from . import policy_people
 from .policy import FAILED, PASSED, Facts, Found, Policies, Rule, StagePolicy
-from .quantities import shown
 
 
 @dataclass(frozen=True)

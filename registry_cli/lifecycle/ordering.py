@@ -11,15 +11,15 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..core.quantities import shown
 from ..errors import InvalidInput
-from .quantities import shown
 from .query_fields import AGE, KINDS, QUOTED, Field, Scalar, parse_field
 from .query_tree import present
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ..records import VersionRecord
+    from ..core.records import VersionRecord
 
 TEXT_LENGTH = 10_000
 FIELDS = 20

@@ -17,7 +17,7 @@ from .sources import Path, Source
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ..records import VersionRecord
+    from ..core.records import VersionRecord
     from .approvals import Ballot, People
     from .checks import Check
     from .stages import Holding

@@ -12,13 +12,13 @@ from fractions import Fraction
 from functools import partial
 from typing import Any
 
-from .. import values
+from ..core import values
+from ..core.quantities import parse_duration, parse_size, shown
 from ..errors import InvalidInput
 from . import checks, policy_people
 from . import policy_rules as rules
 from .directions import HIGHER, LOWER
 from .policy import DIRECTIONS, Policies, Rule, StagePolicy, Switch
-from .quantities import parse_duration, parse_size, shown
 from .query_fields import parse_field
 from .sources import Path, Source, nearest
 

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..core.quantities import shown
 from .approvals import Ballot, in_force
 from .policy import FAILED, PASSED, WAITING, Facts, Found, Rule
-from .quantities import shown
 from .sources import Path, Source
 
 if TYPE_CHECKING:

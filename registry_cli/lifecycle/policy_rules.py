@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
+from ..core.quantities import seconds, shown
 from .directions import HIGHER, LOWER
 from .policy import FAILED, PASSED, WAITING, Facts, Found
-from .quantities import seconds, shown
 from .query_fields import Field
 from .stages import Holding
 

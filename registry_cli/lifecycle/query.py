@@ -20,8 +20,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..core.quantities import seconds
 from .ordering import Ordering, parse_sort
-from .quantities import seconds
 from .query_checks import Matches
 from .query_fields import Field, Scalar, parse_field, value
 from .query_parser import Parser
@@ -31,7 +31,7 @@ from .query_tree import Compiler, Group, Node
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ..records import VersionRecord
+    from ..core.records import VersionRecord
 
 __all__ = ["Field", "Ordering", "Query", "Scalar", "parse", "parse_all", "parse_field", "parse_sort", "value"]
 

@@ -11,14 +11,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Union
 
+from ..core.quantities import epoch, seconds, shown
+from ..core.values import DEPTH
 from ..errors import InvalidInput
-from ..values import DEPTH
-from .quantities import epoch, seconds, shown
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ..records import VersionRecord
+    from ..core.records import VersionRecord
 
 Scalar = Union[bool, int, float, str]
 

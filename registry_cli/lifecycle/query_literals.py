@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from ..core.quantities import parse_duration, parse_period, parse_size, shown
 from ..errors import InvalidInput
-from .quantities import parse_duration, parse_period, parse_size, shown
 from .query_checks import Aged, Check, Compare, Contains, During, Matches, OneOf, Prefix
 from .query_fields import (
     AGE,

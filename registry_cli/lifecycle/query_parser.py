@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..core.quantities import shown
 from ..errors import InvalidInput
-from .quantities import shown
 from .query_checks import Check, Compare, Matches
 from .query_fields import TRUTH, Field, parse_field
 from .query_literals import (

@@ -10,8 +10,8 @@ from time import thread_time
 from types import FrameType, TracebackType
 from typing import Any, Union
 
+from ..core.quantities import shown
 from ..errors import InvalidInput
-from .quantities import shown
 
 PATTERN_LENGTH = 1_000
 SUBJECT_LENGTH = 10_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ..core.quantities import shown
 from ..errors import InvalidInput
-from .quantities import shown
 from .query_fields import QUOTED
 
 TEXT_LENGTH = 10_000

@@ -12,7 +12,7 @@ from .query_checks import Check, Sql
 from .query_fields import KINDS, TRUTH, Field
 
 if TYPE_CHECKING:
-    from ..records import VersionRecord
+    from ..core.records import VersionRecord
 
 #: SQLite allows expressions 1,000 deep, and its parser a stack of 100; a chain counts as deep as it is long.
 _CHAIN = 30

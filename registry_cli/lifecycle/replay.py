@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from ..core.records import Event, JournalEntry, StageTable
+from ..core.version_ranges import Numbers
 from ..errors import Damaged
-from ..numbers import Numbers
-from ..records import Event, JournalEntry, StageTable
 from .stages import ALIAS_ACTIONS, STAGE_ACTIONS
 
 

@@ -15,10 +15,11 @@ from datetime import datetime
 from difflib import get_close_matches
 from itertools import islice
 
+from ..core import quantities
+from ..core.names import Reference
+from ..core.records import Event, StageTable, VersionRecord
 from ..errors import InvalidInput
-from ..names import Reference
-from ..records import Event, StageTable, VersionRecord
-from . import quantities, query
+from . import query
 from .directions import LISTED, Directions
 from .replay import follow
 from .retention_rules import Best, Rules

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from ..core import quantities
+from ..core.values import OneOrMore, as_list
 from ..errors import InvalidInput
-from ..values import OneOrMore, as_list
-from . import quantities, query
+from . import query
 from .directions import HIGHER, LOWER, Directions, listed
 from .sources import Path, Source, nearest
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..core.records import Event, StageTable
+from ..core.version_ranges import Numbers
 from ..errors import Conflict, InvalidInput, NotFound, Refused
-from ..numbers import Numbers
-from ..records import Event, StageTable
 from .stages import STAGE_ACTIONS
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def refuse_second(line: Chain, model: str, stage: str, current: int | None, now:
 
     A time that can't be read, or that is still to come (clocks differ), counts as recent.
     """
-    from .quantities import epoch, seconds
+    from ..core.quantities import epoch, seconds
 
     event = line.rollback
     if event is None:

@@ -10,10 +10,10 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Union
 
+from ..core.names import Selector, version_number
+from ..core.records import Event, StageTable
+from ..core.version_ranges import Numbers
 from ..errors import Conflict, InvalidInput, NotFound
-from ..names import Selector, version_number
-from ..numbers import Numbers
-from ..records import Event, StageTable
 
 #: What retention may do to versions.
 ARCHIVE = "archive"
@@ -150,7 +150,7 @@ class Holding(NamedTuple):
 
 def holdings(events: Iterable[Event], number: int) -> list[Holding]:
     """Every stage that version ``number`` held, oldest first. Where the times can't be read, it held it for no time."""
-    from .quantities import epoch
+    from ..core.quantities import epoch
 
     begun: dict[str, float] = {}
     found: list[Holding] = []

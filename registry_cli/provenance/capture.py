@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core import redaction
+from ..core.progress import SILENT, Progress
 from ..errors import InvalidInput
-from ..progress import SILENT, Progress
 from ..store import layout
 from .caller import PARTS, Caller
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..core.records import ModelRecord, VersionRecord
+from ..core.results import Approval
+from ..core.values import TEXT_LENGTH
 from ..lifecycle.sources import CARD_KEYS, Source
-from ..outcomes import Approval
-from ..records import ModelRecord, VersionRecord
-from ..values import TEXT_LENGTH
 from . import licences
 from .licences import Licence
 

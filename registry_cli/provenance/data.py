@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core import redaction
+from ..core.progress import SILENT, Progress
 from ..errors import InvalidInput, NotFound
-from ..progress import SILENT, Progress
 from ..store import copying
 
 #: So many files of a folder are hashed at most.

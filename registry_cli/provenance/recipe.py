@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..core import redaction
-from ..outcomes import Kin, Recipe, Step
-from ..records import VersionRecord
+from ..core.records import VersionRecord
+from ..core.results import Kin, Recipe, Step
 from ..store import layout, sidecars
 from . import data, git
 

@@ -7,10 +7,10 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..core.progress import SILENT, Progress
+from ..core.results import Condition
 from ..errors import RegistryError, explain
 from ..lifecycle import compare
-from ..outcomes import Condition
-from ..progress import SILENT, Progress
 from ..store import layout
 from . import data, environment, git, packages
 from .caller import Caller

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ..progress import SILENT, Progress
+from ..core.progress import SILENT, Progress
 from .pickles.allowed import Allowed
 from .pickles.reader import Budget
 from .safety.bodies import InFile

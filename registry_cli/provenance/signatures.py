@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..core.records import Event, VersionRecord
+from ..core.results import Problem, Signature
 from ..errors import RegistryError
-from ..outcomes import Problem, Signature
-from ..records import Event, VersionRecord
 from ..store import chronicle
 from ..store.layout import Layout, ModelLayout
 from ..store.reader import ModelReader

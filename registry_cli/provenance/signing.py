@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import values
+from ..core import values
+from ..core.records import Event
+from ..core.results import Signature
 from ..errors import InvalidInput, NotFound, RegistryError
-from ..outcomes import Signature
-from ..records import Event
 
 if TYPE_CHECKING:
     from ..core.subprocesses import Finished
@@ -154,7 +154,7 @@ class Trust:
 
         Releases that know of no validity know no such option either: it is given only where it matters.
         """
-        from ..lifecycle.quantities import epoch
+        from ..core.quantities import epoch
 
         try:
             limited = b"valid-" in self.allowed.read_bytes()

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator
 
 from ..core.accounts import account_name
+from ..core.records import Event, JournalEntry, StageTable
 from ..errors import Damaged, NotFound
 from ..lifecycle import approvals
 from ..lifecycle import stages as rules
@@ -18,7 +19,6 @@ from ..lifecycle.events import Wanted
 from ..lifecycle.replay import Past, replay
 from ..lifecycle.rollback import Chain, chain
 from ..lifecycle.stages import Holding
-from ..records import Event, JournalEntry, StageTable
 from . import journal, marks, reader
 from .layout import ModelLayout
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .. import names
+from ..core import names
+from ..core.records import Event, StageTable, VersionRecord
+from ..core.version_ranges import Numbers
 from ..errors import Damaged, InvalidInput, Refused
 from ..lifecycle.sources import REGISTRY_KEYS, Source, refuse_slips
 from ..lifecycle.sources import Path as Place
-from ..numbers import Numbers
-from ..records import Event, StageTable, VersionRecord
 from . import files, layout
 from .modes import SHARED
 

@@ -9,9 +9,9 @@ import time
 from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
-from .. import names
-from ..outcomes import Freed
-from ..records import StageTable
+from ..core import names
+from ..core.records import StageTable
+from ..core.results import Freed
 from . import files, layout, pack_files, reader, removal
 from .layout import Layout, ModelLayout
 from .modes import Modes

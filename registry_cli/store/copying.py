@@ -11,8 +11,8 @@ import threading
 from functools import partial
 from typing import Any
 
+from ..core.progress import SILENT, Progress
 from ..errors import Conflict
-from ..progress import SILENT, Progress
 from . import files
 
 #: From this size on, hashing gets a thread of its own (hashlib and read/write both release the interpreter's lock).

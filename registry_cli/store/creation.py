@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from ..core.records import StageTable
 from ..errors import Conflict, InvalidInput, RegistryError
-from ..records import StageTable
 from . import codec, documents, files, journal, layout, locking, removal, reservation, template
 from .layout import Layout, ModelLayout
 from .modes import SHARED, Modes

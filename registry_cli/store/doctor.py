@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ..core.results import Finding
 from ..errors import RegistryError, explain
-from ..outcomes import Finding
 from . import files, layout, marks, removal
 from .codec import Settings
 from .layout import Layout

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from .. import names
+from ..core import names
 from ..errors import Conflict, NotFound, RegistryError
 from ..lifecycle.sources import Source
 from . import codec, files, layout

@@ -20,11 +20,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from ..core.names import Selector
+from ..core.progress import SILENT, Progress
+from ..core.records import Event, Glance, ModelRecord, Overview, VersionRecord
+from ..core.version_ranges import Numbers
 from ..lifecycle.facts import SCHEMA
-from ..names import Selector
-from ..numbers import Numbers
-from ..progress import SILENT, Progress
-from ..records import Event, Glance, ModelRecord, Overview, VersionRecord
 from . import marks
 from .layout import Layout
 from .marks import Marks

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..core.progress import Progress
+from ..core.records import ModelRecord, StageTable
+from ..core.version_ranges import Numbers
 from ..errors import NotFound, RegistryError
 from ..lifecycle.facts import POINTED
-from ..numbers import Numbers
-from ..progress import Progress
-from ..records import ModelRecord, StageTable
 from . import layout, marks
 from .harvest import Found, Harvest, Task, Trouble
 from .marks import Marks

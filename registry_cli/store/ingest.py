@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..core.progress import SILENT, Progress
+from ..core.records import FileEntry
 from ..errors import Damaged, InvalidInput, Refused
-from ..progress import SILENT, Progress
-from ..records import FileEntry
 from . import copying, files, layout, removal
 from .layout import ModelLayout
 from .modes import Modes

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..records import Event, JournalEntry
+from ..core.records import Event, JournalEntry
 from . import files
 from .layout import ModelLayout
 

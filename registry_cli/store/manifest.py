@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
+from ..core.records import FileEntry
 from ..errors import Damaged, InvalidInput
-from ..records import FileEntry
 from . import layout
 
 PATH_LENGTH = 1_024

@@ -18,7 +18,7 @@ from collections.abc import Container, Iterable, Iterator
 from functools import lru_cache
 from operator import attrgetter
 
-from .. import names
+from ..core import names
 from . import layout
 from .layout import Layout
 

@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from ..core.progress import SILENT, Progress
+from ..core.records import FileEntry, VersionRecord
 from ..errors import Damaged, InvalidInput, NotFound
-from ..progress import SILENT, Progress
-from ..records import FileEntry, VersionRecord
 from . import files, layout, packs
 from .packs import Content
 from .reader import ModelReader

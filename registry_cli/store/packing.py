@@ -20,9 +20,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.progress import SILENT, Progress
+from ..core.records import FileEntry, VersionRecord
 from ..errors import Conflict, NotFound, RegistryError
-from ..progress import SILENT, Progress
-from ..records import FileEntry, VersionRecord
 from . import collect, compression, files, ingest, layout, pack_files, packs, removal, tarball
 from .ingest import Intake, Staging
 from .layout import ModelLayout

@@ -18,9 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, Union
 
+from ..core.progress import SILENT, Progress
+from ..core.records import FileEntry, VersionRecord
 from ..errors import Damaged, NotFound
-from ..progress import SILENT, Progress
-from ..records import FileEntry, VersionRecord
 from . import compression, copying, files, pack_files
 from .compression import Expanded
 from .reader import ModelReader

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from ..core.progress import Progress
+from ..core.records import FileEntry
 from ..errors import Conflict, Damaged, Refused
-from ..progress import Progress
-from ..records import FileEntry
 from . import copying, files, ingest, removal
 from .ingest import Staging
 from .modes import Modes

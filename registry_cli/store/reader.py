@@ -12,10 +12,10 @@ import os
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..core.names import Selector
+from ..core.records import Event, FileEntry, ModelRecord, StageTable, VersionRecord
 from ..errors import Conflict, Damaged, InvalidInput, NotFound
 from ..lifecycle import stages as rules
-from ..names import Selector
-from ..records import Event, FileEntry, ModelRecord, StageTable, VersionRecord
 from . import codec, files, journal, layout, manifest, pack_files, sidecars
 from .codec import Redo
 from .layout import ModelLayout

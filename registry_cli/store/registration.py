@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ..core.progress import SILENT, Progress
+from ..core.records import FileEntry, VersionRecord
 from ..errors import Conflict, NotFound, RegistryError, indeterminate
-from ..progress import SILENT, Progress
-from ..records import FileEntry, VersionRecord
 from . import copying, ingest, manifest, removal
 from .creation import make_skeleton, remove_skeleton
 from .ingest import Intake, Staging

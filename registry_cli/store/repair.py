@@ -12,9 +12,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.records import Event, JournalEntry, StageTable
+from ..core.results import Freed
 from ..errors import Damaged, RegistryError
-from ..outcomes import Freed
-from ..records import Event, JournalEntry, StageTable
 from . import (
     codec,
     collect,

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from ..core.progress import SILENT, Progress
+from ..core.records import FileEntry, StageTable
 from ..errors import Damaged, NotFound, RegistryError
-from ..progress import SILENT, Progress
-from ..records import FileEntry, StageTable
 from . import copying, files, layout, packs, removal
 from .modes import Modes
 from .reader import ModelReader, State

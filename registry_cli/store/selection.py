@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.results import ExcludedFiles, FileReport
 from ..errors import Damaged, InvalidInput, Refused
-from ..outcomes import ExcludedFiles, FileReport
 from . import files, secret_files
 from .containment import RegistryBoundary
 

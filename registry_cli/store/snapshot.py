@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.records import JournalEntry, VersionRecord
 from ..errors import Conflict, Damaged, NotFound
-from ..records import JournalEntry, VersionRecord
 from . import chronicle, codec, documents, files, journal, layout, manifest, pack_files, reader, sidecars
 from .layout import ModelLayout
 from .reader import ModelReader, State

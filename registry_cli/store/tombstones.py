@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ..core.records import Event
 from ..errors import RegistryError
-from ..records import Event
 from . import codec, layout
 from .codec import Redo
 from .reader import ModelReader, State

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .. import names
+from ..core import names
+from ..core.progress import SILENT, Progress
+from ..core.records import Checkpoint, StageTable, VersionRecord
+from ..core.results import Problem, Verification
 from ..errors import Damaged, RegistryError, explain
-from ..outcomes import Problem, Verification
-from ..progress import SILENT, Progress
-from ..records import Checkpoint, StageTable, VersionRecord
 from . import codec, files, layout, reader, sidecars, verify_journal, verify_packs
 from .layout import Layout, ModelLayout
 from .verify_digests import File, check_digests, read

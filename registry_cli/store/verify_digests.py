@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.progress import Progress
 from ..errors import explain
-from ..progress import Progress
 
 if TYPE_CHECKING:
     from .verify import Findings

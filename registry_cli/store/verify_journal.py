@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..core.records import Checkpoint, StageTable
+from ..core.version_ranges import Numbers
 from ..errors import InvalidInput, RegistryError, explain
-from ..numbers import Numbers
-from ..records import Checkpoint, StageTable
 from . import codec, layout, verify_said
 from .layout import ModelLayout
 from .verify_digests import read

@@ -7,9 +7,9 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from ..core.progress import Progress
+from ..core.records import FileEntry, StageTable
 from ..errors import Refused, RegistryError
-from ..progress import Progress
-from ..records import FileEntry, StageTable
 from . import files, layout, pack_files, packs
 from .layout import ModelLayout
 from .verify_records import FRESH, age, words

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.records import StageTable
+from ..core.results import Problem
 from ..errors import RegistryError, explain
-from ..outcomes import Problem
-from ..records import StageTable
 from . import codec, files, layout, pack_files, reader
 from .layout import ModelLayout
 from .reader import State

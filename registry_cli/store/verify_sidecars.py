@@ -6,7 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from ..records import VersionRecord
+from ..core.records import VersionRecord
 from . import sidecars
 from .layout import ModelLayout
 from .verify_digests import File

@@ -20,9 +20,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ..core.records import Event, FileEntry, JournalEntry, StageTable, VersionRecord
+from ..core.version_ranges import Numbers
 from ..errors import Conflict, RegistryError, indeterminate
-from ..numbers import Numbers
-from ..records import Event, FileEntry, JournalEntry, StageTable, VersionRecord
 from . import chronicle, codec, documents, files, journal, layout, manifest, reader, removal
 from .codec import Redo
 from .ingest import Staging

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .. import values
+from ..core import values
+from ..core.names import Reference
+from ..core.records import Event, VersionRecord
+from ..core.results import Changed
 from ..errors import Conflict, InvalidInput
 from ..lifecycle import stages as rules
-from ..names import Reference
-from ..outcomes import Changed
-from ..records import Event, VersionRecord
 from ..store.codec import Redo
 from ..store.layout import FORMAT
 from ..store.reader import ModelReader, State

@@ -8,18 +8,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Union
 
-from .. import names
+from ..core import names
+from ..core.names import Reference
+from ..core.progress import SILENT, Progress
+from ..core.records import JournalEntry
+from ..core.results import Changed
+from ..core.values import OneOrMore, as_list
+from ..core.version_ranges import Numbers
 from ..errors import Indeterminate, InvalidInput, indeterminate
 from ..lifecycle import rollback
 from ..lifecycle import stages as rules
-from ..names import Reference
-from ..numbers import Numbers
-from ..outcomes import Changed
-from ..progress import SILENT, Progress
-from ..records import JournalEntry
 from ..store import chronicle, collect, removal, tombstones
 from ..store.writer import Writer
-from ..values import OneOrMore, as_list
 from .packing import Packing, Wanted
 
 References = OneOrMore[Union[str, Reference]]

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from .. import names, values
+from ..core import names, values
+from ..core.progress import Progress
+from ..core.records import VersionRecord
+from ..core.results import FileReport, Imported
+from ..core.times import stamp
 from ..errors import InvalidInput, RegistryError
-from ..outcomes import FileReport, Imported
-from ..progress import Progress
-from ..records import VersionRecord
-from .clock import stamp
 
 if TYPE_CHECKING:
     from ..exchange.records import Incoming

@@ -8,16 +8,16 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from .. import names, values
+from ..core import names, values
+from ..core.names import Reference
+from ..core.records import Event
+from ..core.times import stamp, utc_now
 from ..errors import Conflict, Indeterminate, NotFound, RegistryError, indeterminate
-from ..names import Reference
-from ..records import Event
 from ..store import codec, creation, files, layout, locking, reader
 from ..store.layout import FORMAT, ModelLayout
 from ..store.modes import Modes
 from ..store.reader import ModelReader
 from ..store.writer import Writer
-from .clock import stamp, utc_now
 from .reading import RegistryReader
 
 if TYPE_CHECKING:

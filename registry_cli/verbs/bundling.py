@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Union
 
-from .. import values
+from ..core import values
+from ..core.progress import SILENT, Progress
+from ..core.records import Checkpoint
+from ..core.results import Imported
 from ..errors import Conflict, Damaged, InvalidInput, NotFound
-from ..outcomes import Imported
-from ..progress import SILENT, Progress
-from ..records import Checkpoint
 from ..store import creation, reader
 from ..store.layout import ModelLayout
 from .arriving import Choice

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.names import Reference
+from ..core.records import VersionRecord
 from ..errors import InvalidInput, RegistryError
-from ..names import Reference
 from ..provenance import cards
 from ..provenance.cards import Card, Known
-from ..records import VersionRecord
 from ..store import replacement
 from . import ownership, settings
 from .tracing import named

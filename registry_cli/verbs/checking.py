@@ -7,16 +7,16 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from ..core.quantities import shown
 from ..errors import Refused, explain
 from ..lifecycle.checks import Check, spoken
 from ..lifecycle.policy import FAILED, PASSED, Found, Policies
-from ..lifecycle.quantities import shown
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..core.records import VersionRecord
     from ..lifecycle.commands import Commands
-    from ..records import VersionRecord
     from ..store.layout import Layout
 
 #: What a check that is still to be run counts for, where only the other rules are looked at.

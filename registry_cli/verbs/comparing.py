@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ..core.records import Artifact, FileEntry, VersionRecord
 from ..lifecycle import compare
 from ..lifecycle.compare import Diff, Difference, FileDifference, StoredFile
-from ..records import Artifact, FileEntry, VersionRecord
 from ..store import layout, packs, sidecars
 
 if TYPE_CHECKING:
-    from ..names import Reference
+    from ..core.names import Reference
     from ..provenance.caller import Caller
     from .reading import RegistryReader
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .. import values
-from ..names import Reference
-from ..outcomes import Changed
-from ..records import Event
+from ..core import values
+from ..core.names import Reference
+from ..core.records import Event
+from ..core.results import Changed
+from ..core.values import OneOrMore, as_list
 from ..store.codec import Redo
 from ..store.layout import FORMAT
 from ..store.reader import ModelReader, State
-from ..values import OneOrMore, as_list
 from .base import RegistryBase
 
 
@@ -60,7 +60,7 @@ class Describing(RegistryBase):
 
         ``metrics``, ``metrics_only`` and ``skip_invalid`` are as those of :meth:`Registry.register`.
         """
-        from ..normalization import METRIC, collected
+        from ..core.normalization import METRIC, collected
 
         given = collected(METRIC, metrics, only=metrics_only, skip_invalid=skip_invalid)
         done = self._describe(ref, "metrics", given.values, (), dry_run, request_id)

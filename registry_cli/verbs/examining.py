@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..core.progress import SILENT, Progress
 from ..errors import Refused
-from ..progress import SILENT, Progress
 from ..store import sidecars
 
 if TYPE_CHECKING:

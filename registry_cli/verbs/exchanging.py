@@ -8,11 +8,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from .. import values
+from ..core import values
+from ..core.progress import SILENT, Progress
+from ..core.records import StageTable
+from ..core.results import Imported
 from ..errors import Conflict, Indeterminate, LockTimeout, RegistryError, indeterminate
-from ..outcomes import Imported
-from ..progress import SILENT, Progress
-from ..records import StageTable
 from ..store import creation, reader
 from ..store.reader import ModelReader
 from .archiving import Archiving
@@ -21,8 +21,8 @@ from .describing import Describing
 from .registering import Registering
 
 if TYPE_CHECKING:
+    from ..core.values import OneOrMore
     from ..exchange.records import Incoming
-    from ..values import OneOrMore
 
 
 OnEach = Callable[[Imported], None]

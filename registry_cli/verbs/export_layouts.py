@@ -12,11 +12,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.times import stamp
 from ..errors import RegistryError
 from ..exchange import dispatch, leaving
 from ..store import documents, files
 from . import carding, ownership
-from .clock import stamp
 
 if TYPE_CHECKING:
     from ..exchange.leaving import Outline

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.names import Reference
+from ..core.progress import Progress
+from ..core.results import Exported
+from ..core.values import OneOrMore, as_list
 from ..errors import Damaged, InvalidInput
 from ..exchange import dispatch
-from ..names import Reference
-from ..outcomes import Exported
-from ..progress import Progress
 from ..store import replacement, snapshot, verify
-from ..values import OneOrMore, as_list
 from . import carding, ownership
 
 if TYPE_CHECKING:

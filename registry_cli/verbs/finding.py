@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..core.records import FileEntry, VersionRecord
+from ..core.values import OneOrMore, PathLike, as_list
 from ..errors import Damaged, InvalidInput, NotFound, RegistryError
-from ..records import FileEntry, VersionRecord
 from ..store import copying, files, manifest
 from ..store.selection import FileSelection
-from ..values import OneOrMore, PathLike, as_list
 
 if TYPE_CHECKING:
-    from ..progress import Progress
+    from ..core.progress import Progress
     from .listing import OnDamage
     from .reading import RegistryReader
 

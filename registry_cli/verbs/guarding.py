@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..core.names import Reference
 from ..errors import Conflict, Refused
 from ..lifecycle import stages as rules
-from ..names import Reference
 from ..store.reader import ModelReader, State
 from ..store.writer import Writer
 from .base import RegistryBase

@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.progress import SILENT, Progress
+from ..core.records import Checkpoint
+from ..core.results import Finding, Freed, Problem, Verification
+from ..core.values import OneOrMore, as_list
 from ..errors import NotFound, RegistryError
-from ..outcomes import Finding, Freed, Problem, Verification
-from ..progress import SILENT, Progress
-from ..records import Checkpoint
 from ..store import collect, files, locking, reader, removal
 from ..store.layout import ModelLayout
-from ..values import OneOrMore, as_list
 from .base import RegistryBase
 
 if TYPE_CHECKING:

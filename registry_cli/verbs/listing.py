@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..core.records import Glance, ModelRecord, Overview, RegistryRecord, VersionRecord
+from ..core.times import moment, utc_now
 from ..errors import Damaged, NotFound, RegistryError
-from ..records import Glance, ModelRecord, Overview, RegistryRecord, VersionRecord
 from ..store import layout, marks
 from ..store.reader import ModelReader, State
-from .clock import moment, utc_now
 from .opened import OpenRegistry, as_it_was
 
 if TYPE_CHECKING:

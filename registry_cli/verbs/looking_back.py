@@ -8,12 +8,12 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from ..core.records import Checkpoint, JournalEntry, Told
+from ..core.times import moment
+from ..core.values import OneOrMore, as_list
 from ..errors import RegistryError
 from ..lifecycle import stages as rules
-from ..records import Checkpoint, JournalEntry, Told
 from ..store import marks
-from ..values import OneOrMore, as_list
-from .clock import moment
 from .listing import Listing, OnDamage, raise_it
 
 if TYPE_CHECKING:

@@ -6,16 +6,16 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import values
+from ..core import values
+from ..core.progress import SILENT, Progress
 from ..errors import InvalidInput
-from ..progress import SILENT, Progress
 from ..store import sources
 from ..store.selection import FileSelection
 
 if TYPE_CHECKING:
+    from ..core.values import OneOrMore, PathLike
     from ..provenance.inspection import Inspected
     from ..provenance.safety.verdicts import Scan
-    from ..values import OneOrMore, PathLike
 
 
 def inspect(paths: OneOrMore[PathLike]) -> Inspected:

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import names, values
+from ..core import names, values
+from ..core.results import Described, Renamed
+from ..core.values import OneOrMore, as_list
 from ..errors import Conflict, InvalidInput, RegistryError
-from ..outcomes import Described, Renamed
 from ..store import codec, creation, files, layout, locking, reader, removal, replacement, reservation
 from ..store.codec import Redo
 from ..store.layout import Layout, ModelLayout
 from ..store.writer import Writer
-from ..values import OneOrMore, as_list
 from .base import RegistryBase
 
 #: A value of a document of so many characters at most is told in the history, before and after.

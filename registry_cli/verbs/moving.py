@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from .. import names, values
+from ..core import names, values
+from ..core.names import Reference
+from ..core.records import StageTable
+from ..core.results import Moved
 from ..errors import Conflict, Damaged, InvalidInput, NotFound, Refused
 from ..lifecycle import rollback as rollbacks
 from ..lifecycle import stages as rules
 from ..lifecycle.rollback import Chain
 from ..lifecycle.stages import ANY, Expected, Unset
-from ..names import Reference
-from ..outcomes import Moved
-from ..records import StageTable
 from ..store.reader import ModelReader
 from ..store.writer import Writer
 from .guarding import Guarding

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from ..core.names import Reference, Selector, model_name
+from ..core.progress import SILENT, Progress
+from ..core.records import StageTable, VersionRecord
 from ..errors import FOLDER_GONE, FOLDER_GONE_HINT, InvalidInput, NotFound
 from ..lifecycle import stages as rules
-from ..names import Reference, Selector, model_name
-from ..progress import SILENT, Progress
-from ..records import StageTable, VersionRecord
 from ..store import codec, edited, layout, marks
 from ..store.layout import Layout
 from ..store.reader import ModelReader, State

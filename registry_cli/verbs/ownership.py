@@ -19,8 +19,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from ..core.records import FileEntry
 from ..errors import Conflict, RegistryError
-from ..records import FileEntry
 from ..store import codec, copying, files, manifest, replacement
 from ..store.replacement import Existing
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..core.names import Reference
+from ..core.progress import SILENT, Progress
+from ..core.records import StageTable
+from ..core.results import Changed
+from ..core.version_ranges import Numbers
 from ..errors import Conflict, NotFound, RegistryError
 from ..lifecycle import stages as rules
-from ..names import Reference
-from ..numbers import Numbers
-from ..outcomes import Changed
-from ..progress import SILENT, Progress
-from ..records import StageTable
 from ..store import collect, journal, pack_files, reader, removal
 from ..store.writer import Writer
 from .base import RegistryBase

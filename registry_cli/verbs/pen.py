@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar, Union
 
+from ..core.records import Event
 from ..errors import Conflict
-from ..records import Event
 from ..store.reader import ModelReader
 
 #: The path of a key to sign with.

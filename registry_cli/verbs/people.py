@@ -7,15 +7,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..core.records import JournalEntry, VersionRecord
+from ..core.results import Approval, Signature
 from ..errors import Damaged, InvalidInput, NotFound, RegistryError
 from ..lifecycle import approvals, policy_people
 from ..lifecycle.approvals import Ballot, People
 from ..lifecycle.events import Wanted
 from ..lifecycle.policy import Facts
 from ..lifecycle.rollback import Chain
-from ..outcomes import Approval, Signature
 from ..provenance import signatures, signing
-from ..records import JournalEntry, VersionRecord
 from ..store import chronicle, journal
 from ..store.layout import Layout
 from ..store.reader import ModelReader, State

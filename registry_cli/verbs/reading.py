@@ -6,22 +6,22 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ..core.names import Reference
+from ..core.progress import SILENT, Progress
+from ..core.results import Exported
+from ..core.values import OneOrMore, PathLike
 from ..errors import NotFound
 from ..lifecycle import stages as rules
-from ..names import Reference
-from ..outcomes import Exported
-from ..progress import SILENT, Progress
-from ..values import OneOrMore, PathLike
 from .listing import OnDamage, raise_it
 from .taking_out import Sink, TakingOut
 
 if TYPE_CHECKING:
+    from ..core.results import Approval, Condition, Family, Recipe, Signature
     from ..lifecycle.checks import Check
     from ..lifecycle.commands import Commands
     from ..lifecycle.directions import Directions
     from ..lifecycle.gate import Evaluation, PolicyLine
     from ..lifecycle.policy import Found, Policies
-    from ..outcomes import Approval, Condition, Family, Recipe, Signature
     from ..provenance.caller import Caller
     from ..provenance.cards import Card
     from ..store.reader import ModelReader, State

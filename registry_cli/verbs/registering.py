@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from .. import names, values
+from ..core import names, values
+from ..core.names import Reference
+from ..core.progress import SILENT, Progress
+from ..core.records import Event, VersionRecord
+from ..core.results import FileReport, Registered
 from ..errors import Indeterminate, InvalidInput, Refused, RegistryError, indeterminate
 from ..lifecycle import stages as rules
-from ..names import Reference
-from ..outcomes import FileReport, Registered
-from ..progress import SILENT, Progress
-from ..records import Event, VersionRecord
 from ..store import codec, creation, files, sidecars
 from ..store.layout import ModelLayout
 from .base import account
@@ -23,11 +23,11 @@ from .examining import Examination
 from .moving import Moving
 
 if TYPE_CHECKING:
+    from ..core.values import OneOrMore, PathLike
     from ..provenance.capture import Origin
     from ..store.registration import Outcome, Wish
     from ..store.selection import FileSelection
     from ..store.sources import Source
-    from ..values import OneOrMore, PathLike
     from .unstored import Unstored
 
 
@@ -101,7 +101,7 @@ class Registering(Moving, Describing):
         Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Refused` or :class:`Conflict` with nothing written;
         :class:`Indeterminate` when the version is there, or may be.
         """
-        from ..normalization import METRIC, PARAM, collected
+        from ..core.normalization import METRIC, PARAM, collected
         from ..store import ingest
 
         names.model_name(name)

@@ -7,17 +7,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..core.names import Reference
+from ..core.records import VersionRecord
+from ..core.results import Changed
+from ..core.values import OneOrMore, as_list
+from ..core.version_ranges import Numbers
 from ..errors import Conflict, InvalidInput, NotFound, RegistryError
 from ..lifecycle import stages as stage_rules
 from ..lifecycle.stages import ARCHIVE, DELETE, PACK
-from ..names import Reference
-from ..numbers import Numbers
-from ..outcomes import Changed
-from ..records import VersionRecord
 from ..store import chronicle, codec, collect, reader
 from ..store.reader import ModelReader
 from ..store.writer import Writer
-from ..values import OneOrMore, as_list
 from .archiving import Archiving, _identity, _in_turn
 from .listing import raise_it
 from .packing import Wanted

@@ -7,12 +7,12 @@ from datetime import datetime
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from ..core.records import VersionRecord
 from ..lifecycle import query
 from ..lifecycle.ordering import parse_sort
-from ..records import VersionRecord
 
 if TYPE_CHECKING:
-    from ..progress import Progress
+    from ..core.progress import Progress
     from ..store.index import Index, Trouble
     from .listing import Wanted
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .. import names
+from ..core import names
 from ..errors import NotFound
 from ..lifecycle.directions import KEY, LISTED, Directions
 from ..lifecycle.sources import GROUP_KEYS, MODEL_KEYS, REGISTRY_KEYS, Source, refuse_slips

@@ -8,13 +8,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
+from ..core.progress import Progress
+from ..core.records import VersionRecord
+from ..core.results import Imported
 from ..errors import Conflict, RegistryError
 from ..exchange.bundle import Contents, Part, Version
 from ..exchange.unpacked import UnpackedVersion, nothing
 from ..exchange.unpacking import UnpackedPart, Unpacking
-from ..outcomes import Imported
-from ..progress import Progress
-from ..records import VersionRecord
 from ..store import files, pouring, registration
 from ..store.adoption import Adoption
 from ..store.ingest import Intake, Staging

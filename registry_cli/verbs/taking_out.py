@@ -9,20 +9,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from .. import values
+from ..core import values
+from ..core.names import Reference
+from ..core.progress import SILENT, Progress
+from ..core.records import Artifact, FileEntry, VersionRecord
+from ..core.times import moment, utc_now
 from ..errors import Conflict, InvalidInput
-from ..names import Reference
-from ..progress import SILENT, Progress
-from ..records import Artifact, FileEntry, VersionRecord
 from ..store import layout, reader
-from .clock import moment, utc_now
 from .looking_back import LookingBack
 
 if TYPE_CHECKING:
+    from ..core.values import OneOrMore, PathLike
     from ..lifecycle.scan_rules import ScanRules
     from ..provenance.inspection import Inspected
     from ..provenance.safety.verdicts import Scan
-    from ..values import OneOrMore, PathLike
     from .reading import RegistryReader
 
 

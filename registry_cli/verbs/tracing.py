@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..core.names import Reference
+from ..core.records import ModelRecord, VersionRecord
+from ..core.results import Condition, Family, Kin
 from ..errors import InvalidInput, NotFound, RegistryError
-from ..names import Reference
-from ..outcomes import Condition, Family, Kin
-from ..records import ModelRecord, VersionRecord
 from ..store import sidecars
 
 if TYPE_CHECKING:
-    from ..progress import Progress
+    from ..core.progress import Progress
     from ..provenance.caller import Caller
     from .listing import OnDamage
     from .reading import RegistryReader

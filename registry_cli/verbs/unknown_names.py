@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..core.names import is_model_name
 from ..lifecycle import query
 from ..lifecycle.sources import nearest
-from ..names import is_model_name
 from ..store import edited
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ..records import ModelRecord
+    from ..core.records import ModelRecord
     from .listing import Listing
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ..records import VersionRecord
+from ..core.records import VersionRecord
 
 #: What can be stored of a version after it was registered; all else is sealed.
 LATER = ("metrics", "tags", "annotations")

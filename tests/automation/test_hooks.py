@@ -18,8 +18,8 @@ import pytest
 from registry_cli import Indeterminate, Registry
 from registry_cli.automation import hooks
 from registry_cli.automation.hook_settings import ALL, Limits
+from registry_cli.core.records import Event
 from registry_cli.lifecycle import events
-from registry_cli.records import Event
 from tests.cli.conftest import Site
 from tests.commands import NOBODY, Answer, assert_inert, begin, ended, environment, run, spawn, until
 

@@ -11,7 +11,7 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 from registry_cli import Registry
-from registry_cli.records import Event
+from registry_cli.core.records import Event
 from registry_cli.store import journal, reader
 from registry_cli.store.layout import Layout
 

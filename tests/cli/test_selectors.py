@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from registry_cli import InvalidInput, Registry
-from registry_cli.names import Reference
+from registry_cli.core.names import Reference
 from tests.cli.conftest import Site
 
 MESSAGE = "'churn' names a model, not a version; write churn@latest for its newest version, or churn@N for version N"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from registry_cli import Registry
+from registry_cli.core.records import Event, JournalEntry, StageTable
 from registry_cli.lifecycle.replay import follow, replay
 from registry_cli.lifecycle.rollback import chain
-from registry_cli.records import Event, JournalEntry, StageTable
 from registry_cli.store import codec, journal
 from registry_cli.store.reader import ModelReader
 from tests.concurrency import at_random
@@ -93,7 +93,7 @@ def _nothing_protected_went(registry: Registry, entries: list[JournalEntry]) -> 
 
 def _left_of(event: Event, table: StageTable) -> Iterator[int]:
     """What the request of a deletion is about to delete besides."""
-    from registry_cli.numbers import Numbers
+    from registry_cli.core.version_ranges import Numbers
 
     yield from (number for number in Numbers.parse(event.detail["versions"]) if number not in table.deleted)
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from registry_cli import Registry
-from registry_cli.records import Event
+from registry_cli.core.records import Event
 from registry_cli.store import journal
 from tests.concurrency import killed
 from tests.concurrency.killed import MODELS, Line, Log, Request

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from registry_cli import Conflict, Registry
-from registry_cli.records import JournalEntry
+from registry_cli.core.records import JournalEntry
 from registry_cli.store import codec, journal, registration
 from tests.concurrency import renaming
 from tests.concurrency.killed import Line, Log, Request

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from registry_cli import Indeterminate, Registry, Rules
-from registry_cli.outcomes import Changed, Described, Imported, Moved, Registered, Renamed
+from registry_cli.core.results import Changed, Described, Imported, Moved, Registered, Renamed
 
 from ..keys import make_key
 from .shim import Death, Fault, Shim

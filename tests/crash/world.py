@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from registry_cli import Registry
-from registry_cli.records import VersionRecord
+from registry_cli.core.records import VersionRecord
 from registry_cli.store import journal, packs
 from registry_cli.store.layout import Layout
 from registry_cli.store.reader import ModelReader

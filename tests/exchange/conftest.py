@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from registry_cli.core.records import Artifact
 from registry_cli.exchange import dispatch
 from registry_cli.exchange.records import Incoming
 from registry_cli.provenance.card_facts import Known
-from registry_cli.records import Artifact
 from tests.cli.conftest import site, still  # noqa: F401 - fixtures
 
 Tiny = Callable[..., Path]

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Conflict, Damaged, InvalidInput, NotFound, Refused, Registry
+from registry_cli.core.records import Checkpoint
+from registry_cli.core.results import Imported
 from registry_cli.exchange import bundle, bundle_parser, unpacking
 from registry_cli.lifecycle import checkpoints
-from registry_cli.outcomes import Imported
-from registry_cli.records import Checkpoint
 from registry_cli.verbs.examining import Examination
 from tests.crash.scenarios import common, die, source
 from tests.crash.world import fingerprint, observed

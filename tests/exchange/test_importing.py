@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Conflict, InvalidInput, NotFound, Registry
+from registry_cli.core.results import Imported
 from registry_cli.errors import Refused
-from registry_cli.outcomes import Imported
 from registry_cli.verbs.examining import Examination
 from tests.support import snapshot
 

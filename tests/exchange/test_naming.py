@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry_cli import names, values
+from registry_cli.core import names, values
 from registry_cli.exchange import naming
 from registry_cli.exchange.luggage import Luggage, plain, stamp, stamp_of
 from registry_cli.store import documents

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Registry
+from registry_cli.core.results import Imported
 from registry_cli.exchange.records import Incoming
-from registry_cli.outcomes import Imported
 from tests.commands import run
 from tests.scanning.corpus import DATA, EVIL
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Conflict, Registry
-from registry_cli.outcomes import Imported
+from registry_cli.core.results import Imported
 from registry_cli.verbs.taking import Taking
 from tests.commands import PEAK, assert_refused, begin, ended, public_folder, run, shell, spawn, until
 from tests.crash.world import fingerprint, observed

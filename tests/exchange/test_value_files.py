@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from registry_cli import InvalidInput, NotFound, values
+from registry_cli import InvalidInput, NotFound
+from registry_cli.core import values
+from registry_cli.core.normalization import METRIC, PARAM, collected
 from registry_cli.exchange import value_files
-from registry_cli.normalization import METRIC, PARAM, collected
 
 LIGHTNING = "epoch,step,train_loss,val_acc\n0,9,0.7,\n0,9,,0.81\n1,19,0.5,\n1,19,,0.84\n"
 KERAS = "epoch,loss,val_loss\r\n0,0.7,NA\r\n1,0.5,0.6\r\n2,0.4,NA\r\n"

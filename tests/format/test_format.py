@@ -96,7 +96,7 @@ def test_every_field_that_is_written_is_told(root: Path) -> None:
 
 def test_every_action_is_told(root: Path) -> None:
     actions = {document["action"] for document in documents(root) if "action" in document}
-    described = Path(PACKAGE / "records.py").read_text(encoding="utf-8")
+    described = Path(PACKAGE / "core" / "records.py").read_text(encoding="utf-8")
     listed = re.search(r"``action`` is one of ([^.]+)\.", described)
     assert listed
     every = set(re.sub(r"\s+", "", listed[1]).split(","))
@@ -129,7 +129,7 @@ def test_numbers_are_told() -> None:
     group = modes.Modes.of("group")
     for mode in (group.folder, group.versions, group.file, group.sealed_folder, group.sealed_file):
         assert f"{mode:04o}" in TEXT
-    from registry_cli import values
+    from registry_cli.core import values
     from registry_cli.store import files, loading, manifest, sources
 
     for number in (values.KEY_LENGTH, values.LINE_LENGTH, values.TEXT_LENGTH, values.ENTRIES, manifest.PATH_LENGTH):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from registry_cli import InvalidInput, NotFound
-from registry_cli.records import Checkpoint
+from registry_cli.core.records import Checkpoint
 from registry_cli.store import verify_journal
 from registry_cli.store.layout import ModelLayout
 from registry_cli.store.verify import Findings

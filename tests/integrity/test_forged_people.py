@@ -154,8 +154,8 @@ def test_a_signature_that_was_changed(signed: Store) -> None:
 
 def test_a_signed_event_that_somebody_else_signs_as_if_by_its_author(signed: Store, tmp_path: Path) -> None:
     """The whole chain is made anew, but for the one thing that can't be: bob's key."""
+    from registry_cli.core.records import Event
     from registry_cli.provenance import signing
-    from registry_cli.records import Event
 
     event = Event.parse({**said(signed, 1)["signatures"][0], "by": "bob"})
     signature = signing.sign(signing.statement(event), tmp_path / "keys/mallory")

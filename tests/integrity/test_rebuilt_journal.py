@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from registry_cli.outcomes import Freed
+from registry_cli.core.results import Freed
 
 from .conftest import Store
 from .repairing import HISTORY, lines, repaired

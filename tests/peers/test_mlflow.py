@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from registry_cli import Registry, values
+from registry_cli import Registry
+from registry_cli.core import values
 from registry_cli.exchange.luggage import stamp
 from tests.support import snapshot
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from registry_cli import Conflict, InvalidInput, Registry
-from registry_cli.outcomes import Approval
+from registry_cli.core.records import ModelRecord, VersionRecord
+from registry_cli.core.results import Approval
 from registry_cli.provenance import cards, licences
 from registry_cli.provenance.cards import Card, Known
-from registry_cli.records import ModelRecord, VersionRecord
 from tests.commands import run
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")

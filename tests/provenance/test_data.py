@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Conflict, InvalidInput, NotFound
-from registry_cli.progress import Progress
+from registry_cli.core.progress import Progress
 from registry_cli.provenance import data, recipe
 
 from .conftest import Lab

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from registry_cli import InvalidInput, Registry
-from registry_cli.outcomes import Kin
+from registry_cli.core.results import Kin
 from tests.commands import assert_inert, assert_refused, on_terminal
 from tests.support import taken_out
 

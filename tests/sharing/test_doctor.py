@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Registry
-from registry_cli.outcomes import Finding
+from registry_cli.core.results import Finding
 from registry_cli.store import doctor
 
 from ..support import snapshot, without_rights

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from registry_cli import Damaged, InvalidInput, NotFound, Registry
-from registry_cli.records import Told
+from registry_cli.core.records import Told
 from tests.support import snapshot
 
 Make = Callable[..., Path]

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from registry_cli import Conflict, Damaged, NotFound, Registry
+from registry_cli.core.times import stamp
 from registry_cli.store import collect, creation, files, ingest, journal, snapshot
 from registry_cli.store.layout import Layout, ModelLayout
-from registry_cli.verbs.clock import stamp
 from tests.conftest import Clock
 
 Make = Callable[..., Path]

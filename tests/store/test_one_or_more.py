@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from registry_cli import InvalidInput, Registry
+from registry_cli.core.names import Reference
+from registry_cli.core.values import as_list
 from registry_cli.lifecycle.retention_rules import Rules
-from registry_cli.names import Reference
-from registry_cli.values import as_list
 
 Call = Callable[[Registry, Any], object]
 Make = Callable[..., Path]

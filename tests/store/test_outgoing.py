@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Conflict, Damaged, InvalidInput, NotFound, Registry
-from registry_cli.progress import Progress
+from registry_cli.core.progress import Progress
 from tests.support import snapshot
 
 Make = Callable[..., Path]

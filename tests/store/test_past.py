@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Damaged, NotFound, Registry
+from registry_cli.core.times import stamp
 from registry_cli.errors import InvalidInput
-from registry_cli.verbs.clock import stamp
 from tests.conftest import Clock
 
 Make = Callable[..., Path]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Conflict, InvalidInput, Refused, Registry
-from registry_cli.progress import Progress
+from registry_cli.core.progress import Progress
 from tests.support import everything_imported, snapshot, without_rights
 
 Make = Callable[..., Path]

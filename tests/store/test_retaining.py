@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Conflict, Indeterminate, InvalidInput, NotFound, Registry, RegistryError
+from registry_cli.core.version_ranges import Numbers
 from registry_cli.lifecycle.retention import Plan, Verdict
 from registry_cli.lifecycle.retention_rules import Rules
-from registry_cli.numbers import Numbers
 from registry_cli.store import packing
 from registry_cli.store.writer import Writer
 from registry_cli.verbs.retaining import Retaining

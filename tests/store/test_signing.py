@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Conflict, InvalidInput, NotFound, Refused, Registry, RegistryError
+from registry_cli.core.records import Event
 from registry_cli.provenance import signing
-from registry_cli.records import Event
 from tests.conftest import Clock
 from tests.keys import allow, make_key, public
 from tests.support import snapshot

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry_cli.cli.views.compare_view import sparkline
+from registry_cli.core.names import Reference
+from registry_cli.core.records import VersionRecord
 from registry_cli.errors import InvalidInput
 from registry_cli.lifecycle import compare as rules
 from registry_cli.lifecycle.compare import Difference, FileDifference, MetricDifference, StoredFile
 from registry_cli.lifecycle.directions import Directions
 from registry_cli.lifecycle.sources import Source
-from registry_cli.names import Reference
-from registry_cli.records import VersionRecord
 
 
 def version(number: int = 1, **said: Any) -> VersionRecord:

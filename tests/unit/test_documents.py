@@ -9,9 +9,9 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from registry_cli.core.records import Event, StageTable, VersionRecord
+from registry_cli.core.version_ranges import Numbers
 from registry_cli.errors import InvalidInput
-from registry_cli.numbers import Numbers
-from registry_cli.records import Event, StageTable, VersionRecord
 from registry_cli.store import codec, documents
 
 #: Texts that some YAML reader takes for something else than text.

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry_cli.core.records import Event, JournalEntry
 from registry_cli.errors import InvalidInput
 from registry_cli.lifecycle import events
-from registry_cli.records import Event, JournalEntry
 from registry_cli.store import journal
 
 TIMES = st.integers(0, 59).map(lambda second: f"2026-03-01T12:00:{second:02}.000Z")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry_cli.records import Event, JournalEntry
+from registry_cli.core.records import Event, JournalEntry
 from registry_cli.store import journal
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)

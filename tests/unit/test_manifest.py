@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry_cli.core.records import FileEntry
 from registry_cli.errors import Damaged, InvalidInput
-from registry_cli.records import FileEntry
 from registry_cli.store import manifest
 
 HEX = "0" * 64

@@ -10,9 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry_cli import names
+from registry_cli.core import names
+from registry_cli.core.names import Reference, Selector
 from registry_cli.errors import InvalidInput
-from registry_cli.names import Reference, Selector
 
 CASES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parents[1] / "bad_inputs.yaml").read_text())["cases"]
 #: ``team/model`` is a case of the corpus too, but a group before the slash is our grammar (DESIGN.md, section 5).

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry_cli.core.version_ranges import Numbers
 from registry_cli.errors import InvalidInput
-from registry_cli.numbers import Numbers
 
 SETS = st.frozensets(st.integers(1, 60))
 

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry_cli import InvalidInput, Refused
+from registry_cli.core.records import Event, VersionRecord
 from registry_cli.lifecycle import gate, policy_parser
 from registry_cli.lifecycle.approvals import Ballot, People
 from registry_cli.lifecycle.gate import Evaluation
 from registry_cli.lifecycle.policy import Facts, Policies, StagePolicy, joined, merged
 from registry_cli.lifecycle.sources import Source
 from registry_cli.lifecycle.stages import Holding, holdings
-from registry_cli.records import Event, VersionRecord
 from registry_cli.store import documents
 
 STAGES = ("development", "staging", "production")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from registry_cli.core.quantities import epoch, parse_duration, parse_period, parse_size, parse_time, seconds
 from registry_cli.errors import InvalidInput
-from registry_cli.lifecycle.quantities import epoch, parse_duration, parse_period, parse_size, parse_time, seconds
 
 NOW = datetime(2026, 11, 23, 10, 30, 15, 250_000, tzinfo=timezone.utc)
 

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from registry_cli.core.records import VersionRecord
 from registry_cli.errors import InvalidInput
 from registry_cli.lifecycle import query_patterns
 from registry_cli.lifecycle.query import parse, parse_field, parse_sort, value
 from registry_cli.lifecycle.query_text import tokens
-from registry_cli.records import VersionRecord
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
 DIGEST = "ab12cd34" + "0" * 56

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from registry_cli.core.records import VersionRecord
 from registry_cli.errors import InvalidInput
 from registry_cli.lifecycle.facts import COLUMNS, SCHEMA, facts_of, row_of
 from registry_cli.lifecycle.query import parse, parse_sort
-from registry_cli.records import VersionRecord
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=timezone.utc)
 

@@ -11,6 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry_cli import InvalidInput
+from registry_cli.core.records import Event, StageTable, VersionRecord
+from registry_cli.core.times import stamp
+from registry_cli.core.version_ranges import Numbers
 from registry_cli.lifecycle import retention
 from registry_cli.lifecycle.directions import LISTED, LOWER, Directions, listed
 from registry_cli.lifecycle.retention import Known, Plan, Verdict, plan
@@ -18,9 +21,6 @@ from registry_cli.lifecycle.retention_rules import Best, Policy, Rules
 from registry_cli.lifecycle.rollback import Chain, chain
 from registry_cli.lifecycle.sources import Source
 from registry_cli.lifecycle.stages import ARCHIVE, DELETE, PACK
-from registry_cli.numbers import Numbers
-from registry_cli.records import Event, StageTable, VersionRecord
-from registry_cli.verbs.clock import stamp
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from registry_cli.core.records import VersionRecord
 from registry_cli.lifecycle.compare import diff
 from registry_cli.lifecycle.signature import compared, signature, without, words
-from registry_cli.records import VersionRecord
 
 
 @pytest.mark.parametrize(

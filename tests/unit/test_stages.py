@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry_cli.core.names import Selector
+from registry_cli.core.records import Event, StageTable
+from registry_cli.core.version_ranges import Numbers
 from registry_cli.errors import Conflict, InvalidInput, NotFound
 from registry_cli.lifecycle import rollback
 from registry_cli.lifecycle import stages as rules
-from registry_cli.names import Selector
-from registry_cli.numbers import Numbers
-from registry_cli.records import Event, StageTable
 
 
 def move(action: str, after: int | None, stage: str = "production") -> Event:

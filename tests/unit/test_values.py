@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry_cli import values
-from registry_cli.conversion import Literal
+from registry_cli.core import values
+from registry_cli.core.conversion import Literal
 from registry_cli.errors import InvalidInput
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from ... import values
+from ...core import values
+from ...core.names import Reference
+from ...core.results import Changed
 from ...errors import InvalidInput, NotFound
-from ...names import Reference
-from ...outcomes import Changed
 from .. import inputs, moves, shapes
 from ..command import command
 from ..inputs import MetricsFile, MetricsOnly, SkipInvalid

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...core.names import Reference
+from ...core.results import Approval, Signature
 from ...errors import InvalidInput
-from ...names import Reference
-from ...outcomes import Approval, Signature
 from .. import shapes
 from ..command import command
 from ..options import DryRun, Reason, Ref, Sign, Stage, VersionRef, Yes, refuse_with, touched
@@ -17,7 +17,7 @@ from ..shapes import people
 from ..views.text import moment, safe, short
 
 if TYPE_CHECKING:
-    from ...records import VersionRecord
+    from ...core.records import VersionRecord
     from ...registry import Registry
 
 

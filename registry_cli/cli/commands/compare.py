@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...core.names import Reference
+from ...core.records import VersionRecord
 from ...errors import InvalidInput, NotFound
 from ...lifecycle import compare as rules
 from ...lifecycle.compare import Comparison, Diff, StoredFile
-from ...names import Reference
-from ...records import VersionRecord
 from .. import shapes
 from ..command import command
 from ..options import Ref, Where, references, warn_of_unknown

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ...core.names import Reference
 from ...errors import InvalidInput
-from ...names import Reference
 from .. import process, shapes
 from ..command import command
 from ..notices import show_warnings

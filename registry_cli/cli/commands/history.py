@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...core.records import JournalEntry, Told
 from ...errors import InvalidInput, RegistryError
-from ...records import JournalEntry, Told
 from .. import shapes
 from ..command import command
 from ..options import model_of

@@ -8,8 +8,8 @@ from typing import Annotated, BinaryIO
 
 import typer
 
+from ...core.results import Imported
 from ...errors import InvalidInput
-from ...outcomes import Imported
 from .. import shapes
 from ..command import command
 from ..notices import show_warnings

@@ -6,8 +6,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from ...core.names import Reference
 from ...errors import InvalidInput, Refused
-from ...names import Reference
 from ...store import layout
 from .. import process, shapes
 from ..command import command

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...core.names import Reference
+from ...core.records import FileEntry, Glance, ModelRecord, Overview, VersionRecord
+from ...core.results import Signature
 from ...errors import NotFound
 from ...lifecycle.stages import check_stage
-from ...names import Reference
-from ...outcomes import Signature
-from ...records import FileEntry, Glance, ModelRecord, Overview, VersionRecord
 from .. import shapes
 from ..command import command
 from ..options import AsOf, Ref, Where, warn_of_unknown

@@ -7,9 +7,9 @@ from typing import Annotated, Optional
 
 import typer
 
-from ... import values
+from ...core import values
+from ...core.results import Described, Renamed
 from ...errors import InvalidInput
-from ...outcomes import Described, Renamed
 from .. import shapes
 from ..command import command
 from ..options import DryRun, Model, Reason, ReuseName, model_of, refuse_with

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 
 import typer
 
-from ... import values
+from ...core import values
 from ...errors import InvalidInput
 from .. import inputs, moves, shapes
 from ..command import command
@@ -19,8 +19,8 @@ from ..shapes import exchange
 from ..views.text import size
 
 if TYPE_CHECKING:
-    from ...outcomes import Registered
-    from ...records import VersionRecord
+    from ...core.records import VersionRecord
+    from ...core.results import Registered
 
 _T = TypeVar("_T")
 Pairs = Optional[list[str]]

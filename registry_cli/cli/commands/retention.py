@@ -30,9 +30,9 @@ from ..session import Output, Session
 from ..views.text import plural, size
 
 if TYPE_CHECKING:
+    from ...core.results import Changed
     from ...lifecycle.retention import Plan
     from ...lifecycle.retention_rules import Rules
-    from ...outcomes import Changed
     from ...registry import Registry
 
 _EXITS = (0, 1, 2, 3, 4, 6, 7, 8)
@@ -272,8 +272,8 @@ def _read(file: str, registry_id: str) -> list[Plan]:
 
 def _plan(item: dict[str, Any]) -> Plan:
     """One plan of a file. Raises ValueError, KeyError or TypeError when it is none."""
+    from ...core.names import model_name
     from ...lifecycle.retention import Plan, Verdict
-    from ...names import model_name
 
     verdicts = tuple(
         Verdict(each["version"], each["chosen"], str(each["reason"]), each["freed"]) for each in item["verdicts"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...records import VersionRecord
+from ...core.records import VersionRecord
 from .. import shapes
 from ..command import command
 from ..options import AsOf, Limit, Model, Where, model_of, warn_of_unknown
@@ -146,9 +146,9 @@ def _list(cx: Session, found: Iterable[VersionRecord], columns: str | None, noth
             )
         )  # fmt: skip
         return
+    from ...core.times import utc_now
     from ...lifecycle import query
     from ...lifecycle.ordering import split_fields
-    from ...verbs.clock import utc_now
 
     names = [name.strip() for name in split_fields(columns)]
     fields = [query.parse_field(name) for name in names]

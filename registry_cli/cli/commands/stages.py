@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
+from ...core.names import version_number
+from ...core.results import Moved
 from ...errors import InvalidInput
 from ...lifecycle.rollback import Holder, RecentRollback
 from ...lifecycle.stages import Expected
-from ...names import version_number
-from ...outcomes import Moved
 from .. import moves, shapes
 from ..command import command
 from ..options import DryRun, Expect, Model, NoVerify, Reason, Sign, Stage, VersionRef, expected, refuse_with, touched

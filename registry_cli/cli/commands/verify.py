@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from ...core.records import Checkpoint
 from ...errors import InvalidInput, NotFound
 from ...lifecycle import checkpoints
-from ...records import Checkpoint
 from .. import shapes
 from ..command import command
 from ..options import DryRun, Models

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ...core.normalization import Skipped
+    from ...core.records import Checkpoint, Event, FileEntry, ModelRecord, RegistryRecord, Told, VersionRecord
+    from ...core.results import Changed, Finding, Freed, Moved, Problem, Verification
     from ...lifecycle.compare import Comparison, Diff, Difference, FileDifference, MetricDifference, Row, StoredFile
     from ...lifecycle.gate import Evaluation, Judgement, PolicyLine
     from ...lifecycle.retention import Plan, Verdict
     from ...lifecycle.rollback import Holder
-    from ...normalization import Skipped
-    from ...outcomes import Changed, Finding, Freed, Moved, Problem, Verification
-    from ...records import Checkpoint, Event, FileEntry, ModelRecord, RegistryRecord, Told, VersionRecord
     from ...verbs.finding import Known
 
 SCHEMA = 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from . import moved, skipped, version
 
 if TYPE_CHECKING:
-    from ...outcomes import ExcludedFiles, Exported, Imported, Registered
+    from ...core.results import ExcludedFiles, Exported, Imported, Registered
 
 
 def registered(record: Registered) -> dict[str, Any]:

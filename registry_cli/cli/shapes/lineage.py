@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ...outcomes import Condition, Family, Kin, Recipe, Step
+    from ...core.results import Condition, Family, Kin, Recipe, Step
 
 
 def family(record: Family) -> dict[str, Any]:

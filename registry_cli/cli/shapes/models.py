@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ...outcomes import Described, Renamed
+    from ...core.results import Described, Renamed
 
 
 def described(record: Described) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ...outcomes import Approval, Signature
+    from ...core.results import Approval, Signature
 
 
 def approval(record: Approval) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from ...core.records import VersionRecord
 from ...lifecycle.compare import SECTIONS, Comparison, Row
-from ...records import VersionRecord
 from .console import console, said, speaks_unicode
 from .text import numbers, safe, short
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ...outcomes import Family, Kin
-from ...records import VersionRecord
+from ...core.records import VersionRecord
+from ...core.results import Family, Kin
 from ...store import sidecars
 from .inspection_view import mappings
 from .text import moment, plural, safe, short, size

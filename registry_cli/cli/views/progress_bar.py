@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Any
 
-from ...progress import Progress
+from ...core.progress import Progress
 
 _PATIENCE = 0.5
 _PAUSE = 0.1

@@ -11,9 +11,9 @@ from . import diff_view, inspection_view, lineage_view, tables
 from .text import age, moment, number, safe, short
 
 if TYPE_CHECKING:
+    from ...core.records import VersionRecord
+    from ...core.results import Approval
     from ...lifecycle.compare import Diff
-    from ...outcomes import Approval
-    from ...records import VersionRecord
     from ...verbs.people import Review
     from ..session import Session
 

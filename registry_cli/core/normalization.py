@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+from ..errors import InvalidInput
 from . import values
 from .conversion import key_text
-from .errors import InvalidInput
 from .values import OneOrMore
 
 PARAM, METRIC = "param", "metric"

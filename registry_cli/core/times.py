@@ -21,7 +21,7 @@ def moment(text: str | datetime | None) -> str | None:
     if text is None:
         return None
     if isinstance(text, str):
-        from ..lifecycle.quantities import parse_time
+        from .quantities import parse_time
 
         text = parse_time(text, utc_now())
     return stamp(text)

@@ -15,8 +15,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, Union
 
+from ..errors import InvalidInput
 from .conversion import DIGITS, ITEMS, Literal, class_name, key_text, number, plain, scalar
-from .errors import InvalidInput
 
 Param = Union[bool, int, float, str]
 Metric = Union[int, float]

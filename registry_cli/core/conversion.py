@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from enum import Enum
 from typing import Any
 
-from .errors import InvalidInput
+from ..errors import InvalidInput
 
 #: A number of more digits is not read: that would take time with the square of their count.
 DIGITS = 100

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .numbers import Numbers
+from .version_ranges import Numbers
 
 if TYPE_CHECKING:
     from .values import Metric, Param
