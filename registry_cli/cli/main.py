@@ -134,7 +134,7 @@ def _fail(arguments: list[str], message: str, hint: str, kind: str, code: int, r
         if "--json" in arguments:
             import json
 
-            from .shapes import error
+            from .json_shapes import error
 
             print(json.dumps(error(kind, message, hint, code, request_id)), file=sys.stderr)
         else:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from ..core.results import Moved
-from . import shapes
-from .session import Output, Session
+from .session import Session
 
 
 def show(cx: Session, done: Moved, dry_run: bool) -> None:
     """Print where a stage or an alias points now, and on standard error where it pointed before."""
     report(cx, done, dry_run=dry_run)
-    cx.show(Output(shapes.document("moved", shapes.moved(done)), [done.ref], ("ref",), [(done.ref,)], text=done.ref))
+    cx.show_one("moved", done, done.ref)
 
 
 def report(cx: Session, done: Moved, *, dry_run: bool = False) -> None:

@@ -41,10 +41,11 @@ class Output:
     """What a command found, in the four forms in which it can be asked for.
 
     ``rows`` are plain values for a pipe, one a ``columns``; ``shown`` are the same rows for a person's eyes, where
-    they differ; ``refs`` is what ``-q`` prints; ``data`` the JSON document. ``text`` replaces the table for a person.
+    they differ; ``refs`` is what ``-q`` prints; ``kind`` and ``body`` make the JSON document. ``text`` replaces the table for a person.
     """
 
-    data: dict[str, Any]
+    kind: str
+    body: Any
     refs: Iterable[str] = ()
     columns: Sequence[str] = ()
     rows: Iterable[Sequence[Any]] = ()
@@ -60,13 +61,12 @@ class Output:
 class Listed(Generic[Item]):
     """A list, however long: each item is made into the one form that is asked for, and let go of.
 
-    ``shape`` makes it JSON, ``refs`` what ``-q`` prints, ``row`` a line for a pipe; ``draw`` makes all of them a
+    ``refs`` makes it what ``-q`` prints, ``row`` a line for a pipe; ``draw`` makes all of them a
     table for a person, and ``line`` one of them a line, where they come one by one.
     """
 
     kind: str
     items: Iterable[Item]
-    shape: Callable[[Item], dict[str, Any]]
     refs: Callable[[Item], str]
     row: Callable[[Item], Sequence[Any]]
     draw: Callable[[list[Item]], Table]
@@ -200,13 +200,19 @@ class Session:
         if self.writes:
             settle()
         if self.as_json:
-            write(json.dumps(output.data, ensure_ascii=True, indent=None if self.plain else 2))
+            from .json_shapes import document
+
+            write(json.dumps(document(output.kind, output.body), indent=None if self.plain else 2))
         elif self.quiet:
             _write_each(safe(ref) for ref in output.refs)
         elif self.plain:
             _write_each("\t".join(map(plain_cell, row)) for row in output.rows)
         else:
             self._draw(output.table())
+
+    def show_one(self, kind: str, body: Any, name: str, text: str | None = None) -> None:
+        """Print a result with one name, a reference or a path; with --json ``body``, a record or a mapping."""
+        self.show(Output(kind, body, [name], (), [(name,)], text=name if text is None else text))
 
     def list(self, listed: Listed[Item]) -> None:
         """Print a list in the form that was asked for, item by item."""
@@ -221,11 +227,11 @@ class Session:
 
     def follow(self, listed: Listed[Item]) -> None:
         """Print what comes in the form that was asked for, a line an item, each as soon as it is there."""
-        from .shapes import document
+        from .json_shapes import document
 
         for item in listed.items:
             if self.as_json:
-                write(json.dumps(document(listed.kind, listed.shape(item))))
+                write(json.dumps(document(listed.kind, item)))
             elif not self.quiet:
                 write("\t".join(map(plain_cell, listed.row(item))) if self.plain else listed.line(item))
             elif ref := listed.refs(item):
@@ -234,14 +240,14 @@ class Session:
 
     def _stream(self, listed: Listed[Item]) -> None:
         """One JSON document, on one line in a pipe, whose items come one by one."""
-        from .shapes import items
+        from .json_shapes import document, to_json
 
-        empty = json.dumps(items(listed.kind, []), indent=None if self.plain else 2)
+        empty = json.dumps(document(listed.kind, []), indent=None if self.plain else 2)
         start, end = empty.rsplit("[]", 1)
         separator, before, after = (", ", "", "") if self.plain else (",\n", "\n", "\n  ")
         write(f"{start}[", end=before)
         for at, item in enumerate(listed.items):
-            text = json.dumps(listed.shape(item), indent=None if self.plain else 2)
+            text = json.dumps(to_json(item), indent=None if self.plain else 2)
             write((separator if at else "") + (text if self.plain else _indented(text)), end="")
         write(f"{after}]{end}")
 

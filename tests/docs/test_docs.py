@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import ast
+import functools
 import importlib.util
+import pkgutil
 import re
 import sys
 from pathlib import Path
@@ -11,8 +12,9 @@ from types import ModuleType
 
 import pytest
 
+import registry_cli
 from registry_cli import Registry, errors
-from registry_cli.cli import grammar
+from registry_cli.cli import grammar, json_shapes
 from registry_cli.lifecycle import (
     checks,
     policy_parser,
@@ -23,6 +25,7 @@ from registry_cli.lifecycle import (
     query_parser,
 )
 from registry_cli.provenance import signatures, signing
+from registry_cli.provenance.safety.verdicts import FileScan
 
 from . import console
 
@@ -47,8 +50,8 @@ SESSIONS = (
     "docs/how-to/what-is-inside.md",
 )
 
-#: Shapes that commands put together themselves, beside those of ``shapes``.
-OWN_SHAPES = {"health", "artifact", "path", "fetched", "alias", "completion"}
+#: Shapes that commands put together themselves, beside those of ``json_shapes``.
+OWN_SHAPES = {"health", "artifact", "path", "fetched", "alias", "completion", "schema"}
 
 
 def read(name: str) -> str:
@@ -114,15 +117,34 @@ def test_every_exit_code_is_told() -> None:
         assert re.search(rf"^\| {error.exit_code} \| `{error.kind}` \| `{error.__name__}`", codes, re.MULTILINE)
 
 
+def records() -> dict[str, list[type]]:
+    """The classes of the package by their names."""
+    found: dict[str, list[type]] = {}
+    for module in pkgutil.walk_packages(registry_cli.__path__, "registry_cli."):
+        if not module.name.endswith("__main__"):
+            for value in vars(importlib.import_module(module.name)).values():
+                if isinstance(value, type) and value.__module__ == module.name:
+                    found.setdefault(value.__name__, []).append(value)
+    return found
+
+
+@functools.cache
 def keys_of_shapes() -> dict[str, set[str]]:
-    """For each public function of the modules of ``shapes``, the keys that it writes itself."""
-    found = {}
-    modules = sorted((ROOT / "registry_cli" / "cli" / "shapes").glob("*.py"))
-    for function in (node for path in modules for node in ast.parse(path.read_text(encoding="utf-8")).body):
-        if isinstance(function, ast.FunctionDef) and not function.name.startswith("_"):
-            written = [key for node in ast.walk(function) if isinstance(node, ast.Dict) for key in node.keys]
-            assert function.name not in found, "each shape stands once"
-            found[function.name] = {str(key.value) for key in written if isinstance(key, ast.Constant)}
+    """The keys that each shape writes itself."""
+    document = set(json_shapes.document("kind", {}))
+    found = {
+        "document": document,
+        "items": set(json_shapes.document("kind", [])) - document,
+        "error": set(json_shapes.error("kind", "message", "hint", 1, "id")) - document,
+    }
+    classes = records()
+    for name, (shape, _) in json_shapes.SHAPES.items():
+        assert name in classes, f"no record is called {name}"
+        (keys,) = {tuple(json_shapes.keys(record)) for record in classes[name]}
+        assert shape not in found, "each shape stands once"
+        if shape:
+            found[shape] = set(keys)
+    found["metric_difference"] -= found["difference"]  # it has these keys, too
     return found
 
 
@@ -134,6 +156,20 @@ def test_every_key_of_a_shape_is_told_and_no_other(shape: str) -> None:
     assert set(first_table(section(read("json.md"), shape))) == keys
 
 
+@pytest.mark.parametrize("name", json_shapes.SHAPES)
+def test_every_value_of_a_shape_is_one_of_the_record(name: str) -> None:
+    listed = [text.rstrip("?-").partition("=") for text in json_shapes.SHAPES[name][1].split()]
+    computed = {key for record, key in json_shapes._COMPUTED if record == name}
+    assert computed <= {key for key, _, _ in listed}
+    wanted = {(path or key).partition(".")[0] for key, _, path in listed if key not in computed}
+    assert any(wanted <= attributes(record) for record in records()[name]), wanted
+
+
+def attributes(record: type) -> set[str]:
+    found = {*dir(record), *vars(record).get("__dataclass_fields__", ())}
+    return found | vars(FileScan("")).keys() if record is FileScan else found
+
+
 def test_every_shape_told_is_one_that_is_made() -> None:
     told = re.findall(r"^### (\S+)$", read("json.md"), re.MULTILINE)
     assert set(told) == keys_of_shapes().keys() | OWN_SHAPES
@@ -141,7 +177,7 @@ def test_every_shape_told_is_one_that_is_made() -> None:
 
 def test_every_kind_is_told() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "registry_cli" / "cli").rglob("*.py"))
-    made = set(re.findall(r'(?:shapes\.(?:document|items)|[Ll]isted)\(\s*"([\w-]+)"', sources))
+    made = set(re.findall(r'(?:Output|show_one|[Ll]isted)\(\s*"([\w-]+)"', sources))
     rows = re.findall(r"^\| .*? \| `([\w-]+)` \| .*?\[", section(read("json.md"), "Which command prints what"), re.M)
     assert set(rows) == made
 

@@ -13,7 +13,7 @@ from ...core import values
 from ...core.names import Reference
 from ...core.results import Changed
 from ...errors import InvalidInput, NotFound
-from .. import inputs, moves, shapes
+from .. import inputs, moves
 from ..command import command
 from ..inputs import MetricsFile, MetricsOnly, SkipInvalid
 from ..options import DryRun, Expect, Ref, expected
@@ -141,7 +141,7 @@ def _told(cx: Session, done: Changed, dry_run: bool, what: str = "") -> None:
     ref = done.refs[0]
     word = "would be changed" if dry_run and done.changed else done.action if done.changed else "was so already"
     cx.say(f"{ref}: {word}{': ' if what else ''}{what}")
-    cx.show(Output(shapes.document("changed", shapes.changed(done)), [ref], ("ref",), [(ref,)], text=ref))
+    cx.show_one("changed", done, ref)
 
 
 @command(
@@ -189,5 +189,9 @@ def alias(
 def _list(cx: Session, model: str) -> None:
     aliases = sorted(cx.reader().model(model).aliases.items())
     rows = [(name, f"{model}@{number}") for name, number in aliases]
-    data = shapes.items("aliases", [{"alias": name, "ref": ref} for name, ref in rows])
-    cx.show(Output(data, [ref for _, ref in rows], ("alias", "version"), rows, text=None if rows else "no aliases"))
+    body = [{"alias": name, "ref": ref} for name, ref in rows]
+    cx.show(
+        Output(
+            "aliases", body, [ref for _, ref in rows], ("alias", "version"), rows, text=None if rows else "no aliases"
+        )
+    )

@@ -9,11 +9,9 @@ import typer
 from ...core.names import Reference
 from ...core.results import Approval, Signature
 from ...errors import InvalidInput
-from .. import shapes
 from ..command import command
 from ..options import DryRun, Reason, Ref, Sign, Stage, VersionRef, Yes, refuse_with, touched
 from ..session import Output, Session
-from ..shapes import people
 from ..views.text import moment, safe, short
 
 if TYPE_CHECKING:
@@ -69,8 +67,7 @@ def approve(
     )  # fmt: skip
     said = done.action if done.changed else f"{done.action} already"
     cx.say(f"{done.refs[0]}: {'would be ' if dry_run else ''}{said} for {stage}")
-    row = (done.refs[0],)
-    cx.show(Output(shapes.document("changed", shapes.changed(done)), row, ("ref",), [row], text=done.refs[0]))
+    cx.show_one("changed", done, done.refs[0])
 
 
 def _looked_at(cx: Session, registry: Registry, ref: str, stage: str) -> VersionRecord:
@@ -126,10 +123,9 @@ def approvals(cx: Session, ref: Ref) -> None:
         ]
         for each in found
     ]
-    data = shapes.items("approvals", [people.approval(each) for each in found])
     accounts = list(dict.fromkeys(each.by for each in found if each.approved and each.state == "in-force"))
     columns = ("stage", "who", "said", "time (utc)", "state", "signed by", "reason")
-    cx.show(Output(data, accounts, columns, rows, shown, None if found else "nobody said anything"))
+    cx.show(Output("approvals", found, accounts, columns, rows, shown, None if found else "nobody said anything"))
 
 
 def _said(each: Approval) -> str:

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from ...errors import InvalidInput
-from .. import shapes
 from ..command import command
 from ..options import (
     Best,
@@ -175,5 +174,6 @@ def gc(
         else "nothing to remove"
     )
     rows = [(each.what, each.path, each.size) for each in done]
-    data = shapes.items("freed", [shapes.freed(each) for each in done])
-    cx.show(Output(data, [each.path for each in done], ("what", "path", "size"), rows, text=None if done else ""))
+    cx.show(
+        Output("freed", done, [each.path for each in done], ("what", "path", "size"), rows, text=None if done else "")
+    )

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...errors import InvalidInput, Refused
-from .. import process, shapes
+from .. import process
 from ..command import command
 from ..notices import show_warnings
 from ..options import Ref
 from ..session import Output, Session
-from ..shapes import carding as shape
 from ..views.text import safe
 
 if TYPE_CHECKING:
@@ -66,23 +65,22 @@ def card(
     for item in made.items:
         if item.state == "wrong":
             cx.say(f"warning: {item.name}: {item.hint}")
-    data = shapes.document("card", shape.card(made))
     if output is not None:
-        cx.show(Output(data, [output], ("file",), [(output,)]))
+        cx.show(Output("card", made, [output], ("file",), [(output,)]))
     elif cx.as_json or cx.quiet:
-        cx.show(Output(data, [made.ref]))
+        cx.show(Output("card", made, [made.ref]))
     else:  # a terminal acts on some characters; a file keeps them
         process.write((made.text if cx.plain else safe(made.text, lines=True)).rstrip("\n"))
 
 
 def _check(cx: Session, made: Card) -> None:
-    data = {**shapes.items("card-check", [shape.card_item(item) for item in made.items]), "ref": made.ref}
+    body = {"items": made.items, "ref": made.ref}
     rows = [(item.name, "required" if item.required else "recommended", item.state, item.hint) for item in made.items]
     shown = [
         [item.name, need, _MARKS[item.state], safe(item.hint)]
         for item, (_, need, _, _) in zip(made.items, rows, strict=True)
     ]
     names = [item.name for item in made.lacking]
-    cx.show(Output(data, names, ("what", "need", "there", "which, or where to say it"), rows, shown))
+    cx.show(Output("card-check", body, names, ("what", "need", "there", "which, or where to say it"), rows, shown))
     if names:
         raise Refused(f"the card of {made.ref} lacks {', '.join(names)}", "write it into model.yaml")

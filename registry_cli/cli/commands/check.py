@@ -6,7 +6,6 @@ import typer
 
 from ...lifecycle.checks import NOT_TRUSTED
 from ...lifecycle.policy import PASSED
-from .. import shapes
 from ..command import command
 from ..options import Ref, Stage
 from ..session import Output, Session
@@ -43,7 +42,8 @@ def check(cx: Session, ref: Ref, stage: Stage) -> None:
             model = done.ref.rpartition("@")[0]
             cx.say(f"its commands are not trusted: registry trust {model} shows them, and lets them run")
     text = None if rows else f"{stage} has no policy"
-    data = shapes.document("evaluation", shapes.evaluation(done))
-    cx.show(Output(data, [done.ref] * done.passed, ("rule", "wanted", "found", "outcome"), rows, shown, text))
+    cx.show(
+        Output("evaluation", done, [done.ref] * done.passed, ("rule", "wanted", "found", "outcome"), rows, shown, text)
+    )
     if not done.passed:
         raise typer.Exit(5)

@@ -13,7 +13,6 @@ from ...core.records import VersionRecord
 from ...errors import InvalidInput, NotFound
 from ...lifecycle import compare as rules
 from ...lifecycle.compare import Comparison, Diff, StoredFile
-from .. import shapes
 from ..command import command
 from ..options import Ref, Where, references, warn_of_unknown
 from ..process import write
@@ -66,9 +65,8 @@ def diff(
 
         diff_view.draw(found, no_color=cx.no_color)
     else:
-        data = shapes.document("diff", shapes.diff(found))
         names = [section if section == "message" else f"{section}.{each.name}" for section, each in _each(found)]
-        cx.show(Output(data, names, (), list(_diff_rows(found)), text=""))
+        cx.show(Output("diff", found, names, (), list(_diff_rows(found)), text=""))
     if exit_code and not found.equal:
         raise typer.Exit(1)
 
@@ -209,9 +207,8 @@ def _show(cx: Session, found: Comparison, as_csv: bool) -> None:
 
         compare_view.draw(found, no_color=cx.no_color)
     else:
-        data = shapes.document("comparison", shapes.comparison(found))
         lines = [("version", "ref", None, *found.refs), *rows] if rows else []
-        cx.show(Output(data, found.refs, (), lines, text=""))
+        cx.show(Output("comparison", found, found.refs, (), lines, text=""))
 
 
 def _csv(rows: Iterable[Sequence[Any]]) -> str:

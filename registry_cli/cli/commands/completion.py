@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ...errors import InvalidInput
-from .. import completion, grammar, process, shapes
+from .. import completion, grammar, process
 from ..command import command
 from ..session import Output, Session
 
@@ -29,6 +29,6 @@ def completion_(
         raise InvalidInput(f"there is no completion for '{shell}'", f"use {', '.join(grammar.SHELLS)}")
     script = completion.script(shell)
     if cx.as_json:
-        cx.show(Output(shapes.document("completion", {"shell": shell, "script": script})))
+        cx.show(Output("completion", {"shell": shell, "script": script}))
     else:
         process.write(script.rstrip("\n"))

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from ...errors import InvalidInput
-from .. import shapes
 from ..command import command
 from ..options import model_of
 from ..session import Output, Session
@@ -58,18 +57,16 @@ def _show(cx: Session, name: str | None) -> None:
         [each.stage, each.name, short(each.wanted), each.file if each.line is None else f"{each.file}:{each.line}"]
         for each in lines
     ]
-    data = shapes.items("config", [shapes.policy_line(each) for each in lines])
     columns = ("stage", "rule", "wanted", "from")
-    cx.show(Output(data, [], columns, rows, shown, None if rows else "no policies, no retention"))
+    cx.show(Output("config", lines, [], columns, rows, shown, None if rows else "no policies, no retention"))
 
 
 def _schema(cx: Session, name: str) -> None:
     import json
 
     from ... import schemas
-    from ..shapes import automation
 
     text, path = schemas.text(name), schemas.path(name)
-    data = shapes.document("schema", automation.schema(name, path, json.loads(text)))
     rows = [[line] for line in text.splitlines()]
-    cx.show(Output(data, [str(path)], ("schema",), rows, text=text.rstrip("\n")))
+    body = {"name": name, "path": str(path), "document": json.loads(text)}
+    cx.show(Output("schema", body, [str(path)], ("schema",), rows, text=text.rstrip("\n")))

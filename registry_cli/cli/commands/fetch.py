@@ -9,11 +9,11 @@ import typer
 
 from ...core.names import Reference
 from ...errors import InvalidInput
-from .. import process, shapes
+from .. import process
 from ..command import command
 from ..notices import show_warnings
 from ..options import AsOf, Except, Only, Ref
-from ..session import Output, Session
+from ..session import Session
 from ..views.text import size
 
 File = Annotated[str | None, typer.Argument(metavar="[FILE]", help="A file of the artifact.")]
@@ -46,8 +46,7 @@ def path(
     if verify:
         reference = Reference.parse(registry.check(reference).ref)
     where = str(registry.path(reference, file))
-    data = shapes.document("path", {"ref": str(reference), "path": where})
-    cx.show(Output(data, [where], ("path",), [(where,)], text=where))
+    cx.show_one("path", {"ref": str(reference), "path": where}, where)
 
 
 @command(
@@ -91,11 +90,9 @@ def fetch(
     cx.say(
         f"fetched {version.ref} to {target}: {count:,}{of} file{'s' if version.files != 1 else ''}, {size(total)}, verified"
     )
-    data = shapes.document(
-        "fetched",
-        {"ref": version.ref, "path": target, "files": count, "size": total, "skipped": version.files - count},
-    )
-    cx.show(Output(data, [target], ("path",), [(target,)], text=target))
+    skipped = version.files - count
+    data = {"ref": version.ref, "path": target, "files": count, "size": total, "skipped": skipped}
+    cx.show_one("fetched", data, target)
 
 
 @command(

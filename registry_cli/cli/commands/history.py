@@ -9,7 +9,6 @@ import typer
 
 from ...core.records import JournalEntry, Told
 from ...errors import InvalidInput, RegistryError
-from .. import shapes
 from ..command import command
 from ..options import model_of
 from ..process import idle
@@ -89,9 +88,8 @@ def _chosen(name: str | None, every: bool) -> str | None:
 
 def _checkpoints(cx: Session, reader: RegistryReader, model: str | None) -> None:
     found = reader.checkpoints(None if model is None else [model])
-    data = shapes.items("checkpoints", [shapes.checkpoint(each) for each in found])
     text = "\n".join(" ".join(map(str, each)) for each in found)  # as one line each, however narrow the terminal is
-    cx.show(Output(data, [str(each) for each in found], rows=found, text=text))
+    cx.show(Output("checkpoints", found, [str(each) for each in found], rows=found, text=text))
 
 
 def _follow(cx: Session, reader: RegistryReader, model: str | None, until: str | None, **wanted: Any) -> None:
@@ -116,7 +114,7 @@ def _warner(cx: Session) -> Callable[[RegistryError], None]:
 def _listed(kind: str, told: Iterable[Told], *, many: bool) -> Listed[Told]:
     """Entries in every form; the model is a column of its own where there are ``many``."""
     return Listed(
-        kind, told, shapes.entry, _ref,
+        kind, told, _ref,
         lambda each: (each.model, *_row(each)) if many else _row(each),
         lambda every: _table(every, many),
         lambda each: safe("  ".join(filter(None, _shown(each, many)))),

@@ -10,13 +10,11 @@ import typer
 
 from ...core.results import Imported
 from ...errors import InvalidInput
-from .. import shapes
 from ..command import command
 from ..notices import show_warnings
 from ..options import AllowUnsafe, DryRun, Exclude, Include, Reason, ReuseName, check_unsafe
 from ..process import StandardOutput, is_terminal
 from ..session import Output, Session
-from ..shapes import exchange
 from ..views.text import plural, safe, size
 
 BUNDLE, STREAM = "bundle", "-"
@@ -85,8 +83,7 @@ def export(
     for each in done.lost:
         cx.say(f"not carried over: {each}")
     if out != STREAM or kind != BUNDLE:
-        data = shapes.document("exported", exchange.exported(done))
-        cx.show(Output(data, [done.path], ("path",), [(done.path,)], text=safe(done.path)))
+        cx.show_one("exported", done, done.path, safe(done.path))
 
 
 def _standard_output(cx: Session) -> StandardOutput:
@@ -168,9 +165,10 @@ def import_(
         cx.say(f"{left_out[0].ref or left_out[0].key}: {left_out[0].left_out}{more}")
     rows = [(each.status, each.key, each.ref, each.size, each.why, "; ".join(each.lost)) for each in found]
     shown = [[_WORDS[each.status], each.key, each.ref, size(each.size), _notes(each)] for each in found]
-    data = shapes.items("imported", [exchange.imported(each) for each in found])
     refs = [each.ref for each in found if each.ref]
-    cx.show(Output(data, refs, ("what", "from", "here", "size", "notes"), rows, shown, None if found else ""))
+    cx.show(
+        Output("imported", found, refs, ("what", "from", "here", "size", "notes"), rows, shown, None if found else "")
+    )
     if failed := [each for each in found if each.code]:
         raise typer.Exit(failed[0].code)
 

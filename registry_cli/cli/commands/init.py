@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from .. import shapes
 from ..command import command
 from ..session import Output, Session
 from ..views.text import moment, plural, safe, size
@@ -40,11 +39,7 @@ def init(
     registry = Registry.init(Path(folder), shared=shared, **options)
     record = registry.info()
     cx.say(f"made a registry in {registry.root} (stages: {', '.join(registry.stages)})")
-    cx.show(
-        Output(
-            shapes.document("registry", shapes.registry(record)), [record.root], ("root",), [(record.root,)], text=""
-        )
-    )
+    cx.show_one("registry", record, record.root, "")
 
 
 @command("info", examples=["registry info", "registry info --json"], exits=(0, 2, 3, 6))
@@ -52,7 +47,6 @@ def info(cx: Session) -> None:
     """Health is what `registry verify --quick` finds: names, sizes, pointers and history, but not every byte."""
     registry = cx.registry()
     record, health = registry.info(), registry.verify(quick=True)
-    data = {**shapes.registry(record), "health": shapes.verification(health)}
     rows = [
         ("root", record.root),
         ("id", record.id),
@@ -79,6 +73,6 @@ def info(cx: Session) -> None:
         f"stages {', '.join(record.stages)}; shared: {record.shared}; since {moment(record.created)}\n"
         f"health: {state}"
     )
-    cx.show(Output(shapes.document("registry", data), [record.root], ("key", "value"), rows, text=text))
+    cx.show(Output("registry", {"*": record, "health": health}, [record.root], ("key", "value"), rows, text=text))
     if not health.ok:
         raise typer.Exit(6)

@@ -9,10 +9,8 @@ import typer
 
 from ...errors import InvalidInput, NotFound
 from ...provenance.inspection import UNKNOWN
-from .. import shapes
 from ..command import command
 from ..session import Output, Session
-from ..shapes import inside
 from ..views import inspection_view
 from ..views.aligning import aligned
 from ..views.text import safe
@@ -48,7 +46,8 @@ def inspect(
     found = _look(cx, paths)
     cx.show(
         Output(
-            shapes.document("inspected", inside.inspected(found)),
+            "inspected",
+            found,
             [each.path or _WHOLE for each in found.found if each.format != UNKNOWN],
             (),
             [_row(each) for each in found.found],

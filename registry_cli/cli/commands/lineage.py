@@ -9,12 +9,11 @@ import typer
 from ...core.names import Reference
 from ...errors import InvalidInput, Refused
 from ...store import layout
-from .. import process, shapes
+from .. import process
 from ..command import command
 from ..options import Ref, refuse_with
 from ..process import write
 from ..session import Output, Session
-from ..shapes import lineage as origin
 from ..views.console import speaks_unicode
 
 #: So many generations of a family are shown.
@@ -81,9 +80,8 @@ def lineage(
     if as_dot or as_mermaid:
         write(drawn.dot(found) if as_dot else drawn.mermaid(found))
     else:
-        data = shapes.document("lineage", origin.family(found))
         text = drawn.tree(found, unicode=speaks_unicode()) if cx.watched else None
-        cx.show(Output(data, drawn.refs(found), (), list(drawn.rows(found)), text=text))
+        cx.show(Output("lineage", found, drawn.refs(found), (), list(drawn.rows(found)), text=text))
     damage.end()
 
 
@@ -126,9 +124,8 @@ def reproduce(
 
     found = reader.reproduce(ref)
     script = recipe.script(found)
-    data = shapes.document("recipe", origin.recipe(found))
     if cx.as_json or cx.quiet:
-        cx.show(Output(data, [found.version.ref]))
+        cx.show(Output("recipe", found, [found.version.ref]))
     else:
         from ..views.text import safe
 
@@ -141,10 +138,10 @@ def _check(cx: Session, ref: str, python: str | None) -> None:
     with cx.progress(f"looking for what {version.ref} takes") as progress:
         found = reader.reproducible(version.ref, cx.caller(), python=python, progress=progress)
     bad = [each for each in found if each.outcome == "differs"]
-    data = {**shapes.items("conditions", [origin.condition(each) for each in found]), "ref": version.ref}
+    body = {"items": found, "ref": version.ref}
     rows = [(each.name, each.outcome, each.wanted, each.found) for each in found]
     shown = [(_MARKS[each.outcome], each.name, each.found) for each in found]
-    cx.show(Output(data, [each.name for each in bad], ("holds", "condition", "here"), rows, shown=shown))
+    cx.show(Output("conditions", body, [each.name for each in bad], ("holds", "condition", "here"), rows, shown=shown))
     if bad:
         raise Refused(
             f"{len(bad)} of what {version.ref} takes {'does' if len(bad) == 1 else 'do'} not hold here",

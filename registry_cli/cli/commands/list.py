@@ -13,11 +13,9 @@ from ...core.records import FileEntry, Glance, ModelRecord, Overview, VersionRec
 from ...core.results import Signature
 from ...errors import NotFound
 from ...lifecycle.stages import check_stage
-from .. import shapes
 from ..command import command
 from ..options import AsOf, Ref, Where, warn_of_unknown
 from ..session import Listed, Output, Session, Table
-from ..shapes import people
 from ..views import inspection_view, lineage_view
 from ..views.aligning import aligned
 from ..views.text import age, by_name, moment, safe, short, size
@@ -68,7 +66,6 @@ def list_(
             Listed(
                 "models",
                 found,
-                _shape,
                 lambda each: each.model.name,
                 _row,
                 lambda all_: _table(all_, registry.stages, filtered=bool(where or as_of)),
@@ -79,16 +76,12 @@ def list_(
         refs: Callable[[Overview], str] = lambda each: f"{each.model.name}@{each.model.stages[stage]}"  # noqa: E731
         cx.list(
             Listed(
-                "models", live, _shape, refs,
+                "models", live, refs,
                 lambda each: (refs(each), *_glanced(each, stage), each.model.owner),
                 lambda all_: _live(all_, stage),
             )
         )  # fmt: skip
     damage.end()
-
-
-def _shape(each: Overview) -> dict[str, Any]:
-    return shapes.model(each.model)
 
 
 def _row(each: Overview) -> Sequence[Any]:
@@ -170,7 +163,7 @@ def find(
         found = list(cx.reader().find(files, progress=bar, on_damage=damage))
     listed = _distinct(found) if cx.quiet else found
     refs: Callable[[Known], str] = lambda each: each.version.ref if each.version else ""  # noqa: E731
-    cx.list(Listed("found", listed, shapes.known, refs, _known, _finds))
+    cx.list(Listed("found", listed, refs, _known, _finds))
     damage.end()
     unknown = [each.file for each in found if each.version is None]
     if unknown:
@@ -245,7 +238,7 @@ def show_model(cx: Session, model: ModelRecord) -> None:
         *(("formerly", name) for name in model.formerly),
     ]
     text = aligned(_for_eyes(pairs, model.created))
-    cx.show(Output(shapes.document("model", shapes.model(model)), [model.name], ("key", "value"), pairs, text=text))
+    cx.show(Output("model", model, [model.name], ("key", "value"), pairs, text=text))
 
 
 def _show_version(
@@ -272,15 +265,14 @@ def _show_version(
     ]
     found = list(inspection_view.pairs(version.lineage))
     listed = [*found, *((f"file.{entry.path}", entry.sha256) for entry in files)]
-    data = {**shapes.version(version), "path": path, "manifest": [shapes.file(entry) for entry in files]}
-    data["signatures"] = [people.signature(each) for each in signed]
+    body = {"*": version, "path": path, "manifest": files, "signatures": signed}
     inside = [
         *inspection_view.lines(version.lineage),
         *((name, short(text)) for name, text in lineage_view.origin(version)),
     ]
     shown = [*_for_eyes(pairs, version.created, version.size, version.packed), *inside]
     text = aligned(shown) + "\n" + _file_lines(files)
-    cx.show(Output(shapes.document("version", data), [version.ref], ("key", "value"), [*pairs, *listed], text=text))
+    cx.show(Output("version", body, [version.ref], ("key", "value"), [*pairs, *listed], text=text))
 
 
 def _for_eyes(

@@ -10,11 +10,9 @@ import typer
 from ...core import values
 from ...core.results import Described, Renamed
 from ...errors import InvalidInput
-from .. import shapes
 from ..command import command
 from ..options import DryRun, Model, Reason, ReuseName, model_of, refuse_with
-from ..session import Output, Session
-from ..shapes import models
+from ..session import Session
 
 Pairs = Optional[list[str]]
 _EXITS = (0, 1, 2, 3, 4, 6, 7, 8)
@@ -79,8 +77,7 @@ def _told(cx: Session, done: Described, dry_run: bool) -> None:
         cx.say(f"nothing changed: {done.model} says that already")
     else:
         cx.say(f"{'would change' if dry_run else 'changed'} {what} of {done.model}")
-    data = shapes.document("described", models.described(done))
-    cx.show(Output(data, [done.model], (), [(done.model,)], text=done.model))
+    cx.show_one("described", done, done.model)
 
 
 @command(
@@ -121,8 +118,7 @@ def edit(
     else:
         done = registry.rewrite_settings(new, was=text)
         cx.say("changed registry.yaml")
-    data = shapes.document("described", models.described(done))
-    cx.show(Output(data, [done.model], (), [(done.model,)], text=""))
+    cx.show_one("described", done, done.model, "")
 
 
 @command(
@@ -174,5 +170,4 @@ def _moved(cx: Session, done: Renamed, dry_run: bool) -> None:
         cx.say(f"{done.before} {'would be' if dry_run else 'is'} called {done.after} now")
     else:
         cx.say(f"{done.before} is called {done.after} already")
-    data = shapes.document("renamed", models.renamed(done))
-    cx.show(Output(data, [done.after], (), [(done.after,)], text=done.after))
+    cx.show_one("renamed", done, done.after)

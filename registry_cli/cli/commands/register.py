@@ -10,12 +10,11 @@ import typer
 
 from ...core import values
 from ...errors import InvalidInput
-from .. import inputs, moves, shapes
+from .. import inputs, moves
 from ..command import command
 from ..inputs import MetricsFile, MetricsOnly, ParamsFile, ParamsOnly, SkipInvalid
 from ..options import AllowUnsafe, Exclude, Include, Model, Reason, ReuseName, check_unsafe
-from ..session import Output, Session
-from ..shapes import exchange
+from ..session import Session
 from ..views.text import size
 
 if TYPE_CHECKING:
@@ -189,15 +188,7 @@ def register(
         _report_unstored(cx, outcome)
     for each in outcome.moved:
         moves.report(cx, each)
-    cx.show(
-        Output(
-            shapes.document("registered", exchange.registered(outcome)),
-            [version.ref],
-            (),
-            [(version.ref,)],
-            text=version.ref,
-        )
-    )
+    cx.show_one("registered", outcome, version.ref)
 
 
 def _report_unstored(cx: Session, outcome: Registered) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from ...errors import Conflict, InvalidInput, NotFound, RegistryError
 from ...lifecycle.stages import ARCHIVE, DELETE, PACK
-from .. import shapes
+from .. import json_shapes
 from ..command import command
 from ..options import (
     Best,
@@ -196,8 +196,7 @@ def changed(cx: Session, done: list[Changed], dry_run: bool) -> None:
         cx.say("nothing to do")
     if overridden := list(dict.fromkeys(name for each in done for name in each.overridden)):
         cx.warn(f"this {'would override' if dry_run else 'overrides'}: {', '.join(overridden)}")
-    data = shapes.items("changed", [shapes.changed(each) for each in done])
-    cx.show(Output(data, refs, ("ref",), [(ref,) for ref in refs], text="\n".join(refs) if refs else ""))
+    cx.show(Output("changed", done, refs, ("ref",), [(ref,) for ref in refs], text="\n".join(refs) if refs else ""))
 
 
 def _given_back(done: list[Changed], action: str, dry_run: bool) -> str:
@@ -211,12 +210,11 @@ def _given_back(done: list[Changed], action: str, dry_run: bool) -> str:
 
 def _show(cx: Session, registry: Registry, plans: list[Plan], target: str | None) -> None:
     """Every version and what would become of it; a file that is asked for is written first."""
-    items = [shapes.plan(each) for each in plans]
-    data = shapes.document("plans", {"registry": registry.settings.id, "items": items})
+    body = {"registry": registry.settings.id, "items": plans}
     if target is not None:
         with open(target, "w", encoding="utf-8") as stream:
-            stream.write(json.dumps(data, indent=2) + "\n")
-    refs = [ref for each in items for ref in each["refs"]]
+            stream.write(json.dumps(json_shapes.document("plans", body), indent=2) + "\n")
+    refs = [f"{each.model}@{number}" for each in plans for number in each.chosen]
     for each in plans:
         if each.chosen:
             later = _LATER[each.action]
@@ -230,7 +228,7 @@ def _show(cx: Session, registry: Registry, plans: list[Plan], target: str | None
         for verdict in each.verdicts
     ]
     shown = [(ref, what, why, size(freed) if what != "keep" else "") for ref, what, why, freed in rows]
-    cx.show(Output(data, refs, ("ref", "plan", "reason", "frees"), rows, shown, text=None if rows else ""))
+    cx.show(Output("plans", body, refs, ("ref", "plan", "reason", "frees"), rows, shown, text=None if rows else ""))
 
 
 def _confirm(cx: Session, plans: list[Plan]) -> None:
@@ -258,7 +256,7 @@ def _read(file: str, registry_id: str) -> list[Plan]:
             with open(file, encoding="utf-8") as stream:
                 text = stream.read(_PLAN_LIMIT)
         document = json.loads(text)
-        if document["kind"] != "plans" or document["schema"] != shapes.SCHEMA:
+        if document["kind"] != "plans" or document["schema"] != json_shapes.SCHEMA:
             raise ValueError
         plans = [_plan(each) for each in document["items"]]
     except FileNotFoundError:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from ...errors import InvalidInput, NotFound
 from ...provenance.safety.verdicts import CLEAN, DANGEROUS, UNSCANNABLE, VERDICTS
-from .. import shapes
 from ..command import command
+from ..json_shapes import to_json
 from ..session import Output, Session
-from ..shapes import scanned
 from ..views.text import plural
 
 if TYPE_CHECKING:
@@ -65,17 +64,17 @@ def scan(
     bad = set(VERDICTS) - set(CLEAN) if strict else {DANGEROUS, UNSCANNABLE}
     refused = [each for each in found.files if each.verdict in bad]
     cx.say(_summary(found))
-    document = shapes.document("scanned", scanned.scanned(found, explain=explain))
-    cx.show((_explained if explain else _listed)(found, document, [each.path for each in refused]))
+    cx.show((_explained if explain else _listed)(found, [each.path for each in refused]))
     if refused:
         raise typer.Exit(5)
 
 
-def _listed(found: Scan, document: dict[str, Any], refused: list[str]) -> Output:
+def _listed(found: Scan, refused: list[str]) -> Output:
     """A line for each file."""
     shown = [each for each in found.files if len(found.files) <= _FEW or each.verdict not in CLEAN]
     return Output(
-        document,
+        "scanned",
+        {"*": found, "items": [{**to_json(each), "uses": None} for each in found.files]},
         refused,
         ("file", "verdict", "kind", "what was found"),
         [(each.path, each.verdict, each.kind, "; ".join(_texts(each, len(each.remarks)))) for each in found.files],
@@ -84,7 +83,7 @@ def _listed(found: Scan, document: dict[str, Any], refused: list[str]) -> Output
     )
 
 
-def _explained(found: Scan, document: dict[str, Any], refused: list[str]) -> Output:
+def _explained(found: Scan, refused: list[str]) -> Output:
     """A line for each use of a global."""
     rows = [
         (f"{each.path}!{use.member}" if use.member else each.path, use.offset, use.name, use.use, use.level, use.why)
@@ -92,7 +91,8 @@ def _explained(found: Scan, document: dict[str, Any], refused: list[str]) -> Out
         for use in each.uses
     ]
     return Output(
-        document,
+        "scanned",
+        found,
         refused,
         ("file", "offset", "global", "use", "verdict", "reason"),
         rows,

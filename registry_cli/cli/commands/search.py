@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...core.records import VersionRecord
-from .. import shapes
 from ..command import command
 from ..options import AsOf, Limit, Model, Where, model_of, warn_of_unknown
 from ..session import Listed, Session, Table
@@ -141,7 +140,7 @@ def _list(cx: Session, found: Iterable[VersionRecord], columns: str | None, noth
     if columns is None:
         cx.list(
             Listed(
-                "versions", found, shapes.version, lambda version: version.ref, _row,
+                "versions", found, lambda version: version.ref, _row,
                 lambda all_: _table(all_, single) if all_ else Table(text=nothing),
             )
         )  # fmt: skip
@@ -162,7 +161,7 @@ def _list(cx: Session, found: Iterable[VersionRecord], columns: str | None, noth
         rows = [list(cells) for cells in zip(*shown, strict=True)]
         return Table(names, rows, chosen=True) if rows else Table(text=nothing)
 
-    cx.list(Listed("versions", found, shapes.version, lambda version: version.ref, row, draw))
+    cx.list(Listed("versions", found, lambda version: version.ref, row, draw))
 
 
 def _column(field: Field, versions: Sequence[VersionRecord], values: Sequence[Any]) -> list[str]:

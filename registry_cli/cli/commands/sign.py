@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from .. import shapes
 from ..command import command
 from ..options import DryRun, VersionRef, touched
-from ..session import Output, Session
+from ..session import Session
 
 
 @command(
@@ -36,5 +35,4 @@ def sign(
     """
     done = cx.registry().sign(ref, touched(cx, key) or key, dry_run=dry_run, request_id=cx.request_id)
     cx.say(f"{done.refs[0]}: {'would be signed' if dry_run else 'signed' if done.changed else 'was signed already'}")
-    row = (done.refs[0],)
-    cx.show(Output(shapes.document("changed", shapes.changed(done)), row, ("ref",), [row], text=done.refs[0]))
+    cx.show_one("changed", done, done.refs[0])

@@ -12,7 +12,7 @@ from ...core.results import Moved
 from ...errors import InvalidInput
 from ...lifecycle.rollback import Holder, RecentRollback
 from ...lifecycle.stages import Expected
-from .. import moves, shapes
+from .. import moves
 from ..command import command
 from ..options import DryRun, Expect, Model, NoVerify, Reason, Sign, Stage, VersionRef, expected, refuse_with, touched
 from ..session import Output, Session
@@ -171,7 +171,6 @@ _STATES = {
 def _holders(cx: Session, found: Sequence[Holder], stage: str) -> None:
     rows = [(each.ref, each.state) for each in found]
     shown = [[each.ref, _STATES.get(each.state, each.state)] for each in found]
-    data = shapes.items("holders", [shapes.holder(each) for each in found])
     refs = [each.ref for each in found]
     text = None if found else f"nothing held {safe(stage)} yet"
-    cx.show(Output(data, refs, ("version", "state"), rows, shown, text))
+    cx.show(Output("holders", found, refs, ("version", "state"), rows, shown, text))

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...errors import InvalidInput, NotFound
-from .. import shapes
 from ..command import command
 from ..options import Yes
 from ..session import Output, Session
-from ..shapes import automation
 from ..views.text import moment, plural, safe, short
 
 if TYPE_CHECKING:
@@ -141,10 +139,9 @@ def _trust(cx: Session, name: str | None, yes: bool) -> None:
         [each.stage, each.name, _spelt(each.arguments), f"{each.time_limit:g} s", f"{each.file}:{each.line}"]
         for each in commands.items
     ]
-    data = shapes.document("commands", automation.commands(commands, trusted=bool(commands.items)))
     digests = [f"sha256:{commands.digest}"] if commands.items else []
     columns = ("stage", "check", "command", "time limit", "from")
-    cx.show(Output(data, digests, columns, rows, shown, text=None if rows else ""))
+    cx.show(Output("commands", commands, digests, columns, rows, shown, text=None if rows else ""))
 
 
 def _revoke(cx: Session, name: str | None) -> None:
@@ -167,7 +164,6 @@ def _show_trusted(cx: Session, file: TrustFile, which: list[Trusted] | None) -> 
         [moment(each.at), each.root, each.name or "(the registry)", str(len(each.commands)), each.digest[:12]]
         for each in found
     ]
-    data = shapes.items("trusted", [automation.trusted(each) for each in found])
     columns = ("since", "registry", "for", "commands", "digest")
     nothing = "nothing is trusted" if which is None else ""
-    cx.show(Output(data, [row[-1] for row in rows], columns, rows, shown, None if rows else nothing))
+    cx.show(Output("trusted", found, [row[-1] for row in rows], columns, rows, shown, None if rows else nothing))

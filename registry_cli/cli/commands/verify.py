@@ -9,7 +9,6 @@ import typer
 from ...core.records import Checkpoint
 from ...errors import InvalidInput, NotFound
 from ...lifecycle import checkpoints
-from .. import shapes
 from ..command import command
 from ..options import DryRun, Models
 from ..session import Output, Session
@@ -80,9 +79,10 @@ def verify(
         cx.say(
             f"{plural(found.signatures, 'signature')} looked at; {plural(found.unsigned or 0, 'version')} without one"
         )
-    data = shapes.document("verification", shapes.verification(found))
     columns = ("severity", "code", "where", "message")
-    cx.show(Output(data, [each.where for each in found.problems], columns, rows, text=None if rows else ""))
+    cx.show(
+        Output("verification", found, [each.where for each in found.problems], columns, rows, text=None if rows else "")
+    )
     if not found.ok:
         raise typer.Exit(6)
 
@@ -143,8 +143,7 @@ def repair(
     if not from_blobs and (missing := registry.restorable(models)):
         cx.say(f"{plural(missing, 'missing file')} can be restored: registry repair --from-blobs")
     rows = [(each.what, each.path) for each in done]
-    data = shapes.items("repaired", [shapes.freed(each) for each in done])
-    cx.show(Output(data, [each.path for each in done], ("what", "path"), rows, text=None if done else ""))
+    cx.show(Output("repaired", done, [each.path for each in done], ("what", "path"), rows, text=None if done else ""))
 
 
 @command("doctor", examples=["registry doctor", "registry -C /mnt/nfs/registry doctor"], exits=(0, 1, 2, 3))
@@ -160,8 +159,7 @@ def doctor(cx: Session) -> None:
         [each.status, each.check, safe(each.message) + (f"\n→ {safe(each.advice)}" if each.advice else "")]
         for each in found
     ]
-    data = shapes.items("doctor", [shapes.finding(each) for each in found])
     bad = [each.check for each in found if each.status == "failed"]
-    cx.show(Output(data, bad, ("status", "check", "what was found"), rows, shown))
+    cx.show(Output("doctor", found, bad, ("status", "check", "what was found"), rows, shown))
     if bad:
         raise typer.Exit(1)

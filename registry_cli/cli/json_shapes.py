@@ -1,0 +1,183 @@
+"""Records as JSON: the shapes that ``docs/reference/json.md`` documents. Keys are never renamed.
+
+Bytes are integers, times ISO 8601 in UTC, digests ``sha256:…``; a pointer to nothing is null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import attrgetter
+from typing import Any
+
+SCHEMA = 1
+
+#: For each class of records the name of its shape, empty where it is documented with another, and its keys: those of its
+#: fields unless they are listed. The value of ``key=path`` is found there, in a method by a call. ``key?`` is null when
+#: empty, ``key-`` is left out then. ``*`` stands for the keys of a mapping.
+SHAPES = {
+    "Approval": ("approval", ""),
+    "Card": ("card", "ref text front_matter=head lacking own"),
+    "Changed": ("changed", "model action refs versions revision changed freed overridden skipped"),
+    "Checkpoint": ("checkpoint", ""),
+    "Command": ("command", "stage check=name arguments time_limit file line"),
+    "Commands": ("commands", "name? registry=id root digest trusted items"),
+    "Comparison": ("comparison", "model? versions=refs rows"),
+    "Condition": ("condition", "condition=name outcome wanted found"),
+    "Described": ("described", ""),
+    "Diff": (
+        "diff",
+        "before=before.ref after=after.ref equal params metrics tags annotations message lineage signature commits"
+        " more_commits packages files",
+    ),
+    "Difference": ("difference", "name change before after"),
+    "Evaluation": ("evaluation", "ref stage passed forcible rules"),
+    "Event": ("event", "*"),
+    "ExcludedFiles": ("", ""),
+    "Exported": ("exported", ""),
+    "Family": (
+        "family",
+        "ref=version.ref stages=version.stages aliases=version.aliases archived=version.archived"
+        " lineage=version.lineage parents children",
+    ),
+    "FileDifference": ("file_difference", "path=name change before after"),
+    "FileEntry": ("file", ""),
+    "FileScan": ("scanned_file", "path verdict kind? limited globals findings=worst_first uses"),
+    "Finding": ("finding", "check status message advice"),
+    "Freed": ("freed", ""),
+    "GlobalUse": ("global_use", "global=name member? offset use level why"),
+    "Holder": ("holder", "ref version=number state"),
+    "Imported": ("imported", "key ref? status why size versions lost warnings excluded empty_folders"),
+    "Inspected": ("inspected", "files unseen lineage items=found"),
+    "Inspection": ("inspection", "path format framework? framework_version? certain problem? contents"),
+    "Item": ("card_item", "name required state hint"),
+    "Judgement": ("judgement", "rule=name wanted found outcome file line output?"),
+    "Kin": ("kin", "ref here note stages archived lineage kin"),
+    "Known": ("known", "file sha256=digest path? version similar?"),
+    "MetricDifference": ("metric_difference", "name change before after delta percent better"),
+    "ModelRecord": (
+        "model",
+        "name group? description owner created versions archived latest stages aliases tags annotations revision id?"
+        " formerly",
+    ),
+    "Moved": ("moved", "ref model pointer before after revision changed overridden"),
+    "Overview": ("", "*=model"),
+    "Plan": ("plan", "model action rules compress? revision highest refs freed verdicts"),
+    "PolicyLine": ("policy_line", "stage? rule=name wanted file line"),
+    "Problem": ("problem", "code severity where message repair"),
+    "Recipe": ("recipe", "ref=version.ref steps"),
+    "Registered": (
+        "registered",
+        "*=version new added why warnings excluded empty_folders not_stored updated moved skipped",
+    ),
+    "RegistryRecord": (
+        "registry",
+        "root id format created shared stages models versions archived size packed packed_size",
+    ),
+    "Remark": ("remark", "level global=name? why? member=where?"),
+    "Renamed": ("renamed", ""),
+    "Row": ("comparison_row", "section name differs values best lower"),
+    "Scan": ("scanned", "verdict lineage items=files"),
+    "Signature": ("signature", "by at key principal? code? problem"),
+    "Skipped": ("skipped", "kind name why file?"),
+    "Step": ("step", "step=name notes commands"),
+    "StoredFile": ("stored_file", ""),
+    "Told": (
+        "entry",
+        "model seq=entry.seq prev=entry.prev hash=entry.hash highest=entry.highest revision=entry.revision"
+        " sealed=entry.sealed? carrier=entry.carrier- *=entry.event",
+    ),
+    "Trusted": ("trusted", "digest root registry=id name? at commands"),
+    "Verdict": ("verdict", "version chosen reason freed"),
+    "Verification": ("verification", "ok models versions files size problems signatures unsigned"),
+    "VersionRecord": (
+        "version",
+        "ref model version=number created author digest size files message params metrics tags annotations lineage"
+        " stages aliases archived packed event",
+    ),
+}
+
+#: The values that no attribute has.
+_COMPUTED: dict[tuple[str, str], Callable[[Any], Any]] = {
+    ("Card", "lacking"): lambda card: [item.name for item in card.lacking],
+    ("Commands", "trusted"): lambda commands: bool(commands.items),
+    ("Comparison", "rows"): lambda comparison: [
+        {**to_json(row), "best": [comparison.refs[at] for at in row.best]} for row in comparison.rows
+    ],
+    ("Event", "*"): lambda event: event.document(),
+    ("Inspection", "contents"): lambda inspection: inspection.lineage().get("contents", {}),
+    ("Inspection", "path"): lambda inspection: inspection.path or ".",
+    ("Kin", "archived"): lambda kin: kin.version is not None and kin.version.archived,
+    ("Kin", "here"): lambda kin: kin.version is not None,
+    ("Kin", "lineage"): lambda kin: kin.version.lineage if kin.version else {},
+    ("Kin", "stages"): lambda kin: kin.version.stages if kin.version else (),
+    ("Plan", "refs"): lambda plan: [f"{plan.model}@{number}" for number in plan.chosen],
+}
+
+_Reader = tuple[str, Callable[[Any], Any], str]
+_READERS: dict[type, tuple[_Reader, ...]] = {}
+
+
+def document(kind: str, body: Any) -> dict[str, Any]:
+    """What a command prints with ``--json``: its ``kind``, the version of the shapes, and its keys.
+
+    ``body`` is a record, a list of records, or a mapping of keys to either, in which ``*`` stands for the keys of a record.
+    """
+    found: dict[str, Any] = {"schema": SCHEMA, "kind": kind}
+    parts = body if isinstance(body, Mapping) else {"*": body} if _is_record(body) else {"items": body}
+    for key, part in parts.items():
+        found.update(to_json(part) if key == "*" else {key: to_json(part)})
+    return found
+
+
+def error(kind: str, message: str, hint: str, exit_code: int, request_id: str = "") -> dict[str, Any]:
+    """What goes to standard error when a command with ``--json`` fails."""
+    body: dict[str, Any] = {"error": kind, "message": message, "hint": hint, "exit_code": exit_code}
+    return document("error", {**body, "request_id": request_id} if request_id else body)
+
+
+def to_json(value: Any) -> Any:
+    """A record as a mapping, and what is in it likewise; mappings are of JSON already."""
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, Mapping):
+        return dict(value)
+    if not _is_record(value):
+        return [to_json(each) for each in value]
+    found: dict[str, Any] = {}
+    for key, read, empty in _readers(type(value)):
+        part = read(value)
+        part = to_json(part() if callable(part) else part)
+        if key == "*":
+            found.update(part)
+        elif key == "digest":
+            found[key] = f"sha256:{part}"
+        elif part or not empty:
+            found[key] = part
+        elif empty == "?":
+            found[key] = None
+    return found
+
+
+def _is_record(value: object) -> bool:
+    return type(value).__name__ in SHAPES
+
+
+def keys(record: type) -> list[str]:
+    """The keys of a record's shape, those behind a ``*`` left out."""
+    return [key for key, _, _ in _readers(record) if key != "*"]
+
+
+def _readers(record: type) -> tuple[_Reader, ...]:
+    """For each key of a record how its value is read, and the sign of what happens when that is empty."""
+    if record not in _READERS:
+        _READERS[record] = tuple(_parse(record))
+    return _READERS[record]
+
+
+def _parse(record: type) -> Iterator[_Reader]:
+    listed = SHAPES[record.__name__][1].split()
+    fields: Iterable[str] = getattr(record, "_fields", ()) or getattr(record, "__dataclass_fields__", ())
+    for text in listed or fields:
+        empty = text[-1] if text[-1] in "?-" else ""
+        key, _, path = text.rstrip("?-").partition("=")
+        yield key, _COMPUTED.get((record.__name__, key)) or attrgetter(path or key), empty
