@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
+from ..core.lazy_dataclass import dataclass, field
 from ..core.quantities import parse_duration, shown
 from ..errors import InvalidInput, explain
 from ..lifecycle.events import ACTIONS

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ..core.lazy_dataclass import dataclass
 from ..core.records import Event
 from ..errors import RegistryError, explain
 from .hook_settings import ALL, Limits, Settings, Wanted, read

@@ -12,10 +12,11 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..core.lazy_dataclass import dataclass
 from ..lifecycle.commands import Commands
 from .own import refuse_foreign
 

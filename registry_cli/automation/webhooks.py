@@ -9,9 +9,9 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from ..core.lazy_dataclass import dataclass
 from ..core.records import Event
 from .hook_settings import Limits, Wanted, WebhookSettings
 from .hooks import Failure

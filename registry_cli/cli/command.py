@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
+from ..core.lazy_dataclass import dataclass
 from ..errors import InvalidInput, Refused
 from . import grammar
 from .session import Session

@@ -6,9 +6,9 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
+from ..core.lazy_dataclass import dataclass, field
 from ..errors import Damaged, InvalidInput, RegistryError
 from .process import flush, is_terminal, settle, write
 from .views.text import safe

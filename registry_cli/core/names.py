@@ -7,9 +7,9 @@ on every file system in use, and has one spelling only.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from ..errors import InvalidInput
+from .lazy_dataclass import dataclass
 
 #: Folders of a model that a model inside a group of that name would collide with.
 INTERNAL = frozenset({"versions", "stages", "blobs", "annotations", "observations", "packed", "tombstones"})

@@ -6,13 +6,13 @@ The command line, the Python API and files all end here, so that one datum is st
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from ..errors import InvalidInput
 from . import values
 from .conversion import key_text
+from .lazy_dataclass import dataclass, field
 from .values import OneOrMore
 
 PARAM, METRIC = "param", "metric"

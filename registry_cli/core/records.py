@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .lazy_dataclass import dataclass, field, replace
 from .version_ranges import Numbers
 
 if TYPE_CHECKING:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .lazy_dataclass import dataclass, field
 from .records import VersionRecord
 
 if TYPE_CHECKING:

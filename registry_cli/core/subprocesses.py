@@ -12,8 +12,9 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import IO, Any
+
+from .lazy_dataclass import dataclass
 
 #: Bytes kept of each stream; the rest is read and thrown away, so that a program that prints a lot is not held up.
 KEPT = 64 << 10

@@ -7,9 +7,9 @@ ends the import. ``docs/bundle-format.md`` is the specification.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
+from ..core.lazy_dataclass import dataclass
 from ..errors import Refused
 from ..store import layout
 

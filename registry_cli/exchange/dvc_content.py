@@ -14,10 +14,10 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ..core.lazy_dataclass import dataclass
 from ..errors import InvalidInput, RegistryError
 from ..store import documents, manifest
 from .git_tags import Repository

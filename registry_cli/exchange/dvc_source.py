@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..core import values
+from ..core.lazy_dataclass import dataclass
 from ..errors import InvalidInput, NotFound, RegistryError
 from ..store import documents, manifest
 from . import gto, naming

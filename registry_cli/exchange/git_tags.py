@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from ..core.lazy_dataclass import dataclass
 from ..core.redaction import redact_url
 from ..errors import InvalidInput
 from ..provenance import git

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..core.lazy_dataclass import dataclass, field
 from ..core.records import Artifact, VersionRecord
 from ..store import packs
 from .trees import DOCUMENT, lookup, text_of

@@ -6,9 +6,9 @@ A flavor that is said here is one that MLflow can load: ``mlflow models predict`
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
+from ..core.lazy_dataclass import dataclass, field
 from ..core.records import Artifact
 from ..errors import InvalidInput
 from . import leaving

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from ..core.lazy_dataclass import dataclass, field
 
 #: The workspace that a store without workspaces has.
 DEFAULT_WORKSPACE = "default"

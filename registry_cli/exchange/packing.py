@@ -7,10 +7,10 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.lazy_dataclass import dataclass, field
 from ..core.progress import Progress
 from ..core.records import Checkpoint, VersionRecord
 from ..errors import Conflict, InvalidInput, NotFound

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from ..core.lazy_dataclass import dataclass, field
 
 
 @dataclass(frozen=True, eq=False, repr=False)

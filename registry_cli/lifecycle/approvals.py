@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ..core import values
+from ..core.lazy_dataclass import dataclass
 from ..core.records import Event, VersionRecord
 
 APPROVED, REJECTED = "approved", "rejected"

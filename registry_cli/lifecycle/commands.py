@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from ..core.lazy_dataclass import dataclass
 from .policy import Policies
 
 

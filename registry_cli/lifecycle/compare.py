@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from ..core.lazy_dataclass import dataclass, replace
 from ..core.names import Reference, Selector, version_number
 from ..core.records import VersionRecord
 from ..core.values import flatten

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
+from ..core.lazy_dataclass import dataclass, replace
 from ..core.quantities import shown
 from ..errors import Refused
 from . import policy_people

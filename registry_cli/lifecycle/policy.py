@@ -7,9 +7,9 @@ it stricter; what the nearer of them says with ``override: true`` takes the plac
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..core.lazy_dataclass import dataclass, field
 from .approvals import NOBODY
 from .directions import LISTED, Directions
 from .sources import Path, Source

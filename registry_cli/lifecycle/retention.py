@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from difflib import get_close_matches
 from itertools import islice
 
 from ..core import quantities
+from ..core.lazy_dataclass import dataclass, field, replace
 from ..core.names import Reference
 from ..core.records import Event, StageTable, VersionRecord
 from ..errors import InvalidInput

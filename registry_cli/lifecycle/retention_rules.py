@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ..core import quantities
+from ..core.lazy_dataclass import dataclass, field, replace
 from ..core.values import OneOrMore, as_list
 from ..errors import InvalidInput
 from . import query

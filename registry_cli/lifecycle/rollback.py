@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..core.lazy_dataclass import dataclass
 from ..core.records import Event, StageTable
 from ..core.version_ranges import Numbers
 from ..errors import Conflict, InvalidInput, NotFound, Refused

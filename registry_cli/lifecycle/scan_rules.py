@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from ..core.lazy_dataclass import dataclass
 from ..errors import InvalidInput, Refused
 
 #: From the laxest to the strictest.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from ..core import redaction
+from ..core.lazy_dataclass import dataclass, field
 from ..core.progress import SILENT, Progress
 from ..errors import InvalidInput
 from ..store import layout

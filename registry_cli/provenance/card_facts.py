@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from ..core.lazy_dataclass import dataclass, field
 from ..core.records import ModelRecord, VersionRecord
 from ..core.results import Approval
 from ..core.values import TEXT_LENGTH

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from ..core.lazy_dataclass import dataclass
 from ..store import documents
 from . import card_body, card_head
 from .card_facts import NAME, Known, fields

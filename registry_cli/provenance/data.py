@@ -12,10 +12,10 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from ..core import redaction
+from ..core.lazy_dataclass import dataclass
 from ..core.progress import SILENT, Progress
 from ..errors import InvalidInput, NotFound
 from ..store import copying

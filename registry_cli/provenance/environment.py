@@ -13,11 +13,11 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..core import redaction, subprocesses
+from ..core.lazy_dataclass import dataclass, field
 from ..errors import InvalidInput, NotFound
 from . import packages
 from .caller import Caller

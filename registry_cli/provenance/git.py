@@ -13,11 +13,11 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..core import patch_secrets, redaction, subprocesses
+from ..core.lazy_dataclass import dataclass, field
 from . import git_files
 
 #: Seconds that all questions together may take.

@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..core.lazy_dataclass import dataclass, field
 from . import git
 from .git_patch import read_blobs
 from .git_worktree import GONE, Entry, State, WorkTree, hash_blob

@@ -7,9 +7,9 @@ import os
 import stat
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..core.lazy_dataclass import dataclass
 from . import git, git_files
 
 if TYPE_CHECKING:

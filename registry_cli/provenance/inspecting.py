@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ..core.lazy_dataclass import replace
 from ..errors import RegistryError
 from .formats import COMMON_SUFFIXES, FILES, FOLDERS, Format
 from .formats.files import Budget, File, Folder, Malformed

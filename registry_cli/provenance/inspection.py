@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from ..core.lazy_dataclass import dataclass, field
 
 #: What is kept: characters of a text, names of features, inputs, items of any other list, and levels of nesting. Each
 #: value is one more in every index: this is also what a million versions cost.

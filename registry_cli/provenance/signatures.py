@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from ..core.lazy_dataclass import dataclass, field
 from ..core.records import Event, VersionRecord
 from ..core.results import Problem, Signature
 from ..errors import RegistryError

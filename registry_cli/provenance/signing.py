@@ -16,11 +16,11 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core import values
+from ..core.lazy_dataclass import dataclass
 from ..core.records import Event
 from ..core.results import Signature
 from ..errors import InvalidInput, NotFound, RegistryError

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ..core import names
+from ..core.lazy_dataclass import dataclass, field
 from ..core.records import Event, StageTable, VersionRecord
 from ..core.version_ranges import Numbers
 from ..errors import Damaged, InvalidInput, Refused
@@ -252,7 +252,7 @@ def parse_version(document: Mapping[str, Any], model: str, number: int, what: st
 
 def overlay(record: VersionRecord, said: Mapping[str, Any], what: str) -> VersionRecord:
     """``record`` with what was said of it afterwards. A value of null takes a sealed one away."""
-    from dataclasses import replace
+    from ..core.lazy_dataclass import replace
 
     merged: dict[str, Any] = {}
     for key in ("metrics", "tags", "annotations"):

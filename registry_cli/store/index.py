@@ -16,10 +16,10 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from ..core.lazy_dataclass import replace
 from ..core.names import Selector
 from ..core.progress import SILENT, Progress
 from ..core.records import Event, Glance, ModelRecord, Overview, VersionRecord

@@ -12,10 +12,10 @@ import os
 import stat
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..core.lazy_dataclass import dataclass, field
 from ..core.progress import SILENT, Progress
 from ..core.records import FileEntry
 from ..errors import Damaged, InvalidInput, Refused

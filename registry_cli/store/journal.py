@@ -14,10 +14,10 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..core.lazy_dataclass import replace
 from ..core.records import Event, JournalEntry
 from . import files
 from .layout import ModelLayout

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+
+from ..core.lazy_dataclass import dataclass
 
 SHARED = ("private", "group")
 

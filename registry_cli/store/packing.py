@@ -17,9 +17,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.lazy_dataclass import dataclass
 from ..core.progress import SILENT, Progress
 from ..core.records import FileEntry, VersionRecord
 from ..errors import Conflict, NotFound, RegistryError

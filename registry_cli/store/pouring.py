@@ -7,10 +7,10 @@ import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from ..core.lazy_dataclass import dataclass, field
 from ..core.progress import Progress
 from ..core.records import FileEntry
 from ..errors import Conflict, Damaged, Refused

@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from dataclasses import dataclass, replace
 from typing import Any
 
+from ..core.lazy_dataclass import dataclass, replace
 from ..core.names import Selector
 from ..core.records import Event, FileEntry, ModelRecord, StageTable, VersionRecord
 from ..errors import Conflict, Damaged, InvalidInput, NotFound

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
+from ..core.lazy_dataclass import dataclass
 from ..core.progress import SILENT, Progress
 from ..core.records import FileEntry, VersionRecord
 from ..errors import Conflict, NotFound, RegistryError, indeterminate

@@ -6,12 +6,12 @@ import contextlib
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.lazy_dataclass import replace
 from ..core.records import Event, JournalEntry, StageTable
 from ..core.results import Freed
 from ..errors import Damaged, RegistryError

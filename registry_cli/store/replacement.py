@@ -12,9 +12,9 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..core.lazy_dataclass import dataclass, field
 from ..errors import Conflict, RegistryError, explain
 from . import files, layout, removal
 from .signals import uninterrupted

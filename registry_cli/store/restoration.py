@@ -12,10 +12,10 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from ..core.lazy_dataclass import dataclass
 from ..core.progress import SILENT, Progress
 from ..core.records import FileEntry, StageTable
 from ..errors import Damaged, NotFound, RegistryError

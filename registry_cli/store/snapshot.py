@@ -11,9 +11,9 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.lazy_dataclass import dataclass
 from ..core.records import JournalEntry, VersionRecord
 from ..errors import Conflict, Damaged, NotFound
 from . import chronicle, codec, documents, files, journal, layout, manifest, pack_files, reader, sidecars

@@ -6,10 +6,10 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.lazy_dataclass import dataclass
 from ..errors import InvalidInput, NotFound, Refused
 from . import manifest
 

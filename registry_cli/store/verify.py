@@ -11,10 +11,10 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core import names
+from ..core.lazy_dataclass import dataclass, field
 from ..core.progress import SILENT, Progress
 from ..core.records import Checkpoint, StageTable, VersionRecord
 from ..core.results import Problem, Verification

@@ -6,10 +6,10 @@ import errno
 import hashlib
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.lazy_dataclass import dataclass
 from ..core.progress import Progress
 from ..errors import explain
 

@@ -6,9 +6,9 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..core.lazy_dataclass import dataclass, field
 from ..core.records import Checkpoint, StageTable
 from ..core.version_ranges import Numbers
 from ..errors import InvalidInput, RegistryError, explain

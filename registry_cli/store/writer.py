@@ -17,9 +17,9 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ..core.lazy_dataclass import dataclass, field, replace
 from ..core.records import Event, FileEntry, JournalEntry, StageTable, VersionRecord
 from ..core.version_ranges import Numbers
 from ..errors import Conflict, RegistryError, indeterminate

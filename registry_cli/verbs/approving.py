@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from ..core import values
+from ..core.lazy_dataclass import replace
 from ..core.names import Reference
 from ..core.records import Event, VersionRecord
 from ..core.results import Changed

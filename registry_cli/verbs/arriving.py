@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..core import names, values
+from ..core.lazy_dataclass import dataclass, field, replace
 from ..core.progress import Progress
 from ..core.records import VersionRecord
 from ..core.results import FileReport, Imported

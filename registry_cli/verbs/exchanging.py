@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ..core import values
+from ..core.lazy_dataclass import replace
 from ..core.progress import SILENT, Progress
 from ..core.records import StageTable
 from ..core.results import Imported

@@ -7,11 +7,11 @@ import hashlib
 import stat
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.lazy_dataclass import replace
 from ..core.times import stamp
 from ..errors import RegistryError
 from ..exchange import dispatch, leaving

@@ -6,10 +6,10 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.lazy_dataclass import replace
 from ..core.progress import SILENT, Progress
 from ..core.records import Checkpoint
 from ..core.results import Finding, Freed, Problem, Verification

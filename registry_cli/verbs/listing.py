@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..core.lazy_dataclass import replace
 from ..core.records import Glance, ModelRecord, Overview, RegistryRecord, VersionRecord
 from ..core.times import moment, utc_now
 from ..errors import Damaged, NotFound, RegistryError

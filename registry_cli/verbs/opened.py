@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from ..core.lazy_dataclass import replace
 from ..core.names import Reference, Selector, model_name
 from ..core.progress import SILENT, Progress
 from ..core.records import StageTable, VersionRecord

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ..core.lazy_dataclass import dataclass, replace
 from ..core.names import Reference
 from ..core.progress import SILENT, Progress
 from ..core.records import StageTable

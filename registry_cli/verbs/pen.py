@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TypeVar, Union
 
+from ..core.lazy_dataclass import replace
 from ..core.records import Event
 from ..errors import Conflict
 from ..store.reader import ModelReader

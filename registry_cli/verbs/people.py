@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..core.lazy_dataclass import replace
 from ..core.records import JournalEntry, VersionRecord
 from ..core.results import Approval, Signature
 from ..errors import Damaged, InvalidInput, NotFound, RegistryError

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ..core import names, values
+from ..core.lazy_dataclass import replace
 from ..core.names import Reference
 from ..core.progress import SILENT, Progress
 from ..core.records import Event, VersionRecord

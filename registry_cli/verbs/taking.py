@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
+from ..core.lazy_dataclass import replace
 from ..core.progress import Progress
 from ..core.records import VersionRecord
 from ..core.results import Imported

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
 from ...core import values
+from ...core.lazy_dataclass import replace
 from ...core.names import Reference
 from ...core.results import Changed
 from ...errors import InvalidInput, NotFound

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 
 import typer
 
 from ...core import values
+from ...core.lazy_dataclass import replace
 from ...errors import InvalidInput
 from .. import inputs, moves
 from ..command import command

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rich.cells import cell_len
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ...core.lazy_dataclass import dataclass
 from ...lifecycle.compare import Diff, Difference, FileDifference, MetricDifference, StoredFile
 from .console import console, said, speaks_unicode
 from .text import number, numbers, safe, short, size

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ...core.lazy_dataclass import replace
 from ..process import write
 from . import diff_view, inspection_view, lineage_view, tables
 from .text import age, moment, number, safe, short

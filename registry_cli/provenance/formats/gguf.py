@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import struct
 from collections import Counter
-from dataclasses import replace
 from math import prod
 from typing import Any
 
+from ...core.lazy_dataclass import replace
 from ..inspection import Inspection
 from .files import File, Malformed, unless_malformed
 

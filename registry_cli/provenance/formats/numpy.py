@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import replace
 from math import prod
 from typing import Any, NamedTuple
 
+from ...core.lazy_dataclass import replace
 from ..inspection import Inspection, Tensor
 from ..safety.unpacking import Unpacked, kind_of, starts
 from . import zips

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
+from ...core.lazy_dataclass import replace
 from ..inspection import Inspection
 from . import front_matter, weights
 from .files import Folder, parse_json

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ...core.lazy_dataclass import dataclass, field
 from .reader import Stopped
 from .values import Blob, Global
 

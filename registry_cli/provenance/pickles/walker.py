@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any
 
+from ...core.lazy_dataclass import dataclass, replace
 from .arrays import Arrays
 from .log import HIDES, Log, Trick, Use
 from .machine import Machine

@@ -1,0 +1,171 @@
+"""Data classes whose methods are made when they are first needed.
+
+``dataclasses.dataclass`` compiles six functions for each class when its module is imported (about 0.5 ms), and imports
+``inspect``. A command imports a hundred such classes and makes instances of few of them, so that this was a third of its
+time. Here ``__init__`` is compiled when the first instance is made, and the other methods are shared by all classes.
+
+Used like the standard decorator, with the subset of its parameters that this project needs. Type checkers see the
+standard one. ``dataclasses.fields``, ``asdict`` and ``replace`` accept the instances.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["dataclass", "field", "replace"]
+
+if TYPE_CHECKING:
+    from dataclasses import dataclass, field, replace
+else:
+
+    class _Missing:
+        def __repr__(self) -> str:
+            return "MISSING"
+
+    _MISSING = _Missing()
+
+    class field:
+        """The default of a field, or the function that makes it."""
+
+        def __init__(
+            self,
+            *,
+            default: Any = _MISSING,
+            default_factory: Any = _MISSING,
+            init: bool = True,
+            repr: bool = True,
+            compare: bool = True,
+        ) -> None:
+            self.name, self.type = "", ""
+            self.default, self.default_factory = default, default_factory
+            self.init, self.repr, self.compare = init, repr, compare
+
+    def dataclass(cls: Any = None, /, *, frozen: bool = False, eq: bool = True, repr: bool = True) -> Any:
+        """Make a class of its annotated attributes, like ``dataclasses.dataclass``."""
+        if cls is None:
+            return lambda each: dataclass(each, frozen=frozen, eq=eq, repr=repr)
+        fields = {name: each for base in reversed(cls.__mro__[1:]) for name, each in _own_fields(base).items()}
+        for name, kind in cls.__annotations__.items():
+            default = cls.__dict__.get(name, _MISSING)
+            each = default if isinstance(default, field) else field(default=default)
+            each.name, each.type = name, kind
+            fields[name] = each
+            if each is default:
+                if each.default is _MISSING:
+                    delattr(cls, name)
+                else:
+                    setattr(cls, name, each.default)
+        cls._lazy_fields = fields
+        cls.__match_args__ = tuple(fields)
+        cls.__init__ = _first_init(cls)
+        cls.__dataclass_fields__ = _StandardFields()
+        cls.__signature__ = _Signature()
+        if repr:
+            _add(cls, "__repr__", _repr)
+        if eq:
+            _add(cls, "__eq__", _eq)
+            if cls.__dict__.get("__hash__") is None:
+                cls.__hash__ = _hash if frozen else None
+        if frozen:
+            cls.__setattr__, cls.__delattr__ = _setattr, _delattr
+        return cls
+
+    def replace(instance: Any, /, **changes: Any) -> Any:
+        """The same with some other values."""
+        values = {name: getattr(instance, name) for name, each in instance._lazy_fields.items() if each.init}
+        return type(instance)(**{**values, **changes})
+
+    def _own_fields(cls: type) -> dict[str, field]:
+        return cls.__dict__.get("_lazy_fields", {})
+
+    def _add(cls: type, name: str, method: Any) -> None:
+        if name not in cls.__dict__:
+            setattr(cls, name, method)
+
+    def _first_init(cls: Any) -> Any:
+        def __init__(self: Any, /, *args: Any, **kwargs: Any) -> None:
+            _compile_init(cls)(self, *args, **kwargs)
+
+        return __init__
+
+    def _compile_init(cls: Any) -> Any:
+        """Compile ``__init__`` of a class, and set it."""
+        fields, frozen = list(cls._lazy_fields.values()), cls.__setattr__ is _setattr
+        scope: dict[str, Any] = {"_MISSING": _MISSING, "_set": object.__setattr__}
+        parameters, lines = [], []
+        for each in fields:
+            value = each.name
+            if not each.init:
+                continue  # its default is the attribute of the class
+            if each.default is not _MISSING:
+                scope[f"_default_{each.name}"] = each.default
+                parameters.append(f"{each.name}=_default_{each.name}")
+            elif each.default_factory is not _MISSING:
+                scope[f"_factory_{each.name}"] = each.default_factory
+                parameters.append(f"{each.name}=_MISSING")
+                value = f"_factory_{each.name}() if {each.name} is _MISSING else {each.name}"
+            else:
+                parameters.append(each.name)
+            lines.append(f" _set(self, {each.name!r}, {value})" if frozen else f" self.{each.name} = {value}")
+        if hasattr(cls, "__post_init__"):
+            lines.append(" self.__post_init__()")
+        exec("def __init__(self, " + ", ".join(parameters) + "):\n" + "\n".join(lines or [" pass"]), scope)  # noqa: S102
+        init = scope["__init__"]
+        init.__qualname__ = f"{cls.__qualname__}.__init__"
+        init.__annotations__ = {**{each.name: each.type for each in fields}, "return": None}
+        init.__module__ = cls.__module__
+        cls.__init__ = init
+        return init
+
+    def _values(instance: Any) -> tuple[Any, ...]:
+        return tuple([getattr(instance, each.name) for each in instance._lazy_fields.values() if each.compare])
+
+    def _repr(self: Any) -> str:
+        shown = [f"{each.name}={getattr(self, each.name)!r}" for each in self._lazy_fields.values() if each.repr]
+        return f"{type(self).__qualname__}({', '.join(shown)})"
+
+    def _eq(self: Any, other: object) -> Any:
+        return _values(self) == _values(other) if other.__class__ is self.__class__ else NotImplemented
+
+    def _hash(self: Any) -> int:
+        return hash(_values(self))
+
+    def _setattr(_: Any, name: str, __: Any) -> None:
+        from dataclasses import FrozenInstanceError
+
+        raise FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def _delattr(_: Any, name: str) -> None:
+        from dataclasses import FrozenInstanceError
+
+        raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+    class _StandardFields:
+        """What ``dataclasses.fields`` looks for, made when it is asked for."""
+
+        def __get__(self, _: Any, cls: Any) -> Any:
+            import dataclasses
+
+            listed = []
+            for each in cls._lazy_fields.values():
+                defaults = {"default": each.default, "default_factory": each.default_factory}
+                given = {key: value for key, value in defaults.items() if value is not _MISSING}
+                listed.append(
+                    (
+                        each.name,
+                        each.type,
+                        dataclasses.field(repr=each.repr, compare=each.compare, init=each.init, kw_only=True, **given),
+                    )
+                )
+            made = dataclasses.make_dataclass(cls.__name__, listed)
+            return made.__dataclass_fields__  # type: ignore[attr-defined]
+
+    class _Signature:
+        """What ``inspect.signature`` looks for."""
+
+        def __get__(self, _: Any, cls: Any) -> Any:
+            import inspect
+
+            owner = next(each for each in cls.__mro__ if "_lazy_fields" in each.__dict__)
+            signature = inspect.signature(_compile_init(owner))
+            return signature.replace(parameters=list(signature.parameters.values())[1:])
