@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .automation.own import config_folder
 from .core import names
-from .core.times import stamp, utc_now
+from .core.times import format_time, utc_now
 from .core.values import OneOrMore, as_list
 from .errors import InvalidInput
 from .store import codec, creation
@@ -72,7 +72,7 @@ class Registry(Bundling, Retaining, Approving, Keeping, Modelling):
         if not chosen or len(set(chosen)) != len(chosen):
             raise InvalidInput("a registry has at least one stage, each once", "for example: development, production")
         now: Callable[[], datetime] = options.get("now", utc_now)
-        creation.make_registry(Layout(Path(root).absolute()), shared, chosen, stamp(now()))
+        creation.make_registry(Layout(Path(root).absolute()), shared, chosen, format_time(now()))
         return cls(root, **options)
 
 
@@ -105,4 +105,4 @@ def _started() -> str:
         ago = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError, AttributeError):
         return ""
-    return stamp(utc_now() - timedelta(seconds=ago))
+    return format_time(utc_now() - timedelta(seconds=ago))

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from ..core.lazy_dataclass import dataclass, field
-from ..core.quantities import parse_duration, shown
+from ..core.quantities import parse_duration
+from ..core.text import escape_for_message
 from ..errors import InvalidInput, explain
 from ..lifecycle.events import ACTIONS
 from ..lifecycle.sources import Path as Place
@@ -103,7 +104,7 @@ def _webhook(said: Any, place: Place, source: Source, folder: Path) -> WebhookSe
     for action in actions:
         if action not in (*ACTIONS, REFUSED):
             hint = nearest(action, (*ACTIONS, REFUSED)) or f"there are {', '.join((*ACTIONS, REFUSED))}"
-            raise source.mistake((*place, "actions"), f"there is no action '{shown(action)}'", hint)
+            raise source.mistake((*place, "actions"), f"there is no action '{escape_for_message(action)}'", hint)
     return WebhookSettings(
         str(url),
         _limits(said, place, source, WEBHOOKS),
@@ -163,7 +164,7 @@ def _keys(said: Any, known: tuple[str, ...], place: Place, source: Source) -> No
     for key, value in said.items():
         if key not in known:
             hint = nearest(key, known) or f"use {', '.join(known)}"
-            raise source.mistake((*place, key), f"there is no key '{shown(key)}' here", hint)
+            raise source.mistake((*place, key), f"there is no key '{escape_for_message(key)}' here", hint)
         if value is None:
             raise source.mistake((*place, key), "says nothing", "give it a value, or leave it out")
 

@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence, Set
 from enum import Enum
+from itertools import islice
 from typing import Any
 
 from ..errors import InvalidInput
@@ -20,6 +21,8 @@ from ..errors import InvalidInput
 DIGITS = 100
 #: An array of more values is not taken.
 ITEMS = 10_000
+#: Integers of documents and of the index have 64 bits.
+INT_BOUND = 2**63
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z", re.ASCII)
@@ -180,6 +183,34 @@ def _converted(value: object) -> object:
     except (TypeError, ValueError, OverflowError):
         pass
     return value
+
+
+def bounded(
+    value: object, text: Callable[[object], str | None], *, key: Callable[[str], str], items: int, depth: int
+) -> Any:
+    """A value that anybody may have made as one that can be kept and shown: plain types, bounded in every way.
+
+    Args:
+        value: Any object; of what is too much the first part is kept, of what is nested too deeply nothing.
+        text: Gives the text that is kept of a string, and of an object of any other type.
+        key: Gives the name that is kept of a key; empty for one that is left out.
+        items: The most items that are kept of a list or a mapping.
+        depth: So many levels are kept.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if -INT_BOUND <= value < INT_BOUND else text(str(value)) if value.bit_length() < 1024 else None
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping) and depth:
+        pairs = ((key(str(name)), inner) for name, inner in islice(value.items(), items))
+        return {name: bounded(inner, text, key=key, items=items, depth=depth - 1) for name, inner in pairs if name}
+    if isinstance(value, (list, tuple)):
+        return (
+            [bounded(inner, text, key=key, items=items, depth=depth - 1) for inner in value[:items]] if depth else None
+        )
+    return None if isinstance(value, Mapping) else text(value)
 
 
 def class_name(value: object) -> str:

@@ -9,6 +9,7 @@ import re
 from datetime import datetime, timedelta, timezone
 
 from ..errors import InvalidInput
+from .text import escape_for_message
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 #: The longest duration, in days of 24 hours: 1,000 years.
@@ -45,10 +46,10 @@ def parse_duration(text: str) -> timedelta:
     whole, fraction, unit = _amount(text, "duration", "use a number and s, min, h, d, w or y, as in 30d")
     if unit not in _DURATIONS:
         hint = "write 'min' for minutes" if unit in ("m", "M") else "use s, min, h, d, w or y, as in 30d"
-        raise InvalidInput(f"'{shown(text)}' is no duration", hint)
+        raise InvalidInput(f"'{escape_for_message(text)}' is no duration", hint)
     span = _scaled(whole, fraction, _DURATIONS[unit])
     if span > LONGEST * _DURATIONS["d"]:
-        raise InvalidInput(f"'{shown(text)}' is too long", "1000y is the longest duration")
+        raise InvalidInput(f"'{escape_for_message(text)}' is too long", "1000y is the longest duration")
     return timedelta(microseconds=span)
 
 
@@ -57,10 +58,10 @@ def parse_size(text: str) -> int:
     hint = "use a number and B, kB, MB, GB, TB or KiB, MiB, GiB, TiB, as in 1.5GB"
     whole, fraction, unit = _amount(text, "size", hint)
     if unit.lower() not in _SIZES:
-        raise InvalidInput(f"'{shown(text)}' is no size", hint)
+        raise InvalidInput(f"'{escape_for_message(text)}' is no size", hint)
     size = _scaled(whole, fraction, _SIZES[unit.lower()])
     if size > LARGEST:
-        raise InvalidInput(f"'{shown(text)}' is too large for a size", f"{LARGEST} bytes is the most")
+        raise InvalidInput(f"'{escape_for_message(text)}' is too large for a size", f"{LARGEST} bytes is the most")
     return size
 
 
@@ -79,7 +80,7 @@ def parse_time(text: str, now: datetime) -> datetime:
         try:
             return now - parse_duration(before.strip())
         except OverflowError:
-            raise InvalidInput(f"'{shown(text)}' is before the year 1") from None
+            raise InvalidInput(f"'{escape_for_message(text)}' is before the year 1") from None
     start, _ = parse_period(text)
     return EPOCH + timedelta(microseconds=start)
 
@@ -93,7 +94,8 @@ def parse_period(text: str) -> tuple[int, int]:
     start = _start(match) if match else None
     if match is None or start is None:
         raise InvalidInput(
-            f"'{shown(text)}' is no date or time", "use 2026-03-03, 2026-03-03T10:00 or 2026-03-03T10:00:00Z"
+            f"'{escape_for_message(text)}' is no date or time",
+            "use 2026-03-03, 2026-03-03T10:00 or 2026-03-03T10:00:00Z",
         )
     if match[4] is None:
         return start, start + _DURATIONS["d"]
@@ -104,9 +106,14 @@ def parse_period(text: str) -> tuple[int, int]:
 
 def epoch(text: str) -> float | None:
     """A recorded time as seconds since 1970 in UTC, None when it can't be read."""
-    match = _MOMENT.match(text)
-    start = _start(match) if match else None
+    start = _microseconds(text)
     return None if start is None else start / _SECOND
+
+
+def parse_timestamp(text: str) -> datetime | None:
+    """A time in ISO 8601, in UTC, None when it can't be read. Without an offset it is UTC already."""
+    start = _microseconds(text)
+    return None if start is None else EPOCH + timedelta(microseconds=start)
 
 
 def seconds(moment: datetime) -> float:
@@ -117,6 +124,11 @@ def seconds(moment: datetime) -> float:
 def utc(moment: datetime) -> datetime:
     """``moment`` in UTC; one without an offset is UTC already."""
     return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
+
+
+def _microseconds(text: str) -> int | None:
+    match = _MOMENT.match(text)
+    return _start(match) if match else None
 
 
 def _start(match: re.Match[str]) -> int | None:
@@ -138,16 +150,10 @@ def _start(match: re.Match[str]) -> int | None:
 def _amount(text: str, what: str, hint: str) -> tuple[str, str, str]:
     match = _AMOUNT.match(text)
     if match is None:
-        raise InvalidInput(f"'{shown(text)}' is no {what}", hint)
+        raise InvalidInput(f"'{escape_for_message(text)}' is no {what}", hint)
     return match[1], match[2] or "", match[3]
 
 
 def _scaled(whole: str, fraction: str, unit: int) -> int:
     """In integers, since 1.1 is no binary fraction and large sizes are to be exact."""
     return int(whole + fraction) * unit // int(10 ** len(fraction))
-
-
-def shown(text: str) -> str:
-    """``text`` as it can stand in a one-line message: cut, and without control characters."""
-    short = text if len(text) <= 60 else f"{text[:60]}…"
-    return "".join(letter if letter.isprintable() else "�" for letter in short)

@@ -1,22 +1,41 @@
-"""Times, as every document writes them."""
+"""The clock, and times as every document writes them: ``2026-11-23T10:00:00.000Z``."""
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
+
+_LATEST = 253_402_300_799  # the last second of the year 9999
 
 
 def utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def stamp(moment: datetime) -> str:
-    """A moment as every document writes it: ``2026-11-23T10:00:00.000Z``. A time without zone is taken for UTC."""
+def format_time(moment: datetime) -> str:
+    """A moment as every document writes it. A time without zone is taken for UTC."""
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
     return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def moment(text: str | datetime | None) -> str | None:
+def format_milliseconds(milliseconds: object) -> str:
+    """A time in milliseconds since 1970 as documents write it; empty when it is none."""
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, (int, float)):
+        return ""
+    if not 0 < milliseconds / 1000 <= _LATEST:
+        return ""
+    return format_time(datetime.fromtimestamp(milliseconds / 1000, timezone.utc))
+
+
+def format_timestamp(text: object) -> str:
+    """A time in ISO 8601 (without an offset: in UTC) as documents write it; empty when it is none."""
+    from .quantities import parse_timestamp
+
+    moment = parse_timestamp(text.strip()) if isinstance(text, str) else None
+    return format_milliseconds(moment.timestamp() * 1000) if moment else ""
+
+
+def resolve_time(text: str | datetime | None) -> str | None:
     """A time that a person named (a date, an ISO time, ``7d ago``) as documents write it. Raises :class:`InvalidInput`."""
     if text is None:
         return None
@@ -24,4 +43,4 @@ def moment(text: str | datetime | None) -> str | None:
         from .quantities import parse_time
 
         text = parse_time(text, utc_now())
-    return stamp(text)
+    return format_time(text)

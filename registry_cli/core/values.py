@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, Union
 
 from ..errors import InvalidInput
-from .conversion import DIGITS, ITEMS, Literal, class_name, key_text, number, plain, scalar
+from .conversion import DIGITS, INT_BOUND, ITEMS, Literal, class_name, key_text, number, plain, scalar
 
 Param = Union[bool, int, float, str]
 Metric = Union[int, float]
@@ -35,7 +35,6 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 #: What a text of many lines may not have: control characters but tabs and the ends of lines.
 _CONTROL_IN_LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
-_INT_BOUND = 2**63
 
 
 def as_list(given: Any, name: str) -> list[Any]:
@@ -154,7 +153,7 @@ def check_param(value: object, name: str) -> Param:
     if isinstance(value, bool):
         return value
     if isinstance(value, int):
-        return value if -_INT_BOUND <= value < _INT_BOUND else lines(_digits(value, name), name)
+        return value if -INT_BOUND <= value < INT_BOUND else lines(_digits(value, name), name)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, str):
@@ -180,7 +179,7 @@ def check_metric(value: object, name: str) -> Metric:
         raise InvalidInput(f"metric '{name}' is {_brief(value)}, which is not a number", hint)
     if isinstance(value, float) and not math.isfinite(value):
         raise InvalidInput(f"metric '{name}' is {value}, which is not a finite number", "nan and inf can't be compared")
-    if -_INT_BOUND <= value < _INT_BOUND:
+    if -INT_BOUND <= value < INT_BOUND:
         return value
     try:
         if (near := float(value)) == value:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ..core import values
+from ..core.times import format_timestamp
 from ..errors import InvalidInput, NotFound, RegistryError
 from . import naming
-from .luggage import Luggage, clean, plain, stamp_of
+from .luggage import Luggage, clean, plain
 from .records import Incoming
 from .trees import Tree, lookup, real, text_of, words
 
@@ -34,7 +35,7 @@ def read(place: str | Path, *, only: str | None = None) -> Iterator[Incoming]:
     for name in wanted:
         versions = found[name]
         for folder, document in sorted(
-            versions, key=lambda each: (stamp_of(each[1].get("creation_time")), each[0].name)
+            versions, key=lambda each: (format_timestamp(each[1].get("creation_time")), each[0].name)
         ):
             yield _incoming(tree, folder, document, given)
 
@@ -65,7 +66,7 @@ def _incoming(tree: Tree, folder: Path, document: Mapping[str, Any], given: Mapp
         key=key,
         model=allowed,
         files=(tree.inside(folder) or folder,),
-        created=stamp_of(document.get("creation_time")),
+        created=format_timestamp(document.get("creation_time")),
         params=luggage.params,
         metrics=luggage.metrics,
         tags=luggage.tags,

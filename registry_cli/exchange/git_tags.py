@@ -13,9 +13,9 @@ from typing import TypeVar
 
 from ..core.lazy_dataclass import dataclass
 from ..core.redaction import redact_url
+from ..core.times import format_milliseconds
 from ..errors import InvalidInput
 from ..provenance import git
-from .luggage import stamp
 
 _SECONDS = 60.0
 _MOST = 256 << 20
@@ -66,7 +66,7 @@ class Repository:
             name, direct, behind, when, author, message = parts
             commit = behind or direct
             if _COMMIT.match(commit):
-                created = stamp(int(when) * 1000) if when.isdecimal() else ""
+                created = format_milliseconds(int(when) * 1000) if when.isdecimal() else ""
                 yield Tag(name, commit, created, author, message)
 
     def head(self) -> str:

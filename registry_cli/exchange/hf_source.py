@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..core.times import format_milliseconds
 from ..errors import InvalidInput, NotFound, RegistryError
 from ..provenance.card_facts import NAME as CARD
 from ..store import manifest
 from . import naming, trees
-from .luggage import Luggage, clean, plain, stamp
+from .luggage import Luggage, clean, plain
 from .records import Incoming
 from .trees import Tree, real, text_of, words
 
@@ -121,7 +122,7 @@ def _incoming(tree: Tree, repository: Path | None, snapshot: Path) -> Incoming:
         model=naming.model_name(name),
         files=(),
         named=named,
-        created="" if revision else stamp(max(path.stat().st_mtime for path in named.values()) * 1000),
+        created="" if revision else format_milliseconds(max(path.stat().st_mtime for path in named.values()) * 1000),
         metrics=luggage.metrics,
         tags=luggage.tags,
         annotations=luggage.annotations,

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from typing import Any
 
 from ..core import values
+from ..core.conversion import bounded
+from ..core.text import shorten
 from ..errors import InvalidInput
 
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _ITEMS = 1_000
 _DEPTH = 8
-_LATEST = 253_402_300_799  # the last second of the year 9999
 
 
 class Luggage:
@@ -105,7 +105,7 @@ _READ: dict[str, Any] = {"param": values.check_param, "metric": _metric, "tag": 
 def clean(text: str, most: int = values.LINE_LENGTH) -> str:
     """``text`` on one line, cut at ``most`` characters, without control characters and what a document can't hold."""
     line = _CONTROL.sub("\ufffd", " ".join(_UNWRITABLE.sub("\ufffd", text).split()))
-    return line if len(line) <= most else f"{line[: most - 1]}…"
+    return shorten(line, most)
 
 
 def message(text: object) -> str:
@@ -113,40 +113,17 @@ def message(text: object) -> str:
     return _UNWRITABLE.sub("\ufffd", text if isinstance(text, str) else "")[: values.TEXT_LENGTH].strip()
 
 
-def plain(value: Any, depth: int = 0) -> Any:
-    """``value`` as lineage can hold it: plain types, bounded in depth, length and number; nothing else is left."""
-    if isinstance(value, Mapping):
-        if depth >= _DEPTH:
-            return {}
-        inside = {clean(str(name), 250): plain(item, depth + 1) for name, item in list(value.items())[:_ITEMS]}
-        return {name: item for name, item in inside.items() if item not in (None, "", {}, [])}
-    if isinstance(value, (list, tuple)):
-        return [plain(item, depth + 1) for item in value[:_ITEMS]] if depth < _DEPTH else []
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if value is None or isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**63):
+def plain(value: Any) -> Any:
+    """``value`` as lineage can hold it: plain types, bounded in depth, length and number, without what is empty."""
+    return _without_empty(
+        bounded(value, lambda each: clean(str(each)), key=lambda name: clean(name, 250), items=_ITEMS, depth=_DEPTH)
+    )
+
+
+def _without_empty(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_empty(item) for item in value]
+    if not isinstance(value, dict):
         return value
-    return clean(str(value))
-
-
-def stamp(milliseconds: object) -> str:
-    """A time in milliseconds since 1970 as times are written here; empty when it is none."""
-    if isinstance(milliseconds, bool) or not isinstance(milliseconds, (int, float)):
-        return ""
-    if not 0 < milliseconds / 1000 <= _LATEST:
-        return ""
-    moment = datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
-
-
-def stamp_of(text: object) -> str:
-    """A time in ISO 8601 (without an offset: in UTC) as times are written here; empty when it is none."""
-    if not isinstance(text, str):
-        return ""
-    try:
-        moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
-    except ValueError:
-        return ""
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.utc)
-    return stamp(moment.timestamp() * 1000)
+    inside = {name: _without_empty(item) for name, item in value.items()}
+    return {name: item for name, item in inside.items() if item not in (None, "", {}, [])}

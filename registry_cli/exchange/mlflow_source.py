@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..core.redaction import redact_url
+from ..core.times import format_milliseconds, format_timestamp
 from ..errors import InvalidInput, NotFound
 from . import mlflow_places, mlmodel, naming
-from .luggage import Luggage, clean, message, plain, stamp, stamp_of
+from .luggage import Luggage, clean, message, plain
 from .mlflow_records import LoggedModel, MlflowStore, ModelVersion, RegisteredModel, Run
 from .records import Incoming
 from .trees import Tree, real, text_of
@@ -104,7 +105,7 @@ class _Version:
         own = version.source.removeprefix("models:/") if version.source.startswith("models:/m-") else version.run
         self._shown = f"mlflow:{clean(model.full_name, 200)}/{version.number}"
         # The id belongs to it: another store may have a model of that name, too.
-        self._key = clean(f"{self._shown}:{own or stamp(version.created) or '-'}", 400)
+        self._key = clean(f"{self._shown}:{own or format_milliseconds(version.created) or '-'}", 400)
 
     def incoming(self, name: str) -> Incoming:
         version, luggage = self._version, self._luggage
@@ -124,7 +125,7 @@ class _Version:
             files=files,
             number=version.number,
             author=version.user or (run.user if run else ""),
-            created=stamp(version.created),
+            created=format_milliseconds(version.created),
             message=message(version.description),
             params=luggage.params,
             metrics=luggage.metrics,
@@ -241,8 +242,8 @@ def _run(run: Run) -> dict[str, Any]:
         "experiment": run.experiment,
         "user": run.user or tags.get("mlflow.user"),
         "command": run.source or tags.get("mlflow.source.name"),
-        "started": stamp(run.started),
-        "ended": stamp(run.ended),
+        "started": format_milliseconds(run.started),
+        "ended": format_milliseconds(run.ended),
         "status": run.status,
         "parent": tags.get("mlflow.parentRunId"),
     }
@@ -283,6 +284,6 @@ def _single(folder: Path, only: str | None) -> Incoming:
         key=key,
         model=naming.model_name(own),
         files=(folder,),
-        created=stamp_of(document.get("utc_time_created")),
+        created=format_timestamp(document.get("utc_time_created")),
         lineage=plain(lineage),
     )

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .luggage import plain, stamp_of
+from ..core.times import format_timestamp
+from .luggage import plain
 from .trees import Tree, text_of
 
 NAME = "MLmodel"
@@ -36,7 +37,7 @@ def told(document: Mapping[str, Any]) -> dict[str, Any]:
             "run_id": document.get("run_id"),
             "mlflow_version": document.get("mlflow_version"),
             "python": _python(document),
-            "created": stamp_of(document.get("utc_time_created")),
+            "created": format_timestamp(document.get("utc_time_created")),
             "signature": document.get("signature"),
         }
     )

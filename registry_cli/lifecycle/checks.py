@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..core import values
-from ..core.quantities import parse_duration, shown
+from ..core.quantities import parse_duration
+from ..core.text import escape_for_message
 from ..errors import InvalidInput
 from .policy import FAILED, Facts, Found
 from .sources import Path, Source, nearest
@@ -89,7 +90,9 @@ def read(said: Any, path: Path, source: Source, *, empty: bool = False) -> Itera
         place = (*path, str(at))
         check = _check(each, place, source)
         if check.name in names:
-            raise source.mistake(place, f"there are two checks '{shown(check.name)}'", "give each a 'name' of its own")
+            raise source.mistake(
+                place, f"there are two checks '{escape_for_message(check.name)}'", "give each a 'name' of its own"
+            )
         names.add(check.name)
         yield check, place
 
@@ -99,7 +102,7 @@ def _check(said: Any, path: Path, source: Source) -> Check:
     for key in document:
         if key not in KEYS:
             hint = nearest(key, KEYS) or f"use {', '.join(KEYS)}"
-            raise source.mistake((*path, key), f"there is no key '{shown(key)}' here", hint)
+            raise source.mistake((*path, key), f"there is no key '{escape_for_message(key)}' here", hint)
         if document[key] is None:
             raise source.mistake((*path, key), "says nothing", "give it a value, or leave it out")
     if "run" not in document:
@@ -129,7 +132,9 @@ def _seconds(said: Any, path: Path, source: Source) -> float:
     except InvalidInput as error:
         raise source.mistake(path, error.message, error.hint) from None
     if not 0 < seconds <= LONGEST:
-        raise source.mistake(path, f"'{shown(said)}' is no time that a check can have", "more than 0s, at most 24h")
+        raise source.mistake(
+            path, f"'{escape_for_message(said)}' is no time that a check can have", "more than 0s, at most 24h"
+        )
     return seconds
 
 
@@ -162,7 +167,7 @@ def _refuse_program(program: str, path: Path, source: Source) -> None:
     if "/" in program and not program.startswith("/"):
         raise source.mistake(
             path,
-            f"'{shown(program)}' is no whole path",
+            f"'{escape_for_message(program)}' is no whole path",
             "write the path from / on, or a name that is found on the PATH",
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..core.lazy_dataclass import dataclass, replace
-from ..core.quantities import shown
+from ..core.text import escape_for_message
 from ..errors import Refused
 from . import policy_people
 from .policy import FAILED, PASSED, Facts, Found, Policies, Rule, StagePolicy
@@ -96,7 +96,7 @@ def _found(rule: Rule, facts: Facts) -> Found:
     try:
         return rule.look(facts)
     except Exception as error:  # a record that nobody thought of must be refused, not end the program
-        return Found(FAILED, f"can't be told: {shown(str(error))}")
+        return Found(FAILED, f"can't be told: {escape_for_message(str(error))}")
 
 
 class GateRefused(Refused):
@@ -111,7 +111,7 @@ def refuse(evaluation: Evaluation, *, force: bool) -> None:
     """Raise :class:`GateRefused` unless every rule passed, or ``force`` may pass over those that did not."""
     if evaluation.passed or (force and evaluation.forcible):
         return
-    names = ", ".join(shown(name) for name in evaluation.failed)
+    names = ", ".join(escape_for_message(name) for name in evaluation.failed)
     tells = f"registry check {evaluation.ref} {evaluation.stage} tells more"
     if force and policy_people.REJECTION in evaluation.failed:
         message = f"--force does not override a rejection for {evaluation.stage}, and {evaluation.ref} fails: {names}"

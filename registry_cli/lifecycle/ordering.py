@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..core.quantities import shown
+from ..core.text import escape_for_message
 from ..errors import InvalidInput
 from .query_fields import AGE, KINDS, QUOTED, Field, Scalar, parse_field
 from .query_tree import present
@@ -108,7 +108,7 @@ def _key(part: str) -> tuple[Field, bool]:
         raise InvalidInput("a field is missing in the order", "write it as metrics.auc:desc,created")
     name, mark, direction = part.rpartition(":")
     if mark and "." in name and direction.strip().lower() in _SLIPS:  # else it would be a metric of that odd name
-        raise InvalidInput(f"'{shown(direction)}' is no direction", "write :asc or :desc")
+        raise InvalidInput(f"'{escape_for_message(direction)}' is no direction", "write :asc or :desc")
     if not mark or direction.strip().lower() not in ("asc", "desc"):
         name, direction = part, "asc"
     field = parse_field(name)

@@ -13,7 +13,8 @@ from functools import partial
 from typing import Any
 
 from ..core import values
-from ..core.quantities import parse_duration, parse_size, shown
+from ..core.quantities import parse_duration, parse_size
+from ..core.text import escape_for_message
 from ..errors import InvalidInput
 from . import checks, policy_people
 from . import policy_rules as rules
@@ -54,7 +55,7 @@ def find(document: Mapping[str, Any], source: Source) -> Any:
 
     for key in document:
         if key != "policy" and get_close_matches(key.lower(), _POLICY_WORDS, 1, 0.8):
-            raise source.mistake((key,), f"there is no setting '{shown(key)}'", "did you mean 'policy'?")
+            raise source.mistake((key,), f"there is no setting '{escape_for_message(key)}'", "did you mean 'policy'?")
     return document.get("policy", {})
 
 
@@ -67,7 +68,9 @@ def parse(said: Any, source: Source, stages: Sequence[str], common: Policies | N
     found = {}
     for stage, policy in _mapping(said, source, place).items():
         if stage not in stages:
-            raise source.mistake((*place, stage), f"there is no stage '{shown(stage)}'", _nearest(stage, stages))
+            raise source.mistake(
+                (*place, stage), f"there is no stage '{escape_for_message(stage)}'", _nearest(stage, stages)
+            )
         found[stage] = _Stage(source, stage, stages, common).parse(policy)
     return found
 
@@ -195,7 +198,9 @@ class _Stage:
     def _read_from(self, value: Any, path: Path) -> None:
         for stage, place in self._texts(value, path, "staging"):
             if stage not in self._stages:
-                raise self._fail(place, f"there is no stage '{shown(stage)}'", _nearest(stage, self._stages))
+                raise self._fail(
+                    place, f"there is no stage '{escape_for_message(stage)}'", _nearest(stage, self._stages)
+                )
             self._from = (*self._from, stage)
         if not self._from:
             raise self._fail(path, "names no stage", "name one, or write null to take it away")
@@ -299,7 +304,7 @@ class _Stage:
 
 
 def _unknown(key: str, known: Sequence[str]) -> tuple[str, str]:
-    message = f"there is no key '{shown(key)}' here"
+    message = f"there is no key '{escape_for_message(key)}' here"
     for others, name in ((REQUIRE_KEYS, "require"), (STAGE_KEYS, "the stage")):
         if key in others and known is not others:
             return message, f"it belongs under {name}"

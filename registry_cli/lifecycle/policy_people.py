@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..core.quantities import shown
+from ..core.text import escape_for_message
 from .approvals import Ballot, in_force
 from .policy import FAILED, PASSED, WAITING, Facts, Found, Rule
 from .sources import Path, Source
@@ -54,7 +54,9 @@ def _approvers(reader: Reader, value: Any, path: Path) -> None:
     names = []
     for name, place in reader._texts(value, path, "alice, '@risk-team'"):
         if not _ACCOUNT.match(name):
-            raise reader._fail(place, f"'{shown(name)}' is no account", "write alice, or '@risk-team' for a Unix group")
+            raise reader._fail(
+                place, f"'{escape_for_message(name)}' is no account", "write alice, or '@risk-team' for a Unix group"
+            )
         names.append(name)
     if names:
         allowed = tuple(dict.fromkeys(names))
@@ -78,7 +80,7 @@ def _signed_by(reader: Reader, value: Any, path: Path) -> None:
     for name, place in reader._texts(value, path, "alice@example.com"):
         if not _PRINCIPAL.match(name):
             hint = "write it as in allowed_signers, without wildcards"
-            raise reader._fail(place, f"'{shown(name)}' is no principal", hint)
+            raise reader._fail(place, f"'{escape_for_message(name)}' is no principal", hint)
         reader._add(place, "signed_by", name, _signed(name), path, needs=PEOPLE)
 
 
@@ -131,11 +133,11 @@ def _enough(number: int) -> Look:
         counted = [by for by, why in against.items() if not why]
         if len(counted) >= number:
             return Found(PASSED, _listed(counted))
-        notes = [f"{shown(by)} {why}" for by, why in against.items() if why]
+        notes = [f"{escape_for_message(by)} {why}" for by, why in against.items() if why]
         lapsed = (
             each for each in facts.people.ballots if each.stage == facts.stage and each.lapsed and not each.rejects
         )
-        notes += [f"lapsed: {shown(each.by)}, {each.lapsed}" for each in lapsed]
+        notes += [f"lapsed: {escape_for_message(each.by)}, {each.lapsed}" for each in lapsed]
         have = f"{len(counted)} of {number}" + (f": {_listed(counted)}" if counted else "")
         return Found(WAITING, "; ".join([have, *notes[:_NAMED]]))
 
@@ -144,7 +146,7 @@ def _enough(number: int) -> Look:
 
 def _listed(accounts: list[str]) -> str:
     more = f" and {len(accounts) - _NAMED} more" if len(accounts) > _NAMED else ""
-    return ", ".join(shown(account) for account in accounts[:_NAMED]) + more
+    return ", ".join(escape_for_message(account) for account in accounts[:_NAMED]) + more
 
 
 def _signed(principal: str) -> Look:
@@ -161,6 +163,7 @@ def rejection(facts: Facts, file: str) -> list[Rule]:
     if not found:
         return []
     words = "; ".join(
-        f"by {shown(each.by)}: {shown(str(each.event.detail.get('reason', '')))}" for each in found[:_NAMED]
+        f"by {escape_for_message(each.by)}: {escape_for_message(str(each.event.detail.get('reason', '')))}"
+        for each in found[:_NAMED]
     )
     return [Rule((), REJECTION, "none", Source(file), lambda _: Found(FAILED, words))]

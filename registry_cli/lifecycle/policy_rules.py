@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from ..core.quantities import seconds, shown
+from ..core.quantities import seconds
+from ..core.text import escape_for_message
 from .directions import HIGHER, LOWER
 from .policy import FAILED, PASSED, WAITING, Facts, Found
 from .query_fields import Field
@@ -87,7 +88,7 @@ def said(name: str, of: Field | None) -> Look:
         values: tuple[object, ...] = of.read(facts.version) if of else (facts.model.get(name),)
         for value in values:
             if value is not None and text(value).strip():
-                return Found(PASSED, shown(text(value)))
+                return Found(PASSED, escape_for_message(text(value)))
         return Found(FAILED, "missing")
 
     return look
@@ -96,7 +97,7 @@ def said(name: str, of: Field | None) -> Look:
 def tagged(name: str, wanted: str) -> Look:
     def look(facts: Facts) -> Found:
         value = facts.version.tags.get(name)
-        return Found(FAILED, "missing") if value is None else _found(value == wanted, shown(text(value)))
+        return Found(FAILED, "missing") if value is None else _found(value == wanted, escape_for_message(text(value)))
 
     return look
 
@@ -148,7 +149,7 @@ def fits(path: str, pattern: str) -> bool:
 
 def _listed(paths: list[str]) -> str:
     more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
-    return ", ".join(shown(path) for path in paths[:_NAMED]) + more
+    return ", ".join(escape_for_message(path) for path in paths[:_NAMED]) + more
 
 
 def no_larger(most: int) -> Look:

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Union
 
-from ..core.quantities import epoch, seconds, shown
+from ..core.quantities import epoch, seconds
+from ..core.text import escape_for_message
 from ..core.values import DEPTH
 from ..errors import InvalidInput
 
@@ -181,8 +182,8 @@ def parse_field(text: str) -> Field:
     if family in _KEYED and key:
         return Field(family, key)
     if family in _KEYED:
-        raise InvalidInput(f"'{shown(text)}' needs a name", f"write it as {family}.NAME")
-    raise InvalidInput(f"there is no field '{shown(text)}'", _suggestion(family, key))
+        raise InvalidInput(f"'{escape_for_message(text)}' needs a name", f"write it as {family}.NAME")
+    raise InvalidInput(f"there is no field '{escape_for_message(text)}'", _suggestion(family, key))
 
 
 def _suggestion(family: str, key: str) -> str:
@@ -192,9 +193,9 @@ def _suggestion(family: str, key: str) -> str:
     near = [_OTHER_WORDS[word]] if word in _OTHER_WORDS else get_close_matches(word, [*_PLAIN, *_KEYED], 1)
     if near:
         name = near[0] if near[0] in _PLAIN else f"{near[0]}.{key or 'NAME'}"
-        return f"did you mean '{shown(name)}'?"
+        return f"did you mean '{escape_for_message(name)}'?"
     if not key and family.isidentifier():
-        name = shown(family)
+        name = escape_for_message(family)
         return f"a metric is written metrics.{name}, a param params.{name}, a tag tags.{name}"
     return f"use {', '.join(_PLAIN)}, or one of {', '.join(f'{name}.NAME' for name in _KEYED)}"
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from ..core.quantities import parse_duration, parse_period, parse_size, shown
+from ..core.quantities import parse_duration, parse_period, parse_size
+from ..core.text import escape_for_message
 from ..errors import InvalidInput
 from .query_checks import Aged, Check, Compare, Contains, During, Matches, OneOf, Prefix
 from .query_fields import (
@@ -51,9 +52,13 @@ _EXAMPLES = {
 def check_operator(field: Field, sign: str, token: Token) -> None:
     """:class:`InvalidInput` for an operator that makes no sense for a field of this type."""
     if sign in ORDER and field.type in (MEMBERS, TRUTH, DIGEST):
-        raise slip(f"'{token.text}' needs an order, and {shown(field.name)} has none,", token.column, "use =, != or in")
+        raise slip(
+            f"'{token.text}' needs an order, and {escape_for_message(field.name)} has none,",
+            token.column,
+            "use =, != or in",
+        )
     if sign in ("~", "like", "contains") and field.type not in _TEXTUAL:
-        raise slip(f"{token} is for text, and {shown(field.name)} is {field.type},", token.column)
+        raise slip(f"{token} is for text, and {escape_for_message(field.name)} is {field.type},", token.column)
 
 
 def text_of(token: Token) -> str:
@@ -101,9 +106,9 @@ def compare_check(field: Field, sign: str, token: Token) -> Check:
         raise slip(f"'{sign}' needs an order, and true and false have none,", token.column, "use = or !=")
     if sign in ORDER and field.type == TEXT and token.kind == "word" and _NUMBER.match(text):
         raise slip(
-            f"{shown(field.name)} is text, not a number,",
+            f"{escape_for_message(field.name)} is text, not a number,",
             token.column,
-            f"to compare texts write '{shown(text)}' in quotes",
+            f"to compare texts write '{escape_for_message(text)}' in quotes",
         )
     return Compare(KINDS[type(literal)], sign, literal)
 
@@ -153,5 +158,5 @@ def _amount(field: Field, token: Token, read: Callable[[], _T]) -> _T:
 
 def _unexpected(field: Field, token: Token, error: InvalidInput | None = None) -> InvalidInput:
     hint = error.hint if error and field.type != TIME else _EXAMPLES[field.type]
-    said = error.message if error else f"{shown(token.text)} is none"
+    said = error.message if error else f"{escape_for_message(token.text)} is none"
     return slip(f"expected {field.type}: {said},", token.column, hint)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..core.quantities import shown
+from ..core.text import escape_for_message
 from ..errors import InvalidInput
 from .query_checks import Check, Compare, Matches
 from .query_fields import TRUTH, Field, parse_field
@@ -148,7 +148,11 @@ class Parser:
             token = self._next()
         sign = token.text if token.kind == "operator" else token.keyword
         if negated and (sign in ORDER or sign in ("=", "!=")):
-            raise slip(f"'not' can't stand before '{sign}'", token.column, f"write not {shown(field.name)} {sign} …")
+            raise slip(
+                f"'not' can't stand before '{sign}'",
+                token.column,
+                f"write not {escape_for_message(field.name)} {sign} …",
+            )
         if sign == "exists":
             return Not(Term(field)) if negated else Term(field)
         check_operator(field, sign, token)

@@ -10,7 +10,7 @@ from time import thread_time
 from types import FrameType, TracebackType
 from typing import Any, Union
 
-from ..core.quantities import shown
+from ..core.text import escape_for_message
 from ..errors import InvalidInput
 
 PATTERN_LENGTH = 1_000
@@ -32,9 +32,13 @@ def expression(pattern: str) -> Callable[[str], bool]:
             warnings.simplefilter("ignore")  # of syntax that may change: nothing that a person who searches can act on
             search = re.compile(pattern).search
     except (re.error, OverflowError) as error:
-        raise InvalidInput(f"'{shown(pattern)}' is no regular expression", shown(str(error))) from None
+        raise InvalidInput(
+            f"'{escape_for_message(pattern)}' is no regular expression", escape_for_message(str(error))
+        ) from None
     except (RecursionError, MemoryError):
-        raise InvalidInput(f"'{shown(pattern)}' is no regular expression", "it is nested too deep") from None
+        raise InvalidInput(
+            f"'{escape_for_message(pattern)}' is no regular expression", "it is nested too deep"
+        ) from None
     return lambda text: search(text[:SUBJECT_LENGTH]) is not None
 
 
@@ -165,7 +169,7 @@ class Bound:
             raise self._too_long()
 
     def _too_long(self) -> InvalidInput:
-        patterns = " or ".join(f"'{shown(pattern)}'" for pattern in self._patterns[:2])
+        patterns = " or ".join(f"'{escape_for_message(pattern)}'" for pattern in self._patterns[:2])
         return InvalidInput(
             f"query: the pattern takes too long: {patterns}", "avoid a repeat inside a repeat, as in (a+)+"
         )
@@ -174,7 +178,7 @@ class Bound:
         for pattern in self._patterns:
             if _nested(_tree(pattern), inside=False):
                 raise InvalidInput(
-                    f"query: the pattern has a repeat inside a repeat: '{shown(pattern)}'",
+                    f"query: the pattern has a repeat inside a repeat: '{escape_for_message(pattern)}'",
                     "outside of the main thread such a pattern can't be stopped",
                 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..core.quantities import shown
+from ..core.text import escape_for_message
 from ..errors import InvalidInput
 from .query_fields import QUOTED
 
@@ -37,7 +37,7 @@ class Token:
         return self.text.lower() if self.kind == "word" else ""
 
     def __str__(self) -> str:
-        return f"'{shown(self.text)}'"
+        return f"'{escape_for_message(self.text)}'"
 
 
 def slip(message: str, column: int, hint: str = "") -> InvalidInput:

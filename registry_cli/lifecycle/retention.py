@@ -18,6 +18,7 @@ from ..core import quantities
 from ..core.lazy_dataclass import dataclass, field, replace
 from ..core.names import Reference
 from ..core.records import Event, StageTable, VersionRecord
+from ..core.text import escape_for_message
 from ..errors import InvalidInput
 from . import query
 from .directions import LISTED, Directions
@@ -330,4 +331,4 @@ def check_metrics(rules: Rules, versions: Sequence[VersionRecord], model: str) -
         if versions and best.metric not in known:
             near = get_close_matches(best.metric, sorted(known), 1)
             hint = f"did you mean '{near[0]}'?" if near else f"they have: {', '.join(sorted(known)[:10]) or 'none'}"
-            raise InvalidInput(f"no version of {model} has the metric '{quantities.shown(best.metric)}'", hint)
+            raise InvalidInput(f"no version of {model} has the metric '{escape_for_message(best.metric)}'", hint)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ..core import quantities
 from ..core.lazy_dataclass import dataclass, field, replace
+from ..core.text import escape_for_message
 from ..core.values import OneOrMore, as_list
 from ..errors import InvalidInput
 from . import query
@@ -46,7 +47,7 @@ class Best(NamedTuple):
         match = _BEST.match(text)
         if match is None or (match[1] and match[4]):
             raise InvalidInput(
-                f"invalid rule for the best versions: '{quantities.shown(text)}'",
+                f"invalid rule for the best versions: '{escape_for_message(text)}'",
                 "write auc:3 for the 3 highest, -loss:3 or loss:3:min for the 3 lowest",
             )
         lowest = True if match[1] else {"min": True, "max": False, None: None}[match[4]]
@@ -72,7 +73,7 @@ class Best(NamedTuple):
 
     def ambiguous(self, why: str) -> InvalidInput:
         """What to raise for a rule that does not say whether the lowest or the highest are meant."""
-        name = quantities.shown(self.metric)
+        name = escape_for_message(self.metric)
         return InvalidInput(
             f"'{name}:{self.most}' does not say whether to keep the lowest or the highest values: {why}",
             f"write {name}:{self.most}:min or {name}:{self.most}:max, or declare 'metrics: {{{name}: lower}}' in model.yaml",
@@ -244,7 +245,7 @@ def _check_keys(value: Mapping[str, Any], known: tuple[str, ...], path: Path, so
     for key in value:
         if key not in known:
             hint = nearest(key, known, 0.6) or f"there are: {', '.join(known)}"
-            raise source.mistake((*path, key), f"there is no key '{quantities.shown(key)}' here", hint)
+            raise source.mistake((*path, key), f"there is no key '{escape_for_message(key)}' here", hint)
 
 
 def _count(number: int, what: str) -> int:

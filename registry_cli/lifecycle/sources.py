@@ -64,8 +64,8 @@ def nearest(word: str, known: Iterable[str], cutoff: float = 0.5) -> str:
 
 def refuse_slips(document: Iterable[str], known: Sequence[str], source: Source) -> None:
     """A setting that is nearly one that we know was meant to be it; any other is kept, and does nothing."""
-    from ..core.quantities import shown
+    from ..core.text import escape_for_message
 
     for key in document:
         if key not in known and (hint := nearest(key, known, 0.78)):
-            raise source.mistake((key,), f"there is no setting '{shown(key)}'", hint)
+            raise source.mistake((key,), f"there is no setting '{escape_for_message(key)}'", hint)

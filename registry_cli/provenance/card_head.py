@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..core.text import replace_unprintable
 from .card_facts import Known
 from .licences import OTHER
 from .recipe import items, text
@@ -91,4 +92,4 @@ def _split(told: str) -> list[str]:
 
 def _line(value: str) -> str:
     """One printable line, whatever wrote the store."""
-    return " ".join("".join(char if char.isprintable() else " " for char in str(value)).split())
+    return " ".join(replace_unprintable(str(value)).split())

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..core.conversion import bounded
 from ..core.lazy_dataclass import dataclass, field
-
+from ..core.text import shorten
 #: What is kept: characters of a text, names of features, inputs, items of any other list, and levels of nesting. Each
 #: value is one more in every index: this is also what a million versions cost.
 TEXT, FEATURES, TENSORS, ITEMS, DEPTH = 300, 200, 100, 100, 6
 UNKNOWN = "unknown"
 
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
-_INT_BOUND = 2**63
 
 Shape = tuple[int | str | None, ...]
 
@@ -101,29 +100,17 @@ def _digest(names: Sequence[str]) -> str:
     return "sha256:" + hashlib.sha256("\0".join(names).encode("utf-8", "replace")).hexdigest()
 
 
-def plain(value: object, *, limit: int = ITEMS, depth: int = 0) -> Any:
-    """``value`` as something that can be kept and shown: plain types, one line a text, bounded in every way.
-
-    It comes out of a file that anybody may have made. Of what is too much the first part is kept.
-    """
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, int):
-        return value if -_INT_BOUND <= value < _INT_BOUND else str(value)[:TEXT] if value.bit_length() < 1024 else None
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, Mapping) and depth < DEPTH:
-        pairs = [pair for pair, _ in zip(value.items(), range(limit), strict=False)]
-        return {text(str(key)): plain(inner, depth=depth + 1) for key, inner in pairs if text(str(key))}
-    if isinstance(value, (list, tuple)) and depth < DEPTH:
-        return [plain(inner, depth=depth + 1) for inner in value[:limit]]
-    return text(value) if isinstance(value, str) else None
+def plain(value: object) -> Any:
+    """``value``, which comes out of a file, as something that can be kept and shown, one line a text."""
+    return bounded(
+        value, lambda each: text(each) if isinstance(each, str) else None, key=text, items=ITEMS, depth=DEPTH
+    )
 
 
 def text(value: str) -> str:
     """One line of at most ``TEXT`` characters, without those that can't be seen or written."""
     line = _UNSEEN.sub(" ", value[: 4 * TEXT]).strip()
-    return line if len(line) <= TEXT else f"{line[: TEXT - 1]}…"
+    return shorten(line, TEXT)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..core import redaction
+from ..core.text import replace_unprintable
 
 #: So many packages are listed at most.
 MOST = 20_000
@@ -83,13 +84,13 @@ def _in_folder(folder: str) -> Iterator[tuple[str, str, str]]:
         version = version.replace("_", "-")
         if _NAME.match(name) and _VERSION.match(version):  # a folder may be called anything
             if kind == "egg-info" and os.path.basename(folder) not in _INSTALLED:  # a checkout that is on the path
-                yield name, version, f"# {name}=={version}  # from file://{_on_line(os.path.abspath(folder))}"
+                yield (
+                    name,
+                    version,
+                    f"# {name}=={version}  # from file://{replace_unprintable(os.path.abspath(folder), '?')}",
+                )
             else:
                 yield name, version, _line(name, version, os.path.join(folder, entry, "direct_url.json"))
-
-
-def _on_line(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _line(name: str, version: str, direct: str) -> str:

@@ -23,6 +23,7 @@ from ..core import values
 from ..core.lazy_dataclass import dataclass
 from ..core.records import Event
 from ..core.results import Signature
+from ..core.text import replace_unprintable
 from ..errors import InvalidInput, NotFound, RegistryError
 
 if TYPE_CHECKING:
@@ -218,5 +219,4 @@ def _run(words: Sequence[str], data: bytes, seconds: float) -> Finished:
 def _last(errors: bytes) -> str:
     """The last thing that a program complained of, on one line."""
     lines = errors.decode("utf-8", "replace").strip().splitlines()
-    said = "".join(letter if letter.isprintable() else " " for letter in lines[-1]) if lines else "it did not say why"
-    return said[:300]
+    return replace_unprintable(lines[-1])[:300] if lines else "it did not say why"

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from ..core import names, values
 from ..core.lazy_dataclass import dataclass, field, replace
 from ..core.progress import Progress
+from ..core.quantities import parse_timestamp
 from ..core.records import VersionRecord
 from ..core.results import FileReport, Imported
-from ..core.times import stamp
+from ..core.times import format_time
 from ..errors import InvalidInput, RegistryError
 
 if TYPE_CHECKING:
@@ -223,11 +223,10 @@ def _created(text: str, lost: list[str]) -> str:
     """A time of the origin as ours are written; empty for none, and for one that can't be read."""
     if not text:
         return ""
-    try:
-        return stamp(datetime.fromisoformat(text.replace("Z", "+00:00")))
-    except (ValueError, OverflowError):
-        lost.append(f"when it was made: '{text[:40]}' is no time")
-        return ""
+    if moment := parse_timestamp(text):
+        return format_time(moment)
+    lost.append(f"when it was made: '{text[:40]}' is no time")
+    return ""
 
 
 class Forward(Progress):

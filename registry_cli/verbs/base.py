@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..core import names, values
 from ..core.names import Reference
 from ..core.records import Event
-from ..core.times import stamp, utc_now
+from ..core.times import format_time, utc_now
 from ..errors import Conflict, Indeterminate, NotFound, RegistryError, indeterminate
 from ..store import codec, creation, files, layout, locking, reader
 from ..store.layout import FORMAT, ModelLayout
@@ -65,7 +65,7 @@ class RegistryBase(RegistryReader):
         said = {name: value for name, value in detail.items() if value not in (None, "")}
         if reason := said.get("reason"):
             said["reason"] = values.line(reason, "reason")
-        return Event(identity, stamp(self._now()), self._author, os.uname().nodename, action, version, said)
+        return Event(identity, format_time(self._now()), self._author, os.uname().nodename, action, version, said)
 
     @contextlib.contextmanager
     def _writing(
@@ -125,7 +125,7 @@ class RegistryBase(RegistryReader):
 
     def _make_model(self, paths: ModelLayout) -> None:
         document = {
-            "format": FORMAT, "id": os.urandom(16).hex(), "created": stamp(self._now()), "owner": self._author,
+            "format": FORMAT, "id": os.urandom(16).hex(), "created": format_time(self._now()), "owner": self._author,
         }  # fmt: skip
         creation.make_model(self._layout, paths, self._modes, document, self._lock_timeout, self._on_wait)
 

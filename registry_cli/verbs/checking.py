@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from ..core.quantities import shown
+from ..core.text import escape_for_message
 from ..errors import Refused, explain
 from ..lifecycle.checks import Check, spoken
 from ..lifecycle.policy import FAILED, PASSED, Found, Policies
@@ -35,7 +35,7 @@ def refuse_inside(layout: Layout, policies: Policies) -> None:
                 if word.startswith("/") and "{" not in word and _is_inside(word, layout.root):
                     raise rule.source.mistake(
                         rule.path,
-                        f"'{shown(word)}' lies inside the registry",
+                        f"'{escape_for_message(word)}' lies inside the registry",
                         "keep programs elsewhere: whoever may write there could change it after it was trusted",
                     )
 
@@ -91,7 +91,7 @@ def _run(check: Check, arguments: list[str], variables: Mapping[str, str], root:
 
     program = shutil.which(arguments[0])
     if program and _is_inside(program, root):
-        return Found(FAILED, f"was not run: {shown(program)} lies inside the registry")
+        return Found(FAILED, f"was not run: {escape_for_message(program)} lies inside the registry")
     place = tempfile.mkdtemp(prefix="registry-check-")  # what lies in the folder it starts in can be loaded by it
     begun = time.monotonic()
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.lazy_dataclass import replace
-from ..core.times import stamp
+from ..core.times import format_time
 from ..errors import RegistryError
 from ..exchange import dispatch, leaving
 from ..store import documents, files
@@ -87,7 +87,7 @@ def _outlined(
         outline = leaving.Outline(version, artifact.folder, artifact.files)
         known = carding.known(registry, version, (entry.path for entry in artifact.files))
         if moment is not None:
-            at = stamp(moment)
+            at = format_time(moment)
             model = registry.model(version.model, as_of=moment)
             known = replace(known, model=model, approvals=tuple(each for each in known.approvals if each.at <= at))
         folder = Path(temporary, "export")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.lazy_dataclass import replace
 from ..core.records import Glance, ModelRecord, Overview, RegistryRecord, VersionRecord
-from ..core.times import moment, utc_now
+from ..core.times import resolve_time, utc_now
 from ..errors import Damaged, NotFound, RegistryError
 from ..store import layout, marks
 from ..store.reader import ModelReader, State
@@ -81,7 +81,7 @@ class Listing(OpenRegistry):
                 yield from answer[0]
                 _tell(answer[1], on_damage)
                 return
-        then = moment(as_of)
+        then = resolve_time(as_of)
         for name in marks.model_names(self._layout):
             try:
                 if overview := self._overview(name, then, on_damage, glances):
@@ -137,9 +137,9 @@ class Listing(OpenRegistry):
     def model(self, name: str, *, as_of: str | datetime | None = None) -> ModelRecord:
         """One model. Raises :class:`NotFound`."""
         model = self._model(name)
-        past = self._past(model, model.state(), moment(as_of))
+        past = self._past(model, model.state(), resolve_time(as_of))
         if past is None:
-            raise NotFound(f"there was no model '{name}' yet at {moment(as_of)}")
+            raise NotFound(f"there was no model '{name}' yet at {resolve_time(as_of)}")
         return model.record(*past)
 
     def versions(
@@ -159,7 +159,7 @@ class Listing(OpenRegistry):
         """
         self._model(name)
         wanted = Wanted(name, where, archived, sort, limit)
-        then = moment(as_of)
+        then = resolve_time(as_of)
         return list(self._found(wanted, then, on_damage))
 
     def search(
@@ -179,7 +179,7 @@ class Listing(OpenRegistry):
         there then, with the stages, aliases and archive of that time. ``on_damage`` is told of what
         can't be read; the rest is found. Raises :class:`InvalidInput` for a slip in a query.
         """
-        return self._found(Wanted(None, where, archived, sort, limit), moment(as_of), on_damage)
+        return self._found(Wanted(None, where, archived, sort, limit), resolve_time(as_of), on_damage)
 
     def unknown_names(
         self, where: str | Sequence[str], *, model: str | None = None, as_of: str | datetime | None = None

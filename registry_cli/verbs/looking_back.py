@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..core.records import Checkpoint, JournalEntry, Told
-from ..core.times import moment
+from ..core.times import resolve_time
 from ..core.values import OneOrMore, as_list
 from ..errors import RegistryError
 from ..lifecycle import stages as rules
@@ -145,7 +145,7 @@ class LookingBack(Listing):
 def _wanted(since: str | datetime | None, until: str | datetime | None, actions: OneOrMore[str]) -> Wanted:
     from ..lifecycle import events
 
-    return events.wanted(moment(since), moment(until), as_list(actions, "actions"))
+    return events.wanted(resolve_time(since), resolve_time(until), as_list(actions, "actions"))
 
 
 @contextlib.contextmanager

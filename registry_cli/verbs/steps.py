@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from ..core.text import replace_unprintable, shorten
 from ..errors import Indeterminate, InvalidInput, RegistryError
 from ..lifecycle.stages import ARCHIVE, DELETE, PACK
 
@@ -90,5 +91,4 @@ def name_of(plans: Iterable[Plan]) -> str:
 
 def plain(text: str) -> str:
     """As one line of a history: a query may have several."""
-    line = "".join(letter if letter.isprintable() else " " for letter in text)
-    return line if len(line) <= REASON else f"{line[: REASON - 1]}…"
+    return shorten(replace_unprintable(text), REASON)

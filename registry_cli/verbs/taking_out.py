@@ -13,7 +13,7 @@ from ..core import values
 from ..core.names import Reference
 from ..core.progress import SILENT, Progress
 from ..core.records import Artifact, FileEntry, VersionRecord
-from ..core.times import moment, utc_now
+from ..core.times import resolve_time, utc_now
 from ..errors import Conflict, InvalidInput
 from ..store import layout, reader
 from .looking_back import LookingBack
@@ -57,11 +57,11 @@ class TakingOut(LookingBack):
 
         Raises :class:`InvalidInput` for a malformed reference, :class:`NotFound`, :class:`Damaged`.
         """
-        return self._version(ref, moment(as_of))[1]
+        return self._version(ref, resolve_time(as_of))[1]
 
     def artifact(self, ref: str | Reference, *, as_of: str | datetime | None = None) -> Artifact:
         """A version with its folder and its files. :class:`Damaged` when its manifest is not the one that was sealed."""
-        model, record = self._version(ref, moment(as_of))
+        model, record = self._version(ref, resolve_time(as_of))
         return Artifact(record, model.paths.files(record.number), model.manifest(record))
 
     @contextlib.contextmanager
@@ -149,7 +149,7 @@ class TakingOut(LookingBack):
         Before it is handed out, count and size of the files are compared with what was stored (up to 1,000 files).
         Raises :class:`Damaged` when they differ, :class:`Conflict` for a version that is packed.
         """
-        model, record = self._version(ref, moment(as_of))
+        model, record = self._version(ref, resolve_time(as_of))
         if record.files <= reader.QUICK_CHECK_FILES or record.packed is not None:
             model.check_size(record)
         folder = model.paths.files(record.number)

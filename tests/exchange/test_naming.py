@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry_cli.core import names, values
+from registry_cli.core.times import format_milliseconds, format_timestamp
 from registry_cli.exchange import naming
-from registry_cli.exchange.luggage import Luggage, plain, stamp, stamp_of
+from registry_cli.exchange.luggage import Luggage, plain
 from registry_cli.store import documents
 
 
@@ -72,8 +73,8 @@ def test_what_came_first_stays() -> None:
 
 
 def test_times() -> None:
-    assert stamp(1_795_527_030_043) == "2026-11-24T13:30:30.043Z"
-    assert [stamp(when) for when in (None, "x", True, 0, -1, 1e30, float("nan"))] == [""] * 7
-    assert stamp_of("2026-11-24 13:30:39.238847") == "2026-11-24T13:30:39.238Z"
-    assert stamp_of("2026-11-24T14:30:39+01:00") == "2026-11-24T13:30:39.000Z"
-    assert [stamp_of(when) for when in (None, 5, "soon", "")] == [""] * 4
+    assert format_milliseconds(1_795_527_030_043) == "2026-11-24T13:30:30.043Z"
+    assert [format_milliseconds(when) for when in (None, "x", True, 0, -1, 1e30, float("nan"))] == [""] * 7
+    assert format_timestamp("2026-11-24 13:30:39.238847") == "2026-11-24T13:30:39.238Z"
+    assert format_timestamp("2026-11-24T14:30:39+01:00") == "2026-11-24T13:30:39.000Z"
+    assert [format_timestamp(when) for when in (None, 5, "soon", "")] == [""] * 4

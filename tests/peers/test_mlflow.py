@@ -11,7 +11,7 @@ import pytest
 
 from registry_cli import Registry
 from registry_cli.core import values
-from registry_cli.exchange.luggage import stamp
+from registry_cli.core.times import format_milliseconds
 from tests.support import snapshot
 
 from .conftest import DATA, Tools
@@ -47,7 +47,7 @@ def test_field_by_field(reg: Registry, store: Path, told: dict[str, dict[str, An
     for number, said in told.items():
         version = reg.version(f"churn-model@{number}")
         assert version.message == (said["description"] or "")
-        assert version.created == stamp(said["created"])
+        assert version.created == format_milliseconds(said["created"])
         assert version.params == {name: values.param(text, name) for name, text in said["params"].items()}
         assert version.metrics == {name: float(text) for name, text in said["metrics"].items() if text != "nan"}
         theirs = {name: text for name, text in said["run_tags"].items() if not name.startswith("mlflow.")}
@@ -60,7 +60,10 @@ def test_field_by_field(reg: Registry, store: Path, told: dict[str, dict[str, An
         assert version.aliases == tuple(alias.lower() for alias in said["aliases"])
         run = version.lineage["run"]
         assert (run["id"], run["name"], run["user"]) == (said["run"], said["run_name"], said["user"])
-        assert (run["started"], run["ended"]) == (stamp(said["started"]), stamp(said["ended"]))
+        assert (run["started"], run["ended"]) == (
+            format_milliseconds(said["started"]),
+            format_milliseconds(said["ended"]),
+        )
         assert run["command"] == said["run_tags"]["mlflow.source.name"]
         assert version.lineage["git"]["commit"] == said["run_tags"]["mlflow.source.git.commit"]
         assert [[each["uri"], each["digest"]] for each in version.lineage["data"]] == [

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from registry_cli import Conflict, Damaged, NotFound, Registry
-from registry_cli.core.times import stamp
+from registry_cli.core.times import format_time
 from registry_cli.store import collect, creation, files, ingest, journal, snapshot
 from registry_cli.store.layout import Layout, ModelLayout
 from tests.conftest import Clock
@@ -133,7 +133,7 @@ def test_a_damaged_model_is_told_as_such(churn: Registry, tmp_path: Path) -> Non
 
 def test_the_past_of_a_model_that_goes_on(churn: Registry, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is written while the journal is read is not in the answer, unless all before it is."""
-    later, oldest_first = stamp(clock()).replace("2026", "2036"), journal.oldest_first
+    later, oldest_first = format_time(clock()).replace("2026", "2036"), journal.oldest_first
     before = churn.version("churn@production", as_of=later)
 
     def slow(path: Path, containing: bytes = b"") -> object:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Damaged, NotFound, Registry
-from registry_cli.core.times import stamp
+from registry_cli.core.times import format_time
 from registry_cli.errors import InvalidInput
 from tests.conftest import Clock
 
@@ -40,7 +40,7 @@ def told(reg: Registry, make_file: Make, clock: Clock) -> tuple[Registry, list[t
         lambda: reg.register("churn", [make_file("4")]),
     ):
         verb()
-        seen.append((stamp(clock.moment), _seen(reg)))
+        seen.append((format_time(clock.moment), _seen(reg)))
         clock.moment += timedelta(minutes=1)
     return reg, seen
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from registry_cli import InvalidInput
 from registry_cli.core.records import Event, StageTable, VersionRecord
-from registry_cli.core.times import stamp
+from registry_cli.core.times import format_time
 from registry_cli.core.version_ranges import Numbers
 from registry_cli.lifecycle import retention
 from registry_cli.lifecycle.directions import LISTED, LOWER, Directions, listed
@@ -26,7 +26,7 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
 
 
 def days_ago(days: float) -> str:
-    return stamp(NOW - timedelta(days=days))
+    return format_time(NOW - timedelta(days=days))
 
 
 def version(number: int, age: float = 100, **said: Any) -> VersionRecord:

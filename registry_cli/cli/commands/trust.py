@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...core.times import format_time, utc_now
 from ...errors import InvalidInput, NotFound
 from ..command import command
 from ..options import Yes
@@ -55,12 +55,8 @@ def trusts(cx: Session, commands: Commands) -> bool:
     )
     if not cx.agreed(_QUESTION):
         return False
-    file.add(commands, _now())
+    file.add(commands, format_time(utc_now()))
     return True
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _spell(commands: Commands, why: str) -> None:
@@ -129,7 +125,7 @@ def _trust(cx: Session, name: str | None, yes: bool) -> None:
         if not yes:
             _spell(commands, " are commands that would run here")
             cx.confirm(_QUESTION, "to let commands run needs a yes")
-        file.add(commands, _now())
+        file.add(commands, format_time(utc_now()))
         cx.say(f"{plural(len(commands.items), 'command')} may run now")
     rows = [
         (each.stage, each.name, _spelt(each.arguments), each.time_limit, each.file, each.line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ...core.text import replace_unprintable
 from ..pickles.reader import Stopped
 
 #: From the best to the worst: of several the worst counts.
@@ -158,7 +159,7 @@ class Scan(NamedTuple):
 
 def _line(text: str) -> str:
     """One line that can be kept and shown."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)[:_TEXT]
+    return replace_unprintable(text, "\N{REPLACEMENT CHARACTER}")[:_TEXT]
 
 
 def verdict_of(lineage: Mapping[str, Any]) -> str:
