@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +107,7 @@ def _first(rows: list[Format], thing: File | Folder) -> Inspection | None:
     """What the first reader says that knows ``thing``; else the first that recognised it, but could not read it."""
     unsure: Inspection | None = None
     for row in rows:
-        module = import_module(f".formats.{row.module}", __package__)
-        said = _guarded(module.read, thing, row.names[0])
+        said = _guarded(row.load(), thing, row.names[0])
         if said and said.certain:
             return said
         unsure = unsure or said

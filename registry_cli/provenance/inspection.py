@@ -9,6 +9,7 @@ from typing import Any
 from ..core.conversion import bounded
 from ..core.lazy_dataclass import dataclass, field
 from ..core.text import shorten
+
 #: What is kept: characters of a text, names of features, inputs, items of any other list, and levels of nesting. Each
 #: value is one more in every index: this is also what a million versions cost.
 TEXT, FEATURES, TENSORS, ITEMS, DEPTH = 300, 200, 100, 100, 6

@@ -10,7 +10,6 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -172,9 +171,8 @@ def test_what_is_not_a_model_is_not_reported_as_one(case: str, tmp_path: Path) -
 
 def claims(row: Format, path: Path, name: str) -> str:
     """What one reader says a file is, for certain."""
-    module = import_module(f"registry_cli.provenance.formats.{row.module}")
     with File.opened(path, name, {name: path}) as file:
-        said = _guarded(module.read, file, row.names[0])
+        said = _guarded(row.load(), file, row.names[0])
     return said.format if said is not None and said.certain else ""
 
 

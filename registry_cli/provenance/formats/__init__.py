@@ -1,6 +1,6 @@
 """The formats that can be told apart and read without loading them: a table, and one small module a format.
 
-A module has one function, ``read(file: File) -> Inspection | None`` (for a format that is a folder
+A module has a function, ``read(file: File) -> Inspection | None`` (for a format that is a folder
 ``read(folder: Folder) -> Inspection | None``): None says "this is none of mine"; :class:`Malformed`, or any other
 exception, that it could not be read to the end. Whatever bytes do to a reader, ``inspecting`` catches it: a reader is
 free to take the first wrong byte as it comes. It must be bounded by itself in what it counts and how deep it goes;
@@ -9,11 +9,16 @@ free to take the first wrong byte as it comes. It must be bounded by itself in w
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from ..inspection import Inspection
 
 
 class Format(NamedTuple):
-    """One row of the table: how a format is recognised, and the module of this package that reads it.
+    """One row of the table: how a format is recognised, and the module of this package that reads it; of a module with
+    several readers also the function (``recognized.ncnn``).
 
     ``names`` are the short names that its readings can have (the first is told when a reading fails). ``magics`` are
     beginnings, or what stands at ``offset``; ``suffixes`` ends of a file's name in lower case. ``markers`` are names of
@@ -33,6 +38,14 @@ class Format(NamedTuple):
     wraps: bool = False
     offset: int = 0
     ambiguous: bool = False
+
+    def load(self) -> Callable[[Any], Inspection | None]:
+        """Its reader, which is imported now."""
+        module, _, function = self.module.partition(".")
+        reader: Callable[[Any], Inspection | None] = getattr(
+            import_module(f".{module}", __package__), function or "read"
+        )
+        return reader
 
     def begins(self, head: bytes) -> bool:
         """Whether a file that begins with ``head`` looks like this format."""
@@ -69,7 +82,7 @@ FILES: tuple[Format, ...] = (
     Format("skops", ("skops",), magics=_ZIP, suffixes=(".skops",), ambiguous=True),
     Format("pt2", ("pt2",), magics=_ZIP, suffixes=(".pt2",), ambiguous=True),
     Format("torch", ("torch", "torchscript"), magics=_ZIP, suffixes=(".pt", ".pth"), ambiguous=True),
-    Format("torchserve", ("torchserve",), magics=_ZIP, suffixes=(".mar",), ambiguous=True),
+    Format("recognized.torchserve", ("torchserve",), magics=_ZIP, suffixes=(".mar",), ambiguous=True),
     Format(
         "numpy", ("npy-npz",), magics=(b"\x93NUMPY", *_ZIP, *_COMPRESSED), suffixes=(".npy", ".npz"), ambiguous=True
     ),
@@ -79,8 +92,8 @@ FILES: tuple[Format, ...] = (
     Format("catboost", ("catboost",), magics=(b"CBM1",), suffixes=(".cbm",)),
     Format("catboost", ("catboost-json",), magics=_JSON),
     Format("tflite", ("tflite",), magics=(b"TFL3",), offset=4, suffixes=(".tflite",)),
-    Format("executorch", ("executorch",), magics=(b"ET12", b"ET13"), offset=4, suffixes=(".pte",)),
-    Format("onnxruntime", ("ort",), magics=(b"ORTM",), offset=4, suffixes=(".ort",)),
+    Format("recognized.executorch", ("executorch",), magics=(b"ET12", b"ET13"), offset=4, suffixes=(".pte",)),
+    Format("recognized.onnxruntime", ("ort",), magics=(b"ORTM",), offset=4, suffixes=(".ort",)),
     Format("coreml", ("coreml",), magics=_CORE_ML, suffixes=(".mlmodel",), ambiguous=True),
     Format("fasttext", ("fasttext",), magics=_FASTTEXT, suffixes=(".ftz",)),
     Format(
@@ -94,7 +107,7 @@ FILES: tuple[Format, ...] = (
     Format("flax", ("flax",), magics=_MSGPACK_MAPS, suffixes=(".msgpack",), ambiguous=True),
     Format("nemo", ("nemo",), magics=(b"ustar",), offset=257, suffixes=(".nemo",), ambiguous=True),
     Format("tfjs", ("tfjs",), magics=_JSON),
-    Format("ncnn", ("ncnn",), magics=(b"7767517\n", b"7767517\r\n"), suffixes=(".param",)),
+    Format("recognized.ncnn", ("ncnn",), magics=(b"7767517\n", b"7767517\r\n"), suffixes=(".param",)),
     Format(
         "paddle",
         ("paddle",),
@@ -103,11 +116,19 @@ FILES: tuple[Format, ...] = (
         ambiguous=True,
     ),
     Format("sentencepiece", ("sentencepiece",), magics=(b"\n",), suffixes=(".spm",), ambiguous=True),
-    Format("tensorrt", ("tensorrt",), magics=(b"ftrt", b"ptrt"), suffixes=(".engine", ".plan", ".trt"), ambiguous=True),
-    Format("rknn", ("rknn",), magics=(b"RKNN",), suffixes=(".rknn",), ambiguous=True),
-    Format("treelite", ("treelite",), magics=(b"\x03\0\0\0", b"\x04\0\0\0"), suffixes=(".tl",), ambiguous=True),
-    Format("ggml", ("ggml",), magics=(b"lmgg", b"fmgg", b"tjgg", b"algg"), ambiguous=True),
-    Format("crfsuite", ("crfsuite",), magics=(b"lCRF",), suffixes=(".crfsuite",), ambiguous=True),
+    Format(
+        "recognized.tensorrt",
+        ("tensorrt",),
+        magics=(b"ftrt", b"ptrt"),
+        suffixes=(".engine", ".plan", ".trt"),
+        ambiguous=True,
+    ),
+    Format("recognized.rknn", ("rknn",), magics=(b"RKNN",), suffixes=(".rknn",), ambiguous=True),
+    Format(
+        "recognized.treelite", ("treelite",), magics=(b"\x03\0\0\0", b"\x04\0\0\0"), suffixes=(".tl",), ambiguous=True
+    ),
+    Format("recognized.ggml", ("ggml",), magics=(b"lmgg", b"fmgg", b"tjgg", b"algg"), ambiguous=True),
+    Format("recognized.crfsuite", ("crfsuite",), magics=(b"lCRF",), suffixes=(".crfsuite",), ambiguous=True),
     Format("pickled", ("pickle", "joblib", "torch-legacy"), magics=_PICKLES, suffixes=_PICKLE_NAMES, ambiguous=True),
 )
 

@@ -1,0 +1,172 @@
+"""Formats of which only the header, or a list of what is inside, is read: one function a format.
+
+They are recognised by more than one mark, as any other format, and say why no numbers are counted.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections import Counter
+from typing import Any
+
+from ..inspection import Inspection, Tensor
+from . import zips
+from .files import File, Malformed
+from .flatbuffers import FlatBuffer, is_rooted
+
+_CRFSUITE = struct.Struct("<4sL4s4L")
+_GGML_NAMES = {b"lmgg": "ggml", b"fmgg": "ggmf", b"tjgg": "ggjt", b"algg": "ggla"}
+_GGML_SETTINGS = struct.Struct("<4L")
+_GGML_LARGEST = 1 << 20
+#: The largest list of layers of ncnn, and the largest manifest of TorchServe that are read, in bytes.
+_NCNN_LAYERS, _TORCHSERVE_MANIFEST = 4 << 20, 1 << 20
+_TREELITE = struct.Struct("<3i2BQiB?")
+_TREELITE_TYPES = {1: "uint32", 2: "float32", 3: "float64"}
+_TREELITE_TASKS = {0: "binary", 1: "regressor", 2: "multiclass", 3: "ranker", 4: "isolation forest"}
+_TREELITE_MOST = 1 << 24
+
+
+def _recognized(name: str, framework: str, uncounted: str, **details: Any) -> Inspection:
+    return Inspection(name, framework=framework, details={**details, "uncounted": uncounted})
+
+
+def crfsuite(file: File) -> Inspection | None:
+    """CRFsuite, a conditional random field: two marks of four letters, the size of the file, and counts."""
+    if len(file.head) < _CRFSUITE.size:
+        return None
+    magic, size, kind, _, features, labels, attributes = _CRFSUITE.unpack_from(file.head)
+    if magic != b"lCRF" or kind != b"FOMC" or size != file.size:
+        return None
+    return _recognized(
+        "crfsuite", "crfsuite", "its features are not read",
+        labels_count=labels, attributes_count=attributes, features_count=features or None,
+    )  # fmt: skip
+
+
+def executorch(file: File) -> Inspection | None:
+    """ExecuTorch (``.pte``), a program for devices: the version of the layout, which is part of the identifier."""
+    if not file.head.startswith(b"ET", 4) or not file.head[6:8].isdigit() or not is_rooted(file):
+        return None
+    layout = file.head[4:8].decode()
+    return _recognized("executorch", "executorch", "programs of ExecuTorch are only recognised", layout=layout)
+
+
+def ggml(file: File) -> Inspection | None:
+    """GGML, what whisper.cpp and the first llama.cpp wrote before GGUF: small numbers follow the four letters, a version
+    or sizes of the model.
+    """
+    name = _GGML_NAMES.get(file.head[:4])
+    if name is None or len(file.head) < 4 + _GGML_SETTINGS.size:
+        return None
+    if not all(0 < each <= _GGML_LARGEST for each in _GGML_SETTINGS.unpack_from(file.head, 4)):
+        return None
+    return _recognized("ggml", "ggml", "only GGUF says what is in it", layout=name)
+
+
+def ncnn(file: File) -> Inspection | None:
+    """ncnn: ``.param``, the layers and the names of inputs as text, and ``.bin`` of the same name, the numbers."""
+    lines = file.head.split(b"\n", 2)
+    if lines[0].strip() != b"7767517" or len(lines) < 2:
+        return None
+    counts = lines[1].split()
+    if len(counts) != 2 or not all(each.isdigit() for each in counts):
+        return None
+    layers: Counter[str] = Counter()
+    inputs: list[Tensor] = []
+    for line in file.whole(_NCNN_LAYERS).decode("utf-8", "replace").splitlines()[2:]:
+        words = line.split()
+        if len(words) >= 4:
+            layers[words[0]] += 1
+            if words[0] == "Input":
+                inputs.append(Tensor(words[1]))
+    if sum(layers.values()) != int(counts[0]):
+        raise Malformed("it does not have as many layers as it says")
+    weights = f"{file.name[: -len('.param')]}.bin" if file.name.lower().endswith(".param") else ""
+    return Inspection(
+        "ncnn",
+        framework="ncnn",
+        inputs=tuple(inputs),
+        details={
+            "layers": dict(layers),
+            "weights_missing": weights not in file.beside or None,
+            "uncounted": "the sizes of weights are not in the list of layers",
+        },
+        companions=(weights,) if weights in file.beside else (),
+    )
+
+
+def onnxruntime(file: File) -> Inspection | None:
+    """ONNX Runtime's own layout (``.ort``): its version is the first field of the session."""
+    if file.head[4:8] != b"ORTM" or not is_rooted(file):
+        return None
+    buffers = FlatBuffer(file)
+    layout = buffers.text(buffers.root(), 0)
+    return _recognized("ort", "onnxruntime", "files of ONNX Runtime are only recognised", layout=layout)
+
+
+def rknn(file: File) -> Inspection | None:
+    """RKNN, a network for Rockchip's accelerators: behind four letters zeros and a small version, else the name agrees."""
+    if not file.head.startswith(b"RKNN"):
+        return None
+    version = int.from_bytes(file.head[8:16], "little")
+    plain = len(file.head) >= 16 and not any(file.head[4:8]) and 0 < version < 64
+    if not plain and not file.name.lower().endswith(".rknn"):
+        return None
+    return _recognized("rknn", "rknn", "networks for RKNN are only recognised", layout=version if plain else None)
+
+
+def tensorrt(file: File) -> Inspection | None:
+    """TensorRT, an engine for one kind of device, whose layout is not public: the four letters and the name agree."""
+    if not file.head.startswith((b"ftrt", b"ptrt")) or not file.name.lower().endswith((".engine", ".plan", ".trt")):
+        return None
+    return _recognized("tensorrt", "tensorrt", "engines of TensorRT are only recognised")
+
+
+def torchserve(file: File) -> Inspection | None:
+    """TorchServe (``.mar``), an archive of a model and its handler: the manifest. What is packed with it is listed."""
+    name = "MAR-INF/MANIFEST.json"
+    if not file.head.startswith(zips.MAGIC) or name not in zips.members(file):
+        return None
+    manifest = json.loads(zips.read(file, name, _TORCHSERVE_MANIFEST))
+    model = manifest["model"]
+    return Inspection(
+        "torchserve",
+        framework="torch",
+        details={
+            "name": model.get("modelName"),
+            "model_version": model.get("modelVersion"),
+            "handler": model.get("handler"),
+            "serialized_file": model.get("serializedFile"),
+            "runtime": manifest.get("runtime"),
+            "archiver_version": manifest.get("archiverVersion"),
+            "created": manifest.get("createdOn"),
+            "members": sorted(zips.members(file)),
+        },
+    )
+
+
+def treelite(file: File) -> Inspection | None:
+    """Treelite, trees of any framework as ``Model.serialize`` writes them: version, types, how many trees and features."""
+    if len(file.head) < _TREELITE.size:
+        return None
+    major, minor, patch, threshold, leaf, trees, features, task, _ = _TREELITE.unpack_from(file.head)
+    plausible = (
+        major in (3, 4) and 0 <= minor < 100 and 0 <= patch < 100 and threshold in (2, 3) and leaf in _TREELITE_TYPES
+        and 0 < trees < _TREELITE_MOST and 0 < features < _TREELITE_MOST and task in _TREELITE_TASKS
+        and trees * 16 < file.size
+    )  # fmt: skip
+    if not plausible:
+        return None
+    return Inspection(
+        "treelite",
+        framework="treelite",
+        framework_version=f"{major}.{minor}.{patch}",
+        class_name=_TREELITE_TASKS[task],
+        feature_count=features,
+        details={
+            "trees": trees,
+            "threshold": _TREELITE_TYPES[threshold],
+            "uncounted": "the nodes of trees are not counted",
+        },
+    )
