@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ..core.progress import SILENT, Progress
+from ..inspect.binary.limits import Budget
+from ..inspect.binary.sources import InFile
 from .pickles.allowed import Allowed
-from .pickles.reader import Budget
-from .safety.bodies import InFile
 from .safety.scanner import Scanner
 from .safety.verdicts import FileScan, Scan
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from registry_cli.inspect.binary.limits import Budget
 from registry_cli.lifecycle.scan_rules import DEFAULT, MODES
 from registry_cli.provenance.pickles import machine, memo
 from registry_cli.provenance.pickles.allowed import Allowed
 from registry_cli.provenance.pickles.judging import DANGEROUS, judge, use_of
-from registry_cli.provenance.pickles.reader import Budget
 from registry_cli.provenance.safety.scanner import DEPTH
 from registry_cli.provenance.safety.verdicts import VERDICTS
 

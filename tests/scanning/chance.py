@@ -7,9 +7,9 @@ import resource
 import sys
 import time
 
+from registry_cli.inspect.binary.limits import Budget
+from registry_cli.inspect.binary.sources import InMemory
 from registry_cli.provenance.pickles.allowed import Allowed
-from registry_cli.provenance.pickles.reader import Budget
-from registry_cli.provenance.safety.bodies import InMemory
 from registry_cli.provenance.safety.scanner import Scanner
 
 from .corpus import stack_global, text

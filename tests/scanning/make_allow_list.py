@@ -149,10 +149,10 @@ def collect(target: str) -> None:
 
 def walked(data: bytes) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
     """What a pickle does with each global."""
+    from registry_cli.inspect.binary.limits import Budget
+    from registry_cli.inspect.binary.sources import InMemory, straight
     from registry_cli.provenance.pickles.judging import _renamed_kind, renamed
-    from registry_cli.provenance.pickles.reader import Budget
     from registry_cli.provenance.pickles.walker import walk
-    from registry_cli.provenance.safety.bodies import InMemory, straight
 
     found = walk(lambda: straight(InMemory(data)), Budget())
     if not found.complete or found.tricks:

@@ -415,7 +415,7 @@ def bombs() -> dict[str, bytes]:
 
 @pytest.mark.parametrize("name", ["deep", "layers", "many", "wide", "zeros"])
 def test_bombs_end_soon(name: str, tmp_path: Path) -> None:
-    from registry_cli.provenance.pickles.reader import Budget
+    from registry_cli.inspect.binary.limits import Budget
 
     start = time.monotonic()
     budget = Budget(unpacked=8 << 20, members=2000, seeking=64 << 20)

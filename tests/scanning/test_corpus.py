@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from registry_cli.provenance.pickles.reader import Budget
+from registry_cli.inspect.binary.limits import Budget
 from registry_cli.provenance.safety.verdicts import Scan
 from registry_cli.provenance.scanning import scan
 

@@ -343,9 +343,9 @@ HOSTILE = {
 def test_any_change_of_a_file_ends_soon_with_a_verdict(name: str, tmp_path: Path) -> None:
     import random
 
+    from registry_cli.inspect.binary.limits import Budget
+    from registry_cli.inspect.binary.sources import InMemory
     from registry_cli.provenance.pickles.allowed import Allowed
-    from registry_cli.provenance.pickles.reader import Budget
-    from registry_cli.provenance.safety.bodies import InMemory
     from registry_cli.provenance.safety.scanner import Scanner
 
     chance = random.Random(name)

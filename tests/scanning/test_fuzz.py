@@ -19,10 +19,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from registry_cli.inspect.binary.limits import Budget
+from registry_cli.inspect.binary.sources import InMemory, straight
 from registry_cli.provenance.pickles.allowed import Allowed
-from registry_cli.provenance.pickles.reader import Budget
 from registry_cli.provenance.pickles.walker import walk
-from registry_cli.provenance.safety.bodies import InMemory, straight
 from registry_cli.provenance.safety.scanner import Scanner
 from registry_cli.provenance.safety.verdicts import VERDICTS, FileScan
 

@@ -187,7 +187,7 @@ def test_a_limit_that_is_reached_in_a_pickle_refuses_by_default(
     reg: Registry, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise a limit is a way past the scan."""
-    from registry_cli.provenance.pickles.reader import Budget
+    from registry_cli.inspect.binary.limits import Budget
 
     monkeypatch.setattr(Budget.__init__, "__defaults__", (50, *(Budget.__init__.__defaults__ or ())[1:]))
     data = b"\x80\x04](" + b"N" * 100 + b"e."

@@ -13,14 +13,15 @@ from typing import Any
 
 import pytest
 
+from registry_cli.inspect.binary.limits import Budget
+from registry_cli.inspect.binary.sources import InMemory, straight
 from registry_cli.provenance.pickles import allow_list
 from registry_cli.provenance.pickles.allowed import Allowed
 from registry_cli.provenance.pickles.judging import DANGEROUS, KNOWN, UNKNOWN, judge, use_of
 from registry_cli.provenance.pickles.opcodes import TABLE
-from registry_cli.provenance.pickles.reader import OPCODES, Budget
+from registry_cli.provenance.pickles.reader import OPCODES
 from registry_cli.provenance.pickles.values import Call, Global, Many, attributes, class_of
 from registry_cli.provenance.pickles.walker import Walk, walk
-from registry_cli.provenance.safety.bodies import InMemory, straight
 
 from .corpus import DATA, array, call, pickled, stack_global, text
 

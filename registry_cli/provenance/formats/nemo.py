@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...errors import InvalidInput
+from ...inspect.binary.decompression import Unpacked
+from ...inspect.binary.limits import Budget, Stopped, Stream
 from ..inspection import Inspection
-from ..pickles.reader import Budget, Stopped, Stream
-from ..safety.unpacking import Unpacked
 from .files import File, Malformed
 
 NAME, SUFFIX = "model_config.yaml", ".nemo"

@@ -8,8 +8,8 @@ from math import prod
 from typing import Any, NamedTuple
 
 from ...core.lazy_dataclass import replace
+from ...inspect.binary.decompression import Unpacked, kind_of, starts
 from ..inspection import Inspection, Tensor
-from ..safety.unpacking import Unpacked, kind_of, starts
 from . import zips
 from .files import File, Malformed
 
@@ -60,7 +60,7 @@ def read(file: File) -> Inspection | None:
 
 def _compressed(file: File, kind: str) -> Inspection | None:
     """An array behind a compression; of an archive only that it begins with one."""
-    from ..pickles.reader import Budget
+    from ...inspect.binary.limits import Budget
     from .pickled import InPieces
 
     budget = Budget(unpacked=4 * HEADER)

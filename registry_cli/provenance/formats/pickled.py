@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ...inspect.binary.decompression import Unpacked, kind_of, starts
+from ...inspect.binary.limits import Budget, Stopped, Stream
 from ..inspection import Inspection
-from ..pickles.reader import OPCODES, Budget, Stopped, Stream
+from ..pickles.reader import OPCODES
 from ..pickles.values import Call, Global, Many, attributes, class_of
 from ..pickles.walker import Walk, walk
-from ..safety.unpacking import Unpacked, kind_of, starts
 from . import torch
 from .files import File, Malformed
 

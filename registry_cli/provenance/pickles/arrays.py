@@ -9,8 +9,8 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from ...inspect.binary.limits import Budget, Stopped
 from .log import HIDES, Log
-from .reader import Budget, Stopped
 from .values import ARRAY, Call, Global, Many, attributes, class_of
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...inspect.binary.limits import Stopped
 from .kinds import attribute_kinds, kinds_of, shallow_kind
 from .log import CALL, HIDES, ITEMS, NEW, REFER, STATE, UNCLEAR
-from .reader import Stopped
 from .values import (
     BUFFER,
     FORGOTTEN,

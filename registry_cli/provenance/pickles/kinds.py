@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .reader import Budget, Stopped
+from ...inspect.binary.limits import Budget, Stopped
 from .values import (
     ARRAY,
     FORGOTTEN,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ...core.lazy_dataclass import dataclass, field
-from .reader import Stopped
+from ...inspect.binary.limits import Stopped
 from .values import Blob, Global
 
 _GLOBALS = 20_000

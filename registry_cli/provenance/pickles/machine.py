@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ...inspect.binary.limits import Budget, Stopped
 from . import numerals
 from .arrays import Arrays
 from .deeds import refer
 from .log import HIDES, UNCLEAR, Log
 from .memo import Memo, is_too_far
 from .opcodes import NUMBER_LINE, PROTOCOLS, STOP, TABLE
-from .reader import Budget, Reader, Stopped
+from .reader import Reader
 from .values import (
     FORGOTTEN,
     LONG_TEXT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .reader import Stopped
+from ...inspect.binary.limits import Stopped
 from .values import FORGOTTEN, Global, LongText
 
 #: The most places. An honest pickle has one for each of its objects.

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ...core.lazy_dataclass import dataclass, replace
+from ...inspect.binary.limits import Budget, Stopped, Stream
 from .arrays import Arrays
 from .log import HIDES, Log, Trick, Use
 from .machine import Machine
-from .reader import OPCODES, Budget, Reader, Stopped, Stream
+from .reader import OPCODES, Reader
 from .values import Blob
 
 #: The first object of a file that torch.save wrote before it wrote zip archives; raw numbers follow after five.

@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ...inspect.binary.limits import Budget, Stopped
+from ...inspect.binary.sources import Body
 from ..pickles.allowed import Allowed
-from ..pickles.reader import Budget, Stopped
 from . import jinja, keras_configs, texts
-from .bodies import Body
 from .contents import judged
 from .verdicts import DANGEROUS, UNKNOWN, UNSCANNABLE, FileScan
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from math import prod
 from typing import ClassVar, NamedTuple
 
-from ..pickles.reader import Stopped
-from .bodies import Body
+from ...inspect.binary.limits import Stopped
+from ...inspect.binary.sources import Body
 
 _HEADER = 64 << 20
 _STEPS = 5_000_000

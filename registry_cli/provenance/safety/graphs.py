@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from ..pickles.reader import Stopped
-from .bodies import Body
-from .protobufs import Fields
+from ...inspect.binary.limits import Stopped
+from ...inspect.binary.protobuf import Fields
+from ...inspect.binary.sources import Body
 from .verdicts import DANGEROUS, NOTE, UNKNOWN, FileScan
 
 _DEPTH = 200

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ...inspect.binary.limits import Budget, Stopped
+from ...inspect.binary.sources import Body, Piece
 from ..pickles.allowed import Allowed
-from ..pickles.reader import Budget, Stopped
 from . import configs
-from .bodies import Body, Piece
 from .verdicts import DANGEROUS, UNKNOWN, FileScan
 
 MAGIC = b"\x89HDF\r\n\x1a\n"

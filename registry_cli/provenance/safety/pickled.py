@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ...inspect.binary.limits import Budget, Stopped, Stream
 from ..pickles.allowed import Allowed
-from ..pickles.reader import OPCODES, Budget, Stopped, Stream
+from ..pickles.reader import OPCODES
 from .verdicts import DANGEROUS, KNOWN, NOTE, UNKNOWN, FileScan, GlobalUse
 
 if TYPE_CHECKING:

@@ -9,16 +9,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ...inspect.binary.decompression import CLOSED, Unpacked, kind_of, spooled, starts
+from ...inspect.binary.limits import Budget, Stopped, Stream
+from ...inspect.binary.sources import HEAD, Body, Piece, straight
 from ..pickles.allowed import Allowed
-from ..pickles.reader import Budget, Stopped, Stream
 from . import pickled, texts
-from .bodies import HEAD, Body, Piece, straight
-from .unpacking import CLOSED, Unpacked, kind_of, spooled, starts
 from .verdicts import DANGEROUS, NOTE, SAFE, UNKNOWN, UNKNOWN_FORMAT, UNSCANNABLE, FileScan
 
 if TYPE_CHECKING:
-    from . import tars
-    from .zips import Member
+    from ...inspect.binary import tar_archive
+    from ...inspect.binary.zip_archive import Member
 
 _ZIP_END, _ZIP_TAIL = b"PK\5\6", 22 + 65_535
 #: How deep archives may lie in archives.
@@ -95,9 +95,9 @@ class Scanner:
                 return True
         found = False
         if head.startswith(b"PK") or _ZIP_END in body.at(max(0, body.size - _ZIP_TAIL), _ZIP_TAIL):
-            from . import zips
+            from ...inspect.binary import zip_archive
 
-            if zips.is_zip(body):
+            if zip_archive.is_zip(body):
                 self._guarded(scan, where, lambda: self._zip(scan, body, where, depth))
                 found = True
         if _is_tar(head):
@@ -106,12 +106,12 @@ class Scanner:
         return found
 
     def _zip(self, scan: FileScan, body: Body, where: str, depth: int) -> None:
-        from . import zips
+        from ...inspect.binary import zip_archive
 
-        archive = zips.read(body)
+        archive = zip_archive.read(body)
         names = {member.name for member in archive.members}
         torch = any(name.endswith(("data.pkl", "archive_format")) for name in names)
-        scan.kind = scan.kind or zips.kind_of(names)
+        scan.kind = scan.kind or zip_archive.kind_of(names)
         scan.verdicts.add(SAFE)
         for what in archive.ambiguous:
             scan.found(DANGEROUS, "", f"readers differ: {what}", where)
@@ -131,19 +131,19 @@ class Scanner:
         if member.name.endswith("/") and not member.data.size:
             return
         data = torch and bool(re.search(_STORAGE, member.name))
-        from . import zips
+        from ...inspect.binary import zip_archive
 
         if stat.S_ISLNK(member.mode):
             _report_link(scan, starts(lambda: member.opened(self.budget), _PATH + 1), where)
         elif stat.S_IFMT(member.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
             scan.found(UNSCANNABLE, "", "no regular file", where)
-        if member.method == zips.STORED:
+        if member.method == zip_archive.STORED:
             self.look(scan, member.data, member.name, where, depth + 1, data=data)
         else:
             self._stream(scan, lambda: member.opened(self.budget), member.name, where, depth, data=data)
         if member.size <= _CHECKED and not data:
             self._seek(member.size)
-            found = zips.checksum(member.opened(self.budget), _CHECKED)
+            found = zip_archive.checksum(member.opened(self.budget), _CHECKED)
             if found is not None and found != member.crc:
                 scan.found(UNSCANNABLE, "", "its checksum does not hold", where)
         if member.name == "schema.json":
@@ -152,11 +152,11 @@ class Scanner:
             contents.skops_schema(scan, _all(member.opened(self.budget)), where, self.allowed)
 
     def _tar(self, scan: FileScan, body: Body, where: str, depth: int) -> None:
-        from . import tars
+        from ...inspect.binary import tar_archive
 
         scan.kind = scan.kind or "tar"
         scan.verdicts.add(SAFE)
-        archive = tars.Tar(body)
+        archive = tar_archive.Tar(body)
         try:
             self._members_of_tar(scan, archive, where, depth)
         finally:
@@ -168,15 +168,15 @@ class Scanner:
         scan.found(DANGEROUS, "", "readers differ: something follows the end of the archive", where)
         self.look(scan, rest, "", where, depth + 1)
 
-    def _members_of_tar(self, scan: FileScan, archive: tars.Tar, where: str, depth: int) -> None:
-        from . import zips
+    def _members_of_tar(self, scan: FileScan, archive: tar_archive.Tar, where: str, depth: int) -> None:
+        from ...inspect.binary import zip_archive
 
         seen: set[str] = set()
         for member in archive.members():
             self._count()
             inside = f"{where}!{member.name}" if where else member.name
             _refuse_path(scan, member.name, inside)
-            if (same := zips.normalised(member.name)) in seen:
+            if (same := zip_archive.normalised(member.name)) in seen:
                 scan.found(DANGEROUS, "", "readers differ: two members have this path", inside)
             seen.add(same)
             if member.link:
@@ -248,14 +248,14 @@ class Scanner:
         """Arrays of numpy, one behind the other: one of objects is a pickle behind a header."""
         if not head.startswith(b"\x93NUMPY"):
             return False
-        from . import npy
+        from ...inspect.binary import npy_array
 
         scan.verdicts.add(SAFE)
         scan.kind = scan.kind or "npy"
         at = 0
         while at < body.size:
             self._count()
-            array = npy.read(body, at)
+            array = npy_array.read(body, at)
             end = body.size if array.objects else array.start + array.size
             if end > body.size:
                 raise Stopped("it is cut short")
@@ -268,7 +268,7 @@ class Scanner:
             elif first[:1] == b"\x80":  # numbers may begin so by chance: only what is a pickle counts
                 pickled.look(scan, opened, b"(" + first[1:], "", where, self.allowed, self.budget)
             at = end
-            if at < body.size and body.at(at, 6) != npy.MAGIC:
+            if at < body.size and body.at(at, 6) != npy_array.MAGIC:
                 scan.found(DANGEROUS, "", "something follows its array", where)
                 self.look(scan, Piece(body, at, body.size - at), "", where, 1)
                 break
@@ -389,6 +389,6 @@ def _all(stream: Stream) -> bytes:
 
 def _is_tar(head: bytes) -> bool:
     """Whether a file begins as an archive of tar does."""
-    from . import tars
+    from ...inspect.binary import tar_archive
 
-    return tars.is_tar(head)
+    return tar_archive.is_tar(head)

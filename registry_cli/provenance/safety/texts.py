@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from ..pickles.reader import Stopped
+from ...inspect.binary.limits import Stopped
 
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ...core.text import replace_unprintable
-from ..pickles.reader import Stopped
+from ...inspect.binary.limits import Stopped
 
 #: From the best to the worst: of several the worst counts.
 SAFE, KNOWN, UNKNOWN_FORMAT, UNKNOWN, UNSCANNABLE, DANGEROUS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import IO, Protocol
 
-from ..pickles.reader import Stream
+from .limits import Stream
 
 HEAD = 4096
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..pickles.reader import Stopped
-from .bodies import Body
+from .limits import Stopped
+from .sources import Body
 
 #: The most fields that are looked at in one file, and the longest name that is read.
 FIELDS = 5_000_000

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..pickles.reader import Stopped
-from .bodies import Body, Piece
+from .limits import Stopped
+from .sources import Body, Piece
 
 _BLOCK = 512
 _LONG = 1 << 16

@@ -11,8 +11,8 @@ import re
 from math import prod
 from typing import Any, NamedTuple
 
-from ..pickles.reader import Stopped
-from .bodies import Body
+from .limits import Stopped
+from .sources import Body
 
 MAGIC = b"\x93NUMPY"
 _LONGEST = 256 << 10

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..pickles.reader import Budget, Stopped, Stream
-from .bodies import Spooled
+from .limits import Budget, Stopped, Stream
+from .sources import Spooled
 
 _BLOCK = 1 << 16
 #: Up to here what must be read at any place is kept in memory, beyond in a temporary file.

@@ -11,9 +11,9 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..pickles.reader import Budget, Stopped, Stream
-from .bodies import Body, Piece, straight
-from .unpacking import Unpacked
+from .decompression import Unpacked
+from .limits import Budget, Stopped, Stream
+from .sources import Body, Piece, straight
 
 _END, _END64, _LOCATOR, _ENTRY, _LOCAL = b"PK\5\6", b"PK\6\6", b"PK\6\7", b"PK\1\2", b"PK\3\4"
 _DESCRIPTOR = b"PK\7\x08"

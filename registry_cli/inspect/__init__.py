@@ -1,0 +1,1 @@
+"""Reading files of models without loading them. Imports ``errors`` and ``core`` only."""

@@ -1,0 +1,45 @@
+"""Why reading ends early, and what may be spent on it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Stopped(Exception):
+    """Reading ended early. ``str()`` says why; ``limit`` is True when only a limit of ours was reached.
+
+    ``ambiguous`` is True when two readers of the format would go on differently from here, ``end`` when the bytes end.
+    """
+
+    def __init__(self, why: str, *, limit: bool = False, ambiguous: bool = False, end: bool = False) -> None:
+        super().__init__(why)
+        self.limit, self.ambiguous, self.end = limit, ambiguous, end
+
+
+class Budget:
+    """What may be spent on one artifact, all its files together. What is left is counted down.
+
+    ``opcodes`` of pickles; ``kept`` objects of a pickle that are remembered; ``work``: values that are looked at again,
+    as arguments of calls; ``unpacked`` bytes that come out of
+    compression; ``members`` of archives; ``seeking`` bytes that are read through in search of something.
+    """
+
+    def __init__(
+        self,
+        opcodes: int = 50_000_000,
+        kept: int = 2_000_000,
+        unpacked: int = 4 << 30,
+        members: int = 100_000,
+        seeking: int = 4 << 30,
+        work: int = 50_000_000,
+    ) -> None:
+        self.opcodes, self.kept, self.unpacked = opcodes, kept, unpacked
+        self.members, self.seeking, self.work = members, seeking, work
+
+
+class Stream(Protocol):
+    """Where bytes come from. Both give less than was asked for only at the end."""
+
+    def read(self, length: int, /) -> bytes: ...
+
+    def skip(self, length: int, /) -> int: ...
