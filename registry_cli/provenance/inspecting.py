@@ -8,8 +8,9 @@ from typing import Any
 
 from ..core.lazy_dataclass import replace
 from ..errors import RegistryError
+from ..inspect.binary.limits import Stopped
 from .formats import COMMON_SUFFIXES, FILES, FOLDERS, Format
-from .formats.files import Budget, File, Folder, Malformed
+from .formats.files import Budget, File, Folder
 from .formats.weights import NO_WEIGHTS
 from .inspection import UNKNOWN, Inspected, Inspection, text
 
@@ -124,7 +125,7 @@ def _guarded(read: Callable[[Any], Inspection | None], thing: File | Folder, nam
         return replace(said, path=thing.name)
     except Exception as error:  # a model can be registered although nobody can read it
         words = text(str(error)) or type(error).__name__
-        if not isinstance(error, (Malformed, RegistryError)):  # what Python says is no sentence
+        if not isinstance(error, (Stopped, RegistryError)):  # what Python says is no sentence
             words = f"it is not as its format says ({words})"
         return Inspection(name, certain=False, problem=words, path=thing.name)
 

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
+from registry_cli.inspect.binary.limits import Stopped
 from registry_cli.provenance import inspecting
 from registry_cli.provenance.formats import gguf, safetensors, zips
-from registry_cli.provenance.formats.files import MOST, Budget, File, Folder, Malformed
+from registry_cli.provenance.formats.files import MOST, Budget, File, Folder
 from registry_cli.provenance.formats.ubjson import Decoder
 from registry_cli.provenance.inspecting import inspect
 from registry_cli.provenance.inspection import FEATURES, ITEMS, TEXT, Inspection, Tensor
@@ -179,7 +180,7 @@ def test_values_of_ubjson_are_counted() -> None:
         b"?",
         b"{i\x05",
     ):
-        with pytest.raises((Malformed, struct.error)):
+        with pytest.raises((Stopped, struct.error)):
             Decoder(bad).value()
 
 
@@ -190,16 +191,16 @@ def test_a_file_gives_so_many_bytes_and_no_more(tmp_path: Path) -> None:
     with File.opened(path, "sparse") as file:
         for _ in range(MOST >> 22):
             file.read(1 << 30, 1 << 22)
-        with pytest.raises(Malformed, match="more would have to be read"):
+        with pytest.raises(Stopped, match="more would have to be read"):
             file.read(1 << 30, 1 << 22)
         for offset, length in ((-1, 1), (0, -1), ((1 << 40) - 1, 2)):
-            with pytest.raises(Malformed, match="cut short"):
+            with pytest.raises(Stopped, match="cut short"):
                 file.read(offset, length)
     budget = Budget(10_000)
     for _ in range(2):
         with File.opened(path, "sparse", budget=budget) as file:
             assert file.read(1 << 20, 10) == bytes(10)  # reads ahead
-    with Folder("", {"sparse": path}).opened("sparse") as file, pytest.raises(Malformed):
+    with Folder("", {"sparse": path}).opened("sparse") as file, pytest.raises(Stopped):
         file.whole(100)
 
 
@@ -221,7 +222,7 @@ def guarded(monkeypatch: pytest.MonkeyPatch, action: Callable[[], Any]) -> Inspe
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("how odd"), RecursionError(), MemoryError(), OSError(5, "gone"), Malformed("x")]
+    "error", [ValueError("how odd"), RecursionError(), MemoryError(), OSError(5, "gone"), Stopped("x")]
 )
 def test_whatever_a_reader_raises_is_told(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:

@@ -16,6 +16,13 @@ class Stopped(Exception):
         self.limit, self.ambiguous, self.end = limit, ambiguous, end
 
 
+class Limit(Stopped):
+    """A limit of ours was reached: the file may well be as its format says."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why, limit=True)
+
+
 class Budget:
     """What may be spent on one artifact, all its files together. What is left is counted down.
 

@@ -1,63 +1,132 @@
-"""Messages of protocol buffers, field by field, out of a body: what is not asked for is not read."""
+"""Messages of protocol buffers, field by field, out of a byte source: what is not asked for is not read.
+
+The reader is strict: a field that no writer makes ends it. Groups, which nobody writes any more, are passed over.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from .limits import Stopped
+from .limits import Limit, Stopped
 from .sources import Body
 
-#: The most fields that are looked at in one file, and the longest name that is read.
-FIELDS = 5_000_000
-NAME = 1 << 16
+#: The most fields that are looked at in one file unless another number is given, and the longest text that is read.
+FIELDS, TEXT = 5_000_000, 1 << 16
 _DEPTH = 200
+_VARINT, _FIXED64, _BYTES, _GROUP, _END_GROUP, _FIXED32 = range(6)
+_MASK = 2**64 - 1
 _NONE = "it is not a message of protocol buffers to its end"
 
 
-class Fields:
-    """The messages of one file."""
+class Field(NamedTuple):
+    """One field: its number; its value, if it is a number; where its bytes are, if it has any."""
 
-    def __init__(self, body: Body) -> None:
+    number: int
+    value: int = 0
+    start: int = 0
+    end: int = 0
+    #: Whether it is a text, bytes, or a message.
+    is_bytes: bool = False
+
+    @property
+    def signed(self) -> int:
+        """The value as an ``int64``."""
+        return self.value - 2**64 if self.value >= 2**63 else self.value
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return self.end - self.start
+
+
+class Messages:
+    """The messages of one file, of which at most ``most`` fields are looked at."""
+
+    def __init__(self, body: Body, most: int = FIELDS) -> None:
         self._body = body
-        self._left = FIELDS
+        self._most = self._left = most
         self._window, self._start = b"", 0
 
-    def of(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-        """The fields that hold bytes: number, place and length. Groups, which nobody writes any more, are passed over."""
+    def message(self) -> Field:
+        """The whole file as a message."""
+        return Field(0, 0, 0, self._body.size)
+
+    def fields(self, message: Field) -> Iterator[Field]:
+        """The fields of a message, in order. Raises :class:`Stopped` at the first byte that can't be one."""
+        at, end = message.start, message.end
         groups: list[int] = []
-        while start < end:
-            number, wire, start = self._key(start, end)
-            if wire == 3:
-                groups.append(number)
-                if len(groups) > _DEPTH:
-                    raise Stopped("it is nested too deep", limit=True)
-            elif wire == 4:
-                if not groups or groups.pop() != number:
-                    raise Stopped(_NONE)
-            elif wire == 0:
-                start = self.number(start, end)[1]
+        while at < end:
+            number, wire, at = self._key(at, end)
+            if wire in (_GROUP, _END_GROUP):
+                _nest(groups, number, wire)
+            elif wire == _VARINT:
+                value, at = self._varint(at, end)
+                if not groups:
+                    yield Field(number, value)
             else:
-                length, start = self.number(start, end) if wire == 2 else (8 if wire == 1 else 4, start)
-                if start + length > end:
+                length, start = self._varint(at, end) if wire == _BYTES else (8 if wire == _FIXED64 else 4, at)
+                at = start + length
+                if at > end:
                     raise Stopped("it is cut short")
-                if wire == 2 and not groups:
-                    yield number, start, length
-                start += length
+                if not groups:
+                    yield Field(number, 0, start, at, wire == _BYTES)
         if groups:
             raise Stopped("it is cut short")
 
-    def _key(self, start: int, end: int) -> tuple[int, int, int]:
+    def text(self, field: Field) -> str:
+        """The field as text."""
+        return self.raw(field).decode("utf-8", "replace")
+
+    def raw(self, field: Field) -> bytes:
+        """The bytes of the field; :class:`Stopped` for more than ``TEXT``, which no honest name has."""
+        if field.size > TEXT:
+            raise Stopped(f"a text of {field.size:,} bytes", ambiguous=True)
+        return self.read(field.start, field.size)
+
+    def numbers(self, field: Field) -> list[int]:
+        """A repeated ``int64``, packed or not: the values that this field adds, 64 at the most."""
+        if not field.is_bytes:
+            return [field.signed]
+        found: list[int] = []
+        at = field.start
+        while at < field.end and len(found) < 64:
+            value, at = self._varint(at, field.end)
+            found.append(Field(0, value).signed)
+        return found
+
+    def pair(self, entry: Field) -> tuple[str, Field]:
+        """An entry of a map: its key, and its value as a field."""
+        key, value = "", Field(2)
+        for field in self.fields(entry):
+            if field.number == 1:
+                key = self.text(field)
+            elif field.number == 2:
+                value = field
+        return key, value
+
+    def read(self, at: int, length: int) -> bytes:
+        """Bytes that are no message."""
+        data = self._body.at(at, length)
+        if len(data) < length:
+            raise Stopped("it is cut short")
+        return data
+
+    def varint(self, at: int) -> tuple[int, int]:
+        """The number at ``at``, and where the next byte is."""
+        return self._varint(at, self._body.size)
+
+    def _key(self, at: int, end: int) -> tuple[int, int, int]:
         self._left -= 1
         if self._left < 0:
-            raise Stopped("it has more fields than are looked at", limit=True)
-        key, start = self.number(start, end)
+            raise Limit(f"it has more than {self._most:,} fields")
+        key, at = self._varint(at, end)
         number, wire = key >> 3, key & 7
-        if number == 0 or number >= 1 << 29 or wire > 5:
+        if number == 0 or number >= 1 << 29 or wire > _FIXED32:
             raise Stopped(_NONE)
-        return number, wire, start
+        return number, wire, at
 
-    def number(self, at: int, end: int) -> tuple[int, int]:
-        """The number at a place, and where it ends."""
+    def _varint(self, at: int, end: int) -> tuple[int, int]:
         value = 0
         for shift in range(0, 70, 7):
             if at >= end:
@@ -66,14 +135,8 @@ class Fields:
             value |= (byte & 127) << shift
             at += 1
             if byte < 128:
-                return value & (1 << 64) - 1, at
+                return value & _MASK, at
         raise Stopped("it is cut short")
-
-    def text(self, at: int, length: int) -> str:
-        """A name."""
-        if length > NAME:
-            raise Stopped("a name in it is longer than any honest one", ambiguous=True)
-        return self._body.at(at, length).decode("utf-8", "replace")
 
     def _byte(self, at: int) -> int:
         place = at - self._start
@@ -82,3 +145,13 @@ class Fields:
             if not self._window:
                 raise Stopped("it is cut short")
         return self._window[place]
+
+
+def _nest(groups: list[int], number: int, wire: int) -> None:
+    """Begin or end a group; ``groups`` are those that are open."""
+    if wire == _GROUP:
+        groups.append(number)
+        if len(groups) > _DEPTH:
+            raise Limit("it is nested too deep")
+    elif not groups or groups.pop() != number:
+        raise Stopped(_NONE)

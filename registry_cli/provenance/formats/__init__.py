@@ -1,7 +1,7 @@
 """The formats that can be told apart and read without loading them: a table, and one small module a format.
 
 A module has a function, ``read(file: File) -> Inspection | None`` (for a format that is a folder
-``read(folder: Folder) -> Inspection | None``): None says "this is none of mine"; :class:`Malformed`, or any other
+``read(folder: Folder) -> Inspection | None``): None says "this is none of mine"; :class:`Stopped`, or any other
 exception, that it could not be read to the end. Whatever bytes do to a reader, ``inspecting`` catches it: a reader is
 free to take the first wrong byte as it comes. It must be bounded by itself in what it counts and how deep it goes;
 ``File`` bounds what it reads.

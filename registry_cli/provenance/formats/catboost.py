@@ -6,8 +6,9 @@ import json
 import re
 from typing import Any
 
+from ...inspect.binary.limits import Stopped
 from ..inspection import Inspection
-from .files import File, Malformed
+from .files import File
 
 MAGIC = b"CBM1"
 #: The largest export that is read, in bytes; and so much of the end of a binary one.
@@ -54,7 +55,7 @@ def _binary(file: File) -> Inspection:
     """A table of texts lies at the end; the trees and features before it are not read."""
     length = int.from_bytes(file.read(4, 4), "little")
     if 8 + length > file.size:
-        raise Malformed("it is cut short")
+        raise Stopped("it is cut short")
     text = file.ending(BACK).decode("utf-8", "replace")
     return Inspection("catboost", framework="catboost", framework_version=_release(text), class_name="CatBoost")
 

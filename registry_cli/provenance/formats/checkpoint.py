@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
-from .files import File, Malformed
-from .wire import Field, Wire
+from ...inspect.binary.limits import Stopped
+from ...inspect.binary.protobuf import Field, Messages
+from .files import FIELDS, File
 
 MAGIC = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
 #: The most entries of the table.
@@ -24,10 +25,10 @@ _SEEDS = b"seed_generator"
 
 def variables(file: File) -> list[tuple[int, int]]:
     """The type, by its number, and the count of numbers of each variable that belongs to the model."""
-    wire = Wire(file)
+    wire = Messages(file, FIELDS)
     footer = file.size - _FOOTER
     if file.read(footer + _FOOTER - len(MAGIC), len(MAGIC)) != MAGIC:
-        raise Malformed("it is no index of a checkpoint")
+        raise Stopped("it is no index of a checkpoint")
     _, at = _handle(wire, footer)
     index, _ = _handle(wire, at)
     found: list[tuple[bool, tuple[int, int]]] = []
@@ -36,7 +37,7 @@ def variables(file: File) -> list[tuple[int, int]]:
         for key, value in _entries(wire, *_handle(wire, place.start)[0]):
             left -= 1
             if left < 0:
-                raise Malformed(f"more than {ENTRIES:,} variables")
+                raise Stopped(f"more than {ENTRIES:,} variables")
             if _counts(key):
                 found.append((key.startswith(_EXPORTED), _variable(wire, value)))
     again = any(exported for exported, _ in found)
@@ -48,17 +49,17 @@ def _counts(key: bytes) -> bool:
     return key.endswith(_VARIABLE) and not (key.startswith(_STATE) or _SLOT in key or _SEEDS in key)
 
 
-def _handle(wire: Wire, at: int) -> tuple[tuple[int, int], int]:
+def _handle(wire: Messages, at: int) -> tuple[tuple[int, int], int]:
     """Where a block is and how long, and where the next byte is."""
     offset, at = wire.varint(at)
     size, at = wire.varint(at)
     return (offset, size), at
 
 
-def _entries(wire: Wire, offset: int, size: int) -> Iterator[tuple[bytes, Field]]:
+def _entries(wire: Messages, offset: int, size: int) -> Iterator[tuple[bytes, Field]]:
     """The keys of a block, each spelled by what differs from the one before, and where their values are."""
     if wire.read(offset + size, _TRAILER)[0]:
-        raise Malformed("the index of the checkpoint is packed")
+        raise Stopped("the index of the checkpoint is packed")
     restarts = int.from_bytes(wire.read(offset + size - 4, 4), "little")
     at, end, key = offset, offset + size - 4 - 4 * restarts, b""
     while at < end:
@@ -66,14 +67,14 @@ def _entries(wire: Wire, offset: int, size: int) -> Iterator[tuple[bytes, Field]
         own, at = wire.varint(at)
         length, at = wire.varint(at)
         if shared > len(key) or shared + own > _KEY:
-            raise Malformed("the index of the checkpoint is broken")
+            raise Stopped("the index of the checkpoint is broken")
         key = key[:shared] + wire.read(at, own)
         at += own
         yield key, Field(0, 0, at, at + length)
         at += length
 
 
-def _variable(wire: Wire, message: Field) -> tuple[int, int]:
+def _variable(wire: Messages, message: Field) -> tuple[int, int]:
     kind = 0
     shape: list[int] = []
     for field in wire.fields(message):

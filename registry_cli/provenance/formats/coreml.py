@@ -6,9 +6,10 @@ from collections import Counter
 from math import prod
 from posixpath import join
 
+from ...inspect.binary.limits import Limit, Stopped
+from ...inspect.binary.protobuf import Field, Messages
 from ..inspection import Inspection, Shape, Tensor
-from .files import File, Folder, Limit, Malformed
-from .wire import Field, Wire
+from .files import FIELDS, File, Folder
 
 #: The most inputs and outputs that are listed, and how deep blocks of a program may be nested.
 LISTED, DEPTH = 1_000, 32
@@ -68,7 +69,7 @@ class _Model:
     """The parts of one model, as they come by."""
 
     def __init__(self, file: File) -> None:
-        self.wire = Wire(file)
+        self.wire = Messages(file, FIELDS)
         self.version = 0
         self.kinds: list[int] = []
         self.inputs: list[Tensor] = []
@@ -122,7 +123,7 @@ class _Model:
             if field.number in (1, 10):
                 (self.inputs if field.number == 1 else self.outputs).append(self.feature(field))
                 if len(self.inputs) + len(self.outputs) > LISTED:
-                    raise Malformed(f"more than {LISTED:,} inputs and outputs")
+                    raise Stopped(f"more than {LISTED:,} inputs and outputs")
             elif field.number == 100:
                 for part in self.wire.fields(field):
                     if part.number in _TEXTS:
@@ -163,7 +164,7 @@ class _Model:
 
     def block(self, message: Field, depth: int) -> None:
         if not depth:
-            raise Malformed("blocks are nested too deep")
+            raise Stopped("blocks are nested too deep")
         for field in self.wire.fields(message):
             if field.number == 3:
                 self.operations += 1

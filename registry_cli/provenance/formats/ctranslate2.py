@@ -7,8 +7,9 @@ import struct
 from collections import Counter
 from typing import Any
 
+from ...inspect.binary.limits import Limit, Stopped
 from ..inspection import Inspection
-from .files import File, Folder, Limit, Malformed
+from .files import File, Folder
 
 NAME = "model.bin"
 #: The newest version of the layout that is read, and the most variables.
@@ -49,7 +50,7 @@ def _read(file: File, details: dict[str, Any]) -> Inspection | None:
             raise Limit(f"version {version} of its layout is not read")
         details["revision"] = int.from_bytes(file.read(6 + length, 4), "little")
         details["variables"] = _count(file, 10 + length, version, dtypes)
-    except Malformed as error:
+    except Stopped as error:
         details["uncounted"] = str(error)
         dtypes.clear()
     return Inspection(
@@ -86,7 +87,7 @@ def _count(file: File, at: int, version: int, dtypes: Counter[str]) -> int:
         for each in shape:
             numbers *= each
         if kind >= len(_DTYPES) or numbers * _SIZES[kind] != size or at + size > file.size:
-            raise Malformed("it is cut short, or a variable of it is broken")
+            raise Stopped("it is cut short, or a variable of it is broken")
         at += size
         if rank and not name.endswith(_SCALES):
             dtypes[_DTYPES[kind]] += numbers

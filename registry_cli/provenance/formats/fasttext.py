@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import struct
 
+from ...inspect.binary.limits import Stopped
 from ..inspection import Inspection
-from .files import File, Malformed
+from .files import File
 
 _START = struct.Struct("<ii")
 MAGIC, VERSIONS = 793712314, (11, 12)
@@ -32,7 +33,7 @@ def read(file: File) -> Inspection | None:
         or min(bucket, words, labels) < 0
         or words + labels != size
     ):
-        raise Malformed("its arguments are broken")
+        raise Stopped("its arguments are broken")
     matrices = (words + bucket, labels if model == 3 else words)
     numbers = sum(matrices) * dim
     uncounted = "" if pruned < 0 and _is_dense(file, matrices, dim) else "its matrices are quantised"

@@ -9,35 +9,29 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ...inspect.binary.limits import Limit, Stopped
+
 T = TypeVar("T")
 
 #: Of every file so many bytes are read at once, to see what it is.
 HEAD = 4096
 #: The most that readers get of one file, and of all files of an artifact together, in bytes.
 MOST, ALL = 32 << 20, 64 << 20
-#: So many parts of a JSON document are looked at.
-NESTED = 500_000
+#: So many parts of a JSON document, and so many fields of a protocol buffer are looked at.
+NESTED, FIELDS = 500_000, 300_000
 
 #: A short read takes so much at once: the next one is most often nearby.
 _AHEAD = 1024
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-class Malformed(ValueError):
-    """What is read is not as its format says. The text says how, for a person."""
-
-
-class Limit(Malformed):
-    """A limit of ours was reached: the file may well be as its format says."""
-
-
 def objects(document: Any) -> Iterator[dict[str, Any]]:
-    """Every object of a JSON document, however deep; :class:`Malformed` when there is too much of it."""
+    """Every object of a JSON document, however deep; :class:`Stopped` when there is too much of it."""
     pending, seen = [document], 0
     while pending:
         seen += 1
         if seen > NESTED:
-            raise Malformed(f"more than {NESTED:,} parts")
+            raise Stopped(f"more than {NESTED:,} parts")
         part = pending.pop()
         if isinstance(part, dict):
             yield part
@@ -56,11 +50,11 @@ def parse_json(data: bytes) -> Any:
         return None
 
 
-def unless_malformed(read: Callable[[], T]) -> tuple[T | None, str]:
+def unless_stopped(read: Callable[[], T]) -> tuple[T | None, str]:
     """What ``read`` gives, or None and what is wrong: for a part without which the rest still says something."""
     try:
         return read(), ""
-    except Malformed as error:
+    except Stopped as error:
         return None, str(error)
 
 
@@ -71,7 +65,7 @@ class Budget:
         self._left = left
 
     def spend(self, length: int) -> None:
-        """Raises :class:`Malformed` when that is more than is left."""
+        """Raises :class:`Stopped` when that is more than is left."""
         if length > self._left:
             raise Limit("more would have to be read than is read of one artifact")
         self._left -= length
@@ -109,9 +103,9 @@ class File:
             os.close(descriptor)
 
     def read(self, offset: int, length: int) -> bytes:
-        """``length`` bytes from ``offset`` on; :class:`Malformed` when the file ends before, or that is too much."""
+        """``length`` bytes from ``offset`` on; :class:`Stopped` when the file ends before, or that is too much."""
         if offset < 0 or length < 0 or offset + length > self.size:
-            raise Malformed("it is cut short")
+            raise Stopped("it is cut short")
         place = offset - self._start
         if place >= 0 and place + length <= len(self._window):
             return self._window[place : place + length]
@@ -120,11 +114,15 @@ class File:
         self._start, self._window = offset, self._fetched(offset, min(_AHEAD, self.size - offset))
         return self._window[:length]
 
+    def at(self, offset: int, length: int) -> bytes:
+        """The same as :meth:`read`, but less at the end, as every byte source gives it."""
+        return self.read(offset, max(0, min(length, self.size - offset))) if 0 <= offset < self.size else b""
+
     @contextlib.contextmanager
     def open_sibling(self, name: str) -> Iterator[File]:
-        """Another file of the artifact, by its path in it; :class:`Malformed` if there is none."""
+        """Another file of the artifact, by its path in it; :class:`Stopped` if there is none."""
         if name not in self.beside:
-            raise Malformed(f"{name} is missing")
+            raise Stopped(f"{name} is missing")
         with File.opened(self.beside[name], name, self.beside, self._budgets[-1]) as file:
             yield file
 
@@ -135,7 +133,7 @@ class File:
         while length:
             piece = os.pread(self._descriptor, length, offset)
             if not piece:
-                raise Malformed("it was cut while it was read")
+                raise Stopped("it was cut while it was read")
             pieces.append(piece)
             offset, length = offset + len(piece), length - len(piece)
         return b"".join(pieces)
@@ -150,9 +148,9 @@ class File:
         return self.read(self.size - length, length)
 
     def whole(self, most: int) -> bytes:
-        """All of it; :class:`Malformed` when that is more than ``most`` bytes."""
+        """All of it; :class:`Stopped` when that is more than ``most`` bytes."""
         if self.size > most:
-            raise Malformed(f"it has {self.size:,} bytes, more than the {most:,} that are read of such a file")
+            raise Stopped(f"it has {self.size:,} bytes, more than the {most:,} that are read of such a file")
         return self.read(0, self.size)
 
     def json(self, most: int) -> Any:
@@ -174,9 +172,9 @@ class Folder:
 
     @contextlib.contextmanager
     def opened(self, name: str) -> Iterator[File]:
-        """One of its files; :class:`Malformed` when it is not there."""
+        """One of its files; :class:`Stopped` when it is not there."""
         if name not in self.files:
-            raise Malformed(f"there is no {name} in it")
+            raise Stopped(f"there is no {name} in it")
         with File.opened(self.files[name], name, self.files, self._budget) as file:
             yield file
 

@@ -6,7 +6,8 @@ import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from .files import File, Limit, Malformed
+from ...inspect.binary.limits import Limit, Stopped
+from .files import File
 
 #: The most tables and vectors that are looked at in one file, the most items of a vector, and the longest text.
 STEPS, ITEMS, TEXT = 150_000, 100_000, 1 << 16
@@ -36,7 +37,7 @@ class FlatBuffer:
             return ""
         length = self._number("<L", at)
         if length > TEXT:
-            raise Malformed(f"a text of {length:,} bytes")
+            raise Stopped(f"a text of {length:,} bytes")
         return self._file.read(at + 4, length).decode("utf-8", "replace")
 
     def number(self, table: Table, field: int, form: str, default: int = 0) -> int:
@@ -60,7 +61,7 @@ class FlatBuffer:
         """A vector of scalars."""
         start, count = self.vector(table, field)
         if count > most:
-            raise Malformed(f"a list of {count:,} numbers")
+            raise Stopped(f"a list of {count:,} numbers")
         size = struct.calcsize(form)
         return struct.unpack(f"<{count}{form[-1]}", self._file.read(start, count * size)) if count else ()
 
@@ -71,7 +72,7 @@ class FlatBuffer:
             return 0, 0
         count = self._number("<L", at)
         if at + 4 + count > self._file.size:
-            raise Malformed("it is cut short")
+            raise Stopped("it is cut short")
         return at + 4, count
 
     def _table(self, at: int) -> Table:
@@ -81,7 +82,7 @@ class FlatBuffer:
         start = at - self._number("<i", at)
         size = self._number("<H", start)
         if size < 4 or size % 2 or size > 1024:
-            raise Malformed("a table of it is broken")
+            raise Stopped("a table of it is broken")
         return Table(at, struct.unpack(f"<{size // 2 - 2}H", self._file.read(start + 4, size - 4)))
 
     def _place(self, table: Table, field: int) -> int:

@@ -7,8 +7,9 @@ from collections import Counter
 from math import prod
 from typing import Any
 
+from ...inspect.binary.limits import Limit, Stopped
 from ..inspection import Inspection
-from .files import File, Limit, Malformed
+from .files import File
 
 #: The most values that are gone through, how deep they may be nested, and the longest header of an array in bytes.
 VALUES, DEPTH, HEADER = 300_000, 64, 4096
@@ -60,7 +61,7 @@ class Walk:
         except Limit as error:
             self.uncounted = str(error)
             return self.arrays > 0
-        except Malformed:
+        except Stopped:
             if self.arrays:  # no other format has arrays of this kind
                 raise
             return False
@@ -88,13 +89,13 @@ class Walk:
                 self.extension(at, length)
                 at += 1 + length
             if at > self.file.size:
-                raise Malformed("it is cut short")
+                raise Stopped("it is cut short")
         return at
 
     def key(self, at: int, top: bool) -> int:
         kind, length, at = self.head(at)
         if kind != "text" or length > HEADER:
-            raise Malformed("a name in it is not a text")
+            raise Stopped("a name in it is not a text")
         if top and len(self.keys) < 50:
             self.keys.append(self.file.read(at, length).decode("utf-8", "replace"))
         return at + length
@@ -118,7 +119,7 @@ class Walk:
         if 0xD4 <= code <= 0xD8:
             return "extension", 1 << (code - 0xD4), at
         if code not in _LENGTHS:
-            raise Malformed("it is not MessagePack")
+            raise Stopped("it is not MessagePack")
         form, kind = _LENGTHS[code]
         size = struct.calcsize(form)
         return kind, struct.unpack(form, self.file.read(at, size))[0], at + size
@@ -129,7 +130,7 @@ class Walk:
             return
         kind, items, place = self.head(at + 1)
         if kind != "list" or items != 3:
-            raise Malformed("an array of it is broken")
+            raise Stopped("an array of it is broken")
         kind, rank, place = self.head(place)
         shape: list[int] = []
         for _ in range(rank if kind == "list" and rank <= 32 else 0):
@@ -137,11 +138,11 @@ class Walk:
             shape.append(size)
         kind, size, place = self.head(place)
         if kind not in ("text", "bytes") or size > HEADER:
-            raise Malformed("an array of it is broken")
+            raise Stopped("an array of it is broken")
         name = self.file.read(place, size).decode("utf-8", "replace")
         kind, size, place = self.head(place + size)
         if kind != "bytes" or place + size > at + 1 + length or (size and size < prod(shape) // 8):
-            raise Malformed("an array of it is broken")
+            raise Stopped("an array of it is broken")
         self.arrays += 1
         self.dtypes[name[:40]] += prod(shape)
 
@@ -151,7 +152,7 @@ class Walk:
             return code, at + 1
         form = {0xCC: ">B", 0xCD: ">H", 0xCE: ">L", 0xCF: ">Q"}.get(code)
         if form is None:
-            raise Malformed("the shape of an array is broken")
+            raise Stopped("the shape of an array is broken")
         size = struct.calcsize(form)
         found: Any = struct.unpack(form, self.file.read(at + 1, size))[0]
         return int(found), at + 1 + size

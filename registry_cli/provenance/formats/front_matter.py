@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ...errors import InvalidInput
-from .files import Folder, Malformed
+from ...inspect.binary.limits import Stopped
+from .files import Folder
 
 NAME = "README.md"
 #: The longest front matter that is read, in bytes.
@@ -23,7 +24,7 @@ def read(folder: Folder) -> dict[str, Any]:
     try:
         with folder.opened(NAME) as file:
             mark, _, rest = file.beginning(FRONT).decode("utf-8", "replace").partition("---\n")
-    except (Malformed, OSError):
+    except (Stopped, OSError):
         return {}
     matter, end, _ = rest.partition("\n---")
     if mark or not end:

@@ -9,8 +9,9 @@ from math import prod
 from typing import Any
 
 from ...core.lazy_dataclass import replace
+from ...inspect.binary.limits import Stopped
 from ..inspection import Inspection
-from .files import File, Malformed, unless_malformed
+from .files import File, unless_stopped
 
 MAGIC = b"GGUF"
 #: The most keys, tensors, and texts in arrays, that are gone through.
@@ -73,7 +74,7 @@ def _joined(file: File, said: Inspection, part: tuple[int, int]) -> Inspection:
         return replace(said, parameters=None, dtypes={}, details=details, companions=present)
     dtypes, tensors = Counter(said.dtypes), said.details["tensors"]
     for name in names:
-        more, problem = unless_malformed(lambda name=name: _part(file, name))  # type: ignore[misc]
+        more, problem = unless_stopped(lambda name=name: _part(file, name))  # type: ignore[misc]
         if more is None:
             details["uncounted"] = f"{name.rpartition('/')[2]}: {problem}"
             return replace(said, parameters=None, dtypes={}, details=details, companions=present)
@@ -86,7 +87,7 @@ def _joined(file: File, said: Inspection, part: tuple[int, int]) -> Inspection:
 def _part(file: File, name: str) -> Inspection:
     with file.open_sibling(name) as other:
         if not other.head.startswith(MAGIC):
-            raise Malformed("it is not GGUF")
+            raise Stopped("it is not GGUF")
         return _Reader(other).run()
 
 
@@ -106,10 +107,10 @@ class _Reader:
         if version > 0xFFFF:  # written by a machine with the other order of bytes
             self.order, version = ">", int.from_bytes(version.to_bytes(4, "little"), "big")
         if version not in (2, 3):
-            raise Malformed(f"version {version} of GGUF is not read")
+            raise Stopped(f"version {version} of GGUF is not read")
         tensors, keys = self.number("Q"), self.number("Q")
         if tensors > TENSORS or keys > KEYS:
-            raise Malformed(f"{tensors:,} tensors and {keys:,} keys")
+            raise Stopped(f"{tensors:,} tensors and {keys:,} keys")
         found = dict(self.pair() for _ in range(keys))
         dtypes = self.tensors(tensors)
         number, count = found.get("split.no"), found.get("split.count")
@@ -158,7 +159,7 @@ class _Reader:
     def skip(self, length: int) -> None:
         self.at += length
         if self.at > self.file.size:
-            raise Malformed("it is cut short")
+            raise Stopped("it is cut short")
 
     def pair(self) -> tuple[str, Any]:
         key = self.text()
@@ -170,7 +171,7 @@ class _Reader:
         if kind == _ARRAY:
             return self.array()
         if kind not in _NUMBERS:
-            raise Malformed(f"a value of type {kind}")
+            raise Stopped(f"a value of type {kind}")
         return self.number(_NUMBERS[kind])
 
     def array(self) -> _Counted:
@@ -181,10 +182,10 @@ class _Reader:
         elif kind == _TEXT:
             self.texts -= count
             if self.texts < 0:
-                raise Malformed(f"more than {TEXTS:,} texts")
+                raise Stopped(f"more than {TEXTS:,} texts")
             self.skip_texts(count)
         else:
-            raise Malformed(f"an array of type {kind}")
+            raise Stopped(f"an array of type {kind}")
         return _Counted(count)
 
     def skip_texts(self, count: int) -> None:
@@ -197,7 +198,7 @@ class _Reader:
                 at += 8 + length_of(piece, at)[0]
                 count -= 1
             if not at:
-                raise Malformed("it is cut short")
+                raise Stopped("it is cut short")
             self.skip(at)
 
     def tensors(self, count: int) -> dict[str, int]:
@@ -206,7 +207,7 @@ class _Reader:
             self.text()
             dimensions = self.number("I")
             if dimensions > 8:
-                raise Malformed(f"a tensor of {dimensions} dimensions")
+                raise Stopped(f"a tensor of {dimensions} dimensions")
             shape = [self.number("Q") for _ in range(dimensions)]
             kind = self.number("I")
             self.number("Q")

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from .files import Malformed
+from ...inspect.binary.limits import Stopped
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 #: The most objects, links and messages that are gone through together, and how deep groups may be nested.
@@ -45,7 +45,7 @@ class Hdf5:
         self._read = read
         self._left = STEPS
         if read(0, 8) != MAGIC:
-            raise Malformed("it is no HDF5")
+            raise Stopped("it is no HDF5")
         version = read(8, 1)[0]
         if version in (0, 1):
             at = 24 if version == 0 else 28
@@ -53,9 +53,9 @@ class Hdf5:
         elif version in (2, 3):
             self.root = self._number(36)
         else:
-            raise Malformed(f"version {version} of HDF5 is not read")
+            raise Stopped(f"version {version} of HDF5 is not read")
         if self._read(13 if version < 2 else 9, 1) != b"\x08":
-            raise Malformed("its addresses are not of 8 bytes")
+            raise Stopped("its addresses are not of 8 bytes")
 
     def datasets(self) -> Iterator[Dataset]:
         """All arrays, group by group."""
@@ -65,7 +65,7 @@ class Hdf5:
             messages = {message.kind: message.data for message in self._messages(address)}
             if _SYMBOLS in messages:
                 if depth > DEPTH:
-                    raise Malformed("groups are nested too deep")
+                    raise Stopped("groups are nested too deep")
                 pending += [(f"{path}/{name}", at, depth + 1) for name, at in self._links(messages[_SYMBOLS])]
             elif _DATASPACE in messages and _DATATYPE in messages:
                 yield Dataset(path, _type(messages[_DATATYPE]), _count(messages[_DATASPACE]))
@@ -83,7 +83,7 @@ class Hdf5:
     def _step(self) -> None:
         self._left -= 1
         if self._left < 0:
-            raise Malformed(f"more than {STEPS:,} objects")
+            raise Stopped(f"more than {STEPS:,} objects")
 
     def _number(self, at: int, size: int = 8) -> int:
         return int.from_bytes(self._read(at, size), "little")
@@ -91,10 +91,10 @@ class Hdf5:
     def _messages(self, address: int) -> Iterator[_Message]:
         """The header of an object, message by message."""
         if self._read(address, 4) == b"OHDR":
-            raise Malformed("an object of the new layout")
+            raise Stopped("an object of the new layout")
         version, _, count, _, size = struct.unpack("<2BHLL", self._read(address, 12))
         if version != 1:
-            raise Malformed("the header of an object is broken")
+            raise Stopped("the header of an object is broken")
         blocks = [(address + 16, size)]
         while blocks and count > 0:
             at, left = blocks.pop(0)
@@ -112,7 +112,7 @@ class Hdf5:
         """The names in a group, and where their objects are: a tree whose leaves list them, and a heap of names."""
         tree, heap = struct.unpack_from("<2Q", data)
         if self._read(heap, 4) != b"HEAP":
-            raise Malformed("the names of a group are broken")
+            raise Stopped("the names of a group are broken")
         names = self._number(heap + 24)
         pending = [(tree, 0)]
         while pending:
@@ -126,7 +126,7 @@ class Hdf5:
                 keys = self._read(address + 24, (2 * entries + 1) * 8)
                 pending += [(child, depth + 1) for child in struct.unpack(f"<{2 * entries + 1}Q", keys)[1::2]]
             else:
-                raise Malformed("the tree of a group is broken")
+                raise Stopped("the tree of a group is broken")
 
     def _symbols(self, address: int, names: int) -> Iterator[tuple[str, int]]:
         for at in range(self._number(address + 6, 2)):
@@ -161,7 +161,7 @@ class Hdf5:
         """A text of any length, which lies in a heap of its own."""
         length, address, index = struct.unpack("<LQL", data)
         if length > TEXT or self._read(address, 4) != b"GCOL":
-            raise Malformed("the text of an attribute is broken")
+            raise Stopped("the text of an attribute is broken")
         end = address + self._number(address + 8)
         at = address + 16
         while at + 16 <= end:
@@ -170,7 +170,7 @@ class Hdf5:
             if number == index:
                 return self._read(at + 16, length).decode("utf-8", "replace")
             at += 16 + ((size + 7) & ~7)
-        raise Malformed("the text of an attribute is missing")
+        raise Stopped("the text of an attribute is missing")
 
 
 def _count(dataspace: bytes) -> int:
@@ -178,7 +178,7 @@ def _count(dataspace: bytes) -> int:
     version, rank = dataspace[0], dataspace[1]
     at = 8 if version == 1 else 4
     if rank > 32:
-        raise Malformed("an array of too many dimensions")
+        raise Stopped("an array of too many dimensions")
     count = 1
     for size in struct.unpack_from(f"<{rank}Q", dataspace, at):
         count *= size

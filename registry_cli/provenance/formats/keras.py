@@ -9,7 +9,7 @@ from typing import Any
 
 from ..inspection import Inspection, Tensor
 from . import zips
-from .files import File, objects, unless_malformed
+from .files import File, objects, unless_stopped
 from .hdf5 import MAGIC, Hdf5
 
 #: The largest configuration that is read, in bytes, and the most parts of it that are gone through.
@@ -34,7 +34,7 @@ def read(file: File) -> Inspection | None:
     if "keras_version" not in metadata and not file.name.lower().endswith(".keras"):
         return None
     config = json.loads(zips.read(file, "config.json", CONFIG))
-    weights, problem = unless_malformed(lambda: _weights(Hdf5(zips.piecewise(file, _WEIGHTS, WEIGHTS))))
+    weights, problem = unless_stopped(lambda: _weights(Hdf5(zips.piecewise(file, _WEIGHTS, WEIGHTS))))
     return Inspection(
         "keras",
         framework="keras",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from ...inspect.binary.limits import Stopped
 from ..inspection import Inspection
-from .files import File, Malformed
+from .files import File
 
 MAGIC = b"tree\nversion="
 #: The longest head, and so much of the end.
@@ -47,7 +48,7 @@ def _head(file: File) -> dict[str, str]:
         if (end := _TREES.search(data)) or b"\nend of trees" in data:
             break
         if most >= min(FRONT, file.size):
-            raise Malformed("its head has no end")
+            raise Stopped("its head has no end")
         most *= 8
     lines = data[: end.start() if end else None].decode("utf-8", "replace").splitlines()
     return {key: value for key, mark, value in (line.partition("=") for line in lines) if mark}

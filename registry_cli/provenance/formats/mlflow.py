@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ...inspect.binary.limits import Stopped
 from ...store import documents
 from ..inspection import Inspection, Tensor
-from .files import Folder, Malformed
+from .files import Folder
 
 NAME = "MLmodel"
 #: The largest ``MLmodel`` that is read, in bytes.
@@ -24,7 +25,7 @@ def read(folder: Folder) -> Inspection | None:
     document = documents.loads_mapping(folder.whole(NAME, LIMIT), NAME, limit=LIMIT)
     flavors = document.get("flavors")
     if not isinstance(flavors, dict):
-        raise Malformed("it names no flavors")
+        raise Stopped("it names no flavors")
     flavor = next((name for name in flavors if name not in _GENERIC), "")
     signature = document.get("signature") or {}
     generic = flavors.get("python_function") or {}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ...core.lazy_dataclass import replace
+from ...inspect.binary.limits import Stopped
 from ..inspection import Inspection
 from . import safetensors, transformers, weights
-from .files import Folder, Malformed
+from .files import Folder
 
 CONFIG, ADAPTER, ADAPTER_WEIGHTS = "config.json", "adapter_config.json", "adapters.safetensors"
 
@@ -31,7 +32,7 @@ def _is_mlx(folder: Folder, config: dict[str, Any]) -> bool:
     try:
         files = safetensors.shards_of(folder, name)[:1] if name.endswith(".json") else [name]
         found = safetensors.weights_of(folder, files)
-    except Malformed:
+    except Stopped:
         return False
     packed = weights.unpacked(found.listed, {}).uncounted == weights.UNKNOWN_BITS
     return found.framework == "mlx" or (packed and isinstance(config.get("quantization"), dict))

@@ -9,7 +9,7 @@ from ...errors import InvalidInput
 from ...inspect.binary.decompression import Unpacked
 from ...inspect.binary.limits import Budget, Stopped, Stream
 from ..inspection import Inspection
-from .files import File, Malformed
+from .files import File
 
 NAME, SUFFIX = "model_config.yaml", ".nemo"
 #: The most members that are gone past, the largest configuration in bytes, and the most that is unpacked to find it.
@@ -47,7 +47,7 @@ def _config(file: File, packed: bool) -> dict[str, Any] | None:
             try:
                 found = documents.loads(take(), NAME, limit=CONFIG)
             except InvalidInput as error:
-                raise Malformed("its configuration can't be read") from error
+                raise Stopped("its configuration can't be read") from error
             return found if isinstance(found, dict) else None
     return None
 
@@ -80,7 +80,7 @@ def _members(stream: Stream) -> Iterator[tuple[str, int, Any]]:
 
         yield header[:100].split(b"\0")[0].decode("utf-8", "replace"), size, take
         if stream.skip(left - taken) < left - taken:
-            raise Malformed("it is cut short")
+            raise Stopped("it is cut short")
 
 
 def _take(stream: Stream, length: int) -> bytes:
@@ -89,8 +89,8 @@ def _take(stream: Stream, length: int) -> bytes:
         while len(data) < length:
             piece = stream.read(length - len(data))
             if not piece:
-                raise Malformed("it is cut short")
+                raise Stopped("it is cut short")
             data += piece
     except Stopped as error:
-        raise Malformed(str(error)) from error
+        raise Stopped(str(error)) from error
     return data

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from ...core.lazy_dataclass import replace
 from ...inspect.binary.decompression import Unpacked, kind_of, starts
+from ...inspect.binary.limits import Stopped
 from ..inspection import Inspection, Tensor
 from . import zips
-from .files import File, Malformed
+from .files import File
 
 MAGIC = b"\x93NUMPY"
 #: The longest header that is read, in bytes, and the most arrays of an archive.
@@ -44,7 +45,7 @@ def read(file: File) -> Inspection | None:
     if file.head.startswith(MAGIC):
         array, start = _array(file.beginning(min(HEADER + 12, file.size)))
         if array.size is not None and start + array.numbers * array.size > file.size:
-            raise Malformed("it is cut short")
+            raise Stopped("it is cut short")
         return _described({"": array}, "array")
     if kind := kind_of(file.head):
         return _compressed(file, kind)
@@ -54,7 +55,7 @@ def read(file: File) -> Inspection | None:
     if not names or not all(name.endswith(".npy") for name in names):
         return None
     if len(names) > ARRAYS:
-        raise Malformed(f"it has {len(names):,} arrays")
+        raise Stopped(f"it has {len(names):,} arrays")
     return _described({name[:-4]: _array(zips.beginning(file, name, HEADER + 12))[0] for name in names}, "archive")
 
 
@@ -77,19 +78,19 @@ def _compressed(file: File, kind: str) -> Inspection | None:
 def _array(data: bytes) -> tuple[Array, int]:
     """The header of one array, and where its elements start."""
     if not data.startswith(MAGIC) or len(data) < 12 or data[6] not in (1, 2, 3):
-        raise Malformed("it is not an array of NumPy")
+        raise Stopped("it is not an array of NumPy")
     start = 10 if data[6] == 1 else 12
     length = int.from_bytes(data[8:start], "little")
     if start + length > len(data):
-        raise Malformed(f"the header of an array has {length:,} bytes, or is cut short")
+        raise Stopped(f"the header of an array has {length:,} bytes, or is cut short")
     found = _HEADER.match(
         data[start : start + length].decode("utf-8" if data[6] == 3 else "latin-1", "replace").strip()
     )
     if found is None:
-        raise Malformed("the header of an array is broken")
+        raise Stopped("the header of an array is broken")
     shape = tuple(int(each.strip().rstrip("L")) for each in found["shape"].split(",") if each.strip())
     if len(shape) > 64:
-        raise Malformed("an array of too many dimensions")
+        raise Stopped("an array of too many dimensions")
     name, size = _type(found["type"] or "")
     return Array(name, shape, size), start + length
 

@@ -8,9 +8,10 @@ from math import prod
 from posixpath import dirname, isabs, join, normpath
 from typing import Any
 
+from ...inspect.binary.limits import Limit, Stopped
+from ...inspect.binary.protobuf import Field, Messages
 from ..inspection import Inspection, Shape, Tensor
-from .files import File, Limit, Malformed
-from .wire import Field, Wire
+from .files import FIELDS, File
 
 #: The most weights, inputs and outputs that are listed, and how deep a type may be nested.
 LISTED, DEPTH = 10_000, 8
@@ -58,7 +59,7 @@ class _Model:
     """The parts of one model, as they come by."""
 
     def __init__(self, file: File) -> None:
-        self.file, self.wire, self.inner = file, Wire(file), Wire(file)
+        self.file, self.wire, self.inner = file, Messages(file, FIELDS), Messages(file, FIELDS)
         self.searched, self.uncounted, self.counted = 0, "", False
         self.version, self.graphs = 0, 0
         self.texts: dict[int, str] = {}
@@ -153,7 +154,7 @@ class _Model:
             elif field.number in (11, 12):
                 (self.inputs if field.number == 11 else self.outputs).append(self.value(field))
                 if len(self.inputs) + len(self.outputs) > LISTED:
-                    raise Malformed(f"more than {LISTED:,} inputs and outputs")
+                    raise Stopped(f"more than {LISTED:,} inputs and outputs")
 
     def node(self, message: Field, depth: int) -> None:
         """Count the numbers that a node holds: a constant, or one with graphs inside. Once that takes too long, no more."""
@@ -208,7 +209,7 @@ class _Model:
     def subgraph(self, message: Field, depth: int) -> None:
         """The graph of a branch or loop."""
         if not depth:
-            raise Malformed("graphs are nested too deep")
+            raise Stopped("graphs are nested too deep")
         for field in self.inner.fields(message):
             if field.number == 1:
                 self.node(field, depth)
@@ -217,13 +218,13 @@ class _Model:
             elif field.number == 15:
                 self.sparse(field, self.inner)
 
-    def sparse(self, message: Field, wire: Wire) -> None:
+    def sparse(self, message: Field, wire: Messages) -> None:
         """A sparse tensor: its values count."""
         for part in wire.fields(message):
             if part.number == 1:
                 self.weight(part, wire)
 
-    def weight(self, message: Field, wire: Wire) -> None:
+    def weight(self, message: Field, wire: Messages) -> None:
         shape: list[int] = []
         kind, name = 0, ""
         for field in wire.fields(message):
@@ -238,7 +239,7 @@ class _Model:
                 if key == "location" and len(self.locations) < LISTED:
                     self.locations.add(wire.text(value))
         if any(each < 0 for each in shape) or len(shape) > 64:
-            raise Malformed("the shape of a weight is broken")
+            raise Stopped("the shape of a weight is broken")
         self.counted = True
         if wire is self.wire:
             self.names.add(name)
@@ -257,7 +258,7 @@ class _Model:
     def type(self, message: Field, depth: int) -> tuple[str, Shape | None]:
         """A type in words: ``float32``, ``sequence(map(int64, float32))``; and the shape of a tensor."""
         if not depth:
-            raise Malformed("a type is nested too deep")
+            raise Stopped("a type is nested too deep")
         for field in self.wire.fields(message):
             if field.number in (1, 8):
                 return self.tensor_type(field)

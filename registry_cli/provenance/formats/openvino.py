@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ...inspect.binary.limits import Stopped
 from ..inspection import Inspection, Shape, Tensor
 from . import xml
-from .files import File, Malformed
+from .files import File
 
 #: The largest network that is read, in bytes.
 NETWORK = 24 << 20
@@ -29,7 +30,7 @@ def read(file: File) -> Inspection | None:
     network = _Network()
     try:
         network.run(file.whole(NETWORK))
-    except Malformed as error:
+    except Stopped as error:
         network.uncounted = str(error)
     counted = not network.uncounted
     return Inspection(
@@ -89,7 +90,7 @@ class _Network:
             numbers = 1
             for size in _shape(data.get("shape", "")):
                 if not isinstance(size, int):
-                    raise Malformed("the shape of a constant is broken")
+                    raise Stopped("the shape of a constant is broken")
                 numbers *= size
             self.dtypes[kind] += numbers
         elif layer.get("type") == "Parameter":

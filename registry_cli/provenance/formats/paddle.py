@@ -7,9 +7,10 @@ from collections import Counter
 from math import prod
 from typing import Any
 
+from ...inspect.binary.limits import Limit, Stopped
+from ...inspect.binary.protobuf import Field, Messages
 from ..inspection import Inspection
-from .files import File, Limit, Malformed, unless_malformed
-from .wire import Field, Wire
+from .files import FIELDS, File, unless_stopped
 
 #: The most parameters that are gone through.
 PARAMETERS = 20_000
@@ -52,7 +53,7 @@ def _program(file: File, details: dict[str, Any]) -> Inspection:
             with file.open_sibling(weights) as numbers:
                 return _count(numbers)
 
-        found, uncounted = unless_malformed(count)
+        found, uncounted = unless_stopped(count)
         dtypes = found or dtypes
     else:
         uncounted = "there are no numbers beside it"
@@ -80,7 +81,7 @@ def _description(file: File) -> str | None:
 
     A program is a protocol buffer of blocks, each with its index, variables and operations.
     """
-    wire, version, blocks, parts = Wire(file), "", 0, Counter[int]()
+    wire, version, blocks, parts = Messages(file, FIELDS), "", 0, Counter[int]()
     try:
         for field in wire.fields(wire.message()):
             if field.number == 1:
@@ -91,26 +92,26 @@ def _description(file: File) -> str | None:
                 version = _version(wire, field)
             elif field.number not in (2, 3, 5):
                 return None
-    except Malformed:
+    except Stopped:
         if parts[1] and parts[3] > 1:  # so far it was one, and no other format has such names in it
             raise
         return None
     return version if blocks and parts[1] and (parts[3] or parts[4]) else None
 
 
-def _block(wire: Wire, message: Field, parts: Counter[int]) -> None:
+def _block(wire: Messages, message: Field, parts: Counter[int]) -> None:
     """Count the parts of a block: an index, variables with a name and a type, operations."""
     for field in wire.fields(message):
         if field.number == 3 and parts[3] < _SHOWN:
             numbers = {part.number for part in wire.fields(field)}
             if not {1, 2} <= numbers <= set(range(1, 10)):
-                raise Malformed("a variable of it is broken")
+                raise Stopped("a variable of it is broken")
         elif field.number not in range(1, 6):
-            raise Malformed("a block of it is broken")
+            raise Stopped("a block of it is broken")
         parts[field.number] += 1
 
 
-def _version(wire: Wire, message: Field) -> str:
+def _version(wire: Messages, message: Field) -> str:
     """``2.6.1`` for 2006001."""
     number = sum(field.value for field in wire.fields(message) if field.number == 1)
     return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}" if number else ""
@@ -121,14 +122,14 @@ def _parameters(file: File) -> Inspection | None:
         dtypes = _count(file)
     except Limit as error:
         return _described(Counter(), {"uncounted": str(error)}, ())
-    except Malformed:
+    except Stopped:
         return None
     return _described(dtypes, {}, ())
 
 
 def _count(file: File) -> Counter[str]:
     """The numbers in all tensors: each is behind two versions, its levels, and a message of its type and shape."""
-    wire, dtypes, at, found = Wire(file), Counter[str](), 0, 0
+    wire, dtypes, at, found = Messages(file, FIELDS), Counter[str](), 0, 0
     while at < file.size:
         found += 1
         if found > PARAMETERS:
@@ -136,7 +137,7 @@ def _count(file: File) -> Counter[str]:
         head = file.read(at, 20)
         size = int.from_bytes(head[16:20], "little")
         if any(head[:4]) or any(head[4:12]) or any(head[12:16]) or not 0 < size <= _LARGEST_TYPE:
-            raise Malformed("its parameters can't be read")
+            raise Stopped("its parameters can't be read")
         kind, shape = 0, list[int]()
         for field in wire.fields(Field(0, 0, at + 20, at + 20 + size)):
             if field.number == 1:
@@ -144,11 +145,11 @@ def _count(file: File) -> Counter[str]:
             elif field.number == 2:
                 shape += wire.numbers(field)
         if kind not in _SIZES or any(each < 0 for each in shape):
-            raise Malformed("its parameters can't be read")
+            raise Stopped("its parameters can't be read")
         at += 20 + size + prod(shape) * _SIZES[kind]
         dtypes[_DTYPES[kind]] += prod(shape)
     if at != file.size:
-        raise Malformed("its parameters are cut short")
+        raise Stopped("its parameters are cut short")
     return dtypes
 
 

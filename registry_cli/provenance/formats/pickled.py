@@ -15,7 +15,7 @@ from ..pickles.reader import OPCODES
 from ..pickles.values import Call, Global, Many, attributes, class_of
 from ..pickles.walker import Walk, walk
 from . import torch
-from .files import File, Malformed
+from .files import File
 
 #: What is spent on one file: opcodes, objects that are kept, bytes that come out of a compression.
 _OPCODES, _KEPT, _UNPACKED = 3_000_000, 1_000_000, 256 << 20
@@ -46,7 +46,7 @@ class InPieces:
         length = min(length, self._size - self._offset)
         try:
             data = self._piece(self._offset, length)
-        except Malformed as error:
+        except Stopped as error:
             raise Stopped(str(error), limit=True) from error
         self._offset += length
         return data
@@ -79,7 +79,7 @@ def read(file: File) -> Inspection | None:
     if not found.values:
         if not marked:
             return None
-        raise Malformed(found.why)
+        raise Stopped(found.why)
     details: dict[str, Any] = {"compression": kind or None, "protocol": found.protocol or None}
     if found.legacy_torch:
         return torch.described(found.values[3:4], "torch-legacy", details) if len(found.values) > 3 else None

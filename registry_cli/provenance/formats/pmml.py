@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...inspect.binary.limits import Stopped
 from ..inspection import Inspection, Tensor
 from . import xml
-from .files import File, Malformed
+from .files import File
 
 #: So much is read at the front, in bytes: what comes behind the fields of the first model is not needed.
 FRONT = 8 << 20
@@ -32,7 +33,7 @@ def read(file: File) -> Inspection | None:
     document = _Document()
     try:
         document.run(file.beginning(FRONT))
-    except Malformed:
+    except Stopped:
         if not document.kind and document.fields:
             raise
         if file.size <= FRONT:
@@ -90,7 +91,7 @@ class _Document:
     def field(self, said: dict[str, Any]) -> None:
         self.fields += 1
         if self.fields > FIELDS:
-            raise Malformed(f"it has more than {FIELDS:,} fields")
+            raise Stopped(f"it has more than {FIELDS:,} fields")
         usage = said.get("usageType", "active")
         if usage in _TARGETS:
             self.targets.append(said.get("name", ""))

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from math import prod
 from typing import Any
 
+from ...inspect.binary.limits import Stopped
 from ..inspection import Inspection, Shape, Tensor
 from . import zips
-from .files import File, Malformed, parse_json
+from .files import File, parse_json
 
 #: The largest program that is read, in bytes.
 PROGRAM = 8 << 20
@@ -111,7 +112,7 @@ def _shape(value: dict[str, Any]) -> Shape:
     for size in value["sizes"]:
         if isinstance(size.get("as_int"), int):
             if not 0 <= size["as_int"] < 1 << 48:
-                raise Malformed("the size of a tensor is broken")
+                raise Stopped("the size of a tensor is broken")
             found.append(size["as_int"])
         else:
             inner = size.get("as_expr") or size.get("as_name")

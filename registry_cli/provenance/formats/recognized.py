@@ -10,9 +10,10 @@ import struct
 from collections import Counter
 from typing import Any
 
+from ...inspect.binary.limits import Stopped
 from ..inspection import Inspection, Tensor
 from . import zips
-from .files import File, Malformed
+from .files import File
 from .flatbuffers import FlatBuffer, is_rooted
 
 _CRFSUITE = struct.Struct("<4sL4s4L")
@@ -81,7 +82,7 @@ def ncnn(file: File) -> Inspection | None:
             if words[0] == "Input":
                 inputs.append(Tensor(words[1]))
     if sum(layers.values()) != int(counts[0]):
-        raise Malformed("it does not have as many layers as it says")
+        raise Stopped("it does not have as many layers as it says")
     weights = f"{file.name[: -len('.param')]}.bin" if file.name.lower().endswith(".param") else ""
     return Inspection(
         "ncnn",

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from ...inspect.binary.limits import Stopped
 from ..inspection import Inspection
-from .files import File, Folder, Malformed
+from .files import File, Folder
 from .weights import Listed, unpacked
 
 #: The largest header that is read, in bytes; one of 10,000 tensors has about a million.
@@ -73,13 +74,13 @@ def _adapter(weights: Weights) -> dict[str, Any]:
 
 
 def shards_of(folder: Folder, index: str) -> list[str]:
-    """The files that an index names; :class:`Malformed` when one of them is not in the folder."""
+    """The files that an index names; :class:`Stopped` when one of them is not in the folder."""
     weight_map = json.loads(folder.whole(index, INDEX))["weight_map"]
     shards = sorted(set(weight_map.values()))
     if len(shards) > SHARDS:
-        raise Malformed(f"{len(shards):,} shards")
+        raise Stopped(f"{len(shards):,} shards")
     if missing := [shard for shard in shards if shard not in folder.files]:
-        raise Malformed(f"{len(missing)} of {len(shards)} shards are missing, the first: {missing[0]}")
+        raise Stopped(f"{len(missing)} of {len(shards)} shards are missing, the first: {missing[0]}")
     return shards
 
 
@@ -96,13 +97,13 @@ def weights_of(folder: Folder, names: Iterable[str]) -> Weights:
 
 
 def header(file: File) -> Weights:
-    """What the header of one file lists; :class:`Malformed` when the tensors don't fill the file as it says."""
+    """What the header of one file lists; :class:`Stopped` when the tensors don't fill the file as it says."""
     length = int.from_bytes(file.read(0, 8), "little")
     if length > HEADER:
-        raise Malformed(f"its header has {length:,} bytes")
+        raise Stopped(f"its header has {length:,} bytes")
     listed = json.loads(file.read(8, length))
     if not isinstance(listed, dict):
-        raise Malformed("its header is no object")
+        raise Stopped("its header is no object")
     metadata = listed.pop("__metadata__", {})
     found: list[Listed] = []
     end = 0
@@ -112,11 +113,11 @@ def header(file: File) -> Weights:
         found.append(Listed(name, _DTYPES.get(dtype, dtype.lower()), shape))
         end = max(end, _dimension(tensor["data_offsets"][1]))
     if 8 + length + end > file.size:
-        raise Malformed("it is cut short")
+        raise Stopped("it is cut short")
     return Weights(tuple(found), metadata if isinstance(metadata, dict) else {})
 
 
 def _dimension(value: object) -> int:
     if type(value) is not int or not 0 <= value < 2**63:
-        raise Malformed("a dimension is no number")
+        raise Stopped("a dimension is no number")
     return value

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, NamedTuple
 
+from ...inspect.binary.limits import Stopped
+from ...inspect.binary.protobuf import Field, Messages
 from ..inspection import Inspection, Shape, Tensor
 from . import checkpoint
-from .files import File, Folder, Malformed, unless_malformed
-from .wire import Field, Wire
+from .files import FIELDS, File, Folder, unless_stopped
 
 #: The most graphs, signatures, and inputs or outputs of one.
 LISTED = 1_000
@@ -39,7 +40,7 @@ def read(folder: Folder) -> Inspection | None:
     with folder.opened(MODEL) as file:
         model = _Model(file)
         model.run()
-    counted, problem = unless_malformed(lambda: _weights(folder))
+    counted, problem = unless_stopped(lambda: _weights(folder))
     dtypes = counted or {}
     signatures = model.signatures
     first = _DEFAULT if _DEFAULT in signatures else min(signatures, default="")
@@ -66,7 +67,7 @@ class _Model:
     """The parts of one ``saved_model.pb``, as they come by."""
 
     def __init__(self, file: File) -> None:
-        self.wire = Wire(file)
+        self.wire = Messages(file, FIELDS)
         self.tags: list[str] = []
         self.version = ""
         self.signatures: dict[str, Signature] = {}
@@ -78,7 +79,7 @@ class _Model:
                 graphs += 1
                 self.graph(field)
         if not graphs:
-            raise Malformed("it holds no graph")
+            raise Stopped("it holds no graph")
 
     def graph(self, message: Field) -> None:
         for field in self.wire.fields(message):
@@ -103,7 +104,7 @@ class _Model:
                 name, value = self.wire.pair(field)
                 tensors[field.number].append(self.tensor(name, value))
                 if len(tensors[field.number]) > LISTED:
-                    raise Malformed(f"a signature of more than {LISTED:,} tensors")
+                    raise Stopped(f"a signature of more than {LISTED:,} tensors")
         ordered = (tuple(sorted(each, key=lambda tensor: tensor.name)) for each in tensors.values())
         return Signature(*ordered)
 
@@ -143,7 +144,7 @@ def _fingerprint(folder: Folder) -> dict[str, str]:
     if FINGERPRINT not in folder.files:
         return {}
     with folder.opened(FINGERPRINT) as file:
-        wire = Wire(file)
+        wire = Messages(file, FIELDS)
         found = {}
         for field in wire.fields(wire.message()):
             if field.number == 1:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
+from ...inspect.binary.limits import Stopped
+from ...inspect.binary.protobuf import Field, Messages
 from ..inspection import Inspection
-from .files import File, Malformed
-from .wire import Field, Wire
+from .files import FIELDS, File
 
 _MODELS = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
 _SHOWN = 3
@@ -18,7 +19,7 @@ def read(file: File) -> Inspection | None:
     """The kind of the model, and how many pieces it has."""
     if not _PIECE.match(file.head):
         return None
-    wire, pieces, kind, trained, normalized = Wire(file), 0, 1, False, False
+    wire, pieces, kind, trained, normalized = Messages(file, FIELDS), 0, 1, False, False
     try:
         for field in wire.fields(wire.message()):
             if field.number == 1:
@@ -32,7 +33,7 @@ def read(file: File) -> Inspection | None:
                 normalized = True
             elif field.number > 5:
                 return None
-    except Malformed:
+    except Stopped:
         return None
     if not (pieces and trained and normalized and kind in _MODELS):
         return None
@@ -41,7 +42,7 @@ def read(file: File) -> Inspection | None:
     )
 
 
-def _is_piece(wire: Wire, message: Field) -> bool:
+def _is_piece(wire: Messages, message: Field) -> bool:
     """A text, a score, and what kind of a piece it is."""
     parts = {field.number: field for field in wire.fields(message)}
     return (

@@ -8,8 +8,9 @@ from math import prod
 from posixpath import dirname, join, normpath
 from typing import Any
 
+from ...inspect.binary.limits import Stopped
 from ..inspection import Inspection, Tensor
-from .files import File, Malformed
+from .files import File
 
 #: The largest model that is read, in bytes.
 MODEL = 8 << 20
@@ -35,7 +36,7 @@ def read(file: File) -> Inspection | None:
         paths += [normpath(join(dirname(file.name), str(path))) for path in group["paths"]]
         for weight in group["weights"]:
             if not all(type(size) is int and 0 <= size < 1 << 48 for size in weight["shape"]):
-                raise Malformed("the shape of a weight is broken")
+                raise Stopped("the shape of a weight is broken")
             dtypes[str(weight["dtype"])] += prod(weight["shape"])
     topology = document.get("modelTopology") or {}
     inner = topology.get("model_config") or {}

@@ -6,8 +6,9 @@ from collections import Counter
 from math import prod
 from typing import Any
 
+from ...inspect.binary.limits import Limit, Stopped
 from ..inspection import Inspection, Tensor
-from .files import File, Limit, Malformed
+from .files import File
 from .flatbuffers import FlatBuffer, Table, is_rooted
 
 MAGIC = b"TFL3"
@@ -30,7 +31,7 @@ def read(file: File) -> Inspection | None:
     model = buffers.root()
     graphs = list(buffers.tables(model, 2))
     if not graphs:
-        raise Malformed("it holds no graph")
+        raise Stopped("it holds no graph")
     holding = [_holds(buffers, each) for each in buffers.tables(model, 4)]
     dtypes: Counter[str] = Counter()
     uncounted, operators = "", 0
@@ -74,7 +75,7 @@ def _holds(buffers: FlatBuffer, buffer: Table) -> bool:
 def _shape(buffers: FlatBuffer, tensor: Table) -> tuple[int, ...]:
     shape = buffers.numbers(tensor, 0, most=64)
     if any(each < 0 for each in shape):
-        raise Malformed("the shape of a tensor is broken")
+        raise Stopped("the shape of a tensor is broken")
     return shape
 
 
@@ -85,7 +86,7 @@ def _tensors(buffers: FlatBuffer, graph: Table, field: int) -> tuple[Tensor, ...
     found = []
     for index in wanted:
         if not 0 <= index < len(tensors):
-            raise Malformed("an input or output of it is missing")
+            raise Stopped("an input or output of it is missing")
         tensor = tensors[index]
         sizes = buffers.numbers(tensor, 7, most=64) or buffers.numbers(tensor, 0, most=64)
         shape = tuple(size if size >= 0 else None for size in sizes)

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from math import prod
 from typing import Any
 
+from ...inspect.binary.limits import Stopped
 from ..inspection import Inspection
 from ..pickles.values import Call, Global, Many, Persistent, class_of
 from ..pickles.walker import walk
 from . import zips
-from .files import File, Malformed
+from .files import File
 
 _TYPES = {
     "Float": "float32", "Double": "float64", "Half": "float16", "BFloat16": "bfloat16", "Byte": "uint8", "Char": "int8",
@@ -44,7 +45,7 @@ def read(file: File) -> Inspection | None:
     piece, size = zips.piecewise(file, at, _PICKLE), members[at].size
     found = walk(lambda: InPieces(piece, size), budget(), lone=True)
     if not found.values:
-        raise Malformed(found.why)
+        raise Stopped(found.why)
     details: dict[str, Any] = {}
     for name in ("byteorder", "version"):
         if f"{folder}{name}" in members:
@@ -127,7 +128,7 @@ def tensors(value: Any) -> Iterator[_Tensor]:
             done.add(id(each))
             left -= 1
             if left < 0:
-                raise Malformed(f"more than {_OBJECTS:,} objects")
+                raise Stopped(f"more than {_OBJECTS:,} objects")
         if found := _tensor(each):
             yield found
         elif isinstance(each, Call):

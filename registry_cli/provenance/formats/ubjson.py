@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from .files import Malformed
+from ...inspect.binary.limits import Stopped
 
 #: The most values that are gone through, and how deep they may be nested.
 VALUES, DEPTH = 100_000, 32
@@ -25,13 +25,13 @@ class Decoder:
         self._left = VALUES
 
     def value(self, depth: int = 0) -> Any:
-        """The next value. Raises :class:`Malformed`, or struct.error where the bytes end."""
+        """The next value. Raises :class:`Stopped`, or struct.error where the bytes end."""
         return self._value(self._take(1), depth)
 
     def _value(self, kind: bytes, depth: int) -> Any:
         self._left -= 1
         if self._left < 0 or depth > DEPTH:
-            raise Malformed("more values than are read, or nested deeper")
+            raise Stopped("more values than are read, or nested deeper")
         if kind in _NUMBERS:
             return self._number(kind)
         if kind in _LITERALS:
@@ -44,25 +44,25 @@ class Decoder:
             return self._array(depth + 1)
         if kind == b"{":
             return self._object(depth + 1)
-        raise Malformed(f"a value of type {kind!r}")
+        raise Stopped(f"a value of type {kind!r}")
 
     def _take(self, length: int) -> bytes:
         found = self._data[self._at : self._at + length]
         if len(found) < length or length < 0:
-            raise Malformed("it is cut short")
+            raise Stopped("it is cut short")
         self._at += length
         return found
 
     def _number(self, kind: bytes) -> Any:
         form = _NUMBERS.get(kind)
         if form is None:
-            raise Malformed(f"a number of type {kind!r}")
+            raise Stopped(f"a number of type {kind!r}")
         return struct.unpack(form, self._take(struct.calcsize(form)))[0]
 
     def _length(self) -> int:
         length = self._number(self._take(1))
         if not isinstance(length, int) or length < 0:
-            raise Malformed("a length that is none")
+            raise Stopped("a length that is none")
         return length
 
     def _text(self) -> str:
@@ -78,7 +78,7 @@ class Decoder:
             self._take(1)
             count = self._length()
         if kind and count is None:
-            raise Malformed("elements of one type without their number")
+            raise Stopped("elements of one type without their number")
         return kind, count
 
     def _peek(self) -> bytes:

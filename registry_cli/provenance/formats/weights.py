@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
-from .files import Folder, Malformed
+from ...inspect.binary.limits import Stopped
+from .files import Folder
 
 _INDEX = ".index.json"
 _BLOCKS = {"qweight", "weight_packed"}
@@ -52,7 +53,7 @@ def count(folder: Folder, names: Sequence[str], config: Mapping[str, Any] | None
         return Counted(uncounted=NO_WEIGHTS)
     try:
         return _count(folder, name, config or {})
-    except Malformed as error:
+    except Stopped as error:
         return Counted(uncounted=str(error))
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError, struct.error):
         return Counted(
@@ -85,7 +86,7 @@ def _one(folder: Folder, name: str) -> tuple[str, Mapping[str, int]]:
 
             walk = flax.Walk(file)
             if not walk.run() or walk.uncounted:
-                raise Malformed(walk.uncounted or f"{name} is not read")
+                raise Stopped(walk.uncounted or f"{name} is not read")
             return "flax", walk.dtypes
         if name.endswith(".h5"):
             from . import keras
@@ -95,7 +96,7 @@ def _one(folder: Folder, name: str) -> tuple[str, Mapping[str, int]]:
 
         said = torch.read(file) or pickled.read(file)
         if said is None or said.parameters is None:
-            raise Malformed(f"{name} is not read")
+            raise Stopped(f"{name} is not read")
         return "torch", said.dtypes
 
 

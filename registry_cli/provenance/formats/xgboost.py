@@ -8,8 +8,9 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+from ...inspect.binary.limits import Stopped
 from ..inspection import Inspection
-from .files import File, Malformed
+from .files import File
 from .ubjson import Decoder
 
 UBJSON = (b"{L\x00\x00\x00\x00\x00\x00\x00\x07learner{", b"{i\x07learner{", b"{U\x07learner{")
@@ -38,7 +39,7 @@ def read(file: File) -> Inspection | None:
 def _told(name: str, find: Find) -> Inspection:
     parameters, version = find("learner_model_param", False), find("version", False)
     if parameters is _MISSING or version is _MISSING:
-        raise Malformed("it is cut short, or not a model of XGBoost")
+        raise Stopped("it is cut short, or not a model of XGBoost")
     objective, trees = find("objective", False), find("gbtree_model_param", True)
     features, attributes = find("feature_names", True), find("attributes", True)
     booster = find("name", False)
@@ -85,7 +86,7 @@ def _ubjson(file: File) -> Find:
             return _MISSING
         try:
             return Decoder(data, at + len(key)).value()
-        except (Malformed, struct.error):  # it goes on behind what was read
+        except (Stopped, struct.error):  # it goes on behind what was read
             return _MISSING
 
     return find

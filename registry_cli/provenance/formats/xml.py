@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .files import Malformed
+from ...inspect.binary.limits import Stopped
 
 #: The most tags of a document, how deep they may be nested, and the longest tag in bytes.
 TAGS, DEPTH, TAG = 300_000, 100, 1 << 16
@@ -35,7 +35,7 @@ def root(head: bytes) -> Tag | None:
         return None
     try:
         return next(tags(head), None)
-    except Malformed:
+    except Stopped:
         return None
 
 
@@ -43,29 +43,29 @@ def tags(data: bytes) -> Iterator[Tag]:
     """The elements of a document in UTF-8, in their order.
 
     Raises:
-        Malformed: it is not XML, has a document type, or goes beyond a limit.
+        Stopped: it is not XML, has a document type, or goes beyond a limit.
     """
     at, left = 0, TAGS
     parents: list[str] = []
     while (at := data.find(b"<", at)) >= 0:
         left -= 1
         if left < 0 or len(parents) > DEPTH:
-            raise Malformed(f"more than {TAGS:,} tags, or deeper than {DEPTH}")
+            raise Stopped(f"more than {TAGS:,} tags, or deeper than {DEPTH}")
         skipped = next((end for start, end in _SKIPPED if data.startswith(start, at)), b"")
         if skipped:
             at = _find(data, skipped, at) + len(skipped)
             continue
         if data.startswith(b"<!", at):
-            raise Malformed("it has a document type, which is not read")
+            raise Stopped("it has a document type, which is not read")
         end = _end(data, at)
         inside = data[at + 1 : end]
         name = _NAME.match(inside)
         if name is None:
-            raise Malformed("it is not XML")
+            raise Stopped("it is not XML")
         local = name[1].decode("ascii", "replace").rpartition(":")[2]
         if inside.startswith(b"/"):
             if not parents or parents.pop() != local:
-                raise Malformed("its tags do not match")
+                raise Stopped("its tags do not match")
         else:
             found = _ATTRIBUTE.findall(inside, name.end())
             attributes = {_text(key): _text(double or single) for key, double, single in found}
@@ -74,13 +74,13 @@ def tags(data: bytes) -> Iterator[Tag]:
                 parents.append(local)
         at = end + 1
     if parents:
-        raise Malformed("it is cut short")
+        raise Stopped("it is cut short")
 
 
 def _find(data: bytes, mark: bytes, at: int) -> int:
     found = data.find(mark, at)
     if found < 0:
-        raise Malformed("it is cut short")
+        raise Stopped("it is cut short")
     return found
 
 
@@ -88,7 +88,7 @@ def _end(data: bytes, at: int) -> int:
     """Where a tag ends: a ``>`` may stand in the value of an attribute."""
     found = _TAG.match(data, at, at + TAG)
     if found is None:
-        raise Malformed(f"it is cut short, or has a tag of more than {TAG:,} bytes")
+        raise Stopped(f"it is cut short, or has a tag of more than {TAG:,} bytes")
     return found.end() - 1
 
 

@@ -10,7 +10,8 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from .files import File, Malformed
+from ...inspect.binary.limits import Stopped
+from .files import File
 
 MAGIC = b"PK\x03\x04"
 #: The most members of an archive that is read, and the most bytes of its directory.
@@ -41,7 +42,7 @@ class Member(NamedTuple):
 def members(file: File) -> Mapping[str, Member]:
     """All members by name; of two with one name the last counts, as it does for those who load the archive.
 
-    Raises :class:`Malformed` for what is no archive, or too large a one.
+    Raises :class:`Stopped` for what is no archive, or too large a one.
     """
     found = file.notes.get(_NOTE)
     if found is None:
@@ -51,18 +52,18 @@ def members(file: File) -> Mapping[str, Member]:
 
 
 def read(file: File, name: str, most: int) -> bytes:
-    """What a member holds; :class:`Malformed` when that is more than ``most`` bytes, however it is packed."""
+    """What a member holds; :class:`Stopped` when that is more than ``most`` bytes, however it is packed."""
     member, start = _found(file, name)
     if member.size > most:
-        raise Malformed(f"{name} has {member.size:,} bytes, more than the {most:,} that are read of such a file")
+        raise Stopped(f"{name} has {member.size:,} bytes, more than the {most:,} that are read of such a file")
     data = file.read(start, member.packed)
     if member.method == _STORED:
         return data
     if member.method != _DEFLATED:
-        raise Malformed(f"{name} is packed in a way that is not read ({member.method})")
+        raise Stopped(f"{name} is packed in a way that is not read ({member.method})")
     found = _inflated(name, data, member.size + 1)
     if len(found) != member.size:
-        raise Malformed(f"{name} unpacks to something else than it says")
+        raise Stopped(f"{name} unpacks to something else than it says")
     return found
 
 
@@ -80,7 +81,7 @@ def beginning(file: File, name: str, most: int) -> bytes:
     if member.method == _STORED:
         return file.read(start, min(most, member.size))
     if member.method != _DEFLATED:
-        raise Malformed(f"{name} is packed in a way that is not read ({member.method})")
+        raise Stopped(f"{name} is packed in a way that is not read ({member.method})")
     return _inflated(name, file.read(start, min(2 * most, member.packed)), most)
 
 
@@ -88,7 +89,7 @@ def _inflated(name: str, data: bytes, most: int) -> bytes:
     try:
         return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, most)
     except zlib.error as error:
-        raise Malformed(f"{name} is damaged") from error
+        raise Stopped(f"{name} is damaged") from error
 
 
 def piecewise(file: File, name: str, most: int) -> Callable[[int, int], bytes]:
@@ -100,7 +101,7 @@ def piecewise(file: File, name: str, most: int) -> Callable[[int, int], bytes]:
 
     def piece(offset: int, length: int) -> bytes:
         if offset < 0 or length < 0 or offset + length > member.size:
-            raise Malformed(f"{name} is cut short")
+            raise Stopped(f"{name} is cut short")
         return data[offset : offset + length] if data else file.read(start + offset, length)
 
     return piece
@@ -110,10 +111,10 @@ def _found(file: File, name: str) -> tuple[Member, int]:
     """A member, and where its bytes start."""
     member = members(file).get(name)
     if member is None:
-        raise Malformed(f"there is no {name} in it")
+        raise Stopped(f"there is no {name} in it")
     header = _LOCAL.unpack(file.read(member.offset, _LOCAL.size))
     if header[0] != MAGIC or header[3] & _ENCRYPTED:
-        raise Malformed(f"{name} can't be read: encrypted, or its place is wrong")
+        raise Stopped(f"{name} can't be read: encrypted, or its place is wrong")
     return member, member.offset + _LOCAL.size + header[-2] + header[-1]
 
 
@@ -121,13 +122,13 @@ def _members(file: File) -> dict[str, Member]:
     at, count, length, start = _directory(file)
     shift = at - length - start  # what somebody put before the archive: the loaders allow it
     if count > MEMBERS or length > DIRECTORY:
-        raise Malformed(f"an archive of {count:,} files")
+        raise Stopped(f"an archive of {count:,} files")
     data = file.read(at - length, length)
     found, place = {}, 0
     for _ in range(count):
         entry = _ENTRY.unpack_from(data, place)
         if entry[0] != b"PK\x01\x02":
-            raise Malformed("its directory is broken")
+            raise Stopped("its directory is broken")
         names, extra, comment = entry[12:15]
         place += _ENTRY.size
         raw = data[place : place + names]
@@ -144,7 +145,7 @@ def _directory(file: File) -> tuple[int, int, int, int]:
     tail = file.ending(_END.size + _COMMENT)
     place = tail.rfind(b"PK\x05\x06")
     if place < 0 or len(tail) - place < _END.size:
-        raise Malformed("it is no whole zip archive: its directory is missing")
+        raise Stopped("it is no whole zip archive: its directory is missing")
     end = _END.unpack_from(tail, place)
     at = file.size - len(tail) + place
     count, length, start = end[4], end[5], end[6]
@@ -154,7 +155,7 @@ def _directory(file: File) -> tuple[int, int, int, int]:
             at = at - _LOCATOR.size - _END64.size if place64 > file.size - _END64.size else place64
             end64 = _END64.unpack(file.read(at, _END64.size))
             if end64[0] != b"PK\x06\x06":
-                raise Malformed("its directory is broken")
+                raise Stopped("its directory is broken")
             count, length, start = end64[7], end64[8], end64[9]
     return at, count, length, start
 

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from ...inspect.binary.limits import Stopped
-from ...inspect.binary.protobuf import Fields
+from ...inspect.binary.protobuf import Field, Messages
 from ...inspect.binary.sources import Body
 from .verdicts import DANGEROUS, NOTE, UNKNOWN, FileScan
 
@@ -86,7 +86,7 @@ def _walk(
     body: Body, first: str, inside: dict[str, dict[int, str]], named: dict[str, dict[int, str]]
 ) -> Iterator[tuple[str, int, dict[str, str]]]:
     """Every message that is descended into: its kind, how deep it lies, and the texts in it."""
-    fields = Fields(body)
+    messages = Messages(body)
     pending = [(first, 0, body.size, 0)]
     while pending:
         kind, start, end, depth = pending.pop()
@@ -94,11 +94,13 @@ def _walk(
             raise Stopped("it is nested too deep", limit=True)
         found: dict[str, str] = {}
         wanted, names = inside[kind], named.get(kind, {})
-        for number, at, length in fields.of(start, end):
-            if inner := wanted.get(number):
-                pending.append((inner, at, at + length, depth + 1))
-            elif (name := names.get(number)) and not (kind == "attribute" and length > _VALUE):
-                found[name] = fields.text(at, length)
+        for field in messages.fields(Field(0, 0, start, end)):
+            if not field.is_bytes:
+                continue
+            if inner := wanted.get(field.number):
+                pending.append((inner, field.start, field.end, depth + 1))
+            elif (name := names.get(field.number)) and not (kind == "attribute" and field.size > _VALUE):
+                found[name] = messages.text(field)
         yield kind, depth, found
 
 
@@ -160,7 +162,8 @@ def tensorflow(scan: FileScan, body: Body, where: str) -> bool:
 
 def coreml(scan: FileScan, body: Body, where: str) -> str:
     """A model of Core ML: its version and its description; ``custom`` ones need code of their own. Empty when it is none."""
-    numbers = {number for number, _, _ in Fields(body).of(0, body.size)}
+    messages = Messages(body)
+    numbers = {field.number for field in messages.fields(messages.message()) if field.is_bytes}
     if 2 not in numbers:
         return ""
     if 555 in numbers:
