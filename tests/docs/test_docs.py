@@ -166,7 +166,7 @@ def test_every_value_of_a_shape_is_one_of_the_record(name: str) -> None:
 
 
 def attributes(record: type) -> set[str]:
-    found = {*dir(record), *vars(record).get("__dataclass_fields__", ())}
+    found = {*dir(record), *getattr(record, "__dataclass_fields__", ())}
     return found | vars(FileScan("")).keys() if record is FileScan else found
 
 
