@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import filelock
-import pytest
 
 from registry_cli import Registry
 
@@ -136,17 +135,3 @@ def everything_imported() -> None:
             importlib.import_module(module.name)
     for name in ("filelock", "yaml", "ctypes", "concurrent.futures.thread", "pwd", "queue"):
         importlib.import_module(name)
-
-
-def forks_noted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Every fork that is made from here on, by the process that it made."""
-    made: list[int] = []
-    fork = os.fork
-
-    def noted() -> int:
-        child = fork()
-        made.append(child)
-        return child
-
-    monkeypatch.setattr(os, "fork", noted)
-    return made

@@ -19,7 +19,7 @@ from ..lifecycle.events import Wanted
 from ..lifecycle.replay import Past, replay
 from ..lifecycle.rollback import Chain, chain
 from ..lifecycle.stages import Holding
-from . import journal, marks, reader
+from . import files, journal, reader
 from .layout import ModelLayout
 
 ALL = Wanted()
@@ -90,13 +90,13 @@ class Head:
     def __init__(self, paths: ModelLayout) -> None:
         self.paths = paths
         self.last: JournalEntry | None = None
-        self._mark: tuple[int, ...] = ()
+        self._identity: tuple[int, ...] | None = ()
 
     @classmethod
     def of(cls, paths: ModelLayout) -> Head:
         """The head of what is there now: only what comes later is news."""
         head = cls(paths)
-        head._mark = marks.mark(str(paths.history))  # before reading: what comes meanwhile is looked for again
+        head._identity = files.identity(str(paths.history))  # before reading: what comes meanwhile is looked for again
         head.last = next(newest_first(paths), None)
         return head
 
@@ -107,8 +107,8 @@ class Head:
 
     def news(self) -> list[JournalEntry]:
         """The entries since, the oldest first. A journal that was cut, or begun anew, has none before it goes on."""
-        mark = marks.mark(str(self.paths.history))
-        if mark == self._mark:
+        identity = files.identity(str(self.paths.history))
+        if identity == self._identity:
             return []
         found: list[JournalEntry] = []
         newest = None
@@ -117,7 +117,7 @@ class Head:
             if self.last and (entry.event.id == self.last.event.id or entry.seq < self.last.seq):
                 break  # by the id: a line that was pending when it was told may have got another seal and hash
             found.append(entry)
-        self.last, self._mark = newest, mark
+        self.last, self._identity = newest, identity
         return found[::-1]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..core.results import Finding
 from ..errors import RegistryError, explain
-from . import files, layout, marks, removal
+from . import files, layout, model_names, removal
 from .codec import Settings
 from .layout import Layout
 from .modes import Modes
@@ -264,9 +264,9 @@ def _places(root: Layout, wanted: Modes) -> Iterator[tuple[Path, int]]:
     """Everything that several people write to, and the mode that it needs."""
     yield root.root, 0  # everything in it is made when the registry is
     yield root.models, wanted.folder
-    for group in sorted({root.group(name).root for name in marks.model_names(root) if "/" in name}):
+    for group in sorted({root.group(name).root for name in model_names.iter_model_names(root) if "/" in name}):
         yield group, wanted.folder
-    for name in marks.model_names(root):
+    for name in model_names.iter_model_names(root):
         paths = root.model(name)
         needs = {paths.root: wanted.folder, **dict.fromkeys(paths.folders, wanted.folder)}
         needs |= {paths.versions: wanted.versions, paths.packs: wanted.versions}

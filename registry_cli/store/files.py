@@ -232,6 +232,15 @@ def exists(path: Path) -> bool:
     return True
 
 
+def identity(path: str) -> tuple[int, int, int, int] | None:
+    """Return inode, size, mtime and ctime (in nanoseconds) of whatever is at ``path``; None if it can't be looked at."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
 def sync_file_system(path: Path) -> bool:
     """Bring all of the file system that holds ``path`` to the disk in one call; False where that isn't to be had.
 

@@ -49,6 +49,8 @@ class Keeping(RegistryBase):
 
         Never raises for what it finds: every problem is in the result. ``progress`` is told how many more bytes were
         read. Raises :class:`NotFound` for a model that isn't there, :class:`InvalidInput` for one without a checkpoint.
+
+        If there is an index, the next list compares every document of these models with it.
         """
         from ..store import verify
 
@@ -60,6 +62,7 @@ class Keeping(RegistryBase):
 
             known = about(known, chosen)
         found = verify.verify(self._layout, chosen, quick=quick, progress=progress, workers=WORKERS, checkpoints=known)
+        self._asked(lambda index: index.forget_stamps(None if every else chosen), make=False)
         left = collect.left_models(self._layout, time.time(), collect.STALE) if every else ()
         words = "a model that was never taken in whole; registry gc removes it"
         told = [Problem("leftover", "warning", each.path, words, True) for each in left]

@@ -10,12 +10,13 @@ from ..core.lazy_dataclass import replace
 from ..core.records import Glance, ModelRecord, Overview, RegistryRecord, VersionRecord
 from ..core.times import resolve_time, utc_now
 from ..errors import Damaged, NotFound, RegistryError
-from ..store import layout, marks
+from ..store import layout
+from ..store.model_names import iter_model_names
 from ..store.reader import ModelReader, State
 from .opened import OpenRegistry, as_it_was
 
 if TYPE_CHECKING:
-    from ..store.index import Index, Trouble
+    from ..index.index import Index, UnreadableDocument
 
 #: What is told of documents that can't be read; the answer goes on without them.
 OnDamage = Callable[[RegistryError], None]
@@ -43,7 +44,7 @@ class Listing(OpenRegistry):
     def info(self) -> RegistryRecord:
         """The registry as a whole. ``size`` is what its versions add up to in bytes, shared files counted each time."""
         models = versions = archived = size = packed = packed_size = 0
-        for _ in marks.model_names(self._layout):
+        for _ in iter_model_names(self._layout):
             models += 1
         for version in self.search(archived=True):
             versions += 1
@@ -59,7 +60,7 @@ class Listing(OpenRegistry):
 
     def model_names(self) -> list[str]:
         """The names of all models, in order."""
-        return list(marks.model_names(self._layout))
+        return list(iter_model_names(self._layout))
 
     def models(self, *, as_of: str | datetime | None = None, on_damage: OnDamage = raise_it) -> Iterator[ModelRecord]:
         """Every model, in the order of names; as it was at a time, if one is given.
@@ -82,27 +83,22 @@ class Listing(OpenRegistry):
                 _tell(answer[1], on_damage)
                 return
         then = resolve_time(as_of)
-        for name in marks.model_names(self._layout):
+        for name in iter_model_names(self._layout):
             try:
                 if overview := self._overview(name, then, on_damage, glances):
                     yield overview
             except RegistryError as error:
                 on_damage(error)
 
-    def _overview_of(self, index: Index, glances: bool) -> tuple[list[Overview], list[Trouble]]:
-        from ..store.index import NONE, SHOWN
-
-        found, troubles = index.current(
-            lambda: (list(index.overview(glances=glances)), index.troubles()),
-            progress=self._progress,
-            versions=SHOWN if glances else NONE,
-        )
+    def _overview_of(self, index: Index, glances: bool) -> tuple[list[Overview], list[UnreadableDocument]]:
+        index.refresh(progress=self._progress)
+        found, unreadable = list(index.overview(glances=glances)), index.unreadable()
         shown = (
             {(each.model.name, number) for each in found for number in _shown(each.model)}
-            if troubles and glances
+            if unreadable and glances
             else set()
         )
-        return found, [each for each in troubles if each.version is None or (each.model, each.version) in shown]
+        return found, [each for each in unreadable if each.version is None or (each.model, each.version) in shown]
 
     def _overview(self, name: str, then: str | None, on_damage: OnDamage, glances: bool) -> Overview | None:
         model = self._model(name)
@@ -208,7 +204,7 @@ class Listing(OpenRegistry):
 
         selection = Selection(wanted, utc_now())
         a_few = wanted.model is not None and wanted.limit is not None and not (selection.query or selection.ordering)
-        if then is None and not a_few:  # the newest few of one model are read faster than all its marks are compared
+        if then is None and not a_few:  # the newest few of one model are read faster than a new index is made
             answer = self._asked(lambda index: selection.ask(index, self._progress))
             if answer is not None:
                 _tell(answer[1], on_damage)
@@ -217,7 +213,7 @@ class Listing(OpenRegistry):
 
     def _records(self, name: str | None, then: str | None, on_damage: OnDamage) -> Iterator[VersionRecord]:
         """Every version of a model, or of all, from the files, the newest of each first."""
-        for each in [name] if name else marks.model_names(self._layout):
+        for each in [name] if name else iter_model_names(self._layout):
             try:
                 model = self._model(each)
                 past = self._past(model, model.state(), then)
@@ -240,6 +236,6 @@ def _shown(model: ModelRecord) -> list[int]:
     return sorted({number for number in (model.latest, *model.stages.values()) if number is not None})
 
 
-def _tell(troubles: Iterable[Trouble], on_damage: OnDamage) -> None:
-    for trouble in troubles:
-        on_damage(Damaged(trouble.message, trouble.hint))
+def _tell(unreadable: Iterable[UnreadableDocument], on_damage: OnDamage) -> None:
+    for each in unreadable:
+        on_damage(Damaged(each.message, each.hint))

@@ -13,7 +13,7 @@ from ..core.times import resolve_time
 from ..core.values import OneOrMore, as_list
 from ..errors import RegistryError
 from ..lifecycle import stages as rules
-from ..store import marks
+from ..store.model_names import iter_model_names
 from .listing import Listing, OnDamage, raise_it
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class LookingBack(Listing):
 
         wanted = _wanted(since, until, actions)
         heads: dict[str, Head] = {}
-        for name in marks.model_names(self._layout):
+        for name in iter_model_names(self._layout):
             with _told(on_damage):
                 heads[name] = Head.of(self._layout.model(name))
         return islice(_newest(heads, wanted), limit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -14,12 +15,12 @@ from ..core.progress import SILENT, Progress
 from ..core.records import StageTable, VersionRecord
 from ..errors import FOLDER_GONE, FOLDER_GONE_HINT, InvalidInput, NotFound
 from ..lifecycle import stages as rules
-from ..store import codec, edited, layout, marks
+from ..store import codec, edited, layout
 from ..store.layout import Layout
 from ..store.reader import ModelReader, State
 
 if TYPE_CHECKING:
-    from ..store.index import Index
+    from ..index.index import Index
     from .checking import Trust
 
 #: The environment variable that names the registry, when no folder is given.
@@ -139,9 +140,14 @@ class OpenRegistry:
         kept = self._asked(lambda index: index.settings(), make=False)
         if kept:
             return codec.Settings(**{**kept, "stages": tuple(kept["stages"])})
-        mark = marks.settled_mark(str(self._layout.config))  # before reading: what comes meanwhile is read again
+        if self._index is None:
+            return edited.open_settings(self._layout)
+        from ..index import file_stamps
+
+        looked = time.time_ns()  # before reading: a change in between has another stamp
+        stamp = file_stamps.settled(file_stamps.stamp(str(self._layout.config)), looked)
         settings = edited.open_settings(self._layout)
-        self._asked(lambda index: index.remember_settings(vars(settings), mark), make=False)
+        self._asked(lambda index: index.store_settings(vars(settings), stamp), make=False)
         return settings
 
     def _asked(self, question: Callable[[Index], _T], *, make: bool = True) -> _T | None:
@@ -153,10 +159,10 @@ class OpenRegistry:
             return None
         import sqlite3
 
-        from ..store import index
+        from ..index import index
 
-        place = index.place(self._cache, self._layout.root)
-        if self._index is None and (reason := index.foreign(place)):
+        place = index.index_path(self._cache, self._layout.root)
+        if self._index is None and (reason := index.find_distrust(place)):
             self._cache = None
             self._warn(f"the index is not used: {reason}")
             return None
@@ -184,11 +190,11 @@ class OpenRegistry:
 
     def _forget_index(self, place: Path) -> None:
         """What is there is none of ours, or damaged."""
-        from ..store import index
+        from ..index import index
 
         self.close()
         with contextlib.suppress(OSError):
-            index.discard(place)
+            index.delete_index(place)
 
     def _model(self, name: str) -> ModelReader:
         paths = self._layout.model(model_name(name))
@@ -236,7 +242,7 @@ class OpenRegistry:
         reference = Reference.of(ref)
         if as_of is None:
             selector = reference.or_latest()
-            record = self._asked(lambda index: index.version(reference.model, selector), make=False)
+            record = self._asked(lambda index: index.find_version(reference.model, selector), make=False)
             if record is not None:
                 return self._model(reference.model), record
         model, state, number = self._resolved(ref, as_of)

@@ -13,10 +13,10 @@ from ..lifecycle.ordering import parse_sort
 
 if TYPE_CHECKING:
     from ..core.progress import Progress
-    from ..store.index import Index, Trouble
+    from ..index.index import Index, UnreadableDocument
     from .listing import Wanted
 
-#: So many records are made while the marks are compared; the rest one by one, as they are printed.
+#: So many records are made before the first is printed, so that a damaged index is noticed; the rest one by one.
 _AT_ONCE = 2_000
 
 
@@ -31,9 +31,9 @@ class Selection:
         self.ordering = parse_sort(wanted.sort) if wanted.sort else None
         self.all = wanted.archived or (self.query is not None and "archived" in self.query.fields)
 
-    def ask(self, index: Index, progress: Progress) -> tuple[Iterator[VersionRecord], list[Trouble]]:
+    def ask(self, index: Index, progress: Progress) -> tuple[Iterator[VersionRecord], list[UnreadableDocument]]:
         """The answer of the index, brought up to date before; the first ones are there already, the rest is read on."""
-        from ..store.index import Condition
+        from ..index.index import Condition
 
         texts: list[str] = [] if self.all else ["v.archived = 0"]
         parameters: list[object] = []
@@ -54,15 +54,14 @@ class Selection:
             self.query.functions if self.query else {},
         )
 
-        def question() -> tuple[Iterator[VersionRecord], list[Trouble]]:
-            found = index.versions(condition)
-            if self.query and self.query.functions:
-                with self.query.bounded():
-                    found = iter(list(found))
-            first = list(islice(found, _AT_ONCE))
-            return chain(first, found), [each for each in index.troubles(self.wanted.model) if each.what != "document"]
-
-        return index.current(question, self.wanted.model, progress)
+        index.refresh(self.wanted.model, progress)
+        found = index.versions(condition)
+        if self.query and self.query.functions:
+            with self.query.bounded():
+                found = iter(list(found))
+        first = list(islice(found, _AT_ONCE))
+        unreadable = [each for each in index.unreadable(self.wanted.model) if each.what != "document"]
+        return chain(first, found), unreadable
 
     def pick(self, records: Iterable[VersionRecord]) -> Iterator[VersionRecord]:
         """The records that are wanted, in the order in which they come unless another was asked for."""

@@ -27,8 +27,8 @@ def scale(bench: Bench) -> Iterator[Row]:
 
 def large_scale(bench: Bench) -> Iterator[Row]:
     """Ten thousand models, then one model of a hundred thousand versions."""
-    yield from _questions(bench, "large", 1_000 if bench.quick else 10_000, PER_MODEL, 4)
-    yield from _questions(bench, "large", 1, 10_000 if bench.quick else 100_000, 4)
+    yield from _questions(bench, "large", 1_000 if bench.quick else 10_000, PER_MODEL, 2.5)
+    yield from _questions(bench, "large", 1, 10_000 if bench.quick else 100_000, 2)
 
 
 def _questions(bench: Bench, part: str, models: int, versions: int, goal: float) -> Iterator[Row]:

@@ -100,7 +100,7 @@ def test_an_answer_of_the_index_does_without_yaml(words: tuple[str, ...], still:
     imported("search", site=still, **cache)
     found = imported(*words, site=still, **cache)
     assert "sqlite3" in found
-    for module in ("yaml", "rich", "filelock", "registry_cli.store.documents", "registry_cli.store.index_writer"):
+    for module in ("yaml", "rich", "filelock", "registry_cli.store.documents", "registry_cli.index.updater"):
         assert module not in found, module
 
 

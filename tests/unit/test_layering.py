@@ -69,9 +69,20 @@ def test_the_library_neither_prints_nor_exits_nor_reads_the_environment(path: Pa
     assert found - allowed - _of_a_child(path) == set()
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_module_forks_and_the_index_starts_no_thread(path: Path) -> None:
+    """A fork copies whatever the caller's process holds just then: locks, threads, connections."""
+    attributes = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+    modules = {name.split(".")[0] for name in imported(path)}
+    assert not attributes & {"fork", "forkpty", "posix_spawn"}
+    assert "multiprocessing" not in modules
+    if path.is_relative_to(ROOT / "index"):
+        assert not modules & {"threading", "concurrent", "asyncio"}
+
+
 def _of_a_child(path: Path) -> set[str]:
-    """What concerns a process that we started: what it inherits and said, how one that was forked from this one ends."""
-    allowed = {"doctor.py": {"stdout"}, "subprocesses.py": {"stdout", "stderr", "environ"}, "forks.py": {"_exit"}}
+    """What concerns a process that we started: what it inherits and said."""
+    allowed = {"doctor.py": {"stdout"}, "subprocesses.py": {"stdout", "stderr", "environ"}}
     return allowed.get(path.name, set())
 
 

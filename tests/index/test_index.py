@@ -18,7 +18,7 @@ import pytest
 
 from registry_cli import Registry
 from registry_cli.errors import RegistryError
-from registry_cli.store import index, marks
+from registry_cli.index import file_stamps, index
 from registry_cli.verbs.opened import cache_folder
 from tests.commands import NOBODY, as_user, public_folder
 
@@ -81,25 +81,28 @@ def _one(reg: Registry, ref: str) -> Any:
 
 
 def settle(reg: Registry) -> None:
-    """As if everything had been written long ago: nothing is racy, and the index trusts its marks."""
+    """As if everything had been written long ago: nothing is racy, and the index keeps its stamps."""
     told(reg)
     for database in Path(str(reg._cache)).glob("*.sqlite"):
         with sqlite3.connect(database) as connection:
             connection.execute("DELETE FROM models")
             connection.execute("DELETE FROM versions")
             connection.execute("DELETE FROM facts")
+            connection.execute("DELETE FROM stamps")
         connection.close()
-    old = marks._RACY
+    old = file_stamps._RACY
     try:
-        marks._RACY = -(10**12)
+        file_stamps._RACY = -(10**12)
         told(reg)
     finally:
-        marks._RACY = old
+        file_stamps._RACY = old
 
 
 def writable(path: Path) -> Path:
     for each in (path, path.parent):
-        os.chmod(each, stat.S_IMODE(each.stat().st_mode) | 0o200)
+        mode = stat.S_IMODE(each.stat().st_mode)
+        if not mode & 0o200:  # a chmod that changes nothing changes the ctime all the same
+            os.chmod(each, mode | 0o200)
     return path
 
 
@@ -169,12 +172,50 @@ def _clock_set_back(reg: Registry) -> None:
     os.utime(_churn(reg) / "stages.yaml", (1, 1))
 
 
+def _version_exchanged(reg: Registry) -> None:
+    """Another folder in the place of a version, as a backup of it would be restored."""
+    version = _churn(reg) / "versions/3"
+    shutil.copytree(version, reg.root.parent / "twin")
+    replaced(reg.root.parent / "twin/version.yaml", "auc: 0.91", "auc: 0.95")
+    os.chmod(version, 0o755)
+    os.rename(version, reg.root.parent / "old")
+    os.rename(reg.root.parent / "twin", version)
+
+
+def _rolled_forward(reg: Registry) -> None:
+    """A claim that its writer left behind, seen by the index; then the next writer puts its document in place."""
+    _claim(reg)
+    same(reg)
+    reg.set_alias("churn@4", "other")
+
+
+def _history_restored(reg: Registry) -> None:
+    """A model restored in its place from an older backup, file by file with its old times, as by rsync -a --inplace."""
+    backup = reg.root.parent / "backup"
+    shutil.copytree(_churn(reg), backup, symlinks=True)
+    reg.promote("churn@4", "production")
+    settle(reg)
+    for name in ("stages.yaml", "history.jsonl"):
+        (_churn(reg) / name).write_bytes((backup / name).read_bytes())
+        shutil.copystat(backup / name, _churn(reg) / name)
+    for claim in set(_churn(reg).glob(".stages-*")) - {_churn(reg) / each.name for each in backup.glob(".stages-*")}:
+        claim.unlink()
+
+
 def _unreadable(reg: Registry) -> None:
     writable(_churn(reg) / "versions/4/version.yaml").write_text("format: 1\nversion: [")
 
 
 def _unreadable_model(reg: Registry) -> None:
     (reg.root / "models/demand/model.yaml").write_text("format: [")
+
+
+def _unreadable_then_mended(reg: Registry) -> None:
+    path = reg.root / "models/demand/model.yaml"
+    data = path.read_bytes()
+    _unreadable_model(reg)
+    same(reg)
+    path.write_bytes(data)
 
 
 def _claim(reg: Registry) -> None:
@@ -190,12 +231,11 @@ BEHIND_ITS_BACK: dict[str, Callable[[Registry], object]] = {
     "pointer in place": lambda reg: in_place(_churn(reg) / "stages.yaml", "production: 2", "production: 4"),
     "pointer replaced": lambda reg: replaced(_churn(reg) / "stages.yaml", "production: 2", "production: 3"),
     "archive in place": lambda reg: replaced(_churn(reg) / "stages.yaml", "archived: '1'", "archived: 1, 4"),
-    "metric in place": lambda reg: in_place(_churn(reg) / "versions/3/version.yaml", "auc: 0.91", "auc: 0.11"),
-    "metric replaced": lambda reg: replaced(_churn(reg) / "versions/3/version.yaml", "auc: 0.91", "auc: 0.1"),
-    "latest in place": lambda reg: in_place(_churn(reg) / "versions/4/version.yaml", "auc: 0.92", "auc: 0.12"),
-    "tag in place": lambda reg: in_place(reg.root / "models/risk/fraud/annotations/1.yaml", "fraud", "Fraud"),
+    "tag replaced": lambda reg: replaced(reg.root / "models/risk/fraud/annotations/1.yaml", "fraud", "Fraud"),
     "annotation gone": lambda reg: os.unlink(reg.root / "models/risk/fraud/annotations/1.yaml"),
     "annotation new": lambda reg: (_churn(reg) / "annotations/2.yaml").write_text("format: 1\ntags: {team: b}\n"),
+    "annotations gone": lambda reg: shutil.rmtree(reg.root / "models/risk/fraud/annotations"),
+    "owner in place": lambda reg: in_place(_churn(reg) / "model.yaml", "owner: alice", "owner: allie"),
     "owner": lambda reg: replaced(_churn(reg) / "model.yaml", "owner: alice", "owner: bob"),
     "model copied": lambda reg: shutil.copytree(_churn(reg), reg.root / "models/copy", symlinks=True),
     "model moved": _moved_away,
@@ -204,10 +244,30 @@ BEHIND_ITS_BACK: dict[str, Callable[[Registry], object]] = {
     "backup restored": _restored_backup,
     "version gone": _without_a_version,
     "clock set back": _clock_set_back,
-    "version unreadable": _unreadable,
     "model unreadable": _unreadable_model,
+    "model unreadable, then mended": _unreadable_then_mended,
+    "version exchanged": _version_exchanged,
+    "older backup in place": _history_restored,
     "claim of a dead writer": _claim,
+    "claim of a dead writer, then rolled forward": _rolled_forward,
 }
+#: Edits inside a sealed folder, or in place in an annotation: no commit does either. Each is damage that ``verify`` reports.
+SEALED_EDITS: dict[str, tuple[str, Callable[[Registry], object]]] = {
+    "metric in place": (
+        "churn@3", lambda reg: in_place(_churn(reg) / "versions/3/version.yaml", "auc: 0.91", "auc: 0.11"),
+    ),
+    "metric replaced": (
+        "churn@3", lambda reg: replaced(_churn(reg) / "versions/3/version.yaml", "auc: 0.91", "auc: 0.1"),
+    ),
+    "latest in place": (
+        "churn@4", lambda reg: in_place(_churn(reg) / "versions/4/version.yaml", "auc: 0.92", "auc: 0.12"),
+    ),
+    "tag in place": (
+        "risk/fraud@1", lambda reg: in_place(reg.root / "models/risk/fraud/annotations/1.yaml", "fraud", "Fraud"),
+    ),
+    "version unreadable": ("churn@4", _unreadable),
+    "version without a document": ("churn@4", lambda reg: os.unlink(writable(_churn(reg) / "versions/4/version.yaml"))),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("racy", [True, False], ids=["just now", "long ago"])
@@ -223,6 +283,135 @@ def test_it_answers_as_the_files_do(change: Callable[[Registry], object], racy: 
     same(reg)
 
 
+@pytest.mark.parametrize(("ref", "edit"), SEALED_EDITS.values(), ids=SEALED_EDITS)
+class TestSealedEdits:
+    """Lists do not open a version whose model is unchanged. The commands for one version and ``verify`` notice."""
+
+    def test_what_changed_just_now_is_noticed_by_lists(
+        self, ref: str, edit: Callable[[Registry], object], reg: Registry
+    ) -> None:
+        told(reg)
+        edit(reg)
+        same(reg)
+
+    def test_verify_reports_it(self, ref: str, edit: Callable[[Registry], object], reg: Registry) -> None:
+        settle(reg)
+        before = told(reg)
+        edit(reg)
+        assert told(reg) == before
+        assert any(problem.severity == "error" for problem in reg.verify().problems)
+        same(reg)
+
+    def test_the_commands_for_one_version_notice_it(
+        self, ref: str, edit: Callable[[Registry], object], reg: Registry
+    ) -> None:
+        settle(reg)
+        before = told(reg)
+        edit(reg)
+        assert told(reg) == before
+        assert _one(reg, ref) == _one(Registry(reg.root), ref)
+        same(reg)
+
+    def test_the_next_change_of_the_model_has_all_of_it_compared(
+        self, ref: str, edit: Callable[[Registry], object], reg: Registry
+    ) -> None:
+        settle(reg)
+        edit(reg)
+        reg.describe(ref.partition("@")[0], owner="bob")
+        same(reg)
+
+    def test_mended_in_place_it_is_noticed_after_verify(
+        self, ref: str, edit: Callable[[Registry], object], reg: Registry, tmp_path: Path
+    ) -> None:
+        shutil.copytree(reg.root, tmp_path / "backup", symlinks=True)
+        edit(reg)
+        settle(reg)
+        same(reg)
+        for path in ("churn/versions/3", "churn/versions/4", "risk/fraud/annotations"):
+            for source in (tmp_path / "backup/models" / path).glob("*.yaml"):
+                target = writable(reg.root / "models" / path) / source.name
+                if target.exists() and target.read_bytes() == source.read_bytes():
+                    continue
+                shutil.copy2(source, target.with_name("twin"))
+                os.rename(target.with_name("twin"), target)
+        reg.verify()
+        same(reg)
+
+
+def test_an_unchanged_model_costs_six_system_calls(reg: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(reg)
+    paths: list[str] = []
+    original = os.lstat
+
+    def watch(path: Any, **options: Any) -> os.stat_result:
+        paths.append(str(path).partition("/models/")[2])
+        return original(path, **options)
+
+    monkeypatch.setattr(os, "lstat", watch)
+    list(reg.search("metrics.auc > 0.9"))
+    assert sorted(path for path in paths if path.startswith("churn")) == [
+        "churn", "churn/annotations", "churn/history.jsonl", "churn/model.yaml", "churn/stages.yaml", "churn/versions",
+    ]  # fmt: skip
+    paths.clear()
+    list(reg.overview())
+    assert len([path for path in paths if path.startswith("churn")]) == 6
+
+
+@pytest.mark.parametrize("name", [".", "history.jsonl", "stages.yaml", "model.yaml", "versions", "annotations"])
+def test_each_of_the_six_identities_has_a_model_compared(name: str, reg: Registry) -> None:
+    """Documents that differ from the index are read again as soon as anything about their model changes."""
+    settle(reg)
+    in_place(_churn(reg) / "versions/3/version.yaml", "auc: 0.91", "auc: 0.11")
+    os.utime(_churn(reg) / name)
+    same(reg)
+
+
+def test_a_change_in_the_same_tick_of_the_clock_is_noticed(reg: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of the file system stands still: nothing but what is written differs."""
+    path = _churn(reg) / "model.yaml"
+    settle(reg)
+    frozen = os.lstat(path).st_mtime_ns
+    original = os.lstat
+
+    def stopped(target: Any, **options: Any) -> os.stat_result:
+        found = original(target, **options)
+        if str(target) != str(path):
+            return found
+        times = {"st_mtime_ns": frozen, "st_ctime_ns": frozen}
+        return os.stat_result(tuple(found), {**{n: getattr(found, n) for n in dir(found) if n[:3] == "st_"}, **times})
+
+    monkeypatch.setattr(os, "lstat", stopped)
+    settle_now(reg)
+    in_place(path, "owner: alice", "owner: allie")
+    assert {each.owner for each in reg.models() if each.name == "churn"} == {"allie"}
+
+
+def settle_now(reg: Registry) -> None:
+    """An index made this moment, of files that changed just before."""
+    index.delete_index(_file(reg))
+    reg.close()
+    told(reg)
+
+
+@pytest.mark.parametrize("name", ["stages.yaml", "versions"])
+def test_a_time_in_the_future_is_never_relied_on(name: str, reg: Registry) -> None:
+    """The clock was set back since: it passes that time once more."""
+    settle(reg)
+    path = _churn(reg) / name
+    os.utime(path, (2**32, 2**32))
+    told(reg)
+    (stamp,) = _rows(reg, "SELECT stamp FROM models WHERE name = 'churn'")
+    assert stamp == (file_stamps.UNKNOWN,)
+    same(reg)
+
+
+def _rows(reg: Registry, statement: str) -> list[Any]:
+    connection = sqlite3.connect(_file(reg))
+    found = connection.execute(statement).fetchall()
+    connection.close()
+    return found
+
+
 def test_every_verb_is_seen_at_once(reg: Registry) -> None:
     for verb in (
         lambda: reg.promote("churn@4", "production", archive_previous=True),
@@ -233,7 +422,11 @@ def test_every_verb_is_seen_at_once(reg: Registry) -> None:
         lambda: reg.remove_alias("churn", "champion"),
         lambda: reg.annotate("churn@4", {"note": "long"}),
         lambda: reg.log_metric("churn@4", {"auc": 0.5}),
+        lambda: reg.describe("churn", owner="bob"),
+        lambda: reg.archive(["churn@1"], compress="gzip"),
+        lambda: reg.restore(["churn@1"]),
         lambda: reg.delete(["churn@1"]),
+        lambda: reg.rename("demand", "forecast"),
         lambda: reg.register("churn", [Path(__file__)]),
     ):
         verb()
@@ -314,7 +507,7 @@ def test_where_it_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_who_holds_it_for_too_long_is_not_waited_for(reg: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     told(reg)
-    monkeypatch.setattr(index, "_PATIENCE", 0.05)
+    monkeypatch.setattr(index, "_BUSY_TIMEOUT", 0.05)
     connection = sqlite3.connect(_file(reg), isolation_level=None)
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -363,6 +556,7 @@ def test_what_changed_alone_is_read_anew(reg: Registry, monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "open", watch)
     told(reg)
     assert not [path for path in opened if path.endswith(".yaml")]
+    os.utime(_churn(reg) / "versions")
     replaced(_churn(reg) / "versions/3/version.yaml", "auc: 0.91", "auc: 0.95")
     opened.clear()
     list(reg.search("metrics.auc > 0.94"))

@@ -1,10 +1,10 @@
-"""The index: a private cache of what the documents of a registry say, for questions that concern many of them.
+"""The index of one registry: an SQLite file in the user's own cache folder, never part of the store.
 
-It is an SQLite file in the user's own cache folder, never part of the store, and nobody depends on it: before every
-answer the marks of the files (see ``marks``) are compared, and what changed is read anew. An index that is missing,
-damaged, of another format or of another registry is made anew; one that can't be used is done without.
+Before every answer the stamps of the models (see ``file_stamps``) are compared, and what changed is read again. An
+index that is missing, damaged, of another format or of another registry is made anew; one that can't be used is done
+without.
 
-Many processes may use it at once: who changes it holds SQLite's own lock, and the others wait or read the files.
+Many processes may use it at once: whoever changes it holds SQLite's own lock, and the others wait or read the files.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from ..core.lazy_dataclass import replace
 from ..core.names import Selector
@@ -25,36 +25,31 @@ from ..core.progress import SILENT, Progress
 from ..core.records import Event, Glance, ModelRecord, Overview, VersionRecord
 from ..core.version_ranges import Numbers
 from ..lifecycle.facts import SCHEMA
-from . import marks
-from .layout import Layout
-from .marks import Marks
-
-if TYPE_CHECKING:
-    from .sweep import Sweep
-
-_T = TypeVar("_T")
+from ..store.layout import Layout
+from ..store.model_names import iter_model_names
+from . import file_stamps
 
 #: Grows with every change of what is stored: an index of another format is made anew.
-FORMAT = 5
-#: Bytes in a page of the database: marks, records and facts of many versions are read one after the other.
-_PAGE = 8_192
+FORMAT = 6
+#: Bytes in a page of the database: records and facts of many versions are read one after the other.
+_PAGE_SIZE = 8_192
 #: The files of an index: the database, and what SQLite keeps beside it.
 _SUFFIXES = ("", "-wal", "-shm", "-journal")
-_APPLICATION = 0x72656769
+_APPLICATION_ID = 0x72656769
 #: How long to wait for another process that is changing the index, in seconds.
-_PATIENCE = 10.0
-#: Which versions of a model :meth:`Index.current` compares: all, those of which a list shows something, or none.
-EVERY, SHOWN, NONE = "keys, items", "shown_keys, shown_items", "x'', x''"
+_BUSY_TIMEOUT = 10.0
 #: So many models are taken from the database at once.
-_AT_ONCE = 500
+_MODELS_AT_ONCE = 500
+#: ``stamps`` has those of the files of a version, by its id; ``unreadable`` the documents that can't be read.
 _OWN_SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE models (
-    name TEXT PRIMARY KEY, head BLOB, latest INTEGER, record TEXT, pointers TEXT, shown TEXT,
-    shown_keys BLOB, shown_items BLOB, keys BLOB, items BLOB
+    name TEXT PRIMARY KEY, stamp BLOB NOT NULL, latest INTEGER, record TEXT, pointers TEXT NOT NULL,
+    glances TEXT NOT NULL
 );
-CREATE TABLE troubles (model TEXT, what TEXT, version INTEGER, message TEXT, hint TEXT);
-CREATE INDEX troubles_of ON troubles (model);
+CREATE TABLE stamps (version INTEGER PRIMARY KEY, document BLOB NOT NULL, annotation BLOB NOT NULL);
+CREATE TABLE unreadable (model TEXT, what TEXT, version INTEGER, message TEXT, hint TEXT);
+CREATE INDEX unreadable_of ON unreadable (model);
 CREATE UNIQUE INDEX versions_of ON versions (model, version);
 """
 
@@ -70,8 +65,10 @@ class Condition(NamedTuple):
     functions: Mapping[str, Callable[..., Any]] = {}
 
 
-class Trouble(NamedTuple):
-    """A document that can't be read. ``what`` it is: the ``table`` of a model, its ``document``, or a ``version``."""
+class UnreadableDocument(NamedTuple):
+    """A document that can't be read. ``what`` is ``table`` for a whole model, ``document`` for its ``model.yaml``, or
+    ``version``.
+    """
 
     model: str
     what: str
@@ -80,13 +77,13 @@ class Trouble(NamedTuple):
     hint: str
 
 
-def place(folder: Path, root: Path) -> Path:
-    """Where in the cache ``folder`` the index of the registry in ``root`` lies."""
+def index_path(folder: Path, root: Path) -> Path:
+    """Return the path in the cache ``folder`` of the index of the registry in ``root``."""
     return folder / f"{hashlib.sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:32]}.sqlite"
 
 
-def foreign(path: Path) -> str:
-    """Return why an index at ``path`` is not to be believed: others own it, or can write it; empty if all is well.
+def find_distrust(path: Path) -> str:
+    """Return why an index at ``path`` can't be trusted: others own it, or can write it; empty if it can be.
 
     It must be the user's own and writable by nobody else, and so must its folder (which may be root's). A file that is
     not there is no reason.
@@ -105,13 +102,13 @@ def foreign(path: Path) -> str:
 
 
 class Index:
-    """An open index. What it can't do raises ``sqlite3.Error``: :func:`discard` it and try again, or do without."""
+    """An open index. What it can't do raises ``sqlite3.Error``: :func:`delete_index` and try again, or do without."""
 
     def __init__(self, root: Layout, path: Path) -> None:
         self.root = root
         os.makedirs(path.parent, 0o700, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
-        self.database = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        self.database = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         try:
             self._prepare()
         except BaseException:
@@ -122,15 +119,15 @@ class Index:
         self.database.execute("PRAGMA cache_size = -8000")
         found = self._format()
         if found == (0, 0):
-            self.database.execute(f"PRAGMA page_size = {_PAGE}")
+            self.database.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
             self.database.execute("PRAGMA journal_mode = WAL")
             with self.exclusively():
                 if self._format() == (0, 0):  # another process may have been faster
                     for statement in (*SCHEMA, *_OWN_SCHEMA.split(";")):
                         self.database.execute(statement)
-                    self.database.execute(f"PRAGMA application_id = {_APPLICATION}")
+                    self.database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
                     self.database.execute(f"PRAGMA user_version = {FORMAT}")
-        elif found != (_APPLICATION, FORMAT):
+        elif found != (_APPLICATION_ID, FORMAT):
             raise sqlite3.DatabaseError("an index of another format")
         self.database.execute("PRAGMA synchronous = NORMAL")
 
@@ -156,108 +153,76 @@ class Index:
         self.database.execute("COMMIT")
 
     def settings(self) -> dict[str, Any] | None:
-        """What ``registry.yaml`` says, as it was remembered; None when the file is another by now."""
+        """The settings in ``registry.yaml``, as they were stored; None if the file changed since."""
         row = self.database.execute("SELECT value FROM meta WHERE key = 'settings'").fetchone()
-        kept = json.loads(row[0]) if row else {}
-        now = list(marks.mark(str(self.root.config)))
-        return kept["settings"] if kept.get("mark") == now else None
+        stored = json.loads(row[0]) if row else {}
+        return stored["settings"] if stored.get("stamp") == file_stamps.stamp(str(self.root.config)).hex() else None
 
-    def remember_settings(self, settings: Mapping[str, Any], mark: tuple[int, ...] | None) -> None:
-        """Keep what ``registry.yaml`` said when it had this settled mark; None is for one that changed a moment ago."""
-        if mark:
-            value = json.dumps({"mark": mark, "settings": settings})
+    def store_settings(self, settings: Mapping[str, Any], stamp: bytes) -> None:
+        """Store the settings that ``registry.yaml`` had with this stamp, if it is not :data:`~file_stamps.UNKNOWN`."""
+        if stamp:
+            value = json.dumps({"stamp": stamp.hex(), "settings": settings})
             with self.exclusively():
                 self.database.execute("INSERT OR REPLACE INTO meta VALUES ('settings', ?)", (value,))
 
-    def current(
-        self,
-        question: Callable[[], _T],
-        only: str | None = None,
-        progress: Progress = SILENT,
-        *,
-        versions: str = EVERY,
-    ) -> _T:
-        """What ``question`` gives when the index is as the files are: the marks of all models, or of one, are compared.
+    def refresh(self, only: str | None = None, progress: Progress = SILENT) -> None:
+        """Bring the index up to date with the files of all models, or of one. ``progress`` counts versions."""
+        models = str(self.root.models)
+        rows = "SELECT name, stamp FROM models"
+        known = dict(self.database.execute(f"{rows} WHERE name = ?" if only else rows, (only,) if only else ()))
+        there = {only} if only else set(iter_model_names(self.root, known))
+        changed = (there ^ known.keys()) | set(file_stamps.find_changed(models, known.items()))
+        if not changed:
+            return
+        from .updater import IndexUpdater
 
-        It is asked while they are, and again when something had to be read anew. ``progress`` counts versions.
-        ``versions`` says which of them are compared: :data:`EVERY`, :data:`SHOWN` or :data:`NONE`.
-        """
-        stale, sweep = self._compared(only, versions)
-        if not stale:
-            try:
-                answer = question()
-            except BaseException:
-                sweep.abandon()
-                raise
-            stale = sweep.end()
-            if not stale:
-                return answer
-            del answer  # and with it what it still reads from the database
-        else:
-            stale |= sweep.end()
-        from .index_writer import IndexWriter
+        updater = IndexUpdater(self, progress)
+        if updater.update(sorted(changed)) and not only:  # what was a model may be a group by now, with models in it
+            names = {name for (name,) in self.database.execute("SELECT name FROM models")}
+            updater.update(sorted(set(iter_model_names(self.root, names)) - names))
 
-        writer = IndexWriter(self, progress)
-        if writer.update(sorted(stale)):  # what was a model may be a group by now, with models in it
-            stale, sweep = self._compared(only, versions)
-            writer.update(sorted(stale | sweep.end()))
-        return question()
-
-    def _compared(self, only: str | None, versions: str) -> tuple[set[str], Sweep]:
-        """The models that are new or gone, and the comparison of the marks of all others, which has begun."""
-        from .sweep import Known, Sweep
-
-        text = f"SELECT name, head, {versions} FROM models"
-        rows = self.database.execute(f"{text} WHERE name = ?" if only else text, (only,) if only else ())
-        known = list(map(Known._make, rows))
-        models, names = str(self.root.models), {each.name for each in known}
-        sweep = Sweep(models, known)  # it goes on while the models are listed
-        try:
-            there = {name for name, _ in marks.models(models, names)} if only is None else {only}
-        except BaseException:
-            sweep.abandon()
-            raise
-        return there ^ names, sweep
-
-    def known(self, model: str) -> Marks | None:
-        """The stored marks of a model."""
-        row = self.database.execute(f"SELECT head, {EVERY} FROM models WHERE name = ?", (model,)).fetchone()
-        return Marks.load(*row) if row else None
-
-    def version(self, model: str, selector: Selector) -> VersionRecord | None:
-        """The version that is meant, if the index has it as it is now: a few calls, whatever the model's size."""
-        row = self.database.execute("SELECT head, latest, pointers FROM models WHERE name = ?", (model,)).fetchone()
+    def find_version(self, model: str, selector: Selector) -> VersionRecord | None:
+        """The selected version, if neither its model nor its own files changed: some ten system calls in all."""
+        row = self.database.execute("SELECT stamp, latest, pointers FROM models WHERE name = ?", (model,)).fetchone()
         if row is None:
             return None
-        pointers = json.loads(row[2])
+        stamp, latest, pointers = row[0], row[1], json.loads(row[2])
         pointed = {**pointers["aliases"], **pointers["stages"]}
-        number = row[1] if selector.latest else selector.number or pointed.get(selector.name)
+        number = latest if selector.latest else selector.number or pointed.get(selector.name)
         if number is None or selector.digest:
             return None
-        base = f"{self.root.models}/{model}"
-        marks.ask_server(base)
-        keys, items = self._marks_of(model, number)
-        if not keys or not marks.same(base, row[0], keys, items):
+        models = str(self.root.models)
+        file_stamps.revalidate(f"{models}/{model}")
+        if any(file_stamps.find_changed(models, [(model, stamp)])):
             return None
-        found = self.versions(Condition("v.model = ? AND v.version = ?", (model, number)))
-        return next(found, None)
+        stamps = self.database.execute(
+            "SELECT document, annotation FROM stamps WHERE version = "
+            "(SELECT id FROM versions WHERE model = ? AND version = ?)",
+            (model, number),
+        ).fetchone()
+        if stamps is None:
+            return None
+        if file_stamps.version_stamps(f"{models}/{model}", number, annotated=True) != stamps:
+            self.forget_stamps([model])  # it was edited in place: lists shall compare the model file by file
+            return None
+        return next(self.versions(Condition("v.model = ? AND v.version = ?", (model, number))), None)
 
-    def _marks_of(self, model: str, number: int) -> tuple[bytes, bytes]:
-        """The stored marks of one version and its annotation; those that lists show are found without the others."""
-        for which in (SHOWN, EVERY):
-            row = self.database.execute(f"SELECT {which} FROM models WHERE name = ?", (model,)).fetchone()
-            found = Marks.load(b"", *row).of({number}) if row else (b"", b"")
-            if found[0]:
-                break
-        return found
+    def forget_stamps(self, models: Sequence[str] | None = None) -> None:
+        """Have these models, or all, compared file by file the next time, whether or not their stamps change."""
+        text = "UPDATE models SET stamp = x''"
+        with self.exclusively():
+            if models is None:
+                self.database.execute(text)
+            else:
+                self.database.executemany(f"{text} WHERE name = ?", ((model,) for model in models))
 
     def overview(self, *, glances: bool = True) -> Iterator[Overview]:
         """Every model, in order, and with ``glances`` something of the versions that a list shows."""
-        shown = "shown" if glances else "'[]'"
+        shown = "glances" if glances else "'[]'"
         rows = self.database.execute(
             f"SELECT record, {shown} FROM models WHERE record IS NOT NULL ORDER BY replace(name, '/', char(1))"
         )
-        while some := rows.fetchmany(_AT_ONCE):
+        while some := rows.fetchmany(_MODELS_AT_ONCE):
             texts = (text for row in some for text in row)
             found = iter(json.loads(f"[{','.join(texts)}]"))  # in one call: each has its price
             for fields, seen in zip(found, found, strict=True):
@@ -283,22 +248,22 @@ class Index:
                 row = self.database.execute("SELECT pointers FROM models WHERE name = ?", (model,)).fetchone()
                 pointers[model] = json.loads(row[0])
                 pointers[model]["packed"] = Numbers.parse(pointers[model].get("packed", ""))
-            found = unpacked(model, bool(archived), record, pointers[model])
+            found = _loads_version(model, bool(archived), record, pointers[model])
             yield self._with_pack(found) if found.number in pointers[model]["packed"] else found
 
     def _with_pack(self, record: VersionRecord) -> VersionRecord:
-        from . import pack_files
+        from ..store import pack_files
 
         return replace(record, packed=pack_files.size(self.root.model(record.model), record.number))
 
-    def troubles(self, model: str | None = None) -> list[Trouble]:
-        """What can't be read: the index holds the rest."""
+    def unreadable(self, model: str | None = None) -> list[UnreadableDocument]:
+        """The documents that can't be read: the index holds the rest."""
         where, parameters = (" WHERE model = ?", (model,)) if model else ("", ())
-        rows = self.database.execute(f"SELECT * FROM troubles{where}", parameters)
-        return [Trouble(*row) for row in rows]
+        rows = self.database.execute(f"SELECT * FROM unreadable{where}", parameters)
+        return [UnreadableDocument(*row) for row in rows]
 
 
-def packed(record: VersionRecord) -> str:
+def dumps_version(record: VersionRecord) -> str:
     """A version as the index holds it: all but what the pointers of its model say."""
     return json.dumps(
         [
@@ -310,8 +275,8 @@ def packed(record: VersionRecord) -> str:
     )  # fmt: skip
 
 
-def unpacked(model: str, archived: bool, text: str, pointers: Mapping[str, Any]) -> VersionRecord:
-    """:func:`packed` undone."""
+def _loads_version(model: str, archived: bool, text: str, pointers: Mapping[str, Any]) -> VersionRecord:
+    """The inverse of :func:`dumps_version`."""
     number, created, author, digest, size, files, message, params, metrics, tags, annotations, lineage, event = (
         json.loads(text)
     )
@@ -324,8 +289,8 @@ def unpacked(model: str, archived: bool, text: str, pointers: Mapping[str, Any])
     )  # fmt: skip
 
 
-def discard(path: Path) -> None:
-    """Remove an index. Who has it open goes on with the old one, and finds the new one the next time."""
+def delete_index(path: Path) -> None:
+    """Delete an index. A process that has it open goes on with the old one, and opens the new one the next time."""
     for suffix in _SUFFIXES:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"{path}{suffix}")

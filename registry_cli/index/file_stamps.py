@@ -1,0 +1,86 @@
+"""File stamps: how the index knows, without opening a file, whether a model changed since it was read.
+
+The identity of a file is its inode, size, mtime and ctime (in nanoseconds). No program can set the ctime, so a file
+that was restored with its old time and size still has another identity. A stamp is one or more identities as bytes.
+
+The stamp of a model has six: of its folder, ``history.jsonl``, ``stages.yaml``, ``model.yaml``, ``versions/`` and
+``annotations/``. Every commit changes at least one of them: a version appears in ``versions/``, a claim in the model's
+folder, and each is followed by a line in ``history.jsonl``. The other files are never written in place by the registry:
+replacing one changes the folder that it is in. The versions have stamps of their own, which are compared when the stamp of
+their model differs, or when one version is asked for.
+
+A second change within the tick of the file system's clock in which we looked leaves mtime and ctime as they were (git
+calls such a file racy). So the stamp of what changed less than two seconds before we looked is not kept, and it is read
+again the next time. ``history.jsonl`` only grows, so for changes made by the registry its size would tell in any case.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
+
+from ..store import layout
+
+#: The files and folders in the stamp of a model.
+_MODEL_PATHS = (
+    "", f"/{layout.HISTORY}", f"/{layout.STAGES}", f"/{layout.MODEL}", f"/{layout.VERSIONS}", f"/{layout.ANNOTATIONS}",
+)  # fmt: skip
+#: A stamp that equals no other: of a file that changed a moment ago, or could not be read.
+UNKNOWN = b""
+#: The stamp of a file that is not there.
+MISSING = struct.pack("<4q", -1, -1, -1, -1)
+#: What changed less than this before we looked may change again without a trace, in nanoseconds.
+_RACY = 2_000_000_000
+_MASK = (1 << 63) - 1
+_IDENTITY = attrgetter("st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
+_UNPACKED = struct.Struct("<4q").iter_unpack
+
+
+def stamp(path: str) -> bytes:
+    """The identity of whatever is at ``path``; :data:`MISSING` if it can't be looked at."""
+    try:
+        ino, size, mtime, ctime = _IDENTITY(os.lstat(path))
+    except OSError:
+        return MISSING
+    return struct.pack("<4q", ino & _MASK, size, mtime & _MASK, ctime & _MASK)
+
+
+def model_stamp(folder: str) -> bytes:
+    """The stamp of the model in ``folder``."""
+    return b"".join([stamp(folder + path) for path in _MODEL_PATHS])
+
+
+def version_stamps(folder: str, number: int, *, annotated: bool) -> tuple[bytes, bytes]:
+    """The stamps of a version's ``version.yaml`` and of its annotation, in the model's ``folder``."""
+    annotation = stamp(f"{folder}/{layout.ANNOTATIONS}/{number}.yaml") if annotated else MISSING
+    return stamp(f"{folder}/{layout.VERSIONS}/{number}/{layout.VERSION}"), annotation
+
+
+def settled(found: bytes, looked: int) -> bytes:
+    """``found`` if nothing in it changed shortly before we ``looked``, in nanoseconds since 1970; else :data:`UNKNOWN`.
+
+    A time in the future counts as recent: the clock was set back since, and passes it once more.
+    """
+    latest = max(max(mtime, ctime) for _, _, mtime, ctime in _UNPACKED(found))
+    return found if latest < looked - _RACY else UNKNOWN
+
+
+def find_changed(folder: str, models: Iterable[tuple[str, bytes]]) -> Iterator[str]:
+    """The names of those models below ``folder`` whose stamps differ by now."""
+    for name, known in models:
+        paths = [f"{folder}/{name}{path}" for path in _MODEL_PATHS]
+        try:  # the hot lines: one system call for each path, and nothing in Python between them
+            if list(map(_IDENTITY, map(os.lstat, paths))) == list(_UNPACKED(known)):
+                continue
+        except (OSError, struct.error):
+            pass
+        if known != model_stamp(f"{folder}/{name}"):  # a file may be missing, as it was before
+            yield name
+
+
+def revalidate(folder: str) -> None:
+    """Open a model's folder and its stage table: this makes a network file system ask its server for their state."""
+    for path in (folder, f"{folder}/{layout.STAGES}"):
+        os.close(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC))
