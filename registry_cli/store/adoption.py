@@ -99,15 +99,22 @@ class Adoption:
     def _set_mode(self, path: Path, mode: int) -> None:
         removal.change_mode(path, self._root.root, mode)
 
-    def commit(self, timeout: float, on_wait: Callable[[str], None]) -> None:
-        """Let the model appear. :class:`Conflict` when there is one, or a group of that name, already."""
-        group = self._root.group(self._target.name)
-        guard: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
-        if group.name != self._target.name:
-            guard = locking.exclusive(group.lock, f"group {group.name}", self._modes.file, timeout, on_wait)
+    def commit(self, timeout: float, on_wait: Callable[[str], None], check: Callable[[], object]) -> None:
+        """Let the model appear.
+
+        Args:
+            timeout: How long to wait for a lock, in seconds.
+            on_wait: Called once, with a sentence, when another process holds it.
+            check: Called under the lock of the name, while nobody else makes a model of it; it may raise.
+
+        Raises:
+            Conflict: There is a model, or a group, of that name already.
+            LockTimeout: Another process held the lock too long.
+        """
         try:
-            with guard:
+            with self._locked(timeout, on_wait):
                 creation.refuse_collision(self._root, self._target.name)
+                check()
                 self._clear_place()
                 with uninterrupted():
                     os.rename(self.paths.root, self._target.root)  # COMMIT
@@ -120,6 +127,19 @@ class Adoption:
                     f"there is a model {self._target.name} already", "repeat the import, then decide"
                 ) from None
             raise
+
+    @contextlib.contextmanager
+    def _locked(self, timeout: float, on_wait: Callable[[str], None]) -> Iterator[None]:
+        """Hold the lock of the name, in a folder made for it, and that of its group: as who makes a model does."""
+        name, mode = self._target.name, self._modes.file
+        group = self._root.group(name)
+        with contextlib.ExitStack() as stack:
+            files.make_folder(self._target.root, self._modes.folder)
+            stack.enter_context(locking.exclusive(self._target.lock, name, mode, timeout, on_wait))
+            stack.callback(self._clear_place)  # still under the lock; does nothing where a model is
+            if group.name != name:
+                stack.enter_context(locking.exclusive(group.lock, f"group {group.name}", mode, timeout, on_wait))
+            yield
 
     def _clear_place(self) -> None:
         """Take away what a registration that gave up left there: folders without anything in them, and a lock.

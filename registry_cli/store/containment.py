@@ -1,4 +1,7 @@
-"""Whether a file or folder belongs to a registry: this one, or any other. Nothing is registered from inside of one."""
+"""Whether a file or folder belongs to a registry: this one, or any other.
+
+Nothing is registered from inside of one, and no copy is written into one.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,10 @@ class RegistryBoundary:
         self._root = root
         self._top, self._models = _identity(root), _identity(root / layout.MODELS)
         self._known: dict[Path, Path | None] = {}
+
+    def registry_of(self, real: Path) -> Path | None:
+        """The registry that ``real``, a path without links, belongs to; None for what belongs to none."""
+        return self._look_up(real)
 
     def refuse_inside(self, real: Path, shown: str, *, folder: bool = False) -> None:
         """Raises :class:`Refused` if ``real``, a path without links, is a registry's own file or folder."""

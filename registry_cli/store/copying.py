@@ -87,13 +87,21 @@ def _pump(source: int | Any, target: int | None, hasher: Any, progress: Progress
     return hasher.hexdigest(), done
 
 
-def identity(descriptor: int) -> tuple[int, int, int, int]:
-    """What changes when a file is changed: device, inode, size in bytes, time of change in nanoseconds."""
-    status = os.fstat(descriptor)
+#: What changes when a file is changed: device, inode, size in bytes, time of change in nanoseconds.
+FileState = tuple[int, int, int, int]
+
+
+def identity(descriptor: int) -> FileState:
+    """The state of an open file."""
+    return state_of(os.fstat(descriptor))
+
+
+def state_of(status: os.stat_result) -> FileState:
+    """The state of the file that ``status`` is the status of."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def refuse_changed(descriptor: int, before: tuple[int, int, int, int], name: str) -> None:
+def refuse_changed(descriptor: int, before: FileState, name: str) -> None:
     """:class:`Conflict` when the file is not the one that was opened any more: it changed while it was read."""
     if identity(descriptor) != before:
         raise Conflict(f"'{name}' changed while it was copied", "wait until it is written, then register again")

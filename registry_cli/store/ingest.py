@@ -47,7 +47,7 @@ class Staging:
     entries: list[FileEntry] = field(default_factory=list)
     size: int = 0
     added: int = 0
-    sources: list[tuple[Path, removal.Identity]] = field(default_factory=list)
+    sources: list[tuple[Path, copying.FileState]] = field(default_factory=list)
     _taken: list[tuple[Path, removal.Identity, int]] = field(default_factory=list)
 
     @classmethod
@@ -199,7 +199,7 @@ class _Place:
                 sha256, size, added = self._linked_to_candidate(origin) or self._copied(origin)
             if before is not None and self.source.origin:
                 copying.refuse_changed(origin, before, self.source.path)
-                self.staging.sources.append((self.source.origin, before[:2]))
+                self.staging.sources.append((self.source.origin, before))
         return FileEntry(self.source.path, sha256), size, added
 
     @contextlib.contextmanager

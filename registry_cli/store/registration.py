@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 
-from ..core.lazy_dataclass import dataclass
+from ..core.lazy_dataclass import dataclass, replace
 from ..core.progress import SILENT, Progress
 from ..core.records import FileEntry, VersionRecord
-from ..errors import Conflict, NotFound, RegistryError, indeterminate
+from ..errors import Conflict, NotFound, RegistryError, explain, indeterminate
 from . import copying, ingest, manifest, removal
 from .creation import make_skeleton, remove_skeleton
 from .ingest import Intake, Staging
@@ -47,11 +47,15 @@ class Wish:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Outcome:
-    """``number`` of the version; ``why`` is empty when it is new, else why an earlier one was taken."""
+    """``number`` of the version; ``why`` is empty when it is new, else why an earlier one was taken.
+
+    ``warnings`` tell of files that were to be moved and are still there.
+    """
 
     number: int
     why: str = ""
     added: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 UNCHANGED = "unchanged"
@@ -107,10 +111,19 @@ def commit(staging: Staging, wish: Wish, locked: Locked) -> Outcome:
     with locked(staging.first) as writer:
         outcome = _commit(writer, staging, wish)
     if wish.how == "move" and not outcome.why:
-        for origin, identity in staging.sources:  # what can't be removed, or is another file by now, stays
-            with contextlib.suppress(OSError):
-                removal.remove_exactly(origin, identity)
+        return replace(outcome, warnings=tuple(_remove_sources(staging)))
     return outcome
+
+
+def _remove_sources(staging: Staging) -> Iterator[str]:
+    """Remove the user's files that were stored. What can't be removed, or is not what was stored, stays and is named."""
+    for origin, before in staging.sources:
+        try:
+            removal.remove_exactly(origin, before[:2], check=lambda status: copying.state_of(status) == before)  # noqa: B023
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            yield f"'{origin}' is stored, but was not removed: {explain(error)}"
 
 
 def _commit(writer: Writer, staging: Staging, wish: Wish) -> Outcome:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from . import layout
+from .signals import uninterrupted
 
 #: How a folder is opened on the way: to name what is in it, which needs no permission to list it.
 _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -75,26 +76,50 @@ def remove_file(path: Path, below: Path, check: Callable[[os.stat_result], bool]
         return False
 
 
-def remove_exactly(path: Path, expected: Identity) -> None:
+def remove_exactly(path: Path, expected: Identity, *, check: Callable[[os.stat_result], bool] = lambda _: True) -> None:
     """Remove a user's file, but no other that has its name meanwhile: it is looked at again under a name of its own.
 
+    Args:
+        path: The file.
+        expected: Remove it only if this is what has the name.
+        check: Remove it only if this accepts its status: it may have been changed meanwhile.
+
     Raises:
-        OSError: It could not be removed, or something else has its name.
+        OSError: It could not be removed, something else has its name, or it was changed.
     """
-    with opened_parent(path, path.parent) as parent:
-        if identity(os.lstat(path.name, dir_fd=parent)) != expected:
-            raise _exchanged(path.name)
-        aside = layout.temporary_name()
-        os.rename(path.name, aside, src_dir_fd=parent, dst_dir_fd=parent)
-        status = os.lstat(aside, dir_fd=parent)
+
+    def refuse_other(status: os.stat_result) -> None:
         if identity(status) != expected:
-            if stat.S_ISDIR(status.st_mode):
-                os.rename(aside, path.name, src_dir_fd=parent, dst_dir_fd=parent)
-            else:  # never over what has come there now
-                os.link(aside, path.name, src_dir_fd=parent, dst_dir_fd=parent, follow_symlinks=False)
-                os.unlink(aside, dir_fd=parent)
-            raise _exchanged(path.name)
-        os.unlink(aside, dir_fd=parent)
+            raise OSError(errno.EBUSY, "something else has its name now", str(path))
+        if not check(status):
+            raise OSError(errno.EBUSY, "it was changed meanwhile", str(path))
+
+    with opened_parent(path, path.parent) as parent:
+        refuse_other(os.lstat(path.name, dir_fd=parent))
+        with uninterrupted():  # a signal must not leave it under another name
+            aside = layout.temporary_name()
+            os.rename(path.name, aside, src_dir_fd=parent, dst_dir_fd=parent)
+            status = os.lstat(aside, dir_fd=parent)
+            try:
+                refuse_other(status)
+            except OSError:
+                _put_back(parent, aside, path, status)
+                raise
+            os.unlink(aside, dir_fd=parent)
+
+
+def _put_back(parent: int, aside: str, path: Path, status: os.stat_result) -> None:
+    """Give a file that was moved ``aside`` its name back, never over what has come there now."""
+    if not stat.S_ISDIR(status.st_mode):
+        with contextlib.suppress(OSError):  # some file systems have no links
+            os.link(aside, path.name, src_dir_fd=parent, dst_dir_fd=parent, follow_symlinks=False)
+            os.unlink(aside, dir_fd=parent)
+            return
+        with contextlib.suppress(FileNotFoundError):
+            os.lstat(path.name, dir_fd=parent)
+            taken = "it was changed meanwhile, and something else has its name now; it is at"
+            raise OSError(errno.EEXIST, taken, str(path), None, str(path.with_name(aside)))
+    os.rename(aside, path.name, src_dir_fd=parent, dst_dir_fd=parent)
 
 
 def rename(source: Path, target: Path, below: Path) -> None:

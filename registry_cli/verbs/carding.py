@@ -11,7 +11,6 @@ from ..core.records import VersionRecord
 from ..errors import InvalidInput, RegistryError
 from ..provenance import cards
 from ..provenance.cards import Card, Known
-from ..store import replacement
 from . import ownership, settings
 from .tracing import named
 
@@ -38,9 +37,7 @@ def card(registry: RegistryReader, version: VersionRecord, target: Path | None, 
     if target is not None:
         if target.is_dir():
             raise InvalidInput(f"'{target}' is a folder", f"name a file: {target / cards.NAME}")
-        existing = ownership.replaceable_file(registry, target, ownership.is_card, replace=replace)
-        with replacement.appearing(target, existing) as temporary:
-            temporary.write_text(made.text, encoding="utf-8", newline="\n")
+        ownership.write_file(registry, target, made.text, ownership.is_card, replace=replace)
     return made
 
 

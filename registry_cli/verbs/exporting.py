@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,6 +92,16 @@ def export(
         for name in ([part.name] if part.whole else [f"{part.name}@{version.number}" for version in part.versions])
     )
     return Exported(str(target) if isinstance(target, Path) else "-", names, contents.size)
+
+
+def save_plan(registry: RegistryReader, text: str, target: str | os.PathLike[str]) -> None:
+    """Write what ``--plan`` asks for to a new file, or in place of an earlier plan.
+
+    Raises:
+        Conflict: Something else is there.
+        InvalidInput: It is inside a registry.
+    """
+    ownership.write_file(registry, registry._outside(target), text, ownership.is_plan, replace=True)
 
 
 def _wanted(registry: RegistryReader, refs: OneOrMore[str | Reference] | None) -> tuple[str, list[Wanted]]:

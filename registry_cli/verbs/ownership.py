@@ -85,6 +85,17 @@ def replaceable_file(registry: RegistryReader, target: Path, is_ours: IsOurs, *,
     return Existing(target, status)
 
 
+def write_file(registry: RegistryReader, target: Path, text: str, is_ours: IsOurs, *, replace: bool) -> None:
+    """Write a new file at ``target``, which appears when it is whole; with ``replace`` in place of an earlier one.
+
+    Raises:
+        Conflict: Something else is there, or ``replace`` is not set.
+    """
+    existing = replaceable_file(registry, target, is_ours, replace=replace)
+    with replacement.appearing(target, existing) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
 def is_bundle(_: RegistryReader, stream: BinaryIO) -> bool:
     """Whether this begins as a bundle does."""
     from ..exchange.unpacking import Unpacking
@@ -110,6 +121,15 @@ def is_bill_of_materials(registry: RegistryReader, stream: BinaryIO) -> bool:
     except (ValueError, TypeError, KeyError, RecursionError):
         return False
     return not named.isdisjoint(_digests(registry))
+
+
+def is_plan(registry: RegistryReader, stream: BinaryIO) -> bool:
+    """Whether this is a plan of archive, delete or prune, made for this registry."""
+    try:
+        document = json.loads(stream.read(_DOCUMENT))
+        return bool(document["kind"] == "plans" and document["registry"] == registry.settings.id)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
 
 
 class Copy:

@@ -167,7 +167,13 @@ class Registering(Moving, Describing):
                 moved.append(self.promote(ref, stage, request_id=f"{event.id}:stage", verify=False))
             if alias:
                 moved.append(self.set_alias(ref, alias, request_id=f"{event.id}:alias"))
-            warnings = (*given[0].warnings, *given[1].warnings, *report.warnings, *(look.warnings if look else ()))
+            warnings = (
+                *given[0].warnings,
+                *given[1].warnings,
+                *report.warnings,
+                *(look.warnings if look else ()),
+                *outcome.warnings,
+            )
             not_stored = tuple(name for name in left.names if name not in updated) if left else ()
             return Registered(
                 self.version(ref), not outcome.why, outcome.added, outcome.why, warnings, report.excluded,

@@ -175,8 +175,10 @@ class Taking:
         is ``unsafe`` is said, and why they came in all the same, in the first changes of this registry.
         """
         name = self._name(part)
+        called = {self._name(each) for each in self.contents.parts}
+        check = partial(self.registry._refuse_former, name, self.choice.reuse_name, but=called)
         try:
-            adoption.commit(self.registry._lock_timeout, self.registry._on_wait)
+            adoption.commit(self.registry._lock_timeout, self.registry._on_wait, check)
         except Conflict:
             if is_same(self._layout.model(name), part):
                 return self._whole(part, "same", "skipped")
@@ -253,7 +255,7 @@ class Taking:
         return Aside(partial(self._commit, each, staging, wish))
 
     def _commit(self, each: Arrival, staging: Staging, wish: Wish) -> Imported:
-        called = {self.choice.name or part.name for part in self.contents.parts}
+        called = {self._name(part) for part in self.contents.parts}
         locked: registration.Locked = lambda first: self.registry._writing(  # noqa: E731
             each.model, create=first, reuse_name=self.choice.reuse_name, but=called
         )

@@ -195,11 +195,13 @@ class TakingOut(LookingBack):
         return record
 
     def _outside(self, target: str | os.PathLike[str]) -> Path:
-        """``target``, if something may be written there without harm to the registry."""
+        """``target``, if something may be written there without harm to a registry: to this one, or another."""
+        from ..store.containment import RegistryBoundary
+
         destination = Path(target).absolute()
         real, root = destination.resolve(), self.root.resolve()
-        if real.is_relative_to(root / layout.MODELS) or real == root / layout.REGISTRY:
-            raise InvalidInput(f"'{target}' is inside the registry", "name a place outside of it")
+        if inside := RegistryBoundary(root).registry_of(real):
+            raise InvalidInput(f"'{target}' is inside the registry '{inside}'", "name a place outside of it")
         if root.is_relative_to(real):  # to replace it would be to remove the registry
             raise InvalidInput(f"'{target}' has the registry in it", "name a new one")
         if what := _in_use(real):

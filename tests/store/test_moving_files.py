@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -12,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from registry_cli import Registry
+from registry_cli import Registry, RegistryError
 from registry_cli.store import ingest, registration, removal
+from registry_cli.verbs import examining
 
 Make = Callable[..., Path]
 
@@ -141,3 +143,141 @@ def test_what_can_not_be_looked_at_is_not_removed(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="something else has its name"):
         removal.remove_exactly(tmp_path / "file", (0, 0))
     assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("change", ["grew", "same size"])
+def test_a_file_that_is_changed_after_it_was_copied_stays(
+    reg: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """Its new content is nowhere else: it is the same file, by its inode, and not what was stored."""
+    path = make_file("content")
+    monkeypatch.setattr(ingest._Place, "_linked", lambda *_: False)  # as on another file system
+    examine = examining.Examination.examine
+
+    def late(*args: Any) -> None:
+        examine(*args)
+        with path.open("r+") as stream:
+            stream.seek(0, os.SEEK_END if change == "grew" else os.SEEK_SET)
+            stream.write("changed")
+
+    monkeypatch.setattr(examining.Examination, "examine", late)
+    done = reg.register("churn", [path], how="move")
+    assert path.read_text() == ("contentchanged" if change == "grew" else "changed")
+    assert any("model.pkl' is stored, but was not removed: it was changed" in line for line in done.warnings)
+    assert stored(reg).read_text() == "content"
+
+
+def test_a_file_that_is_changed_in_the_last_moment_is_put_back(
+    reg: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_file("content")
+    monkeypatch.setattr(ingest._Place, "_linked", lambda *_: False)
+    rename = os.rename
+
+    def late(source: Any, target: Any, **options: Any) -> None:
+        if source == path.name:
+            path.write_text("changed")
+        rename(source, target, **options)
+
+    monkeypatch.setattr(os, "rename", late)
+    done = reg.register("churn", [path], how="move")
+    monkeypatch.undo()
+    assert path.read_text() == "changed"
+    assert os.listdir(path.parent) == [path.name]
+    assert len(done.warnings) == 1
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_what_can_not_be_put_back_is_named(
+    reg: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    """Changed in the last moment, and something else came to its name as well: both stay, and the user is told where."""
+    path = make_file("content")
+    monkeypatch.setattr(ingest._Place, "_linked", lambda *_: False)
+    rename, link = os.rename, os.link
+
+    def late(source: Any, target: Any, **options: Any) -> None:
+        moving = source == path.name
+        if moving:
+            path.write_text("changed")
+        rename(source, target, **options)
+        if moving:
+            path.write_text("another")
+
+    def without_links(source: Any, target: Any, **options: Any) -> None:
+        if target == path.name and not links:
+            raise OSError(1, "Operation not permitted")
+        link(source, target, **options)
+
+    monkeypatch.setattr(os, "rename", late)
+    monkeypatch.setattr(os, "link", without_links)
+    done = reg.register("churn", [path], how="move")
+    monkeypatch.undo()
+    assert path.read_text() == "another"
+    [aside] = [name for name in os.listdir(path.parent) if name != path.name]
+    assert (path.parent / aside).read_text() == "changed"
+    assert any(aside in line for line in done.warnings)
+
+
+def test_one_is_put_back_where_there_are_no_hard_links(
+    reg: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_file("content")
+    monkeypatch.setattr(ingest._Place, "_linked", lambda *_: False)
+    rename, link = os.rename, os.link
+
+    def late(source: Any, target: Any, **options: Any) -> None:
+        if source == path.name:
+            path.write_text("changed")
+        rename(source, target, **options)
+
+    def without_links(source: Any, target: Any, **options: Any) -> None:
+        if target == path.name:
+            raise OSError(1, "Operation not permitted")
+        link(source, target, **options)
+
+    monkeypatch.setattr(os, "rename", late)
+    monkeypatch.setattr(os, "link", without_links)
+    reg.register("churn", [path], how="move")
+    monkeypatch.undo()
+    assert path.read_text() == "changed"
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_one_that_can_not_be_removed_is_named(reg: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = make_file("content")
+    rename = os.rename
+
+    def failing(source: Any, target: Any, **options: Any) -> None:
+        if source == path.name:
+            raise PermissionError(13, "Permission denied")
+        rename(source, target, **options)
+
+    monkeypatch.setattr(os, "rename", failing)
+    done = reg.register("churn", [path], how="move")
+    assert path.exists()
+    assert [line for line in done.warnings if "is stored, but was not removed: permission denied" in line.lower()]
+
+
+def test_a_signal_does_not_leave_a_file_under_another_name(
+    reg: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is at its place, or gone; not aside under a name that nobody knows."""
+    path = make_file("content")
+    rename = os.rename
+
+    def interrupted(source: Any, target: Any, **options: Any) -> None:
+        rename(source, target, **options)
+        if source == path.name:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(os, "rename", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # it may be ignored around the tests
+    try:
+        with pytest.raises((KeyboardInterrupt, RegistryError)):
+            reg.register("churn", [path], how="move")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    monkeypatch.undo()
+    assert os.listdir(path.parent) in ([], [path.name])
+    assert stored(reg).read_text() == "content"
