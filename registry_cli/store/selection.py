@@ -148,8 +148,8 @@ class FileSelection:
             return
         why = secret_files.describe_secret_name(above + path)
         if not why and origin is not None:
-            named_alike = path.endswith(origin.name)
-            why = "" if named_alike else secret_files.describe_secret_name("/".join(origin.parts[-3:]))
+            if not above or not str(origin).endswith(f"/{above}{path}"):  # it has another name, or lies elsewhere
+                why = secret_files.describe_secret_name("/".join(origin.parts[-3:]))
             why = why or secret_files.describe_secret_content(origin, size)
         if why:
             self._note_secret(path, origin, why)

@@ -197,13 +197,27 @@ SECRETS = {
     "chain.pem": PEM.format("PUBLIC") + "x\n" * 50 + PEM.format("PRIVATE"),
     "pgp": "-----BEGIN PGP PRIVATE KEY " + "BLOCK-----\n", "account.json": '{"private_key": "' + "-----" + 'BEGIN X"}',
     ".npmrc": "//registry.npmjs.org/:_auth" + "Token=abc\n",
+    ".yarnrc.yml": "npmAuth" + "Token: abc\n", "pip.conf": "[global]\nindex-url = https://me:" + "pw@example.org/simple\n",
+    "id_rsa~": "x", ".netrc.bak": "x", ".env~": "x", "credentials.json.old": "{}", "key.p12.orig": "x", "#.env#": "x",
+    "account.json.bak": '{"private_key": "' + "-----" + 'BEGIN X"}', "chain.pem~": "x\n" * 99 + PEM.format("PRIVATE"),
+    "prod.env": "x", ".env-prod": "x", ".env_local": "x", "credentials": "x", ".credentials": "x", ".credentials.json": "{}",
+    "credentials.yaml": "x", "credentials.ini": "x", "secrets.env": "x", ".secrets.toml": "x", "secrets.ini": "x", ".secrets": "x",
+    "kubeconfig": "x", "kubeconfig.yml": "x", "admin.kubeconfig": "x", "k8s.yaml": "users:\n- user:\n    client-" + "key-data: eA==\n",
+    ".dvc/config.local": "x", ".databricks/token-cache.json": "{}", ".azure/msal_token_cache.bin": "x", ".modal.toml": "x",
+    ".cdsapirc": "x", ".comet.config": "x", "clearml.conf": "x", ".mc/config.json": "{}", "me.keytab": "x", "krb5cc_1000": "x",
+    "pgpass.conf": "x", ".passwd-s3fs": "x", "accessKeys.csv": "x", "me_accessKeys.csv": "x", "rootkey.csv": "x",
+    ".snowflake/connections.toml": "x", ".dbt/profiles.yml": "x", ".vault_pass": "x", "vault_pass.txt": "x",
+    "jupyter_cookie_secret": "x", "store.jceks": "x", "secring.gpg": "x", ".lakectl.yaml": "x",
+    "config.json": '{"auths": {"example.org": {"auth": "eA=="}}}', "me.ovpn": "client\n" * 30 + PEM.format("PRIVATE"),
 }  # fmt: skip
 HARMLESS = {
     ".env.example": "x", ".env.sample": "x", ".env.template": "x", "env": "x", "environment.yml": "x", "id_rsa.pub": "x",
     "cert.pem": "-----BEGIN CERTIFICATE-----\n", "public.key": PEM.format("PUBLIC"), "config.json": '{"model_type": "x"}',
     "tokenizer.json": '{"version": "1.0"}', "token": "x", "credentials.md": "x", ".npmrc": "registry=https://example.org\n",
     "notes.txt": "text before\n" + PEM.format("PRIVATE"), "secret.bin": "x", "special_tokens_map.json": "{}", "config": "x",
-    "password_model.pkl": "x", "p12": "x",
+    "password_model.pkl": "x", "p12": "x", "example.env": "x", ".env.example~": "x", "credentials.py": "x", "config.json~": "{}",
+    "values.yaml": "key: data\n", "config.local": "x", "profiles.yml": "x", "model.csv.bak": "x", ".bak": "x", "~": "x",
+    "authors.json": '{"authors": {}}', "env.yaml": "x", "environment": "x", "token-cache.json": "{}", "connections.toml": "x",
 }  # fmt: skip
 
 
@@ -246,6 +260,20 @@ def test_a_secret_is_known_behind_a_link_and_under_another_name(reg: Registry, m
         reg.register("m", [secret], stdin_name="model.bin")
     with pytest.raises(Refused, match="secret"):
         reg.register("m", ["-"], stdin_name=".env")
+
+
+@pytest.mark.parametrize(
+    ("link", "target"), [("prod.env.bin", ".env"), ("x.env.bin", "sub/.env"), ("config", ".docker/config.json"),
+                         ("my.config.json", ".docker/config.json"), ("config.json", ".docker/config.json")]
+)  # fmt: skip
+def test_a_secret_is_known_behind_any_link(reg: Registry, make_file: Make, link: str, target: str) -> None:
+    """Also where the link is called as the file is, or ends as it does."""
+    root = make_file("weights", "p/model.bin").parent
+    make_file("{}", f"p/{target}")
+    (root / link).symlink_to(target)
+    with pytest.raises(Refused, match="secret") as told:
+        reg.register("m", [root], exclude=f"/{target}")
+    assert told.value.message.startswith(f"'{link}' ")
 
 
 def test_all_secrets_are_named_and_the_ignore_file_can_not_take_one_back(reg: Registry, make_file: Make) -> None:
