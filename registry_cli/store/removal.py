@@ -98,18 +98,21 @@ def remove_exactly(path: Path, expected: Identity, *, check: Callable[[os.stat_r
         refuse_other(os.lstat(path.name, dir_fd=parent))
         with uninterrupted():  # a signal must not leave it under another name
             aside = layout.temporary_name()
-            os.rename(path.name, aside, src_dir_fd=parent, dst_dir_fd=parent)
-            status = os.lstat(aside, dir_fd=parent)
             try:
-                refuse_other(status)
-            except OSError:
-                _put_back(parent, aside, path, status)
+                os.rename(path.name, aside, src_dir_fd=parent, dst_dir_fd=parent)
+                refuse_other(os.lstat(aside, dir_fd=parent))
+                os.unlink(aside, dir_fd=parent)
+            except BaseException:  # where there are other threads, a signal is not held back
+                _put_back(parent, aside, path)
                 raise
-            os.unlink(aside, dir_fd=parent)
 
 
-def _put_back(parent: int, aside: str, path: Path, status: os.stat_result) -> None:
-    """Give a file that was moved ``aside`` its name back, never over what has come there now."""
+def _put_back(parent: int, aside: str, path: Path) -> None:
+    """Give what was moved ``aside``, if it was, its name back, never over what has come there now."""
+    try:
+        status = os.lstat(aside, dir_fd=parent)
+    except FileNotFoundError:
+        return
     if not stat.S_ISDIR(status.st_mode):
         with contextlib.suppress(OSError):  # some file systems have no links
             os.link(aside, path.name, src_dir_fd=parent, dst_dir_fd=parent, follow_symlinks=False)
