@@ -76,27 +76,23 @@ def is_zip(body: Body) -> bool:
 def read(body: Body) -> Zip:
     """The members, from the directory and beside it. :class:`Stopped` when there is no directory that can be read."""
     found = Zip()
-    end = _end(body, found)
+    end = find_directory(body, found)
     if end is None:
         found.members.extend(_hidden(body, 0, body.size, found))
         found.unreadable.append("the directory at the end of the archive is missing")
         return found
     if end.members > _MEMBERS or end.size > _DIRECTORY:
         raise Stopped("its directory is larger than is looked at", limit=True)
-    directory = end.place - end.size
-    shift = directory - end.offset
-    if shift < 0:
-        raise Stopped("its directory does not lie where its last record says", ambiguous=True)
-    found.prefixed = bool(shift) or body.at(0, 4) not in (_LOCAL, _END, _END64)
-    entries = list(_entries(body.at(directory, end.size), end, found))
+    found.prefixed = bool(end.shift) or body.at(0, 4) not in (_LOCAL, _END, _END64)
+    entries = list(iter_entries(body, end, found))
     _compare_names(entries, found)
-    _follow(body, entries, shift, directory, found)
+    _follow(body, entries, end.shift, end.place - end.size, found)
     if sum(member.data.size for member in found.members) > 2 * body.size:
         raise Stopped("its members lie over one another", ambiguous=True)
     return found
 
 
-class _Directory(NamedTuple):
+class Directory(NamedTuple):
     """Where the directory is: how many members, its size, where it is said to begin, where it ends."""
 
     members: int
@@ -105,13 +101,21 @@ class _Directory(NamedTuple):
     place: int
     wide: bool = False
 
+    @property
+    def shift(self) -> int:
+        """How much lies before the archive: all places that it states are so much too small."""
+        shift = self.place - self.size - self.offset
+        if shift < 0:
+            raise Stopped("its directory does not lie where its last record says", ambiguous=True)
+        return shift
+
 
 def _tail(body: Body) -> tuple[int, bytes]:
     start = max(0, body.size - _TAIL)
     return start, body.at(start, _TAIL)
 
 
-def _end(body: Body, found: Zip) -> _Directory | None:
+def find_directory(body: Body, found: Zip) -> Directory | None:
     """The last record of the archive. Another one that also reaches to the end of the file is ambiguous."""
     start, tail = _tail(body)
     at = tail.rfind(_END)
@@ -126,7 +130,7 @@ def _end(body: Body, found: Zip) -> _Directory | None:
     if wide is None:
         if _ALL in (size, offset):
             raise Stopped("the record for large archives is missing", ambiguous=True)
-        return _Directory(count, size, offset, place)
+        return Directory(count, size, offset, place)
     pairs = zip((count, size, offset), wide, (_ALL16, _ALL, _ALL), strict=False)
     if any(small not in (large, most) for small, large, most in pairs):
         found.ambiguous.append("its two last records differ")
@@ -153,7 +157,7 @@ def _last_record(tail: bytes, at: int, found: Zip) -> tuple[int, int, int]:
     return count, size, offset
 
 
-def _end64(body: Body, place: int, found: Zip) -> _Directory | None:
+def _end64(body: Body, place: int, found: Zip) -> Directory | None:
     """The record for large archives: it has to lie where the locator says, and right before the locator."""
     locator = body.at(place - 20, 20) if place >= 20 else b""
     if locator[:4] != _LOCATOR:
@@ -171,10 +175,12 @@ def _end64(body: Body, place: int, found: Zip) -> _Directory | None:
     length, _, _, _, _, here = struct.unpack("<QHHIIQ", records[start][4:32])
     if length != 44 or here != count:
         found.ambiguous.append("the record for large archives is not as writers make it")
-    return _Directory(count, size, offset, start, True)
+    return Directory(count, size, offset, start, True)
 
 
-class _Entry(NamedTuple):
+class Entry(NamedTuple):
+    """A member as the directory describes it."""
+
     name: bytes
     flags: int
     method: int
@@ -185,8 +191,9 @@ class _Entry(NamedTuple):
     mode: int
 
 
-def _entries(data: bytes, end: _Directory, found: Zip) -> Iterator[_Entry]:
-    at = 0
+def iter_entries(body: Body, end: Directory, found: Zip) -> Iterator[Entry]:
+    """What the directory says of each member."""
+    data, at = body.at(end.place - end.size, end.size), 0
     for _ in range(end.members):
         head = data[at : at + 46]
         if head[:4] != _ENTRY or len(head) < 46:
@@ -199,7 +206,7 @@ def _entries(data: bytes, end: _Directory, found: Zip) -> Iterator[_Entry]:
         size, packed, offset = _wide(extra, (size, packed, offset), name, found)
         if disk not in (0, _ALL16):
             found.ambiguous.append(f"'{_text(name)}' is said to lie in another part")
-        yield _Entry(name, flags, method, crc, packed, size, offset, attributes >> 16)
+        yield Entry(name, flags, method, crc, packed, size, offset, attributes >> 16)
         at += 46 + names + extras + comment
     if at != len(data):
         found.ambiguous.append("its directory has another size than its members")
@@ -230,7 +237,7 @@ def _wide(extra: bytes, numbers: tuple[int, int, int], name: bytes, found: Zip) 
     return values[0], values[1], values[2]
 
 
-def _compare_names(entries: list[_Entry], found: Zip) -> None:
+def _compare_names(entries: list[Entry], found: Zip) -> None:
     """Names that are one on some file system, or that some reader reads otherwise."""
     seen: dict[str, bytes] = {}
     for entry in entries:
@@ -254,7 +261,7 @@ def normalised(name: str) -> str:
     return "/".join(part for part in parts if part not in ("", "."))
 
 
-def _follow(body: Body, entries: list[_Entry], shift: int, end: int, found: Zip) -> None:
+def _follow(body: Body, entries: list[Entry], shift: int, end: int, found: Zip) -> None:
     """Each entry to its data; between the members there may only be what describes them."""
     reached, before = shift, None
     for entry in sorted(entries, key=lambda each: each.offset):
@@ -281,7 +288,7 @@ def _follow(body: Body, entries: list[_Entry], shift: int, end: int, found: Zip)
         _gap(body, reached, end, before, found)
 
 
-def _gap(body: Body, start: int, end: int, before: _Entry | None, found: Zip) -> None:
+def _gap(body: Body, start: int, end: int, before: Entry | None, found: Zip) -> None:
     """What lies between two members: nothing, zeros, or the descriptor that the first one announced."""
     if start > end:
         found.ambiguous.append("two members lie over one another")
@@ -304,7 +311,7 @@ def _gap(body: Body, start: int, end: int, before: _Entry | None, found: Zip) ->
     found.members.extend(_hidden(body, start, end, found))
 
 
-def _compare(entry: _Entry, name: bytes, method: int, sizes: tuple[int, int, int], flags: int, found: Zip) -> None:
+def _compare(entry: Entry, name: bytes, method: int, sizes: tuple[int, int, int], flags: int, found: Zip) -> None:
     shown = _text(entry.name)
     if name != entry.name:
         found.ambiguous.append(f"'{shown}' is called '{_text(name)}' in front of its data")

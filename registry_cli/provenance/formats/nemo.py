@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from ...errors import InvalidInput
 from ...inspect.binary.decompression import Unpacked
-from ...inspect.binary.limits import Budget, Stopped, Stream
+from ...inspect.binary.limits import Budget, Stopped
+from ...inspect.binary.sources import Straight
+from ...inspect.binary.tar_archive import Tar
 from ..inspection import Inspection
 from .files import File
 
@@ -15,7 +17,6 @@ NAME, SUFFIX = "model_config.yaml", ".nemo"
 #: The most members that are gone past, the largest configuration in bytes, and the most that is unpacked to find it.
 MEMBERS, CONFIG, UNPACKED = 1_000, 1 << 20, 64 << 20
 
-_BLOCK = 512
 _GZIP = b"\x1f\x8b"
 
 
@@ -42,55 +43,33 @@ def _config(file: File, packed: bool) -> dict[str, Any] | None:
     """The configuration, None where there is none that can be read."""
     from ...store import documents
 
-    for name, size, take in _members(_opened(file, packed)):
-        if name.rpartition("/")[2] == NAME and size <= CONFIG:
+    for member in islice(Tar(_Unpacked(file) if packed else file).members(), MEMBERS):
+        if member.name.rpartition("/")[2] == NAME and member.data.size <= CONFIG:
             try:
-                found = documents.loads(take(), NAME, limit=CONFIG)
+                found = documents.loads(member.data.at(0, CONFIG), NAME, limit=CONFIG)
             except InvalidInput as error:
                 raise Stopped("its configuration can't be read") from error
             return found if isinstance(found, dict) else None
     return None
 
 
-def _opened(file: File, packed: bool) -> Stream:
-    from .pickled import InPieces
+class _Unpacked:
+    """What comes out of the compression of a file, as a byte source that is read from the front to the end.
 
-    stream = InPieces(file.read, file.size)
-    return Unpacked(stream, "gzip", Budget(unpacked=UNPACKED)) if packed else stream
+    Only what was read last can be read again.
+    """
 
+    size = UNPACKED
 
-def _members(stream: Stream) -> Iterator[tuple[str, int, Any]]:
-    """Name and size of each member, and what takes its bytes."""
-    for _ in range(MEMBERS):
-        header = _take(stream, _BLOCK)
-        if not any(header):
-            return
-        size = (
-            int(header[124:136].strip(b" \0") or b"0", 8)
-            if header[124] < 0x80
-            else int.from_bytes(header[125:136], "big")
-        )
-        left = -(-size // _BLOCK) * _BLOCK
-        taken = 0
+    def __init__(self, file: File) -> None:
+        self._stream = Unpacked(Straight(file), "gzip", Budget(unpacked=UNPACKED))
+        self._start, self._data = 0, b""
 
-        def take(size: int = size) -> bytes:
-            nonlocal taken
-            taken = size
-            return _take(stream, size)
-
-        yield header[:100].split(b"\0")[0].decode("utf-8", "replace"), size, take
-        if stream.skip(left - taken) < left - taken:
-            raise Stopped("it is cut short")
-
-
-def _take(stream: Stream, length: int) -> bytes:
-    data = b""
-    try:
-        while len(data) < length:
-            piece = stream.read(length - len(data))
-            if not piece:
-                raise Stopped("it is cut short")
-            data += piece
-    except Stopped as error:
-        raise Stopped(str(error)) from error
-    return data
+    def at(self, offset: int, length: int) -> bytes:
+        if offset != self._start or length > len(self._data):
+            self._stream.skip(offset - self._start - len(self._data))
+            data = b""
+            while len(data) < length and (piece := self._stream.read(length - len(data))):
+                data += piece
+            self._start, self._data = offset, data
+        return self._data[:length]

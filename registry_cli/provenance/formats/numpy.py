@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from ...core.lazy_dataclass import replace
 from ...inspect.binary.decompression import Unpacked, kind_of, starts
 from ...inspect.binary.limits import Stopped
+from ...inspect.binary.sources import Straight
 from ..inspection import Inspection, Tensor
 from . import zips
 from .files import File
@@ -62,10 +63,9 @@ def read(file: File) -> Inspection | None:
 def _compressed(file: File, kind: str) -> Inspection | None:
     """An array behind a compression; of an archive only that it begins with one."""
     from ...inspect.binary.limits import Budget
-    from .pickled import InPieces
 
     budget = Budget(unpacked=4 * HEADER)
-    data = starts(lambda: Unpacked(InPieces(file.read, file.size), kind, budget), HEADER + 12)
+    data = starts(lambda: Unpacked(Straight(file), kind, budget), HEADER + 12)
     if data.startswith(MAGIC):
         found = _described({"": _array(data)[0]}, "array")
     elif data.startswith(zips.MAGIC) and zips.first_name(data).endswith(".npy"):

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...inspect.binary.limits import Limit, Stopped
 from ...inspect.binary.protobuf import Field, Messages
+from ...inspect.binary.sources import Straight
 from ..inspection import Inspection
 from .files import FIELDS, File, unless_stopped
 
@@ -157,11 +158,11 @@ def _info(file: File) -> Inspection | None:
     """The little pickle beside the numbers: what is said of each, by its name."""
     from ..pickles.values import Many
     from ..pickles.walker import walk
-    from .pickled import InPieces, budget
+    from .pickled import budget
 
     if file.size > 4 << 20:
         return None
-    found = walk(lambda: InPieces(file.read, file.size), budget())
+    found = walk(lambda: Straight(file), budget())
     value = found.values[0] if len(found.values) == 1 and found.complete else None
     if not isinstance(value, Many) or value.kind != "dict":
         return None

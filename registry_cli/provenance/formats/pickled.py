@@ -10,6 +10,7 @@ from typing import Any
 
 from ...inspect.binary.decompression import Unpacked, kind_of, starts
 from ...inspect.binary.limits import Budget, Stopped, Stream
+from ...inspect.binary.sources import Straight
 from ..inspection import Inspection
 from ..pickles.reader import OPCODES
 from ..pickles.values import Call, Global, Many, attributes, class_of
@@ -36,27 +37,6 @@ _NAMES = 10_000
 _NAMED = (".pkl", ".pickle", ".joblib", ".dill", ".cpkl", ".pk", ".p", ".sav", ".ckpt", ".pt", ".pth")
 
 
-class InPieces:
-    """What can be read at any place, as a stream. ``piece`` gives bytes from an offset on."""
-
-    def __init__(self, piece: Callable[[int, int], bytes], size: int) -> None:
-        self._piece, self._size, self._offset = piece, size, 0
-
-    def read(self, length: int) -> bytes:
-        length = min(length, self._size - self._offset)
-        try:
-            data = self._piece(self._offset, length)
-        except Stopped as error:
-            raise Stopped(str(error), limit=True) from error
-        self._offset += length
-        return data
-
-    def skip(self, length: int) -> int:
-        done = min(length, self._size - self._offset)
-        self._offset += done
-        return done
-
-
 def budget() -> Budget:
     """What looking at one file may cost."""
     return Budget(opcodes=_OPCODES, kept=_KEPT, unpacked=_UNPACKED)
@@ -65,7 +45,7 @@ def budget() -> Budget:
 def read(file: File) -> Inspection | None:
     """What the first object of the file is; of a pipeline its steps, of a search what it found."""
     spent = budget()
-    opened: Callable[[], Stream] = lambda: InPieces(file.read, file.size)  # noqa: E731
+    opened: Callable[[], Stream] = lambda: Straight(file)  # noqa: E731
     kind = kind_of(file.head)
     if kind:
         packed = opened

@@ -11,6 +11,7 @@ from math import prod
 from typing import Any
 
 from ...inspect.binary.limits import Stopped
+from ...inspect.binary.sources import Straight
 from ..inspection import Inspection
 from ..pickles.values import Call, Global, Many, Persistent, class_of
 from ..pickles.walker import walk
@@ -32,7 +33,7 @@ _PICKLE = 64 << 20
 
 def read(file: File) -> Inspection | None:
     """Kind, class, tensors by type, byte order."""
-    from .pickled import InPieces, budget
+    from .pickled import budget
 
     if not file.head.startswith(zips.MAGIC):
         return None
@@ -42,8 +43,8 @@ def read(file: File) -> Inspection | None:
         return None
     folder = at[: -len("data.pkl")]
     script = any(name.startswith(f"{folder}code/") for name in members)
-    piece, size = zips.piecewise(file, at, _PICKLE), members[at].size
-    found = walk(lambda: InPieces(piece, size), budget(), lone=True)
+    content = zips.body(file, at, _PICKLE)
+    found = walk(lambda: Straight(content), budget(), lone=True)
     if not found.values:
         raise Stopped(found.why)
     details: dict[str, Any] = {}
