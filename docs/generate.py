@@ -1,4 +1,5 @@
-"""Writes what the code knows best: ``docs/reference/commands.md`` and ``docs/reference/python-api.md``.
+"""Writes what the code knows best: ``docs/reference/commands.md``, ``docs/reference/python-api.md``, and what completion
+knows of the commands, ``registry_cli/cli/arguments.py``.
 
     python docs/generate.py            # write them
     python docs/generate.py --check    # exit 1 if one of them is not what would be written
@@ -20,7 +21,7 @@ import typer
 
 import registry_cli
 from registry_cli import Registry, errors
-from registry_cli.cli import app, grammar
+from registry_cli.cli import app, command, grammar
 from registry_cli.core.progress import SILENT, Progress
 from registry_cli.core.records import Checkpoint, Glance, Overview, Told
 from registry_cli.lifecycle import stages
@@ -42,7 +43,7 @@ from registry_cli.verbs.registering import Registering
 from registry_cli.verbs.retaining import Retaining
 from registry_cli.verbs.taking_out import TakingOut
 
-REFERENCE = Path(__file__).parent / "reference"
+ROOT = Path(__file__).parents[1]
 NOTE = "<!-- Made by docs/generate.py from the code (`make docs`). Edit the code, not this page. -->"
 PIPE = "In a pipe: "
 
@@ -65,6 +66,9 @@ PIPES = {
     "restore": "the references that were restored, one a line; nothing when there was nothing to do.",
     "completion": "the script.",
 }
+
+#: The options that many commands share, by the names of their parameters.
+ALL_SHARED = {*command.SHARED, *command.WRITING, *command.INDEXED}
 
 #: Results that are no dataclasses, since there may be very many of them.
 NAMED_TUPLES: tuple[type, ...] = (Checkpoint, Glance, Known, Overview, Review, Told)
@@ -91,16 +95,16 @@ def commands() -> str:
     """The page of the commands."""
     group: Any = typer.main.get_command(app.build(grammar.VERBS))
     lines = ["# Commands", "", NOTE, "", *_commands_intro(group.commands["promote"], group.commands["list"])]
-    for room in grammar.ROOMS:
-        lines += [f"**{room}**: " + " · ".join(f"[`{verb}`](#{verb})" for verb in _verbs(room)), ""]
-    for room in grammar.ROOMS:
-        for verb in _verbs(room):
+    for group_name in grammar.GROUPS:
+        lines += [f"**{group_name}**: " + " · ".join(f"[`{verb}`](#{verb})" for verb in _verbs(group_name)), ""]
+    for group_name in grammar.GROUPS:
+        for verb in _verbs(group_name):
             lines += _command(verb, group.commands[verb])
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _verbs(room: str) -> list[str]:
-    return [name for name, verb in grammar.VERBS.items() if verb.room == room]
+def _verbs(group: str) -> list[str]:
+    return [name for name, verb in grammar.VERBS.items() if verb.group == group]
 
 
 def _commands_intro(writing: Any, indexed: Any) -> list[str]:
@@ -115,18 +119,18 @@ def _commands_intro(writing: Any, indexed: Any) -> list[str]:
         "",
         "They can stand behind the verb or before it.",
         "",
-        *_options(writing, lambda name: name in grammar.COMMON),
+        *_options(writing, lambda option: option.name in command.SHARED, help_too=True),
         "",
         "## Options of every command that writes",
         "",
-        *_options(writing, lambda name: name in grammar.WRITING),
+        *_options(writing, lambda option: option.name in command.WRITING),
         "",
         "A request id is up to 128 letters, digits and `. _ : / -`, and is good for one request. Repeating a command with",
         "the id of one that was carried out changes nothing and gives the result of the first.",
         "",
         "## Options of every command that may use the index",
         "",
-        *_options(indexed, lambda name: name in grammar.INDEXED),
+        *_options(indexed, lambda option: option.name in command.INDEXED),
         "",
         "The answer is the same with and without it; what [the index](../explanation/guarantees.md#the-index) is.",
         "",
@@ -146,19 +150,18 @@ def _commands_intro(writing: Any, indexed: Any) -> list[str]:
     ]
 
 
-def _command(name: str, command: Any) -> list[str]:
+def _command(name: str, parsed: Any) -> list[str]:
     verb = grammar.VERBS[name]
-    summary, _, details = command.help.partition("\n\n")
+    summary, _, details = parsed.help.partition("\n\n")
     paragraphs = [" ".join(part.split()) for part in details.split("\n\n") if part.strip()]
     pipe = next((part.removeprefix(PIPE) for part in paragraphs if part.startswith(PIPE)), PIPES.get(name, ""))
-    usage = " ".join(["registry", name, *(_argument(each) for each in _arguments(command)), "[OPTIONS]"])
+    usage = " ".join(["registry", name, *(_argument(each) for each in _arguments(parsed)), "[OPTIONS]"])
     lines = [f"### {name}", "", summary, "", f"    {usage}", ""]
     for paragraph in paragraphs:
         if not paragraph.startswith(PIPE):
             lines += [_fill(paragraph), ""]
-    rows = [(f"`{_argument(each)}`", each.help) for each in _arguments(command)]
-    own = set(verb.options)
-    rows += _option_rows(command, lambda option: option in own)
+    rows = [(f"`{_argument(each)}`", each.help) for each in _arguments(parsed)]
+    rows += _option_rows(parsed, lambda option: option.name not in ALL_SHARED)
     if rows:
         lines += [*_table(("argument or option", "meaning"), rows), ""]
     shared = "[every command](#options-of-every-command)"
@@ -167,7 +170,7 @@ def _command(name: str, command: Any) -> list[str]:
     if verb.indexed:
         shared += " and of [every command that may use the index](#options-of-every-command-that-may-use-the-index)"
     lines += [f"And the options of {shared}.", "", f"**In a pipe**: {pipe}", ""]
-    examples, codes = _epilog(command.epilog)
+    examples, codes = _epilog(parsed.epilog)
     lines += ["**Examples**", "", *(f"    {each}" for each in examples), ""]
     lines += ["**Exit codes**: " + " · ".join(f"{code} {_short(text)}" for code, text in codes), ""]
     return lines
@@ -177,22 +180,25 @@ def _short(text: str) -> str:
     return re.split("[:,]", text)[0]
 
 
-def _arguments(command: Any) -> list[Any]:
-    return [each for each in command.params if each.param_type_name == "argument"]
+def _arguments(parsed: Any) -> list[Any]:
+    return [each for each in parsed.params if each.param_type_name == "argument"]
 
 
 def _argument(argument: Any) -> str:
     return str(argument.metavar or argument.name)
 
 
-def _options(command: Any, wanted: Any) -> list[str]:
-    return _table(("option", "meaning"), _option_rows(command, wanted))
+def _options(parsed: Any, wanted: Any, *, help_too: bool = False) -> list[str]:
+    rows = _option_rows(parsed, wanted)
+    if help_too:
+        rows.append(("`-h`, `--help`", "Explain the command."))
+    return _table(("option", "meaning"), rows)
 
 
-def _option_rows(command: Any, wanted: Any) -> list[tuple[str, str]]:
+def _option_rows(parsed: Any, wanted: Any) -> list[tuple[str, str]]:
     rows = []
-    for option in command.params:
-        if option.param_type_name != "option" or not wanted(_long(option)):
+    for option in parsed.params:
+        if option.param_type_name != "option" or not wanted(option):
             continue
         flags = ", ".join(f"`{flag}`" for flag in sorted(option.opts, key=len))
         value = f" `{option.metavar}`" if option.metavar else ""
@@ -201,13 +207,7 @@ def _option_rows(command: Any, wanted: Any) -> list[tuple[str, str]]:
         if default not in (None, "", False) and not callable(default):
             more += f" Default: `{default:g}`." if isinstance(default, float) else f" Default: `{default}`."
         rows.append((flags + value, f"{option.help}{more}"))
-    if wanted("--help"):
-        rows.append(("`-h`, `--help`", "Explain the command."))
     return rows
-
-
-def _long(option: Any) -> str:
-    return str(max(option.opts, key=len))
 
 
 def _epilog(text: str) -> tuple[list[str], list[tuple[str, str]]]:
@@ -383,14 +383,69 @@ def _errors() -> list[str]:
     return [*lines, "", "`Indeterminate` has a `request_id`: repeat the call with it."]
 
 
-PAGES = {"commands.md": commands, "python-api.md": python_api}
+#: The kinds of arguments by their metavars without brackets and dots; others are texts.
+KINDS = {
+    "ALIAS": "alias", "DIR": "dir", "NAME": "model", "PATH": "file", "PATH|REF": "target", "REF": "ref", "REF OUT": "ref",
+    "SOURCE": "source", "STAGE": "stage", "VERSION": "selector", "bash|zsh|fish": "shell",
+}  # fmt: skip
+#: What is a model for others is a model or one of its versions for this one.
+KINDS_OF = {("compare", "model"): "model@"}
+#: The values of options that are files or folders, by their metavars, and options whose metavar is that of others.
+FILES = {"DIR", "FILE", "FILE|CHECKPOINT", "PATH", "PATH|URI"}
+FILE_OPTIONS = {"--key", "--sign"}
+
+
+def arguments() -> str:
+    """The module of what each verb takes, for completion: it answers before Typer is imported."""
+    group: Any = typer.main.get_command(app.build(grammar.VERBS))
+    writing, indexed = group.commands["promote"].params, group.commands["list"].params
+    shared = {
+        "SHARED": [each for each in writing if each.name in command.SHARED],
+        "WRITING": [each for each in writing if each.name in command.WRITING],
+        "INDEXED": [each for each in indexed if each.name in command.INDEXED],
+    }
+    lines = [
+        '"""What each verb takes, for completion. Made by docs/generate.py from the commands (`make docs`)."""',
+        "",
+    ]
+    lines += ["# fmt: off", "", '#: Options with all their spellings; "=" takes a value, "=FILE" a file or a folder.']
+    lines += [
+        f'{name} = "{_spellings(options)}{" --help,-h" * (name == "SHARED")}"' for name, options in shared.items()
+    ]
+    lines += ["#: For each verb the kinds of its arguments, and its own options.", "VERBS = {"]
+    for name, parsed in group.commands.items():
+        own = [each for each in parsed.params if each.param_type_name == "option" and each.name not in ALL_SHARED]
+        kinds = " ".join(_kind(name, each) for each in _arguments(parsed))
+        lines.append(f'    "{name}": ("{kinds}", "{_spellings(own)}"),')
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _kind(verb: str, argument: Any) -> str:
+    kind = KINDS.get(re.sub(r"[\[\].]", "", str(argument.metavar)), "text")
+    return KINDS_OF.get((verb, kind), kind) + ("*" if argument.nargs == -1 else "")
+
+
+def _spellings(options: list[Any]) -> str:
+    texts = []
+    for option in options:
+        names = sorted(option.opts, key=len, reverse=True)
+        is_file = option.metavar in FILES or FILE_OPTIONS & set(names)
+        texts.append(",".join(names) + ("" if option.is_flag else "=FILE" if is_file else "="))
+    return " ".join(texts)
+
+
+PAGES = {
+    "docs/reference/commands.md": commands,
+    "docs/reference/python-api.md": python_api,
+    "registry_cli/cli/arguments.py": arguments,
+}
 
 
 def main() -> int:
     check = "--check" in sys.argv[1:]
     stale = 0
     for name, make in PAGES.items():
-        path, text = REFERENCE / name, make()
+        path, text = ROOT / name, make()
         if check and (not path.exists() or path.read_text(encoding="utf-8") != text):
             sys.stderr.write(f"{path} is not what the code says: make docs\n")
             stale = 1

@@ -1,4 +1,4 @@
-"""The Typer application, made of as few rooms as the command line needs."""
+"""The Typer application, made of as few commands as the command line needs."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def build(verbs: Iterable[str]) -> typer.Typer:
 
 
 def find(verb: str) -> Command:
-    """The command of a verb, from the module of its room."""
+    """The command of a verb, from the module that defines it."""
     for command in commands(grammar.VERBS[verb].home):
         if command.name == verb:
             return command

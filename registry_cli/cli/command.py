@@ -15,7 +15,7 @@ from .session import Session
 
 Function = Callable[..., None]
 
-_SHARED: dict[str, tuple[Any, Any]] = {
+SHARED: dict[str, tuple[Any, Any]] = {
     "root": (
         Annotated[str | None, typer.Option("--registry", "-C", metavar="DIR", help="The registry's folder.")],
         None,
@@ -29,7 +29,7 @@ _SHARED: dict[str, tuple[Any, Any]] = {
     "no_input": (Annotated[bool, typer.Option("--no-input", help="Never ask anything.")], False),
     "debug": (Annotated[bool, typer.Option("--debug", help="Show where an error came from.")], False),
 }
-_WRITING: dict[str, tuple[Any, Any]] = {
+WRITING: dict[str, tuple[Any, Any]] = {
     "lock_timeout": (
         Annotated[float, typer.Option("--lock-timeout", metavar="SECONDS", min=0, help="How long to wait for a lock.")],
         30.0,
@@ -42,7 +42,7 @@ _WRITING: dict[str, tuple[Any, Any]] = {
         None,
     ),
 }
-_INDEXED: dict[str, tuple[Any, Any]] = {
+INDEXED: dict[str, tuple[Any, Any]] = {
     "no_index": (
         Annotated[bool, typer.Option("--no-index", help="Read every file; neither use nor keep an index.")],
         False,
@@ -81,7 +81,7 @@ def command(name: str, *, examples: Sequence[str], exits: Sequence[int]) -> Call
 
 def _with_shared(function: Function, verb: grammar.Verb) -> Function:
     """``function`` with the shared options behind its own, as Typer reads them."""
-    shared = {**(_WRITING if verb.writes else {}), **(_INDEXED if verb.indexed else {}), **_SHARED}
+    shared = {**(WRITING if verb.writes else {}), **(INDEXED if verb.indexed else {}), **SHARED}
 
     def call(ctx: typer.Context, **values: Any) -> None:
         given = {name: values.pop(name) for name in shared}
@@ -111,7 +111,7 @@ def _merged(before: dict[str, Any], given: dict[str, Any], writes: bool) -> Sess
     """The options given before the verb and behind it. One that takes a value is given once, here or there."""
     if before.get("root") is not None and given["root"] is not None:
         raise repeated("--registry", 2)
-    defaults = {name: default for name, (_, default) in {**_WRITING, **_INDEXED, **_SHARED}.items()}
+    defaults = {name: default for name, (_, default) in {**WRITING, **INDEXED, **SHARED}.items()}
     behind = {name: value for name, value in given.items() if value != defaults[name]}
     return Session(**{**defaults, **before, **behind}, writes=writes)
 
@@ -130,7 +130,7 @@ def root_callback() -> Function:
     context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     shared = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for name, (annotation, default) in _SHARED.items()
+        for name, (annotation, default) in SHARED.items()
     ]
     call.__signature__ = inspect.Signature([context, *shared])  # type: ignore[attr-defined]
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in (context, *shared)}

@@ -11,7 +11,7 @@ import os
 import re
 from itertools import pairwise
 
-from . import grammar
+from . import arguments, grammar
 
 TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
@@ -23,72 +23,6 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
 _POINTERS = re.compile(r"^(stages|aliases): *(?:\{([^}]*)\}|((?:\n +\S.*)+))", re.MULTILINE)
 _POINTER = re.compile(r"([a-z0-9][a-z0-9._-]*)'?:")
 _STAGES = re.compile(r"^stages: *(?:\[([^\]]*)\]|((?:\n *- *\S+)+))", re.MULTILINE)
-_FLAGS = frozenset(
-    [
-        "--json",
-        "--quiet",
-        "-q",
-        "--no-color",
-        "--no-index",
-        "--no-input",
-        "--debug",
-        "--help",
-        "-h",
-        "--no-inspect",
-        "--skip-invalid",
-        "--explain",
-        "--allow-unsafe",
-        "--reuse-name",
-        "--strict",
-        "--dry-run",
-        "-n",
-        "--all",
-        "--all-rows",
-        "--csv",
-        "--exit-code",
-        "-a",
-        "-f",
-        "--follow",
-        "--force",
-        "--from-blobs",
-        "--yes",
-        "-y",
-        "--verify",
-        "--quick",
-        "--reject",
-        "--review",
-        "--signatures",
-        "--revoke",
-        "--no-verify",
-        "--archive-previous",
-        "--compress",
-        "--zstd",
-        "--if-changed",
-        "--update",
-        "--link",
-        "--no-lineage",
-        "--list",
-        "--again",
-        "--merge",
-        "--skip-existing",
-        "--move",
-        "--version",
-        "-V",
-    ]
-)
-_FILE_OPTIONS = (
-    "-C", "--registry", "-o", "--output", "--params-file", "--metrics-file", "--sign", "--key", "--allowed-signers",
-    "--data", "--code", "--environment", "--python",
-)  # fmt: skip
-#: What is a flag for these verbs, and takes a value for others.
-_FLAGS_OF = {
-    "alias": ("--remove", "-r"),
-    "card": ("--check",),
-    "history": ("--checkpoint",),
-    "import": ("--stages", "--aliases"),
-    "lineage": ("--dot", "--mermaid", "--environment", "--patch"),
-    "reproduce": ("--check",),
-}
 _INTERNAL = frozenset({"versions", "stages", "blobs", "annotations", "observations", "packed", "tombstones"})
 
 
@@ -108,50 +42,63 @@ def answer(environment: Mapping[str, str]) -> int:
     return 0
 
 
+def options(verb: str | None) -> dict[str, str]:
+    """Each spelling of an option of a verb, or of those before it, with "=" if it takes a value, "=FILE" if a file."""
+    texts = [arguments.SHARED]
+    if verb is not None:
+        spec = grammar.VERBS[verb]
+        further = [arguments.WRITING] * spec.writes + [arguments.INDEXED] * spec.indexed
+        texts = [arguments.VERBS[verb][1], *further, *texts]
+    found = {}
+    for text in " ".join(texts).split():
+        names, mark, kind = text.partition("=")
+        found.update(dict.fromkeys(names.split(","), mark + kind))
+    return found
+
+
+def long_options(verb: str | None) -> list[str]:
+    """The options as TAB offers them."""
+    return [name for name in options(verb) if name.startswith("--")]
+
+
 def _answers(line: str, environment: Mapping[str, str]) -> list[str]:
     *words, current = [word.strip("'\"") for word in re.split(r"\s+", line.lstrip())]
     words = words[1:]
-    verb = next((word for word in _arguments(words) if word in grammar.VERBS), None)
+    verb = next((word for word in _arguments(words, options(None)) if word in grammar.VERBS), None)
+    known = options(verb)
     previous = words[-1] if words else ""
-    if previous in _FILE_OPTIONS and not (previous == "--environment" and verb == "lineage"):
+    if known.get(previous) == "=FILE":
         return [FILES]
-    if previous == "--checkpoint" and verb == "verify":
-        return [FILES]
-    if verb is None:
-        offers = list(grammar.COMMON) if current.startswith("-") else list(grammar.VERBS)
-        return _matching(offers, current)
-    spec = grammar.VERBS[verb]
     if current.startswith("-"):
-        return _matching(spec.all_options, current)
+        return _matching(long_options(verb), current)
+    if verb is None:
+        return _matching(list(grammar.VERBS), current)
     root = _root(words, environment)
     if previous == "--stage":
         return _matching(_stages(root), current)
-    arguments = _arguments(words, verb)
-    return _of_kind(_kind(spec, arguments[arguments.index(verb) + 1 :]), current, arguments, root)
+    found = _arguments(words, known)
+    return _of_kind(_kind(verb, found[found.index(verb) + 1 :]), current, found, root)
 
 
-def _arguments(words: list[str], verb: str = "") -> list[str]:
-    """The words that are no options, and no values of options either."""
+def _arguments(words: list[str], known: Mapping[str, str]) -> list[str]:
+    """The words that are neither options nor values of options."""
     found, value = [], False
     for word in words:
-        if word.startswith("-") and word != "-":
-            flag = word in _FLAGS or "=" in word or word in _FLAGS_OF.get(verb, ())
-            value = not flag and not value
-        elif value:
+        if value:
             value = False
+        elif word.startswith("-") and word != "-":
+            value = known.get(word, "") != ""
         else:
             found.append(word)
     return found
 
 
-def _kind(spec: grammar.Verb, arguments: list[str]) -> str:
+def _kind(verb: str, given: list[str]) -> str:
     """Which kind of argument comes next, behind those that are given."""
-    if not spec.takes:
-        return ""
-    at = min(len(arguments), len(spec.takes) - 1)
-    if len(arguments) >= len(spec.takes) and not spec.takes[-1].endswith("*"):
-        return ""
-    return spec.takes[at].rstrip("*")
+    kinds = arguments.VERBS[verb][0].split()
+    if len(given) < len(kinds):
+        return kinds[len(given)].rstrip("*")
+    return kinds[-1].rstrip("*") if kinds and kinds[-1].endswith("*") else ""
 
 
 def _of_kind(kind: str, current: str, words: list[str], root: str) -> list[str]:

@@ -14,7 +14,7 @@ import pexpect
 import pytest
 
 from registry_cli import Registry
-from registry_cli.cli import completion, grammar
+from registry_cli.cli import completion
 from tests.commands import spawn
 from tests.crash.world import fingerprint
 
@@ -154,7 +154,7 @@ def test_words_behind_options(stocked: Registry, capfd: pytest.CaptureFixture[st
     assert answers("registry register churn --stage ", root, capfd) == ["development", "staging", "production"]
     assert answers("registry fetch churn@1 -o ", root, capfd) == [completion.FILES]
     assert answers("registry promote churn@1 staging ", root, capfd) == []
-    assert answers("registry show --", root, capfd) == list(grammar.VERBS["show"].all_options)
+    assert answers("registry show --", root, capfd) == completion.long_options("show")
 
 
 def test_a_thousand_models_and_no_trace(stocked: Registry, capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""The table of the grammar is what the commands declare, and every help text keeps its promises."""
+"""What completion knows is what the commands declare, and every help text keeps its promises."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 import typer
 
-from registry_cli.cli import app, command, completion, grammar
+from registry_cli.cli import app, arguments, command, completion, grammar
 from tests.commands import run
 
 VERBS = sorted(grammar.VERBS)
@@ -38,7 +38,7 @@ def _flags(option: Any) -> list[str]:
 def test_options_are_those_of_the_table(verb: str) -> None:
     _, options = _declared(verb)
     names = {flag for option in options for flag in _flags(option) if flag.startswith("--")}
-    assert names | {"--help"} == set(grammar.VERBS[verb].all_options)
+    assert names | {"--help"} == set(completion.long_options(verb))
     assert ("--lock-timeout" in names) == grammar.VERBS[verb].writes
     shown = run(verb, "--help").out
     assert all(name in shown for name in names)
@@ -47,7 +47,7 @@ def test_options_are_those_of_the_table(verb: str) -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_arguments_are_those_of_the_table(verb: str) -> None:
     declared, _ = _declared(verb)
-    takes = grammar.VERBS[verb].takes
+    takes = arguments.VERBS[verb][0].split()
     assert len(declared) == len(takes)
     for (metavar, kind), taken in zip(declared, takes, strict=True):
         assert ("list" in str(kind)) == taken.endswith("*"), (metavar, taken)
@@ -64,9 +64,7 @@ def test_flags_take_no_value_and_the_others_do(verb: str) -> None:
         for note in notes:
             if isinstance(note, typer.models.OptionInfo):
                 for flag in _flags(note) or ():
-                    if not (flag == "--remove" and verb == "alias"):
-                        flags = {*completion._FLAGS, *completion._FLAGS_OF.get(verb, ())}
-                        assert (kind is bool) == (flag in flags), (verb, flag)
+                    assert (kind is bool) == (completion.options(verb)[flag] == ""), (verb, flag)
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -107,7 +105,7 @@ def test_every_example_parses(example: str) -> None:
 
 
 def test_the_shared_options_are_those_of_the_table() -> None:
-    shared = {flag for annotation, _ in command._SHARED.values() for flag in _flags(get_args(annotation)[1])}
-    assert {flag for flag in shared if flag.startswith("--")} | {"--help"} == set(grammar.COMMON)
-    writing = {flag for annotation, _ in command._WRITING.values() for flag in _flags(get_args(annotation)[1])}
-    assert writing == set(grammar.WRITING)
+    shared = {flag for annotation, _ in command.SHARED.values() for flag in _flags(get_args(annotation)[1])}
+    assert shared | {"--help", "-h"} == completion.options(None).keys()
+    writing = {flag for annotation, _ in command.WRITING.values() for flag in _flags(get_args(annotation)[1])}
+    assert writing == {text.rstrip("=") for text in arguments.WRITING.split()}

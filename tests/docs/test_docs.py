@@ -14,7 +14,7 @@ import pytest
 
 import registry_cli
 from registry_cli import Registry, errors
-from registry_cli.cli import grammar, json_shapes
+from registry_cli.cli import arguments, completion, grammar, json_shapes
 from registry_cli.lifecycle import (
     checks,
     policy_parser,
@@ -79,6 +79,11 @@ def generator() -> ModuleType:
     return module
 
 
+def test_completion_knows_what_the_commands_take() -> None:
+    path = ROOT / "registry_cli" / "cli" / "arguments.py"
+    assert path.read_text(encoding="utf-8") == generator().arguments()
+
+
 def test_the_commands_are_what_the_code_says() -> None:
     """``make docs`` writes them anew."""
     assert read("commands.md") == generator().commands()
@@ -93,18 +98,23 @@ def test_the_python_api_is_what_the_code_says() -> None:
 def test_every_verb_and_option_is_told(name: str) -> None:
     page, verb = read("commands.md"), grammar.VERBS[name]
     told = section(page, name)
-    assert [option for option in verb.options if f"`{option}`" not in told] == []
+    shared_options = re.findall("--[a-z-]+", arguments.SHARED + arguments.WRITING + arguments.INDEXED)
+    assert [
+        option for option in completion.long_options(name) if option not in shared_options and f"`{option}`" not in told
+    ] == []
     assert "options-of-every-command)" in told
     assert ("options-of-every-command-that-writes" in told) == verb.writes
     assert re.search(r"^\*\*In a pipe\*\*: \S", told, re.MULTILINE), "what does a pipe get?"
     assert ("options-of-every-command-that-may-use-the-index" in told) == verb.indexed
     shared = {
-        "Options of every command": grammar.COMMON,
-        "Options of every command that writes": grammar.WRITING,
-        "Options of every command that may use the index": grammar.INDEXED,
+        "Options of every command": arguments.SHARED,
+        "Options of every command that writes": arguments.WRITING,
+        "Options of every command that may use the index": arguments.INDEXED,
     }
     for title, options in shared.items():
-        assert [option for option in options if f"`{option}`" not in section(page, title)] == []
+        assert [
+            option for option in re.findall("--[a-z-]+", options) if f"`{option}`" not in section(page, title)
+        ] == []
 
 
 def test_every_exit_code_is_told() -> None:
