@@ -17,7 +17,7 @@ class _Command(TyperCommand):
     """One verb."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        _refuse_repeated(self.make_parser(ctx), args)
+        _check_repeated(self.make_parser(ctx), args)
         return super().parse_args(ctx, args)
 
 
@@ -25,11 +25,11 @@ class _Group(TyperGroup):
     """The options before the verb."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        _refuse_repeated(self.make_parser(ctx), args)
+        _check_repeated(self.make_parser(ctx), args)
         return super().parse_args(ctx, args)
 
 
-def _refuse_repeated(parser: Any, args: list[str]) -> None:
+def _check_repeated(parser: Any, args: list[str]) -> None:
     """Refuse an option that takes one value and is given again: only the last value would count, silently."""
     _, _, order = parser.parse_args(args=list(args))
     given = [parameter for parameter in order if takes_one_value(parameter)]

@@ -15,38 +15,42 @@ from .session import Session
 
 Function = Callable[..., None]
 
+
+def argument(metavar: str, text: str) -> Any:
+    """An argument of a command, as Typer takes it, with its help text."""
+    return typer.Argument(metavar=metavar, help=text)
+
+
+def option(names: str, metavar: str, text: str, **more: Any) -> Any:
+    """An option with a value; ``names`` are all its spellings, ``metavar`` stands for the value in help."""
+    return typer.Option(*names.split(), metavar=metavar, help=text, **more)
+
+
+def flag(names: str, text: str) -> Any:
+    """An option without a value."""
+    return typer.Option(*names.split(), help=text)
+
+
 SHARED: dict[str, tuple[Any, Any]] = {
-    "root": (
-        Annotated[str | None, typer.Option("--registry", "-C", metavar="DIR", help="The registry's folder.")],
-        None,
-    ),
-    "as_json": (Annotated[bool, typer.Option("--json", help="Print the result as JSON.")], False),
-    "quiet": (
-        Annotated[bool, typer.Option("--quiet", "-q", help="Print references or paths only, one a line.")],
-        False,
-    ),
-    "no_color": (Annotated[bool, typer.Option("--no-color", help="No colour (also $NO_COLOR).")], False),
-    "no_input": (Annotated[bool, typer.Option("--no-input", help="Never ask anything.")], False),
-    "debug": (Annotated[bool, typer.Option("--debug", help="Show where an error came from.")], False),
+    "root": (Annotated[str | None, option("--registry -C", "DIR", "The registry's folder.")], None),
+    "as_json": (Annotated[bool, flag("--json", "Print the result as JSON.")], False),
+    "quiet": (Annotated[bool, flag("--quiet -q", "Print references or paths only, one a line.")], False),
+    "no_color": (Annotated[bool, flag("--no-color", "No colour (also $NO_COLOR).")], False),
+    "no_input": (Annotated[bool, flag("--no-input", "Never ask anything.")], False),
+    "debug": (Annotated[bool, flag("--debug", "Show where an error came from.")], False),
 }
 WRITING: dict[str, tuple[Any, Any]] = {
     "lock_timeout": (
-        Annotated[float, typer.Option("--lock-timeout", metavar="SECONDS", min=0, help="How long to wait for a lock.")],
+        Annotated[float, option("--lock-timeout", "SECONDS", "How long to wait for a lock.", min=0)],
         30.0,
     ),
     "request_id": (
-        Annotated[
-            str | None,
-            typer.Option("--request-id", metavar="ID", help="Name this change: repeating it with the same ID is safe."),
-        ],
+        Annotated[str | None, option("--request-id", "ID", "Name this change: repeating it with the same ID is safe.")],
         None,
     ),
 }
 INDEXED: dict[str, tuple[Any, Any]] = {
-    "no_index": (
-        Annotated[bool, typer.Option("--no-index", help="Read every file; neither use nor keep an index.")],
-        False,
-    ),
+    "no_index": (Annotated[bool, flag("--no-index", "Read every file; neither use nor keep an index.")], False)
 }
 
 
@@ -85,14 +89,14 @@ def _with_shared(function: Function, verb: grammar.Verb) -> Function:
 
     def call(ctx: typer.Context, **values: Any) -> None:
         given = {name: values.pop(name) for name in shared}
-        session = _merged(ctx.obj or {}, given, verb.writes)
+        session = _merge(ctx.obj or {}, given, verb.writes)
         try:
             function(session, **values)
         except Refused as error:
-            session.refused(error)
+            session.report_refusal(error)
             raise
         finally:
-            session.end()
+            session.close()
 
     # Not typing.get_type_hints: on Python 3.10 it wraps "Annotated[...] = None" into Optional, which hides the option.
     own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
@@ -107,7 +111,7 @@ def _with_shared(function: Function, verb: grammar.Verb) -> Function:
     return call
 
 
-def _merged(before: dict[str, Any], given: dict[str, Any], writes: bool) -> Session:
+def _merge(before: dict[str, Any], given: dict[str, Any], writes: bool) -> Session:
     """The options given before the verb and behind it. One that takes a value is given once, here or there."""
     if before.get("root") is not None and given["root"] is not None:
         raise repeated("--registry", 2)

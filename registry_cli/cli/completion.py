@@ -75,9 +75,9 @@ def _answers(line: str, environment: Mapping[str, str]) -> list[str]:
         return _matching(list(grammar.VERBS), current)
     root = _root(words, environment)
     if previous == "--stage":
-        return _matching(_stages(root), current)
+        return _matching(_list_stages(root), current)
     found = _arguments(words, known)
-    return _of_kind(_kind(verb, found[found.index(verb) + 1 :]), current, found, root)
+    return _offer(_next_kind(verb, found[found.index(verb) + 1 :]), current, found, root)
 
 
 def _arguments(words: list[str], known: Mapping[str, str]) -> list[str]:
@@ -93,7 +93,7 @@ def _arguments(words: list[str], known: Mapping[str, str]) -> list[str]:
     return found
 
 
-def _kind(verb: str, given: list[str]) -> str:
+def _next_kind(verb: str, given: list[str]) -> str:
     """Which kind of argument comes next, behind those that are given."""
     kinds = arguments.VERBS[verb][0].split()
     if len(given) < len(kinds):
@@ -101,19 +101,21 @@ def _kind(verb: str, given: list[str]) -> str:
     return kinds[-1].rstrip("*") if kinds and kinds[-1].endswith("*") else ""
 
 
-def _of_kind(kind: str, current: str, words: list[str], root: str) -> list[str]:
+def _offer(kind: str, current: str, words: list[str], root: str) -> list[str]:
     if kind in ("file", "dir", "source") or (kind == "target" and "@" not in current):
         return [FILES]
     if kind == "shell":
         return _matching(grammar.SHELLS, current)
     if kind == "stage":
-        return _matching(_stages(root), current)
+        return _matching(_list_stages(root), current)
     whole = re.search("[@:]", current)  # where a part would do, a whole reference does as well
     if kind == "model" or (kind == "model@" and not whole):
-        return _matching(_models(root), current)
+        return _matching(_list_models(root), current)
     if kind == "alias" or (kind == "selector" and not whole):
         model = re.split("[@:]", words[1 if kind == "selector" else -1])[0]
-        return _matching(_pointers(root, model, "aliases") if kind == "alias" else _selectors(root, model), current)
+        return _matching(
+            _list_pointers(root, model, "aliases") if kind == "alias" else _selectors(root, model), current
+        )
     return _references(root, current) if kind in ("ref", "target", "model@", "selector") else []
 
 
@@ -121,7 +123,7 @@ def _references(root: str, current: str) -> list[str]:
     """Models, and behind ``@`` or ``:`` what names a version of that model."""
     mark = re.search("[@:]", current)
     if mark is None:
-        models = _matching(_models(root), current)
+        models = _matching(_list_models(root), current)
         return [f"{models[0]}@"] if models == [current] else models
     model = current[: mark.start()]
     return _matching([f"{model}{mark.group()}{selector}" for selector in _selectors(root, model)], current)
@@ -129,8 +131,8 @@ def _references(root: str, current: str) -> list[str]:
 
 def _selectors(root: str, model: str) -> list[str]:
     """What names a version of a model."""
-    pointers = [*_pointers(root, model, "stages"), *_pointers(root, model, "aliases")]
-    return ["latest", *pointers, *_numbers(root, model)]
+    pointers = [*_list_pointers(root, model, "stages"), *_list_pointers(root, model, "aliases")]
+    return ["latest", *pointers, *_list_numbers(root, model)]
 
 
 def _matching(offers: list[str] | tuple[str, ...], current: str) -> list[str]:
@@ -172,42 +174,42 @@ def _is_trusted(folder: str) -> bool:
         return False
 
 
-def _models(root: str) -> list[str]:
+def _list_models(root: str) -> list[str]:
     """Names of models; a folder without a ``model.yaml`` is a group."""
     found = []
-    for name in _listed(root, "models"):
+    for name in _list_names(root, "models"):
         folder = os.path.join(root, "models", name)
         if os.path.isfile(os.path.join(folder, "model.yaml")):
             found.append(name)
         else:
-            inside = (child for child in _listed(folder) if child not in _INTERNAL)
+            inside = (child for child in _list_names(folder) if child not in _INTERNAL)
             found += [
                 f"{name}/{child}" for child in inside if os.path.isfile(os.path.join(folder, child, "model.yaml"))
             ]
     return found
 
 
-def _listed(*parts: str) -> list[str]:
+def _list_names(*parts: str) -> list[str]:
     try:
         return sorted(name for name in os.listdir(os.path.join(*parts)) if _NAME.match(name))
     except OSError:
         return []
 
 
-def _numbers(root: str, model: str) -> list[str]:
+def _list_numbers(root: str, model: str) -> list[str]:
     """Version numbers, the newest first."""
-    numbers = [int(name) for name in _listed(root, "models", model, "versions") if name.isdigit()]
+    numbers = [int(name) for name in _list_names(root, "models", model, "versions") if name.isdigit()]
     return [str(number) for number in sorted(numbers, reverse=True)]
 
 
-def _pointers(root: str, model: str, kind: str) -> list[str]:
+def _list_pointers(root: str, model: str, kind: str) -> list[str]:
     for match in _POINTERS.finditer(_read(root, "models", model, "stages.yaml")):
         if match[1] == kind:
             return _POINTER.findall(match[2] or match[3] or "")
     return []
 
 
-def _stages(root: str) -> list[str]:
+def _list_stages(root: str) -> list[str]:
     match = _STAGES.search(_read(root, "registry.yaml"))
     return re.findall(r"[a-z][a-z0-9_-]*", match[1] or match[2]) if match else []
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from ..errors import InvalidInput, RegistryError
 from .session import Session
-from .views.text import safe
+from .views.text import escape
 
 _LIMIT = 1 << 20
 
 
-def edited(
+def edit_text(
     cx: Session, text: str, name: str, check: Callable[[str], None], environment: Mapping[str, str]
 ) -> str | None:
     """``text`` as a person left it, after ``check`` took it; None when nothing is to be changed.
@@ -29,8 +29,8 @@ def edited(
         path = Path(folder) / name
         path.write_text(text, encoding="utf-8")
         while True:
-            _open(words, path)
-            new = _read(path)
+            _run_editor(words, path)
+            new = _read_text(path)
             if new == text:
                 return None
             try:
@@ -45,16 +45,18 @@ def edited(
         return new if cx.ask("keep this? [y/N]").lower() in ("y", "yes") else None
 
 
-def _open(words: list[str], path: Path) -> None:
+def _run_editor(words: list[str], path: Path) -> None:
     try:
         code = subprocess.run([*words, os.fspath(path)], check=False).returncode
     except OSError as error:
-        raise InvalidInput(f"the editor '{safe(words[0])}' can't be started: {error.strerror}", "set $EDITOR") from None
+        raise InvalidInput(
+            f"the editor '{escape(words[0])}' can't be started: {error.strerror}", "set $EDITOR"
+        ) from None
     if code:
         raise InvalidInput(f"the editor ended with exit code {code}", "nothing was changed")
 
 
-def _read(path: Path) -> str:
+def _read_text(path: Path) -> str:
     with path.open("rb") as stream:
         data = stream.read(_LIMIT + 1)
     if len(data) > _LIMIT:

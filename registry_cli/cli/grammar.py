@@ -82,7 +82,7 @@ VERBS = {
     "apply": Verb("lifecycle", "retention", "Carry out a plan of archive, delete or prune.", writes=True),
     "gc": Verb("lifecycle", "archive", "Remove what nobody needs any more.", writes=True),
     "history": Verb("look back", "history", "Show every change of a model, or of all."),
-    "sign": Verb("trust", "sign", "Sign a version.", writes=True),
+    "sign": Verb("trust", "approve", "Sign a version.", writes=True),
     "verify": Verb("trust", "verify", "Check that everything is there and unchanged."),
     "lineage": Verb("look back", "lineage", "Show where a version comes from, and what came of it.", indexed=True),
     "reproduce": Verb("look back", "lineage", "Print the commands that make a version again.", indexed=True),

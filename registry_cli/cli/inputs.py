@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from ..core import values
-from .views.text import safe
+from .command import flag, option
+from .views.text import escape
 
 if TYPE_CHECKING:
     from ..core.normalization import Collected, Skipped
@@ -18,23 +17,12 @@ _NAMED = 10
 
 Only = list[str] | None
 MetricsFile = Annotated[
-    Only,
-    typer.Option(
-        "--metrics-file", metavar="FILE", help="Metrics from JSON, YAML, TOML, a CSV log, or a report of scikit-learn."
-    ),
+    Only, option("--metrics-file", "FILE", "Metrics from JSON, YAML, TOML, a CSV log, or a report of scikit-learn.")
 ]
-MetricsOnly = Annotated[
-    Only, typer.Option("--metrics-only", metavar="GLOB", help="Of the files, only metrics that match.")
-]
-ParamsFile = Annotated[
-    Only, typer.Option("--params-file", metavar="FILE", help="Params from JSON, YAML or TOML; nested keys get dots.")
-]
-ParamsOnly = Annotated[
-    Only, typer.Option("--params-only", metavar="GLOB", help="Of the files, only params that match.")
-]
-SkipInvalid = Annotated[
-    bool, typer.Option("--skip-invalid", help="Leave out params and metrics that are not valid, and name them.")
-]
+MetricsOnly = Annotated[Only, option("--metrics-only", "GLOB", "Of the files, only metrics that match.")]
+ParamsFile = Annotated[Only, option("--params-file", "FILE", "Params from JSON, YAML or TOML; nested keys get dots.")]
+ParamsOnly = Annotated[Only, option("--params-only", "GLOB", "Of the files, only params that match.")]
+SkipInvalid = Annotated[bool, flag("--skip-invalid", "Leave out params and metrics that are not valid, and name them.")]
 
 
 def collect(
@@ -61,7 +49,7 @@ def collect(
     for warning in collection.warnings:
         cx.warn(warning)
     if collection.empty:
-        cx.say(f"left out, without a value: {_listed(collection.empty)}")
+        cx.say(f"left out, without a value: {_join_names(collection.empty)}")
     return Collected(found, skipped)
 
 
@@ -73,6 +61,6 @@ def warn_of_skipped(cx: Session, skipped: Sequence[Skipped]) -> None:
         cx.warn(f"skipped {len(skipped) - _NAMED:,} more values that are not valid")
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-    return ", ".join(map(safe, names[:_NAMED])) + more
+    return ", ".join(map(escape, names[:_NAMED])) + more

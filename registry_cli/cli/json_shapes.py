@@ -5,7 +5,7 @@ Bytes are integers, times ISO 8601 in UTC, digests ``sha256:…``; a pointer to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -106,10 +106,10 @@ _COMPUTED: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("Event", "*"): lambda event: event.document(),
     ("Inspection", "contents"): lambda inspection: inspection.lineage().get("contents", {}),
     ("Inspection", "path"): lambda inspection: inspection.path or ".",
-    ("Kin", "archived"): lambda kin: kin.version is not None and kin.version.archived,
-    ("Kin", "here"): lambda kin: kin.version is not None,
-    ("Kin", "lineage"): lambda kin: kin.version.lineage if kin.version else {},
-    ("Kin", "stages"): lambda kin: kin.version.stages if kin.version else (),
+    ("Kin", "archived"): lambda node: node.version is not None and node.version.archived,
+    ("Kin", "here"): lambda node: node.version is not None,
+    ("Kin", "lineage"): lambda node: node.version.lineage if node.version else {},
+    ("Kin", "stages"): lambda node: node.version.stages if node.version else (),
     ("Plan", "refs"): lambda plan: [f"{plan.model}@{number}" for number in plan.chosen],
 }
 
@@ -176,8 +176,7 @@ def _readers(record: type) -> tuple[_Reader, ...]:
 
 def _parse(record: type) -> Iterator[_Reader]:
     listed = SHAPES[record.__name__][1].split()
-    fields: Iterable[str] = getattr(record, "_fields", ()) or getattr(record, "__dataclass_fields__", ())
-    for text in listed or fields:
+    for text in listed or record.__match_args__:  # type: ignore[attr-defined]  # the fields, in their order
         empty = text[-1] if text[-1] in "?-" else ""
         key, _, path = text.rstrip("?-").partition("=")
         yield key, _COMPUTED.get((record.__name__, key)) or attrgetter(path or key), empty

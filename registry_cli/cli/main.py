@@ -22,13 +22,13 @@ def run(arguments: list[str]) -> int:
 
         return completion.answer(os.environ)
     try:
-        code = _answered(arguments)
+        code = _answer(arguments)
         process.flush()
-        process.settle()
-    except process.Stopped as stopped:
+        process.commit_output()
+    except process.Terminated as stopped:
         return _fail(arguments, "interrupted", "", "interrupted", 128 + stopped.number)
-    except process.OutputLost as lost:
-        process.silence()
+    except process.OutputError as lost:
+        process.discard_output()
         if lost.closed_pipe:  # as `head` wants it: no word, and no failure
             return 0
         return _fail(arguments, f"the result could not be written: {lost}", "", "failed", 1)
@@ -37,7 +37,7 @@ def run(arguments: list[str]) -> int:
     return code
 
 
-def _answered(arguments: list[str]) -> int:
+def _answer(arguments: list[str]) -> int:
     """What needs no command is answered at once; a command is handed to Typer."""
     if arguments in (["--version"], ["-V"]):
         from .. import __version__
@@ -52,23 +52,58 @@ def _answered(arguments: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    process.listen()
-    if "path" in arguments:
-        from . import quick
-
-        if quick.answered(arguments):
-            return 0
+    process.install_signal_handlers()
+    if "path" in arguments and _print_path(arguments):
+        return 0
     from .app import build
 
-    command = build(_verbs(arguments))
+    command = build(_find_verbs(arguments))
     if not ("--help" in arguments or "-h" in arguments) or "--" in arguments:
         code = command(args=arguments, prog_name="registry", standalone_mode=False)
     else:
-        code = _helped(command, arguments)
+        code = _print_help(command, arguments)
     return code if isinstance(code, int) else 0
 
 
-def _helped(command: Callable[..., object], arguments: list[str]) -> object:
+def _print_path(arguments: list[str]) -> bool:
+    """Print the path if the arguments have the plain form of ``registry path``; False if they are for Typer to parse.
+
+    Every Makefile asks it again and again, so it is answered before Typer is imported; a test holds the two to the same
+    answers. The plain form is ``path REF [FILE] [-C DIR] [-q]`` to a pipe.
+    """
+    plain = _parse_path(arguments)
+    if plain is None or process.is_terminal(sys.stdout):
+        return False
+    root, words = plain
+    from .session import Session
+
+    session = Session(root=root)
+    try:
+        process.write(str(session.reader().path(*words)))
+    finally:
+        session.close()
+    return True
+
+
+def _parse_path(arguments: list[str]) -> tuple[str | None, list[str]] | None:
+    """The registry's folder, if given, and one or two words behind ``path``; None for any other form."""
+    root, words, rest = None, [], iter(arguments)
+    for argument in rest:
+        if argument in ("-C", "--registry") and root is None:
+            root = next(rest, None)
+            if root is None:
+                return None
+        elif argument.startswith("-"):
+            if argument not in ("-q", "--quiet"):
+                return None
+        else:
+            words.append(argument)
+    if not 2 <= len(words) <= 3 or words[0] != "path":
+        return None
+    return root, words[1:]
+
+
+def _print_help(command: Callable[..., object], arguments: list[str]) -> object:
     """Typer's help through our own door, where a closed pipe or a full disk is told as for any other result."""
     import contextlib
     import io
@@ -82,7 +117,7 @@ def _helped(command: Callable[..., object], arguments: list[str]) -> object:
             process.write(text.getvalue().rstrip("\n"))
 
 
-def _verb(arguments: list[str]) -> str:
+def _find_verb(arguments: list[str]) -> str:
     """The verb that is meant, as far as it can be told without parsing; empty if it can't."""
     value = False
     for word in arguments:
@@ -95,9 +130,9 @@ def _verb(arguments: list[str]) -> str:
     return ""
 
 
-def _verbs(arguments: list[str]) -> list[str]:
+def _find_verbs(arguments: list[str]) -> list[str]:
     """The verbs that Typer needs to know of: all of them when a misspelt one wants a suggestion."""
-    verb = _verb(arguments)
+    verb = _find_verb(arguments)
     return [verb] if verb else list(grammar.VERBS)
 
 
@@ -107,7 +142,7 @@ def _failure(arguments: list[str], error: Exception) -> int:
 
     shown = getattr(error, "format_message", None)
     if callable(shown):  # Typer's own errors: a wrong option, a missing argument
-        verb = _verb(arguments)
+        verb = _find_verb(arguments)
         return _fail(arguments, str(shown()).rstrip("."), f"see registry {verb} --help".replace("  ", " "), "usage", 2)
     if isinstance(code := getattr(error, "exit_code", None), int) and not isinstance(error, RegistryError):
         return code  # Typer's Exit and Abort
@@ -128,7 +163,7 @@ def _fail(arguments: list[str], message: str, hint: str, kind: str, code: int, r
     """Say what went wrong on standard error: a line for a person, one JSON object with ``--json``."""
     if sys.stderr is None:
         return code
-    from .views.text import safe
+    from .views.text import escape
 
     try:
         if "--json" in arguments:
@@ -138,7 +173,7 @@ def _fail(arguments: list[str], message: str, hint: str, kind: str, code: int, r
 
             print(json.dumps(error(kind, message, hint, code, request_id)), file=sys.stderr)
         else:
-            print(f"error: {safe(message)}{'; ' if hint else ''}{safe(hint)}", file=sys.stderr)
+            print(f"error: {escape(message)}{'; ' if hint else ''}{escape(hint)}", file=sys.stderr)
     except OSError:
         pass  # nobody listens any more: the exit code says it all
     return code

@@ -5,102 +5,69 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from ..core.names import Reference
 from ..errors import InvalidInput
 from ..lifecycle.stages import ANY, Expected, parse_expected
+from .command import argument, flag, option
 
 if TYPE_CHECKING:
     from ..verbs.reading import RegistryReader
     from .session import Session
 
-Ref = Annotated[
-    str, typer.Argument(metavar="REF", help="A version: churn@7, churn@production; churn alone is churn@latest.")
-]
+Ref = Annotated[str, argument("REF", "A version: churn@7, churn@production; churn alone is churn@latest.")]
 #: For what moves a pointer to a version, or vouches for one; see ``Reference.parse_version``.
 VersionRef = Annotated[
-    str,
-    typer.Argument(metavar="REF", help="A version: churn@7, churn@staging, churn@latest. A bare churn is refused."),
+    str, argument("REF", "A version: churn@7, churn@staging, churn@latest. A bare churn is refused.")
 ]
-Refs = Annotated[
-    list[str], typer.Argument(metavar="REF...", help="Versions: churn@3 churn@4. '-' reads them from standard input.")
-]
-Model = Annotated[str, typer.Argument(metavar="NAME", help="A model: churn, or risk/churn.")]
-Models = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Models; all when none is named.")]
-Stage = Annotated[str, typer.Argument(metavar="STAGE", help="A stage of the registry.")]
-Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the history.")]
-AllowUnsafe = Annotated[bool, typer.Option("--allow-unsafe", help="Also what the scan refuses; needs a --reason.")]
-ReuseName = Annotated[
-    bool, typer.Option("--reuse-name", help="Let a new model have a name that another one had before.")
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be done, and change nothing.")]
+Refs = Annotated[list[str], argument("REF...", "Versions: churn@3 churn@4. '-' reads them from standard input.")]
+Model = Annotated[str, argument("NAME", "A model: churn, or risk/churn.")]
+Models = Annotated[list[str] | None, argument("[NAME]...", "Models; all when none is named.")]
+Stage = Annotated[str, argument("STAGE", "A stage of the registry.")]
+Reason = Annotated[str, option("--reason", "TEXT", "Why; it is kept in the history.")]
+AllowUnsafe = Annotated[bool, flag("--allow-unsafe", "Also what the scan refuses; needs a --reason.")]
+ReuseName = Annotated[bool, flag("--reuse-name", "Let a new model have a name that another one had before.")]
+DryRun = Annotated[bool, flag("--dry-run -n", "Say what would be done, and change nothing.")]
 Exclude = Annotated[
-    list[str] | None,
-    typer.Option("--exclude", metavar="GLOB", help="Leave these files out: '*.log', 'checkpoints/', '/data/**/raw'."),
+    list[str] | None, option("--exclude", "GLOB", "Leave these files out: '*.log', 'checkpoints/', '/data/**/raw'.")
 ]
 Include = Annotated[
-    list[str] | None,
-    typer.Option("--include", metavar="GLOB", help="Take these back, if excluded or refused as a secret."),
+    list[str] | None, option("--include", "GLOB", "Take these back, if excluded or refused as a secret.")
 ]
-Only = Annotated[
-    list[str] | None, typer.Option("--only", metavar="GLOB", help="Only these files: '*.safetensors', 'tokenizer/'.")
-]
-Except = Annotated[list[str] | None, typer.Option("--exclude", metavar="GLOB", help="All files but these.")]
+Only = Annotated[list[str] | None, option("--only", "GLOB", "Only these files: '*.safetensors', 'tokenizer/'.")]
+Except = Annotated[list[str] | None, option("--exclude", "GLOB", "All files but these.")]
 Expect = Annotated[
-    str | None,
-    typer.Option("--expect", metavar="VERSION|none", help="Do it only if it points there now; otherwise exit 4."),
+    str | None, option("--expect", "VERSION|none", "Do it only if it points there now; otherwise exit 4.")
 ]
-Where = Annotated[
-    str | None, typer.Option("--where", "-w", metavar="EXPR", help="Only what fits: 'metrics.auc >= 0.9'.")
-]
-Limit = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most N.")]
-AsOf = Annotated[
-    str | None,
-    typer.Option("--as-of", metavar="TIME", help="As it was at 2026-03-03, 2026-03-03T10:00 or '7d ago'."),
-]
-NoVerify = Annotated[bool, typer.Option("--no-verify", help="Compare sizes only, not the sha256 of each file.")]
-Force = Annotated[bool, typer.Option("--force", help="Also what a rollback would go to; needs a --reason.")]
+Where = Annotated[str | None, option("--where -w", "EXPR", "Only what fits: 'metrics.auc >= 0.9'.")]
+Limit = Annotated[int | None, option("--limit", "N", "At most N.", min=1)]
+AsOf = Annotated[str | None, option("--as-of", "TIME", "As it was at 2026-03-03, 2026-03-03T10:00 or '7d ago'.")]
+NoVerify = Annotated[bool, flag("--no-verify", "Compare sizes only, not the sha256 of each file.")]
+Force = Annotated[bool, flag("--force", "Also what a rollback would go to; needs a --reason.")]
 
 Sign = Annotated[
-    str | None,
-    typer.Option("--sign", metavar="KEY", help="Sign it: the path of an SSH key, or of a public one an agent holds."),
+    str | None, option("--sign", "KEY", "Sign it: the path of an SSH key, or of a public one an agent holds.")
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
+Yes = Annotated[bool, flag("--yes -y", "Don't ask.")]
 OlderThan = Annotated[
-    str | None,
-    typer.Option(
-        "--older-than", metavar="TIME", help="Keep what is younger than 90d, 12w, 1y; archived ones since when."
-    ),
+    str | None, option("--older-than", "TIME", "Keep what is younger than 90d, 12w, 1y; archived ones since when.")
 ]
-Keep = Annotated[int | None, typer.Option("--keep", metavar="N", min=1, help="Keep the newest N.")]
+Keep = Annotated[int | None, option("--keep", "N", "Keep the newest N.", min=1)]
 Best = Annotated[
     list[str] | None,
-    typer.Option(
-        "--best",
-        metavar="METRIC:N",
-        help="Keep the best N: auc:3 or drift:3:max the highest, -loss:3 or loss:3:min the lowest.",
+    option(
+        "--best", "METRIC:N", "Keep the best N: auc:3 or drift:3:max the highest, -loss:3 or loss:3:min the lowest."
     ),
 ]
-OnlyWhere = Annotated[
-    str | None, typer.Option("--where", "-w", metavar="EXPR", help="Keep what does not fit: 'metrics.auc < 0.9'.")
-]
+OnlyWhere = Annotated[str | None, option("--where -w", "EXPR", "Keep what does not fit: 'metrics.auc < 0.9'.")]
 KeepHolders = Annotated[
-    int | None,
-    typer.Option("--keep-holders", metavar="N", min=0, help="Keep the last N that held each stage (3 if not said)."),
+    int | None, option("--keep-holders", "N", "Keep the last N that held each stage (3 if not said).", min=0)
 ]
-Compress = Annotated[
-    bool, typer.Option("--compress", help="Then pack each of them with gzip, also if it was archived before.")
-]
-Zstd = Annotated[
-    bool, typer.Option("--zstd", help="As --compress, with zstd, which Python has from 3.14 on: faster, smaller.")
-]
-PlanFile = Annotated[
-    str | None, typer.Option("--plan", metavar="FILE", help="Write what would be done, for 'apply', and do nothing.")
-]
+Compress = Annotated[bool, flag("--compress", "Then pack each of them with gzip, also if it was archived before.")]
+Zstd = Annotated[bool, flag("--zstd", "As --compress, with zstd, which Python has from 3.14 on: faster, smaller.")]
+PlanFile = Annotated[str | None, option("--plan", "FILE", "Write what would be done, for 'apply', and do nothing.")]
 
 
-def model_of(name: str) -> str:
+def parse_model_name(name: str) -> str:
     """The model's name; one of its versions is not what was asked for."""
     reference = Reference.parse(name)
     if reference.selector is not None:
@@ -114,7 +81,7 @@ def check_unsafe(allowed: bool, reason: str) -> None:
         raise InvalidInput("--allow-unsafe and --reason go together", "say why it is safe all the same")
 
 
-def warn_of_unknown(
+def warn_of_unknown_names(
     cx: Session,
     registry: RegistryReader,
     where: str | Sequence[str],
@@ -126,7 +93,7 @@ def warn_of_unknown(
         cx.warn(text)
 
 
-def refuse_with(option: str, others: Mapping[str, object]) -> None:
+def ensure_alone(option: str, others: Mapping[str, object]) -> None:
     """Refuse options that would do nothing beside ``option``; ``others`` are their names and what they were given."""
     ignored = [name for name, given in others.items() if given not in (None, False, "", [])]
     if ignored:
@@ -136,7 +103,7 @@ def refuse_with(option: str, others: Mapping[str, object]) -> None:
         )
 
 
-def touched(cx: Session, key: str | None) -> str | None:
+def prompt_for_security_key(cx: Session, key: str | None) -> str | None:
     """The key that ``--sign`` was given; of one that waits for a finger, that is said."""
     if key is not None:
         from ..provenance import signing
@@ -146,12 +113,12 @@ def touched(cx: Session, key: str | None) -> str | None:
     return key
 
 
-def expected(text: str | None) -> Expected:
+def parse_expect(text: str | None) -> Expected:
     """What ``--expect`` was given."""
     return ANY if text is None else parse_expected(text)
 
 
-def references(given: list[str]) -> list[str]:
+def read_references(given: list[str]) -> list[str]:
     """References as given, or one a line from standard input when the only one is ``-``."""
     import sys
 

@@ -8,7 +8,7 @@ import sys
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Stopped(BaseException):
+class Terminated(BaseException):
     """A signal asked us to stop: unwind, clean up, end. ``number`` is the signal's."""
 
     def __init__(self, number: int) -> None:
@@ -16,7 +16,7 @@ class Stopped(BaseException):
         self.number = number
 
 
-class OutputLost(Exception):
+class OutputError(Exception):
     """The result could not be written: the pipe was closed, the disk behind ``>`` is full."""
 
     def __init__(self, error: OSError) -> None:
@@ -35,7 +35,7 @@ def keep_standard_descriptors() -> None:
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
-def listen() -> None:
+def install_signal_handlers() -> None:
     """Let SIGINT, SIGTERM and SIGHUP unwind the command. One that is ignored (``nohup``) stays ignored."""
     for number in STOPPING:
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -46,11 +46,11 @@ def _stop(number: int, _: object) -> None:
     for each in STOPPING:  # a second one, of whatever kind, must not break the clean-up of the first
         if signal.getsignal(each) is _stop:
             signal.signal(each, _stop_no_more)
-    settle()
-    raise Stopped(number)
+    commit_output()
+    raise Terminated(number)
 
 
-def settle() -> None:
+def commit_output() -> None:
     """From here on no signal changes how the command ends: what it did is done, and only remains to be told.
 
     Blocked, as Python has no handlers any more while it ends.
@@ -65,11 +65,11 @@ def _stop_no_more(number: int, _: object) -> None:
 def write(text: str, end: str = "\n") -> None:
     """A line of the result, on standard output."""
     if sys.stdout is None:
-        raise OutputLost(OSError(errno.EBADF, "standard output is closed"))
+        raise OutputError(OSError(errno.EBADF, "standard output is closed"))
     try:
         sys.stdout.write(text + end)
     except OSError as error:
-        raise OutputLost(error) from None
+        raise OutputError(error) from None
 
 
 class StandardOutput:
@@ -77,11 +77,11 @@ class StandardOutput:
 
     def write(self, block: bytes) -> None:
         if sys.stdout is None:
-            raise OutputLost(OSError(errno.EBADF, "standard output is closed"))
+            raise OutputError(OSError(errno.EBADF, "standard output is closed"))
         try:
             sys.stdout.buffer.write(block)
         except OSError as error:
-            raise OutputLost(error) from None
+            raise OutputError(error) from None
 
 
 def flush() -> None:
@@ -90,7 +90,7 @@ def flush() -> None:
         try:
             sys.stdout.flush()
         except OSError as error:
-            raise OutputLost(error) from None
+            raise OutputError(error) from None
 
 
 def idle(seconds: float) -> None:
@@ -106,10 +106,10 @@ def idle(seconds: float) -> None:
     watched = select.poll()
     watched.register(descriptor, 0)
     if watched.poll(seconds * 1000):
-        raise OutputLost(OSError(errno.EPIPE, "nobody reads it any more"))
+        raise OutputError(OSError(errno.EPIPE, "nobody reads it any more"))
 
 
-def silence() -> None:
+def discard_output() -> None:
     """Let nothing more be written to a standard output that is gone, at the end of the process neither."""
     if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

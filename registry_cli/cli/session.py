@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from ..core.lazy_dataclass import dataclass, field
-from ..errors import Damaged, InvalidInput, RegistryError
-from .process import flush, is_terminal, settle, write
-from .views.text import safe
+from ..errors import Damaged, InvalidInput, RegistryError, explain
+from .process import STOPPING, Terminated, commit_output, flush, install_signal_handlers, is_terminal, write
+from .views.text import escape
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ..core.progress import Progress
     from ..core.records import Event
+    from ..core.results import Moved
     from ..errors import Refused
     from ..lifecycle.commands import Commands
     from ..provenance.caller import Caller
@@ -53,12 +57,12 @@ class Output:
     text: str | None = None
 
     def table(self) -> Table:
-        shown = self.shown if self.shown is not None else [[plain_cell(cell) for cell in row] for row in self.rows]
+        shown = self.shown if self.shown is not None else [[format_cell(cell) for cell in row] for row in self.rows]
         return Table(self.columns, shown, self.text)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Listed(Generic[Item]):
+class ListOutput(Generic[Item]):
     """A list, however long: each item is made into the one form that is asked for, and let go of.
 
     ``refs`` makes it what ``-q`` prints, ``row`` a line for a pipe; ``draw`` makes all of them a
@@ -73,7 +77,7 @@ class Listed(Generic[Item]):
     line: Callable[[Item], str] = str
 
 
-class Happened:
+class ChangeRecorder:
     """What a command has changed so far, and where: to be told to the user's hooks when its result is out."""
 
     def __init__(self) -> None:
@@ -98,7 +102,7 @@ class Session:
     request_id: str | None = None
     no_index: bool = False
     writes: bool = False
-    happened: Happened = field(default_factory=Happened)
+    happened: ChangeRecorder = field(default_factory=ChangeRecorder)
     opened: list[RegistryReader] = field(default_factory=list)
 
     def reader(self) -> RegistryReader:
@@ -109,7 +113,7 @@ class Session:
         root = self._root()
         cache = None if self.no_index else cache_folder(os.environ)
         progress = self.progress("reading versions", unit="versions")
-        reader = RegistryReader(root, cache=cache, progress=progress, trust=self._trusts, on_warning=self.warn)
+        reader = RegistryReader(root, cache=cache, progress=progress, trust=self._is_trusted, on_warning=self.warn)
         self.opened.append(reader)
         return reader
 
@@ -124,7 +128,7 @@ class Session:
             lock_timeout=self.lock_timeout,
             on_wait=self.say,
             on_event=happened.add,
-            trust=self._trusts,
+            trust=self._is_trusted,
             on_warning=self.warn,
             caller=self.caller() if tell else None,
         )
@@ -148,65 +152,72 @@ class Session:
             folder = ""
         return Caller(folder, dict(os.environ), register=["registry", *sys.argv[1:]])
 
-    def _trusts(self, commands: Commands) -> bool:
-        from .commands.trust import trusts
+    def _is_trusted(self, commands: Commands) -> bool:
+        from .commands.trust import is_trusted
 
-        return trusts(self, commands)
+        return is_trusted(self, commands)
 
-    def refused(self, error: Refused) -> None:
+    def report_refusal(self, error: Refused) -> None:
         """What the checks printed that a gate stayed shut for: they may have run for long."""
         if evaluation := getattr(error, "evaluation", None):
-            from .commands.trust import tell_outputs
+            from .commands.trust import report_outputs
 
-            tell_outputs(self, evaluation.rules)
+            report_outputs(self, evaluation.rules)
 
-    def end(self) -> None:
+    def close(self) -> None:
         """The last thing that a command does, however it ended: the index is closed, hooks are run for its changes."""
         for reader in self.opened:
             reader.close()
         if self.happened.events:
-            from .hooking import deliver
-
             try:
                 flush()
             finally:
-                deliver(self)
+                _run_hooks(self)
 
     @property
-    def plain(self) -> bool:
+    def is_piped(self) -> bool:
         """Whether results go to a pipe or a file rather than to a person."""
         return not is_terminal(sys.stdout)
 
     @property
-    def watched(self) -> bool:
+    def has_viewer(self) -> bool:
         """Whether a person looks at the result, and no other form of it was asked for."""
-        return not (self.plain or self.as_json or self.quiet)
+        return not (self.is_piped or self.as_json or self.quiet)
 
     def say(self, text: str) -> None:
         """One line for the person, on standard error; silent with ``-q`` and ``--json``."""
         if not (self.quiet or self.as_json):
-            print(safe(text), file=sys.stderr)
+            print(escape(text), file=sys.stderr)
 
     def warn(self, text: str) -> None:
         """One line that must be seen, whatever was asked for."""
-        print(f"warning: {safe(text)}", file=sys.stderr)
+        print(f"warning: {escape(text)}", file=sys.stderr)
 
-    def damage(self) -> Damage:
+    @contextlib.contextmanager
+    def library_warnings(self) -> Iterator[None]:
+        """Show what the library warns of in the ``with`` when its work is done."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", RuntimeWarning)
+            yield
+        for each in caught:
+            self.warn(str(each.message))
+
+    def collect_damage(self) -> DamageCollector:
         """A collector of what can't be read, for a list that goes on without it."""
-        return Damage(self)
+        return DamageCollector(self)
 
     def show(self, output: Output) -> None:
         """Print the result: JSON, references only, a table for a person, or tab-separated lines."""
         if self.writes:
-            settle()
+            commit_output()
         if self.as_json:
             from .json_shapes import document
 
-            write(json.dumps(document(output.kind, output.body), indent=None if self.plain else 2))
+            write(json.dumps(document(output.kind, output.body), indent=None if self.is_piped else 2))
         elif self.quiet:
-            _write_each(safe(ref) for ref in output.refs)
-        elif self.plain:
-            _write_each("\t".join(map(plain_cell, row)) for row in output.rows)
+            _write_lines(escape(ref) for ref in output.refs)
+        elif self.is_piped:
+            _write_lines("\t".join(map(format_cell, row)) for row in output.rows)
         else:
             self._draw(output.table())
 
@@ -214,18 +225,35 @@ class Session:
         """Print a result with one name, a reference or a path; with --json ``body``, a record or a mapping."""
         self.show(Output(kind, body, [name], (), [(name,)], text=name if text is None else text))
 
-    def list(self, listed: Listed[Item]) -> None:
+    def show_pointer(self, done: Moved, dry_run: bool) -> None:
+        """Print where a stage or an alias points now, and on standard error where it pointed before."""
+        self.report_pointer(done, dry_run=dry_run)
+        self.show_one("moved", done, done.ref)
+
+    def report_pointer(self, done: Moved, *, dry_run: bool = False) -> None:
+        """Say on standard error where a pointer points now, where it pointed before, and what was overridden for that."""
+        after = "nothing" if done.after is None else f"{done.model}@{done.after}"
+        before = "nothing" if done.before is None else f"{done.model}@{done.before}"
+        if not done.changed:
+            self.say(f"{done.pointer} of {done.model} is {after} already")
+        else:
+            self.say(f"{done.pointer} of {done.model} {'would be' if dry_run else 'is now'} {after} (was {before})")
+        if done.overridden:
+            would = "would override" if dry_run else "overrides" if done.changed else "overrode"
+            self.warn(f"this {would} the policy of {done.pointer}: {', '.join(done.overridden)}")
+
+    def list(self, listed: ListOutput[Item]) -> None:
         """Print a list in the form that was asked for, item by item."""
         if self.as_json:
-            self._stream(listed)
+            self._list_json(listed)
         elif self.quiet:
-            _write_each(safe(ref) for item in listed.items if (ref := listed.refs(item)))
-        elif self.plain:
-            _write_each("\t".join(map(plain_cell, listed.row(item))) for item in listed.items)
+            _write_lines(escape(ref) for item in listed.items if (ref := listed.refs(item)))
+        elif self.is_piped:
+            _write_lines("\t".join(map(format_cell, listed.row(item))) for item in listed.items)
         else:
             self._draw(listed.draw(list(listed.items)))
 
-    def follow(self, listed: Listed[Item]) -> None:
+    def stream(self, listed: ListOutput[Item]) -> None:
         """Print what comes in the form that was asked for, a line an item, each as soon as it is there."""
         from .json_shapes import document
 
@@ -233,22 +261,22 @@ class Session:
             if self.as_json:
                 write(json.dumps(document(listed.kind, item)))
             elif not self.quiet:
-                write("\t".join(map(plain_cell, listed.row(item))) if self.plain else listed.line(item))
+                write("\t".join(map(format_cell, listed.row(item))) if self.is_piped else listed.line(item))
             elif ref := listed.refs(item):
-                write(safe(ref))
+                write(escape(ref))
             flush()
 
-    def _stream(self, listed: Listed[Item]) -> None:
+    def _list_json(self, listed: ListOutput[Item]) -> None:
         """One JSON document, on one line in a pipe, whose items come one by one."""
         from .json_shapes import document, to_json
 
-        empty = json.dumps(document(listed.kind, []), indent=None if self.plain else 2)
+        empty = json.dumps(document(listed.kind, []), indent=None if self.is_piped else 2)
         start, end = empty.rsplit("[]", 1)
-        separator, before, after = (", ", "", "") if self.plain else (",\n", "\n", "\n  ")
+        separator, before, after = (", ", "", "") if self.is_piped else (",\n", "\n", "\n  ")
         write(f"{start}[", end=before)
         for at, item in enumerate(listed.items):
-            text = json.dumps(to_json(item), indent=None if self.plain else 2)
-            write((separator if at else "") + (text if self.plain else _indented(text)), end="")
+            text = json.dumps(to_json(item), indent=None if self.is_piped else 2)
+            write((separator if at else "") + (text if self.is_piped else _indent(text)), end="")
         write(f"{after}]{end}")
 
     def _draw(self, table: Table) -> None:
@@ -273,28 +301,28 @@ class Session:
         return Bar(what, unit, no_color=self.no_color)
 
     @property
-    def asks(self) -> bool:
+    def can_ask(self) -> bool:
         """Whether there is somebody to ask: both ends are a terminal, and nobody said ``--no-input``."""
         return not self.no_input and is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
     def ask(self, question: str) -> str:
         """What a person answers, on one line; the empty text when there is no more to come."""
-        print(f"{safe(question)} ", end="", file=sys.stderr, flush=True)
+        print(f"{escape(question)} ", end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().strip()
 
-    def agreed(self, question: str) -> bool:
+    def ask_yes_no(self, question: str) -> bool:
         """Whether somebody says yes."""
         return self.ask(f"{question} [y/N]").lower() in ("y", "yes")
 
     def confirm(self, question: str, why: str = "this can't be undone and needs a yes") -> None:
         """Ask for a yes. Without a terminal, or with ``--no-input``, nothing is asked: say ``--yes``."""
-        if not self.asks:
+        if not self.can_ask:
             raise InvalidInput(why, "add --yes")
-        if not self.agreed(question):
+        if not self.ask_yes_no(question):
             raise InvalidInput("nothing was changed", "answer y, or add --yes")
 
 
-class Damage:
+class DamageCollector:
     """Told of documents that can't be read: each is a warning, and the command fails in the end, its result shown."""
 
     def __init__(self, session: Session) -> None:
@@ -306,7 +334,7 @@ class Damage:
             return
         self._found.append(error)
 
-    def end(self) -> None:
+    def raise_found(self) -> None:
         """Raise :class:`Damaged` if there was any."""
         if not self._found:
             return
@@ -319,19 +347,43 @@ class Damage:
         raise Damaged(words, last.hint)
 
 
-def _write_each(lines: Iterable[str]) -> None:
+def _run_hooks(cx: Session) -> None:
+    """Tell the user's hooks what was changed. A signal ends the hooks, and the command as it would have ended."""
+    from ..automation.own import HOOK_SETTINGS, HOOKS, config_folder
+
+    folder, registry = config_folder(os.environ), cx.happened.registry
+    if registry is None or folder is None or not any(os.path.exists(folder / each) for each in (HOOKS, HOOK_SETTINGS)):
+        return  # and nothing was imported for it
+    from ..automation import hooks
+
+    if hooks.INSIDE in os.environ:
+        return
+    try:
+        install_signal_handlers()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+        place = hooks.Place(str(registry.root), registry.settings.id)
+        hooks.deliver(hooks.load(folder, place.id, cx.warn), place, cx.happened.events, cx.warn)
+    except OSError as error:
+        cx.warn(f"hooks were not run: {explain(error)}")
+    except Terminated:
+        cx.warn("the hooks were interrupted; what was changed stays changed")
+    finally:
+        commit_output()
+
+
+def _write_lines(lines: Iterable[str]) -> None:
     for line in lines:
         write(line)
 
 
-def _indented(text: str) -> str:
+def _indent(text: str) -> str:
     return "    " + text.replace("\n", "\n    ")
 
 
-def plain_cell(cell: Any) -> str:
+def format_cell(cell: Any) -> str:
     """A value for a pipe: one line, no tab, the empty text for nothing."""
     if cell is None:
         return ""
     if isinstance(cell, bool):
         return "true" if cell else "false"
-    return safe(cell) if isinstance(cell, str) else str(cell)
+    return escape(cell) if isinstance(cell, str) else str(cell)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry_cli import InvalidInput, Refused, Registry
-from registry_cli.cli.views.text import numbers
+from registry_cli.cli.views.text import format_numbers
 from registry_cli.lifecycle.retention_rules import Rules
 from tests.commands import Answer, environment, on_terminal, run, uncoloured
 
@@ -192,11 +192,11 @@ class TestShown:
 
     @pytest.mark.parametrize("pair", NEAR)
     def test_near_numbers(self, pair: tuple[float, float]) -> None:
-        assert len(set(numbers(pair))) == 2
+        assert len(set(format_numbers(pair))) == 2
 
     @given(st.lists(st.one_of(st.integers(-(2**63), 2**63), st.floats(allow_nan=False, allow_infinity=False))))
     def test_different_numbers_look_different(self, values: list[float]) -> None:
-        shown = numbers(values)
+        shown = format_numbers(values)
         assert len(set(shown)) == len({0.0 if value == 0 else value for value in values}) or -0.0 in values
         for value, text in zip(values, shown, strict=True):
             assert float(text) == pytest.approx(value, rel=1e-5)

@@ -6,19 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
-import typer
-
 from ...core import values
 from ...core.lazy_dataclass import replace
 from ...core.names import Reference
 from ...core.results import Changed
 from ...errors import InvalidInput, NotFound
-from .. import inputs, moves
-from ..command import command
+from .. import inputs
+from ..command import argument, command, flag, option
 from ..inputs import MetricsFile, MetricsOnly, SkipInvalid
-from ..options import DryRun, Expect, Ref, expected
+from ..options import DryRun, Expect, Ref, parse_expect
 from ..session import Output, Session
-from ..views.text import number, numbers, safe
+from ..views.text import escape, format_number, format_numbers
 
 if TYPE_CHECKING:
     from ...registry import Registry
@@ -27,29 +25,27 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 Pairs = Optional[list[str]]
-Remove = Annotated[Pairs, typer.Option("--remove", "-r", metavar="KEY", help="Take this one away.")]
+Remove = Annotated[Pairs, option("--remove -r", "KEY", "Take this one away.")]
 _EXITS = (0, 1, 2, 3, 6, 7, 8)
 
 
 @command(
-    "tag",
-    examples=["registry tag churn@7 reviewed=yes team=crm", "registry tag churn@7 --remove draft"],
-    exits=_EXITS,
+    "tag", examples=["registry tag churn@7 reviewed=yes team=crm", "registry tag churn@7 --remove draft"], exits=_EXITS
 )
 def tag(
     cx: Session,
     ref: Ref,
-    pairs: Annotated[Pairs, typer.Argument(metavar="[KEY=TEXT]...", help="Tags to set.")] = None,
+    pairs: Annotated[Pairs, argument("[KEY=TEXT]...", "Tags to set.")] = None,
     remove: Remove = None,
     dry_run: DryRun = False,
 ) -> None:
     """Tags are short labels, one line each. The version itself stays sealed: tags are laid over it, and the history
     keeps what was before.
     """
-    _something(pairs, remove, "KEY=TEXT")
+    _ensure_given(pairs, remove, "KEY=TEXT")
     tags = values.pairs(pairs or (), values.line)
     done = cx.registry().tag(ref, tags, remove=remove or (), dry_run=dry_run, request_id=cx.request_id)
-    _told(cx, done, dry_run)
+    _report_change(cx, done, dry_run)
 
 
 @command(
@@ -63,22 +59,22 @@ def tag(
 def annotate(
     cx: Session,
     ref: Ref,
-    pairs: Annotated[Pairs, typer.Argument(metavar="[KEY=TEXT]...", help="Annotations to set.")] = None,
-    from_file: Annotated[Pairs, typer.Option("--from-file", metavar="KEY=FILE", help="The text is in a file.")] = None,
+    pairs: Annotated[Pairs, argument("[KEY=TEXT]...", "Annotations to set.")] = None,
+    from_file: Annotated[Pairs, option("--from-file", "KEY=FILE", "The text is in a file.")] = None,
     remove: Remove = None,
     dry_run: DryRun = False,
 ) -> None:
     """Free text of many lines if need be: purpose, training data, performance notes, special considerations."""
-    _something([*(pairs or ()), *(from_file or ())], remove, "KEY=TEXT")
-    from_files, texts = values.pairs(from_file or (), _text_of), values.pairs(pairs or (), values.text)
+    _ensure_given([*(pairs or ()), *(from_file or ())], remove, "KEY=TEXT")
+    from_files, texts = values.pairs(from_file or (), _read_text), values.pairs(pairs or (), values.text)
     if both := sorted(from_files.keys() & texts.keys()):
         raise InvalidInput(f"'{both[0]}' is given as text and with --from-file", "choose one of them")
     texts |= from_files
     done = cx.registry().annotate(ref, texts, remove=remove or (), dry_run=dry_run, request_id=cx.request_id)
-    _told(cx, done, dry_run)
+    _report_change(cx, done, dry_run)
 
 
-def _text_of(path: str, name: str) -> str:
+def _read_text(path: str, name: str) -> str:
     try:
         with Path(path).open("rb") as stream:
             data = stream.read(values.TEXT_LENGTH * 4 + 1)
@@ -97,9 +93,7 @@ def _text_of(path: str, name: str) -> str:
 def log_metric(
     cx: Session,
     ref: Ref,
-    pairs: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=NUMBER]...", help="Metrics to add or correct.")
-    ] = None,
+    pairs: Annotated[list[str] | None, argument("[KEY=NUMBER]...", "Metrics to add or correct.")] = None,
     metrics_file: MetricsFile = None,
     metrics_only: MetricsOnly = None,
     skip_invalid: SkipInvalid = False,
@@ -113,31 +107,31 @@ def log_metric(
     done = registry.log_metric(ref, metrics.values, dry_run=dry_run, request_id=cx.request_id)
     done = replace(done, skipped=metrics.skipped)
     inputs.warn_of_skipped(cx, metrics.skipped)
-    _told(cx, done, dry_run, _measured(registry, done))
+    _report_change(cx, done, dry_run, _format_metrics(registry, done))
 
 
-def _measured(registry: Registry, done: Changed) -> str:
+def _format_metrics(registry: Registry, done: Changed) -> str:
     """The metrics that changed, in words, and whether they are better than before."""
     words = []
     corrected = [name for name, (before, _) in done.values.items() if before is not None]
     directions = registry.directions(done.model) if corrected else None
     for name, (before, after) in done.values.items():
         if directions is None or before is None:
-            words.append(f"{safe(name)} {number(after)}")
+            words.append(f"{escape(name)} {format_number(after)}")
             continue
-        old, new = numbers([before, after])
+        old, new = format_numbers([before, after])
         better = {True: " (better)", False: " (worse)", None: ""}[directions.better(name, before, after)]
-        words.append(f"{safe(name)} {old} -> {new}{better}")
+        words.append(f"{escape(name)} {old} -> {new}{better}")
     more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
     return ", ".join(words[:_SHOWN]) + more
 
 
-def _something(pairs: Sequence[str] | None, remove: Sequence[str] | None, form: str) -> None:
+def _ensure_given(pairs: Sequence[str] | None, remove: Sequence[str] | None, form: str) -> None:
     if not pairs and not remove:
         raise InvalidInput("nothing to set or remove", f"write {form}, or --remove KEY")
 
 
-def _told(cx: Session, done: Changed, dry_run: bool, what: str = "") -> None:
+def _report_change(cx: Session, done: Changed, dry_run: bool, what: str = "") -> None:
     ref = done.refs[0]
     word = "would be changed" if dry_run and done.changed else done.action if done.changed else "was so already"
     cx.say(f"{ref}: {word}{': ' if what else ''}{what}")
@@ -156,11 +150,9 @@ def _told(cx: Session, done: Changed, dry_run: bool, what: str = "") -> None:
 )
 def alias(
     cx: Session,
-    ref: Annotated[
-        str, typer.Argument(metavar="REF", help="The version to point to; just the model to list or remove.")
-    ],
-    name: Annotated[str | None, typer.Argument(metavar="[ALIAS]", help="The alias to set or remove.")] = None,
-    remove: Annotated[bool, typer.Option("--remove", help="Take the alias away.")] = False,
+    ref: Annotated[str, argument("REF", "The version to point to; just the model to list or remove.")],
+    name: Annotated[str | None, argument("[ALIAS]", "The alias to set or remove.")] = None,
+    remove: Annotated[bool, flag("--remove", "Take the alias away.")] = False,
     expect: Expect = None,
     dry_run: DryRun = False,
 ) -> None:
@@ -174,21 +166,23 @@ def alias(
             raise InvalidInput(
                 "missing argument ALIAS", f"registry alias {reference.model} lists the aliases of {reference.model}"
             )
-        _list(cx, reference.model)
+        _list_aliases(cx, reference.model)
         return
     registry = cx.registry()
     if remove:
         done = registry.remove_alias(
-            reference, name, expect=expected(expect), dry_run=dry_run, request_id=cx.request_id
+            reference, name, expect=parse_expect(expect), dry_run=dry_run, request_id=cx.request_id
         )
     else:
-        done = registry.set_alias(reference, name, expect=expected(expect), dry_run=dry_run, request_id=cx.request_id)
-    moves.show(cx, done, dry_run)
+        done = registry.set_alias(
+            reference, name, expect=parse_expect(expect), dry_run=dry_run, request_id=cx.request_id
+        )
+    cx.show_pointer(done, dry_run)
 
 
-def _list(cx: Session, model: str) -> None:
+def _list_aliases(cx: Session, model: str) -> None:
     aliases = sorted(cx.reader().model(model).aliases.items())
-    rows = [(name, f"{model}@{number}") for name, number in aliases]
+    rows = [(name, f"{model}@{version}") for name, version in aliases]
     body = [{"alias": name, "ref": ref} for name, ref in rows]
     cx.show(
         Output(

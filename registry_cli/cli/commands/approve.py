@@ -1,18 +1,16 @@
-"""Approvals: who may say that a version enters a stage, and who said so."""
+"""Approvals and signatures: approve, approvals, sign."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from ...core.names import Reference
 from ...core.results import Approval, Signature
 from ...errors import InvalidInput
-from ..command import command
-from ..options import DryRun, Reason, Ref, Sign, Stage, VersionRef, Yes, refuse_with, touched
+from ..command import command, flag, option
+from ..options import DryRun, Reason, Ref, Sign, Stage, VersionRef, Yes, ensure_alone, prompt_for_security_key
 from ..session import Output, Session
-from ..views.text import moment, safe, short
+from ..views.text import escape, shorten, shorten_time
 
 if TYPE_CHECKING:
     from ...core.records import VersionRecord
@@ -33,12 +31,10 @@ def approve(
     cx: Session,
     ref: VersionRef,
     stage: Stage,
-    reject: Annotated[
-        bool, typer.Option("--reject", help="Reject it: the stage refuses it while the rejection holds.")
-    ] = False,
+    reject: Annotated[bool, flag("--reject", "Reject it: the stage refuses it while the rejection holds.")] = False,
     reason: Reason = "",
     review: Annotated[
-        bool, typer.Option("--review", help="Show first what there is to look at, and ask; also with a --reason.")
+        bool, flag("--review", "Show first what there is to look at, and ask; also with a --reason.")
     ] = False,
     yes: Yes = False,
     sign: Sign = None,
@@ -54,23 +50,23 @@ def approve(
     Reference.parse_version(ref)
     registry, seen = cx.registry(), None
     if review:
-        refuse_with("--review", {"--yes": yes})
+        ensure_alone("--review", {"--yes": yes})
     if review or not (reason or yes or dry_run):
-        if not (cx.watched and (dry_run or cx.asks)):
+        if not (cx.has_viewer and (dry_run or cx.can_ask)):
             raise InvalidInput("there is nobody to ask", "say why: --reason TEXT, or --yes")
-        seen = _looked_at(cx, registry, ref, stage)
+        seen = _show_review(cx, registry, ref, stage)
         if not dry_run:
-            reject, reason = _asked(cx, seen.ref, stage, reject=reject, reason=reason)
+            reject, reason = _ask_verdict(cx, seen.ref, stage, reject=reject, reason=reason)
     done = registry.approve(
-        seen.ref if seen else ref, stage, reject=reject, reason=reason, seen=seen, sign=touched(cx, sign), dry_run=dry_run,
+        seen.ref if seen else ref, stage, reject=reject, reason=reason, seen=seen, sign=prompt_for_security_key(cx, sign), dry_run=dry_run,
         request_id=cx.request_id,
     )  # fmt: skip
-    said = done.action if done.changed else f"{done.action} already"
-    cx.say(f"{done.refs[0]}: {'would be ' if dry_run else ''}{said} for {stage}")
+    word = done.action if done.changed else f"{done.action} already"
+    cx.say(f"{done.refs[0]}: {'would be ' if dry_run else ''}{word} for {stage}")
     cx.show_one("changed", done, done.refs[0])
 
 
-def _looked_at(cx: Session, registry: Registry, ref: str, stage: str) -> VersionRecord:
+def _show_review(cx: Session, registry: Registry, ref: str, stage: str) -> VersionRecord:
     """Show what there is to look at to the person who is there."""
     from ..views import review_view
 
@@ -79,7 +75,7 @@ def _looked_at(cx: Session, registry: Registry, ref: str, stage: str) -> Version
     return found.version
 
 
-def _asked(cx: Session, ref: str, stage: str, *, reject: bool, reason: str) -> tuple[bool, str]:
+def _ask_verdict(cx: Session, ref: str, stage: str, *, reject: bool, reason: str) -> tuple[bool, str]:
     """What the person says: whether to reject, and why."""
     if reject:
         cx.confirm(f"Reject {ref} for {stage}?")
@@ -108,18 +104,27 @@ def approvals(cx: Session, ref: Ref) -> None:
     """
     found = cx.reader().approvals(ref)
     rows = [
-        (each.stage, each.by, _said(each), each.at, each.state, each.why, _signer(each.signature), each.reason)
+        (
+            each.stage,
+            each.by,
+            _format_verdict(each),
+            each.at,
+            each.state,
+            each.why,
+            _format_signer(each.signature),
+            each.reason,
+        )
         for each in found
     ]
     shown = [
         [
             each.stage,
             each.by,
-            _said(each),
-            moment(each.at),
-            safe(": ".join(filter(None, (each.state.replace("-", " "), each.why)))),
-            safe(_signer(each.signature) or "-"),
-            safe(short(each.reason)),
+            _format_verdict(each),
+            shorten_time(each.at),
+            escape(": ".join(filter(None, (each.state.replace("-", " "), each.why)))),
+            escape(_format_signer(each.signature) or "-"),
+            escape(shorten(each.reason)),
         ]
         for each in found
     ]
@@ -128,10 +133,35 @@ def approvals(cx: Session, ref: Ref) -> None:
     cx.show(Output("approvals", found, accounts, columns, rows, shown, None if found else "nobody said anything"))
 
 
-def _said(each: Approval) -> str:
+def _format_verdict(each: Approval) -> str:
     return "approved" if each.approved else "rejected"
 
 
-def _signer(signature: Signature | None) -> str:
+def _format_signer(signature: Signature | None) -> str:
     """Whose signature it is; a code for one that does not count."""
     return "" if signature is None else signature.principal or signature.code
+
+
+@command(
+    "sign",
+    examples=[
+        "registry sign churn@7 --key ~/.ssh/id_ed25519",
+        "registry sign churn@production --key ~/.ssh/id_ed25519_sk.pub",
+        "registry verify churn --signatures",
+    ],
+    exits=(0, 1, 2, 3, 4, 6, 7, 8),
+)
+def sign(
+    cx: Session,
+    ref: VersionRef,
+    key: Annotated[str, option("--key", "KEY", "The path of an SSH key, or of a public one an agent holds.")],
+    dry_run: DryRun = False,
+) -> None:
+    """`ssh-keygen -Y sign` signs the digest of its files and all that was registered of it. Agents and security keys
+    work. Whose keys count stands in `allowed_signers`, in the registry's folder; `verify --signatures` looks.
+
+    In a pipe: the reference.
+    """
+    done = cx.registry().sign(ref, prompt_for_security_key(cx, key) or key, dry_run=dry_run, request_id=cx.request_id)
+    cx.say(f"{done.refs[0]}: {'would be signed' if dry_run else 'signed' if done.changed else 'was signed already'}")
+    cx.show_one("changed", done, done.refs[0])

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-import typer
-
 from ...errors import InvalidInput
-from ..command import command
+from ..command import command, option
 from ..options import (
     Best,
     Compress,
@@ -24,12 +22,12 @@ from ..options import (
     Refs,
     Yes,
     Zstd,
-    references,
+    read_references,
 )
 from ..session import Output, Session
-from ..views.text import plural, size
+from ..views.text import format_size, plural
 from . import retention
-from .retention import How, changed, rules
+from .retention import RetentionOptions, parse_rules, show_changed
 
 _MOVES = (0, 1, 2, 3, 4, 6, 7, 8)
 
@@ -74,23 +72,25 @@ def archive(
     would free, or that packing it frees; separated by tabs.
     """
     kind = "zstd" if zstd else "gzip" if compress else ""
-    if given := rules(older_than, keep, best, where, keep_holders, plan, kind):
-        retention.one(cx, refs, "archive", given, How(reason, force, dry_run, plan))
+    if given := parse_rules(older_than, keep, best, where, keep_holders, plan, kind):
+        retention.retain_model(cx, refs, "archive", given, RetentionOptions(reason, force, dry_run, plan))
         return
     with cx.progress("packing") as progress:
         done = cx.registry().archive(
-            references(refs), reason=reason, force=force, compress=kind, dry_run=dry_run, request_id=cx.request_id,
+            read_references(refs), reason=reason, force=force, compress=kind, dry_run=dry_run, request_id=cx.request_id,
             progress=progress,
         )  # fmt: skip
-    changed(cx, done, dry_run)
+    show_changed(cx, done, dry_run)
 
 
 @command("restore", examples=["registry restore churn@3"], exits=_MOVES)
 def restore(cx: Session, refs: Refs, dry_run: DryRun = False) -> None:
     """They are in use again, as they were. One that is packed is unpacked, every byte compared with its sha256."""
     with cx.progress("unpacking") as progress:
-        done = cx.registry().restore(references(refs), dry_run=dry_run, request_id=cx.request_id, progress=progress)
-    changed(cx, done, dry_run)
+        done = cx.registry().restore(
+            read_references(refs), dry_run=dry_run, request_id=cx.request_id, progress=progress
+        )
+    show_changed(cx, done, dry_run)
 
 
 @command(
@@ -125,23 +125,23 @@ def delete(
     In a pipe: the references; of a dry run by rules reference, delete or keep, reason, bytes that it would free;
     separated by tabs.
     """
-    if given := rules(older_than, keep, best, where, keep_holders, plan):
-        retention.one(cx, refs, "delete", given, How(reason, force, dry_run, plan, yes))
+    if given := parse_rules(older_than, keep, best, where, keep_holders, plan):
+        retention.retain_model(cx, refs, "delete", given, RetentionOptions(reason, force, dry_run, plan, yes))
         return
-    named = references(refs)
+    named = read_references(refs)
     registry = cx.registry()
     if not (yes or dry_run):
         registry.delete(named, reason=reason, force=force, dry_run=True, request_id=cx.request_id)
         cx.confirm(f"Delete {', '.join(named[:5])}{' …' if len(named) > 5 else ''} for good?")
     done = registry.delete(named, reason=reason, force=force, dry_run=dry_run, request_id=cx.request_id)
-    changed(cx, done, dry_run)
+    show_changed(cx, done, dry_run)
 
 
 _DURATION = re.compile(r"([0-9]+)(s|min|h|d|w)\Z", re.ASCII)
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
-def _seconds(text: str) -> float:
+def _parse_duration(text: str) -> float:
     match = _DURATION.match(text)
     if not match:
         raise InvalidInput(f"'{text}' is no length of time", "write it as 30min, 12h, 7d or 2w")
@@ -156,9 +156,7 @@ def _seconds(text: str) -> float:
 def gc(
     cx: Session,
     names: Models = None,
-    older_than: Annotated[
-        str, typer.Option("--older-than", metavar="TIME", help="How long a staging folder must lie untouched.")
-    ] = "24h",
+    older_than: Annotated[str, option("--older-than", "TIME", "How long a staging folder must lie untouched.")] = "24h",
     dry_run: DryRun = False,
 ) -> None:
     """Left-over staging folders of writers that died, the files of deleted versions, contents that no version uses.
@@ -166,10 +164,10 @@ def gc(
 
     In a pipe: what, path, size; separated by tabs.
     """
-    done = cx.registry().gc(names or None, age=_seconds(older_than), dry_run=dry_run)
+    done = cx.registry().gc(names or None, age=_parse_duration(older_than), dry_run=dry_run)
     total = sum(each.size for each in done)
     cx.say(
-        f"{'would free' if dry_run else 'freed'} {size(total)} in {plural(len(done), 'place')}"
+        f"{'would free' if dry_run else 'freed'} {format_size(total)} in {plural(len(done), 'place')}"
         if done
         else "nothing to remove"
     )

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from ...errors import InvalidInput, Refused
 from .. import process
-from ..command import command
-from ..notices import show_warnings
+from ..command import command, flag, option
 from ..options import Ref
 from ..session import Output, Session
-from ..views.text import safe
+from ..views.text import escape
 
 if TYPE_CHECKING:
     from ...provenance.cards import Card
@@ -33,13 +30,10 @@ def card(
     cx: Session,
     ref: Ref,
     check: Annotated[
-        bool,
-        typer.Option("--check", help="Say what it has and what it lacks; exit 5 if something required is missing."),
+        bool, flag("--check", "Say what it has and what it lacks; exit 5 if something required is missing.")
     ] = False,
-    output: Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Write it to this file.")] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace FILE if it is a card of this registry; otherwise exit 4.")
-    ] = False,
+    output: Annotated[str | None, option("--output -o", "FILE", "Write it to this file.")] = None,
+    force: Annotated[bool, flag("--force", "Replace FILE if it is a card of this registry; otherwise exit 4.")] = False,
 ) -> None:
     """Made from what is known: params, metrics, tags, annotations, lineage, stages, approvals, and what people wrote into
     model.yaml as description, intended_use, limitations, data, ethics and licence. It begins with the front matter that
@@ -55,7 +49,7 @@ def card(
         raise InvalidInput("--check writes no file", "leave out --output")
     if force and output is None:
         raise InvalidInput("--force is for --output", "name a file with -o")
-    with show_warnings(cx):
+    with cx.library_warnings():
         made = cx.reader().card(ref, output, replace=force)
     if check:
         _check(cx, made)
@@ -70,14 +64,14 @@ def card(
     elif cx.as_json or cx.quiet:
         cx.show(Output("card", made, [made.ref]))
     else:  # a terminal acts on some characters; a file keeps them
-        process.write((made.text if cx.plain else safe(made.text, lines=True)).rstrip("\n"))
+        process.write((made.text if cx.is_piped else escape(made.text, lines=True)).rstrip("\n"))
 
 
 def _check(cx: Session, made: Card) -> None:
     body = {"items": made.items, "ref": made.ref}
     rows = [(item.name, "required" if item.required else "recommended", item.state, item.hint) for item in made.items]
     shown = [
-        [item.name, need, _MARKS[item.state], safe(item.hint)]
+        [item.name, need, _MARKS[item.state], escape(item.hint)]
         for item, (_, need, _, _) in zip(made.items, rows, strict=True)
     ]
     names = [item.name for item in made.lacking]

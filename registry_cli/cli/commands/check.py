@@ -9,8 +9,8 @@ from ...lifecycle.policy import PASSED
 from ..command import command
 from ..options import Ref, Stage
 from ..session import Output, Session
-from ..views.text import plural, short
-from .trust import tell_outputs
+from ..views.text import plural, shorten
+from .trust import report_outputs
 
 
 @command(
@@ -30,14 +30,14 @@ def check(cx: Session, ref: Ref, stage: Stage) -> None:
     """
     done = cx.reader().gate(ref, stage)
     rows = [(each.name, each.wanted, each.found, each.outcome) for each in done.rules]
-    shown = [[short(cell) for cell in row] for row in rows]
+    shown = [[shorten(cell) for cell in row] for row in rows]
     if done.passed:
         cx.say(f"{stage} lets {done.ref} in")
     else:
         missed = sum(each.outcome != PASSED for each in done.rules)
         tail = "" if done.forcible else "; --force is forbidden"
         cx.say(f"{stage} would refuse {done.ref}: {missed} of {plural(len(rows), 'rule')} not passed{tail}")
-        tell_outputs(cx, done.rules)
+        report_outputs(cx, done.rules)
         if any(each.found == NOT_TRUSTED.words for each in done.rules):
             model = done.ref.rpartition("@")[0]
             cx.say(f"its commands are not trusted: registry trust {model} shows them, and lets them run")

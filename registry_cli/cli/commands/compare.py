@@ -13,12 +13,11 @@ from ...core.records import VersionRecord
 from ...errors import InvalidInput, NotFound
 from ...lifecycle import compare as rules
 from ...lifecycle.compare import Comparison, Diff, StoredFile
-from ..command import command
-from ..options import Ref, Where, references, warn_of_unknown
+from ..command import argument, command, flag, option
+from ..options import Ref, Where, read_references, warn_of_unknown_names
 from ..process import write
 from ..session import Output, Session
-from ..views.console import said
-from ..views.text import safe
+from ..views.text import escape, format_value
 
 if TYPE_CHECKING:
     from ...verbs.reading import RegistryReader
@@ -45,7 +44,7 @@ def diff(
     cx: Session,
     before: Ref,
     after: Ref,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 1 when they differ, 0 when they don't.")] = False,
+    exit_code: Annotated[bool, flag("--exit-code", "Exit 1 when they differ, 0 when they don't.")] = False,
 ) -> None:
     """Params, metrics, tags, annotations, message, lineage, the commits between them if the repository here has both,
     packages (as they were registered, else of the files environment.txt or requirements.txt), and files. The two may be of different models; a number or @SELECTOR alone as the second
@@ -60,31 +59,33 @@ def diff(
     found = comparing.diff(cx.reader(), first, rules.beside(first, after, bare=False), cx.caller())
     if found.equal:
         cx.say(f"no differences between {found.before.ref} and {found.after.ref}")
-    if cx.watched and not found.equal:
+    if cx.has_viewer and not found.equal:
         from ..views import diff_view
 
         diff_view.draw(found, no_color=cx.no_color)
     else:
-        names = [section if section == "message" else f"{section}.{each.name}" for section, each in _each(found)]
+        names = [
+            section if section == "message" else f"{section}.{each.name}" for section, each in _iter_differences(found)
+        ]
         cx.show(Output("diff", found, names, (), list(_diff_rows(found)), text=""))
     if exit_code and not found.equal:
         raise typer.Exit(1)
 
 
-def _each(found: Diff) -> Iterator[tuple[str, rules.Difference]]:
+def _iter_differences(found: Diff) -> Iterator[tuple[str, rules.Difference]]:
     return ((section, each) for section, listed in found.sections() for each in listed)
 
 
 def _diff_rows(found: Diff) -> Iterator[tuple[Any, ...]]:
-    for section, each in _each(found):
-        yield section, each.name, each.change, _plain(each.before), _plain(each.after), each.delta
+    for section, each in _iter_differences(found):
+        yield section, each.name, each.change, _format_for_pipe(each.before), _format_for_pipe(each.after), each.delta
 
 
-def _plain(value: Any) -> Any:
+def _format_for_pipe(value: Any) -> Any:
     """A value for a pipe: exact, and a file by its size."""
     if isinstance(value, StoredFile):
         return value.size
-    return value if isinstance(value, (str, int, float)) or value is None else said(value)
+    return value if isinstance(value, (str, int, float)) or value is None else format_value(value)
 
 
 @command(
@@ -99,21 +100,21 @@ def _plain(value: Any) -> Any:
 )
 def compare(
     cx: Session,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A model: churn; or a version of it: churn@6.")],
+    name: Annotated[str, argument("NAME", "A model: churn; or a version of it: churn@6.")],
     which: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[VERSION]...",
-            help="Its versions: 6 7, 4-7, production, churn@6; the newest when none is named. '-' reads them from standard input.",
+        argument(
+            "[VERSION]...",
+            "Its versions: 6 7, 4-7, production, churn@6; the newest when none is named. '-' reads them from standard input.",
         ),
     ] = None,
-    all_rows: Annotated[bool, typer.Option("--all-rows", help="Also what is the same in all versions.")] = False,
-    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="The newest N; 5 otherwise.")] = None,
-    every: Annotated[bool, typer.Option("--all", "-a", help="The archived ones too.")] = False,
+    all_rows: Annotated[bool, flag("--all-rows", "Also what is the same in all versions.")] = False,
+    limit: Annotated[int | None, option("--limit", "N", "The newest N; 5 otherwise.", min=1)] = None,
+    every: Annotated[bool, flag("--all -a", "The archived ones too.")] = False,
     where: Where = None,
-    lower: Annotated[Metrics, typer.Option("--lower", metavar="METRIC", help="Lower is better for it.")] = None,
-    higher: Annotated[Metrics, typer.Option("--higher", metavar="METRIC", help="Higher is better for it.")] = None,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print a CSV table with a heading.")] = False,
+    lower: Annotated[Metrics, option("--lower", "METRIC", "Lower is better for it.")] = None,
+    higher: Annotated[Metrics, option("--higher", "METRIC", "Higher is better for it.")] = None,
+    as_csv: Annotated[bool, flag("--csv", "Print a CSV table with a heading.")] = False,
 ) -> None:
     """Params, metrics and tags that differ, a column a version, the newest first or as named; the best value of each
     metric is marked, if it is known whether lower or higher is better: as 'metrics' in model.yaml, group.yaml or
@@ -132,23 +133,23 @@ def compare(
     registry = cx.reader()
     most = limit or NEWEST
     if not which and first.selector is None:
-        warn_of_unknown(cx, registry, where or "", first.model)
+        warn_of_unknown_names(cx, registry, where or "", first.model)
         versions = list(registry.versions(first.model, archived=every, limit=most + 1, where=where or ""))
     elif limit or every or where is not None:
         raise InvalidInput("--limit, --all and --where choose versions, but they are named", "leave one of them out")
     else:
-        versions = _named(registry, first, references(which or []))
+        versions = _resolve_versions(registry, first, read_references(which or []))
         most = len(versions)
     versions, more = versions[:most], len(versions) > most
     found = rules.compare(versions, lower or (), higher or (), registry.directions(first.model))
     _show(cx, found if all_rows else found.only_differing(), as_csv)
     if not versions:
         cx.say(f"no version of {first.model} to compare; registry versions {first.model} --all lists them")
-    elif more and cx.watched:
+    elif more and cx.has_viewer:
         cx.say(f"the newest {most}; --limit N shows more, --all-rows also what is the same")
 
 
-def _named(registry: RegistryReader, first: Reference, words: Sequence[str]) -> list[VersionRecord]:
+def _resolve_versions(registry: RegistryReader, first: Reference, words: Sequence[str]) -> list[VersionRecord]:
     """The versions that a person named, in that order, each once."""
     found: dict[int, VersionRecord] = {}
     aliases: frozenset[str] = frozenset()
@@ -159,12 +160,14 @@ def _named(registry: RegistryReader, first: Reference, words: Sequence[str]) -> 
         found[version.number] = version
     for word in (part for text in words for part in text.split(",") if part.strip()):
         span = None if word in aliases else _RANGE.match(word.strip())
-        listed = _span(registry, first.model, span) if span else [_one(registry, first, word.strip())]
+        listed = (
+            _resolve_range(registry, first.model, span) if span else [_resolve_version(registry, first, word.strip())]
+        )
         found.update((version.number, version) for version in listed)
     return list(found.values())
 
 
-def _one(registry: RegistryReader, first: Reference, word: str) -> VersionRecord:
+def _resolve_version(registry: RegistryReader, first: Reference, word: str) -> VersionRecord:
     reference = rules.beside(first, word)
     if reference.model != first.model:
         raise InvalidInput(
@@ -173,7 +176,7 @@ def _one(registry: RegistryReader, first: Reference, word: str) -> VersionRecord
     return registry.version(reference)
 
 
-def _span(registry: RegistryReader, model: str, span: re.Match[str]) -> list[VersionRecord]:
+def _resolve_range(registry: RegistryReader, model: str, span: re.Match[str]) -> list[VersionRecord]:
     """The versions from one number to another, as far as they are there."""
     start, end = int(span[1]), int(span[2])
     if abs(end - start) >= _MOST:
@@ -197,12 +200,12 @@ def _show(cx: Session, found: Comparison, as_csv: bool) -> None:
             else f"there is nothing beside {found.refs[0]} to compare it with"
         )
     rows = [
-        (row.section, row.name, ",".join(found.refs[at] for at in row.best), *map(_plain, row.values))
+        (row.section, row.name, ",".join(found.refs[at] for at in row.best), *map(_format_for_pipe, row.values))
         for row in found.rows
     ]
     if as_csv:
         write(_csv([("section", "name", "best", *found.refs), *rows]))
-    elif cx.watched and rows:
+    elif cx.has_viewer and rows:
         from ..views import compare_view
 
         compare_view.draw(found, no_color=cx.no_color)
@@ -225,7 +228,7 @@ def _cell(value: Any) -> str:
     import unicodedata
 
     if value is None or isinstance(value, (bool, int, float)):
-        return "" if value is None else said(value, exact=True)
-    text = safe(str(value))
+        return "" if value is None else format_value(value, exact=True)
+    text = escape(str(value))
     begins = unicodedata.normalize("NFKC", text.lstrip()[:1])  # some take a full-width = as well
     return f"'{text}" if begins in ("=", "+", "-", "@") and not _NUMBER.match(text) else text

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from ...errors import InvalidInput
 from .. import completion, grammar, process
-from ..command import command
+from ..command import argument, command
 from ..session import Output, Session
 
 
@@ -21,9 +19,7 @@ from ..session import Output, Session
     ],
     exits=(0, 2),
 )
-def completion_(
-    cx: Session, shell: Annotated[str, typer.Argument(metavar="bash|zsh|fish", help="Your shell.")]
-) -> None:
+def completion_(cx: Session, shell: Annotated[str, argument("bash|zsh|fish", "Your shell.")]) -> None:
     """Completes commands, options, models, versions, stages and aliases."""
     if shell not in grammar.SHELLS:
         raise InvalidInput(f"there is no completion for '{shell}'", f"use {', '.join(grammar.SHELLS)}")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from ...errors import InvalidInput
-from ..command import command
-from ..options import model_of
+from ..command import argument, command
+from ..options import parse_model_name
 from ..session import Output, Session
-from ..views.text import short
+from ..views.text import shorten
 
 _ACTIONS = ("show", "schema")
 
@@ -27,13 +25,10 @@ _ACTIONS = ("show", "schema")
 )
 def config(
     cx: Session,
-    action: Annotated[str, typer.Argument(metavar="show|schema", help="What to print: settings, or a schema.")],
+    action: Annotated[str, argument("show|schema", "What to print: settings, or a schema.")],
     name: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[NAME]",
-            help="A model or a group: with what its own documents add. A schema: registry, group or model.",
-        ),
+        argument("[NAME]", "A model or a group: with what its own documents add. A schema: registry, group or model."),
     ] = None,
 ) -> None:
     """`show` prints the policies and the retention in force, a line each, with the file and line where it stands. A
@@ -51,10 +46,10 @@ def config(
 
 
 def _show(cx: Session, name: str | None) -> None:
-    lines = cx.reader().policy(None if name is None else model_of(name))
+    lines = cx.reader().policy(None if name is None else parse_model_name(name))
     rows = [(each.stage, each.name, each.wanted, each.file, each.line) for each in lines]
     shown = [
-        [each.stage, each.name, short(each.wanted), each.file if each.line is None else f"{each.file}:{each.line}"]
+        [each.stage, each.name, shorten(each.wanted), each.file if each.line is None else f"{each.file}:{each.line}"]
         for each in lines
     ]
     columns = ("stage", "rule", "wanted", "from")

@@ -5,18 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from ...core.names import Reference
 from ...errors import InvalidInput
 from .. import process
-from ..command import command
-from ..notices import show_warnings
+from ..command import argument, command, flag, option
 from ..options import AsOf, Except, Only, Ref
 from ..session import Session
-from ..views.text import size
+from ..views.text import format_size
 
-File = Annotated[str | None, typer.Argument(metavar="[FILE]", help="A file of the artifact.")]
+File = Annotated[str | None, argument("[FILE]", "A file of the artifact.")]
 
 
 @command(
@@ -32,7 +29,7 @@ def path(
     cx: Session,
     ref: Ref,
     file: File = None,
-    verify: Annotated[bool, typer.Option("--verify", help="Compare the sha256 of every file first.")] = False,
+    verify: Annotated[bool, flag("--verify", "Compare the sha256 of every file first.")] = False,
     as_of: AsOf = None,
 ) -> None:
     """The folder of the files, or one file in it, to be used in place. Count and sizes are compared with what was
@@ -62,14 +59,10 @@ def path(
 def fetch(
     cx: Session,
     ref: Ref,
-    output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="DIR", help="The new folder; NAME-NUMBER here by default.")
-    ] = None,
+    output: Annotated[str | None, option("--output -o", "DIR", "The new folder; NAME-NUMBER here by default.")] = None,
     only: Only = None,
     exclude: Except = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace DIR if it is an earlier copy; otherwise exit 4.")
-    ] = False,
+    force: Annotated[bool, flag("--force", "Replace DIR if it is an earlier copy; otherwise exit 4.")] = False,
 ) -> None:
     """The folder appears whole, with every byte compared with its sha256, or not at all. Files lose their execute
     bits. Prints the folder.
@@ -80,7 +73,7 @@ def fetch(
     registry = cx.reader()
     version = registry.version(ref)
     target = output or f"{version.model.replace('/', '-')}-{version.number}"
-    with show_warnings(cx), cx.progress(f"fetching {version.ref}") as progress:
+    with cx.library_warnings(), cx.progress(f"fetching {version.ref}") as progress:
         registry.fetch(version.ref, target, only=only or (), exclude=exclude or (), replace=force, progress=progress)
     count, total, of = version.files, version.size, ""
     if only or exclude:
@@ -88,7 +81,7 @@ def fetch(
         count, total = len(chosen), sum((Path(target) / entry.path).stat().st_size for entry in chosen)
         of = f" of {version.files:,}"
     cx.say(
-        f"fetched {version.ref} to {target}: {count:,}{of} file{'s' if version.files != 1 else ''}, {size(total)}, verified"
+        f"fetched {version.ref} to {target}: {count:,}{of} file{'s' if version.files != 1 else ''}, {format_size(total)}, verified"
     )
     skipped = version.files - count
     data = {"ref": version.ref, "path": target, "files": count, "size": total, "skipped": skipped}

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from ...core.records import JournalEntry, Told
 from ...errors import InvalidInput, RegistryError
-from ..command import command
-from ..options import model_of
+from ..command import argument, command, flag, option
+from ..options import parse_model_name
 from ..process import idle
-from ..session import Listed, Output, Session, Table
-from ..views.text import moment, numbers, safe, short
+from ..session import ListOutput, Output, Session, Table
+from ..views.text import escape, format_numbers, shorten, shorten_time
 
 if TYPE_CHECKING:
     from ...verbs.reading import RegistryReader
@@ -35,21 +33,15 @@ _COLUMNS = ("#", "time (utc)", "who", "action", "version", "details")
 )
 def history(
     cx: Session,
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A model; none with --all.")] = None,
-    every: Annotated[bool, typer.Option("--all", "-a", help="Of all models, merged by time.")] = False,
-    since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="From 2026-03-03, 2026-03-03T10:00 or '7d ago' on.")
-    ] = None,
-    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Before that time.")] = None,
-    actions: Annotated[
-        list[str] | None, typer.Option("--action", metavar="ACTION", help="Only these: promoted, registered ….")
-    ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="The newest N only.")] = None,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Print the newest 10, or N, then each new one as it comes.")
-    ] = False,
+    name: Annotated[str | None, argument("[NAME]", "A model; none with --all.")] = None,
+    every: Annotated[bool, flag("--all -a", "Of all models, merged by time.")] = False,
+    since: Annotated[str | None, option("--since", "TIME", "From 2026-03-03, 2026-03-03T10:00 or '7d ago' on.")] = None,
+    until: Annotated[str | None, option("--until", "TIME", "Before that time.")] = None,
+    actions: Annotated[list[str] | None, option("--action", "ACTION", "Only these: promoted, registered ….")] = None,
+    limit: Annotated[int | None, option("--limit", "N", "The newest N only.", min=1)] = None,
+    follow: Annotated[bool, flag("--follow -f", "Print the newest 10, or N, then each new one as it comes.")] = False,
     checkpoint: Annotated[
-        bool, typer.Option("--checkpoint", help="Print only place and hash of the last line, to be kept elsewhere.")
+        bool, flag("--checkpoint", "Print only place and hash of the last line, to be kept elsewhere.")
     ] = False,
 ) -> None:
     """The newest first: who changed what, when, and why. With --follow the oldest of them first, a line an event, until
@@ -59,34 +51,34 @@ def history(
     In a pipe: seq, time, who, action, ref, details; with --all the model before them; with --checkpoint model, seq,
     hash; separated by tabs.
     """
-    model = _chosen(name, every)
-    damage = cx.damage()
+    model = _parse_model(name, every)
+    damage = cx.collect_damage()
     reader = cx.reader()
     if checkpoint:
         if follow or since or until or actions or limit:
             raise InvalidInput("--checkpoint is about the last line", "leave out the other options")
-        _checkpoints(cx, reader, model)
+        _show_checkpoints(cx, reader, model)
     elif follow:
         _follow(cx, reader, model, until, limit=limit or (None if since else 10), since=since, actions=actions or ())
     elif model is None:
         found = reader.histories(limit=limit, since=since, until=until, actions=actions or (), on_damage=damage)
-        cx.list(_listed("history", found, many=True))
+        cx.list(_make_output("history", found, many=True))
     else:
         entries = reader.history(model, limit=limit, since=since, until=until, actions=actions or ())
-        cx.list(_listed("history", (Told(model, entry) for entry in entries), many=False))
-    damage.end()
+        cx.list(_make_output("history", (Told(model, entry) for entry in entries), many=False))
+    damage.raise_found()
 
 
-def _chosen(name: str | None, every: bool) -> str | None:
+def _parse_model(name: str | None, every: bool) -> str | None:
     """The model that is meant; None for all."""
     if every and name is not None:
         raise InvalidInput("--all means every model", f"leave out --all, or '{name}'")
     if not every and name is None:
         raise InvalidInput("no model is named", "name one, or say --all")
-    return None if name is None else model_of(name)
+    return None if name is None else parse_model_name(name)
 
 
-def _checkpoints(cx: Session, reader: RegistryReader, model: str | None) -> None:
+def _show_checkpoints(cx: Session, reader: RegistryReader, model: str | None) -> None:
     found = reader.checkpoints(None if model is None else [model])
     text = "\n".join(" ".join(map(str, each)) for each in found)  # as one line each, however narrow the terminal is
     cx.show(Output("checkpoints", found, [str(each) for each in found], rows=found, text=text))
@@ -95,62 +87,77 @@ def _checkpoints(cx: Session, reader: RegistryReader, model: str | None) -> None
 def _follow(cx: Session, reader: RegistryReader, model: str | None, until: str | None, **wanted: Any) -> None:
     if until is not None:
         raise InvalidInput("--follow has no end", "leave out --until")
-    told = reader.follow(model, pause=lambda: idle(_POLL), on_damage=_warner(cx), **wanted)
-    cx.follow(_listed("event", told, many=model is None))
+    found = reader.follow(model, pause=lambda: idle(_POLL), on_damage=_warn_once(cx), **wanted)
+    cx.stream(_make_output("event", found, many=model is None))
 
 
-def _warner(cx: Session) -> Callable[[RegistryError], None]:
+def _warn_once(cx: Session) -> Callable[[RegistryError], None]:
     """Says once of each history that can't be read that it can't."""
-    said: set[str] = set()
+    seen: set[str] = set()
 
     def warn(error: RegistryError) -> None:
-        if error.message not in said:
-            said.add(error.message)
+        if error.message not in seen:
+            seen.add(error.message)
             cx.warn(error.message)
 
     return warn
 
 
-def _listed(kind: str, told: Iterable[Told], *, many: bool) -> Listed[Told]:
+def _make_output(kind: str, entries: Iterable[Told], *, many: bool) -> ListOutput[Told]:
     """Entries in every form; the model is a column of its own where there are ``many``."""
-    return Listed(
-        kind, told, _ref,
-        lambda each: (each.model, *_row(each)) if many else _row(each),
-        lambda every: _table(every, many),
-        lambda each: safe("  ".join(filter(None, _shown(each, many)))),
+    return ListOutput(
+        kind, entries, _reference,
+        lambda each: (each.model, *_format_row(each)) if many else _format_row(each),
+        lambda every: _draw_entries(every, many),
+        lambda each: escape("  ".join(filter(None, _format_cells(each, many)))),
     )  # fmt: skip
 
 
-def _table(every: list[Told], many: bool) -> Table:
+def _draw_entries(every: list[Told], many: bool) -> Table:
     columns = ("model", *_COLUMNS) if many else _COLUMNS
-    return Table(columns, [_shown(each, many) for each in every], None if every else "nothing happened")
+    return Table(columns, [_format_cells(each, many) for each in every], None if every else "nothing happened")
 
 
-def _row(told: Told) -> tuple[object, ...]:
-    event = told.entry.event
-    return (told.entry.seq, event.at, event.by, event.action, _ref(told), _details(told.entry, _exact))
+def _format_row(recorded: Told) -> tuple[object, ...]:
+    event = recorded.entry.event
+    return (
+        recorded.entry.seq,
+        event.at,
+        event.by,
+        event.action,
+        _reference(recorded),
+        _format_details(recorded.entry, _format_exact),
+    )
 
 
-def _shown(told: Told, many: bool) -> list[str]:
-    seq, at, by, action, ref, _ = map(str, _row(told))
-    return [*([told.model] if many else []), seq, moment(at), by, action, ref, short(_details(told.entry, numbers))]
+def _format_cells(recorded: Told, many: bool) -> list[str]:
+    seq, at, by, action, ref, _ = map(str, _format_row(recorded))
+    return [
+        *([recorded.model] if many else []),
+        seq,
+        shorten_time(at),
+        by,
+        action,
+        ref,
+        shorten(_format_details(recorded.entry, format_numbers)),
+    ]
 
 
-def _ref(told: Told) -> str:
-    event = told.entry.event
+def _reference(recorded: Told) -> str:
+    event = recorded.entry.event
     if event.version is not None:
-        return f"{told.model}@{event.version}"
-    return f"{told.model}@{event.detail['versions']}" if "versions" in event.detail else ""
+        return f"{recorded.model}@{event.version}"
+    return f"{recorded.model}@{event.detail['versions']}" if "versions" in event.detail else ""
 
 
-def _exact(values: Sequence[object]) -> list[str]:
+def _format_exact(values: Sequence[object]) -> list[str]:
     return list(map(str, values))
 
 
-def _details(entry: JournalEntry, said: Callable[[Sequence[object]], list[str]]) -> str:
-    """What happened, in a few words: ``production: 6 → 7``; values as ``said`` has them."""
+def _format_details(entry: JournalEntry, format_values: Callable[[Sequence[object]], list[str]]) -> str:
+    """What happened, in a few words: ``production: 6 → 7``; values as ``format_values`` has them."""
     detail = entry.event.detail
-    parts = _of_model(entry)
+    parts = _format_model_change(entry)
     pointer = detail.get("stage") or detail.get("alias")
     if pointer and "after" not in detail:
         parts.append(str(pointer))
@@ -162,7 +169,9 @@ def _details(entry: JournalEntry, said: Callable[[Sequence[object]], list[str]])
     ]
     for kind in ("tags", "metrics"):
         if isinstance(detail.get(kind), Mapping):
-            parts += [_change(name, before, after, said) for name, (before, after) in detail[kind].items()]
+            parts += [
+                _format_change(name, before, after, format_values) for name, (before, after) in detail[kind].items()
+            ]
     if detail.get("annotations"):
         parts.append(f"about {', '.join(detail['annotations'])}")
     if detail.get("forced"):
@@ -175,7 +184,7 @@ def _details(entry: JournalEntry, said: Callable[[Sequence[object]], list[str]])
     return "; ".join(parts)
 
 
-def _of_model(entry: JournalEntry) -> list[str]:
+def _format_model_change(entry: JournalEntry) -> list[str]:
     """What happened to a model as a whole."""
     detail = entry.event.detail
     if entry.event.action == "renamed":
@@ -183,7 +192,11 @@ def _of_model(entry: JournalEntry) -> list[str]:
     return [f"about {', '.join(map(str, detail['keys']))}"] if isinstance(detail.get("keys"), list) else []
 
 
-def _change(name: str, before: Any, after: Any, said: Callable[[Sequence[object]], list[str]]) -> str:
+def _format_change(name: str, before: Any, after: Any, format_values: Callable[[Sequence[object]], list[str]]) -> str:
     if after is None:
         return f"-{name}"
-    return f"{name}={said([after])[0]}" if before is None else f"{name}: {' → '.join(said([before, after]))}"
+    return (
+        f"{name}={format_values([after])[0]}"
+        if before is None
+        else f"{name}: {' → '.join(format_values([before, after]))}"
+    )

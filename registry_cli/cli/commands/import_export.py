@@ -10,12 +10,11 @@ import typer
 
 from ...core.results import Imported
 from ...errors import InvalidInput
-from ..command import command
-from ..notices import show_warnings
+from ..command import argument, command, flag, option
 from ..options import AllowUnsafe, DryRun, Exclude, Include, Reason, ReuseName, check_unsafe
 from ..process import StandardOutput, is_terminal
 from ..session import Output, Session
-from ..views.text import plural, safe, size
+from ..views.text import escape, format_size, plural
 
 BUNDLE, STREAM = "bundle", "-"
 _WORDS = {"imported": "imported", "planned": "would import", "skipped": "skipped", "failed": "failed"}
@@ -37,25 +36,19 @@ def export(
     cx: Session,
     given: Annotated[
         list[str],
-        typer.Argument(
-            metavar="REF... OUT",
-            help="Versions, or models (names alone), and the new file that they go into: OUT.tar.gz, OUT.tar, or '-'.",
+        argument(
+            "REF... OUT",
+            "Versions, or models (names alone), and the new file that they go into: OUT.tar.gz, OUT.tar, or '-'.",
         ),
     ],
-    every: Annotated[bool, typer.Option("--all", "-a", help="Everything in the registry.")] = False,
+    every: Annotated[bool, flag("--all -a", "Everything in the registry.")] = False,
     kind: Annotated[
-        str,
-        typer.Option(
-            "--format", metavar="FORMAT", help="One version for another tool: mlflow, hf, bentoml or cyclonedx."
-        ),
+        str, option("--format", "FORMAT", "One version for another tool: mlflow, hf, bentoml or cyclonedx.")
     ] = BUNDLE,
     flavor: Annotated[
-        str | None,
-        typer.Option("--flavor", metavar="FLAVOR", help="What the files are, for MLflow: sklearn, xgboost, onnx …"),
+        str | None, option("--flavor", "FLAVOR", "What the files are, for MLflow: sklearn, xgboost, onnx …")
     ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace OUT if it is an earlier export; otherwise exit 4.")
-    ] = False,
+    force: Annotated[bool, flag("--force", "Replace OUT if it is an earlier export; otherwise exit 4.")] = False,
 ) -> None:
     """A bundle is one file, for `registry import` elsewhere. A version goes with all that is known of it; a model's name
     alone is the whole model, with its history, stages and all versions. Every byte is checked on the way, and the same
@@ -71,22 +64,24 @@ def export(
     if kind != BUNDLE:
         if len(refs) != 1:
             raise InvalidInput(f"{kind} holds one version", "name one version, and OUT")
-        with show_warnings(cx):
+        with cx.library_warnings():
             done = cx.reader().export_as(refs[0], kind, out, flavor=flavor, replace=force)
     else:
         if flavor is not None:
             raise InvalidInput("--flavor has no effect on a bundle", "add --format mlflow, or leave out --flavor")
-        target = _standard_output(cx) if out == STREAM else out
-        with show_warnings(cx), cx.progress(f"packing {out}") as progress:
+        target = _open_standard_output(cx) if out == STREAM else out
+        with cx.library_warnings(), cx.progress(f"packing {out}") as progress:
             done = cx.reader().export(None if every else refs, target, replace=force, progress=progress)
-    cx.say(f"exported {', '.join(done.refs[:5])}{' …' if len(done.refs) > 5 else ''} to {out}: {size(done.size)}")
+    cx.say(
+        f"exported {', '.join(done.refs[:5])}{' …' if len(done.refs) > 5 else ''} to {out}: {format_size(done.size)}"
+    )
     for each in done.lost:
         cx.say(f"not carried over: {each}")
     if out != STREAM or kind != BUNDLE:
-        cx.show_one("exported", done, done.path, safe(done.path))
+        cx.show_one("exported", done, done.path, escape(done.path))
 
 
-def _standard_output(cx: Session) -> StandardOutput:
+def _open_standard_output(cx: Session) -> StandardOutput:
     if cx.as_json:
         raise InvalidInput("a bundle is no JSON", "write it to a file")
     if is_terminal(sys.stdout):
@@ -109,29 +104,21 @@ def _standard_output(cx: Session) -> StandardOutput:
 def import_(
     cx: Session,
     source: Annotated[
-        str,
-        typer.Argument(
-            metavar="SOURCE", help="A bundle ('-' is standard input), or mlflow:PATH, bentoml:PATH, hf:PATH, dvc:PATH."
-        ),
+        str, argument("SOURCE", "A bundle ('-' is standard input), or mlflow:PATH, bentoml:PATH, hf:PATH, dvc:PATH.")
     ],
-    name: Annotated[str | None, typer.Option("--as", metavar="NAME", help="Another name for the model.")] = None,
-    only: Annotated[
-        str | None, typer.Option("--only", metavar="MODEL", help="Only this model of the tool, by its name there.")
-    ] = None,
+    name: Annotated[str | None, option("--as", "NAME", "Another name for the model.")] = None,
+    only: Annotated[str | None, option("--only", "MODEL", "Only this model of the tool, by its name there.")] = None,
     artifacts: Annotated[
-        str | None,
-        typer.Option("--artifacts", metavar="DIR", help="Where MLflow's files lie, if not beside its records."),
+        str | None, option("--artifacts", "DIR", "Where MLflow's files lie, if not beside its records.")
     ] = None,
     exclude: Exclude = None,
     include: Include = None,
-    merge: Annotated[bool, typer.Option("--merge", help="Add to models that are here already.")] = False,
+    merge: Annotated[bool, flag("--merge", "Add to models that are here already.")] = False,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave out files, or without --merge models, that are here already.")
+        bool, flag("--skip-existing", "Leave out files, or without --merge models, that are here already.")
     ] = False,
-    stages: Annotated[
-        bool, typer.Option("--stages", help="Promote what was in a stage there, if the policy lets it in.")
-    ] = False,
-    aliases: Annotated[bool, typer.Option("--aliases", help="Set the aliases that it had there.")] = False,
+    stages: Annotated[bool, flag("--stages", "Promote what was in a stage there, if the policy lets it in.")] = False,
+    aliases: Annotated[bool, flag("--aliases", "Set the aliases that it had there.")] = False,
     reuse_name: ReuseName = False,
     allow_unsafe: AllowUnsafe = False,
     reason: Reason = "",
@@ -153,18 +140,18 @@ def import_(
     check_unsafe(allow_unsafe, reason)
     with cx.progress("importing") as progress:
         found = cx.registry().import_from(
-            _standard_input() if source == STREAM else _at_home(source), name=name, merge=merge, skip_existing=skip_existing,
+            _open_standard_input() if source == STREAM else _expand_home(source), name=name, merge=merge, skip_existing=skip_existing,
             stages=stages, aliases=aliases, dry_run=dry_run, request_id=cx.request_id, progress=progress, only=only,
             artifacts=artifacts, unsafe=reason, reuse_name=reuse_name, exclude=exclude or (), include=include or (),
         )  # fmt: skip
     for warning in dict.fromkeys(warning for each in found for warning in each.warnings):
         cx.warn(warning)
-    cx.say(_summary(found))
+    cx.say(_format_summary(found))
     if left_out := [each for each in found if each.left_out and each.status in ("imported", "planned")]:
         more = f" (and from {len(left_out) - 1:,} more)" if len(left_out) > 1 else ""
         cx.say(f"{left_out[0].ref or left_out[0].key}: {left_out[0].left_out}{more}")
     rows = [(each.status, each.key, each.ref, each.size, each.why, "; ".join(each.lost)) for each in found]
-    shown = [[_WORDS[each.status], each.key, each.ref, size(each.size), _notes(each)] for each in found]
+    shown = [[_WORDS[each.status], each.key, each.ref, format_size(each.size), _format_notes(each)] for each in found]
     refs = [each.ref for each in found if each.ref]
     cx.show(
         Output("imported", found, refs, ("what", "from", "here", "size", "notes"), rows, shown, None if found else "")
@@ -173,25 +160,25 @@ def import_(
         raise typer.Exit(failed[0].code)
 
 
-def _standard_input() -> BinaryIO:
+def _open_standard_input() -> BinaryIO:
     if sys.stdin is None or is_terminal(sys.stdin):
         raise InvalidInput("a bundle is not typed", "pipe it in: registry import - < FILE")
     return sys.stdin.buffer
 
 
-def _at_home(source: str) -> str:
+def _expand_home(source: str) -> str:
     """``hf:~/models`` with the home in it: a shell sees no ``~`` behind a colon."""
     scheme, mark, place = source.partition(":")
     return f"{scheme}:{Path(place).expanduser()}" if mark and place.startswith("~") else source
 
 
-def _notes(each: Imported) -> str:
+def _format_notes(each: Imported) -> str:
     lost = [f"not carried over: {lost}" for lost in each.lost]
-    return safe("\n".join(([each.why] if each.why else []) + lost), lines=True)
+    return escape("\n".join(([each.why] if each.why else []) + lost), lines=True)
 
 
-def _summary(found: list[Imported]) -> str:
+def _format_summary(found: list[Imported]) -> str:
     """How many of which: ``imported 3 versions, skipped 1``."""
     counts = {status: sum(each.versions for each in found if each.status == status) for status in _WORDS}
-    told = [f"{_WORDS[status]} {plural(count, 'version')}" for status, count in counts.items() if count]
-    return ", ".join(told) or "there is nothing to import"
+    parts = [f"{_WORDS[status]} {plural(count, 'version')}" for status, count in counts.items() if count]
+    return ", ".join(parts) or "there is nothing to import"

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ..command import command
+from ..command import argument, command, option
 from ..session import Output, Session
-from ..views.text import moment, plural, safe, size
+from ..views.text import escape, format_size, plural, shorten_time
 
 
 @command(
@@ -23,11 +23,11 @@ from ..views.text import moment, plural, safe, size
 )
 def init(
     cx: Session,
-    folder: Annotated[str, typer.Argument(metavar="[DIR]", help="The folder; it is made if it isn't there.")] = ".",
+    folder: Annotated[str, argument("[DIR]", "The folder; it is made if it isn't there.")] = ".",
     shared: Annotated[
-        str, typer.Option("--shared", metavar="private|group", help="Who may write: you, or the folder's Unix group.")
+        str, option("--shared", "private|group", "Who may write: you, or the folder's Unix group.")
     ] = "private",
-    stages: Annotated[str | None, typer.Option("--stages", metavar="A,B,C", help="The stages, in order.")] = None,
+    stages: Annotated[str | None, option("--stages", "A,B,C", "The stages, in order.")] = None,
 ) -> None:
     """The stages are development, staging and production unless you name others. With `--shared group`, everyone in
     the Unix group of DIR may write, whatever their umask; set that group before (`chgrp team DIR`).
@@ -65,12 +65,12 @@ def info(cx: Session) -> None:
     state = (
         "nothing wrong" if not health.problems else f"{plural(len(health.problems), 'problem')}: see registry verify"
     )
-    packed = f"; {record.packed:,} of them packed in {size(record.packed_size)}" if record.packed else ""
+    packed = f"; {record.packed:,} of them packed in {format_size(record.packed_size)}" if record.packed else ""
     text = (
-        f"{safe(record.root)}\n"
+        f"{escape(record.root)}\n"
         f"{plural(record.models, 'model')}, {plural(record.versions, 'version')} "
-        f"({record.archived:,} archived{packed}), {size(record.size)}\n"
-        f"stages {', '.join(record.stages)}; shared: {record.shared}; since {moment(record.created)}\n"
+        f"({record.archived:,} archived{packed}), {format_size(record.size)}\n"
+        f"stages {', '.join(record.stages)}; shared: {record.shared}; since {shorten_time(record.created)}\n"
         f"health: {state}"
     )
     cx.show(Output("registry", {"*": record, "health": health}, [record.root], ("key", "value"), rows, text=text))

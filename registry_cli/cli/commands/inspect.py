@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from ...errors import InvalidInput, NotFound
 from ...provenance.inspection import UNKNOWN
-from ..command import command
+from ..command import argument, command
 from ..session import Output, Session
 from ..views import inspection_view
-from ..views.aligning import aligned
-from ..views.text import safe
+from ..views.text import align, escape
 
 if TYPE_CHECKING:
     from ...provenance.inspection import Inspected, Inspection
@@ -31,10 +28,7 @@ _WHOLE = "."
     exits=(0, 1, 2, 3, 5, 6, 130),
 )
 def inspect(
-    cx: Session,
-    paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...|REF", help="Files, or a folder; or a version: churn@7.")
-    ],
+    cx: Session, paths: Annotated[list[str], argument("PATH...|REF", "Files, or a folder; or a version: churn@7.")]
 ) -> None:
     """Format, framework and its version, class, parameters, inputs and outputs, names of features. Nothing is loaded or
     run. Files need no registry: it is what 'register' would find. A version is looked at anew; what was found when it
@@ -43,22 +37,22 @@ def inspect(
     In a pipe: path, format, framework, class, parameters, inputs, outputs, features, problem; separated by tabs. What
     nobody recognises has the format 'unknown'.
     """
-    found = _look(cx, paths)
+    found = _inspect(cx, paths)
     cx.show(
         Output(
             "inspected",
             found,
             [each.path or _WHOLE for each in found.found if each.format != UNKNOWN],
             (),
-            [_row(each) for each in found.found],
-            text=_text(found),
+            [_format_row(each) for each in found.found],
+            text=_format_text(found),
         )
     )
     if found.unseen:
         cx.say(f"{found.unseen:,} of {found.files:,} files were not looked at")
 
 
-def _look(cx: Session, paths: list[str]) -> Inspected:
+def _inspect(cx: Session, paths: list[str]) -> Inspected:
     """What exists as a path is one; a version is named with its model."""
     if not any("@" in path and not os.path.lexists(path) for path in paths):
         from ...verbs.looking_inside import inspect
@@ -72,36 +66,36 @@ def _look(cx: Session, paths: list[str]) -> Inspected:
     return cx.reader().inspect(paths[0])
 
 
-def _row(each: Inspection) -> tuple[Any, ...]:
-    said = each.lineage()
-    about = said.get("contents", {})
+def _format_row(each: Inspection) -> tuple[Any, ...]:
+    lineage = each.lineage()
+    about = lineage.get("contents", {})
     return (
         each.path or _WHOLE,
         each.format,
         each.made_by,
         each.class_name,
         each.parameters,
-        inspection_view.tensors(about.get("inputs")),
-        inspection_view.tensors(about.get("outputs")),
+        inspection_view.format_tensors(about.get("inputs")),
+        inspection_view.format_tensors(about.get("outputs")),
         each.width,
         each.problem,
     )
 
 
-def _text(found: Inspected) -> str:
+def _format_text(found: Inspected) -> str:
     """The primary as a block, below a list of all when there are several."""
     if not found.primary:
         problems = [("problem", each.problem) for each in found.found if each.problem]
         unknown = "unknown: no reader recognises it"
-        return aligned([("format", unknown), *problems[:1]]) if len(found.found) < 2 else _listed(found)
-    block = aligned(inspection_view.lines(found.primary.lineage()))
+        return align([("format", unknown), *problems[:1]]) if len(found.found) < 2 else _format_list(found)
+    block = align(inspection_view.format_lines(found.primary.lineage()))
     if len(found.found) < 2:
         return block
-    return f"{_listed(found)}\n\n{safe(found.primary.path or _WHOLE)}\n\n{block}"
+    return f"{_format_list(found)}\n\n{escape(found.primary.path or _WHOLE)}\n\n{block}"
 
 
-def _listed(found: Inspected) -> str:
-    return aligned(
+def _format_list(found: Inspected) -> str:
+    return align(
         (each.path or _WHOLE, "  ".join(filter(None, (each.format, each.made_by, each.problem))))
         for each in found.found
     )

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Optional
 
-import typer
-
 from ...core.names import Reference
 from ...errors import InvalidInput, Refused
 from ...store import layout
 from .. import process
-from ..command import command
-from ..options import Ref, refuse_with
+from ..command import command, flag, option
+from ..options import Ref, ensure_alone
 from ..process import write
 from ..session import Output, Session
-from ..views.console import speaks_unicode
+from ..views.text import escape, supports_unicode
 
 #: So many generations of a family are shown.
 _DEPTH = 20
@@ -36,17 +34,12 @@ def lineage(
     cx: Session,
     ref: Ref,
     depth: Annotated[
-        Optional[int],
-        typer.Option("--depth", metavar="N", min=1, max=200, help=f"So many generations; {_DEPTH} otherwise."),
+        Optional[int], option("--depth", "N", f"So many generations; {_DEPTH} otherwise.", min=1, max=200)
     ] = None,
-    as_dot: Annotated[bool, typer.Option("--dot", help="Print a graph for Graphviz.")] = False,
-    as_mermaid: Annotated[bool, typer.Option("--mermaid", help="Print a graph for Mermaid.")] = False,
-    environment: Annotated[
-        bool, typer.Option("--environment", help="Print the list of packages that was kept.")
-    ] = False,
-    patch: Annotated[
-        bool, typer.Option("--patch", help="Print the changes that were not committed, for git apply.")
-    ] = False,
+    as_dot: Annotated[bool, flag("--dot", "Print a graph for Graphviz.")] = False,
+    as_mermaid: Annotated[bool, flag("--mermaid", "Print a graph for Mermaid.")] = False,
+    environment: Annotated[bool, flag("--environment", "Print the list of packages that was kept.")] = False,
+    patch: Annotated[bool, flag("--patch", "Print the changes that were not committed, for git apply.")] = False,
 ) -> None:
     """Data, code, environment, command, what it was made from and so on, what was made from it, and the stages that it
     holds. -q prints the versions of the family, itself first.
@@ -70,19 +63,19 @@ def lineage(
         raise InvalidInput(f"{forms[0]} and {forms[1]} are two forms of output", "ask for one of them")
     reader = cx.reader()
     if environment or patch:
-        refuse_with("--environment" if environment else "--patch", {"--depth": depth})
+        ensure_alone("--environment" if environment else "--patch", {"--depth": depth})
         process.StandardOutput().write(reader.sidecar(ref, layout.ENVIRONMENT if environment else layout.PATCH))
         return
     from ..views import lineage_view as drawn
 
-    damage = cx.damage()
+    damage = cx.collect_damage()
     found = reader.lineage(ref, depth=depth or _DEPTH, on_damage=damage)
     if as_dot or as_mermaid:
-        write(drawn.dot(found) if as_dot else drawn.mermaid(found))
+        write(drawn.format_dot(found) if as_dot else drawn.format_mermaid(found))
     else:
-        text = drawn.tree(found, unicode=speaks_unicode()) if cx.watched else None
-        cx.show(Output("lineage", found, drawn.refs(found), (), list(drawn.rows(found)), text=text))
-    damage.end()
+        text = drawn.format_tree(found, unicode=supports_unicode()) if cx.has_viewer else None
+        cx.show(Output("lineage", found, drawn.list_references(found), (), list(drawn.iter_rows(found)), text=text))
+    damage.raise_found()
 
 
 @command(
@@ -98,11 +91,9 @@ def lineage(
 def reproduce(
     cx: Session,
     ref: Ref,
-    check: Annotated[
-        bool, typer.Option("--check", help="Say what of it holds here and now; exit 5 if any does not.")
-    ] = False,
+    check: Annotated[bool, flag("--check", "Say what of it holds here and now; exit 5 if any does not.")] = False,
     python: Annotated[
-        str | None, typer.Option("--python", metavar="PATH", help="With --check: compare this Python's environment.")
+        str | None, option("--python", "PATH", "With --check: compare this Python's environment.")
     ] = None,
 ) -> None:
     """The commands of a shell that make it again: clone, checkout, apply what was not committed, environment, digests of
@@ -127,9 +118,7 @@ def reproduce(
     if cx.as_json or cx.quiet:
         cx.show(Output("recipe", found, [found.version.ref]))
     else:
-        from ..views.text import safe
-
-        write(safe(script, lines=True))
+        write(escape(script, lines=True))
 
 
 def _check(cx: Session, ref: str, python: str | None) -> None:

@@ -6,19 +6,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from ...core.names import Reference
 from ...core.records import FileEntry, Glance, ModelRecord, Overview, VersionRecord
 from ...core.results import Signature
 from ...errors import NotFound
 from ...lifecycle.stages import check_stage
-from ..command import command
-from ..options import AsOf, Ref, Where, warn_of_unknown
-from ..session import Listed, Output, Session, Table
+from ..command import argument, command, option
+from ..options import AsOf, Ref, Where, warn_of_unknown_names
+from ..session import ListOutput, Output, Session, Table
 from ..views import inspection_view, lineage_view
-from ..views.aligning import aligned
-from ..views.text import age, by_name, moment, safe, short, size
+from ..views.text import align, escape, format_age, format_metrics, format_size, shorten, shorten_time
 
 if TYPE_CHECKING:
     from ...verbs.finding import Known
@@ -38,9 +35,7 @@ _FILES_SHOWN = 20
 )
 def list_(
     cx: Session,
-    stage: Annotated[
-        str | None, typer.Option("--stage", metavar="STAGE", help="Only models with a version there: what is live.")
-    ] = None,
+    stage: Annotated[str | None, option("--stage", "STAGE", "Only models with a version there: what is live.")] = None,
     where: Where = None,
     as_of: AsOf = None,
 ) -> None:
@@ -54,71 +49,90 @@ def list_(
     registry = cx.reader()
     if stage is not None:
         check_stage(stage, registry.stages)
-    damage = cx.damage()
-    glances = cx.watched or (stage is not None and not (cx.as_json or cx.quiet))
+    damage = cx.collect_damage()
+    glances = cx.has_viewer or (stage is not None and not (cx.as_json or cx.quiet))
     found: Iterable[Overview] = registry.overview(as_of=as_of, on_damage=damage, glances=glances)
     if where:
-        warn_of_unknown(cx, registry, where, as_of=as_of)
+        warn_of_unknown_names(cx, registry, where, as_of=as_of)
         fitting = {version.model for version in registry.search(where, as_of=as_of, on_damage=damage)}
         found = (each for each in found if each.model.name in fitting)
     if stage is None:
         cx.list(
-            Listed(
+            ListOutput(
                 "models",
                 found,
                 lambda each: each.model.name,
-                _row,
-                lambda all_: _table(all_, registry.stages, filtered=bool(where or as_of)),
+                _format_model,
+                lambda all_: _draw_models(all_, registry.stages, filtered=bool(where or as_of)),
             )
         )
     else:
         live = (each for each in found if stage in each.model.stages)
         refs: Callable[[Overview], str] = lambda each: f"{each.model.name}@{each.model.stages[stage]}"  # noqa: E731
         cx.list(
-            Listed(
+            ListOutput(
                 "models", live, refs,
-                lambda each: (refs(each), *_glanced(each, stage), each.model.owner),
-                lambda all_: _live(all_, stage),
+                lambda each: (refs(each), *_summarize(each, stage), each.model.owner),
+                lambda all_: _draw_stage(all_, stage),
             )
         )  # fmt: skip
-    damage.end()
+    damage.raise_found()
 
 
-def _row(each: Overview) -> Sequence[Any]:
+def _format_model(each: Overview) -> Sequence[Any]:
     m = each.model
-    return (m.name, m.versions, m.archived, m.latest, _pointers(m.stages), _pointers(m.aliases), m.owner, m.created)
+    return (
+        m.name,
+        m.versions,
+        m.archived,
+        m.latest,
+        _format_pointers(m.stages),
+        _format_pointers(m.aliases),
+        m.owner,
+        m.created,
+    )
 
 
-def _pointers(pointers: Mapping[str, int]) -> str:
+def _format_pointers(pointers: Mapping[str, int]) -> str:
     return ",".join(f"{name}={at}" for name, at in pointers.items())
 
 
-def _table(found: list[Overview], known: Sequence[str], *, filtered: bool) -> Table:
+def _draw_models(found: list[Overview], known: Sequence[str], *, filtered: bool) -> Table:
     if not found:
         nothing = "no models yet; registry register NAME FILE stores the first"
         return Table(text="no model fits" if filtered else nothing)
     stages = [stage for stage in reversed(known) if any(stage in each.model.stages for each in found)]
     rows = []
-    firsts = by_name([_first(each.shown.get(each.model.latest or 0)) for each in found])
+    firsts = format_metrics([_first_metric(each.shown.get(each.model.latest or 0)) for each in found])
     for each, first in zip(found, firsts, strict=True):
         model = each.model
-        pointed = [_at(model.stages.get(stage)) for stage in stages]
+        pointed = [_format_number(model.stages.get(stage)) for stage in stages]
         counts = [str(model.versions), str(model.archived) if model.archived else "-"]
         metric = " ".join(next(iter(first.items()), "-"))
-        rows.append([model.name, *pointed, _at(model.latest), metric, *counts, model.owner, age(model.created)])
+        rows.append(
+            [
+                model.name,
+                *pointed,
+                _format_number(model.latest),
+                metric,
+                *counts,
+                model.owner,
+                format_age(model.created),
+            ]
+        )
     return Table(("model", *stages, "latest", "metric", "versions", "archived", "owner", "age"), rows)
 
 
-def _at(value: int | None) -> str:
+def _format_number(value: int | None) -> str:
     return "-" if value is None else str(value)
 
 
-def _first(glance: Glance | None) -> dict[str, Any]:
+def _first_metric(glance: Glance | None) -> dict[str, Any]:
     """The first metric of a version."""
     return dict(islice(glance.metrics.items(), 1)) if glance else {}
 
 
-def _glanced(each: Overview, stage: str) -> tuple[str, str]:
+def _summarize(each: Overview, stage: str) -> tuple[str, str]:
     """When the version at a stage was made, and its metrics."""
     glance = each.shown.get(each.model.stages[stage])
     if glance is None:
@@ -126,15 +140,15 @@ def _glanced(each: Overview, stage: str) -> tuple[str, str]:
     return glance.created, " ".join(f"{name}={value}" for name, value in glance.metrics.items())
 
 
-def _live(found: list[Overview], stage: str) -> Table:
+def _draw_stage(found: list[Overview], stage: str) -> Table:
     if not found:
         return Table(text=f"nothing is at {stage}")
     rows = []
     glances = [each.shown.get(each.model.stages[stage]) for each in found]
-    shown = by_name([glance.metrics if glance else {} for glance in glances])
+    shown = format_metrics([glance.metrics if glance else {} for glance in glances])
     for each, glance, texts in zip(found, glances, shown, strict=True):
         metrics = "  ".join(f"{name} {text}" for name, text in texts.items())
-        made = age(glance.created) if glance else ""
+        made = format_age(glance.created) if glance else ""
         rows.append([f"{each.model.name}@{each.model.stages[stage]}", metrics or "-", made, each.model.owner])
     return Table((stage, "metrics", "age", "owner"), rows)
 
@@ -148,23 +162,20 @@ def _live(found: list[Overview], stage: str) -> Table:
     ],
     exits=(0, 2, 3, 6),
 )
-def find(
-    cx: Session,
-    files: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, or folders to be searched.")],
-) -> None:
+def find(cx: Session, files: Annotated[list[str], argument("PATH...", "Files, or folders to be searched.")]) -> None:
     """Which versions hold this content, under which name, and what they are now. A folder that is the whole of a
     version is told as such. Exit 3 when a file is in no version.
 
     In a pipe: file, ref, its path there, stages, aliases, archived; one line a version; separated by tabs. A file that
     is unknown has a line without ref.
     """
-    damage = cx.damage()
+    damage = cx.collect_damage()
     with cx.progress("reading") as bar:
         found = list(cx.reader().find(files, progress=bar, on_damage=damage))
-    listed = _distinct(found) if cx.quiet else found
+    listed = _one_per_version(found) if cx.quiet else found
     refs: Callable[[Known], str] = lambda each: each.version.ref if each.version else ""  # noqa: E731
-    cx.list(Listed("found", listed, refs, _known, _finds))
-    damage.end()
+    cx.list(ListOutput("found", listed, refs, _format_match, _draw_matches))
+    damage.raise_found()
     unknown = [each.file for each in found if each.version is None]
     if unknown:
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
@@ -176,28 +187,28 @@ def find(
         )  # fmt: skip
 
 
-def _distinct(found: Iterable[Known]) -> list[Known]:
+def _one_per_version(found: Iterable[Known]) -> list[Known]:
     """One line for each version, for ``-q``."""
     return list({each.version.ref: each for each in found if each.version}.values())
 
 
-def _known(each: Known) -> Sequence[Any]:
+def _format_match(each: Known) -> Sequence[Any]:
     version = each.version
     if version is None:
         return (each.file, "", "", "", "", "")
     return (each.file, version.ref, each.path, ",".join(version.stages), ",".join(version.aliases), version.archived)
 
 
-def _finds(found: list[Known]) -> Table:
+def _draw_matches(found: list[Known]) -> Table:
     rows = []
     for each in found:
         version = each.version
         if version is None:
-            rows.append([safe(each.file), "unknown", "-", "-"])
+            rows.append([escape(each.file), "unknown", "-", "-"])
             continue
         what = [*reversed(version.stages), *(f"@{alias}" for alias in version.aliases)]
         what += ["archived"] if version.archived else []
-        rows.append([safe(each.file), version.ref, each.path or "the whole", " ".join(what) or "-"])
+        rows.append([escape(each.file), version.ref, each.path or "the whole", " ".join(what) or "-"])
     return Table(("file", "ref", "as", "stage"), rows)
 
 
@@ -237,7 +248,7 @@ def show_model(cx: Session, model: ModelRecord) -> None:
         *((f"annotations.{name}", text) for name, text in model.annotations.items()),
         *(("formerly", name) for name in model.formerly),
     ]
-    text = aligned(_for_eyes(pairs, model.created))
+    text = align(_format_for_terminal(pairs, model.created))
     cx.show(Output("model", model, [model.name], ("key", "value"), pairs, text=text))
 
 
@@ -263,27 +274,27 @@ def _show_version(
         *((f"tags.{name}", text) for name, text in version.tags.items()),
         *((f"annotations.{name}", text) for name, text in version.annotations.items()),
     ]
-    found = list(inspection_view.pairs(version.lineage))
+    found = list(inspection_view.iter_pairs(version.lineage))
     listed = [*found, *((f"file.{entry.path}", entry.sha256) for entry in files)]
     body = {"*": version, "path": path, "manifest": files, "signatures": signed}
     inside = [
-        *inspection_view.lines(version.lineage),
-        *((name, short(text)) for name, text in lineage_view.origin(version)),
+        *inspection_view.format_lines(version.lineage),
+        *((name, shorten(text)) for name, text in lineage_view.summarize_origin(version)),
     ]
-    shown = [*_for_eyes(pairs, version.created, version.size, version.packed), *inside]
-    text = aligned(shown) + "\n" + _file_lines(files)
+    shown = [*_format_for_terminal(pairs, version.created, version.size, version.packed), *inside]
+    text = align(shown) + "\n" + _format_files(files)
     cx.show(Output("version", body, [version.ref], ("key", "value"), [*pairs, *listed], text=text))
 
 
-def _for_eyes(
+def _format_for_terminal(
     pairs: Iterable[tuple[str, Any]], created: str, total: int = 0, packed: int | None = None
 ) -> list[tuple[str, Any]]:
-    in_bytes = {"size": size(total), "packed": packed if packed is None else f"in {size(packed)}"}
-    shown = {**in_bytes, "created": f"{moment(created)} UTC ({age(created)} ago)"}
+    in_bytes = {"size": format_size(total), "packed": packed if packed is None else f"in {format_size(packed)}"}
+    shown = {**in_bytes, "created": f"{shorten_time(created)} UTC ({format_age(created)} ago)"}
     return [(key, shown.get(key, value)) for key, value in pairs]
 
 
-def _file_lines(files: Sequence[FileEntry]) -> str:
-    lines = [f"  {entry.sha256[:12]}  {safe(entry.path)}" for entry in files[:_FILES_SHOWN]]
+def _format_files(files: Sequence[FileEntry]) -> str:
+    lines = [f"  {entry.sha256[:12]}  {escape(entry.path)}" for entry in files[:_FILES_SHOWN]]
     more = len(files) - _FILES_SHOWN
     return "\n".join([*lines, f"  … and {more:,} more"] if more > 0 else lines)

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 from typing import Annotated, Optional
 
-import typer
-
 from ...core import values
 from ...core.results import Described, Renamed
 from ...errors import InvalidInput
-from ..command import command
-from ..options import DryRun, Model, Reason, ReuseName, model_of, refuse_with
+from ..command import argument, command, option
+from ..options import DryRun, Model, Reason, ReuseName, ensure_alone, parse_model_name
 from ..session import Session
 
 Pairs = Optional[list[str]]
@@ -30,15 +28,11 @@ _EXITS = (0, 1, 2, 3, 4, 6, 7, 8)
 def describe(
     cx: Session,
     name: Model,
-    description: Annotated[Optional[str], typer.Option("--description", metavar="TEXT", help="What it is for.")] = None,
-    owner: Annotated[Optional[str], typer.Option("--owner", metavar="WHO", help="An account, or a team.")] = None,
-    tag: Annotated[Pairs, typer.Option("--tag", "-t", metavar="KEY=TEXT", help="A label of the model.")] = None,
-    annotate: Annotated[
-        Pairs, typer.Option("--annotate", metavar="KEY=TEXT", help="Free text about the model.")
-    ] = None,
-    remove: Annotated[
-        Pairs, typer.Option("--remove", "-r", metavar="KEY", help="Take a tag, an annotation or 'description' away.")
-    ] = None,
+    description: Annotated[Optional[str], option("--description", "TEXT", "What it is for.")] = None,
+    owner: Annotated[Optional[str], option("--owner", "WHO", "An account, or a team.")] = None,
+    tag: Annotated[Pairs, option("--tag -t", "KEY=TEXT", "A label of the model.")] = None,
+    annotate: Annotated[Pairs, option("--annotate", "KEY=TEXT", "Free text about the model.")] = None,
+    remove: Annotated[Pairs, option("--remove -r", "KEY", "Take a tag, an annotation or 'description' away.")] = None,
     reason: Reason = "",
     reuse_name: ReuseName = False,
     dry_run: DryRun = False,
@@ -48,7 +42,7 @@ def describe(
 
     In a pipe: the model; with no option, one `key<TAB>value` line each.
     """
-    model = model_of(name)
+    model = parse_model_name(name)
     if description is owner is None and not (tag or annotate or remove):
         if reason:
             raise InvalidInput("--reason has no effect without a change", "say what changes: --description TEXT, …")
@@ -68,10 +62,10 @@ def describe(
         dry_run=dry_run,
         request_id=cx.request_id,
     )
-    _told(cx, done, dry_run)
+    _report_description(cx, done, dry_run)
 
 
-def _told(cx: Session, done: Described, dry_run: bool) -> None:
+def _report_description(cx: Session, done: Described, dry_run: bool) -> None:
     what = ", ".join(done.keys) or "the text"
     if not done.changed:
         cx.say(f"nothing changed: {done.model} says that already")
@@ -87,9 +81,7 @@ def _told(cx: Session, done: Described, dry_run: bool) -> None:
 )
 def edit(
     cx: Session,
-    name: Annotated[
-        Optional[str], typer.Argument(metavar="[NAME]", help="A model; registry.yaml when none is named.")
-    ] = None,
+    name: Annotated[Optional[str], argument("[NAME]", "A model; registry.yaml when none is named.")] = None,
     reason: Reason = "",
 ) -> None:
     """Opens model.yaml, or registry.yaml, in $VISUAL or $EDITOR. A mistake is told with its line, and the editor opens
@@ -100,15 +92,15 @@ def edit(
     """
     from .. import editor
 
-    if not cx.asks:
+    if not cx.can_ask:
         raise InvalidInput("there is nobody to edit", "run it in a terminal, or use: registry describe")
     if name is None:  # registry.yaml has no history to keep them in
-        refuse_with("registry.yaml", {"--reason": reason, "--request-id": cx.request_id})
+        ensure_alone("registry.yaml", {"--reason": reason, "--request-id": cx.request_id})
     registry = cx.registry()
-    model = model_of(name) if name else None
+    model = parse_model_name(name) if name else None
     text = registry.text(model)
     called = "model.yaml" if model else "registry.yaml"
-    new = editor.edited(cx, text, called, lambda new: registry.check_text(model, new), os.environ)
+    new = editor.edit_text(cx, text, called, lambda new: registry.check_text(model, new), os.environ)
     if new is None:
         cx.say("nothing was changed")
         done = Described(model or called, (), 0, changed=False)
@@ -129,7 +121,7 @@ def edit(
 def rename(
     cx: Session,
     name: Model,
-    new: Annotated[str, typer.Argument(metavar="NEW", help="The name that it gets: churn, or crm/churn.")],
+    new: Annotated[str, argument("NEW", "The name that it gets: churn, or crm/churn.")],
     reason: Reason = "",
     reuse_name: ReuseName = False,
     dry_run: DryRun = False,
@@ -139,19 +131,15 @@ def rename(
 
     In a pipe: the new name.
     """
-    _moved(cx, cx.registry().rename(model_of(name), model_of(new), reason=reason, reuse_name=reuse_name, dry_run=dry_run,
+    _report_rename(cx, cx.registry().rename(parse_model_name(name), parse_model_name(new), reason=reason, reuse_name=reuse_name, dry_run=dry_run,
                                     request_id=cx.request_id), dry_run)  # fmt: skip
 
 
-@command(
-    "transfer",
-    examples=["registry transfer churn crm", "registry transfer crm/churn -"],
-    exits=_EXITS,
-)
+@command("transfer", examples=["registry transfer churn crm", "registry transfer crm/churn -"], exits=_EXITS)
 def transfer(
     cx: Session,
     name: Model,
-    group: Annotated[str, typer.Argument(metavar="GROUP|-", help="The group that it goes to; '-' for none.")],
+    group: Annotated[str, argument("GROUP|-", "The group that it goes to; '-' for none.")],
     reason: Reason = "",
     dry_run: DryRun = False,
 ) -> None:
@@ -159,13 +147,15 @@ def transfer(
 
     In a pipe: the new name.
     """
-    model = model_of(name)
+    model = parse_model_name(name)
     own = model.rpartition("/")[2]
     new = own if group == "-" else f"{group}/{own}"
-    _moved(cx, cx.registry().rename(model, new, reason=reason, dry_run=dry_run, request_id=cx.request_id), dry_run)
+    _report_rename(
+        cx, cx.registry().rename(model, new, reason=reason, dry_run=dry_run, request_id=cx.request_id), dry_run
+    )
 
 
-def _moved(cx: Session, done: Renamed, dry_run: bool) -> None:
+def _report_rename(cx: Session, done: Renamed, dry_run: bool) -> None:
     if done.changed:
         cx.say(f"{done.before} {'would be' if dry_run else 'is'} called {done.after} now")
     else:

@@ -1,32 +1,54 @@
-"""Putting in: register."""
+"""The command register."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
-
-import typer
+from typing import TYPE_CHECKING, Annotated, Optional
 
 from ...core import values
 from ...core.lazy_dataclass import replace
 from ...errors import InvalidInput
-from .. import inputs, moves
-from ..command import command
+from .. import inputs
+from ..command import argument, command, flag, option
 from ..inputs import MetricsFile, MetricsOnly, ParamsFile, ParamsOnly, SkipInvalid
 from ..options import AllowUnsafe, Exclude, Include, Model, Reason, ReuseName, check_unsafe
 from ..session import Session
-from ..views.text import size
+from ..views.text import format_size, plural
 
 if TYPE_CHECKING:
     from ...core.records import VersionRecord
     from ...core.results import Registered
 
-_T = TypeVar("_T")
 Pairs = Optional[list[str]]
+Text = Optional[str]
 
-
-def _option(flags: tuple[str, ...], metavar: str, text: str) -> Any:
-    return typer.Option(*flags, metavar=metavar, help=text)
+Paths = Annotated[list[str], argument("PATH...", "Files, a folder, or '-' for standard input.")]
+Param = Annotated[Pairs, option("--param -p", "KEY=VALUE", "A hyper-parameter: number, true, false or text.")]
+Metric = Annotated[Pairs, option("--metric -m", "KEY=NUMBER", "A measured number; nan and inf are refused.")]
+Tag = Annotated[Pairs, option("--tag -t", "KEY=TEXT", "A label.")]
+Annotate = Annotated[Pairs, option("--annotate", "KEY=TEXT", "Free text: purpose, training data, limits …")]
+Message = Annotated[str, option("--message", "TEXT", "What this version is.")]
+Stage = Annotated[Text, option("--stage", "STAGE", "Promote it to this stage at once.")]
+Alias = Annotated[Text, option("--alias", "ALIAS", "Let this alias point to it at once.")]
+Filename = Annotated[Text, option("--as", "FILENAME", "The file's name, for '-' or one file.")]
+IfChanged = Annotated[bool, flag("--if-changed", "If the latest version has just these files, return that one.")]
+Update = Annotated[
+    bool, flag("--update", "With --if-changed: store new metrics, tags and annotations of that version.")
+]
+Link = Annotated[bool, flag("--link", "Hard-link the files instead of copying; never change them afterwards.")]
+Move = Annotated[bool, flag("--move", "Move the files into the registry.")]
+Scan = Annotated[Text, option("--scan", "MODE", "A stricter scan: warn, refuse-dangerous or allowlist.")]
+NoInspect = Annotated[bool, flag("--no-inspect", "Don't look what the files are.")]
+Parent = Annotated[Pairs, option("--parent", "REF", "A version that it was made from.")]
+Data = Annotated[
+    Pairs, option("--data", "PATH|URI", "What it was trained on: a file, a folder, a .dvc file, s3://…#sha256:….")
+]
+Code = Annotated[Pairs, option("--code", "PATH", "What made it: files or folders, kept by their digests.")]
+Command = Annotated[str, option("--command", "TEXT", "The command that made it.")]
+Environment = Annotated[Text, option("--environment", "FILE", "Its packages: requirements, pip freeze, a lock file.")]
+Python = Annotated[Text, option("--python", "PATH", "Its Python, or the folder of its environment.")]
+Lineage = Annotated[Text, option("--lineage", "PARTS", "What is found out by itself: git,patch,run,environment.")]
+NoLineage = Annotated[bool, flag("--no-lineage", "Find nothing out.")]
 
 
 @command(
@@ -42,78 +64,16 @@ def _option(flags: tuple[str, ...], metavar: str, text: str) -> Any:
     exits=(0, 1, 2, 3, 4, 5, 7, 8, 130),
 )
 def register(
-    cx: Session,
-    name: Model,
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, a folder, or '-' for standard input.")],
-    param: Annotated[
-        Pairs, _option(("--param", "-p"), "KEY=VALUE", "A hyper-parameter: number, true, false or text.")
-    ] = None,
-    metric: Annotated[
-        Pairs, _option(("--metric", "-m"), "KEY=NUMBER", "A measured number; nan and inf are refused.")
-    ] = None,
-    tag: Annotated[Pairs, _option(("--tag", "-t"), "KEY=TEXT", "A label.")] = None,
-    annotate: Annotated[
-        Pairs, _option(("--annotate",), "KEY=TEXT", "Free text: purpose, training data, limits …")
-    ] = None,
-    params_file: ParamsFile = None,
-    params_only: ParamsOnly = None,
-    metrics_file: MetricsFile = None,
-    metrics_only: MetricsOnly = None,
-    skip_invalid: SkipInvalid = False,
-    message: Annotated[str, typer.Option("--message", metavar="TEXT", help="What this version is.")] = "",
-    stage: Annotated[
-        str | None, typer.Option("--stage", metavar="STAGE", help="Promote it to this stage at once.")
-    ] = None,
-    alias: Annotated[
-        str | None, typer.Option("--alias", metavar="ALIAS", help="Let this alias point to it at once.")
-    ] = None,
-    as_: Annotated[
-        str | None, typer.Option("--as", metavar="FILENAME", help="The file's name, for '-' or one file.")
-    ] = None,
-    exclude: Exclude = None,
-    include: Include = None,
-    if_changed: Annotated[
-        bool, typer.Option("--if-changed", help="If the latest version has just these files, return that one.")
-    ] = False,
-    update: Annotated[
-        bool,
-        typer.Option("--update", help="With --if-changed: store new metrics, tags and annotations of that version."),
-    ] = False,
-    link: Annotated[
-        bool, typer.Option("--link", help="Hard-link the files instead of copying; never change them afterwards.")
-    ] = False,
-    move: Annotated[bool, typer.Option("--move", help="Move the files into the registry.")] = False,
-    scan: Annotated[
-        str | None,
-        typer.Option("--scan", metavar="MODE", help="A stricter scan: warn, refuse-dangerous or allowlist."),
-    ] = None,
-    reuse_name: ReuseName = False,
-    allow_unsafe: AllowUnsafe = False,
-    reason: Reason = "",
-    no_inspect: Annotated[bool, typer.Option("--no-inspect", help="Don't look what the files are.")] = False,
-    parent: Annotated[Pairs, _option(("--parent",), "REF", "A version that it was made from.")] = None,
-    data: Annotated[
-        Pairs,
-        _option(("--data",), "PATH|URI", "What it was trained on: a file, a folder, a .dvc file, s3://…#sha256:…."),
-    ] = None,
-    code: Annotated[
-        Pairs, _option(("--code",), "PATH", "What made it: files or folders, kept by their digests.")
-    ] = None,
-    made_by: Annotated[str, typer.Option("--command", metavar="TEXT", help="The command that made it.")] = "",
-    environment: Annotated[
-        str | None,
-        typer.Option("--environment", metavar="FILE", help="Its packages: requirements, pip freeze, a lock file."),
-    ] = None,
-    python: Annotated[
-        str | None,
-        typer.Option("--python", metavar="PATH", help="Its Python, or the folder of its environment."),
-    ] = None,
-    lineage: Annotated[
-        str | None,
-        typer.Option("--lineage", metavar="PARTS", help="What is found out by itself: git,patch,run,environment."),
-    ] = None,
-    no_lineage: Annotated[bool, typer.Option("--no-lineage", help="Find nothing out.")] = False,
-) -> None:
+    cx: Session, name: Model, paths: Paths, param: Param = None, metric: Metric = None, tag: Tag = None,
+    annotate: Annotate = None, params_file: ParamsFile = None, params_only: ParamsOnly = None,
+    metrics_file: MetricsFile = None, metrics_only: MetricsOnly = None, skip_invalid: SkipInvalid = False,
+    message: Message = "", stage: Stage = None, alias: Alias = None, as_: Filename = None, exclude: Exclude = None,
+    include: Include = None, if_changed: IfChanged = False, update: Update = False, link: Link = False,
+    move: Move = False, scan: Scan = None, reuse_name: ReuseName = False, allow_unsafe: AllowUnsafe = False,
+    reason: Reason = "", no_inspect: NoInspect = False, parent: Parent = None, data: Data = None, code: Code = None,
+    made_by: Command = "", environment: Environment = None, python: Python = None, lineage: Lineage = None,
+    no_lineage: NoLineage = False,
+) -> None:  # fmt: skip
     """With --if-changed, files that the latest version has already are not stored again, and what is given with them and
     that version does not have is named; --update stores it, as far as it can be stored later: metrics, tags, annotations.
 
@@ -141,36 +101,19 @@ def register(
     registry = cx.registry(tell=True)
     with cx.progress(f"registering {name}") as progress:
         outcome = registry.register(
-            name,
-            paths,
-            exclude=exclude or (),
-            include=include or (),
-            params=params.values,
-            metrics=metrics.values,
-            tags=values.pairs(tag or (), values.line),
-            annotations=values.pairs(annotate or (), values.text),
-            inspect=not no_inspect,
-            scan=scan,
-            unsafe=reason,
-            reuse_name=reuse_name,
-            message=message,
-            stage=stage,
-            alias=alias,
-            if_changed=if_changed,
-            update=update,
-            how="link" if link else "move" if move else "copy",
-            stdin_name=as_,
-            parents=parent or (),
-            data=data or (),
-            code=code or (),
-            command=made_by,
-            environment=environment,
-            python=python,
-            capture=() if no_lineage else None if lineage is None else _parts(lineage),
-            request_id=cx.request_id,
-            progress=progress,
-        )
-    outcome = replace(outcome, skipped=params.skipped + metrics.skipped)
+            name, paths, exclude=exclude or (), include=include or (), params=params.values, metrics=metrics.values,
+            tags=values.pairs(tag or (), values.line), annotations=values.pairs(annotate or (), values.text),
+            inspect=not no_inspect, scan=scan, unsafe=reason, reuse_name=reuse_name, message=message, stage=stage,
+            alias=alias, if_changed=if_changed, update=update, how="link" if link else "move" if move else "copy",
+            stdin_name=as_, parents=parent or (), data=data or (), code=code or (), command=made_by,
+            environment=environment, python=python, request_id=cx.request_id, progress=progress,
+            capture=() if no_lineage else None if lineage is None else _parse_parts(lineage),
+        )  # fmt: skip
+    _report(cx, replace(outcome, skipped=params.skipped + metrics.skipped))
+
+
+def _report(cx: Session, outcome: Registered) -> None:
+    """Print the new reference, or that of the version that has the files already."""
     inputs.warn_of_skipped(cx, outcome.skipped)
     version = outcome.version
     for warning in outcome.warnings:
@@ -178,16 +121,14 @@ def register(
     if outcome.left_out:
         cx.say(outcome.left_out)
     if outcome.new:
-        saved = "" if outcome.added == version.size else f", {size(outcome.added)} of it new"
-        cx.say(
-            f"registered {version.ref}: {version.files:,} file{'s' if version.files != 1 else ''}, {size(version.size)}{saved}"
-        )
+        saved = "" if outcome.added == version.size else f", {format_size(outcome.added)} of it new"
+        cx.say(f"registered {version.ref}: {plural(version.files, 'file')}, {format_size(version.size)}{saved}")
         _warn_of_scan(cx, version)
     else:
         cx.say(f"{version.ref} is taken: {outcome.why}")
         _report_unstored(cx, outcome)
     for each in outcome.moved:
-        moves.report(cx, each)
+        cx.report_pointer(each)
     cx.show_one("registered", outcome, version.ref)
 
 
@@ -217,6 +158,6 @@ def _warn_of_scan(cx: Session, version: VersionRecord) -> None:
     cx.warn(f"the scan's verdict on {version.ref} is {scan['verdict']}{why}")
 
 
-def _parts(text: str) -> list[str]:
+def _parse_parts(text: str) -> list[str]:
     """What ``--lineage`` was given: names with commas between them."""
     return [] if text == "none" else [part.strip() for part in text.split(",") if part.strip()]

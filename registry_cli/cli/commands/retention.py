@@ -6,12 +6,10 @@ import json
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-import typer
-
 from ...errors import Conflict, InvalidInput, NotFound, RegistryError
 from ...lifecycle.stages import ARCHIVE, DELETE, PACK
 from .. import json_shapes
-from ..command import command
+from ..command import argument, command, flag
 from ..options import (
     Best,
     DryRun,
@@ -22,12 +20,12 @@ from ..options import (
     PlanFile,
     Reason,
     Yes,
-    model_of,
-    refuse_with,
-    warn_of_unknown,
+    ensure_alone,
+    parse_model_name,
+    warn_of_unknown_names,
 )
 from ..session import Output, Session
-from ..views.text import plural, size
+from ..views.text import format_size, plural
 
 if TYPE_CHECKING:
     from ...core.results import Changed
@@ -40,7 +38,7 @@ _PLAN_LIMIT = 64 << 20
 _LATER = {ARCHIVE: "deleting them would free", DELETE: "that frees", PACK: "that frees about"}
 
 
-class How(NamedTuple):
+class RetentionOptions(NamedTuple):
     """What was said besides the rules."""
 
     reason: str
@@ -50,7 +48,7 @@ class How(NamedTuple):
     yes: bool = True
 
 
-def rules(
+def parse_rules(
     older_than: str | None,
     keep: int | None,
     best: list[str] | None,
@@ -75,17 +73,17 @@ def rules(
     )
 
 
-def one(cx: Session, given: list[str], action: str, chosen_by: Rules, how: How) -> None:
+def retain_model(cx: Session, given: list[str], action: str, chosen_by: Rules, how: RetentionOptions) -> None:
     """``archive`` and ``delete`` of a model by rules."""
     if how.force:
         raise InvalidInput("--force is for versions that are named", "what rules choose is never in the way")
     if how.plan is not None:  # 'apply' is given the reason: a plan has none
-        refuse_with("--plan", {"--reason": how.reason})
+        ensure_alone("--plan", {"--reason": how.reason})
     if len(given) != 1:
         raise InvalidInput("rules are for one model at a time", f"name it alone: registry {action} churn …")
-    name = model_of(given[0])
+    name = parse_model_name(given[0])
     registry = cx.registry()
-    warn_of_unknown(cx, registry, chosen_by.where or "", name)
+    warn_of_unknown_names(cx, registry, chosen_by.where or "", name)
     actions = [action, PACK] if chosen_by.compress else [action]
     if how.dry_run or how.plan is not None or not how.yes:
         plans = [registry.plan(name, each, chosen_by) for each in actions]
@@ -96,7 +94,7 @@ def one(cx: Session, given: list[str], action: str, chosen_by: Rules, how: How) 
         done = registry.apply(plans, reason=how.reason, request_id=cx.request_id)
     else:
         done = [registry.retain(name, each, chosen_by, reason=how.reason, request_id=cx.request_id) for each in actions]
-    changed(cx, done, False)
+    show_changed(cx, done, False)
 
 
 @command(
@@ -110,8 +108,8 @@ def one(cx: Session, given: list[str], action: str, chosen_by: Rules, how: How) 
 )
 def prune(
     cx: Session,
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Models.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All models.")] = False,
+    names: Annotated[list[str] | None, argument("[NAME]...", "Models.")] = None,
+    everything: Annotated[bool, flag("--all", "All models.")] = False,
     older_than: OlderThan = None,
     keep: Keep = None,
     best: Best = None,
@@ -131,22 +129,22 @@ def prune(
     """
     if bool(names) == everything:
         raise InvalidInput("name the models, or say --all", "not both, and not neither")
-    chosen = [model_of(name) for name in names or ()] or None
+    chosen = [parse_model_name(name) for name in names or ()] or None
     ruled = any(given is not None for given in (older_than, keep, where)) or bool(best)
-    given = rules(older_than, keep, best, where, keep_holders, plan if ruled else None)
+    given = parse_rules(older_than, keep, best, where, keep_holders, plan if ruled else None)
     if given and older_than is None:
         raise InvalidInput("what is deleted is gone: say how old it must be", "add --older-than 180d")
     if plan is not None:
-        refuse_with("--plan", {"--reason": reason})
+        ensure_alone("--plan", {"--reason": reason})
     registry = cx.registry()
-    warn_of_unknown(cx, registry, where or "", chosen[0] if chosen and len(chosen) == 1 else None)
+    warn_of_unknown_names(cx, registry, where or "", chosen[0] if chosen and len(chosen) == 1 else None)
     failed: list[RegistryError] = []
     if dry_run or plan is not None or not yes:
         plans = registry.prune_plans(chosen, given, on_error=failed.append, on_warning=cx.warn)
         if dry_run or plan is not None:
             if plans or not failed:
                 _show(cx, registry, plans, plan)
-            _end(cx, failed)
+            _raise_last(cx, failed)
             return
         _confirm(cx, plans)
         done = registry.apply(plans, reason=reason, request_id=cx.request_id)
@@ -155,18 +153,14 @@ def prune(
             chosen, given, reason=reason, request_id=cx.request_id, on_error=failed.append, on_warning=cx.warn
         )
     if done or not failed:
-        changed(cx, done, False)
-    _end(cx, failed)
+        show_changed(cx, done, False)
+    _raise_last(cx, failed)
 
 
-@command(
-    "apply",
-    examples=["registry apply plan.json --yes", "registry apply plan.json --dry-run"],
-    exits=_EXITS,
-)
+@command("apply", examples=["registry apply plan.json --yes", "registry apply plan.json --dry-run"], exits=_EXITS)
 def apply(
     cx: Session,
-    file: Annotated[str, typer.Argument(metavar="PATH", help="What --plan wrote; '-' is standard input.")],
+    file: Annotated[str, argument("PATH", "What --plan wrote; '-' is standard input.")],
     reason: Reason = "",
     yes: Yes = False,
     dry_run: DryRun = False,
@@ -177,13 +171,13 @@ def apply(
     In a pipe: the references, one a line.
     """
     registry = cx.registry()
-    plans = _read(file, registry.settings.id)
+    plans = _read_plans(file, registry.settings.id)
     if not (yes or dry_run):
         _confirm(cx, plans)
-    changed(cx, registry.apply(plans, reason=reason, dry_run=dry_run, request_id=cx.request_id), dry_run)
+    show_changed(cx, registry.apply(plans, reason=reason, dry_run=dry_run, request_id=cx.request_id), dry_run)
 
 
-def changed(cx: Session, done: list[Changed], dry_run: bool) -> None:
+def show_changed(cx: Session, done: list[Changed], dry_run: bool) -> None:
     """What happened to which versions; nothing at all when there was nothing to do."""
     refs = list(dict.fromkeys(ref for each in done for ref in each.refs))
     for action in dict.fromkeys(each.action for each in done):
@@ -191,7 +185,7 @@ def changed(cx: Session, done: list[Changed], dry_run: bool) -> None:
         if some:
             word = f"would be {action}" if dry_run else action
             more = f" and {len(some) - 20:,} more" if len(some) > 20 else ""
-            cx.say(f"{word}: {' '.join(some[:20])}{more}{_given_back(done, action, dry_run)}")
+            cx.say(f"{word}: {' '.join(some[:20])}{more}{_format_freed(done, action, dry_run)}")
     if not refs:
         cx.say("nothing to do")
     if overridden := list(dict.fromkeys(name for each in done for name in each.overridden)):
@@ -199,13 +193,13 @@ def changed(cx: Session, done: list[Changed], dry_run: bool) -> None:
     cx.show(Output("changed", done, refs, ("ref",), [(ref,) for ref in refs], text="\n".join(refs) if refs else ""))
 
 
-def _given_back(done: list[Changed], action: str, dry_run: bool) -> str:
+def _format_freed(done: list[Changed], action: str, dry_run: bool) -> str:
     """What packing freed, in words."""
     freed = sum(each.freed for each in done if each.action == action)
     if action != "packed" or not freed:
         return ""
     about = "about " if dry_run else ""
-    return f"; {about}{size(freed)} freed" if freed > 0 else f"; that takes {about}{size(-freed)} more"
+    return f"; {about}{format_size(freed)} freed" if freed > 0 else f"; that takes {about}{format_size(-freed)} more"
 
 
 def _show(cx: Session, registry: Registry, plans: list[Plan], target: str | None) -> None:
@@ -220,7 +214,7 @@ def _show(cx: Session, registry: Registry, plans: list[Plan], target: str | None
         if each.chosen:
             later = _LATER[each.action]
             words = f"would {each.action} {plural(len(each.chosen), 'version')} of {each.model}"
-            cx.say(f"{words}; {later} {size(each.freed)}")
+            cx.say(f"{words}; {later} {format_size(each.freed)}")
     if not refs:
         cx.say("nothing to do: all are kept")
     rows = [
@@ -228,7 +222,7 @@ def _show(cx: Session, registry: Registry, plans: list[Plan], target: str | None
         for each in plans
         for verdict in each.verdicts
     ]
-    shown = [(ref, what, why, size(freed) if what != "keep" else "") for ref, what, why, freed in rows]
+    shown = [(ref, what, why, format_size(freed) if what != "keep" else "") for ref, what, why, freed in rows]
     cx.show(Output("plans", body, refs, ("ref", "plan", "reason", "frees"), rows, shown, text=None if rows else ""))
 
 
@@ -239,7 +233,7 @@ def _confirm(cx: Session, plans: list[Plan]) -> None:
         cx.confirm(f"Delete {', '.join(gone[:5])}{f' and {len(gone) - 5:,} more' if len(gone) > 5 else ''} for good?")
 
 
-def _end(cx: Session, failed: list[RegistryError]) -> None:
+def _raise_last(cx: Session, failed: list[RegistryError]) -> None:
     """Fail, now that the others had their turn."""
     if not failed:
         return
@@ -248,7 +242,7 @@ def _end(cx: Session, failed: list[RegistryError]) -> None:
     raise failed[-1]
 
 
-def _read(file: str, registry_id: str) -> list[Plan]:
+def _read_plans(file: str, registry_id: str) -> list[Plan]:
     """The plans of a file. :class:`InvalidInput` if it holds none, :class:`Conflict` if they are another registry's."""
     try:
         if file == "-":
@@ -259,7 +253,7 @@ def _read(file: str, registry_id: str) -> list[Plan]:
         document = json.loads(text)
         if document["kind"] != "plans" or document["schema"] != json_shapes.SCHEMA:
             raise ValueError
-        plans = [_plan(each) for each in document["items"]]
+        plans = [_parse_plan(each) for each in document["items"]]
     except FileNotFoundError:
         raise NotFound(f"there is no file '{file}'", "--plan FILE writes one") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -269,7 +263,7 @@ def _read(file: str, registry_id: str) -> list[Plan]:
     return plans
 
 
-def _plan(item: dict[str, Any]) -> Plan:
+def _parse_plan(item: dict[str, Any]) -> Plan:
     """One plan of a file. Raises ValueError, KeyError or TypeError when it is none."""
     from ...core.names import model_name
     from ...lifecycle.retention import Plan, Verdict

@@ -10,7 +10,7 @@ import typer
 
 from ...errors import InvalidInput, NotFound
 from ...provenance.safety.verdicts import CLEAN, DANGEROUS, UNSCANNABLE, VERDICTS
-from ..command import command
+from ..command import argument, command, flag, option
 from ..json_shapes import to_json
 from ..session import Output, Session
 from ..views.text import plural
@@ -36,19 +36,13 @@ _FINDINGS = 5
 )
 def scan(
     cx: Session,
-    paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...|REF", help="Files, or a folder; or a version: churn@7.")
-    ],
+    paths: Annotated[list[str], argument("PATH...|REF", "Files, or a folder; or a version: churn@7.")],
     allow: Annotated[
-        Optional[list[str]],
-        typer.Option("--allow", metavar="GLOBAL", help="Also known: package.Class, or 'package.*'."),
+        Optional[list[str]], option("--allow", "GLOBAL", "Also known: package.Class, or 'package.*'.")
     ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit 5 for unknown-format and unknown-globals, too.")
-    ] = False,
+    strict: Annotated[bool, flag("--strict", "Exit 5 for unknown-format and unknown-globals, too.")] = False,
     explain: Annotated[
-        bool,
-        typer.Option("--explain", help="List each global of the pickles: where, how it is used, and the judgement."),
+        bool, flag("--explain", "List each global of the pickles: where, how it is used, and the judgement.")
     ] = False,
 ) -> None:
     """Looks into pickles, archives and compressed files, whatever they are called, for what would run code when they
@@ -60,16 +54,16 @@ def scan(
     In a pipe: path, verdict, kind, findings; separated by tabs. With --explain: path, byte offset, global, use, verdict,
     reason.
     """
-    found = _look(cx, paths, allow or [])
+    found = _scan(cx, paths, allow or [])
     bad = set(VERDICTS) - set(CLEAN) if strict else {DANGEROUS, UNSCANNABLE}
     refused = [each for each in found.files if each.verdict in bad]
-    cx.say(_summary(found))
-    cx.show((_explained if explain else _listed)(found, [each.path for each in refused]))
+    cx.say(_format_summary(found))
+    cx.show((_use_output if explain else _file_output)(found, [each.path for each in refused]))
     if refused:
         raise typer.Exit(5)
 
 
-def _listed(found: Scan, refused: list[str]) -> Output:
+def _file_output(found: Scan, refused: list[str]) -> Output:
     """A line for each file."""
     shown = [each for each in found.files if len(found.files) <= _FEW or each.verdict not in CLEAN]
     return Output(
@@ -77,13 +71,16 @@ def _listed(found: Scan, refused: list[str]) -> Output:
         {"*": found, "items": [{**to_json(each), "uses": None} for each in found.files]},
         refused,
         ("file", "verdict", "kind", "what was found"),
-        [(each.path, each.verdict, each.kind, "; ".join(_texts(each, len(each.remarks)))) for each in found.files],
-        [[each.path, each.verdict, each.kind, "\n".join(_texts(each, _FINDINGS))] for each in shown],
+        [
+            (each.path, each.verdict, each.kind, "; ".join(_format_findings(each, len(each.remarks))))
+            for each in found.files
+        ],
+        [[each.path, each.verdict, each.kind, "\n".join(_format_findings(each, _FINDINGS))] for each in shown],
         None if shown else "",
     )
 
 
-def _explained(found: Scan, refused: list[str]) -> Output:
+def _use_output(found: Scan, refused: list[str]) -> Output:
     """A line for each use of a global."""
     rows = [
         (f"{each.path}!{use.member}" if use.member else each.path, use.offset, use.name, use.use, use.level, use.why)
@@ -101,7 +98,7 @@ def _explained(found: Scan, refused: list[str]) -> Output:
     )
 
 
-def _look(cx: Session, paths: list[str], allow: Sequence[str]) -> Scan:
+def _scan(cx: Session, paths: list[str], allow: Sequence[str]) -> Scan:
     """What exists as a path is one; a version is named with its model."""
     with cx.progress("scanning", unit="files") as progress:
         if any("@" in path and not os.path.lexists(path) for path in paths):
@@ -111,12 +108,12 @@ def _look(cx: Session, paths: list[str], allow: Sequence[str]) -> Scan:
         from ...verbs.looking_inside import scan as look
 
         try:
-            return look(paths, allow=(*_allowed(cx), *allow), progress=progress)
+            return look(paths, allow=(*_read_allowed(cx), *allow), progress=progress)
         except NotFound as error:
             raise NotFound(error.message, error.hint or "name a file, a folder, or a version: NAME@SELECTOR") from None
 
 
-def _allowed(cx: Session) -> Sequence[str]:
+def _read_allowed(cx: Session) -> Sequence[str]:
     """What the registry allows in which files would be registered from here, if there is one."""
     try:
         return cx.reader().scan_rules().allow
@@ -126,13 +123,13 @@ def _allowed(cx: Session) -> Sequence[str]:
         return ()
 
 
-def _texts(each: FileScan, most: int) -> list[str]:
+def _format_findings(each: FileScan, most: int) -> list[str]:
     remarks = each.worst_first()
     more = [f"and {len(remarks) - most:,} more"] if len(remarks) > most else []
     return [remark.text for remark in remarks[:most]] + more
 
 
-def _summary(found: Scan) -> str:
+def _format_summary(found: Scan) -> str:
     count = {verdict: sum(each.verdict == verdict for each in found.files) for verdict in VERDICTS}
-    told = ", ".join(f"{number:,} {verdict}" for verdict, number in reversed(count.items()) if number)
-    return f"{plural(len(found.files), 'file')}: {told}"
+    counts = ", ".join(f"{number:,} {verdict}" for verdict, number in reversed(count.items()) if number)
+    return f"{plural(len(found.files), 'file')}: {counts}"

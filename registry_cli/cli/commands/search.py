@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from ...core.records import VersionRecord
-from ..command import command
-from ..options import AsOf, Limit, Model, Where, model_of, warn_of_unknown
-from ..session import Listed, Session, Table
-from ..views.text import age, by_name, moment, numbers, safe, short, size
+from ..command import argument, command, flag, option
+from ..options import AsOf, Limit, Model, Where, parse_model_name, warn_of_unknown_names
+from ..session import ListOutput, Session, Table
+from ..views.text import escape, format_age, format_metrics, format_numbers, format_size, shorten, shorten_time
 
 if TYPE_CHECKING:
     from ...lifecycle.query import Field
@@ -20,19 +18,14 @@ _METRICS_SHOWN = 3
 #: A person's eyes want no more rows than this; a pipe gets them all.
 _ROWS_SHOWN = 1_000
 
-Every = Annotated[bool, typer.Option("--all", "-a", help="The archived ones too.")]
-AtStage = Annotated[str | None, typer.Option("--stage", metavar="STAGE", help="Only what this stage points to.")]
-WithAlias = Annotated[str | None, typer.Option("--alias", metavar="ALIAS", help="Only what this alias points to.")]
+Every = Annotated[bool, flag("--all -a", "The archived ones too.")]
+AtStage = Annotated[str | None, option("--stage", "STAGE", "Only what this stage points to.")]
+WithAlias = Annotated[str | None, option("--alias", "ALIAS", "Only what this alias points to.")]
 WithTags = Annotated[
-    list[str] | None,
-    typer.Option("--tag", "-t", metavar="KEY[=VALUE]", help="Only with this tag; again for more that must hold."),
+    list[str] | None, option("--tag -t", "KEY[=VALUE]", "Only with this tag; again for more that must hold.")
 ]
-Sort = Annotated[
-    str | None, typer.Option("--sort", metavar="FIELD[:desc],...", help="In this order: metrics.auc:desc,created.")
-]
-Columns = Annotated[
-    str | None, typer.Option("--columns", metavar="FIELD,...", help="Show these: model,version,metrics.auc.")
-]
+Sort = Annotated[str | None, option("--sort", "FIELD[:desc],...", "In this order: metrics.auc:desc,created.")]
+Columns = Annotated[str | None, option("--columns", "FIELD,...", "Show these: model,version,metrics.auc.")]
 
 
 @command(
@@ -63,23 +56,17 @@ def versions(
     In a pipe: ref, stages, aliases, archived, created, author, size, metrics, tags, message, or what --columns says;
     separated by tabs.
     """
-    model = model_of(name)
-    damage = cx.damage()
-    queries = _all_of(where, stage, alias, tag)
+    model = parse_model_name(name)
+    damage = cx.collect_damage()
+    queries = _make_queries(where, stage, alias, tag)
     reader = cx.reader()
-    warn_of_unknown(cx, reader, queries, model, as_of)
+    warn_of_unknown_names(cx, reader, queries, model, as_of)
     found = reader.versions(
-        model,
-        archived=every,
-        where=queries,
-        sort=sort or "",
-        limit=limit,
-        as_of=as_of,
-        on_damage=damage,
+        model, archived=every, where=queries, sort=sort or "", limit=limit, as_of=as_of, on_damage=damage
     )
-    nothing = f"no versions of {safe(model)} in use; registry versions {safe(model)} --all"
+    nothing = f"no versions of {escape(model)} in use; registry versions {escape(model)} --all"
     _list(cx, found, columns, "nothing fits" if queries or as_of else nothing, single=True)
-    damage.end()
+    damage.raise_found()
 
 
 @command(
@@ -94,7 +81,7 @@ def versions(
 )
 def search(
     cx: Session,
-    expr: Annotated[str, typer.Argument(metavar="[EXPR]", help="A query; everything without one.")] = "",
+    expr: Annotated[str, argument("[EXPR]", "A query; everything without one.")] = "",
     every: Every = False,
     stage: AtStage = None,
     alias: WithAlias = None,
@@ -112,36 +99,36 @@ def search(
 
     In a pipe: as versions.
     """
-    damage = cx.damage()
-    queries, reader = _all_of(expr, stage, alias, tag), cx.reader()
-    warn_of_unknown(cx, reader, queries)
+    damage = cx.collect_damage()
+    queries, reader = _make_queries(expr, stage, alias, tag), cx.reader()
+    warn_of_unknown_names(cx, reader, queries)
     found = reader.search(queries, archived=every, sort=sort or "", limit=limit, on_damage=damage)
     _list(cx, found, columns, "nothing fits", single=False)
-    damage.end()
+    damage.raise_found()
 
 
-def _all_of(where: str | None, stage: str | None, alias: str | None, tags: Sequence[str] | None) -> list[str]:
+def _make_queries(where: str | None, stage: str | None, alias: str | None, tags: Sequence[str] | None) -> list[str]:
     """An expression and its shorthands, as queries that must all hold."""
     parts = [where or ""]
-    parts += [f"stage = {_quoted(stage)}"] if stage is not None else []
-    parts += [f"alias = {_quoted(alias)}"] if alias is not None else []
+    parts += [f"stage = {_quote(stage)}"] if stage is not None else []
+    parts += [f"alias = {_quote(alias)}"] if alias is not None else []
     for tag in tags or ():
         key, mark, value = tag.partition("=")
         field = 'tags."' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        parts.append(f"{field} = {_quoted(value)}" if mark else f"{field} exists")
+        parts.append(f"{field} = {_quote(value)}" if mark else f"{field} exists")
     return [part for part in parts if part.strip()]
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _list(cx: Session, found: Iterable[VersionRecord], columns: str | None, nothing: str, *, single: bool) -> None:
     if columns is None:
         cx.list(
-            Listed(
-                "versions", found, lambda version: version.ref, _row,
-                lambda all_: _table(all_, single) if all_ else Table(text=nothing),
+            ListOutput(
+                "versions", found, lambda version: version.ref, _format_row,
+                lambda all_: _draw_versions(all_, single) if all_ else Table(text=nothing),
             )
         )  # fmt: skip
         return
@@ -154,48 +141,48 @@ def _list(cx: Session, found: Iterable[VersionRecord], columns: str | None, noth
     now = utc_now()
 
     def row(version: VersionRecord) -> list[Any]:
-        return [_cell(field.value(version, now)) for field in fields]
+        return [_format_cell(field.value(version, now)) for field in fields]
 
     def draw(all_: list[VersionRecord]) -> Table:
-        shown = [_column(field, all_, [row(version)[at] for version in all_]) for at, field in enumerate(fields)]
+        shown = [_format_column(field, all_, [row(version)[at] for version in all_]) for at, field in enumerate(fields)]
         rows = [list(cells) for cells in zip(*shown, strict=True)]
         return Table(names, rows, chosen=True) if rows else Table(text=nothing)
 
-    cx.list(Listed("versions", found, lambda version: version.ref, row, draw))
+    cx.list(ListOutput("versions", found, lambda version: version.ref, row, draw))
 
 
-def _column(field: Field, versions: Sequence[VersionRecord], values: Sequence[Any]) -> list[str]:
+def _format_column(field: Field, versions: Sequence[VersionRecord], values: Sequence[Any]) -> list[str]:
     """What a person reads in a column that was asked for."""
     if field.name == "age":
-        return [age(version.created) for version in versions]
+        return [format_age(version.created) for version in versions]
     if field.name == "size":
-        return [size(version.size) for version in versions]
-    texts = [moment(value) for value in values] if field.name == "created" else numbers(values)
+        return [format_size(version.size) for version in versions]
+    texts = [shorten_time(value) for value in values] if field.name == "created" else format_numbers(values)
     return ["-" if value in (None, "") else text for value, text in zip(values, texts, strict=True)]
 
 
-def _cell(value: Any) -> Any:
+def _format_cell(value: Any) -> Any:
     return ",".join(value) if isinstance(value, (list, tuple)) else value
 
 
-def _row(version: VersionRecord) -> Sequence[Any]:
+def _format_row(version: VersionRecord) -> Sequence[Any]:
     return (
         version.ref, ",".join(version.stages), ",".join(version.aliases), version.archived, version.created,
-        version.author, version.size, _said(version.metrics), _said(version.tags), version.message,
+        version.author, version.size, _format_pairs(version.metrics), _format_pairs(version.tags), version.message,
     )  # fmt: skip
 
 
-def _said(values: Mapping[str, Any]) -> str:
+def _format_pairs(values: Mapping[str, Any]) -> str:
     return " ".join(f"{name}={value}" for name, value in values.items())
 
 
-def _table(found: list[VersionRecord], single: bool) -> Table:
+def _draw_versions(found: list[VersionRecord], single: bool) -> Table:
     metrics = _common_metrics(found)
     columns = ("version" if single else "ref", "stage", *metrics, "size", "age", "author", "tags", "message")
     above = found[:_ROWS_SHOWN]
-    texts = by_name([version.metrics for version in above])
+    texts = format_metrics([version.metrics for version in above])
     rows = [
-        _shown(version, [text.get(name, "-") for name in metrics], single)
+        _format_cells(version, [text.get(name, "-") for name in metrics], single)
         for version, text in zip(above, texts, strict=True)
     ]
     if len(found) > _ROWS_SHOWN:
@@ -212,19 +199,19 @@ def _common_metrics(found: Iterable[VersionRecord]) -> list[str]:
     return sorted(counts, key=lambda name: -counts[name])[:_METRICS_SHOWN]
 
 
-def _shown(version: VersionRecord, metrics: Sequence[str], single: bool) -> list[str]:
+def _format_cells(version: VersionRecord, metrics: Sequence[str], single: bool) -> list[str]:
     """The cells of a version; ``metrics`` are the texts of its metrics that have a column."""
     where = [*reversed(version.stages), *(f"@{alias}" for alias in version.aliases)]
     where += ["archived"] if version.archived else []
-    packed = f" ({size(version.packed)} packed)" if version.packed is not None else ""
+    packed = f" ({format_size(version.packed)} packed)" if version.packed is not None else ""
     tags = " ".join(f"{name}={text}" for name, text in version.tags.items())
-    first_line = short(version.message.partition("\n")[0])
+    first_line = shorten(version.message.partition("\n")[0])
     return [
         str(version.number) if single else version.ref,
         " ".join(where) or "-",
         *metrics,
-        size(version.size) + packed,
-        age(version.created),
+        format_size(version.size) + packed,
+        format_age(version.created),
         version.author,
         tags,
         first_line,

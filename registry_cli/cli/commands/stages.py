@@ -5,18 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-import typer
-
 from ...core.names import version_number
 from ...core.results import Moved
 from ...errors import InvalidInput
 from ...lifecycle.rollback import Holder, RecentRollback
 from ...lifecycle.stages import Expected
-from .. import moves
-from ..command import command
-from ..options import DryRun, Expect, Model, NoVerify, Reason, Sign, Stage, VersionRef, expected, refuse_with, touched
+from ..command import argument, command, flag, option
+from ..options import (
+    DryRun,
+    Expect,
+    Model,
+    NoVerify,
+    Reason,
+    Sign,
+    Stage,
+    VersionRef,
+    ensure_alone,
+    parse_expect,
+    prompt_for_security_key,
+)
 from ..session import Output, Session
-from ..views.text import safe
+from ..views.text import escape
 
 _MOVES = (0, 1, 2, 3, 4, 6, 7, 8)
 _GATED = (0, 1, 2, 3, 4, 5, 6, 7, 8)
@@ -38,12 +47,10 @@ def promote(
     stage: Stage,
     expect: Expect = None,
     reason: Reason = "",
-    archive_previous: Annotated[
-        bool, typer.Option("--archive-previous", help="Archive what the stage pointed to before.")
-    ] = False,
+    archive_previous: Annotated[bool, flag("--archive-previous", "Archive what the stage pointed to before.")] = False,
     no_verify: NoVerify = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Override the policy (unless it forbids overrides); requires --reason.")
+        bool, flag("--force", "Override the policy (unless it forbids overrides); requires --reason.")
     ] = False,
     sign: Sign = None,
     dry_run: DryRun = False,
@@ -55,10 +62,10 @@ def promote(
     policy says `override_rejections: true`.
     """
     done = cx.registry().promote(
-        ref, stage, expect=expected(expect), reason=reason, archive_previous=archive_previous,
-        verify=not no_verify, force=force, sign=touched(cx, sign), dry_run=dry_run, request_id=cx.request_id,
+        ref, stage, expect=parse_expect(expect), reason=reason, archive_previous=archive_previous,
+        verify=not no_verify, force=force, sign=prompt_for_security_key(cx, sign), dry_run=dry_run, request_id=cx.request_id,
     )  # fmt: skip
-    moves.show(cx, done, dry_run)
+    cx.show_pointer(done, dry_run)
 
 
 @command(
@@ -68,7 +75,7 @@ def promote(
 )
 def demote(
     cx: Session,
-    ref: Annotated[str, typer.Argument(metavar="REF", help="The model, or the version that must be there now.")],
+    ref: Annotated[str, argument("REF", "The model, or the version that must be there now.")],
     stage: Stage,
     expect: Expect = None,
     reason: Reason = "",
@@ -79,13 +86,13 @@ def demote(
     done = cx.registry().demote(
         ref,
         stage,
-        expect=expected(expect),
+        expect=parse_expect(expect),
         reason=reason,
-        sign=touched(cx, sign),
+        sign=prompt_for_security_key(cx, sign),
         dry_run=dry_run,
         request_id=cx.request_id,
     )
-    moves.show(cx, done, dry_run)
+    cx.show_pointer(done, dry_run)
 
 
 @command(
@@ -103,14 +110,10 @@ def rollback(
     cx: Session,
     name: Model,
     stage: Stage,
-    to: Annotated[
-        str | None, typer.Option("--to", metavar="VERSION", help="Go to this one: any that ever held the stage.")
-    ] = None,
-    listed: Annotated[bool, typer.Option("--list", help="Only show what held the stage, the newest first.")] = False,
+    to: Annotated[str | None, option("--to", "VERSION", "Go to this one: any that ever held the stage.")] = None,
+    listed: Annotated[bool, flag("--list", "Only show what held the stage, the newest first.")] = False,
     expect: Expect = None,
-    again: Annotated[
-        bool, typer.Option("--again", help="Also within ten minutes of another rollback of this stage.")
-    ] = False,
+    again: Annotated[bool, flag("--again", "Also within ten minutes of another rollback of this stage.")] = False,
     reason: Reason = "",
     no_verify: NoVerify = False,
     sign: Sign = None,
@@ -126,12 +129,16 @@ def rollback(
     In a pipe: the reference that the stage points to now; with --list ref and state, separated by tabs.
     """
     if listed:
-        refuse_with("--list", {
+        ensure_alone("--list", {
             "--to": to, "--expect": expect, "--again": again, "--reason": reason, "--no-verify": no_verify, "--sign": sign,
         })  # fmt: skip
-        _holders(cx, cx.reader().holders(name, stage), stage)
+        _show_holders(cx, cx.reader().holders(name, stage), stage)
         return
-    registry, key, target = cx.registry(), touched(cx, sign), None if to is None else _target(name, to)
+    registry, key, target = (
+        cx.registry(),
+        prompt_for_security_key(cx, sign),
+        None if to is None else _parse_target(name, to),
+    )
 
     def move(again: bool, expect: Expected) -> Moved:
         return registry.rollback(
@@ -140,20 +147,20 @@ def rollback(
         )  # fmt: skip
 
     try:
-        done = move(again, expected(expect))
+        done = move(again, parse_expect(expect))
     except RecentRollback as recent:
-        if not cx.asks:
+        if not cx.can_ask:
             raise
         if dry_run:
             cx.warn(f"{recent.message}; without --dry-run you are asked")
-        elif not cx.agreed(f"{recent.message}. Roll it back once more?"):
+        elif not cx.ask_yes_no(f"{recent.message}. Roll it back once more?"):
             raise InvalidInput("nothing was changed", "answer y, or add --again") from None
         # what was asked about is what is rolled back, and nothing that came meanwhile
-        done = move(True, recent.current if expect is None else expected(expect))
-    moves.show(cx, done, dry_run)
+        done = move(True, recent.current if expect is None else parse_expect(expect))
+    cx.show_pointer(done, dry_run)
 
 
-def _target(name: str, text: str) -> int:
+def _parse_target(name: str, text: str) -> int:
     """What ``--to`` was given: a number, or a reference to a version of this model by its number."""
     number = version_number(text.removeprefix(f"{name}@"))
     if number is None:
@@ -168,9 +175,9 @@ _STATES = {
 }
 
 
-def _holders(cx: Session, found: Sequence[Holder], stage: str) -> None:
+def _show_holders(cx: Session, found: Sequence[Holder], stage: str) -> None:
     rows = [(each.ref, each.state) for each in found]
     shown = [[each.ref, _STATES.get(each.state, each.state)] for each in found]
     refs = [each.ref for each in found]
-    text = None if found else f"nothing held {safe(stage)} yet"
+    text = None if found else f"nothing held {escape(stage)} yet"
     cx.show(Output("holders", found, refs, ("version", "state"), rows, shown, text))

@@ -6,14 +6,12 @@ import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from ...core.times import format_time, utc_now
+from ...core import times
 from ...errors import InvalidInput, NotFound
-from ..command import command
+from ..command import argument, command, flag
 from ..options import Yes
 from ..session import Output, Session
-from ..views.text import moment, plural, safe, short
+from ..views.text import escape, plural, shorten, shorten_time
 
 if TYPE_CHECKING:
     from ...automation.trusting import Trusted, TrustFile
@@ -25,7 +23,7 @@ _LINES = 20
 _QUESTION = "Let these commands run on this machine, as you?"
 
 
-def _file() -> TrustFile | None:
+def _trust_file() -> TrustFile | None:
     from ...automation.own import config_folder
     from ...automation.trusting import TrustFile
 
@@ -33,51 +31,51 @@ def _file() -> TrustFile | None:
     return TrustFile(folder) if folder else None
 
 
-def _own_file() -> TrustFile:
-    file = _file()
+def _require_trust_file() -> TrustFile:
+    file = _trust_file()
     if file is None:
         raise NotFound("there is no folder for your settings", "set HOME, or XDG_CONFIG_HOME")
     return file
 
 
-def trusts(cx: Session, commands: Commands) -> bool:
+def is_trusted(cx: Session, commands: Commands) -> bool:
     """Whether commands may run. Whoever sits at a terminal is asked, and not again until they change."""
-    file = _file()
+    file = _trust_file()
     if file is None:
         return False
     if file(commands):
         return True
-    if not cx.asks:
+    if not cx.can_ask:
         return False
     known = any((each.root, each.id) == (commands.root, commands.id) for each in file.all())
-    _spell(
+    _print_commands(
         commands, " are not those that you trusted, or have changed" if known else " are commands that would run here"
     )
-    if not cx.agreed(_QUESTION):
+    if not cx.ask_yes_no(_QUESTION):
         return False
-    file.add(commands, format_time(utc_now()))
+    file.add(commands, times.format_time(times.utc_now()))
     return True
 
 
-def _spell(commands: Commands, why: str) -> None:
+def _print_commands(commands: Commands, why: str) -> None:
     """Show commands to somebody who has to decide: on standard error, whatever form of result was asked for."""
-    print(f"The checks of {safe(commands.name or commands.root)}{why}:", file=sys.stderr)
+    print(f"The checks of {escape(commands.name or commands.root)}{why}:", file=sys.stderr)
     for each in commands.items:
         place = each.file if each.line is None else f"{each.file}:{each.line}"
-        print(safe(f"  {each.stage}  {_spelt(each.arguments)}  ({place})"), file=sys.stderr)
+        print(escape(f"  {each.stage}  {_format_command(each.arguments)}  ({place})"), file=sys.stderr)
 
 
-def _spelt(arguments: tuple[str, ...]) -> str:
+def _format_command(arguments: tuple[str, ...]) -> str:
     from ...lifecycle.checks import Check
 
     return Check("", arguments).command
 
 
-def tell_outputs(cx: Session, rules: tuple[Judgement, ...]) -> None:
+def report_outputs(cx: Session, rules: tuple[Judgement, ...]) -> None:
     """The last lines of what each check printed that did not pass."""
     for rule in rules:
         lines = rule.output.splitlines() if rule.outcome != "passed" else []
-        for line in [f"{rule.name} printed:", *(f"  {short(line)}" for line in lines[-_LINES:])] if lines else ():
+        for line in [f"{rule.name} printed:", *(f"  {shorten(line)}" for line in lines[-_LINES:])] if lines else ():
             cx.say(line)
 
 
@@ -88,12 +86,10 @@ def tell_outputs(cx: Session, rules: tuple[Judgement, ...]) -> None:
 )
 def trust(
     cx: Session,
-    name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="A model or a group: with what its own policies add.")
-    ] = None,
-    listed: Annotated[bool, typer.Option("--list", help="Only show what you trust, in all registries.")] = False,
+    name: Annotated[str | None, argument("[NAME]", "A model or a group: with what its own policies add.")] = None,
+    listed: Annotated[bool, flag("--list", "Only show what you trust, in all registries.")] = False,
     revoke: Annotated[
-        bool, typer.Option("--revoke", help="Trust it no more: these commands, or without a NAME all of this registry.")
+        bool, flag("--revoke", "Trust it no more: these commands, or without a NAME all of this registry.")
     ] = False,
     yes: Yes = False,
 ) -> None:
@@ -107,7 +103,7 @@ def trust(
     if listed and (revoke or name or yes):
         raise InvalidInput("--list only shows", "leave out the rest")
     if listed:
-        _show_trusted(cx, _own_file(), None)
+        _show_trusted(cx, _require_trust_file(), None)
     elif revoke:
         _revoke(cx, name)
     else:
@@ -116,23 +112,23 @@ def trust(
 
 def _trust(cx: Session, name: str | None, yes: bool) -> None:
     commands = cx.reader().commands(name)
-    file = _own_file()
+    file = _require_trust_file()
     if not commands.items:
         cx.say(f"the policies of {name or 'this registry'} have no commands in them: there is nothing to trust")
     elif file(commands):
         cx.say("you trust them already")
     else:
         if not yes:
-            _spell(commands, " are commands that would run here")
+            _print_commands(commands, " are commands that would run here")
             cx.confirm(_QUESTION, "to let commands run needs a yes")
-        file.add(commands, format_time(utc_now()))
+        file.add(commands, times.format_time(times.utc_now()))
         cx.say(f"{plural(len(commands.items), 'command')} may run now")
     rows = [
-        (each.stage, each.name, _spelt(each.arguments), each.time_limit, each.file, each.line)
+        (each.stage, each.name, _format_command(each.arguments), each.time_limit, each.file, each.line)
         for each in commands.items
     ]
     shown = [
-        [each.stage, each.name, _spelt(each.arguments), f"{each.time_limit:g} s", f"{each.file}:{each.line}"]
+        [each.stage, each.name, _format_command(each.arguments), f"{each.time_limit:g} s", f"{each.file}:{each.line}"]
         for each in commands.items
     ]
     digests = [f"sha256:{commands.digest}"] if commands.items else []
@@ -141,7 +137,7 @@ def _trust(cx: Session, name: str | None, yes: bool) -> None:
 
 
 def _revoke(cx: Session, name: str | None) -> None:
-    reader, file = cx.reader(), _own_file()
+    reader, file = cx.reader(), _require_trust_file()
     if name is None:  # also when its policies can't be read
         place = (os.path.realpath(reader.root), reader.settings.id)
         gone = file.remove(lambda each: (each.root, each.id) == place)
@@ -157,7 +153,7 @@ def _show_trusted(cx: Session, file: TrustFile, which: list[Trusted] | None) -> 
     found = file.all() if which is None else which
     rows = [(each.at, each.root, each.name, len(each.commands), f"sha256:{each.digest}") for each in found]
     shown = [
-        [moment(each.at), each.root, each.name or "(the registry)", str(len(each.commands)), each.digest[:12]]
+        [shorten_time(each.at), each.root, each.name or "(the registry)", str(len(each.commands)), each.digest[:12]]
         for each in found
     ]
     columns = ("since", "registry", "for", "commands", "digest")

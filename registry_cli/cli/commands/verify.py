@@ -9,10 +9,10 @@ import typer
 from ...core.records import Checkpoint
 from ...errors import InvalidInput, NotFound
 from ...lifecycle import checkpoints
-from ..command import command
+from ..command import command, flag, option
 from ..options import DryRun, Models
 from ..session import Output, Session
-from ..views.text import plural, safe, size
+from ..views.text import escape, format_size, plural
 
 
 @command(
@@ -29,26 +29,22 @@ from ..views.text import plural, safe, size
 def verify(
     cx: Session,
     names: Models = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Names, sizes, pointers and history, but not every byte.")
-    ] = False,
+    quick: Annotated[bool, flag("--quick", "Names, sizes, pointers and history, but not every byte.")] = False,
     checkpoint: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--checkpoint",
-            metavar="FILE|CHECKPOINT",
-            help="Also that the history is still the one that was known: what history --checkpoint wrote, or one of "
+            "FILE|CHECKPOINT",
+            "Also that the history is still the one that was known: what history --checkpoint wrote, or one of "
             "it as NAME:SEQ:HASH, or the HASH alone behind a NAME.",
         ),
     ] = None,
     signatures: Annotated[
-        bool, typer.Option("--signatures", help="Also that each signature holds, of versions and of changes.")
+        bool, flag("--signatures", "Also that each signature holds, of versions and of changes.")
     ] = False,
     allowed_signers: Annotated[
         str | None,
-        typer.Option(
-            "--allowed-signers", metavar="FILE", help="By this file, and not by the registry's own; with --signatures."
-        ),
+        option("--allowed-signers", "FILE", "By this file, and not by the registry's own; with --signatures."),
     ] = None,
 ) -> None:
     """In both directions: records without files, files without records; every sha256; pointers; the history's chain.
@@ -57,10 +53,10 @@ def verify(
 
     In a pipe: severity, code, where, message; separated by tabs.
     """
-    known = _checkpoints(checkpoint, names or []) if checkpoint is not None else ()
+    known = _read_checkpoints(checkpoint, names or []) if checkpoint is not None else ()
     with cx.progress("verifying") as progress:
         found = cx.registry().verify(
-            _models(names, "verify"),
+            _check_models(names, "verify"),
             quick=quick,
             progress=progress,
             checkpoints=known,
@@ -68,7 +64,7 @@ def verify(
             allowed_signers=allowed_signers,
         )
     rows = [(each.severity, each.code, each.where, each.message) for each in found.problems]
-    looked = f"{plural(found.models, 'model')}, {plural(found.versions, 'version')}, {plural(found.files, 'file')}, {size(found.size)}"
+    looked = f"{plural(found.models, 'model')}, {plural(found.versions, 'version')}, {plural(found.files, 'file')}, {format_size(found.size)}"
     if found.problems:
         cx.say(f"{plural(len(found.problems), 'problem')} in {looked}")
         if any(each.repair for each in found.problems):
@@ -87,7 +83,7 @@ def verify(
         raise typer.Exit(6)
 
 
-def _models(names: list[str] | None, verb: str) -> list[str] | None:
+def _check_models(names: list[str] | None, verb: str) -> list[str] | None:
     """The models that were named, None for all; a version's reference gets the command for its model."""
     for name in names or ():
         if "@" in name:
@@ -96,7 +92,7 @@ def _models(names: list[str] | None, verb: str) -> list[str] | None:
     return names or None
 
 
-def _checkpoints(given: str, names: list[str]) -> list[Checkpoint]:
+def _read_checkpoints(given: str, names: list[str]) -> list[Checkpoint]:
     """What ``--checkpoint`` was given: a checkpoint, or the name of a file of them."""
     if checkpoints.is_hash(given):
         if len(names) != 1:
@@ -122,8 +118,7 @@ def repair(
     cx: Session,
     names: Models = None,
     from_blobs: Annotated[
-        bool,
-        typer.Option("--from-blobs", help="Restore missing and damaged files whose bytes the model still has."),
+        bool, flag("--from-blobs", "Restore missing and damaged files whose bytes the model still has.")
     ] = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -136,7 +131,7 @@ def repair(
 
     In a pipe: what, path; separated by tabs.
     """
-    registry, models = cx.registry(), _models(names, "repair")
+    registry, models = cx.registry(), _check_models(names, "repair")
     with cx.progress("reading files") as progress:
         done = registry.repair(models, from_blobs=from_blobs, dry_run=dry_run, progress=progress)
     cx.say(f"{'would repair' if dry_run else 'repaired'} {plural(len(done), 'thing')}" if done else "nothing to repair")
@@ -156,7 +151,7 @@ def doctor(cx: Session) -> None:
     found = cx.registry().doctor()
     rows = [(each.status, each.check, each.message, each.advice) for each in found]
     shown = [
-        [each.status, each.check, safe(each.message) + (f"\n→ {safe(each.advice)}" if each.advice else "")]
+        [each.status, each.check, escape(each.message) + (f"\n→ {escape(each.advice)}" if each.advice else "")]
         for each in found
     ]
     bad = [each.check for each in found if each.status == "failed"]

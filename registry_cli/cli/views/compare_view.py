@@ -13,8 +13,8 @@ from rich.text import Text
 
 from ...core.records import VersionRecord
 from ...lifecycle.compare import SECTIONS, Comparison, Row
-from .console import console, said, speaks_unicode
-from .text import numbers, safe, short
+from .tables import open_console
+from .text import escape, format_numbers, format_value, shorten, supports_unicode
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII = "_.-:=+*#"
@@ -32,28 +32,28 @@ def sparkline(heights: Sequence[int | None], *, unicode: bool) -> str:
 
 def draw(comparison: Comparison, *, no_color: bool) -> None:
     """Print the rows, a column a version; as many tables below each other as the terminal is too narrow for."""
-    out = console(no_color=no_color)
-    cells = [_cells(row) for row in comparison.rows]
-    heads = [_head(version) for version in comparison.versions]
-    names = min(max(cell_len(safe(row.name)) for row in comparison.rows) + 2, _NAME_MOST)
+    out = open_console(no_color=no_color)
+    cells = [_format_cells(row) for row in comparison.rows]
+    heads = [_format_head(version) for version in comparison.versions]
+    names = min(max(cell_len(escape(row.name)) for row in comparison.rows) + 2, _NAME_MOST)
     trend = len(comparison.versions) if any(row.heights for row in comparison.rows) else 0
     needed = [max(map(_least, [head, *(line[at] for line in cells)])) for at, head in enumerate(heads)]
     for at, block in enumerate(_blocks(needed, out.width - names, trend + _GAP if trend else 0)):
         if at:
             out.print()
         out.print(_table(comparison, cells, heads, block, (names, 0 if at else trend, out.width)))
-    _legend(out, comparison)
+    _draw_legend(out, comparison)
 
 
 def _blocks(needed: Sequence[int], room: int, first: int) -> list[range]:
     """The columns in as few groups as fit, about equally large; of the first one's room ``first`` cells are taken."""
     count = len(needed)
-    fewest = len(list(_grouped(needed, room, first, count)))
-    tried = (list(_grouped(needed, room, first, most)) for most in range(-(-count // fewest), count + 1))
+    fewest = len(list(_iter_groups(needed, room, first, count)))
+    tried = (list(_iter_groups(needed, room, first, most)) for most in range(-(-count // fewest), count + 1))
     return next(groups for groups in tried if len(groups) == fewest)
 
 
-def _grouped(needed: Sequence[int], room: int, first: int, most: int) -> Iterator[range]:
+def _iter_groups(needed: Sequence[int], room: int, first: int, most: int) -> Iterator[range]:
     start, used = 0, first
     for at, width in enumerate(needed):
         used += width + _GAP
@@ -76,9 +76,9 @@ def _table(
     if trend:
         table.add_column(width=trend, no_wrap=True)
     columns = [[heads[at], *(line[at] for line in cells)] for at in block]
-    for width in _fitting(columns, room - names - _GAP - (trend + _GAP if trend else 0)):
+    for width in _fit(columns, room - names - _GAP - (trend + _GAP if trend else 0)):
         table.add_column(justify="right", overflow="fold", width=width)
-    head = Text(safe(comparison.model), style="bold")
+    head = Text(escape(comparison.model), style="bold")
     table.add_row(head, *([Text("")] if trend else []), *(heads[at] for at in block))
     for section in SECTIONS:
         rows = [at for at, row in enumerate(comparison.rows) if row.section == section]
@@ -86,13 +86,13 @@ def _table(
             table.add_row(Text(section, style="bold cyan"))
         for at in rows:
             row = comparison.rows[at]
-            line = [sparkline(row.heights, unicode=speaks_unicode())] if trend else []
-            name = Padding(Text(safe(row.name)), (0, 0, 0, 2))
+            line = [sparkline(row.heights, unicode=supports_unicode())] if trend else []
+            name = Padding(Text(escape(row.name)), (0, 0, 0, 2))
             table.add_row(name, *(Text(each, style="cyan") for each in line), *(cells[at][each] for each in block))
     return table
 
 
-def _fitting(columns: Sequence[Sequence[Text]], room: int) -> list[int]:
+def _fit(columns: Sequence[Sequence[Text]], room: int) -> list[int]:
     """Widths that fit into ``room``: the widest columns give way first, by wrapping."""
     widths = [max(cell_len(line) for cell in column for line in cell.plain.split("\n")) for column in columns]
     least = [max(map(_least, column)) for column in columns]
@@ -109,40 +109,42 @@ def _least(cell: Text) -> int:
     return max((min(cell_len(word), _WORD_MOST) for word in cell.plain.split()), default=1)
 
 
-def _head(version: VersionRecord) -> Text:
+def _format_head(version: VersionRecord) -> Text:
     """The number, and below it what points to the version."""
     where = [*reversed(version.stages), *(f"@{alias}" for alias in version.aliases)]
     where += ["archived"] if version.archived else []
     head = Text(f"@{version.number}", style="bold")
     for word in where:
-        head.append(f"\n{safe(word)}", style=_STAGES.get(word, "not bold"))
+        head.append(f"\n{escape(word)}", style=_STAGES.get(word, "not bold"))
     return head
 
 
-def _cells(row: Row) -> list[Text]:
+def _format_cells(row: Row) -> list[Text]:
     """The values in words; different ones look different."""
     known = [value for value in row.values if value is not None]
     if row.section == "metrics":
-        texts = iter(numbers(known))
-        return [_cell(None if value is None else next(texts), at in row.best) for at, value in enumerate(row.values)]
-    alike = len({said(value) for value in known}) < len({json.dumps(value) for value in known})
+        texts = iter(format_numbers(known))
+        return [
+            _format_cell(None if value is None else next(texts), at in row.best) for at, value in enumerate(row.values)
+        ]
+    alike = len({format_value(value) for value in known}) < len({json.dumps(value) for value in known})
     shown = [
-        None if value is None else json.dumps(value, ensure_ascii=False) if alike else said(value)
+        None if value is None else json.dumps(value, ensure_ascii=False) if alike else format_value(value)
         for value in row.values
     ]
-    return [_cell(text, False) for text in shown]
+    return [_format_cell(text, False) for text in shown]
 
 
-def _cell(value: str | None, best: bool) -> Text:
+def _format_cell(value: str | None, best: bool) -> Text:
     if value is None:
         return Text("-", style="dim")
-    text = short(safe(value)) or '""'
+    text = shorten(escape(value)) or '""'
     return Text(f"*{text}", style="bold green") if best else Text(text)
 
 
-def _legend(out: Console, comparison: Comparison) -> None:
+def _draw_legend(out: Console, comparison: Comparison) -> None:
     marked = [row for row in comparison.rows if row.best]
-    lower = [safe(row.name) for row in marked if row.lower]
+    lower = [escape(row.name) for row in marked if row.lower]
     if marked:
         less = "; lower is better for " + ", ".join(lower[:6]) if lower else ""
         more = f" and {len(lower) - 6} more" if len(lower) > 6 else ""

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from ...core.lazy_dataclass import dataclass
 from ...lifecycle.compare import Diff, Difference, FileDifference, MetricDifference, StoredFile
-from .console import console, said, speaks_unicode
-from .text import number, numbers, safe, short, size
+from .tables import open_console
+from .text import escape, format_number, format_numbers, format_size, format_value, shorten, supports_unicode
 
 _MARKS = {"added": "+", "removed": "-", "changed": "~"}
 _BETTER = {True: "green", False: "red", None: ""}
@@ -47,15 +47,15 @@ class _Entry:
 
 def draw(diff: Diff, *, no_color: bool) -> None:
     """Print what differs."""
-    out = console(no_color=no_color)
-    arrow = "→" if speaks_unicode() else "->"
+    out = open_console(no_color=no_color)
+    arrow = "→" if supports_unicode() else "->"
     out.print(Text(f"{diff.before.ref} {arrow} {diff.after.ref}", style="bold"))
     for section, found in diff.sections():
         out.print()
         out.print(Text(section, style="bold cyan"))
         _draw_section(
             out,
-            [_entry(each, named=section != "message") for each in found[:_SHOWN]],
+            [_make_entry(each, named=section != "message") for each in found[:_SHOWN]],
             arrow,
             numeric=section in ("metrics", "files"),
         )
@@ -65,30 +65,30 @@ def draw(diff: Diff, *, no_color: bool) -> None:
             out.print(Text(f"  and {len(found) - _SHOWN:,} more; in a pipe all are listed", style="dim"))
 
 
-def _entry(each: Difference, *, named: bool) -> _Entry:
-    before, after = (_said(value) for value in (each.before, each.after))
+def _make_entry(each: Difference, *, named: bool) -> _Entry:
+    before, after = (_format_side(value) for value in (each.before, each.after))
     if isinstance(each, MetricDifference) and each.delta is not None:
-        before, after = numbers([each.before, each.after])
+        before, after = format_numbers([each.before, each.after])
     if before == after and not isinstance(each, FileDifference):  # 1 and "1", or floats that differ late
-        before, after = (safe(json.dumps(value, ensure_ascii=False)) for value in (each.before, each.after))
-    mark, name = _MARKS[each.change], safe(each.name) if named else ""
+        before, after = (escape(json.dumps(value, ensure_ascii=False)) for value in (each.before, each.after))
+    mark, name = _MARKS[each.change], escape(each.name) if named else ""
     if isinstance(each, MetricDifference) and each.delta is not None:
-        return _Entry(mark, name, before, after, _grown(each), _BETTER[each.better])
+        return _Entry(mark, name, before, after, _format_growth(each), _BETTER[each.better])
     if isinstance(each, FileDifference) and each.delta is not None:
-        note = f"{'+' if each.delta > 0 else '-'}{size(abs(each.delta))}" if each.delta else "same size"
+        note = f"{'+' if each.delta > 0 else '-'}{format_size(abs(each.delta))}" if each.delta else "same size"
         return _Entry(mark, name, before, after, note, "dim")
     return _Entry(mark, name, before, after)
 
 
-def _said(value: Any) -> str:
+def _format_side(value: Any) -> str:
     """A value in words; an empty text is seen, too."""
     if isinstance(value, StoredFile):
-        return size(value.size)
-    return "" if value is None else safe(said(value), lines=True) or '""'
+        return format_size(value.size)
+    return "" if value is None else escape(format_value(value), lines=True) or '""'
 
 
-def _grown(each: MetricDifference) -> str:
-    delta = number(float(each.delta or 0))
+def _format_growth(each: MetricDifference) -> str:
+    delta = format_number(float(each.delta or 0))
     signed = delta if delta.startswith("-") else f"+{delta}"
     return signed if each.percent is None else f"{signed:<9} {each.percent:>+9.2f}%"
 
@@ -103,7 +103,7 @@ def _draw_section(out: Console, entries: Sequence[_Entry], arrow: str, *, numeri
     if 2 + names + 2 + befores + 3 + afters > out.width:
         befores = afters = 0
     for entry in entries:
-        line = _line(entry, (names, befores, afters), arrow, numeric=numeric)
+        line = _format_line(entry, (names, befores, afters), arrow, numeric=numeric)
         note = Text(entry.note, style=entry.style)
         if not entry.short or line.cell_len > out.width:
             _draw_block(out, entry)
@@ -116,24 +116,24 @@ def _draw_section(out: Console, entries: Sequence[_Entry], arrow: str, *, numeri
             out.print(line.append("  ").append_text(note), no_wrap=True)
 
 
-def _line(entry: _Entry, widths: tuple[int, int, int], arrow: str, *, numeric: bool) -> Text:
+def _format_line(entry: _Entry, widths: tuple[int, int, int], arrow: str, *, numeric: bool) -> Text:
     names, befores, afters = widths
     line = Text(f"{entry.mark} ")
     line.stylize(_STYLES[entry.mark])
-    line.append(_padded(entry.name, names, right=False) + ("  " if names else ""))
+    line.append(_pad(entry.name, names, right=False) + ("  " if names else ""))
     if entry.mark == "+":  # below the new values, as what was removed stands below the old ones
         indent = " " * (befores + 3) if befores else ""
-        line.append(indent + _padded(entry.after, afters, right=numeric).rstrip(), style="green")
+        line.append(indent + _pad(entry.after, afters, right=numeric).rstrip(), style="green")
     elif entry.mark == "-":
-        line.append(_padded(entry.before, befores, right=numeric).rstrip(), style="red")
+        line.append(_pad(entry.before, befores, right=numeric).rstrip(), style="red")
     else:
-        line.append(_padded(entry.before, befores, right=numeric))
+        line.append(_pad(entry.before, befores, right=numeric))
         line.append(f" {arrow} ", style="dim")
-        line.append(_padded(entry.after, afters, right=numeric) if entry.note else entry.after, style="bold")
+        line.append(_pad(entry.after, afters, right=numeric) if entry.note else entry.after, style="bold")
     return line
 
 
-def _padded(text: str, width: int, *, right: bool) -> str:
+def _pad(text: str, width: int, *, right: bool) -> str:
     gap = " " * (width - cell_len(text))
     return gap + text if right else text + gap
 
@@ -151,7 +151,7 @@ def _draw_block(out: Console, entry: _Entry) -> None:
     grid.add_column(overflow="fold")
     for sign, text in lines[:_LINES_SHOWN]:
         style = _STYLES.get(sign, "dim")
-        grid.add_row(Text(f"    {sign}", style=style), Text(short(text, _LINE_MOST), style=style))
+        grid.add_row(Text(f"    {sign}", style=style), Text(shorten(text, _LINE_MOST), style=style))
     if len(lines) > _LINES_SHOWN:
         grid.add_row(Text(""), Text(f"and {len(lines) - _LINES_SHOWN:,} more lines", style="dim"))
     out.print(grid)

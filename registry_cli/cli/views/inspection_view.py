@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ...lifecycle.signature import words
-from .text import number
+from .text import format_number
 
 #: Of inputs, features and other lists so many are shown; ``--json`` has all that is kept.
 _SHOWN = 12
@@ -17,66 +17,76 @@ _FIRST = ("class", "parameters", "inputs", "outputs", "features")
 _WITHIN = ("dtypes", "feature_count", "features_digest")
 
 
-def pairs(lineage: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def iter_pairs(lineage: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """For a pipe: dotted names, lists and what is empty as JSON."""
-    for name, value in _flat("lineage", lineage):
+    for name, value in _flatten("lineage", lineage):
         yield name, value if isinstance(value, (str, int, float)) else json.dumps(value, ensure_ascii=False)
 
 
-def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+def _flatten(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping) and value:
         for key, inner in value.items():
-            yield from _flat(f"{name}.{key}", inner)
+            yield from _flatten(f"{name}.{key}", inner)
     else:
         yield name, value
 
 
-def lines(lineage: Mapping[str, Any]) -> list[tuple[str, str]]:
+def format_lines(lineage: Mapping[str, Any]) -> list[tuple[str, str]]:
     """For a person: a compact block of names and texts."""
     contents = lineage.get("contents")
     contents = contents if isinstance(contents, Mapping) else {}
-    said = {"format": _text(lineage.get("format")), "framework": _text(lineage.get("framework"))}
-    said |= {name: _SAID[name](contents) if name in _SAID else _text(contents.get(name)) for name in _FIRST}
-    said |= {name: _text(value) for name, value in contents.items() if name not in (*_FIRST, *_WITHIN)}
-    said["scan"] = _scan(lineage.get("scan"))
-    return [(name.replace("_", " "), text) for name, text in said.items() if text]
+    texts = {"format": _format_value(lineage.get("format")), "framework": _format_value(lineage.get("framework"))}
+    texts |= {
+        name: _FORMATTERS[name](contents) if name in _FORMATTERS else _format_value(contents.get(name))
+        for name in _FIRST
+    }
+    texts |= {name: _format_value(value) for name, value in contents.items() if name not in (*_FIRST, *_WITHIN)}
+    texts["scan"] = _format_scan(lineage.get("scan"))
+    return [(name.replace("_", " "), text) for name, text in texts.items() if text]
 
 
-def _scan(said: Any) -> str:
+def _format_scan(scan: Any) -> str:
     """The verdict, what it rests on, and why it was let in all the same. The best one goes without saying."""
-    if not isinstance(said, Mapping) or said.get("verdict") == "safe-format":
+    if not isinstance(scan, Mapping) or scan.get("verdict") == "safe-format":
         return ""
-    reasons, names = said.get("reasons"), said.get("globals")
-    told = reasons if isinstance(reasons, list) else names if isinstance(names, list) else []
-    verdict = ": ".join(filter(None, (_text(said.get("verdict")), _some([_text(each) for each in told]))))
-    return f"{verdict}; allowed: {_text(said['allowed'])}" if said.get("allowed") else verdict
+    reasons, names = scan.get("reasons"), scan.get("globals")
+    causes = reasons if isinstance(reasons, list) else names if isinstance(names, list) else []
+    verdict = ": ".join(
+        filter(None, (_format_value(scan.get("verdict")), _join_first([_format_value(each) for each in causes])))
+    )
+    return f"{verdict}; allowed: {_format_value(scan['allowed'])}" if scan.get("allowed") else verdict
 
 
-def _text(value: Any) -> str:
+def _format_value(value: Any) -> str:
     """Any value: mappings as ``name value, name value``."""
     if value is None:
         return ""
     if isinstance(value, Mapping):
-        return _some([f"{name} {_text(inner)}".strip() for name, inner in value.items()])
+        return _join_first([f"{name} {_format_value(inner)}".strip() for name, inner in value.items()])
     if isinstance(value, (list, tuple)):
-        return _some([_tensor(each) if isinstance(each, Mapping) and "name" in each else _text(each) for each in value])
-    return number(value)
+        return _join_first(
+            [
+                _format_tensor(each) if isinstance(each, Mapping) and "name" in each else _format_value(each)
+                for each in value
+            ]
+        )
+    return format_number(value)
 
 
-def _some(texts: Sequence[str], total: int | None = None) -> str:
+def _join_first(texts: Sequence[str], total: int | None = None) -> str:
     """The first of many."""
     more = (len(texts) if total is None else total) - min(len(texts), _SHOWN)
     return ", ".join(texts[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _tensor(tensor: Mapping[str, Any]) -> str:
+def _format_tensor(tensor: Mapping[str, Any]) -> str:
     """One input or output: ``row float32[?, 4]``."""
     return f"{tensor.get('name', '')} {words(tensor)}".strip()
 
 
-def tensors(listed: Any) -> str:
+def format_tensors(listed: Any) -> str:
     """Inputs or outputs on one line."""
-    return _some([_tensor(each) for each in mappings(listed)])
+    return _join_first([_format_tensor(each) for each in mappings(listed)])
 
 
 def mappings(listed: Any) -> list[Mapping[str, Any]]:
@@ -84,7 +94,7 @@ def mappings(listed: Any) -> list[Mapping[str, Any]]:
     return [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, (list, tuple)) else []
 
 
-def _parameters(contents: Mapping[str, Any]) -> str:
+def _format_parameters(contents: Mapping[str, Any]) -> str:
     count, dtypes = contents.get("parameters"), contents.get("dtypes")
     if not isinstance(count, int):
         return ""
@@ -95,16 +105,16 @@ def _parameters(contents: Mapping[str, Any]) -> str:
     return f"{count:,} ({each})" if each else f"{count:,}"
 
 
-def _features(contents: Mapping[str, Any]) -> str:
+def _format_features(contents: Mapping[str, Any]) -> str:
     names, count = contents.get("features"), contents.get("feature_count")
     kept = [str(name) for name in names] if isinstance(names, list) else []
     total = count if isinstance(count, int) else len(kept)
-    return f"{total:,}: {_some(kept, total)}" if kept else f"{total:,}" if total else ""
+    return f"{total:,}: {_join_first(kept, total)}" if kept else f"{total:,}" if total else ""
 
 
-_SAID: dict[str, Callable[[Mapping[str, Any]], str]] = {
-    "parameters": _parameters,
-    "features": _features,
-    "inputs": lambda contents: tensors(contents.get("inputs")),
-    "outputs": lambda contents: tensors(contents.get("outputs")),
+_FORMATTERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "parameters": _format_parameters,
+    "features": _format_features,
+    "inputs": lambda contents: format_tensors(contents.get("inputs")),
+    "outputs": lambda contents: format_tensors(contents.get("outputs")),
 }

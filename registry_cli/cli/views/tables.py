@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .text import safe
+from .text import escape
 
 _STYLES = {
     "production": "bold green",
@@ -29,7 +29,13 @@ _NUMERIC = frozenset({"versions", "archived", "size", "files", "latest", "versio
 
 
 #: What a narrow terminal does without, in this order, before a name or a number would be broken.
-_DISPENSABLE = ("owner", "author", "age", "archived", "size")
+_OPTIONAL = ("owner", "author", "age", "archived", "size")
+
+
+def open_console(*, no_color: bool) -> Console:
+    """Standard output as rich writes to it; nothing in a text is markup."""
+    plain = no_color or os.environ.get("TERM") == "dumb"
+    return Console(markup=False, emoji=False, highlight=False, no_color=True if plain else None)
 
 
 def draw(columns: Sequence[str], rows: Sequence[Sequence[str]], *, no_color: bool, whole: bool = False) -> None:
@@ -37,13 +43,12 @@ def draw(columns: Sequence[str], rows: Sequence[Sequence[str]], *, no_color: boo
 
     Unless it has to be ``whole``, a narrow terminal does without columns that people can do without.
     """
-    colour = False if no_color or os.environ.get("TERM") == "dumb" else None
-    console = Console(markup=False, emoji=False, highlight=False, no_color=True if colour is False else None)
+    console = open_console(no_color=no_color)
     if not whole:
-        columns, rows = _without_dispensable(columns, rows, console.width)
-    gap = 2 if sum(_natural(columns, rows)) + 2 * len(columns) <= console.width else 1
+        columns, rows = _drop_optional_columns(columns, rows, console.width)
+    gap = 2 if sum(_natural_widths(columns, rows)) + 2 * len(columns) <= console.width else 1
     table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
-    widths = _fitting(columns, rows, console.width - gap * len(columns))
+    widths = _fit(columns, rows, console.width - gap * len(columns))
     for name, width in zip(columns, widths, strict=True):
         numeric = name in _NUMERIC
         justify: Literal["left", "right"] = "right" if numeric else "left"
@@ -53,40 +58,44 @@ def draw(columns: Sequence[str], rows: Sequence[Sequence[str]], *, no_color: boo
     console.print(table)
 
 
-def _without_dispensable(
+def _drop_optional_columns(
     columns: Sequence[str], rows: Sequence[Sequence[str]], width: int
 ) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
-    for name in _DISPENSABLE:
-        if name in columns and sum(_least(columns, rows)) + len(columns) > width:
+    for name in _OPTIONAL:
+        if name in columns and sum(_least_widths(columns, rows)) + len(columns) > width:
             at = columns.index(name)
             columns, rows = [*columns[:at], *columns[at + 1 :]], [[*row[:at], *row[at + 1 :]] for row in rows]
     return columns, rows
 
 
-def _least(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+def _least_widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
     """How wide each column is when it is wrapped between all words; what is numeric never is."""
     return [
         natural if name in _NUMERIC else max(cell_len(word) for cell in cells for word in cell.split() or [""])
-        for name, natural, cells in zip(columns, _natural(columns, rows), _each(columns, rows), strict=True)
+        for name, natural, cells in zip(
+            columns, _natural_widths(columns, rows), _cells_by_column(columns, rows), strict=True
+        )
     ]
 
 
-def _natural(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+def _natural_widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
     """How wide each column is when nothing is wrapped."""
-    return [max(cell_len(line) for cell in cells for line in cell.split("\n")) for cells in _each(columns, rows)]
+    return [
+        max(cell_len(line) for cell in cells for line in cell.split("\n")) for cells in _cells_by_column(columns, rows)
+    ]
 
 
-def _each(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:
+def _cells_by_column(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:
     """The cells of each column, its head first."""
-    return [[head, *(safe(row[at], lines=True) for row in rows)] for at, head in enumerate(columns)]
+    return [[head, *(escape(row[at], lines=True) for row in rows)] for at, head in enumerate(columns)]
 
 
-def _fitting(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[int | None]:
+def _fit(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[int | None]:
     """Widths that fit into ``room``: the widest columns give way first, by wrapping between words.
 
     All None when that isn't enough: then rich breaks words.
     """
-    widths, least = _natural(columns, rows), _least(columns, rows)
+    widths, least = _natural_widths(columns, rows), _least_widths(columns, rows)
     while sum(widths) > room:
         spare = [at for at, width in enumerate(widths) if width > least[at]]
         if not spare:
@@ -96,7 +105,7 @@ def _fitting(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -
 
 
 def _cell(cell: str) -> Text:
-    text = Text(safe(cell, lines=True))
+    text = Text(escape(cell, lines=True))
     for word, style in _STYLES.items():
         if word in cell:
             text.highlight_words([word], style)

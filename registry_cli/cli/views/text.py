@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import math
+import sys
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
+from typing import Any
 
 _ESCAPES = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _COMBINING_MOST = 3
 
 
-def safe(text: str, *, lines: bool = False) -> str:
+def escape(text: str, *, lines: bool = False) -> str:
     r"""``text`` with every character made visible that a terminal would act on or hide.
 
     Control characters (C0, C1, DEL), bidirectional marks, zero-width characters, lone surrogates, and combining marks
@@ -22,39 +25,39 @@ def safe(text: str, *, lines: bool = False) -> str:
     shown, combining = [], 0
     for char in text:
         combining = combining + 1 if unicodedata.combining(char) else 0
-        if (lines and char == "\n") or not (_hidden(char) or combining > _COMBINING_MOST):
+        if (lines and char == "\n") or not (_is_hidden(char) or combining > _COMBINING_MOST):
             shown.append(char)
         else:
-            shown.append(_ESCAPES.get(char) or _escaped(char))
+            shown.append(_ESCAPES.get(char) or _escape(char))
     return "".join(shown)
 
 
-def _hidden(char: str) -> bool:
+def _is_hidden(char: str) -> bool:
     return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 
 
-def _escaped(char: str) -> str:
+def _escape(char: str) -> str:
     code = ord(char)
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
 
 
-def size(number: int) -> str:
+def format_size(count: int) -> str:
     """Bytes for a person: ``1.2 MB`` (powers of 1000, as disks are sold)."""
-    value = float(number)
+    value = float(count)
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if abs(value) < 999.5 or unit == "TB":
             break
         value /= 1000
-    return f"{number} B" if unit == "B" else f"{value:.1f} {unit}" if abs(value) < 99.95 else f"{value:.0f} {unit}"
+    return f"{count} B" if unit == "B" else f"{value:.1f} {unit}" if abs(value) < 99.95 else f"{value:.0f} {unit}"
 
 
-def age(stamp: str, now: datetime | None = None) -> str:
+def format_age(stamp: str, now: datetime | None = None) -> str:
     """How long ago a time was, in one unit: ``3 h``, ``12 d``; the time itself if it is none or lies ahead."""
     try:
-        moment = datetime.fromisoformat(stamp.replace("Z", "+00:00"))
+        then = datetime.fromisoformat(stamp.replace("Z", "+00:00"))
     except ValueError:
         return stamp
-    seconds = ((now or datetime.now(timezone.utc)) - moment).total_seconds()
+    seconds = ((now or datetime.now(timezone.utc)) - then).total_seconds()
     if seconds < 0:
         return stamp[:16].replace("T", " ")
     for unit, length in (("s", 60), ("min", 60), ("h", 24), ("d", 365)):
@@ -64,7 +67,7 @@ def age(stamp: str, now: datetime | None = None) -> str:
     return f"{int(seconds)} y"
 
 
-def moment(stamp: str) -> str:
+def shorten_time(stamp: str) -> str:
     """A time for a person: ``2026-11-23 10:00``, in UTC."""
     return stamp[:16].replace("T", " ")
 
@@ -76,7 +79,7 @@ _ALL_DIGITS = 17
 _WHOLE_MOST = 1e15
 
 
-def number(value: object, digits: int = DIGITS) -> str:
+def format_number(value: object, digits: int = DIGITS) -> str:
     """A metric or a param for a table.
 
     A float is shown with six significant digits, or with as many more as it takes not to look like a whole number that
@@ -95,31 +98,68 @@ def number(value: object, digits: int = DIGITS) -> str:
     return repr(value)
 
 
-def numbers(values: Sequence[object]) -> list[str]:
+def format_numbers(values: Sequence[object]) -> list[str]:
     """Values that are shown beside or below each other, as :func:`number` has them: different ones look different."""
-    shown = [number(value) for value in values]
+    shown = [format_number(value) for value in values]
     distinct = {(value, isinstance(value, bool)) for value in values}
     digits = DIGITS
     while len(set(shown)) < len(distinct) and digits < _ALL_DIGITS:
         digits += 1
-        shown = [number(value, digits) for value in values]
+        shown = [format_number(value, digits) for value in values]
     return shown
 
 
-def by_name(of_each: Sequence[Mapping[str, object]]) -> list[dict[str, str]]:
+def format_metrics(of_each: Sequence[Mapping[str, object]]) -> list[dict[str, str]]:
     """The metrics of several versions as :func:`numbers` has them, those of one name beside each other."""
     shown: list[dict[str, str]] = [{} for _ in of_each]
     for name in dict.fromkeys(name for each in of_each for name in each):
         places = [at for at, each in enumerate(of_each) if name in each]
-        for at, text in zip(places, numbers([of_each[at][name] for at in places]), strict=True):
+        for at, text in zip(places, format_numbers([of_each[at][name] for at in places]), strict=True):
             shown[at][name] = text
     return shown
 
 
-def short(text: str, most: int = 160) -> str:
+def shorten(text: str, most: int = 160) -> str:
     """The beginning of a text, for a table: a few lines of it at most."""
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
 def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def format_value(value: Any, *, exact: bool = False) -> str:
+    """Any value: numbers with six digits unless ``exact``, lists as JSON."""
+    if exact and isinstance(value, float):
+        return repr(value)
+    return format_number(value) if isinstance(value, (str, bool, int, float)) else json.dumps(value, default=str)
+
+
+def supports_unicode() -> bool:
+    """Whether standard output can show more than ASCII."""
+    encoding = getattr(sys.stdout, "encoding", None) or ""
+    return encoding.lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig")
+
+
+def align(pairs: Iterable[tuple[str, Any]]) -> str:
+    """``key  value`` lines; what is empty is left out, further lines of a text stand under its first."""
+    kept = [(key, value) for key, value in pairs if value not in ("", None, False)]
+    width = max(len(key) for key, _ in kept) + 2
+    lines = []
+    for key, value in kept:
+        text = "yes" if value is True else escape(format_number(value), lines=True)
+        lines.append(f"{escape(key):<{width}}" + ("\n" + " " * width).join(_wrap(text.rstrip("\n"), width)))
+    return "\n".join(lines)
+
+
+def _wrap(text: str, indent: int) -> Iterable[str]:
+    """The lines of a text for a terminal, broken between words only: digests and paths stay whole, to be copied."""
+    import shutil
+    import textwrap
+
+    room = max(shutil.get_terminal_size().columns - indent, 20)
+    for line in text.split("\n"):
+        if len(line) <= room:
+            yield line
+        else:
+            yield from textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False) or [""]
