@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -118,6 +120,16 @@ def _merge(before: dict[str, Any], given: dict[str, Any], writes: bool) -> Sessi
     defaults = {name: default for name, (_, default) in {**WRITING, **INDEXED, **SHARED}.items()}
     behind = {name: value for name, value in given.items() if value != defaults[name]}
     return Session(**{**defaults, **before, **behind}, writes=writes)
+
+
+@contextlib.contextmanager
+def library_warnings(cx: Session) -> Iterator[None]:
+    """Show what the library warns of in the ``with`` when its work is done."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        yield
+    for each in caught:
+        cx.warn(str(each.message))
 
 
 def repeated(option: str, times: int) -> InvalidInput:

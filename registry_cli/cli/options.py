@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -120,8 +121,6 @@ def parse_expect(text: str | None) -> Expected:
 
 def read_references(given: list[str]) -> list[str]:
     """References as given, or one a line from standard input when the only one is ``-``."""
-    import sys
-
     if given != ["-"]:
         return given
     if sys.stdin is None:

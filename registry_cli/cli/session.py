@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 import sys
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from ..core.lazy_dataclass import dataclass, field
@@ -192,15 +190,6 @@ class Session:
     def warn(self, text: str) -> None:
         """One line that must be seen, whatever was asked for."""
         print(f"warning: {escape(text)}", file=sys.stderr)
-
-    @contextlib.contextmanager
-    def library_warnings(self) -> Iterator[None]:
-        """Show what the library warns of in the ``with`` when its work is done."""
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", RuntimeWarning)
-            yield
-        for each in caught:
-            self.warn(str(each.message))
 
     def collect_damage(self) -> DamageCollector:
         """A collector of what can't be read, for a list that goes on without it."""

@@ -187,7 +187,7 @@ def test_every_shape_told_is_one_that_is_made() -> None:
 
 def test_every_kind_is_told() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "registry_cli" / "cli").rglob("*.py"))
-    made = set(re.findall(r'(?:Output|show_one|[Ll]isted)\(\s*"([\w-]+)"', sources))
+    made = set(re.findall(r'(?:[Oo]utput|show_one)\(\s*"([\w-]+)"', sources))
     rows = re.findall(r"^\| .*? \| `([\w-]+)` \| .*?\[", section(read("json.md"), "Which command prints what"), re.M)
     assert set(rows) == made
 

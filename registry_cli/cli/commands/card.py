@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from ...errors import InvalidInput, Refused
 from .. import process
-from ..command import command, flag, option
+from ..command import command, flag, library_warnings, option
 from ..options import Ref
 from ..session import Output, Session
 from ..views.text import escape
@@ -49,7 +49,7 @@ def card(
         raise InvalidInput("--check writes no file", "leave out --output")
     if force and output is None:
         raise InvalidInput("--force is for --output", "name a file with -o")
-    with cx.library_warnings():
+    with library_warnings(cx):
         made = cx.reader().card(ref, output, replace=force)
     if check:
         _check(cx, made)

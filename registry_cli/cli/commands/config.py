@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 from ...errors import InvalidInput
@@ -57,8 +58,6 @@ def _show(cx: Session, name: str | None) -> None:
 
 
 def _schema(cx: Session, name: str) -> None:
-    import json
-
     from ... import schemas
 
     text, path = schemas.text(name), schemas.path(name)

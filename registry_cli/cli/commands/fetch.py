@@ -8,7 +8,7 @@ from typing import Annotated
 from ...core.names import Reference
 from ...errors import InvalidInput
 from .. import process
-from ..command import argument, command, flag, option
+from ..command import argument, command, flag, library_warnings, option
 from ..options import AsOf, Except, Only, Ref
 from ..session import Session
 from ..views.text import format_size
@@ -73,7 +73,7 @@ def fetch(
     registry = cx.reader()
     version = registry.version(ref)
     target = output or f"{version.model.replace('/', '-')}-{version.number}"
-    with cx.library_warnings(), cx.progress(f"fetching {version.ref}") as progress:
+    with library_warnings(cx), cx.progress(f"fetching {version.ref}") as progress:
         registry.fetch(version.ref, target, only=only or (), exclude=exclude or (), replace=force, progress=progress)
     count, total, of = version.files, version.size, ""
     if only or exclude:

@@ -10,7 +10,7 @@ import typer
 
 from ...core.results import Imported
 from ...errors import InvalidInput
-from ..command import argument, command, flag, option
+from ..command import argument, command, flag, library_warnings, option
 from ..options import AllowUnsafe, DryRun, Exclude, Include, Reason, ReuseName, check_unsafe
 from ..process import StandardOutput, is_terminal
 from ..session import Output, Session
@@ -64,13 +64,13 @@ def export(
     if kind != BUNDLE:
         if len(refs) != 1:
             raise InvalidInput(f"{kind} holds one version", "name one version, and OUT")
-        with cx.library_warnings():
+        with library_warnings(cx):
             done = cx.reader().export_as(refs[0], kind, out, flavor=flavor, replace=force)
     else:
         if flavor is not None:
             raise InvalidInput("--flavor has no effect on a bundle", "add --format mlflow, or leave out --flavor")
         target = _open_standard_output(cx) if out == STREAM else out
-        with cx.library_warnings(), cx.progress(f"packing {out}") as progress:
+        with library_warnings(cx), cx.progress(f"packing {out}") as progress:
             done = cx.reader().export(None if every else refs, target, replace=force, progress=progress)
     cx.say(
         f"exported {', '.join(done.refs[:5])}{' …' if len(done.refs) > 5 else ''} to {out}: {format_size(done.size)}"

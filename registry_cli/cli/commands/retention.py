@@ -6,6 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
+from ...core.names import model_name
 from ...errors import Conflict, InvalidInput, NotFound, RegistryError
 from ...lifecycle.stages import ARCHIVE, DELETE, PACK
 from .. import json_shapes
@@ -265,7 +266,6 @@ def _read_plans(file: str, registry_id: str) -> list[Plan]:
 
 def _parse_plan(item: dict[str, Any]) -> Plan:
     """One plan of a file. Raises ValueError, KeyError or TypeError when it is none."""
-    from ...core.names import model_name
     from ...lifecycle.retention import Plan, Verdict
 
     verdicts = tuple(
