@@ -25,23 +25,9 @@ from registry_cli.cli import app, command, grammar
 from registry_cli.core.progress import SILENT, Progress
 from registry_cli.core.records import Checkpoint, Glance, Overview, Told
 from registry_cli.lifecycle import stages
-from registry_cli.verbs.approving import Approving
-from registry_cli.verbs.archiving import Archiving
-from registry_cli.verbs.bundling import Bundling
-from registry_cli.verbs.describing import Describing
-from registry_cli.verbs.exchanging import Exchanging
-from registry_cli.verbs.finding import Known
-from registry_cli.verbs.keeping import Keeping
-from registry_cli.verbs.listing import Listing
-from registry_cli.verbs.looking_back import LookingBack
-from registry_cli.verbs.modelling import Modelling
-from registry_cli.verbs.moving import Moving
-from registry_cli.verbs.opened import OpenRegistry
-from registry_cli.verbs.people import Review
-from registry_cli.verbs.reading import RegistryReader
-from registry_cli.verbs.registering import Registering
-from registry_cli.verbs.retaining import Retaining
-from registry_cli.verbs.taking_out import TakingOut
+from registry_cli.operations.find import Known
+from registry_cli.operations.gate import Review
+from registry_cli.registry import Operation
 
 ROOT = Path(__file__).parents[1]
 NOTE = "<!-- Made by docs/generate.py from the code (`make docs`). Edit the code, not this page. -->"
@@ -73,21 +59,25 @@ ALL_SHARED = {*command.SHARED, *command.WRITING, *command.INDEXED}
 #: Results that are no dataclasses, since there may be very many of them.
 NAMED_TUPLES: tuple[type, ...] = (Checkpoint, Glance, Known, Overview, Review, Told)
 
-ROOMS_OF_THE_API: tuple[tuple[str, type], ...] = (
-    ("Finding", Listing),
-    ("Reading", TakingOut),
-    ("Asking", RegistryReader),
-    ("Looking back", LookingBack),
-    ("Registering", Registering),
-    ("Importing bundles", Bundling),
-    ("Importing from other tools", Exchanging),
-    ("Stages and aliases", Moving),
-    ("Archiving and deleting", Archiving),
-    ("Archiving and deleting by rules", Retaining),
-    ("Describing", Describing),
-    ("Describing models", Modelling),
-    ("Approving and signing", Approving),
-    ("Keeping it sound", Keeping),
+#: The methods of Registry by chapter; each is in one of them.
+CHAPTERS: tuple[tuple[str, str], ...] = (
+    ("The registry", "close root stages settings info"),
+    ("Finding", "model_names models overview model versions search unknown_names find"),
+    ("Reading", "version artifact laid_out files path check fetch cat sidecar directions diff"),
+    ("Inspecting and scanning", "inspect inspect_files scan scan_files scan_rules"),
+    ("Exporting", "export export_as card"),
+    (
+        "History and lineage",
+        "history histories follow checkpoints holders earlier_holders lineage reproduce reproducible",
+    ),
+    ("Registering", "register"),
+    ("Importing", "import_from import_bundle import_versions"),
+    ("Stages and aliases", "promote demote rollback set_alias remove_alias"),
+    ("Policies, approvals, signatures", "gate review policy commands approve approvals sign signatures"),
+    ("Archiving and deleting", "archive restore delete"),
+    ("Archiving and deleting by rules", "plan retain apply prune_plans prune"),
+    ("Describing", "tag annotate log_metric describe rename text check_text rewrite rewrite_settings"),
+    ("Maintenance", "verify repair restorable gc doctor"),
 )
 
 
@@ -243,13 +233,15 @@ def python_api() -> str:
     lines += ["## Opening a registry", "", *_text(Registry), ""]
     for name in ("__init__", "open", "init"):
         lines += _method(Registry, name)
-    lines += ["### `OpenRegistry`", "", "The base of `Registry`.", "", *_text(OpenRegistry), ""]
-    for name in _public(OpenRegistry):
-        lines += _method(OpenRegistry, name)
-    for title, room in ROOMS_OF_THE_API:
+    listed = [name for _, names in CHAPTERS for name in names.split()]
+    if sorted(listed) != sorted({*_public(Registry)} - {"open", "init"}):
+        raise SystemExit(
+            f"CHAPTERS differ from Registry: {sorted({*listed} ^ ({*_public(Registry)} - {'open', 'init'}))}"
+        )
+    for title, names in CHAPTERS:
         lines += [f"## {title}", ""]
-        for name in _public(room):
-            lines += _method(room, name)
+        for name in names.split():
+            lines += _method(Registry, name)
     lines += ["## What methods return", "", "All are frozen dataclasses, or named tuples.", ""]
     for record in _results():
         lines += _record(record)
@@ -296,7 +288,7 @@ def _api_intro() -> list[str]:
 
 def _public(room: type) -> Iterator[str]:
     for name, value in vars(room).items():
-        if not name.startswith("_") and (callable(value) or isinstance(value, (property, classmethod))):
+        if not name.startswith("_") and (callable(value) or isinstance(value, (property, classmethod, Operation))):
             yield name
 
 
@@ -305,13 +297,16 @@ def _method(room: type, name: str) -> list[str]:
     if isinstance(value, property):
         kind = inspect.signature(value.fget).return_annotation if value.fget else ""
         return [f"### `{name}`", "", f"    {name}: {kind}", "", *_text(value), ""]
+    function = getattr(room, name)
+    if isinstance(value, Operation):
+        value = function
     title = {"__init__": room.__name__, "__call__": "call"}.get(name, name)
-    return [f"### `{title}`", "", *_signature(getattr(room, name), title, value), "", *_text(value, room), ""]
+    return [f"### `{title}`", "", *_signature(function, title, value), "", *_text(value, room), ""]
 
 
 def _signature(function: Any, title: str, value: object) -> list[str]:
     signature = inspect.signature(function)
-    given = [each for each in signature.parameters.values() if each.name != "self"]
+    given = [each for each in signature.parameters.values() if each.name not in ("self", "context")]
     parts, starred = [], False
     for each in given:
         if each.kind is each.KEYWORD_ONLY and not starred:

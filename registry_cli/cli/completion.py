@@ -166,7 +166,7 @@ def _is_trusted(folder: str) -> bool:
 
     from ..automation import own
     from ..errors import RegistryError
-    from ..verbs.opened import find_root
+    from ..operations.context import find_root
 
     try:
         return find_root(config=own.config_folder(os.environ)) == Path(folder)

@@ -12,7 +12,7 @@ from ..lifecycle.stages import ANY, Expected, parse_expected
 from .command import argument, flag, option
 
 if TYPE_CHECKING:
-    from ..verbs.reading import RegistryReader
+    from ..registry import Registry
     from .session import Session
 
 Ref = Annotated[str, argument("REF", "A version: churn@7, churn@production; churn alone is churn@latest.")]
@@ -84,7 +84,7 @@ def check_unsafe(allowed: bool, reason: str) -> None:
 
 def warn_of_unknown_names(
     cx: Session,
-    registry: RegistryReader,
+    registry: Registry,
     where: str | Sequence[str],
     model: str | None = None,
     as_of: str | None = None,

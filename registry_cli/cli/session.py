@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ..lifecycle.commands import Commands
     from ..provenance.caller import Caller
     from ..registry import Registry
-    from ..verbs.reading import RegistryReader
 
 Item = TypeVar("Item")
 
@@ -101,17 +100,17 @@ class Session:
     no_index: bool = False
     writes: bool = False
     happened: ChangeRecorder = field(default_factory=ChangeRecorder)
-    opened: list[RegistryReader] = field(default_factory=list)
+    opened: list[Registry] = field(default_factory=list)
 
-    def reader(self) -> RegistryReader:
+    def reader(self) -> Registry:
         """The registry, for reading only: nothing that writes is imported."""
-        from ..verbs.opened import cache_folder
-        from ..verbs.reading import RegistryReader
+        from ..operations.context import cache_folder
+        from ..registry import Registry
 
         root = self._root()
         cache = None if self.no_index else cache_folder(os.environ)
         progress = self.progress("reading versions", unit="versions")
-        reader = RegistryReader(root, cache=cache, progress=progress, trust=self._is_trusted, on_warning=self.warn)
+        reader = Registry(root, cache=cache, progress=progress, trust=self._is_trusted, on_warning=self.warn)
         self.opened.append(reader)
         return reader
 
@@ -136,7 +135,7 @@ class Session:
     def _root(self) -> Path:
         """The registry's folder."""
         from ..automation.own import config_folder
-        from ..verbs.opened import HOME_VARIABLE, find_root
+        from ..operations.context import HOME_VARIABLE, find_root
 
         return find_root(self.root, os.environ.get(HOME_VARIABLE), config_folder(os.environ))
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from registry_cli import Refused, Registry
-from registry_cli.verbs.base import account
+from registry_cli.operations.context import get_account_name
 from tests.keys import allow, make_key
 
 from .conftest import World
@@ -61,7 +61,7 @@ def one_person_approves_twice(world: World, case: Case) -> None:
     """With two keys, under two principals: both belong to one account."""
     keys = [make_key(world.folder / "keys", name) for name in ("laptop", "desktop")]
     other = make_key(world.folder / "keys", "bob")
-    me = account()
+    me = get_account_name()
     allow(world.root, (f"{me}@laptop.example", keys[0]), (f"{me}@desktop.example", keys[1]), ("bob", other))
     _policy(world, "{approvals: 2, signed: required, force: false}")
     for key in keys:
@@ -78,7 +78,7 @@ def one_person_approves_twice(world: World, case: Case) -> None:
 def an_approval_of_another_version(world: World, case: Case) -> None:
     """Word for word, and changed so that it names the other version: its signature is about the first."""
     key = make_key(world.folder / "keys", "mine")
-    allow(world.root, (account(), key))
+    allow(world.root, (get_account_name(), key))
     _policy(world, "{approvals: 1, signed: required, force: false}")
     _approve(world, "m@1", "--sign", key)
     world.done("annotate", "m@2", "note=so that the annotation is there")

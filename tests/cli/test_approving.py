@@ -10,7 +10,7 @@ import pexpect
 import pytest
 
 from registry_cli import Registry
-from registry_cli.verbs.base import account
+from registry_cli.operations.context import get_account_name
 from tests.commands import assert_inert, assert_refused, on_terminal, spawn, terminal, uncoloured
 from tests.crash.world import fingerprint
 from tests.keys import allow, make_key
@@ -40,7 +40,7 @@ def test_approve_and_approvals(gated: Site) -> None:
     assert (answer.code, answer.out, answer.err) == (0, "churn@2\n", "churn@2: approved for production\n")
     again = gated.run("approve", "churn@2", "production", "--reason", "reviewed")
     assert again.err == "churn@2: approved already for production\n"
-    who = account()
+    who = get_account_name()
     told = gated.run("approvals", "churn@2")
     fields = told.lines[0].split("\t")
     assert fields[:3] + fields[4:] == ["production", who, "approved", "in-force", "", "", "reviewed"]
@@ -164,7 +164,7 @@ def test_a_review_of_hostile_text_acts_on_no_terminal(gated: Site) -> None:
 
 
 def test_sign_verify_show_and_history(site: Site, key: Path) -> None:
-    allow(site.root, (f"{account()}@example.com", key))
+    allow(site.root, (f"{get_account_name()}@example.com", key))
     answer = site.run("sign", "churn@2", "--key", key)
     assert (answer.code, answer.out, answer.err) == (0, "churn@2\n", "churn@2: signed\n")
     assert site.run("promote", "churn@2", "production", "--sign", key).code == 0
@@ -174,9 +174,9 @@ def test_sign_verify_show_and_history(site: Site, key: Path) -> None:
     document = site.run("verify", "--signatures", "--json").json
     assert (document["ok"], document["signatures"], document["unsigned"]) == (True, 2, 3)
     assert site.run("verify", "--json").json["signatures"] is None
-    assert f"signed\t{account()}@example.com" in site.run("show", "churn@2").lines
+    assert f"signed\t{get_account_name()}@example.com" in site.run("show", "churn@2").lines
     (signature,) = site.run("show", "churn@2", "--json").json["signatures"]
-    assert (signature["principal"], signature["code"]) == (f"{account()}@example.com", None)
+    assert (signature["principal"], signature["code"]) == (f"{get_account_name()}@example.com", None)
     assert site.run("show", "churn@1", "--json").json["signatures"] == []
     newest = site.run("history", "churn", "--limit", "1").lines[0]
     assert newest.endswith("production: 1 → 2; signed")
@@ -192,7 +192,7 @@ def test_a_bad_signature_is_6(site: Site, key: Path) -> None:
     kept.write_text("")
     assert site.run("verify", "--allowed-signers", kept).code == 6
     shown = site.run("show", "churn@2")
-    assert any(line.startswith(f"signed\tby {account()}, which does not count: ") for line in shown.lines)
+    assert any(line.startswith(f"signed\tby {get_account_name()}, which does not count: ") for line in shown.lines)
 
 
 def test_a_rejected_version_in_the_list_of_a_rollback(site: Site) -> None:

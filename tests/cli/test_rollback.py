@@ -5,7 +5,7 @@ from __future__ import annotations
 import pexpect
 import pytest
 
-from registry_cli.verbs.base import account
+from registry_cli.operations.context import get_account_name
 from tests.commands import assert_refused, on_terminal, terminal
 from tests.crash.world import fingerprint
 
@@ -51,7 +51,7 @@ def test_a_second_rollback_says_who_was_there_before(site: Site) -> None:
     for more in ([], ["--no-input"], ["--expect", "1"], ["--to", "4"], ["--to", "2"], ["-n"]):
         answer = site.run("rollback", "churn", "production", *more)
         assert (answer.code, answer.out) == (4, ""), more
-        assert f"production of churn was rolled back from churn@4 to churn@1 by {account()}" in answer.err
+        assert f"production of churn was rolled back from churn@4 to churn@1 by {get_account_name()}" in answer.err
         assert "add --again" in answer.err
     done = site.run("rollback", "churn", "production", "--to", "4", "--again")
     assert (done.out, done.err) == ("churn@4\n", "production of churn is now churn@4 (was churn@1)\n")

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from registry_cli import Conflict, NotFound, Registry
 from registry_cli.lifecycle.retention_rules import Rules
-from registry_cli.verbs import comparing
 
 MODEL = "churn"
 STAGES = ("development", "staging", "production")
@@ -97,7 +96,7 @@ DEEDS: dict[str, tuple[int, Deed]] = {
     "find": (1, lambda life: list(life.registry.find([life.source]))),
     "check": (1, lambda life: life.registry.gate(life.some(), life.stage())),
     "review": (1, lambda life: life.registry.review(life.some(), life.stage())),
-    "diff": (2, lambda life: comparing.diff(life.registry, life.some(), life.some())),
+    "diff": (2, lambda life: life.registry.diff(life.some(), life.some())),
     "reproduce": (1, lambda life: life.registry.reproduce(life.some())),
     "approvals": (1, lambda life: life.registry.approvals(life.some())),
     "inspect": (1, lambda life: life.registry.inspect(life.some())),

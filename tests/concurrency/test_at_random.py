@@ -13,6 +13,7 @@ from registry_cli import Registry
 from registry_cli.core.records import Event, JournalEntry, StageTable
 from registry_cli.lifecycle.replay import follow, replay
 from registry_cli.lifecycle.rollback import chain
+from registry_cli.operations.context import open_model
 from registry_cli.store import codec, journal
 from registry_cli.store.reader import ModelReader
 from tests.concurrency import at_random
@@ -37,7 +38,7 @@ def test_everything_at_once(shared: Registry, tmp_path: Path, seconds: int) -> N
     print(dict(done))
     if seconds >= 60:
         assert set(DEEDS) <= done.keys(), "each came to its end at least once"
-    model = shared._model(MODEL)
+    model = open_model(shared.context, MODEL)
     entries = list(journal.oldest_first(model.paths.history))
     is_what_the_history_tells(model, entries)
     _nothing_protected_went(shared, entries)
@@ -100,7 +101,7 @@ def _left_of(event: Event, table: StageTable) -> Iterator[int]:
 
 def _sealed(registry: Registry, number: int) -> dict[str, Any]:
     """What a version said of itself when it was registered, also of one that was deleted."""
-    paths = registry._model(MODEL).paths
+    paths = open_model(registry.context, MODEL).paths
     if paths.version(number).exists():
         return codec.load(paths.version_document(number), "version.yaml")
     document: dict[str, Any] = codec.load(paths.tombstone(number), "tombstone")["version"]

@@ -14,6 +14,7 @@ import pytest
 
 from registry_cli import Registry
 from registry_cli.core.records import Event
+from registry_cli.operations.context import open_model
 from registry_cli.store import journal
 from tests.concurrency import killed
 from tests.concurrency.killed import MODELS, Line, Log, Request
@@ -82,7 +83,7 @@ def test_what_was_answered_lasts(shared: Registry, tmp_path: Path, seconds: int)
     assert kills
     events: dict[str, list[tuple[str, Event]]] = defaultdict(list)
     for name in shared.model_names():
-        reader = shared._model(name)
+        reader = open_model(shared.context, name)
         shared.repair([name])  # a process that died may have committed what is not in the journal yet
         entries = list(journal.oldest_first(reader.paths.history))
         is_what_the_history_tells(reader, entries)

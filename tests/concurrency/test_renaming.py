@@ -10,6 +10,7 @@ import pytest
 
 from registry_cli import Conflict, Registry
 from registry_cli.core.records import JournalEntry
+from registry_cli.operations.context import open_model
 from registry_cli.store import codec, journal, registration
 from tests.concurrency import renaming
 from tests.concurrency.killed import Line, Log, Request
@@ -59,7 +60,7 @@ def test_a_model_that_is_renamed_while_a_version_comes_in(
 
 
 def _history(registry: Registry, name: str) -> list[JournalEntry]:
-    return list(journal.oldest_first(registry._model(name).paths.history))
+    return list(journal.oldest_first(open_model(registry.context, name).paths.history))
 
 
 def _content(registry: Registry, ref: str) -> str:
@@ -73,7 +74,7 @@ def _finish_renames(registry: Registry, lines: list[Line], requests: dict[str, R
     unanswered = [request for identity, request in requests.items() if identity not in answered]
     finished = 0
     for name in registry.model_names():
-        if name not in codec.former_names(registry._model(name).document()):
+        if name not in codec.former_names(open_model(registry.context, name).document()):
             continue
         again = [request for request in unanswered if request["verb"] == "rename" and request["model"] == name]
         registry.repair([name])
@@ -116,7 +117,7 @@ def _require_known_names(registry: Registry, requests: dict[str, Request]) -> No
             for event in past
             if other != name and event.action == "renamed" and event.detail["before"] == first and event.at < made.at
         ]
-        if former and first in codec.former_names(registry._model(former[-1][0]).document()):
+        if former and first in codec.former_names(open_model(registry.context, former[-1][0]).document()):
             content = _content(registry, f"{name}@{made.version}")
             assert content in reused, f"{name} was made as {first} at {made.at}, which was a name of {former}"
 
@@ -124,7 +125,9 @@ def _require_known_names(registry: Registry, requests: dict[str, Request]) -> No
 def _require_former_names_refused(registry: Registry, folder: Path) -> None:
     """Nobody gets another model under a name that one had before, unless it is asked for."""
     names = registry.model_names()
-    former = {each for name in names for each in codec.former_names(registry._model(name).document())} - set(names)
+    former = {
+        each for name in names for each in codec.former_names(open_model(registry.context, name).document())
+    } - set(names)
     assert former
     (folder / "m").write_text("too late")
     for name in former:

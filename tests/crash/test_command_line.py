@@ -18,7 +18,6 @@ import pytest
 
 from registry_cli import Registry
 from registry_cli.cli import app, main, process
-from registry_cli.verbs.base import RegistryBase
 
 from .scenarios import REQUEST, _bundle, common, source
 from .shim import Fault, Shim
@@ -206,7 +205,7 @@ class Place:
 @pytest.fixture(autouse=True)
 def _time_stands_still(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """So that the same command leaves the same bytes."""
-    with mock.patch.dict(RegistryBase.__init__.__kwdefaults__, now=lambda: MOMENT):
+    with mock.patch.dict(Registry.__init__.__kwdefaults__, now=lambda: MOMENT):
         yield
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from registry_cli import Registry
 from registry_cli.core.records import VersionRecord
+from registry_cli.operations.context import open_model
 from registry_cli.store import journal, packs
 from registry_cli.store.layout import Layout
 from registry_cli.store.reader import ModelReader
@@ -95,7 +96,7 @@ def observed(root: Path) -> dict[str, Any]:
     registry = opened(root)
     models: dict[str, Any] = {}
     for name in registry.model_names():
-        model = registry._model(name)
+        model = open_model(registry.context, name)
         seen = model.state()
         table = seen.table
         state = (dict(table.stages), dict(table.aliases), str(table.archived), str(table.deleted), str(table.packed))

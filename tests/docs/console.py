@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from registry_cli.verbs.base import account
+from registry_cli.operations.context import get_account_name
 
 FENCE = re.compile(r"^```console run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COLUMNS = "100"
@@ -97,7 +97,7 @@ def normal(lines: Sequence[str], home: Path | None = None) -> list[str]:
     found = []
     for line in lines:
         text = line.replace(str(home), _HOME) if home else line
-        text = re.sub(rf"\b{re.escape(account())}\b", "alice", text)
+        text = re.sub(rf"\b{re.escape(get_account_name())}\b", "alice", text)
         for pattern, word in _NORMAL:
             text = pattern.sub(word, text)
         found.append(text.strip())

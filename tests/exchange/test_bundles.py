@@ -18,7 +18,7 @@ from registry_cli.core.records import Checkpoint
 from registry_cli.core.results import Imported
 from registry_cli.exchange import bundle, bundle_parser, unpacking
 from registry_cli.lifecycle import checkpoints
-from registry_cli.verbs.examining import Examination
+from registry_cli.operations.inspection import Examination
 from tests.crash.scenarios import common, die, source
 from tests.crash.world import fingerprint, observed
 from tests.integrity.conftest import prepare

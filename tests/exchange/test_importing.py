@@ -10,7 +10,7 @@ import pytest
 from registry_cli import Conflict, InvalidInput, NotFound, Registry
 from registry_cli.core.results import Imported
 from registry_cli.errors import Refused
-from registry_cli.verbs.examining import Examination
+from registry_cli.operations.inspection import Examination
 from tests.support import snapshot
 
 from .conftest import Tiny

@@ -15,7 +15,7 @@ import pytest
 
 from registry_cli import Conflict, Registry
 from registry_cli.core.results import Imported
-from registry_cli.verbs.taking import Taking
+from registry_cli.operations.bundle_intake import BundleIntake
 from tests.commands import PEAK, assert_refused, begin, ended, public_folder, run, shell, spawn, until
 from tests.crash.world import fingerprint, observed
 from tests.support import everything_imported, race, without_rights
@@ -92,14 +92,14 @@ def test_killed_it_is_gone_on_with(everything: Path, origin: Registry, site: Reg
 
 
 def test_stopped_after_the_first_it_says_so(everything: Path, site: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    appear = Taking._appear
+    appear = BundleIntake._appear
 
-    def stop(self: Taking) -> None:
+    def stop(self: BundleIntake) -> None:
         if any(each.status == "imported" for each in self._found):
             raise OSError(5, "Input/output error")
         appear(self)
 
-    monkeypatch.setattr(Taking, "_appear", stop)
+    monkeypatch.setattr(BundleIntake, "_appear", stop)
     answer = run("import", everything, root=site.root)
     assert_refused(answer, 8)
     assert answer.err.endswith("; repeat the import: what is here already is skipped\n")

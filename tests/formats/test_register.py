@@ -10,7 +10,6 @@ import pytest
 
 from registry_cli import InvalidInput, NotFound, Registry
 from registry_cli.lifecycle.compare import Difference
-from registry_cli.verbs import comparing
 
 from .conftest import DATA
 
@@ -111,19 +110,17 @@ def test_diff_tells_the_signature_apart_from_the_rest(reg: Registry, tmp_path: P
     reg.register("churn", [changed])
     reg.register("churn", [PIPELINE])
     reg.register("churn", [DATA / "xgboost/model.ubj"])
-    found = comparing.diff(reg, "churn@1", "churn@2")
+    found = reg.diff("churn@1", "churn@2")
     assert found.signature == (
         Difference("inputs.x", "float32[batch, 4]", "float32[items, 4]"),
         Difference("outputs.y", "float32[batch, 16]", "float32[items, 16]"),
     )
     assert found.lineage == ()
-    other = comparing.diff(reg, "churn@1", "churn@3")
+    other = reg.diff("churn@1", "churn@3")
     assert ("inputs.spend", "added") in [(each.name, each.change) for each in other.signature]
     assert ("inputs.x", "removed") in [(each.name, each.change) for each in other.signature]
     assert not any(each.name.startswith("contents.inputs") for each in other.lineage)
-    unlike = comparing.diff(
-        reg, "churn@1", "churn@4"
-    )  # one tells inputs, the other features: neither is a change of the other
+    unlike = reg.diff("churn@1", "churn@4")  # one tells inputs, the other features: neither is a change of the other
     assert unlike.signature == ()
     assert {each.name for each in unlike.lineage} >= {"contents.inputs", "contents.features"}
 

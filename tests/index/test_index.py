@@ -19,7 +19,7 @@ import pytest
 from registry_cli import Registry
 from registry_cli.errors import RegistryError
 from registry_cli.index import file_stamps, index
-from registry_cli.verbs.opened import cache_folder
+from registry_cli.operations.context import cache_folder
 from tests.commands import NOBODY, as_user, public_folder
 
 QUERIES = ("", "metrics.auc > 0.9", "tags.team = crm", "stage = production", "archived", "message ~ 'x'")
@@ -63,7 +63,7 @@ def told(reg: Registry) -> Any:
 
 def same(reg: Registry) -> None:
     """The index, old and new, and the files give one answer."""
-    fresh = Registry(reg.root, cache=reg._cache)
+    fresh = Registry(reg.root, cache=reg.context.index.cache)
     expected = told(Registry(reg.root))
     assert told(reg) == expected
     assert told(fresh) == expected
@@ -83,7 +83,7 @@ def _one(reg: Registry, ref: str) -> Any:
 def settle(reg: Registry) -> None:
     """As if everything had been written long ago: nothing is racy, and the index keeps its stamps."""
     told(reg)
-    for database in Path(str(reg._cache)).glob("*.sqlite"):
+    for database in Path(str(reg.context.index.cache)).glob("*.sqlite"):
         with sqlite3.connect(database) as connection:
             connection.execute("DELETE FROM models")
             connection.execute("DELETE FROM versions")
@@ -434,7 +434,7 @@ def test_every_verb_is_seen_at_once(reg: Registry) -> None:
 
 
 def _file(reg: Registry) -> Path:
-    (found,) = Path(str(reg._cache)).glob("*.sqlite")
+    (found,) = Path(str(reg.context.index.cache)).glob("*.sqlite")
     return found
 
 
@@ -455,13 +455,13 @@ def _file(reg: Registry) -> Path:
 )
 def test_what_is_wrong_with_it_is_made_anew_without_a_word(damage: Callable[[Path], object], reg: Registry) -> None:
     settle(reg)
-    assert reg._index is not None
-    reg._index.close()
+    assert reg.context.index._index is not None
+    reg.context.index._index.close()
     damage(_file(reg))
-    same(Registry(reg.root, cache=reg._cache))
-    settled = Registry(reg.root, cache=reg._cache)
+    same(Registry(reg.root, cache=reg.context.index.cache))
+    settled = Registry(reg.root, cache=reg.context.index.cache)
     told(settled)
-    assert settled._index is not None, "it is in use again"
+    assert settled.context.index._index is not None, "it is in use again"
 
 
 def _sql(path: Path, statement: str) -> None:
@@ -512,10 +512,10 @@ def test_who_holds_it_for_too_long_is_not_waited_for(reg: Registry, monkeypatch:
     connection.execute("BEGIN IMMEDIATE")
     try:
         reg.promote("churn@4", "production")
-        same(Registry(reg.root, cache=reg._cache))
+        same(Registry(reg.root, cache=reg.context.index.cache))
     finally:
         connection.close()
-    same(Registry(reg.root, cache=reg._cache))
+    same(Registry(reg.root, cache=reg.context.index.cache))
 
 
 _ASK = """
@@ -531,7 +531,7 @@ for _ in range(15):
 
 
 def test_many_readers_and_a_writer_share_it(reg: Registry) -> None:
-    command = [sys.executable, "-c", _ASK, str(reg.root), str(reg._cache)]
+    command = [sys.executable, "-c", _ASK, str(reg.root), str(reg.context.index.cache)]
     readers = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(4)]
     done = threading.Event()
     for turn in range(40):

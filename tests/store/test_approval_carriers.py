@@ -38,7 +38,7 @@ def person(registry: Registry, name: str) -> Registry:
 
 def uncommitted(registry: Registry, *, claim: bool) -> None:
     """Take the newest line from the history, as if its writer had died before it; or as if nobody had claimed anything."""
-    paths = registry._layout.model("churn")
+    paths = registry.context.layout.model("churn")
     lines = paths.history.read_bytes().splitlines(keepends=True)
     paths.history.write_bytes(b"".join(lines[:-1]))
     if not claim:
@@ -64,7 +64,7 @@ def test_an_approval_in_the_name_of_another_does_not_get_into_the_history_and_co
     assert [each[2:] for each in states(gated)] == [("lapsed", f"not given by bob: written by {ME}")]
     with pytest.raises(Refused):
         gated.promote("churn@1", "production")
-    told = [entry for entry in journal.oldest_first(gated._layout.model("churn").history) if entry.carrier]
+    told = [entry for entry in journal.oldest_first(gated.context.layout.model("churn").history) if entry.carrier]
     assert [(entry.event.by, entry.carrier) for entry in told] == [("bob", ME)], "it is told, with whose file it was"
     problems = [(each.code, each.severity) for each in gated.verify().problems]
     assert ("foreign-approval", "warning") in problems
@@ -88,7 +88,7 @@ def test_another_user_completes_an_honest_approval(gated: Registry) -> None:
     name = account_name(65534)
     person(gated, name).approve("churn@1", "production")
     uncommitted(gated, claim=True)
-    for path in gated._layout.model("churn").root.glob(".stages-*"):
+    for path in gated.context.layout.model("churn").root.glob(".stages-*"):
         os.chown(path, 65534, 65534)
     gated.promote("churn@1", "production")
     assert [each[:3] for each in states(gated)] == [(name, True, "in-force")]

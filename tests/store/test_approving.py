@@ -191,13 +191,13 @@ def test_a_unix_group_says_who_may(three: Registry, clock: Clock) -> None:
     import grp
     import os
 
-    from registry_cli.verbs.base import account
+    from registry_cli.operations.context import get_account_name
 
     group = grp.getgrgid(os.getgid()).gr_name
     write(three, f"{{production: {{approvers: ['@{group}']}}}}")
     person(three, "nobody-of-that-name", clock).approve("churn@2", "production")
     assert [each.why for each in three.approvals("churn@2")] == ["is no approver"]
-    person(three, account(), clock).approve("churn@2", "production")
+    person(three, get_account_name(), clock).approve("churn@2", "production")
     three.promote("churn@2", "production")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from registry_cli import Refused, Registry
 from registry_cli.cli import completion
-from registry_cli.verbs.opened import find_root
+from registry_cli.operations.context import find_root
 from tests.commands import environment, spawn
 
 NOBODY = 65534

@@ -187,7 +187,7 @@ def test_who_gives_up_takes_nothing_from_who_goes_on(
 
     paths = Layout(reg.root).model("churn")
     monkeypatch.setattr(creation, "_is_wanted", slow)
-    creation.remove_skeleton(Layout(reg.root), paths, reg._modes)
+    creation.remove_skeleton(Layout(reg.root), paths, reg.context.modes)
     assert all(folder.is_dir() for folder in paths.folders)
     assert reg.tag("churn@1", {"a": "b"}).changed
 

@@ -11,9 +11,9 @@ import pytest
 
 from registry_cli import Conflict, Registry
 from registry_cli.lifecycle.retention_rules import Rules
+from registry_cli.operations import models
 from registry_cli.store import codec, edited
 from registry_cli.store.layout import Layout
-from registry_cli.verbs import modelling
 from tests.commands import environment, spawn
 
 Make = Callable[..., Path]
@@ -115,14 +115,14 @@ def test_a_rename_to_a_name_that_becomes_a_former_one_is_refused(
     family: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another model has the name after the first look, and gives it away before the lock."""
-    refuse = modelling._refuse_other_file_system
+    refuse = models._refuse_other_file_system
 
     def rename_before(*arguments: Any) -> None:
-        monkeypatch.setattr(modelling, "_refuse_other_file_system", refuse)
+        monkeypatch.setattr(models, "_refuse_other_file_system", refuse)
         family.rename("betb", "passing")
         family.rename("passing", "gamma")
 
-    monkeypatch.setattr(modelling, "_refuse_other_file_system", rename_before)
+    monkeypatch.setattr(models, "_refuse_other_file_system", rename_before)
     with pytest.raises(Conflict, match="'passing' is a former name of the model 'gamma'"):
         family.rename("kid", "passing")
     assert "kid" in family.model_names()

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Conflict, Indeterminate, InvalidInput, NotFound, Registry, RegistryError, Rules
+from registry_cli.operations import models, transaction
 from registry_cli.store import files, replacement
 from registry_cli.store.writer import Writer
-from registry_cli.verbs import modelling
 
 MakeFile = Callable[..., Path]
 
@@ -157,7 +157,7 @@ def test_an_interrupted_rename_is_finished_by_the_same_call(
         raise Death
 
     with monkeypatch.context() as patch, pytest.raises(BaseException):  # noqa: B017 - told as indeterminate
-        patch.setattr(modelling, "_moved", dies)
+        patch.setattr(models, "_move_folder", dies)
         reg.rename("churn", "crm/churn", request_id=request_id)
     assert reg.model_names() == ["churn"]
     assert any(problem.code == "rename" for problem in reg.verify().problems)
@@ -173,7 +173,7 @@ def test_an_interrupted_rename_is_known_after_other_changes(
 ) -> None:
     reg.register("churn", [make_file()])
     with monkeypatch.context() as patch, pytest.raises(BaseException):  # noqa: B017
-        patch.setattr(modelling, "_moved", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(models, "_move_folder", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         reg.rename("churn", "other", request_id="one")
     reg.tag("churn@1", {"a": "b"})
     assert [problem.code for problem in reg.verify().problems] == ["rename"]
@@ -193,7 +193,7 @@ def test_the_name_of_an_interrupted_rename_is_reserved(
     if not exchange:
         monkeypatch.setattr(replacement, "renameat2", lambda *_: False)
     with monkeypatch.context() as patch, pytest.raises(BaseException):  # noqa: B017
-        patch.setattr(modelling, "_moved", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(models, "_move_folder", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         reg.rename("churn", new)
     for take in (
         lambda: reg.register(new, [make_file("another")]),
@@ -288,12 +288,12 @@ def test_a_waiter_is_told_the_new_name(reg: Registry, make_file: MakeFile) -> No
         except NotFound as error:
             errors.append(str(error))
 
-    with reg._writing("churn") as writer:
+    with transaction.open_writer(reg.context, "churn") as writer:
         assert isinstance(writer, Writer)
         thread = threading.Thread(target=wait)
         thread.start()
         assert waiting.wait(20)
-        reg._record_name(writer, "churn", "crm", "", None)
+        models._record_name(reg.context, writer, "churn", "crm", "", None)
         os.rename(reg.root / "models/churn", reg.root / "models/crm")
     thread.join(20)
     assert errors and "it is called crm now" in errors[0]

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from registry_cli import Registry, RegistryError
+from registry_cli.operations import inspection
 from registry_cli.store import ingest, registration, removal
-from registry_cli.verbs import examining
 
 Make = Callable[..., Path]
 
@@ -152,7 +152,7 @@ def test_a_file_that_is_changed_after_it_was_copied_stays(
     """Its new content is nowhere else: it is the same file, by its inode, and not what was stored."""
     path = make_file("content")
     monkeypatch.setattr(ingest._Place, "_linked", lambda *_: False)  # as on another file system
-    examine = examining.Examination.examine
+    examine = inspection.Examination.examine
 
     def late(*args: Any) -> None:
         examine(*args)
@@ -160,7 +160,7 @@ def test_a_file_that_is_changed_after_it_was_copied_stays(
             stream.seek(0, os.SEEK_END if change == "grew" else os.SEEK_SET)
             stream.write("changed")
 
-    monkeypatch.setattr(examining.Examination, "examine", late)
+    monkeypatch.setattr(inspection.Examination, "examine", late)
     done = reg.register("churn", [path], how="move")
     assert path.read_text() == ("contentchanged" if change == "grew" else "changed")
     assert any("model.pkl' is stored, but was not removed: it was changed" in line for line in done.warnings)

@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 
 from registry_cli import Conflict, Damaged, InvalidInput, NotFound, Registry, RegistryError
 from registry_cli.lifecycle.retention_rules import Rules
+from registry_cli.operations import pack as pack_operations
+from registry_cli.operations.context import open_model
 from registry_cli.store import packing, packs, removal
 from registry_cli.store.writer import Writer
-from registry_cli.verbs import comparing
 from tests.crash.world import fingerprint, wiped
 from tests.support import snapshot, taken_out
 
@@ -176,9 +177,9 @@ def test_it_has_no_path_and_no_pointer_goes_to_it(three: Registry) -> None:
 
 
 def test_two_versions_are_compared_packed_or_not(three: Registry) -> None:
-    before = comparing.diff(three, "churn@1", "churn@2")
+    before = three.diff("churn@1", "churn@2")
     three.archive(["churn@1", "churn@2"], compress="gzip")
-    after = comparing.diff(three, "churn@1", "churn@2")
+    after = three.diff("churn@1", "churn@2")
     assert (after.files, after.metrics) == (before.files, before.metrics)
     assert after.files[0].before
     assert after.files[0].before.size == 5000
@@ -246,7 +247,7 @@ def test_the_index_knows(three: Registry, tmp_path: Path) -> None:
 def test_it_is_read_while_it_is_packed_and_restored(three: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever began to read at one place goes on at the other, file by file."""
     three.archive(["churn@1"])
-    model = three._model("churn")
+    model = open_model(three.context, "churn")
     unpacked = three.version("churn@1")
     with closing(packs.members(model, unpacked)) as found:
         read = {}
@@ -263,7 +264,7 @@ def test_it_is_read_while_it_is_packed_and_restored(three: Registry, monkeypatch
 
 
 def _contents(registry: Registry, ref: str) -> dict[str, bytes]:
-    with closing(packs.members(registry._model("churn"), registry.version(ref))) as found:
+    with closing(packs.members(open_model(registry.context, "churn"), registry.version(ref))) as found:
         return {entry.path: content.read() for entry, content in found}
 
 
@@ -346,8 +347,8 @@ def test_an_older_program_restores_and_deletes(three: Registry, monkeypatch: pyt
 
     with monkeypatch.context() as patch:
         patch.setattr(Writer, "move", older)
-        patch.setattr(Registry, "_put_back", lambda *_: [])
-        patch.setattr(Registry, "_take_packs", lambda *_: [])
+        patch.setattr(pack_operations, "restore_files", lambda *_: [])
+        patch.setattr(pack_operations, "remove_packs", lambda *_: [])
         patch.setattr(packing, "take_packs", lambda *_: [])
         three.restore(["churn@1"])
         three.delete(["churn@2"], reason="old")

@@ -14,9 +14,11 @@ from registry_cli import Conflict, Indeterminate, InvalidInput, NotFound, Regist
 from registry_cli.core.version_ranges import Numbers
 from registry_cli.lifecycle.retention import Plan, Verdict
 from registry_cli.lifecycle.retention_rules import Rules
+from registry_cli.operations import archive as archiving
+from registry_cli.operations import search
+from registry_cli.operations.context import RegistryContext
 from registry_cli.store import packing
 from registry_cli.store.writer import Writer
-from registry_cli.verbs.retaining import Retaining
 from tests.conftest import Clock
 from tests.support import race, snapshot, taken_out
 
@@ -153,14 +155,14 @@ def test_parents_of_other_models_are_not_deleted(
 ) -> None:
     """No verb writes a lineage yet; its documents may hold one."""
     six.register("child", [make_file("child")])
-    real = Registry.search
+    real = search.search_versions
 
-    def search(self: Registry, *args: object, **named: object) -> object:
-        for each in real(self, archived=True):
+    def search_versions(context: RegistryContext, *args: object, **named: object) -> object:
+        for each in real(context, archived=True):
             yield replace(each, lineage={"parents": ["churn@4"]}) if each.model == "child" else each
 
     six.archive(["churn@4", "churn@5"])
-    monkeypatch.setattr(Registry, "search", search)
+    monkeypatch.setattr(search, "search_versions", search_versions)
     plan = six.plan("churn", "delete", ALL)
     assert plan.chosen == (5,)
     assert next(each.reason for each in plan.verdicts if each.version == 4) == "parent of child@1"
@@ -230,15 +232,15 @@ def test_a_plan_of_several_steps_is_carried_out(six: Registry, clock: Clock, mon
     with pytest.raises(InvalidInput, match="two plans to archive"):
         six.apply([*plans, plans[1]])
 
-    archive = Retaining._refuse_rollback_targets
+    archive = archiving.ensure_no_rollback_targets
 
-    def dies(self: Registry, writer: Writer, numbers: Numbers) -> None:
+    def dies(context: RegistryContext, writer: Writer, numbers: Numbers) -> None:
         if 5 in numbers:
             raise KeyboardInterrupt
-        archive(self, writer, numbers)
+        archive(context, writer, numbers)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Retaining, "_refuse_rollback_targets", dies)
+        patch.setattr(archiving, "ensure_no_rollback_targets", dies)
         with pytest.raises(Indeterminate, match="the change is committed, or a part of it"):
             six.apply(plans)
     assert numbers(six, archived=True) == [6, 5, 3, 2], "between the two"

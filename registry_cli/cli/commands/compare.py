@@ -20,7 +20,7 @@ from ..session import Output, Session
 from ..views.text import escape, format_value
 
 if TYPE_CHECKING:
-    from ...verbs.reading import RegistryReader
+    from ...registry import Registry
 
 #: How many versions stand side by side when nobody says which.
 NEWEST = 5
@@ -53,10 +53,8 @@ def diff(
     In a pipe: section, name, change (added, removed, changed), before, after, delta; separated by tabs. Files are told
     by their sizes in bytes. Nothing when nothing differs.
     """
-    from ...verbs import comparing
-
     first = Reference.parse(before)
-    found = comparing.diff(cx.reader(), first, rules.beside(first, after, bare=False), cx.caller())
+    found = cx.reader().diff(first, rules.beside(first, after, bare=False), cx.caller())
     if found.equal:
         cx.say(f"no differences between {found.before.ref} and {found.after.ref}")
     if cx.has_viewer and not found.equal:
@@ -149,7 +147,7 @@ def compare(
         cx.say(f"the newest {most}; --limit N shows more, --all-rows also what is the same")
 
 
-def _resolve_versions(registry: RegistryReader, first: Reference, words: Sequence[str]) -> list[VersionRecord]:
+def _resolve_versions(registry: Registry, first: Reference, words: Sequence[str]) -> list[VersionRecord]:
     """The versions that a person named, in that order, each once."""
     found: dict[int, VersionRecord] = {}
     aliases: frozenset[str] = frozenset()
@@ -167,7 +165,7 @@ def _resolve_versions(registry: RegistryReader, first: Reference, words: Sequenc
     return list(found.values())
 
 
-def _resolve_version(registry: RegistryReader, first: Reference, word: str) -> VersionRecord:
+def _resolve_version(registry: Registry, first: Reference, word: str) -> VersionRecord:
     reference = rules.beside(first, word)
     if reference.model != first.model:
         raise InvalidInput(
@@ -176,7 +174,7 @@ def _resolve_version(registry: RegistryReader, first: Reference, word: str) -> V
     return registry.version(reference)
 
 
-def _resolve_range(registry: RegistryReader, model: str, span: re.Match[str]) -> list[VersionRecord]:
+def _resolve_range(registry: Registry, model: str, span: re.Match[str]) -> list[VersionRecord]:
     """The versions from one number to another, as far as they are there."""
     start, end = int(span[1]), int(span[2])
     if abs(end - start) >= _MOST:

@@ -14,7 +14,7 @@ from ..session import ListOutput, Output, Session, Table
 from ..views.text import escape, format_numbers, shorten, shorten_time
 
 if TYPE_CHECKING:
-    from ...verbs.reading import RegistryReader
+    from ...registry import Registry
 
 _POLL = 1.0
 _COLUMNS = ("#", "time (utc)", "who", "action", "version", "details")
@@ -78,13 +78,13 @@ def _parse_model(name: str | None, every: bool) -> str | None:
     return None if name is None else parse_model_name(name)
 
 
-def _show_checkpoints(cx: Session, reader: RegistryReader, model: str | None) -> None:
+def _show_checkpoints(cx: Session, reader: Registry, model: str | None) -> None:
     found = reader.checkpoints(None if model is None else [model])
     text = "\n".join(" ".join(map(str, each)) for each in found)  # as one line each, however narrow the terminal is
     cx.show(Output("checkpoints", found, [str(each) for each in found], rows=found, text=text))
 
 
-def _follow(cx: Session, reader: RegistryReader, model: str | None, until: str | None, **wanted: Any) -> None:
+def _follow(cx: Session, reader: Registry, model: str | None, until: str | None, **wanted: Any) -> None:
     if until is not None:
         raise InvalidInput("--follow has no end", "leave out --until")
     found = reader.follow(model, pause=lambda: idle(_POLL), on_damage=_warn_once(cx), **wanted)

@@ -55,10 +55,10 @@ def inspect(
 def _inspect(cx: Session, paths: list[str]) -> Inspected:
     """What exists as a path is one; a version is named with its model."""
     if not any("@" in path and not os.path.lexists(path) for path in paths):
-        from ...verbs.looking_inside import inspect
+        from ...operations.inspection import inspect_files
 
         try:
-            return inspect(paths)
+            return inspect_files(paths)
         except NotFound as error:
             raise NotFound(error.message, error.hint or "name a file, a folder, or a version: NAME@SELECTOR") from None
     if len(paths) > 1:

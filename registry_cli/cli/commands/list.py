@@ -18,7 +18,7 @@ from ..views import inspection_view, lineage_view
 from ..views.text import align, escape, format_age, format_metrics, format_size, shorten, shorten_time
 
 if TYPE_CHECKING:
-    from ...verbs.finding import Known
+    from ...operations.find import Known
 
 _FILES_SHOWN = 20
 

@@ -207,9 +207,9 @@ def _show(cx: Session, registry: Registry, plans: list[Plan], target: str | None
     """Every version and what would become of it; a file that is asked for is written first."""
     body = {"registry": registry.settings.id, "items": plans}
     if target is not None:
-        from ...verbs import exporting
+        from ...operations import export as exporting
 
-        exporting.save_plan(registry, json.dumps(json_shapes.document("plans", body), indent=2) + "\n", target)
+        exporting.save_plan(registry.context, json.dumps(json_shapes.document("plans", body), indent=2) + "\n", target)
     refs = [f"{each.model}@{number}" for each in plans for number in each.chosen]
     for each in plans:
         if each.chosen:

@@ -105,7 +105,7 @@ def _scan(cx: Session, paths: list[str], allow: Sequence[str]) -> Scan:
             if len(paths) > 1:
                 raise InvalidInput("a version is scanned by itself", "name one version, or files")
             return cx.reader().scan(paths[0], allow=allow, progress=progress)
-        from ...verbs.looking_inside import scan as look
+        from ...operations.inspection import scan_files as look
 
         try:
             return look(paths, allow=(*_read_allowed(cx), *allow), progress=progress)

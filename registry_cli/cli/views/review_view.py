@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ...core.records import VersionRecord
     from ...core.results import Approval
     from ...lifecycle.compare import Diff
-    from ...verbs.people import Review
+    from ...operations.gate import Review
     from ..session import Session
 
 #: So many lines of where a version came from.

@@ -1,0 +1,66 @@
+"""Operations: one module per group of use cases, plain functions that take a :class:`.context.RegistryContext`.
+
+They may import everything below them, and each other where that makes no cycle, but nothing of the command line. What
+belongs to the disk format is in ``store``, what decides without reading files in ``lifecycle``. Modules are imported
+when they are first used: start-up time matters.
+"""
+
+TYPE_CHECKING = False  # as typing's, without importing typing
+if TYPE_CHECKING:
+    from . import (
+        annotate,
+        approvals,
+        approve,
+        archive,
+        compare,
+        export,
+        find,
+        gate,
+        history,
+        import_bundle,
+        import_versions,
+        inspection,
+        lineage,
+        maintenance,
+        models,
+        pointers,
+        policies,
+        read,
+        register,
+        retention,
+        search,
+        settings,
+    )
+
+__all__ = [
+    "annotate",
+    "approvals",
+    "approve",
+    "archive",
+    "compare",
+    "export",
+    "find",
+    "gate",
+    "history",
+    "import_bundle",
+    "import_versions",
+    "inspection",
+    "lineage",
+    "maintenance",
+    "models",
+    "pointers",
+    "policies",
+    "read",
+    "register",
+    "retention",
+    "search",
+    "settings",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'registry_cli.operations' has no attribute '{name}'")
+    from importlib import import_module
+
+    return import_module(f".{name}", __name__)

@@ -1,0 +1,167 @@
+"""The approvals and signatures of versions, and whether they count."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from ..core.lazy_dataclass import replace
+from ..core.names import Reference
+from ..core.records import JournalEntry, VersionRecord
+from ..core.results import Approval, Signature
+from ..errors import Damaged, InvalidInput, NotFound, RegistryError
+from ..lifecycle import approvals, policy_people
+from ..lifecycle.approvals import Ballot, People
+from ..lifecycle.events import Wanted
+from ..lifecycle.policy import Facts
+from ..lifecycle.rollback import Chain
+from ..provenance import signatures, signing
+from ..store import chronicle, journal
+from ..store.layout import Layout
+from ..store.reader import ModelReader, State
+from .context import resolve_version
+from .settings import Scope
+
+if TYPE_CHECKING:
+    from ..core.results import Approval, Signature
+    from .context import RegistryContext
+
+
+def is_member(account: str, group: str) -> bool:
+    """Whether an account is in a Unix group, as the system says now; False for an account or a group it doesn't know."""
+    import grp
+    import pwd
+
+    try:
+        wanted, primary = grp.getgrnam(group).gr_gid, pwd.getpwnam(account).pw_gid
+    except KeyError:
+        return False
+    return wanted in os.getgrouplist(account, primary)
+
+
+def read_people(layout: Layout, model: ModelReader, version: VersionRecord, said: Mapping[str, Any]) -> People:
+    """What a gate is told of people."""
+    record = model.seal(version.number)
+    events, about = signatures.listed(said), signatures.subject(version, record)
+    trust = signatures.trust_of(layout)
+    return People(
+        read_ballots(model, version, record, said),
+        is_member,
+        lambda principal: signatures.unsigned(events, about, trust, principal),
+        lambda ballot: _unproven(ballot, trust),
+    )
+
+
+def _unproven(ballot: Ballot, trust: signing.Trust) -> str:
+    """Why the signature of an approval does not prove that its author gave it, empty if it does."""
+    if signing.SIGNATURE not in ballot.event.detail:
+        return "did not sign it"
+    found = _check_signature(ballot.event, trust)
+    return f"signed it, but {found.problem or 'the signature does not hold'}" if found.code else ""
+
+
+def read_ballots(
+    model: ModelReader, version: VersionRecord, record: str, said: Mapping[str, Any]
+) -> tuple[Ballot, ...]:
+    """What people said of a version; ``record`` is the sha256 of its document, ``said`` its annotation."""
+    entries = chronicle.newest_first(model.paths, Wanted(actions=approvals.ACTIONS))
+    told = [entry for entry in entries if entry.event.version == version.number]
+    last = journal.last_entry(model.paths.history) if told else None
+    doubted = {entry.event.id: why for entry in told if (why := _doubt(entry, last))}
+    return approvals.ballots(version, record, (entry.event for entry in told), said.get("approvals"), doubted)
+
+
+def _doubt(entry: JournalEntry, last: JournalEntry | None) -> str:
+    """Why an approval does not count although a file holds it, empty if it does: a history without it, a file of others."""
+    if entry.carrier:
+        return f"not given by {entry.event.by}: written by {entry.carrier}"
+    return "" if last is not None and entry.seq <= last.seq else "not in the history"
+
+
+def describe_approvals(
+    layout: Layout, model: ModelReader, state: State, number: int, now: Callable[[], datetime]
+) -> tuple[Approval, ...]:
+    """What was said of a version for any stage, and whether it counts by the policies that can be read."""
+    from .policies import load_policies
+
+    version, said = model.version(number, state), model.said(number, state)
+    found = read_ballots(model, version, model.seal(number), said)
+    if not found:
+        return ()
+    try:
+        policies = load_policies(layout, Scope.of_model(model.name)).policies
+    except InvalidInput:  # nothing is let in by it; that is not what was asked here
+        policies = {}
+    trust, people = signatures.trust_of(layout), People(found, is_member)
+    people = replace(people, unproven=lambda ballot: _unproven(ballot, trust))
+    told = []
+    for ballot in found:
+        rules = policies[ballot.stage].rules if ballot.stage in policies else ()
+        conditions = tuple(rule.who for rule in rules if rule.who)
+        facts = Facts(ballot.stage, version, (), None, (), {}, now(), people, conditions)
+        told.append(_approval(version.ref, ballot, facts, trust))
+    return tuple(told)
+
+
+def _approval(ref: str, ballot: Ballot, facts: Facts, trust: signing.Trust) -> Approval:
+    event, state, why = ballot.event, "in-force", ""
+    if ballot.lapsed:
+        state, why = "lapsed", ballot.lapsed
+    elif not ballot.rejects and (why := policy_people.objection(facts, ballot)):
+        state = "excluded"
+    signature = _check_signature(event, trust) if signing.SIGNATURE in event.detail else None
+    reason = str(event.detail.get("reason", ""))
+    return Approval(ref, ballot.stage, event.by, event.at, not ballot.rejects, reason, state, why, signature)
+
+
+def _check_signature(event: Any, trust: signing.Trust) -> Signature:
+    """A signature as a list tells it: where it can't be checked, that is what is told."""
+    try:
+        return trust.look(event)
+    except RegistryError as error:
+        key = signing.fingerprint(str(event.detail.get(signing.SIGNATURE)))
+        return Signature(event.by, event.at, key, code="unchecked", problem=str(error))
+
+
+def describe_signatures(layout: Layout, model: ModelReader, state: State, number: int) -> tuple[Signature, ...]:
+    """The signatures of a version."""
+    events = signatures.listed(model.said(number, state))
+    if not events:
+        return ()
+    about = signatures.subject(model.sealed(number), model.seal(number))
+    trust = signatures.trust_of(layout)
+    found = []
+    for event in events:
+        try:
+            found.append(signatures.looked_at(event, about, trust))
+        except RegistryError:
+            found.append(_check_signature(event, trust))
+    return tuple(found)
+
+
+def read_chain(model: ModelReader, state: State, stage: str) -> Chain:
+    """What ``stage`` held, and which of it somebody rejected for the stage."""
+    found = chronicle.chains(model.paths, (stage,))[stage]
+    entries = chronicle.newest_first(model.paths, Wanted(actions=frozenset({approvals.REJECTED})))
+    concerned = {entry.event.version for entry in entries if entry.event.detail.get("stage") == stage}
+    rejected = {number for number in found.holders if number in concerned and _is_rejected(model, state, number, stage)}
+    return replace(found, rejected=frozenset(rejected))
+
+
+def _is_rejected(model: ModelReader, state: State, number: int, stage: str) -> bool:
+    if number in state.table.deleted:
+        return False
+    try:
+        version, said = model.version(number, state), model.said(number, state)
+        found = read_ballots(model, version, model.seal(number), said)
+    except (Damaged, NotFound):
+        return False  # what is damaged is not gone back to either, and that is told
+    return bool(approvals.in_force(found, stage, rejects=True))
+
+
+def list_approvals(context: RegistryContext, ref: str | Reference) -> tuple[Approval, ...]:
+    """What people said of a version for any stage, the oldest first, and whether it counts."""
+    model, state, number = resolve_version(context, ref)
+    return describe_approvals(context.layout, model, state, number, context.clock)

@@ -1,0 +1,301 @@
+"""Archive, restore and delete versions."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Union
+
+from ..core import names
+from ..core.names import Reference
+from ..core.progress import SILENT, Progress
+from ..core.records import JournalEntry
+from ..core.results import Changed
+from ..core.values import OneOrMore, as_list
+from ..core.version_ranges import Numbers
+from ..errors import Indeterminate, InvalidInput, indeterminate
+from ..lifecycle import rollback
+from ..lifecycle import stages as rules
+from ..store import chronicle, collect, removal, tombstones
+from ..store.writer import Writer
+from .transaction import make_event, open_writer, resolve_target
+
+if TYPE_CHECKING:
+    from .context import RegistryContext
+    from .pack import PackRequest
+
+
+References = OneOrMore[Union[str, Reference]]
+
+
+def archive(
+    context: RegistryContext,
+    refs: References,
+    *,
+    reason: str = "",
+    force: bool = False,
+    compress: str = "",
+    dry_run: bool = False,
+    request_id: str | None = None,
+    progress: Progress = SILENT,
+) -> list[Changed]:
+    """Take versions out of use: kept, hidden, restorable. One change a model; what is archived already stays so.
+
+    With ``compress`` (``gzip`` or ``zstd``) each of them is packed after that, in a change of its own, also one
+    that was archived before: its outcome comes behind that of archiving. ``progress`` is told of the bytes.
+
+    Raises :class:`Conflict` for a version that a stage or alias points to, or that a rollback would go to. The
+    latter can be overridden with ``force`` and a ``reason``. :class:`Damaged` for one whose files are not what was
+    stored: it is not packed. :class:`Refused` where there is no zstd.
+    """
+    from .pack import PackRequest, pack_versions
+
+    _check_force(force, reason)
+    if compress:
+        from ..store import compression
+
+        compression.check(compress)
+    wanted = PackRequest(
+        compress, request_id or os.urandom(16).hex(), request_id is not None, reason, progress=progress
+    )
+    by_model = _by_model(refs)
+    if len(by_model) > 1 and not dry_run:  # what can't be done is refused before the first commit
+        every = [ref for references in by_model.values() for ref in references]
+        archive(context, every, force=force, reason=reason, compress=compress, dry_run=True, request_id=request_id)
+    with commit_in_turn(wanted.request_id, dry_run) as outcomes:
+        for name, references in by_model.items():
+            if request_id and compress:
+                names.request_id(f"{request_id}:packed:{10**9}")
+            numbers = _archive_model(context, name, references, wanted, force, dry_run, outcomes)
+            if compress:
+                pack_versions(context, name, numbers, wanted, outcomes, dry_run=dry_run)
+    return outcomes
+
+
+def _archive_model(
+    context: RegistryContext,
+    name: str,
+    refs: list[Reference],
+    wanted: PackRequest,
+    force: bool,
+    dry_run: bool,
+    outcomes: list[Changed],
+) -> Numbers:
+    """Archive versions of one model; those that are to be packed then."""
+    from .pack import ensure_packable, find_packed
+
+    with open_writer(context, name) as writer:
+        if entry := writer.done_before(wanted.request_id, "archived") if wanted.given else None:
+            outcomes.append(_as_before(writer, entry))
+            return Numbers.parse(str(entry.event.detail.get("compress", "")))
+        every = _numbers(writer, refs)
+        numbers, packed = every - writer.table.archived, writer.table.packed
+        packed = packed - find_packed(context, name, wanted)
+        if wanted.kind:  # before the commit: packing comes after it
+            ensure_packable(context, name, every - packed)
+        overridden = _guarded_targets(context, writer, numbers, force)
+        table = rules.archive(writer.table, name, numbers)
+        detail = {"reason": wanted.reason, **_forced(overridden)}
+        detail |= {"compress": str(every - packed)} if wanted.kind else {}
+        event = make_event(context, "archived", None, wanted.request_id, versions=str(numbers), **detail)
+        if numbers and not dry_run:
+            table = writer.move(table, event)
+        done = Changed(name, "archived", tuple(numbers), table.revision, bool(numbers), overridden=overridden)
+        outcomes.append(done)
+        return every - packed
+
+
+def restore(
+    context: RegistryContext,
+    refs: References,
+    *,
+    dry_run: bool = False,
+    request_id: str | None = None,
+    progress: Progress = SILENT,
+) -> list[Changed]:
+    """Bring archived versions back into use; those that are packed are unpacked, each byte compared.
+
+    Raises :class:`Damaged` for a pack that is not what was stored: nothing of that model is restored then.
+    """
+    from .pack import remove_packs, restore_files, unpack_versions
+
+    request = request_id or os.urandom(16).hex()
+    by_model = _by_model(refs)
+    if len(by_model) > 1 and not dry_run:
+        every = [ref for references in by_model.values() for ref in references]
+        restore(context, every, dry_run=True, request_id=request_id)
+    with commit_in_turn(request, dry_run) as outcomes:
+        for name, references in by_model.items():
+            with contextlib.ExitStack() as stack:
+                staged = {} if dry_run else unpack_versions(context, stack, name, references, progress)
+                trash: list[Path] = []
+                with open_writer(context, name) as writer:
+                    if entry := writer.done_before(request_id, "restored") if request_id else None:
+                        outcomes.append(_as_before(writer, entry))
+                        continue
+                    table = writer.table
+                    numbers = _numbers(writer, references)
+                    numbers = numbers - (numbers - (table.archived | table.packed))
+                    packed = numbers - (numbers - table.packed)
+                    event = make_event(context, "restored", None, request, versions=str(numbers), packed=str(packed))
+                    if numbers and not dry_run:
+                        trash += restore_files(context, writer, packed, staged)
+                        table = writer.move(rules.restore(table, numbers), event)
+                        trash += remove_packs(writer, packed, staged)
+                    outcomes.append(Changed(name, "restored", tuple(numbers), table.revision, bool(numbers)))
+            for each in trash:  # slow, and needs no lock
+                removal.discard(each, context.root)
+    return outcomes
+
+
+def delete(
+    context: RegistryContext,
+    refs: References,
+    *,
+    reason: str = "",
+    force: bool = False,
+    dry_run: bool = False,
+    request_id: str | None = None,
+) -> list[Changed]:
+    """Remove the files of versions for good; what was known of each stays as a tombstone, its number is not reused.
+
+    All are checked before the first is deleted; each is a change of its own. Raises as :meth:`archive` does.
+    """
+    _check_force(force, reason)
+    request = request_id or os.urandom(16).hex()
+    by_model = _by_model(refs)
+    if len(by_model) > 1 and not dry_run:
+        every = [ref for references in by_model.values() for ref in references]
+        delete(context, every, force=force, reason=reason, dry_run=True, request_id=request_id)
+    with commit_in_turn(request, dry_run) as outcomes:
+        for name, references in by_model.items():
+            if request_id:
+                names.request_id(make_event_id(request_id, len(references), len(references) > 1))
+            trash: list[Path] = []
+            with open_writer(context, name) as writer:
+                numbers, left = _deletable(writer, references, request_id)
+                overridden = ensure_deletable(context, writer, left, force)
+                if not dry_run:
+                    several = {"versions": str(numbers)} if len(references) > 1 else {}
+                    detail = {"reason": reason, **_forced(overridden), **several}
+                    trash = delete_numbers(context, writer, numbers, left, request, detail)
+                revision = writer.table.revision
+                outcomes.append(Changed(name, "deleted", tuple(numbers), revision, bool(left), overridden=overridden))
+            collect.remove_trash(context.layout.model(name), trash)  # slow, and needs no lock
+    return outcomes
+
+
+def ensure_deletable(context: RegistryContext, writer: Writer, numbers: Numbers, force: bool) -> tuple[str, ...]:
+    """Raise for what can't be deleted; the safeguards that ``force`` overrides."""
+    overridden = _guarded_targets(context, writer, numbers, force)
+    table = writer.table
+    for number in numbers:
+        table = rules.delete(table, writer.paths.name, number)
+        writer.refuse_unremovable(number)
+    return overridden
+
+
+def _deletable(writer: Writer, refs: list[Reference], request_id: str | None) -> tuple[Numbers, Numbers]:
+    """All that is to be deleted, and what is left of it when this request was begun before.
+
+    Then the references are not looked up again: ``latest`` would mean another version by now.
+    """
+    if request_id is None:
+        numbers = _numbers(writer, refs)
+        return numbers, numbers
+    entry = writer.done_before(make_event_id(request_id, 1, len(refs) > 1), "deleted")
+    if entry is None:
+        numbers = _numbers(writer, refs)
+        return numbers, numbers
+    numbers = Numbers.parse(str(entry.event.detail.get("versions", entry.event.version)))
+    return numbers, numbers - writer.table.deleted
+
+
+def delete_numbers(
+    context: RegistryContext,
+    writer: Writer,
+    numbers: Numbers,
+    left: Numbers,
+    request: str,
+    detail: Mapping[str, object],
+) -> list[Path]:
+    """Leave tombstones, the oldest first; what is returned is to be removed. Each event tells the whole request."""
+    several = "versions" in detail
+    trash = []
+    for at, number in enumerate(numbers, 1):
+        if number not in left:
+            continue
+        event = make_event(context, "deleted", number, make_event_id(request, at, several), **detail)
+        redo = tombstones.redo(writer, number, event)
+        packed = number in writer.table.packed
+        writer.move(rules.delete(writer.table, writer.paths.name, number), event, redo)
+        if folder := writer.bury(number):
+            trash.append(folder)
+        if packed:
+            from ..store import packing
+
+            trash += packing.take_packs(writer.paths, number)
+    return trash
+
+
+def _numbers(writer: Writer, refs: list[Reference]) -> Numbers:
+    return Numbers.of(resolve_target(writer, ref) for ref in refs)
+
+
+def _guarded_targets(context: RegistryContext, writer: Writer, numbers: Numbers, force: bool) -> tuple[str, ...]:
+    """Refuse what a rollback would go to; with ``force`` it is named instead."""
+    if not force:
+        ensure_no_rollback_targets(context, writer, numbers)
+        return ()
+    found = rollback.rollback_targets(writer.table, numbers, chronicle.chains(writer.paths, context.stages))
+    return tuple(f"rollback target of {stage} ({writer.paths.name}@{number})" for stage, number in found.items())
+
+
+def ensure_no_rollback_targets(context: RegistryContext, writer: Writer, numbers: Numbers) -> None:
+    chains = chronicle.chains(writer.paths, context.stages)
+    rollback.refuse_rollback_targets(writer.table, writer.paths.name, numbers, chains)
+
+
+def _as_before(writer: Writer, entry: JournalEntry) -> Changed:
+    """What a request did when it was carried out before."""
+    numbers = Numbers.parse(str(entry.event.detail.get("versions", "")))
+    return Changed(writer.paths.name, entry.event.action, tuple(numbers), entry.revision, False)
+
+
+def make_event_id(request_id: str, at: int, several: bool) -> str:
+    """The id of the event number ``at`` of a request: of one that deletes several versions, each has its own."""
+    return f"{request_id}:{at}" if several else request_id
+
+
+def _by_model(refs: References) -> dict[str, list[Reference]]:
+    """The references of each model; a bare name is refused."""
+    grouped: dict[str, list[Reference]] = {}
+    for ref in as_list(refs, "refs"):
+        reference = Reference.parse_version(ref)
+        grouped.setdefault(reference.model, []).append(reference)
+    return grouped
+
+
+@contextlib.contextmanager
+def commit_in_turn(request_id: str, dry_run: bool) -> Iterator[list[Changed]]:
+    """The outcomes of commits that follow each other: after the first, what stops the rest is :class:`Indeterminate`."""
+    outcomes: list[Changed] = []
+    try:
+        yield outcomes
+    except BaseException as error:
+        begun = isinstance(error, Indeterminate) or any(each.changed for each in outcomes)
+        if dry_run or not begun or getattr(error, "request_id", "") == request_id:
+            raise
+        raise indeterminate("the change is committed, or a part of it", request_id, error) from error
+
+
+def _forced(overridden: tuple[str, ...]) -> dict[str, object]:
+    """What an event says of safeguards that were overridden."""
+    return {"forced": True, "failed": list(overridden)} if overridden else {}
+
+
+def _check_force(force: bool, reason: str) -> None:
+    if force and not reason:
+        raise InvalidInput("--force needs a --reason", "say why: it is kept in the history")

@@ -1,0 +1,145 @@
+"""Compare two versions, with the sizes of their files and the packages of their environments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ..core.records import Artifact, FileEntry, VersionRecord
+from ..lifecycle import compare
+from ..lifecycle.compare import Diff, Difference, FileDifference, StoredFile
+from ..store import layout, packs, sidecars
+from .context import open_model
+
+if TYPE_CHECKING:
+    from ..core.names import Reference
+    from ..provenance.caller import Caller
+    from .context import RegistryContext
+
+
+#: The files that say which packages a model was made with; the first that both versions have is taken.
+ENVIRONMENTS = ("environment.txt", "requirements.txt")
+
+
+#: An environment file of more bytes is compared by its digest only.
+ENVIRONMENT_LIMIT = 1_000_000
+
+
+def diff(
+    context: RegistryContext, before: str | Reference, after: str | Reference, caller: Caller | None = None
+) -> Diff:
+    """What differs from ``before`` to ``after``, which may be versions of different models.
+
+    The commits between them are told when the repository around ``caller`` has both. Raises :class:`InvalidInput`,
+    :class:`NotFound`, :class:`Damaged`.
+    """
+    from .read import get_artifact, get_directions
+
+    old, new = get_artifact(context, before), get_artifact(context, after)
+    sides = (_Side(context, old), _Side(context, new))
+    commits = _commits(old.version, new.version, caller)
+    directions = get_directions(context, new.version.model)
+    return compare.diff(old.version, new.version, _files(*sides), _packages(*sides), commits, directions)
+
+
+def _commits(before: VersionRecord, after: VersionRecord, caller: Caller | None) -> tuple[tuple[Difference, ...], bool]:
+    """The commits that came and went, the newest first; none when no repository at hand has both ends."""
+    ends = [
+        said.get("commit") if isinstance(said := each.lineage.get("git"), Mapping) else None for each in (before, after)
+    ]
+    if caller is None or ends[0] == ends[1] or not all(isinstance(end, str) and end for end in ends):
+        return (), False
+    from ..provenance import git
+
+    here = git.Repository.around(caller.folder, caller.variables)
+    if here is None or not all(map(git.is_commit, ends)):
+        return (), False
+    try:
+        found, more = git.between(here, *map(str, ends))
+    except git.Silent:  # another repository, a shallow one, no git: what was asked for is told without it
+        return (), False
+    return tuple(
+        Difference(name, None if mark == ">" else text, text if mark == ">" else None) for mark, name, text in found
+    ), more
+
+
+class _Side:
+    """One of the two versions, with the sizes and the texts of its files."""
+
+    def __init__(self, context: RegistryContext, artifact: Artifact) -> None:
+        self.files, self.version = artifact.files, artifact.version
+        self._context, self._model = context, open_model(context, artifact.version.model)
+
+    @cached_property
+    def _packed(self) -> dict[str, int]:
+        """The size of each file of a pack, which is read once for all of them."""
+        return {entry.path: content.size for entry, content in packs.members(self._model, self.version)}
+
+    def size(self, entry: FileEntry) -> int:
+        if self.version.packed is not None:
+            return self._packed[entry.path]
+        with packs.content(self._model, self.version, entry) as content:
+            return content.size
+
+    def text(self, entry: FileEntry) -> str | None:
+        """The text of a stored file, its bytes checked; None when it is too large."""
+        with packs.content(self._model, self.version, entry) as content:
+            return content.read().decode("utf-8", "replace") if content.size <= ENVIRONMENT_LIMIT else None
+
+    def kept(self) -> str | None:
+        """The list of packages that was kept when the version was registered; None when there is none."""
+        from .read import read_sidecar
+
+        if layout.ENVIRONMENT not in sidecars.named(self.version.lineage):
+            return None
+        return read_sidecar(self._context, self.version.ref, layout.ENVIRONMENT).decode("utf-8", "replace")
+
+
+def _files(before: _Side, after: _Side) -> tuple[FileDifference, ...]:
+    old, new = ({entry.path: entry for entry in side.files} for side in (before, after))
+    differing = [
+        path
+        for path in sorted(old.keys() | new.keys())
+        if path not in old or path not in new or old[path].sha256 != new[path].sha256
+    ]
+    return tuple(
+        FileDifference(path, _stored(before, old.get(path)), _stored(after, new.get(path))) for path in differing
+    )
+
+
+def _stored(side: _Side, entry: FileEntry | None) -> StoredFile | None:
+    return StoredFile(entry.sha256, side.size(entry)) if entry else None
+
+
+def _packages(before: _Side, after: _Side) -> tuple[Difference, ...]:
+    """The packages that differ, when both versions tell of theirs: in what was kept beside them, else in their files."""
+    old, new = before.kept(), after.kept()
+    if old is None or new is None:
+        files = _environment_files(before, after)
+        old = before.text(files[0]) if old is None and files[0] else old
+        new = after.text(files[1]) if new is None and files[1] else new
+    if old is None or new is None or old == new:
+        return ()
+    from ..provenance import packages
+
+    return compare.differences(packages.listed(old), packages.listed(new), Difference)
+
+
+def _environment_files(before: _Side, after: _Side) -> tuple[FileEntry | None, FileEntry | None]:
+    """The environment files among the files of the two: of the same name, if there are such."""
+    old, new = _environments(before), _environments(after)
+    name = next((name for name in old if name in new), None)
+    if name:
+        return old[name], new[name]
+    return next(iter(old.values()), None), next(iter(new.values()), None)
+
+
+def _environments(side: _Side) -> dict[str, FileEntry]:
+    """The environment files of a version by their names: of each the one that lies nearest to the top."""
+    found = {}
+    for name in ENVIRONMENTS:
+        named = [entry for entry in side.files if entry.path.rpartition("/")[2] == name]
+        if named:
+            found[name] = min(named, key=lambda entry: (entry.path.count("/"), entry.path))
+    return found

@@ -1,0 +1,312 @@
+"""The context that every operation takes: the registry's folder and settings, its index, who acts and when."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from ..core.lazy_dataclass import replace
+from ..core.names import Reference, Selector, model_name
+from ..core.progress import SILENT, Progress
+from ..core.records import Event, StageTable, VersionRecord
+from ..core.times import utc_now
+from ..errors import (
+    FOLDER_GONE,
+    FOLDER_GONE_HINT,
+    InvalidInput,
+    NotFound,
+)
+from ..lifecycle import stages as rules
+from ..store import codec, edited, layout
+from ..store.layout import Layout
+from ..store.modes import Modes
+from ..store.reader import ModelReader, State
+
+if TYPE_CHECKING:
+    from ..core.records import VersionRecord
+    from ..index.index import Index
+    from ..lifecycle.commands import Commands
+    from ..provenance.caller import Caller
+from dataclasses import dataclass
+from functools import cached_property
+
+if TYPE_CHECKING:
+    from ..core.records import Event
+    from ..index.index import Index
+    from ..lifecycle.commands import Commands
+    from ..provenance.caller import Caller
+    from ..store.modes import Modes
+
+#: The environment variable that names the registry, when no folder is given.
+HOME_VARIABLE = "REGISTRY_HOME"
+#: The environment variable that names the folder of the indexes.
+CACHE_VARIABLE = "REGISTRY_CACHE"
+#: How long to wait for a lock, in seconds.
+LOCK_TIMEOUT = 30.0
+#: Called with the name of the model and the event: for each committed change, and for a promotion that a gate refused.
+OnEvent = Callable[[str, "Event"], None]
+#: Says whether these commands may run on this machine.
+Trust = Callable[["Commands"], bool]
+_T = TypeVar("_T")
+
+
+class IndexAccess:
+    """The index of a registry, opened by the first question. Without a ``cache`` folder every question gets None.
+
+    An index that others could have written is not used; ``on_warning`` gets one sentence that says so (by default a
+    ``RuntimeWarning``). ``progress`` counts versions while a new index is built.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        cache: Path | None = None,
+        progress: Progress = SILENT,
+        on_warning: Callable[[str], None] | None = None,
+    ) -> None:
+        self.cache, self.progress = cache, progress
+        self._layout, self._on_warning = layout, on_warning
+        self._index: Index | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is an index, opened by a question."""
+        return self._index is not None
+
+    def close(self) -> None:
+        """Close the index, if it is open. A later question opens it again; closing twice does no harm."""
+        if self._index is not None:
+            self._index.close()
+            self._index = None
+
+    def ask(self, question: Callable[[Index], _T], *, make: bool = True) -> _T | None:
+        """What the index answers; None when there is none that can. One that is damaged is made anew, once.
+
+        With ``make=False`` an index is used only if it is there already.
+        """
+        if self.cache is None:
+            return None
+        import sqlite3
+
+        from ..index import index
+
+        place = index.index_path(self.cache, self._layout.root)
+        if self._index is None and (reason := index.find_distrust(place)):
+            self.cache = None
+            self._warn(f"the index is not used: {reason}")
+            return None
+        for _ in range(2):
+            try:
+                if self._index is None and not make and not place.exists():
+                    break
+                self._index = self._index or index.Index(self._layout, place)
+                return question(self._index)
+            except (OSError, sqlite3.OperationalError) as error:
+                if "no such" not in str(error):  # held by somebody for too long, no room, no permission: do without
+                    break
+                self._discard(place)
+            except (sqlite3.Error, ValueError):
+                self._discard(place)
+        return None
+
+    def _warn(self, text: str) -> None:
+        if self._on_warning is not None:
+            self._on_warning(text)
+            return
+        import warnings
+
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
+
+    def _discard(self, place: Path) -> None:
+        """What is there is none of ours, or damaged."""
+        from ..index import index
+
+        self.close()
+        with contextlib.suppress(OSError):
+            index.delete_index(place)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RegistryContext:
+    """What every operation takes as its first argument; see :class:`registry_cli.registry.Registry` for the fields.
+
+    ``author`` and ``modes`` are determined when they are first needed, which is only by operations that write.
+    """
+
+    layout: Layout
+    settings: codec.Settings
+    index: IndexAccess
+    given_author: str | None = None
+    clock: Callable[[], datetime] = utc_now
+    lock_timeout: float = LOCK_TIMEOUT
+    on_wait: Callable[[str], None] = lambda _: None
+    on_event: OnEvent | None = None
+    caller: Caller | None = None
+    trust: Trust | None = None
+
+    @cached_property
+    def author(self) -> str:
+        """Who makes the changes: the given author, else the name of the account."""
+        return self.given_author if self.given_author is not None else get_account_name()
+
+    @cached_property
+    def modes(self) -> Modes:
+        """The file modes of the registry."""
+        from ..store.modes import Modes
+
+        return Modes.of(self.settings.shared)
+
+    @property
+    def root(self) -> Path:
+        """The folder of the registry."""
+        return self.layout.root
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages of the registry, in order."""
+        return self.settings.stages
+
+
+def read_settings(layout: Layout, index: IndexAccess) -> codec.Settings:
+    """Read ``registry.yaml``: from the index if it has it as it is now. Raises :class:`NotFound`."""
+    kept = index.ask(lambda each: each.settings(), make=False)
+    if kept:
+        return codec.Settings(**{**kept, "stages": tuple(kept["stages"])})
+    if not index.is_open:
+        return edited.open_settings(layout)
+    from ..index import file_stamps
+
+    looked = time.time_ns()  # before reading: a change in between has another stamp
+    stamp = file_stamps.settled(file_stamps.stamp(str(layout.config)), looked)
+    settings = edited.open_settings(layout)
+    index.ask(lambda each: each.store_settings(vars(settings), stamp), make=False)
+    return settings
+
+
+def cache_folder(environment: Mapping[str, str]) -> Path | None:
+    """Where indexes are kept: ``$REGISTRY_CACHE``, else in the user's cache folder; None if there is none."""
+    if given := environment.get(CACHE_VARIABLE):
+        return Path(given).expanduser().absolute()
+    base = Path(environment.get("XDG_CACHE_HOME", ""))
+    if base.is_absolute():
+        return base / "registry-cli"
+    with contextlib.suppress(RuntimeError, OSError):
+        if Path.home().is_dir():  # a home that isn't there is not made
+            return Path.home() / ".cache" / "registry-cli"
+    return None
+
+
+def find_root(start: str | os.PathLike[str] | None = None, home: str | None = None, config: Path | None = None) -> Path:
+    """Return the registry's folder: ``start`` if given, else ``home``, else the nearest one upward from here.
+
+    Nothing in that folder is run: a ``registry.yaml`` is data. One that was found by walking upward must be trusted all
+    the same, or anybody could put one into a folder above (see ``automation.trusted_registries``).
+
+    Args:
+        start: the folder that was named; always accepted.
+        home: the folder that ``$REGISTRY_HOME`` names; always accepted.
+        config: the user's own folder of settings, for ``trusted_registries``.
+
+    Raises:
+        NotFound: there is no registry here or in a folder above, or the current folder was removed.
+        Refused: the registry that was found belongs to another user, and is not trusted.
+    """
+    given = os.fspath(start) if start is not None else home
+    if given is not None:
+        if not given.strip() or "\n" in given or "\0" in given:
+            raise InvalidInput(
+                "the registry's folder has an empty or broken name", f"set -C or ${HOME_VARIABLE} to a folder"
+            )
+        return Path(given).expanduser() if start is None else Path(given)
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:
+        raise NotFound(FOLDER_GONE, FOLDER_GONE_HINT) from None
+    for folder in (here, *here.parents):
+        if (folder / layout.REGISTRY).is_file():
+            if os.lstat(folder / layout.REGISTRY).st_uid not in (0, os.geteuid()):
+                from ..automation import trusted_registries
+
+                trusted_registries.refuse_untrusted(folder, config)
+            return folder
+    raise NotFound(
+        "there is no registry here or in a folder above",
+        f"make one with 'registry init DIR', or name one with -C DIR or ${HOME_VARIABLE}",
+    )
+
+
+def open_model(context: RegistryContext, name: str) -> ModelReader:
+    paths = context.layout.model(model_name(name))
+    try:
+        return ModelReader(paths)
+    except NotFound as error:
+        raise model_not_found(context, name) from error
+
+
+def model_not_found(context: RegistryContext, name: str) -> NotFound:
+    """What to raise for a model that isn't there; one that was renamed is told by the name that it has now."""
+    from ..store import edited
+
+    if now := edited.renamed(context.layout, name):
+        return NotFound(f"there is no model '{name}'", f"it is called {now} now")
+    return NotFound(f"there is no model '{name}'", "registry list shows the models that are here")
+
+
+def resolve_version(
+    context: RegistryContext, ref: str | Reference, as_of: str | None = None
+) -> tuple[ModelReader, State, int]:
+    """The version that a reference means, now or ``as_of`` a time as events write it."""
+    reference = Reference.of(ref)
+    model = open_model(context, reference.model)
+    state = model.state()
+    if as_of is None:
+        return model, state, model.resolve(reference.or_latest(), state.table)
+    from ..store import chronicle
+
+    past = chronicle.past(model.paths, as_of)
+    if past is None:
+        raise NotFound(f"there was no model '{model.name}' yet at {as_of}")
+    selector = reference.or_latest()
+    if selector.latest:
+        number = past.latest()
+        if number is None:
+            raise NotFound(f"{model.name} had no version that was not archived at {as_of}")
+    elif selector.digest:
+        number = model.resolve(selector, state.table)
+    else:
+        number = rules.resolve(past.table, model.name, selector)
+    if number > past.highest:
+        raise NotFound(f"{model.name}@{number} was not there yet at {as_of}")
+    model.resolve(Selector(number=number), state.table)
+    return model, replace(state, table=as_it_was(past.table, state.table)), number
+
+
+def read_version(
+    context: RegistryContext, ref: str | Reference, as_of: str | None = None
+) -> tuple[ModelReader, VersionRecord]:
+    """A version and its model: from the index when one is there, and has the files as they are now."""
+    reference = Reference.of(ref)
+    if as_of is None:
+        selector = reference.or_latest()
+        record = context.index.ask(lambda index: index.find_version(reference.model, selector), make=False)
+        if record is not None:
+            return open_model(context, reference.model), record
+    model, state, number = resolve_version(context, ref, as_of)
+    return model, model.version(number, state)
+
+
+def as_it_was(past: StageTable, now: StageTable) -> StageTable:
+    """The pointers and the archive as they were; what was deleted since can't be shown, and files lie where they do now."""
+    return past.with_(deleted=past.deleted | now.deleted, packed=now.packed)
+
+
+def get_account_name() -> str:
+    """The real user's name, never what the environment says; ``uid:1234`` for one without a name."""
+    from ..core.accounts import account_name
+
+    return account_name(os.getuid())

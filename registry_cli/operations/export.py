@@ -1,0 +1,424 @@
+"""Copy versions out of the registry: fetch, bundles, the formats of other tools, model cards."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core.lazy_dataclass import replace
+from ..core.names import Reference
+from ..core.progress import SILENT, Progress
+from ..core.records import VersionRecord
+from ..core.results import Exported
+from ..core.times import format_time
+from ..core.values import OneOrMore, as_list
+from ..errors import Conflict, Damaged, InvalidInput, RegistryError
+from ..exchange import dispatch, leaving
+from ..provenance import cards
+from ..provenance.cards import Card, Known
+from ..store import documents, files, replacement, snapshot, verify
+from . import settings
+from .context import read_version
+
+if TYPE_CHECKING:
+    from ..exchange.leaving import Outline
+    from ..exchange.packing import Wanted
+    from ..provenance.cards import Card
+    from ..store.replacement import Existing
+    from .context import RegistryContext
+    from .ownership import Copy, Expected
+    from .read import Sink
+
+
+def _in_use(folder: Path) -> str:
+    """What would lose its place if ``folder`` was replaced: the current folder, or the home of the user."""
+    places: list[tuple[str, Path]] = []
+    with contextlib.suppress(FileNotFoundError):  # it was removed
+        places.append(("the current folder", Path.cwd()))
+    with contextlib.suppress(RuntimeError):
+        places.append(("the home folder", Path.home()))
+    for what, place in places:
+        for each in (place, *place.parents):
+            with contextlib.suppress(OSError):
+                if each.samefile(folder):
+                    return what
+    return ""
+
+
+def fetch(
+    context: RegistryContext,
+    ref: str | Reference,
+    target: str | os.PathLike[str],
+    *,
+    only: OneOrMore[str] = (),
+    exclude: OneOrMore[str] = (),
+    replace: bool = False,
+    progress: Progress = SILENT,
+) -> VersionRecord:
+    """Copy a version to the new folder ``target``, each byte checked on the way; it appears whole or not at all.
+
+    With ``only`` and ``exclude`` (globs, or one), only the files that a glob of the first matches and none of the
+    second. With ``replace`` it takes the place of an earlier copy: a folder in which each file is one that a version
+    of this registry has, or that an export writes. Raises :class:`Conflict` for anything else that is there,
+    :class:`NotFound` when no file matches.
+    """
+    from ..store import outgoing
+    from .read import select_files
+
+    model, record = read_version(context, ref)
+    chosen = select_files(model.manifest(record), only, exclude, record.ref) if only or exclude else None
+    place = _resolve_target_path(context, target)
+    existing = _find_replaceable_folder(context, place, model.name, replace=replace)
+    outgoing.fetch(model, record, place, progress=progress, existing=existing, chosen=chosen)
+    return record
+
+
+def _resolve_target_path(context: RegistryContext, target: str | os.PathLike[str]) -> Path:
+    """``target``, if something may be written there without harm to a registry: to this one, or another."""
+    from ..store.containment import RegistryBoundary
+
+    destination = Path(target).absolute()
+    real, root = destination.resolve(), context.root.resolve()
+    if inside := RegistryBoundary(root).registry_of(real):
+        raise InvalidInput(f"'{target}' is inside the registry '{inside}'", "name a place outside of it")
+    if root.is_relative_to(real):  # to replace it would be to remove the registry
+        raise InvalidInput(f"'{target}' has the registry in it", "name a new one")
+    if what := _in_use(real):
+        raise Conflict(f"'{target}' is {what}, or has it in it", "name a new folder")
+    return destination
+
+
+def export_bundle(
+    context: RegistryContext,
+    refs: OneOrMore[str | Reference] | None,
+    target: str | os.PathLike[str] | Sink,
+    *,
+    replace: bool = False,
+    progress: Progress = SILENT,
+) -> Exported:
+    """Write a bundle: versions, or whole models (names without a version) with their histories; all of the registry
+    when ``refs`` is None.
+
+    ``target`` is a new file, whose name ends with ``.tar.gz``, ``.tar`` or ``.tar.zst``, or what bytes can be
+    written to. The same versions make the same bytes. Nothing is locked; every byte is checked on the way. Raises
+    :class:`Conflict` when the file is there and ``replace`` is not set, :class:`Damaged` for what is not as stored.
+    """
+    place = _resolve_target_path(context, target) if isinstance(target, (str, os.PathLike)) else target
+    return _export_bundle(context, refs, place, replace=replace, progress=progress)
+
+
+def export_version(
+    context: RegistryContext,
+    ref: str | Reference,
+    kind: str,
+    target: str | os.PathLike[str],
+    *,
+    flavor: str | None = None,
+    replace: bool = False,
+) -> Exported:
+    """Write a version for another tool, in the format ``kind``, to a new file or folder; it appears when it is whole.
+
+    Every byte is checked first. ``flavor`` says for MLflow what the files are, when that is not known. Raises
+    :class:`Conflict` when ``target`` is there and ``replace`` is not set, and
+    :class:`InvalidInput` for an unknown format.
+    """
+    return _export_version(context, ref, kind, _resolve_target_path(context, target), flavor=flavor, replace=replace)
+
+
+def write_card(
+    context: RegistryContext,
+    ref: str | Reference,
+    target: str | os.PathLike[str] | None = None,
+    *,
+    replace: bool = False,
+) -> Card:
+    """The model card of a version, in Markdown with the front matter of Hugging Face, and what it lacks.
+
+    With ``target`` it is written to that file. Raises :class:`Conflict` when it is there and ``replace`` is not
+    set, :class:`InvalidInput` for a ``model.yaml`` that says something else than texts.
+    """
+    from .read import get_version
+
+    place = None if target is None else _resolve_target_path(context, target)
+    return _write_card(context, get_version(context, ref), place, replace=replace)
+
+
+def _export_version(
+    context: RegistryContext,
+    ref: str | Reference,
+    kind: str,
+    target: Path,
+    *,
+    flavor: str | None = None,
+    replace: bool = False,
+) -> Exported:
+    """See :meth:`RegistryReader.export_as`."""
+    from .ownership import is_bill_of_materials, replaceable_file
+    from .read import check_version, get_version, open_artifact
+
+    write = dispatch.writer(kind, flavor)
+    record = get_version(context, ref)
+    if kind in dispatch.FILES:
+        existing = replaceable_file(context, target, is_bill_of_materials, replace=replace)
+    else:
+        existing = _find_replaceable_folder(context, target, record.model, replace=replace, kind=kind, flavor=flavor)
+    check_version(context, record.ref)
+    with open_artifact(context, record.ref) as artifact, replacement.appearing(target, existing) as temporary:
+        known = gather_card(context, artifact.version, (entry.path for entry in artifact.files))
+        lost = write(artifact, known, temporary)
+    return Exported(str(target), (record.ref,), record.size, tuple(lost))
+
+
+def _find_replaceable_folder(
+    context: RegistryContext,
+    target: Path,
+    model: str,
+    *,
+    replace: bool,
+    kind: str | None = None,
+    flavor: str | None = None,
+) -> Existing | None:
+    """What is at ``target``, if it is a folder that the program made; None for nothing. See :mod:`.ownership`."""
+    from .ownership import replaceable_folder
+
+    def layouts(copy: Copy) -> Iterator[Expected]:
+
+        return _iter_layouts(context, copy, model, kind, flavor)
+
+    return replaceable_folder(context, target, replace=replace, first=model, layouts=layouts)
+
+
+def _export_bundle(
+    context: RegistryContext,
+    refs: OneOrMore[str | Reference] | None,
+    target: Path | Sink,
+    *,
+    replace: bool,
+    progress: Progress,
+) -> Exported:
+    """See :meth:`RegistryReader.export`."""
+    from ..exchange import packing
+    from .ownership import is_bundle, replaceable_file
+
+    if isinstance(target, Path):
+        packing.suffix_of(target.name)
+        existing = replaceable_file(context, target, is_bundle, replace=replace)
+    loaded = packing.load(*_select_parts(context, refs), context.settings.id)
+    if isinstance(target, Path):
+        packing.write_file(loaded, target, progress=progress, existing=existing)
+    else:
+        packing.write(loaded, target.write, progress)
+    contents = loaded.contents
+    names = tuple(
+        name
+        for part in contents.parts
+        for name in ([part.name] if part.whole else [f"{part.name}@{version.number}" for version in part.versions])
+    )
+    return Exported(str(target) if isinstance(target, Path) else "-", names, contents.size)
+
+
+def save_plan(context: RegistryContext, text: str, target: str | os.PathLike[str]) -> None:
+    """Write what ``--plan`` asks for to a new file, or in place of an earlier plan.
+
+    Raises:
+        Conflict: Something else is there.
+        InvalidInput: It is inside a registry.
+    """
+    from .ownership import is_plan, write_file
+
+    write_file(context, _resolve_target_path(context, target), text, is_plan, replace=True)
+
+
+def _select_parts(context: RegistryContext, refs: OneOrMore[str | Reference] | None) -> tuple[str, list[Wanted]]:
+    """The kind of the bundle, and what goes into it: a bare name is the whole model, None the whole registry."""
+    from ..exchange.packing import Wanted
+    from .search import list_model_names
+
+    if refs is None:
+        if lost := next(verify.lost_models(context.layout), None):
+            raise Damaged(f"{lost} has versions but no model.yaml", "run 'registry verify' for details")
+        return "registry", [
+            Wanted.all_of(snapshot.take(context.layout.model(name))) for name in list_model_names(context)
+        ]
+    chosen = [Reference.of(ref) for ref in as_list(refs, "refs")]
+    bare = {each.model for each in chosen if each.selector is None}
+    if bare and any(each.selector for each in chosen):
+        raise InvalidInput(
+            "a bundle holds whole models, or versions", f"say {min(bare)}@latest for one of its versions"
+        )
+    names = sorted({each.model for each in chosen})
+    pictures = {name: snapshot.take(context.layout.model(name)) for name in names}
+    if bare:
+        return "models", [Wanted.all_of(pictures[name]) for name in names]
+    numbers: dict[str, set[int]] = {name: set() for name in names}
+    for each in chosen:
+        picture = pictures[each.model]
+        numbers[each.model].add(picture.model.resolve(each.or_latest(), picture.state.table))
+    return "versions", [Wanted(pictures[name], False, tuple(sorted(numbers[name]))) for name in names]
+
+
+def gather_card(context: RegistryContext, version: VersionRecord, paths: Iterable[str]) -> Known:
+    """All that is known of a version for a card. ``paths`` are those of its files."""
+    from .approvals import list_approvals
+    from .search import get_model
+
+    level = settings.of_model(context.layout, version.model)
+    return Known(
+        version,
+        get_model(context, version.model),
+        cards.fields(level.document, level.source),
+        tuple(paths),
+        list_approvals(context, version.ref),
+        tuple(dict.fromkeys(_iter_bases(context, version))),
+    )
+
+
+def _write_card(context: RegistryContext, version: VersionRecord, target: Path | None, *, replace: bool) -> Card:
+    """See :meth:`RegistryReader.card`."""
+    from .ownership import is_card, write_file
+    from .read import list_files
+
+    made = cards.made(gather_card(context, version, (entry.path for entry in list_files(context, version.ref))))
+    if target is not None:
+        if target.is_dir():
+            raise InvalidInput(f"'{target}' is a folder", f"name a file: {target / cards.NAME}")
+        write_file(context, target, made.text, is_card, replace=replace)
+    return made
+
+
+def _iter_bases(context: RegistryContext, version: VersionRecord) -> Iterator[str]:
+    """The models of Hugging Face among the parents, by their names there. What is not here is not known to be one."""
+    from .lineage import iter_parent_names
+    from .read import get_version
+
+    for parent in iter_parent_names(version.lineage):
+        try:
+            imported = get_version(context, Reference.parse(parent)).lineage.get("imported")
+        except RegistryError:
+            continue
+        if isinstance(imported, Mapping) and imported.get("from") == "hf" and "/" in str(imported.get("name")):
+            yield str(imported["name"])
+
+
+#: The document by which a folder of each format is known.
+DOCUMENTS = {"mlflow": "MLmodel", "bentoml": "model.yaml", "hf": "README.md"}
+
+
+#: What in a document may be other than it is now: what people say of a version or a model, and what it is called.
+CHANGING = {
+    "mlflow": ("metadata registry ref", "metadata model_description", "metadata metrics", "metadata tags"),
+    "bentoml": ("name", "labels", "metadata registry_ref", "metadata metrics", "metadata tags"),
+}
+
+
+#: So many files at most does an export add to those of a version.
+_ADDED = 8
+
+
+_DOCUMENT = 8 << 20
+
+
+def _iter_layouts(
+    context: RegistryContext, copy: Copy, first: str, kind: str | None, flavor: str | None
+) -> Iterator[Expected]:
+    """What each export would be of which a folder seems to be a copy: in the format ``kind``, and in those that it has
+    the document of.
+
+    What stands in its documents may have changed since. So each is made as it would be now, and with the stages and
+    aliases that the version had when the newest of them was written; a document in YAML that differs only in what
+    people can change (``CHANGING``) counts as well, as long as it is just as this program writes it.
+    """
+    kinds = dict.fromkeys([kind] if kind else [])
+    kinds |= dict.fromkeys(kind for kind, document in DOCUMENTS.items() if document in copy.files)
+    for ref, added in _candidates(context, copy, first) if kinds else ():
+        written = max((copy.files[path].st_mtime for path in added), default=0.0)
+        then = datetime.fromtimestamp(written, tz=timezone.utc)
+        for each in kinds:
+            for known in _flavors(copy, flavor) if each in dispatch.WITH_FLAVOR else [None]:
+                for moment in (None, then):
+                    with contextlib.suppress(RegistryError, OSError, ValueError):
+                        yield _outlined(context, copy, ref, each, known, moment)
+
+
+def _candidates(context: RegistryContext, copy: Copy, first: str) -> Iterator[tuple[str, list[str]]]:
+    """The versions that have all files in a folder, wherever they are there, but for a few, which are named."""
+    from .ownership import iter_manifests
+
+    for model, number, expected in iter_manifests(context, first):
+        if len(copy.files) <= len(expected) + _ADDED:
+            known = set(expected.values())
+            added = [path for path in copy.files if copy.sha256(path) not in known]
+            if len(added) <= _ADDED:
+                yield f"{model}@{number}", added
+
+
+def _flavors(copy: Copy, flavor: str | None) -> list[str | None]:
+    """The flavors of MLflow with which the folder may have been made."""
+    from ..exchange.mlflow_flavors import FLAVORS
+
+    named: object = None
+    with contextlib.suppress(RegistryError, ValueError):
+        text = copy.read(DOCUMENTS["mlflow"], _DOCUMENT)
+        named = documents.loads_mapping(text, DOCUMENTS["mlflow"], limit=_DOCUMENT).get("flavors")
+    said = [each for each in FLAVORS if isinstance(named, dict) and each in named]
+    return list(dict.fromkeys((flavor, None, *said)))
+
+
+def _outlined(
+    context: RegistryContext, copy: Copy, ref: str, kind: str, flavor: str | None, moment: datetime | None
+) -> Expected:
+    from .read import get_version, open_artifact
+    from .search import get_model
+
+    with open_artifact(context, ref) as artifact, tempfile.TemporaryDirectory(prefix="registry-") as temporary:
+        version = get_version(context, ref, as_of=moment)
+        outline = leaving.Outline(version, artifact.folder, artifact.files)
+        known = gather_card(context, version, (entry.path for entry in artifact.files))
+        if moment is not None:
+            at = format_time(moment)
+            model = get_model(context, version.model, as_of=moment)
+            known = replace(known, model=model, approvals=tuple(each for each in known.approvals if each.at <= at))
+        folder = Path(temporary, "export")
+        dispatch.writer(kind, flavor)(outline, known, folder)
+        return {**dict(_hashed(folder, outline)), **_earlier(copy, kind, folder)}
+
+
+def _earlier(copy: Copy, kind: str, folder: Path) -> Expected:
+    """The document of a format with its sha256 in the copy, if it is an earlier one of the same version."""
+    name = DOCUMENTS.get(kind, "")
+    if kind not in CHANGING or not (folder / name).is_file():
+        return {}
+    with contextlib.suppress(RegistryError, ValueError):
+        there, here = copy.read(name, _DOCUMENT), (folder / name).read_bytes()
+        told = documents.loads_mapping(there, name, limit=_DOCUMENT)
+        made = documents.loads_mapping(here, name, limit=_DOCUMENT)
+        if documents.dumps(told) == there and _lasting(told, kind) == _lasting(made, kind):
+            return {name: copy.sha256(name)}
+    return {}
+
+
+def _lasting(document: dict[str, Any], kind: str) -> dict[str, Any]:
+    """A document without what may change."""
+    for path in CHANGING[kind]:
+        *parts, last = path.split()
+        part: Any = document
+        for name in parts:
+            part = part.get(name) if isinstance(part, dict) else None
+        if isinstance(part, dict):
+            part.pop(last, None)
+    return document
+
+
+def _hashed(folder: Path, outline: Outline) -> Iterator[tuple[str, str]]:
+    start = len(f"{folder}/")
+    for path, status in files.below(folder):
+        if path[start:] and stat.S_ISREG(status.st_mode):
+            stand_in = outline.stand_ins.get(status.st_ino)
+            yield path[start:], stand_in or hashlib.sha256(Path(path).read_bytes()).hexdigest()

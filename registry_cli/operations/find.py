@@ -1,0 +1,144 @@
+"""Find the versions that contain a file, by its digest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..core.progress import SILENT, Progress
+from ..core.records import FileEntry, VersionRecord
+from ..core.values import OneOrMore, PathLike, as_list
+from ..errors import Damaged, InvalidInput, NotFound, RegistryError
+from ..store import copying, files, manifest
+from ..store.selection import FileSelection
+from .context import open_model
+from .search import raise_it
+
+if TYPE_CHECKING:
+    from ..core.progress import Progress
+    from .context import RegistryContext
+    from .search import OnDamage
+
+
+def find_files(
+    context: RegistryContext,
+    paths: OneOrMore[PathLike],
+    *,
+    progress: Progress = SILENT,
+    on_damage: OnDamage = raise_it,
+) -> Iterator[Known]:
+    """Every version that holds the content of these files, or of the files in these folders.
+
+    A file that no version holds comes with ``version`` None. ``progress`` is told of the bytes that are read.
+    Raises :class:`NotFound` for a path that isn't there.
+    """
+    return _find_files(context, paths, progress, on_damage)
+
+
+class Known(NamedTuple):
+    """A file, or a folder as a whole, and one version that holds it as ``path``; ``version`` None when none does.
+
+    ``path`` is empty for a folder that is the whole of the version. When no version holds it, ``similar`` is the newest
+    version of the first model that has a file of this name; empty for none.
+    """
+
+    file: str
+    digest: str
+    version: VersionRecord | None = None
+    path: str = ""
+    similar: str = ""
+
+
+def _find_files(
+    context: RegistryContext, paths: OneOrMore[PathLike], progress: Progress, on_damage: OnDamage
+) -> Iterator[Known]:
+    """Every version that holds the content of these files; of folders, of each file in them that ``register`` takes.
+
+    Raises :class:`NotFound` for a path that isn't there, :class:`InvalidInput` for what is no file or folder.
+    """
+    asked: dict[str, str] = {}
+    for path in as_list(paths, "paths"):
+        asked.update(_hash_files(Path(path), progress))
+    found: dict[str, list[tuple[str, str]]] = {digest: [] for digest in asked.values()}
+    similar = {os.fsencode(Path(file).name): "" for file in asked if file[-1:] != "/"}
+    for ref, data in _iter_manifests(context, on_damage):
+        whole = manifest.digest(data)
+        if whole in found:
+            found[whole].append((ref, ""))
+        for line in data.split(b"\n"):
+            digest = line[:64].decode("ascii", "replace")
+            if digest in found:
+                found[digest].append((ref, manifest.loads(line + b"\n", ref)[0].path))
+            elif (name := line[66:].rpartition(b"/")[2]) in similar:
+                similar[name] = similar[name] or ref
+    for file, digest in asked.items():
+        known = [Known(file, digest, version, path) for version, path in _iter_known(context, found[digest], on_damage)]
+        yield from known
+        if not known and not file.endswith("/"):
+            yield Known(file, digest, similar=similar[os.fsencode(Path(file).name)])
+
+
+def _iter_known(
+    context: RegistryContext, found: Iterable[tuple[str, str]], on_damage: OnDamage
+) -> Iterator[tuple[VersionRecord, str]]:
+    """The versions that were found, but for those that somebody deletes meanwhile."""
+    from .read import get_version
+
+    for ref, path in found:
+        try:
+            yield get_version(context, ref), path
+        except NotFound:
+            continue
+        except Damaged as error:
+            on_damage(error)
+
+
+def _hash_files(path: Path, progress: Progress) -> dict[str, str]:
+    """The sha256 of a file; of a folder (its name ends with a slash) that of its manifest, and of each file in it."""
+    if not path.exists():
+        raise NotFound(f"there is no file '{path}'", "name a file, or a folder to be searched")
+    if path.is_file():
+        return {str(path): _sha256(path, progress)}
+    if not path.is_dir():
+        raise InvalidInput(f"'{path}' is no file", "name a file, or a folder to be searched")
+    scope = FileSelection().in_folder(path, "")[0]
+    inside = ((each.relative_to(path).as_posix(), each) for each in sorted(path.rglob("*")) if each.is_file())
+    entries = [FileEntry(name, _sha256(each, progress)) for name, each in inside if scope.keeps(name)]
+    if not entries:
+        raise NotFound(f"there is no file in '{path}'", "name a file, or a folder to be searched")
+    whole = manifest.digest(manifest.dumps(sorted(entries, key=lambda entry: entry.path)))
+    return {f"{path}/": whole, **{f"{path}/{entry.path}": entry.sha256 for entry in entries}}
+
+
+def _sha256(path: Path, progress: Progress) -> str:
+    size = path.stat().st_size
+    progress.expect(size)
+    with path.open("rb") as stream:
+        return copying.pump(stream.fileno(), None, size, progress)[0]
+
+
+def _iter_manifests(context: RegistryContext, on_damage: OnDamage) -> Iterator[tuple[str, bytes]]:
+    """The reference and the manifest of every version, the newest of each model first."""
+    from .search import list_model_names
+
+    for name in list_model_names(context):
+        try:
+            model = open_model(context, name)
+            numbers = model.numbers(model.state().table)
+        except RegistryError as error:
+            on_damage(error)
+            continue
+        for number in reversed(numbers):
+            path = model.paths.manifest(number)
+            try:
+                yield f"{name}@{number}", files.read(path, manifest.LIMIT, f"{name}@{number}: {path.name}")
+            except FileNotFoundError:
+                try:
+                    model.refuse_deleted(number)
+                except NotFound:
+                    continue
+                on_damage(Damaged(f"{name}@{number}: {path.name} is missing", "registry verify tells more"))
+            except RegistryError as error:
+                on_damage(error)

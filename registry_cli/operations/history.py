@@ -1,0 +1,175 @@
+"""The history of one model or of all models, and what stages held before."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from ..core.records import Checkpoint, JournalEntry, Told
+from ..core.times import resolve_time
+from ..core.values import OneOrMore, as_list
+from ..errors import RegistryError
+from ..lifecycle import stages as rules
+from ..store.model_names import iter_model_names
+from .context import open_model
+from .search import raise_it
+
+if TYPE_CHECKING:
+    from ..lifecycle.events import Wanted
+    from ..lifecycle.rollback import Holder
+    from ..store.chronicle import Head
+    from .context import RegistryContext
+    from .search import OnDamage
+
+
+def a_second() -> None:
+    """What :meth:`LookingBack.follow` does between two looks."""
+    import time
+
+    time.sleep(1)
+
+
+def list_history(
+    context: RegistryContext,
+    name: str,
+    *,
+    limit: int | None = None,
+    since: str | datetime | None = None,
+    until: str | datetime | None = None,
+    actions: OneOrMore[str] = (),
+) -> list[JournalEntry]:
+    """The history of a model, the newest entry first, at most ``limit`` of them.
+
+    Only what happened at ``since`` or later, and before ``until``; only these ``actions``, as :class:`Event` has
+    them. Raises :class:`InvalidInput` for an action that there is not.
+    """
+    from ..store import chronicle
+
+    wanted = _parse_wanted(since, until, actions)
+    return list(islice(chronicle.newest_first(open_model(context, name).paths, wanted), limit))
+
+
+def iter_histories(
+    context: RegistryContext,
+    *,
+    limit: int | None = None,
+    since: str | datetime | None = None,
+    until: str | datetime | None = None,
+    actions: OneOrMore[str] = (),
+    on_damage: OnDamage = raise_it,
+) -> Iterator[Told]:
+    """The histories of all models as one, the newest entry first; see :meth:`history`.
+
+    ``on_damage`` is told of each model whose history can't be read; the rest is told.
+    """
+    from ..store.chronicle import Head
+
+    wanted = _parse_wanted(since, until, actions)
+    heads: dict[str, Head] = {}
+    for name in iter_model_names(context.layout):
+        with _reporting_damage(on_damage):
+            heads[name] = Head.of(context.layout.model(name))
+    return islice(_iter_newest(heads, wanted), limit)
+
+
+def follow_history(
+    context: RegistryContext,
+    name: str | None = None,
+    *,
+    limit: int | None = 10,
+    since: str | datetime | None = None,
+    actions: OneOrMore[str] = (),
+    pause: Callable[[], object] = a_second,
+    on_damage: OnDamage = raise_it,
+) -> Iterator[Told]:
+    """The newest ``limit`` entries of a model, or of all, the oldest first; then each new one, without an end.
+
+    Between two looks ``pause`` is called. A look costs one system call a model while nothing happens.
+    """
+    from ..store.chronicle import Head
+
+    wanted = _parse_wanted(since, None, actions)
+    heads: dict[str, Head] = {}
+    for each in _list_followed(context, name):
+        with _reporting_damage(on_damage):
+            heads[each] = Head.of(context.layout.model(each))
+    yield from reversed(list(islice(_iter_newest(heads, wanted), limit)))
+    while True:
+        pause()
+        told = []
+        for each in _list_followed(context, name):
+            head = heads.setdefault(each, Head(context.layout.model(each)))
+            with _reporting_damage(on_damage):
+                told += [Told(each, entry) for entry in head.news() if wanted.fits(entry)]
+        yield from sorted(told, key=lambda each: each.entry.event.at)
+
+
+def _list_followed(context: RegistryContext, name: str | None) -> list[str]:
+    from .search import list_model_names
+
+    return list_model_names(context) if name is None else [open_model(context, name).name]
+
+
+def list_checkpoints(context: RegistryContext, models: OneOrMore[str] | None = None) -> list[Checkpoint]:
+    """The last line of the history of each model (all by default), to be kept elsewhere: see :meth:`verify`.
+
+    Only what is in the journal counts: a change whose line a crash held back is not in it before the next change.
+    """
+    from ..lifecycle import checkpoints
+    from ..store import journal
+    from .search import list_model_names
+
+    found = []
+    for name in list_model_names(context) if models is None else as_list(models, "models"):
+        last = journal.last_entry(open_model(context, name).paths.history)
+        found.append(Checkpoint(name, last.seq if last else 0, last.hash if last else checkpoints.NOTHING))
+    return found
+
+
+def list_holders(context: RegistryContext, name: str, stage: str) -> tuple[Holder, ...]:
+    """What holds ``stage``, what held it before, the nearest first, and what it was rolled back from.
+
+    Each is a version that ``rollback(to=…)`` can go to, unless it is archived, deleted or rejected.
+    """
+    from .approvals import read_chain
+
+    rules.check_stage(stage, context.stages)
+    from ..lifecycle import rollback
+
+    model = open_model(context, name)
+    state = model.state()
+    return rollback.holders(state.table, name, stage, read_chain(model, state, stage))
+
+
+def list_earlier_holders(context: RegistryContext, name: str, stage: str) -> tuple[int, ...]:
+    """The versions that rollbacks of ``stage`` go to one after another, the nearest first; :meth:`holders` has all."""
+    rules.check_stage(stage, context.stages)
+    from ..store import chronicle
+
+    return chronicle.chains(open_model(context, name).paths, (stage,))[stage].earlier
+
+
+def _parse_wanted(since: str | datetime | None, until: str | datetime | None, actions: OneOrMore[str]) -> Wanted:
+    from ..lifecycle import events
+
+    return events.wanted(resolve_time(since), resolve_time(until), as_list(actions, "actions"))
+
+
+@contextlib.contextmanager
+def _reporting_damage(on_damage: OnDamage) -> Iterator[None]:
+    """The history of one model that can't be read is told of, and the others go on."""
+    try:
+        yield
+    except RegistryError as error:
+        on_damage(error)
+
+
+def _iter_newest(heads: Mapping[str, Head], wanted: Wanted) -> Iterator[Told]:
+    """What is wanted of the histories up to their heads, as one, the newest first."""
+    from ..lifecycle import events
+
+    newest = [(head.last.event.at, name) for name, head in heads.items() if head.last]
+    return events.merged(newest, lambda name: heads[name].history(wanted))

@@ -1,0 +1,244 @@
+"""A version to import: checked and converted to a record of this registry; nothing is written here."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from ..core import names, values
+from ..core.lazy_dataclass import dataclass, field, replace
+from ..core.progress import Progress
+from ..core.quantities import parse_timestamp
+from ..core.records import VersionRecord
+from ..core.results import FileReport, Imported
+from ..core.times import format_time
+from ..errors import InvalidInput, RegistryError
+
+if TYPE_CHECKING:
+    from ..exchange.records import Incoming
+    from ..store.selection import FileSelection
+
+
+_T = TypeVar("_T")
+
+
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9._:/-]{1,80}\Z", re.ASCII)
+
+
+_LONGEST_ID = 128
+
+
+class Choice(NamedTuple):
+    """How an import is to be made: under which ``name``, into models that are here already (``merge``), without what is
+    here already (``skip_existing``), with the ``stages`` and ``aliases`` of the origin. ``unsafe`` is why what the scan
+    refuses is let in, ``selection`` which files come in. With
+    ``reuse_name`` a new model may get a name that another one had before.
+    """
+
+    name: str | None = None
+    merge: bool = False
+    skip_existing: bool = False
+    stages: bool = False
+    aliases: bool = False
+    dry_run: bool = False
+    request_id: str | None = None
+    unsafe: str = ""
+    selection: FileSelection | None = None
+    reuse_name: bool = False
+
+    def refuse_several(self, models: Collection[str]) -> None:
+        """One name is for one model."""
+        if self.name is not None and len(models) > 1:
+            some = ", ".join(sorted(models)[:5])
+            raise InvalidInput(f"{len(models):,} models can't all be called {self.name}: {some}", "leave out --as")
+
+    def identity(self, key: str) -> str:
+        """The request id of the version that ``key`` names: the same each time, so that nothing comes in twice."""
+        if self.request_id is None:
+            return f"import:{key if _PLAIN_KEY.match(key) else _short(key)}"
+        return names.request_id(f"{self.request_id}:{_short(key)[:16]}")
+
+    def pointed(self, key: str, pointer: str) -> str:
+        """The request id of letting a ``pointer`` (``stage:production``) point to that version."""
+        identity = f"{self.identity(key)}:{pointer}"
+        return identity if len(identity) <= _LONGEST_ID else f"import:{_short(identity)}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Arrival:
+    """One version on its way in. ``wanted`` says how its files come (see ``registration.Wish``); ``error`` why it can't.
+
+    ``record`` is what will be said of it, but its number; ``number`` is the one that it had. ``shown`` is a shorter name
+    for a person; ``report`` tells which files were left out.
+    """
+
+    key: str
+    model: str
+    record: VersionRecord
+    wanted: Mapping[str, Any] = field(default_factory=dict)
+    number: int | None = None
+    size: int = 0
+    stages: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    error: RegistryError | None = None
+    shown: str = ""
+    archived: bool = False
+    report: FileReport = field(default_factory=FileReport)
+
+    def outcome(
+        self, status: str, why: str = "", *, number: int | None = None, lost: tuple[str, ...] = (), code: int = 0
+    ) -> Imported:
+        """What became of it."""
+        ref = f"{self.model}@{number}" if number is not None else ""
+        report = self.report
+        return Imported(
+            self.shown or self.key, ref, status, why, self.size, 1, self.lost + lost, code, report.excluded,
+            report.empty_folders, report.warnings,
+        )  # fmt: skip
+
+
+def make_arrival(incoming: Incoming, choice: Choice, author: str) -> Arrival:
+    """``incoming`` without secrets, and with whatever of it has no place here taken out and told.
+
+    Raises :class:`InvalidInput` for its names.
+    """
+    from ..store import name_collisions, sources
+    from ..store.selection import FileSelection
+
+    incoming = _redacted(incoming)
+    model = names.model_name(choice.name or incoming.model)
+    key = values.line(incoming.key, "key")
+    lost = list(incoming.lost)
+    record = VersionRecord(
+        model=model, number=0, digest="", size=0, files=0,
+        created=_created(incoming.created, lost),
+        author=_one(incoming.author, values.line, "author", lost) or author,
+        message=_one(incoming.message, values.text, "message", lost),
+        params=_kept(incoming.params, values.check_param, "param", lost),
+        metrics=_kept(incoming.metrics, values.check_metric, "metric", lost),
+        tags=_kept(incoming.tags, values.check_line, "tag", lost),
+        annotations=_kept(incoming.annotations, values.check_text, "annotation", lost),
+        lineage=_lineage(incoming, lost),
+    )  # fmt: skip
+    found, error = [], None
+    chosen = choice.selection.again() if choice.selection else FileSelection()
+    try:
+        if not incoming.files and not incoming.named and lost:
+            raise RegistryError(lost.pop(0))
+        if incoming.named:
+            found = sources.named(incoming.named, chosen)
+        else:
+            found = sources.collect(incoming.files, None, chosen)
+    except RegistryError as problem:
+        error = problem
+    report = chosen.report()
+    collisions = name_collisions.find_name_collisions(source.path for source in found)
+    report = replace(report, warnings=(*report.warnings, *collisions))
+    return Arrival(
+        key, model, record, {"sources": found}, incoming.number, sum(source.size for source in found),
+        incoming.stages, incoming.aliases, tuple(lost), error, archived=incoming.archived, shown=incoming.shown,
+        report=report,
+    )  # fmt: skip
+
+
+def _redacted(incoming: Incoming) -> Incoming:
+    """What another tool knows without the secrets in it: command lines, addresses, tags, whatever else it kept in clear."""
+    from ..core.redaction import redact_text, redact_url, redact_value
+
+    lineage = redact_value(incoming.lineage)
+    given = incoming.lineage.get("imported")
+    if isinstance(given, Mapping) and isinstance(key := given.get("key"), str):
+        lineage["imported"]["key"] = redact_url(key)  # the name of a version, though a key may be a secret elsewhere
+    return replace(
+        incoming,
+        message=redact_text(incoming.message),
+        params=redact_value(incoming.params),
+        tags=redact_value(incoming.tags),
+        annotations=redact_value(incoming.annotations),
+        lineage=lineage,
+        lost=tuple(map(redact_text, incoming.lost)),
+    )
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
+
+
+def _lineage(incoming: Incoming, lost: list[str]) -> dict[str, Any]:
+    """Where it came from, with what its tool knows of that; what could not be read again is left out."""
+    from ..store import sidecars
+
+    told = incoming.lineage.get("imported")
+    pointers = {"stages": list(incoming.stages), "aliases": list(incoming.aliases), "archived": incoming.archived}
+    imported = {
+        "from": incoming.key.partition(":")[0],
+        "key": incoming.key,
+        **(told if isinstance(told, Mapping) else {}),
+        **{name: told for name, told in pointers.items() if told},
+    }
+    found: dict[str, Any] = {"imported": imported}
+    for name, value in incoming.lineage.items():
+        if name != "imported" and _lasts({"lineage": {name: value}}):
+            found[str(name)] = value
+        elif name != "imported":
+            lost.append(f"what it says of its {str(name)[:60]}")
+    found, absent = sidecars.disclaimed(found)
+    lost += [f"{name}: only its digest is known" for name in absent]
+    return found if _lasts({"lineage": found}) else {"imported": {"from": imported["from"], "key": imported["key"]}}
+
+
+def _lasts(document: Mapping[str, Any]) -> bool:
+    """Whether a document can be written and read again as it is."""
+    import yaml
+
+    from ..store import documents
+
+    try:
+        return bool(documents.loads(documents.dumps(document), "lineage") == document)
+    except (RegistryError, yaml.YAMLError, UnicodeError, RecursionError):
+        return False
+
+
+def _kept(given: Mapping[str, Any], check: Callable[[object, str], _T], kind: str, lost: list[str]) -> dict[str, _T]:
+    """Those values that can be kept as they are; of each other, ``lost`` says why it can't."""
+    found: dict[str, _T] = {}
+    for name, value in given.items():
+        try:
+            found.update(values.checked({name: value}, check))
+        except InvalidInput as error:
+            lost.append(error.message)  # which has its name in it
+    for name in list(found)[values.ENTRIES :]:
+        del found[name]
+        lost.append(f"{kind} '{name}': more than {values.ENTRIES:,} of them")
+    return found
+
+
+def _one(text: str, check: Callable[[str, str], str], what: str, lost: list[str]) -> str:
+    try:
+        return check(text, what)
+    except InvalidInput as error:
+        lost.append(f"{what}: {error.message}")
+        return ""
+
+
+def _created(text: str, lost: list[str]) -> str:
+    """A time of the origin as ours are written; empty for none, and for one that can't be read."""
+    if not text:
+        return ""
+    if moment := parse_timestamp(text):
+        return format_time(moment)
+    lost.append(f"when it was made: '{text[:40]}' is no time")
+    return ""
+
+
+class Forward(Progress):
+    """Tells ``progress`` of bytes, but not what to expect: that was told of the whole before."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def __call__(self, size: int) -> None:
+        self._progress(size)

@@ -1,0 +1,275 @@
+"""The lineage of a version: its ancestors and descendants, and how it can be reproduced."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..core.names import Reference
+from ..core.progress import SILENT, Progress
+from ..core.records import ModelRecord, VersionRecord
+from ..core.results import Condition, Family, Kin
+from ..errors import InvalidInput, NotFound, RegistryError
+from ..store import sidecars
+from .search import raise_it
+
+if TYPE_CHECKING:
+    from ..core.progress import Progress
+    from ..core.results import Condition, Family, Recipe
+    from ..provenance.caller import Caller
+    from .context import RegistryContext
+    from .search import OnDamage
+
+
+def trace_lineage(
+    context: RegistryContext, ref: str | Reference, *, depth: int = 20, on_damage: OnDamage = raise_it
+) -> Family:
+    """What a version was made from, and what was made from it, over at most ``depth`` steps, through all models.
+
+    ``on_damage`` is told of versions that can't be read. A parent that is gone is in it, with a note.
+    """
+    from .read import get_version
+
+    return _trace_family(context, get_version(context, ref), depth, on_damage)
+
+
+def get_recipe(context: RegistryContext, ref: str | Reference) -> Recipe:
+    """How a version can be made again, in commands of a shell. Nothing is run.
+
+    Parents are named as they are called now; one that is not here is a remark.
+    """
+    from ..provenance import recipe
+    from .read import get_version
+
+    version = get_version(context, ref)
+    return recipe.of(version, str(context.root), _list_parents(context, version))
+
+
+def check_reproducibility(
+    context: RegistryContext,
+    ref: str | Reference,
+    caller: Caller,
+    *,
+    python: str | os.PathLike[str] | None = None,
+    progress: Progress = SILENT,
+) -> tuple[Condition, ...]:
+    """Which of the things that it takes to make a version again hold here and now.
+
+    Here is the folder, the repository and the environment of ``caller``; ``python`` names another environment.
+    """
+    from .read import get_version
+
+    return _list_conditions(
+        context, get_version(context, ref), caller, None if python is None else os.fspath(python), progress
+    )
+
+
+#: No family is followed over more steps than this.
+DEEPEST = 200
+
+
+_ABOVE = "told above"
+
+
+_CYCLE = "its own ancestor"
+
+
+_FURTHER = "goes on; see --depth"
+
+
+#: What stands beside a name on the way, its kin not yet known.
+_Next = Callable[[Kin], list[Kin]]
+
+
+def _trace_family(context: RegistryContext, version: VersionRecord, depth: int, on_damage: OnDamage) -> Family:
+    """The ancestors and the descendants of a version."""
+    if not 1 <= depth <= DEEPEST:
+        raise InvalidInput(f"{depth} steps can't be followed", f"1 to {DEEPEST} can")
+    known = _Known(context, on_damage)
+    return Family(
+        version,
+        _follow(Kin(version.ref, version), known.parents, depth),
+        _follow(Kin(version.ref, version), known.children, depth),
+    )
+
+
+def _list_parents(context: RegistryContext, version: VersionRecord) -> tuple[Kin, ...]:
+    """Return what a version was made from, under the names that the models have now."""
+    return tuple(_Known(context, lambda _: None).parents(Kin(version.ref, version)))
+
+
+def _follow(start: Kin, following: _Next, depth: int) -> tuple[Kin, ...]:
+    told: set[str] = set()
+
+    def of(kin: Kin, around: tuple[str, ...]) -> tuple[Kin, ...]:
+        found = []
+        for each in following(kin):
+            beyond = following(each) if each.version else []
+            if each.ref in around:
+                found.append(Kin(each.ref, each.version, _CYCLE))
+            elif not beyond:
+                found.append(each)
+            elif each.ref in told:
+                found.append(Kin(each.ref, each.version, _ABOVE))
+            elif len(around) >= depth:
+                found.append(Kin(each.ref, each.version, _FURTHER))
+            else:
+                told.add(each.ref)
+                found.append(Kin(each.ref, each.version, each.note, of(each, (*around, each.ref))))
+        return tuple(found)
+
+    return of(start, (start.ref,))
+
+
+class _Known:
+    """The versions that were looked at so far, and who names whom as a parent."""
+
+    def __init__(self, context: RegistryContext, on_damage: OnDamage) -> None:
+        self._context, self._on_damage = context, on_damage
+        self._kin: dict[Parent, Kin] = {}
+        self._children: dict[str, list[Kin]] | None = None
+
+    def parents(self, kin: Kin) -> list[Kin]:
+        return [self._look(each) for each in _iter_parents(kin.version)] if kin.version else []
+
+    def children(self, kin: Kin) -> list[Kin]:
+        from .search import search_versions
+
+        if self._children is None:
+            self._children = {}
+            for child in search_versions(
+                self._context, "lineage.parents exists", archived=True, on_damage=self._on_damage
+            ):
+                for each in _iter_parents(child):
+                    self._children.setdefault(self._canonical(each), []).append(Kin(child.ref, child))
+            for listed in self._children.values():
+                listed.sort(key=lambda each: (each.version.created if each.version else "", each.ref))
+        return self._children.get(kin.ref, [])
+
+    def _canonical(self, parent: Parent) -> str:
+        """The reference by number that a parent means; its text itself when it means none."""
+        try:
+            reference = Reference.parse(parent.text)
+        except InvalidInput:
+            return parent.text
+        selector = reference.selector
+        if (selector is not None and selector.digest) or self._meant(reference.model, parent) != reference.model:
+            return self._look(parent).ref
+        return str(reference)
+
+    def _look(self, parent: Parent) -> Kin:
+        if parent not in self._kin:
+            self._kin[parent] = self._looked_up(parent)
+        return self._kin[parent]
+
+    def _looked_up(self, parent: Parent) -> Kin:
+        from .read import get_version
+
+        try:
+            reference = Reference.parse(parent.text)
+        except InvalidInput:
+            return Kin(parent.text, None, "not of this registry")
+        if reference.selector is None or not (reference.selector.number or reference.selector.digest):
+            return Kin(parent.text, None, "names no version for good: what it points to may have moved")
+        model = self._meant(reference.model, parent)
+        if model is None:
+            return Kin(
+                str(reference), None, f"{reference.model} is another model now, and the one that is meant is not here"
+            )
+        try:
+            version = get_version(self._context, f"{model}@{reference.selector}")
+        except RegistryError as error:
+            return Kin(str(reference), None, error.message)
+        return Kin(version.ref, version)
+
+    def _meant(self, name: str, parent: Parent) -> str | None:
+        """The model that a lineage means by a name: by its id, where it is recorded; None for one that is not here.
+
+        Without an id the name counts, and names that models had before. A model that was made after the version whose
+        lineage this is can't be meant if another one had the name before.
+        """
+        there = self._models.get(name)
+        if parent.model_id:
+            if there is not None and there.id == parent.model_id:
+                return name
+            if parent.model_id in self._by_id:
+                return self._by_id[parent.model_id]
+            if there is not None and there.id:
+                return None
+        former = self._former.get(name)
+        if former is not None and (there is None or there.created > parent.since):
+            return former
+        return name
+
+    @cached_property
+    def _models(self) -> dict[str, ModelRecord]:
+        from .search import iter_models
+
+        return {model.name: model for model in iter_models(self._context, on_damage=self._on_damage)}
+
+    @cached_property
+    def _by_id(self) -> dict[str, str]:
+        """The model with each id. Of several with one (a copy that was imported under another name) the first."""
+        found: dict[str, str] = {}
+        for model in self._models.values():
+            if model.id:
+                found.setdefault(model.id, model.name)
+        return found
+
+    @cached_property
+    def _former(self) -> dict[str, str]:
+        """What models that were renamed are called now, by each name that they had."""
+        return {old: model.name for model in self._models.values() for old in model.formerly if old != model.name}
+
+
+class Parent(NamedTuple):
+    """A parent as a lineage names it: the reference, the id of its model (if recorded), when the child was registered."""
+
+    text: str
+    model_id: str = ""
+    since: str = ""
+
+
+def _iter_parents(version: VersionRecord) -> Iterator[Parent]:
+    """What the lineage of a version names as parents, each once."""
+    identities = version.lineage.get("parent_models")
+    known = identities if isinstance(identities, Mapping) else {}
+    since = version.event.at if version.event else version.created
+    for text in iter_parent_names(version.lineage):
+        identity = known.get(text)
+        yield Parent(text, identity if isinstance(identity, str) else "", since)
+
+
+def iter_parent_names(lineage: Mapping[str, Any]) -> Iterator[str]:
+    """What a lineage names as parents, as texts, each once."""
+    said = lineage.get("parents")
+    texts = (
+        (each.get("ref") if isinstance(each, Mapping) else each for each in said)
+        if isinstance(said, (list, tuple))
+        else ()
+    )
+    yield from dict.fromkeys(text for text in texts if isinstance(text, str) and text)
+
+
+def _list_conditions(
+    context: RegistryContext, version: VersionRecord, caller: Caller, python: str | None, progress: Progress
+) -> tuple[Condition, ...]:
+    """What it takes to make a version again, and which of it is here."""
+    from ..provenance import rehearsal
+    from .read import read_sidecar
+
+    kept: dict[str, bytes | str] = {}
+    for name in sidecars.named(version.lineage):
+        try:
+            kept[name] = read_sidecar(context, version.ref, name)
+        except NotFound:
+            raise  # it was deleted just now
+        except RegistryError as error:
+            kept[name] = error.message
+    found = [*rehearsal.conditions(version.lineage, kept, caller, python, progress)]
+    for kin in _list_parents(context, version):
+        outcome = "holds" if kin.version else "differs"
+        found.append(Condition(f"parent {kin.ref}", outcome, kin.ref, kin.note or "it is here"))
+    return tuple(found)

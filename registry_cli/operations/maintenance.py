@@ -1,0 +1,210 @@
+"""Verify and repair a registry, collect garbage, and check the file system."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.lazy_dataclass import replace
+from ..core.progress import SILENT, Progress
+from ..core.records import Checkpoint
+from ..core.results import Finding, Freed, Problem, Verification
+from ..core.values import OneOrMore, as_list
+from ..errors import NotFound, RegistryError
+from ..store import collect, files, locking, reader, removal
+from ..store.layout import ModelLayout
+from .context import model_not_found, open_model
+from .transaction import make_event
+
+if TYPE_CHECKING:
+    from ..store.restoration import Restorable
+    from .context import RegistryContext
+
+
+#: How many files ``verify`` hashes at a time.
+WORKERS = 4
+
+
+def verify_models(
+    context: RegistryContext,
+    models: OneOrMore[str] | None = None,
+    *,
+    quick: bool = False,
+    progress: Progress = SILENT,
+    checkpoints: Iterable[Checkpoint] = (),
+    signatures: bool = False,
+    allowed_signers: str | os.PathLike[str] | None = None,
+) -> Verification:
+    """Check models (all by default) in both directions; ``quick`` leaves out the digests.
+
+    With ``checkpoints`` (see :meth:`checkpoints`) also that each history still holds exactly these lines, and so
+    all before them: ``journal-rewritten`` is found where not. Of models that are named each must have one.
+
+    With ``signatures`` also that each signature holds by ``allowed_signers``, which is the registry's own if no other
+    is given: ``signature-bad``, ``signature-unknown``, ``signature-other`` and ``signature-misplaced`` are found.
+
+    Never raises for what it finds: every problem is in the result. ``progress`` is told how many more bytes were
+    read. Raises :class:`NotFound` for a model that isn't there, :class:`InvalidInput` for one without a checkpoint.
+
+    If there is an index, the next list compares every document of these models with it.
+    """
+    from ..store import verify
+    from .search import list_model_names
+
+    every = models is None
+    chosen = (
+        sorted([*list_model_names(context), *verify.lost_models(context.layout)])
+        if every
+        else _list_named(context, models)
+    )
+    known = list(checkpoints)
+    if known and not every:
+        from ..lifecycle.checkpoints import about
+
+        known = about(known, chosen)
+    found = verify.verify(context.layout, chosen, quick=quick, progress=progress, workers=WORKERS, checkpoints=known)
+    context.index.ask(lambda index: index.forget_stamps(None if every else chosen), make=False)
+    left = collect.left_models(context.layout, time.time(), collect.STALE) if every else ()
+    words = "a model that was never taken in whole; registry gc removes it"
+    told = [Problem("leftover", "warning", each.path, words, True) for each in left]
+    found = replace(found, problems=(*found.problems, *told)) if told else found
+    if not signatures:
+        return found
+    return _check_signatures(context, found, chosen, allowed_signers)
+
+
+def _check_signatures(
+    context: RegistryContext, found: Verification, models: list[str], allowed_signers: str | os.PathLike[str] | None
+) -> Verification:
+    from ..provenance.signatures import check, trust_of
+
+    trust = trust_of(context.layout)
+    if allowed_signers is not None:
+        trust = replace(trust, allowed=Path(allowed_signers))
+        if not trust.allowed.is_file():
+            raise NotFound(f"there is no file '{allowed_signers}'", "it says whose signatures count")
+    checked = [check(context.layout.model(name), trust) for name in models]
+    return replace(
+        found,
+        problems=(*found.problems, *(problem for each in checked for problem in each.problems)),
+        signatures=sum(each.signatures for each in checked),
+        unsigned=sum(each.unsigned for each in checked),
+    )
+
+
+def repair_models(
+    context: RegistryContext,
+    models: OneOrMore[str] | None = None,
+    *,
+    from_blobs: bool = False,
+    dry_run: bool = False,
+    progress: Progress = SILENT,
+) -> list[Freed]:
+    """Repair what is derived (links, journal, stage table from its claims) and remove what is left over.
+
+    With ``from_blobs`` files of versions that are missing or damaged are restored, where the model still has their
+    bytes: in ``blobs/``, or in another version. Every file of these models is read for that; ``progress`` is told
+    how many bytes were read. Returns what was done, thing by thing. Raises :class:`Damaged` for what only a backup
+    can repair.
+    """
+    from ..store import repair
+
+    done: list[Freed] = []
+    for paths in _list_chosen(context, models):
+        if locking.remove_unusable(paths.lock, context.root, dry_run=dry_run):
+            done.append(Freed("lock removed: not a regular file", str(paths.lock.relative_to(context.root))))
+            if dry_run:
+                continue
+        lost = _find_restorable(paths, progress) if from_blobs else []  # slow, and needs no lock
+        with _lock_model(context, paths, passing=models is None) as here:
+            if not here:
+                continue
+            done += repair.restore_files(context.layout, paths, context.modes, lost, dry_run=dry_run)
+            mark = make_event(context, "repaired", None, None)
+            done += repair.mend(context.layout, paths, context.modes, mark, dry_run=dry_run)
+    return done
+
+
+def count_restorable(context: RegistryContext, models: OneOrMore[str] | None = None) -> int:
+    """How many files are missing that ``repair`` with ``from_blobs`` would probably restore; no file is read."""
+    return sum(len(_find_restorable(paths, SILENT, quick=True)) for paths in _list_chosen(context, models))
+
+
+def _find_restorable(paths: ModelLayout, progress: Progress, *, quick: bool = False) -> list[Restorable]:
+    from ..store import restoration
+
+    try:
+        model = reader.ModelReader(paths)
+        return restoration.find(model, model.state().table, quick=quick, progress=progress)
+    except (RegistryError, FileNotFoundError):
+        return []  # the stage table is repaired first, or the model was renamed just now
+
+
+def collect_garbage(
+    context: RegistryContext, models: OneOrMore[str] | None = None, *, age: float = collect.STALE, dry_run: bool = False
+) -> list[Freed]:
+    """Remove left-over staging folders that nobody touched for ``age`` seconds, trash, and blobs without a version."""
+    done: list[Freed] = []
+    for paths in _list_chosen(context, models):
+        with _lock_model(context, paths, passing=models is None) as here:
+            if not here:
+                continue
+            now = collect.server_time(paths.root, probe=not dry_run)
+            found = list(collect.garbage(context.layout, paths, now, age))
+            taken = [] if dry_run else [collect.take(paths, context.modes, context.root / each.path) for each in found]
+        for path in taken:  # slow, and needs no lock
+            removal.discard(path, context.root)
+        if taken:  # their size is counted with the files that had them
+            collect.drop_lone_blobs(paths)
+        done += [each for each in found if dry_run or not files.exists(context.root / each.path)]
+    return done + (_remove_left_models(context, age, dry_run) if models is None else [])
+
+
+def _remove_left_models(context: RegistryContext, age: float, dry_run: bool) -> list[Freed]:
+    """What imports that died left beside the models."""
+    if not any(collect.staging_of_models(context.layout)):
+        return []
+    now = collect.server_time(context.layout.models, probe=not dry_run)
+    found = list(collect.left_models(context.layout, now, age))
+    for leftover in found if not dry_run else ():
+        removal.discard(context.root / leftover.path, context.root)
+    return [each for each in found if dry_run or not files.exists(context.root / each.path)]
+
+
+def run_doctor(context: RegistryContext) -> list[Finding]:
+    """Prove on the store itself that locks, renames, links, syncs and modes behave; say what to change."""
+    from ..store import doctor
+
+    return list(doctor.examine(context.layout, context.settings))
+
+
+def _list_chosen(context: RegistryContext, models: OneOrMore[str] | None) -> list[ModelLayout]:
+    from .search import list_model_names
+
+    chosen = list_model_names(context) if models is None else _list_named(context, models)
+    return [context.layout.model(name) for name in chosen]
+
+
+def _list_named(context: RegistryContext, models: OneOrMore[str] | None) -> list[str]:
+    return [open_model(context, name).name for name in ([] if models is None else as_list(models, "models"))]
+
+
+@contextmanager
+def _lock_model(context: RegistryContext, paths: ModelLayout, *, passing: bool) -> Iterator[bool]:
+    """Hold the lock of a model. One that was renamed meanwhile is :class:`NotFound`, or, ``passing``, not there."""
+    with ExitStack() as stack:
+        try:
+            what = (paths.lock, paths.name, context.modes.file, context.lock_timeout, context.on_wait)
+            stack.enter_context(locking.exclusive(*what))
+        except FileNotFoundError:
+            if reader.is_model(paths):
+                raise
+            if not passing:
+                raise model_not_found(context, paths.name) from None
+            yield False
+            return
+        yield True

@@ -1,0 +1,403 @@
+"""Describe, edit and rename models, and edit the settings of the registry."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..core import names, values
+from ..core.results import Described, Renamed
+from ..core.values import OneOrMore, as_list
+from ..errors import Conflict, Damaged, InvalidInput, RegistryError
+from ..lifecycle import policy, policy_parser, retention_rules, scan_rules
+from ..lifecycle.directions import KEY, LISTED, Directions
+from ..lifecycle.sources import MODEL_KEYS, Source, refuse_slips
+from ..provenance import card_facts
+from ..store import codec, creation, files, layout, locking, reader, removal, replacement, reservation
+from ..store.codec import Redo
+from ..store.layout import Layout, ModelLayout
+from ..store.writer import Writer
+from . import settings
+from .context import model_not_found, open_model
+from .settings import Scope
+from .transaction import ensure_not_former_name, make_event, open_writer
+
+if TYPE_CHECKING:
+    from .context import RegistryContext
+
+
+#: A value of a document of so many characters at most is told in the history, before and after.
+_TOLD = 200
+
+
+def describe(
+    context: RegistryContext,
+    name: str,
+    *,
+    description: str | None = None,
+    owner: str | None = None,
+    tags: Mapping[str, object] | None = None,
+    annotations: Mapping[str, object] | None = None,
+    remove: OneOrMore[str] = (),
+    reason: str = "",
+    reuse_name: bool = False,
+    dry_run: bool = False,
+    request_id: str | None = None,
+) -> Described:
+    """Say what a model is for, and who answers for it. The model is made if it isn't there.
+
+    ``remove`` names tags, annotations, or ``description``. What people wrote into ``model.yaml``, their comments
+    too, stays. With ``reuse_name`` a new model may get a name that another one had before. Raises :class:`InvalidInput` when its text can't be changed without touching that.
+    """
+    wanted: dict[str, Any] = {
+        "description": values.text(description, "description") if description is not None else None,
+        "owner": values.line(owner, "owner") if owner is not None else None,
+        "tags": values.checked(tags, values.check_line),
+        "annotations": values.checked(annotations, values.check_text),
+    }
+    wanted = {key: value for key, value in wanted.items() if value not in (None, {})}
+    remove = as_list(remove, "remove")
+    named = {"description": ..., **wanted.get("tags", {}), **wanted.get("annotations", {})}
+    values.refuse_set_and_removed(named if "description" in wanted else named.keys() - {"description"}, remove)
+    if not (wanted or remove):
+        raise InvalidInput("nothing to say", "give a description, an owner, tags or annotations")
+    creation.refuse_collision(context.layout, names.model_name(name))
+    first = not reader.is_model(context.layout.model(name))
+    ensure_not_former_name(context, name, reuse_name)
+    if first:
+        if dry_run:
+            return Described(name, tuple(sorted({*wanted, *_list_removed({}, remove)})), 0)
+        creation.make_skeleton(context.layout, context.layout.model(name), context.modes)
+
+    def change(text: str, document: Mapping[str, Any]) -> str:
+        from ..store import surgery
+
+        asked = dict(wanted)
+        for key, gone in _list_removed(document, remove).items():
+            asked[key] = None if gone is None else {**asked.get(key, {}), **gone}
+        return surgery.changed(text, asked, layout.MODEL)
+
+    try:
+        with open_writer(context, name, create=first, reuse_name=reuse_name) as writer:
+            return _rewritten(context, writer, change, reason, dry_run, request_id)
+    finally:
+        if first:
+            creation.remove_skeleton(context.layout, context.layout.model(name), context.modes)
+
+
+def rewrite(
+    context: RegistryContext,
+    name: str,
+    text: str,
+    *,
+    was: str,
+    reason: str = "",
+    dry_run: bool = False,
+    request_id: str | None = None,
+) -> Described:
+    """Put ``text`` in the place of ``model.yaml``, which must still be what it ``was``.
+
+    Raises :class:`InvalidInput` for a text that is no document of a model, :class:`Conflict` when somebody changed
+    it meanwhile.
+    """
+    check_text(context, name, text)
+
+    def change(now: str, _: Mapping[str, Any]) -> str:
+        if now != was:
+            raise Conflict(f"model.yaml of {name} was changed meanwhile", "look again, then edit")
+        return text
+
+    with open_writer(context, name) as writer:
+        return _rewritten(context, writer, change, reason, dry_run, request_id)
+
+
+def _rewritten(
+    context: RegistryContext, writer: Writer, change: Any, reason: str, dry_run: bool, request_id: str | None
+) -> Described:
+    """Commit what ``change`` makes of the text of the document."""
+    model = writer.paths.name
+    if request_id and (done := writer.done_before(request_id, "described")):
+        return Described(model, tuple(done.event.detail.get("keys", ())), done.revision, changed=False)
+    data = files.read(writer.paths.model, files.DOCUMENT_LIMIT, layout.MODEL)
+    before = codec.loads(data, layout.MODEL)
+    text = change(data.decode(), before)
+    after = codec.loads(text.encode(), layout.MODEL)
+    keys = tuple(sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key)))
+    if text == data.decode() or dry_run:
+        return Described(model, keys, writer.table.revision, changed=text != data.decode())
+    told = {key: [_shorten(before.get(key)), _shorten(after.get(key))] for key in keys}
+    event = make_event(context, "described", None, request_id, keys=list(keys), said=told, reason=reason)
+    table = writer.move(writer.table, event, Redo(layout.MODEL, after, text))
+    return Described(model, keys, table.revision)
+
+
+def read_text(context: RegistryContext, name: str | None = None) -> str:
+    """The text of a model's ``model.yaml``, or of ``registry.yaml``."""
+    path = context.layout.config if name is None else open_model(context, name).paths.model
+    return files.read(path, files.DOCUMENT_LIMIT, path.name).decode()
+
+
+def check_text(context: RegistryContext, name: str | None, text: str) -> None:
+    """Raise what is wrong with ``text`` as a ``model.yaml``, or as ``registry.yaml``, with the line of the mistake."""
+    _check_document(context.layout, name, text)
+
+
+def rewrite_settings(context: RegistryContext, text: str, *, was: str) -> Described:
+    """Put ``text`` in the place of ``registry.yaml``, which must still be what it ``was``. No history tells of it.
+
+    Raises :class:`InvalidInput` for a text that is not right, :class:`Conflict` when somebody changed it meanwhile.
+    """
+    check_text(context, None, text)
+    path = context.layout.config
+    if read_text(context) != was:
+        raise Conflict("registry.yaml was changed meanwhile", "look again, then edit")
+    if text != was:
+        files.replace(path, text.encode(), path.stat().st_mode & 0o777)
+    return Described(path.name, (), 0, changed=text != was)
+
+
+def rename(
+    context: RegistryContext,
+    name: str,
+    new: str,
+    *,
+    reason: str = "",
+    reuse_name: bool = False,
+    dry_run: bool = False,
+    request_id: str | None = None,
+) -> Renamed:
+    """Give a model another name, or another group: everything of it moves in one step.
+
+    The name that it had is kept as ``formerly`` in its document: lineages that tell of it go on finding it. First
+    the change is recorded, then the folder moves; when that was interrupted, the same call again moves it.
+    Raises :class:`NotFound`, and :class:`Conflict` when there is something of that name, or another model had it before
+    (unless ``reuse_name``).
+    """
+    source, target = context.layout.model(names.model_name(name)), context.layout.model(names.model_name(new))
+    if name == new:
+        raise InvalidInput(f"it is called {name} already", "name another")
+    if not reader.is_model(source):
+        if _was_called(context, target, name):
+            return Renamed(name, new, changed=False)
+        raise model_not_found(context, name)
+    _refuse_taken(context, target, name)
+    ensure_not_former_name(context, new, reuse_name, but=(name,))
+    _refuse_other_file_system(source, target, context.layout.models)
+    moved = True
+    with open_writer(context, name) as writer:
+        if dry_run:
+            return Renamed(name, new)
+        with _group_of(context, target):
+            _refuse_taken(context, target, name)
+            begun = _is_begun(context, writer, new, request_id)
+            with reservation.reserved(context.layout, target, name, context.modes):
+                if not begun:
+                    ensure_not_former_name(context, new, reuse_name, but=(name,))  # another model may have had it since
+                    _record_name(context, writer, name, new, reason, request_id)
+                moved = _move_folder(context.layout, source, target)  # the folder, with its lock and all
+                if not moved:
+                    _record_name(context, writer, new, name, "the folder could not be moved", None, undo=True)
+    if not moved:
+        raise RegistryError(
+            f"the folder of {name} can't be moved to that of {new}: it crosses a file system border",
+            f"the model is still called {name}",
+        )
+    return Renamed(name, new)
+
+
+def _was_called(context: RegistryContext, target: ModelLayout, name: str) -> bool:
+    """Whether a model had ``name`` last, before it got its own."""
+    return reader.is_model(target) and codec.former_names(open_model(context, target.name).document())[-1:] == (name,)
+
+
+def _is_begun(context: RegistryContext, writer: Writer, new: str, request_id: str | None) -> bool:
+    """Whether the move to this name is recorded, and was not made: until then its own name is a former one.
+
+    What was changed since makes no difference: the last word on the name counts.
+    """
+    from ..lifecycle.events import Wanted
+    from ..store import chronicle
+
+    before = writer.done_before(request_id, "renamed") if request_id else None  # Conflict for an id of another deed
+    if writer.paths.name not in codec.former_names(open_model(context, writer.paths.name).document()):
+        if before:
+            raise RegistryError(
+                f"this request could not move the folder of {writer.paths.name}, and was taken back",
+                "use another request id to try again",
+            )
+        return False
+    last = next(chronicle.newest_first(writer.paths, Wanted(actions=frozenset({"renamed"}))), None)
+    return last is not None and last.event.detail.get("after") == new
+
+
+def _refuse_taken(context: RegistryContext, target: ModelLayout, name: str) -> None:
+    if reservation.holder(context.layout, target) != name:  # which an interrupted rename to this name has left
+        creation.refuse_collision(context.layout, target.name)
+    if files.exists(target.root) and set(files.list_folder(target.root)) - {layout.RESERVATION}:
+        raise Conflict(f"there is something called '{target.name}' already", "choose another name")
+
+
+def _record_name(
+    context: RegistryContext,
+    writer: Writer,
+    name: str,
+    new: str,
+    reason: str,
+    request_id: str | None,
+    *,
+    undo: bool = False,
+) -> None:
+    from ..store import surgery
+
+    if not os.access(writer.paths.root.parent, os.W_OK) or not os.access(writer.paths.root, os.W_OK):
+        raise RegistryError(f"the folder of {name} may not be moved by you", "ask its owner")
+    text = files.read(writer.paths.model, files.DOCUMENT_LIMIT, layout.MODEL).decode()
+    known = codec.former_names(codec.loads(text.encode(), layout.MODEL))
+    formerly = [each for each in dict.fromkeys(known if undo else [*known, name]) if each != new]
+    document = codec.loads(text.encode(), layout.MODEL)
+    identity = {} if codec.model_id(document) else {"id": os.urandom(16).hex()}
+    text = surgery.changed(text, {**identity, "formerly": formerly}, layout.MODEL)
+    event = make_event(context, "renamed", None, request_id, before=name, after=new, reason=reason)
+    writer.move(writer.table, event, Redo(layout.MODEL, codec.loads(text.encode(), layout.MODEL), text))
+
+
+@contextlib.contextmanager
+def _group_of(context: RegistryContext, target: ModelLayout) -> Any:
+    """Where the folder goes: its group is made, and can't become a model meanwhile."""
+    group = context.layout.group(target.name)
+    if group.name == target.name:
+        yield
+        return
+    if files.make_folder(group.root, context.modes.folder):
+        files.fsync_folder(context.layout.models)
+    with locking.exclusive(
+        group.lock, f"group {group.name}", context.modes.file, context.lock_timeout, context.on_wait
+    ):
+        yield
+
+
+def _refuse_other_file_system(source: ModelLayout, target: ModelLayout, models: Path) -> None:
+    """Say before anything is recorded that a folder can't move to another file system, nor one that is mounted."""
+    there = next(folder for folder in (target.root.parent, models) if files.exists(folder))
+    if len({folder.stat().st_dev for folder in (source.root, source.root.parent, there)}) > 1:
+        raise RegistryError(
+            f"{source.name} can't be moved to {target.name}: it would cross a file system border",
+            "export it, and import it under its new name",
+        )
+
+
+def _move_folder(root: Layout, source: ModelLayout, target: ModelLayout) -> bool:
+    """Move the folder in the place of the reservation; False if it lies on another file system after all."""
+    try:
+        if replacement.exchange(source.root, target.root):
+            reservation.release(root, source)
+        else:
+            removal.remove(target.reservation, root.root)
+            removal.rename(source.root, target.root, root.root)
+    except OSError as error:
+        if error.errno == errno.EXDEV:  # as overlay says of a folder of its lower layer
+            return False
+        raise
+    for parent in dict.fromkeys((target.root.parent, source.root.parent)):
+        files.fsync_folder(parent)
+    return True
+
+
+def _list_removed(document: Mapping[str, Any], remove: OneOrMore[str]) -> dict[str, Any]:
+    """What is to be taken away, as the surgeon wants it: None for a key, a mapping with None for what is in one."""
+    found: dict[str, Any] = {}
+    for name in as_list(remove, "remove"):
+        if name == "description":
+            found[name] = None
+            continue
+        homes = [key for key in ("tags", "annotations") if name in (document.get(key) or {})]
+        for key in homes:
+            found.setdefault(key, {})[name] = None
+    return found
+
+
+def _shorten(value: object) -> object:
+    """A value as the history tells it; a long one by its beginning."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    text = value if isinstance(value, str) else str(value)
+    return text if len(text) <= _TOLD else f"{text[:_TOLD]}…"
+
+
+#: What of each document no edit may change: the store relies on it.
+_FIXED = {"model.yaml": ("format", "created"), "registry.yaml": ("format", "id", "created")}
+
+
+def _check_document(paths: Layout, name: str | None, text: str) -> None:
+    """Raise :class:`InvalidInput` for a mistake, with its line."""
+    called = layout.MODEL if name else layout.REGISTRY
+    data = text.encode()
+    try:
+        document = codec.loads(data, called)
+    except Damaged as error:
+        raise InvalidInput(error.message.removesuffix(f"; {error.hint}"), "mend it, or leave it as it was") from None
+
+    def lines() -> Mapping[tuple[str, ...], int]:
+        from ..store import documents
+
+        return documents.lines(data)
+
+    source = Source(called, lines)
+    _refuse_fixed(paths, name, document, source)
+    if name is None:
+        _check_settings(paths, document, source)
+    else:
+        _check_model(paths, name, document, source)
+
+
+def _refuse_fixed(paths: Layout, name: str | None, document: Mapping[str, Any], source: Source) -> None:
+    before = codec.load(paths.model(name).model if name else paths.config, source.file)
+    for key in _FIXED[source.file]:
+        if document.get(key) != before.get(key):
+            raise source.mistake((key,), "can't be changed", f"it was {before.get(key)}")
+
+
+def _check_settings(paths: Layout, document: Mapping[str, Any], source: Source) -> None:
+    from .policies import ensure_outside_registry
+
+    known = codec.parse_settings(document, source)
+    if known.scan is not None:
+        scan_rules.parse(known.scan, source.file)
+    if (lineage := document.get("lineage")) is not None:
+        from ..provenance import capture
+
+        capture.parts(None, lineage, source.file)
+    found = policy_parser.parse(policy_parser.find(document, source), source, known.stages)
+    policy.refuse_circles(policy.joined({}, found, known.stages), known.stages)
+    ensure_outside_registry(paths, found)
+    retention_rules.Policy.parse(document.get("retention"), source)
+    Directions.parse(document.get(KEY), source)
+
+
+def _check_model(paths: Layout, name: str, document: Mapping[str, Any], source: Source) -> None:
+    from .policies import ensure_outside_registry
+
+    refuse_slips(document, MODEL_KEYS, source)
+    for key in ("owner", "description"):
+        if not isinstance(document.get(key, ""), str):
+            raise source.mistake((key,), "is no text", "write it in quotes")
+    for key in ("tags", "annotations"):
+        said = document.get(key) or {}
+        if not isinstance(said, Mapping) or not all(isinstance(text, str) for text in said.values()):
+            raise source.mistake((key,), "is no mapping of names to texts", "write 'name: text' lines below it")
+    card_facts.fields(document, source)
+    levels = settings.levels(paths, Scope(name.rpartition("/")[0]))
+    stages = codec.parse_settings(levels[0].document, levels[0].source).stages
+    directions = LISTED
+    found: policy.Policies = {}
+    for at, (each, where, _) in enumerate([*levels, settings.Level(document, source, MODEL_KEYS)]):
+        own = policy_parser.parse(policy_parser.find(each, where), where, stages, found if at else None)
+        found = policy.joined(found, own, stages)
+        directions = Directions.parse(each.get(KEY), where).over(directions)
+    policy.refuse_circles(found, stages)
+    ensure_outside_registry(paths, found)
+    retention_rules.Policy.parse(document.get("retention"), source).check_directions(directions)

@@ -1,0 +1,195 @@
+"""Compress archived versions and unpack them: all but the last step of each is done before the lock is taken."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ..core.lazy_dataclass import dataclass, replace
+from ..core.names import Reference
+from ..core.progress import SILENT, Progress
+from ..core.records import StageTable
+from ..core.results import Changed
+from ..core.version_ranges import Numbers
+from ..errors import Conflict, NotFound, RegistryError
+from ..lifecycle import stages as rules
+from ..store import collect, journal, pack_files, reader, removal
+from ..store.writer import Writer
+from .context import open_model
+from .transaction import make_event, open_writer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..store.ingest import Staging
+    from ..store.packing import Pack
+    from .context import RegistryContext
+
+
+#: What the ids of the events of packing have behind that of their request, before the number of the version.
+_SUFFIX = ":packed:"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PackRequest:
+    """How and why versions are to be packed, under which request; ``given`` says that it may have been made before."""
+
+    kind: str
+    request_id: str
+    given: bool
+    reason: str = ""
+    progress: Progress = SILENT
+
+
+class _Tally:
+    """The outcome of packing several versions, as the last of ``outcomes``: right after each commit it tells of it."""
+
+    def __init__(self, outcomes: list[Changed], nothing: Changed) -> None:
+        self.outcomes, self.at = outcomes, len(outcomes)
+        outcomes.append(nothing)
+
+    def add(self, freed: int, revision: int) -> None:
+        so_far = self.outcomes[self.at]
+        self.outcomes[self.at] = replace(so_far, revision=revision, changed=True, freed=so_far.freed + freed)
+
+    def leave_out(self, number: int) -> None:
+        so_far = self.outcomes[self.at]
+        left = tuple(each for each in so_far.versions if each != number)
+        self.outcomes[self.at] = replace(so_far, versions=left)
+
+
+def find_packed(context: RegistryContext, name: str, wanted: PackRequest) -> Numbers:
+    """The versions that this request has packed already."""
+    if not wanted.given:
+        return Numbers()
+    told = journal.oldest_first(context.layout.model(name).history, f'"id":"{wanted.request_id}{_SUFFIX}'.encode())
+    return Numbers.of(entry.event.version or 0 for entry in told if entry.event.action == "packed")
+
+
+def ensure_packable(context: RegistryContext, name: str, numbers: Numbers) -> None:
+    """Raise now what would stop the packing of one of these versions later."""
+    from ..store import packing
+
+    for number in numbers:
+        packing.refuse_unowned(context.layout.model(name), number)
+
+
+def pack_versions(
+    context: RegistryContext,
+    name: str,
+    numbers: Numbers,
+    wanted: PackRequest,
+    outcomes: list[Changed],
+    *,
+    dry_run: bool = False,
+) -> None:
+    """Pack versions, each in a change of its own: what is done stays done when a later one fails.
+
+    The outcome is the last of ``outcomes``, brought up to date with each.
+    """
+    from ..store import packing
+
+    model = open_model(context, name)
+    table = model.state().table
+    tally = _Tally(outcomes, Changed(name, "packed", tuple(numbers), table.revision, False))
+    for number in numbers:
+        if not dry_run:
+            _pack_one(context, name, number, wanted, tally)
+        elif number not in table.packed:
+            packing.refuse_unowned(model.paths, number)
+            tally.add(packing.saved(model, number), table.revision)
+
+
+def _pack_one(context: RegistryContext, name: str, number: int, wanted: PackRequest, tally: _Tally) -> None:
+    """Nothing is done to one that is packed already, nor to one that was restored or deleted meanwhile."""
+    from ..store import packing
+
+    model = open_model(context, name)
+    state = model.state()
+    if number in state.table.packed:
+        return
+    try:
+        rules.pack(state.table, name, number)
+        packing.refuse_unowned(model.paths, number)
+        before = collect.freed_by(model.paths, [number])[number]
+        pack = packing.write(model, model.version(number, state), wanted.kind, context.modes, wanted.progress)
+    except (Conflict, NotFound):
+        tally.leave_out(number)
+        return
+    try:
+        with open_writer(context, name) as writer:
+            event_id = f"{wanted.request_id}{_SUFFIX}{number}"
+            if number in writer.table.packed or (wanted.given and writer.done_before(event_id, "packed")):
+                return  # this request packed it, and somebody restored it since: it is not packed again
+            if number not in writer.table.archived:
+                tally.leave_out(number)
+                return
+            _commit_pack(context, writer, rules.pack(writer.table, name, number), pack, wanted)
+            tally.add(before - pack.size, writer.table.revision)
+            there = pack_files.path(model.paths, number)  # unless somebody got past a broken lock
+            trash = packing.take_files(model.paths, context.modes, number) if there else None
+    finally:
+        removal.discard(pack.temporary, context.root)
+    collect.remove_packed(model.paths, [trash] if trash else [], number)
+
+
+def _commit_pack(context: RegistryContext, writer: Writer, table: StageTable, pack: Pack, wanted: PackRequest) -> None:
+    from ..store import packing
+
+    event = make_event(
+        context, "packed", pack.number, f"{wanted.request_id}{_SUFFIX}{pack.number}", reason=wanted.reason
+    )
+    try:
+        pack.place()
+        writer.move(table, event)
+    except BaseException:
+        with contextlib.suppress(OSError, RegistryError):  # nobody names it: don't leave it on a full disk
+            if pack.number not in reader.read_state(writer.paths).table.packed:
+                for trash in packing.take_packs(writer.paths, pack.number):
+                    removal.discard(trash, context.root)
+        raise
+
+
+def unpack_versions(
+    context: RegistryContext, stack: contextlib.ExitStack, name: str, refs: Iterable[Reference], progress: Progress
+) -> dict[int, Staging]:
+    """The files of those versions that are packed, each in a staging folder, which goes when ``stack`` ends."""
+    model = open_model(context, name)
+    state = model.state()
+    staged: dict[int, Staging] = {}
+    for ref in refs if state.table.packed else ():
+        try:
+            number = model.resolve(ref.or_latest(), state.table)
+        except NotFound:
+            continue  # under the lock it may be the repetition of a request that was carried out
+        if number in state.table.packed and number not in staged:
+            from ..store import packing
+
+            packing.refuse_unowned(model.paths, number)
+            staged[number] = packing.unpack(model, model.version(number, state), context.modes, progress)
+            stack.callback(staged[number].abandon)
+    return staged
+
+
+def restore_files(context: RegistryContext, writer: Writer, numbers: Numbers, staged: dict[int, Staging]) -> list[Path]:
+    """Move what was unpacked to where it belongs, before the commit; what is returned is to be removed after it."""
+    if not numbers:
+        return []
+    from ..store import packing
+
+    if late := [number for number in numbers if number not in staged]:
+        raise Conflict(f"{writer.paths.name}@{late[0]} was packed just now", "try again")
+    trash = (packing.put_back(writer.paths, context.modes, number, staged[number]) for number in numbers)
+    return [each for each in trash if each]
+
+
+def remove_packs(writer: Writer, numbers: Numbers, staged: dict[int, Staging]) -> list[Path]:
+    """After the commit: what was unpacked is known by its contents, and the packs are out of sight."""
+    if not numbers:
+        return []
+    from ..store import packing
+
+    for number in numbers:
+        writer.link_blobs(writer.paths.files(number), staged[number].entries)
+    return [trash for number in numbers for trash in packing.take_packs(writer.paths, number)]

@@ -1,0 +1,421 @@
+"""Register files as a new version of a model."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from ..core import names, values
+from ..core.lazy_dataclass import replace
+from ..core.names import Reference
+from ..core.progress import SILENT, Progress
+from ..core.records import Event, VersionRecord
+from ..core.results import FileReport, Moved, Registered
+from ..errors import Indeterminate, InvalidInput, Refused, RegistryError, indeterminate
+from ..lifecycle import stages as rules
+from ..store import codec, creation, files, sidecars
+from ..store.layout import ModelLayout
+from .context import get_account_name, read_version
+from .transaction import ensure_not_former_name, make_event, open_writer
+
+if TYPE_CHECKING:
+    from ..core.values import OneOrMore, PathLike
+    from ..provenance.capture import Origin
+    from ..store.registration import Outcome, Wish
+    from ..store.selection import FileSelection
+    from ..store.sources import Source
+    from ..store.writer import Writer
+    from .context import RegistryContext
+    from .inspection import Examination
+
+
+def register(
+    context: RegistryContext,
+    name: str,
+    paths: OneOrMore[PathLike],
+    *,
+    exclude: OneOrMore[str] = (),
+    include: OneOrMore[str] = (),
+    params: Mapping[str, object] | None = None,
+    metrics: Mapping[str, object] | None = None,
+    tags: Mapping[str, object] | None = None,
+    annotations: Mapping[str, object] | None = None,
+    params_only: OneOrMore[str] = (),
+    metrics_only: OneOrMore[str] = (),
+    skip_invalid: bool = False,
+    lineage: Mapping[str, object] | None = None,
+    inspect: bool = True,
+    scan: str | None = None,
+    unsafe: str = "",
+    parents: OneOrMore[str | Reference] = (),
+    data: OneOrMore[PathLike] = (),
+    code: OneOrMore[PathLike] = (),
+    command: str = "",
+    environment: str | os.PathLike[str] | None = None,
+    python: str | os.PathLike[str] | None = None,
+    capture: OneOrMore[str] | None = None,
+    message: str = "",
+    stage: str | None = None,
+    alias: str | None = None,
+    if_changed: bool = False,
+    update: bool = False,
+    how: str = "copy",
+    stdin_name: str | None = None,
+    reuse_name: bool = False,
+    request_id: str | None = None,
+    progress: Progress = SILENT,
+) -> Registered:
+    """Store files as the next version of model ``name``, which is made if it isn't there.
+
+    ``paths`` are files, a folder (its contents), or ``-`` for standard input, stored as ``stdin_name``. Of a folder,
+    what the globs of ``exclude`` match, the lines of its ``.registryignore``, and by default ``.git/``,
+    ``__pycache__/`` and the like are left out; ``include`` takes files back. What looks like a secret is refused
+    unless it is included. Nothing is taken from inside a registry. ``how`` is
+    ``copy``, ``link`` (hard links to your files, which must not be changed afterwards) or ``move``. With
+    ``if_changed``, files equal to the latest version's give that version back; the result names what was given and it
+    does not have. With ``update`` as well, metrics, tags and annotations of these are stored, as ``log_metric``,
+    ``tag`` and ``annotate`` do; params, message and lineage of a version can't be changed. ``lineage`` is what is known already of
+    where the files come from; what is found out of itself is laid under it: with ``inspect``, what the files are.
+    ``scan`` is a mode stricter than the registry's own: ``warn``, ``refuse-dangerous``, ``allowlist``; ``unsafe``
+    says why files are to be registered that the scan would refuse, and is recorded. ``progress`` is told how many
+    more bytes are done.
+
+    ``params`` and ``metrics`` may be nested: names get dots, None is left out, scalars and arrays of NumPy and its like
+    are read (see ``docs/reference/metrics.md``). ``params_only`` and ``metrics_only`` are globs for the names that are
+    wanted. A value that is not valid is refused, with all others, or with ``skip_invalid`` left out and returned in
+    ``skipped``.
+
+    Where it comes from: ``parents`` are versions that it was made from, ``data`` and ``code`` files, folders, ``.dvc``
+    files, or addresses with a digest (``s3://bucket/key#sha256:…``), ``command`` is what made it, ``environment`` a
+    file that lists packages, ``python`` an interpreter or the folder of an environment. ``capture`` are the parts
+    that are found out of themselves, of ``git``, ``patch``, ``run`` and ``environment``: what ``registry.yaml`` says
+    if it is not given, none if it is empty. They are known only of a ``caller``: see :meth:`Registry.open`.
+
+    A new model gets no name that another one had before, unless ``reuse_name``: references and lineages may mean that one.
+
+    Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Refused` or :class:`Conflict` with nothing written;
+    :class:`Indeterminate` when the version is there, or may be.
+    """
+    from ..core.normalization import METRIC, PARAM, collected
+    from ..store import ingest
+    from .inspection import Examination, get_scan_rules
+    from .read import get_version
+
+    names.model_name(name)
+    given = [
+        collected(PARAM, params, only=params_only, skip_invalid=skip_invalid),
+        collected(METRIC, metrics, only=metrics_only, skip_invalid=skip_invalid),
+    ]
+    if how not in ingest.HOW:
+        raise InvalidInput(f"files can't be taken by '{how}'", f"use {', '.join(ingest.HOW)}")
+    paths = values.as_list(paths, "paths")
+    if how != "copy" and "-" in paths:
+        raise InvalidInput(f"standard input can't be taken by '{how}'", "leave out --link and --move")
+    if update and not if_changed:
+        raise InvalidInput("update has no effect without if_changed", "set both: a new version has all that is given")
+    _check_pointers(context, name, stage, alias, request_id)
+    if lineage:
+        from ..core.redaction import redact_value
+
+        lineage = cast("Mapping[str, object]", redact_value(lineage))
+    if update and request_id:
+        names.request_id(f"{request_id}:annotations")  # as for those of the pointers
+    scan_rules = get_scan_rules(context).with_mode(scan)
+    unsafe = values.line(unsafe, "reason") if unsafe else ""
+    record = VersionRecord(
+        model=name, number=0, created="", author=context.author, digest="", size=0, files=0,
+        message=values.text(message, "message"),
+        params=given[0].values, metrics=given[1].values,
+        tags=values.checked(tags, values.check_line),
+        annotations=values.checked(annotations, values.check_text),
+    )  # fmt: skip
+    event = make_event(context, "registered", None, request_id)
+    layout = context.layout.model(name)
+    outcome = find_registered(layout, event.id) if request_id else None
+    if outcome is None:
+        ensure_not_former_name(context, name, reuse_name)
+    look: Examination | None = None
+    report = FileReport()
+    origin: Origin | None = None
+    if outcome is None:
+        said = {
+            "parents": values.as_list(parents, "parents"), "data": values.as_list(data, "data"),
+            "code": values.as_list(code, "code"), "command": command,
+        }  # fmt: skip
+        found, report = _collect(context, paths, stdin_name, exclude, include)
+        origin = _origin(context, {**said, "environment": environment, "python": python}, capture, lineage or {})
+        look = Examination(
+            dict(lineage or {}), context.modes, inspect=inspect, scan=scan_rules, unsafe=unsafe, origin=origin,
+            progress=progress,
+        )  # fmt: skip
+        outcome = store_version(context,
+            record, event, look, sources=found,
+            repeatable=request_id is not None, if_changed=if_changed, how=how, progress=progress,
+            reuse_name=reuse_name,
+        )  # fmt: skip
+    ref = f"{name}@{outcome.number}"
+    with _registered(ref, event.id):  # each pointer is a commit of its own: a repetition finishes what is missing
+        left = _find_unstored(context, outcome, record, lineage or {}, origin, progress)
+        updated = _update(context, ref, left, event.id) if update and left else ()
+        moved = _set_pointers(context, ref, stage, alias, event.id) if stage or alias else ()
+        warnings = (
+            *given[0].warnings,
+            *given[1].warnings,
+            *report.warnings,
+            *(look.warnings if look else ()),
+            *outcome.warnings,
+        )
+        not_stored = tuple(name for name in left.names if name not in updated) if left else ()
+        return Registered(
+            get_version(context, ref), not outcome.why, outcome.added, outcome.why, warnings, report.excluded,
+            report.empty_folders, not_stored, updated, (*given[0].skipped, *given[1].skipped), moved,
+        )  # fmt: skip
+
+
+def _set_pointers(
+    context: RegistryContext, ref: str, stage: str | None, alias: str | None, request_id: str
+) -> tuple[Moved, ...]:
+    """Let a stage and an alias point to the new version."""
+    from .pointers import promote, set_alias
+
+    moved = []
+    if stage:
+        moved.append(promote(context, ref, stage, request_id=f"{request_id}:stage", verify=False))
+    if alias:
+        moved.append(set_alias(context, ref, alias, request_id=f"{request_id}:alias"))
+    return tuple(moved)
+
+
+def _collect(
+    context: RegistryContext, paths: list[Any], stdin_name: str | None, exclude: OneOrMore[str], include: OneOrMore[str]
+) -> tuple[list[Source], FileReport]:
+    """The files to store, and what is left out of the folders that were named."""
+    from ..store import name_collisions, sources
+
+    choice = make_file_selection(context, exclude, include)
+    found = sources.collect(paths, stdin_name, choice)
+    report = choice.report()
+    collisions = name_collisions.find_name_collisions(source.path for source in found) if len(found) > 1 else []
+    return found, replace(report, warnings=(*report.warnings, *collisions, *choice.unused()))
+
+
+def make_file_selection(context: RegistryContext, exclude: OneOrMore[str], include: OneOrMore[str]) -> FileSelection:
+    """Which files come in: nothing of a registry, no secrets, and not what these globs exclude."""
+    from ..store.containment import RegistryBoundary
+    from ..store.selection import FileSelection
+
+    globs = values.as_list(exclude, "exclude"), values.as_list(include, "include")
+    return FileSelection(*globs, boundary=RegistryBoundary(context.root))
+
+
+def _find_unstored(
+    context: RegistryContext,
+    outcome: Outcome,
+    record: VersionRecord,
+    lineage: Mapping[str, object],
+    origin: Origin | None,
+    progress: Progress,
+) -> Unstored | None:
+    """What was given and an unchanged version does not have; None for a version that has all of it."""
+    from ..store.registration import UNCHANGED
+    from .read import get_version
+
+    if outcome.why != UNCHANGED:
+        return None
+
+    said = {**(origin.look_at_said(progress) if origin else {}), **lineage}
+    return compare_unstored(record, get_version(context, f"{record.model}@{outcome.number}"), said)
+
+
+def _update(context: RegistryContext, ref: str, left: Unstored, request_id: str) -> tuple[str, ...]:
+    """Store what can be stored later, each kind as a change of its own; the names of what was stored."""
+    from .annotate import annotate, log_metric, tag
+
+    updated: list[str] = []
+    for kind, given in left.later.items():
+        identity = f"{request_id}:{kind}"
+        if kind == "metrics":
+            done = log_metric(context, ref, given, request_id=identity)
+        elif kind == "tags":
+            done = tag(context, ref, given, request_id=identity)
+        else:
+            done = annotate(context, ref, given, request_id=identity)
+        updated += [f"{kind}.{name}" for name in given if done.changed]
+    return tuple(updated)
+
+
+def _origin(
+    context: RegistryContext, said: dict[str, Any], capture: OneOrMore[str] | None, given: Mapping[str, object]
+) -> Origin | None:
+    """What is to be found out of where a version comes from; what was said of it is checked now. None for nothing."""
+    if claimed := sidecars.claimed(given, {}):
+        raise InvalidInput(f"the lineage names the digest of {claimed}, which is no file yet", "leave the digest out")
+    if capture is not None:
+        capture = values.as_list(capture, "capture")
+    if capture and context.caller is None:
+        raise InvalidInput("nothing is known of the program that registers", "use Registry.open(), or give caller=")
+    said = {name: os.fspath(each) if isinstance(each, os.PathLike) else each for name, each in said.items()}
+    parents = {version.ref: model for model, version in map(partial(read_version, context), said["parents"])}
+    identities = {ref: codec.model_id(model.document()) for ref, model in parents.items()}
+    said |= {"parents": list(parents), "parent_models": {ref: each for ref, each in identities.items() if each}}
+    if context.caller is None and not any(said.values()):
+        return None
+    from ..provenance import capture as capturing
+
+    setting = context.settings.extra.get("lineage")
+    parts = capturing.parts(capture, setting, str(context.layout.config))
+    return capturing.Origin(capturing.Said(**said), context.caller, parts, get_account_name())
+
+
+def store_version(
+    context: RegistryContext, record: VersionRecord, event: Event, look: Examination, *, reuse_name: bool, **wanted: Any
+) -> Outcome:
+    """Make a version of what is ``wanted`` (see :class:`~registry_cli.store.registration.Wish`)."""
+    from ..store import registration
+
+    wish = make_wish(context, record, event, look, **wanted)
+
+    def lock(first: bool) -> AbstractContextManager[Writer]:
+        return open_writer(
+            context,
+            record.model,
+            create=first,
+            reuse_name=reuse_name,
+        )
+
+    return registration.register(context.layout, context.layout.model(record.model), context.modes, wish, lock)
+
+
+def make_import_examination(context: RegistryContext, record: VersionRecord, unsafe: str) -> Examination:
+    """The look at files that were made elsewhere: what this program, or its folder, is has nothing to do with them."""
+    from .inspection import Examination, get_scan_rules
+
+    return Examination(dict(record.lineage), context.modes, scan=get_scan_rules(context), unsafe=unsafe)
+
+
+def make_wish(context: RegistryContext, record: VersionRecord, event: Event, look: Examination, **wanted: Any) -> Wish:
+    """What is ``wanted``, as a wish; the record of the version is made of what ``look`` found."""
+    from ..store import registration
+
+    creation.refuse_collision(context.layout, record.model)
+
+    def describe(number: int) -> VersionRecord:
+        return _numbered(replace(record, lineage=look.lineage), number, event, look.passed)
+
+    return registration.Wish(describe=describe, request_id=event.id, **{"examine": look.examine, **wanted})
+
+
+def _check_pointers(
+    context: RegistryContext, name: str, stage: str | None, alias: str | None, request_id: str | None
+) -> None:
+    if stage:
+        from .gate import ensure_checks_trusted
+
+        rules.check_stage(stage, context.stages)
+        ensure_checks_trusted(context, name, stage)
+    if alias:
+        names.alias_name(alias, context.stages)
+    if request_id and (stage or alias):
+        names.request_id(f"{request_id}:stage")  # theirs are made from it: say now that there is no room
+
+
+def find_registered(paths: ModelLayout, event_id: str) -> Outcome | None:
+    """The outcome of the same request, if it was carried out: then not a byte need be copied again."""
+    from ..store import journal, registration
+
+    entry = journal.find(paths.history, event_id) if files.exists(paths.history) else None
+    if entry is None or entry.event.action != "registered" or entry.event.version is None:
+        return None
+    return registration.Outcome(entry.event.version, registration.REPEATED)
+
+
+@contextlib.contextmanager
+def _registered(ref: str, request_id: str) -> Iterator[None]:
+    """What is inside comes after the registration: whatever stops it says that the version is there."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, RegistryError) and not isinstance(error, Indeterminate):
+            error.message = f"{ref} is registered, but: {error.message}"
+            if isinstance(error, Refused):  # by the policy of the stage: to repeat it would not help
+                raise
+            error.hint = f"retry with --request-id {request_id}"
+            raise
+        raise indeterminate(f"{ref} is registered", request_id, error) from error
+
+
+def _numbered(record: VersionRecord, number: int, event: Event, passed: Mapping[str, str]) -> VersionRecord:
+    """``record`` as version ``number``, created by ``event`` if not somewhere else before; ``event`` tells what was
+    ``passed`` over.
+    """
+    event = replace(event, version=number, detail={**event.detail, **passed})
+    return replace(record, number=number, created=record.created or event.at, event=event)
+
+
+#: What can be stored of a version after it was registered; all else is sealed.
+LATER = ("metrics", "tags", "annotations")
+
+
+#: The ids of the models that ``parents`` names; a part of these, and reported as such.
+_IDENTITIES = "parent_models"
+
+
+class Unstored(NamedTuple):
+    """What a version does not have: ``later`` can be stored now, by kind; ``sealed`` names what can't be changed."""
+
+    later: dict[str, dict[str, Any]]
+    sealed: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of it: ``metrics.auc``, ``tags.team``, ``params.depth``, ``message``, ``lineage.parents``."""
+        return (*(f"{kind}.{name}" for kind, given in self.later.items() for name in given), *self.sealed)
+
+
+def compare_unstored(given: VersionRecord, version: VersionRecord, lineage: Mapping[str, Any]) -> Unstored:
+    """What of a registration ``version`` does not have as it is now.
+
+    Args:
+        given: What was said of the files, in a record without a number.
+        version: The version that holds the same files.
+        lineage: What was said of where they come from, without what is found out by itself.
+    """
+    later = {kind: dict(_differing(getattr(given, kind), getattr(version, kind))) for kind in LATER}
+    sealed = [f"params.{name}" for name, _ in _differing(given.params, version.params)]
+    if given.message and given.message != version.message:
+        sealed.append("message")
+    compared = {name: value for name, value in lineage.items() if name != _IDENTITIES}
+    sealed += _lineage(compared, version.lineage, "lineage")
+    if "lineage.parents" not in sealed and _other_parents(lineage, version.lineage):
+        sealed.append("lineage.parents")
+    return Unstored({kind: found for kind, found in later.items() if found}, tuple(sealed))
+
+
+def _other_parents(given: Mapping[str, Any], there: Mapping[str, Any]) -> bool:
+    """Whether parents of the same names are other models; a version that was registered before models had ids is as good."""
+    ids, stored = given.get(_IDENTITIES), there.get(_IDENTITIES)
+    if not isinstance(ids, Mapping) or not isinstance(stored, Mapping):
+        return False
+    return any(stored.get(ref, identity) != identity for ref, identity in ids.items())
+
+
+def _differing(given: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    return ((name, value) for name, value in given.items() if name not in there or not _same(value, there[name]))
+
+
+def _same(value: Any, stored: Any) -> bool:
+    """Whether two values are equal; unlike for Python, ``true`` is not 1."""
+    return bool(value == stored) and isinstance(value, bool) == isinstance(stored, bool)
+
+
+def _lineage(given: Mapping[str, Any], there: Mapping[str, Any], path: str) -> Iterator[str]:
+    for name, value in given.items():
+        stored = there.get(name)
+        if isinstance(value, Mapping) and isinstance(stored, Mapping):
+            yield from _lineage(value, stored, f"{path}.{name}")
+        elif not _same(value, stored) and not (isinstance(stored, str) and stored.startswith(f"{value} ")):
+            yield f"{path}.{name}"  # of 'sklearn', what is stored may be 'sklearn 1.5.2'

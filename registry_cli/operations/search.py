@@ -1,0 +1,386 @@
+"""List and search models and versions: from the index where there is one, else from the files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import chain, islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..core.lazy_dataclass import replace
+from ..core.names import is_model_name
+from ..core.records import Glance, ModelRecord, Overview, RegistryRecord, VersionRecord
+from ..core.times import resolve_time, utc_now
+from ..errors import Damaged, NotFound, RegistryError
+from ..lifecycle import query
+from ..lifecycle.ordering import parse_sort
+from ..lifecycle.sources import nearest
+from ..store import edited, layout
+from ..store.model_names import iter_model_names
+from ..store.reader import ModelReader, State
+from .context import as_it_was, open_model
+
+if TYPE_CHECKING:
+    from ..core.progress import Progress
+    from ..core.records import ModelRecord
+    from ..index.index import Index, UnreadableDocument
+    from .context import RegistryContext
+
+
+#: What is told of documents that can't be read; the answer goes on without them.
+OnDamage = Callable[[RegistryError], None]
+
+
+_METRICS = 3
+
+
+class VersionQuery(NamedTuple):
+    """Which versions, in which order: ``model`` None for all, the archived ones too with ``archived``."""
+
+    model: str | None
+    where: str | Sequence[str]
+    archived: bool
+    sort: str
+    limit: int | None
+
+
+def raise_it(error: RegistryError) -> None:
+    """What is done about damage when nobody asked to be told."""
+    raise error
+
+
+def get_info(context: RegistryContext) -> RegistryRecord:
+    """The registry as a whole. ``size`` is what its versions add up to in bytes, shared files counted each time."""
+    models = versions = archived = size = packed = packed_size = 0
+    for _ in iter_model_names(context.layout):
+        models += 1
+    for version in search_versions(context, archived=True):
+        versions += 1
+        archived += version.archived
+        size += version.size
+        packed += version.packed is not None
+        packed_size += version.packed or 0
+    settings = context.settings
+    return RegistryRecord(
+        str(context.root), settings.id, layout.FORMAT, settings.shared, settings.stages, settings.created,
+        models, versions, archived, size, packed, packed_size,
+    )  # fmt: skip
+
+
+def list_model_names(context: RegistryContext) -> list[str]:
+    """The names of all models, in order."""
+    return list(iter_model_names(context.layout))
+
+
+def iter_models(
+    context: RegistryContext, *, as_of: str | datetime | None = None, on_damage: OnDamage = raise_it
+) -> Iterator[ModelRecord]:
+    """Every model, in the order of names; as it was at a time, if one is given.
+
+    ``on_damage`` is told of each document that can't be read; the rest is listed.
+    """
+    return (each.model for each in iter_overview(context, as_of=as_of, on_damage=on_damage, glances=False))
+
+
+def iter_overview(
+    context: RegistryContext,
+    *,
+    as_of: str | datetime | None = None,
+    on_damage: OnDamage = raise_it,
+    glances: bool = True,
+) -> Iterator[Overview]:
+    """As :meth:`models`, with what a list shows of the versions that are the latest or hold a stage.
+
+    Without ``glances`` nothing is shown of them, and none is looked at.
+    """
+    if as_of is None:
+        answer = context.index.ask(lambda index: _ask_overview(context, index, glances))
+        if answer is not None:
+            yield from answer[0]
+            _report_troubles(answer[1], on_damage)
+            return
+    then = resolve_time(as_of)
+    for name in iter_model_names(context.layout):
+        try:
+            if overview := _read_overview(context, name, then, on_damage, glances):
+                yield overview
+        except RegistryError as error:
+            on_damage(error)
+
+
+def _ask_overview(
+    context: RegistryContext, index: Index, glances: bool
+) -> tuple[list[Overview], list[UnreadableDocument]]:
+    index.refresh(progress=context.index.progress)
+    found, unreadable = list(index.overview(glances=glances)), index.unreadable()
+    shown = (
+        {(each.model.name, number) for each in found for number in _list_shown(each.model)}
+        if unreadable and glances
+        else set()
+    )
+    return found, [each for each in unreadable if each.version is None or (each.model, each.version) in shown]
+
+
+def _read_overview(
+    context: RegistryContext, name: str, then: str | None, on_damage: OnDamage, glances: bool
+) -> Overview | None:
+    model = open_model(context, name)
+    state = model.state()
+    past = _state_at(model, state, then)
+    if past is None:
+        return None
+    record = model.record(past[0], past[1])
+    shown = {}
+    for number in _list_shown(record) if glances else ():
+        try:
+            version = model.version(number, state)
+        except NotFound:
+            continue
+        except Damaged as error:
+            on_damage(error)
+            continue
+        shown[number] = Glance(version.created, dict(list(version.metrics.items())[:_METRICS]))
+    return Overview(record, shown)
+
+
+def _state_at(model: ModelReader, state: State, then: str | None) -> tuple[State, int | None] | None:
+    """The state of a model at a time, and the highest number then; None when it was not there yet."""
+    if then is None:
+        return state, None
+    from ..store import chronicle
+
+    past = chronicle.past(model.paths, then)
+    if past is None:
+        return None
+    return replace(state, table=as_it_was(past.table, state.table)), past.highest
+
+
+def get_model(context: RegistryContext, name: str, *, as_of: str | datetime | None = None) -> ModelRecord:
+    """One model. Raises :class:`NotFound`."""
+    model = open_model(context, name)
+    past = _state_at(model, model.state(), resolve_time(as_of))
+    if past is None:
+        raise NotFound(f"there was no model '{name}' yet at {resolve_time(as_of)}")
+    return model.record(*past)
+
+
+def list_versions(
+    context: RegistryContext,
+    name: str,
+    *,
+    archived: bool = False,
+    where: str | Sequence[str] = "",
+    sort: str = "",
+    limit: int | None = None,
+    as_of: str | datetime | None = None,
+    on_damage: OnDamage = raise_it,
+) -> list[VersionRecord]:
+    """The versions of a model, the newest first unless ``sort`` says otherwise; see :meth:`search`.
+
+    With ``as_of``, those that were there then, with the stages, aliases and archive of that time.
+    """
+    open_model(context, name)
+    wanted = VersionQuery(name, where, archived, sort, limit)
+    then = resolve_time(as_of)
+    return list(_find_versions(context, wanted, then, on_damage))
+
+
+def search_versions(
+    context: RegistryContext,
+    where: str | Sequence[str] = "",
+    *,
+    archived: bool = False,
+    sort: str = "",
+    limit: int | None = None,
+    as_of: str | datetime | None = None,
+    on_damage: OnDamage = raise_it,
+) -> Iterator[VersionRecord]:
+    """The versions of all models that the query ``where`` selects (or each of several), at most ``limit``.
+
+    The archived ones are left out unless asked for, or unless the query speaks of ``archived``. They come model
+    by model, the newest first, or as ``sort`` says: ``metrics.auc:desc,created``. With ``as_of``, those that were
+    there then, with the stages, aliases and archive of that time. ``on_damage`` is told of what
+    can't be read; the rest is found. Raises :class:`InvalidInput` for a slip in a query.
+    """
+    return _find_versions(context, VersionQuery(None, where, archived, sort, limit), resolve_time(as_of), on_damage)
+
+
+def find_unknown_names(
+    context: RegistryContext,
+    where: str | Sequence[str],
+    *,
+    model: str | None = None,
+    as_of: str | datetime | None = None,
+) -> tuple[str, ...]:
+    """The stages, aliases, models and groups in a query that do not exist, in sentences with the nearest that does.
+
+    Args:
+        where: A query, or several.
+        model: Only the aliases of this model count.
+        as_of: Aliases as they were at this time.
+
+    Returns:
+        One sentence for each name that is compared with ``=``, ``!=`` or ``in``; none if all are known.
+
+    Raises:
+        InvalidInput: It is not a query.
+        NotFound: There is no such model.
+    """
+    texts = [text for text in ([where] if isinstance(where, str) else where) if text.strip()]
+    return UnknownNames(context, model, as_of).describe(texts)
+
+
+def _find_versions(
+    context: RegistryContext, wanted: VersionQuery, then: str | None, on_damage: OnDamage
+) -> Iterator[VersionRecord]:
+
+    selection = Selection(wanted, utc_now())
+    a_few = wanted.model is not None and wanted.limit is not None and not (selection.query or selection.ordering)
+    if then is None and not a_few:  # the newest few of one model are read faster than a new index is made
+        answer = context.index.ask(lambda index: selection.ask(index, context.index.progress))
+        if answer is not None:
+            _report_troubles(answer[1], on_damage)
+            return answer[0]
+    return selection.pick(_iter_records(context, wanted.model, then, on_damage))
+
+
+def _iter_records(
+    context: RegistryContext, name: str | None, then: str | None, on_damage: OnDamage
+) -> Iterator[VersionRecord]:
+    """Every version of a model, or of all, from the files, the newest of each first."""
+    for each in [name] if name else iter_model_names(context.layout):
+        try:
+            model = open_model(context, each)
+            past = _state_at(model, model.state(), then)
+        except RegistryError as error:
+            on_damage(error)
+            continue
+        if past is None:
+            continue
+        for number in reversed(model.numbers(past[0].table, past[1])):
+            try:
+                yield model.version(number, past[0])
+            except NotFound:  # somebody deleted it while we looked
+                continue
+            except Damaged as error:
+                on_damage(error)
+
+
+def _list_shown(model: ModelRecord) -> list[int]:
+    """The versions of a model that a list shows something of."""
+    return sorted({number for number in (model.latest, *model.stages.values()) if number is not None})
+
+
+def _report_troubles(unreadable: Iterable[UnreadableDocument], on_damage: OnDamage) -> None:
+    for each in unreadable:
+        on_damage(Damaged(each.message, each.hint))
+
+
+#: So many records are made before the first is printed, so that a damaged index is noticed; the rest one by one.
+_AT_ONCE = 2_000
+
+
+class Selection:
+    """What is wanted, parsed. Raises :class:`InvalidInput` for a slip."""
+
+    def __init__(self, wanted: VersionQuery, now: datetime) -> None:
+        self.wanted, self.now = wanted, now
+        given = [wanted.where] if isinstance(wanted.where, str) else wanted.where
+        texts = [text for text in given if text.strip()]
+        self.query = query.parse_all(texts) if texts else None
+        self.ordering = parse_sort(wanted.sort) if wanted.sort else None
+        self.all = wanted.archived or (self.query is not None and "archived" in self.query.fields)
+
+    def ask(self, index: Index, progress: Progress) -> tuple[Iterator[VersionRecord], list[UnreadableDocument]]:
+        """The answer of the index, brought up to date before; the first ones are there already, the rest is read on."""
+        from ..index.index import Condition
+
+        texts: list[str] = [] if self.all else ["v.archived = 0"]
+        parameters: list[object] = []
+        if self.wanted.model is not None:
+            texts.append("v.model = ?")
+            parameters.append(self.wanted.model)
+        if self.query:
+            text, values = self.query.sql(self.now)
+            texts.append(f"({text})")
+            parameters += values
+        order, order_values = self.ordering.sql(self.now) if self.ordering else (Condition().order, ())
+        condition = Condition(
+            " AND ".join(texts) or "1",
+            parameters,
+            order,
+            order_values,
+            self.wanted.limit,
+            self.query.functions if self.query else {},
+        )
+
+        index.refresh(self.wanted.model, progress)
+        found = index.versions(condition)
+        if self.query and self.query.functions:
+            with self.query.bounded():
+                found = iter(list(found))
+        first = list(islice(found, _AT_ONCE))
+        unreadable = [each for each in index.unreadable(self.wanted.model) if each.what != "document"]
+        return chain(first, found), unreadable
+
+    def pick(self, records: Iterable[VersionRecord]) -> Iterator[VersionRecord]:
+        """The records that are wanted, in the order in which they come unless another was asked for."""
+        found: Iterable[VersionRecord] = (
+            record for record in records if (self.all or not record.archived) and self._matches(record)
+        )
+        if self.query and self.query.functions:
+            with self.query.bounded():
+                found = list(found)
+        if self.ordering:
+            found = self.ordering.sorted(found, self.now)
+        return islice(found, self.wanted.limit)
+
+    def _matches(self, record: VersionRecord) -> bool:
+        return self.query is None or self.query.matches(record, self.now)
+
+
+class UnknownNames:
+    """Looks up the names of stages, aliases, models and groups. Models are read only if a name needs it."""
+
+    def __init__(self, context: RegistryContext, model: str | None, as_of: str | datetime | None) -> None:
+        self._context, self._model, self._as_of = context, model, as_of
+        self._read: list[ModelRecord] | None = None
+
+    def describe(self, texts: Sequence[str]) -> tuple[str, ...]:
+        """A sentence for each unknown name in these queries, with the nearest that is known."""
+        named = dict.fromkeys(query.parse_all(texts).names) if texts else ()
+        return tuple(self._sentence(kind, name) for kind, name in named if not self._is_known(kind, name))
+
+    def _is_known(self, kind: str, name: str) -> bool:
+        if kind == "stage" and name in self._context.stages:
+            return True
+        if kind == "stage":  # one that was renamed in the settings is still in the tables of models
+            return any(name in each.stages for each in self._models())
+        return name in self._known(kind)
+
+    def _known(self, kind: str) -> Sequence[str]:
+        if kind == "stage":
+            return self._context.stages
+        if kind == "alias":
+            return sorted({alias for each in self._models() for alias in each.aliases})
+        names = list_model_names(self._context)
+        return names if kind == "model" else sorted({group for name in names if (group := name.rpartition("/")[0])})
+
+    def _models(self) -> list[ModelRecord]:
+        if self._read is None:
+            if self._model is not None:
+                self._read = [get_model(self._context, self._model, as_of=self._as_of)]
+            else:
+                self._read = list(iter_models(self._context, as_of=self._as_of, on_damage=lambda _: None))
+        return self._read
+
+    def _sentence(self, kind: str, name: str) -> str:
+        known = self._known(kind)
+        hint = ""
+        if kind == "model" and is_model_name(name) and (now := edited.renamed(self._context.layout, name)):
+            hint = f"it is called {now} now"
+        hint = hint or nearest(name, known)
+        if not hint and kind == "stage":
+            hint = f"this registry has: {', '.join(known)}"
+        article = "an" if kind == "alias" else "a"
+        return f"the query names {article} {kind} '{name}', which does not exist{hint and f'; {hint}'}"

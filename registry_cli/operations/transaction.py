@@ -1,0 +1,193 @@
+"""Changing a model: its lock, the recovered writer, the event that records the change, its signature."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar, Union
+
+from ..core import names, values
+from ..core.lazy_dataclass import replace
+from ..core.names import Reference
+from ..core.records import Event
+from ..core.times import format_time
+from ..errors import Conflict, Indeterminate, NotFound, RegistryError, indeterminate
+from ..store import codec, creation, files, layout, locking, reader
+from ..store.layout import FORMAT, ModelLayout
+from ..store.reader import ModelReader
+from ..store.writer import Writer
+from .context import model_not_found
+
+if TYPE_CHECKING:
+    from .context import RegistryContext
+
+
+def make_event(
+    context: RegistryContext, action: str, version: int | None, request_id: str | None, **detail: Any
+) -> Event:
+    identity = names.request_id(request_id) if request_id else os.urandom(16).hex()
+    said = {name: value for name, value in detail.items() if value not in (None, "")}
+    if reason := said.get("reason"):
+        said["reason"] = values.line(reason, "reason")
+    return Event(identity, format_time(context.clock()), context.author, os.uname().nodename, action, version, said)
+
+
+@contextlib.contextmanager
+def open_writer(
+    context: RegistryContext, name: str, *, create: bool = False, reuse_name: bool = False, but: Collection[str] = ()
+) -> Iterator[Writer]:
+    """The model under its lock, recovered; made first if ``create``, see :meth:`_refuse_former`."""
+    paths = context.layout.model(names.model_name(name))
+    if not create and not reader.is_model(paths):
+        raise model_not_found(context, name)
+    writer: Writer | None = None
+    try:
+        lock = locking.exclusive(paths.lock, name, context.modes.file, context.lock_timeout, context.on_wait)
+        with lock, _model_made(context, paths, create, reuse_name, but):
+            writer = Writer.recovered(paths, context.modes)
+            yield writer
+            if writer.committed:
+                _give_id(context, paths)
+    except Indeterminate:
+        raise
+    except BaseException as error:
+        lost = isinstance(error, (FileNotFoundError, NotFound))
+        if writer is None and lost and not (files.exists(paths.root) if create else reader.is_model(paths)):
+            raise model_not_found(context, name) from None  # it was renamed, with its lock, while we waited
+        if writer and writer.done:
+            raise indeterminate(f"the change of {name} is committed", writer.done.id, error) from error
+        raise
+    finally:  # without the lock, whatever comes of it: these are changes that nothing takes back
+        for event in writer.committed if writer else ():
+            notify(context, name, event)
+
+
+def notify(context: RegistryContext, name: str, event: Event) -> None:
+    """Tell ``on_event``. The change is made: a listener that fails is a warning, not a failure."""
+    if context.on_event is None:
+        return
+    try:
+        context.on_event(name, event)
+    except Exception as error:
+        import warnings
+
+        warnings.warn(f"on_event failed for '{event.action}' of {name}: {error}", RuntimeWarning, stacklevel=2)
+
+
+@contextlib.contextmanager
+def _model_made(
+    context: RegistryContext, paths: ModelLayout, create: bool, reuse_name: bool, but: Collection[str]
+) -> Iterator[None]:
+    """The model is there, made if ``create``; one that was made is taken back if nothing comes of it."""
+    if files.exists(paths.model) or not create:
+        if files.exists(paths.model):
+            creation.make_folders(paths, context.modes)
+        yield
+        return
+    ensure_not_former_name(context, paths.name, reuse_name, but)  # it may have been renamed since the caller looked
+    try:
+        _make_model(context, paths)
+        yield
+    except BaseException:
+        creation.unmake_model(context.layout, paths)
+        raise
+
+
+def _make_model(context: RegistryContext, paths: ModelLayout) -> None:
+    document = {
+        "format": FORMAT, "id": os.urandom(16).hex(), "created": format_time(context.clock()), "owner": context.author,
+    }  # fmt: skip
+    creation.make_model(context.layout, paths, context.modes, document, context.lock_timeout, context.on_wait)
+
+
+def _give_id(context: RegistryContext, paths: ModelLayout) -> None:
+    """Give a model of an earlier release an id; under its lock, after a change of it.
+
+    The id is optional: where its document can't be changed now (it was renamed away, the disk is full), the next
+    change tries again.
+    """
+    with contextlib.suppress(OSError, RegistryError, UnicodeError):
+        data = files.read(paths.model, files.DOCUMENT_LIMIT, layout.MODEL)
+        if b"\nid:" in data or data.startswith(b"id:") or codec.model_id(codec.loads(data, layout.MODEL)):
+            return
+        from ..store import surgery
+
+        text = surgery.changed(data.decode(), {"id": os.urandom(16).hex()}, layout.MODEL)
+        files.replace(paths.model, text.encode(), context.modes.file)
+
+
+def ensure_not_former_name(context: RegistryContext, name: str, reuse_name: bool, but: Collection[str] = ()) -> None:
+    """:class:`Conflict` when a new model would get a name that another model, none of ``but``, had before."""
+    if reuse_name or reader.is_model(context.layout.model(name)):
+        return
+    from ..store import edited
+
+    if now := edited.renamed(context.layout, name, most=None, but=but):
+        raise Conflict(
+            f"'{name}' is a former name of the model '{now}'",
+            f"use {now}, or add --reuse-name to make another model of that name",
+        )
+
+
+def resolve_target(writer: Writer, reference: Reference) -> int:
+    return ModelReader(writer.paths).resolve(reference.or_latest(), writer.table)
+
+
+#: The path of a key to sign with.
+Key = Union[str, "os.PathLike[str]"]
+
+
+_T = TypeVar("_T")
+
+
+class EventSigner:
+    """The event of a deed that is done twice: first it only drafts the event, then it commits the event that was signed.
+
+    Between both the signature is made. The second time the deed must come to the same event again, else it is a
+    conflict: what is committed is exactly what was signed.
+    """
+
+    def __init__(self) -> None:
+        self.draft: Event | None = None
+        self._signature = ""
+
+    def sign(self, key: Key) -> None:
+        from ..provenance import signing
+
+        if self.draft is not None:
+            self._signature = signing.sign(signing.statement(self.draft), key)
+
+    def drafts(self, event: Event, model: ModelReader) -> bool:
+        """Keep ``event`` if this is the first time, when nothing is to be committed."""
+        if self.draft is not None:
+            return False
+        self.draft = _bound(event, model)
+        return True
+
+    def signed(self, event: Event, model: ModelReader) -> Event:
+        """The event that was signed; :class:`Conflict` when it is not what this one says."""
+        draft = self.draft
+        again = _bound(event, model)
+        if draft is None or replace(again, id=draft.id, at=draft.at) != draft:
+            raise Conflict(f"{model.name} was changed while this was being signed", "look again, then decide")
+        return replace(draft, detail={**draft.detail, "signature": self._signature})
+
+
+def _bound(event: Event, model: ModelReader) -> Event:
+    """``event`` with the sha256 of its version's document: so that it can't be told of any other version."""
+    if event.version is None or "record" in event.detail:
+        return event
+    return replace(event, detail={**event.detail, "record": f"sha256:{model.seal(event.version)}"})
+
+
+def run_signed(deed: Callable[[EventSigner | None], _T], key: Key | None) -> _T:
+    """Do ``deed``; with a key twice: see :class:`Pen`. One that has nothing to commit needs no signature."""
+    if key is None:
+        return deed(None)
+    pen = EventSigner()
+    done = deed(pen)
+    if pen.draft is None:
+        return done
+    pen.sign(key)
+    return deed(pen)
