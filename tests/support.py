@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import os
+import re
 import stat
 import tempfile
 import traceback
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -33,6 +36,45 @@ def locking_truncates() -> bool:
         path.write_text("content")
         with filelock.UnixFileLock(path):
             return not path.stat().st_size
+
+
+_PEAK = Path("/proc/self/clear_refs")
+
+
+@contextlib.contextmanager
+def memory_below(limit: int) -> Iterator[None]:
+    """Fail when the block takes more than ``limit`` bytes of memory at its peak.
+
+    Where Linux counts it, the count is that of the kernel, with what C code takes: tracing Python's allocations makes a
+    block several times slower, and is only done elsewhere.
+    """
+    try:
+        _return_free_memory()
+        _PEAK.write_text("5", encoding="ascii")  # the peak begins anew
+    except OSError:
+        tracemalloc.start()
+        try:
+            yield
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    else:
+        before = _resident("VmRSS")
+        yield
+        peak = _resident("VmHWM") - before
+    assert peak < limit, f"{peak:,} bytes"
+
+
+def _return_free_memory() -> None:
+    """Give back to the system what is free, so that taking it again counts."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _resident(kind: str) -> int:
+    found = re.search(rf"^{kind}:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"), re.MULTILINE)
+    assert found
+    return int(found[1]) << 10
 
 
 #: What of a ``.lock`` may change although nothing was written.

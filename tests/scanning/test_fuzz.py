@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from registry_cli.provenance.pickles.walker import walk
 from registry_cli.provenance.safety.scanner import Scanner
 from registry_cli.provenance.safety.verdicts import VERDICTS, FileScan
 
+from ..support import memory_below
 from .corpus import DATA, EVIL, OBJECTS, call, cases, pickled, stack_global, text, wrapper
 
 BUDGET = {"opcodes": 200_000, "kept": 100_000, "unpacked": 8 << 20, "members": 200, "seeking": 8 << 20}
@@ -42,14 +42,17 @@ def look(data: bytes, name: str = "m.pkl") -> FileScan:
 @contextlib.contextmanager
 def bounded(seconds: float = 20, megabytes: int = 200) -> Iterator[None]:
     """The time is far more than is needed: only what has no end at all shall fail here."""
-    tracemalloc.start()
     start = time.process_time()
-    try:
+    with memory_below(megabytes << 20):
         yield
-        assert time.process_time() - start < seconds
-        assert tracemalloc.get_traced_memory()[1] < megabytes << 20
-    finally:
-        tracemalloc.stop()
+    assert time.process_time() - start < seconds
+
+
+def test_memory_that_is_taken_is_counted() -> None:
+    with memory_below(8 << 20):
+        assert len(bytearray(2 << 20)) == 2 << 20
+    with pytest.raises(AssertionError, match="bytes"), memory_below(8 << 20):
+        assert sum(bytearray(b"1") * (32 << 20)) > 0
 
 
 @given(st.binary(max_size=2000))
