@@ -1260,6 +1260,27 @@ def tables() -> Files:
         yield f"schema-{shift}.parquet", b"PAR1" + bytes(40) + b"ARROW:schema" + coded + struct.pack("<I", 99) + b"PAR1"
 
 
+@attack
+def code_of_configurations() -> Files:
+    """Configurations, each of one framework, that name a file, a class or a function which is run at loading."""
+    flavor = "flavors:\n  sklearn:\n    pickled_model: {}\n    {}\n"
+    yield "MLmodel", flavor.format("model.pkl", "code: code").encode()
+    yield "MLmodel", flavor.format("model.pkl", "model_code_path: model.py").encode()
+    yield "MLmodel", flavor.format("../../other/model.pkl", "code: null").encode()
+    yield "MLmodel", flavor.format("/tmp/model.pkl", "code: null").encode()
+    for target in ("os.system", "subprocess.Popen", "builtins.exec", "ours.payload.Model"):
+        yield "config.yaml", f"model:\n  target: {target}\n  params: {{command: x}}\n".encode()
+        yield "config.yaml", f"model:\n  class_path: {target}\n  init_args: {{command: x}}\n".encode()
+        yield "config.json", json.dumps({"model": {"target": target, "params": {"command": COMMAND}}}).encode()
+        yield "model.nemo", _tar({"model_config.yaml": f"target: {target}\n".encode(), "model_weights.ckpt": b"N."})
+    for entry in ("before_creation", "after_creation", "after_pipeline_creation"):
+        yield "config.cfg", f'[nlp]\nlang = "en"\n\n[nlp.{entry}]\n@callbacks = "ours.payload.v1"\n'.encode()
+        yield "config.cfg", f'[nlp]\nlang = "en"\n{entry} = {{"@callbacks": "ours.payload.v1"}}\n'.encode()
+    yield "config.cfg", b'[nlp]\nlang = "en"\n\n[components.x]\nfactory = "payload"\n'
+    manifest = json.dumps({"model": {"modelName": "m", "handler": "handler.py", "serializedFile": "m.txt"}}).encode()
+    yield "m.mar", zipped({"MAR-INF/MANIFEST.json": manifest, "m.txt": b"text", "handler.py": b"pass\n"})
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)

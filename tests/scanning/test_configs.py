@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from registry_cli.provenance.safety.keras_configs import listed
 from registry_cli.provenance.scanning import scan
@@ -366,3 +367,83 @@ def test_the_list_of_keras_names_only_what_computes() -> None:
     assert "Dense" in names["classes"]["keras.layers"]
     assert "relu" in names["functions"]["keras.activations"]
     assert "relu" in names["tensorflow"]["nn"]
+
+
+def mlmodel(**flavor: object) -> bytes:
+    document = {"flavors": {"sklearn": {"pickled_model": "model.pkl", "code": None, **flavor}}, "mlflow_version": "3.1"}
+    return yaml.safe_dump(document).encode()
+
+
+@pytest.mark.parametrize(
+    ("flavor", "right"),
+    [
+        ({}, "safe-format"),
+        ({"code": "code"}, "unknown-globals"),
+        ({"model_code_path": "model.py"}, "unknown-globals"),
+        ({"pickled_model": "../other/model.pkl"}, "dangerous"),
+        ({"pickled_model": "/srv/model.pkl"}, "dangerous"),
+        ({"python_model": "a/../../model.pkl"}, "dangerous"),
+        ({"data": "..\\model.pkl"}, "dangerous"),
+        ({"model_path": "C:\\model.pkl"}, "dangerous"),
+        ({"code": "../code"}, "dangerous"),
+    ],
+)
+def test_a_model_of_mlflow_with_code_or_files_elsewhere(flavor: dict[str, object], right: str, tmp_path: Path) -> None:
+    """Its code is put in front of Python's path before the pickle is loaded; so a known name may be someone's own."""
+    assert scanned(tmp_path, "MLmodel", mlmodel(**flavor)).verdict == right
+    (tmp_path / "inner").mkdir()
+    as_json = json.dumps(yaml.safe_load(mlmodel(**flavor))).encode()
+    assert scanned(tmp_path / "inner", "MLmodel", as_json).verdict == right
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "right"),
+    [
+        ("config.yaml", "model:\n  target: os.system\n  params: {command: id}\n", "dangerous"),
+        ("config.yaml", "model:\n  target: ldm.models.Diffusion\n  params: {a: 1}\n", "unknown-globals"),
+        ("config.yaml", "model:\n  class_path: subprocess.Popen\n  init_args: {args: id}\n", "dangerous"),
+        ("config.yaml", "model:\n  class_path: ours.Model\n", "unknown-globals"),
+        ("model_config.yaml", "target: os.system\n", "dangerous"),
+        ("model_config.yaml", "target: ours.Model\n", "unknown-globals"),
+        ("model_config.yaml", "target: nemo.collections.asr.models.EncDecCTCModel\n", "safe-format"),
+        ("config.yaml", "data:\n  target: churned\n  params: {a: 1}\n", "safe-format"),
+        ("config.yaml", "data:\n  target: is.churned\n", "safe-format"),
+        ("config.json", '{"model": {"target": "os.system", "params": {}}}', "dangerous"),
+        ("config.json", '{"model": {"class_path": "os.system"}}', "dangerous"),
+    ],
+)
+def test_a_class_that_a_configuration_names_to_be_made(name: str, text: str, right: str, tmp_path: Path) -> None:
+    """As latent diffusion, jsonargparse with Lightning, and NeMo spell it."""
+    assert scanned(tmp_path, name, text.encode()).verdict == right
+
+
+@pytest.mark.parametrize(
+    ("line", "right"),
+    [
+        ("before_creation = null", "safe-format"),
+        ('@tokenizers = "spacy.Tokenizer.v1"', "safe-format"),
+        ('@optimizers = "Adam.v1"', "safe-format"),
+        ('@architectures = "spacy-transformers.TransformerModel.v3"', "safe-format"),
+        ('@architectures = "ours.Model.v1"', "unknown-globals"),
+        ("@architectures = 'ours.Model.v1'", "unknown-globals"),
+        ("@callbacks=${paths.callback}", "unknown-globals"),
+        ('after_creation = {"@callbacks": "ours.patch.v1"}', "unknown-globals"),
+        ('after_creation = {"\\u0040callbacks": "ours.patch.v1"}', "unknown-globals"),
+        ('factory = "ner"', "safe-format"),
+        ('factory = "ours"', "unknown-globals"),
+    ],
+)
+def test_what_a_pipeline_of_spacy_is_made_of(line: str, right: str, tmp_path: Path) -> None:
+    text = f'[nlp]\nlang = "en"\n{line}\n\n[components]\n'
+    assert scanned(tmp_path, "config.cfg", text.encode()).verdict == right
+
+
+@pytest.mark.parametrize(
+    ("handler", "right"),
+    [("image_classifier", "safe-format"), ("handler.py", "unknown-globals"), ("handler.py:handle", "unknown-globals"),
+     ("ours.module:handle", "unknown-globals")],
+)  # fmt: skip
+def test_the_handler_of_an_archive_of_torchserve(handler: str, right: str, tmp_path: Path) -> None:
+    manifest = json.dumps({"model": {"modelName": "m", "serializedFile": "m.txt", "handler": handler}})
+    mar = archive({"MAR-INF/MANIFEST.json": manifest.encode(), "m.txt": b"text", "handler.py": b"pass\n"})
+    assert scanned(tmp_path, "model.mar", mar).verdict == right

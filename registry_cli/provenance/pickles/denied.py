@@ -82,7 +82,7 @@ MODULES = frozenset({
     "accelerate.launchers", "accelerate.utils", "accelerate.checkpointing", "sympy.parsing", "sympy.utilities", "sympy.core.sympify",
     "sympy.external", "sympy.testing", "sympy.printing.preview", "deepspeed.launcher", "deepspeed.ops.op_builder", "ray.cloudpickle", "ray.worker",
     "ray.scripts", "dask.distributed", "distributed.utils", "distributed.cli", "distributed.protocol", "pyspark.java_gateway",
-    "pyspark.serializers", "pyspark.cloudpickle", "wandb.sdk.launch", "wandb.util", "wandb.cli", "bentoml", "kedro", "metaflow",
+    "pyspark.serializers", "pyspark.cloudpickle", "hydra.utils", "hydra._internal", "hydra.core.utils", "wandb.sdk.launch", "wandb.util", "wandb.cli", "bentoml", "kedro", "metaflow",
     "prefect", "airflow", "luigi", "dvc", "clearml", "comet_ml", "optuna.storages.RDBStorage", "optuna.storages._rdb", "optuna.storages.journal", "optuna.storages._grpc", "hyperopt.mongoexp", "autogluon.common",
     "paddle.utils", "paddle.distributed", "paddle.framework.io", "paddle.hapi.hub", "mxnet.libinfo", "theano", "pytensor", "aesara",
     "tvm.contrib", "onnxruntime.tools", "openvino.tools", "tensorrt", "gluonts.core.serde", "gluonts.shell", "flair.file_utils",

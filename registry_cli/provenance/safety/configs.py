@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,14 @@ _WORDS = (
     "loader_module", "class_name", "auto_map", "trust_remote_code", "chat_template", "_target_", "custom_pipelines", "_class_name",
     "py/", ":serialized:", "parent_library",
 )  # fmt: skip
-_SAYS = re.compile("|".join([*_WORDS, r"\\u00(?:4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])", r"\\x[4-7]"]))
+_CLASS_PATH = r"""\b(?:target|class_path)["']?\s*:\s*["']?[A-Za-z_]\w*\."""
+_SAYS = re.compile(
+    "|".join([*_WORDS, _CLASS_PATH, r"\\u00(?:4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])", r"\\x[4-7]"])
+)
 _KEY = re.compile(r"""["']?class_name["']?\s*:\s*["']?(?:[\w.>]*[.>])?(?:Lambda|__lambda__|TorchModuleWrapper)\b""")
 _YAML_NAMES = re.compile(r"\.(yaml|yml)$|(^|/)(mlmodel|conda\.yaml)$")
-_NAMED = re.compile(r"(^|/)(modules|model_index)\.json$")
+_NAMED = re.compile(r"(^|/)((modules|model_index|mar-inf/manifest)\.json|mlmodel)$")
+_SPACY = re.compile(r"(^|/)config\.cfg$")
 _TEMPLATES = (".jinja", ".jinja2", ".j2")
 _TAGGED = re.compile(r"%TAG|(?:^|[\s\[\]{},:?-])!\S")
 #: Keys of jsonpickle whose values are imported, called, or run as code when they are decoded.
@@ -43,6 +47,30 @@ _FLAVORS = frozenset(
         "pyfunc.loaders.responses_agent catboost diviner dspy fastai gluon h2o johnsnowlabs keras langchain lightgbm "
         "llama_index mleap onnx openai paddle pmdarima promptflow prophet pyspark.ml pytorch sentence_transformers shap "
         "sklearn spacy spark statsmodels tensorflow transformers xgboost"
+    )
+)
+#: Keys of a flavor of MLflow that name a file or folder of the model, and those of them that are code.
+_FLAVOR_FILES = ("code", "model_code_path", "python_model", "pickled_model", "model_path", "data")
+_FLAVOR_CODE = _FLAVOR_FILES[:2]
+#: The handlers that TorchServe has itself.
+_HANDLERS = frozenset(str.split("image_classifier image_segmenter object_detector text_classifier"))
+#: A function that spaCy looks up among the registered ones; and those that spaCy and thinc register themselves.
+_REGISTERED = re.compile(
+    r"""^[ \t]*@\w+[ \t]*=[ \t]*(.*?)[ \t]*$|["'](?:@|\\u0040)\w+["']\s*:\s*(["'][^"'\n]*["']?)""", re.MULTILINE
+)
+_SPACY_OWN = re.compile(
+    r"(spacy(-legacy|-transformers|-curated-transformers|-loggers)?\.\w+"
+    r"|Adam|RAdam|SGD|constant|constant_then|compounding|decaying|warmup_linear|slanted_triangular|cyclic_triangular"
+    r"|plateau|Linear|Softmax|Relu|reduce_mean|reduce_max|reduce_first|reduce_last|chain|with_array)\.v\d+"
+)
+_FACTORY = re.compile(r"^[ \t]*factory[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
+#: The components that spaCy and its own extensions have.
+_COMPONENTS = frozenset(
+    str.split(
+        "tok2vec tagger parser beam_parser ner beam_ner lemmatizer trainable_lemmatizer morphologizer attribute_ruler senter "
+        "sentencizer textcat textcat_multilabel entity_linker entity_ruler future_entity_ruler span_ruler spancat "
+        "spancat_singlelabel span_finder merge_entities merge_noun_chunks merge_subtokens token_splitter doc_cleaner "
+        "transformer curated_transformer"
     )
 )
 #: Where diffusers looks for the parts of a pipeline: anything else is a file in the repository.
@@ -75,7 +103,9 @@ def look(scan: FileScan, body: Body, head: str, name: str, where: str, allowed: 
         jinja.check(scan, text, where)
     if _TAGGED.search(text) and not (kind == "json" and texts.json_document(text.lstrip("\ufeff"))):
         _tags(scan, text, named, where)
-    if named and kind != "json" and _SAYS.search(text):
+    if _SPACY.search(lower) and "[nlp]" in text:
+        _spacy(scan, text, where, allowed)
+    if named and kind != "json" and (_SAYS.search(text) or _NAMED.search(lower)):
         for document in texts.yaml_documents(text):
             _document(scan, document, lower, where, allowed)
     return kind if clean else ""
@@ -180,8 +210,7 @@ def _document(scan: FileScan, document: Any, name: str, where: str, allowed: All
     keras_configs.check(scan, objects, where, allowed)
     for each in objects:
         _transformers(scan, each, where)
-        target = each.get("_target_")
-        if isinstance(target, str):
+        for target in _class_paths(each):
             _target(scan, target, where, allowed)
         loader = each.get("loader_module")
         if isinstance(loader, str) and loader not in _FLAVORS and loader not in allowed.exact:
@@ -193,12 +222,66 @@ def _document(scan: FileScan, document: Any, name: str, where: str, allowed: All
         if isinstance(parent, str) and parent.partition(".")[0] not in _PARENTS and parent not in allowed.exact:
             scan.found(UNKNOWN, parent, "it is imported when the adapter is loaded", where)
     if name.endswith("modules.json") and isinstance(document, list):
-        for each in objects:
-            kind = each.get("type")
-            if isinstance(kind, str) and "path" in each and kind not in _modules() and kind not in allowed.exact:
-                scan.found(UNKNOWN, kind, "a module of someone's own in a sentence transformer", where)
-    if name.endswith("model_index.json") and isinstance(document, dict):
+        _sentence_transformer(scan, objects, where, allowed)
+    elif name.endswith("mar-inf/manifest.json"):
+        for handler in sorted({str(each["handler"]) for each in objects if each.get("handler")} - _HANDLERS):
+            scan.found(UNKNOWN, handler, "code beside the model, which TorchServe runs", where)
+    elif isinstance(document, dict):
+        _whole(scan, document, name, where, allowed)
+
+
+def _whole(scan: FileScan, document: Mapping[str, Any], name: str, where: str, allowed: Allowed) -> None:
+    """A document that its name gives a meaning."""
+    if name.endswith("mlmodel"):
+        _flavors(scan, document, where)
+    elif name.endswith("model_index.json"):
         _diffusers(scan, document, where)
+    elif name.endswith("model_config.yaml"):
+        target = document.get("target")  # of NeMo
+        if isinstance(target, str) and not target.startswith("nemo.") and "params" not in document:
+            _target(scan, target, where, allowed)
+
+
+def _sentence_transformer(scan: FileScan, objects: Iterable[Mapping[str, Any]], where: str, allowed: Allowed) -> None:
+    for each in objects:
+        kind = each.get("type")
+        if isinstance(kind, str) and "path" in each and kind not in _modules() and kind not in allowed.exact:
+            scan.found(UNKNOWN, kind, "a module of someone's own in a sentence transformer", where)
+
+
+def _class_paths(each: Mapping[str, Any]) -> Iterator[str]:
+    """What Hydra, latent diffusion and jsonargparse import, and call with what stands beside it."""
+    target = each.get("_target_")
+    if isinstance(target, str):
+        yield target
+    for key in ("class_path", *(("target",) if "params" in each else ())):
+        target = each.get(key)
+        if isinstance(target, str) and re.fullmatch(r"[^\W\d]\w*(\.\w+)+", target):
+            yield target
+
+
+def _flavors(scan: FileScan, document: Mapping[str, Any], where: str) -> None:
+    """The files that the flavors of MLflow load: code that runs before a pickle is read, and files elsewhere."""
+    flavors = document.get("flavors")
+    for flavor in flavors.values() if isinstance(flavors, dict) else ():
+        for key in _FLAVOR_FILES if isinstance(flavor, dict) else ():
+            path = flavor.get(key)
+            if not isinstance(path, str) or not path:
+                continue
+            if path.startswith(("/", "\\")) or path[1:2] == ":" or ".." in re.split(r"[/\\]", path):
+                scan.found(DANGEROUS, "", f"its {key} lies outside of the model: {path}", where)
+            elif key in _FLAVOR_CODE:
+                scan.found(UNKNOWN, path, "code beside the model, which MLflow runs or imports", where)
+
+
+def _spacy(scan: FileScan, text: str, where: str, allowed: Allowed) -> None:
+    """The registered functions and components that a pipeline of spaCy is made of."""
+    for name in sorted({(match[1] or match[2] or "").strip("\"'") for match in _REGISTERED.finditer(text)}):
+        if not _SPACY_OWN.fullmatch(name) and name not in allowed.exact:
+            scan.found(UNKNOWN, name, "a function of someone's own, registered with spaCy", where)
+    for name in sorted({match[1].strip("\"'") for match in _FACTORY.finditer(text)} - _COMPONENTS):
+        if name not in allowed.exact:
+            scan.found(UNKNOWN, name, "a component of someone's own, registered with spaCy", where)
 
 
 @cache
