@@ -65,13 +65,13 @@ def garbage(
     for name in files.list_folder(paths.versions):
         folder = paths.versions / name
         number = layout.version_of(name)
-        if name.startswith(layout.TRASH) or (number is not None and number in table.deleted):
+        if layout.is_trash(name) or (number is not None and number in table.deleted):
             yield _freed("deleted version", root, folder)
-        elif name.startswith(layout.TEMPORARY) and now - _newest_change(folder) >= age:
+        elif layout.is_temporary(name) and now - _newest_change(folder) >= age:
             yield _freed("left-over staging folder", root, folder)
     for folder in (paths.root, paths.annotations, paths.tombstones, paths.links):
         for name in files.list_folder(folder):
-            if name.startswith(layout.TEMPORARY) and now - _newest_change(folder / name) >= age:
+            if layout.is_temporary(name) and now - _newest_change(folder / name) >= age:
                 yield _freed("left-over temporary file", root, folder / name)
     for name in files.list_folder(paths.root):
         revision = name.removeprefix(layout.CLAIM)
@@ -91,19 +91,19 @@ def left_models(root: Layout, now: float, age: float) -> Iterator[Freed]:
 def staging_of_models(root: Layout) -> Iterator[str]:
     """Temporary names among the models, and in groups; of models that are being taken in, or were to be."""
     for name in files.list_folder(root.models):
-        if name.startswith(layout.TEMPORARY):
+        if layout.is_temporary(name):
             yield name
         elif names.is_model_name(name) and not files.exists(root.model(name).model):
             inside = files.list_folder(root.models / name) if (root.models / name).is_dir() else []
-            yield from (f"{name}/{child}" for child in inside if child.startswith(layout.TEMPORARY))
+            yield from (f"{name}/{child}" for child in inside if layout.is_temporary(child))
 
 
 def _left_of_packing(root: Layout, paths: ModelLayout, now: float, age: float, table: StageTable) -> Iterator[Freed]:
     """What interrupted packing, restoring and deleting left; never the only one of files and pack."""
     for name in files.list_folder(paths.packs):
         number = layout.packed_version_of(name)
-        old = name.startswith(layout.TEMPORARY) and now - _newest_change(paths.packs / name) >= age
-        if old or name.startswith(layout.TRASH) or (number is not None and number not in table.packed):
+        old = layout.is_temporary(name) and now - _newest_change(paths.packs / name) >= age
+        if old or layout.is_trash(name) or (number is not None and number not in table.packed):
             yield _freed("pack that no version needs", root, paths.packs / name)
     for number in table.packed:
         if files.exists(paths.files(number)) and pack_files.path(paths, number):
@@ -119,7 +119,7 @@ def take(paths: ModelLayout, modes: Modes, path: Path) -> Path:
 
     if path.name == layout.FILES:
         return packing.take_files(paths, modes, int(path.parent.name)) or path.with_name(layout.trash_name())
-    if path.parent == paths.packs and not path.name.startswith(layout.TRASH):
+    if path.parent == paths.packs and not layout.is_trash(path.name):
         trash = path.with_name(layout.trash_name())
         removal.rename(path, trash, paths.registry)
         return trash
@@ -139,6 +139,8 @@ def lone_blobs(paths: ModelLayout, packed: Container[int]) -> Iterator[tuple[Pat
     lone: list[tuple[Path, int]] = []
     folders = (name for name in files.list_folder(paths.blobs) if stat.S_ISDIR(os.lstat(paths.blobs / name).st_mode))
     for blob in (paths.blobs / prefix / name for prefix in folders for name in files.list_folder(paths.blobs / prefix)):
+        if not layout.is_digest(blob.name) or blob != paths.blob(blob.name):
+            continue  # a person's
         with contextlib.suppress(FileNotFoundError):
             status = os.lstat(blob)
             if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:

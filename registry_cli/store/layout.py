@@ -40,6 +40,7 @@ CLAIMS_KEPT = 8
 
 _VERSION_DIR = re.compile(r"[1-9][0-9]{0,8}\Z", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{64}\Z")
+_TAIL = re.compile(r"[0-9a-f]+(\.tar\.(gz|zst))?\Z")
 _DESCRIPTION = re.compile(r"((annotations|tombstones)/[1-9][0-9]{0,8}|model)\.yaml\Z", re.ASCII)
 
 
@@ -70,6 +71,16 @@ def temporary_name() -> str:
 
 def trash_name() -> str:
     return TRASH + os.urandom(16).hex()
+
+
+def is_temporary(name: str) -> bool:
+    """Whether ``name`` is one that :func:`temporary_name` gives, for a pack with its ending. A person's is no such."""
+    return name.startswith(TEMPORARY) and bool(_TAIL.match(name.removeprefix(TEMPORARY)))
+
+
+def is_trash(name: str) -> bool:
+    """Whether ``name`` is one that :func:`trash_name` gives."""
+    return name.startswith(TRASH) and bool(_TAIL.match(name.removeprefix(TRASH)))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -26,9 +26,9 @@ def check_names(paths: ModelLayout, table: StageTable, found: Findings) -> None:
         number = layout.packed_version_of(name)
         if number is not None and number in table.packed:
             continue
-        if number is not None or name.startswith(layout.TRASH):
+        if number is not None or layout.is_trash(name):
             found.warning("leftover", where, "a pack that no version needs; registry gc removes it", repair=True)
-        elif not name.startswith(layout.TEMPORARY):
+        elif not layout.is_temporary(name):
             found.warning("unknown-name", where, "not a name that the registry gives; it is ignored")
         elif age(paths.packs / name) > FRESH:
             found.warning("leftover", where, "a pack nobody works on; registry gc removes it", repair=True)

@@ -94,9 +94,9 @@ def _check_names(paths: ModelLayout, state: State, found: Findings) -> list[int]
             found.warning("leftover", where, "the folder of a deleted version; registry gc removes it", repair=True)
         elif number is not None:
             numbers.append(number)
-        elif name.startswith(layout.TRASH):
+        elif layout.is_trash(name):
             found.warning("leftover", where, "what is left of a deleted version; registry gc removes it", repair=True)
-        elif name.startswith(layout.TEMPORARY):
+        elif layout.is_temporary(name):
             if age(paths.versions / name) > FRESH:
                 found.warning(
                     "leftover", where, "a staging folder nobody works on; registry gc removes it", repair=True

@@ -130,3 +130,25 @@ def test_blobs_of_a_deleted_version_go_with_it(store: Store) -> None:
     assert {path.name for path in store.at("blobs").rglob("*") if path.is_file()} == names - {gone}
     assert store.found() == set()
     assert store.reg.gc() == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "versions/.tmp-notes", "versions/.trash-mine", "versions/.tmp-", "versions/.trash-", "versions/.tmp-0.txt", ".tmp-notes",
+        "annotations/.tmp-mine", "tombstones/.tmp-mine", "stages/.tmp-mine", "packed/.tmp-mine", "packed/.trash-mine",
+        "packed/.tmp-0.zip", "../.tmp-mine", "../group/.tmp-mine", "blobs/ab/notes", "blobs/notes", "blobs/mine/notes",
+        "blobs/ab/" + "ab" * 31, "blobs/cd/" + "ab" * 32,
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_garbage_stays(store: Store, name: str) -> None:
+    """Names that this program gives end with a number in hexadecimal digits: a file of another name is a person's."""
+    path = store.at(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("mine")
+    then = time.time() - 48 * 3600
+    os.utime(path, (then, then))
+    assert not [freed for freed in store.reg.gc() if path.name in freed.path]
+    store.reg.repair()
+    store.reg.gc(age=-1)
+    assert path.read_text() == "mine"
