@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ..core.times import format_timestamp
+from ..provenance.formats import mlflow
 from .luggage import plain
 from .trees import Tree, text_of
 
-NAME = "MLmodel"
+NAME = mlflow.NAME
 _GENERIC = "python_function"
 
 
@@ -47,10 +48,7 @@ def _version(name: str, said: Mapping[str, Any]) -> str:
     """``sklearn_version``, ``xgb_version``, ``pytorch_version`` …: each flavor spells it its own way."""
     if name == _GENERIC:
         return text_of(said.get("loader_module"))
-    versions = [
-        str(value) for key, value in said.items() if key.endswith("_version") and isinstance(value, (str, float))
-    ]
-    return versions[0] if versions else "?"
+    return mlflow.flavor_version(said) or "?"
 
 
 def _python(document: Mapping[str, Any]) -> str:

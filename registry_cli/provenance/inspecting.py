@@ -8,9 +8,9 @@ from typing import Any
 
 from ..core.lazy_dataclass import replace
 from ..errors import RegistryError
-from ..inspect.binary.limits import Stopped
+from ..inspect.binary.limits import Budget, Stopped
 from .formats import COMMON_SUFFIXES, FILES, FOLDERS, Format
-from .formats.files import Budget, File, Folder
+from .formats.files import File, Folder
 from .formats.weights import NO_WEIGHTS
 from .inspection import UNKNOWN, Inspected, Inspection, text
 

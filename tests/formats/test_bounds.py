@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from registry_cli.inspect.binary.limits import Stopped
+from registry_cli.inspect.binary.limits import Budget, Stopped
 from registry_cli.provenance import inspecting
 from registry_cli.provenance.formats import gguf, safetensors, zips
-from registry_cli.provenance.formats.files import MOST, Budget, File, Folder
+from registry_cli.provenance.formats.files import MOST, File, Folder
 from registry_cli.provenance.formats.ubjson import Decoder
 from registry_cli.provenance.inspecting import inspect
 from registry_cli.provenance.inspection import FEATURES, ITEMS, TEXT, Inspection, Tensor
@@ -194,7 +194,7 @@ def test_a_file_gives_so_many_bytes_and_no_more(tmp_path: Path) -> None:
         for offset, length in ((-1, 1), (0, -1), ((1 << 40) - 1, 2)):
             with pytest.raises(Stopped, match="cut short"):
                 file.read(offset, length)
-    budget = Budget(10_000)
+    budget = Budget(read=10_000)
     for _ in range(2):
         with File.opened(path, "sparse", budget=budget) as file:
             assert file.read(1 << 20, 10) == bytes(10)  # reads ahead

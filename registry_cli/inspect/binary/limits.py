@@ -28,7 +28,8 @@ class Budget:
 
     ``opcodes`` of pickles; ``kept`` objects of a pickle that are remembered; ``work``: values that are looked at again,
     as arguments of calls; ``unpacked`` bytes that come out of
-    compression; ``members`` of archives; ``seeking`` bytes that are read through in search of something.
+    compression; ``members`` of archives; ``seeking`` bytes that are read through in search of something;
+    ``read`` bytes that inspectors of formats read.
     """
 
     def __init__(
@@ -39,9 +40,16 @@ class Budget:
         members: int = 100_000,
         seeking: int = 4 << 30,
         work: int = 50_000_000,
+        read: int = 64 << 20,
     ) -> None:
         self.opcodes, self.kept, self.unpacked = opcodes, kept, unpacked
-        self.members, self.seeking, self.work = members, seeking, work
+        self.members, self.seeking, self.work, self.read = members, seeking, work, read
+
+    def spend_read(self, length: int) -> None:
+        """Raises :class:`Limit` when that is more than is left."""
+        if length > self.read:
+            raise Limit("more would have to be read than is read of one artifact")
+        self.read -= length
 
 
 class Stream(Protocol):

@@ -30,6 +30,9 @@ class Array(NamedTuple):
     start: int
     size: int
     objects: bool
+    #: The type as the header spells it, and the shape.
+    descr: Any
+    shape: tuple[int, ...]
 
 
 def read(body: Body, at: int) -> Array:
@@ -53,7 +56,7 @@ def read(body: Body, at: int) -> Array:
         raise _odd("its shape is none")
     if type(said["fortran_order"]) is not bool:
         raise _odd("its order is neither true nor false")
-    return Array(start + length, size * prod(shape), objects)
+    return Array(start + length, size * prod(shape), objects, said["descr"], shape)
 
 
 def _odd(what: str) -> Stopped:

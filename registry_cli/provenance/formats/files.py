@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ...inspect.binary.limits import Limit, Stopped
+from ...inspect.binary.limits import Budget, Stopped
 
 T = TypeVar("T")
 
 #: Of every file so many bytes are read at once, to see what it is.
 HEAD = 4096
-#: The most that readers get of one file, and of all files of an artifact together, in bytes.
-MOST, ALL = 32 << 20, 64 << 20
+#: The most that readers get of one file, in bytes; of all files of an artifact together as much as its budget says.
+MOST = 32 << 20
 #: So many parts of a JSON document, and so many fields of a protocol buffer are looked at.
 NESTED, FIELDS = 500_000, 300_000
 
@@ -58,19 +58,6 @@ def unless_stopped(read: Callable[[], T]) -> tuple[T | None, str]:
         return None, str(error)
 
 
-class Budget:
-    """How many bytes may still be read of an artifact, whoever reads them."""
-
-    def __init__(self, left: int = ALL) -> None:
-        self._left = left
-
-    def spend(self, length: int) -> None:
-        """Raises :class:`Stopped` when that is more than is left."""
-        if length > self._left:
-            raise Limit("more would have to be read than is read of one artifact")
-        self._left -= length
-
-
 class File:
     """One regular file: ``name`` is its path in the artifact, ``head`` how it begins, ``size`` in bytes.
 
@@ -80,7 +67,7 @@ class File:
 
     def __init__(self, descriptor: int, name: str, beside: Mapping[str, Path], budget: Budget) -> None:
         self._descriptor = descriptor
-        self._budgets = (Budget(MOST), budget)
+        self._budgets = (Budget(read=MOST), budget)
         self.name = name
         self.beside = beside
         self.notes: dict[str, object] = {}
@@ -128,7 +115,7 @@ class File:
 
     def _fetched(self, offset: int, length: int) -> bytes:
         for budget in self._budgets:
-            budget.spend(length)
+            budget.spend_read(length)
         pieces = []
         while length:
             piece = os.pread(self._descriptor, length, offset)

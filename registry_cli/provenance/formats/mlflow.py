@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ...inspect.binary.limits import Stopped
@@ -32,7 +33,7 @@ def read(folder: Folder) -> Inspection | None:
     return Inspection(
         "mlflow",
         framework=_PACKAGES.get(flavor, flavor),
-        framework_version=_version(flavors.get(flavor) or {}),
+        framework_version=flavor_version(flavors.get(flavor) or {}),
         inputs=_tensors(signature.get("inputs")),
         outputs=_tensors(signature.get("outputs")),
         details={
@@ -45,7 +46,7 @@ def read(folder: Folder) -> Inspection | None:
     )
 
 
-def _version(flavor: dict[str, Any]) -> str:
+def flavor_version(flavor: Mapping[str, Any]) -> str:
     """The version of the package that a flavor is of: the first that it tells."""
     versions = (str(value) for key, value in flavor.items() if key.endswith("_version") and value)
     return next(versions, "")

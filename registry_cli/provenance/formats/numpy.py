@@ -8,25 +8,22 @@ from math import prod
 from typing import Any, NamedTuple
 
 from ...core.lazy_dataclass import replace
+from ...inspect.binary import npy_array
 from ...inspect.binary.decompression import Unpacked, kind_of, starts
-from ...inspect.binary.limits import Stopped
-from ...inspect.binary.sources import Straight
+from ...inspect.binary.limits import Budget, Stopped
+from ...inspect.binary.npy_array import MAGIC
+from ...inspect.binary.sources import InMemory, Straight
 from ..inspection import Inspection, Tensor
 from . import zips
 from .files import File
 
-MAGIC = b"\x93NUMPY"
 #: The longest header that is read, in bytes, and the most arrays of an archive.
 HEADER, ARRAYS = 1 << 16, 10_000
 
-_HEADER = re.compile(
-    r"\{\s*'descr'\s*:\s*(?:'(?P<type>[^']{1,40})'|(?P<fields>\[.*?\]))\s*,\s*'fortran_order'\s*:\s*(?:True|False)\s*,"
-    r"\s*'shape'\s*:\s*\((?P<shape>[0-9 ,L]*)\)\s*,?\s*\}\s*$",
-    re.DOTALL,
-)
 _TYPE = re.compile(r"[<>|=]?([?biufcmMSUVOe])(\d*)(\[[^\]]*\])?")
 _KINDS = {"b": "int", "i": "int", "u": "uint", "f": "float", "c": "complex"}
 _OBJECT = "object"
+_DIMENSIONS = 64
 
 
 class Array(NamedTuple):
@@ -62,8 +59,6 @@ def read(file: File) -> Inspection | None:
 
 def _compressed(file: File, kind: str) -> Inspection | None:
     """An array behind a compression; of an archive only that it begins with one."""
-    from ...inspect.binary.limits import Budget
-
     budget = Budget(unpacked=4 * HEADER)
     data = starts(lambda: Unpacked(Straight(file), kind, budget), HEADER + 12)
     if data.startswith(MAGIC):
@@ -77,22 +72,13 @@ def _compressed(file: File, kind: str) -> Inspection | None:
 
 def _array(data: bytes) -> tuple[Array, int]:
     """The header of one array, and where its elements start."""
-    if not data.startswith(MAGIC) or len(data) < 12 or data[6] not in (1, 2, 3):
+    if not data.startswith(MAGIC):
         raise Stopped("it is not an array of NumPy")
-    start = 10 if data[6] == 1 else 12
-    length = int.from_bytes(data[8:start], "little")
-    if start + length > len(data):
-        raise Stopped(f"the header of an array has {length:,} bytes, or is cut short")
-    found = _HEADER.match(
-        data[start : start + length].decode("utf-8" if data[6] == 3 else "latin-1", "replace").strip()
-    )
-    if found is None:
-        raise Stopped("the header of an array is broken")
-    shape = tuple(int(each.strip().rstrip("L")) for each in found["shape"].split(",") if each.strip())
-    if len(shape) > 64:
+    found = npy_array.read(InMemory(data), 0)
+    if len(found.shape) > _DIMENSIONS:
         raise Stopped("an array of too many dimensions")
-    name, size = _type(found["type"] or "")
-    return Array(name, shape, size), start + length
+    name, size = _type(found.descr) if isinstance(found.descr, str) else ("records", None)
+    return Array(name, found.shape, size), found.start
 
 
 def _type(text: str) -> tuple[str, int | None]:
