@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,13 +49,18 @@ class Answer:
         return self.out.splitlines()
 
 
-def run(*arguments: object, root: Path | None = None, stdin: bytes | None = b"") -> Answer:
-    """A command in this process, with streams of its own; ``root`` is given as ``-C``."""
+def run(
+    *arguments: object, root: Path | None = None, stdin: bytes | None = b"", terminals: Collection[int] = ()
+) -> Answer:
+    """A command in this process, with streams of its own; ``root`` is given as ``-C``.
+
+    Those of the descriptors 0, 1 and 2 that are in ``terminals`` claim to be one; its width is that of $COLUMNS.
+    """
     words = [*(["-C", str(root)] if root else []), *map(str, arguments)]
-    out, err = _stream(), _stream()
+    out, err = _stream(1 in terminals), _stream(2 in terminals)
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    saved, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(stdin)) if stdin is not None else None
+    saved, sys.stdin = sys.stdin, _stream(0 in terminals, stdin) if stdin is not None else None
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = run_command(words)
@@ -76,8 +81,13 @@ PEAK = (
 )
 
 
-def _stream() -> io.TextIOWrapper:
-    return io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="\n")
+class _Terminal(io.TextIOWrapper):
+    def isatty(self) -> bool:
+        return True
+
+
+def _stream(terminal: bool, content: bytes = b"") -> io.TextIOWrapper:
+    return (_Terminal if terminal else io.TextIOWrapper)(io.BytesIO(content), encoding="utf-8", newline="\n")
 
 
 def _text(stream: io.TextIOWrapper) -> str:
