@@ -11,6 +11,7 @@ import pwd
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone, tzinfo
@@ -134,10 +135,11 @@ def unsynced(_: Path, name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def interrupted(_: Path, name: str) -> Iterator[None]:
-    """Press Ctrl-C when a file of this name is brought to the disk."""
+    """Press Ctrl-C when a file of this name is brought to the disk: one that the main thread writes, which is stopped."""
 
     def stop(descriptor: int) -> None:
         if Path(os.readlink(f"/proc/self/fd/{descriptor}")).name == name:
+            assert threading.current_thread() is threading.main_thread()
             signal.raise_signal(signal.SIGINT)
 
     with _before_each_sync(stop):
