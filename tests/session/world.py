@@ -142,8 +142,12 @@ def interrupted(_: Path, name: str) -> Iterator[None]:
             assert threading.current_thread() is threading.main_thread()
             signal.raise_signal(signal.SIGINT)
 
-    with _before_each_sync(stop):
-        yield
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run behind an &
+    try:
+        with _before_each_sync(stop):
+            yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager
