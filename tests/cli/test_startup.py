@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -109,5 +111,83 @@ def test_a_writer_imports_no_rules_that_were_not_asked_for(site: Site) -> None:
     found = imported("register", "churn", site.file, "-m", "auc=0.9", "-t", "team=crm", site=site)
     assert "filelock" in found
     assert "yaml" not in found, "its documents are plain"
-    for name in ("retention", "retention_rules", "query", "compare", "gate", "policy"):
-        assert f"registry_cli.lifecycle.{name}" not in found, name
+    for module in (
+        "registry_cli.lifecycle.retention", "registry_cli.lifecycle.retention_rules", "registry_cli.lifecycle.query",
+        "registry_cli.lifecycle.compare", "registry_cli.lifecycle.gate", "registry_cli.lifecycle.policy",
+    ):  # fmt: skip
+        assert module not in found, module
+
+
+#: The modules of ours that an everyday verb may import: as many as it did when this was written. Fewer is better.
+_MOST = {
+    ("path", "churn@production"): 51,
+    ("list",): 63,
+    ("show", "churn@1"): 59,
+    ("versions", "churn"): 69,
+    ("search", "metrics.auc > 0.5"): 69,
+    ("history", "churn"): 61,
+    ("register", "churn", "a file.bin", "-m", "auc=0.9", "-t", "team=crm"): 154,
+    ("promote", "churn@2", "production"): 105,
+    ("tag", "churn@1", "reviewed=yes"): 91,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", _MOST, ids=lambda words: str(words[0]))
+def test_an_everyday_verb_imports_no_more_of_our_modules(words: tuple[str, ...], site: Site) -> None:
+    arguments = [site.file if word == "a file.bin" else word for word in words]
+    ours = sorted(name for name in imported(*arguments, site=site) if name.partition(".")[0] == "registry_cli")
+    assert len(ours) <= _MOST[words], f"{words[0]} imports {len(ours)} modules of ours:\n" + "\n".join(ours)
+
+
+def test_the_modules_that_must_not_be_imported_exist() -> None:
+    assert [name for name in sorted(_HEAVY - {"click"}) if importlib.util.find_spec(name) is None] == []
+
+
+#: Prints the files below a folder that a command opened, in order; opening a folder to list or to sync it is none.
+_OPENED = """
+import os, sys
+root, opened = sys.argv.pop(1), []
+def note(event, arguments):
+    if event == "open" and isinstance(arguments[0], str) and arguments[0].startswith(root):
+        if not os.path.isdir(arguments[0]):
+            opened.append(arguments[0])
+sys.addaudithook(note)
+from registry_cli.__main__ import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+sys.stdout.flush()
+print(*opened, sep="\\n", file=sys.stderr)
+"""
+
+
+def opened(site: Site, *words: str) -> list[str]:
+    """The files of the registry that a command opened, again and again where it opened one several times."""
+    command = (sys.executable, "-I", "-S", "-c", _path() + _OPENED, str(site.root))
+    answer = spawn("-q", *words, root=site.root, command=command, env=environment())
+    assert answer.code == 0, answer
+    return [line.removeprefix(f"{site.root}/") for line in answer.err.splitlines() if line.startswith(str(site.root))]
+
+
+def assert_opened(found: list[str], most: int) -> None:
+    counted = sorted(Counter(found).items(), key=lambda item: (-item[1], item[0]))
+    assert len(found) <= most, f"{len(found)} files opened:\n" + "\n".join(f"{n} {name}" for name, n in counted)
+
+
+def test_a_gated_promote_opens_few_files(site: Site) -> None:
+    policy = "policy:\n  production:\n    from: [staging]\n    require:\n      metrics: {auc: '>= 0.9'}\n"
+    with (site.root / "registry.yaml").open("a") as stream:
+        stream.write(policy)
+    assert_opened(opened(site, "promote", "churn@2", "production"), 45)
+
+
+def test_prune_of_all_opens_few_files(site: Site) -> None:
+    """Two models with seven versions, of which three go."""
+    for number in range(3):
+        site.reg.register("risk/fraud", [site.make(f"{number}.bin", f"content {number}")])
+    site.reg.archive(["risk/fraud@1", "risk/fraud@2"])
+    with (site.root / "registry.yaml").open("a") as stream:
+        stream.write("retention:\n  prune:\n    older_than: 0s\n")
+    assert_opened(opened(site, "prune", "--all", "--yes"), 158)
+    assert [len(list(site.reg.versions(name, archived=True))) for name in ("churn", "risk/fraud")] == [2, 2]

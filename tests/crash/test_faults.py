@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from registry_cli.cli import grammar
+
 from .scenarios import SCENARIOS, Scenario
 from .trial import Trial
 
@@ -24,6 +26,16 @@ FAULTS = (
     ("interrupt before", 0),
     ("interrupt after", 0),
 )
+
+
+#: Verbs that are another one with other words.
+ANOTHER = {"transfer": "rename"}
+
+
+def test_every_verb_that_writes_has_a_scenario() -> None:
+    names = {scenario.name.split()[0].rstrip(",") for scenario in SCENARIOS}
+    assert {ANOTHER.get(name, name) for name, verb in grammar.VERBS.items() if verb.writes} - names == set()
+    assert ANOTHER.keys() <= grammar.VERBS.keys()
 
 
 @pytest.mark.slow

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+import registry_cli
 
 from .power import PowerLab, Workload
 from .workloads import DEATHS, WORKLOADS
@@ -54,6 +57,19 @@ KEPT = {
     # It makes the mode of the folder last, of which this model of a disk knows nothing.
     "packing.put_back > files.fsync_folder: MODEL/versions/2/files",
 }
+
+
+def test_the_sites_are_functions_and_workloads_that_exist() -> None:
+    """The slow tests look where these are; this one tells at once when a function was renamed."""
+    functions = {
+        f"{path.stem}.{node.name}"
+        for path in Path(registry_cli.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+    }
+    named = {name for site in SITES.keys() | KEPT for name in site.partition(":")[0].split(" > ")}
+    assert named - functions == set()
+    assert set(SITES.values()) - {workload.name for workload in WORKLOADS} == set()
 
 
 @pytest.mark.slow

@@ -40,7 +40,7 @@ def write(artifact: Artifact, known: Known, target: Path) -> list[str]:
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tiny:
     """Adds a version to the tool's folder, and gives the folder."""
-    module: Any = ModuleType("registry_cli.exchange.tiny")
+    module: Any = ModuleType(f"{dispatch.__package__}.tiny")
     vars(module).update(vars(SimpleNamespace(read=read, write=write)))
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setitem(dispatch.SOURCES, "tiny", "tiny")
