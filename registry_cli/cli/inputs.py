@@ -43,7 +43,10 @@ def collect(
 
     collection = Collection(kind, tuple(only or ()))
     for path in files or ():
-        collection.add(value_files.read(path, kind), path)
+        found_in_file = value_files.read(path, kind)
+        collection.add(found_in_file, path)
+        if not found_in_file:
+            cx.warn(f"{path} has no {kind}s")
     collection.add(values.pairs(pairs or (), lambda text, _: values.typed(text)), selected=False)
     found, skipped = collection.done(skip_invalid=skip_invalid)
     for warning in collection.warnings:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from .redaction import ASSIGNED, BEARER, NOT_SECRET, redact_places, redact_url, split_text
+from .redaction import BEARER, LOGIN_CALL, PAIR, is_secret_pair, redact_places, redact_url, split_text
 from .secret_names import is_secret_name, is_strong_name
+from .secret_values import NOT_SECRET, iter_assignments
 
 
 def contains_secret(data: bytes) -> bool:
@@ -55,17 +56,19 @@ _CODE = frozenset(
         "m",
     ]
 )
-_LITERAL = re.compile(r"""(['"])((?:(?!\1)[^\\\n]|\\.){1,4096})\1""")
+_LITERAL = re.compile(r"""(?<!\\)(['"])((?:(?!\1)[^\\\n]|\\.){1,4096})\1""")
 
 
 def _has_secret(lines: list[str], *, is_code: bool) -> bool:
     text = "\n".join(lines)
     if not is_code:
         return any(redact_places(part, colons=True) != part for part in split_text(text))
-    for pattern in (ASSIGNED, _LITERAL_COLON):
-        for found in pattern.finditer(text):
-            if is_secret_name(found[1]) and _is_literal(found[1], found[3]):
-                return True
+    pairs = [(name[1], value[0]) for part in split_text(text) for name, value in iter_assignments(part)]
+    pairs += [(found[1], found[3]) for found in _LITERAL_COLON.finditer(text) if is_secret_name(found[1])]
+    if LOGIN_CALL.search(text):
+        return True
+    if any(_is_literal(name, value) for name, value in pairs) or any(map(is_secret_pair, PAIR.finditer(text))):
+        return True
     return any(
         redact_places(found[2], colons=False) != found[2]
         for found in _LITERAL.finditer(text)

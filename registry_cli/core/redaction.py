@@ -10,37 +10,54 @@ import itertools
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from .secret_names import is_secret_name, is_strong_name
 from .secret_options import redact_arguments, redact_programs
 from .secret_patterns import REDACTED, is_random, redact_random, redact_tokens
+from .secret_structures import redact_structures
+from .secret_values import NOT_SECRET, VALUE, is_certain, is_harmless, is_no_word, redact_assignments
 
-__all__ = ["REDACTED", "redact_command", "redact_packages", "redact_text", "redact_url", "redact_value"]
+__all__ = [
+    "REDACTED",
+    "redact_command",
+    "redact_given",
+    "redact_kinds",
+    "redact_packages",
+    "redact_text",
+    "redact_url",
+    "redact_value",
+]
 
+_T = TypeVar("_T")
+#: Characters of all texts of a version; more than a document can have.
+_STORABLE = 64 << 20
 _TOGETHER, _LONGEST, _WORDS_MOST, _DEPTH = 20_000, 4_096, 512, 32
-#: A value: quoted pieces, escaped characters and bare ones, in any order, as a shell joins them.
-_VALUE = (
-    r"""(?:\\+"(?:(?!\\*").){0,4096}\\*"|\\+'(?:(?!\\*').){0,4096}\\*'|"(?:[^"\\]|\\.){0,4096}"?"""
-    r"""|'(?:[^'\\]|\\.|''){0,4096}'?|\\.|[^\s'"&;|,()\]}\\]|[,)\]}](?=\w)|\((?=\S))+"""
-)
-_EQUALS = r"(?<![\w.-])([\w.-]{1,128})((?:\\{0,8}['\"])?\]?[ \t]{0,9}(?:=>|:=|==|=)[ \t]{0,9})"
-ASSIGNED = re.compile(f"{_EQUALS}({_VALUE})", re.DOTALL)
-_COLON = re.compile(
-    r"(?<![\w.-])([\w.-]{1,128})((?:\\{0,8}['\"])?[ \t]{0,9}:(?!:|//)\s{0,80})((?:\\{1,8})?['\"]|[^\s'\"\\])", re.DOTALL
-)
 _FOLLOWED = re.compile(
-    rf"(?<![\w-])(--?[A-Za-z][\w.-]{{0,100}})((?:['\"]?,?(?:[ \t]|\\\n){{1,40}}|['\"],\s{{0,40}}|\n[ \t]{{0,40}}-[ \t]{{1,9}}))(?!-)({_VALUE})",
+    rf"(?<![\w-])(--?[A-Za-z][\w.-]{{0,100}})((?:['\"]?,?(?:[ \t]|\\\n){{1,40}}|['\"],\s{{0,40}}|\n[ \t]{{0,40}}-[ \t]{{1,9}}))(?![-<|>&;])({VALUE})",
     re.DOTALL,
 )
-_BLOCK = re.compile(r"^([ \t+-]{0,80})([\w.-]{1,128})(['\"]?[ \t]{0,9}:[ \t]{0,9}[|>][^\n]{0,9})\n", re.MULTILINE)
-_SET = re.compile(rf"(?<![\w-])((?:set|setx|setenv|modify|config)(?:[ \t]+(?:--?)?[\w.-]{{1,60}}){{0,2}}[ \t]+)([\w.:/@-]{{1,128}})([ \t]+)({_VALUE})")  # fmt: skip
-_NETRC = re.compile(rf"\b(login\s{{1,20}}\S{{1,200}}\s{{1,20}}password\s{{1,20}})({_VALUE})")
-_HEADER = re.compile(r"((?:proxy-)?authorization|(?:set-)?cookie)", re.IGNORECASE)
+#: A pair of texts in a program or a list: ``setenv("API_KEY", "x")``.
+PAIR = re.compile(r"""(?<!\w)((['"])([\w.-]{1,128})\2[ \t]{0,9},\s{0,80})(['"])((?:(?!\4)[^\\\n]|\\.){1,4096})\4""")
+#: ``smtp.login(user, "x")``
+LOGIN_CALL = re.compile(r"""(\.login\(\s{0,80}(?:'[^'\n]{0,200}'|"[^"\n]{0,200}"|[\w.]{1,100})\s{0,9},\s{0,80})('[^'\n]{1,4096}'|"[^"\n]{1,4096}")""")  # fmt: skip
+#: In prose and SQL: ``IDENTIFIED BY 'x'``, ``the password is x1``.
+_PROSE = re.compile(
+    r"""(?<![\w-])((?:password|passwd|passphrase|pwd|secret|token|identified[ \t]{1,9}by|api[ _-]?key)(?:[ \t]{1,9}(?:is|was|to))?[ \t]{1,9}(?:(?:->|\|)[ \t]{1,9})?)"""
+    r"""('[^'\n]{1,4096}'|"[^"\n]{1,4096}"|[^\s'"<>()|]{4,4096})""",
+    re.IGNORECASE,
+)
+_SET = re.compile(r"(?<![\w-])(?:set|setx|setenv|modify|config|-[pr]|--parameters)(?=[ \t])")
+_SET_WORD = re.compile(r"[ \t]{1,40}([^\s'\"]{1,128})")
+_SET_VALUE = re.compile(rf"([ \t]{{1,40}}(?:to[ \t]{{1,40}})?)({VALUE})", re.DOTALL)
+_SET_WORDS = 5
+_NETRC = re.compile(rf"\b(login\s{{1,20}}\S{{1,200}}\s{{1,20}}password\s{{1,20}})({VALUE})")
 BEARER = re.compile(r"\b(bearer)(\s+)[^\s'\"\\,;]{6,}", re.IGNORECASE)
 _BASIC = re.compile(r"\b(basic|apikey|negotiate|digest)(\s+)([A-Za-z0-9+/_=-]{8,})", re.IGNORECASE)
 _ADDRESS = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{0,30}://)([^\s'\"<>|\\]+)")
-_LOGIN = re.compile(r"(?<![\w/.@:%+-])[\w.+%-]{1,64}:(?!\d{1,5}@)[^\s@/:'\"=]{1,128}@(?!sha\d|[\d'\" ])(?=[\w.-]+)")
+_LOGIN = re.compile(
+    r"(?<![\w/.@:%+-])[\w.+%-]{1,64}:(?!\d{1,5}@)[^\s@/:'\"=][^\s@/'\"=]{0,127}@(?!sha\d|[\d'\" ])(?=[\w.-]+)"
+)
 _ORACLE = re.compile(r"(:thin:)[^\s@/]{1,64}/[^\s@]{1,128}@")
 #: Schemes whose user name is no secret, but where one logs in as.
 _LOGINS = ("ssh://", "git+ssh://", "ssh+git://", "git://", "sftp://", "rsync://")
@@ -63,14 +80,10 @@ _PACKAGE = re.compile(
 )
 _PATH_PIECE = re.compile(r"[A-Za-z0-9_-]{24,}")
 _QUERY_SECRETS = frozenset(("code", "signature", "sign", "x-amz-signature", "awsaccesskeyid", "googleaccessid"))
+_ESCAPE = re.compile("%([0-7][0-9A-Fa-f])")
 _PLAIN = re.compile(r"[\w.-]+\Z")
-NOT_SECRET = re.compile(
-    r"""['"\\]*(?:|\*\*\*|true|false|none|null|yes|no|\$\{?[A-Z_][A-Z0-9_]*\}?|%[sr]|%\([a-z_]+\)s|\{+[ ]?[A-Za-z_.]{0,60}[ ]?\}+|<[A-Za-z_ -]{1,40}>)['"\\,;]*\Z""",
-    re.IGNORECASE,
-)
-_NUMBER_OR_PATH = re.compile(r"['\"]?(?:[-+]?\d{1,5}(?:\.\d*)?|(?:/|\./|\.\./|~/)[\w./@+-]*)['\"]?\Z")
 #: Words behind which a name and its value follow, each as a word: ``git config github.token X``.
-_SETTERS = frozenset(("set", "setx", "setenv", "modify", "config"))
+_SETTERS = frozenset(("set", "setx", "setenv", "modify", "config", "-p", "-r", "--parameters"))
 
 
 def redact_url(text: str) -> str:
@@ -108,14 +121,16 @@ def redact_command(words: Sequence[str]) -> str:
         if known is not None:
             kept.append(known)
         elif follows and not is_option:
-            kept.append(word if _stays(given[at - 1], word) else REDACTED)
+            announced = given[at - 1][:1] == "-" or given[at - 1][-1:] in ":=" or is_certain(given[at - 1], word)
+            kept.append(REDACTED if announced and not is_harmless(given[at - 1], word) else word)
         elif equals and value and _PLAIN.match(name) and is_secret_name(name):
-            kept.append(word if _stays(name, value) else f"{name}={REDACTED}")
+            kept.append(word if is_harmless(name, value) else f"{name}={REDACTED}")
+        elif equals and " " in value and _PLAIN.match(name):  # a text of its own: a command, a message
+            kept.append(redact_text(f"{name}={redact_text(value)}"))
         else:
             kept.append(redact_text(word))
-        follows = (
-            not equals and is_secret_name(word) and (is_option or not _SETTERS.isdisjoint(words[max(0, at - 3) : at]))
-        )
+        before = words[:at] if is_strong_name(word) else words[max(0, at - 3) : at]
+        follows = not equals and is_secret_name(word) and (is_option or not _SETTERS.isdisjoint(before))
         follows = follows or (word[-1:] in (":", "=") and is_strong_name(word))
     return shlex.join(kept)
 
@@ -123,21 +138,70 @@ def redact_command(words: Sequence[str]) -> str:
 def redact_value(value: Any, name: str = "", depth: int = 0) -> Any:
     """Return a document (mappings, lists, texts, numbers) without secrets: texts, and what secret names stand for."""
     if isinstance(value, str):
-        return REDACTED if is_secret_name(name) and not _stays(name, value) else redact_text(value)
+        return REDACTED if is_secret_name(name) and not is_harmless(name, value) else redact_text(value)
     if isinstance(value, (Mapping, list, tuple)) and depth > _DEPTH:
         return REDACTED
     if isinstance(value, Mapping):
-        return {key: redact_value(item, str(key), depth + 1) for key, item in value.items()}
+        return _redact_mapping(value, name if is_strong_name(name) else "", depth)
     if isinstance(value, (list, tuple)):
         return _redact_list(value, name, depth)
-    if isinstance(value, int) and not isinstance(value, bool) and value > 99_999 and is_secret_name(name):
-        return REDACTED
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and is_secret_name(name):
+        return REDACTED if value > 99_999 or is_strong_name(name) else value
     return value
+
+
+def redact_given(values: Mapping[str, _T]) -> dict[str, _T]:
+    """Return params, tags, annotations or texts that a person gave by name, without the secrets in them.
+
+    As :func:`redact_value`, except that a plain word stays behind ``key``, ``token`` and the like, which name a column or
+    a symbol more often than a secret: ``key=user_id``.
+    """
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        is_prose = isinstance(value, str) and (" " in value.strip() or not is_no_word(value))
+        is_word = is_prose and not is_strong_name(name)
+        found[name] = redact_text(value) if is_word and isinstance(value, str) else redact_value(value, name)
+    return found
+
+
+def redact_kinds(kinds: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
+    """Replace secrets in what a person says of a version.
+
+    Args:
+        kinds: values by name, by kind (``params``, ``tags`` ...); those of the kind ``""`` are known by their name alone.
+
+    Returns:
+        The same without secrets, and a warning for each value that was changed, without the value.
+    """
+    given = {kind: dict(named) for kind, named in kinds.items()}
+    if sum(len(text) for named in kinds.values() for text in named.values() if isinstance(text, str)) > _STORABLE:
+        return given, ()  # too long to be stored: refused later
+    warnings = []
+    for kind, named in kinds.items():
+        given[kind] = redact_given(named)
+        for name, value in named.items():
+            if given[kind][name] != value:
+                warnings.append(f"{kind}{'.' if kind else ''}{name}: a secret was replaced by '{REDACTED}'")
+    return given, tuple(warnings)
+
+
+def _redact_mapping(value: Mapping[Any, Any], name: str, depth: int) -> dict[Any, Any]:
+    """A mapping; in one with a secret ``name`` every value is one, and in ``{name: DB_PASSWORD, value: x}`` the value."""
+    named = next((value[key] for key in ("name", "Name", "key", "Key") if isinstance(value.get(key), str)), "")
+    found = {}
+    for key, item in value.items():
+        is_named = key in ("value", "Value") and is_secret_name(named)
+        is_name = item is named and key in ("name", "Name", "key", "Key") and not name
+        inner = "" if is_name else named if is_named else str(key) if is_secret_name(str(key)) else name
+        found[redact_text(key) if isinstance(key, str) else key] = redact_value(item, inner, depth + 1)
+    return found
 
 
 def _redact_list(items: Sequence[Any], name: str, depth: int) -> Any:
     if all(isinstance(each, str) for each in items) and any(each.startswith("-") for each in items):  # a command
         return shlex.split(redact_command(items))
+    if len(items) == 2 and all(isinstance(each, str) for each in items) and is_strong_name(items[0]):
+        return [items[0], redact_value(items[1], items[0], depth + 1)]
     return [redact_value(item, name, depth + 1) for item in items]
 
 
@@ -157,15 +221,38 @@ def redact_places(text: str, *, colons: bool) -> str:
     text = _ORACLE.sub(rf"\1{REDACTED}@", text)
     text = _LOGIN.sub(f"{REDACTED}@", text)
     if colons:
-        text = _without_colons(_without_blocks(text))
+        text = redact_structures(text)
     text = BEARER.sub(lambda found: f"{found[1]}{found[2]}{REDACTED}", text)
     text = _BASIC.sub(lambda found: f"{found[1]}{found[2]}{REDACTED}" if _is_basic(found[3]) else found[0], text)
-    text = _SET.sub(
-        lambda found: f"{found[1]}{found[2]}{found[3]}{REDACTED}" if is_secret_name(found[2]) else found[0], text
-    )
-    for pattern in (ASSIGNED, _FOLLOWED):
-        text = pattern.sub(_cut, text)
+    text = _without_settings(text)
+    text = LOGIN_CALL.sub(rf"\1{REDACTED}", text)
+    text = PAIR.sub(lambda found: f"{found[1]}{REDACTED}" if is_secret_pair(found) else found[0], text)
+    text = _FOLLOWED.sub(_cut, redact_assignments(text))
+    text = _PROSE.sub(lambda found: f"{found[1]}{REDACTED}" if is_no_word(found[2]) else found[0], text)
     return redact_random(redact_programs(text))
+
+
+def _without_settings(text: str) -> str:
+    """``git config github.token x``, ``dvc remote modify r password x``: a name, and its value as the next word."""
+    parts, start = [], 0
+    for setter in _SET.finditer(text):
+        at = max(setter.end(), start)
+        for _ in range(_SET_WORDS):
+            word = _SET_WORD.match(text, at)
+            if word is None:
+                break
+            at = word.end()
+            value = _SET_VALUE.match(text, at) if "=" not in word[1] and is_secret_name(word[1]) else None
+            if value and not is_harmless(word[1], value[2]) and is_certain(word[1], value[2]):
+                parts += [text[start : value.start(2)], REDACTED]
+                start = value.end()
+                break
+    return "".join(parts) + text[start:]
+
+
+def is_secret_pair(found: re.Match[str]) -> bool:
+    """Return whether a match of :data:`PAIR` is the name of a secret and its value."""
+    return is_strong_name(found[3]) and not NOT_SECRET.match(found[5]) and is_no_word(found[5])
 
 
 def _without_login(scheme: str, rest: str) -> str:
@@ -197,69 +284,11 @@ def _without_secret_parameters(text: str) -> str:
     for part in query.split("&"):
         name, equals, value = part.partition("=")
         secret = is_secret_name(name) or name.lower() in _QUERY_SECRETS or is_random(value, 24)
+        if "%" in value and not secret:  # a whole connection string as one value
+            plain = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), value)
+            secret = redact_assignments(plain) != plain
         kept.append(f"{name}={REDACTED}" if equals and value and secret else part)
     return f"{'&'.join(kept)}{hash_}{fragment}"
-
-
-def _without_blocks(text: str) -> str:
-    """YAML: a block of lines (``password: |``) below a secret name is cut whole."""
-    found, start = [], 0
-    for match in _BLOCK.finditer(text):
-        if match.start() < start or not is_secret_name(match[2]):
-            continue
-        depth = len(match[1].lstrip("+"))
-        end = match.end()
-        while end < len(text):
-            stop = text.find("\n", end)
-            line = text[end : stop if stop >= 0 else len(text)]
-            bare = line.lstrip("+")
-            if bare.strip() and len(bare) - len(bare.lstrip()) <= depth:
-                break
-            end = stop + 1 if stop >= 0 else len(text)
-        found += [text[start : match.start()], match[1], match[2], f": {REDACTED}\n"]
-        start = end
-    return "".join(found) + text[start:]
-
-
-def _without_colons(text: str) -> str:
-    """``name: value``. A bare value ends with its line, or with the quotes around all of it; a quoted one with its quotes."""
-    found, start = [], 0
-    at = 0
-    while match := _COLON.search(text, at):
-        at = match.end(2)
-        if not (is_secret_name(match[1]) or _HEADER.search(match[1])):
-            continue
-        if text.startswith(REDACTED, match.start(3)):
-            continue
-        end = _end_of_value(text, match)
-        if _stays(match[1], text[match.start(3) : end]):
-            continue
-        if "\n" in match[2] and match[2].rpartition("\n")[2] == "" and match[3][:1] not in "\\'\"":
-            continue  # an empty value, and the next line
-        found += [text[start : match.start(3)], REDACTED]
-        start = at = max(end, match.end(3))
-    return "".join(found) + text[start:]
-
-
-_QUOTED = re.compile(
-    r"""\\+"(?:(?!\\*").)*\\*"|\\+'(?:(?!\\*').)*\\*'|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.|'')*'?""", re.DOTALL
-)
-
-
-def _end_of_value(text: str, match: re.Match[str]) -> int:
-    start = match.start(3)
-    if match[3][-1] in "'\"" and (quoted := _QUOTED.match(text, start)):
-        return quoted.end()
-    line = text.rfind("\n", 0, match.start()) + 1
-    stop = text.find("\n", start)
-    stop = len(text) if stop < 0 else stop
-    for quote in ('"', "'"):
-        if text.count(quote, line, match.start()) % 2:
-            inner = text.find(quote, start, stop)
-            return inner if inner >= 0 else stop
-    if match[2].rstrip(" \t") == match[2] and (bare := re.compile(_VALUE, re.DOTALL).match(text, start)):
-        return bare.end()
-    return stop
 
 
 def _is_basic(text: str) -> bool:
@@ -267,13 +296,6 @@ def _is_basic(text: str) -> bool:
 
 
 def _cut(found: re.Match[str]) -> str:
-    if not is_secret_name(found[1]) or found[3].startswith("//") or _stays(found[1], found[3]):
+    if not is_secret_name(found[1]) or found[3].startswith("//") or is_harmless(found[1], found[3]):
         return found[0]
     return f"{found[1]}{found[2]}{REDACTED}"
-
-
-def _stays(name: str, value: str) -> bool:
-    """Whether what stands behind a secret name is none: nothing, a variable, a placeholder; a number or path of a key."""
-    if NOT_SECRET.match(value):
-        return True
-    return bool(not is_strong_name(name) and _NUMBER_OR_PATH.match(value) and not is_random(value, 16))

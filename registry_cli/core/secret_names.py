@@ -26,7 +26,11 @@ _PAIRS = frozenset(
     for first in firsts.split()
 )
 #: Secret only as the last part (``HF_TOKEN``, ``--key``), and not behind a word that makes something else of it.
-_WEAK = frozenset(("key", "token", "pass", "auth", "sig"))
+_WEAK = frozenset(("key", "token", "pass", "auth", "sig", "pw", "otp"))
+#: The same, but only behind another part: ``GITHUB_PAT``.
+_WEAK_BEHIND = frozenset(("pat",))
+#: ``-Dtoken=x`` defines ``token``, and ``-Ptoken=x`` too.
+_DEFINES = re.compile(r"-[DP](?=[A-Za-z])")
 _AFTER = frozenset(
     ["prod", "production", "dev", "test", "staging", "live", "id", "old", "backup", "secondary", "header", "value"]
 )
@@ -106,6 +110,7 @@ def is_secret_name(name: str) -> bool:
     """Return whether a value with this name is not to be kept."""
     if len(name) > 200:
         name = name[-200:]
+    name = _DEFINES.sub("", name, count=1) if name.startswith("-") else name
     parts = [part.lower() for part in _SPLIT.split(name) if part]
     if not parts or parts[-1] in _FILES:
         return False
@@ -119,7 +124,10 @@ def is_secret_name(name: str) -> bool:
 
 def is_strong_name(name: str) -> bool:
     """Return whether the name can only be that of a secret (``password``); ``key`` and ``token`` may be others."""
+    name = _DEFINES.sub("", name, count=1) if name.startswith("-") else name
     parts = [part.lower() for part in _SPLIT.split(name) if part]
+    while len(parts) > 1 and parts[-1].isdigit():
+        parts.pop()
     return is_secret_name(name) and not (_is_weak(parts) and len(parts) == 1)
 
 
@@ -127,4 +135,6 @@ def _is_weak(parts: list[str]) -> bool:
     while len(parts) > 1 and (parts[-1] in _AFTER or parts[-1].isdigit()):
         parts = parts[:-1]
     last = parts[-1].rstrip("0123456789")
-    return last in _WEAK and not (len(parts) > 1 and parts[-2] in _BEFORE)
+    return (last in _WEAK or (last in _WEAK_BEHIND and len(parts) > 1)) and not (
+        len(parts) > 1 and parts[-2] in _BEFORE
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -20,20 +21,36 @@ _DATABASES = [
 ]
 _PASSWORD: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(_DATABASES, ("-p",)),
-    **dict.fromkeys(["sshpass", "mongo", "mongosh", "mongodump", "mongorestore", "mongoexport", "mongoimport", "cqlsh", "influx", "twine"], ("-p",)),
+    **dict.fromkeys(["sshpass", "mongo", "mongosh", "mongodump", "mongorestore", "mongoexport", "mongoimport", "cqlsh", "cypher-shell", "influx", "twine"], ("-p",)),
     **dict.fromkeys(["7z", "7za", "7zz", "rar", "unrar"], ("-p", "-hp")),
-    **dict.fromkeys(["zip", "unzip", "sqlcmd", "bcp", "isql", "osql"], ("-P",)),
+    **dict.fromkeys(["zip", "unzip", "sqlcmd", "bcp", "isql", "osql", "tsql"], ("-P",)),
     **dict.fromkeys(["ldapsearch", "ldapadd", "ldapmodify", "ldapdelete", "ldapwhoami"], ("-w",)),
     **dict.fromkeys(["curl"], ("-u", "-U", "-b", "--user", "--proxy-user", "--cookie", "--pass", "--oauth2-bearer", "-E")),
     **dict.fromkeys(["http", "https", "xh"], ("-a", "--auth")),
     **dict.fromkeys(["skopeo", "buildah"], ("--creds", "--src-creds", "--dest-creds", "-p")),
     **dict.fromkeys(["smbclient", "rpcclient"], ("-U",)),
-    "redis-cli": ("-a",), "openssl": ("-k", "-passin", "-passout"), "lftp": ("-u",),
+    **dict.fromkeys(["redis-cli", "valkey-cli", "iredis"], ("-a", "--pass")),
+    **dict.fromkeys(["anaconda", "vercel", "glab"], ("-t",)),
+    "openssl": ("-k", "-passin", "-passout"), "lftp": ("-u",), "swift": ("-K",), "databricks": ("--string-value",),
+    "prefect": ("-k",),
 }  # fmt: skip
-_ATTACHED = frozenset((*_DATABASES, "sshpass", "7z", "7za", "7zz", "rar", "unrar", "zip", "unzip", "curl", "redis-cli", "sqlcmd", "ldapsearch", "smbclient"))  # fmt: skip
+#: Programs whose options of one letter never have the value attached.
+_NEVER_ATTACHED = frozenset(
+    ("openssl", "influx", "http", "https", "xh", "lftp", "prefect", "anaconda", "vercel", "glab")
+)
+#: Short options of curl without a value, which may stand before the last one: ``-sSu me:x``.
+_CURL_FLAGS = re.compile(r"-[sSfLkvigIOJNqGn#]+(?=[uUbE])")
 #: Programs whose ``login`` takes the password as ``-p``, or as the word behind it.
 _LOGINS = frozenset(["docker", "podman", "nerdctl", "helm", "oras", "crane", "az", "cf", "oc", "registry-login"])
-_BARE_LOGINS = frozenset(["wandb", "vault", "ngrok", "kaggle", "comet", "neptune"])
+_BARE_LOGINS = frozenset(
+    ["wandb", "vault", "ngrok", "kaggle", "comet", "neptune", "cargo", "transformers-cli", "snyk", "op"]
+)
+#: Words of a program behind which the last word is a secret.
+_LAST_IS_SECRET = {
+    "mc": ("alias", "config"), "poetry": ("config",), "rabbitmqctl": ("add_user", "change_password"), "conda": ("token",),
+    "vault": ("unseal",), "b2": ("authorize-account", "account"), "neo4j-admin": ("set-initial-password",),
+    "openssl": ("passwd",), "net": ("use",),
+}  # fmt: skip
 #: Programs to which ``-p`` means something else.
 _OTHER_P = frozenset(
     [
@@ -116,10 +133,14 @@ _HONEST = re.compile(r"['\"]?(?:[-+]?\d{1,5}(?:[.:]\d{1,6}){0,3}|[\w.-]+=.*|(?:\
 _USER = re.compile(r"['\"]?[^\s:/'\"=]{1,128}:(?!\d{1,6}['\"]?\Z)(?![/\\])[^\s/]{1,256}\Z")
 _NUMERIC = re.compile(r"['\"]?\d+:\d+['\"]?\Z")
 _STDIN = re.compile(
-    r"--password-stdin|--with-token|--token-stdin|\bsudo\s+(?:-\w+\s+)*-S|\bchpasswd\b|\bpasswd\b.*--stdin"
+    r"--password-stdin|--with-token|--token-stdin|\bsudo\s+(?:-\w+\s+)*-S|\bchpasswd\b|\|\s*(?:sudo\s+)?passwd\b|\bkinit\b|\bread\s+-\w*s"
 )
+#: What a text must hold for a program in it to be looked for.
+_WORTH = re.compile(r"(?:^|\s)['\"]?-|<<<|sqlplus|htpasswd|chpasswd|passwd|login|authtoken|unseal|alias|config|add_user|password|token|auth|signin")  # fmt: skip
 _WORD = re.compile(r"""(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;&|()`])+|[;&|()`\n]""", re.DOTALL)
-_LOGIN_WORDS = frozenset(("login", "add-authtoken", "authtoken"))
+_LOGIN_WORDS = frozenset(("login", "add-authtoken", "authtoken", "auth", "signin"))
+#: Options of a login that take no value.
+_LOGIN_FLAGS = frozenset(("--relogin", "--cloud", "--verify", "--force", "--no-verify"))
 #: Short options that often take a login, whatever the program.
 _USUAL = frozenset(("-p", "-u", "-U", "--user", "--auth", "-a"))
 _ORACLE = re.compile(r"^([^/\s]+)/[^@\s]+")
@@ -128,11 +149,23 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 
 def redact_arguments(words: Sequence[str]) -> list[str | None]:
     """Return for each word of one command what to write in its place; None where this table says nothing of it."""
-    at = _find_program(words)
     found: list[str | None] = [None] * len(words)
-    if at >= len(words):
+    start = _find_program(words)
+    if start >= len(words):
         return found
-    program = _name(words[at])
+    inner = [
+        at for at in range(start + 1, len(words))
+        if _name(words[at]) in _PASSWORD and words[at][:1] not in ("'", '"') and (words[at - 1] == "--" or words[at - 1][:1] != "-")
+    ]  # fmt: skip
+    for at, end in itertools.pairwise([start, *inner, len(words)]):  # a wrapper (ssh, docker exec), what it runs
+        found[at + 1 : end] = _redact_options(words[:end], at)
+    return found
+
+
+def _redact_options(words: Sequence[str], at: int) -> list[str | None]:
+    """The arguments of the program ``words[at]``; with -1 there are only options."""
+    found: list[str | None] = [None] * len(words)
+    program = _name(words[at]) if at >= 0 else ""
     logs_in = not _LOGIN_WORDS.isdisjoint(words[at + 1 : at + 5])
     options = _PASSWORD.get(program, ()) + (("-p",) if program in _LOGINS and logs_in else ())
     expects = ""
@@ -144,19 +177,32 @@ def redact_arguments(words: Sequence[str]) -> list[str | None]:
             expects = ""
         elif bare in options or bare in _USUAL:
             expects = bare
-        elif program in _BARE_LOGINS and words[index - 1] in _LOGIN_WORDS and bare[:1] != "-":
+        elif program == "curl" and (flags := _CURL_FLAGS.match(bare)):
+            expects = f"-{bare[flags.end() :]}" if len(bare) == flags.end() + 1 else ""
+            found[index] = None if expects else f"{bare[: flags.end() + 1]}{REDACTED}"
+        elif (
+            program in _BARE_LOGINS
+            and not _LOGIN_WORDS.isdisjoint(words[at + 1 : index])
+            and bare[:1] != "-"
+            and (words[index - 1][:1] != "-" or "=" in words[index - 1] or words[index - 1] in _LOGIN_FLAGS)
+            and "=" not in bare
+        ):
             found[index] = REDACTED
         else:
             found[index] = _without_attached(bare, options, program)
+    if at >= 0 and len(words) > at + 2 and not {*_LAST_IS_SECRET.get(program, ())}.isdisjoint(words[at + 1 : at + 4]):  # fmt: skip
+        found[-1] = found[-1] or (REDACTED if words[-1][:1] != "-" else None)
     if program == "htpasswd" and any(re.match(r"-\w*b", word) for word in words[at + 1 :]):
         found[-1] = REDACTED
     if program in ("sqlplus", "sqlldr", "expdp", "impdp"):
         found[at + 1 :] = [_ORACLE.sub(rf"\1/{REDACTED}", word) for word in words[at + 1 :]]
-    return found
+    return found[at + 1 :]
 
 
 def _find_program(words: Sequence[str]) -> int:
-    """Where the program stands: behind assignments, ``sudo`` and the like; of ``python -m``, the module."""
+    """Where the program stands: behind assignments, ``sudo`` and the like; of ``python -m``, the module; -1 for none."""
+    if words and words[0][:1] == "-":
+        return -1
     at = 0
     while at < len(words) and (
         _ASSIGNMENT.match(words[at]) or _name(words[at]) in _WRAPPERS or (at and words[at][:1] == "-")
@@ -169,15 +215,18 @@ def _find_program(words: Sequence[str]) -> int:
 def _without_attached(word: str, options: Sequence[str], program: str) -> str | None:
     """``-pX`` and ``--option=X`` of the options that take a password; None for every other word."""
     name, equals, _ = word.partition("=")
-    if equals and name in options:
+    if equals and (
+        name in options
+        or (name in _USUAL and name[:2] == "--" and not _is_honest(name, word[len(name) + 1 :], program))
+    ):
         return f"{name}={REDACTED}"
-    attached = next((each for each in options if program in _ATTACHED and _is_attached(word, each)), "")
+    attached = next((each for each in options if program not in _NEVER_ATTACHED and _is_attached(word, each)), "")
     return f"{attached}{REDACTED}" if attached else None
 
 
 def redact_programs(text: str, depth: int = 0) -> str:
     """Return a text without passwords of the commands in it, also of those in quotes (``sh -c '…'``)."""
-    if " -" not in text and "sqlplus" not in text and "htpasswd" not in text and " login " not in text:
+    if not _WORTH.search(text):
         return text
     pieces: list[tuple[int, int, str]] = []
     command: list[re.Match[str]] = []
@@ -188,6 +237,8 @@ def redact_programs(text: str, depth: int = 0) -> str:
             continue
         words = [each[0] for each in command]
         answers = redact_arguments(words)
+        for at in (at for at, word in enumerate(words) if stdin and word == "<<<"):
+            answers[at : at + 2] = [None, *([REDACTED] if at + 1 < len(words) else [])]
         if stdin and words and _name(words[0]) in ("echo", "printf"):
             answers = [None, *(REDACTED if word[:1] not in ("-", "$") else None for word in words[1:])]
         for each, answer in zip(command, answers, strict=True):

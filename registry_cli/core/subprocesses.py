@@ -135,7 +135,11 @@ def run(  # noqa: PLR0913  what a program gets, and how it is kept within bounds
 
 def git_environment(variables: Mapping[str, str]) -> dict[str, str]:
     """Return the environment in which git is run: what it needs of ``variables``, and nothing that redirects it."""
-    return {**{name: variables[name] for name in _GIT_INHERITS if name in variables}, **_GIT_VARIABLES}
+    environment = {**{name: variables[name] for name in _GIT_INHERITS if name in variables}, **_GIT_VARIABLES}
+    if "PATH" in environment:  # "." would be the folder of the repository
+        folders = environment["PATH"].split(os.pathsep)
+        environment["PATH"] = os.pathsep.join(folder for folder in folders if folder.startswith("/"))
+    return environment
 
 
 def run_git(

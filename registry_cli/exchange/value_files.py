@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..core import values
 from ..core.conversion import number, scalar
 from ..core.normalization import METRIC
 from ..errors import InvalidInput, NotFound
@@ -43,11 +44,12 @@ def read(path: str, kind: str) -> Mapping[str, object]:
         NotFound: There is no such file.
         InvalidInput: It is empty, too large, not text, or not in a format that is read.
     """
-    log = path.endswith((".csv", ".tsv", ".jsonl", ".ndjson")) or Path(path).name == "trainer_state.json"
-    if log and kind != METRIC and not path.endswith(".json"):
+    name = Path(path).name.lower()
+    log = name.endswith((".csv", ".tsv", ".jsonl", ".ndjson")) or name == "trainer_state.json"
+    if log and kind != METRIC and not name.endswith(".json"):
         raise InvalidInput(f"params are not read from '{path}'", "use a JSON, YAML or TOML file")
     text = _text(path, LOG_LIMIT if log else documents.INPUT_LIMIT)
-    reader = next((reader for ends, reader in _READERS.items() if path.endswith(ends)), None)
+    reader = next((reader for ends, reader in _READERS.items() if name.endswith(ends)), None)
     if reader is None:
         reader = _json if text.lstrip()[:1] == "{" and _is_json(text) else _yaml
     if reader is _yaml and kind == METRIC and _is_report(text):
@@ -143,14 +145,14 @@ def _lines(text: str, path: str) -> Mapping[str, object]:
             row = _loads_json(line, f"{path}, line {at}")
             if not isinstance(row, dict):
                 raise InvalidInput(f"{path}, line {at}: not an object", 'each line should look like {"loss": 0.5}')
-            found.update((name, value) for name, value in row.items() if value is not None)
+            found.update((name, value) for name, value in values.flatten(row).items() if value is not None)
     return found
 
 
 def _csv(text: str, path: str) -> Mapping[str, object]:
     """A log with a header, as Lightning's ``metrics.csv``: of each column the last value that is not empty."""
     header, _, _ = text.partition("\n")
-    mark = "\t" if path.endswith(".tsv") else ";" if ";" in header and "," not in header else ","
+    mark = "\t" if path.lower().endswith(".tsv") else ";" if ";" in header and "," not in header else ","
     found: dict[str, object] = {}
     try:
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
@@ -176,7 +178,8 @@ def _trainer(state: Mapping[str, object], history: list[Any]) -> Mapping[str, ob
     logged: dict[str, object] = {}
     for row in history:
         if isinstance(row, Mapping):
-            logged.update((name, value) for name, value in row.items() if value is not None and name != "step")
+            flat = values.flatten(row)
+            logged.update((name, value) for name, value in flat.items() if value is not None and name != "step")
     return {**logged, **{name: state[name] for name in _TRAINER if state.get(name) is not None}}
 
 

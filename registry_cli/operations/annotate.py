@@ -29,9 +29,9 @@ def tag(
     dry_run: bool = False,
     request_id: str | None = None,
 ) -> Changed:
-    """Set and remove tags of a version."""
+    """Set and remove tags of a version. A secret in a tag is replaced by ``***``, and a warning names the tag."""
     checked = values.checked(tags, values.check_line)
-    return _change_annotation(context, ref, "tags", checked, remove, dry_run, request_id)
+    return _change_without_secrets(context, ref, "tags", checked, remove, dry_run, request_id)
 
 
 def annotate(
@@ -43,9 +43,12 @@ def annotate(
     dry_run: bool = False,
     request_id: str | None = None,
 ) -> Changed:
-    """Set and remove annotations of a version: purpose, training data, special considerations, anything."""
+    """Set and remove annotations of a version: purpose, training data, special considerations, anything.
+
+    A secret in one is replaced by ``***``, and a warning names the annotation.
+    """
     checked = values.checked(annotations, values.check_text)
-    return _change_annotation(context, ref, "annotations", checked, remove, dry_run, request_id)
+    return _change_without_secrets(context, ref, "annotations", checked, remove, dry_run, request_id)
 
 
 def log_metric(
@@ -67,6 +70,22 @@ def log_metric(
     given = collected(METRIC, metrics, only=metrics_only, skip_invalid=skip_invalid)
     done = _change_annotation(context, ref, "metrics", given.values, (), dry_run, request_id)
     return replace(done, warnings=given.warnings, skipped=given.skipped)
+
+
+def _change_without_secrets(
+    context: RegistryContext,
+    ref: str | Reference,
+    kind: str,
+    changes: Mapping[str, Any],
+    remove: OneOrMore[str],
+    dry_run: bool,
+    request_id: str | None,
+) -> Changed:
+    from ..core.redaction import redact_kinds
+
+    given, warnings = redact_kinds({kind: changes})
+    done = _change_annotation(context, ref, kind, given[kind], remove, dry_run, request_id)
+    return replace(done, warnings=warnings)
 
 
 def _change_annotation(

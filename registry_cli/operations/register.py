@@ -95,6 +95,9 @@ def register(
     that are found out of themselves, of ``git``, ``patch``, ``run`` and ``environment``: what ``registry.yaml`` says
     if it is not given, none if it is empty. They are known only of a ``caller``: see :meth:`Registry.open`.
 
+    Secrets in ``message``, ``params``, ``tags``, ``annotations`` and ``unsafe`` are replaced by ``***``, as they are in
+    command lines and addresses; a warning names each value that was changed.
+
     A new model gets no name that another one had before, unless ``reuse_name``: references and lineages may mean that one.
 
     Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Refused` or :class:`Conflict` with nothing written;
@@ -125,13 +128,24 @@ def register(
     if update and request_id:
         names.request_id(f"{request_id}:annotations")  # as for those of the pointers
     scan_rules = get_scan_rules(context).with_mode(scan)
-    unsafe = values.line(unsafe, "reason") if unsafe else ""
+    texts = {"message": values.text(message, "message"), "reason": values.line(unsafe, "reason") if unsafe else ""}
+    described: dict[str, dict[str, Any]] = {
+        "": {name: text for name, text in texts.items() if text},
+        "params": given[0].values,
+        "tags": values.checked(tags, values.check_line),
+        "annotations": values.checked(annotations, values.check_text),
+    }
+    redacted: tuple[str, ...] = ()
+    if any(described.values()):
+        from ..core.redaction import redact_kinds
+
+        described, redacted = redact_kinds(described)
+    unsafe = described[""].get("reason", "")
     record = VersionRecord(
         model=name, number=0, created="", author=context.author, digest="", size=0, files=0,
-        message=values.text(message, "message"),
-        params=given[0].values, metrics=given[1].values,
-        tags=values.checked(tags, values.check_line),
-        annotations=values.checked(annotations, values.check_text),
+        message=described[""].get("message", ""),
+        params=described["params"], metrics=given[1].values,
+        tags=described["tags"], annotations=described["annotations"],
     )  # fmt: skip
     event = make_event(context, "registered", None, request_id)
     layout = context.layout.model(name)
@@ -165,6 +179,7 @@ def register(
         warnings = (
             *given[0].warnings,
             *given[1].warnings,
+            *redacted,
             *report.warnings,
             *(look.warnings if look else ()),
             *outcome.warnings,

@@ -88,6 +88,8 @@ class Repository:
         if os.path.realpath(top) != os.fsencode(os.path.realpath(self.top)):
             raise Silent("git is not asked: its settings name a work tree elsewhere (core.worktree)")
         head = readable(rest).partition("\n")[0]
+        if not is_commit(head) and "commit" in git_files.head_of(self.top):
+            raise Silent("the commit that is checked out is not in the repository")
         self._head = head if is_commit(head) else ""
         return self._head
 

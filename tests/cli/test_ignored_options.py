@@ -75,3 +75,18 @@ def test_in_python_too(site: Site, tmp_path: Path) -> None:
     ):
         with pytest.raises(InvalidInput):
             call()
+
+
+@pytest.mark.parametrize(
+    ("option", "kind", "text"),
+    [
+        ("--metrics-file", "metrics", "{}"),
+        ("--metrics-file", "metrics", '{"log_history": []}'),
+        ("--params-file", "params", "{}"),
+    ],
+)
+def test_a_file_without_values_is_named(site: Site, option: str, kind: str, text: str) -> None:
+    path = site.make("values.json", text)
+    answer = site.run("register", "risk/fraud", site.file, option, path)
+    assert answer.code == 0
+    assert f"warning: {path} has no {kind}\n" in answer.err

@@ -70,6 +70,14 @@ class TestDirections:
         ]  # fmt: skip
         assert shop.run("log-metric", "churn@1", "mape=0.05").err == "churn@1: measured: mape 0.1 -> 0.05 (better)\n"
 
+    def test_a_correction_that_is_stored_is_no_error(self, shop: Shop) -> None:
+        metrics_of(shop, 1)
+        shop.set("metrics: {drift: up}\n", "registry.yaml")
+        answer = shop.run("log-metric", "churn@1", "drift=2")
+        assert (answer.code, answer.out) == (0, "churn@1\n")
+        assert "'up' is not a direction" in answer.err and "measured: drift 2" in answer.err
+        assert shop.reg.version("churn@1").metrics == {"drift": 2}
+
     def test_a_metric_of_unknown_direction(self, shop: Shop) -> None:
         metrics_of(shop, 1, 2)
         assert shop.run("compare", "churn").lines[1].split("\t")[:3] == ["metrics", "drift", ""]

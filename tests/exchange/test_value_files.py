@@ -60,6 +60,9 @@ def read(folder: Path, name: str, text: str | bytes, kind: str = METRIC) -> Mapp
         ("acc.tsv", "step\tacc\n0\t0.5\n1\t0.7\n", {"step": 1, "acc": 0.7}),
         ("log.csv", '"a, b",c\n"1",2\n', {"a, b": 1, "c": 2}),
         ("log.jsonl", '{"loss": 1}\n\n{"loss": 0.5, "auc": null}\n{"auc": 0.9}\n', {"loss": 0.5, "auc": 0.9}),
+        ("log.jsonl", '{"a": {"b": 1, "c": 2}}\n{"a": {"c": 3, "d": null}}\n', {"a.b": 1, "a.c": 3}),
+        ("LOG.CSV", "a\n1\n", {"a": 1}), ("acc.TSV", "a\tb\n0\t0.5\n", {"a": 0, "b": 0.5}), ("m.JSON", '{"a": 1}', {"a": 1}),
+        ("trainer_state.json", json.dumps({"log_history": [{"a": {"b": 1}}, {"a": {"c": 2}}]}), {"a.b": 1, "a.c": 2}),
         (
             "trainer_state.json", json.dumps(TRAINER),
             {"loss": 0.5, "learning_rate": 0.0, "epoch": 3.0, "eval_loss": 0.6, "train_runtime": 12.5, "best_metric": 0.91,

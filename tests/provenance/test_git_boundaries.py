@@ -252,6 +252,25 @@ def test_variables_of_git_lead_nowhere(repo: Repo, victim: Repo) -> None:
     assert b"+print(2)" in seen.patch
 
 
+def test_a_program_beside_the_files_is_not_git(repo: Repo, tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    (repo.folder / "git").write_text(f"#!/bin/sh\ntouch {mark}\nexit 1\n")
+    (repo.folder / "git").chmod(0o755)
+    for first in (".", "", "./"):
+        seen = look(repo, PATH=f"{first}{os.pathsep}{os.environ['PATH']}")
+        assert seen.document["commit"] == repo.head
+    assert not mark.exists()
+
+
+def test_a_commit_without_its_objects_is_unknown(repo: Repo) -> None:
+    for folder in (repo.folder / ".git" / "objects").iterdir():
+        if len(folder.name) == 2:
+            shutil.rmtree(folder)
+    seen = look(repo)
+    assert seen.document["unknown"] == "the commit that is checked out is not in the repository"
+    assert "dirty" not in seen.document and len(seen.document["commit"]) == 40
+
+
 def test_line_ends_are_no_changes(repo: Repo) -> None:
     repo.write(".gitattributes", "*.txt text=auto\n")
     repo.write("a.txt", "one\ntwo\n")

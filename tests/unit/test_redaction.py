@@ -47,6 +47,9 @@ def test_addresses(address: str, kept: str) -> None:
         (["train.py", f"--id={TOKEN}"], "train.py '--id=***'"),
         (["train.py", "--db", "postgres://me:pw@host/db"], "train.py --db postgres://host/db"),
         (["train.py", "-H", f"Authorization: Bearer {SECRET}"], "train.py -H 'Authorization: ***'"),
+        (["registry", "tag", f"note=curl -u a:{SECRET} x"], "registry tag 'note=curl -u *** x'"),
+        (["train.py", f'items=["a", "password={SECRET}"]'], """train.py 'items=["a", "password=***"]'"""),
+        (["http", "x", f"Authorization:Bearer {SECRET}", "a=1"], "http x 'Authorization:***' a=1"),
         (["python", "-c", "login(token='abc', user='me')"], "python -c 'login(token=***, user='\"'\"'me'\"'\"')'"),
     ],
 )  # fmt: skip
@@ -91,4 +94,18 @@ def test_no_text_takes_long(part: str) -> None:
     redaction.redact_text(part * 20_000)
     redaction.redact_command([part * 20_000])
     patch_secrets.contains_secret((part * 200_000).encode())
+    assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["a='b=", "'password',", "set a ", "name: a value: b ", "<a>", "password:\n- a\n", "$(", "a=`", "mysql -p", "user:a:",
+     'x="\\"name\\":\\"a\\",', '\\"name\\":\\"a\\",', "x.login('a',"],
+)  # fmt: skip
+def test_the_time_grows_with_the_length(part: str) -> None:
+    start = time.monotonic()
+    redaction.redact_text(part * (100_000 // len(part)))
+    redaction.redact_command([part * (100_000 // len(part))])
+    patch_secrets.contains_secret((part * (100_000 // len(part))).encode())
+    patch_secrets.contains_secret(b"diff --git a/x.py b/x.py\n+" + (part * (100_000 // len(part))).encode())
     assert time.monotonic() - start < 5

@@ -104,6 +104,38 @@ PLACES: dict[str, Callable[[str], str]] = {
     "patch code": lambda it: (
         f"diff --git a/x.py b/x.py\n--- a/x.py\n+++ b/x.py\n@@ -1 +1 @@\n-a = 1\n+connect(password='{it}')\n"
     ),
+    "option that sets a variable": lambda it: f"docker run --env=DB_PASSWORD={it} image",
+    "option with several": lambda it: f"gcloud run deploy --set-env-vars=A=b,API_KEY={it},C=d --quiet",
+    "quoted as a value": lambda it: f"CONNINFO='host=db password={it} dbname=x' python train.py --name 'churn'",
+    "Java": lambda it: f'JAVA_OPTS="-Xmx1g -Ddb.password={it}" gradle -Ptoken={it}',
+    "wrapped": lambda it: f"kubectl exec pod -- timeout 5 mysql -p{it} shop",
+    "docker exec": lambda it: f"docker exec db redis-cli -a {it} ping",
+    "curl -sSu": lambda it: f"curl -sSu me:{it} https://example.org/x",
+    "--user=": lambda it: f"etcdctl --user=root:{it} get x",
+    "wandb --relogin": lambda it: f"wandb login --relogin {it}",
+    "here-string": lambda it: f"gh auth login --with-token <<< {it}",
+    "chpasswd": lambda it: f"echo 'me:{it}' | chpasswd",
+    "papermill": lambda it: f"papermill in.ipynb out.ipynb -p password {it} -p alpha 0.6",
+    "SQL": lambda it: f"psql -c \"ALTER USER me WITH PASSWORD '{it}'\"",
+    "SQL identified": lambda it: f"mysql -e \"CREATE USER me IDENTIFIED BY '{it}'\"",
+    "pat": lambda it: f"export GITHUB_PAT={it}; make",
+    "odbc": lambda it: f"mssql+pyodbc:///?odbc_connect=Driver%3DX%3BPWD%3D{it}",
+    "Kubernetes": lambda it: f"env:\n  - name: DB_PASSWORD\n    value: {it}\n  - name: A\n    value: b\n",
+    "Kubernetes JSON": lambda it: json.dumps(
+        {"env": [{"name": "DB_PASSWORD", "value": it}, {"name": "A", "value": "b"}]}
+    ),
+    "XML": lambda it: f"<server><username>me</username><password>{it}</password></server>",
+    "XML property": lambda it: f"<property><name>fs.s3a.secret.key</name><value>{it}</value></property>",
+    "XML attributes": lambda it: f'<property name="password" value="{it}"/>',
+    "YAML list": lambda it: f"db:\n  passwords:\n  - {it}\n  - {it}\n  host: db\n",
+    "YAML tag": lambda it: f"db:\n  password: !vault |\n    {it}\n  host: db\n",
+    "substitution": lambda it: f"API_KEY=`printf {it}` python train.py",
+    "patch pair": lambda it: (
+        f"diff --git a/x.py b/x.py\n--- a/x.py\n+++ b/x.py\n@@ -1 +1 @@\n-a = 1\n+os.environ.setdefault('API_KEY', '{it}9')\n"
+    ),
+    "patch nested": lambda it: (
+        f"diff --git a/x.py b/x.py\n--- a/x.py\n+++ b/x.py\n@@ -1 +1 @@\n-a = 1\n+run(db=dict(password='{it}'))\n"
+    ),
     "patch os.system": lambda it: (
         f"diff --git a/x.py b/x.py\n--- a/x.py\n+++ b/x.py\n@@ -1 +1 @@\n-a = 1\n+os.system('mysql -p{it} db')\n"
     ),
@@ -116,7 +148,7 @@ def check(text: str, secret: str) -> None:
     assert secret not in json.dumps(redaction.redact_value({"run": {"command": text}, "list": [text]}))
     assert patch_secrets.contains_secret(text.encode())
     assert secret not in redaction.redact_command(["sh", "-c", text])
-    if "\n" not in text and "|" not in text and text[0] not in "{[m":
+    if not any(each in text for each in ("\n", "|", "<", "`")) and text[0] not in "{[m":
         assert secret not in redaction.redact_command(shlex.split(text))
     once = redaction.redact_text(text)
     assert redaction.redact_text(once) == once
@@ -185,6 +217,8 @@ HONEST = [
     "basic classification of images", "the token embeddings of the model", "password protected files are left out",
     "$HF_TOKEN", "curl -H \"X-Api-Key: $API_KEY\" https://example.org/x", "hf_transformers_pipeline", "npm_config_cache=/tmp/x",
     "a.py: line 3: expected 4 arguments", "--sort-key date",
+    "set the token budget to 512", "config key changes; auth flow unchanged", "the password is required", "the secret sauce: more data",
+    "password reset classifier v2", "token classification, see PR 12", "churn --opts='a=b c=d' --x=y,z=w", "name: churn, value: 3",
     "openssl version", "2026-11-27T11:46:38.123Z", "churn@3 and churn:production",
 ]  # fmt: skip
 
@@ -207,7 +241,8 @@ HONEST_PATCH = """diff --git a/train.py b/train.py
 +rows = sorted(rows, key=lambda row: row.score)
 +def login(password: str, key=None, token="<pad>") -> None:
 +    config["sort_key"] = "date"
-+    tokens = {"pad_token": "[PAD]", "key": "loss"}
++    columns = ["password", "username", "token"]
+    tokens = {"pad_token": "[PAD]", "key": "loss"}
 +    client.login(password=password, token=token)
 """
 
@@ -259,3 +294,24 @@ def test_a_list_of_packages_loses_its_secrets(line: str, left: str) -> None:
 )  # fmt: skip
 def test_a_list_of_packages_keeps_its_versions(line: str) -> None:
     assert redaction.redact_packages(f"{line}\n") == f"{line}\n"
+
+
+@pytest.mark.parametrize(
+    ("document", "left"),
+    [
+        ({"name": "DB_PASSWORD", "value": "x1"}, {"name": "DB_PASSWORD", "value": "***"}),
+        ({"key": "api_key", "value": "x1"}, {"key": "api_key", "value": "***"}),
+        ({"name": "alpha", "value": "x1"}, {"name": "alpha", "value": "x1"}),
+        ({"secrets": {"a": "x1", "b": ["x2", 7]}}, {"secrets": {"a": "***", "b": ["***", "***"]}}),
+        ([["password", "x1"], ["alpha", "x1"]], [["password", "***"], ["alpha", "x1"]]),
+        ({"https://u:x1@h": 1}, {"https://h": 1}),
+        ({"password": 12345, "key": 12345, "max_tokens": 123456}, {"password": "***", "key": 12345, "max_tokens": 123456}),
+    ],
+)  # fmt: skip
+def test_a_document_loses_its_secrets(document: object, left: object) -> None:
+    assert redaction.redact_value(document) == left
+
+
+def test_what_stands_beside_a_secret_stays() -> None:
+    command = "CONN='host=db password={} dbname=x' python train.py --set-env-vars=A=b,API_KEY={} --name 'churn'"
+    assert redaction.redact_text(command.format("hunter2x", "hunter2x")) == command.format("***", "***")

@@ -10,7 +10,7 @@ from ...core import values
 from ...core.lazy_dataclass import replace
 from ...core.names import Reference
 from ...core.results import Changed
-from ...errors import InvalidInput, NotFound
+from ...errors import InvalidInput, NotFound, RegistryError
 from .. import inputs
 from ..command import argument, command, flag, option
 from ..inputs import MetricsFile, MetricsOnly, SkipInvalid
@@ -107,14 +107,19 @@ def log_metric(
     done = registry.log_metric(ref, metrics.values, dry_run=dry_run, request_id=cx.request_id)
     done = replace(done, skipped=metrics.skipped)
     inputs.warn_of_skipped(cx, metrics.skipped)
-    _report_change(cx, done, dry_run, _format_metrics(registry, done))
+    _report_change(cx, done, dry_run, _format_metrics(cx, registry, done))
 
 
-def _format_metrics(registry: Registry, done: Changed) -> str:
+def _format_metrics(cx: Session, registry: Registry, done: Changed) -> str:
     """The metrics that changed, in words, and whether they are better than before."""
     words = []
     corrected = [name for name, (before, _) in done.values.items() if before is not None]
-    directions = registry.directions(done.model) if corrected else None
+    directions = None
+    if corrected:
+        try:
+            directions = registry.directions(done.model)
+        except RegistryError as error:  # the metrics are stored: this command has not failed
+            cx.warn(f"whether the metrics are better is not known: {error}")
     for name, (before, after) in done.values.items():
         if directions is None or before is None:
             words.append(f"{escape(name)} {format_number(after)}")
@@ -134,6 +139,8 @@ def _ensure_given(pairs: Sequence[str] | None, remove: Sequence[str] | None, for
 def _report_change(cx: Session, done: Changed, dry_run: bool, what: str = "") -> None:
     ref = done.refs[0]
     word = "would be changed" if dry_run and done.changed else done.action if done.changed else "was so already"
+    for warning in done.warnings:
+        cx.warn(warning)
     cx.say(f"{ref}: {word}{': ' if what else ''}{what}")
     cx.show_one("changed", done, ref)
 
