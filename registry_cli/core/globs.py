@@ -1,6 +1,6 @@
 """Glob patterns for paths inside a folder, with the syntax of ``.gitignore``. One implementation for all options.
 
-``*`` any characters but ``/``, ``?`` one of them, ``[a-z]`` and ``[!a-z]`` one of a set, ``**`` any number of folders, a
+``*`` any characters but ``/``, ``?`` one of them, ``[a-z]``, ``[!a-z]`` and ``[[:digit:]]`` one of a set, ``**`` any number of folders, a
 backslash takes the next character literally. A pattern without a slash matches a name at any depth; one with a slash in
 front or in the middle matches from the top. A slash at the end matches folders only. A pattern that matches a folder
 stands for everything in it. Upper and lower case differ.
@@ -19,6 +19,11 @@ from ..errors import InvalidInput
 
 PATTERN_LENGTH = 1_024
 PATTERNS = 1_000
+#: Classes of characters in sets: ``[[:digit:]]``.
+_CLASSES = {
+    "alnum": "a-zA-Z0-9", "alpha": "a-zA-Z", "blank": " \\t", "cntrl": "\\x00-\\x1f\\x7f", "digit": "0-9", "graph": "\\x21-\\x7e",
+    "lower": "a-z", "print": "\\x20-\\x7e", "punct": "\\x21-/:-@\\[-`{-~", "space": " \\t-\\r", "upper": "A-Z", "xdigit": "0-9a-fA-F",
+}  # fmt: skip
 #: What one name of a path has to satisfy; None stands for any number of folders.
 _Part = Union[Callable[[str], object], None]
 
@@ -122,35 +127,66 @@ def _compile_name(name: str, text: str, option: str) -> Callable[[str], object]:
     """A function that says whether a name is like one part of a pattern."""
     if not any(mark in name for mark in "*?[\\"):
         return name.__eq__
-    import fnmatch  # whose translation is bounded: each star is taken at the first place that fits
+    first, *others = _between_stars(name, text, option)
+    if not others:
+        return re.compile(first, re.DOTALL).fullmatch
+    *middle, last = others  # each is taken at the first place that fits: what is in a lookahead is not tried again
+    found = "".join(f"(?=(?P<g{at}>.*?{part}))(?P=g{at})" for at, part in enumerate(middle))
+    return re.compile(f"{first}{found}.*{last}", re.DOTALL).fullmatch
 
-    try:
-        return re.compile(fnmatch.translate(_plain(name, text, option))).match
-    except (re.error, OverflowError):
-        raise InvalidInput(f"invalid glob for {option}: '{text}'", "check the characters between [ and ]") from None
 
-
-def _plain(name: str, text: str, option: str) -> str:
-    """One part of a pattern as ``fnmatch`` writes it: without backslashes, and ``[!…]`` for ``[^…]``."""
-    found, at = "", 0
+def _between_stars(name: str, text: str, option: str) -> list[str]:
+    """What stands between the stars of one part of a pattern, as regular expressions of a fixed length."""
+    found, at = [""], 0
     while at < len(name):
         char = name[at]
-        if char == "\\":
-            at += 1
-            if at == len(name):
-                raise InvalidInput(
-                    f"invalid glob for {option}: '{text}'", "a backslash stands before another character"
-                )
-            found += f"[{name[at]}]" if name[at] in "*?[" else name[at]
+        if char == "*":
+            found += [""] if len(found) == 1 or found[-1] else []
+        elif char == "?":
+            found[-1] += "."
         elif char == "[":
-            end = name.find("]", at + (3 if name[at + 1 : at + 2] in ("!", "^") else 2))
-            if end < 0:
-                found += "[[]"
-            else:
-                inside = name[at + 1 : end]
-                found += f"[!{inside[1:]}]" if inside.startswith("^") else f"[{inside}]"
-                at = end
+            characters, at = _character_set(name, at, text, option)
+            found[-1] += characters
         else:
-            found += char
+            if char == "\\":
+                at += 1
+                if at == len(name):
+                    raise InvalidInput(
+                        f"invalid glob for {option}: '{text}'", "a backslash stands before another character"
+                    )
+            found[-1] += re.escape(name[at])
         at += 1
     return found
+
+
+def _character_set(name: str, start: int, text: str, option: str) -> tuple[str, int]:
+    """The set of characters that begins at ``start``, as a regular expression, and where it ends.
+
+    One that does not end is that character itself.
+    """
+    inverted = name[start + 1 : start + 2] in ("!", "^")
+    first = at = start + 1 + inverted
+    found = ""
+    while at < len(name):
+        char = name[at]
+        if char == "]" and at > first:
+            return f"[{'^' if inverted else ''}{found}]", at
+        end = name.find("]", at + 2) if name.startswith("[:", at) else -1
+        if end > at + 2 and name[end - 1] == ":":
+            if name[at + 2 : end - 1] not in _CLASSES:
+                raise InvalidInput(f"invalid glob for {option}: '{text}'", f"use one of {', '.join(_CLASSES)}")
+            found += _CLASSES[name[at + 2 : end - 1]]
+            at = end + 1
+            continue
+        low, at = _literal(name, at)
+        high = low
+        if name.startswith("-", at) and name[at + 1 : at + 2] not in ("", "]"):
+            high, at = _literal(name, at + 1)
+        found += f"{re.escape(low)}-{re.escape(high)}" if low <= high else re.escape(low)
+    return "\\[", start
+
+
+def _literal(name: str, at: int) -> tuple[str, int]:
+    """The character at ``at``, or behind a backslash there, and where the next one is."""
+    at += name[at] == "\\"
+    return name[at : at + 1], at + 1

@@ -15,12 +15,14 @@ from registry_cli.core.globs import PATTERN_LENGTH, Glob, parse_lines, select
 
 PATHS = [
     "a", "b.log", "a.LOG", "d/a", "d/b.log", "d/e/a", "d/e/f/b.log", "x/d/a", ".hidden", "d/.hidden", "a[1]", "a*b",
-    "ab", "abb", "a-b", "e/a", "d/e/f/g/a", "logs/x", "d/logs/y", "#a", "!a", "a b", "b ", "üü", "d/üü",
+    "ab", "abb", "a-b", "e/a", "d/e/f/g/a", "logs/x", "d/logs/y", "#a", "!a", "a b", "b ", "üü", "d/üü", "]", "\\", "-", "Z", "1", "^", "z",
 ]  # fmt: skip
 PATTERNS = [
     "a", "*.log", "d/", "d", "/a", "/d/a", "d/a", "d/*", "d/**", "**/a", "d/**/a", "**/e/**", "*", "**", "**/*.log",
     "?", "a?", "[ab]", "[!a]", "[^a]b", "[a-c]b*", "a\\[1]", "a\\*b", "d/*/a", "d/?/a", "*/*", "logs/", "/logs/",
     "\\#a", "\\!a", "a b", "[]-]", "e/**/a", "./a", "*b", "üü", "**/", "d/**/", "a*b", "d/e/", "[", "a[",
+    "[[:alpha:]]", "[[:upper:][:digit:]]", "[^[:alnum:]]", "[![:punct:]]", "[[:alpha:]-]*", "[\\]]", "[\\a]", "[\\\\]", "[]a]",
+    "[!]a]", "[a\\-z]", "[z-a]", "[!z-a]", "[--1]", "[a-]", "[a:]", "[[:]", "[^^]", "a**b", "*a*b*", "[a-b-z]", "[\\[-\\]]",
 ]  # fmt: skip
 
 
