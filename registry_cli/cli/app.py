@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from . import grammar
-from .command import Command, repeated, root_callback
+from .command import VerbCommand, repeated, root_callback
 
 
 class _Command(TyperCommand):
@@ -60,7 +60,7 @@ def build(verbs: Iterable[str]) -> typer.Typer:
     return app
 
 
-def find(verb: str) -> Command:
+def find(verb: str) -> VerbCommand:
     """The command of a verb, from the module that defines it."""
     for command in commands(grammar.VERBS[verb].home):
         if command.name == verb:
@@ -68,8 +68,8 @@ def find(verb: str) -> Command:
     raise LookupError(f"the table names '{verb}', but no command is called so")
 
 
-def commands(module: str) -> Iterator[Command]:
+def commands(module: str) -> Iterator[VerbCommand]:
     """The commands that a module of ``registry_cli.cli.commands`` defines."""
     for value in vars(import_module(f".commands.{module}", __package__)).values():
-        if isinstance(value, Command):
+        if isinstance(value, VerbCommand):
             yield value

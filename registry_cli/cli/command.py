@@ -57,7 +57,7 @@ INDEXED: dict[str, tuple[Any, Any]] = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Command:
+class VerbCommand:
     """A function that is a command of the table in ``grammar``."""
 
     name: str
@@ -66,7 +66,7 @@ class Command:
     epilog: str
 
 
-def command(name: str, *, examples: Sequence[str], exits: Sequence[int]) -> Callable[[Function], Command]:
+def command(name: str, *, examples: Sequence[str], exits: Sequence[int]) -> Callable[[Function], VerbCommand]:
     """Make a function ``(cx: Session, …)`` the command ``name``.
 
     Its docstring says what the summary in ``grammar`` doesn't. The shared options are added to its own; their values
@@ -74,13 +74,13 @@ def command(name: str, *, examples: Sequence[str], exits: Sequence[int]) -> Call
     """
     verb = grammar.VERBS[name]
 
-    def wrap(function: Function) -> Command:
+    def wrap(function: Function) -> VerbCommand:
         details = inspect.getdoc(function) or ""
         codes = [f"  {code:<3} {grammar.code_of(name, code)}" for code in exits]
         epilog = "\n".join(
             ["\b", "Examples:", *(f"  {example}" for example in examples), "", "\b", "Exit codes:", *codes]
         )
-        return Command(name, _with_shared(function, verb), f"{verb.summary}\n\n{details}", epilog)
+        return VerbCommand(name, _with_shared(function, verb), f"{verb.summary}\n\n{details}", epilog)
 
     return wrap
 

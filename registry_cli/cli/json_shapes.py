@@ -5,6 +5,7 @@ Bytes are integers, times ISO 8601 in UTC, digests ``sha256:…``; a pointer to 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any
@@ -127,6 +128,11 @@ def document(kind: str, body: Any) -> dict[str, Any]:
     for key, part in parts.items():
         found.update(to_json(part) if key == "*" else {key: to_json(part)})
     return found
+
+
+def dumps(value: Any, *, indent: bool = False) -> str:
+    """The text of a document: ASCII, on one line unless for a person."""
+    return json.dumps(value, ensure_ascii=True, indent=2 if indent else None)
 
 
 def error(kind: str, message: str, hint: str, exit_code: int, request_id: str = "") -> dict[str, Any]:

@@ -167,11 +167,9 @@ def _fail(arguments: list[str], message: str, hint: str, kind: str, code: int, r
 
     try:
         if "--json" in arguments:
-            import json
+            from .json_shapes import dumps, error
 
-            from .json_shapes import error
-
-            print(json.dumps(error(kind, message, hint, code, request_id)), file=sys.stderr)
+            print(dumps(error(kind, message, hint, code, request_id)), file=sys.stderr)
         else:
             print(f"error: {escape(message)}{'; ' if hint else ''}{escape(hint)}", file=sys.stderr)
     except OSError:

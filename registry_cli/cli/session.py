@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from ..core.lazy_dataclass import dataclass, field
 from ..errors import Damaged, InvalidInput, RegistryError, explain
 from .process import STOPPING, Terminated, commit_output, flush, install_signal_handlers, is_terminal, write
-from .views.text import escape
+from .views.text import escape, format_cell
 
+TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+    from typing import Any, TypeVar
 
     from ..core.progress import Progress
     from ..core.records import Event
@@ -24,58 +24,13 @@ if TYPE_CHECKING:
     from ..lifecycle.commands import Commands
     from ..provenance.caller import Caller
     from ..registry import Registry
+    from .output import ListOutput, Output, TableView
 
-Item = TypeVar("Item")
-
-
-class Table(NamedTuple):
-    """What a person sees: cells under columns, or a ``text`` instead. None of ``chosen`` columns is left out."""
-
-    columns: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
-    text: str | None = None
-    chosen: bool = False
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Output:
-    """What a command found, in the four forms in which it can be asked for.
-
-    ``rows`` are plain values for a pipe, one a ``columns``; ``shown`` are the same rows for a person's eyes, where
-    they differ; ``refs`` is what ``-q`` prints; ``kind`` and ``body`` make the JSON document. ``text`` replaces the table for a person.
-    """
-
-    kind: str
-    body: Any
-    refs: Iterable[str] = ()
-    columns: Sequence[str] = ()
-    rows: Iterable[Sequence[Any]] = ()
-    shown: Sequence[Sequence[str]] | None = None
-    text: str | None = None
-
-    def table(self) -> Table:
-        shown = self.shown if self.shown is not None else [[format_cell(cell) for cell in row] for row in self.rows]
-        return Table(self.columns, shown, self.text)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class ListOutput(Generic[Item]):
-    """A list, however long: each item is made into the one form that is asked for, and let go of.
-
-    ``refs`` makes it what ``-q`` prints, ``row`` a line for a pipe; ``draw`` makes all of them a
-    table for a person, and ``line`` one of them a line, where they come one by one.
-    """
-
-    kind: str
-    items: Iterable[Item]
-    refs: Callable[[Item], str]
-    row: Callable[[Item], Sequence[Any]]
-    draw: Callable[[list[Item]], Table]
-    line: Callable[[Item], str] = str
+    Item = TypeVar("Item")
 
 
 class ChangeRecorder:
-    """What a command has changed so far, and where: to be told to the user's hooks when its result is out."""
+    """What a command has changed so far, and where: the user's hooks get it when its result is out."""
 
     def __init__(self) -> None:
         self.registry: Registry | None = None
@@ -99,7 +54,7 @@ class Session:
     request_id: str | None = None
     no_index: bool = False
     writes: bool = False
-    happened: ChangeRecorder = field(default_factory=ChangeRecorder)
+    changes: ChangeRecorder = field(default_factory=ChangeRecorder)
     opened: list[Registry] = field(default_factory=list)
 
     def reader(self) -> Registry:
@@ -114,23 +69,23 @@ class Session:
         self.opened.append(reader)
         return reader
 
-    def registry(self, *, tell: bool = False) -> Registry:
-        """The registry, for writing. With ``tell`` it may know who calls it, for a lineage."""
+    def registry(self, *, with_caller: bool = False) -> Registry:
+        """The registry, for writing. ``with_caller`` lets it know the calling process, for a lineage."""
         from ..registry import Registry
 
         root = self._root()
-        happened = self.happened
-        happened.registry = Registry(
+        changes = self.changes
+        changes.registry = Registry(
             root,
             lock_timeout=self.lock_timeout,
             on_wait=self.say,
-            on_event=happened.add,
+            on_event=changes.add,
             trust=self._is_trusted,
             on_warning=self.warn,
-            caller=self.caller() if tell else None,
+            caller=self.caller() if with_caller else None,
         )
-        self.opened.append(happened.registry)
-        return happened.registry
+        self.opened.append(changes.registry)
+        return changes.registry
 
     def _root(self) -> Path:
         """The registry's folder."""
@@ -165,7 +120,7 @@ class Session:
         """The last thing that a command does, however it ended: the index is closed, hooks are run for its changes."""
         for reader in self.opened:
             reader.close()
-        if self.happened.events:
+        if self.changes.events:
             try:
                 flush()
             finally:
@@ -199,9 +154,9 @@ class Session:
         if self.writes:
             commit_output()
         if self.as_json:
-            from .json_shapes import document
+            from .json_shapes import document, dumps
 
-            write(json.dumps(document(output.kind, output.body), indent=None if self.is_piped else 2))
+            write(dumps(document(output.kind, output.body), indent=not self.is_piped))
         elif self.quiet:
             _write_lines(escape(ref) for ref in output.refs)
         elif self.is_piped:
@@ -211,6 +166,8 @@ class Session:
 
     def show_one(self, kind: str, body: Any, name: str, text: str | None = None) -> None:
         """Print a result with one name, a reference or a path; with --json ``body``, a record or a mapping."""
+        from .output import Output
+
         self.show(Output(kind, body, [name], (), [(name,)], text=name if text is None else text))
 
     def show_pointer(self, done: Moved, dry_run: bool) -> None:
@@ -243,11 +200,11 @@ class Session:
 
     def stream(self, listed: ListOutput[Item]) -> None:
         """Print what comes in the form that was asked for, a line an item, each as soon as it is there."""
-        from .json_shapes import document
+        from .json_shapes import document, dumps
 
         for item in listed.items:
             if self.as_json:
-                write(json.dumps(document(listed.kind, item)))
+                write(dumps(document(listed.kind, item), indent=False))
             elif not self.quiet:
                 write("\t".join(map(format_cell, listed.row(item))) if self.is_piped else listed.line(item))
             elif ref := listed.refs(item):
@@ -256,18 +213,18 @@ class Session:
 
     def _list_json(self, listed: ListOutput[Item]) -> None:
         """One JSON document, on one line in a pipe, whose items come one by one."""
-        from .json_shapes import document, to_json
+        from .json_shapes import document, dumps, to_json
 
-        empty = json.dumps(document(listed.kind, []), indent=None if self.is_piped else 2)
+        empty = dumps(document(listed.kind, []), indent=not self.is_piped)
         start, end = empty.rsplit("[]", 1)
         separator, before, after = (", ", "", "") if self.is_piped else (",\n", "\n", "\n  ")
         write(f"{start}[", end=before)
         for at, item in enumerate(listed.items):
-            text = json.dumps(to_json(item), indent=None if self.is_piped else 2)
+            text = dumps(to_json(item), indent=not self.is_piped)
             write((separator if at else "") + (text if self.is_piped else _indent(text)), end="")
         write(f"{after}]{end}")
 
-    def _draw(self, table: Table) -> None:
+    def _draw(self, table: TableView) -> None:
         if table.text is None:
             from .views.tables import draw
 
@@ -339,7 +296,7 @@ def _run_hooks(cx: Session) -> None:
     """Tell the user's hooks what was changed. A signal ends the hooks, and the command as it would have ended."""
     from ..automation.own import HOOK_SETTINGS, HOOKS, config_folder
 
-    folder, registry = config_folder(os.environ), cx.happened.registry
+    folder, registry = config_folder(os.environ), cx.changes.registry
     if registry is None or folder is None or not any(os.path.exists(folder / each) for each in (HOOKS, HOOK_SETTINGS)):
         return  # and nothing was imported for it
     from ..automation import hooks
@@ -350,7 +307,7 @@ def _run_hooks(cx: Session) -> None:
         install_signal_handlers()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         place = hooks.Place(str(registry.root), registry.settings.id)
-        hooks.deliver(hooks.load(folder, place.id, cx.warn), place, cx.happened.events, cx.warn)
+        hooks.deliver(hooks.load(folder, place.id, cx.warn), place, cx.changes.events, cx.warn)
     except OSError as error:
         cx.warn(f"hooks were not run: {explain(error)}")
     except Terminated:
@@ -366,12 +323,3 @@ def _write_lines(lines: Iterable[str]) -> None:
 
 def _indent(text: str) -> str:
     return "    " + text.replace("\n", "\n    ")
-
-
-def format_cell(cell: Any) -> str:
-    """A value for a pipe: one line, no tab, the empty text for nothing."""
-    if cell is None:
-        return ""
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    return escape(cell) if isinstance(cell, str) else str(cell)

@@ -15,7 +15,8 @@ from .. import inputs
 from ..command import argument, command, flag, option
 from ..inputs import MetricsFile, MetricsOnly, SkipInvalid
 from ..options import DryRun, Expect, Ref, parse_expect
-from ..session import Output, Session
+from ..output import Output
+from ..session import Session
 from ..views.text import escape, format_number, format_numbers
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from ...core.results import Approval, Signature
 from ...errors import InvalidInput
 from ..command import command, flag, option
 from ..options import DryRun, Reason, Ref, Sign, Stage, VersionRef, Yes, ensure_alone, prompt_for_security_key
-from ..session import Output, Session
+from ..output import Output
+from ..session import Session
 from ..views.text import escape, shorten, shorten_time
 
 if TYPE_CHECKING:

@@ -24,7 +24,8 @@ from ..options import (
     Zstd,
     read_references,
 )
-from ..session import Output, Session
+from ..output import Output
+from ..session import Session
 from ..views.text import format_size, plural
 from . import retention
 from .retention import RetentionOptions, parse_rules, show_changed

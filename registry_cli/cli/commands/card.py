@@ -8,7 +8,8 @@ from ...errors import InvalidInput, Refused
 from .. import process
 from ..command import command, flag, library_warnings, option
 from ..options import Ref
-from ..session import Output, Session
+from ..output import Output
+from ..session import Session
 from ..views.text import escape
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from ...lifecycle.checks import NOT_TRUSTED
 from ...lifecycle.policy import PASSED
 from ..command import command
 from ..options import Ref, Stage
-from ..session import Output, Session
+from ..output import Output
+from ..session import Session
 from ..views.text import plural, shorten
 from .trust import report_outputs
 

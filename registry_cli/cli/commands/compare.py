@@ -15,8 +15,9 @@ from ...lifecycle import compare as rules
 from ...lifecycle.compare import Comparison, Diff, StoredFile
 from ..command import argument, command, flag, option
 from ..options import Ref, Where, read_references, warn_of_unknown_names
+from ..output import Output
 from ..process import write
-from ..session import Output, Session
+from ..session import Session
 from ..views.text import escape, format_value
 
 if TYPE_CHECKING:

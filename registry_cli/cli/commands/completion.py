@@ -7,7 +7,8 @@ from typing import Annotated
 from ...errors import InvalidInput
 from .. import completion, grammar, process
 from ..command import argument, command
-from ..session import Output, Session
+from ..output import Output
+from ..session import Session
 
 
 @command(

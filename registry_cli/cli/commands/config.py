@@ -8,7 +8,8 @@ from typing import Annotated
 from ...errors import InvalidInput
 from ..command import argument, command
 from ..options import parse_model_name
-from ..session import Output, Session
+from ..output import Output
+from ..session import Session
 from ..views.text import shorten
 
 _ACTIONS = ("show", "schema")

@@ -9,8 +9,9 @@ from ...core.records import JournalEntry, Told
 from ...errors import InvalidInput, RegistryError
 from ..command import argument, command, flag, option
 from ..options import parse_model_name
+from ..output import ListOutput, Output, TableView
 from ..process import idle
-from ..session import ListOutput, Output, Session, Table
+from ..session import Session
 from ..views.text import escape, format_numbers, shorten, shorten_time
 
 if TYPE_CHECKING:
@@ -113,9 +114,9 @@ def _make_output(kind: str, entries: Iterable[Told], *, many: bool) -> ListOutpu
     )  # fmt: skip
 
 
-def _draw_entries(every: list[Told], many: bool) -> Table:
+def _draw_entries(every: list[Told], many: bool) -> TableView:
     columns = ("model", *_COLUMNS) if many else _COLUMNS
-    return Table(columns, [_format_cells(each, many) for each in every], None if every else "nothing happened")
+    return TableView(columns, [_format_cells(each, many) for each in every], None if every else "nothing happened")
 
 
 def _format_row(recorded: Told) -> tuple[object, ...]:

@@ -12,8 +12,9 @@ from ...core.results import Imported
 from ...errors import InvalidInput
 from ..command import argument, command, flag, library_warnings, option
 from ..options import AllowUnsafe, DryRun, Exclude, Include, Reason, ReuseName, check_unsafe
+from ..output import Output
 from ..process import StandardOutput, is_terminal
-from ..session import Output, Session
+from ..session import Session
 from ..views.text import escape, format_size, plural
 
 BUNDLE, STREAM = "bundle", "-"

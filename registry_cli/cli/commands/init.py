@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from ..command import argument, command, option
-from ..session import Output, Session
+from ..output import Output
+from ..session import Session
 from ..views.text import escape, format_size, plural, shorten_time
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Annotated, Any
 
-from ...errors import InvalidInput, NotFound
+from ...errors import NotFound
 from ...provenance.inspection import UNKNOWN
 from ..command import argument, command
-from ..session import Output, Session
+from ..options import is_version
+from ..output import Output
+from ..session import Session
 from ..views import inspection_view
 from ..views.text import align, escape
 
@@ -53,17 +54,14 @@ def inspect(
 
 
 def _inspect(cx: Session, paths: list[str]) -> Inspected:
-    """What exists as a path is one; a version is named with its model."""
-    if not any("@" in path and not os.path.lexists(path) for path in paths):
-        from ...operations.inspection import inspect_files
+    if is_version(paths, "inspected"):
+        return cx.reader().inspect(paths[0])
+    from ...operations.inspection import inspect_files
 
-        try:
-            return inspect_files(paths)
-        except NotFound as error:
-            raise NotFound(error.message, error.hint or "name a file, a folder, or a version: NAME@SELECTOR") from None
-    if len(paths) > 1:
-        raise InvalidInput("a version is inspected by itself", "name one version, or files")
-    return cx.reader().inspect(paths[0])
+    try:
+        return inspect_files(paths)
+    except NotFound as error:
+        raise NotFound(error.message, error.hint or "name a file, a folder, or a version: NAME@SELECTOR") from None
 
 
 def _format_row(each: Inspection) -> tuple[Any, ...]:

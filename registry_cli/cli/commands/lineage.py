@@ -10,8 +10,9 @@ from ...store import layout
 from .. import process
 from ..command import command, flag, option
 from ..options import Ref, ensure_alone
+from ..output import Output
 from ..process import write
-from ..session import Output, Session
+from ..session import Session
 from ..views.text import escape, supports_unicode
 
 #: So many generations of a family are shown.

@@ -13,7 +13,8 @@ from ...errors import NotFound
 from ...lifecycle.stages import check_stage
 from ..command import argument, command, option
 from ..options import AsOf, Ref, Where, warn_of_unknown_names
-from ..session import ListOutput, Output, Session, Table
+from ..output import ListOutput, Output, TableView
+from ..session import Session
 from ..views import inspection_view, lineage_view
 from ..views.text import align, escape, format_age, format_metrics, format_size, shorten, shorten_time
 
@@ -97,10 +98,10 @@ def _format_pointers(pointers: Mapping[str, int]) -> str:
     return ",".join(f"{name}={at}" for name, at in pointers.items())
 
 
-def _draw_models(found: list[Overview], known: Sequence[str], *, filtered: bool) -> Table:
+def _draw_models(found: list[Overview], known: Sequence[str], *, filtered: bool) -> TableView:
     if not found:
         nothing = "no models yet; registry register NAME FILE stores the first"
-        return Table(text="no model fits" if filtered else nothing)
+        return TableView(text="no model fits" if filtered else nothing)
     stages = [stage for stage in reversed(known) if any(stage in each.model.stages for each in found)]
     rows = []
     firsts = format_metrics([_first_metric(each.shown.get(each.model.latest or 0)) for each in found])
@@ -120,7 +121,7 @@ def _draw_models(found: list[Overview], known: Sequence[str], *, filtered: bool)
                 format_age(model.created),
             ]
         )
-    return Table(("model", *stages, "latest", "metric", "versions", "archived", "owner", "age"), rows)
+    return TableView(("model", *stages, "latest", "metric", "versions", "archived", "owner", "age"), rows)
 
 
 def _format_number(value: int | None) -> str:
@@ -140,9 +141,9 @@ def _summarize(each: Overview, stage: str) -> tuple[str, str]:
     return glance.created, " ".join(f"{name}={value}" for name, value in glance.metrics.items())
 
 
-def _draw_stage(found: list[Overview], stage: str) -> Table:
+def _draw_stage(found: list[Overview], stage: str) -> TableView:
     if not found:
-        return Table(text=f"nothing is at {stage}")
+        return TableView(text=f"nothing is at {stage}")
     rows = []
     glances = [each.shown.get(each.model.stages[stage]) for each in found]
     shown = format_metrics([glance.metrics if glance else {} for glance in glances])
@@ -150,7 +151,7 @@ def _draw_stage(found: list[Overview], stage: str) -> Table:
         metrics = "  ".join(f"{name} {text}" for name, text in texts.items())
         made = format_age(glance.created) if glance else ""
         rows.append([f"{each.model.name}@{each.model.stages[stage]}", metrics or "-", made, each.model.owner])
-    return Table((stage, "metrics", "age", "owner"), rows)
+    return TableView((stage, "metrics", "age", "owner"), rows)
 
 
 @command(
@@ -199,7 +200,7 @@ def _format_match(each: Known) -> Sequence[Any]:
     return (each.file, version.ref, each.path, ",".join(version.stages), ",".join(version.aliases), version.archived)
 
 
-def _draw_matches(found: list[Known]) -> Table:
+def _draw_matches(found: list[Known]) -> TableView:
     rows = []
     for each in found:
         version = each.version
@@ -209,7 +210,7 @@ def _draw_matches(found: list[Known]) -> Table:
         what = [*reversed(version.stages), *(f"@{alias}" for alias in version.aliases)]
         what += ["archived"] if version.archived else []
         rows.append([escape(each.file), version.ref, each.path or "the whole", " ".join(what) or "-"])
-    return Table(("file", "ref", "as", "stage"), rows)
+    return TableView(("file", "ref", "as", "stage"), rows)
 
 
 @command(

@@ -98,7 +98,7 @@ def register(
         raise InvalidInput("--lineage and --no-lineage exclude each other", "choose one")
     params = inputs.collect(cx, "param", params_file, param, params_only, skip_invalid)
     metrics = inputs.collect(cx, "metric", metrics_file, metric, metrics_only, skip_invalid)
-    registry = cx.registry(tell=True)
+    registry = cx.registry(with_caller=True)
     with cx.progress(f"registering {name}") as progress:
         outcome = registry.register(
             name, paths, exclude=exclude or (), include=include or (), params=params.values, metrics=metrics.values,

@@ -25,7 +25,8 @@ from ..options import (
     parse_model_name,
     warn_of_unknown_names,
 )
-from ..session import Output, Session
+from ..output import Output
+from ..session import Session
 from ..views.text import format_size, plural
 
 if TYPE_CHECKING:

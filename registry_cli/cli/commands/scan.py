@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from ...errors import InvalidInput, NotFound
+from ...errors import NotFound
 from ...provenance.safety.verdicts import CLEAN, DANGEROUS, UNSCANNABLE, VERDICTS
 from ..command import argument, command, flag, option
 from ..json_shapes import to_json
-from ..session import Output, Session
+from ..options import is_version
+from ..output import Output
+from ..session import Session
 from ..views.text import plural
 
 if TYPE_CHECKING:
@@ -99,16 +100,13 @@ def _use_output(found: Scan, refused: list[str]) -> Output:
 
 
 def _scan(cx: Session, paths: list[str], allow: Sequence[str]) -> Scan:
-    """What exists as a path is one; a version is named with its model."""
     with cx.progress("scanning", unit="files") as progress:
-        if any("@" in path and not os.path.lexists(path) for path in paths):
-            if len(paths) > 1:
-                raise InvalidInput("a version is scanned by itself", "name one version, or files")
+        if is_version(paths, "scanned"):
             return cx.reader().scan(paths[0], allow=allow, progress=progress)
-        from ...operations.inspection import scan_files as look
+        from ...operations.inspection import scan_files
 
         try:
-            return look(paths, allow=(*_read_allowed(cx), *allow), progress=progress)
+            return scan_files(paths, allow=(*_read_allowed(cx), *allow), progress=progress)
         except NotFound as error:
             raise NotFound(error.message, error.hint or "name a file, a folder, or a version: NAME@SELECTOR") from None
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from ...core.records import VersionRecord
 from ..command import argument, command, flag, option
 from ..options import AsOf, Limit, Model, Where, parse_model_name, warn_of_unknown_names
-from ..session import ListOutput, Session, Table
+from ..output import ListOutput, TableView
+from ..session import Session
 from ..views.text import escape, format_age, format_metrics, format_numbers, format_size, shorten, shorten_time
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _list(cx: Session, found: Iterable[VersionRecord], columns: str | None, noth
         cx.list(
             ListOutput(
                 "versions", found, lambda version: version.ref, _format_row,
-                lambda all_: _draw_versions(all_, single) if all_ else Table(text=nothing),
+                lambda all_: _draw_versions(all_, single) if all_ else TableView(text=nothing),
             )
         )  # fmt: skip
         return
@@ -143,10 +144,10 @@ def _list(cx: Session, found: Iterable[VersionRecord], columns: str | None, noth
     def row(version: VersionRecord) -> list[Any]:
         return [_format_cell(field.value(version, now)) for field in fields]
 
-    def draw(all_: list[VersionRecord]) -> Table:
+    def draw(all_: list[VersionRecord]) -> TableView:
         shown = [_format_column(field, all_, [row(version)[at] for version in all_]) for at, field in enumerate(fields)]
         rows = [list(cells) for cells in zip(*shown, strict=True)]
-        return Table(names, rows, chosen=True) if rows else Table(text=nothing)
+        return TableView(names, rows, chosen=True) if rows else TableView(text=nothing)
 
     cx.list(ListOutput("versions", found, lambda version: version.ref, row, draw))
 
@@ -176,7 +177,7 @@ def _format_pairs(values: Mapping[str, Any]) -> str:
     return " ".join(f"{name}={value}" for name, value in values.items())
 
 
-def _draw_versions(found: list[VersionRecord], single: bool) -> Table:
+def _draw_versions(found: list[VersionRecord], single: bool) -> TableView:
     metrics = _common_metrics(found)
     columns = ("version" if single else "ref", "stage", *metrics, "size", "age", "author", "tags", "message")
     above = found[:_ROWS_SHOWN]
@@ -187,7 +188,7 @@ def _draw_versions(found: list[VersionRecord], single: bool) -> Table:
     ]
     if len(found) > _ROWS_SHOWN:
         rows.append([f"… and {len(found) - _ROWS_SHOWN:,} more", *[""] * (len(columns) - 1)])
-    return Table(columns, rows)
+    return TableView(columns, rows)
 
 
 def _common_metrics(found: Iterable[VersionRecord]) -> list[str]:

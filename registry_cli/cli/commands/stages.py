@@ -24,7 +24,8 @@ from ..options import (
     parse_expect,
     prompt_for_security_key,
 )
-from ..session import Output, Session
+from ..output import Output
+from ..session import Session
 from ..views.text import escape
 
 _MOVES = (0, 1, 2, 3, 4, 6, 7, 8)

@@ -10,7 +10,8 @@ from ...core import times
 from ...errors import InvalidInput, NotFound
 from ..command import argument, command, flag
 from ..options import Yes
-from ..session import Output, Session
+from ..output import Output
+from ..session import Session
 from ..views.text import escape, plural, shorten, shorten_time
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from ...errors import InvalidInput, NotFound
 from ...lifecycle import checkpoints
 from ..command import command, flag, option
 from ..options import DryRun, Models
-from ..session import Output, Session
+from ..output import Output
+from ..session import Session
 from ..views.text import escape, format_size, plural
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timezone
-from typing import Any
+
+TYPE_CHECKING = False  # as typing's, without importing typing
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+    from typing import Any
 
 _ESCAPES = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _COMBINING_MOST = 3
@@ -53,6 +55,8 @@ def format_size(count: int) -> str:
 
 def format_age(stamp: str, now: datetime | None = None) -> str:
     """How long ago a time was, in one unit: ``3 h``, ``12 d``; the time itself if it is none or lies ahead."""
+    from datetime import datetime, timezone
+
     try:
         then = datetime.fromisoformat(stamp.replace("Z", "+00:00"))
     except ValueError:
@@ -130,6 +134,8 @@ def plural(count: int, noun: str) -> str:
 
 def format_value(value: Any, *, exact: bool = False) -> str:
     """Any value: numbers with six digits unless ``exact``, lists as JSON."""
+    import json
+
     if exact and isinstance(value, float):
         return repr(value)
     return format_number(value) if isinstance(value, (str, bool, int, float)) else json.dumps(value, default=str)
@@ -163,3 +169,12 @@ def _wrap(text: str, indent: int) -> Iterable[str]:
             yield line
         else:
             yield from textwrap.wrap(line, room, break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def format_cell(cell: Any) -> str:
+    """A value for a pipe: one line, no tab, the empty text for nothing."""
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    return escape(cell) if isinstance(cell, str) else str(cell)
