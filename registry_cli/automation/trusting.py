@@ -18,6 +18,7 @@ from typing import Any
 
 from ..core.lazy_dataclass import dataclass
 from ..lifecycle.commands import Commands
+from ..store import files
 from .own import refuse_foreign
 
 FILE = "trusted.jsonl"
@@ -82,13 +83,8 @@ class TrustFile:
             fcntl.flock(lock, fcntl.LOCK_EX)
             kept = self.all()
             yield kept
-            temporary = self.path.with_name(f".{FILE}-{os.getpid()}")
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-                stream.writelines(json.dumps(asdict(each)) + "\n" for each in kept)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(self.path)
+            data = "".join(json.dumps(asdict(each)) + "\n" for each in kept)
+            files.replace(self.path.parent.resolve() / FILE, data.encode("ascii"), 0o600)
         finally:
             os.close(lock)
 

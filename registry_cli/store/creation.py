@@ -47,13 +47,9 @@ def make_registry(root: Layout, shared: str, stages: tuple[str, ...], created: s
     temporary = root.root / layout.temporary_name()
     try:
         files.write_new(temporary, text.encode(), modes.file)
-        os.link(temporary, root.config, follow_symlinks=False)  # COMMIT: of two at once, one gets 'exists already'
+        files.publish_new(temporary, root.config)  # COMMIT: of two at once, one gets 'exists already'
     except FileExistsError:
         raise Conflict(f"{root.root} is a registry already", f"registry -C {root.root} info shows it") from None
-    except OSError as error:
-        if error.errno not in files.NO_LINKS:
-            raise
-        os.rename(temporary, root.config)
     finally:
         removal.discard(temporary, root.root)
     for folder in (root.root, *made):

@@ -76,6 +76,21 @@ def replace(path: Path, data: bytes, mode: int, below: Path | None = None) -> No
     fsync_folder(path.parent)
 
 
+def publish_new(temporary: Path, target: Path) -> None:
+    """Give the file ``temporary`` the name ``target``, if nothing has it: of two at once, one gets FileExistsError.
+
+    It may keep its own name, too. Without hard links it is looked first, and the caller's lock trusted.
+    """
+    try:
+        os.link(temporary, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        if exists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        os.rename(temporary, target)
+
+
 def make_folder(path: Path, mode: int) -> bool:
     """Make the folder ``path`` with exactly ``mode``; True if it wasn't there. Its parent is not synced."""
     try:

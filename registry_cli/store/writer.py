@@ -201,19 +201,12 @@ class Writer:
             self.committed += [table.changed] if table.changed else []
 
     def _claim(self, temporary: Path, claim: Path) -> None:
-        """Link, which fails if the claim is there; without hard links look first, and trust the lock."""
         try:
-            os.link(temporary, claim, follow_symlinks=False)
-            return
+            files.publish_new(temporary, claim)
         except FileExistsError:
-            pass
-        except OSError as error:
-            if error.errno not in files.NO_LINKS:
-                raise
-            if not files.exists(claim):
-                os.rename(temporary, claim)
-                return
-        raise Conflict(f"{self.paths.name} was changed by another process just now", "look again, then decide")
+            raise Conflict(
+                f"{self.paths.name} was changed by another process just now", "look again, then decide"
+            ) from None
 
     def _went_on(self, claim: Path, table: StageTable) -> bool:
         """Whether others, past a broken lock, were here between our claim and this line.

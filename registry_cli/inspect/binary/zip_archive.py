@@ -26,6 +26,8 @@ _ENCRYPTED, _LATER, _PATCHED, _STRONG, _UTF8, _MASKED = 1, 8, 0x20, 0x40, 0x800,
 _FLAGS = _ENCRYPTED | _LATER | _PATCHED | _STRONG | _MASKED
 _ALL, _ALL16 = 0xFFFFFFFF, 0xFFFF
 _ZIP64, _UNICODE_PATH = 1, 0x7075
+#: Why an archive is ambiguous whose directory may be that of an archive inside it.
+CUT = "the last record of the archive is cut short"
 
 
 class Member(NamedTuple):
@@ -120,7 +122,7 @@ def find_directory(body: Body, found: Zip) -> Directory | None:
     start, tail = _tail(body)
     at = tail.rfind(_END)
     while at >= 0 and len(tail) - at < 22:
-        found.ambiguous.append("the last record of the archive is cut short")
+        found.ambiguous.append(CUT)
         at = tail.rfind(_END, 0, at)
     if at < 0:
         return None
