@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.progress import Progress
@@ -167,16 +168,19 @@ class IndexUpdater:
         key, self._next_key = self._next_key, self._next_key + 1
         self._rows.append((key, *row_of(version, dumps_version(version))))
         self._stamps.append((key, *stamps))
-        self._facts += [(self._field(field), key, kind, value) for field, kind, value in facts_of(version)]
+        fields = self._fields
+        self._facts += [
+            (fields.get(field) or self._field(field), key, kind, value) for field, kind, value in facts_of(version)
+        ]
         if len(self._rows) >= _VERSIONS_AT_ONCE:
             self._insert()
 
     def _insert(self) -> None:
-        """Insert the versions that were read so far. Their facts are sorted as the table is, which is much faster."""
+        """Insert the versions that were read so far. Their facts come in the order of the table, which is faster."""
         if self._rows:
             self._database.executemany(f"INSERT INTO versions VALUES (?{', ?' * (len(self._rows[0]) - 1)})", self._rows)
         self._database.executemany("INSERT INTO stamps VALUES (?, ?, ?)", self._stamps)
-        self._facts.sort(key=lambda fact: fact[:2])
+        self._facts.sort(key=itemgetter(0))  # by field; the keys of versions ascend already
         self._database.executemany("INSERT OR IGNORE INTO facts VALUES (?, ?, ?, ?)", self._facts)
         self._rows, self._stamps, self._facts = [], [], []
 

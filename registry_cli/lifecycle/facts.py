@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Union
 
 from .query_fields import KINDS, Scalar, cleaned, flat, parse_field
@@ -46,25 +45,28 @@ def row_of(record: VersionRecord, document: str = "") -> tuple[Stored, ...]:
     return (*row[:created], None if row[created] == "" else row[created], *row[created + 1 :], document)
 
 
-def facts_of(record: VersionRecord) -> Iterator[tuple[str, str, Stored]]:
+def facts_of(record: VersionRecord) -> list[tuple[str, str, Stored]]:
     """The facts of a version, as field name, kind and value. No value comes twice for one field."""
-    for name, values in _named(record):
-        if name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name):
-            for value in values:
-                yield name, KINDS[type(value)], _stored(value)
-
-
-def _named(record: VersionRecord) -> Iterator[tuple[str, tuple[Scalar, ...]]]:
+    found: list[tuple[str, str, Stored]] = []
     for family in ("params", "metrics", "tags", "annotations"):
         for key, value in getattr(record, family).items():
-            yield f"{family}.{key}", cleaned(value)
+            kind = type(value)
+            if kind is float and value == value:  # noqa: PLR0124 - NaN is what differs from itself
+                found.append((f"{family}.{key}", "n", value))
+            elif kind is str and value.isascii():
+                found.append((f"{family}.{key}", "t", value))
+            else:  # the two above are most of all values, and ``cleaned`` would not change them
+                found += [(f"{family}.{key}", KINDS[type(each)], _stored(each)) for each in cleaned(value)]
     seen: set[str] = set()
     for name, values in flat(record.lineage, "lineage."):
         if name not in seen:
             seen.add(name)
-            yield name, values
+            found += [(name, KINDS[type(each)], _stored(each)) for each in values]
     for field in _SETS:
-        yield field.name, field.read(record)
+        found += [(field.name, KINDS[type(each)], _stored(each)) for each in field.read(record)]
+    return [
+        fact for fact in found if fact[0].isascii() or not any("\ud800" <= letter <= "\udfff" for letter in fact[0])
+    ]
 
 
 def _stored(value: Scalar) -> Stored:
