@@ -12,9 +12,6 @@ from ..core.names import is_model_name
 from ..core.records import Glance, ModelRecord, Overview, RegistryRecord, VersionRecord
 from ..core.times import resolve_time, utc_now
 from ..errors import Damaged, NotFound, RegistryError
-from ..lifecycle import query
-from ..lifecycle.ordering import parse_sort
-from ..lifecycle.sources import nearest
 from ..store import edited, layout
 from ..store.model_names import iter_model_names
 from ..store.reader import ModelReader, State
@@ -284,6 +281,9 @@ class Selection:
     """What is wanted, parsed. Raises :class:`InvalidInput` for a slip."""
 
     def __init__(self, wanted: VersionQuery, now: datetime) -> None:
+        from ..lifecycle import query
+        from ..lifecycle.ordering import parse_sort
+
         self.wanted, self.now = wanted, now
         given = [wanted.where] if isinstance(wanted.where, str) else wanted.where
         texts = [text for text in given if text.strip()]
@@ -348,6 +348,8 @@ class UnknownNames:
 
     def describe(self, texts: Sequence[str]) -> tuple[str, ...]:
         """A sentence for each unknown name in these queries, with the nearest that is known."""
+        from ..lifecycle import query
+
         named = dict.fromkeys(query.parse_all(texts).names) if texts else ()
         return tuple(self._sentence(kind, name) for kind, name in named if not self._is_known(kind, name))
 
@@ -379,7 +381,10 @@ class UnknownNames:
         hint = ""
         if kind == "model" and is_model_name(name) and (now := edited.renamed(self._context.layout, name)):
             hint = f"it is called {now} now"
-        hint = hint or nearest(name, known)
+        if not hint:
+            from ..lifecycle.sources import nearest
+
+            hint = nearest(name, known)
         if not hint and kind == "stage":
             hint = f"this registry has: {', '.join(known)}"
         article = "an" if kind == "alias" else "a"
