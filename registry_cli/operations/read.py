@@ -171,11 +171,10 @@ def read_sidecar(context: RegistryContext, ref: str | Reference, name: str) -> b
 
 def list_signatures(context: RegistryContext, ref: str | Reference) -> tuple[Signature, ...]:
     """Who signed a version, and whether it holds: see :meth:`verify`."""
-    from .approvals import describe_signatures
-
     found, record = read_version(context, ref)
     if not found.mentions(record.number, b"signatures"):
         return ()
+    from .approvals import describe_signatures
 
     model, state, number = resolve_version(context, record.ref)
     return describe_signatures(context.layout, model, state, number)
