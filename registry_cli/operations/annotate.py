@@ -14,7 +14,7 @@ from ..core.values import OneOrMore, as_list
 from ..store.codec import Redo
 from ..store.layout import FORMAT
 from ..store.reader import ModelReader, State
-from .transaction import make_event, open_writer
+from .transaction import make_event, transaction
 
 if TYPE_CHECKING:
     from .context import RegistryContext
@@ -101,8 +101,8 @@ def _change_annotation(
     values.refuse_set_and_removed(changes, remove)
     reference = Reference.of(ref)
     action = _ACTIONS[kind]
-    with open_writer(context, reference.model) as writer:
-        if request_id and (done := writer.done_before(request_id, action)):
+    with transaction(context, reference.model, request_id, action) as (writer, done):
+        if done:
             return Changed(reference.model, action, (done.event.version or 0,), done.revision, False)
         model, state = ModelReader(writer.paths), State(writer.table)
         number = model.resolve(reference.or_latest(), writer.table)

@@ -16,7 +16,7 @@ from ..store.codec import Redo
 from ..store.layout import FORMAT
 from ..store.reader import ModelReader, State
 from ..store.writer import Writer
-from .transaction import make_event, open_writer, run_signed
+from .transaction import make_event, run_signed, transaction
 
 if TYPE_CHECKING:
     from .context import RegistryContext
@@ -56,8 +56,8 @@ def approve(
 
     def deed(pen: EventSigner | None) -> Changed:
 
-        with open_writer(context, reference.model) as writer:
-            if request_id and (done := writer.done_before(request_id, action)):
+        with transaction(context, reference.model, request_id, action) as (writer, done):
+            if done:
                 return Changed(reference.model, action, (done.event.version or 0,), done.revision, False)
             model, state = ModelReader(writer.paths), State(writer.table)
             number = model.resolve(reference.or_latest(), writer.table)
@@ -102,8 +102,8 @@ def sign(
     def deed(pen: EventSigner | None) -> Changed:
         from ..provenance import signatures
 
-        with open_writer(context, reference.model) as writer:
-            if request_id and (done := writer.done_before(request_id, "signed")):
+        with transaction(context, reference.model, request_id, "signed") as (writer, done):
+            if done:
                 return Changed(reference.model, "signed", (done.event.version or 0,), done.revision, False)
             model, state = ModelReader(writer.paths), State(writer.table)
             number = model.resolve(reference.or_latest(), writer.table)

@@ -20,7 +20,7 @@ from ..lifecycle import rollback
 from ..lifecycle import stages as rules
 from ..store import chronicle, collect, removal, tombstones
 from ..store.writer import Writer
-from .transaction import make_event, open_writer, resolve_target
+from .transaction import make_event, open_writer, resolve_target, transaction
 
 if TYPE_CHECKING:
     from .context import RegistryContext
@@ -86,10 +86,11 @@ def _archive_model(
     """Archive versions of one model; those that are to be packed then."""
     from .pack import ensure_packable, find_packed
 
-    with open_writer(context, name) as writer:
-        if entry := writer.done_before(wanted.request_id, "archived") if wanted.given else None:
-            outcomes.append(_as_before(writer, entry))
-            return Numbers.parse(str(entry.event.detail.get("compress", "")))
+    given_id = wanted.request_id if wanted.given else None
+    with transaction(context, name, given_id, "archived") as (writer, done_before):
+        if done_before:
+            outcomes.append(_as_before(writer, done_before))
+            return Numbers.parse(str(done_before.event.detail.get("compress", "")))
         every = _numbers(writer, refs)
         numbers, packed = every - writer.table.archived, writer.table.packed
         packed = packed - find_packed(context, name, wanted)
@@ -131,9 +132,9 @@ def restore(
             with contextlib.ExitStack() as stack:
                 staged = {} if dry_run else unpack_versions(context, stack, name, references, progress)
                 trash: list[Path] = []
-                with open_writer(context, name) as writer:
-                    if entry := writer.done_before(request_id, "restored") if request_id else None:
-                        outcomes.append(_as_before(writer, entry))
+                with transaction(context, name, request_id, "restored") as (writer, done):
+                    if done:
+                        outcomes.append(_as_before(writer, done))
                         continue
                     table = writer.table
                     numbers = _numbers(writer, references)

@@ -24,7 +24,7 @@ from ..store.writer import Writer
 from . import settings
 from .context import model_not_found, open_model
 from .settings import Scope
-from .transaction import ensure_not_former_name, make_event, open_writer
+from .transaction import Transaction, ensure_not_former_name, make_event, open_writer, transaction
 
 if TYPE_CHECKING:
     from .context import RegistryContext
@@ -82,8 +82,8 @@ def describe(
         return surgery.changed(text, asked, layout.MODEL)
 
     try:
-        with open_writer(context, name, create=first, reuse_name=reuse_name) as writer:
-            return _rewritten(context, writer, change, reason, dry_run, request_id)
+        with transaction(context, name, request_id, "described", create=first, reuse_name=reuse_name) as found:
+            return _rewritten(context, found, change, reason, dry_run, request_id)
     finally:
         if first:
             creation.remove_skeleton(context.layout, context.layout.model(name), context.modes)
@@ -111,16 +111,17 @@ def rewrite(
             raise Conflict(f"model.yaml of {name} was changed meanwhile", "look again, then edit")
         return text
 
-    with open_writer(context, name) as writer:
-        return _rewritten(context, writer, change, reason, dry_run, request_id)
+    with transaction(context, name, request_id, "described") as found:
+        return _rewritten(context, found, change, reason, dry_run, request_id)
 
 
 def _rewritten(
-    context: RegistryContext, writer: Writer, change: Any, reason: str, dry_run: bool, request_id: str | None
+    context: RegistryContext, found: Transaction, change: Any, reason: str, dry_run: bool, request_id: str | None
 ) -> Described:
     """Commit what ``change`` makes of the text of the document."""
+    writer, done = found
     model = writer.paths.name
-    if request_id and (done := writer.done_before(request_id, "described")):
+    if done:
         return Described(model, tuple(done.event.detail.get("keys", ())), done.revision, changed=False)
     data = files.read(writer.paths.model, files.DOCUMENT_LIMIT, layout.MODEL)
     before = codec.loads(data, layout.MODEL)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..core import names, values
 from ..core.lazy_dataclass import replace
 from ..core.names import Reference
-from ..core.records import StageTable
+from ..core.records import JournalEntry, StageTable
 from ..core.results import Moved
 from ..errors import Conflict, Damaged, InvalidInput, NotFound, Refused
 from ..lifecycle import rollback as rollbacks
@@ -18,7 +18,7 @@ from ..lifecycle.stages import ANY, Expected, Unset
 from ..store.reader import ModelReader
 from ..store.writer import Writer
 from .context import open_model
-from .transaction import make_event, open_writer, resolve_target, run_signed
+from .transaction import make_event, resolve_target, run_signed, transaction
 
 if TYPE_CHECKING:
     from .context import RegistryContext
@@ -62,9 +62,9 @@ def promote(
         ran = prepare_promotion(context, reference, stage, force, verify)
 
         def deed(signer: EventSigner | None) -> Moved:
-            with open_writer(context, reference.model) as writer:
-                if done := _moved_before(writer, request_id, "promoted", stage):
-                    return done
+            with transaction(context, reference.model, request_id, "promoted") as (writer, done):
+                if done:
+                    return _repeated(reference.model, done, stage)
                 number = resolve_target(writer, reference)
                 if number != ran.number:
                     raise Conflict(
@@ -103,9 +103,9 @@ def demote(
     reference = Reference.of(ref)
 
     def deed(signer: EventSigner | None) -> Moved:
-        with open_writer(context, reference.model) as writer:
-            if done := _moved_before(writer, request_id, "demoted", stage):
-                return done
+        with transaction(context, reference.model, request_id, "demoted") as (writer, done):
+            if done:
+                return _repeated(reference.model, done, stage)
             if not isinstance(expect, Unset):
                 rules.check_expected(writer.table.stages, stage, reference.model, expect)
             if reference.selector is not None:
@@ -149,9 +149,9 @@ def rollback(
     checked = _rollback_checked(context, name, stage, to, verify, expect, again)
 
     def deed(signer: EventSigner | None) -> Moved:
-        with open_writer(context, name) as writer:
-            if done := _moved_before(writer, request_id, "rolled-back", stage):
-                return done
+        with transaction(context, name, request_id, "rolled-back") as (writer, done):
+            if done:
+                return _repeated(name, done, stage)
             number = _rollback_target(context, name, stage, to, expect, again)
             if number != checked:
                 raise Conflict(f"{stage} of {name} was moved by another process just now", "look again, then decide")
@@ -211,9 +211,9 @@ def set_alias(
     """Let ``alias`` point to a version."""
     reference = Reference.parse_version(ref)
     names.alias_name(alias, context.stages)
-    with open_writer(context, reference.model) as writer:
-        if done := _moved_before(writer, request_id, "aliased", alias):
-            return done
+    with transaction(context, reference.model, request_id, "aliased") as (writer, done):
+        if done:
+            return _repeated(reference.model, done, alias)
         if not isinstance(expect, Unset):
             rules.check_expected(writer.table.aliases, alias, reference.model, expect)
         number = resolve_target(writer, reference)
@@ -236,9 +236,9 @@ def remove_alias(
     """
     reference = Reference.of(name)
     name = reference.model
-    with open_writer(context, name) as writer:
-        if done := _moved_before(writer, request_id, "unaliased", alias):
-            return done
+    with transaction(context, name, request_id, "unaliased") as (writer, done):
+        if done:
+            return _repeated(name, done, alias)
         if not isinstance(expect, Unset):
             rules.check_expected(writer.table.aliases, alias, name, expect)
         if alias not in writer.table.aliases:
@@ -282,26 +282,23 @@ def _commit_pointer(
 
 
 def _find_done(context: RegistryContext, name: str, request_id: str | None, action: str, pointer: str) -> Moved | None:
-    """As :meth:`_moved_before`, for what looks at versions first: they may be gone, or others, by now."""
+    """The result of the same request before, for what looks at versions first: they may be gone, or others, by now."""
     if request_id is None:
         return None
-    with open_writer(context, name) as writer:
-        return _moved_before(writer, request_id, action, pointer)
+    with transaction(context, name, request_id, action) as (_, done):
+        return _repeated(name, done, pointer) if done else None
 
 
-def _moved_before(writer: Writer, request_id: str | None, action: str, pointer: str) -> Moved | None:
+def _repeated(model: str, done: JournalEntry, pointer: str) -> Moved:
     """What this request did when it was carried out before."""
-    entry = writer.done_before(request_id, action) if request_id else None
-    if entry is None:
-        return None
-    detail = entry.event.detail
+    detail = done.event.detail
     if pointer not in (detail.get("stage"), detail.get("alias")):
         raise Conflict(
-            f"request {request_id} was used before, for another stage or alias of {writer.paths.name}",
+            f"request {done.event.id} was used before, for another stage or alias of {model}",
             "use a request id for one request only",
         )
     return Moved(
-        writer.paths.name, pointer, detail.get("before"), detail.get("after"), entry.revision, False, "repeated",
+        model, pointer, detail.get("before"), detail.get("after"), done.revision, False, "repeated",
         _list_overridden(detail),
     )  # fmt: skip
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Collection, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Union
 
 from ..core import names, values
 from ..core.lazy_dataclass import replace
 from ..core.names import Reference
-from ..core.records import Event
+from ..core.records import Event, JournalEntry
 from ..core.times import format_time
 from ..errors import Conflict, Indeterminate, NotFound, RegistryError, indeterminate
 from ..store import codec, creation, files, layout, locking, reader
@@ -61,6 +61,43 @@ def open_writer(
     finally:  # without the lock, whatever comes of it: these are changes that nothing takes back
         for event in writer.committed if writer else ():
             notify(context, name, event)
+
+
+class Transaction(NamedTuple):
+    """A model that is locked and recovered; ``done`` is the entry of the history if this request was carried out before."""
+
+    writer: Writer
+    done: JournalEntry | None
+
+
+@contextlib.contextmanager
+def transaction(
+    context: RegistryContext,
+    model: str,
+    request_id: str | None,
+    action: str,
+    *,
+    create: bool = False,
+    reuse_name: bool = False,
+) -> Iterator[Transaction]:
+    """Lock and recover a model for one change, and look whether the same request made it before.
+
+    Args:
+        context: The registry.
+        model: The name of the model.
+        request_id: The id of the request; None for one that is made once.
+        action: The action of the event that records the change.
+        create: Make the model if it isn't there.
+        reuse_name: A new model may get a name that another one had before.
+
+    Raises:
+        Conflict: The request id was used for another action.
+        NotFound: There is no such model.
+        LockTimeout: Somebody else held the lock for too long.
+        Indeterminate: What stopped the change came after its commit.
+    """
+    with open_writer(context, model, create=create, reuse_name=reuse_name) as writer:
+        yield Transaction(writer, writer.done_before(request_id, action) if request_id else None)
 
 
 def notify(context: RegistryContext, name: str, event: Event) -> None:
