@@ -14,6 +14,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,14 @@ from registry_cli.core.records import Checkpoint, Glance, Overview, Told
 from registry_cli.lifecycle import stages
 from registry_cli.operations.find import Known
 from registry_cli.operations.gate import Review
-from registry_cli.registry import Operation
+from registry_cli.registry import (
+    AdminOperations,
+    ApprovalOperations,
+    LineageOperations,
+    Operation,
+    PolicyOperations,
+    RetentionOperations,
+)
 
 ROOT = Path(__file__).parents[1]
 NOTE = "<!-- Made by docs/generate.py from the code (`make docs`). Edit the code, not this page. -->"
@@ -63,21 +71,26 @@ NAMED_TUPLES: tuple[type, ...] = (Checkpoint, Glance, Known, Overview, Review, T
 CHAPTERS: tuple[tuple[str, str], ...] = (
     ("The registry", "close root stages settings info"),
     ("Finding", "model_names models overview model versions search unknown_names find"),
-    ("Reading", "version artifact laid_out files path check fetch cat sidecar directions diff"),
+    ("Reading", "version artifact laid_out files path check fetch cat directions diff"),
     ("Inspecting and scanning", "inspect inspect_files scan scan_files scan_rules"),
     ("Exporting", "export export_as card"),
     (
-        "History and lineage",
-        "history histories follow checkpoints holders earlier_holders lineage reproduce reproducible",
+        "History",
+        "history histories follow holders earlier_holders",
     ),
     ("Registering", "register"),
     ("Importing", "import_from import_bundle import_versions"),
     ("Stages and aliases", "promote demote rollback set_alias remove_alias"),
-    ("Policies, approvals, signatures", "gate review policy commands approve approvals sign signatures"),
     ("Archiving and deleting", "archive restore delete"),
-    ("Archiving and deleting by rules", "plan retain apply prune_plans prune"),
-    ("Describing", "tag annotate log_metric describe rename text check_text rewrite rewrite_settings"),
-    ("Maintenance", "verify repair restorable gc doctor"),
+    ("Describing", "tag annotate log_metric describe rename"),
+)
+#: The namespaces of Registry: rarer operations.
+NAMESPACES: tuple[tuple[str, str, type], ...] = (
+    ("Lineage", "lineage", LineageOperations),
+    ("Policies", "policies", PolicyOperations),
+    ("Approvals and signatures", "approvals", ApprovalOperations),
+    ("Archiving and deleting by rules", "retention", RetentionOperations),
+    ("Maintenance and settings", "admin", AdminOperations),
 )
 
 
@@ -234,7 +247,8 @@ def python_api() -> str:
     for name in ("__init__", "open", "init"):
         lines += _method(Registry, name)
     listed = [name for _, names in CHAPTERS for name in names.split()]
-    if sorted(listed) != sorted({*_public(Registry)} - {"open", "init"}):
+    spaces = {name for _, name, _ in NAMESPACES}
+    if {*listed} != {*_public(Registry)} - {"open", "init"} - spaces:
         raise SystemExit(
             f"CHAPTERS differ from Registry: {sorted({*listed} ^ ({*_public(Registry)} - {'open', 'init'}))}"
         )
@@ -242,6 +256,11 @@ def python_api() -> str:
         lines += [f"## {title}", ""]
         for name in names.split():
             lines += _method(Registry, name)
+    for title, space, room in NAMESPACES:
+        lines += [f"## {title}", ""]
+        lines += _method(Registry, space)
+        for name in _public(room):
+            lines += _method(room, name, f"{space}.{name}")
     lines += ["## What methods return", "", "All are frozen dataclasses, or named tuples.", ""]
     for record in _results():
         lines += _record(record)
@@ -288,19 +307,22 @@ def _api_intro() -> list[str]:
 
 def _public(room: type) -> Iterator[str]:
     for name, value in vars(room).items():
-        if not name.startswith("_") and (callable(value) or isinstance(value, (property, classmethod, Operation))):
+        if not name.startswith("_") and (
+            callable(value) or isinstance(value, (property, cached_property, classmethod, staticmethod, Operation))
+        ):
             yield name
 
 
-def _method(room: type, name: str) -> list[str]:
+def _method(room: type, name: str, title: str = "") -> list[str]:
     value = inspect.getattr_static(room, name)
-    if isinstance(value, property):
-        kind = inspect.signature(value.fget).return_annotation if value.fget else ""
+    if isinstance(value, (property, cached_property)):
+        getter = value.fget if isinstance(value, property) else value.func
+        kind = inspect.signature(getter).return_annotation if getter else ""
         return [f"### `{name}`", "", f"    {name}: {kind}", "", *_text(value), ""]
     function = getattr(room, name)
     if isinstance(value, Operation):
         value = function
-    title = {"__init__": room.__name__, "__call__": "call"}.get(name, name)
+    title = title or {"__init__": room.__name__, "__call__": "call"}.get(name, name)
     return [f"### `{title}`", "", *_signature(function, title, value), "", *_text(value, room), ""]
 
 

@@ -46,11 +46,11 @@ def main(out: Path) -> None:
         )
         made = done.version
     assert made is not None
-    family = registry.lineage(made.ref)
+    family = registry.lineage.trace(made.ref)
     print(f"{made.ref} was made from {', '.join(kin.ref for kin in family.parents)}")
     for each in made.lineage["data"]:
         print(f"with {Path(each['path']).name}, {each['digest'][:19]}…")
-    for step in registry.reproduce(made.ref).steps:
+    for step in registry.lineage.reproduce(made.ref).steps:
         for command in step.commands:
             print(f"    {command}")
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
@@ -67,6 +68,73 @@ class Operation(Generic[_P, _T]):
     def __get__(self, instance: _HasContext | None, owner: type) -> Callable[..., _T]:
         function = self._load()
         return function if instance is None else MethodType(function, instance.context)
+
+
+class RetentionOperations:
+    """Archive, pack and delete versions by rules: ``reg.retention``."""
+
+    def __init__(self, context: RegistryContext) -> None:
+        self.context = context
+
+    plan = Operation(lambda: operations.retention.plan_retention)
+    retain = Operation(lambda: operations.retention.retain)
+    apply = Operation(lambda: operations.retention.apply_plans)
+    prune_plans = Operation(lambda: operations.retention.plan_prune)
+    prune = Operation(lambda: operations.retention.prune)
+
+
+class ApprovalOperations:
+    """Approve and sign versions, and list who did: ``reg.approvals``."""
+
+    def __init__(self, context: RegistryContext) -> None:
+        self.context = context
+
+    approve = Operation(lambda: operations.approve.approve)
+    list = Operation(lambda: operations.approvals.list_approvals)
+    sign = Operation(lambda: operations.approve.sign)
+    signatures = Operation(lambda: operations.read.list_signatures)
+    review = Operation(lambda: operations.gate.get_review)
+
+
+class PolicyOperations:
+    """The policies in force, and what they decide: ``reg.policies``."""
+
+    def __init__(self, context: RegistryContext) -> None:
+        self.context = context
+
+    gate = Operation(lambda: operations.gate.evaluate_gate)
+    list = Operation(lambda: operations.policies.list_policy)
+    commands = Operation(lambda: operations.policies.list_commands)
+
+
+class LineageOperations:
+    """Where versions come from: ``reg.lineage``."""
+
+    def __init__(self, context: RegistryContext) -> None:
+        self.context = context
+
+    trace = Operation(lambda: operations.lineage.trace_lineage)
+    sidecar = Operation(lambda: operations.read.read_sidecar)
+    reproduce = Operation(lambda: operations.lineage.get_recipe)
+    reproducible = Operation(lambda: operations.lineage.check_reproducibility)
+
+
+class AdminOperations:
+    """Maintain a registry, and edit its documents: ``reg.admin``."""
+
+    def __init__(self, context: RegistryContext) -> None:
+        self.context = context
+
+    verify = Operation(lambda: operations.maintenance.verify_models)
+    repair = Operation(lambda: operations.maintenance.repair_models)
+    restorable = Operation(lambda: operations.maintenance.count_restorable)
+    gc = Operation(lambda: operations.maintenance.collect_garbage)
+    doctor = Operation(lambda: operations.maintenance.run_doctor)
+    text = Operation(lambda: operations.models.read_text)
+    check_text = Operation(lambda: operations.models.check_text)
+    rewrite = Operation(lambda: operations.models.rewrite)
+    rewrite_settings = Operation(lambda: operations.models.rewrite_settings)
+    checkpoints = Operation(lambda: operations.history.list_checkpoints)
 
 
 class Registry:
@@ -173,6 +241,31 @@ class Registry:
         """What ``registry.yaml`` contains."""
         return self.context.settings
 
+    @cached_property
+    def retention(self) -> RetentionOperations:
+        """Archive, pack and delete versions by rules."""
+        return RetentionOperations(self.context)
+
+    @cached_property
+    def approvals(self) -> ApprovalOperations:
+        """Approve and sign versions, and list who did."""
+        return ApprovalOperations(self.context)
+
+    @cached_property
+    def policies(self) -> PolicyOperations:
+        """The policies in force, and what they decide."""
+        return PolicyOperations(self.context)
+
+    @cached_property
+    def lineage(self) -> LineageOperations:
+        """Where versions come from."""
+        return LineageOperations(self.context)
+
+    @cached_property
+    def admin(self) -> AdminOperations:
+        """Maintain a registry, and edit its documents."""
+        return AdminOperations(self.context)
+
     # Finding
     info = Operation(lambda: operations.search.get_info)
     model_names = Operation(lambda: operations.search.list_model_names)
@@ -191,7 +284,6 @@ class Registry:
     path = Operation(lambda: operations.read.get_path)
     check = Operation(lambda: operations.read.check_version)
     cat = Operation(lambda: operations.read.cat)
-    sidecar = Operation(lambda: operations.read.read_sidecar)
     directions = Operation(lambda: operations.read.get_directions)
     diff = Operation(lambda: operations.compare.diff)
     fetch = Operation(lambda: operations.export.fetch)
@@ -236,12 +328,8 @@ class Registry:
     history = Operation(lambda: operations.history.list_history)
     histories = Operation(lambda: operations.history.iter_histories)
     follow = Operation(lambda: operations.history.follow_history)
-    checkpoints = Operation(lambda: operations.history.list_checkpoints)
     holders = Operation(lambda: operations.history.list_holders)
     earlier_holders = Operation(lambda: operations.history.list_earlier_holders)
-    lineage = Operation(lambda: operations.lineage.trace_lineage)
-    reproduce = Operation(lambda: operations.lineage.get_recipe)
-    reproducible = Operation(lambda: operations.lineage.check_reproducibility)
 
     # Registering and importing
     register = Operation(lambda: operations.register.register)
@@ -256,27 +344,10 @@ class Registry:
     set_alias = Operation(lambda: operations.pointers.set_alias)
     remove_alias = Operation(lambda: operations.pointers.remove_alias)
 
-    # Policies and approvals
-    gate = Operation(lambda: operations.gate.evaluate_gate)
-    review = Operation(lambda: operations.gate.get_review)
-    policy = Operation(lambda: operations.policies.list_policy)
-    commands = Operation(lambda: operations.policies.list_commands)
-    approve = Operation(lambda: operations.approve.approve)
-    approvals = Operation(lambda: operations.approvals.list_approvals)
-    sign = Operation(lambda: operations.approve.sign)
-    signatures = Operation(lambda: operations.read.list_signatures)
-
     # Archiving and deleting
     archive = Operation(lambda: operations.archive.archive)
     restore = Operation(lambda: operations.archive.restore)
     delete = Operation(lambda: operations.archive.delete)
-
-    # Archiving and deleting by rules
-    plan = Operation(lambda: operations.retention.plan_retention)
-    retain = Operation(lambda: operations.retention.retain)
-    apply = Operation(lambda: operations.retention.apply_plans)
-    prune_plans = Operation(lambda: operations.retention.plan_prune)
-    prune = Operation(lambda: operations.retention.prune)
 
     # Describing versions and models
     tag = Operation(lambda: operations.annotate.tag)
@@ -284,17 +355,6 @@ class Registry:
     log_metric = Operation(lambda: operations.annotate.log_metric)
     describe = Operation(lambda: operations.models.describe)
     rename = Operation(lambda: operations.models.rename)
-    text = Operation(lambda: operations.models.read_text)
-    check_text = Operation(lambda: operations.models.check_text)
-    rewrite = Operation(lambda: operations.models.rewrite)
-    rewrite_settings = Operation(lambda: operations.models.rewrite_settings)
-
-    # Maintenance
-    verify = Operation(lambda: operations.maintenance.verify_models)
-    repair = Operation(lambda: operations.maintenance.repair_models)
-    restorable = Operation(lambda: operations.maintenance.count_restorable)
-    gc = Operation(lambda: operations.maintenance.collect_garbage)
-    doctor = Operation(lambda: operations.maintenance.run_doctor)
 
 
 def this_program() -> Caller:

@@ -281,6 +281,7 @@ class Selection:
     """What is wanted, parsed. Raises :class:`InvalidInput` for a slip."""
 
     def __init__(self, wanted: VersionQuery, now: datetime) -> None:
+
         from ..lifecycle import query
         from ..lifecycle.ordering import parse_sort
 

@@ -33,7 +33,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
     """A registry with ``churn@1`` to ``@3`` and ``risk/fraud@1``, made by the library: no hook has heard of that."""
     made = Site(tmp_path)
     yield made
-    assert made.reg.verify().problems == ()
+    assert made.reg.admin.verify().problems == ()
 
 
 def settings() -> Path:

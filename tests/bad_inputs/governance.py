@@ -49,10 +49,10 @@ def the_author_approves(world: World, case: Case) -> None:
     _approve(world, "m@4")
     _refused(world, case, "m@4", "approvals, not_author")
     alice = Registry(world.root, author="alice")
-    alice.approve("m@1", "production")
+    alice.approvals.approve("m@1", "production")
     with pytest.raises(Refused, match="refuses m@1: approvals, not_author"):
         alice.promote("m@1", "production")
-    Registry(world.root, author="bob").approve("m@4", "production")
+    Registry(world.root, author="bob").approvals.approve("m@4", "production")
     world.done("promote", "m@4", "production")
 
 
@@ -70,7 +70,7 @@ def one_person_approves_twice(world: World, case: Case) -> None:
     assert len(world.done("approvals", "m@1", "-q").lines) == 1
     rules = world.run("check", "m@1", "production", "--json").json["rules"]
     assert [each["outcome"] for each in rules if each["rule"] == "approvals"] == ["waiting"]
-    Registry(world.root, author="bob").approve("m@1", "production", sign=other)
+    Registry(world.root, author="bob").approvals.approve("m@1", "production", sign=other)
     world.done("promote", "m@1", "production")
 
 

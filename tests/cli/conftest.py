@@ -58,7 +58,7 @@ class Site:
 def site(tmp_path: Path, still: Site) -> Iterator[Site]:
     made = Site(tmp_path, still)
     yield made
-    assert made.reg.verify().problems == ()
+    assert made.reg.admin.verify().problems == ()
 
 
 @pytest.fixture(scope="session")
@@ -66,4 +66,4 @@ def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The same for tests that only look: made once."""
     made = Site(tmp_path_factory.mktemp("still"))
     yield made
-    assert made.reg.verify().problems == ()
+    assert made.reg.admin.verify().problems == ()

@@ -61,7 +61,7 @@ class Line:
 def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     made = Line(tmp_path_factory.mktemp("line"))
     yield made
-    assert made.reg.verify().problems == ()
+    assert made.reg.admin.verify().problems == ()
 
 
 def test_diff_in_a_pipe(line: Line) -> None:

@@ -79,7 +79,7 @@ def _carded(site: Site) -> list[object]:
 
 def _approved(site: Site, *words: object) -> list[object]:
     """A command on a registry in which bob approved churn@2."""
-    Registry(site.root, author="bob").approve("churn@2", "staging", reason="reviewed")
+    Registry(site.root, author="bob").approvals.approve("churn@2", "staging", reason="reviewed")
     return list(words)
 
 
@@ -137,9 +137,9 @@ FORMS = (
     Form("config", lambda _: ["config", "schema", "group"], "schema",
          lambda site: [Path(schemas.__file__).with_name("group.json")], columns=1),
     Form("trust", lambda site: _checked(site, "trust", "--yes"), "commands",
-         lambda site: [f"sha256:{site.reg.commands().digest}"], columns=6),
+         lambda site: [f"sha256:{site.reg.policies.commands().digest}"], columns=6),
     Form("trust", lambda site: _trusting(site, "trust", "--list"), "trusted",
-         lambda site: [f"sha256:{site.reg.commands().digest}"], columns=5),
+         lambda site: [f"sha256:{site.reg.policies.commands().digest}"], columns=5),
     Form("promote", lambda _: ["promote", "churn@1", "staging"], "moved", lambda _: ["churn@1"], columns=1),
     Form("demote", lambda _: ["demote", "churn", "staging"], "moved", lambda _: ["churn"], columns=1),
     Form("rollback", lambda _: ["rollback", "churn", "production"], "moved", lambda _: ["churn@2"], columns=1),
@@ -158,7 +158,7 @@ FORMS = (
     Form("history", lambda _: ["history", "--all", "--limit", "2"], "history",
          lambda _: ["risk/fraud@1", "churn@3"], columns=7),
     Form("history", lambda _: ["history", "--all", "--checkpoint"], "checkpoints",
-         lambda site: [str(each) for each in site.reg.checkpoints()], columns=3),
+         lambda site: [str(each) for each in site.reg.admin.checkpoints()], columns=3),
     Form("sign", lambda site: ["sign", "churn@2", "--key", make_key(site.folder / "keys", "k")], "changed",
          lambda _: ["churn@2"], columns=1),
     Form("lineage", lambda _: ["lineage", "churn@1"], "lineage", lambda _: ["churn@1"], columns=4),

@@ -91,9 +91,9 @@ class TestDirections:
         assert shop.run("archive", "churn", "--best=-drift:1", "-n").code == 0
         assert shop.run("log-metric", "churn@1", "drift=3").err == "churn@1: measured: drift 1 -> 3\n"
         with pytest.raises(InvalidInput, match="drift:1:min"):
-            shop.reg.plan("churn", "archive", Rules.of(best=["drift:1"]))
+            shop.reg.retention.plan("churn", "archive", Rules.of(best=["drift:1"]))
         with pytest.raises(InvalidInput, match="drift:1:min"):
-            shop.reg.retain("churn", "archive", Rules.of(best=["drift:1"]))
+            shop.reg.retention.retain("churn", "archive", Rules.of(best=["drift:1"]))
 
     @pytest.mark.parametrize("document", ["models/churn/model.yaml", "models/risk/group.yaml", "registry.yaml"])
     def test_a_declared_direction(self, shop: Shop, document: str) -> None:

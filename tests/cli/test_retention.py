@@ -200,8 +200,8 @@ def test_a_kill_in_the_middle_is_made_good_by_the_next_run(filled: Site) -> None
     assert filled.run(*words).code == 0
     assert filled.run("versions", "churn", "--all", "-q").lines == [f"churn@{n}" for n in (6, 5, 4, 2, 1)]
     for _ in range(2):
-        Registry(filled.root).gc(age=0)
-    Registry(filled.root).repair()
+        Registry(filled.root).admin.gc(age=0)
+    Registry(filled.root).admin.repair()
 
 
 @pytest.fixture
@@ -226,7 +226,7 @@ def test_archive_compress(texts: Site) -> None:
     assert (archived["action"], packed["action"], packed["refs"]) == ("archived", "packed", ["texts@2"])
     assert packed["freed"] > 34_000
     assert texts.run("restore", "texts@1", "texts@2", "-q") == Answer(0, "texts@1\ntexts@2\n", "")
-    assert texts.reg.verify().problems == ()
+    assert texts.reg.admin.verify().problems == ()
 
 
 def test_what_is_packed_is_told(texts: Site) -> None:

@@ -29,9 +29,9 @@ COMMANDS = {
 }
 METHODS: dict[str, Callable[[Registry, str | Reference], object]] = {
     "promote": lambda reg, ref: reg.promote(ref, "production"),
-    "approve": lambda reg, ref: reg.approve(ref, "production"),
-    "reject": lambda reg, ref: reg.approve(ref, "production", reject=True, reason="x"),
-    "sign": lambda reg, ref: reg.sign(ref, "/nowhere"),
+    "approve": lambda reg, ref: reg.approvals.approve(ref, "production"),
+    "reject": lambda reg, ref: reg.approvals.approve(ref, "production", reject=True, reason="x"),
+    "sign": lambda reg, ref: reg.approvals.sign(ref, "/nowhere"),
     "set_alias": lambda reg, ref: reg.set_alias(ref, "new"),
     "archive": lambda reg, ref: reg.archive([ref]),
     "restore": lambda reg, ref: reg.restore([ref]),

@@ -86,7 +86,7 @@ def test_talk_and_result_share_a_terminal(tmp_path: Path) -> None:
     assert on_terminal("init", tmp_path / "r").out.startswith("made a registry in")
     shown = on_terminal("register", "churn", file, root=tmp_path / "r", columns=120)
     assert shown.out == "registered churn@1: 1 file, 1 B\nchurn@1\n"
-    assert Registry(tmp_path / "r").verify().ok
+    assert Registry(tmp_path / "r").admin.verify().ok
 
 
 def test_an_empty_registry_says_what_to_do(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def test_list_and_revoke(checked: Site) -> None:
     checked.run("trust", "--yes")
     (shown,) = checked.run("trust", "--list", "--json").json["items"]
     assert (shown["root"], shown["name"]) == (str(checked.root), None)
-    assert shown["digest"] == f"sha256:{checked.reg.commands().digest}"
+    assert shown["digest"] == f"sha256:{checked.reg.policies.commands().digest}"
     (line,) = checked.run("trust", "--list").lines
     assert line.split("\t")[1:] == [str(checked.root), "", "1", shown["digest"]]
     assert run("trust", "--list", "-q").lines == [shown["digest"]], "it needs no registry"

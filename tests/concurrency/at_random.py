@@ -61,7 +61,7 @@ def _take_out(life: Life) -> None:
 
 def _verify(life: Life) -> None:
     """What changes while it is looked at is no damage."""
-    found = [problem for problem in life.registry.verify([MODEL]).problems if problem.severity == "error"]
+    found = [problem for problem in life.registry.admin.verify([MODEL]).problems if problem.severity == "error"]
     assert not found, found
 
 
@@ -74,7 +74,7 @@ Deed = Callable[[Life], object]
 DEEDS: dict[str, tuple[int, Deed]] = {
     "register": (4, _register),
     "promote": (6, lambda life: life.registry.promote(life.some(), life.stage())),
-    "approve": (2, lambda life: life.registry.approve(life.some(), life.stage())),
+    "approve": (2, lambda life: life.registry.approvals.approve(life.some(), life.stage())),
     "demote": (1, lambda life: life.registry.demote(MODEL, life.stage())),
     "rollback": (3, lambda life: life.registry.rollback(MODEL, life.stage(), again=True)),
     "alias": (1, lambda life: life.registry.set_alias(life.some(), life.dice.choice(["champion", "eu"]))),
@@ -82,10 +82,10 @@ DEEDS: dict[str, tuple[int, Deed]] = {
     "annotate": (1, lambda life: life.registry.annotate(life.some(), {"note": str(life.dice.random())})),
     "archive": (2, lambda life: life.registry.archive([life.some(), life.some()])),
     "archive --compress": (2, lambda life: life.registry.archive([life.some()], compress="gzip")),
-    "archive by rules": (1, lambda life: life.registry.retain(MODEL, "archive", RULES)),
+    "archive by rules": (1, lambda life: life.registry.retention.retain(MODEL, "archive", RULES)),
     "restore": (3, lambda life: life.registry.restore([life.some(), life.some()])),
-    "prune": (2, lambda life: life.registry.prune()),
-    "gc": (1, lambda life: life.registry.gc()),
+    "prune": (2, lambda life: life.registry.retention.prune()),
+    "gc": (1, lambda life: life.registry.admin.gc()),
     "fetch": (2, _take_out),
     "show": (2, lambda life: life.registry.artifact(life.some())),
     "show --as-of": (1, lambda life: life.registry.version(f"{MODEL}@production", as_of="2s ago")),
@@ -94,19 +94,19 @@ DEEDS: dict[str, tuple[int, Deed]] = {
     "versions": (1, lambda life: life.registry.versions(MODEL, archived=True)),
     "search": (1, lambda life: list(life.registry.search("metrics.auc > 0.5", archived=True, sort="metrics.auc"))),
     "find": (1, lambda life: list(life.registry.find([life.source]))),
-    "check": (1, lambda life: life.registry.gate(life.some(), life.stage())),
-    "review": (1, lambda life: life.registry.review(life.some(), life.stage())),
+    "check": (1, lambda life: life.registry.policies.gate(life.some(), life.stage())),
+    "review": (1, lambda life: life.registry.approvals.review(life.some(), life.stage())),
     "diff": (2, lambda life: life.registry.diff(life.some(), life.some())),
-    "reproduce": (1, lambda life: life.registry.reproduce(life.some())),
-    "approvals": (1, lambda life: life.registry.approvals(life.some())),
+    "reproduce": (1, lambda life: life.registry.lineage.reproduce(life.some())),
+    "approvals": (1, lambda life: life.registry.approvals.list(life.some())),
     "inspect": (1, lambda life: life.registry.inspect(life.some())),
     "log-metric": (1, lambda life: life.registry.log_metric(life.some(), {"live": life.dice.random()})),
     "describe": (1, lambda life: life.registry.describe(MODEL, description=str(life.dice.random()))),
     "history": (1, lambda life: life.registry.history(MODEL)),
-    "lineage": (1, lambda life: life.registry.lineage(life.some())),
+    "lineage": (1, lambda life: life.registry.lineage.trace(life.some())),
     "scan": (1, lambda life: life.registry.scan(life.some())),
     "card": (1, lambda life: life.registry.card(life.some())),
-    "plan": (1, lambda life: life.registry.plan(MODEL, "delete", RULES)),
+    "plan": (1, lambda life: life.registry.retention.plan(MODEL, "delete", RULES)),
     "export": (1, _export),
     "verify": (1, _verify),
 }
@@ -131,4 +131,6 @@ def live(root: str, source: str, seed: int, seconds: float) -> Counter[str]:
 
 def prune(root: str) -> list[tuple[str, tuple[int, ...], bool]]:
     """What a job at night does."""
-    return [(each.action, each.versions, each.changed) for each in Registry.open(root, lock_timeout=120).prune()]
+    return [
+        (each.action, each.versions, each.changed) for each in Registry.open(root, lock_timeout=120).retention.prune()
+    ]

@@ -15,7 +15,7 @@ def shared(tmp_path: Path) -> Iterator[Registry]:
     """A registry with the real clock, verified when the test ends."""
     registry = Registry.init(tmp_path / "registry")
     yield registry
-    assert registry.verify().problems == ()
+    assert registry.admin.verify().problems == ()
 
 
 @pytest.fixture

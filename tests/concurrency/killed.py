@@ -101,8 +101,8 @@ def perform(registry: Registry, request: Request, identity: str, source: Path) -
         moved = registry.set_alias(ref, "champion", request_id=identity)
         return [moved.pointer, moved.before, moved.after] if moved.changed else None
     others: dict[str, Callable[[], Any]] = {
-        "repair": lambda: registry.repair([model]),
-        "gc": registry.gc,
+        "repair": lambda: registry.admin.repair([model]),
+        "gc": registry.admin.gc,
         "fetch": lambda: registry.fetch(ref, source.with_name(f"{source.name}-out"), replace=True),
         "verify": lambda: _require_sound(registry, model),
     }
@@ -111,7 +111,7 @@ def perform(registry: Registry, request: Request, identity: str, source: Path) -
 
 
 def _require_sound(registry: Registry, model: str) -> None:
-    found = [problem for problem in registry.verify([model]).problems if problem.severity == "error"]
+    found = [problem for problem in registry.admin.verify([model]).problems if problem.severity == "error"]
     assert not found, found
 
 

@@ -48,7 +48,7 @@ def perform(registry: Registry, request: Request, source: Path) -> str | None:
         registry.history(name)
         registry.fetch(f"{name}@latest", f"{source}-out", replace=True)
     else:
-        registry.gc()
+        registry.admin.gc()
     return None
 
 

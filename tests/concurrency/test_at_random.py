@@ -44,7 +44,7 @@ def test_everything_at_once(shared: Registry, tmp_path: Path, seconds: int) -> N
     _nothing_protected_went(shared, entries)
     for version in shared.versions(MODEL, archived=True):
         shared.check(version.ref)
-    assert shared.gc(age=-1) == [], "and nobody left anything behind"
+    assert shared.admin.gc(age=-1) == [], "and nobody left anything behind"
 
 
 def is_what_the_history_tells(model: ModelReader, entries: list[JournalEntry]) -> None:
@@ -133,7 +133,7 @@ def test_two_jobs_at_night_meet(shared: Registry, tmp_path: Path) -> None:
     assert packed == [version.number for version in versions if version.archived]
     assert all(told["packed", number] == 1 for number in packed)
     assert max(told.values()) == 1 or max(told.items(), key=lambda each: each[1])[0][0] == "archived"
-    assert shared.gc(age=-1) == []
+    assert shared.admin.gc(age=-1) == []
     untouched = shared.model(MODEL).revision
     assert not any(changed for _, _, changed in at_random.prune(str(shared.root))[1:])
     assert shared.model(MODEL).revision >= untouched

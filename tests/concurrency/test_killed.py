@@ -84,7 +84,7 @@ def test_what_was_answered_lasts(shared: Registry, tmp_path: Path, seconds: int)
     events: dict[str, list[tuple[str, Event]]] = defaultdict(list)
     for name in shared.model_names():
         reader = open_model(shared.context, name)
-        shared.repair([name])  # a process that died may have committed what is not in the journal yet
+        shared.admin.repair([name])  # a process that died may have committed what is not in the journal yet
         entries = list(journal.oldest_first(reader.paths.history))
         is_what_the_history_tells(reader, entries)
         for entry in entries:
@@ -93,8 +93,8 @@ def test_what_was_answered_lasts(shared: Registry, tmp_path: Path, seconds: int)
     assert repeated or seconds < 20, "some were repeated"
     for version in shared.search(archived=True):
         shared.check(version.ref)
-    shared.gc(age=-1)
-    assert shared.verify().problems == ()
+    shared.admin.gc(age=-1)
+    assert shared.admin.verify().problems == ()
 
 
 def _verbs(lines: list[Line]) -> dict[str, str]:

@@ -193,8 +193,8 @@ def test_a_lock_that_is_no_file_is_refused(ten: Registry, tmp_path: Path, kind: 
         assert victim.read_text() == "precious"
     else:
         assert not victim.exists(), "a link is not followed, not even to make a file"
-    assert [problem.code for problem in ten.verify().problems] == ["file-type"]
-    ten.repair()
+    assert [problem.code for problem in ten.admin.verify().problems] == ["file-type"]
+    ten.admin.repair()
 
 
 def test_versions_are_neither_lost_nor_doubled_without_any_lock(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_versions_are_neither_lost_nor_doubled_without_any_lock(tmp_path: Path) 
     assert numbers
     for number, content in done:
         assert next((registry.root / "models/churn/versions" / str(number) / "files").iterdir()).read_text() == content
-    problems = {problem.code for problem in registry.verify().problems}
+    problems = {problem.code for problem in registry.admin.verify().problems}
     assert problems <= {"journal-chain", "journal-torn", "journal-behind", "unrecorded-version", "journal-seal"}
 
 

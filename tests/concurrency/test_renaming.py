@@ -32,11 +32,11 @@ def test_models_that_change_their_names(shared: Registry, tmp_path: Path, second
     finished = _finish_renames(shared, lines, requests)
     print(f"{finished} renames finished")
     _require_each_version_once(shared, lines, requests)
-    shared.repair()
+    shared.admin.repair()
     _require_known_names(shared, requests)
     _require_former_names_refused(shared, tmp_path)
-    shared.gc(age=-1)
-    assert shared.verify().problems == ()
+    shared.admin.gc(age=-1)
+    assert shared.admin.verify().problems == ()
 
 
 def test_a_model_that_is_renamed_while_a_version_comes_in(
@@ -77,7 +77,7 @@ def _finish_renames(registry: Registry, lines: list[Line], requests: dict[str, R
         if name not in codec.former_names(open_model(registry.context, name).document()):
             continue
         again = [request for request in unanswered if request["verb"] == "rename" and request["model"] == name]
-        registry.repair([name])
+        registry.admin.repair([name])
         new = [entry.event for entry in _history(registry, name) if entry.event.action == "renamed"][-1].detail["after"]
         assert new in [request["new"] for request in again], f"nobody was renaming {name} to {new}"
         registry.rename(name, new, reuse_name=any(each["reuse"] for each in again if each["new"] == new))

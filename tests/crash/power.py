@@ -229,5 +229,5 @@ class PowerLab:
         Journals.of(root).require(expected.events | ({expected.retry.event} if expected.retry else set()))
 
     def _require_sound(self, root: Path) -> None:
-        errors = [problem for problem in opened(root).verify().problems if problem.severity == "error"]
+        errors = [problem for problem in opened(root).admin.verify().problems if problem.severity == "error"]
         assert not errors, f"verify: {errors}"

@@ -131,14 +131,14 @@ def _key(work: Path) -> Path:
 
 def _sign(registry: Registry, work: Path) -> Changed:
     """A program is started between the two times that the lock is taken."""
-    return registry.sign("churn@2", _key(work), request_id=REQUEST)
+    return registry.approvals.sign("churn@2", _key(work), request_id=REQUEST)
 
 
 def _edit(registry: Registry, work: Path) -> Described:
     """What ``edit`` does when the editor was left."""
-    text = registry.text("churn")
+    text = registry.admin.text("churn")
     new = text if "description:" in text else f"{text}description: who leaves\n"
-    return registry.rewrite("churn", new, was=text, request_id=REQUEST)
+    return registry.admin.rewrite("churn", new, was=text, request_id=REQUEST)
 
 
 def _beside(registry: Registry, work: Path) -> None:
@@ -148,12 +148,12 @@ def _beside(registry: Registry, work: Path) -> None:
 def _planned(registry: Registry, work: Path) -> None:
     """A plan, which is carried out as it was made however often it is tried; and a model beside, for other commands."""
     _beside(registry, work)
-    plans = [registry.plan("churn", "archive", Rules.of(where="version != 3"))]
+    plans = [registry.retention.plan("churn", "archive", Rules.of(where="version != 3"))]
     (registry.root / "plan").write_bytes(pickle.dumps(plans))
 
 
 def _gc(registry: Registry, work: Path) -> Any:
-    return registry.gc(age=-1)
+    return registry.admin.gc(age=-1)
 
 
 def _pack(event: str, kind: str = "gzip") -> Deed:
@@ -293,7 +293,7 @@ SCENARIOS = (
     ),
     Scenario(
         "apply",
-        lambda reg, _: reg.apply(pickle.loads((reg.root / "plan").read_bytes()), request_id=REQUEST),
+        lambda reg, _: reg.retention.apply(pickle.loads((reg.root / "plan").read_bytes()), request_id=REQUEST),
         prepare=_planned,
         model="beside",
     ),
@@ -318,8 +318,8 @@ SCENARIOS = (
     Scenario("log-metric", lambda reg, _: reg.log_metric("churn@2", {"auc": 0.5}, request_id=REQUEST)),
     Scenario(
         "approve",
-        lambda reg, _: reg.approve("churn@3", "production", reason="reviewed", request_id=REQUEST),
-        prepare=lambda reg, _: reg.approve("churn@3", "production", reject=True, reason="not yet"),
+        lambda reg, _: reg.approvals.approve("churn@3", "production", reason="reviewed", request_id=REQUEST),
+        prepare=lambda reg, _: reg.approvals.approve("churn@3", "production", reject=True, reason="not yet"),
     ),
     Scenario("sign", _sign, prepare=lambda _, work: _key(work)),
     Scenario("archive", lambda reg, _: reg.archive(["churn@6"], request_id=REQUEST)),
@@ -333,11 +333,11 @@ SCENARIOS = (
     ),
     Scenario(
         "archive by rules",
-        lambda reg, _: [reg.retain("churn", "archive", Rules.of(where="version != 3"), request_id=REQUEST)],
+        lambda reg, _: [reg.retention.retain("churn", "archive", Rules.of(where="version != 3"), request_id=REQUEST)],
     ),
     Scenario(
         "delete by rules",
-        lambda reg, _: [reg.retain("churn", "delete", Rules.of(where="version > 3"), request_id=REQUEST)],
+        lambda reg, _: [reg.retention.retain("churn", "delete", Rules.of(where="version > 3"), request_id=REQUEST)],
         (f"{REQUEST}:1", f"{REQUEST}:2"),
         (lambda reg, _: reg.delete(["churn@4"], request_id=f"{REQUEST}:1"),),
         prepare=lambda reg, _: reg.archive(["churn@6"]),
@@ -364,7 +364,7 @@ SCENARIOS = (
     ),
     Scenario(
         "prune",
-        lambda reg, _: reg.prune(["churn"], request_id=REQUEST),
+        lambda reg, _: reg.retention.prune(["churn"], request_id=REQUEST),
         (f"{REQUEST}:1", REQUEST, f"{REQUEST}:packed:7"),
         (
             lambda reg, _: reg.delete(["churn@4"], request_id=REQUEST),
@@ -373,7 +373,7 @@ SCENARIOS = (
         prepare=_retention,
     ),
     Scenario("gc", _gc, (), prepare=_leftovers),
-    Scenario("repair", lambda reg, _: reg.repair(), (), prepare=_leftovers),
+    Scenario("repair", lambda reg, _: reg.admin.repair(), (), prepare=_leftovers),
     Scenario("promote after a dead demote", _promote, (REQUEST, "before"), prepare=_died(_demote, "link")),
     Scenario("promote after a dead annotate", _promote, (REQUEST, "before"), prepare=_died(_annotate, "link")),
     Scenario(

@@ -196,9 +196,9 @@ class Place:
             assert again.out == self.answer.out, f"the same command again: {again}"
         assert state(base) == self.after, "the same command again does not settle it"
         Journals.of(base / "registry").require(set(self.case.events))
-        opened(base / "registry").repair()  # of derived links, whose loss is no failure
-        opened(base / "registry").gc(age=-1)
-        left = [each for each in opened(base / "registry").verify().problems if each.code != "journal-torn"]
+        opened(base / "registry").admin.repair()  # of derived links, whose loss is no failure
+        opened(base / "registry").admin.gc(age=-1)
+        left = [each for each in opened(base / "registry").admin.verify().problems if each.code != "journal-torn"]
         assert not left, f"after {answer.code} and the same command again: {left}"
 
 

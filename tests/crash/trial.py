@@ -46,7 +46,7 @@ class Trial:
                 self.result = summary(deed(opened(root), self._work()))
             self.calls = shim.count
             self.states.append(observed(root))
-            assert opened(root).verify().ok
+            assert opened(root).admin.verify().ok
             wiped(root)
 
     def _work(self) -> Path:
@@ -142,7 +142,7 @@ class Trial:
         self.seen[key] = state
 
     def _require_sound(self, root: Path) -> None:
-        errors = [problem for problem in opened(root).verify().problems if problem.severity == "error"]
+        errors = [problem for problem in opened(root).admin.verify().problems if problem.severity == "error"]
         assert not errors, f"verify: {errors}"
 
     def _retry_first(self, root: Path, _: dict[str, Any]) -> None:
@@ -154,9 +154,9 @@ class Trial:
         self._other(root, now)
         Journals.of(root).require(self.ids)
         before = observed(root)
-        opened(root).repair()
-        opened(root).gc(age=-1)
-        left = [problem for problem in opened(root).verify().problems if problem.code != "journal-torn"]
+        opened(root).admin.repair()
+        opened(root).admin.gc(age=-1)
+        left = [problem for problem in opened(root).admin.verify().problems if problem.code != "journal-torn"]
         assert not left, f"after repair and gc: {left}"  # a line that was torn stays, and is skipped
         assert observed(root) == before, "repair or gc changed what can be seen"
 

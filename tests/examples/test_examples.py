@@ -31,7 +31,7 @@ class TestQuickstart:
             done = run("bash", EXAMPLES / "quickstart.sh", "a demo")
             assert done.returncode == 0, done.stderr
         registry = Registry.open(tmp_path / "work" / "a demo" / "models-registry")
-        assert registry.verify().problems == ()
+        assert registry.admin.verify().problems == ()
         assert dict(registry.model("cancer").stages) == {"staging": 2, "production": 2}
         third, second, first = registry.versions("cancer")
         assert first.metrics["auc"] < second.metrics["auc"] < third.metrics["auc"]
@@ -172,7 +172,7 @@ class TestLineage:
         first, second = reg.version("cellar/wine@1"), reg.version("cellar/wine@2")
         assert second.lineage["parents"] == ["cellar/wine@1"]
         assert first.lineage["data"][0]["digest"] != second.lineage["data"][0]["digest"]
-        assert [kin.ref for kin in reg.lineage(first.ref).children] == [second.ref]
+        assert [kin.ref for kin in reg.lineage.trace(first.ref).children] == [second.ref]
         assert second.lineage["environment"]["packages"] > 5
 
 

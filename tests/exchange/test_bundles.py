@@ -40,7 +40,7 @@ def site(tmp_path: Path) -> Iterator[Registry]:
     """An empty registry elsewhere."""
     made = Registry.init(tmp_path / "site", author="bob")
     yield made
-    assert made.verify().problems == ()
+    assert made.admin.verify().problems == ()
 
 
 def statuses(found: list[Imported]) -> list[tuple[str, str, str]]:
@@ -82,8 +82,8 @@ def test_a_registry_goes_and_comes_back_equal(origin: Registry, site: Registry, 
         assert site.history(name) == origin.history(name)
         assert site.model(name) == origin.model(name)
         assert site.versions(name, archived=True) == origin.versions(name, archived=True)
-    assert site.checkpoints() == origin.checkpoints()
-    assert site.verify(checkpoints=origin.checkpoints()).problems == ()
+    assert site.admin.checkpoints() == origin.admin.checkpoints()
+    assert site.admin.verify(checkpoints=origin.admin.checkpoints()).problems == ()
     site.export(None, tmp_path / "again.tar")
     assert without_origin(tmp_path / "again.tar") == without_origin(out)
     with pytest.raises(NotFound, match="was deleted on 2026-03-01 by alice"):
@@ -120,7 +120,7 @@ def test_equal_files_are_packed_once_and_stored_once(
     reg.export([f"churn@{number}" for number in (1, 2, 3, 4)], out, replace=True)
     assert [each.status for each in other.import_bundle(out)] == ["imported"] * 4
     assert len({path.stat().st_ino for path in (other.root / "models/churn").rglob("weights.bin")}) == 1
-    assert other.verify().problems == ()
+    assert other.admin.verify().problems == ()
 
 
 def test_sha256sum_and_tar_are_enough_to_take_one_apart(origin: Registry, tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_versions_become_new_versions_that_say_where_they_come_from(
     )
     assert here.event is not None
     assert (here.event.by, here.event.detail) == ("bob", {"imported": key})
-    assert origin.verify(["churn"], checkpoints=[_checkpoint(told["checkpoint"])]).ok
+    assert origin.admin.verify(["churn"], checkpoints=[_checkpoint(told["checkpoint"])]).ok
     assert set(found[1].lost) == {f"stage {name} (only with --stages)" for name in there.stages}
     assert told["stages"] == list(there.stages)
     assert site.model("churn").stages == {}
@@ -257,8 +257,8 @@ def test_what_a_dead_writer_left_goes_along(tmp_path: Path) -> None:
         assert here.history("churn")[0].event.id == "late"
         assert observed(here.root) == observed(there.root)
         there.tag("churn@1", {"go": "on"})
-        assert here.checkpoints() == [Checkpoint("churn", e.seq, e.hash) for e in there.history("churn")[1:2]]
-        assert here.verify().problems == ()
+        assert here.admin.checkpoints() == [Checkpoint("churn", e.seq, e.hash) for e in there.history("churn")[1:2]]
+        assert here.admin.verify().problems == ()
 
 
 def test_a_torn_journal_goes_along_as_it_is(origin: Registry, tmp_path: Path) -> None:
@@ -271,7 +271,7 @@ def test_a_torn_journal_goes_along_as_it_is(origin: Registry, tmp_path: Path) ->
     here.import_bundle(tmp_path / "out.tar")
     assert here.history("churn") == there.history("churn")
     here.tag("churn@1", {"go": "on"})
-    assert here.verify(checkpoints=there.checkpoints()).ok
+    assert here.admin.verify(checkpoints=there.admin.checkpoints()).ok
 
 
 def test_a_policy_here_is_told_of_stages_that_came_whole(origin: Registry, site: Registry, tmp_path: Path) -> None:
@@ -398,18 +398,18 @@ def test_the_model_is_as_this_registry_shares(origin: Registry, tmp_path: Path) 
     folder = team.root / "models/risk/churn"
     modes = {name: (folder / name).stat().st_mode & 0o7777 for name in ("", "versions", "stages.yaml", "versions/1")}
     assert modes == {"": 0o2775, "versions": 0o3775, "stages.yaml": 0o664, "versions/1": 0o555}
-    assert team.verify().problems == ()
+    assert team.admin.verify().problems == ()
 
 
 def test_what_an_import_that_died_left_is_found_and_removed(origin: Registry, site: Registry) -> None:
     left = site.root / "models" / f".tmp-{'0' * 32}"
     (left / "versions").mkdir(parents=True)
-    assert site.verify().problems == ()  # somebody may be at it
-    assert site.gc(age=3600) == []
+    assert site.admin.verify().problems == ()  # somebody may be at it
+    assert site.admin.gc(age=3600) == []
     for path in (left / "versions", left):
         os.utime(path, (0, 0))
-    assert [each.code for each in site.verify().problems] == ["leftover"]
-    assert [each.path for each in site.gc()] == [f"models/{left.name}"]
+    assert [each.code for each in site.admin.verify().problems] == ["leftover"]
+    assert [each.path for each in site.admin.gc()] == [f"models/{left.name}"]
     assert not left.exists()
 
 

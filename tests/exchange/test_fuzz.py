@@ -48,7 +48,7 @@ class Lab:
             assert fingerprint(self.around) == self.before, error
             return False
         assert {each.status for each in found} <= {"imported"}
-        assert registry.verify().ok
+        assert registry.admin.verify().ok
         for name in registry.model_names():
             registry.versions(name, archived=True)
             registry.history(name)

@@ -34,7 +34,7 @@ def site(tmp_path: Path) -> Iterator[Path]:
     registry = Registry.init(tmp_path / "around" / "registry", author="bob")
     registry.register("fraud", [_file(tmp_path)])
     yield registry.root
-    assert registry.verify().problems == ()
+    assert registry.admin.verify().problems == ()
 
 
 def _file(folder: Path) -> Path:

@@ -45,13 +45,13 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Registry:
         )  # fmt: skip
     reg.annotate("churn@4", {"note": "said later"})
     reg.promote("churn@5", "staging", verify=False)
-    reg.approve("churn@5", "production", reason="fine", sign=key)
-    reg.sign("churn@1", key)
-    reg.sign("churn@5", key)
+    reg.approvals.approve("churn@5", "production", reason="fine", sign=key)
+    reg.approvals.sign("churn@1", key)
+    reg.approvals.sign("churn@5", key)
     reg.archive(["churn@1", "churn@2"], compress="gzip")
     reg.archive(["churn@3"])
     reg.delete(["churn@3"])
-    assert reg.verify(signatures=True).problems == ()
+    assert reg.admin.verify(signatures=True).problems == ()
     return reg
 
 
@@ -59,7 +59,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 def site(tmp_path: Path) -> Iterator[Registry]:
     made = Registry.init(tmp_path / "around/site", author="bob")
     yield made
-    assert made.verify().problems == ()
+    assert made.admin.verify().problems == ()
 
 
 def beside(registry: Registry, number: int, name: str = "churn") -> dict[str, bytes]:
@@ -80,22 +80,22 @@ def test_a_whole_model_goes_and_comes_back_equal(origin: Registry, site: Registr
     assert (done.status, done.ref, done.versions) == ("imported", "churn", 4)
     assert observed(site.root) == observed(origin.root)
     assert site.history("churn") == origin.history("churn")
-    assert site.verify(checkpoints=origin.checkpoints()).problems == ()
+    assert site.admin.verify(checkpoints=origin.admin.checkpoints()).problems == ()
     assert packs(site) == packs(origin)
     assert (site.root / "models/churn/packed/1.tar.gz").stat().st_mode & 0o777 == 0o444
     for number in (1, 2, 4, 5):
         assert beside(site, number) == beside(origin, number)
         assert set(beside(site, number)) == set(BESIDE)
     (site.root / "allowed_signers").write_bytes((origin.root / "allowed_signers").read_bytes())
-    found = site.verify(signatures=True)
-    assert (found.problems, found.signatures) == ((), origin.verify(signatures=True).signatures)
-    assert site.approvals("churn@5") == origin.approvals("churn@5")
+    found = site.admin.verify(signatures=True)
+    assert (found.problems, found.signatures) == ((), origin.admin.verify(signatures=True).signatures)
+    assert site.approvals.list("churn@5") == origin.approvals.list("churn@5")
     site.restore(["churn@1"])
     assert site.version("churn@1").packed is None
     assert site.check("churn@1").digest == origin.version("churn@1").digest
     site.fetch("churn@2", tmp_path / "two")
     assert (tmp_path / "two/sub/model.bin").read_bytes() == b"weights 2\n" * 400
-    assert site.gc(age=0) == []
+    assert site.admin.gc(age=0) == []
     again = Registry.init(tmp_path / "again", author="carol")
     stream = io.BytesIO()
     origin.export(None, stream)
@@ -145,7 +145,7 @@ def test_what_came_in_before_and_is_packed_now_still_has_the_files_of_others(
     found = site.import_bundle(tmp_path / "two.tar")
     assert [each.status for each in found] == ["skipped", "imported"]
     assert site.check("churn@5").digest == origin.version("churn@5").digest
-    assert site.gc(age=0) == []
+    assert site.admin.gc(age=0) == []
 
 
 def test_no_bundle_is_made_of_a_damaged_pack_or_sidecar(origin: Registry, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_the_verifier_looks_beside_packed_versions(origin: Registry, tmp_path: P
     (folder / "changes.patch").unlink()
     (folder / "environment.txt").chmod(0o444)
     folder.chmod(0o555)
-    found = {(each.code, each.where) for each in Registry(copy).verify().problems}
+    found = {(each.code, each.where) for each in Registry(copy).admin.verify().problems}
     assert found == {("changed-file", "churn@1"), ("missing-file", "churn@1")}
 
 

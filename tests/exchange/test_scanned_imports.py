@@ -25,7 +25,7 @@ SKLEARN = DATA / "forest.pkl"
 def site(tmp_path: Path) -> Iterator[Registry]:
     made = Registry.init(tmp_path / "site", author="bob")
     yield made
-    assert made.verify().problems == ()
+    assert made.admin.verify().problems == ()
 
 
 @pytest.fixture
@@ -231,6 +231,6 @@ def test_a_digest_of_a_file_that_did_not_come(
     site.export(["churn"], tmp_path / "out.tar")
     other = Registry.init(tmp_path / "other", author="carol")
     assert outcomes(other.import_bundle(tmp_path / "out.tar")) == {("imported", 0)}
-    assert other.verify().problems == ()
+    assert other.admin.verify().problems == ()
     assert run("lineage", "churn@1", root=site.root).code == 0
     assert run("reproduce", "churn@1", "--check", root=site.root).code in (0, 5)

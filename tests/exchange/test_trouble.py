@@ -46,7 +46,7 @@ def everything(origin: Registry, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def site(tmp_path: Path) -> Iterator[Registry]:
     made = Registry.init(tmp_path / "site", author="bob")
     yield made
-    assert made.verify().problems == ()
+    assert made.admin.verify().problems == ()
 
 
 def _staging(root: Path) -> list[Path]:
@@ -87,7 +87,7 @@ def test_killed_it_is_gone_on_with(everything: Path, origin: Registry, site: Reg
         os.utime(path, (0, 0))
         for inside in path.rglob("*"):
             os.utime(inside, (0, 0), follow_symlinks=False)
-    site.gc(age=3600)
+    site.admin.gc(age=3600)
     assert _staging(site.root) == []
 
 

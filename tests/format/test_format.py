@@ -48,9 +48,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     reg.annotate("churn@6", {"lines": "- a\n- b\n"})
     reg.rollback("churn", "production", reason="slow")
     key = make_key(folder / "keys", "alice")
-    reg.approve("churn@6", "production", reason="no: yes", sign=key)
-    reg.approve("churn@6", "staging", reject=True, reason="'quoted' # no comment")
-    reg.sign("churn@6", key)
+    reg.approvals.approve("churn@6", "production", reason="no: yes", sign=key)
+    reg.approvals.approve("churn@6", "staging", reject=True, reason="'quoted' # no comment")
+    reg.approvals.sign("churn@6", key)
     reg.promote("churn@6", "production", archive_previous=True)
     reg.demote("churn", "production", reason="no: yes")
     reg.remove_alias("churn", "champion")
@@ -65,8 +65,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         reg.promote("risk/fraud@1", "production" if number % 2 else "development")
         reg.demote("risk/fraud", "production" if number % 2 else "development")
     (folder / "registry/models/risk/fraud/history.jsonl").unlink()
-    assert any("lost for good" in each.what for each in reg.repair())
-    assert reg.verify().problems == ()
+    assert any("lost for good" in each.what for each in reg.admin.repair())
+    assert reg.admin.verify().problems == ()
     return folder / "registry"
 
 
@@ -229,7 +229,7 @@ def test_what_a_second_writer_adds_is_kept(tmp_path: Path) -> None:
     for name in ("stages.yaml", ".stages-1", ".stages-2"):
         assert yaml.safe_load((churn / name).read_text())["pinned"] == {"at": 3}
     assert yaml.safe_load((churn / "model.yaml").read_text())["cost"] == 7
-    assert reg.verify().problems == ()
+    assert reg.admin.verify().problems == ()
 
 
 def test_a_document_of_a_newer_format_hides_nothing_else(root: Path, tmp_path: Path) -> None:

@@ -100,11 +100,11 @@ def test_some_of_it_by_hand(reg: Registry) -> None:
 
 
 def test_it_is_sound(reg: Registry) -> None:
-    outcome = reg.verify()
+    outcome = reg.admin.verify()
     assert outcome.problems == ()
     assert (outcome.models, outcome.versions) == (2, 6)
-    assert reg.repair() == []
-    assert reg.gc() == []
+    assert reg.admin.repair() == []
+    assert reg.admin.gc() == []
     for number in (1, 2, 4, 5, 6):
         assert reg.check(f"churn@{number}").number == number
 
@@ -137,9 +137,9 @@ def test_every_writing_verb_goes_on_from_there(reg: Registry, tmp_path: Path) ->
     reg.archive(["churn@4"])
     reg.restore(["churn@4"])
     reg.delete(["churn@1"], force=True, reason="old")
-    assert reg.gc() == []
-    assert reg.repair() == []
-    assert reg.verify().problems == ()
+    assert reg.admin.gc() == []
+    assert reg.admin.repair() == []
+    assert reg.admin.verify().problems == ()
     assert [version.number for version in reg.versions("churn")] == [7, 6, 5, 4, 2]
     assert [model.lines()[-1]["seq"] for model in second_reader.models(reg.root).values()]
 
@@ -155,4 +155,4 @@ def test_a_rollback_remembers_moves_of_then(reg: Registry, verb: str) -> None:
     elif verb == "tag":
         reg.tag("churn@1", {"a": "b"})
     assert reg.rollback("churn", "production", again=True).after == 1
-    assert reg.verify().problems == ()
+    assert reg.admin.verify().problems == ()

@@ -24,7 +24,7 @@ def reg(tmp_path: Path) -> Iterator[Registry]:
         stream.write("scan: off\n")  # what is inside is looked at alone here
     made = Registry(tmp_path / "registry", author="alice", cache=tmp_path / "cache")
     yield made
-    assert made.verify().problems == ()
+    assert made.admin.verify().problems == ()
 
 
 def test_a_version_says_what_it_is(reg: Registry) -> None:

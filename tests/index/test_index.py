@@ -300,7 +300,7 @@ class TestSealedEdits:
         before = told(reg)
         edit(reg)
         assert told(reg) == before
-        assert any(problem.severity == "error" for problem in reg.verify().problems)
+        assert any(problem.severity == "error" for problem in reg.admin.verify().problems)
         same(reg)
 
     def test_the_commands_for_one_version_notice_it(
@@ -335,7 +335,7 @@ class TestSealedEdits:
                     continue
                 shutil.copy2(source, target.with_name("twin"))
                 os.rename(target.with_name("twin"), target)
-        reg.verify()
+        reg.admin.verify()
         same(reg)
 
 

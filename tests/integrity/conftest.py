@@ -77,13 +77,13 @@ class Store:
 
     def found(self, *, quick: bool = False) -> set[tuple[str, str]]:
         """Code and severity of every problem."""
-        return {(problem.code, problem.severity) for problem in self.reg.verify(quick=quick).problems}
+        return {(problem.code, problem.severity) for problem in self.reg.admin.verify(quick=quick).problems}
 
     def where(self, code: str) -> list[str]:
-        return [problem.where for problem in self.reg.verify().problems if problem.code == code]
+        return [problem.where for problem in self.reg.admin.verify().problems if problem.code == code]
 
     def words(self) -> str:
-        return "\n".join(problem.message for problem in self.reg.verify().problems)
+        return "\n".join(problem.message for problem in self.reg.admin.verify().problems)
 
 
 def ticking(moment: datetime) -> Callable[[], datetime]:

@@ -22,14 +22,14 @@ def repaired(store: Store, damage: Callable[[Store], object], left: set[tuple[st
     damage(store)
     sealed = artifacts(store)
     before = snapshot(store.churn)
-    told = store.reg.repair(dry_run=True)
+    told = store.reg.admin.repair(dry_run=True)
     after = snapshot(store.churn)
     assert without_times(after) == without_times(before), "a dry run changes nothing"
-    done = store.reg.repair()
+    done = store.reg.admin.repair()
     assert done == told
     assert done != []
     assert store.found() == (left or set())
-    assert store.reg.repair() == [], "there is nothing left to mend"
+    assert store.reg.admin.repair() == [], "there is nothing left to mend"
     assert artifacts(store) == sealed
     assert store.reg.version("churn@production").number == 2
     store.reg.promote("churn@1", "staging")

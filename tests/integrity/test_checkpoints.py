@@ -41,11 +41,11 @@ def bodies(store: Store) -> list[dict[str, Any]]:
 
 
 def found(store: Store, *checkpoints: Checkpoint) -> set[tuple[str, str]]:
-    return {(each.code, each.severity) for each in store.reg.verify(checkpoints=checkpoints).problems}
+    return {(each.code, each.severity) for each in store.reg.admin.verify(checkpoints=checkpoints).problems}
 
 
 def words(store: Store, checkpoint: Checkpoint) -> str:
-    problems = store.reg.verify(["churn"], quick=True, checkpoints=[checkpoint]).problems
+    problems = store.reg.admin.verify(["churn"], quick=True, checkpoints=[checkpoint]).problems
     [problem] = [each for each in problems if each.code == "journal-rewritten"]
     assert problem.where == "churn"
     assert not problem.repair
@@ -54,11 +54,11 @@ def words(store: Store, checkpoint: Checkpoint) -> str:
 
 @pytest.fixture
 def known(store: Store) -> Checkpoint:
-    return store.reg.checkpoints(["churn"])[0]
+    return store.reg.admin.checkpoints(["churn"])[0]
 
 
 def test_a_checkpoint_holds_however_the_history_goes_on(store: Store, known: Checkpoint) -> None:
-    every = store.reg.checkpoints()
+    every = store.reg.admin.checkpoints()
     assert [each.model for each in every] == ["churn", "risk/fraud"]
     assert known == every[0]
     newest = store.reg.history("churn", limit=1)[0]
@@ -66,7 +66,7 @@ def test_a_checkpoint_holds_however_the_history_goes_on(store: Store, known: Che
     assert found(store, *every) == set()
     store.reg.promote("churn@1", "staging")
     store.reg.tag("churn@1", {"a": "b"})
-    assert found(store, *every, *store.reg.checkpoints()) == set()
+    assert found(store, *every, *store.reg.admin.checkpoints()) == set()
     assert found(store, Checkpoint("churn", None, known.hash)) == set()
 
 
@@ -78,7 +78,7 @@ def test_every_line_is_a_checkpoint(store: Store) -> None:
 def test_a_torn_tail_and_what_is_pending_are_no_rewriting(store: Store, known: Checkpoint) -> None:
     before = lines(store)
     store.write(HISTORY, b"".join(before[:-1]) + before[-1][:40])
-    [held] = store.reg.checkpoints(["churn"])
+    [held] = store.reg.admin.checkpoints(["churn"])
     assert held.seq == len(before) - 1, "what is not in the journal yet is not attested"
     assert REWRITTEN not in found(store, held)
     store.reg.promote("churn@1", "staging")
@@ -147,9 +147,9 @@ def test_a_journal_that_is_gone(store: Store, known: Checkpoint, damage: str) ->
 
 def test_a_rebuilt_journal_is_another_one(store: Store, known: Checkpoint) -> None:
     store.remove(HISTORY)
-    store.reg.repair()
+    store.reg.admin.repair()
     assert REWRITTEN in found(store, known)
-    assert found(store, *store.reg.checkpoints()) == set()
+    assert found(store, *store.reg.admin.checkpoints()) == set()
 
 
 def test_the_journal_of_another_model(store: Store, known: Checkpoint) -> None:
@@ -193,19 +193,19 @@ def test_a_line_with_a_right_hash_that_leads_nowhere(store: Store, known: Checkp
 
 
 def test_a_model_that_is_gone_altogether(store: Store) -> None:
-    every = store.reg.checkpoints()
+    every = store.reg.admin.checkpoints()
     shutil.rmtree(store.root / "models/risk/fraud")
-    result = store.reg.verify(checkpoints=every)
+    result = store.reg.admin.verify(checkpoints=every)
     assert [(each.code, each.where) for each in result.problems] == [("journal-rewritten", "risk/fraud")]
     assert result.models == 1
     with pytest.raises(NotFound):
-        store.reg.verify(["risk/fraud"], checkpoints=every)
+        store.reg.admin.verify(["risk/fraud"], checkpoints=every)
 
 
 def test_a_model_without_a_checkpoint_is_not_passed_over(store: Store, known: Checkpoint) -> None:
     with pytest.raises(InvalidInput, match="no checkpoint of risk/fraud"):
-        store.reg.verify(["risk/fraud"], checkpoints=[known])
-    assert store.reg.verify(["churn"], checkpoints=[known]).ok
+        store.reg.admin.verify(["risk/fraud"], checkpoints=[known])
+    assert store.reg.admin.verify(["churn"], checkpoints=[known]).ok
 
 
 def test_what_crashes_and_torn_lines_leave_holds(store: Store, known: Checkpoint) -> None:

@@ -58,7 +58,7 @@ def test_a_stage_table_restored_from_an_older_copy(store: Store) -> None:
     assert store.found() == {("stages-behind", "warning")}
     assert read(store) == STAGES
     store.reg.promote("churn@1", "staging")
-    assert store.reg.verify().problems == ()
+    assert store.reg.admin.verify().problems == ()
     assert store.reg.model("churn").revision == revision + 1
 
 
@@ -129,7 +129,7 @@ def test_the_claim_behind_the_stage_table(store: Store, damage: str) -> None:
     assert store.found() == {("claim", "warning")}
     assert read(store) == STAGES
     store.reg.promote("churn@1", "staging")
-    assert store.reg.verify().problems == ()
+    assert store.reg.admin.verify().problems == ()
 
 
 def test_a_claim_that_lies_about_its_revision(store: Store) -> None:
@@ -159,7 +159,7 @@ def test_a_model_without_its_document_is_not_overlooked(store: Store, tmp_path: 
     store.remove("model.yaml")
     assert store.reg.model_names() == ["risk/fraud"]
     assert store.found() == {("document", "error")}
-    assert store.reg.verify().models == 2
+    assert store.reg.admin.verify().models == 2
     (tmp_path / "m").write_text("m")
     assert store.reg.register("churn", [tmp_path / "m"]).version.number == 6, "registering makes it a model again"
     assert store.found() == set()
@@ -167,7 +167,7 @@ def test_a_model_without_its_document_is_not_overlooked(store: Store, tmp_path: 
 
 def test_a_grouped_model_without_its_document(store: Store) -> None:
     (store.root / "models/risk/fraud/model.yaml").unlink()
-    assert [problem.where for problem in store.reg.verify().problems] == ["risk/fraud"]
+    assert [problem.where for problem in store.reg.admin.verify().problems] == ["risk/fraud"]
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_the_links_of_the_stages(store: Store, damage: str) -> None:
         link.write_text("2")
     assert store.found() == {("link", "warning")}
     assert store.reg.version("churn@production").number == 2
-    store.reg.repair()
+    store.reg.admin.repair()
     assert store.found() == set()
     assert os.readlink(link) == "../versions/2"
 

@@ -64,7 +64,7 @@ def made(folder: Path, kind: str) -> Packed:
 def assert_refused(packed: Packed, tmp_path: Path, words: str = "") -> None:
     """``verify`` names it; whatever would bring bytes out ends with 6, and leaves nothing."""
     before, beside = fingerprint(packed.reg.root), sorted(tmp_path.iterdir())
-    problems = [each for each in packed.reg.verify().problems if each.code != "mode"]
+    problems = [each for each in packed.reg.admin.verify().problems if each.code != "mode"]
     assert [(each.code, each.severity, each.where) for each in problems] == [("pack", "error", "churn@1")]
     assert words in problems[0].message
     root = packed.reg.root
@@ -85,7 +85,9 @@ def test_a_flipped_byte(tmp_path: Path, kind: str, at: int) -> None:
     data = bytearray(packed.pack.read_bytes())
     data[at] ^= 0x40
     packed.write(bytes(data))
-    if packed.reg.verify().ok:  # a bit that no byte of the contents depends on, as the name of a system in a header
+    if (
+        packed.reg.admin.verify().ok
+    ):  # a bit that no byte of the contents depends on, as the name of a system in a header
         packed.reg.check("churn@1")
         assert at in (3, -1) or kind == "zstd"
         return
@@ -105,7 +107,7 @@ def test_every_bit_of_a_small_pack(packed: Packed) -> None:
             found += 1
     assert found > len(good)
     packed.write(good)
-    assert packed.reg.verify().problems == ()
+    assert packed.reg.admin.verify().problems == ()
 
 
 @pytest.mark.parametrize("left", [0, 1, 9, 10, 20, 0.5, -9, -8, -1])
@@ -194,7 +196,7 @@ def test_the_form_of_another_program(packed: Packed, tmp_path: Path) -> None:
     packed.write(gzip.compress(rebuilt(packed, lambda m: None, tarfile.GNU_FORMAT)))
     assert_refused(packed, tmp_path, "header in it is garbled")
     packed.write(gzip.compress(rebuilt(packed, lambda m: None)))
-    assert packed.reg.verify().problems == ()
+    assert packed.reg.admin.verify().problems == ()
 
 
 def header_with(packed: Packed, **fields: bytes) -> bytes:
@@ -261,7 +263,7 @@ def _peak(root: Path, *command: object) -> int:
 def test_a_pack_that_is_none(packed: Packed, tmp_path: Path) -> None:
     good = packed.pack.read_bytes()
     packed.pack.unlink()
-    assert [each.code for each in packed.reg.verify().problems] == ["missing-pack"]
+    assert [each.code for each in packed.reg.admin.verify().problems] == ["missing-pack"]
     for command in (("restore", "churn@1"), ("fetch", "churn@1", "-o", tmp_path / "out"), ("cat", "churn@1", "z.txt")):
         answer = run(*command, root=packed.reg.root)
         assert (answer.code, "the pack of churn@1 is missing" in answer.err) == (6, True)
@@ -286,12 +288,12 @@ def test_strange_names_beside_packs(packed: Packed) -> None:
     for path in (old, young):
         path.write_text("x")
     os.utime(old, (1, 1))
-    found = sorted((each.code, each.where.rpartition("/")[2][:12]) for each in packed.reg.verify().problems)
+    found = sorted((each.code, each.where.rpartition("/")[2][:12]) for each in packed.reg.admin.verify().problems)
     assert found == [
         ("leftover", ".tmp-aaaaaaa"), ("leftover", ".trash-aaaaa"), ("leftover", "9.tar.gz"), ("unknown-name", "007.tar.gz"),
         ("unknown-name", "1.zip"), ("unknown-name", "notes"),
     ]  # fmt: skip
-    assert {Path(each.path).name for each in packed.reg.gc()} == {old.name, "9.tar.gz", ".trash-" + "a" * 32}
+    assert {Path(each.path).name for each in packed.reg.admin.gc()} == {old.name, "9.tar.gz", ".trash-" + "a" * 32}
     assert sorted(path.name for path in folder.iterdir()) == sorted(
         ["1.tar.gz", "007.tar.gz", "1.zip", "notes", young.name]
     )
@@ -299,9 +301,9 @@ def test_strange_names_beside_packs(packed: Packed) -> None:
 
 def test_a_writable_pack_is_sealed_again(packed: Packed) -> None:
     packed.pack.chmod(0o644)
-    assert [each.code for each in packed.reg.verify().problems] == ["mode"]
-    assert [each.what for each in packed.reg.repair()] == ["made read-only again"]
-    assert packed.reg.verify().problems == ()
+    assert [each.code for each in packed.reg.admin.verify().problems] == ["mode"]
+    assert [each.what for each in packed.reg.admin.repair()] == ["made read-only again"]
+    assert packed.reg.admin.verify().problems == ()
 
 
 def test_where_there_is_no_zstd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,7 +312,7 @@ def test_where_there_is_no_zstd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     for name in ("compression", "compression.zstd", "backports", "backports.zstd"):
         monkeypatch.setitem(sys.modules, name, None)
-    (problem,) = packed.reg.verify().problems
+    (problem,) = packed.reg.admin.verify().problems
     assert (problem.code, problem.severity) == ("pack", "warning")
     for deed in (lambda: packed.reg.restore(["churn@1"]), lambda: packed.reg.fetch("churn@1", tmp_path / "out"),
                  lambda: packed.reg.archive(["churn@1"], compress="zstd")):  # fmt: skip

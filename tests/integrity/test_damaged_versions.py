@@ -36,10 +36,10 @@ def assert_not_handed_out(store: Store, tmp_path: Path, ref: str = "churn@2") ->
 
 
 def test_the_store_is_sound_before(store: Store) -> None:
-    outcome = store.reg.verify()
+    outcome = store.reg.admin.verify()
     assert outcome.problems == ()
     assert (outcome.models, outcome.versions) == (2, 5)
-    assert store.reg.verify(quick=True).problems == ()
+    assert store.reg.admin.verify(quick=True).problems == ()
 
 
 @pytest.mark.parametrize("bit", [0, 7, 8191, 2048 * 8])
@@ -93,8 +93,8 @@ def test_the_last_copy_of_a_missing_file_is_kept(store: Store) -> None:
     """Its blob has no other name left, as garbage has; but it is what the version can be mended with."""
     data = store.at(MODEL).read_bytes()
     store.remove(MODEL)
-    assert store.reg.gc() == []
-    assert store.reg.repair() == []
+    assert store.reg.admin.gc() == []
+    assert store.reg.admin.repair() == []
     [blob] = [path for path in store.at("blobs").rglob("*") if path.is_file() and path.read_bytes() == data]
     store.linked(blob, MODEL)
     assert store.found() == set()
@@ -276,7 +276,7 @@ def test_what_is_sealed_but_writable(store: Store, path: str) -> None:
     target = store.at(path)
     target.chmod(0o755 if target.is_dir() else 0o644)
     assert store.found() == {("mode", "warning")}
-    assert store.reg.verify().ok
+    assert store.reg.admin.verify().ok
 
 
 def test_one_damaged_version_keeps_nothing_else_from_being_checked(store: Store) -> None:
@@ -284,11 +284,11 @@ def test_one_damaged_version_keeps_nothing_else_from_being_checked(store: Store)
     store.write("versions/5/files/model.bin", b"x")
     store.remove("stages/staging")
     assert {"document", "changed-file", "size", "link"} <= {code for code, _ in store.found()}
-    assert store.reg.verify().versions == 5
+    assert store.reg.admin.verify().versions == 5
 
 
 def test_verify_raises_for_a_model_that_is_not_there(store: Store) -> None:
     with pytest.raises(NotFound):
-        store.reg.verify(["nothing"])
+        store.reg.admin.verify(["nothing"])
     with pytest.raises(RegistryError):
-        store.reg.verify(["../etc"])
+        store.reg.admin.verify(["../etc"])

@@ -83,7 +83,7 @@ def test_repair_replaces_a_lock_that_nobody_can_hold(store: Store, change: Calla
     assert answer.code == 0, answer
     assert ".lock" in answer.out
     assert run("tag", "churn@1", "a=b", root=store.root).code == 0
-    assert store.reg.verify().problems == ()
+    assert store.reg.admin.verify().problems == ()
 
 
 def test_a_lock_that_is_a_folder_with_something_in_it_is_left_to_a_person(store: Store, tmp_path: Path) -> None:
@@ -103,4 +103,4 @@ def test_a_copy_of_a_claim_ahead_of_the_table_is_found_and_removed(store: Store,
     assert run("repair", root=store.root).code == 0
     for number in range(ahead + 1):
         assert run("tag", "churn@1", f"a={number}", root=store.root).code == 0
-    assert store.reg.verify().problems == ()
+    assert store.reg.admin.verify().problems == ()

@@ -28,7 +28,7 @@ def gated(store: Store) -> Store:
     with (store.root / "registry.yaml").open("a") as stream:
         stream.write(POLICY)
     carol = Registry(store.root, author="carol")
-    carol.approve("churn@5", "production", reason="reviewed")
+    carol.approvals.approve("churn@5", "production", reason="reviewed")
     return store
 
 
@@ -93,7 +93,7 @@ def test_a_basis_that_was_changed_in_both_places_breaks_the_chain(gated: Store) 
 
 
 def test_a_rejection_that_was_taken_out_still_stops_and_is_missed(gated: Store) -> None:
-    gated.reg.approve("churn@5", "production", reject=True, reason="leaks")
+    gated.reg.approvals.approve("churn@5", "production", reject=True, reason="leaks")
     document = said(gated, 5)
     approved = [each for each in document["approvals"] if each["action"] == "approved"]
     put(gated, 5, {**document, "approvals": approved})
@@ -106,13 +106,13 @@ def test_a_rejection_that_was_taken_out_still_stops_and_is_missed(gated: Store) 
 def signed(store: Store, tmp_path: Path) -> Store:
     """bob signed churn@1, and promoted churn@2 with his signature; mallory's key is hers, not his."""
     allow(store.root, ("bob", make_key(tmp_path / "keys", "bob")), ("mallory", make_key(tmp_path / "keys", "mallory")))
-    store.reg.sign("churn@1", tmp_path / "keys/bob")
+    store.reg.approvals.sign("churn@1", tmp_path / "keys/bob")
     store.reg.promote("churn@1", "production", sign=tmp_path / "keys/bob")
     return store
 
 
 def codes(store: Store) -> set[tuple[str, str]]:
-    problems = store.reg.verify(signatures=True).problems
+    problems = store.reg.admin.verify(signatures=True).problems
     return {(problem.code, problem.where) for problem in problems if problem.code.startswith("signature-")}
 
 
@@ -125,7 +125,7 @@ def resign(store: Store, number: int, **changes: Any) -> None:
 def test_a_signature_of_another_version_copied_over(signed: Store) -> None:
     resign(signed, 2)
     assert codes(signed) == {("signature-misplaced", "churn@2")}
-    assert signed.reg.signatures("churn@2")[0].code == "signature-misplaced"
+    assert signed.reg.approvals.signatures("churn@2")[0].code == "signature-misplaced"
     resign(signed, 2, digest=f"sha256:{signed.reg.version('churn@2').digest}")
     assert codes(signed) == {("signature-bad", "churn@2")}
 
@@ -134,8 +134,8 @@ def test_a_signature_of_another_version_satisfies_no_policy(signed: Store) -> No
     with (signed.root / "registry.yaml").open("a") as stream:
         stream.write("policy: {staging: {require: {signed_by: [bob]}}}\n")
     resign(signed, 2)
-    assert signed.reg.gate("churn@2", "staging").rules[0].found == "signed for another version"
-    assert signed.reg.gate("churn@1", "staging").passed
+    assert signed.reg.policies.gate("churn@2", "staging").rules[0].found == "signed for another version"
+    assert signed.reg.policies.gate("churn@1", "staging").passed
 
 
 @pytest.mark.parametrize("change", [{"by": "alice"}, {"at": "2020-01-01T00:00:00.000Z"}, {"more": 1}, {"id": "x"}])
@@ -161,7 +161,7 @@ def test_a_signed_event_that_somebody_else_signs_as_if_by_its_author(signed: Sto
     signature = signing.sign(signing.statement(event), tmp_path / "keys/mallory")
     resign(signed, 1, signature=signature)
     assert codes(signed) == {("signature-other", "churn@1")}
-    assert signed.reg.signatures("churn@1")[0].problem == "says bob, but is signed by mallory"
+    assert signed.reg.approvals.signatures("churn@1")[0].problem == "says bob, but is signed by mallory"
 
 
 def _chained(lines: list[dict[str, Any]]) -> bytes:

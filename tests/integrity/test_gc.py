@@ -35,7 +35,7 @@ def age(folder: Path, hours: float) -> None:
 @pytest.mark.parametrize(("hours", "goes"), [(24.1, True), (23.9, False), (0, False), (-24, False)])
 def test_the_age_of_staging_folders(store: Store, hours: float, goes: bool) -> None:
     folder = make(store, STAGING, 100, hours)
-    assert [(freed.what, freed.size) for freed in store.reg.gc()] == [("left-over staging folder", 100)] * goes
+    assert [(freed.what, freed.size) for freed in store.reg.admin.gc()] == [("left-over staging folder", 100)] * goes
     assert folder.exists() is not goes
 
 
@@ -43,24 +43,24 @@ def test_the_newest_change_counts_however_deep(store: Store) -> None:
     """A copy of 500 GB takes more than a day; the folder itself is old, the file in it grows."""
     folder = make(store, STAGING, 100, 48)
     os.utime(folder / "files" / "model.bin")
-    assert store.reg.gc() == []
+    assert store.reg.admin.gc() == []
     assert folder.exists()
 
 
 def test_age_can_be_chosen(store: Store) -> None:
     make(store, STAGING, 100, 2)
-    assert store.reg.gc(age=3 * 3600.0) == []
-    assert len(store.reg.gc(age=3600.0)) == 1
+    assert store.reg.admin.gc(age=3 * 3600.0) == []
+    assert len(store.reg.admin.gc(age=3600.0)) == 1
 
 
 def test_dry_run(store: Store) -> None:
     make(store, STAGING, 100, 48)
     make(store, "versions/.trash-" + "b" * 32, 10, 0)
     before = snapshot(store.at("versions"))
-    told = store.reg.gc(dry_run=True)
+    told = store.reg.admin.gc(dry_run=True)
     assert snapshot(store.at("versions")) == before
-    assert store.reg.gc() == told
-    assert store.reg.gc() == []
+    assert store.reg.admin.gc() == told
+    assert store.reg.admin.gc() == []
 
 
 def test_only_what_is_freed_counts(store: Store) -> None:
@@ -74,9 +74,9 @@ def test_only_what_is_freed_counts(store: Store) -> None:
     blob = store.at("blobs/cd")
     blob.mkdir(exist_ok=True)
     os.link(trash / "own", blob / ("cd" * 32))
-    assert [freed.size for freed in store.reg.gc()] == [70]
+    assert [freed.size for freed in store.reg.admin.gc()] == [70]
     assert not (blob / ("cd" * 32)).exists(), "its blob goes with it"
-    assert store.reg.gc() == []
+    assert store.reg.admin.gc() == []
     assert shared.exists()
 
 
@@ -87,7 +87,7 @@ def test_leftover_temporary_files(store: Store) -> None:
         os.utime(path, (1, 1))
     young = store.at(".tmp-" + "d" * 32)
     young.write_text("being written")
-    assert [freed.what for freed in store.reg.gc()] == ["left-over temporary file"] * 4
+    assert [freed.what for freed in store.reg.admin.gc()] == ["left-over temporary file"] * 4
     assert young.exists()
 
 
@@ -95,7 +95,7 @@ def test_old_claims(store: Store) -> None:
     revision = store.reg.model("churn").revision
     old = store.at(f".stages-{revision - 8}")
     old.write_text("old")
-    assert [freed.what for freed in store.reg.gc()] == ["old claim"]
+    assert [freed.what for freed in store.reg.admin.gc()] == ["old claim"]
     assert not old.exists()
     assert store.at(f".stages-{revision - 7}").exists()
 
@@ -109,7 +109,7 @@ def test_gc_never_takes_what_a_living_registration_copies(store: Store, tmp_path
 
     def collect() -> None:
         while not stop.is_set():
-            other.gc(["churn"])
+            other.admin.gc(["churn"])
 
     thread = threading.Thread(target=collect)
     thread.start()
@@ -129,7 +129,7 @@ def test_blobs_of_a_deleted_version_go_with_it(store: Store) -> None:
     store.reg.delete(["churn@4"])
     assert {path.name for path in store.at("blobs").rglob("*") if path.is_file()} == names - {gone}
     assert store.found() == set()
-    assert store.reg.gc() == []
+    assert store.reg.admin.gc() == []
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_what_only_looks_like_garbage_stays(store: Store, name: str) -> None:
     path.write_text("mine")
     then = time.time() - 48 * 3600
     os.utime(path, (then, then))
-    assert not [freed for freed in store.reg.gc() if path.name in freed.path]
-    store.reg.repair()
-    store.reg.gc(age=-1)
+    assert not [freed for freed in store.reg.admin.gc() if path.name in freed.path]
+    store.reg.admin.repair()
+    store.reg.admin.gc(age=-1)
     assert path.read_text() == "mine"

@@ -49,7 +49,7 @@ def test_a_journal_that_is_gone_is_rebuilt(store: Store) -> None:
 
 def test_after_a_rebuild_a_stage_can_go_back_to_what_it_held_then(store: Store) -> None:
     store.remove(HISTORY)
-    store.reg.repair()
+    store.reg.admin.repair()
     store.reg.promote("churn@1", "production")
     assert store.reg.rollback("churn", "production").after == 2
 
@@ -59,7 +59,7 @@ def test_a_rebuilt_journal_keeps_request_ids(store: Store, tmp_path: Path) -> No
     (tmp_path / "m").write_text("m")
     first = store.reg.register("churn", [tmp_path / "m"], request_id="nightly-7").version
     store.remove(HISTORY)
-    store.reg.repair()
+    store.reg.admin.repair()
     assert store.reg.register("churn", [tmp_path / "m"], request_id="nightly-7").version.number == first.number
 
 
@@ -68,7 +68,7 @@ def test_a_short_life_is_rebuilt_in_full(store: Store) -> None:
     fraud = store.root / "models/risk/fraud"
     store.reg.promote("risk/fraud@1", "production")
     (fraud / HISTORY).unlink()
-    words = [each.what for each in store.reg.repair()]
+    words = [each.what for each in store.reg.admin.repair()]
     assert len(words) == 2
     assert store.found() == set()
     assert [entry.event.action for entry in store.reg.history("risk/fraud")] == ["promoted", "registered"]
@@ -80,13 +80,13 @@ def test_an_interrupted_repair_is_gone_on_with(store: Store) -> None:
     data = store.at(HISTORY).read_bytes().splitlines(keepends=True)
     for done in range(len(data)):
         store.write(HISTORY, b"".join(data[:done]))
-        assert [each.what for each in store.reg.repair()] == whole[done:]
+        assert [each.what for each in store.reg.admin.repair()] == whole[done:]
         assert store.found() == set()
 
 
 def repair_without_journal(store: Store) -> list[Freed]:
     store.remove(HISTORY)
-    return store.reg.repair()
+    return store.reg.admin.repair()
 
 
 def test_registrations_cut_off_the_end_leave_no_gap(store: Store, tmp_path: Path) -> None:
@@ -116,6 +116,6 @@ def test_a_line_lost_in_the_middle_stays_lost(store: Store) -> None:
     before = lines(store)
     at = next(number for number, line in enumerate(before) if b'"reason":"first"' in line)
     store.write(HISTORY, b"".join(before[:at] + before[at + 1 :]))
-    assert store.reg.repair() == []
+    assert store.reg.admin.repair() == []
     assert store.found() == {("journal-chain", "error")}
     assert store.reg.version("churn@production").number == 2

@@ -15,7 +15,7 @@ from .repairing import HISTORY, repaired, without_times
 
 def test_a_sound_store_needs_none(store: Store) -> None:
     before = without_times(snapshot(store.root))
-    assert store.reg.repair() == []
+    assert store.reg.admin.repair() == []
     assert without_times(snapshot(store.root)) == before
 
 
@@ -81,7 +81,7 @@ def test_a_stage_table_edited_by_hand_is_left_to_a_person(store: Store) -> None:
     """Which of the two is meant, no program can know."""
     store.change("stages.yaml", "production: 2", "production: 1")
     before = store.at("stages.yaml").read_bytes()
-    assert [each.what for each in store.reg.repair()] == ["link set right"]
+    assert [each.what for each in store.reg.admin.repair()] == ["link set right"]
     assert store.at("stages.yaml").read_bytes() == before
     assert ("pointer-journal", "error") in store.found()
 
@@ -118,8 +118,8 @@ def test_a_living_staging_folder_stays_whatever_the_local_clock_says(
     folder.mkdir()
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 7 * 24 * 3600)
-    assert store.reg.repair() == []
-    assert store.reg.gc() == []
+    assert store.reg.admin.repair() == []
+    assert store.reg.admin.gc() == []
     assert folder.is_dir()
 
 
@@ -130,7 +130,7 @@ def test_what_only_a_backup_mends(store: Store, dry_run: bool) -> None:
     store.write("stages.yaml", b"")
     before = without_times(snapshot(store.churn))
     with pytest.raises(Damaged, match=r"no claim is as new as the journal .*; restore stages.yaml from a backup"):
-        store.reg.repair(dry_run=dry_run)
+        store.reg.admin.repair(dry_run=dry_run)
     assert without_times(snapshot(store.churn)) == before
 
 
@@ -140,12 +140,12 @@ def test_artifacts_stay_as_they_are_and_are_still_named(store: Store) -> None:
     store.write("versions/1/version.yaml", b"")
     before = without_times(snapshot(store.churn))
     found = store.found()
-    assert store.reg.repair() == []
+    assert store.reg.admin.repair() == []
     assert without_times(snapshot(store.churn)) == before
     assert store.found() == found
 
 
 def test_only_the_models_that_were_named(store: Store) -> None:
     store.at("stages/production").unlink()
-    assert store.reg.repair(["risk/fraud"]) == []
-    assert len(store.reg.repair(["churn"])) == 1
+    assert store.reg.admin.repair(["risk/fraud"]) == []
+    assert len(store.reg.admin.repair(["churn"])) == 1

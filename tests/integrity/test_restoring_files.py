@@ -58,16 +58,16 @@ def test_what_is_lost_is_restored(store: Store, loss: str) -> None:
     sound = {name: (state[0], state[-1]) for name, state in snapshot(store.at("versions")).items()}
     lose(store)
     before = snapshot(store.churn)
-    told = store.reg.repair(["churn"], from_blobs=True, dry_run=True)
+    told = store.reg.admin.repair(["churn"], from_blobs=True, dry_run=True)
     assert {name: state[-1] for name, state in snapshot(store.churn).items()} == {
         name: state[-1] for name, state in before.items()
     }
-    done = store.reg.repair(["churn"], from_blobs=True)
+    done = store.reg.admin.repair(["churn"], from_blobs=True)
     assert done == told
     assert [f"{each.what}: {each.path.removeprefix('models/churn/')}" for each in done] == expected
     assert store.found() == set()
     assert {name: (state[0], state[-1]) for name, state in snapshot(store.at("versions")).items()} == sound
-    assert store.reg.repair(from_blobs=True) == []
+    assert store.reg.admin.repair(from_blobs=True) == []
     store.reg.check("churn@2")
 
 
@@ -81,7 +81,7 @@ def test_from_another_version_when_the_blob_is_gone_too(store: Store) -> None:
     [blob] = [each for each in store.at("blobs").rglob("*") if each.is_file() and each.read_bytes() == data]
     blob.unlink()
     store.remove(path)
-    assert len(store.reg.repair(["churn"], from_blobs=True)) == 1
+    assert len(store.reg.admin.repair(["churn"], from_blobs=True)) == 1
     assert store.found() == set()
 
 
@@ -92,7 +92,7 @@ def test_from_the_pack_of_another_version(store: Store) -> None:
     for each in [*store.at("blobs").rglob("*"), *store.at("versions").rglob("params.json")]:
         if each.is_file() and each.read_bytes() == data:
             store.remove(str(each.relative_to(store.churn)))
-    done = store.reg.repair(["churn"], from_blobs=True)
+    done = store.reg.admin.repair(["churn"], from_blobs=True)
     assert len(done) == 3, "versions 1, 2 and 5 had it"
     assert store.found() == set()
 
@@ -102,13 +102,13 @@ def test_nothing_is_believed_but_the_sha256(store: Store, mode: int) -> None:
     """The bytes were damaged in place: under all names they are the same file."""
     store.write(MODEL, store.at(MODEL).read_bytes()[:-1] + b"?")
     store.at(MODEL).chmod(mode)
-    store.reg.repair()
+    store.reg.admin.repair()
     before = store.found()
     assert ("changed-file", "error") in before or ("digest", "error") in before
-    assert store.reg.repair(from_blobs=True) == []
+    assert store.reg.admin.repair(from_blobs=True) == []
     store.remove(MODEL)  # the blob is still the damaged one
-    assert store.reg.restorable() == 1, "without reading it, it seems to be there"
-    assert store.reg.repair(from_blobs=True) == []
+    assert store.reg.admin.restorable() == 1, "without reading it, it seems to be there"
+    assert store.reg.admin.repair(from_blobs=True) == []
     assert not store.at(MODEL).exists()
 
 
@@ -128,7 +128,7 @@ def test_the_source_is_compared_again_when_it_is_used(store: Store, monkeypatch:
         return result
 
     monkeypatch.setattr(restoration, "find", found)
-    assert store.reg.repair(from_blobs=True) == []
+    assert store.reg.admin.repair(from_blobs=True) == []
     assert not store.at(MODEL).exists()
     assert [name for name in os.listdir(store.at("versions")) if name.startswith(".")] == []
 
@@ -139,7 +139,7 @@ def test_what_somebody_put_there_is_not_replaced(store: Store) -> None:
     store.remove(MODEL)
     store._unsealed(store.at(MODEL).parent, lambda: store.at(MODEL).mkdir())
     store.put(f"{MODEL}/mine")
-    assert [each.what for each in store.reg.repair(from_blobs=True)] == ["made read-only again"] * 2
+    assert [each.what for each in store.reg.admin.repair(from_blobs=True)] == ["made read-only again"] * 2
     assert store.at(f"{MODEL}/mine").read_bytes() == b"x"
 
 
@@ -163,7 +163,7 @@ def test_an_interruption_at_any_call_leaves_nothing_half(store: Store, tmp_path:
         registry = Registry(root, author="bob")
         try:
             with Shim(root, Fault(kind, at)) as shim:
-                registry.repair(["churn"], from_blobs=True)
+                registry.admin.repair(["churn"], from_blobs=True)
         except (OSError, Death, KeyboardInterrupt):
             pass
         if shim.struck is None:
@@ -174,9 +174,9 @@ def test_an_interruption_at_any_call_leaves_nothing_half(store: Store, tmp_path:
         here = {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
         assert here.items() <= expected.items()
         again = Registry(root, author="bob")
-        again.repair(["churn"], from_blobs=True)
-        again.gc(age=-1)
-        assert again.verify().problems == ()
+        again.admin.repair(["churn"], from_blobs=True)
+        again.admin.gc(age=-1)
+        assert again.admin.verify().problems == ()
         assert stat.S_IMODE(folder.stat().st_mode) == 0o555
 
 
@@ -184,6 +184,6 @@ def test_the_wrong_files_are_found_wherever_they_lie(store: Store, tmp_path: Pat
     """All but the last of many versions, each with one file less."""
     for path in sorted(store.at("versions").glob("*/files/model.bin")):
         store.remove(str(path.relative_to(store.churn)))
-    assert store.reg.restorable(["churn"]) == 4
-    assert len(store.reg.repair(from_blobs=True)) == 4
+    assert store.reg.admin.restorable(["churn"]) == 4
+    assert len(store.reg.admin.repair(from_blobs=True)) == 4
     assert store.found() == set()

@@ -30,8 +30,8 @@ def test_unknown_names_among_the_blobs_are_ignored(store: Store, name: str) -> N
     path.write_text("x")
     os.link(path, store.root / "another-name")
     assert store.found() == {("unknown-name", "warning")}
-    assert store.reg.gc() == []
-    assert store.reg.repair() == []
+    assert store.reg.admin.gc() == []
+    assert store.reg.admin.repair() == []
 
 
 @pytest.mark.parametrize("name", ["Thumbs.db", ".DS_Store", "lost+found", "Upper", "a b", "notes"])
@@ -40,14 +40,14 @@ def test_unknown_names_among_the_models_are_ignored(store: Store, name: str) -> 
         (store.root / folder / name).write_text("x")
     assert store.reg.model_names() == ["churn", "risk/fraud"]
     assert store.found() == set()
-    assert store.reg.gc() == []
+    assert store.reg.admin.gc() == []
 
 
 def test_a_lone_blob(store: Store) -> None:
     store.at("blobs/ab").mkdir(exist_ok=True)
     blob = store.put("blobs/ab/" + "ab" * 32)
     assert store.found() == {("leftover", "warning")}
-    assert [freed.size for freed in store.reg.gc()] == [1]
+    assert [freed.size for freed in store.reg.admin.gc()] == [1]
     assert not blob.exists()
     assert store.found() == set()
 
@@ -74,14 +74,14 @@ def test_leftover_staging_folders(store: Store, hours: float, codes: set[tuple[s
     (folder / "x").write_text("x")
     aged(folder, hours)
     assert store.found() == codes
-    assert len(store.reg.gc()) == len(codes)
+    assert len(store.reg.admin.gc()) == len(codes)
     assert folder.exists() == (not codes)
 
 
 def test_trash_is_always_a_leftover(store: Store) -> None:
     store.at("versions/.trash-" + "a" * 32).mkdir()
     assert store.found() == {("leftover", "warning")}
-    assert [freed.what for freed in store.reg.gc()] == ["deleted version"]
+    assert [freed.what for freed in store.reg.admin.gc()] == ["deleted version"]
     assert store.found() == set()
 
 
@@ -91,5 +91,5 @@ def test_the_folder_of_a_deleted_version_that_came_back(store: Store) -> None:
     assert store.found() == {("leftover", "warning")}
     with pytest.raises(NotFound, match="was deleted"):
         store.reg.version("churn@3")
-    store.reg.gc()
+    store.reg.admin.gc()
     assert not store.at("versions/3").exists()

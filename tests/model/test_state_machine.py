@@ -101,7 +101,7 @@ class Verbs(RuleBasedStateMachine):
         if not hasattr(self, "registry"):
             return
         try:
-            assert self.registry.verify().problems == ()
+            assert self.registry.admin.verify().problems == ()
             history = self.registry.history("churn")
             assert [entry.seq for entry in history] == list(range(len(history), 0, -1))
             assert (history[0].highest, history[0].revision) == (self.expected.highest, self.expected.revision)
@@ -258,7 +258,7 @@ class Verbs(RuleBasedStateMachine):
 
     @rule()
     def gc(self) -> None:
-        assert self.registry.gc(age=0.0) == [], "no verb leaves anything behind"
+        assert self.registry.admin.gc(age=0.0) == [], "no verb leaves anything behind"
 
     @rule()
     def reopen(self) -> None:

@@ -37,14 +37,14 @@ def test_from_a_shell(lab: Lab) -> None:
     assert found["run"]["host"] == os.uname().nodename
     assert "api_key=***" in found["run"]["register"]
     assert found["environment"]["platform"].startswith("Linux ")
-    patch = lab.reg.sidecar("churn@1", "changes.patch")
+    patch = lab.reg.lineage.sidecar("churn@1", "changes.patch")
     assert found["git"]["patch"] == f"sha256:{hashlib.sha256(patch).hexdigest()}"
     assert b"abc" not in (lab.reg.root / "models/churn/versions/1/version.yaml").read_bytes().replace(
         b"api_key: abc", b""
     )
     for name in ("changes.patch", "version.yaml"):
         assert (lab.reg.root / "models/churn/versions/1" / name).stat().st_mode & 0o777 == 0o444
-    assert lab.reg.verify().problems == ()
+    assert lab.reg.admin.verify().problems == ()
 
 
 SCRIPT = """
@@ -69,7 +69,7 @@ def test_from_a_script(lab: Lab) -> None:
     assert (run["folder"], run["variables"]) == (str(lab.root), {"PYTHONHASHSEED": "3"})
     assert run["started"] <= lab.reg.version("churn@1").created
     assert found["environment"]["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert b"pytest==" in lab.reg.sidecar("churn@1", "environment.txt"), (
+    assert b"pytest==" in lab.reg.lineage.sidecar("churn@1", "environment.txt"), (
         "its own modules, for it is the one that trains"
     )
 
@@ -160,7 +160,7 @@ def test_what_was_given_stands_above_what_is_found(lab: Lab) -> None:
     for part, key in (("environment", "digest"), ("git", "patch")):
         with pytest.raises(InvalidInput, match="no file yet"):
             lab.reg.register("churn", [lab.model], lineage={part: {key: f"sha256:{'a' * 64}"}})
-    assert lab.reg.verify().problems == ()
+    assert lab.reg.admin.verify().problems == ()
 
 
 def test_a_git_that_hangs_is_one_warning_and_no_failure(lab: Lab, tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_what_is_beside_a_version_is_checked(name: str, lab: Lab) -> None:
     option = "--environment" if name == "environment.txt" else "--patch"
 
     def codes(*, quick: bool = False) -> list[tuple[str, str]]:
-        return [(each.code, each.where) for each in lab.reg.verify(quick=quick).problems]
+        return [(each.code, each.where) for each in lab.reg.admin.verify(quick=quick).problems]
 
     folder.chmod(0o755)
     good = path.read_bytes()
@@ -263,7 +263,7 @@ def test_a_version_without_has_none_and_may_not(lab: Lab) -> None:
     folder.chmod(0o755)
     (folder / "environment.txt").write_text("numpy==1\n")
     folder.chmod(0o555)
-    assert {(each.code, each.severity) for each in lab.reg.verify().problems if each.code != "mode"} == {
+    assert {(each.code, each.severity) for each in lab.reg.admin.verify().problems if each.code != "mode"} == {
         ("extra-file", "error")
     }
     assert lab.run("lineage", "churn@1", "--environment").code == 3
@@ -278,7 +278,7 @@ def test_they_are_not_fetched_and_go_with_the_version(lab: Lab) -> None:
     lab.reg.delete(["churn@1"])
     assert not (lab.reg.root / "models/churn/versions/1").exists()
     assert not list(lab.reg.root.rglob("changes.patch"))
-    assert lab.reg.verify().problems == ()
+    assert lab.reg.admin.verify().problems == ()
 
 
 def test_it_is_instant(lab: Lab) -> None:

@@ -68,7 +68,7 @@ def churn(reg: Registry, tmp_path: Path) -> Registry:
     with (reg.root / "models/risk/churn/model.yaml").open("a") as stream:
         stream.write(SAID)
     reg.promote("risk/churn@1", "staging")
-    reg.approve("risk/churn@1", "production", reason="looked at")
+    reg.approvals.approve("risk/churn@1", "production", reason="looked at")
     return reg
 
 

@@ -161,7 +161,7 @@ def test_the_command_never_takes_its_own_packages_for_the_models(lab: Lab, venv:
     assert (kept.code, kept.out.splitlines(), kept.err) == (0, LINES, "")
     lab.register("--python", venv / "bin/python")
     assert lab.document(3)["environment"] == found
-    assert lab.reg.verify().problems == ()
+    assert lab.reg.admin.verify().problems == ()
 
 
 def test_a_given_list_is_kept_as_it_is(lab: Lab, tmp_path: Path) -> None:
@@ -171,10 +171,10 @@ def test_a_given_list_is_kept_as_it_is(lab: Lab, tmp_path: Path) -> None:
     found = lab.document()["environment"]
     assert isinstance(found, dict)
     assert (found["file"], "platform" in found) == ("uv.lock", False)
-    assert lab.reg.sidecar("churn@1", "environment.txt") == lock.read_bytes()
+    assert lab.reg.lineage.sidecar("churn@1", "environment.txt") == lock.read_bytes()
     for wrong, code in (("/nonexistent", 3), (tmp_path, 2), ("/dev/null", 2)):
         assert lab.run("register", "churn", lab.model, "--environment", wrong).code == code
-    assert lab.reg.verify().problems == ()
+    assert lab.reg.admin.verify().problems == ()
 
 
 def test_what_came_from_files_of_this_machine_is_a_remark(tmp_path: Path) -> None:
@@ -221,10 +221,10 @@ def test_an_environment_file_is_stored_without_secrets(lab: Lab, encoding: str) 
     version = lab.reg.register(
         "churn", [lab.model], environment=lab.repo.write("requirements.txt", text.encode(encoding))
     ).version
-    kept = lab.reg.sidecar(version.ref, "environment.txt")
+    kept = lab.reg.lineage.sidecar(version.ref, "environment.txt")
     assert kept == text.replace(f"u:{password}@", "").encode(encoding)
     assert version.lineage["environment"]["digest"] == f"sha256:{hashlib.sha256(kept).hexdigest()}"
-    assert lab.reg.verify().ok
+    assert lab.reg.admin.verify().ok
     for path in lab.reg.root.rglob("*"):
         assert path.is_dir() or password.encode(encoding)[2:] not in path.read_bytes(), path
 
@@ -232,4 +232,4 @@ def test_an_environment_file_is_stored_without_secrets(lab: Lab, encoding: str) 
 def test_an_environment_file_without_secrets_is_stored_as_it_is(lab: Lab) -> None:
     data = b"\xef\xbb\xbfnumpy==2.1.0\r\n# caf\xe9 \x85 \xff\n\x0csecrets==1.0.2"
     version = lab.reg.register("churn", [lab.model], environment=lab.repo.write("requirements.txt", data)).version
-    assert lab.reg.sidecar(version.ref, "environment.txt") == data
+    assert lab.reg.lineage.sidecar(version.ref, "environment.txt") == data

@@ -52,7 +52,7 @@ def test_what_is_dangerous_is_refused_and_nothing_is_written(reg: Registry, make
         reg.register("churn", [make(EVIL)], how="move")
     assert make(EVIL).exists()
     assert reg.model("churn").versions == 1
-    assert reg.verify().ok
+    assert reg.admin.verify().ok
 
 
 def test_files_that_were_to_be_linked_get_their_mode_back(reg: Registry, make: Make) -> None:
@@ -85,7 +85,7 @@ def test_each_mode(words: str, lets_in: set[str], reg: Registry, make: Make) -> 
         else:
             with pytest.raises(Refused):
                 reg.register("churn", [make(data)])
-    assert reg.verify().ok
+    assert reg.admin.verify().ok
 
 
 def test_an_option_may_only_be_stricter(reg: Registry, make: Make) -> None:
@@ -117,7 +117,7 @@ def test_the_override_is_recorded(reg: Registry, make: Make) -> None:
     assert harmless.lineage["scan"] == {"verdict": "known-globals"}
     assert harmless.event is not None
     assert not harmless.event.detail
-    assert reg.verify().ok
+    assert reg.admin.verify().ok
 
 
 def test_a_verdict_can_t_be_given(reg: Registry, make: Make) -> None:
@@ -136,8 +136,8 @@ def test_it_can_be_searched_and_asked_for_by_a_policy(reg: Registry, make: Make)
     reg.register("churn", [DATA / "state.pt"])
     found = {version.number for version in reg.search("lineage.scan.verdict = 'known-globals'")}
     assert found == {1, 4}
-    assert reg.gate("churn@1", "production").passed
-    assert not reg.gate("churn@2", "production").passed
+    assert reg.policies.gate("churn@1", "production").passed
+    assert not reg.policies.gate("churn@2", "production").passed
     with pytest.raises(Refused):
         reg.promote("churn@3", "production")
     reg.promote("churn@4", "production")

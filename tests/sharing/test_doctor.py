@@ -31,7 +31,7 @@ def filled(tmp_path: Path) -> Callable[..., Registry]:
 
 
 def found(reg: Registry) -> dict[str, Finding]:
-    return {check.check: check for check in reg.doctor()}
+    return {check.check: check for check in reg.admin.doctor()}
 
 
 @pytest.mark.parametrize("shared", ["private", "group"])
@@ -44,7 +44,7 @@ def test_a_good_place(filled: Callable[..., Registry], shared: str) -> None:
     )
     assert all(check.status == "ok" or check.advice for check in checks.values()), "what is wrong comes with advice"
     assert {path: each[5] for path, each in snapshot(reg.root).items()} == before, "it tidies up"
-    assert reg.verify().problems == ()
+    assert reg.admin.verify().problems == ()
 
 
 MOUNTS = """\

@@ -34,7 +34,7 @@ def register(person: Person, root: Path, file: str, name: str = "churn") -> str:
 
 def sound(root: Path) -> None:
     for person in (ALICE, BOB, STRANGER):
-        assert person.does(lambda reg: reg.verify().problems, root) == ()
+        assert person.does(lambda reg: reg.admin.verify().problems, root) == ()
 
 
 def denied(person: Person, deed: Callable[[], object]) -> None:
@@ -133,10 +133,10 @@ def test_who_owns_the_model_can_delete_but_only_the_owner_frees_the_room(root: P
     ALICE.does(lambda reg: reg.delete(["churn@2"]), root)
     with pytest.raises(NotFound):
         BOB.does(lambda reg: reg.version("churn@2"), root)
-    assert [problem.code for problem in ALICE.does(lambda reg: reg.verify().problems, root)] == ["leftover"]
-    assert ALICE.does(lambda reg: reg.gc(), root) == [], "nothing was freed, and nothing else is said"
-    assert [freed.what for freed in BOB.does(lambda reg: reg.gc(), root)] == ["deleted version"]
-    assert [freed.what for freed in BOB.does(lambda reg: reg.gc(), root)] in ([], ["blob without a version"])
+    assert [problem.code for problem in ALICE.does(lambda reg: reg.admin.verify().problems, root)] == ["leftover"]
+    assert ALICE.does(lambda reg: reg.admin.gc(), root) == [], "nothing was freed, and nothing else is said"
+    assert [freed.what for freed in BOB.does(lambda reg: reg.admin.gc(), root)] == ["deleted version"]
+    assert [freed.what for freed in BOB.does(lambda reg: reg.admin.gc(), root)] in ([], ["blob without a version"])
     sound(root)
 
 
@@ -170,8 +170,8 @@ def test_a_stranger_reads_and_nothing_else(root: Path) -> None:
         lambda reg: reg.tag("churn@1", {"a": "b"}),
         lambda reg: reg.archive(["churn@2"]),
         lambda reg: reg.delete(["churn@2"]),
-        lambda reg: reg.gc(),
-        lambda reg: reg.repair(),
+        lambda reg: reg.admin.gc(),
+        lambda reg: reg.admin.repair(),
     ]
     for deed in deeds:
         with pytest.raises(PermissionError):
@@ -186,27 +186,27 @@ def test_staging_of_a_teammate_is_neither_read_nor_collected(root: Path) -> None
     for path in (folder / "secret", folder):
         os.utime(path, (1, 1))
     denied(BOB, lambda: os.listdir(folder))
-    assert BOB.does(lambda reg: reg.gc(), root) == []
+    assert BOB.does(lambda reg: reg.admin.gc(), root) == []
     assert folder.is_dir()
-    assert [freed.what for freed in ALICE.does(lambda reg: reg.gc(), root)] == ["left-over staging folder"]
+    assert [freed.what for freed in ALICE.does(lambda reg: reg.admin.gc(), root)] == ["left-over staging folder"]
 
 
 def test_repair_leaves_what_only_the_owner_can_mend(root: Path) -> None:
     file = root / "models/churn/versions/1/files/own.bin"
     file.chmod(0o644)
-    assert BOB.does(lambda reg: reg.repair(), root) == []
-    assert [problem.code for problem in BOB.does(lambda reg: reg.verify().problems, root)] == ["mode"]
-    assert [freed.what for freed in ALICE.does(lambda reg: reg.repair(), root)] == ["made read-only again"]
+    assert BOB.does(lambda reg: reg.admin.repair(), root) == []
+    assert [problem.code for problem in BOB.does(lambda reg: reg.admin.verify().problems, root)] == ["mode"]
+    assert [freed.what for freed in ALICE.does(lambda reg: reg.admin.repair(), root)] == ["made read-only again"]
     sound(root)
 
 
 def test_doctor_is_content_with_a_team(root: Path) -> None:
     for person in (ALICE, BOB):
-        found = {check.check: check for check in person.does(lambda reg: reg.doctor(), root)}
+        found = {check.check: check for check in person.does(lambda reg: reg.admin.doctor(), root)}
         assert [found[name].status for name in ("sharing", "rename", "hard links", "sync", "modes")] == ["ok"] * 5
         runs = person.calls(lambda: os.access(sys.executable, os.X_OK))
         assert found["locks"].status == ("ok" if runs else "warning"), found["locks"].message
-    told = {check.check: check for check in STRANGER.does(lambda reg: reg.doctor(), root)}
+    told = {check.check: check for check in STRANGER.does(lambda reg: reg.admin.doctor(), root)}
     assert told["writable"].status == "warning"
     assert "permission denied" in told["writable"].message
 
@@ -232,7 +232,7 @@ def test_a_private_registry_is_not_written_by_a_teammate(common: Path) -> None:
         with pytest.raises(PermissionError):
             BOB.does(deed, root)
     assert snapshot(root) == before
-    owner = {check.check: check for check in BOB.does(lambda reg: reg.doctor(), root)}["owner"]
+    owner = {check.check: check for check in BOB.does(lambda reg: reg.admin.doctor(), root)}["owner"]
     assert owner.status == "warning"
     assert f"uid {ALICE.uid}" in owner.message
 

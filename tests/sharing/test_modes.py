@@ -54,8 +54,8 @@ def test_a_group_registry_is_the_same_whatever_the_umask(tmp_path: Path, umask: 
     found = modes(reg.root)
     assert {kind for kind, _ in found.values()} == set(GROUP)
     assert {str(path): oct(mode) for path, (kind, mode) in found.items() if mode != GROUP[kind]} == {}
-    assert reg.verify().problems == ()
-    assert [check.status for check in reg.doctor() if check.check == "sharing"] == ["ok"]
+    assert reg.admin.verify().problems == ()
+    assert [check.status for check in reg.admin.doctor() if check.check == "sharing"] == ["ok"]
 
 
 def test_a_private_registry_follows_the_umask_but_never_lets_others_write(tmp_path: Path, umask: int) -> None:
@@ -64,8 +64,8 @@ def test_a_private_registry_follows_the_umask_but_never_lets_others_write(tmp_pa
     for path, (kind, mode) in modes(reg.root).items():
         assert mode == wanted[kind] & ~umask, path
         assert not mode & 0o022, path
-    assert reg.verify().problems == ()
-    assert [check.status for check in reg.doctor() if check.check == "sharing"] == ["ok"]
+    assert reg.admin.verify().problems == ()
+    assert [check.status for check in reg.admin.doctor() if check.check == "sharing"] == ["ok"]
 
 
 def test_no_other_way_of_sharing(tmp_path: Path) -> None:

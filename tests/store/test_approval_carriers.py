@@ -47,14 +47,14 @@ def uncommitted(registry: Registry, *, claim: bool) -> None:
 
 
 def states(registry: Registry) -> list[tuple[str, bool, str, str]]:
-    return [(each.by, each.approved, each.state, each.why) for each in registry.approvals("churn@1")]
+    return [(each.by, each.approved, each.state, each.why) for each in registry.approvals.list("churn@1")]
 
 
 @pytest.mark.parametrize("claim", [True, False])
 def test_an_approval_in_the_name_of_another_does_not_get_into_the_history_and_count(
     gated: Registry, claim: bool
 ) -> None:
-    person(gated, "bob").approve("churn@1", "production")
+    person(gated, "bob").approvals.approve("churn@1", "production")
     uncommitted(gated, claim=claim)
     assert [each[2:] for each in states(gated)] == [("lapsed", f"not given by bob: written by {ME}")]
     with pytest.raises(Refused):
@@ -66,27 +66,27 @@ def test_an_approval_in_the_name_of_another_does_not_get_into_the_history_and_co
         gated.promote("churn@1", "production")
     told = [entry for entry in journal.oldest_first(gated.context.layout.model("churn").history) if entry.carrier]
     assert [(entry.event.by, entry.carrier) for entry in told] == [("bob", ME)], "it is told, with whose file it was"
-    problems = [(each.code, each.severity) for each in gated.verify().problems]
+    problems = [(each.code, each.severity) for each in gated.admin.verify().problems]
     assert ("foreign-approval", "warning") in problems
 
 
 def test_an_approval_that_no_history_holds_does_not_count_yet(gated: Registry) -> None:
     me = person(gated, ME)
-    me.approve("churn@1", "production")
+    me.approvals.approve("churn@1", "production")
     uncommitted(gated, claim=True)
     assert [each[2:] for each in states(gated)] == [("lapsed", "not in the history")]
-    assert not gated.gate("churn@1", "production").passed
+    assert not gated.policies.gate("churn@1", "production").passed
     assert [each.event.action for each in gated.history("churn", limit=1)] == ["approved"], "it is committed"
     gated.promote("churn@1", "production")  # which recovers first: the claim was that of the account that it names
     assert [each[:3] for each in states(gated)] == [(ME, True, "in-force")]
-    assert gated.verify().problems == ()
+    assert gated.admin.verify().problems == ()
 
 
 @pytest.mark.root
 def test_another_user_completes_an_honest_approval(gated: Registry) -> None:
     """Who approves writes the claim; who recovers it may be somebody else."""
     name = account_name(65534)
-    person(gated, name).approve("churn@1", "production")
+    person(gated, name).approvals.approve("churn@1", "production")
     uncommitted(gated, claim=True)
     for path in gated.context.layout.model("churn").root.glob(".stages-*"):
         os.chown(path, 65534, 65534)
@@ -96,8 +96,8 @@ def test_another_user_completes_an_honest_approval(gated: Registry) -> None:
 
 def test_a_forged_approval_ends_no_rejection(gated: Registry) -> None:
     bob = person(gated, "bob")
-    bob.approve("churn@1", "production", reject=True, reason="too slow")
-    bob.approve("churn@1", "production")
+    bob.approvals.approve("churn@1", "production", reject=True, reason="too slow")
+    bob.approvals.approve("churn@1", "production")
     uncommitted(gated, claim=True)
     for _ in range(2):
         assert [(by, yes, state) for by, yes, state, _ in states(gated)] == [
@@ -108,7 +108,7 @@ def test_a_forged_approval_ends_no_rejection(gated: Registry) -> None:
 
 
 def test_a_rejection_counts_whoever_wrote_it_down(gated: Registry) -> None:
-    person(gated, "bob").approve("churn@1", "production", reject=True, reason="too slow")
+    person(gated, "bob").approvals.approve("churn@1", "production", reject=True, reason="too slow")
     uncommitted(gated, claim=False)
     assert [each[:3] for each in states(gated)] == [("bob", False, "in-force")]
 
@@ -119,19 +119,19 @@ def test_signed_approvals(gated: Registry, tmp_path: Path) -> None:
     keys = {name: make_key(tmp_path, name) for name in ("bob", "carol")}
     allow(gated.root, ("bob@example.org", keys["bob"]))
     bob, carol = person(gated, "bob"), person(gated, "carol")
-    bob.approve("churn@1", "production", sign=keys["bob"])
-    carol.approve("churn@1", "production")
+    bob.approvals.approve("churn@1", "production", sign=keys["bob"])
+    carol.approvals.approve("churn@1", "production")
     assert [(by, state, why) for by, _, state, why in states(gated)] == [
         ("bob", "in-force", ""), ("carol", "excluded", "did not sign it"),
     ]  # fmt: skip
-    rules = {rule.name: (rule.wanted, rule.found) for rule in gated.gate("churn@1", "production").rules}
+    rules = {rule.name: (rule.wanted, rule.found) for rule in gated.policies.gate("churn@1", "production").rules}
     assert rules["signed"][0] == "signed approvals"
     assert "carol did not sign it" in rules["approvals"][1]
     with pytest.raises(Refused):
         gated.promote("churn@1", "production")
-    carol.approve("churn@1", "production", sign=keys["bob"])  # by a key that is not hers
+    carol.approvals.approve("churn@1", "production", sign=keys["bob"])  # by a key that is not hers
     assert "is signed by bob@example.org" in states(gated)[-1][3]
-    carol.approve("churn@1", "production", sign=keys["carol"])  # by one that nobody knows
+    carol.approvals.approve("churn@1", "production", sign=keys["carol"])  # by one that nobody knows
     assert "is none of allowed_signers" in states(gated)[-1][3]
     with pytest.raises(Refused):
         gated.promote("churn@1", "production")
@@ -142,6 +142,6 @@ def test_signed_approvals(gated: Registry, tmp_path: Path) -> None:
 def test_an_approval_by_hand_is_none_where_signatures_are_required(gated: Registry) -> None:
     """Anybody can say in Python that he is bob; nobody can sign as bob."""
     write(gated, "{production: {approvals: 1, signed: required}}")
-    person(gated, "bob").approve("churn@1", "production")
+    person(gated, "bob").approvals.approve("churn@1", "production")
     with pytest.raises(Refused):
         gated.promote("churn@1", "production")

@@ -41,7 +41,7 @@ def bob(three: Registry, clock: Clock) -> Registry:
 
 
 def states(registry: Registry, ref: str = "churn@2") -> list[tuple[str, bool, str, str]]:
-    return [(each.by, each.approved, each.state, each.why) for each in registry.approvals(ref)]
+    return [(each.by, each.approved, each.state, each.why) for each in registry.approvals.list(ref)]
 
 
 def annotation(registry: Registry, number: int = 2) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def annotation(registry: Registry, number: int = 2) -> dict[str, Any]:
 
 
 def test_an_approval_stands_in_the_annotation_and_in_the_history_word_for_word(bob: Registry) -> None:
-    done = bob.approve("churn@2", "production", reason="reviewed: größe ok")
+    done = bob.approvals.approve("churn@2", "production", reason="reviewed: größe ok")
     assert (done.refs, done.action, done.changed) == (("churn@2",), "approved", True)
     event = bob.history("churn", limit=1)[0].event
     assert annotation(bob) == {"format": 1, "approvals": [event.document()]}
@@ -63,16 +63,16 @@ def test_an_approval_stands_in_the_annotation_and_in_the_history_word_for_word(b
 
 
 def test_to_say_it_again_changes_nothing_and_another_reason_does(bob: Registry) -> None:
-    bob.approve("churn@2", "production", reason="reviewed", request_id="r1")
+    bob.approvals.approve("churn@2", "production", reason="reviewed", request_id="r1")
     before = snapshot(bob.root)
-    assert bob.approve("churn@2", "production", reason="reviewed").changed is False
-    assert bob.approve("churn@2", "production", reason="reviewed", request_id="r1").changed is False
-    assert bob.approve("churn@2", "staging", dry_run=True).changed is True
+    assert bob.approvals.approve("churn@2", "production", reason="reviewed").changed is False
+    assert bob.approvals.approve("churn@2", "production", reason="reviewed", request_id="r1").changed is False
+    assert bob.approvals.approve("churn@2", "staging", dry_run=True).changed is True
     assert snapshot(bob.root) == before
-    assert bob.approve("churn@2", "production", reason="and again").changed is True
-    assert [each.reason for each in bob.approvals("churn@2")] == ["and again"]
+    assert bob.approvals.approve("churn@2", "production", reason="and again").changed is True
+    assert [each.reason for each in bob.approvals.list("churn@2")] == ["and again"]
     with pytest.raises(Conflict, match="request r1 was used before"):
-        bob.approve("churn@2", "production", reject=True, reason="no", request_id="r1")
+        bob.approvals.approve("churn@2", "production", reject=True, reason="no", request_id="r1")
 
 
 def test_what_is_refused_changes_nothing(bob: Registry) -> None:
@@ -88,21 +88,21 @@ def test_what_is_refused_changes_nothing(bob: Registry) -> None:
         (InvalidInput, {"ref": "churn@2", "reason": "two\nlines"}),
     ):
         with pytest.raises(error):
-            bob.approve(**{"stage": "production", **words})  # type: ignore[arg-type]
+            bob.approvals.approve(**{"stage": "production", **words})  # type: ignore[arg-type]
     assert snapshot(bob.root) == before
 
 
 def test_what_was_looked_at_must_be_so_still(bob: Registry) -> None:
-    seen = bob.review("churn@2", "staging").version
+    seen = bob.approvals.review("churn@2", "staging").version
     bob.annotate("churn@2", {"note": "no part of it"})
-    bob.approve(seen.ref, "staging", seen=seen)
+    bob.approvals.approve(seen.ref, "staging", seen=seen)
     bob.log_metric("churn@2", {"auc": 0.2})
     with pytest.raises(Conflict, match="churn@2 was changed while it was looked at"):
-        bob.approve(seen.ref, "staging", seen=seen, reason="late")
+        bob.approvals.approve(seen.ref, "staging", seen=seen, reason="late")
 
 
 def test_it_lapses_with_metrics_and_tags_and_is_so_again_when_they_are(bob: Registry) -> None:
-    bob.approve("churn@2", "production")
+    bob.approvals.approve("churn@2", "production")
     bob.annotate("churn@2", {"note": "x"})
     assert states(bob) == [("bob", True, "in-force", "")]
     bob.log_metric("churn@2", {"auc": 0.5})
@@ -114,13 +114,13 @@ def test_it_lapses_with_metrics_and_tags_and_is_so_again_when_they_are(bob: Regi
 
 
 def test_tags_and_metrics_keep_it_and_so_does_the_tombstone(bob: Registry) -> None:
-    bob.approve("churn@1", "production")
+    bob.approvals.approve("churn@1", "production")
     bob.tag("churn@1", {"a": "b"})
     bob.annotate("churn@1", {"a": "b"})
     bob.log_metric("churn@1", {"f1": 1})
     kept = annotation(bob, 1)
     assert len(kept["approvals"]) == 1
-    bob.approve("churn@1", "production", reject=True, reason="no")
+    bob.approvals.approve("churn@1", "production", reject=True, reason="no")
     assert annotation(bob, 1) == {**kept, "approvals": annotation(bob, 1)["approvals"]}
     bob.delete(["churn@1"], force=True, reason="x")
     tombstone = bob.root / "models/churn/tombstones/1.yaml"
@@ -132,18 +132,18 @@ def test_four_eyes(bob: Registry, three: Registry, clock: Clock) -> None:
     write(three, "{production: {approvals: 2, not_author: true, approvers: [alice, bob, carol]}}")
     dave, carol = person(three, "dave", clock), person(three, "carol", clock)
     for registry in (three, bob, dave):
-        registry.approve("churn@2", "production")
-    assert {each.by: (each.state, each.why) for each in bob.approvals("churn@2")} == {
+        registry.approvals.approve("churn@2", "production")
+    assert {each.by: (each.state, each.why) for each in bob.approvals.list("churn@2")} == {
         "alice": ("excluded", "is the author"), "bob": ("in-force", ""), "dave": ("excluded", "is no approver"),
     }  # fmt: skip
-    rules = {rule.name: rule.outcome for rule in bob.gate("churn@2", "production").rules}
+    rules = {rule.name: rule.outcome for rule in bob.policies.gate("churn@2", "production").rules}
     assert rules == {"approvals": "waiting", "approvers": "passed", "not_author": "passed"}
     with pytest.raises(Refused, match="production refuses churn@2: approvals;"):
         bob.promote("churn@2", "production")
-    carol.approve("churn@2", "production")
+    carol.approvals.approve("churn@2", "production")
     bob.promote("churn@2", "production")
     three.log_metric("churn@2", {"auc": 0.91})
-    assert not bob.gate("churn@2", "production").passed
+    assert not bob.policies.gate("churn@2", "production").passed
     with pytest.raises(Refused, match="refuses churn@1: approvals, approvers, not_author"):
         bob.promote("churn@1", "production")
     bob.promote("churn@1", "production", force=True, reason="hotfix")
@@ -154,32 +154,32 @@ def test_neither_the_author_elsewhere_nor_who_brought_it_here_counts(
     three: Registry, clock: Clock, tmp_path: Path
 ) -> None:
     """And what people said of it elsewhere does not come along: it is told."""
-    three.approve("churn@2", "production")
-    person(three, "carol", clock).approve("churn@2", "production")
+    three.approvals.approve("churn@2", "production")
+    person(three, "carol", clock).approvals.approve("churn@2", "production")
     three.export(["churn@2"], tmp_path / "out.tar")
     site = Registry.init(tmp_path / "site", author="bob", now=clock)
     write(site, "{production: {approvals: 1, not_author: true}}")
     (done,) = site.import_bundle(tmp_path / "out.tar")
     assert "its approvals" in done.lost
     assert (done.ref, site.version("churn@2").author) == ("churn@2", "alice")
-    assert site.approvals("churn@2") == ()
+    assert site.approvals.list("churn@2") == ()
     for name in ("alice", "bob"):
-        person(site, name, clock).approve("churn@2", "production")
-    assert [(each.by, each.why) for each in site.approvals("churn@2")] == [
+        person(site, name, clock).approvals.approve("churn@2", "production")
+    assert [(each.by, each.why) for each in site.approvals.list("churn@2")] == [
         ("alice", "is the author"), ("bob", "registered it"),
     ]  # fmt: skip
     with pytest.raises(Refused, match="approvals, not_author"):
         site.promote("churn@2", "production")
-    person(site, "carol", clock).approve("churn@2", "production")
+    person(site, "carol", clock).approvals.approve("churn@2", "production")
     site.promote("churn@2", "production")
-    assert site.verify().problems == ()
+    assert site.admin.verify().problems == ()
 
 
 def test_an_approval_is_for_one_version_and_one_stage(bob: Registry, make_file: Make) -> None:
     write(bob, "{production: {approvals: 1}, staging: {approvals: 1}}")
     bob.register("churn", [make_file("content 2")], metrics={"auc": 0.9}, tags={"team": "crm"})
     assert bob.version("churn@4").digest == bob.version("churn@2").digest
-    bob.approve("churn@2", "production")
+    bob.approvals.approve("churn@2", "production")
     bob.promote("churn@2", "production")
     for ref, stage in (("churn@4", "production"), ("churn@2", "staging")):
         with pytest.raises(Refused):
@@ -195,38 +195,38 @@ def test_a_unix_group_says_who_may(three: Registry, clock: Clock) -> None:
 
     group = grp.getgrgid(os.getgid()).gr_name
     write(three, f"{{production: {{approvers: ['@{group}']}}}}")
-    person(three, "nobody-of-that-name", clock).approve("churn@2", "production")
-    assert [each.why for each in three.approvals("churn@2")] == ["is no approver"]
-    person(three, get_account_name(), clock).approve("churn@2", "production")
+    person(three, "nobody-of-that-name", clock).approvals.approve("churn@2", "production")
+    assert [each.why for each in three.approvals.list("churn@2")] == ["is no approver"]
+    person(three, get_account_name(), clock).approvals.approve("churn@2", "production")
     three.promote("churn@2", "production")
 
 
 def test_a_rejection_stops_every_stage_it_is_for_until_the_same_person_approves(
     three: Registry, bob: Registry, clock: Clock
 ) -> None:
-    bob.approve("churn@2", "production", reject=True, reason="worse for patients over 80")
+    bob.approvals.approve("churn@2", "production", reject=True, reason="worse for patients over 80")
     for registry in (three, bob):
         with pytest.raises(Refused, match="production refuses churn@2: rejection; registry check"):
             registry.promote("churn@2", "production")
-    rule = three.gate("churn@2", "production").rules[0]
+    rule = three.policies.gate("churn@2", "production").rules[0]
     assert (rule.name, rule.found) == ("rejection", "by bob: worse for patients over 80")
-    person(three, "carol", clock).approve("churn@2", "production")
+    person(three, "carol", clock).approvals.approve("churn@2", "production")
     with pytest.raises(Refused):
         three.promote("churn@2", "production")
     three.promote("churn@2", "staging")
-    bob.approve("churn@2", "production")
+    bob.approvals.approve("churn@2", "production")
     three.promote("churn@2", "production")
 
 
 def test_a_rejection_lapses_with_what_it_was_based_on(three: Registry, bob: Registry) -> None:
-    bob.approve("churn@2", "production", reject=True, reason="auc was never measured again")
+    bob.approvals.approve("churn@2", "production", reject=True, reason="auc was never measured again")
     three.log_metric("churn@2", {"auc": 0.95})
     assert states(three) == [("bob", False, "lapsed", "metrics changed")]
     three.promote("churn@2", "production")
 
 
 def test_rollback_does_not_go_to_what_was_rejected(three: Registry, bob: Registry) -> None:
-    bob.approve("churn@2", "production", reject=True, reason="leaks")
+    bob.approvals.approve("churn@2", "production", reject=True, reason="leaks")
     assert [(each.number, each.state) for each in three.holders("churn", "production")] == [
         (3, "current"), (2, "rejected"), (1, "earlier"),
     ]  # fmt: skip
@@ -241,7 +241,7 @@ def test_rollback_does_not_go_to_what_was_rejected(three: Registry, bob: Registr
     assert snapshot(three.root) == before
     assert three.rollback("churn", "production", to=1).after == 1
     three.promote("churn@3", "production")
-    bob.approve("churn@1", "production", reject=True, reason="old")
+    bob.approvals.approve("churn@1", "production", reject=True, reason="old")
     with pytest.raises(Refused, match="rejected for it: registry approvals churn@1; promote another version"):
         three.rollback("churn", "production", to=1)
     three.tag("churn@1", {"x": "y"})
@@ -249,26 +249,26 @@ def test_rollback_does_not_go_to_what_was_rejected(three: Registry, bob: Registr
 
 
 def test_a_rejection_for_another_stage_does_not_stop_a_rollback(three: Registry, bob: Registry) -> None:
-    bob.approve("churn@2", "staging", reject=True, reason="x")
+    bob.approvals.approve("churn@2", "staging", reject=True, reason="x")
     assert three.rollback("churn", "production").after == 2
 
 
 def test_a_review_has_it_all(three: Registry, bob: Registry) -> None:
     write(three, "{production: {approvals: 1}}")
     three.log_metric("churn@2", {"auc": 0.8})
-    bob.approve("churn@2", "staging", reason="first look")
-    found = bob.review("churn@2", "production")
+    bob.approvals.approve("churn@2", "staging", reason="first look")
+    found = bob.approvals.review("churn@2", "production")
     assert (found.version.ref, found.current.ref if found.current else None) == ("churn@2", "churn@3")
     assert [rule.outcome for rule in found.evaluation.rules] == ["waiting"]
     assert found.diff is not None
     assert [each.name for each in found.diff.metrics] == ["auc"]
     assert [each.stage for each in found.approvals] == ["staging"]
-    assert bob.review("churn@3", "production").diff is None
-    assert bob.review("churn@3", "staging").current is None
+    assert bob.approvals.review("churn@3", "production").diff is None
+    assert bob.approvals.review("churn@3", "staging").current is None
 
 
 def test_a_policy_that_can_not_be_read_hides_no_approval(bob: Registry) -> None:
-    bob.approve("churn@2", "production")
+    bob.approvals.approve("churn@2", "production")
     write(bob, "{production: {aprovals: 1}}")
     assert states(bob) == [("bob", True, "in-force", "")]
     write(bob, "{production: {approvals: 1}}")
@@ -276,14 +276,14 @@ def test_a_policy_that_can_not_be_read_hides_no_approval(bob: Registry) -> None:
 
 def test_an_approval_whose_history_is_lost_counts_no_more_and_can_be_given_again(bob: Registry) -> None:
     write(bob, "{production: {approvals: 1}}")
-    bob.approve("churn@2", "production", reason="reviewed")
+    bob.approvals.approve("churn@2", "production", reason="reviewed")
     for number in range(9):  # until the claims that tell it are pruned
         bob.tag("churn@3", {"n": str(number)})
     (bob.root / "models/churn/history.jsonl").unlink()
-    bob.repair()
+    bob.admin.repair()
     assert states(bob) == [("bob", True, "lapsed", "not in the history")]
     with pytest.raises(Refused):
         bob.promote("churn@2", "production")
-    assert bob.approve("churn@2", "production", reason="reviewed").changed is True
+    assert bob.approvals.approve("churn@2", "production", reason="reviewed").changed is True
     assert states(bob) == [("bob", True, "in-force", "")]
     bob.promote("churn@2", "production")

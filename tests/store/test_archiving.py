@@ -63,7 +63,7 @@ def test_a_delete_leaves_a_tombstone_and_no_file(five: Registry) -> None:
         five.version("churn@2")
     contents = [path.read_bytes() for path in five.root.rglob("*") if path.is_file() and not path.is_symlink()]
     assert b"content 2" not in contents, "the bytes are gone, its blob too"
-    assert five.gc(age=0) == []
+    assert five.admin.gc(age=0) == []
 
 
 def test_a_file_that_another_version_shares_is_kept(reg: Registry, make_file: Make) -> None:
@@ -88,7 +88,7 @@ def test_numbers_are_never_used_again(five: Registry, make_file: Make) -> None:
 def test_the_numbers_are_kept_even_without_the_journal(five: Registry, make_file: Make) -> None:
     five.delete(["churn@5"], reason="r")
     (five.root / "models/churn/history.jsonl").unlink()
-    five.repair()
+    five.admin.repair()
     assert five.register("churn", [make_file("six")]).ref == "churn@6"
 
 
@@ -138,7 +138,7 @@ def test_a_damaged_version_can_be_deleted(five: Registry, damage: str) -> None:
             (folder / name).unlink()
     five.delete(["churn@2"], reason="damaged")
     assert numbers(five) == [5, 4, 3, 1]
-    five.gc(age=0)
+    five.admin.gc(age=0)
 
 
 def test_an_interrupted_request_deletes_what_is_left_and_nothing_else(five: Registry) -> None:

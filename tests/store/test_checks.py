@@ -39,7 +39,7 @@ def trusting(reg: Registry, make_file: Make, clock: Clock) -> Registry:
 
 
 def found(registry: Registry, ref: str = "churn@1") -> list[tuple[str, str, str]]:
-    return [(each.name, each.outcome, each.found) for each in registry.gate(ref, "production").rules]
+    return [(each.name, each.outcome, each.found) for each in registry.policies.gate(ref, "production").rules]
 
 
 def test_a_check_gets_the_artifact_and_says_yes_or_no(trusting: Registry, tmp_path: Path) -> None:
@@ -60,14 +60,14 @@ def test_a_check_gets_the_artifact_and_says_yes_or_no(trusting: Registry, tmp_pa
             "print('all is well')\n",
         ),
     )
-    rule = trusting.gate("churn@1", "production").rules[0]
+    rule = trusting.policies.gate("churn@1", "production").rules[0]
     assert (rule.outcome, rule.output) == ("passed", "all is well\n"), rule
     assert trusting.promote("churn@1", "production").after == 1
     write(
         trusting,
         script(tmp_path, "import sys\nprint('one')\nprint('auc is\\x1b[2J 0.1', file=sys.stderr)\nsys.exit(3)\n"),
     )
-    rule = trusting.gate("churn@1", "production").rules[0]
+    rule = trusting.policies.gate("churn@1", "production").rules[0]
     assert (rule.outcome, rule.found) == ("failed", "exit 3: auc is\x1b[2J 0.1")
     assert rule.output == "one\nauc is\x1b[2J 0.1\n"
     with pytest.raises(Refused, match=r"production refuses churn@1: checks.python"):
@@ -95,24 +95,24 @@ def test_nothing_runs_that_is_not_trusted(reg: Registry, make_file: Make, tmp_pa
                 registry.register(name, [make_file()], stage="production")
     assert not (tmp_path / "ran").exists()
     assert snapshot(reg.root) == before
-    assert {each.digest for each in asked} == {reg.commands("churn").digest}
+    assert {each.digest for each in asked} == {reg.policies.commands("churn").digest}
     assert reg.promote("churn@1", "staging").after == 1, "another stage is not concerned"
 
 
 def test_what_is_trusted_is_just_these_commands(reg: Registry, make_file: Make, clock: Clock) -> None:
     reg.register("churn", [make_file()])
     write(reg, "      - 'true'\n")
-    digest = reg.commands().digest
-    assert reg.commands("churn").digest == digest, "a model that adds none has the registry's"
+    digest = reg.policies.commands().digest
+    assert reg.policies.commands("churn").digest == digest, "a model that adds none has the registry's"
     careful = Registry(reg.root, author="alice", now=clock, trust=lambda commands: commands.digest == digest)
-    assert careful.gate("churn@1", "production").passed
+    assert careful.policies.gate("churn@1", "production").passed
     write(reg, "      - [env, 'true']\n")
-    assert not careful.gate("churn@1", "production").passed
+    assert not careful.policies.gate("churn@1", "production").passed
     write(reg, "      - 'true'\n")
     assert careful.promote("churn@1", "production").after == 1
     write(reg, "      - [env, 'true']\n", "models/churn/model.yaml")
-    assert not careful.gate("churn@1", "production").passed, "with what the model adds it is others"
-    assert reg.commands("churn").items[1].file == "models/churn/model.yaml"
+    assert not careful.policies.gate("churn@1", "production").passed, "with what the model adds it is others"
+    assert reg.policies.commands("churn").items[1].file == "models/churn/model.yaml"
 
 
 def test_force_passes_over_a_check_and_runs_none_unasked(trusting: Registry, clock: Clock, tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_check_that_never_ends_and_will_not_hear(trusting: Registry, tmp_path:
     line = script(tmp_path, text).strip().removeprefix("- ")
     write(trusting, f"      - {{run: {line}, time_limit: 1s, name: stuck}}\n")
     begun = time.monotonic()
-    rule = trusting.gate("churn@1", "production").rules[0]
+    rule = trusting.policies.gate("churn@1", "production").rules[0]
     assert time.monotonic() - begun < 60
     assert (rule.outcome, rule.found) == ("failed", "took longer than 1s")
     assert rule.output.startswith("begun")
@@ -217,7 +217,7 @@ def _lives(pid: int) -> bool:
 def test_a_check_that_prints_a_gigabyte(trusting: Registry, tmp_path: Path) -> None:
     write(trusting, script(tmp_path, "import sys\nblock = b'x' * (1 << 20)\n"
                                      "for _ in range(1024): sys.stdout.buffer.write(block)\n"))  # fmt: skip
-    rule = trusting.gate("churn@1", "production").rules[0]
+    rule = trusting.policies.gate("churn@1", "production").rules[0]
     assert rule.outcome == "passed"
     assert 60_000 < len(rule.output) < 200_000
     assert rule.output.endswith("(cut)")
@@ -247,7 +247,11 @@ def test_a_program_inside_of_the_registry_is_refused(trusting: Registry, tmp_pat
     os.symlink(inside, link)
     for command in (f"{inside}", f"sh {inside}", f"{link} {{path}}", f"sh {trusting.root}/models/../smoke.sh"):
         write(trusting, f"      - '{command}'\n")
-        for deed in (lambda: trusting.gate("churn@1", "production"), trusting.policy, trusting.commands):
+        for deed in (
+            lambda: trusting.policies.gate("churn@1", "production"),
+            trusting.policies.list,
+            trusting.policies.commands,
+        ):
             with pytest.raises(InvalidInput, match=r"registry.yaml, line \d+: .*lies inside the registry"):
                 deed()
 
@@ -265,8 +269,8 @@ def test_a_program_inside_of_the_registry_is_not_found_on_the_path(
 
 def test_commands_of_what_is_not_there(trusting: Registry) -> None:
     with pytest.raises(NotFound, match="no model or group 'other'"):
-        trusting.commands("other")
-    assert trusting.commands().items == ()
+        trusting.policies.commands("other")
+    assert trusting.policies.commands().items == ()
 
 
 def test_a_version_is_compared_before_anything_is_run_on_it(trusting: Registry, tmp_path: Path) -> None:

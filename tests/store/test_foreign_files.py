@@ -110,7 +110,7 @@ def test_gc_beside_a_process_that_exchanges_a_folder_and_a_link(
         with exchanging(swapped, link):
             for _ in range(3):
                 with contextlib.suppress(RegistryError, OSError):
-                    reg.gc()
+                    reg.admin.gc()
 
 
 @needs_exchange
@@ -191,13 +191,13 @@ def abandoned(reg: Registry) -> None:
 
 
 ACTIONS: dict[str, Callable[[Registry], object]] = {
-    "gc": lambda reg: reg.gc(),
+    "gc": lambda reg: reg.admin.gc(),
     "delete": lambda reg: reg.delete(["risk/churn@1"], reason="test"),
     "abandon": abandoned,
     "pack": lambda reg: reg.archive(["risk/churn@2"], compress="gzip"),
     "promote": lambda reg: reg.promote("risk/churn@1", "production"),
     "tag": lambda reg: reg.tag("risk/churn@1", {"a": "b"}),
-    "repair": lambda reg: reg.repair(),
+    "repair": lambda reg: reg.admin.repair(),
 }
 SWAPPED = ("models", "models/risk", "models/risk/churn", "models/risk/churn/versions")
 INSIDE = ("stages", "annotations", "versions/1", "versions/1/files", "versions/.trash-0", "versions/.trash-0/sub")

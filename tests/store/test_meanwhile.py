@@ -89,7 +89,7 @@ def test_a_file_that_is_lost(churn: Registry) -> None:
     place.write_bytes(kept)
     place.chmod(0o444)
     place.parent.chmod(0o555)
-    churn.repair()
+    churn.admin.repair()
 
 
 def test_a_packed_version_is_looked_into_like_any_other(churn: Registry) -> None:
@@ -172,7 +172,7 @@ def test_a_model_that_is_renamed_while_a_version_comes_in(
     assert churn.model_names() == ["risk"]
     assert [path.name for path in (churn.root / "models").iterdir()] == ["risk"]
     assert churn.register("risk", [source]).ref == "risk@4"
-    churn.gc(age=-1)
+    churn.admin.gc(age=-1)
 
 
 def test_who_gives_up_takes_nothing_from_who_goes_on(
@@ -199,7 +199,7 @@ def test_a_copy_that_left_empty_folders_out(churn: Registry, make_file: Make) ->
         if not any(folder.iterdir()):
             folder.rmdir()
     assert not paths.annotations.exists() and not paths.tombstones.exists()
-    assert churn.verify().problems == ()
+    assert churn.admin.verify().problems == ()
     assert churn.versions("churn")[0].number == 3
     churn.tag("churn@2", {"a": "b"})
     churn.delete(["churn@1"], force=True, reason="wrong")
@@ -211,9 +211,9 @@ def test_all_models_are_tidied_but_the_one_that_was_renamed_just_now(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(type(churn), "model_names", lambda _: ["before", "churn"])
-        assert churn.gc(age=-1) == churn.repair() == []
+        assert churn.admin.gc(age=-1) == churn.admin.repair() == []
     with pytest.raises(NotFound, match="no model 'before'"):
-        churn.gc(["before"])
+        churn.admin.gc(["before"])
 
 
 def test_a_model_that_is_renamed_and_made_again_while_a_version_comes_in(
@@ -234,4 +234,4 @@ def test_a_model_that_is_renamed_and_made_again_while_a_version_comes_in(
     with pytest.raises(Conflict, match="renamed while the version came in"):
         churn.register("churn", [make_file("a third", "third.bin")])
     assert (churn.model("churn").latest, churn.model("crm").latest) == (1, 3)
-    churn.gc(age=-1)
+    churn.admin.gc(age=-1)

@@ -29,11 +29,11 @@ def family(reg: Registry, make_file: Make) -> Registry:
 
 
 def parents(reg: Registry, ref: str = "kid@1") -> list[tuple[str, str]]:
-    return [(each.ref, each.note) for each in reg.lineage(ref).parents]
+    return [(each.ref, each.note) for each in reg.lineage.trace(ref).parents]
 
 
 def children(reg: Registry, ref: str) -> list[str]:
-    return [each.ref for each in reg.lineage(ref).children]
+    return [each.ref for each in reg.lineage.trace(ref).children]
 
 
 def without_id(reg: Registry, name: str) -> None:
@@ -73,7 +73,7 @@ def test_a_model_of_an_earlier_release_gets_an_id_with_its_next_change(family: R
     assert len(identity) == 32
     family.tag("kid@1", {"a": "c"})
     assert family.model("kid").id == identity
-    assert family.verify().problems == ()
+    assert family.admin.verify().problems == ()
 
 
 def test_a_former_name_is_not_given_again(family: Registry, make_file: Make) -> None:
@@ -127,7 +127,7 @@ def test_a_rename_to_a_name_that_becomes_a_former_one_is_refused(
         family.rename("kid", "passing")
     assert "kid" in family.model_names()
     assert not (family.root / "models" / "passing").exists()
-    assert family.verify().problems == ()
+    assert family.admin.verify().problems == ()
 
 
 def test_a_model_may_have_its_own_name_again(family: Registry) -> None:
@@ -170,8 +170,8 @@ def test_what_is_meant_is_protected(family: Registry, make_file: Make) -> None:
     for name in ("betb", "beta"):
         family.register(name, [make_file(f"{name} 2")])
         family.archive([f"{name}@1"])
-    assert family.plan("betb", "delete", Rules.of(older_than="0s")).chosen == (), "kid was made from it"
-    assert family.plan("beta", "delete", Rules.of(older_than="0s")).chosen == (1,), "it only has the name"
+    assert family.retention.plan("betb", "delete", Rules.of(older_than="0s")).chosen == (), "kid was made from it"
+    assert family.retention.plan("beta", "delete", Rules.of(older_than="0s")).chosen == (1,), "it only has the name"
 
 
 def test_a_lineage_of_an_earlier_release_goes_by_time(reg: Registry, make_file: Make, tmp_path: Path) -> None:

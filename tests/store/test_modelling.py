@@ -62,7 +62,7 @@ def test_slips(reg: Registry, make_file: MakeFile) -> None:
 
 def test_rewrite_checks_and_compares(reg: Registry, make_file: MakeFile) -> None:
     reg.register("churn", [make_file()])
-    text = reg.text("churn")
+    text = reg.admin.text("churn")
     for added, said in (
         ("policy: {prod: {}}\n", "there is no stage 'prod'"),
         ("polcy: {}\n", "did you mean 'policy'"),
@@ -70,33 +70,33 @@ def test_rewrite_checks_and_compares(reg: Registry, make_file: MakeFile) -> None
         ("owner: x\n", "stands here again"),
     ):
         with pytest.raises(InvalidInput, match=said):
-            reg.rewrite("churn", text + added, was=text)
+            reg.admin.rewrite("churn", text + added, was=text)
     with pytest.raises(InvalidInput, match="can't be changed"):
-        reg.rewrite("churn", text.replace("created: '2", "created: '3"), was=text)
+        reg.admin.rewrite("churn", text.replace("created: '2", "created: '3"), was=text)
     with pytest.raises(Conflict, match="changed meanwhile"):
-        reg.rewrite("churn", text + "# x\n", was=text + "# y\n")
-    assert reg.text("churn") == text
-    reg.rewrite("churn", text + "# x\n", was=text)
-    assert reg.text("churn") == text + "# x\n"
+        reg.admin.rewrite("churn", text + "# x\n", was=text + "# y\n")
+    assert reg.admin.text("churn") == text
+    reg.admin.rewrite("churn", text + "# x\n", was=text)
+    assert reg.admin.text("churn") == text + "# x\n"
 
 
 def test_a_key_of_ones_own_is_kept(reg: Registry, make_file: MakeFile) -> None:
     reg.register("churn", [make_file()])
-    text = reg.text("churn")
-    reg.rewrite("churn", f"{text}date: 2026-11-24\n", was=text)  # though it looks like the setting 'data'
+    text = reg.admin.text("churn")
+    reg.admin.rewrite("churn", f"{text}date: 2026-11-24\n", was=text)  # though it looks like the setting 'data'
     assert reg.promote("churn@1", "staging").changed
     reg.describe("churn", tags={"a": "b"}, remove=(name for name in ("description",)))
-    assert "date: 2026-11-24\n" in reg.text("churn")
+    assert "date: 2026-11-24\n" in reg.admin.text("churn")
 
 
 def test_settings_are_rewritten(reg: Registry) -> None:
-    text = reg.text()
+    text = reg.admin.text()
     with pytest.raises(InvalidInput, match="did you mean 'stages'"):
-        reg.rewrite_settings(text + "stagse: []\n", was=text)
+        reg.admin.rewrite_settings(text + "stagse: []\n", was=text)
     with pytest.raises(InvalidInput, match="id"):
-        reg.rewrite_settings(text.replace("id: '", "id: '0", 1), was=text)
-    reg.rewrite_settings(text + "lineage: [git]\n", was=text)
-    assert reg.text().endswith("lineage: [git]\n")
+        reg.admin.rewrite_settings(text.replace("id: '", "id: '0", 1), was=text)
+    reg.admin.rewrite_settings(text + "lineage: [git]\n", was=text)
+    assert reg.admin.text().endswith("lineage: [git]\n")
 
 
 def test_rename_moves_all_of_it(reg: Registry, make_file: MakeFile) -> None:
@@ -112,8 +112,8 @@ def test_rename_moves_all_of_it(reg: Registry, make_file: MakeFile) -> None:
     for deed in (lambda: reg.version("churn@1"), lambda: reg.promote("churn@2", "staging"), lambda: reg.model("churn")):
         with pytest.raises(NotFound, match="it is called crm/churn now"):
             deed()
-    assert [kin.ref for kin in reg.lineage("child@1").parents] == ["crm/churn@1"]
-    assert [kin.ref for kin in reg.lineage("crm/churn@1").children] == ["child@1"]
+    assert [kin.ref for kin in reg.lineage.trace("child@1").parents] == ["crm/churn@1"]
+    assert [kin.ref for kin in reg.lineage.trace("crm/churn@1").children] == ["child@1"]
     reg.rename("crm/churn", "churn")
     assert reg.model("churn").formerly == ("crm/churn",)
 
@@ -140,7 +140,7 @@ def test_a_parent_stays_protected_under_its_new_name(reg: Registry, make_file: M
     reg.register("child", [make_file("child")], lineage={"parents": ["base@1"]})
     reg.archive(["base@1", "base@2", "base@3"])
     reg.rename("base", "group/base")
-    plan = reg.plan("group/base", "delete", Rules.of(older_than="0s"))
+    plan = reg.retention.plan("group/base", "delete", Rules.of(older_than="0s"))
     assert plan.chosen == (3,)
 
 
@@ -160,7 +160,7 @@ def test_an_interrupted_rename_is_finished_by_the_same_call(
         patch.setattr(models, "_move_folder", dies)
         reg.rename("churn", "crm/churn", request_id=request_id)
     assert reg.model_names() == ["churn"]
-    assert any(problem.code == "rename" for problem in reg.verify().problems)
+    assert any(problem.code == "rename" for problem in reg.admin.verify().problems)
     assert reg.rename("churn", "crm/churn", request_id=request_id).changed
     assert reg.model_names() == ["crm/churn"]
     assert actions(reg, "crm/churn") == ["renamed", "registered"]
@@ -176,7 +176,7 @@ def test_an_interrupted_rename_is_known_after_other_changes(
         patch.setattr(models, "_move_folder", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         reg.rename("churn", "other", request_id="one")
     reg.tag("churn@1", {"a": "b"})
-    assert [problem.code for problem in reg.verify().problems] == ["rename"]
+    assert [problem.code for problem in reg.admin.verify().problems] == ["rename"]
     assert reg.rename("churn", "other", request_id="one").changed
     assert actions(reg, "other") == ["tagged", "renamed", "registered"]
     assert not reg.rename("churn", "other").changed, "to rename again is no mistake"
@@ -231,7 +231,7 @@ def test_a_folder_that_cannot_be_moved_keeps_its_name(
     assert reg.model_names() == ["churn"]
     assert reg.model("churn").formerly == ()
     assert actions(reg, "churn") == ["renamed", "renamed", "registered"]
-    assert reg.verify().problems == ()
+    assert reg.admin.verify().problems == ()
     assert not (reg.root / "models/other").exists()
     reg.register("other", [make_file("another")])
 
@@ -304,14 +304,14 @@ def test_a_claim_that_was_not_brought_forward_is_read(
     reg: Registry, make_file: MakeFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reg.register("churn", [make_file()])
-    was = reg.text("churn")
+    was = reg.admin.text("churn")
     text = was.replace("owner: alice", "owner: crm\npolicy: {production: {require: {tags: {safe: 'yes'}}}}")
     with monkeypatch.context() as patch, pytest.raises(Indeterminate):
         patch.setattr(Writer, "_roll_forward", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        reg.rewrite("churn", text, was=was)
+        reg.admin.rewrite("churn", text, was=was)
     assert "crm" not in (reg.root / "models/churn/model.yaml").read_text()
     assert reg.model("churn").owner == "crm"
-    assert not reg.gate("churn@1", "production").passed, "and its policy is in force"
+    assert not reg.policies.gate("churn@1", "production").passed, "and its policy is in force"
     reg.tag("churn@1", {"a": "b"})
     assert "owner: crm" in (reg.root / "models/churn/model.yaml").read_text()
     assert actions(reg, "churn") == ["tagged", "described", "registered"]

@@ -108,7 +108,7 @@ def test_rollback_works_when_the_journal_was_lost(four: Registry) -> None:
     four.promote("churn@1", "production")
     four.promote("churn@2", "production")
     (four.root / "models/churn/history.jsonl").unlink()
-    four.repair()
+    four.admin.repair()
     four.promote("churn@3", "production")
     assert four.rollback("churn", "production").after == 2
 

@@ -42,7 +42,7 @@ def test_a_file_with_another_name_is_copied(reg: Registry, make_file: Make) -> N
     assert stat.S_IMODE(other.stat().st_mode) & 0o200, "the other name is as it was"
     other.write_text("changed later")
     assert stored(reg).read_text() == "content"
-    assert reg.verify().ok
+    assert reg.admin.verify().ok
 
 
 def test_a_file_that_is_open_for_writing_is_copied(reg: Registry, make_file: Make) -> None:
@@ -58,7 +58,7 @@ def test_a_file_that_is_open_for_writing_is_copied(reg: Registry, make_file: Mak
         process.communicate(b"\n")
     assert not path.exists()
     assert stored(reg).read_text() == "content"
-    assert reg.verify().ok
+    assert reg.admin.verify().ok
 
 
 def test_with_link_a_file_stays_who_could_write_to_it(reg: Registry, make_file: Make) -> None:

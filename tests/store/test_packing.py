@@ -60,7 +60,7 @@ def test_there_and_back(three: Registry, tmp_path: Path) -> None:
     assert stat.S_IMODE(pack(three).lstat().st_mode) == 0o444
     event = three.history("churn", limit=1)[0].event
     assert (event.action, event.version, event.detail) == ("packed", 1, {"reason": "room"})
-    assert three.verify().problems == ()
+    assert three.admin.verify().problems == ()
     record = three.version("churn@1")
     assert (record.packed, record.archived, record.size) == (
         pack(three).stat().st_size,
@@ -79,7 +79,7 @@ def test_there_and_back(three: Registry, tmp_path: Path) -> None:
     assert fingerprint(version) == before
     assert three.version("churn@1").packed is None
     assert list(pack(three).parent.iterdir()) == []
-    assert three.gc(age=0) == []
+    assert three.admin.gc(age=0) == []
 
 
 def test_other_tools_unpack_it(three: Registry, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_what_only_packed_versions_have_is_stored_again(three: Registry, make_fi
     assert blob.exists()
     three.archive([ref], compress="gzip")
     assert not blob.exists()
-    assert three.gc(age=0) == []
+    assert three.admin.gc(age=0) == []
     assert three.register("churn", [make_file("only here " * 100, "only.bin")]).added == 1000
 
 
@@ -214,10 +214,10 @@ def test_damaged_files_are_not_packed(three: Registry) -> None:
 def test_deleting_a_packed_one(three: Registry) -> None:
     three.archive(["churn@1"], compress="gzip")
     size = pack(three).stat().st_size
-    assert three.plan("churn", "delete", Rules.of(older_than="0s")).freed == size
+    assert three.retention.plan("churn", "delete", Rules.of(older_than="0s")).freed == size
     three.delete(["churn@1"], reason="old")
     assert list(pack(three).parent.iterdir()) == []
-    assert three.gc(age=0) == []
+    assert three.admin.gc(age=0) == []
     with pytest.raises(NotFound, match="was deleted on"):
         three.version("churn@1")
 
@@ -275,24 +275,24 @@ def test_gc_finishes_what_was_interrupted(three: Registry, monkeypatch: pytest.M
         three.archive(["churn@1"], compress="gzip")
     left = three.root / "models/churn/versions/1/files"
     assert left.exists()
-    (problem,) = three.verify().problems
+    (problem,) = three.admin.verify().problems
     assert (problem.code, problem.severity, problem.repair) == ("leftover", "warning", True)
-    (freed,) = [each for each in three.gc(dry_run=True) if "files" in each.what]
+    (freed,) = [each for each in three.admin.gc(dry_run=True) if "files" in each.what]
     assert freed.path == "models/churn/versions/1/files"
-    three.gc()
+    three.admin.gc()
     assert not left.exists()
-    assert three.verify().problems == ()
+    assert three.admin.verify().problems == ()
     with monkeypatch.context() as patch:
         patch.setattr(packing, "take_packs", lambda *_: [])
         three.restore(["churn@1"])
-    assert [each.code for each in three.verify().problems] == ["leftover"]
+    assert [each.code for each in three.admin.verify().problems] == ["leftover"]
     three.archive(["churn@1"], compress="gzip")
     with monkeypatch.context() as patch:
         patch.setattr(packing, "take_files", lambda *_: None)
         three.archive(["churn@2"], compress="gzip")
     assert three.restore(["churn@2"])[0].changed, "over what was left there"
     assert three.check("churn@2").packed is None
-    three.gc()
+    three.admin.gc()
     assert stat.S_IMODE(left.parent.lstat().st_mode) == 0o555
 
 
@@ -317,7 +317,7 @@ def test_gc_does_not_remove_what_has_come_there_meanwhile(three: Registry, monke
 
     with monkeypatch.context() as patch:
         patch.setattr(removal, "discard", meanwhile)
-        three.gc()
+        three.admin.gc()
     assert turns
     assert three.check("churn@1").packed is None
     assert three.check("churn@2").packed
@@ -328,12 +328,12 @@ def test_neither_is_garbage_while_the_other_is_missing(three: Registry, monkeypa
         patch.setattr(packing, "take_files", lambda *_: None)
         three.archive(["churn@1"], compress="gzip")
     kept = pack(three).rename(three.root / "kept")
-    assert three.gc() == []
-    assert three.repair() == []
-    assert [each.code for each in three.verify().problems] == ["missing-pack"]
+    assert three.admin.gc() == []
+    assert three.admin.repair() == []
+    assert [each.code for each in three.admin.verify().problems] == ["missing-pack"]
     assert three.check("churn@1").number == 1, "read from where it is"
     kept.rename(pack(three))
-    three.gc()
+    three.admin.gc()
 
 
 def test_an_older_program_restores_and_deletes(three: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,10 +355,10 @@ def test_an_older_program_restores_and_deletes(three: Registry, monkeypatch: pyt
     version = three.version("churn@1")
     assert (version.archived, version.packed) == (False, pack(three).stat().st_size)
     assert three.check("churn@1").number == 1
-    assert [each.code for each in three.verify().problems] == ["leftover"], "the pack of the deleted one"
+    assert [each.code for each in three.admin.verify().problems] == ["leftover"], "the pack of the deleted one"
     with pytest.raises(Conflict, match="is packed"):
         three.promote("churn@1", "production")
-    three.gc()
+    three.admin.gc()
     assert three.restore(["churn@1"])[0].versions == (1,)
     assert three.promote("churn@1", "production").after == 1
 
@@ -372,7 +372,7 @@ def test_only_its_owner_packs_and_restores(three: Registry, tmp_path: Path, monk
         with pytest.raises(RegistryError, match=f"{ref} belongs to another user"):
             getattr(three, deed)([ref], **options)
     assert snapshot(three.root) == before
-    (verdict,) = three.plan("churn", "pack", Rules.of(keep=2, compress="gzip")).verdicts
+    (verdict,) = three.retention.plan("churn", "pack", Rules.of(keep=2, compress="gzip")).verdicts
     assert (verdict.chosen, verdict.reason) == (False, "belongs to another user")
     three.fetch("churn@2", tmp_path / "out")
 
@@ -402,12 +402,12 @@ def test_any_artifact_comes_back_bit_for_bit(files: dict[str, bytes], kind: str)
             version = registry.root / "models/churn/versions/1"
             before = fingerprint(version)
             registry.archive(["churn@1"], compress=kind)
-            assert registry.verify().problems == ()
+            assert registry.admin.verify().problems == ()
             registry.fetch("churn@1", Path(folder) / "out")
             assert tree(Path(folder) / "out") == {**files, "one byte": b"1"}
             registry.restore(["churn@1"])
             assert fingerprint(version) == before
-            assert registry.verify().problems == ()
+            assert registry.admin.verify().problems == ()
         finally:
             wiped(registry.root)
 

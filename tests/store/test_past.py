@@ -113,7 +113,7 @@ def test_a_rebuilt_journal_knows_what_it_knows(told: tuple[Registry, list[tuple[
     history = reg.root / "models/churn/history.jsonl"
     shutil.copy(history, reg.root.parent / "kept")
     os.unlink(history)
-    reg.repair()
+    reg.admin.repair()
     assert _seen(reg, "2100-01-01") == _seen(reg)
     assert reg.version("churn@production", as_of=seen[6][0]).number == 2, "the last changes were in the claims"
     assert [version.number for version in reg.versions("churn", as_of=seen[6][0])] == [2]

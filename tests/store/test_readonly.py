@@ -28,7 +28,7 @@ def read_everything(registry: Registry, target: Path) -> list[object]:
         registry.versions("churn", archived=True), registry.version("churn@staging"), registry.files("churn"),
         registry.version("churn@latest"), registry.path("churn@production"), registry.path("churn@2", "model.pkl"),
         registry.check("churn@2"), registry.history("churn"), registry.earlier_holders("churn", "production"),
-        registry.verify(), registry.verify(quick=True), stream.getvalue(),
+        registry.admin.verify(), registry.admin.verify(quick=True), stream.getvalue(),
     ]  # fmt: skip
 
 

@@ -146,7 +146,7 @@ def test_a_damaged_blob_is_not_linked_again(reg: Registry, make_file: Make) -> N
     assert reg.register("churn", [make_file()]).added == 7
     assert stored(reg, "churn@2") == stored(reg, "churn@1") == {"model.pkl": "a model"}
     assert victim.stat().st_ino != reg.path("churn@2", "model.pkl").stat().st_ino
-    reg.gc(age=0)
+    reg.admin.gc(age=0)
 
 
 def test_link_takes_the_file_itself(reg: Registry, make_file: Make) -> None:

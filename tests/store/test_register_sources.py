@@ -239,8 +239,8 @@ def test_the_owner_without_other_rights_can_do_everything(open_folder: Path) -> 
         registry.tag("churn@2", {"a": "b"})
         registry.fetch("churn@1", open_folder / "copy")
         registry.delete(["churn@2"], reason="trial")
-        assert registry.gc(age=0) == []
-        assert registry.verify().problems == ()
+        assert registry.admin.gc(age=0) == []
+        assert registry.admin.verify().problems == ()
         with pytest.raises(PermissionError):
             (registry.path("churn@1") / "sub" / "new").write_text("x")
         with pytest.raises(PermissionError):
@@ -264,6 +264,6 @@ def test_modes_are_sealed_whatever_the_umask(tmp_path: Path) -> None:
             assert {path.stat().st_mode & 0o777 for path in version.rglob("*") if path.is_file()} == {sealed[1]}
             for path in registry.root.rglob("*"):
                 assert path.is_symlink() or not path.stat().st_mode & (0o022 | umask), path
-            assert registry.verify().problems == ()
+            assert registry.admin.verify().problems == ()
         finally:
             os.umask(before)

@@ -101,7 +101,7 @@ def test_files_of_a_project_beside_its_registry_are_its_own(make_file: Make) -> 
     reg = Registry.init(project)
     reg.register("a", [project / "single.bin"])
     reg.register("b", [project / "build"])
-    assert reg.verify().ok
+    assert reg.admin.verify().ok
 
 
 def test_a_folder_that_only_looks_like_a_registry_is_taken(reg: Registry, make_file: Make) -> None:

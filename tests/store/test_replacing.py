@@ -155,7 +155,7 @@ def test_an_export_is_replaced_whatever_was_said_of_it_since(
     out = tmp_path / "out"
     reg.export_as("churn@production", kind, out, flavor=flavor)
     reg.promote("churn@2", "production")
-    reg.approve("churn@1", "staging", reason="fine")
+    reg.approvals.approve("churn@1", "staging", reason="fine")
     if kind != "hf":  # its card is text, in which nobody can tell what was said from what was added
         reg.tag("churn@1", {"team": "fraud", "old": "yes"})
         reg.log_metric("churn@1", {"auc_live": 0.5})

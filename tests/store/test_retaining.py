@@ -48,12 +48,12 @@ def write(registry: Registry, text: str, model: str | None = None) -> None:
 
 def test_archiving_is_one_change(six: Registry) -> None:
     before = six.model("churn").revision
-    done = six.retain("churn", "archive", Rules.of(keep=1))
+    done = six.retention.retain("churn", "archive", Rules.of(keep=1))
     assert (done.action, done.versions, done.changed) == ("archived", (1, 4, 5), True)
     assert six.model("churn").revision == before + 1
     assert six.history("churn", limit=1)[0].event.detail == {"versions": "1, 4-5", "reason": "retention: keep 1"}
     untouched = snapshot(six.root / "models/churn/versions")
-    again = six.retain("churn", "archive", Rules.of(keep=1))
+    again = six.retention.retain("churn", "archive", Rules.of(keep=1))
     assert (again.versions, again.changed, again.revision) == ((), False, before + 1)
     assert snapshot(six.root / "models/churn/versions") == untouched
 
@@ -66,52 +66,52 @@ def test_deleting_frees_what_was_said(six: Registry, make_file: Make) -> None:
     six.register("churn", [shared])  # 10
     six.register("churn", [user], how="link")  # 11
     six.archive(["churn@7", "churn@8", "churn@9", "churn@11"])
-    plan = six.plan("churn", "delete", ALL)
+    plan = six.retention.plan("churn", "delete", ALL)
     assert {each.version: each.freed for each in plan.verdicts if each.chosen} == {7: 3, 8: 0, 9: 150, 11: 0}
     assert plan.freed == 153
     six.archive(["churn@10"])
-    assert six.plan("churn", "delete", ALL).freed == 1153, "the last one that has it goes too"
+    assert six.retention.plan("churn", "delete", ALL).freed == 1153, "the last one that has it goes too"
     assert user.stat().st_nlink > 1
-    done = six.retain("churn", "delete", ALL)
+    done = six.retention.retain("churn", "delete", ALL)
     assert done.versions == (7, 8, 9, 10, 11)
-    assert six.gc(age=0) == []
+    assert six.admin.gc(age=0) == []
 
 
 def test_a_plan_is_carried_out_or_nothing(six: Registry) -> None:
-    plan = six.plan("churn", "archive", Rules.of(keep=1))
+    plan = six.retention.plan("churn", "archive", Rules.of(keep=1))
     assert plan.chosen == (1, 4, 5)
     six.tag("churn@6", {"a": "b"})
     before = snapshot(six.root / "models/churn/versions")
     with pytest.raises(Conflict, match="has changed since"):
-        six.apply([plan])
-    plan = six.plan("churn", "archive", Rules.of(keep=1))
+        six.retention.apply([plan])
+    plan = six.retention.plan("churn", "archive", Rules.of(keep=1))
     six.register("churn", [taken_out(six, "churn@1")])
     with pytest.raises(Conflict, match=r"version 6 then, revision \d+ and version 7 now"):
-        six.apply([plan])
-    plan = six.plan("churn", "archive", Rules.of(keep=1))
+        six.retention.apply([plan])
+    plan = six.retention.plan("churn", "archive", Rules.of(keep=1))
     assert numbers(six) == [7, 6, 5, 4, 3, 2, 1]
     assert {name: each for name, each in snapshot(six.root / "models/churn/versions").items() if name in before}.keys() \
         == before.keys()  # fmt: skip
-    assert six.apply([plan], dry_run=True)[0].versions == (1, 4, 5, 6)
-    assert six.apply([plan])[0].changed
+    assert six.retention.apply([plan], dry_run=True)[0].versions == (1, 4, 5, 6)
+    assert six.retention.apply([plan])[0].changed
     assert numbers(six) == [7, 3, 2]
-    assert not six.apply([plan])[0].changed, "again does nothing more"
+    assert not six.retention.apply([plan])[0].changed, "again does nothing more"
 
 
 def test_a_plan_that_was_interrupted_goes_on(six: Registry) -> None:
     six.archive(["churn@1", "churn@4", "churn@5"])
-    plan = six.plan("churn", "delete", ALL)
+    plan = six.retention.plan("churn", "delete", ALL)
     part = replace(plan, verdicts=tuple(each for each in plan.verdicts if each.version != 5))
     six.delete([f"churn@{number}" for number in (1, 4)], request_id=plan.request_id)
-    six.repair()
+    six.admin.repair()
     assert part.request_id != plan.request_id
     assert six.history("churn", limit=1)[0].event.detail["versions"] == "1, 4"
-    assert six.apply([plan])[0].versions == (1, 4), "what that request was about is done"
+    assert six.retention.apply([plan])[0].versions == (1, 4), "what that request was about is done"
 
 
 def test_a_request_that_was_interrupted_goes_on(six: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     six.archive(["churn@1", "churn@4", "churn@5"])
-    plan = six.plan("churn", "delete", ALL)
+    plan = six.retention.plan("churn", "delete", ALL)
     bury, calls = Writer.bury, []
 
     def dies(self: Writer, number: int) -> Path | None:
@@ -123,17 +123,17 @@ def test_a_request_that_was_interrupted_goes_on(six: Registry, monkeypatch: pyte
     with monkeypatch.context() as patch:
         patch.setattr(Writer, "bury", dies)
         with pytest.raises(RegistryError, match="could not be confirmed"):
-            six.apply([plan])
+            six.retention.apply([plan])
     assert numbers(six, archived=True) == [6, 5, 3, 2]
-    assert six.apply([plan])[0].versions == (1, 4, 5)
+    assert six.retention.apply([plan])[0].versions == (1, 4, 5)
     assert numbers(six, archived=True) == [6, 3, 2]
-    six.gc(age=0)  # the folder that was not buried in time,
-    six.gc(age=0)  # and then its blob
+    six.admin.gc(age=0)  # the folder that was not buried in time,
+    six.admin.gc(age=0)  # and then its blob
 
 
 def test_a_plan_written_by_hand_can_do_no_harm(six: Registry) -> None:
     six.archive(["churn@1"])
-    plan = six.plan("churn", "archive", Rules.of(keep=1))
+    plan = six.retention.plan("churn", "archive", Rules.of(keep=1))
     before = snapshot(six.root / "models/churn/versions")
     for action, number in (
         ("archive", 3),
@@ -145,7 +145,7 @@ def test_a_plan_written_by_hand_can_do_no_harm(six: Registry) -> None:
     ):
         forged = replace(plan, action=action, verdicts=(Verdict(number, True, ""),))
         with pytest.raises(Conflict):
-            six.apply([forged])
+            six.retention.apply([forged])
     assert snapshot(six.root / "models/churn/versions") == before
     assert numbers(six) == [6, 5, 4, 3, 2]
 
@@ -163,7 +163,7 @@ def test_parents_of_other_models_are_not_deleted(
 
     six.archive(["churn@4", "churn@5"])
     monkeypatch.setattr(search, "search_versions", search_versions)
-    plan = six.plan("churn", "delete", ALL)
+    plan = six.retention.plan("churn", "delete", ALL)
     assert plan.chosen == (5,)
     assert next(each.reason for each in plan.verdicts if each.version == 4) == "parent of child@1"
 
@@ -171,14 +171,14 @@ def test_parents_of_other_models_are_not_deleted(
 def test_slips_change_nothing(six: Registry) -> None:
     before = snapshot(six.root / "models/churn/versions")
     with pytest.raises(InvalidInput, match="no version of churn has the metric 'acu'; did you mean 'auc'"):
-        six.retain("churn", "archive", Rules.of(best=["acu:3"]))
+        six.retention.retain("churn", "archive", Rules.of(best=["acu:3"]))
     with pytest.raises(NotFound):
-        six.retain("chrun", "archive", Rules.of(keep=3))
+        six.retention.retain("chrun", "archive", Rules.of(keep=3))
     assert snapshot(six.root / "models/churn/versions") == before
 
 
 def _retain(root: Path, action: str) -> tuple[int, ...]:
-    return Registry(root).retain("churn", action, ALL).versions
+    return Registry(root).retention.retain("churn", action, ALL).versions
 
 
 def _promote(root: Path, number: int) -> bool:
@@ -211,15 +211,18 @@ def test_prune_follows_the_policy_of_each_model(six: Registry, make_file: Make, 
     six = Registry(six.root, author="alice", now=clock)
     write(six, "retention:\n  archive: {keep: 3}\n", "risk/fraud")
     write(six, "retention:\n  archive: {}\n", "off")
-    planned = six.prune_plans()
-    done = six.prune()
+    planned = six.retention.prune_plans()
+    done = six.retention.prune()
     assert [(each.model, each.action, each.chosen) for each in planned if each.chosen] == [
         (each.model, each.action.removesuffix("d"), each.versions) for each in done if each.versions
     ]
     assert {each.model: each.versions for each in done if each.changed} == {"churn": (1, 4), "risk/fraud": (1,)}
-    assert not any(each.changed for each in six.prune())
+    assert not any(each.changed for each in six.retention.prune())
     clock.moment += timedelta(days=31)
-    assert {each.model: each.versions for each in six.prune() if each.changed} == {"churn": (1, 4), "risk/fraud": (1,)}
+    assert {each.model: each.versions for each in six.retention.prune() if each.changed} == {
+        "churn": (1, 4),
+        "risk/fraud": (1,),
+    }
     assert numbers(six, archived=True) == [6, 5, 3, 2]
 
 
@@ -227,10 +230,10 @@ def test_a_plan_of_several_steps_is_carried_out(six: Registry, clock: Clock, mon
     six.archive(["churn@1", "churn@4"])
     write(six, "retention:\n  archive: {keep: 1}\n  prune: {older_than: 0s}\n")
     six = Registry(six.root, author="alice", now=clock)
-    plans = six.prune_plans()
+    plans = six.retention.prune_plans()
     assert [(each.action, each.chosen) for each in plans] == [("delete", (1, 4)), ("archive", (5,))]
     with pytest.raises(InvalidInput, match="two plans to archive"):
-        six.apply([*plans, plans[1]])
+        six.retention.apply([*plans, plans[1]])
 
     archive = archiving.ensure_no_rollback_targets
 
@@ -242,14 +245,14 @@ def test_a_plan_of_several_steps_is_carried_out(six: Registry, clock: Clock, mon
     with monkeypatch.context() as patch:
         patch.setattr(archiving, "ensure_no_rollback_targets", dies)
         with pytest.raises(Indeterminate, match="the change is committed, or a part of it"):
-            six.apply(plans)
+            six.retention.apply(plans)
     assert numbers(six, archived=True) == [6, 5, 3, 2], "between the two"
-    assert [each.changed for each in six.apply(plans)] == [False, True]
+    assert [each.changed for each in six.retention.apply(plans)] == [False, True]
     assert numbers(six) == [6, 3, 2]
-    assert [each.changed for each in six.apply(plans)] == [False, False]
+    assert [each.changed for each in six.retention.apply(plans)] == [False, False]
     six.restore(["churn@5"])
     with pytest.raises(Conflict):
-        six.apply([replace(plans[1], highest=5)])
+        six.retention.apply([replace(plans[1], highest=5)])
 
 
 def test_a_slip_in_one_model_leaves_that_one_alone(six: Registry, make_file: Make) -> None:
@@ -261,25 +264,25 @@ def test_a_slip_in_one_model_leaves_that_one_alone(six: Registry, make_file: Mak
     write(six, "retention:\n  prune: {older_than: 0s}\n  archive: {best: 'acu:1'}\n", "churn")
     six.archive(["churn@1"])
     errors: list[RegistryError] = []
-    done = six.prune(on_error=errors.append)
+    done = six.retention.prune(on_error=errors.append)
     assert [(each.model, each.versions) for each in done] == [("a", (1, 2)), ("z", (1, 2))]
     assert [str(error) for error in errors] == [
         "models/b/model.yaml, line 7: retention.prun: there is no key 'prun' here; did you mean 'prune'?",
         "no version of churn has the metric 'acu'; did you mean 'auc'?",
     ]
     with pytest.raises(InvalidInput, match="did you mean 'prune'"):
-        six.prune()
+        six.retention.prune()
     write(six, "retention: {keep: 3}\n")
     with pytest.raises(InvalidInput, match=r"registry.yaml, line \d+: retention.keep: there is no key 'keep'"):
-        Registry(six.root).prune()
+        Registry(six.root).retention.prune()
 
 
 def test_a_named_model_without_a_policy(six: Registry) -> None:
-    assert six.prune() == []
+    assert six.retention.prune() == []
     with pytest.raises(InvalidInput, match="churn has no retention policy"):
-        six.prune(["churn"])
+        six.retention.prune(["churn"])
     six.archive(["churn@1"])
-    assert six.prune(["churn"], ALL)[0].versions == (1,)
+    assert six.retention.prune(["churn"], ALL)[0].versions == (1,)
 
 
 def test_a_plan_is_named_by_what_it_does() -> None:
@@ -303,7 +306,7 @@ def test_a_policy_packs_what_is_archived(reg: Registry, make_file: Make) -> None
     reg.archive(["images@1", "images@2"], reason="by hand")
     reg.tag("images@2", {"keep": "yes"})
     write(reg, "retention: {archive: {keep: 1, compress: true}, prune: {older_than: 10y}}\n", "images")
-    plans = {plan.action: plan for plan in reg.prune_plans()}
+    plans = {plan.action: plan for plan in reg.retention.prune_plans()}
     assert (plans["archive"].chosen, plans["pack"].chosen) == ((3,), (1, 3))
     assert plans["pack"].compress == "gzip"
     assert {each.version: each.reason for each in plans["pack"].verdicts} == {
@@ -312,14 +315,14 @@ def test_a_policy_packs_what_is_archived(reg: Registry, make_file: Make) -> None
         1: "archived",
     }
     before = snapshot(reg.root / "models")
-    done = reg.prune()
+    done = reg.retention.prune()
     assert [(each.action, each.versions) for each in done] == [("deleted", ()), ("archived", (3,)), ("packed", (1, 3))]
     assert abs(done[2].freed - plans["pack"].freed) < 200
     assert packed(reg) == [3, 1]
     assert reg.history("images", limit=1)[0].event.detail == {"reason": "retention: keep 1"}
     after = snapshot(reg.root / "models")
     assert before != after
-    assert not any(each.changed for each in reg.prune())
+    assert not any(each.changed for each in reg.retention.prune())
     assert snapshot(reg.root / "models") == after, "nothing to do is done quietly"
 
 
@@ -327,16 +330,16 @@ def test_what_is_deleted_is_not_planned_to_be_packed(reg: Registry, make_file: M
     heavy(reg, make_file)
     reg.archive(["images@1", "images@2"])
     write(reg, "retention: {archive: {keep: 1, compress: zstd}, prune: {older_than: 0s, keep: 1}}\n", "images")
-    assert [(plan.action, plan.chosen) for plan in reg.prune_plans()] == [
+    assert [(plan.action, plan.chosen) for plan in reg.retention.prune_plans()] == [
         ("delete", (1,)), ("archive", (3,)), ("pack", (2, 3)),
     ]  # fmt: skip
-    plans = reg.prune_plans()
-    assert reg.apply(plans, dry_run=True)[2].freed == plans[2].freed
-    assert [(each.action, each.versions) for each in reg.apply(plans)] == [
+    plans = reg.retention.prune_plans()
+    assert reg.retention.apply(plans, dry_run=True)[2].freed == plans[2].freed
+    assert [(each.action, each.versions) for each in reg.retention.apply(plans)] == [
         ("deleted", (1,)), ("archived", (3,)), ("packed", (2, 3)),
     ]  # fmt: skip
     assert sorted(path.name for path in (reg.root / "models/images/packed").iterdir()) == ["2.tar.zst", "3.tar.zst"]
-    assert not any(each.changed for each in reg.apply(plans)), "again does nothing more"
+    assert not any(each.changed for each in reg.retention.apply(plans)), "again does nothing more"
 
 
 def test_packing_goes_on_after_a_kill(reg: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,9 +356,9 @@ def test_packing_goes_on_after_a_kill(reg: Registry, make_file: Make, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(packing, "write", dies)
         with pytest.raises(Indeterminate):
-            reg.prune(request_id="night")
+            reg.retention.prune(request_id="night")
     assert packed(reg) == [1]
-    done = reg.prune(request_id="night")
+    done = reg.retention.prune(request_id="night")
     assert [(each.action, each.versions, each.changed) for each in done] == [
         ("archived", (1, 2, 3), False), ("packed", (1, 2, 3), True),
     ]  # fmt: skip
@@ -367,17 +370,17 @@ def test_packing_goes_on_after_a_kill(reg: Registry, make_file: Make, monkeypatc
 def test_a_plan_to_pack_fits_or_nothing_is_done(reg: Registry, make_file: Make) -> None:
     heavy(reg, make_file)
     rules = Rules.of(keep=1, compress="gzip")
-    plans = [reg.plan("images", "archive", rules), reg.plan("images", "pack", rules)]
+    plans = [reg.retention.plan("images", "archive", rules), reg.retention.plan("images", "pack", rules)]
     assert plans[1].chosen == (1, 2, 3)
     reg.tag("images@4", {"a": "b"})
     before = snapshot(reg.root)
     with pytest.raises(Conflict, match="has changed since"):
-        reg.apply(plans)
+        reg.retention.apply(plans)
     assert snapshot(reg.root) == before
     reg.archive(["images@1"], compress="gzip")
     late = replace(plans[1], revision=reg.model("images").revision)
     with pytest.raises(Conflict, match="1 can't be packed: not there and unpacked"):
-        reg.apply([late])
+        reg.retention.apply([late])
 
 
 def test_what_is_shared_is_not_packed_by_rules(reg: Registry, make_file: Make) -> None:
@@ -388,10 +391,10 @@ def test_what_is_shared_is_not_packed_by_rules(reg: Registry, make_file: Make) -
         reg.register("churn", [large, make_file(f"small {number}" * 400, "small.txt")])
     reg.archive(["churn@1", "churn@2"])
     rules = Rules.of(keep=1, compress="gzip")
-    plan = reg.plan("churn", "pack", rules)
+    plan = reg.retention.plan("churn", "pack", rules)
     assert plan.chosen == ()
     assert {each.reason for each in plan.verdicts} == {"to pack it would free nothing"}
-    assert not reg.retain("churn", "pack", rules).changed
+    assert not reg.retention.retain("churn", "pack", rules).changed
     done = reg.archive(["churn@1"], compress="gzip")
     assert done[1].freed < 0, "who names it gets it"
     reg.restore(["churn@1"])
@@ -402,10 +405,10 @@ def test_packing_everything_that_shares_counts_it_once(reg: Registry, make_file:
     for number in range(1, 4):
         reg.register("churn", [large, make_file(f"small {number}", "small.txt")])
     reg.archive(["churn@1", "churn@2", "churn@3"])
-    plan = reg.plan("churn", "pack", Rules.of(older_than="10y", compress="gzip"))
+    plan = reg.retention.plan("churn", "pack", Rules.of(older_than="10y", compress="gzip"))
     assert plan.chosen == (), "two of them would free nothing by themselves, and without them the third neither"
     reg.delete(["churn@1", "churn@2"], reason="r")
-    plan = reg.plan("churn", "pack", Rules.of(older_than="10y", compress="gzip"))
+    plan = reg.retention.plan("churn", "pack", Rules.of(older_than="10y", compress="gzip"))
     assert plan.chosen == (3,)
     assert plan.freed > 290_000
 
@@ -430,4 +433,4 @@ def test_a_slip_about_packing_is_told(reg: Registry, make_file: Make, text: str,
     heavy(reg, make_file, 1)
     write(reg, "retention: {" + text + "}\n", "images")
     with pytest.raises(InvalidInput, match=words):
-        reg.prune()
+        reg.retention.prune()

@@ -132,7 +132,7 @@ def test_what_can_not_be_gone_to_is_refused_forward_too(four: Registry) -> None:
     four.archive(["churn@2"])
     four.archive(["churn@3"])
     four.delete(["churn@3"])
-    four.approve("churn@4", "production", reject=True, reason="leaks")
+    four.approvals.approve("churn@4", "production", reject=True, reason="leaks")
     assert states(four) == [(1, "current"), (4, "rejected"), (3, "deleted"), (2, "archived")]
     for to, error in ((4, Refused), (3, NotFound), (2, Conflict), (1, InvalidInput)):
         with pytest.raises(error):

@@ -37,32 +37,32 @@ def two(reg: Registry, make_file: Make, keys: Path) -> Registry:
 
 
 def codes(registry: Registry, **options: object) -> list[tuple[str, str]]:
-    found = registry.verify(signatures=True, **options)  # type: ignore[arg-type]
+    found = registry.admin.verify(signatures=True, **options)  # type: ignore[arg-type]
     return [(problem.code, problem.where) for problem in found.problems]
 
 
 def test_a_signed_version(two: Registry, keys: Path) -> None:
-    done = two.sign("churn@1", keys / "alice")
+    done = two.approvals.sign("churn@1", keys / "alice")
     assert (done.refs, done.action) == (("churn@1",), "signed")
-    (signature,) = two.signatures("churn@1")
+    (signature,) = two.approvals.signatures("churn@1")
     assert (signature.by, signature.principal, signature.code) == ("alice", "alice@hospital.example", "")
     listed = subprocess.run(["ssh-keygen", "-l", "-f", keys / "alice.pub"], capture_output=True, check=True, text=True)
     assert signature.key == listed.stdout.split()[1]
-    assert two.signatures("churn@2") == ()
-    found = two.verify(signatures=True)
+    assert two.approvals.signatures("churn@2") == ()
+    found = two.admin.verify(signatures=True)
     assert (found.problems, found.signatures, found.unsigned) == ((), 1, 1)
-    assert two.verify().signatures is None
-    two.sign("churn@1", keys / "alice")
-    assert len(two.signatures("churn@1")) == 1, "one a key"
+    assert two.admin.verify().signatures is None
+    two.approvals.sign("churn@1", keys / "alice")
+    assert len(two.approvals.signatures("churn@1")) == 1, "one a key"
     two.tag("churn@1", {"a": "b"})
-    assert len(two.signatures("churn@1")) == 1
+    assert len(two.approvals.signatures("churn@1")) == 1
 
 
 def test_anybody_can_check_it_by_hand(two: Registry, keys: Path, tmp_path: Path) -> None:
     """What ``docs/format.md`` says is enough, without this program."""
     import json
 
-    two.sign("churn@1", keys / "alice")
+    two.approvals.sign("churn@1", keys / "alice")
     event = json.loads((two.root / "models/churn/history.jsonl").read_bytes().splitlines()[-1])
     for key in ("seq", "prev", "highest", "revision", "sealed", "hash"):
         del event[key]
@@ -76,32 +76,32 @@ def test_anybody_can_check_it_by_hand(two: Registry, keys: Path, tmp_path: Path)
 
 
 def test_who_is_not_allowed_or_is_somebody_else_is_told(two: Registry, keys: Path, clock: Clock) -> None:
-    two.sign("churn@1", keys / "mallory")
+    two.approvals.sign("churn@1", keys / "mallory")
     assert codes(two) == [("signature-unknown", "churn@1")]
-    assert "SHA256:" in two.signatures("churn@1")[0].problem
+    assert "SHA256:" in two.approvals.signatures("churn@1")[0].problem
     allow(two.root, ("mallory", keys / "mallory"))
     assert codes(two) == [("signature-other", "churn@1")]
-    assert two.signatures("churn@1")[0].problem == "says alice, but is signed by mallory"
+    assert two.approvals.signatures("churn@1")[0].problem == "says alice, but is signed by mallory"
     allow(two.root, ("mallory,alice", keys / "mallory"))
     assert codes(two) == []
     other = Registry(two.root, author="alice@corp.example", now=clock)
-    other.sign("churn@2", keys / "alice")
+    other.approvals.sign("churn@2", keys / "alice")
     allow(two.root, ("alice", keys / "mallory"), ("alice@corp.example", keys / "alice"))
     assert codes(two) == []
     allow(two.root, ("alice", keys / "mallory"), ("*@hospital.example", keys / "alice"))
     assert codes(two) == [], "alice@corp.example@hospital.example is one of these"
     allow(two.root, ("*@hospital.example", keys / "mallory"))
-    assert two.signatures("churn@1")[0].principal == "alice@hospital.example"
+    assert two.approvals.signatures("churn@1")[0].principal == "alice@hospital.example"
     unknown = [("signature-unknown", "churn@1"), ("signature-unknown", "churn@2")]
     allow(two.root, ('alice namespaces="git"', keys / "mallory"))
     assert codes(two) == unknown
     (two.root / "allowed_signers").unlink()
     assert codes(two) == unknown
-    assert "there is no allowed_signers" in two.signatures("churn@1")[0].problem
+    assert "there is no allowed_signers" in two.approvals.signatures("churn@1")[0].problem
 
 
 def test_a_key_must_have_been_valid_when_it_signed_and_not_be_revoked(two: Registry, keys: Path, clock: Clock) -> None:
-    two.sign("churn@1", keys / "alice")  # on 2026-03-01, by the clock of the test
+    two.approvals.sign("churn@1", keys / "alice")  # on 2026-03-01, by the clock of the test
     allow(two.root, ('alice valid-before="20260301"', keys / "alice"))
     assert codes(two) == [("signature-unknown", "churn@1")]
     allow(two.root, ('alice valid-after="20260201",valid-before="20260401"', keys / "alice"))
@@ -117,7 +117,7 @@ def test_a_key_must_have_been_valid_when_it_signed_and_not_be_revoked(two: Regis
 
 def test_by_another_file_than_the_registrys_own(two: Registry, keys: Path, tmp_path: Path) -> None:
     """Whoever can write to the registry can write its allowed_signers."""
-    two.sign("churn@1", keys / "mallory")
+    two.approvals.sign("churn@1", keys / "mallory")
     allow(two.root, ("alice", keys / "mallory"))
     assert codes(two) == []
     kept = tmp_path / "kept"
@@ -125,23 +125,23 @@ def test_by_another_file_than_the_registrys_own(two: Registry, keys: Path, tmp_p
     allow(kept, ("alice", keys / "alice"))
     assert codes(two, allowed_signers=kept / "allowed_signers") == [("signature-unknown", "churn@1")]
     with pytest.raises(NotFound, match="there is no file"):
-        two.verify(signatures=True, allowed_signers=tmp_path / "nothing")
+        two.admin.verify(signatures=True, allowed_signers=tmp_path / "nothing")
 
 
 def test_signed_events_of_every_kind(two: Registry, keys: Path) -> None:
     key = keys / "alice"
-    two.approve("churn@1", "production", sign=key)
+    two.approvals.approve("churn@1", "production", sign=key)
     for number in (1, 2):
         two.promote(f"churn@{number}", "production", reason="größe ok", sign=key, request_id=f"p{number}")
     two.rollback("churn", "production", sign=key)
     two.demote("churn", "production", sign=key)
-    found = two.verify(signatures=True)
+    found = two.admin.verify(signatures=True)
     assert (found.problems, found.signatures, found.unsigned) == ((), 5, 2)
     for entry in two.history("churn", actions=("approved", "promoted", "rolled-back", "demoted")):
         assert entry.event.detail["signature"].startswith("-----BEGIN SSH SIGNATURE-----")
         assert entry.event.detail["record"].startswith("sha256:")
     assert two.promote("churn@2", "production", sign=key, request_id="p2").note == "repeated"
-    assert two.approvals("churn@1")[0].signature is not None
+    assert two.approvals.list("churn@1")[0].signature is not None
 
 
 def test_nothing_is_signed_where_nothing_is_done(two: Registry, keys: Path) -> None:
@@ -149,19 +149,19 @@ def test_nothing_is_signed_where_nothing_is_done(two: Registry, keys: Path) -> N
     before = snapshot(two.root)
     assert two.promote("churn@1", "production", sign=keys / "alice").changed is False
     assert two.promote("churn@2", "production", sign=keys / "nothing there", dry_run=True).changed is True
-    assert two.sign("churn@2", keys / "nothing there", dry_run=True).changed is True
-    assert two.approve("churn@2", "production", sign=keys / "nothing there", dry_run=True).changed is True
+    assert two.approvals.sign("churn@2", keys / "nothing there", dry_run=True).changed is True
+    assert two.approvals.approve("churn@2", "production", sign=keys / "nothing there", dry_run=True).changed is True
     for deed in (
         lambda: two.promote("churn@2", "production", sign=keys / "nothing there"),
-        lambda: two.approve("churn@2", "production", sign=""),
-        lambda: two.sign("churn@2", keys),
+        lambda: two.approvals.approve("churn@2", "production", sign=""),
+        lambda: two.approvals.sign("churn@2", keys),
     ):
         with pytest.raises(NotFound, match="there is no key"):
             deed()
     with pytest.raises(InvalidInput, match="can't sign"):
-        two.sign("churn@2", two.root / "registry.yaml")
+        two.approvals.sign("churn@2", two.root / "registry.yaml")
     with pytest.raises(InvalidInput, match="is locked by a passphrase; hand it to an agent first"):
-        two.sign("churn@2", make_key(keys, "locked", "secret"))
+        two.approvals.sign("churn@2", make_key(keys, "locked", "secret"))
     assert snapshot(two.root) == before
 
 
@@ -184,9 +184,9 @@ def test_the_lock_is_free_while_a_key_waits_and_what_changed_meanwhile_is_a_conf
         two.demote("churn", "production", sign=keys / "alice")
     meanwhile.append(lambda: other.log_metric("churn@1", {"auc": 0.1}))
     with pytest.raises(Conflict, match="changed while this was being signed"):
-        two.approve("churn@1", "production", sign=keys / "alice")
+        two.approvals.approve("churn@1", "production", sign=keys / "alice")
     meanwhile.append(lambda: other.tag("churn@1", {"a": "b"}))
-    two.sign("churn@1", keys / "alice")
+    two.approvals.sign("churn@1", keys / "alice")
     assert two.version("churn@1").tags == {"a": "b"}, "what was said meanwhile is kept"
     assert codes(two) == []
 
@@ -195,12 +195,12 @@ def test_an_agent_signs_by_the_public_half(two: Registry, keys: Path, monkeypatc
     for agent in _agent(monkeypatch):
         subprocess.run(["ssh-add", "-q", keys / "alice"], check=True, capture_output=True)
         (keys / "alice").unlink()
-        two.sign("churn@1", keys / "alice.pub")
+        two.approvals.sign("churn@1", keys / "alice.pub")
         assert codes(two) == []
         agent.terminate()
         agent.wait()
     with pytest.raises(InvalidInput, match="can't sign"):
-        two.sign("churn@2", keys / "alice.pub")
+        two.approvals.sign("churn@2", keys / "alice.pub")
 
 
 def _agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
@@ -218,18 +218,18 @@ def _agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]
 def test_without_openssh_or_with_an_old_one_it_is_said(
     two: Registry, keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    two.sign("churn@1", keys / "alice")
+    two.approvals.sign("churn@1", keys / "alice")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    for deed in (lambda: two.sign("churn@2", keys / "alice"), lambda: two.verify(signatures=True)):
+    for deed in (lambda: two.approvals.sign("churn@2", keys / "alice"), lambda: two.admin.verify(signatures=True)):
         with pytest.raises(RegistryError, match=r"ssh-keygen is not installed.*; install OpenSSH 8\.2"):
             deed()
-    assert two.signatures("churn@1")[0].code == "unchecked"
+    assert two.approvals.signatures("churn@1")[0].code == "unchecked"
     old = tmp_path / "bin" / "ssh-keygen"
     old.parent.mkdir()
     old.write_text("#!/bin/sh\necho 'unknown option -- Y' >&2\necho 'usage: ssh-keygen [-q]' >&2\nexit 1\n")
     old.chmod(0o755)
     with pytest.raises(RegistryError, match="ssh-keygen is too old for signatures; install"):
-        two.sign("churn@2", keys / "alice")
+        two.approvals.sign("churn@2", keys / "alice")
 
 
 def test_a_policy_asks_for_signatures(two: Registry, keys: Path) -> None:
@@ -237,14 +237,14 @@ def test_a_policy_asks_for_signatures(two: Registry, keys: Path) -> None:
         stream.write("policy: {production: {require: {signed_by: ['alice@hospital.example']}}}\n")
 
     def found() -> str:
-        return two.gate("churn@1", "production").rules[0].found
+        return two.policies.gate("churn@1", "production").rules[0].found
 
     assert found() == "not signed"
-    two.sign("churn@1", keys / "mallory")
+    two.approvals.sign("churn@1", keys / "mallory")
     assert found() == "no signature of theirs holds"
     with pytest.raises(Refused, match="refuses churn@1: signed_by"):
         two.promote("churn@1", "production")
-    two.sign("churn@1", keys / "alice")
+    two.approvals.sign("churn@1", keys / "alice")
     two.promote("churn@1", "production")
     kept = (two.root / "allowed_signers").read_text()
     (two.root / "allowed_signers").unlink()
@@ -256,11 +256,11 @@ def test_a_policy_asks_for_signatures(two: Registry, keys: Path) -> None:
 def test_a_gate_that_can_not_ask_ssh_keygen_lets_nothing_in(
     two: Registry, keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    two.sign("churn@1", keys / "alice")
+    two.approvals.sign("churn@1", keys / "alice")
     with (two.root / "registry.yaml").open("a") as stream:
         stream.write("policy: {production: {require: {signed_by: ['alice@hospital.example']}}}\n")
     monkeypatch.setenv("PATH", str(tmp_path))
-    rule = two.gate("churn@1", "production").rules[0]
+    rule = two.policies.gate("churn@1", "production").rules[0]
     assert rule.outcome == "failed"
     assert "ssh-keygen is not installed" in rule.found
 

@@ -58,7 +58,7 @@ def approve(
         seen = _show_review(cx, registry, ref, stage)
         if not dry_run:
             reject, reason = _ask_verdict(cx, seen.ref, stage, reject=reject, reason=reason)
-    done = registry.approve(
+    done = registry.approvals.approve(
         seen.ref if seen else ref, stage, reject=reject, reason=reason, seen=seen, sign=prompt_for_security_key(cx, sign), dry_run=dry_run,
         request_id=cx.request_id,
     )  # fmt: skip
@@ -71,7 +71,7 @@ def _show_review(cx: Session, registry: Registry, ref: str, stage: str) -> Versi
     """Show what there is to look at to the person who is there."""
     from ..views import review_view
 
-    found = registry.review(ref, stage)
+    found = registry.approvals.review(ref, stage)
     review_view.draw(cx, found)
     return found.version
 
@@ -103,7 +103,7 @@ def approvals(cx: Session, ref: Ref) -> None:
     In a pipe: stage, who, approved or rejected, time, state, why, signed by, reason; separated by tabs. With `-q`, the
     accounts whose approval is in force.
     """
-    found = cx.reader().approvals(ref)
+    found = cx.reader().approvals.list(ref)
     rows = [
         (
             each.stage,
@@ -163,6 +163,8 @@ def sign(
 
     In a pipe: the reference.
     """
-    done = cx.registry().sign(ref, prompt_for_security_key(cx, key) or key, dry_run=dry_run, request_id=cx.request_id)
+    done = cx.registry().approvals.sign(
+        ref, prompt_for_security_key(cx, key) or key, dry_run=dry_run, request_id=cx.request_id
+    )
     cx.say(f"{done.refs[0]}: {'would be signed' if dry_run else 'signed' if done.changed else 'was signed already'}")
     cx.show_one("changed", done, done.refs[0])

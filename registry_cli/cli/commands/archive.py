@@ -165,7 +165,7 @@ def gc(
 
     In a pipe: what, path, size; separated by tabs.
     """
-    done = cx.registry().gc(names or None, age=_parse_duration(older_than), dry_run=dry_run)
+    done = cx.registry().admin.gc(names or None, age=_parse_duration(older_than), dry_run=dry_run)
     total = sum(each.size for each in done)
     cx.say(
         f"{'would free' if dry_run else 'freed'} {format_size(total)} in {plural(len(done), 'place')}"

@@ -29,7 +29,7 @@ def check(cx: Session, ref: Ref, stage: Stage) -> None:
 
     In a pipe: rule, wanted, found, outcome; separated by tabs. With `-q`, the reference if it passes.
     """
-    done = cx.reader().gate(ref, stage)
+    done = cx.reader().policies.gate(ref, stage)
     rows = [(each.name, each.wanted, each.found, each.outcome) for each in done.rules]
     shown = [[shorten(cell) for cell in row] for row in rows]
     if done.passed:

@@ -80,7 +80,7 @@ def _parse_model(name: str | None, every: bool) -> str | None:
 
 
 def _show_checkpoints(cx: Session, reader: Registry, model: str | None) -> None:
-    found = reader.checkpoints(None if model is None else [model])
+    found = reader.admin.checkpoints(None if model is None else [model])
     text = "\n".join(" ".join(map(str, each)) for each in found)  # as one line each, however narrow the terminal is
     cx.show(Output("checkpoints", found, [str(each) for each in found], rows=found, text=text))
 

@@ -47,7 +47,7 @@ def init(
 def info(cx: Session) -> None:
     """Health is what `registry verify --quick` finds: names, sizes, pointers and history, but not every byte."""
     registry = cx.registry()
-    record, health = registry.info(), registry.verify(quick=True)
+    record, health = registry.info(), registry.admin.verify(quick=True)
     rows = [
         ("root", record.root),
         ("id", record.id),

@@ -65,12 +65,12 @@ def lineage(
     reader = cx.reader()
     if environment or patch:
         ensure_alone("--environment" if environment else "--patch", {"--depth": depth})
-        process.StandardOutput().write(reader.sidecar(ref, layout.ENVIRONMENT if environment else layout.PATCH))
+        process.StandardOutput().write(reader.lineage.sidecar(ref, layout.ENVIRONMENT if environment else layout.PATCH))
         return
     from ..views import lineage_view as drawn
 
     damage = cx.collect_damage()
-    found = reader.lineage(ref, depth=depth or _DEPTH, on_damage=damage)
+    found = reader.lineage.trace(ref, depth=depth or _DEPTH, on_damage=damage)
     if as_dot or as_mermaid:
         write(drawn.format_dot(found) if as_dot else drawn.format_mermaid(found))
     else:
@@ -114,7 +114,7 @@ def reproduce(
         return
     from ...provenance import recipe
 
-    found = reader.reproduce(ref)
+    found = reader.lineage.reproduce(ref)
     script = recipe.script(found)
     if cx.as_json or cx.quiet:
         cx.show(Output("recipe", found, [found.version.ref]))
@@ -126,7 +126,7 @@ def _check(cx: Session, ref: str, python: str | None) -> None:
     reader = cx.reader()
     version = reader.version(Reference.parse(ref))
     with cx.progress(f"looking for what {version.ref} takes") as progress:
-        found = reader.reproducible(version.ref, cx.caller(), python=python, progress=progress)
+        found = reader.lineage.reproducible(version.ref, cx.caller(), python=python, progress=progress)
     bad = [each for each in found if each.outcome == "differs"]
     body = {"items": found, "ref": version.ref}
     rows = [(each.name, each.outcome, each.wanted, each.found) for each in found]

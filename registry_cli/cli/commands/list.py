@@ -229,7 +229,7 @@ def show(cx: Session, ref: Ref, as_of: AsOf = None) -> None:
         show_model(cx, registry.model(reference.model, as_of=as_of))
     else:
         artifact = registry.artifact(reference, as_of=as_of)
-        signed = registry.signatures(artifact.version.ref) if as_of is None else ()
+        signed = registry.approvals.signatures(artifact.version.ref) if as_of is None else ()
         folder = str(artifact.folder) if artifact.version.packed is None else None
         _show_version(cx, artifact.version, artifact.files, folder, signed)
 

@@ -98,17 +98,17 @@ def edit(
         ensure_alone("registry.yaml", {"--reason": reason, "--request-id": cx.request_id})
     registry = cx.registry()
     model = parse_model_name(name) if name else None
-    text = registry.text(model)
+    text = registry.admin.text(model)
     called = "model.yaml" if model else "registry.yaml"
-    new = editor.edit_text(cx, text, called, lambda new: registry.check_text(model, new), os.environ)
+    new = editor.edit_text(cx, text, called, lambda new: registry.admin.check_text(model, new), os.environ)
     if new is None:
         cx.say("nothing was changed")
         done = Described(model or called, (), 0, changed=False)
     elif model:
-        done = registry.rewrite(model, new, was=text, reason=reason, request_id=cx.request_id)
+        done = registry.admin.rewrite(model, new, was=text, reason=reason, request_id=cx.request_id)
         cx.say(f"changed {', '.join(done.keys) or 'the text'} of {model}")
     else:
-        done = registry.rewrite_settings(new, was=text)
+        done = registry.admin.rewrite_settings(new, was=text)
         cx.say("changed registry.yaml")
     cx.show_one("described", done, done.model, "")
 

@@ -88,14 +88,17 @@ def retain_model(cx: Session, given: list[str], action: str, chosen_by: Rules, h
     warn_of_unknown_names(cx, registry, chosen_by.where or "", name)
     actions = [action, PACK] if chosen_by.compress else [action]
     if how.dry_run or how.plan is not None or not how.yes:
-        plans = [registry.plan(name, each, chosen_by) for each in actions]
+        plans = [registry.retention.plan(name, each, chosen_by) for each in actions]
         if how.dry_run or how.plan is not None:
             _show(cx, registry, plans, how.plan)
             return
         _confirm(cx, plans)
-        done = registry.apply(plans, reason=how.reason, request_id=cx.request_id)
+        done = registry.retention.apply(plans, reason=how.reason, request_id=cx.request_id)
     else:
-        done = [registry.retain(name, each, chosen_by, reason=how.reason, request_id=cx.request_id) for each in actions]
+        done = [
+            registry.retention.retain(name, each, chosen_by, reason=how.reason, request_id=cx.request_id)
+            for each in actions
+        ]
     show_changed(cx, done, False)
 
 
@@ -142,16 +145,16 @@ def prune(
     warn_of_unknown_names(cx, registry, where or "", chosen[0] if chosen and len(chosen) == 1 else None)
     failed: list[RegistryError] = []
     if dry_run or plan is not None or not yes:
-        plans = registry.prune_plans(chosen, given, on_error=failed.append, on_warning=cx.warn)
+        plans = registry.retention.prune_plans(chosen, given, on_error=failed.append, on_warning=cx.warn)
         if dry_run or plan is not None:
             if plans or not failed:
                 _show(cx, registry, plans, plan)
             _raise_last(cx, failed)
             return
         _confirm(cx, plans)
-        done = registry.apply(plans, reason=reason, request_id=cx.request_id)
+        done = registry.retention.apply(plans, reason=reason, request_id=cx.request_id)
     else:
-        done = registry.prune(
+        done = registry.retention.prune(
             chosen, given, reason=reason, request_id=cx.request_id, on_error=failed.append, on_warning=cx.warn
         )
     if done or not failed:
@@ -176,7 +179,7 @@ def apply(
     plans = _read_plans(file, registry.settings.id)
     if not (yes or dry_run):
         _confirm(cx, plans)
-    show_changed(cx, registry.apply(plans, reason=reason, dry_run=dry_run, request_id=cx.request_id), dry_run)
+    show_changed(cx, registry.retention.apply(plans, reason=reason, dry_run=dry_run, request_id=cx.request_id), dry_run)
 
 
 def show_changed(cx: Session, done: list[Changed], dry_run: bool) -> None:

@@ -112,7 +112,7 @@ def trust(
 
 
 def _trust(cx: Session, name: str | None, yes: bool) -> None:
-    commands = cx.reader().commands(name)
+    commands = cx.reader().policies.commands(name)
     file = _require_trust_file()
     if not commands.items:
         cx.say(f"the policies of {name or 'this registry'} have no commands in them: there is nothing to trust")
@@ -143,7 +143,7 @@ def _revoke(cx: Session, name: str | None) -> None:
         place = (os.path.realpath(reader.root), reader.settings.id)
         gone = file.remove(lambda each: (each.root, each.id) == place)
     else:
-        digest = reader.commands(name).digest
+        digest = reader.policies.commands(name).digest
         gone = file.remove(lambda each: each.digest == digest)
     count = sum(len(each.commands) for each in gone)
     cx.say(f"{plural(count, 'command')} may run no more" if gone else "none of them was trusted")

@@ -56,7 +56,7 @@ def verify(
     """
     known = _read_checkpoints(checkpoint, names or []) if checkpoint is not None else ()
     with cx.progress("verifying") as progress:
-        found = cx.registry().verify(
+        found = cx.registry().admin.verify(
             _check_models(names, "verify"),
             quick=quick,
             progress=progress,
@@ -134,9 +134,9 @@ def repair(
     """
     registry, models = cx.registry(), _check_models(names, "repair")
     with cx.progress("reading files") as progress:
-        done = registry.repair(models, from_blobs=from_blobs, dry_run=dry_run, progress=progress)
+        done = registry.admin.repair(models, from_blobs=from_blobs, dry_run=dry_run, progress=progress)
     cx.say(f"{'would repair' if dry_run else 'repaired'} {plural(len(done), 'thing')}" if done else "nothing to repair")
-    if not from_blobs and (missing := registry.restorable(models)):
+    if not from_blobs and (missing := registry.admin.restorable(models)):
         cx.say(f"{plural(missing, 'missing file')} can be restored: registry repair --from-blobs")
     rows = [(each.what, each.path) for each in done]
     cx.show(Output("repaired", done, [each.path for each in done], ("what", "path"), rows, text=None if done else ""))
@@ -149,7 +149,7 @@ def doctor(cx: Session) -> None:
 
     In a pipe: status, check, message, advice; separated by tabs.
     """
-    found = cx.registry().doctor()
+    found = cx.registry().admin.doctor()
     rows = [(each.status, each.check, each.message, each.advice) for each in found]
     shown = [
         [each.status, each.check, escape(each.message) + (f"\n→ {escape(each.advice)}" if each.advice else "")]
