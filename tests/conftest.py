@@ -8,8 +8,13 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from registry_cli import Registry
+
+# How long an example takes says more of what else the machine does. Tests that bound time measure it themselves.
+settings.register_profile("registry", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("registry")
 
 
 @pytest.fixture(autouse=True)

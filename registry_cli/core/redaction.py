@@ -296,6 +296,6 @@ def _is_basic(text: str) -> bool:
 
 
 def _cut(found: re.Match[str]) -> str:
-    if not is_secret_name(found[1]) or found[3].startswith("//") or is_harmless(found[1], found[3]):
+    if not is_secret_name(found[1]) or found[3] == "//" or is_harmless(found[1], found[3]):
         return found[0]
     return f"{found[1]}{found[2]}{REDACTED}"

@@ -76,6 +76,7 @@ DOCUMENTS: dict[str, Any] = {
     "features-list.json": {"features_info": [{"name": "age"}]},
     "config.json": {"learning_rate": 0.1, "version": "3"},
     "config-model.json": {"model": {"type": "mlp"}, "architectures": {"a": 1}},
+    "config-styles.json": {"architectures": ["gothic", "art deco"]},
     "modules.json": [{"name": "app", "path": "src"}],
     "model_index.json": {"models": ["a", "b"]},
     "meta.json": {"name": "site", "lang": "en", "version": "1"},

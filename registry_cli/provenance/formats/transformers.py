@@ -40,7 +40,9 @@ def is_configuration(config: Any) -> bool:
         return False
     architectures = config.get("architectures")
     return isinstance(config.get("model_type"), str) or (
-        isinstance(architectures, list) and all(isinstance(each, str) for each in architectures) and bool(architectures)
+        isinstance(architectures, list)
+        and bool(architectures)
+        and all(isinstance(each, str) and each.isidentifier() and each[:1].isupper() for each in architectures)
     )
 
 
