@@ -122,8 +122,8 @@ def test_a_writer_imports_no_rules_that_were_not_asked_for(site: Site) -> None:
 _MOST = {
     ("path", "churn@production"): 55,
     ("list",): 66,
-    ("show", "churn@1"): 78,
-    ("versions", "churn"): 62,
+    ("show", "churn@1"): 66,
+    ("versions", "churn"): 71,
     ("search", "metrics.auc > 0.5"): 70,
     ("history", "churn"): 68,
     ("register", "churn", "a file.bin", "-m", "auc=0.9", "-t", "team=crm"): 142,
