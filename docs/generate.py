@@ -25,7 +25,6 @@ from registry_cli import Registry, errors
 from registry_cli.cli import app, command, grammar
 from registry_cli.core.progress import SILENT, Progress
 from registry_cli.core.records import Checkpoint, Glance, Overview, Told
-from registry_cli.lifecycle import stages
 from registry_cli.operations.find import Known
 from registry_cli.operations.gate import Review
 from registry_cli.registry import (
@@ -36,6 +35,7 @@ from registry_cli.registry import (
     PolicyOperations,
     RetentionOperations,
 )
+from registry_cli.rules import stages
 
 ROOT = Path(__file__).parents[1]
 NOTE = "<!-- Made by docs/generate.py from the code (`make docs`). Edit the code, not this page. -->"

@@ -10,16 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from registry_cli import schemas
-from registry_cli.lifecycle import (
-    checks,
-    directions,
-    policy_parser,
-    policy_people,
-    retention_rules,
-    scan_rules,
-    sources,
-)
-from registry_cli.provenance import caller
+from registry_cli.lineage import process_info
+from registry_cli.rules import metric_directions, retention_rules, scan_policy, settings_errors
+from registry_cli.rules.policy import command_checks, policy_approvals, policy_parser
 
 Schema = dict[str, Any]
 
@@ -94,7 +87,7 @@ def check() -> Schema:
         "time_limit": told("How long it may take: 30s, 10min. 10min if left out.", _DURATION),
         "name": told("What the rule is called. The name of the program if left out.", _LINE),
     }
-    return {"anyOf": [*command["anyOf"], keys(checks.KEYS, of, required=["run"])]}
+    return {"anyOf": [*command["anyOf"], keys(command_checks.KEYS, of, required=["run"])]}
 
 
 def stage(*, nearer: bool) -> Schema:
@@ -114,7 +107,7 @@ def stage(*, nearer: bool) -> Schema:
         "approvers": told("Whose approvals count: accounts, or '@team' for a Unix group.", listed(_LINE, 0 if nearer else 1)),
         "not_author": told("Whether the approval of who registered the version does not count.", {"type": "boolean"}),
         "signed": told("Approvals count only if their author signed them, with a key in allowed_signers.",
-                       {"const": policy_people.REQUIRED}),
+                       {"const": policy_approvals.REQUIRED}),
         "override": told("What is said here takes the place of what is said above, key by key.", {"type": "boolean"}),
         "force": told("Whether promote --force may override rules that fail. true if left out.", {"type": "boolean"}),
         "override_rejections": told("Whether promote --force may also override a rejection. false if left out.",
@@ -162,7 +155,7 @@ def retention() -> Schema:
 def documents() -> dict[str, Schema]:
     """Each schema by its name."""
     texts = mapping({"type": "string"})
-    modes = {"enum": list(scan_rules.MODES)}
+    modes = {"enum": list(scan_policy.MODES)}
     common = {
         "format": told("The format of the store.", {"const": 1}),
         "owner": told("Who answers for it: an account, a team.", {"type": "string"}),
@@ -171,7 +164,7 @@ def documents() -> dict[str, Schema]:
         "retention": retention(),
         "metrics": told(
             "Whether lower or higher values of a metric are better: name to lower or higher.",
-            mapping({"enum": [directions.LOWER, directions.HIGHER]}),
+            mapping({"enum": [metric_directions.LOWER, metric_directions.HIGHER]}),
         ),
     }
     registry = {
@@ -184,7 +177,7 @@ def documents() -> dict[str, Schema]:
                      {"anyOf": [modes, {"type": "object", "properties": {"mode": modes, "allow": {"type": "array", "items": _LINE}},
                                         "additionalProperties": False}]}),
         "lineage": told("What is recorded by itself of where a version comes from; all if left out, nothing if empty.",
-                        listed({"enum": list(caller.PARTS)}, 0)),
+                        listed({"enum": list(process_info.PARTS)}, 0)),
         "policy": policy(nearer=False),
         "retention": common["retention"],
         "metrics": common["metrics"],
@@ -215,9 +208,9 @@ def documents() -> dict[str, Schema]:
         "policy": policy(nearer=True),
     }
     return {
-        "registry": top("registry.yaml", keys(sources.REGISTRY_KEYS, registry, required=["format", "id"])),
-        "group": top("group.yaml", keys(sources.GROUP_KEYS, group, required=["format"])),
-        "model": top("model.yaml", keys(sources.MODEL_KEYS, model, required=["format"])),
+        "registry": top("registry.yaml", keys(settings_errors.REGISTRY_KEYS, registry, required=["format", "id"])),
+        "group": top("group.yaml", keys(settings_errors.GROUP_KEYS, group, required=["format"])),
+        "model": top("model.yaml", keys(settings_errors.MODEL_KEYS, model, required=["format"])),
     }
 
 

@@ -38,24 +38,15 @@ if TYPE_CHECKING:
         Signature,
         Verification,
     )
-    from .errors import (
-        Conflict,
-        Damaged,
-        Indeterminate,
-        InvalidInput,
-        LockTimeout,
-        NotFound,
-        Refused,
-        RegistryError,
-    )
-    from .lifecycle.commands import Command, Commands
-    from .lifecycle.gate import Evaluation, Judgement, PolicyLine
-    from .lifecycle.retention import Plan, Verdict
-    from .lifecycle.retention_rules import Rules
-    from .lifecycle.rollback import Holder
-    from .provenance.inspection import Inspected, Inspection, Tensor
-    from .provenance.safety.verdicts import FileScan, Remark, Scan
+    from .errors import Conflict, Damaged, Indeterminate, InvalidInput, LockTimeout, NotFound, Refused, RegistryError
+    from .inspect.inspection import Inspected, Inspection, Tensor
     from .registry import Registry
+    from .rules.policy.command_set import Command, Commands
+    from .rules.policy.evaluation import Evaluation, Judgement, PolicyLine
+    from .rules.retention import Plan, Verdict
+    from .rules.retention_rules import Rules
+    from .rules.rollback import Holder
+    from .scan.verdicts import FileScan, Remark, Scan
 
 __version__ = "0.1.0"
 
@@ -64,10 +55,10 @@ _HOME_OF = {
         ("Conflict", "Damaged", "Indeterminate", "InvalidInput", "LockTimeout", "NotFound", "Refused", "RegistryError"),
         "errors",
     ),
-    **dict.fromkeys(("Plan", "Verdict"), "lifecycle.retention"),
-    "Rules": "lifecycle.retention_rules",
-    **dict.fromkeys(("Command", "Commands"), "lifecycle.commands"),
-    **dict.fromkeys(("Evaluation", "Judgement", "PolicyLine"), "lifecycle.gate"),
+    **dict.fromkeys(("Plan", "Verdict"), "rules.retention"),
+    "Rules": "rules.retention_rules",
+    **dict.fromkeys(("Command", "Commands"), "rules.policy.command_set"),
+    **dict.fromkeys(("Evaluation", "Judgement", "PolicyLine"), "rules.policy.evaluation"),
     "Reference": "core.names",
     "Progress": "core.progress",
     **dict.fromkeys(
@@ -81,9 +72,9 @@ _HOME_OF = {
         ("Approval", "Changed", "Exported", "Finding", "Freed", "Imported", "Moved", "Problem", "Registered", "Signature", "Verification"),
         "core.results",
     ),
-    "Holder": "lifecycle.rollback",
-    **dict.fromkeys(("Inspected", "Inspection", "Tensor"), "provenance.inspection"),
-    **dict.fromkeys(("FileScan", "Remark", "Scan"), "provenance.safety.verdicts"),
+    "Holder": "rules.rollback",
+    **dict.fromkeys(("Inspected", "Inspection", "Tensor"), "inspect.inspection"),
+    **dict.fromkeys(("FileScan", "Remark", "Scan"), "scan.verdicts"),
     "Registry": "registry",
 }  # fmt: skip
 

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from .core.names import Reference
     from .core.records import Artifact
     from .core.values import OneOrMore, PathLike
-    from .provenance.caller import Caller
-    from .provenance.inspection import Inspected
-    from .provenance.safety.verdicts import Scan
+    from .inspect.inspection import Inspected
+    from .lineage.process_info import Caller
+    from .scan.verdicts import Scan
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -144,7 +144,7 @@ class Registry:
     seconds; ``on_wait`` gets a sentence when a lock is held by somebody else. ``on_event`` gets each change, as the
     name of the model and the :class:`~registry_cli.records.Event`, when it is made and the lock is released; also a
     promotion that a gate refused, as the event ``gate-refused``. ``trust`` is called with the
-    :class:`~registry_cli.lifecycle.commands.Commands` of a policy and says whether they may run here; without it none
+    :class:`~registry_cli.rules.policy.command_set.Commands` of a policy and says whether they may run here; without it none
     does. ``cache`` is the folder in which an index may be kept; without one every question is answered from the files.
     :meth:`open` takes the user's own. ``progress`` counts versions when a new index takes long. ``on_warning`` gets, in
     a sentence, what the user must see although the call goes on (by default a ``RuntimeWarning``): an index that others
@@ -190,7 +190,7 @@ class Registry:
         This is the door for scripts: what :meth:`register` keeps of the lineage is that of the running program, its
         command line, its modules, the repository around it. ``caller=None`` keeps nothing of it.
         """
-        from .automation.own import config_folder
+        from .trust.user_config import config_folder
 
         options.setdefault("cache", cache_folder(os.environ))
         options.setdefault("caller", this_program())
@@ -359,7 +359,7 @@ class Registry:
 
 def this_program() -> Caller:
     """The running program, as far as a lineage wants to know. A notebook has no command line of its own."""
-    from .provenance.caller import Caller
+    from .lineage.process_info import Caller
 
     words = list(sys.orig_argv)
     folder = script = ""

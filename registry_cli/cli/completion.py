@@ -164,12 +164,12 @@ def _is_trusted(folder: str) -> bool:
         return True
     from pathlib import Path
 
-    from ..automation import own
     from ..errors import RegistryError
     from ..operations.context import find_root
+    from ..trust import user_config
 
     try:
-        return find_root(config=own.config_folder(os.environ)) == Path(folder)
+        return find_root(config=user_config.config_folder(os.environ)) == Path(folder)
     except RegistryError:
         return False
 

@@ -39,7 +39,7 @@ def collect(
     values that are not valid, unless they are to be skipped.
     """
     from ..core.normalization import Collected, Collection
-    from ..exchange import value_files
+    from ..interop import value_files
 
     collection = Collection(kind, tuple(only or ()))
     for path in files or ():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from ..core.names import Reference
 from ..errors import InvalidInput
-from ..lifecycle.stages import ANY, Expected, parse_expected
+from ..rules.stages import ANY, Expected, parse_expected
 from .command import argument, flag, option
 
 if TYPE_CHECKING:
@@ -117,9 +117,9 @@ def ensure_alone(option: str, others: Mapping[str, object]) -> None:
 def prompt_for_security_key(cx: Session, key: str | None) -> str | None:
     """The key that ``--sign`` was given; of one that waits for a finger, that is said."""
     if key is not None:
-        from ..provenance import signing
+        from ..trust import ssh_signing
 
-        if signing.wants_touch(key):
+        if ssh_signing.wants_touch(key):
             cx.say("touch the security key when it blinks")
     return key
 

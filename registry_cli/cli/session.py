@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from ..core.records import Event
     from ..core.results import Moved
     from ..errors import Refused
-    from ..lifecycle.commands import Commands
-    from ..provenance.caller import Caller
+    from ..lineage.process_info import Caller
     from ..registry import Registry
+    from ..rules.policy.command_set import Commands
     from .output import ListOutput, Output, TableView
 
     Item = TypeVar("Item")
@@ -89,14 +89,14 @@ class Session:
 
     def _root(self) -> Path:
         """The registry's folder."""
-        from ..automation.own import config_folder
         from ..operations.context import HOME_VARIABLE, find_root
+        from ..trust.user_config import config_folder
 
         return find_root(self.root, os.environ.get(HOME_VARIABLE), config_folder(os.environ))
 
     def caller(self) -> Caller:
         """What this command knows of what goes on around it: not by which program a model was made."""
-        from ..provenance.caller import Caller
+        from ..lineage.process_info import Caller
 
         try:
             folder = os.getcwd()
@@ -294,12 +294,12 @@ class DamageCollector:
 
 def _run_hooks(cx: Session) -> None:
     """Tell the user's hooks what was changed. A signal ends the hooks, and the command as it would have ended."""
-    from ..automation.own import HOOK_SETTINGS, HOOKS, config_folder
+    from ..trust.user_config import HOOK_SETTINGS, HOOKS, config_folder
 
     folder, registry = config_folder(os.environ), cx.changes.registry
     if registry is None or folder is None or not any(os.path.exists(folder / each) for each in (HOOKS, HOOK_SETTINGS)):
         return  # and nothing was imported for it
-    from ..automation import hooks
+    from ..trust import hooks
 
     if hooks.INSIDE in os.environ:
         return

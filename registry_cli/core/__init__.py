@@ -1,1 +1,4 @@
-"""Shared building blocks without store I/O: names, values, records, results, times, redaction, subprocesses, glob patterns. Imports ``errors`` only."""
+"""Shared value types: names, records, results, version ranges, quantities, redaction, subprocesses. No store I/O.
+
+Imports errors only. What knows the disk format, a policy or a tool belongs elsewhere.
+"""

@@ -24,7 +24,7 @@ from ..core.names import Selector
 from ..core.progress import SILENT, Progress
 from ..core.records import Event, Glance, ModelRecord, Overview, VersionRecord
 from ..core.version_ranges import Numbers
-from ..lifecycle.facts import SCHEMA
+from ..query.sql_schema import SCHEMA
 from ..store.layout import Layout
 from ..store.model_names import iter_model_names
 from . import file_stamps
@@ -252,9 +252,9 @@ class Index:
             yield self._with_pack(found) if found.number in pointers[model]["packed"] else found
 
     def _with_pack(self, record: VersionRecord) -> VersionRecord:
-        from ..store import pack_files
+        from ..store.packs import pack_paths
 
-        return replace(record, packed=pack_files.size(self.root.model(record.model), record.number))
+        return replace(record, packed=pack_paths.size(self.root.model(record.model), record.number))
 
     def unreadable(self, model: str | None = None) -> list[UnreadableDocument]:
         """The documents that can't be read: the index holds the rest."""

@@ -17,7 +17,7 @@ from ..core.progress import Progress
 from ..core.records import ModelRecord, StageTable, VersionRecord
 from ..core.version_ranges import Numbers
 from ..errors import NotFound, RegistryError, explain
-from ..lifecycle.facts import POINTED, facts_of, row_of
+from ..query.sql_schema import POINTED, facts_of, row_of
 from ..store import layout
 from ..store.reader import ModelReader, State
 from . import file_stamps

@@ -12,15 +12,16 @@ from ..core.names import Reference
 from ..core.records import JournalEntry, VersionRecord
 from ..core.results import Approval, Signature
 from ..errors import Damaged, InvalidInput, NotFound, RegistryError
-from ..lifecycle import approvals, policy_people
-from ..lifecycle.approvals import Ballot, People
-from ..lifecycle.events import Wanted
-from ..lifecycle.policy import Facts
-from ..lifecycle.rollback import Chain
-from ..provenance import signatures, signing
-from ..store import chronicle, journal
+from ..rules import approvals
+from ..rules.approvals import Ballot, People
+from ..rules.event_filters import Wanted
+from ..rules.policy import policy_approvals
+from ..rules.policy.policy import Facts
+from ..rules.rollback import Chain
+from ..store import history, journal
 from ..store.layout import Layout
 from ..store.reader import ModelReader, State
+from ..trust import signatures, ssh_signing
 from .context import resolve_version
 from .settings import Scope
 
@@ -54,9 +55,9 @@ def read_people(layout: Layout, model: ModelReader, version: VersionRecord, said
     )
 
 
-def _unproven(ballot: Ballot, trust: signing.Trust) -> str:
+def _unproven(ballot: Ballot, trust: ssh_signing.Trust) -> str:
     """Why the signature of an approval does not prove that its author gave it, empty if it does."""
-    if signing.SIGNATURE not in ballot.event.detail:
+    if ssh_signing.SIGNATURE not in ballot.event.detail:
         return "did not sign it"
     found = _check_signature(ballot.event, trust)
     return f"signed it, but {found.problem or 'the signature does not hold'}" if found.code else ""
@@ -66,7 +67,7 @@ def read_ballots(
     model: ModelReader, version: VersionRecord, record: str, said: Mapping[str, Any]
 ) -> tuple[Ballot, ...]:
     """What people said of a version; ``record`` is the sha256 of its document, ``said`` its annotation."""
-    entries = chronicle.newest_first(model.paths, Wanted(actions=approvals.ACTIONS))
+    entries = history.newest_first(model.paths, Wanted(actions=approvals.ACTIONS))
     told = [entry for entry in entries if entry.event.version == version.number]
     last = journal.last_entry(model.paths.history) if told else None
     doubted = {entry.event.id: why for entry in told if (why := _doubt(entry, last))}
@@ -105,23 +106,23 @@ def describe_approvals(
     return tuple(told)
 
 
-def _approval(ref: str, ballot: Ballot, facts: Facts, trust: signing.Trust) -> Approval:
+def _approval(ref: str, ballot: Ballot, facts: Facts, trust: ssh_signing.Trust) -> Approval:
     event, state, why = ballot.event, "in-force", ""
     if ballot.lapsed:
         state, why = "lapsed", ballot.lapsed
-    elif not ballot.rejects and (why := policy_people.objection(facts, ballot)):
+    elif not ballot.rejects and (why := policy_approvals.objection(facts, ballot)):
         state = "excluded"
-    signature = _check_signature(event, trust) if signing.SIGNATURE in event.detail else None
+    signature = _check_signature(event, trust) if ssh_signing.SIGNATURE in event.detail else None
     reason = str(event.detail.get("reason", ""))
     return Approval(ref, ballot.stage, event.by, event.at, not ballot.rejects, reason, state, why, signature)
 
 
-def _check_signature(event: Any, trust: signing.Trust) -> Signature:
+def _check_signature(event: Any, trust: ssh_signing.Trust) -> Signature:
     """A signature as a list tells it: where it can't be checked, that is what is told."""
     try:
         return trust.look(event)
     except RegistryError as error:
-        key = signing.fingerprint(str(event.detail.get(signing.SIGNATURE)))
+        key = ssh_signing.fingerprint(str(event.detail.get(ssh_signing.SIGNATURE)))
         return Signature(event.by, event.at, key, code="unchecked", problem=str(error))
 
 
@@ -143,8 +144,8 @@ def describe_signatures(layout: Layout, model: ModelReader, state: State, number
 
 def read_chain(model: ModelReader, state: State, stage: str) -> Chain:
     """What ``stage`` held, and which of it somebody rejected for the stage."""
-    found = chronicle.chains(model.paths, (stage,))[stage]
-    entries = chronicle.newest_first(model.paths, Wanted(actions=frozenset({approvals.REJECTED})))
+    found = history.chains(model.paths, (stage,))[stage]
+    entries = history.newest_first(model.paths, Wanted(actions=frozenset({approvals.REJECTED})))
     concerned = {entry.event.version for entry in entries if entry.event.detail.get("stage") == stage}
     rejected = {number for number in found.holders if number in concerned and _is_rejected(model, state, number, stage)}
     return replace(found, rejected=frozenset(rejected))

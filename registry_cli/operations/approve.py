@@ -11,7 +11,7 @@ from ..core.names import Reference
 from ..core.records import Event, VersionRecord
 from ..core.results import Changed
 from ..errors import Conflict, InvalidInput
-from ..lifecycle import stages as rules
+from ..rules import stages as rules
 from ..store.codec import Redo
 from ..store.layout import FORMAT
 from ..store.reader import ModelReader, State
@@ -44,7 +44,7 @@ def approve(
     Raises :class:`NotFound`, :class:`Conflict` for an archived version or one that is not as it was ``seen``,
     :class:`InvalidInput`.
     """
-    from ..lifecycle import approvals
+    from ..rules import approvals
     from .approvals import read_ballots
 
     reference = Reference.parse_version(ref)
@@ -100,7 +100,7 @@ def sign(
     reference = Reference.parse_version(ref)
 
     def deed(pen: EventSigner | None) -> Changed:
-        from ..provenance import signatures
+        from ..trust import signatures
 
         with transaction(context, reference.model, request_id, "signed") as (writer, done):
             if done:

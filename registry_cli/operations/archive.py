@@ -16,9 +16,11 @@ from ..core.results import Changed
 from ..core.values import OneOrMore, as_list
 from ..core.version_ranges import Numbers
 from ..errors import Indeterminate, InvalidInput, indeterminate
-from ..lifecycle import rollback
-from ..lifecycle import stages as rules
-from ..store import chronicle, collect, removal, tombstones
+from ..rules import rollback
+from ..rules import stages as rules
+from ..store import history, tombstones
+from ..store.filesystem import removal
+from ..store.maintenance import gc
 from ..store.writer import Writer
 from .transaction import make_event, open_writer, resolve_target, transaction
 
@@ -54,7 +56,7 @@ def archive(
 
     _check_force(force, reason)
     if compress:
-        from ..store import compression
+        from ..store.packs import compression
 
         compression.check(compress)
     wanted = PackRequest(
@@ -184,7 +186,7 @@ def delete(
                     trash = delete_numbers(context, writer, numbers, left, request, detail)
                 revision = writer.table.revision
                 outcomes.append(Changed(name, "deleted", tuple(numbers), revision, bool(left), overridden=overridden))
-            collect.remove_trash(context.layout.model(name), trash)  # slow, and needs no lock
+            gc.remove_trash(context.layout.model(name), trash)  # slow, and needs no lock
     return outcomes
 
 
@@ -235,9 +237,9 @@ def delete_numbers(
         if folder := writer.bury(number):
             trash.append(folder)
         if packed:
-            from ..store import packing
+            from ..store.packs import pack_writer
 
-            trash += packing.take_packs(writer.paths, number)
+            trash += pack_writer.take_packs(writer.paths, number)
     return trash
 
 
@@ -250,12 +252,12 @@ def _guarded_targets(context: RegistryContext, writer: Writer, numbers: Numbers,
     if not force:
         ensure_no_rollback_targets(context, writer, numbers)
         return ()
-    found = rollback.rollback_targets(writer.table, numbers, chronicle.chains(writer.paths, context.stages))
+    found = rollback.rollback_targets(writer.table, numbers, history.chains(writer.paths, context.stages))
     return tuple(f"rollback target of {stage} ({writer.paths.name}@{number})" for stage, number in found.items())
 
 
 def ensure_no_rollback_targets(context: RegistryContext, writer: Writer, numbers: Numbers) -> None:
-    chains = chronicle.chains(writer.paths, context.stages)
+    chains = history.chains(writer.paths, context.stages)
     rollback.refuse_rollback_targets(writer.table, writer.paths.name, numbers, chains)
 
 

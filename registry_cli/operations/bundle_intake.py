@@ -13,20 +13,21 @@ from ..core.progress import Progress
 from ..core.records import Checkpoint, VersionRecord
 from ..core.results import Imported
 from ..errors import Conflict, RegistryError
-from ..exchange.bundle import Contents, Part, Version
-from ..exchange.unpacked import UnpackedVersion, nothing
-from ..exchange.unpacking import UnpackedPart, Unpacking
-from ..store import creation, files, pouring, reader, registration
-from ..store.adoption import Adoption
-from ..store.ingest import Intake, Staging
+from ..interop.bundle.bundle_manifest import Contents, Part, Version
+from ..interop.bundle.bundle_reader import UnpackedPart, Unpacking
+from ..interop.bundle.bundle_version import UnpackedVersion, nothing
+from ..store import creation, reader, registration, stream_import
+from ..store.filesystem import files
 from ..store.layout import ModelLayout
-from ..store.pouring import Known
+from ..store.model_import import Adoption
 from ..store.reader import ModelReader, is_model
 from ..store.registration import Wish
+from ..store.staging import Intake, Staging
+from ..store.stream_import import Known
 from .transaction import ensure_not_former_name, make_event, open_writer
 
 if TYPE_CHECKING:
-    from ..exchange.bundle import Contents, Part
+    from ..interop.bundle.bundle_manifest import Contents, Part
     from ..store.writer import Writer
     from .context import RegistryContext
     from .import_plan import Arrival, Choice
@@ -64,7 +65,7 @@ def key_of(contents: Contents, part: Part, number: int) -> str:
 
 def is_same(paths: ModelLayout, part: Part) -> bool:
     """Whether this model came from the same history: its journal has the last line that the bundle has."""
-    from ..lifecycle import checkpoints
+    from ..rules import checkpoints
     from ..store import journal
 
     known: Checkpoint | None = checkpoints.parse(part.checkpoint) if part.checkpoint else None
@@ -107,7 +108,7 @@ class BundleIntake:
                 largest = max([largest, *(version.size for version in packs)])
             elif self._plans[part.name] == "add":
                 needed += part.packed + sum(version.size for version in packs)
-        pouring.room_for(needed + largest, self._layout.models)
+        stream_import.room_for(needed + largest, self._layout.models)
 
     def planned(self) -> list[Imported]:
         """What would become of each version, or whole model."""
@@ -207,7 +208,7 @@ class BundleIntake:
                     found = self._adopt_pack(adoption, version, version.version.pack.path, None if refused else look)
                     refused = refused or found
                     continue
-                pouring.pour(staging, version.files(), known, self._modes, self._progress, sync=False)
+                stream_import.pour(staging, version.files(), known, self._modes, self._progress, sync=False)
             refused = refused or _refusal(look, staging)
             stagings.append(staging)
         if refused is not None:
@@ -225,7 +226,7 @@ class BundleIntake:
         staging = Staging.make(adoption.paths)
         try:
             with adoption.pack(path) as write:
-                pouring.pour(staging, version.files(write), Known(), self._modes, self._progress, sync=False)
+                stream_import.pour(staging, version.files(write), Known(), self._modes, self._progress, sync=False)
             return _refusal(look, staging) if look else None
         finally:
             staging.abandon()
@@ -302,7 +303,7 @@ class BundleIntake:
             return
         staging = Staging.make(paths)
         self._stack.callback(staging.abandon)
-        pouring.pour(staging, version.files(), known, self._modes, self._progress, sync=False)
+        stream_import.pour(staging, version.files(), known, self._modes, self._progress, sync=False)
 
     def _stage(self, each: Arrival, version: UnpackedVersion, known: Known) -> Imported | Aside:
         from .register import make_import_examination, make_wish
@@ -311,7 +312,7 @@ class BundleIntake:
         event = make_event(self.context, "registered", None, self.choice.identity(each.key), imported=each.key)
 
         def bring(staging: Staging, _: Intake) -> None:
-            pouring.pour(staging, version.files(), known, self._modes, self._progress)
+            stream_import.pour(staging, version.files(), known, self._modes, self._progress)
             for name, data in version.beside.items():
                 files.write_new(staging.folder / name, data, self._modes.sealed_file)
 

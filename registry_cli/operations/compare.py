@@ -7,14 +7,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..core.records import Artifact, FileEntry, VersionRecord
-from ..lifecycle import compare
-from ..lifecycle.compare import Diff, Difference, FileDifference, StoredFile
-from ..store import layout, packs, sidecars
+from ..rules import comparison
+from ..rules.comparison import Diff, Difference, FileDifference, StoredFile
+from ..store import layout, sidecars
+from ..store.packs import pack_reader
 from .context import open_model
 
 if TYPE_CHECKING:
     from ..core.names import Reference
-    from ..provenance.caller import Caller
+    from ..lineage.process_info import Caller
     from .context import RegistryContext
 
 
@@ -40,7 +41,7 @@ def diff(
     sides = (_Side(context, old), _Side(context, new))
     commits = _commits(old.version, new.version, caller)
     directions = get_directions(context, new.version.model)
-    return compare.diff(old.version, new.version, _files(*sides), _packages(*sides), commits, directions)
+    return comparison.diff(old.version, new.version, _files(*sides), _packages(*sides), commits, directions)
 
 
 def _commits(before: VersionRecord, after: VersionRecord, caller: Caller | None) -> tuple[tuple[Difference, ...], bool]:
@@ -50,7 +51,7 @@ def _commits(before: VersionRecord, after: VersionRecord, caller: Caller | None)
     ]
     if caller is None or ends[0] == ends[1] or not all(isinstance(end, str) and end for end in ends):
         return (), False
-    from ..provenance import git
+    from ..lineage import git
 
     here = git.Repository.around(caller.folder, caller.variables)
     if here is None or not all(map(git.is_commit, ends)):
@@ -74,17 +75,17 @@ class _Side:
     @cached_property
     def _packed(self) -> dict[str, int]:
         """The size of each file of a pack, which is read once for all of them."""
-        return {entry.path: content.size for entry, content in packs.members(self._model, self.version)}
+        return {entry.path: content.size for entry, content in pack_reader.members(self._model, self.version)}
 
     def size(self, entry: FileEntry) -> int:
         if self.version.packed is not None:
             return self._packed[entry.path]
-        with packs.content(self._model, self.version, entry) as content:
+        with pack_reader.content(self._model, self.version, entry) as content:
             return content.size
 
     def text(self, entry: FileEntry) -> str | None:
         """The text of a stored file, its bytes checked; None when it is too large."""
-        with packs.content(self._model, self.version, entry) as content:
+        with pack_reader.content(self._model, self.version, entry) as content:
             return content.read().decode("utf-8", "replace") if content.size <= ENVIRONMENT_LIMIT else None
 
     def kept(self) -> str | None:
@@ -121,9 +122,9 @@ def _packages(before: _Side, after: _Side) -> tuple[Difference, ...]:
         new = after.text(files[1]) if new is None and files[1] else new
     if old is None or new is None or old == new:
         return ()
-    from ..provenance import packages
+    from ..lineage import packages
 
-    return compare.differences(packages.listed(old), packages.listed(new), Difference)
+    return comparison.differences(packages.listed(old), packages.listed(new), Difference)
 
 
 def _environment_files(before: _Side, after: _Side) -> tuple[FileEntry | None, FileEntry | None]:

@@ -15,32 +15,28 @@ from ..core.names import Reference, Selector, model_name
 from ..core.progress import SILENT, Progress
 from ..core.records import Event, StageTable, VersionRecord
 from ..core.times import utc_now
-from ..errors import (
-    FOLDER_GONE,
-    FOLDER_GONE_HINT,
-    InvalidInput,
-    NotFound,
-)
-from ..lifecycle import stages as rules
-from ..store import codec, edited, layout
+from ..errors import FOLDER_GONE, FOLDER_GONE_HINT, InvalidInput, NotFound
+from ..rules import stages as rules
+from ..store import codec, layout
+from ..store import settings as edited
+from ..store.filesystem.modes import Modes
 from ..store.layout import Layout
-from ..store.modes import Modes
 from ..store.reader import ModelReader, State
 
 if TYPE_CHECKING:
     from ..core.records import VersionRecord
     from ..index.index import Index
-    from ..lifecycle.commands import Commands
-    from ..provenance.caller import Caller
+    from ..lineage.process_info import Caller
+    from ..rules.policy.command_set import Commands
 from dataclasses import dataclass
 from functools import cached_property
 
 if TYPE_CHECKING:
     from ..core.records import Event
     from ..index.index import Index
-    from ..lifecycle.commands import Commands
-    from ..provenance.caller import Caller
-    from ..store.modes import Modes
+    from ..lineage.process_info import Caller
+    from ..rules.policy.command_set import Commands
+    from ..store.filesystem.modes import Modes
 
 #: The environment variable that names the registry, when no folder is given.
 HOME_VARIABLE = "REGISTRY_HOME"
@@ -157,7 +153,7 @@ class RegistryContext:
     @cached_property
     def modes(self) -> Modes:
         """The file modes of the registry."""
-        from ..store.modes import Modes
+        from ..store.filesystem.modes import Modes
 
         return Modes.of(self.settings.shared)
 
@@ -205,7 +201,7 @@ def find_root(start: str | os.PathLike[str] | None = None, home: str | None = No
     """Return the registry's folder: ``start`` if given, else ``home``, else the nearest one upward from here.
 
     Nothing in that folder is run: a ``registry.yaml`` is data. One that was found by walking upward must be trusted all
-    the same, or anybody could put one into a folder above (see ``automation.trusted_registries``).
+    the same, or anybody could put one into a folder above (see ``trust.trusted_registries``).
 
     Args:
         start: the folder that was named; always accepted.
@@ -230,7 +226,7 @@ def find_root(start: str | os.PathLike[str] | None = None, home: str | None = No
     for folder in (here, *here.parents):
         if (folder / layout.REGISTRY).is_file():
             if os.lstat(folder / layout.REGISTRY).st_uid not in (0, os.geteuid()):
-                from ..automation import trusted_registries
+                from ..trust import trusted_registries
 
                 trusted_registries.refuse_untrusted(folder, config)
             return folder
@@ -250,7 +246,7 @@ def open_model(context: RegistryContext, name: str) -> ModelReader:
 
 def model_not_found(context: RegistryContext, name: str) -> NotFound:
     """What to raise for a model that isn't there; one that was renamed is told by the name that it has now."""
-    from ..store import edited
+    from ..store import settings as edited
 
     if now := edited.renamed(context.layout, name):
         return NotFound(f"there is no model '{name}'", f"it is called {now} now")
@@ -266,9 +262,9 @@ def resolve_version(
     state = model.state()
     if as_of is None:
         return model, state, model.resolve(reference.or_latest(), state.table)
-    from ..store import chronicle
+    from ..store import history
 
-    past = chronicle.past(model.paths, as_of)
+    past = history.past(model.paths, as_of)
     if past is None:
         raise NotFound(f"there was no model '{model.name}' yet at {as_of}")
     selector = reference.or_latest()

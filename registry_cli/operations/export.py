@@ -19,19 +19,22 @@ from ..core.records import VersionRecord
 from ..core.results import Exported
 from ..core.times import format_time
 from ..core.values import OneOrMore, as_list
+from ..core.yaml import documents
 from ..errors import Conflict, Damaged, InvalidInput, RegistryError
-from ..exchange import dispatch, leaving
-from ..provenance import cards
-from ..provenance.cards import Card, Known
-from ..store import documents, files, replacement, snapshot, verify
+from ..interop import exported_files, tools
+from ..interop.cards import model_card
+from ..interop.cards.model_card import Card, Known
+from ..store import snapshot
+from ..store.filesystem import files, replacement
+from ..store.verify import verify
 from . import settings
 from .context import read_version
 
 if TYPE_CHECKING:
-    from ..exchange.leaving import Outline
-    from ..exchange.packing import Wanted
-    from ..provenance.cards import Card
-    from ..store.replacement import Existing
+    from ..interop.bundle.bundle_writer import Wanted
+    from ..interop.cards.model_card import Card
+    from ..interop.exported_files import Outline
+    from ..store.filesystem.replacement import Existing
     from .context import RegistryContext
     from .ownership import Copy, Expected
     from .read import Sink
@@ -69,7 +72,7 @@ def fetch(
     of this registry has, or that an export writes. Raises :class:`Conflict` for anything else that is there,
     :class:`NotFound` when no file matches.
     """
-    from ..store import outgoing
+    from ..store import fetch as outgoing
     from .read import select_files
 
     model, record = read_version(context, ref)
@@ -82,7 +85,7 @@ def fetch(
 
 def _resolve_target_path(context: RegistryContext, target: str | os.PathLike[str]) -> Path:
     """``target``, if something may be written there without harm to a registry: to this one, or another."""
-    from ..store.containment import RegistryBoundary
+    from ..store.filesystem.containment import RegistryBoundary
 
     destination = Path(target).absolute()
     real, root = destination.resolve(), context.root.resolve()
@@ -163,9 +166,9 @@ def _export_version(
     from .ownership import is_bill_of_materials, replaceable_file
     from .read import check_version, get_version, open_artifact
 
-    write = dispatch.writer(kind, flavor)
+    write = tools.writer(kind, flavor)
     record = get_version(context, ref)
-    if kind in dispatch.FILES:
+    if kind in tools.FILES:
         existing = replaceable_file(context, target, is_bill_of_materials, replace=replace)
     else:
         existing = _find_replaceable_folder(context, target, record.model, replace=replace, kind=kind, flavor=flavor)
@@ -204,17 +207,17 @@ def _export_bundle(
     progress: Progress,
 ) -> Exported:
     """See :meth:`RegistryReader.export`."""
-    from ..exchange import packing
+    from ..interop.bundle import bundle_writer
     from .ownership import is_bundle, replaceable_file
 
     if isinstance(target, Path):
-        packing.suffix_of(target.name)
+        bundle_writer.suffix_of(target.name)
         existing = replaceable_file(context, target, is_bundle, replace=replace)
-    loaded = packing.load(*_select_parts(context, refs), context.settings.id)
+    loaded = bundle_writer.load(*_select_parts(context, refs), context.settings.id)
     if isinstance(target, Path):
-        packing.write_file(loaded, target, progress=progress, existing=existing)
+        bundle_writer.write_file(loaded, target, progress=progress, existing=existing)
     else:
-        packing.write(loaded, target.write, progress)
+        bundle_writer.write(loaded, target.write, progress)
     contents = loaded.contents
     names = tuple(
         name
@@ -238,7 +241,7 @@ def save_plan(context: RegistryContext, text: str, target: str | os.PathLike[str
 
 def _select_parts(context: RegistryContext, refs: OneOrMore[str | Reference] | None) -> tuple[str, list[Wanted]]:
     """The kind of the bundle, and what goes into it: a bare name is the whole model, None the whole registry."""
-    from ..exchange.packing import Wanted
+    from ..interop.bundle.bundle_writer import Wanted
     from .search import list_model_names
 
     if refs is None:
@@ -273,7 +276,7 @@ def gather_card(context: RegistryContext, version: VersionRecord, paths: Iterabl
     return Known(
         version,
         get_model(context, version.model),
-        cards.fields(level.document, level.source),
+        model_card.fields(level.document, level.source),
         tuple(paths),
         list_approvals(context, version.ref),
         tuple(dict.fromkeys(_iter_bases(context, version))),
@@ -285,10 +288,10 @@ def _write_card(context: RegistryContext, version: VersionRecord, target: Path |
     from .ownership import is_card, write_file
     from .read import list_files
 
-    made = cards.made(gather_card(context, version, (entry.path for entry in list_files(context, version.ref))))
+    made = model_card.made(gather_card(context, version, (entry.path for entry in list_files(context, version.ref))))
     if target is not None:
         if target.is_dir():
-            raise InvalidInput(f"'{target}' is a folder", f"name a file: {target / cards.NAME}")
+            raise InvalidInput(f"'{target}' is a folder", f"name a file: {target / model_card.NAME}")
         write_file(context, target, made.text, is_card, replace=replace)
     return made
 
@@ -341,7 +344,7 @@ def _iter_layouts(
         written = max((copy.files[path].st_mtime for path in added), default=0.0)
         then = datetime.fromtimestamp(written, tz=timezone.utc)
         for each in kinds:
-            for known in _flavors(copy, flavor) if each in dispatch.WITH_FLAVOR else [None]:
+            for known in _flavors(copy, flavor) if each in tools.WITH_FLAVOR else [None]:
                 for moment in (None, then):
                     with contextlib.suppress(RegistryError, OSError, ValueError):
                         yield _outlined(context, copy, ref, each, known, moment)
@@ -361,7 +364,7 @@ def _candidates(context: RegistryContext, copy: Copy, first: str) -> Iterator[tu
 
 def _flavors(copy: Copy, flavor: str | None) -> list[str | None]:
     """The flavors of MLflow with which the folder may have been made."""
-    from ..exchange.mlflow_flavors import FLAVORS
+    from ..interop.mlflow.flavors import FLAVORS
 
     named: object = None
     with contextlib.suppress(RegistryError, ValueError):
@@ -379,14 +382,14 @@ def _outlined(
 
     with open_artifact(context, ref) as artifact, tempfile.TemporaryDirectory(prefix="registry-") as temporary:
         version = get_version(context, ref, as_of=moment)
-        outline = leaving.Outline(version, artifact.folder, artifact.files)
+        outline = exported_files.Outline(version, artifact.folder, artifact.files)
         known = gather_card(context, version, (entry.path for entry in artifact.files))
         if moment is not None:
             at = format_time(moment)
             model = get_model(context, version.model, as_of=moment)
             known = replace(known, model=model, approvals=tuple(each for each in known.approvals if each.at <= at))
         folder = Path(temporary, "export")
-        dispatch.writer(kind, flavor)(outline, known, folder)
+        tools.writer(kind, flavor)(outline, known, folder)
         return {**dict(_hashed(folder, outline)), **_earlier(copy, kind, folder)}
 
 

@@ -11,7 +11,8 @@ from ..core.progress import SILENT, Progress
 from ..core.records import FileEntry, VersionRecord
 from ..core.values import OneOrMore, PathLike, as_list
 from ..errors import Damaged, InvalidInput, NotFound, RegistryError
-from ..store import copying, files, manifest
+from ..store import manifest
+from ..store.filesystem import copying, files
 from ..store.selection import FileSelection
 from .context import open_model
 from .search import raise_it

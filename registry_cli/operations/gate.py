@@ -12,15 +12,16 @@ from ..core.records import VersionRecord
 from ..core.results import Approval
 from ..core.text import escape_for_message
 from ..errors import Conflict, Refused, explain
-from ..lifecycle import approvals, gate
-from ..lifecycle import stages as rules
-from ..lifecycle.approvals import NOBODY
-from ..lifecycle.checks import Check, spoken
-from ..lifecycle.directions import LISTED
-from ..lifecycle.gate import Evaluation
-from ..lifecycle.policy import DIRECTIONS, FAILED, PASSED, Facts, Found, Policies, StagePolicy
-from ..lifecycle.policy_people import PEOPLE
-from ..store import chronicle, journal
+from ..rules import approvals
+from ..rules import stages as rules
+from ..rules.approvals import NOBODY
+from ..rules.metric_directions import LISTED
+from ..rules.policy import evaluation as gate
+from ..rules.policy.command_checks import Check, spoken
+from ..rules.policy.evaluation import Evaluation
+from ..rules.policy.policy import DIRECTIONS, FAILED, PASSED, Facts, Found, Policies, StagePolicy
+from ..rules.policy.policy_approvals import PEOPLE
+from ..store import history, journal
 from ..store.layout import Layout
 from ..store.reader import ModelReader, State
 from ..store.writer import Writer
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
 
     from ..core.records import VersionRecord
     from ..core.results import Approval
-    from ..lifecycle.compare import Diff
-    from ..lifecycle.gate import Evaluation
-    from ..lifecycle.policy import Found, Policies
+    from ..rules.comparison import Diff
+    from ..rules.policy.evaluation import Evaluation
+    from ..rules.policy.policy import Found, Policies
     from .context import RegistryContext
 
 
@@ -70,7 +71,7 @@ def evaluate_policy(
         version,
         files=[entry.path for entry in model.manifest(version)] if "files" in needs else (),
         current=model.version(current, state) if current and needs & {"current", DIRECTIONS} else None,
-        holdings=chronicle.holdings(model.paths, number) if "history" in needs else (),
+        holdings=history.holdings(model.paths, number) if "history" in needs else (),
         model=read.model,
         now=now(),
         people=told,
@@ -108,7 +109,7 @@ def prepare_promotion(context: RegistryContext, reference: Reference, stage: str
 
     Neither is done for what the policy refuses anyway; what counts is the look under the lock.
     """
-    from ..lifecycle import gate
+    from ..rules.policy import evaluation as gate
 
     model, state, number = resolve_version(context, reference)
     rules.in_use(state.table, model.name, number)
@@ -149,7 +150,7 @@ def ensure_allowed(context: RegistryContext, writer: Writer, ran: Ran, stage: st
 
     What the checks found counts for the files and the commands that they were run with, and no others.
     """
-    from ..lifecycle import gate
+    from ..rules.policy import evaluation as gate
 
     model, state = ModelReader(writer.paths), State(writer.table)
     read = load_policies(context.layout, Scope.of_model(model.name))
@@ -269,7 +270,7 @@ def run_stage_checks(
     context: RegistryContext, model: ModelReader, state: State, number: int, stage: str, read: LoadedPolicies
 ) -> tuple[dict[Check, Found], bool]:
     """What the checks of a stage find of a version, and whether they were run: only if they are trusted."""
-    from ..lifecycle.checks import NOT_TRUSTED
+    from ..rules.policy.command_checks import NOT_TRUSTED
 
     wanted = list_checks(read.policies, stage)
     if not wanted:

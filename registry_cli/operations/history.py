@@ -12,15 +12,15 @@ from ..core.records import Checkpoint, JournalEntry, Told
 from ..core.times import resolve_time
 from ..core.values import OneOrMore, as_list
 from ..errors import RegistryError
-from ..lifecycle import stages as rules
+from ..rules import stages as rules
 from ..store.model_names import iter_model_names
 from .context import open_model
 from .search import raise_it
 
 if TYPE_CHECKING:
-    from ..lifecycle.events import Wanted
-    from ..lifecycle.rollback import Holder
-    from ..store.chronicle import Head
+    from ..rules.event_filters import Wanted
+    from ..rules.rollback import Holder
+    from ..store.history import Head
     from .context import RegistryContext
     from .search import OnDamage
 
@@ -46,10 +46,10 @@ def list_history(
     Only what happened at ``since`` or later, and before ``until``; only these ``actions``, as :class:`Event` has
     them. Raises :class:`InvalidInput` for an action that there is not.
     """
-    from ..store import chronicle
+    from ..store import history
 
     wanted = _parse_wanted(since, until, actions)
-    return list(islice(chronicle.newest_first(open_model(context, name).paths, wanted), limit))
+    return list(islice(history.newest_first(open_model(context, name).paths, wanted), limit))
 
 
 def iter_histories(
@@ -65,7 +65,7 @@ def iter_histories(
 
     ``on_damage`` is told of each model whose history can't be read; the rest is told.
     """
-    from ..store.chronicle import Head
+    from ..store.history import Head
 
     wanted = _parse_wanted(since, until, actions)
     heads: dict[str, Head] = {}
@@ -89,7 +89,7 @@ def follow_history(
 
     Between two looks ``pause`` is called. A look costs one system call a model while nothing happens.
     """
-    from ..store.chronicle import Head
+    from ..store.history import Head
 
     wanted = _parse_wanted(since, None, actions)
     heads: dict[str, Head] = {}
@@ -118,7 +118,7 @@ def list_checkpoints(context: RegistryContext, models: OneOrMore[str] | None = N
 
     Only what is in the journal counts: a change whose line a crash held back is not in it before the next change.
     """
-    from ..lifecycle import checkpoints
+    from ..rules import checkpoints
     from ..store import journal
     from .search import list_model_names
 
@@ -137,7 +137,7 @@ def list_holders(context: RegistryContext, name: str, stage: str) -> tuple[Holde
     from .approvals import read_chain
 
     rules.check_stage(stage, context.stages)
-    from ..lifecycle import rollback
+    from ..rules import rollback
 
     model = open_model(context, name)
     state = model.state()
@@ -147,15 +147,15 @@ def list_holders(context: RegistryContext, name: str, stage: str) -> tuple[Holde
 def list_earlier_holders(context: RegistryContext, name: str, stage: str) -> tuple[int, ...]:
     """The versions that rollbacks of ``stage`` go to one after another, the nearest first; :meth:`holders` has all."""
     rules.check_stage(stage, context.stages)
-    from ..store import chronicle
+    from ..store import history
 
-    return chronicle.chains(open_model(context, name).paths, (stage,))[stage].earlier
+    return history.chains(open_model(context, name).paths, (stage,))[stage].earlier
 
 
 def _parse_wanted(since: str | datetime | None, until: str | datetime | None, actions: OneOrMore[str]) -> Wanted:
-    from ..lifecycle import events
+    from ..rules import event_filters
 
-    return events.wanted(resolve_time(since), resolve_time(until), as_list(actions, "actions"))
+    return event_filters.wanted(resolve_time(since), resolve_time(until), as_list(actions, "actions"))
 
 
 @contextlib.contextmanager
@@ -169,7 +169,7 @@ def _reporting_damage(on_damage: OnDamage) -> Iterator[None]:
 
 def _iter_newest(heads: Mapping[str, Head], wanted: Wanted) -> Iterator[Told]:
     """What is wanted of the histories up to their heads, as one, the newest first."""
-    from ..lifecycle import events
+    from ..rules import event_filters
 
     newest = [(head.last.event.at, name) for name, head in heads.items() if head.last]
-    return events.merged(newest, lambda name: heads[name].history(wanted))
+    return event_filters.merged(newest, lambda name: heads[name].history(wanted))

@@ -50,11 +50,11 @@ def import_from(
     from .import_versions import import_versions
 
     if isinstance(source, str):
-        from ..exchange import dispatch
+        from ..interop import tools
 
-        scheme, place = dispatch.split(source)
+        scheme, place = tools.split(source)
         if scheme:
-            return import_versions(context, dispatch.read(scheme, place, only, artifacts), **options)
+            return import_versions(context, tools.read(scheme, place, only, artifacts), **options)
     if any([options.pop("exclude", ()), options.pop("include", ())]):
         raise InvalidInput("--exclude and --include are for what other tools have", "a bundle is imported whole")
     if only is not None or artifacts is not None:
@@ -91,7 +91,7 @@ def import_bundle(
     Raises :class:`Damaged` or :class:`Refused` for a bundle that can't be believed, with nothing taken in, and
     :class:`Conflict` for a model that is here and not merged into.
     """
-    from ..exchange import unpacking
+    from ..interop.bundle import bundle_reader
     from .bundle_intake import BundleIntake
     from .import_plan import Choice
 
@@ -99,7 +99,7 @@ def import_bundle(
     choice = Choice(name, merge, skip_existing, stages, aliases, dry_run, request_id, unsafe, reuse_name=reuse_name)
     with _open_source(source) as (read, what, again):
         try:
-            opened = unpacking.Unpacking(read, what)
+            opened = bundle_reader.Unpacking(read, what)
             taking = BundleIntake(context, choice, opened.contents, progress, on_each)
             called = [choice.name or part.name for part in opened.contents.parts]
             for each in dict.fromkeys(called):
@@ -112,11 +112,11 @@ def import_bundle(
             if again is not None and several:  # read twice, written once
                 opened.drain(progress)
                 again()
-                opened = unpacking.Unpacking(read, what)
+                opened = bundle_reader.Unpacking(read, what)
                 taking = BundleIntake(context, choice, opened.contents, progress, on_each)
             return taking.run(opened, eager=several)
         except Damaged as error:
-            raise unpacking.told(error) from None
+            raise bundle_reader.told(error) from None
 
 
 Read = Callable[[int], bytes]

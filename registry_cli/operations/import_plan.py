@@ -17,7 +17,7 @@ from ..core.times import format_time
 from ..errors import InvalidInput, RegistryError
 
 if TYPE_CHECKING:
-    from ..exchange.records import Incoming
+    from ..interop.imported_version import Incoming
     from ..store.selection import FileSelection
 
 
@@ -105,7 +105,8 @@ def make_arrival(incoming: Incoming, choice: Choice, author: str) -> Arrival:
 
     Raises :class:`InvalidInput` for its names.
     """
-    from ..store import name_collisions, sources
+    from ..store import source_files
+    from ..store.filesystem import name_collisions
     from ..store.selection import FileSelection
 
     incoming = _redacted(incoming)
@@ -129,9 +130,9 @@ def make_arrival(incoming: Incoming, choice: Choice, author: str) -> Arrival:
         if not incoming.files and not incoming.named and lost:
             raise RegistryError(lost.pop(0))
         if incoming.named:
-            found = sources.named(incoming.named, chosen)
+            found = source_files.named(incoming.named, chosen)
         else:
-            found = sources.collect(incoming.files, None, chosen)
+            found = source_files.collect(incoming.files, None, chosen)
     except RegistryError as problem:
         error = problem
     report = chosen.report()
@@ -194,7 +195,7 @@ def _lasts(document: Mapping[str, Any]) -> bool:
     """Whether a document can be written and read again as it is."""
     import yaml
 
-    from ..store import documents
+    from ..core.yaml import documents
 
     try:
         return bool(documents.loads(documents.dumps(document), "lineage") == document)

@@ -19,7 +19,7 @@ from .transaction import ensure_not_former_name, make_event
 
 if TYPE_CHECKING:
     from ..core.values import OneOrMore
-    from ..exchange.records import Incoming
+    from ..interop.imported_version import Incoming
     from .context import RegistryContext
     from .import_plan import Arrival, Choice
 

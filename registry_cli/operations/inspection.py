@@ -11,17 +11,17 @@ from ..core import values
 from ..core.names import Reference
 from ..core.progress import SILENT, Progress
 from ..errors import InvalidInput, Refused
-from ..store import layout, sidecars, sources
+from ..store import layout, sidecars, source_files
 from ..store.selection import FileSelection
 
 if TYPE_CHECKING:
     from ..core.values import OneOrMore, PathLike
-    from ..lifecycle.scan_rules import ScanRules
-    from ..provenance.capture import Origin
-    from ..provenance.inspection import Inspected
-    from ..provenance.safety.verdicts import Scan
-    from ..store.ingest import Staging
-    from ..store.modes import Modes
+    from ..inspect.inspection import Inspected
+    from ..lineage.capture import Origin
+    from ..rules.scan_policy import ScanRules
+    from ..scan.verdicts import Scan
+    from ..store.filesystem.modes import Modes
+    from ..store.staging import Staging
     from .context import RegistryContext
 
 
@@ -72,7 +72,7 @@ class Examination:
 
     def _scanned(self, staging: Staging, rules: ScanRules) -> dict[str, Any]:
         """The verdict, and what it rests on. :class:`Refused` when the rules say so, unless it was said why not."""
-        from ..provenance.scanning import scan
+        from ..scan.loose_files import scan
 
         found = scan({entry.path: staging.files / entry.path for entry in staging.entries}, rules.allow)
         said = found.lineage()
@@ -96,7 +96,7 @@ def _scan_refusal(found: Scan, rules: ScanRules) -> Refused:
 
 def _inspect_contents(staging: Staging) -> dict[str, Any]:
     """Format, framework and contents."""
-    from ..provenance.inspecting import inspect
+    from ..inspect.inspector import inspect
 
     return inspect({entry.path: staging.files / entry.path for entry in staging.entries}).lineage()
 
@@ -114,25 +114,25 @@ def _merge_lineage(found: Mapping[str, Any], given: Mapping[str, Any]) -> dict[s
 
 def inspect_files(paths: OneOrMore[PathLike]) -> Inspected:
     """What files, or a folder, are: see ``RegistryReader.inspect_files``."""
-    from ..provenance import inspecting
+    from ..inspect import inspector
 
-    return inspecting.inspect(_collect_files(paths, "inspected"))
+    return inspector.inspect(_collect_files(paths, "inspected"))
 
 
 def scan_files(paths: OneOrMore[PathLike], *, allow: OneOrMore[str] = (), progress: Progress = SILENT) -> Scan:
     """Whether files, or a folder, are safe to load: see ``RegistryReader.scan_files``."""
-    from ..lifecycle.scan_rules import check_global
-    from ..provenance import scanning
+    from ..rules.scan_policy import check_global
+    from ..scan import loose_files
 
     names = [check_global(name) for name in values.as_list(allow, "allow")]
-    return scanning.scan(_collect_files(paths, "scanned"), names, progress=progress)
+    return loose_files.scan(_collect_files(paths, "scanned"), names, progress=progress)
 
 
 def _collect_files(paths: OneOrMore[PathLike], done: str) -> dict[str, Path]:
     given = [os.fspath(path) for path in values.as_list(paths, "paths")]
-    if sources.STDIN in given:
+    if source_files.STDIN in given:
         raise InvalidInput(f"standard input can't be {done}", "write it to a file first")
-    found = sources.collect(given, None, FileSelection(everything=True))
+    found = source_files.collect(given, None, FileSelection(everything=True))
     return {source.path: source.origin for source in found if source.origin is not None}
 
 
@@ -141,7 +141,7 @@ def inspect_version(context: RegistryContext, ref: str | Reference) -> Inspected
 
     Raises as :meth:`scan` does.
     """
-    from ..provenance.inspecting import inspect
+    from ..inspect.inspector import inspect
     from .read import open_artifact
 
     with open_artifact(context, ref) as artifact:
@@ -156,7 +156,7 @@ def scan_version(
     Raises OSError when one can't be opened, :class:`Damaged` when one is missing, :class:`NotFound` and
     :class:`Conflict` when the version is deleted or packed meanwhile.
     """
-    from ..provenance.scanning import scan
+    from ..scan.loose_files import scan
     from .read import open_artifact
 
     allowed = (*get_scan_rules(context).allow, *values.as_list(allow, "allow"))
@@ -167,7 +167,7 @@ def scan_version(
 
 def get_scan_rules(context: RegistryContext) -> ScanRules:
     """What this registry does with what is not safe: its setting ``scan``."""
-    from ..lifecycle import scan_rules
+    from ..rules import scan_policy
 
     said = context.settings.scan
-    return scan_rules.ScanRules() if said is None else scan_rules.parse(said, layout.REGISTRY)
+    return scan_policy.ScanRules() if said is None else scan_policy.parse(said, layout.REGISTRY)

@@ -18,7 +18,7 @@ from .search import raise_it
 if TYPE_CHECKING:
     from ..core.progress import Progress
     from ..core.results import Condition, Family, Recipe
-    from ..provenance.caller import Caller
+    from ..lineage.process_info import Caller
     from .context import RegistryContext
     from .search import OnDamage
 
@@ -40,7 +40,7 @@ def get_recipe(context: RegistryContext, ref: str | Reference) -> Recipe:
 
     Parents are named as they are called now; one that is not here is a remark.
     """
-    from ..provenance import recipe
+    from ..lineage import recipe
     from .read import get_version
 
     version = get_version(context, ref)
@@ -257,7 +257,7 @@ def _list_conditions(
     context: RegistryContext, version: VersionRecord, caller: Caller, python: str | None, progress: Progress
 ) -> tuple[Condition, ...]:
     """What it takes to make a version again, and which of it is here."""
-    from ..provenance import rehearsal
+    from ..lineage import reproducibility
     from .read import read_sidecar
 
     kept: dict[str, bytes | str] = {}
@@ -268,7 +268,7 @@ def _list_conditions(
             raise  # it was deleted just now
         except RegistryError as error:
             kept[name] = error.message
-    found = [*rehearsal.conditions(version.lineage, kept, caller, python, progress)]
+    found = [*reproducibility.conditions(version.lineage, kept, caller, python, progress)]
     for kin in _list_parents(context, version):
         outcome = "holds" if kin.version else "differs"
         found.append(Condition(f"parent {kin.ref}", outcome, kin.ref, kin.note or "it is here"))

@@ -15,13 +15,15 @@ from ..core.records import Checkpoint
 from ..core.results import Finding, Freed, Problem, Verification
 from ..core.values import OneOrMore, as_list
 from ..errors import NotFound, RegistryError
-from ..store import collect, files, locking, reader, removal
+from ..store import reader
+from ..store.filesystem import files, locking, removal
 from ..store.layout import ModelLayout
+from ..store.maintenance import gc
 from .context import model_not_found, open_model
 from .transaction import make_event
 
 if TYPE_CHECKING:
-    from ..store.restoration import Restorable
+    from ..store.maintenance.restoration import Restorable
     from .context import RegistryContext
 
 
@@ -52,7 +54,7 @@ def verify_models(
 
     If there is an index, the next list compares every document of these models with it.
     """
-    from ..store import verify
+    from ..store.verify import verify
     from .search import list_model_names
 
     every = models is None
@@ -63,12 +65,12 @@ def verify_models(
     )
     known = list(checkpoints)
     if known and not every:
-        from ..lifecycle.checkpoints import about
+        from ..rules.checkpoints import about
 
         known = about(known, chosen)
     found = verify.verify(context.layout, chosen, quick=quick, progress=progress, workers=WORKERS, checkpoints=known)
     context.index.ask(lambda index: index.forget_stamps(None if every else chosen), make=False)
-    left = collect.left_models(context.layout, time.time(), collect.STALE) if every else ()
+    left = gc.left_models(context.layout, time.time(), gc.STALE) if every else ()
     words = "a model that was never taken in whole; registry gc removes it"
     told = [Problem("leftover", "warning", each.path, words, True) for each in left]
     found = replace(found, problems=(*found.problems, *told)) if told else found
@@ -80,7 +82,7 @@ def verify_models(
 def _check_signatures(
     context: RegistryContext, found: Verification, models: list[str], allowed_signers: str | os.PathLike[str] | None
 ) -> Verification:
-    from ..provenance.signatures import check, trust_of
+    from ..trust.signatures import check, trust_of
 
     trust = trust_of(context.layout)
     if allowed_signers is not None:
@@ -111,7 +113,7 @@ def repair_models(
     how many bytes were read. Returns what was done, thing by thing. Raises :class:`Damaged` for what only a backup
     can repair.
     """
-    from ..store import repair
+    from ..store.maintenance import repair
 
     done: list[Freed] = []
     for paths in _list_chosen(context, models):
@@ -135,7 +137,7 @@ def count_restorable(context: RegistryContext, models: OneOrMore[str] | None = N
 
 
 def _find_restorable(paths: ModelLayout, progress: Progress, *, quick: bool = False) -> list[Restorable]:
-    from ..store import restoration
+    from ..store.maintenance import restoration
 
     try:
         model = reader.ModelReader(paths)
@@ -145,7 +147,7 @@ def _find_restorable(paths: ModelLayout, progress: Progress, *, quick: bool = Fa
 
 
 def collect_garbage(
-    context: RegistryContext, models: OneOrMore[str] | None = None, *, age: float = collect.STALE, dry_run: bool = False
+    context: RegistryContext, models: OneOrMore[str] | None = None, *, age: float = gc.STALE, dry_run: bool = False
 ) -> list[Freed]:
     """Remove left-over staging folders that nobody touched for ``age`` seconds, trash, and blobs without a version."""
     done: list[Freed] = []
@@ -153,23 +155,23 @@ def collect_garbage(
         with _lock_model(context, paths, passing=models is None) as here:
             if not here:
                 continue
-            now = collect.server_time(paths.root, probe=not dry_run)
-            found = list(collect.garbage(context.layout, paths, now, age))
-            taken = [] if dry_run else [collect.take(paths, context.modes, context.root / each.path) for each in found]
+            now = gc.server_time(paths.root, probe=not dry_run)
+            found = list(gc.garbage(context.layout, paths, now, age))
+            taken = [] if dry_run else [gc.take(paths, context.modes, context.root / each.path) for each in found]
         for path in taken:  # slow, and needs no lock
             removal.discard(path, context.root)
         if taken:  # their size is counted with the files that had them
-            collect.drop_lone_blobs(paths)
+            gc.drop_lone_blobs(paths)
         done += [each for each in found if dry_run or not files.exists(context.root / each.path)]
     return done + (_remove_left_models(context, age, dry_run) if models is None else [])
 
 
 def _remove_left_models(context: RegistryContext, age: float, dry_run: bool) -> list[Freed]:
     """What imports that died left beside the models."""
-    if not any(collect.staging_of_models(context.layout)):
+    if not any(gc.staging_of_models(context.layout)):
         return []
-    now = collect.server_time(context.layout.models, probe=not dry_run)
-    found = list(collect.left_models(context.layout, now, age))
+    now = gc.server_time(context.layout.models, probe=not dry_run)
+    found = list(gc.left_models(context.layout, now, age))
     for leftover in found if not dry_run else ():
         removal.discard(context.root / leftover.path, context.root)
     return [each for each in found if dry_run or not files.exists(context.root / each.path)]
@@ -177,7 +179,7 @@ def _remove_left_models(context: RegistryContext, age: float, dry_run: bool) -> 
 
 def run_doctor(context: RegistryContext) -> list[Finding]:
     """Prove on the store itself that locks, renames, links, syncs and modes behave; say what to change."""
-    from ..store import doctor
+    from ..store.maintenance import doctor
 
     return list(doctor.examine(context.layout, context.settings))
 

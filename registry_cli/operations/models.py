@@ -13,12 +13,14 @@ from ..core import names, values
 from ..core.results import Described, Renamed
 from ..core.values import OneOrMore, as_list
 from ..errors import Conflict, Damaged, InvalidInput, RegistryError
-from ..lifecycle import policy, policy_parser, retention_rules, scan_rules
-from ..lifecycle.directions import KEY, LISTED, Directions
-from ..lifecycle.sources import MODEL_KEYS, Source, refuse_slips
-from ..provenance import card_facts
-from ..store import codec, creation, files, layout, locking, reader, removal, replacement, reservation
+from ..interop.cards import card_inputs
+from ..rules import retention_rules, scan_policy
+from ..rules.metric_directions import KEY, LISTED, Directions
+from ..rules.policy import policy, policy_parser
+from ..rules.settings_errors import MODEL_KEYS, Source, refuse_slips
+from ..store import codec, creation, layout, reader, reservation
 from ..store.codec import Redo
+from ..store.filesystem import files, locking, removal, replacement
 from ..store.layout import Layout, ModelLayout
 from ..store.writer import Writer
 from . import settings
@@ -74,12 +76,12 @@ def describe(
         creation.make_skeleton(context.layout, context.layout.model(name), context.modes)
 
     def change(text: str, document: Mapping[str, Any]) -> str:
-        from ..store import surgery
+        from ..core.yaml import text_edits
 
         asked = dict(wanted)
         for key, gone in _list_removed(document, remove).items():
             asked[key] = None if gone is None else {**asked.get(key, {}), **gone}
-        return surgery.changed(text, asked, layout.MODEL)
+        return text_edits.changed(text, asked, layout.MODEL)
 
     try:
         with transaction(context, name, request_id, "described", create=first, reuse_name=reuse_name) as found:
@@ -220,8 +222,8 @@ def _is_begun(context: RegistryContext, writer: Writer, new: str, request_id: st
 
     What was changed since makes no difference: the last word on the name counts.
     """
-    from ..lifecycle.events import Wanted
-    from ..store import chronicle
+    from ..rules.event_filters import Wanted
+    from ..store import history
 
     before = writer.done_before(request_id, "renamed") if request_id else None  # Conflict for an id of another deed
     if writer.paths.name not in codec.former_names(open_model(context, writer.paths.name).document()):
@@ -231,7 +233,7 @@ def _is_begun(context: RegistryContext, writer: Writer, new: str, request_id: st
                 "use another request id to try again",
             )
         return False
-    last = next(chronicle.newest_first(writer.paths, Wanted(actions=frozenset({"renamed"}))), None)
+    last = next(history.newest_first(writer.paths, Wanted(actions=frozenset({"renamed"}))), None)
     return last is not None and last.event.detail.get("after") == new
 
 
@@ -252,7 +254,7 @@ def _record_name(
     *,
     undo: bool = False,
 ) -> None:
-    from ..store import surgery
+    from ..core.yaml import text_edits
 
     if not os.access(writer.paths.root.parent, os.W_OK) or not os.access(writer.paths.root, os.W_OK):
         raise RegistryError(f"the folder of {name} may not be moved by you", "ask its owner")
@@ -261,7 +263,7 @@ def _record_name(
     formerly = [each for each in dict.fromkeys(known if undo else [*known, name]) if each != new]
     document = codec.loads(text.encode(), layout.MODEL)
     identity = {} if codec.model_id(document) else {"id": os.urandom(16).hex()}
-    text = surgery.changed(text, {**identity, "formerly": formerly}, layout.MODEL)
+    text = text_edits.changed(text, {**identity, "formerly": formerly}, layout.MODEL)
     event = make_event(context, "renamed", None, request_id, before=name, after=new, reason=reason)
     writer.move(writer.table, event, Redo(layout.MODEL, codec.loads(text.encode(), layout.MODEL), text))
 
@@ -343,7 +345,7 @@ def _check_document(paths: Layout, name: str | None, text: str) -> None:
         raise InvalidInput(error.message.removesuffix(f"; {error.hint}"), "mend it, or leave it as it was") from None
 
     def lines() -> Mapping[tuple[str, ...], int]:
-        from ..store import documents
+        from ..core.yaml import documents
 
         return documents.lines(data)
 
@@ -367,9 +369,9 @@ def _check_settings(paths: Layout, document: Mapping[str, Any], source: Source) 
 
     known = codec.parse_settings(document, source)
     if known.scan is not None:
-        scan_rules.parse(known.scan, source.file)
+        scan_policy.parse(known.scan, source.file)
     if (lineage := document.get("lineage")) is not None:
-        from ..provenance import capture
+        from ..lineage import capture
 
         capture.parts(None, lineage, source.file)
     found = policy_parser.parse(policy_parser.find(document, source), source, known.stages)
@@ -390,7 +392,7 @@ def _check_model(paths: Layout, name: str, document: Mapping[str, Any], source: 
         said = document.get(key) or {}
         if not isinstance(said, Mapping) or not all(isinstance(text, str) for text in said.values()):
             raise source.mistake((key,), "is no mapping of names to texts", "write 'name: text' lines below it")
-    card_facts.fields(document, source)
+    card_inputs.fields(document, source)
     levels = settings.levels(paths, Scope(name.rpartition("/")[0]))
     stages = codec.parse_settings(levels[0].document, levels[0].source).stages
     directions = LISTED

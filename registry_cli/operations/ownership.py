@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ..core.records import FileEntry
 from ..errors import Conflict, RegistryError
-from ..store import codec, copying, files, manifest, replacement
-from ..store.replacement import Existing
+from ..store import codec, manifest
+from ..store.filesystem import copying, files, replacement
+from ..store.filesystem.replacement import Existing
 from .context import open_model
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def write_file(context: RegistryContext, target: Path, text: str, is_ours: IsOur
 
 def is_bundle(_: RegistryContext, stream: BinaryIO) -> bool:
     """Whether this begins as a bundle does."""
-    from ..exchange.unpacking import Unpacking
+    from ..interop.bundle.bundle_reader import Unpacking
 
     try:
         Unpacking(stream.read, "it")

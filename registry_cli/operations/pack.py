@@ -13,8 +13,11 @@ from ..core.records import StageTable
 from ..core.results import Changed
 from ..core.version_ranges import Numbers
 from ..errors import Conflict, NotFound, RegistryError
-from ..lifecycle import stages as rules
-from ..store import collect, journal, pack_files, reader, removal
+from ..rules import stages as rules
+from ..store import journal, reader
+from ..store.filesystem import removal
+from ..store.maintenance import gc
+from ..store.packs import pack_paths
 from ..store.writer import Writer
 from .context import open_model
 from .transaction import make_event, open_writer
@@ -22,8 +25,8 @@ from .transaction import make_event, open_writer
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..store.ingest import Staging
-    from ..store.packing import Pack
+    from ..store.packs.pack_writer import Pack
+    from ..store.staging import Staging
     from .context import RegistryContext
 
 
@@ -69,10 +72,10 @@ def find_packed(context: RegistryContext, name: str, wanted: PackRequest) -> Num
 
 def ensure_packable(context: RegistryContext, name: str, numbers: Numbers) -> None:
     """Raise now what would stop the packing of one of these versions later."""
-    from ..store import packing
+    from ..store.packs import pack_writer
 
     for number in numbers:
-        packing.refuse_unowned(context.layout.model(name), number)
+        pack_writer.refuse_unowned(context.layout.model(name), number)
 
 
 def pack_versions(
@@ -88,7 +91,7 @@ def pack_versions(
 
     The outcome is the last of ``outcomes``, brought up to date with each.
     """
-    from ..store import packing
+    from ..store.packs import pack_writer
 
     model = open_model(context, name)
     table = model.state().table
@@ -97,13 +100,13 @@ def pack_versions(
         if not dry_run:
             _pack_one(context, name, number, wanted, tally)
         elif number not in table.packed:
-            packing.refuse_unowned(model.paths, number)
-            tally.add(packing.saved(model, number), table.revision)
+            pack_writer.refuse_unowned(model.paths, number)
+            tally.add(pack_writer.saved(model, number), table.revision)
 
 
 def _pack_one(context: RegistryContext, name: str, number: int, wanted: PackRequest, tally: _Tally) -> None:
     """Nothing is done to one that is packed already, nor to one that was restored or deleted meanwhile."""
-    from ..store import packing
+    from ..store.packs import pack_writer
 
     model = open_model(context, name)
     state = model.state()
@@ -111,9 +114,9 @@ def _pack_one(context: RegistryContext, name: str, number: int, wanted: PackRequ
         return
     try:
         rules.pack(state.table, name, number)
-        packing.refuse_unowned(model.paths, number)
-        before = collect.freed_by(model.paths, [number])[number]
-        pack = packing.write(model, model.version(number, state), wanted.kind, context.modes, wanted.progress)
+        pack_writer.refuse_unowned(model.paths, number)
+        before = gc.freed_by(model.paths, [number])[number]
+        pack = pack_writer.write(model, model.version(number, state), wanted.kind, context.modes, wanted.progress)
     except (Conflict, NotFound):
         tally.leave_out(number)
         return
@@ -127,15 +130,15 @@ def _pack_one(context: RegistryContext, name: str, number: int, wanted: PackRequ
                 return
             _commit_pack(context, writer, rules.pack(writer.table, name, number), pack, wanted)
             tally.add(before - pack.size, writer.table.revision)
-            there = pack_files.path(model.paths, number)  # unless somebody got past a broken lock
-            trash = packing.take_files(model.paths, context.modes, number) if there else None
+            there = pack_paths.path(model.paths, number)  # unless somebody got past a broken lock
+            trash = pack_writer.take_files(model.paths, context.modes, number) if there else None
     finally:
         removal.discard(pack.temporary, context.root)
-    collect.remove_packed(model.paths, [trash] if trash else [], number)
+    gc.remove_packed(model.paths, [trash] if trash else [], number)
 
 
 def _commit_pack(context: RegistryContext, writer: Writer, table: StageTable, pack: Pack, wanted: PackRequest) -> None:
-    from ..store import packing
+    from ..store.packs import pack_writer
 
     event = make_event(
         context, "packed", pack.number, f"{wanted.request_id}{_SUFFIX}{pack.number}", reason=wanted.reason
@@ -146,7 +149,7 @@ def _commit_pack(context: RegistryContext, writer: Writer, table: StageTable, pa
     except BaseException:
         with contextlib.suppress(OSError, RegistryError):  # nobody names it: don't leave it on a full disk
             if pack.number not in reader.read_state(writer.paths).table.packed:
-                for trash in packing.take_packs(writer.paths, pack.number):
+                for trash in pack_writer.take_packs(writer.paths, pack.number):
                     removal.discard(trash, context.root)
         raise
 
@@ -164,10 +167,10 @@ def unpack_versions(
         except NotFound:
             continue  # under the lock it may be the repetition of a request that was carried out
         if number in state.table.packed and number not in staged:
-            from ..store import packing
+            from ..store.packs import pack_writer
 
-            packing.refuse_unowned(model.paths, number)
-            staged[number] = packing.unpack(model, model.version(number, state), context.modes, progress)
+            pack_writer.refuse_unowned(model.paths, number)
+            staged[number] = pack_writer.unpack(model, model.version(number, state), context.modes, progress)
             stack.callback(staged[number].abandon)
     return staged
 
@@ -176,11 +179,11 @@ def restore_files(context: RegistryContext, writer: Writer, numbers: Numbers, st
     """Move what was unpacked to where it belongs, before the commit; what is returned is to be removed after it."""
     if not numbers:
         return []
-    from ..store import packing
+    from ..store.packs import pack_writer
 
     if late := [number for number in numbers if number not in staged]:
         raise Conflict(f"{writer.paths.name}@{late[0]} was packed just now", "try again")
-    trash = (packing.put_back(writer.paths, context.modes, number, staged[number]) for number in numbers)
+    trash = (pack_writer.put_back(writer.paths, context.modes, number, staged[number]) for number in numbers)
     return [each for each in trash if each]
 
 
@@ -188,8 +191,8 @@ def remove_packs(writer: Writer, numbers: Numbers, staged: dict[int, Staging]) -
     """After the commit: what was unpacked is known by its contents, and the packs are out of sight."""
     if not numbers:
         return []
-    from ..store import packing
+    from ..store.packs import pack_writer
 
     for number in numbers:
         writer.link_blobs(writer.paths.files(number), staged[number].entries)
-    return [trash for number in numbers for trash in packing.take_packs(writer.paths, number)]
+    return [trash for number in numbers for trash in pack_writer.take_packs(writer.paths, number)]

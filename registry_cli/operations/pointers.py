@@ -11,10 +11,10 @@ from ..core.names import Reference
 from ..core.records import JournalEntry, StageTable
 from ..core.results import Moved
 from ..errors import Conflict, Damaged, InvalidInput, NotFound, Refused
-from ..lifecycle import rollback as rollbacks
-from ..lifecycle import stages as rules
-from ..lifecycle.rollback import Chain
-from ..lifecycle.stages import ANY, Expected, Unset
+from ..rules import rollback as rollbacks
+from ..rules import stages as rules
+from ..rules.rollback import Chain
+from ..rules.stages import ANY, Expected, Unset
 from ..store.reader import ModelReader
 from ..store.writer import Writer
 from .context import open_model

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.text import escape_for_message
-from ..lifecycle import gate, policy, policy_parser
-from ..lifecycle.checks import Check
-from ..lifecycle.gate import PolicyLine
-from ..lifecycle.policy import Policies
-from ..lifecycle.retention_rules import Policy
-from ..lifecycle.sources import refuse_slips
-from ..lifecycle.stages import ARCHIVE, DELETE, PACK
+from ..rules.policy import evaluation, policy, policy_parser
+from ..rules.policy.command_checks import Check
+from ..rules.policy.evaluation import PolicyLine
+from ..rules.policy.policy import Policies
+from ..rules.retention_rules import Policy
+from ..rules.settings_errors import refuse_slips
+from ..rules.stages import ARCHIVE, DELETE, PACK
 from ..store import codec
 from ..store.layout import Layout
 from . import settings
@@ -22,9 +22,9 @@ from .settings import Scope
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..lifecycle.commands import Commands
-    from ..lifecycle.policy import Policies
-    from ..lifecycle.retention_rules import Policy, Rules
+    from ..rules.policy.command_set import Commands
+    from ..rules.policy.policy import Policies
+    from ..rules.retention_rules import Policy, Rules
     from .context import RegistryContext
 
 
@@ -54,7 +54,7 @@ def load_policies(layout: Layout, scope: Scope) -> LoadedPolicies:
 
 def _iter_lines(layout: Layout, scope: Scope) -> Iterator[PolicyLine]:
     """What is in force, a line each, with where it stands: policies, retention, and what a group says of itself."""
-    yield from gate.lines_of(load_policies(layout, scope).policies)
+    yield from evaluation.lines_of(load_policies(layout, scope).policies)
 
     for name, value, source, path in RetentionPolicies(layout).of(scope).lines():
         yield PolicyLine("", name, value, source.file, source.line(path))
@@ -119,7 +119,7 @@ def list_checks(policies: Policies, stage: str) -> list[Check]:
 
 def collect_commands(layout: Layout, registry_id: str, name: str, policies: Policies) -> Commands:
     """The commands of ``policies``; ``name`` is the model or group that they are of, empty for the registry."""
-    from ..lifecycle.commands import Commands, commands_of
+    from ..rules.policy.command_set import Commands, commands_of
 
     return Commands(os.path.realpath(layout.root), registry_id, name, tuple(commands_of(policies)))
 

@@ -19,7 +19,7 @@ from .context import open_model, read_version, resolve_version
 
 if TYPE_CHECKING:
     from ..core.results import Signature
-    from ..lifecycle.directions import Directions
+    from ..rules.metric_directions import Directions
     from .context import RegistryContext
 
 
@@ -53,11 +53,11 @@ def open_artifact(context: RegistryContext, ref: str | Reference) -> Iterator[Ar
     at. Raises :class:`Damaged` when a file is missing, :class:`NotFound` and :class:`Conflict` when the version is
     deleted or packed meanwhile.
     """
-    from ..store import outgoing
+    from ..store import fetch
 
     model, record = read_version(context, ref)
     entries = model.manifest(record)
-    with outgoing.laid_out(model, record) as folder:
+    with fetch.laid_out(model, record) as folder:
         yield Artifact(record, folder, entries)
 
 
@@ -87,17 +87,17 @@ def get_path(
     folder = model.paths.files(record.number)
     if file is None:
         return folder
-    from ..store import outgoing
+    from ..store import fetch
 
-    return folder / outgoing.find_file(model.manifest(record), file, record.ref).path
+    return folder / fetch.find_file(model.manifest(record), file, record.ref).path
 
 
 def check_version(context: RegistryContext, ref: str | Reference) -> VersionRecord:
     """Read every byte of a version and compare it with its manifest; :class:`Damaged` unless all is as stored."""
-    from ..store import outgoing
+    from ..store import fetch
 
     model, record = read_version(context, ref)
-    outgoing.check(model, record)
+    fetch.check(model, record)
     return record
 
 
@@ -115,7 +115,7 @@ def cat(
 
     Raises :class:`NotFound` when there is none, :class:`Damaged` at the end of a file that is not what was stored.
     """
-    from ..store import outgoing
+    from ..store import fetch
 
     model, record = read_version(context, ref)
     entries = model.manifest(record)
@@ -123,18 +123,18 @@ def cat(
         raise InvalidInput("a file is named, and globs are given", "name the file, or select files by globs")
     chosen = select_files(entries, only, exclude, record.ref)
     if chosen is None:
-        chosen = [outgoing.find_file(entries, file, record.ref)]
-    outgoing.write(model, record, chosen, stream.write)
+        chosen = [fetch.find_file(entries, file, record.ref)]
+    fetch.write(model, record, chosen, stream.write)
 
 
 def select_files(
     entries: Sequence[FileEntry], only: OneOrMore[str], exclude: OneOrMore[str], ref: str
 ) -> list[FileEntry] | None:
     """The files that globs select; None when there are no globs."""
-    from ..store import outgoing
+    from ..store import fetch
 
     globs = values.as_list(only, "only"), values.as_list(exclude, "exclude")
-    return outgoing.select(entries, *globs, ref) if any(globs) else None
+    return fetch.select(entries, *globs, ref) if any(globs) else None
 
 
 def get_directions(context: RegistryContext, name: str) -> Directions:

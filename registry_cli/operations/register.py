@@ -16,18 +16,19 @@ from ..core.progress import SILENT, Progress
 from ..core.records import Event, VersionRecord
 from ..core.results import FileReport, Moved, Registered
 from ..errors import Indeterminate, InvalidInput, Refused, RegistryError, indeterminate
-from ..lifecycle import stages as rules
-from ..store import codec, creation, files, sidecars
+from ..rules import stages as rules
+from ..store import codec, creation, sidecars
+from ..store.filesystem import files
 from ..store.layout import ModelLayout
 from .context import get_account_name, read_version
 from .transaction import ensure_not_former_name, make_event, open_writer
 
 if TYPE_CHECKING:
     from ..core.values import OneOrMore, PathLike
-    from ..provenance.capture import Origin
+    from ..lineage.capture import Origin
     from ..store.registration import Outcome, Wish
     from ..store.selection import FileSelection
-    from ..store.sources import Source
+    from ..store.source_files import Source
     from ..store.writer import Writer
     from .context import RegistryContext
     from .inspection import Examination
@@ -104,7 +105,7 @@ def register(
     :class:`Indeterminate` when the version is there, or may be.
     """
     from ..core.normalization import METRIC, PARAM, collected
-    from ..store import ingest
+    from ..store import staging
     from .inspection import Examination, get_scan_rules
     from .read import get_version
 
@@ -113,8 +114,8 @@ def register(
         collected(PARAM, params, only=params_only, skip_invalid=skip_invalid),
         collected(METRIC, metrics, only=metrics_only, skip_invalid=skip_invalid),
     ]
-    if how not in ingest.HOW:
-        raise InvalidInput(f"files can't be taken by '{how}'", f"use {', '.join(ingest.HOW)}")
+    if how not in staging.HOW:
+        raise InvalidInput(f"files can't be taken by '{how}'", f"use {', '.join(staging.HOW)}")
     paths = values.as_list(paths, "paths")
     if how != "copy" and "-" in paths:
         raise InvalidInput(f"standard input can't be taken by '{how}'", "leave out --link and --move")
@@ -209,10 +210,11 @@ def _collect(
     context: RegistryContext, paths: list[Any], stdin_name: str | None, exclude: OneOrMore[str], include: OneOrMore[str]
 ) -> tuple[list[Source], FileReport]:
     """The files to store, and what is left out of the folders that were named."""
-    from ..store import name_collisions, sources
+    from ..store import source_files
+    from ..store.filesystem import name_collisions
 
     choice = make_file_selection(context, exclude, include)
-    found = sources.collect(paths, stdin_name, choice)
+    found = source_files.collect(paths, stdin_name, choice)
     report = choice.report()
     collisions = name_collisions.find_name_collisions(source.path for source in found) if len(found) > 1 else []
     return found, replace(report, warnings=(*report.warnings, *collisions, *choice.unused()))
@@ -220,7 +222,7 @@ def _collect(
 
 def make_file_selection(context: RegistryContext, exclude: OneOrMore[str], include: OneOrMore[str]) -> FileSelection:
     """Which files come in: nothing of a registry, no secrets, and not what these globs exclude."""
-    from ..store.containment import RegistryBoundary
+    from ..store.filesystem.containment import RegistryBoundary
     from ..store.selection import FileSelection
 
     globs = values.as_list(exclude, "exclude"), values.as_list(include, "include")
@@ -279,7 +281,7 @@ def _origin(
     said |= {"parents": list(parents), "parent_models": {ref: each for ref, each in identities.items() if each}}
     if context.caller is None and not any(said.values()):
         return None
-    from ..provenance import capture as capturing
+    from ..lineage import capture as capturing
 
     setting = context.settings.extra.get("lineage")
     parts = capturing.parts(capture, setting, str(context.layout.config))

@@ -16,9 +16,10 @@ from ..core.text import replace_unprintable, shorten
 from ..core.values import OneOrMore, as_list
 from ..core.version_ranges import Numbers
 from ..errors import Conflict, Indeterminate, InvalidInput, NotFound, RegistryError
-from ..lifecycle import stages as stage_rules
-from ..lifecycle.stages import ARCHIVE, DELETE, PACK
-from ..store import chronicle, codec, collect, reader
+from ..rules import stages as stage_rules
+from ..rules.stages import ARCHIVE, DELETE, PACK
+from ..store import codec, history, reader
+from ..store.maintenance import gc
 from ..store.reader import ModelReader
 from ..store.writer import Writer
 from .context import open_model
@@ -26,9 +27,9 @@ from .search import raise_it
 from .transaction import make_event, open_writer
 
 if TYPE_CHECKING:
-    from ..lifecycle.directions import Directions
-    from ..lifecycle.retention import Plan
-    from ..lifecycle.retention_rules import Rules
+    from ..rules.metric_directions import Directions
+    from ..rules.retention import Plan
+    from ..rules.retention_rules import Rules
     from .context import RegistryContext
     from .pack import PackRequest
     from .policies import Step
@@ -106,7 +107,7 @@ def apply_plans(
                     done = _carry_out(context, writer, plan, numbers, left, request, dry_run)
                     outcomes.append(done.changed)
             if plan.action != PACK:
-                collect.remove_trash(context.layout.model(done.changed.model), done.trash)  # slow, and needs no lock
+                gc.remove_trash(context.layout.model(done.changed.model), done.trash)  # slow, and needs no lock
             elif not dry_run:
                 pack_versions(context, plan.model, numbers, _pack_request(plan, request), outcomes)
             else:
@@ -184,23 +185,23 @@ def _retain_step(
         numbers, left = begun or (Numbers.of(plan.chosen),) * 2
         done = _carry_out(context, writer, plan, numbers, left, request, False)
         outcomes.append(done.changed)
-    collect.remove_trash(context.layout.model(done.changed.model), done.trash)  # slow, and needs no lock
+    gc.remove_trash(context.layout.model(done.changed.model), done.trash)  # slow, and needs no lock
 
 
 def _plan_step(context: RegistryContext, step: Step, now: datetime, children: Children) -> Plan:
     plan = _judged(context, step, now, children)
     if plan.action == PACK:
         return _worthwhile(context, plan)
-    return plan.with_freed(collect.freed_by(context.layout.model(plan.model), plan.chosen))
+    return plan.with_freed(gc.freed_by(context.layout.model(plan.model), plan.chosen))
 
 
 def _worthwhile(context: RegistryContext, plan: Plan) -> Plan:
     """A plan to pack, without what would free nothing, or is not ours to pack."""
-    from ..store import packing
+    from ..store.packs import pack_writer
 
     model = open_model(context, plan.model)
-    owned = [number for number in plan.chosen if packing.is_owned(model.paths, number)]
-    found = packing.worthwhile(model, owned)
+    owned = [number for number in plan.chosen if pack_writer.is_owned(model.paths, number)]
+    found = pack_writer.worthwhile(model, owned)
     reasons = dict.fromkeys(plan.chosen, "belongs to another user")
     reasons |= dict.fromkeys(owned, "to pack it would free nothing")
     return plan.without({n: why for n, why in reasons.items() if n not in found}).with_freed(found)
@@ -214,7 +215,7 @@ def _pack_request(plan: Plan, request: Request) -> PackRequest:
 
 
 def _judged(context: RegistryContext, step: Step, now: datetime, children: Children) -> Plan:
-    from ..lifecycle import retention
+    from ..rules import retention
 
     model = open_model(context, step.model)
     state = model.state()
@@ -231,7 +232,7 @@ def _judged(context: RegistryContext, step: Step, now: datetime, children: Child
     stages = tuple(dict.fromkeys((*context.stages, *state.table.stages)))
     since = {}
     if step.action == DELETE:
-        entries = reversed(list(chronicle.newest_first(model.paths)))
+        entries = reversed(list(history.newest_first(model.paths)))
         since = retention.archived_since(entry.event for entry in entries)
     document = model.document(state)
     formerly, identity = codec.former_names(document), codec.model_id(document)
@@ -241,7 +242,7 @@ def _judged(context: RegistryContext, step: Step, now: datetime, children: Child
         if child.model != model.name and retention.means(reference, child, identity, (model.name, *formerly))
         for number in retention.named(reference, versions)
     }
-    chains = chronicle.chains(model.paths, stages)
+    chains = history.chains(model.paths, stages)
     known = retention.Known(
         model.name, versions, state.table, chains, highest, since, needed, formerly, directions, identity
     )
@@ -254,7 +255,7 @@ def _undirected(context: RegistryContext, step: Step) -> tuple[str, ...]:
 
 def _directions(context: RegistryContext, step: Step) -> Directions:
     """The directions of the model's metrics. Raises :class:`InvalidInput` where the rules need one that is not known."""
-    from ..lifecycle.directions import LISTED
+    from ..rules.metric_directions import LISTED
 
     if not step.rules.best:
         return LISTED
@@ -267,7 +268,7 @@ def _directions(context: RegistryContext, step: Step) -> Directions:
 
 def _children(context: RegistryContext, action: str) -> Children:
     """What versions, of whichever model, say they were made from; only what is deleted is lost to them."""
-    from ..lifecycle import retention
+    from ..rules import retention
     from .search import search_versions
 
     if action != DELETE:

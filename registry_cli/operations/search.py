@@ -12,7 +12,8 @@ from ..core.names import is_model_name
 from ..core.records import Glance, ModelRecord, Overview, RegistryRecord, VersionRecord
 from ..core.times import resolve_time, utc_now
 from ..errors import Damaged, NotFound, RegistryError
-from ..store import edited, layout
+from ..store import layout
+from ..store import settings as edited
 from ..store.model_names import iter_model_names
 from ..store.reader import ModelReader, State
 from .context import as_it_was, open_model
@@ -144,9 +145,9 @@ def _state_at(model: ModelReader, state: State, then: str | None) -> tuple[State
     """The state of a model at a time, and the highest number then; None when it was not there yet."""
     if then is None:
         return state, None
-    from ..store import chronicle
+    from ..store import history
 
-    past = chronicle.past(model.paths, then)
+    past = history.past(model.paths, then)
     if past is None:
         return None
     return replace(state, table=as_it_was(past.table, state.table)), past.highest
@@ -282,8 +283,8 @@ class Selection:
 
     def __init__(self, wanted: VersionQuery, now: datetime) -> None:
 
-        from ..lifecycle import query
-        from ..lifecycle.ordering import parse_sort
+        from ..query import query
+        from ..query.sorting import parse_sort
 
         self.wanted, self.now = wanted, now
         given = [wanted.where] if isinstance(wanted.where, str) else wanted.where
@@ -349,7 +350,7 @@ class UnknownNames:
 
     def describe(self, texts: Sequence[str]) -> tuple[str, ...]:
         """A sentence for each unknown name in these queries, with the nearest that is known."""
-        from ..lifecycle import query
+        from ..query import query
 
         named = dict.fromkeys(query.parse_all(texts).names) if texts else ()
         return tuple(self._sentence(kind, name) for kind, name in named if not self._is_known(kind, name))
@@ -383,7 +384,7 @@ class UnknownNames:
         if kind == "model" and is_model_name(name) and (now := edited.renamed(self._context.layout, name)):
             hint = f"it is called {now} now"
         if not hint:
-            from ..lifecycle.sources import nearest
+            from ..rules.settings_errors import nearest
 
             hint = nearest(name, known)
         if not hint and kind == "stage":

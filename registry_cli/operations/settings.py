@@ -15,9 +15,9 @@ from ..core import names
 from ..core.times import format_time
 from ..core.values import OneOrMore, as_list
 from ..errors import InvalidInput, NotFound
-from ..lifecycle.directions import KEY, LISTED, Directions
-from ..lifecycle.sources import GROUP_KEYS, MODEL_KEYS, REGISTRY_KEYS, Source, refuse_slips
-from ..store import edited, reader
+from ..rules.metric_directions import KEY, LISTED, Directions
+from ..rules.settings_errors import GROUP_KEYS, MODEL_KEYS, REGISTRY_KEYS, Source, refuse_slips
+from ..store import reader, settings
 from ..store.layout import MODEL, Layout
 
 
@@ -82,7 +82,7 @@ def directions(layout: Layout, scope: Scope) -> Directions:
 
 def of_registry(layout: Layout) -> Level:
     try:
-        return Level(*edited.document_with_lines(layout.config, layout.config.name), REGISTRY_KEYS)
+        return Level(*settings.document_with_lines(layout.config, layout.config.name), REGISTRY_KEYS)
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(f"there is no registry in {layout.root}") from None
 
@@ -90,7 +90,7 @@ def of_registry(layout: Layout) -> Level:
 def of_group(layout: Layout, name: str) -> Level | None:
     path = layout.group_document(name)
     try:
-        document, source = edited.document_with_lines(path, str(path.relative_to(layout.root)))
+        document, source = settings.document_with_lines(path, str(path.relative_to(layout.root)))
     except (FileNotFoundError, NotADirectoryError):
         return None
     for key in ("owner", "description"):
@@ -104,9 +104,9 @@ def of_model(layout: Layout, name: str) -> Level:
     paths = layout.model(name)
     redo, what = reader.read_state(paths).redo, str(paths.model.relative_to(layout.root))
     if redo and redo.path == MODEL:
-        return _checked(Level(*edited.with_lines(redo.data(), what), MODEL_KEYS))
+        return _checked(Level(*settings.with_lines(redo.data(), what), MODEL_KEYS))
     try:
-        return _checked(Level(*edited.document_with_lines(paths.model, what), MODEL_KEYS))
+        return _checked(Level(*settings.document_with_lines(paths.model, what), MODEL_KEYS))
     except FileNotFoundError:
         raise NotFound(f"there is no model '{name}'", "registry list shows the models that are here") from None
 

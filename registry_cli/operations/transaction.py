@@ -13,7 +13,8 @@ from ..core.names import Reference
 from ..core.records import Event, JournalEntry
 from ..core.times import format_time
 from ..errors import Conflict, Indeterminate, NotFound, RegistryError, indeterminate
-from ..store import codec, creation, files, layout, locking, reader
+from ..store import codec, creation, layout, reader
+from ..store.filesystem import files, locking
 from ..store.layout import FORMAT, ModelLayout
 from ..store.reader import ModelReader
 from ..store.writer import Writer
@@ -148,9 +149,9 @@ def _give_id(context: RegistryContext, paths: ModelLayout) -> None:
         data = files.read(paths.model, files.DOCUMENT_LIMIT, layout.MODEL)
         if b"\nid:" in data or data.startswith(b"id:") or codec.model_id(codec.loads(data, layout.MODEL)):
             return
-        from ..store import surgery
+        from ..core.yaml import text_edits
 
-        text = surgery.changed(data.decode(), {"id": os.urandom(16).hex()}, layout.MODEL)
+        text = text_edits.changed(data.decode(), {"id": os.urandom(16).hex()}, layout.MODEL)
         files.replace(paths.model, text.encode(), context.modes.file)
 
 
@@ -158,9 +159,9 @@ def ensure_not_former_name(context: RegistryContext, name: str, reuse_name: bool
     """:class:`Conflict` when a new model would get a name that another model, none of ``but``, had before."""
     if reuse_name or reader.is_model(context.layout.model(name)):
         return
-    from ..store import edited
+    from ..store import settings
 
-    if now := edited.renamed(context.layout, name, most=None, but=but):
+    if now := settings.renamed(context.layout, name, most=None, but=but):
         raise Conflict(
             f"'{name}' is a former name of the model '{now}'",
             f"use {now}, or add --reuse-name to make another model of that name",
@@ -190,10 +191,10 @@ class EventSigner:
         self._signature = ""
 
     def sign(self, key: Key) -> None:
-        from ..provenance import signing
+        from ..trust import ssh_signing
 
         if self.draft is not None:
-            self._signature = signing.sign(signing.statement(self.draft), key)
+            self._signature = ssh_signing.sign(ssh_signing.statement(self.draft), key)
 
     def drafts(self, event: Event, model: ModelReader) -> bool:
         """Keep ``event`` if this is the first time, when nothing is to be committed."""

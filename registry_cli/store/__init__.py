@@ -1,1 +1,4 @@
-"""How a registry lies on disk. ``docs/format.md`` is the specification; every module here keeps one part of it."""
+"""The registry on disk: layout, codec, journal, reader, writer, registration, fetch, settings.
+
+Imports core, query and rules. What a verb does with several of these belongs in operations.
+"""

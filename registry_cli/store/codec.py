@@ -12,10 +12,11 @@ from ..core.lazy_dataclass import dataclass, field
 from ..core.records import Event, StageTable, VersionRecord
 from ..core.version_ranges import Numbers
 from ..errors import Damaged, InvalidInput, Refused
-from ..lifecycle.sources import REGISTRY_KEYS, Source, refuse_slips
-from ..lifecycle.sources import Path as Place
-from . import files, layout
-from .modes import SHARED
+from ..rules.settings_errors import REGISTRY_KEYS, Source, refuse_slips
+from ..rules.settings_errors import Path as Place
+from . import layout
+from .filesystem import files
+from .filesystem.modes import SHARED
 
 DEFAULT_STAGES = ("development", "staging", "production")
 _T = TypeVar("_T")
@@ -25,7 +26,7 @@ _MORE = "registry verify tells more"
 @dataclass(frozen=True, eq=False, repr=False)
 class Settings:
     """What ``registry.yaml`` says. ``shared`` is ``private`` or ``group``; ``stages`` are in order; ``scan`` is as it
-    stands there, checked: see ``lifecycle.scan_rules``.
+    stands there, checked: see ``rules.scan_policy``.
     """
 
     id: str
@@ -49,7 +50,7 @@ class Redo:
 
     def data(self) -> bytes:
         """The bytes that belong in its place."""
-        from . import documents
+        from ..core.yaml import documents
 
         return self.text.encode() if self.text else documents.dumps(self.document)
 
@@ -61,7 +62,7 @@ def load(path: Path, what: str) -> dict[str, Any]:
 
 def loads(data: bytes, what: str) -> dict[str, Any]:
     """The bytes of a document of the store, its format checked."""
-    from . import documents  # and with it YAML, which an answer from the index does without
+    from ..core.yaml import documents  # and with it YAML, which an answer from the index does without
 
     try:
         document = documents.loads_mapping(data, what)
@@ -114,9 +115,9 @@ def parse_settings(document: Mapping[str, Any], source: Source) -> Settings:
     if shared not in SHARED:
         raise source.mistake(("shared",), f"is '{shared}'"[:80], f"use {' or '.join(SHARED)}")
     if "scan" in document:
-        from ..lifecycle import scan_rules
+        from ..rules import scan_policy
 
-        scan_rules.parse(document["scan"], source.place(("scan",)))
+        scan_policy.parse(document["scan"], source.place(("scan",)))
     extra = {key: document[key] for key in document if key not in REGISTRY_KEYS or key in ("retention", "lineage")}
     what = source.file
     return Settings(

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..core.records import StageTable
+from ..core.yaml import documents
 from ..errors import Conflict, InvalidInput, RegistryError
-from . import codec, documents, files, journal, layout, locking, removal, reservation, template
+from . import codec, journal, layout, reservation, template
+from .filesystem import files, locking, removal
+from .filesystem.modes import SHARED, Modes
 from .layout import Layout, ModelLayout
-from .modes import SHARED, Modes
 
 #: How long one who gave up waits for the lock, in seconds, to tidy up behind himself.
 _PATIENCE = 5.0

@@ -19,7 +19,7 @@ from typing import Any
 
 from ..core.lazy_dataclass import replace
 from ..core.records import Event, JournalEntry
-from . import files
+from .filesystem import files
 from .layout import ModelLayout
 
 GENESIS = "0" * 64

@@ -6,7 +6,8 @@ import os
 from collections.abc import Container, Iterator
 
 from ..core import names
-from . import files, layout
+from . import layout
+from .filesystem import files
 from .layout import Layout
 
 

@@ -15,10 +15,12 @@ from ..core.lazy_dataclass import dataclass, replace
 from ..core.names import Selector
 from ..core.records import Event, FileEntry, ModelRecord, StageTable, VersionRecord
 from ..errors import Conflict, Damaged, InvalidInput, NotFound
-from ..lifecycle import stages as rules
-from . import codec, files, journal, layout, manifest, pack_files, sidecars
+from ..rules import stages as rules
+from . import codec, journal, layout, manifest, sidecars
 from .codec import Redo
+from .filesystem import files
 from .layout import ModelLayout
+from .packs import pack_paths
 
 #: Up to so many files, the size of an artifact is compared each time its path is handed out.
 QUICK_CHECK_FILES = 1_000
@@ -156,7 +158,7 @@ class ModelReader:
             stages=table.stages_of(number),
             aliases=table.aliases_of(number),
             archived=number in table.archived,
-            packed=pack_files.size(self.paths, number) if number in table.packed else None,
+            packed=pack_paths.size(self.paths, number) if number in table.packed else None,
         )
 
     def said(self, number: int, state: State) -> dict[str, Any]:

@@ -9,13 +9,15 @@ from ..core.lazy_dataclass import dataclass, replace
 from ..core.progress import SILENT, Progress
 from ..core.records import FileEntry, VersionRecord
 from ..errors import Conflict, NotFound, RegistryError, explain, indeterminate
-from . import copying, ingest, manifest, removal
+from . import manifest
+from . import staging as ingest
 from .creation import make_skeleton, remove_skeleton
-from .ingest import Intake, Staging
+from .filesystem import copying, removal
+from .filesystem.modes import Modes
 from .layout import Layout, ModelLayout
-from .modes import Modes
 from .reader import ModelReader, State, is_model
-from .sources import Source
+from .source_files import Source
+from .staging import Intake, Staging
 from .writer import Writer
 
 #: Takes the model's lock, makes the model if it isn't there and that is wanted, recovers it.

@@ -11,9 +11,10 @@ import os
 from collections.abc import Iterator
 
 from ..errors import Conflict, RegistryError
-from . import codec, files, layout, reader, removal
+from . import codec, layout, reader
+from .filesystem import files, removal
+from .filesystem.modes import Modes
 from .layout import Layout, ModelLayout
-from .modes import Modes
 
 _LIMIT = 1_000
 

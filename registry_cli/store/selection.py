@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from ..core.results import ExcludedFiles, FileReport
 from ..errors import Damaged, InvalidInput, Refused
-from . import files, secret_files
-from .containment import RegistryBoundary
+from . import secret_files
+from .filesystem import files
+from .filesystem.containment import RegistryBoundary
 
 if TYPE_CHECKING:
     from ..core.globs import Glob

@@ -15,9 +15,12 @@ from pathlib import Path
 
 from ..core.lazy_dataclass import dataclass
 from ..core.records import JournalEntry, VersionRecord
+from ..core.yaml import documents
 from ..errors import Conflict, Damaged, NotFound
-from . import chronicle, codec, documents, files, journal, layout, manifest, pack_files, reader, sidecars
+from . import codec, history, journal, layout, manifest, reader, sidecars
+from .filesystem import files
 from .layout import ModelLayout
+from .packs import pack_paths
 from .reader import ModelReader, State
 
 _TRIES = 20
@@ -108,7 +111,7 @@ def _look(model: ModelReader) -> Snapshot:
 def _pending(paths: ModelLayout, state: State) -> list[JournalEntry]:
     """The lines that the journal lacks, with the seal of what a claim still has to write."""
     last = journal.last_entry(paths.history)
-    found = chronicle.pending(paths, state.table, reader.highest(paths, state.table), last)
+    found = history.pending(paths, state.table, reader.highest(paths, state.table), last)
     if found and state.redo and found[-1].revision == state.table.revision:
         *before, late = found
         sealed = late.event is not None and paths.document_of(late.event.action, late.event.version) is not None
@@ -170,7 +173,7 @@ def of_version(model: ModelReader, state: State, record: VersionRecord) -> list[
 
 def of_pack(model: ModelReader, number: int) -> Kept:
     """The pack of a version, as it is; to be read again block by block."""
-    path = pack_files.path(model.paths, number)
+    path = pack_paths.path(model.paths, number)
     try:
         if path is not None:
             return _kept(model.paths, path, os.lstat(path).st_size, b"")

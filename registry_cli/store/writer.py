@@ -22,13 +22,15 @@ from pathlib import Path
 from ..core.lazy_dataclass import dataclass, field, replace
 from ..core.records import Event, FileEntry, JournalEntry, StageTable, VersionRecord
 from ..core.version_ranges import Numbers
+from ..core.yaml import documents
 from ..errors import Conflict, RegistryError, indeterminate
-from . import chronicle, codec, documents, files, journal, layout, manifest, reader, removal
+from . import codec, history, journal, layout, manifest, reader
 from .codec import Redo
-from .ingest import Staging
+from .filesystem import files, removal
+from .filesystem.modes import Modes
+from .filesystem.signals import uninterrupted
 from .layout import ModelLayout
-from .modes import Modes
-from .signals import uninterrupted
+from .staging import Staging
 
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST})
 #: So many numbers at most are left out, for a version to keep the one that it had elsewhere.
@@ -79,7 +81,7 @@ class Writer:
         return writer
 
     def _append_pending(self) -> None:
-        missing = chronicle.pending(self.paths, self.table, self.highest, self.last)
+        missing = history.pending(self.paths, self.table, self.highest, self.last)
         if missing:
             files.fsync_folder(self.paths.versions)  # the writer that died may not have come to this
             files.fsync_folder(self.paths.root)
@@ -87,7 +89,7 @@ class Writer:
             self._write(entry)
 
     def _append(self, event: Event | None, highest: int, revision: int) -> None:
-        self._write(chronicle.line(self.paths, self.last, event, highest, revision))
+        self._write(history.line(self.paths, self.last, event, highest, revision))
 
     def _write(self, entry: JournalEntry) -> None:
         journal.append(self.paths.history, entry, self.modes.file)

@@ -11,12 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from registry_cli import Registry
-from registry_cli.store import tarball
+from registry_cli.store.packs import tarball
+from tests.bad_inputs.conftest import World
+from tests.bad_inputs.table import Case, scenario
 from tests.commands import assert_refused
-from tests.exchange.forging import HEAD, Forge, Member, header, patched
-
-from .conftest import World
-from .table import Case, scenario
+from tests.interop.forging import HEAD, Forge, Member, header, patched
 
 _SECONDS = 5  # of this process: a machine that is busy with other things doesn't count
 

@@ -7,9 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bad_inputs.conftest import World
 from tests.commands import Answer, environment, spawn
-
-from .conftest import World
 
 _HOOK = """
 import json, sys

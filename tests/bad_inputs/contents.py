@@ -8,9 +8,9 @@ import struct
 import zipfile
 from pathlib import Path
 
-from .audit import audited
-from .conftest import World
-from .table import Case, scenario
+from tests.bad_inputs.audit import audited
+from tests.bad_inputs.conftest import World
+from tests.bad_inputs.table import Case, scenario
 
 _LOADERS = {"pickle", "_pickle", "cPickle", "joblib", "torch", "numpy", "keras", "tensorflow", "marshal_model", "dill"}
 

@@ -6,11 +6,10 @@ import json
 import os
 from pathlib import Path
 
-from registry_cli.store import documents
-
-from .audit import audited
-from .conftest import World
-from .table import Case, scenario
+from registry_cli.core.yaml import documents
+from tests.bad_inputs.audit import audited
+from tests.bad_inputs.conftest import World
+from tests.bad_inputs.table import Case, scenario
 
 
 @scenario("Y-02", "Y-04", "Y-05", "Y-06", "Y-07", "Y-13", "Y-20", "Y-21")

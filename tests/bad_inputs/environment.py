@@ -14,12 +14,11 @@ from typing import Any
 import pytest
 
 from registry_cli import Registry
+from tests.bad_inputs.audit import audited
+from tests.bad_inputs.conftest import World
+from tests.bad_inputs.table import Case, scenario
 from tests.commands import as_user, assert_refused, environment, public_folder, run, shell, spawn
 from tests.support import snapshot
-
-from .audit import audited
-from .conftest import World
-from .table import Case, scenario
 
 
 def _masked(mask: int) -> None:

@@ -10,13 +10,12 @@ from unittest import mock
 
 import pytest
 
+from tests.bad_inputs.conftest import World
+from tests.bad_inputs.table import Case, scenario
 from tests.commands import PEAK, Answer, assert_refused, environment, run, spawn
 from tests.crash.scenarios import die
 from tests.crash.shim import Call, Fault, Shim
 from tests.crash.world import copied, wiped
-
-from .conftest import World
-from .table import Case, scenario
 
 
 def calls(world: World, command: Sequence[object]) -> list[Call]:

@@ -8,10 +8,9 @@ import pytest
 
 from registry_cli import Refused, Registry
 from registry_cli.operations.context import get_account_name
+from tests.bad_inputs.conftest import World
+from tests.bad_inputs.table import Case, scenario
 from tests.keys import allow, make_key
-
-from .conftest import World
-from .table import Case, scenario
 
 
 def _policy(world: World, production: str) -> None:

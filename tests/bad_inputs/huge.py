@@ -9,11 +9,10 @@ import sys
 from dataclasses import replace
 
 from registry_cli.store import journal
+from tests.bad_inputs.audit import audited
+from tests.bad_inputs.conftest import World
+from tests.bad_inputs.table import Case, scenario
 from tests.commands import PEAK, spawn
-
-from .audit import audited
-from .conftest import World
-from .table import Case, scenario
 
 #: 50,000 work as well, and take a minute on a slow disk.
 _FILES = 10_000

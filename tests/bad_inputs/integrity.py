@@ -5,10 +5,9 @@ from __future__ import annotations
 import shutil
 import subprocess
 
+from tests.bad_inputs.conftest import World
+from tests.bad_inputs.table import Case, scenario
 from tests.commands import assert_refused, run
-
-from .conftest import World
-from .table import Case, scenario
 
 _DATA = "versions/1/files/model.bin"
 

@@ -14,15 +14,14 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from registry_cli.store import doctor
+from registry_cli.store.maintenance import doctor
+from tests.bad_inputs.audit import audited
+from tests.bad_inputs.conftest import World
+from tests.bad_inputs.table import Case, scenario
 from tests.commands import assert_refused, begin, ended, environment, staged, until
 from tests.concurrency import workers
 from tests.crash.scenarios import die
 from tests.support import LOCKING_TRUNCATES, race
-
-from .audit import audited
-from .conftest import World
-from .table import Case, scenario
 
 HOLDER = """
 import fcntl, os, subprocess, sys

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .conftest import World
-from .table import Case, scenario
+from tests.bad_inputs.conftest import World
+from tests.bad_inputs.table import Case, scenario
 
 _NAMES = (
     "N-01", "N-02", "N-03", "N-04", "N-08", "N-09", "N-12", "N-13", "N-14", "N-16", "N-18", "N-19", "N-24", "N-26",

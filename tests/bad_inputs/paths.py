@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Registry
+from tests.bad_inputs.conftest import World
+from tests.bad_inputs.table import Case, scenario
 from tests.commands import NOBODY, as_user, assert_refused, public_folder
-
-from .conftest import World
-from .table import Case, scenario
 
 
 @scenario("P-02")

@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 
 from registry_cli import Registry
-from tests.commands import (  # fmt: skip
+from tests.bad_inputs.audit import audited
+from tests.bad_inputs.conftest import World
+from tests.bad_inputs.faults import struck
+from tests.bad_inputs.table import Case, scenario
+from tests.commands import (
     NOBODY,
     as_user,
     assert_refused,
@@ -24,11 +28,6 @@ from tests.commands import (  # fmt: skip
     until,
 )
 from tests.crash.shim import Fault
-
-from .audit import audited
-from .conftest import World
-from .faults import struck
-from .table import Case, scenario
 
 
 @scenario("S-01")

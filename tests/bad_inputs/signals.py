@@ -8,10 +8,9 @@ import sys
 import time
 from pathlib import Path
 
+from tests.bad_inputs.conftest import World
+from tests.bad_inputs.table import Case, scenario
 from tests.commands import Answer, begin, ended, staged, until
-
-from .conftest import World
-from .table import Case, scenario
 
 #: A command that says when Python itself is ready: what a signal does before is Python's.
 _READY = "import sys; from registry_cli.cli.main import run; print('ready', flush=True); sys.exit(run(sys.argv[1:]))"

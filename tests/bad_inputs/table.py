@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from registry_cli.store import documents
-
-from .conftest import World
+from registry_cli.core.yaml import documents
+from tests.bad_inputs.conftest import World
 
 
 @dataclass(frozen=True)

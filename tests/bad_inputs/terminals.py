@@ -5,10 +5,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 
+from tests.bad_inputs.conftest import World
+from tests.bad_inputs.table import Case, scenario
 from tests.commands import Answer, assert_inert, environment, on_terminal, shell, spawn, uncoloured
-
-from .conftest import World
-from .table import Case, scenario
 
 _TEXTS = ("T-01", "T-03", "T-05", "T-06", "T-07", "T-09", "T-10", "T-11", "T-12", "T-13")
 

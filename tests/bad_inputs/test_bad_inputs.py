@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from . import (  # fmt: skip
+from tests.bad_inputs import (
     archives,
     contents,
     documents,
@@ -20,8 +20,8 @@ from . import (  # fmt: skip
     signals,
     terminals,
 )
-from .conftest import World
-from .table import SCENARIOS, WAITING, Case, cases
+from tests.bad_inputs.conftest import World
+from tests.bad_inputs.table import SCENARIOS, WAITING, Case, cases
 
 #: Imported for what they register.
 MODULES = (

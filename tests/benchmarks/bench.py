@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from . import growing, scaling, starting, storing
-from .measure import Bench, NoRoom, Row, Timing, remove
+from tests.benchmarks import growing, scaling, starting, storing
+from tests.benchmarks.measure import Bench, NoRoom, Row, Timing, remove
 
 PARTS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "start": starting.start,

@@ -14,8 +14,7 @@ from registry_cli import Registry
 from registry_cli.core.records import Event
 from registry_cli.store import journal, reader
 from registry_cli.store.layout import Layout
-
-from .measure import Bench, Row, Sample, in_turn, remove, run
+from tests.benchmarks.measure import Bench, Row, Sample, in_turn, remove, run
 
 WRITERS, EACH = 8, 25
 

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from registry_cli import Registry
-
-from .growing import multiply
-from .measure import Bench, Row, Sample, Timing, in_turn, remove, run
+from tests.benchmarks.growing import multiply
+from tests.benchmarks.measure import Bench, Row, Sample, Timing, in_turn, remove, run
 
 PER_MODEL = 10
 COMMANDS = (("list",), ("list", "--stage", "production"), ("search", "metrics.auc > 0.9"))

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from .measure import MIB, Bench, Row, Sample, in_turn, registry_command, run, write_random
+from tests.benchmarks.measure import MIB, Bench, Row, Sample, in_turn, registry_command, run, write_random
 
 FLOOR = [sys.executable, str(Path(__file__).with_name("floor.py")), "path", "churn"]
 PYTHON = [sys.executable, "-c", "pass"]

@@ -7,7 +7,20 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
-from .measure import MIB, Bench, Row, Sample, in_turn, remove, room_for, run, shell, slower, used, write_random
+from tests.benchmarks.measure import (
+    MIB,
+    Bench,
+    Row,
+    Sample,
+    in_turn,
+    remove,
+    room_for,
+    run,
+    shell,
+    slower,
+    used,
+    write_random,
+)
 
 FILES, SIZE = 2_000, 4096
 

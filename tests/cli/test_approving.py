@@ -11,13 +11,12 @@ import pytest
 
 from registry_cli import Registry
 from registry_cli.operations.context import get_account_name
+from tests.cli.conftest import Site
 from tests.commands import assert_inert, assert_refused, on_terminal, spawn, terminal, uncoloured
 from tests.crash.world import fingerprint
 from tests.keys import allow, make_key
-from tests.provenance.conftest import Repo
-from tests.scanning.corpus import DATA
-
-from .conftest import Site
+from tests.lineage.conftest import Repo
+from tests.scan.corpus import DATA
 
 FOREST = DATA / "forest.pkl"
 POLICY = "policy: {production: {approvals: 1, require: {metrics: {auc: '>= 0.9'}}}}\n"

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pexpect
 import pytest
 
+from tests.cli.conftest import Site
 from tests.commands import assert_refused, on_terminal, terminal
-
-from .conftest import Site
 
 
 @pytest.mark.parametrize(("answer", "gone"), [("y", True), ("yes", True), ("n", False), ("", False), ("nope", False)])

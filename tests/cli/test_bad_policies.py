@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.cli.conftest import Site
 from tests.commands import assert_inert, assert_refused, begin, ended, until
 from tests.crash.world import fingerprint
-
-from .conftest import Site
 
 REGISTRY, GROUP, MODEL = "registry.yaml", "models/risk/group.yaml", "models/risk/fraud/model.yaml"
 BOMB = "a: &a [x, x, x, x, x, x, x, x]\n" + "".join(

@@ -6,9 +6,8 @@ import json
 
 import pytest
 
+from tests.cli.conftest import Site
 from tests.commands import assert_refused, on_terminal, shell
-
-from .conftest import Site
 
 
 @pytest.mark.parametrize("form", ["pipe", "terminal"])

@@ -11,11 +11,10 @@ import pytest
 
 from registry_cli import Registry, schemas
 from registry_cli.cli import completion, grammar
+from tests.cli.conftest import Site
 from tests.commands import Answer, assert_inert, assert_refused, run, shell
 from tests.crash.world import fingerprint
 from tests.keys import make_key
-
-from .conftest import Site
 
 Words = Callable[[Site], list[object]]
 

@@ -7,9 +7,8 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from tests.cli.conftest import Site
 from tests.commands import assert_refused, environment, terminal
-
-from .conftest import Site
 
 
 def editor(site: Site, script: str) -> dict[str, str]:

@@ -14,11 +14,10 @@ import pytest
 from registry_cli import __version__
 from registry_cli.cli import grammar
 from tests.bad_inputs.locks import HOLDER
+from tests.cli.conftest import Site
 from tests.commands import COMMAND, Answer, assert_refused, begin, ended, run, spawn, staged, until
 from tests.crash.shim import Call, Fault, Shim
 from tests.crash.world import copied
-
-from .conftest import Site
 
 
 def test_0_to_6(site: Site) -> None:

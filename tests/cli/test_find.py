@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Site
 from tests.commands import Answer, assert_refused, on_terminal
-
-from .conftest import Site
 
 
 def refused(answer: Answer, code: int, words: str) -> None:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Site
 from tests.commands import assert_inert, assert_refused
 from tests.crash.world import fingerprint
-
-from .conftest import Site
 
 POLICY = """
 policy:

@@ -9,9 +9,8 @@ import subprocess
 
 import pytest
 
+from tests.cli.conftest import Site
 from tests.commands import Answer, assert_inert, assert_refused, begin, ended, shell, terminal
-
-from .conftest import Site
 
 
 def test_some_events_only(still: Site) -> None:

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Site
 from tests.commands import Answer, assert_inert, assert_refused, on_terminal, run, uncoloured
-
-from .conftest import Site
 
 DATA = Path(__file__).parent.parent / "formats" / "data"
 NET = DATA / "onnx" / "mlp.onnx"

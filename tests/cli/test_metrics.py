@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from registry_cli import InvalidInput, Refused, Registry
 from registry_cli.cli.views.text import format_numbers
-from registry_cli.lifecycle.retention_rules import Rules
+from registry_cli.rules.retention_rules import Rules
 from tests.commands import Answer, environment, on_terminal, run, uncoloured
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Site
 from tests.commands import environment, on_terminal
-
-from .conftest import Site
 
 
 @pytest.fixture

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from registry_cli import NotFound, Registry
+from tests.cli.conftest import Site
 from tests.commands import COMMAND, Answer, assert_refused, spawn
-
-from .conftest import Site
 
 SAYS = "error: the current folder no longer exists; change to another one with cd, or name the registry with -C"
 

@@ -12,10 +12,9 @@ import pexpect
 import pytest
 
 from registry_cli import Registry
+from tests.cli.conftest import Site
 from tests.commands import Answer, assert_refused, begin, ended, on_terminal, terminal
 from tests.crash.world import fingerprint
-
-from .conftest import Site
 
 
 @pytest.fixture

@@ -6,10 +6,9 @@ import pexpect
 import pytest
 
 from registry_cli.operations.context import get_account_name
+from tests.cli.conftest import Site
 from tests.commands import assert_refused, on_terminal, terminal
 from tests.crash.world import fingerprint
-
-from .conftest import Site
 
 
 def test_the_list(site: Site) -> None:

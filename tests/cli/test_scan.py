@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Site
 from tests.commands import assert_refused, run
 from tests.crash.world import fingerprint
-from tests.scanning.corpus import DATA, EVIL, GOOD, evil
-
-from .conftest import Site
+from tests.scan.corpus import DATA, EVIL, GOOD, evil
 
 
 @pytest.fixture

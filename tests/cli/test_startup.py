@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Site
 from tests.commands import environment, spawn
-
-from .conftest import Site
 
 #: Prints the modules that a command imported beyond what an empty Python has.
 _CODE = """
@@ -76,8 +75,8 @@ def test_one_tab_imports_next_to_nothing(line: str, still: Site) -> None:
 def test_reading_imports_nothing_that_writes(words: tuple[str, ...], still: Site) -> None:
     found = imported(*words, site=still)
     for module in (
-        "rich", "filelock", "asyncio", "registry_cli.store.writer", "registry_cli.store.ingest",
-        "registry_cli.store.locking", "registry_cli.store.dumping", "registry_cli.operations.transaction",
+        "rich", "filelock", "asyncio", "registry_cli.store.writer", "registry_cli.store.staging",
+        "registry_cli.store.filesystem.locking", "registry_cli.core.yaml.dumper", "registry_cli.operations.transaction",
         "registry_cli.cli.commands.archive", "registry_cli.cli.views.tables",
     ):  # fmt: skip
         assert module not in found, module
@@ -102,7 +101,7 @@ def test_an_answer_of_the_index_does_without_yaml(words: tuple[str, ...], still:
     imported("search", site=still, **cache)
     found = imported(*words, site=still, **cache)
     assert "sqlite3" in found
-    for module in ("yaml", "rich", "filelock", "registry_cli.store.documents", "registry_cli.index.updater"):
+    for module in ("yaml", "rich", "filelock", "registry_cli.core.yaml.documents", "registry_cli.index.updater"):
         assert module not in found, module
 
 
@@ -112,8 +111,8 @@ def test_a_writer_imports_no_rules_that_were_not_asked_for(site: Site) -> None:
     assert "filelock" in found
     assert "yaml" not in found, "its documents are plain"
     for module in (
-        "registry_cli.lifecycle.retention", "registry_cli.lifecycle.retention_rules", "registry_cli.lifecycle.query",
-        "registry_cli.lifecycle.compare", "registry_cli.lifecycle.gate", "registry_cli.lifecycle.policy",
+        "registry_cli.rules.retention", "registry_cli.rules.retention_rules", "registry_cli.query.query",
+        "registry_cli.rules.comparison", "registry_cli.rules.policy.evaluation", "registry_cli.rules.policy.policy",
     ):  # fmt: skip
         assert module not in found, module
 

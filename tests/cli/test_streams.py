@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.cli.conftest import Site
 from tests.commands import environment, shell, spawn
-
-from .conftest import Site
 
 
 def _place(site: Site) -> str:

@@ -11,9 +11,8 @@ from rich.cells import cell_len
 
 from registry_cli import Registry
 from tests.bad_inputs.table import cases
+from tests.cli.conftest import Site
 from tests.commands import assert_inert, environment, on_terminal, uncoloured
-
-from .conftest import Site
 
 #: Terminals, by what is special about them.
 TERMINALS = {

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Site
 from tests.commands import NOBODY, Answer, assert_inert, assert_refused, environment, run, spawn, terminal
 from tests.crash.world import fingerprint
-
-from .conftest import Site
 
 POLICY = """
 policy:
@@ -248,8 +247,8 @@ def test_two_who_trust_at_once(checked: Site) -> None:
 
 
 def _trust(root: str, home: str, number: int) -> None:
-    from registry_cli.automation.trusting import TrustFile
-    from registry_cli.lifecycle.commands import Command, Commands
+    from registry_cli.rules.policy.command_set import Command, Commands
+    from registry_cli.trust.trusted_commands import TrustFile
 
     item = Command("staging", "x", ("x", str(number)), 1.0, "registry.yaml")
     TrustFile(Path(home) / ".config/registry-cli").add(Commands(root, "1", "", (item,)), "now")

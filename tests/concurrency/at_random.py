@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from registry_cli import Conflict, NotFound, Registry
-from registry_cli.lifecycle.retention_rules import Rules
+from registry_cli.rules.retention_rules import Rules
 
 MODEL = "churn"
 STAGES = ("development", "staging", "production")

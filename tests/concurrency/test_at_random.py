@@ -11,9 +11,9 @@ import pytest
 
 from registry_cli import Registry
 from registry_cli.core.records import Event, JournalEntry, StageTable
-from registry_cli.lifecycle.replay import follow, replay
-from registry_cli.lifecycle.rollback import chain
 from registry_cli.operations.context import open_model
+from registry_cli.rules.past_state import follow, replay
+from registry_cli.rules.rollback import chain
 from registry_cli.store import codec, journal
 from registry_cli.store.reader import ModelReader
 from tests.concurrency import at_random

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from registry_cli.store import ingest, verify_records
-
-from .world import MANY, wiped
+from registry_cli.store import staging
+from registry_cli.store.verify import verify_records
+from tests.crash.world import MANY, wiped
 
 
 @pytest.fixture(autouse=True)
 def _few_files_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """From how many files on all are synced at once: each of them is a dozen more calls that may fail."""
-    monkeypatch.setattr(ingest, "_MANY", MANY - 1)
+    monkeypatch.setattr(staging, "_MANY", MANY - 1)
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from .shim import Call
+from tests.crash.shim import Call
 
 ROOT = 0
 #: Up to so many operations in the air every subset of them is tried.

@@ -13,11 +13,10 @@ from typing import Any
 import yaml
 
 from registry_cli import Indeterminate, Registry
-
-from .disk import Image, Moment, Recording
-from .scenarios import Deed, source
-from .shim import Call, Death, Fault, Shim, site
-from .world import Journals, copied, observed, opened, wiped, without
+from tests.crash.disk import Image, Moment, Recording
+from tests.crash.scenarios import Deed, source
+from tests.crash.shim import Call, Death, Fault, Shim, site
+from tests.crash.world import Journals, copied, observed, opened, wiped, without
 
 _OTHER = "other"
 

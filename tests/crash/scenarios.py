@@ -14,10 +14,9 @@ from typing import Any
 
 from registry_cli import Indeterminate, Registry, Rules
 from registry_cli.core.results import Changed, Described, Imported, Moved, Registered, Renamed
-
-from ..keys import make_key
-from .shim import Death, Fault, Shim
-from .world import MANY, copied, opened, wiped
+from tests.crash.shim import Death, Fault, Shim
+from tests.crash.world import MANY, copied, opened, wiped
+from tests.keys import make_key
 
 REQUEST = "request-1"
 Deed = Callable[[Registry, Path], Any]

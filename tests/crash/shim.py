@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any
 from unittest import mock
 
-from registry_cli.store import files, replacement
+from registry_cli.store.filesystem import files, replacement
 
 #: Calls that change the disk, with the place of the argument that says where.
 CHANGING = {

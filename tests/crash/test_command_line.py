@@ -18,10 +18,9 @@ import pytest
 
 from registry_cli import Registry
 from registry_cli.cli import app, main, process
-
-from .scenarios import REQUEST, _bundle, common, source
-from .shim import Fault, Shim
-from .world import MOMENT, Journals, copied, fingerprint, observed, opened, wiped
+from tests.crash.scenarios import REQUEST, _bundle, common, source
+from tests.crash.shim import Fault, Shim
+from tests.crash.world import MOMENT, Journals, copied, fingerprint, observed, opened, wiped
 
 FAULTS = (
     ("error", errno.EIO),

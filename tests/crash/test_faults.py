@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from registry_cli.cli import grammar
-
-from .scenarios import SCENARIOS, Scenario
-from .trial import Trial
+from tests.crash.scenarios import SCENARIOS, Scenario
+from tests.crash.trial import Trial
 
 #: Kinds of fault, each at every call.
 FAULTS = (

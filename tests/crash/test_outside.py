@@ -15,11 +15,10 @@ from unittest import mock
 import pytest
 
 from registry_cli import Registry, RegistryError
-from registry_cli.store import replacement
-
-from .shim import Death, Fault, Shim
-from .test_faults import FAULTS
-from .world import copied, fingerprint, opened, wiped
+from registry_cli.store.filesystem import replacement
+from tests.crash.shim import Death, Fault, Shim
+from tests.crash.test_faults import FAULTS
+from tests.crash.world import copied, fingerprint, opened, wiped
 
 Deed = Callable[[Registry, Path, bool, int], Any]
 

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 import registry_cli
-
-from .power import PowerLab, Workload
-from .workloads import DEATHS, WORKLOADS
+from tests.crash.power import PowerLab, Workload
+from tests.crash.workloads import DEATHS, WORKLOADS
 
 Told = Callable[[str, object], None]
 #: Calls after which a death leaves the same disk, and the same in the air, as after the call before.

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from registry_cli import Indeterminate, Registry, RegistryError
-
-from .scenarios import BASE_EVENTS, Scenario, common, source, summary
-from .shim import Death, Fault, Shim
-from .world import Journals, copied, fingerprint, observed, opened, wiped, without
+from tests.crash.scenarios import BASE_EVENTS, Scenario, common, source, summary
+from tests.crash.shim import Death, Fault, Shim
+from tests.crash.world import Journals, copied, fingerprint, observed, opened, wiped, without
 
 _OTHER = "other"
 

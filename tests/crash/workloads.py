@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from registry_cli import Registry
-
-from .power import Step, Workload
-from .scenarios import source
-from .world import MANY
+from tests.crash.power import Step, Workload
+from tests.crash.scenarios import source
+from tests.crash.world import MANY
 
 
 def _register(event: str, dies: int = 0, content: str = "new", name: str = "churn") -> Step:

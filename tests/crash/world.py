@@ -17,8 +17,9 @@ from typing import Any
 from registry_cli import Registry
 from registry_cli.core.records import VersionRecord
 from registry_cli.operations.context import open_model
-from registry_cli.store import journal, packs
+from registry_cli.store import journal
 from registry_cli.store.layout import Layout
+from registry_cli.store.packs import pack_reader
 from registry_cli.store.reader import ModelReader
 
 MOMENT = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
@@ -118,7 +119,7 @@ def _version(model: ModelReader, record: VersionRecord) -> tuple[Any, ...]:
     }
     listed = {entry.path: entry.sha256 for entry in model.manifest(record)}
     if record.packed is not None:
-        with contextlib.closing(packs.members(model, record)) as members:
+        with contextlib.closing(pack_reader.members(model, record)) as members:
             digests = {entry.path: hashlib.sha256(content.read()).hexdigest() for entry, content in members}
     assert digests == listed, f"{record.ref}: the bytes are not those of the manifest"
     said = [dict(sorted(getattr(record, kind).items())) for kind in ("params", "metrics", "tags", "annotations")]

@@ -16,19 +16,12 @@ import registry_cli
 import registry_cli.registry as registry_module
 from registry_cli import Registry, errors
 from registry_cli.cli import arguments, completion, grammar, json_shapes
-from registry_cli.lifecycle import (
-    checks,
-    policy_parser,
-    query,
-    query_checks,
-    query_fields,
-    query_literals,
-    query_parser,
-)
-from registry_cli.provenance import signatures, signing
-from registry_cli.provenance.safety.verdicts import FileScan
-
-from . import console
+from registry_cli.query import comparisons, literals, parser, query
+from registry_cli.query import fields as query_fields
+from registry_cli.rules.policy import command_checks, policy_parser
+from registry_cli.scan.verdicts import FileScan
+from registry_cli.trust import signatures, ssh_signing
+from tests.docs import console
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -204,8 +197,8 @@ def test_every_field_of_a_query_is_told() -> None:
 def test_every_operator_of_a_query_is_told() -> None:
     table = section(read("query.md"), "Operators")
     told = set(re.findall(r"`([^` ]+)(?: \(…\))?`", "".join(re.findall(r"^\|([^|]+)", table, re.MULTILINE))))
-    words = {*query_parser._WORDS, *query_literals.RESERVED}
-    assert told == {*words, *query_checks.COMPARE, "!=", "==", "~"}
+    words = {*parser._WORDS, *literals.RESERVED}
+    assert told == {*words, *comparisons.COMPARE, "!=", "==", "~"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -222,7 +215,7 @@ def test_every_key_of_a_policy_is_told_and_no_other() -> None:
         ("The keys of a stage", policy_parser.STAGE_KEYS),
         ("require", policy_parser.REQUIRE_KEYS),
         ("against_current", policy_parser.AGAINST_KEYS),
-        ("checks", checks.KEYS),
+        ("checks", command_checks.KEYS),
     ):
         assert sorted(first_table(section(page, title))) == sorted(keys)
 
@@ -230,7 +223,7 @@ def test_every_key_of_a_policy_is_told_and_no_other() -> None:
 def test_every_problem_code_is_told() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "registry_cli" / "store").glob("verify*.py"))
     made = set(re.findall(r'(?:error|warning|report)\(\s*"([a-z-]+)"', sources))
-    made |= {signing.BAD, signing.UNKNOWN, signing.OTHER, signatures.MISPLACED}
+    made |= {ssh_signing.BAD, ssh_signing.UNKNOWN, ssh_signing.OTHER, signatures.MISPLACED}
     codes = section(read("json.md"), "problem").split("| code |")[1]
     assert set(re.findall(r"^\| `([a-z-]+)`", codes, re.MULTILINE)) == made
 

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from registry_cli.provenance.formats import FILES, FOLDERS
-from registry_cli.provenance.inspecting import FILES_LIMIT
-from registry_cli.provenance.inspection import FEATURES, ITEMS, TEXT
-from tests.formats.conftest import ARTIFACTS, DATA, look
-
-from .test_docs import first_table, read, section
+from registry_cli.inspect.formats import FILES, FOLDERS
+from registry_cli.inspect.inspection import FEATURES, ITEMS, TEXT
+from registry_cli.inspect.inspector import FILES_LIMIT
+from tests.docs.test_docs import first_table, read, section
+from tests.inspect.conftest import ARTIFACTS, DATA, look
 
 PAGE = read("formats.md")
 #: Formats that are told together, under the first of their names.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from registry_cli.inspect.binary.limits import Budget
-from registry_cli.lifecycle.scan_rules import DEFAULT, MODES
-from registry_cli.provenance.pickles import machine, memo
-from registry_cli.provenance.pickles.allowed import Allowed
-from registry_cli.provenance.pickles.judging import DANGEROUS, judge, use_of
-from registry_cli.provenance.safety.scanner import DEPTH
-from registry_cli.provenance.safety.verdicts import VERDICTS
-
-from .test_docs import first_table, read, section
+from registry_cli.rules.scan_policy import DEFAULT, MODES
+from registry_cli.scan.pickle import machine, memo
+from registry_cli.scan.pickle.allowed_globals import Allowed
+from registry_cli.scan.pickle.global_verdicts import DANGEROUS, judge, use_of
+from registry_cli.scan.scanner import DEPTH
+from registry_cli.scan.verdicts import VERDICTS
+from tests.docs.test_docs import first_table, read, section
 
 PAGE = read("scan.md")
 

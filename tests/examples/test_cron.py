@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Registry
-from registry_cli.store import locking
+from registry_cli.store.filesystem import locking
+from tests.examples.conftest import BIN, EXAMPLES, Run
 from tests.support import snapshot
-
-from .conftest import BIN, EXAMPLES, Run
 
 SCRIPT = EXAMPLES / "archive-old.sh"
 FIELD = re.compile(r"(\*|[0-9]+)(/[0-9]+)?")

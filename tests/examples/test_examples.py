@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Registry
+from tests.examples.conftest import EXAMPLES, Run, lines
 from tests.support import snapshot
-
-from .conftest import EXAMPLES, Run, lines
 
 
 def test_every_example_is_told_of_in_the_readme() -> None:

@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from registry_cli import Registry
-
-from .conftest import BIN, EXAMPLES, Run
+from tests.examples.conftest import BIN, EXAMPLES, Run
 
 FRAUD = {"amount": 900, "hour": 3, "km_from_home": 700, "payments_last_hour": 4}
 LUNCH = {"amount": 12, "hour": 13, "km_from_home": 2, "payments_last_hour": 0}

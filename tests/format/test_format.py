@@ -14,13 +14,13 @@ import pytest
 import yaml
 
 from registry_cli import Refused, Registry
-from registry_cli.exchange.records import Incoming
-from registry_cli.lifecycle.sources import Source
-from registry_cli.store import layout, modes
-
-from ..integrity.conftest import prepare
-from ..keys import make_key
-from . import second_reader
+from registry_cli.interop.imported_version import Incoming
+from registry_cli.rules.settings_errors import Source
+from registry_cli.store import layout
+from registry_cli.store.filesystem import modes
+from tests.format import second_reader
+from tests.integrity.conftest import prepare
+from tests.keys import make_key
 
 TEXT = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
 CODE = set(re.findall(r"`([^`\n]+)`", TEXT))
@@ -130,12 +130,14 @@ def test_numbers_are_told() -> None:
     for mode in (group.folder, group.versions, group.file, group.sealed_folder, group.sealed_file):
         assert f"{mode:04o}" in TEXT
     from registry_cli.core import values
-    from registry_cli.store import files, loading, manifest, sources
+    from registry_cli.core.yaml import loader
+    from registry_cli.store import manifest, source_files
+    from registry_cli.store.filesystem import files
 
     for number in (values.KEY_LENGTH, values.LINE_LENGTH, values.TEXT_LENGTH, values.ENTRIES, manifest.PATH_LENGTH):
         assert f" {number:,} " in TEXT
-    assert f"{sources.FILES_LIMIT:,}" in TEXT
-    assert f"{files.DOCUMENT_LIMIT >> 20} MiB, nested {loading.DEPTH_LIMIT} deep" in TEXT
+    assert f"{source_files.FILES_LIMIT:,}" in TEXT
+    assert f"{files.DOCUMENT_LIMIT >> 20} MiB, nested {loader.DEPTH_LIMIT} deep" in TEXT
     assert f"{manifest.LIMIT >> 20} MiB" in TEXT
 
 

@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from registry_cli import NotFound, Registry
-
-from . import make_golden, second_reader
+from tests.format import make_golden, second_reader
 
 GOLDEN: dict[str, Any] = json.loads(make_golden.GOLDEN.read_text(encoding="utf-8"))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from ..support import snapshot
-from .conftest import Store
+from tests.integrity.conftest import Store
+from tests.support import snapshot
 
 HISTORY = "history.jsonl"
 

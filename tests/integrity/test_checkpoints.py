@@ -12,11 +12,10 @@ import pytest
 
 from registry_cli import InvalidInput, NotFound
 from registry_cli.core.records import Checkpoint
-from registry_cli.store import verify_journal
 from registry_cli.store.layout import ModelLayout
-from registry_cli.store.verify import Findings
-
-from .conftest import Store
+from registry_cli.store.verify import verify_journal
+from registry_cli.store.verify.verify import Findings
+from tests.integrity.conftest import Store
 
 HISTORY = "history.jsonl"
 REWRITTEN = ("journal-rewritten", "error")

@@ -9,8 +9,7 @@ import pytest
 
 from registry_cli import Damaged, Registry
 from tests.commands import run
-
-from .conftest import Store
+from tests.integrity.conftest import Store
 
 Damage = Callable[[Store, str], None]
 

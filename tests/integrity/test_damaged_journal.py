@@ -11,8 +11,7 @@ import pytest
 
 from registry_cli import Damaged
 from registry_cli.store import layout
-
-from .conftest import Store
+from tests.integrity.conftest import Store
 
 HISTORY = "history.jsonl"
 WARNED = {("journal-torn", "warning")}

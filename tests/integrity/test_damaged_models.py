@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Damaged, NotFound, Refused, Registry, RegistryError
-
-from .conftest import Store
+from tests.integrity.conftest import Store
 
 STAGES = {"production": 2, "staging": 5, "development": 5}
 

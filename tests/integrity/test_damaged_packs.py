@@ -14,9 +14,9 @@ from typing import NamedTuple
 import pytest
 
 from registry_cli import Damaged, Registry, RegistryError
-from registry_cli.store import compression, tarball
-from registry_cli.store.compression import GZIP, Expanded
-from registry_cli.store.tarball import Members
+from registry_cli.store.packs import compression, tarball
+from registry_cli.store.packs.compression import GZIP, Expanded
+from registry_cli.store.packs.tarball import Members
 from tests.commands import run
 from tests.crash.world import fingerprint
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Damaged, NotFound, Refused, RegistryError
-
-from .conftest import Store
+from tests.integrity.conftest import Store
 
 MODEL = "versions/2/files/model.bin"
 DOCUMENT = "versions/2/version.yaml"

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Registry, RegistryError
-from registry_cli.store import documents
-
-from .conftest import Store
+from registry_cli.core.yaml import documents
+from tests.integrity.conftest import Store
 
 #: 12 times 40 changes; the numbers seed the random choices, so that a failure comes again.
 ROUNDS = range(12)

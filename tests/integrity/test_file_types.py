@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import run
-
-from .conftest import Store
+from tests.integrity.conftest import Store
 
 FILES = (
     "model.yaml", "stages.yaml", "history.jsonl", ".lock", ".stages-10", "tombstones/3.yaml", "annotations/2.yaml",

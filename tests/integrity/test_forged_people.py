@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 
 from registry_cli import Refused, Registry
-from registry_cli.store import documents
+from registry_cli.core.yaml import documents
+from tests.integrity.conftest import Store
 from tests.keys import allow, make_key
-
-from .conftest import Store
 
 FORGED = ("unrecorded-approval", "error")
 CHANGED = ("changed-document", "error")
@@ -155,10 +154,10 @@ def test_a_signature_that_was_changed(signed: Store) -> None:
 def test_a_signed_event_that_somebody_else_signs_as_if_by_its_author(signed: Store, tmp_path: Path) -> None:
     """The whole chain is made anew, but for the one thing that can't be: bob's key."""
     from registry_cli.core.records import Event
-    from registry_cli.provenance import signing
+    from registry_cli.trust import ssh_signing
 
     event = Event.parse({**said(signed, 1)["signatures"][0], "by": "bob"})
-    signature = signing.sign(signing.statement(event), tmp_path / "keys/mallory")
+    signature = ssh_signing.sign(ssh_signing.statement(event), tmp_path / "keys/mallory")
     resign(signed, 1, signature=signature)
     assert codes(signed) == {("signature-other", "churn@1")}
     assert signed.reg.approvals.signatures("churn@1")[0].problem == "says bob, but is signed by mallory"

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Registry
-
-from ..support import snapshot
-from .conftest import Store
+from tests.integrity.conftest import Store
+from tests.support import snapshot
 
 STAGING = "versions/.tmp-" + "a" * 32
 

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Registry
-
-from ..support import Job, race
-from .conftest import Store
+from tests.integrity.conftest import Store
+from tests.support import Job, race
 
 ROUNDS = 12
 

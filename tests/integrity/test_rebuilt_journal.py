@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from registry_cli.core.results import Freed
-
-from .conftest import Store
-from .repairing import HISTORY, lines, repaired
+from tests.integrity.conftest import Store
+from tests.integrity.repairing import HISTORY, lines, repaired
 
 
 def test_a_torn_line(store: Store) -> None:

@@ -7,10 +7,9 @@ import os
 import pytest
 
 from registry_cli import Damaged
-
-from ..support import snapshot
-from .conftest import Store
-from .repairing import HISTORY, repaired, without_times
+from tests.integrity.conftest import Store
+from tests.integrity.repairing import HISTORY, repaired, without_times
+from tests.support import snapshot
 
 
 def test_a_sound_store_needs_none(store: Store) -> None:

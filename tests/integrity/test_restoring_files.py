@@ -13,10 +13,9 @@ from registry_cli import Registry
 from tests.commands import run
 from tests.crash.shim import Death, Fault, Shim
 from tests.crash.world import copied
+from tests.integrity.conftest import Store
+from tests.integrity.test_damaged_versions import MODEL
 from tests.support import snapshot
-
-from .conftest import Store
-from .test_damaged_versions import MODEL
 
 EMPTY = "versions/2/files/conf/empty.txt"
 
@@ -114,7 +113,7 @@ def test_nothing_is_believed_but_the_sha256(store: Store, mode: int) -> None:
 
 def test_the_source_is_compared_again_when_it_is_used(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody changes the blob between the search and the lock."""
-    from registry_cli.store import restoration
+    from registry_cli.store.maintenance import restoration
 
     data = store.at(MODEL).read_bytes()
     store.remove(MODEL)

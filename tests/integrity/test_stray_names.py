@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli import NotFound
-
-from .conftest import Store
+from tests.integrity.conftest import Store
 
 
 @pytest.mark.parametrize("name", [".nfs0001", "lost+found", "Thumbs.db", "000001", "01", "1.bak", "v1", "１"])

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from registry_cli import Conflict, NotFound, Registry
 from registry_cli.errors import RegistryError
-from registry_cli.lifecycle.stages import ANY
+from registry_cli.rules.stages import ANY
 
 settings.register_profile("thorough", max_examples=1500, stateful_step_count=60)
 STEPS: dict[str, Any] = {"max_examples": 60, "stateful_step_count": 30}

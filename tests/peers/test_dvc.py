@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Registry
+from tests.peers.conftest import DATA, Tools
 from tests.support import snapshot
-
-from .conftest import DATA, Tools
 
 pytestmark = pytest.mark.peers
 

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from registry_cli import Registry
-
-from .conftest import Tools
+from tests.peers.conftest import Tools
 
 pytestmark = pytest.mark.peers
 

@@ -12,9 +12,8 @@ import pytest
 from registry_cli import Registry
 from registry_cli.core import values
 from registry_cli.core.times import format_milliseconds
+from tests.peers.conftest import DATA, Tools
 from tests.support import snapshot
-
-from .conftest import DATA, Tools
 
 pytestmark = pytest.mark.peers
 

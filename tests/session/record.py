@@ -6,8 +6,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .script import FOLDER, TOPICS, digests, number_digests, play
-from .world import remove
+from tests.session.script import FOLDER, TOPICS, digests, number_digests, play
+from tests.session.world import remove
 
 
 def record(topic: str) -> None:

@@ -20,8 +20,7 @@ from pathlib import Path
 from unittest import mock
 
 from tests.commands import Answer, run
-
-from .world import CONDITIONS, Clock, fixed_environment, fixed_system
+from tests.session.world import CONDITIONS, Clock, fixed_environment, fixed_system
 
 FOLDER = Path(__file__).parent
 TOPICS = sorted(path.stem for path in FOLDER.glob("*.txt"))

@@ -18,9 +18,8 @@ import pytest
 
 from registry_cli.cli import grammar
 from tests.commands import REPOSITORY, Answer
-
-from .script import FOLDER, TOPICS, Command, digests, number_digests, play
-from .world import remove
+from tests.session.script import FOLDER, TOPICS, Command, digests, number_digests, play
+from tests.session.world import remove
 
 #: How a command is run in a process of its own, at the time of the session.
 _PROGRAM = """

@@ -1,5 +1,5 @@
 from __future__ import annotations
 
-from .people import common
+from tests.sharing.people import common
 
 __all__ = ["common"]

@@ -15,8 +15,7 @@ from typing import TypeVar
 import pytest
 
 from registry_cli import Registry
-
-from ..support import everything_imported
+from tests.support import everything_imported
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to act as several users")
 _T = TypeVar("_T")

@@ -11,9 +11,8 @@ import pytest
 
 from registry_cli import Registry
 from registry_cli.core.results import Finding
-from registry_cli.store import doctor
-
-from ..support import snapshot, without_rights
+from registry_cli.store.maintenance import doctor
+from tests.support import snapshot, without_rights
 
 PROOFS = {"writable", "locks", "rename", "hard links", "symbolic links", "sync", "modes"}
 

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from registry_cli import NotFound, Registry, RegistryError
-
-from ..support import snapshot
-from .people import ALICE, BOB, STRANGER, TEAM, Person, needs_root
+from tests.sharing.people import ALICE, BOB, STRANGER, TEAM, Person, needs_root
+from tests.support import snapshot
 
 pytestmark = needs_root
 

@@ -76,8 +76,8 @@ def test_no_other_way_of_sharing(tmp_path: Path) -> None:
 
 def test_staging_is_closed_to_everybody(tmp_path: Path) -> None:
     """Even in a group registry, even under umask 0: nobody can put a file into what is being written."""
-    from registry_cli.store.ingest import Staging
     from registry_cli.store.layout import Layout
+    from registry_cli.store.staging import Staging
 
     reg = fill(tmp_path / "registry", "group")
     before = os.umask(0)

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Refused, Registry
-
-from .people import ALICE, BOB, STRANGER, needs_root
+from tests.sharing.people import ALICE, BOB, STRANGER, needs_root
 
 pytestmark = needs_root
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from registry_cli import Conflict, InvalidInput, NotFound, Refused, Registry
-from registry_cli.store import documents
+from registry_cli.core.yaml import documents
 from tests.conftest import Clock
 from tests.support import snapshot
 

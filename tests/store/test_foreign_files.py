@@ -20,7 +20,8 @@ from typing import Any
 import pytest
 
 from registry_cli import Registry, RegistryError
-from registry_cli.store import ingest, layout
+from registry_cli.store import layout
+from registry_cli.store import staging as ingest
 from tests.crash.world import copied
 from tests.support import snapshot
 

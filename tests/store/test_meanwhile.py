@@ -12,8 +12,10 @@ import pytest
 
 from registry_cli import Conflict, Damaged, NotFound, Registry
 from registry_cli.core.times import format_time
-from registry_cli.store import collect, creation, files, ingest, journal, snapshot
+from registry_cli.store import creation, journal, snapshot, staging
+from registry_cli.store.filesystem import files
 from registry_cli.store.layout import Layout, ModelLayout
+from registry_cli.store.maintenance import gc
 from tests.conftest import Clock
 
 Make = Callable[..., Path]
@@ -54,7 +56,7 @@ def test_what_a_version_frees_that_is_deleted_just_now(churn: Registry, monkeypa
         return walk(folder)
 
     monkeypatch.setattr(files, "below", slow)
-    freed = collect.freed_by(paths, [1, 2])
+    freed = gc.freed_by(paths, [1, 2])
     assert freed[1] == 0
     assert freed[2] > 0
 
@@ -153,7 +155,7 @@ def test_a_model_that_is_renamed_while_a_version_comes_in(
     churn: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The version would be the first of a second model of the old name, which nobody looks at."""
-    fill = ingest.fill
+    fill = staging.fill
     source = make_file("another", "another.bin")
 
     def before(*arguments: Any) -> None:
@@ -165,10 +167,10 @@ def test_a_model_that_is_renamed_while_a_version_comes_in(
         churn.rename("crm", "risk")
 
     for name, slow in (("churn", before), ("crm", after)):
-        monkeypatch.setattr(ingest, "fill", slow)
+        monkeypatch.setattr(staging, "fill", slow)
         with pytest.raises(NotFound):
             churn.register(name, [source])
-    monkeypatch.setattr(ingest, "fill", fill)
+    monkeypatch.setattr(staging, "fill", fill)
     assert churn.model_names() == ["risk"]
     assert [path.name for path in (churn.root / "models").iterdir()] == ["risk"]
     assert churn.register("risk", [source]).ref == "risk@4"
@@ -220,17 +222,17 @@ def test_a_model_that_is_renamed_and_made_again_while_a_version_comes_in(
     churn: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was staged went with the old one: it is not registered, and is not said to be."""
-    fill, source = ingest.fill, make_file("another", "another.bin")
+    fill, source = staging.fill, make_file("another", "another.bin")
 
     def slow(*arguments: Any) -> None:
-        monkeypatch.setattr(ingest, "fill", fill)
+        monkeypatch.setattr(staging, "fill", fill)
         fill(*arguments)
         churn.rename("churn", "crm")
         with pytest.raises(Conflict, match="former name of the model 'crm'"):  # a reference may mean the other one
             churn.register("churn", [source])
         churn.register("churn", [source], reuse_name=True)
 
-    monkeypatch.setattr(ingest, "fill", slow)
+    monkeypatch.setattr(staging, "fill", slow)
     with pytest.raises(Conflict, match="renamed while the version came in"):
         churn.register("churn", [make_file("a third", "third.bin")])
     assert (churn.model("churn").latest, churn.model("crm").latest) == (1, 3)

@@ -13,7 +13,7 @@ import pytest
 
 from registry_cli import Conflict, Indeterminate, InvalidInput, NotFound, Registry, RegistryError, Rules
 from registry_cli.operations import models, transaction
-from registry_cli.store import files, replacement
+from registry_cli.store.filesystem import files, replacement
 from registry_cli.store.writer import Writer
 
 MakeFile = Callable[..., Path]

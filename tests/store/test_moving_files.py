@@ -15,7 +15,8 @@ import pytest
 
 from registry_cli import Registry, RegistryError
 from registry_cli.operations import inspection
-from registry_cli.store import ingest, registration, removal
+from registry_cli.store import registration, staging
+from registry_cli.store.filesystem import removal
 
 Make = Callable[..., Path]
 
@@ -124,7 +125,7 @@ def test_a_registration_that_is_given_up_gives_modes_back_to_the_right_file(
     path.chmod(0o666)
     precious.write_text("mine")
     precious.chmod(0o600)
-    fill = ingest.fill
+    fill = staging.fill
 
     def late(*args: Any) -> None:
         fill(*args)
@@ -132,7 +133,7 @@ def test_a_registration_that_is_given_up_gives_modes_back_to_the_right_file(
         path.symlink_to(precious)
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(ingest, "fill", late)
+    monkeypatch.setattr(staging, "fill", late)
     with pytest.raises(OSError, match="No space"):
         reg.register("churn", [path], how="move")
     assert stat.S_IMODE(precious.stat().st_mode) == 0o600
@@ -151,7 +152,7 @@ def test_a_file_that_is_changed_after_it_was_copied_stays(
 ) -> None:
     """Its new content is nowhere else: it is the same file, by its inode, and not what was stored."""
     path = make_file("content")
-    monkeypatch.setattr(ingest._Place, "_linked", lambda *_: False)  # as on another file system
+    monkeypatch.setattr(staging._Place, "_linked", lambda *_: False)  # as on another file system
     examine = inspection.Examination.examine
 
     def late(*args: Any) -> None:
@@ -171,7 +172,7 @@ def test_a_file_that_is_changed_in_the_last_moment_is_put_back(
     reg: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_file("content")
-    monkeypatch.setattr(ingest._Place, "_linked", lambda *_: False)
+    monkeypatch.setattr(staging._Place, "_linked", lambda *_: False)
     rename = os.rename
 
     def late(source: Any, target: Any, **options: Any) -> None:
@@ -193,7 +194,7 @@ def test_what_can_not_be_put_back_is_named(
 ) -> None:
     """Changed in the last moment, and something else came to its name as well: both stay, and the user is told where."""
     path = make_file("content")
-    monkeypatch.setattr(ingest._Place, "_linked", lambda *_: False)
+    monkeypatch.setattr(staging._Place, "_linked", lambda *_: False)
     rename, link = os.rename, os.link
 
     def late(source: Any, target: Any, **options: Any) -> None:
@@ -223,7 +224,7 @@ def test_one_is_put_back_where_there_are_no_hard_links(
     reg: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_file("content")
-    monkeypatch.setattr(ingest._Place, "_linked", lambda *_: False)
+    monkeypatch.setattr(staging._Place, "_linked", lambda *_: False)
     rename, link = os.rename, os.link
 
     def late(source: Any, target: Any, **options: Any) -> None:

@@ -14,7 +14,7 @@ import pytest
 from registry_cli import InvalidInput, Registry, registry
 from registry_cli.core.names import Reference
 from registry_cli.core.values import as_list
-from registry_cli.lifecycle.retention_rules import Rules
+from registry_cli.rules.retention_rules import Rules
 
 Call = Callable[[Registry, Any], object]
 Make = Callable[..., Path]

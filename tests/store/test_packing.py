@@ -19,10 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry_cli import Conflict, Damaged, InvalidInput, NotFound, Registry, RegistryError
-from registry_cli.lifecycle.retention_rules import Rules
 from registry_cli.operations import pack as pack_operations
 from registry_cli.operations.context import open_model
-from registry_cli.store import packing, packs, removal
+from registry_cli.rules.retention_rules import Rules
+from registry_cli.store.filesystem import removal
+from registry_cli.store.packs import pack_reader, pack_writer
 from registry_cli.store.writer import Writer
 from tests.crash.world import fingerprint, wiped
 from tests.support import snapshot, taken_out
@@ -249,7 +250,7 @@ def test_it_is_read_while_it_is_packed_and_restored(three: Registry, monkeypatch
     three.archive(["churn@1"])
     model = open_model(three.context, "churn")
     unpacked = three.version("churn@1")
-    with closing(packs.members(model, unpacked)) as found:
+    with closing(pack_reader.members(model, unpacked)) as found:
         read = {}
         for turn, (entry, content) in enumerate(found):
             read[entry.path] = content.read()
@@ -258,20 +259,20 @@ def test_it_is_read_while_it_is_packed_and_restored(three: Registry, monkeypatch
     assert read == _contents(three, "churn@1")
     packed = three.version("churn@1")
     three.restore(["churn@1"])
-    with closing(packs.members(model, packed)) as found:
+    with closing(pack_reader.members(model, packed)) as found:
         assert {entry.path: content.read() for entry, content in found} == read
     assert three.check("churn@1").number == 1
 
 
 def _contents(registry: Registry, ref: str) -> dict[str, bytes]:
-    with closing(packs.members(open_model(registry.context, "churn"), registry.version(ref))) as found:
+    with closing(pack_reader.members(open_model(registry.context, "churn"), registry.version(ref))) as found:
         return {entry.path: content.read() for entry, content in found}
 
 
 def test_gc_finishes_what_was_interrupted(three: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """The files stay when the process dies between the commit and their removal; readers go by the pack."""
     with monkeypatch.context() as patch:
-        patch.setattr(packing, "take_files", lambda *_: None)
+        patch.setattr(pack_writer, "take_files", lambda *_: None)
         three.archive(["churn@1"], compress="gzip")
     left = three.root / "models/churn/versions/1/files"
     assert left.exists()
@@ -283,12 +284,12 @@ def test_gc_finishes_what_was_interrupted(three: Registry, monkeypatch: pytest.M
     assert not left.exists()
     assert three.admin.verify().problems == ()
     with monkeypatch.context() as patch:
-        patch.setattr(packing, "take_packs", lambda *_: [])
+        patch.setattr(pack_writer, "take_packs", lambda *_: [])
         three.restore(["churn@1"])
     assert [each.code for each in three.admin.verify().problems] == ["leftover"]
     three.archive(["churn@1"], compress="gzip")
     with monkeypatch.context() as patch:
-        patch.setattr(packing, "take_files", lambda *_: None)
+        patch.setattr(pack_writer, "take_files", lambda *_: None)
         three.archive(["churn@2"], compress="gzip")
     assert three.restore(["churn@2"])[0].changed, "over what was left there"
     assert three.check("churn@2").packed is None
@@ -299,11 +300,11 @@ def test_gc_finishes_what_was_interrupted(three: Registry, monkeypatch: pytest.M
 def test_gc_does_not_remove_what_has_come_there_meanwhile(three: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between its look and its removal others may pack and restore: what it removes, it renamed under the lock."""
     with monkeypatch.context() as patch:
-        patch.setattr(packing, "take_files", lambda *_: None)
+        patch.setattr(pack_writer, "take_files", lambda *_: None)
         three.archive(["churn@1"], compress="gzip")
     three.archive(["churn@2"], compress="gzip")
     with monkeypatch.context() as patch:
-        patch.setattr(packing, "take_packs", lambda *_: [])
+        patch.setattr(pack_writer, "take_packs", lambda *_: [])
         three.restore(["churn@2"])
     discard = removal.discard
     turns: list[Path] = []
@@ -325,7 +326,7 @@ def test_gc_does_not_remove_what_has_come_there_meanwhile(three: Registry, monke
 
 def test_neither_is_garbage_while_the_other_is_missing(three: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(packing, "take_files", lambda *_: None)
+        patch.setattr(pack_writer, "take_files", lambda *_: None)
         three.archive(["churn@1"], compress="gzip")
     kept = pack(three).rename(three.root / "kept")
     assert three.admin.gc() == []
@@ -349,7 +350,7 @@ def test_an_older_program_restores_and_deletes(three: Registry, monkeypatch: pyt
         patch.setattr(Writer, "move", older)
         patch.setattr(pack_operations, "restore_files", lambda *_: [])
         patch.setattr(pack_operations, "remove_packs", lambda *_: [])
-        patch.setattr(packing, "take_packs", lambda *_: [])
+        patch.setattr(pack_writer, "take_packs", lambda *_: [])
         three.restore(["churn@1"])
         three.delete(["churn@2"], reason="old")
     version = three.version("churn@1")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from registry_cli import Registry, RegistryError
-from registry_cli.store import verify_digests
+from registry_cli.store.verify import verify_contents
 
 PASSING = (errno.ESTALE, errno.EIO, errno.EMFILE)
 
@@ -58,10 +58,10 @@ def test_a_document_that_cannot_be_read_is_not_called_missing(two: Registry, mon
     def failing(path: Path) -> bytes:
         if path.parent.name == "annotations":
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
-        return verify_digests.read(path)
+        return verify_contents.read(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr("registry_cli.store.verify_journal.read", failing)
+        patch.setattr("registry_cli.store.verify.verify.verify_journal.read", failing)
         words = [problem.message for problem in two.admin.verify().problems]
     assert any("may not open more files" in each for each in words)
     assert not any("missing" in each for each in words)

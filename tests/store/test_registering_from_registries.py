@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Refused, Registry
-from registry_cli.store.containment import RegistryBoundary
+from registry_cli.store.filesystem.containment import RegistryBoundary
 from tests.support import snapshot
 
 Make = Callable[..., Path]

@@ -15,7 +15,7 @@ import pytest
 
 from registry_cli import Conflict, InvalidInput, Registry, RegistryError
 from registry_cli.core.progress import Progress
-from registry_cli.store import removal, replacement
+from registry_cli.store.filesystem import removal, replacement
 from tests.commands import run
 from tests.support import snapshot
 

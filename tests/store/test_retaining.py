@@ -12,12 +12,12 @@ import pytest
 
 from registry_cli import Conflict, Indeterminate, InvalidInput, NotFound, Registry, RegistryError
 from registry_cli.core.version_ranges import Numbers
-from registry_cli.lifecycle.retention import Plan, Verdict
-from registry_cli.lifecycle.retention_rules import Rules
 from registry_cli.operations import archive as archiving
 from registry_cli.operations import search
 from registry_cli.operations.context import RegistryContext
-from registry_cli.store import packing
+from registry_cli.rules.retention import Plan, Verdict
+from registry_cli.rules.retention_rules import Rules
+from registry_cli.store.packs import pack_writer
 from registry_cli.store.writer import Writer
 from tests.conftest import Clock
 from tests.support import race, snapshot, taken_out
@@ -345,16 +345,16 @@ def test_what_is_deleted_is_not_planned_to_be_packed(reg: Registry, make_file: M
 def test_packing_goes_on_after_a_kill(reg: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     heavy(reg, make_file)
     write(reg, "retention: {archive: {keep: 1, compress: true}}\n", "images")
-    wrote, calls = packing.write, []
+    wrote, calls = pack_writer.write, []
 
-    def dies(*arguments: object) -> packing.Pack:
+    def dies(*arguments: object) -> pack_writer.Pack:
         calls.append(arguments)
         if len(calls) == 2:
             raise KeyboardInterrupt
         return wrote(*arguments)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(packing, "write", dies)
+        patch.setattr(pack_writer, "write", dies)
         with pytest.raises(Indeterminate):
             reg.retention.prune(request_id="night")
     assert packed(reg) == [1]

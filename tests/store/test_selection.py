@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli import InvalidInput, Refused, Registry
-from registry_cli.store import sources
+from registry_cli.store import source_files
 from registry_cli.store.selection import DEFAULT_FILES, DEFAULT_FOLDERS, IGNORE_LIMIT, FileSelection
 from tests.commands import run
 from tests.support import snapshot
@@ -290,7 +290,7 @@ def test_large_files_are_not_looked_into(reg: Registry, make_file: Make, monkeyp
     root = make_file(b"x" * (64 << 10) + b"x", "p/w.bin").parent
     with monkeypatch.context() as patched:
         patched.setattr(os, "open", lambda *_, **__: pytest.fail("opened"))
-        assert sources.collect([root / "w.bin"], None, FileSelection())
+        assert source_files.collect([root / "w.bin"], None, FileSelection())
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from registry_cli import Conflict, NotFound, Registry
 from registry_cli.errors import RegistryError
-from registry_cli.store import packing
+from registry_cli.store.packs import pack_writer
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_restore_likewise(two: Registry) -> None:
 def test_archiving_a_version_that_only_its_owner_can_pack_is_refused_before_the_commit(
     two: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packing, "is_owned", lambda paths, number: False)
+    monkeypatch.setattr(pack_writer, "is_owned", lambda paths, number: False)
     before = states(two)
     with pytest.raises(RegistryError, match="belongs to another user"):
         two.archive(["alpha@1"], compress="gzip")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from registry_cli.core.records import Event, VersionRecord
 from registry_cli.core.values import canonical
-from registry_cli.lifecycle import approvals
-from registry_cli.lifecycle.approvals import Ballot, ballots, in_force, subject, with_ballot
+from registry_cli.rules import approvals
+from registry_cli.rules.approvals import Ballot, ballots, in_force, subject, with_ballot
 
 RECORD = "a" * 64
 VERSION = VersionRecord(

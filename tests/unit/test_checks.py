@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry_cli import InvalidInput
-from registry_cli.lifecycle import policy_parser
-from registry_cli.lifecycle.checks import Check
-from registry_cli.lifecycle.commands import Command, Commands, commands_of
-from registry_cli.lifecycle.policy import Policies, merged
-from registry_cli.lifecycle.sources import Source
+from registry_cli.rules.policy import policy_parser
+from registry_cli.rules.policy.command_checks import Check
+from registry_cli.rules.policy.command_set import Command, Commands, commands_of
+from registry_cli.rules.policy.policy import Policies, merged
+from registry_cli.rules.settings_errors import Source
 
 STAGES = ("development", "staging", "production")
 

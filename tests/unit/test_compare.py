@@ -14,10 +14,10 @@ from registry_cli.cli.views.compare_view import sparkline
 from registry_cli.core.names import Reference
 from registry_cli.core.records import VersionRecord
 from registry_cli.errors import InvalidInput
-from registry_cli.lifecycle import compare as rules
-from registry_cli.lifecycle.compare import Difference, FileDifference, MetricDifference, StoredFile
-from registry_cli.lifecycle.directions import Directions
-from registry_cli.lifecycle.sources import Source
+from registry_cli.rules import comparison as rules
+from registry_cli.rules.comparison import Difference, FileDifference, MetricDifference, StoredFile
+from registry_cli.rules.metric_directions import Directions
+from registry_cli.rules.settings_errors import Source
 
 
 def version(number: int = 1, **said: Any) -> VersionRecord:

@@ -11,12 +11,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from registry_cli.errors import InvalidInput
-from registry_cli.lifecycle import directions
-from registry_cli.lifecycle.directions import HIGHER, LOWER, NAMES, Directions, listed
-from registry_cli.lifecycle.sources import Source
+from registry_cli.rules import metric_directions
+from registry_cli.rules.metric_directions import HIGHER, LOWER, NAMES, Directions, listed
+from registry_cli.rules.settings_errors import Source
 
 SOURCE = Source("model.yaml", lambda: {("metrics",): 4, ("metrics", "drift"): 5})
-WORDS = [*NAMES[LOWER], *NAMES[HIGHER], *directions.SPLITS, *directions.AVERAGES]
+WORDS = [*NAMES[LOWER], *NAMES[HIGHER], *metric_directions.SPLITS, *metric_directions.AVERAGES]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_any_text_has_an_answer(name: str) -> None:
 @given(st.text(string.ascii_lowercase, min_size=1), st.sampled_from(WORDS), st.sampled_from(["", "_", ".", "/", "-"]))
 def test_a_listed_word_in_a_name_says_nothing(more: str, word: str, mark: str) -> None:
     """Neither as its beginning nor as its end."""
-    assume(more not in (*directions.SPLITS, "neg", "negative"))
+    assume(more not in (*metric_directions.SPLITS, "neg", "negative"))
     for name in (more + mark + word, word + mark + more):
         normal = name.replace("-", "_")
         if not re.fullmatch(rf"(({'|'.join(map(re.escape, WORDS))}|neg|negative)[_./:]?)+", normal):
@@ -78,7 +78,7 @@ def test_no_name_has_two_directions() -> None:
         assert len(names) == len(set(names))
         assert all(name == name.lower() and not re.search("[- ]", name) for name in names), "or it is never found"
     for name in (*NAMES[LOWER], *NAMES[HIGHER]):
-        for split in directions.SPLITS:
+        for split in metric_directions.SPLITS:
             assert listed(f"{split}_{name}") == listed(f"{name}/{split}") == listed(name)
 
 
@@ -113,4 +113,4 @@ def test_a_mistake_is_told_with_its_line(said: object, words: str) -> None:
 def test_the_list_is_documented() -> None:
     page = Path(__file__).parents[2].joinpath("docs/reference/metrics.md").read_text(encoding="utf-8")
     told = set(re.findall(r"`([^`]+)`", re.sub("```.*?```", "", page, flags=re.DOTALL)))
-    assert {*NAMES[LOWER], *NAMES[HIGHER], *directions.SPLITS} <= told
+    assert {*NAMES[LOWER], *NAMES[HIGHER], *metric_directions.SPLITS} <= told

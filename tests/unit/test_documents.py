@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from registry_cli.core.records import Event, StageTable, VersionRecord
 from registry_cli.core.version_ranges import Numbers
+from registry_cli.core.yaml import documents
 from registry_cli.errors import InvalidInput
-from registry_cli.store import codec, documents
+from registry_cli.store import codec
 
 #: Texts that some YAML reader takes for something else than text.
 TRICKY = [

@@ -18,13 +18,13 @@ ROOT = Path(registry_cli.__file__).parent
 MODULES = sorted(path for path in ROOT.rglob("*.py"))
 LIBRARY = [path for path in MODULES if "cli" not in path.relative_to(ROOT).parts and path.name != "__main__.py"]
 WRITERS = {
-    "registry_cli.store.writer", "registry_cli.store.ingest", "registry_cli.store.journal",
+    "registry_cli.store.writer", "registry_cli.store.staging", "registry_cli.store.journal",
     "registry_cli.store.manifest", "registry_cli.store.registration", "registry_cli.store.creation",
-    "registry_cli.store.packing",
+    "registry_cli.store.packs.pack_reader.pack_writer",
 }  # fmt: skip
 #: What concerns a process that we started: what it inherits and said.
 OF_A_CHILD = {
-    "registry_cli.store.doctor": {"stdout"},
+    "registry_cli.store.maintenance.doctor": {"stdout"},
     "registry_cli.core.subprocesses": {"stdout", "stderr", "environ"},
 }
 
@@ -115,7 +115,7 @@ def test_importing_the_package_imports_nothing_else() -> None:
 
 def test_an_error_crosses_to_another_process_whole() -> None:
     from registry_cli.errors import Indeterminate
-    from registry_cli.lifecycle.gate import Evaluation, GateRefused
+    from registry_cli.rules.policy.evaluation import Evaluation, GateRefused
 
     refused = pickle.loads(pickle.dumps(GateRefused("no", "look", Evaluation("churn@1", "production", ()))))
     assert (str(refused), refused.exit_code, refused.evaluation.ref) == ("no; look", 5, "churn@1")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from registry_cli import InvalidInput
 from registry_cli.core import values
 from registry_cli.core.normalization import METRIC, PARAM, Collection, collected
-from registry_cli.exchange import value_files
+from registry_cli.interop import value_files
 
 INTEGERS = st.integers(-(2**70), 2**70)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)

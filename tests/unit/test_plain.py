@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from registry_cli.core.yaml import documents, dumper, fast_loader, loader
 from registry_cli.errors import InvalidInput
-from registry_cli.store import documents, dumping, loading, plain
 
 ODD = st.sampled_from(
     ["yes", "No", "null", "~", "1e5", "1.5", "-0", "0x1", ".5", "a  b", "it's", "", "-", "- x", "007", "1_0", "nan", ".inf",
@@ -23,7 +23,7 @@ VALUES = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(TEXTS, inner, max_size=9)),
     max_leaves=12,
 )
-WORDS = st.from_regex(r"[a-z][a-z0-9_]{0,9}\Z").filter(plain.is_word)
+WORDS = st.from_regex(r"[a-z][a-z0-9_]{0,9}\Z").filter(fast_loader.is_word)
 EASY = st.one_of(st.none(), st.booleans(), st.integers(-(10**9), 10**9), st.floats(-1e9, 1e9), WORDS, st.just("x: 'y'"))
 EASY_VALUES = st.recursive(
     EASY,
@@ -35,24 +35,24 @@ EASY_VALUES = st.recursive(
 
 def agree(data: bytes) -> bool:
     """Whether the plain reader takes ``data``; what it takes, the real loader must take alike, to the type."""
-    found = plain.loads(data)
+    found = fast_loader.loads(data)
     if found is not None:
-        assert repr(found) == repr(loading.loads(data, "x")), data
+        assert repr(found) == repr(loader.loads(data, "x")), data
     return found is not None
 
 
 @given(st.dictionaries(TEXTS, VALUES, max_size=8))
 def test_what_is_written_plainly_is_what_yaml_writes(document: dict[str, Any]) -> None:
-    written = plain.dumps(document)
-    assert written is None or written == dumping.dumps(document)
-    agree(dumping.dumps(document))
+    written = fast_loader.dumps(document)
+    assert written is None or written == dumper.dumps(document)
+    agree(dumper.dumps(document))
 
 
 @given(st.dictionaries(WORDS, EASY_VALUES, min_size=1, max_size=8))
 def test_ordinary_documents_are_plain(document: dict[str, Any]) -> None:
-    written = plain.dumps(document)
-    assert written == dumping.dumps(document)
-    assert agree(written) and repr(plain.loads(written)) == repr(document)
+    written = fast_loader.dumps(document)
+    assert written == dumper.dumps(document)
+    assert agree(written) and repr(fast_loader.loads(written)) == repr(document)
 
 
 PIECES = st.sampled_from(
@@ -70,7 +70,7 @@ PIECES = st.sampled_from(
 def test_a_document_that_was_changed_is_read_alike_or_not_at_all(
     document: dict[str, Any], changes: list[tuple[float, int, bytes]]
 ) -> None:
-    data = dumping.dumps(document)
+    data = dumper.dumps(document)
     for place, cut, piece in changes:
         at = int(place * len(data))
         data = data[:at] + piece + data[at + cut :]
@@ -90,12 +90,12 @@ def test_pieces_of_yaml_are_read_alike_or_not_at_all(data: bytes) -> None:
      "a: ~\n", "a: yes\n", "a: +1\n", "a: 1.\n", "a: 012\n", "a: {b: 1}}\n", "a:\n- b\n - c\n", "'a\tb': 1\n", "a: 'b\n"],
 )  # fmt: skip
 def test_what_is_not_plainly_ours_is_left_to_yaml(text: str) -> None:
-    assert plain.loads(text.encode()) is None
+    assert fast_loader.loads(text.encode()) is None
 
 
 def test_comments_and_empty_lines_say_nothing() -> None:
     text = b"# settings\n\nformat: 1\n  # odd place\nstages: [development, production]\n#policy:\n#  x: 1\n"
-    assert agree(text) and plain.loads(text) == {"format": 1, "stages": ["development", "production"]}
+    assert agree(text) and fast_loader.loads(text) == {"format": 1, "stages": ["development", "production"]}
 
 
 def test_mistakes_are_told_by_the_real_loader() -> None:

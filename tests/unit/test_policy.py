@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from registry_cli import InvalidInput, Refused
 from registry_cli.core.records import Event, VersionRecord
-from registry_cli.lifecycle import gate, policy_parser
-from registry_cli.lifecycle.approvals import Ballot, People
-from registry_cli.lifecycle.gate import Evaluation
-from registry_cli.lifecycle.policy import Facts, Policies, StagePolicy, joined, merged
-from registry_cli.lifecycle.sources import Source
-from registry_cli.lifecycle.stages import Holding, holdings
-from registry_cli.store import documents
+from registry_cli.core.yaml import documents
+from registry_cli.rules.approvals import Ballot, People
+from registry_cli.rules.policy import evaluation as gate
+from registry_cli.rules.policy import policy_parser
+from registry_cli.rules.policy.evaluation import Evaluation
+from registry_cli.rules.policy.policy import Facts, Policies, StagePolicy, joined, merged
+from registry_cli.rules.settings_errors import Source
+from registry_cli.rules.stages import Holding, holdings
 
 STAGES = ("development", "staging", "production")
 NOW = datetime(2026, 3, 3, 12, tzinfo=timezone.utc)

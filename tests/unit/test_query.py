@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from registry_cli.core.records import VersionRecord
 from registry_cli.errors import InvalidInput
-from registry_cli.lifecycle import query_patterns
-from registry_cli.lifecycle.query import parse, parse_field, parse_sort, value
-from registry_cli.lifecycle.query_text import tokens
+from registry_cli.query import patterns
+from registry_cli.query.lexer import tokens
+from registry_cli.query.query import parse, parse_field, parse_sort, value
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
 DIGEST = "ab12cd34" + "0" * 56
@@ -453,7 +453,7 @@ EVIL = VersionRecord("m", 1, "", "", "", 0, 0, message="a" * 60 + "b")
 
 @pytest.fixture
 def little_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(query_patterns, "TIME_LIMIT", 0.2)
+    monkeypatch.setattr(patterns, "TIME_LIMIT", 0.2)
 
 
 def test_a_pattern_is_stopped_and_all_is_as_before(little_time: None) -> None:
@@ -645,12 +645,12 @@ def test_no_orders(text: str, message: str) -> None:
 
 def test_what_a_query_imports() -> None:
     """Reading a query loads no more than it needs: start-up time is a feature."""
-    code = "import sys, registry_cli.lifecycle.query as q; q.parse('metrics.auc > 1'); print(*sys.modules)"
+    code = "import sys, registry_cli.query.query as q; q.parse('metrics.auc > 1'); print(*sys.modules)"
     run = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         check=True,
-        cwd=Path(query_patterns.__file__).parents[2],
+        cwd=Path(patterns.__file__).parents[2],
     )
     assert not {"difflib", "sqlite3", "yaml", "typer", "rich"} & set(run.stdout.split())

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from registry_cli.core.records import VersionRecord
 from registry_cli.errors import InvalidInput
-from registry_cli.lifecycle.facts import COLUMNS, SCHEMA, facts_of, row_of
-from registry_cli.lifecycle.query import parse, parse_sort
+from registry_cli.query.query import parse, parse_sort
+from registry_cli.query.sql_schema import COLUMNS, SCHEMA, facts_of, row_of
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=timezone.utc)
 
@@ -312,7 +312,7 @@ def test_user_text_never_becomes_sql() -> None:
 
 
 def test_a_pattern_that_takes_too_long_ends_in_sqlite_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("registry_cli.lifecycle.query_patterns.TIME_LIMIT", 0.2)
+    monkeypatch.setattr("registry_cli.query.patterns.TIME_LIMIT", 0.2)
     made = database([VersionRecord("m", 1, "", "", "", 1, 1, message="a" * 60 + "b")])
     with pytest.raises(InvalidInput, match="the pattern takes too long"):
         answers(made, "message ~ '^(a+)+$'")

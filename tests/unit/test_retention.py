@@ -14,13 +14,13 @@ from registry_cli import InvalidInput
 from registry_cli.core.records import Event, StageTable, VersionRecord
 from registry_cli.core.times import format_time
 from registry_cli.core.version_ranges import Numbers
-from registry_cli.lifecycle import retention
-from registry_cli.lifecycle.directions import LISTED, LOWER, Directions, listed
-from registry_cli.lifecycle.retention import Known, Plan, Verdict, plan
-from registry_cli.lifecycle.retention_rules import Best, Policy, Rules
-from registry_cli.lifecycle.rollback import Chain, chain
-from registry_cli.lifecycle.sources import Source
-from registry_cli.lifecycle.stages import ARCHIVE, DELETE, PACK
+from registry_cli.rules import retention
+from registry_cli.rules.metric_directions import LISTED, LOWER, Directions, listed
+from registry_cli.rules.retention import Known, Plan, Verdict, plan
+from registry_cli.rules.retention_rules import Best, Policy, Rules
+from registry_cli.rules.rollback import Chain, chain
+from registry_cli.rules.settings_errors import Source
+from registry_cli.rules.stages import ARCHIVE, DELETE, PACK
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
 

@@ -14,13 +14,14 @@ import jsonschema
 import pytest
 
 from registry_cli import InvalidInput, Registry, schemas
-from registry_cli.lifecycle import checks, policy_parser, retention_rules, sources
-from registry_cli.lifecycle.policy import merged
-from registry_cli.lifecycle.retention_rules import Policy
-from registry_cli.lifecycle.sources import Source
-from registry_cli.store import codec, documents
-
-from . import test_checks, test_policy
+from registry_cli.core.yaml import documents
+from registry_cli.rules import retention_rules, settings_errors
+from registry_cli.rules.policy import command_checks, policy_parser
+from registry_cli.rules.policy.policy import merged
+from registry_cli.rules.retention_rules import Policy
+from registry_cli.rules.settings_errors import Source
+from registry_cli.store import codec
+from tests.unit import test_checks, test_policy
 
 ROOT = Path(__file__).parents[2]
 STAGES = ("development", "staging", "production")
@@ -62,7 +63,11 @@ def test_they_are_what_the_code_says(name: str) -> None:
     jsonschema.Draft7Validator.check_schema(schema(name))
 
 
-TOP = {"registry": sources.REGISTRY_KEYS, "group": sources.GROUP_KEYS, "model": sources.MODEL_KEYS}
+TOP = {
+    "registry": settings_errors.REGISTRY_KEYS,
+    "group": settings_errors.GROUP_KEYS,
+    "model": settings_errors.MODEL_KEYS,
+}
 
 
 @pytest.mark.parametrize("name", schemas.NAMES)
@@ -71,7 +76,7 @@ def test_every_key_of_the_parsers_is_in_them_and_no_other(name: str) -> None:
     below = (
         policy_parser.REQUIRE_KEYS,
         policy_parser.AGAINST_KEYS,
-        checks.KEYS,
+        command_checks.KEYS,
         retention_rules.SECTIONS,
         retention_rules.KEYS,
     )
@@ -253,7 +258,7 @@ def depth(line: str) -> int:
 
 def test_every_setting_is_shown(tmp_path: Path) -> None:
     shown = set(re.findall(r"\b([a-z_]+):", "\n".join(settings_of(written(tmp_path)))))
-    wanted = {*policy_parser.STAGE_KEYS, *policy_parser.REQUIRE_KEYS, *policy_parser.AGAINST_KEYS, *checks.KEYS}
+    wanted = {*policy_parser.STAGE_KEYS, *policy_parser.REQUIRE_KEYS, *policy_parser.AGAINST_KEYS, *command_checks.KEYS}
     wanted |= {*retention_rules.SECTIONS, *retention_rules.KEYS, "policy", "retention"}
     assert wanted - shown == {"override"}, "which is for nearer documents"
 

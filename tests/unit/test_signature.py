@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from registry_cli.core.records import VersionRecord
-from registry_cli.lifecycle.compare import diff
-from registry_cli.lifecycle.signature import compared, signature, without, words
+from registry_cli.rules.comparison import diff
+from registry_cli.rules.io_schema import compared, signature, without, words
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from registry_cli.core.names import Selector
 from registry_cli.core.records import Event, StageTable
 from registry_cli.core.version_ranges import Numbers
 from registry_cli.errors import Conflict, InvalidInput, NotFound
-from registry_cli.lifecycle import rollback
-from registry_cli.lifecycle import stages as rules
+from registry_cli.rules import rollback
+from registry_cli.rules import stages as rules
 
 
 def move(action: str, after: int | None, stage: str = "production") -> Event:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry_cli.core.yaml import documents, text_edits
 from registry_cli.errors import InvalidInput
-from registry_cli.store import documents, surgery
 
 WORDS = st.from_regex(r"[a-z][a-z_]{0,7}", fullmatch=True)
 TEXTS = st.one_of(WORDS, st.sampled_from(["yes", "1", "a: b", "# no comment", "it's", "two\nlines\n", "é", " x "]))
@@ -46,7 +46,7 @@ def said(before: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
 def test_it_says_what_was_wanted_and_keeps_remarks(given: tuple[str, list[str]], wanted: dict[str, Any]) -> None:
     text, remarks = given
     before = documents.loads(text.encode(), "x")
-    changed = surgery.changed(text, wanted, "x")
+    changed = text_edits.changed(text, wanted, "x")
     assert documents.loads(changed.encode(), "x") == said(before, wanted)
     untouched = [remark for remark in remarks if remark.startswith(("# a remark", "#policy", "#  production"))]
     assert all(changed.count(remark) >= text.count(remark) for remark in untouched)
@@ -54,13 +54,13 @@ def test_it_says_what_was_wanted_and_keeps_remarks(given: tuple[str, list[str]],
 
 def test_comments_inside_and_behind_stay() -> None:
     text = "# head\nformat: 1\nowner: alice  # for now\ntags: # labels\n  a: b   # why\n  # more\n  c: d\n\n# foot\n"
-    changed = surgery.changed(
+    changed = text_edits.changed(
         text, {"owner": "bob", "tags": {"a": "z", "c": None, "n": "new"}, "description": "x"}, "m"
     )
     assert changed == (
         "# head\nformat: 1\nowner: bob  # for now\ntags: # labels\n  a: z   # why\n  'n': new\n  # more\n\n# foot\ndescription: x\n"
     )
-    assert surgery.changed(changed, {"tags": {"a": None, "n": None}}, "m").count("tags") == 0
+    assert text_edits.changed(changed, {"tags": {"a": None, "n": None}}, "m").count("tags") == 0
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_comments_inside_and_behind_stay() -> None:
 )
 def test_odd_spellings_are_changed_rightly_or_not_at_all(text: str) -> None:
     try:
-        changed = surgery.changed(text, {"owner": "bob"}, "m")
+        changed = text_edits.changed(text, {"owner": "bob"}, "m")
     except InvalidInput as error:
         assert "edit it by hand" in str(error)
     else:
@@ -77,4 +77,4 @@ def test_odd_spellings_are_changed_rightly_or_not_at_all(text: str) -> None:
 
 def test_nothing_to_do_is_nothing_done() -> None:
     text = "format: 1\nowner: 'alice' # x\ntags: {a: b}\n"
-    assert surgery.changed(text, {"owner": "alice", "tags": {"a": "b"}, "gone": None}, "m") == text
+    assert text_edits.changed(text, {"owner": "alice", "tags": {"a": "b"}, "gone": None}, "m") == text

@@ -13,7 +13,7 @@ from ..session import Session
 from ..views.text import escape
 
 if TYPE_CHECKING:
-    from ...provenance.cards import Card
+    from ...interop.cards.model_card import Card
 
 _MARKS = {"present": "yes", "missing": "no", "wrong": "wrong"}
 

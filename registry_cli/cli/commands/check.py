@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from ...lifecycle.checks import NOT_TRUSTED
-from ...lifecycle.policy import PASSED
+from ...rules.policy.command_checks import NOT_TRUSTED
+from ...rules.policy.policy import PASSED
 from ..command import command
 from ..options import Ref, Stage
 from ..output import Output

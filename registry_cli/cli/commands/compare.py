@@ -11,8 +11,8 @@ import typer
 from ...core.names import Reference
 from ...core.records import VersionRecord
 from ...errors import InvalidInput, NotFound
-from ...lifecycle import compare as rules
-from ...lifecycle.compare import Comparison, Diff, StoredFile
+from ...rules import comparison as rules
+from ...rules.comparison import Comparison, Diff, StoredFile
 from ..command import argument, command, flag, option
 from ..options import Ref, Where, read_references, warn_of_unknown_names
 from ..output import Output

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ...errors import NotFound
-from ...provenance.inspection import UNKNOWN
+from ...inspect.inspection import UNKNOWN
 from ..command import argument, command
 from ..options import is_version
 from ..output import Output
@@ -14,7 +14,7 @@ from ..views import inspection_view
 from ..views.text import align, escape
 
 if TYPE_CHECKING:
-    from ...provenance.inspection import Inspected, Inspection
+    from ...inspect.inspection import Inspected, Inspection
 
 _WHOLE = "."
 

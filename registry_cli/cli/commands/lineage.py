@@ -112,7 +112,7 @@ def reproduce(
     if check:
         _check(cx, ref, python)
         return
-    from ...provenance import recipe
+    from ...lineage import recipe
 
     found = reader.lineage.reproduce(ref)
     script = recipe.script(found)

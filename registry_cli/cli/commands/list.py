@@ -10,7 +10,7 @@ from ...core.names import Reference
 from ...core.records import FileEntry, Glance, ModelRecord, Overview, VersionRecord
 from ...core.results import Signature
 from ...errors import NotFound
-from ...lifecycle.stages import check_stage
+from ...rules.stages import check_stage
 from ..command import argument, command, option
 from ..options import AsOf, Ref, Where, warn_of_unknown_names
 from ..output import ListOutput, Output, TableView

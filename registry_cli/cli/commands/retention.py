@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from ...core.names import model_name
 from ...errors import Conflict, InvalidInput, NotFound, RegistryError
-from ...lifecycle.stages import ARCHIVE, DELETE, PACK
+from ...rules.stages import ARCHIVE, DELETE, PACK
 from .. import json_shapes
 from ..command import argument, command, flag
 from ..options import (
@@ -31,9 +31,9 @@ from ..views.text import format_size, plural
 
 if TYPE_CHECKING:
     from ...core.results import Changed
-    from ...lifecycle.retention import Plan
-    from ...lifecycle.retention_rules import Rules
     from ...registry import Registry
+    from ...rules.retention import Plan
+    from ...rules.retention_rules import Rules
 
 _EXITS = (0, 1, 2, 3, 4, 6, 7, 8)
 _PLAN_LIMIT = 64 << 20
@@ -67,7 +67,7 @@ def parse_rules(
                 "add --older-than, --keep, --best or --where",
             )
         return None
-    from ...lifecycle.retention_rules import HOLDERS, Rules
+    from ...rules.retention_rules import HOLDERS, Rules
 
     holders = HOLDERS if keep_holders is None else keep_holders
     return Rules.of(
@@ -270,7 +270,7 @@ def _read_plans(file: str, registry_id: str) -> list[Plan]:
 
 def _parse_plan(item: dict[str, Any]) -> Plan:
     """One plan of a file. Raises ValueError, KeyError or TypeError when it is none."""
-    from ...lifecycle.retention import Plan, Verdict
+    from ...rules.retention import Plan, Verdict
 
     verdicts = tuple(
         Verdict(each["version"], each["chosen"], str(each["reason"]), each["freed"]) for each in item["verdicts"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from ...errors import NotFound
-from ...provenance.safety.verdicts import CLEAN, DANGEROUS, UNSCANNABLE, VERDICTS
+from ...scan.verdicts import CLEAN, DANGEROUS, UNSCANNABLE, VERDICTS
 from ..command import argument, command, flag, option
 from ..json_shapes import to_json
 from ..options import is_version
@@ -17,7 +17,7 @@ from ..session import Session
 from ..views.text import plural
 
 if TYPE_CHECKING:
-    from ...provenance.safety.verdicts import FileScan, Scan
+    from ...scan.verdicts import FileScan, Scan
 
 #: So many files are shown to a person, whatever was found in them; of more only those of which there is something to say.
 _FEW = 20

@@ -13,7 +13,7 @@ from ..session import Session
 from ..views.text import escape, format_age, format_metrics, format_numbers, format_size, shorten, shorten_time
 
 if TYPE_CHECKING:
-    from ...lifecycle.query import Field
+    from ...query.query import Field
 
 _METRICS_SHOWN = 3
 #: A person's eyes want no more rows than this; a pipe gets them all.
@@ -134,8 +134,8 @@ def _list(cx: Session, found: Iterable[VersionRecord], columns: str | None, noth
         )  # fmt: skip
         return
     from ...core.times import utc_now
-    from ...lifecycle import query
-    from ...lifecycle.ordering import split_fields
+    from ...query import query
+    from ...query.sorting import split_fields
 
     names = [name.strip() for name in split_fields(columns)]
     fields = [query.parse_field(name) for name in names]

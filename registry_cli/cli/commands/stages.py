@@ -8,8 +8,8 @@ from typing import Annotated
 from ...core.names import version_number
 from ...core.results import Moved
 from ...errors import InvalidInput
-from ...lifecycle.rollback import Holder, RecentRollback
-from ...lifecycle.stages import Expected
+from ...rules.rollback import Holder, RecentRollback
+from ...rules.stages import Expected
 from ..command import argument, command, flag, option
 from ..options import (
     DryRun,

@@ -15,9 +15,9 @@ from ..session import Session
 from ..views.text import escape, plural, shorten, shorten_time
 
 if TYPE_CHECKING:
-    from ...automation.trusting import Trusted, TrustFile
-    from ...lifecycle.commands import Commands
-    from ...lifecycle.gate import Judgement
+    from ...rules.policy.command_set import Commands
+    from ...rules.policy.evaluation import Judgement
+    from ...trust.trusted_commands import Trusted, TrustFile
 
 #: Lines of what a check printed that a person is shown; the rest is in ``check --json``.
 _LINES = 20
@@ -25,8 +25,8 @@ _QUESTION = "Let these commands run on this machine, as you?"
 
 
 def _trust_file() -> TrustFile | None:
-    from ...automation.own import config_folder
-    from ...automation.trusting import TrustFile
+    from ...trust.trusted_commands import TrustFile
+    from ...trust.user_config import config_folder
 
     folder = config_folder(os.environ)
     return TrustFile(folder) if folder else None
@@ -67,7 +67,7 @@ def _print_commands(commands: Commands, why: str) -> None:
 
 
 def _format_command(arguments: tuple[str, ...]) -> str:
-    from ...lifecycle.checks import Check
+    from ...rules.policy.command_checks import Check
 
     return Check("", arguments).command
 

@@ -8,7 +8,7 @@ import typer
 
 from ...core.records import Checkpoint
 from ...errors import InvalidInput, NotFound
-from ...lifecycle import checkpoints
+from ...rules import checkpoints
 from ..command import command, flag, option
 from ..options import DryRun, Models
 from ..output import Output

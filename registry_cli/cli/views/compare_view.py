@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...core.records import VersionRecord
-from ...lifecycle.compare import SECTIONS, Comparison, Row
+from ...rules.comparison import SECTIONS, Comparison, Row
 from .tables import open_console
 from .text import escape, format_numbers, format_value, shorten, supports_unicode
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...core.lazy_dataclass import dataclass
-from ...lifecycle.compare import Diff, Difference, FileDifference, MetricDifference, StoredFile
+from ...rules.comparison import Diff, Difference, FileDifference, MetricDifference, StoredFile
 from .tables import open_console
 from .text import escape, format_number, format_numbers, format_size, format_value, shorten, supports_unicode
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ...lifecycle.signature import words
+from ...rules.io_schema import words
 from .text import format_number
 
 #: Of inputs, features and other lists so many are shown; ``--json`` has all that is kept.

@@ -13,8 +13,8 @@ from .text import escape, format_age, format_number, shorten, shorten_time
 if TYPE_CHECKING:
     from ...core.records import VersionRecord
     from ...core.results import Approval
-    from ...lifecycle.compare import Diff
     from ...operations.gate import Review
+    from ...rules.comparison import Diff
     from ..session import Session
 
 #: So many lines of where a version came from.

@@ -1,0 +1,201 @@
+"""Core ML: ``.mlmodel``, a protocol buffer; ``.mlpackage``, a folder with one and its weights; ``.mlmodelc``, compiled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import prod
+from posixpath import join
+
+from ..binary.limits import Limit, Stopped
+from ..binary.protobuf import Field, Messages
+from ..inspection import Inspection, Shape, Tensor
+from .model_files import FIELDS, File, Folder
+
+#: The most inputs and outputs that are listed, and how deep blocks of a program may be nested.
+LISTED, DEPTH = 1_000, 32
+MANIFEST, COMPILED = "Manifest.json", "coremldata.bin"
+#: The largest manifest that is read, in bytes.
+LIMIT = 1 << 20
+
+#: What a model can be, by the number of its field.
+_TYPES = {
+    200: "pipelineClassifier", 201: "pipelineRegressor", 202: "pipeline", 300: "glmRegressor",
+    301: "supportVectorRegressor", 302: "treeEnsembleRegressor", 303: "neuralNetworkRegressor",
+    304: "bayesianProbitRegressor", 400: "glmClassifier", 401: "supportVectorClassifier", 402: "treeEnsembleClassifier",
+    403: "neuralNetworkClassifier", 404: "kNearestNeighborsClassifier", 500: "neuralNetwork",
+    501: "itemSimilarityRecommender", 502: "mlProgram", 555: "customModel", 556: "linkedModel",
+    560: "classConfidenceThresholding", 600: "oneHotEncoder", 601: "imputer", 602: "featureVectorizer",
+    603: "dictVectorizer", 604: "scaler", 606: "categoricalMapping", 607: "normalizer", 609: "arrayFeatureExtractor",
+    610: "nonMaximumSuppression", 900: "identity", 2000: "textClassifier", 2001: "wordTagger", 2002: "visionFeaturePrint",
+    2003: "soundAnalysisPreprocessing", 2004: "gazetteer", 2005: "wordEmbedding", 2006: "audioFeaturePrint",
+    3000: "serializedModel",
+}  # fmt: skip
+_PROGRAM = 502
+_VERSIONS = range(1, 64)
+_ARRAYS = {65552: "float16", 65568: "float32", 65600: "float64", 131080: "int8", 131104: "int32"}
+_KINDS = {1: "int64", 2: "float64", 3: "string", 4: "image", 6: "dictionary", 7: "sequence", 8: "state"}
+#: Types of tensors in programs.
+_DTYPES = {
+    1: "bool", 2: "string", 10: "float16", 11: "float32", 12: "float64", 13: "bfloat16", 21: "int8", 22: "int16",
+    23: "int32", 24: "int64", 25: "int4", 31: "uint8", 32: "uint16", 33: "uint32", 34: "uint64", 35: "uint4",
+    36: "uint2", 37: "uint1", 38: "uint6", 39: "uint3",
+}  # fmt: skip
+_TEXTS = {1: "description", 2: "model_version", 3: "author", 4: "license"}
+_SOURCE, _CONVERTER = "com.github.apple.coremltools.source", "com.github.apple.coremltools.version"
+
+
+def read(thing: File | Folder) -> Inspection | None:
+    """A file; or a folder, by the model that its manifest names."""
+    if isinstance(thing, File):
+        return _Model(thing).run()
+    if MANIFEST not in thing.files:
+        return _compiled(thing)
+    manifest = thing.json(MANIFEST, LIMIT)
+    items = manifest.get("itemInfoEntries") if isinstance(manifest, dict) else None
+    if not isinstance(items, dict) or not isinstance(root := items.get(manifest.get("rootModelIdentifier")), dict):
+        return None
+    with thing.opened(join("Data", str(root.get("path")))) as file:
+        return _Model(file).run()
+
+
+def _compiled(folder: Folder) -> Inspection | None:
+    """What Xcode made of a model: only what lies around it is known."""
+    if not any(name in folder.files for name in ("model.mil", "model.espresso.net", "metadata.json")):
+        return None
+    return Inspection("coreml", framework="coreml", details={"uncounted": "compiled models are only recognised"})
+
+
+class _Model:
+    """The parts of one model, as they come by."""
+
+    def __init__(self, file: File) -> None:
+        self.wire = Messages(file, FIELDS)
+        self.version = 0
+        self.kinds: list[int] = []
+        self.inputs: list[Tensor] = []
+        self.outputs: list[Tensor] = []
+        self.texts: dict[str, str] = {}
+        self.properties: dict[str, str] = {}
+        self.weights: Counter[str] = Counter()
+        self.operations = 0
+        self.described = False
+
+    def run(self) -> Inspection | None:
+        program: Field | None = None
+        for field in self.wire.fields(self.wire.message()):
+            if field.number == 1:
+                self.version = field.value
+            elif field.number == 2 and field.end:
+                self.described = True
+                self.description(field)
+            elif field.number in _TYPES:
+                self.kinds.append(field.number)
+                program = field if field.number == _PROGRAM else None
+        if self.version not in _VERSIONS or len(self.kinds) != 1 or not self.described:
+            return None
+        uncounted = "" if program else "only the weights of ML programs are counted"
+        try:
+            if program:
+                self.program(program)
+        except Limit as error:
+            uncounted = str(error)
+        return Inspection(
+            "coreml",
+            framework="coreml",
+            class_name=_TYPES[self.kinds[0]],
+            parameters=None if uncounted else sum(self.weights.values()),
+            dtypes={} if uncounted else dict(self.weights),
+            inputs=tuple(self.inputs),
+            outputs=tuple(self.outputs),
+            details={
+                "specification": self.version,
+                **self.texts,
+                "source": self.properties.pop(_SOURCE, None),
+                "coremltools": self.properties.pop(_CONVERTER, None),
+                "properties": self.properties,
+                "operations": self.operations or None,
+                "uncounted": uncounted,
+            },
+        )
+
+    def description(self, message: Field) -> None:
+        for field in self.wire.fields(message):
+            if field.number in (1, 10):
+                (self.inputs if field.number == 1 else self.outputs).append(self.feature(field))
+                if len(self.inputs) + len(self.outputs) > LISTED:
+                    raise Stopped(f"more than {LISTED:,} inputs and outputs")
+            elif field.number == 100:
+                for part in self.wire.fields(field):
+                    if part.number in _TEXTS:
+                        self.texts[_TEXTS[part.number]] = self.wire.text(part)
+                    elif part.number == 100 and len(self.properties) < LISTED:
+                        key, value = self.wire.pair(part)
+                        self.properties[key] = self.wire.text(value)
+
+    def feature(self, message: Field) -> Tensor:
+        name, kind, shape = "", "", None
+        for field in self.wire.fields(message):
+            if field.number == 1:
+                name = self.wire.text(field)
+            elif field.number == 3:
+                for part in self.wire.fields(field):
+                    if part.number == 5:
+                        kind, shape = self.array(part)
+                    elif part.number in _KINDS:
+                        kind = _KINDS[part.number]
+        return Tensor(name, kind, shape)
+
+    def array(self, message: Field) -> tuple[str, Shape]:
+        kind, shape = "", list[int]()
+        for field in self.wire.fields(message):
+            if field.number == 1:
+                shape += self.wire.numbers(field)
+            elif field.number == 2:
+                kind = _ARRAYS.get(field.value, str(field.value))
+        return kind, tuple(shape)
+
+    def program(self, message: Field) -> None:
+        """The numbers that the operations of all functions hold."""
+        for field in self.wire.fields(message):
+            if field.number == 2:
+                for part in self.wire.fields(self.wire.pair(field)[1]):
+                    if part.number == 3:
+                        self.block(self.wire.pair(part)[1], DEPTH)
+
+    def block(self, message: Field, depth: int) -> None:
+        if not depth:
+            raise Stopped("blocks are nested too deep")
+        for field in self.wire.fields(message):
+            if field.number == 3:
+                self.operations += 1
+                self.operation(field, depth)
+
+    def operation(self, message: Field, depth: int) -> None:
+        """A constant counts with the shape of what it gives, however it is compressed; numbers alone are settings."""
+        kind, outputs = "", []
+        for field in self.wire.fields(message):
+            if field.number == 1:
+                kind = self.wire.text(field)
+            elif field.number == 3:
+                outputs.append(field)
+            elif field.number == 4:
+                self.block(field, depth - 1)
+        if kind == "const" or kind.startswith("constexpr_"):
+            for output in outputs:
+                for field in self.wire.fields(output):
+                    if field.number == 2:
+                        self.weight(field)
+
+    def weight(self, message: Field) -> None:
+        for field in self.wire.fields(message):
+            if field.number != 1:
+                continue
+            kind, shape = 0, list[int]()
+            for part in self.wire.fields(field):
+                if part.number == 1:
+                    kind = part.value
+                elif part.number == 3:
+                    sizes = [each for each in self.wire.fields(part) if each.number == 1]
+                    shape.append(sum(each.value for size in sizes for each in self.wire.fields(size)))
+            if shape and _DTYPES.get(kind, "").startswith(("float", "bfloat")):
+                self.weights[_DTYPES[kind]] += prod(shape)

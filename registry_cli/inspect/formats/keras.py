@@ -1,0 +1,137 @@
+"""Keras: ``.keras``, an archive of a configuration and weights, and ``.h5``, one file of HDF5."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from ..inspection import Inspection, Tensor
+from . import zip_files
+from .hdf5 import MAGIC, Hdf5
+from .model_files import File, objects, unless_stopped
+
+#: The largest configuration that is read, in bytes, and the most parts of it that are gone through.
+CONFIG = 8 << 20
+#: The most that packed weights are unpacked to, to count them; Keras does not pack them.
+WEIGHTS = 8 << 20
+
+_SHAPES = ("batch_shape", "batch_input_shape")
+_WEIGHTS = "model.weights.h5"
+
+
+def read(file: File) -> Inspection | None:
+    """The configuration: class, layers, inputs, and what of it runs code of its own when it is loaded. The weights are
+    counted, as Keras counts them: without the state of the optimizer and of what draws random numbers.
+    """
+    if file.head.startswith(MAGIC):
+        return _hdf5(file)
+    names = zip_files.members(file) if file.head.startswith(zip_files.MAGIC) else {}
+    if "config.json" not in names or "metadata.json" not in names:
+        return None
+    metadata = json.loads(zip_files.read(file, "metadata.json", CONFIG))
+    if "keras_version" not in metadata and not file.name.lower().endswith(".keras"):
+        return None
+    config = json.loads(zip_files.read(file, "config.json", CONFIG))
+    weights, problem = unless_stopped(lambda: _weights(Hdf5(zip_files.piecewise(file, _WEIGHTS, WEIGHTS))))
+    return Inspection(
+        "keras",
+        framework="keras",
+        framework_version=str(metadata.get("keras_version", "")),
+        **_architecture(config),
+        **(weights or {}),
+        details={**_details(config), "saved": metadata.get("date_saved"), "uncounted": problem},
+    )
+
+
+def _hdf5(file: File) -> Inspection:
+    """What Keras wrote tells so in an attribute; anything else is only HDF5."""
+    inside = Hdf5(file.read)
+    attributes = inside.attributes()
+    if "keras_version" not in attributes:
+        return Inspection("hdf5", certain=False)
+    config = json.loads(attributes.get("model_config", "{}"))
+    return Inspection(
+        "keras-h5",
+        framework="keras",
+        framework_version=attributes["keras_version"],
+        **_architecture(config),
+        **_weights(inside),
+        details={**_details(config), "backend": attributes.get("backend")},
+    )
+
+
+def _weights(inside: Hdf5) -> dict[str, Any]:
+    """How many numbers, and of which type."""
+    dtypes: Counter[str] = Counter()
+    for each in inside.datasets():
+        if not each.path.startswith("/optimizer") and "seed_generator" not in each.path:
+            dtypes[each.type] += each.numbers
+    return {"parameters": sum(dtypes.values()), "dtypes": dtypes}
+
+
+def weights(file: File) -> dict[str, int]:
+    """The numbers in a file of HDF5 that holds only weights, by type."""
+    found: dict[str, int] = _weights(Hdf5(file.read))["dtypes"]
+    return found
+
+
+def _architecture(config: dict[str, Any]) -> dict[str, Any]:
+    """Class, inputs and outputs. A shape is as the first layer declares it."""
+    inner = config.get("config") or {}
+    layers = inner.get("layers") or []
+    inputs = [Tensor(*each) for each in map(_input, layers) if each]
+    if not inputs and (
+        shape := inner.get("build_input_shape") or (config.get("build_config") or {}).get("input_shape")
+    ):
+        inputs = [Tensor("", "", tuple(shape))]
+    return {
+        "class_name": str(config.get("class_name", "")),
+        "inputs": tuple(inputs),
+        "outputs": tuple(Tensor(name) for name in _outputs(inner, layers)),
+    }
+
+
+def _input(layer: dict[str, Any]) -> tuple[str, str, tuple[Any, ...]] | None:
+    config = layer.get("config") or {}
+    shape = next((config[key] for key in _SHAPES if config.get(key)), None)
+    if layer.get("class_name") != "InputLayer" or not isinstance(shape, list):
+        return None
+    dtype = config.get("dtype")
+    return str(config.get("name", "")), dtype if isinstance(dtype, str) else "", tuple(shape)
+
+
+def _outputs(config: dict[str, Any], layers: list[dict[str, Any]]) -> Iterator[str]:
+    """The names of the layers that give the outputs."""
+    listed = config.get("output_layers")
+    if isinstance(listed, dict):
+        listed = list(listed.values())
+    if isinstance(listed, list) and listed:
+        if isinstance(listed[0], str):  # one output is not put into a list of its own
+            listed = [listed]
+        yield from (str(each[0]) for each in listed)
+    elif layers:
+        yield str((layers[-1].get("config") or {}).get("name", ""))
+
+
+def _details(config: dict[str, Any]) -> dict[str, Any]:
+    inner = config.get("config") or {}
+    layers = Counter(str(layer.get("class_name")) for layer in inner.get("layers") or [])
+    layers.pop("InputLayer", None)
+    lambdas, own = 0, set()
+    for part in _parts(config):
+        lambdas += part["class_name"] == "Lambda"
+        if part.get("registered_name") not in (None, "", part["class_name"]):
+            own.add(str(part["registered_name"]))
+    return {
+        "name": inner.get("name"),
+        "layers": dict(layers),
+        "lambda_layers": lambdas or None,
+        "custom_objects": sorted(own),
+    }
+
+
+def _parts(config: Any) -> Iterator[dict[str, Any]]:
+    """Everything in the configuration that has a class, however deep."""
+    return (part for part in objects(config) if isinstance(part.get("class_name"), str))

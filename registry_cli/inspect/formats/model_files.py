@@ -1,0 +1,183 @@
+"""A file, and a folder, as the readers of formats see them: bounded, and read in pieces."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..binary.limits import Budget, Stopped
+
+T = TypeVar("T")
+
+#: Of every file so many bytes are read at once, to see what it is.
+HEAD = 4096
+#: The most that readers get of one file, in bytes; of all files of an artifact together as much as its budget says.
+MOST = 32 << 20
+#: So many parts of a JSON document, and so many fields of a protocol buffer are looked at.
+NESTED, FIELDS = 500_000, 300_000
+
+#: A short read takes so much at once: the next one is most often nearby.
+_AHEAD = 1024
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def objects(document: Any) -> Iterator[dict[str, Any]]:
+    """Every object of a JSON document, however deep; :class:`Stopped` when there is too much of it."""
+    pending, seen = [document], 0
+    while pending:
+        seen += 1
+        if seen > NESTED:
+            raise Stopped(f"more than {NESTED:,} parts")
+        part = pending.pop()
+        if isinstance(part, dict):
+            yield part
+            pending += part.values()
+        elif isinstance(part, list):
+            pending += part
+
+
+def parse_json(data: bytes) -> Any:
+    """A JSON document; None if ``data`` holds none, or one that is nested too deep."""
+    import json
+
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def unless_stopped(read: Callable[[], T]) -> tuple[T | None, str]:
+    """What ``read`` gives, or None and what is wrong: for a part without which the rest still says something."""
+    try:
+        return read(), ""
+    except Stopped as error:
+        return None, str(error)
+
+
+class File:
+    """One regular file: ``name`` is its path in the artifact, ``head`` how it begins, ``size`` in bytes.
+
+    ``beside`` are all files of the artifact, by their paths in it. ``notes`` is where one reader leaves for the next what took
+    time to find out.
+    """
+
+    def __init__(self, descriptor: int, name: str, beside: Mapping[str, Path], budget: Budget) -> None:
+        self._descriptor = descriptor
+        self._budgets = (Budget(read=MOST), budget)
+        self.name = name
+        self.beside = beside
+        self.notes: dict[str, object] = {}
+        self.size = os.fstat(descriptor).st_size
+        self.head = os.pread(descriptor, HEAD, 0)
+        self._start, self._window = 0, self.head
+
+    @classmethod
+    @contextlib.contextmanager
+    def opened(
+        cls, path: Path, name: str, beside: Mapping[str, Path] | None = None, budget: Budget | None = None
+    ) -> Iterator[File]:
+        """The file at ``path``. Raises OSError, also for what is no regular file."""
+        descriptor = os.open(path, _READ)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(0, "no regular file", str(path))
+            yield cls(descriptor, name, beside or {}, budget or Budget())
+        finally:
+            os.close(descriptor)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """``length`` bytes from ``offset`` on; :class:`Stopped` when the file ends before, or that is too much."""
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise Stopped("it is cut short")
+        place = offset - self._start
+        if place >= 0 and place + length <= len(self._window):
+            return self._window[place : place + length]
+        if length >= _AHEAD:
+            return self._fetched(offset, length)
+        self._start, self._window = offset, self._fetched(offset, min(_AHEAD, self.size - offset))
+        return self._window[:length]
+
+    def at(self, offset: int, length: int) -> bytes:
+        """The same as :meth:`read`, but less at the end, as every byte source gives it."""
+        return self.read(offset, max(0, min(length, self.size - offset))) if 0 <= offset < self.size else b""
+
+    @contextlib.contextmanager
+    def open_sibling(self, name: str) -> Iterator[File]:
+        """Another file of the artifact, by its path in it; :class:`Stopped` if there is none."""
+        if name not in self.beside:
+            raise Stopped(f"{name} is missing")
+        with File.opened(self.beside[name], name, self.beside, self._budgets[-1]) as file:
+            yield file
+
+    def _fetched(self, offset: int, length: int) -> bytes:
+        for budget in self._budgets:
+            budget.spend_read(length)
+        pieces = []
+        while length:
+            piece = os.pread(self._descriptor, length, offset)
+            if not piece:
+                raise Stopped("it was cut while it was read")
+            pieces.append(piece)
+            offset, length = offset + len(piece), length - len(piece)
+        return b"".join(pieces)
+
+    def beginning(self, most: int) -> bytes:
+        """The first bytes, ``most`` at the most."""
+        return self.read(0, min(most, self.size))
+
+    def ending(self, most: int) -> bytes:
+        """The last bytes, ``most`` at the most."""
+        length = min(most, self.size)
+        return self.read(self.size - length, length)
+
+    def whole(self, most: int) -> bytes:
+        """All of it; :class:`Stopped` when that is more than ``most`` bytes."""
+        if self.size > most:
+            raise Stopped(f"it has {self.size:,} bytes, more than the {most:,} that are read of such a file")
+        return self.read(0, self.size)
+
+    def json(self, most: int) -> Any:
+        """The JSON document in it, None if it holds none or has more than ``most`` bytes: for readers that look for a
+        format in a file that may hold anything.
+        """
+        return None if self.size > most else parse_json(self.read(0, self.size))
+
+
+class Folder:
+    """A folder of an artifact. ``name`` is its path there, empty for the artifact itself; ``files`` are all that are
+    in it and below, by their paths from here.
+    """
+
+    def __init__(self, name: str, files: Mapping[str, Path], budget: Budget | None = None) -> None:
+        self.name = name
+        self.files = files
+        self._budget = budget or Budget()
+
+    @contextlib.contextmanager
+    def opened(self, name: str) -> Iterator[File]:
+        """One of its files; :class:`Stopped` when it is not there."""
+        if name not in self.files:
+            raise Stopped(f"there is no {name} in it")
+        with File.opened(self.files[name], name, self.files, self._budget) as file:
+            yield file
+
+    def whole(self, name: str, most: int) -> bytes:
+        """All of one of its files, as :meth:`File.whole`."""
+        with self.opened(name) as file:
+            return file.whole(most)
+
+    def json(self, name: str, most: int) -> Any:
+        """The JSON document in one of its files, as :meth:`File.json`; None if the file does not exist."""
+        if name not in self.files:
+            return None
+        with self.opened(name) as file:
+            return file.json(most)
+
+    def subfolder(self, name: str) -> Folder:
+        """A folder in this one, which may be empty."""
+        inside = {path[len(name) + 1 :]: place for path, place in self.files.items() if path.startswith(f"{name}/")}
+        return Folder(f"{self.name}/{name}".lstrip("/"), inside, self._budget)

@@ -1,0 +1,75 @@
+"""NVIDIA NeMo: ``.nemo``, a tar archive, packed or not, of a configuration and weights. Only the configuration is read."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+from ...errors import InvalidInput
+from ..binary.decompression import Unpacked
+from ..binary.limits import Budget, Stopped
+from ..binary.sources import Straight
+from ..binary.tar_archive import Tar
+from ..inspection import Inspection
+from .model_files import File
+
+NAME, SUFFIX = "model_config.yaml", ".nemo"
+#: The most members that are gone past, the largest configuration in bytes, and the most that is unpacked to find it.
+MEMBERS, CONFIG, UNPACKED = 1_000, 1 << 20, 64 << 20
+
+_GZIP = b"\x1f\x8b"
+
+
+def read(file: File) -> Inspection | None:
+    """The class that the configuration names, and the version of NeMo."""
+    packed = file.head.startswith(_GZIP)
+    if not packed and file.head[257:262] != b"ustar":
+        return None
+    if packed and not file.name.lower().endswith(SUFFIX):
+        return None
+    config = _config(file, packed)
+    if config is None or not str(config.get("target", "")).startswith("nemo."):
+        return None
+    return Inspection(
+        "nemo",
+        framework="nemo",
+        framework_version=str(config.get("nemo_version") or ""),
+        class_name=str(config["target"]),
+        details={"uncounted": "weights in an archive of NeMo are not counted"},
+    )
+
+
+def _config(file: File, packed: bool) -> dict[str, Any] | None:
+    """The configuration, None where there is none that can be read."""
+    from ...core.yaml import documents
+
+    for member in islice(Tar(_Unpacked(file) if packed else file).members(), MEMBERS):
+        if member.name.rpartition("/")[2] == NAME and member.data.size <= CONFIG:
+            try:
+                found = documents.loads(member.data.at(0, CONFIG), NAME, limit=CONFIG)
+            except InvalidInput as error:
+                raise Stopped("its configuration can't be read") from error
+            return found if isinstance(found, dict) else None
+    return None
+
+
+class _Unpacked:
+    """What comes out of the compression of a file, as a byte source that is read from the front to the end.
+
+    Only what was read last can be read again.
+    """
+
+    size = UNPACKED
+
+    def __init__(self, file: File) -> None:
+        self._stream = Unpacked(Straight(file), "gzip", Budget(unpacked=UNPACKED))
+        self._start, self._data = 0, b""
+
+    def at(self, offset: int, length: int) -> bytes:
+        if offset != self._start or length > len(self._data):
+            self._stream.skip(offset - self._start - len(self._data))
+            data = b""
+            while len(data) < length and (piece := self._stream.read(length - len(data))):
+                data += piece
+            self._start, self._data = offset, data
+        return self._data[:length]

@@ -1,0 +1,110 @@
+"""OpenVINO: a network as XML, and its numbers in a ``.bin`` of the same name beside it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ..binary.limits import Stopped
+from ..inspection import Inspection, Shape, Tensor
+from . import xml
+from .model_files import File
+
+#: The largest network that is read, in bytes.
+NETWORK = 24 << 20
+
+_DTYPES = {
+    "f16": "float16", "f32": "float32", "f64": "float64", "bf16": "bfloat16", "i4": "int4", "i8": "int8", "i16": "int16",
+    "i32": "int32", "i64": "int64", "u1": "uint1", "u2": "uint2", "u3": "uint3", "u4": "uint4", "u6": "uint6",
+    "u8": "uint8", "u16": "uint16", "u32": "uint32", "u64": "uint64", "boolean": "bool", "nf4": "nf4",
+    "f4e2m1": "float4_e2m1", "f8e4m3": "float8_e4m3", "f8e5m2": "float8_e5m2", "f8e8m0": "float8_e8m0",
+    "fp16": "float16", "fp32": "float32", "string": "string",
+}  # fmt: skip
+
+
+def read(file: File) -> Inspection | None:
+    """Inputs, the version of the runtime that wrote it, and the numbers in its constants."""
+    root = xml.root(file.head)
+    if root is None or root.name != "net" or "version" not in root.attributes or b"<layers" not in file.head:
+        return None
+    weights = f"{file.name[:-4]}.bin" if file.name.lower().endswith(".xml") else ""
+    network = _Network()
+    try:
+        network.run(file.whole(NETWORK))
+    except Stopped as error:
+        network.uncounted = str(error)
+    counted = not network.uncounted
+    return Inspection(
+        "openvino",
+        framework="openvino",
+        framework_version=network.notes.get("Runtime_version", "").split("-")[0],
+        class_name=root.attributes.get("name", ""),
+        parameters=sum(network.dtypes.values()) if counted else None,
+        dtypes=dict(network.dtypes) if counted else {},
+        inputs=tuple(network.inputs),
+        outputs=tuple(network.outputs),
+        details={
+            "ir_version": root.attributes["version"],
+            "layers": sum(network.layers.values()),
+            "runtime": network.notes.get("Runtime_version"),
+            "weights_missing": (bool(network.dtypes) and weights not in file.beside) or None,
+            "uncounted": network.uncounted,
+        },
+        companions=(weights,) if weights in file.beside else (),
+    )
+
+
+class _Network:
+    """The layers of one network, as they come by."""
+
+    def __init__(self) -> None:
+        self.layers: Counter[str] = Counter()
+        self.dtypes: Counter[str] = Counter()
+        self.inputs: list[Tensor] = []
+        self.outputs: list[Tensor] = []
+        self.notes: dict[str, str] = {}
+        self.uncounted = ""
+
+    def run(self, data: bytes) -> None:
+        layer: dict[str, str] = {}
+        kind = ""
+        for tag in xml.tags(data):
+            inside = tag.parents[-1] if tag.parents else ""
+            if tag.name == "layer" and inside == "layers":
+                self.result(layer, kind)
+                layer, kind = tag.attributes, ""
+                self.layers[layer.get("type", "")] += 1
+            elif tag.name == "data" and inside == "layer":
+                self.numbers(layer, tag.attributes)
+            elif tag.name == "port" and inside == "input" and layer.get("type") == "Result":
+                kind = tag.attributes.get("precision", "")
+            elif tag.name == "rt_info" and inside == "net":
+                self.result(layer, kind)
+                layer = {}
+            elif inside == "rt_info" and "value" in tag.attributes:
+                self.notes.setdefault(tag.name, tag.attributes["value"])
+        self.result(layer, kind)
+
+    def numbers(self, layer: dict[str, str], data: dict[str, str]) -> None:
+        kind = _DTYPES.get(data.get("element_type", "").lower(), data.get("element_type", ""))
+        if layer.get("type") == "Const":
+            numbers = 1
+            for size in _shape(data.get("shape", "")):
+                if not isinstance(size, int):
+                    raise Stopped("the shape of a constant is broken")
+                numbers *= size
+            self.dtypes[kind] += numbers
+        elif layer.get("type") == "Parameter":
+            self.inputs.append(Tensor(layer.get("name", ""), kind, _shape(data.get("shape", ""))))
+
+    def result(self, layer: dict[str, str], kind: str) -> None:
+        if layer.get("type") == "Result":
+            self.outputs.append(Tensor(layer.get("name", ""), _DTYPES.get(kind.lower(), kind.lower())))
+
+
+def _shape(text: str) -> Shape:
+    """``?,3,224,224``: a size may be open, or a range."""
+    found: list[int | str | None] = []
+    for each in text.split(",") if text.strip() else ():
+        size = each.strip()
+        found.append(int(size) if size.isdigit() and len(size) < 16 else None if size in ("?", "-1") else size)
+    return tuple(found)

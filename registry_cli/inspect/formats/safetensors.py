@@ -1,0 +1,123 @@
+"""safetensors: a length, a header in JSON, then the tensors. Many files with an index are one model."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ..binary.limits import Stopped
+from ..inspection import Inspection
+from .model_files import File, Folder
+from .weights import Listed, unpacked
+
+#: The largest header that is read, in bytes; one of 10,000 tensors has about a million.
+HEADER = 4 << 20
+#: The most shards, and the largest index of them in bytes.
+SHARDS, INDEX = 1_000, 16 << 20
+INDEX_NAME = ".safetensors.index.json"
+
+_DTYPES = {
+    "BOOL": "bool", "U8": "uint8", "I8": "int8", "U16": "uint16", "I16": "int16", "U32": "uint32", "I32": "int32",
+    "U64": "uint64", "I64": "int64", "F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64",
+    "F8_E5M2": "float8_e5m2", "F8_E4M3": "float8_e4m3", "F8_E8M0": "float8_e8m0",
+}  # fmt: skip
+#: What ``__metadata__.format`` says of who wrote it.
+_FRAMEWORKS = {"pt": "torch", "tf": "tensorflow", "flax": "flax", "mlx": "mlx"}
+
+
+_LORA = re.compile(r"\.lora_(A|B|down|up|embedding_A)\b|^lora_(unet|te\d?|transformer)_")
+_BASES = ("ss_base_model_version", "ss_sd_model_name", "base_model", "modelspec.architecture")
+
+
+class Weights(NamedTuple):
+    """What the headers of one or more files list: tensors, and what their writer put there."""
+
+    listed: tuple[Listed, ...]
+    metadata: Mapping[str, Any]
+
+    @property
+    def framework(self) -> str:
+        """The package that the weights were written by, empty when that is not said."""
+        return _FRAMEWORKS.get(str(self.metadata.get("format")), "")
+
+
+def read(thing: File | Folder) -> Inspection | None:
+    """One file, or a folder of shards with their index."""
+    if isinstance(thing, Folder):
+        index = min(name for name in thing.files if "/" not in name and name.endswith(INDEX_NAME))
+        shards = shards_of(thing, index)
+        return _told(weights_of(thing, shards), shards=len(shards))
+    return _told(header(thing)) if thing.head[8:9] == b"{" else None
+
+
+def _told(weights: Weights, **details: Any) -> Inspection:
+    counted = unpacked(weights.listed, {})
+    if counted.uncounted:
+        details["uncounted"] = counted.uncounted
+    return Inspection(
+        "safetensors",
+        framework=weights.framework,
+        parameters=counted.parameters,
+        dtypes=counted.dtypes,
+        details={**details, "tensors": len(weights.listed), "metadata": weights.metadata, **_adapter(weights)},
+    )
+
+
+def _adapter(weights: Weights) -> dict[str, Any]:
+    """Whether the tensors are those of an adapter, and of which model, where its trainer noted that down."""
+    if not any(_LORA.search(each.name) for each in weights.listed[:64]):
+        return {}
+    base = next((weights.metadata[key] for key in _BASES if weights.metadata.get(key)), None)
+    return {"adapter": "lora", **({"base_model": base} if base else {})}
+
+
+def shards_of(folder: Folder, index: str) -> list[str]:
+    """The files that an index names; :class:`Stopped` when one of them is not in the folder."""
+    weight_map = json.loads(folder.whole(index, INDEX))["weight_map"]
+    shards = sorted(set(weight_map.values()))
+    if len(shards) > SHARDS:
+        raise Stopped(f"{len(shards):,} shards")
+    if missing := [shard for shard in shards if shard not in folder.files]:
+        raise Stopped(f"{len(missing)} of {len(shards)} shards are missing, the first: {missing[0]}")
+    return shards
+
+
+def weights_of(folder: Folder, names: Iterable[str]) -> Weights:
+    """What several files of a folder hold together."""
+    listed: list[Listed] = []
+    metadata: dict[str, Any] = {}
+    for name in names:
+        with folder.opened(name) as file:
+            found = header(file)
+        listed += found.listed
+        metadata.update(found.metadata)
+    return Weights(tuple(listed), metadata)
+
+
+def header(file: File) -> Weights:
+    """What the header of one file lists; :class:`Stopped` when the tensors don't fill the file as it says."""
+    length = int.from_bytes(file.read(0, 8), "little")
+    if length > HEADER:
+        raise Stopped(f"its header has {length:,} bytes")
+    listed = json.loads(file.read(8, length))
+    if not isinstance(listed, dict):
+        raise Stopped("its header is no object")
+    metadata = listed.pop("__metadata__", {})
+    found: list[Listed] = []
+    end = 0
+    for name, tensor in listed.items():
+        dtype = tensor["dtype"]
+        shape = tuple(_dimension(each) for each in tensor["shape"])
+        found.append(Listed(name, _DTYPES.get(dtype, dtype.lower()), shape))
+        end = max(end, _dimension(tensor["data_offsets"][1]))
+    if 8 + length + end > file.size:
+        raise Stopped("it is cut short")
+    return Weights(tuple(found), metadata if isinstance(metadata, dict) else {})
+
+
+def _dimension(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise Stopped("a dimension is no number")
+    return value

@@ -1,0 +1,100 @@
+"""XML, tag by tag: without entities, without a document type, bounded in size and depth.
+
+The parsers of Python's library expand entities, and need a package of their own to be safe with files of others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..binary.limits import Stopped
+
+#: The most tags of a document, how deep they may be nested, and the longest tag in bytes.
+TAGS, DEPTH, TAG = 300_000, 100, 1 << 16
+
+_ATTRIBUTE = re.compile(rb"([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_TAG = re.compile(rb"<[^\"'<>]*(?:\"[^\"]*\"[^\"'<>]*|'[^']*'[^\"'<>]*)*>")
+_NAME = re.compile(rb"/?([A-Za-z_][\w:.-]*)")
+_ESCAPES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&amp;", "&"))
+_SKIPPED = ((b"<!--", b"-->"), (b"<![CDATA[", b"]]>"), (b"<?", b"?>"))
+
+
+class Tag(NamedTuple):
+    """The start of an element: its name, its attributes, and the names of the elements around it."""
+
+    name: str
+    attributes: dict[str, str]
+    parents: tuple[str, ...]
+
+
+def root(head: bytes) -> Tag | None:
+    """The first element of a document that begins with ``head``; None if that is no XML, or it is not in there."""
+    if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        return None
+    try:
+        return next(tags(head), None)
+    except Stopped:
+        return None
+
+
+def tags(data: bytes) -> Iterator[Tag]:
+    """The elements of a document in UTF-8, in their order.
+
+    Raises:
+        Stopped: it is not XML, has a document type, or goes beyond a limit.
+    """
+    at, left = 0, TAGS
+    parents: list[str] = []
+    while (at := data.find(b"<", at)) >= 0:
+        left -= 1
+        if left < 0 or len(parents) > DEPTH:
+            raise Stopped(f"more than {TAGS:,} tags, or deeper than {DEPTH}")
+        skipped = next((end for start, end in _SKIPPED if data.startswith(start, at)), b"")
+        if skipped:
+            at = _find(data, skipped, at) + len(skipped)
+            continue
+        if data.startswith(b"<!", at):
+            raise Stopped("it has a document type, which is not read")
+        end = _end(data, at)
+        inside = data[at + 1 : end]
+        name = _NAME.match(inside)
+        if name is None:
+            raise Stopped("it is not XML")
+        local = name[1].decode("ascii", "replace").rpartition(":")[2]
+        if inside.startswith(b"/"):
+            if not parents or parents.pop() != local:
+                raise Stopped("its tags do not match")
+        else:
+            found = _ATTRIBUTE.findall(inside, name.end())
+            attributes = {_text(key): _text(double or single) for key, double, single in found}
+            yield Tag(local, attributes, tuple(parents))
+            if not inside.endswith(b"/"):
+                parents.append(local)
+        at = end + 1
+    if parents:
+        raise Stopped("it is cut short")
+
+
+def _find(data: bytes, mark: bytes, at: int) -> int:
+    found = data.find(mark, at)
+    if found < 0:
+        raise Stopped("it is cut short")
+    return found
+
+
+def _end(data: bytes, at: int) -> int:
+    """Where a tag ends: a ``>`` may stand in the value of an attribute."""
+    found = _TAG.match(data, at, at + TAG)
+    if found is None:
+        raise Stopped(f"it is cut short, or has a tag of more than {TAG:,} bytes")
+    return found.end() - 1
+
+
+def _text(value: bytes) -> str:
+    text = value.decode("utf-8", "replace")
+    if "&" in text:
+        for escape, plain in _ESCAPES:
+            text = text.replace(escape, plain)
+    return text

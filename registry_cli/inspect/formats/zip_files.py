@@ -1,0 +1,112 @@
+"""Members of a zip archive, as those find them who load it: by its directory, and of two with one name the last.
+
+The scanner says where readers of the same archive could differ; who inspects it only wants to know what it holds.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+
+from ..binary.decompression import starts
+from ..binary.limits import Budget, Limit, Stopped
+from ..binary.sources import Body, InMemory, Piece
+from ..binary.zip_archive import CUT, STORED, Entry, Member, Zip, find_directory, iter_entries
+from .model_files import File
+
+MAGIC = b"PK\x03\x04"
+#: The most members of an archive that is read, and the most bytes of its directory.
+MEMBERS, DIRECTORY = 50_000, 8 << 20
+
+_LOCAL = struct.Struct("<4s2B4HL2L2H")
+_ENCRYPTED = 1
+_NOTE = "zip members"
+
+
+def members(file: File) -> Mapping[str, Entry]:
+    """All members by name; of two with one name the last counts, as it does for those who load the archive.
+
+    Raises :class:`Stopped` for what is no archive, or too large a one.
+    """
+    found = file.notes.get(_NOTE)
+    if found is None:
+        found = file.notes[_NOTE] = _members(file)
+    assert isinstance(found, dict)  # noqa: S101 - it was put there above
+    return found
+
+
+def _members(file: File) -> dict[str, Entry]:
+    archive = Zip()
+    directory = find_directory(file, archive)
+    if directory is None or CUT in archive.ambiguous:
+        raise Stopped("it is no whole zip archive: its directory is missing")
+    if directory.members > MEMBERS or directory.size > DIRECTORY:
+        raise Limit(f"an archive of {directory.members:,} files")
+    entries = list(iter_entries(file, directory, archive))
+    if len(entries) < directory.members:
+        raise Stopped("its directory is broken")
+    return {
+        each.name.decode("utf-8", "replace"): each._replace(offset=each.offset + directory.shift) for each in entries
+    }
+
+
+def read(file: File, name: str, most: int) -> bytes:
+    """What a member holds; :class:`Stopped` when that is more than ``most`` bytes, however it is packed."""
+    member = _member(file, name)
+    if member.size > most:
+        raise Stopped(f"{name} has {member.size:,} bytes, more than the {most:,} that are read of such a file")
+    data, stream = b"", member.opened(Budget(unpacked=most))
+    try:
+        while piece := stream.read(member.size + 1 - len(data)):
+            data += piece
+    except Stopped as error:
+        if getattr(stream, "ambiguity", ""):
+            raise Stopped(f"{name} unpacks to something else than it says") from error
+        raise
+    if len(data) != member.size:
+        raise Stopped(f"{name} unpacks to something else than it says")
+    return data
+
+
+def first_name(data: bytes) -> str:
+    """The name of the member that an archive which begins with ``data`` begins with."""
+    if len(data) < _LOCAL.size:
+        return ""
+    length = _LOCAL.unpack_from(data)[-2]
+    return data[_LOCAL.size : _LOCAL.size + length].decode("utf-8", "replace")
+
+
+def beginning(file: File, name: str, most: int) -> bytes:
+    """The first bytes of a member, ``most`` at the most, however large it is."""
+    member = _member(file, name)
+    return starts(lambda: member.opened(Budget(unpacked=most + (1 << 16))), most)
+
+
+def body(file: File, name: str, most: int) -> Body:
+    """The bytes of a member: in place where it is stored as it is, however large; else as :func:`read` gives them."""
+    member = _member(file, name)
+    return member.data if member.method == STORED else InMemory(read(file, name, most))
+
+
+def piecewise(file: File, name: str, most: int) -> Callable[[int, int], bytes]:
+    """A function that reads bytes of a member from an offset on, or raises."""
+    content = body(file, name, most)
+
+    def piece(offset: int, length: int) -> bytes:
+        if len(data := content.at(offset, length)) < length:
+            raise Stopped(f"{name} is cut short")
+        return data
+
+    return piece
+
+
+def _member(file: File, name: str) -> Member:
+    """A member, and where its bytes are."""
+    entry = members(file).get(name)
+    if entry is None:
+        raise Stopped(f"there is no {name} in it")
+    header = _LOCAL.unpack(file.read(entry.offset, _LOCAL.size))
+    if header[0] != MAGIC or header[3] & _ENCRYPTED:
+        raise Stopped(f"{name} can't be read: encrypted, or its place is wrong")
+    start = entry.offset + _LOCAL.size + header[-2] + header[-1]
+    return Member(name, entry.method, entry.size, entry.crc, Piece(file, start, entry.packed))

@@ -1,0 +1,111 @@
+"""Models that come from BentoML: its model store, ``$BENTOML_HOME`` or the ``models`` in it, or the folder of one model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..core import values
+from ..core.times import format_timestamp
+from ..errors import InvalidInput, NotFound, RegistryError
+from . import name_mapping
+from .imported_metadata import Luggage, clean, plain
+from .imported_version import Incoming
+from .source_tree import Tree, lookup, real, text_of, words
+
+DOCUMENT = "model.yaml"
+
+
+def read(place: str | Path, *, only: str | None = None) -> Iterator[Incoming]:
+    """Every model in ``place`` (or ``only`` one): names in order, the versions of each by the time they were made."""
+    where = real(Path(place))
+    tree = Tree(where)
+    if not where.is_dir():
+        raise InvalidInput(f"'{place}' is no folder", "name $BENTOML_HOME, or the folder of one model")
+    if tree.is_file(where / DOCUMENT):
+        yield _incoming(tree, where, tree.yaml(where / DOCUMENT), {})
+        return
+    store = where / "models" if tree.is_folder(where / "models") else where
+    found = {name: versions for name in tree.names(store) if (versions := list(_versions(tree, store / name)))}
+    if not found:
+        raise NotFound(f"'{place}' holds no model of BentoML", f"a model is NAME/VERSION/{DOCUMENT}")
+    wanted = name_mapping.chosen(found, only, place)
+    given = name_mapping.assign(wanted)
+    for name in wanted:
+        versions = found[name]
+        for folder, document in sorted(
+            versions, key=lambda each: (format_timestamp(each[1].get("creation_time")), each[0].name)
+        ):
+            yield _incoming(tree, folder, document, given)
+
+
+def _versions(tree: Tree, folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for name in tree.names(folder):
+        if tree.is_file(folder / name / DOCUMENT):
+            try:
+                yield folder / name, tree.yaml(folder / name / DOCUMENT)
+            except RegistryError as error:
+                yield folder / name, {"": words(error)}
+
+
+def _incoming(tree: Tree, folder: Path, document: Mapping[str, Any], given: Mapping[str, str | None]) -> Incoming:
+    name = text_of(document.get("name")) or folder.parent.name
+    version = str(document.get("version") or folder.name)
+    key = f"bentoml:{clean(name, 63)}:{clean(version, 63)}"
+    allowed = name_mapping.model_name(name)
+    if "" in document:
+        return Incoming(key, allowed, (), lost=(document[""],))
+    if given.get(folder.parent.name, allowed) is None:
+        return Incoming(key, allowed, (), lost=(name_mapping.taken(name),))
+    luggage = Luggage()
+    luggage.add_tags({"bentoml_version": version})
+    luggage.add_tags(_mapping(document, "labels"))
+    _add_metadata(luggage, _mapping(document, "metadata"))
+    return Incoming(
+        key=key,
+        model=allowed,
+        files=(tree.inside(folder) or folder,),
+        created=format_timestamp(document.get("creation_time")),
+        params=luggage.params,
+        metrics=luggage.metrics,
+        tags=luggage.tags,
+        annotations=luggage.annotations,
+        lineage=_lineage(document, key),
+        lost=tuple(luggage.lost),
+    )
+
+
+def _add_metadata(luggage: Luggage, metadata: Mapping[str, Any]) -> None:
+    """BentoML has one place for all that is said: its numbers become metrics, the rest params."""
+    try:
+        flat = values.flatten(metadata)
+    except InvalidInput as error:
+        luggage.lose(f"metadata: {error.message}")
+        return
+    numbers = {
+        name: value for name, value in flat.items() if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
+    luggage.add_metrics(numbers)
+    luggage.add_params({name: value for name, value in flat.items() if name not in numbers})
+
+
+def _lineage(document: Mapping[str, Any], key: str) -> dict[str, Any]:
+    framework = text_of(lookup(document, "context", "framework_name"))
+    versions = _mapping(document.get("context"), "framework_versions")
+    imported = {
+        "from": "bentoml",
+        "key": key,
+        "module": document.get("module"),
+        "signatures": document.get("signatures"),
+        "bentoml": lookup(document, "context", "bentoml_version"),
+        "python": lookup(document, "context", "python_version"),
+        "frameworks": versions,
+    }
+    version = next(iter(versions.values()), "") if len(versions) == 1 else ""
+    return plain({"framework": f"{framework} {version}".strip(), "imported": imported})  # type: ignore[no-any-return]
+
+
+def _mapping(document: Any, name: str) -> dict[str, Any]:
+    found = lookup(document, name)
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,216 @@
+"""Writing a bundle: one stream, a block at a time, the same bytes for the same versions."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...core.lazy_dataclass import dataclass, field
+from ...core.progress import Progress
+from ...core.records import Checkpoint, VersionRecord
+from ...errors import Conflict, InvalidInput, NotFound
+from ...store import journal, layout, snapshot
+from ...store.filesystem import files, replacement
+from ...store.filesystem.replacement import Existing
+from ...store.packs import compression, tarball
+from ...store.reader import ModelReader
+from ...store.snapshot import Kept, Snapshot
+from ...store.verify import verify
+from .. import artifacts
+from . import bundle_manifest
+from .bundle_manifest import Contents, Document, Part, Version
+
+if TYPE_CHECKING:
+    from ...store.packs.compression import Compressor
+
+#: What the name of a bundle ends with, and how it is compressed; None for not at all.
+KINDS = {".tar.gz": compression.GZIP, ".tgz": compression.GZIP, ".tar.zst": compression.ZSTD, ".tar": None}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Wanted:
+    """What of a model is to be packed: all of it, or the versions with these ``numbers``."""
+
+    snapshot: Snapshot
+    whole: bool
+    numbers: tuple[int, ...]
+
+    @classmethod
+    def all_of(cls, taken: Snapshot) -> Wanted:
+        return cls(taken, True, taken.numbers)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class _Version:
+    record: VersionRecord
+    documents: list[Kept]
+    told: Version
+    pack: Kept | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Load:
+    """All that goes into a bundle, looked at: ``contents`` says it, ``parts`` has the bytes."""
+
+    contents: Contents
+    parts: list[tuple[Wanted, list[_Version]]] = field(default_factory=list)
+
+
+def suffix_of(name: str) -> str:
+    """What a bundle's name ends with. :class:`InvalidInput` for any other name: a reference is no name of a bundle."""
+    for suffix in KINDS:
+        if name.endswith(suffix):
+            return suffix
+    raise InvalidInput(f"'{name}' is no name for a bundle", f"end it with {', '.join(KINDS)}; '-' is standard output")
+
+
+def load(kind: str, wanted: Iterable[Wanted], registry: str) -> Load:
+    """Look at all that is wanted.
+
+    Raises:
+        Damaged: for whatever ``import`` would refuse: a backup that can't be restored must not look like one.
+    """
+    parts, told, newest = [], [], ""
+    for each in wanted:
+        verify.refuse_damaged(each.snapshot.model.paths, None if each.whole else each.numbers)
+        lines = _registered(each.snapshot.model)
+        packed: dict[str, int] = {}
+        versions = [_version(each, number, lines, packed) for number in each.numbers]
+        own = each.snapshot.documents if each.whole else ()
+        name, last = each.snapshot.model.name, each.snapshot.last
+        head = str(Checkpoint(name, last.seq, last.hash)) if last and each.whole else ""
+        listed = tuple(version.told for version in versions)
+        told.append(Part(name, each.whole, _told(own), listed, sum(packed.values()), head))
+        parts.append((each, versions))
+        newest = max(newest, last.event.at if last else "")
+    return Load(Contents(kind, registry, newest, tuple(told)), parts)
+
+
+def _told(documents: Iterable[Kept]) -> tuple[Document, ...]:
+    return tuple(Document(each.path, each.size, each.sha256) for each in documents)
+
+
+def _registered(model: ModelReader) -> dict[str, str]:
+    """The lines of the history that tell a registration, by the event's id, each as a checkpoint."""
+    entries = journal.oldest_first(model.paths.history, b'"registered"')
+    return {entry.event.id: str(Checkpoint(model.name, entry.seq, entry.hash)) for entry in entries}
+
+
+def _version(wanted: Wanted, number: int, lines: dict[str, str], packed: dict[str, int]) -> _Version:
+    model, state = wanted.snapshot.model, wanted.snapshot.state
+    record = model.version(number, state)
+    documents = snapshot.of_version(model, state, record)
+    entries = model.manifest(record)
+    pack = snapshot.of_pack(model, number) if wanted.whole and number in state.table.packed else None
+    sizes = artifacts.sizes(model, record)
+    if pack:
+        packed[pack.path] = pack.size
+    else:
+        packed.update((entry.sha256, size) for entry, size in zip(entries, sizes, strict=True))
+    told = Version(
+        number, record.digest, sizes, _told(documents), record.stages, record.aliases, record.archived,
+        lines.get(record.event.id, "") if record.event else "", *_told([pack] if pack else []),
+    )  # fmt: skip
+    return _Version(record, documents, told, pack)
+
+
+class _Tar:
+    """A tar that is being written: names, sizes, and the list of all members for the end."""
+
+    def __init__(self, put: Callable[[bytes], object], squeeze: Compressor | None) -> None:
+        self._put, self._squeeze = put, squeeze
+        self._written = self.members = 0
+        self.listing = hashlib.sha256()
+
+    def write(self, data: bytes) -> None:
+        self._written += len(data)
+        if self._squeeze:
+            data = self._squeeze.compress(data)
+        if data:
+            self._put(data)
+
+    @contextlib.contextmanager
+    def member(self, path: str, size: int, sha256: str) -> Iterator[None]:
+        """What is written inside is the member ``path``."""
+        self.write(tarball.header(path, size))
+        start = self._written
+        yield
+        if self._written - start != size:
+            raise Conflict(f"{path} was changed while it was packed", "try again")
+        self.write(tarball.padding(size))
+        self.listing.update(f"{sha256}  {path}\n".encode())
+        self.members += 1
+
+    def document(self, path: str, data: bytes) -> None:
+        with self.member(path, len(data), hashlib.sha256(data).hexdigest()):
+            self.write(data)
+
+    def end(self) -> None:
+        self.write(tarball.end(self._written))
+        if self._squeeze:
+            self._put(self._squeeze.flush())
+
+
+def write(
+    loaded: Load, put: Callable[[bytes], object], progress: Progress, kind: str | None = compression.GZIP
+) -> None:
+    """Write the bundle, block by block, to ``put``; compressed, unless ``kind`` is None."""
+    tar = _Tar(put, compression.compressor(kind) if kind else None)
+    progress.expect(loaded.contents.size)
+    tar.document(bundle_manifest.HEAD, bundle_manifest.dumps(loaded.contents))
+    for wanted, versions in loaded.parts:
+        _write_part(tar, wanted, versions, progress)
+    end = {"format": bundle_manifest.FORMAT, "members": tar.members, "digest": f"sha256:{tar.listing.hexdigest()}"}
+    tar.document(bundle_manifest.END, json.dumps(end, separators=(",", ":")).encode() + b"\n")
+    tar.end()
+
+
+def _write_part(tar: _Tar, wanted: Wanted, versions: Sequence[_Version], progress: Progress) -> None:
+    model = wanted.snapshot.model
+    packed: set[str] = set()
+    _write_documents(tar, model.name, wanted.snapshot.documents if wanted.whole else ())
+    for version in versions:
+        _write_documents(tar, model.name, version.documents)
+        if version.pack:
+            _write_documents(tar, model.name, [version.pack])
+            progress(version.told.size)
+            continue
+        folder = f"{model.name}/versions/{version.record.number}/{layout.FILES}"
+        for (entry, content), size in zip(artifacts.members(model, version.record), version.told.sizes, strict=True):
+            if entry.sha256 in packed:
+                progress(size)
+                continue
+            packed.add(entry.sha256)
+            with tar.member(f"{folder}/{entry.path}", size, entry.sha256):
+                while block := content.read(files.BLOCK):
+                    tar.write(block)
+                    progress(len(block))
+
+
+def _write_documents(tar: _Tar, name: str, documents: Iterable[Kept]) -> None:
+    for each in documents:
+        with tar.member(f"{name}/{each.path}", each.size, each.sha256):
+            for block in each.blocks():
+                tar.write(block)
+
+
+def write_file(loaded: Load, target: Path, *, progress: Progress, existing: Existing | None) -> None:
+    """Write the bundle to the new file ``target``, or in place of ``existing``: it appears when it is whole and on the
+    disk.
+    """
+    kind = KINDS[suffix_of(target.name)]
+    if not target.parent.is_dir():
+        raise NotFound(f"there is no folder '{target.parent}'", "make it first")
+    with replacement.appearing(target, existing) as temporary:
+        descriptor = os.open(temporary, files.CREATE, 0o666)  # the user's own: the umask decides
+        try:
+            write(loaded, lambda block: files.write_all(descriptor, block), progress, kind)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    files.fsync_folder(target.parent)

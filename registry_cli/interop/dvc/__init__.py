@@ -1,0 +1,4 @@
+"""Import from DVC and GTO repositories.
+
+Imports what interop may import.
+"""

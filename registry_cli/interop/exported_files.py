@@ -1,0 +1,98 @@
+"""What every exporter needs: the files of a version, each byte checked, and what is known of it in plain words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..core.lazy_dataclass import dataclass, field
+from ..core.records import Artifact, VersionRecord
+from ..store.packs import pack_reader
+from .source_tree import DOCUMENT, lookup, text_of
+
+#: How the frameworks are called where packages are installed from.
+PACKAGES = {"sklearn": "scikit-learn", "torch": "torch", "xgboost": "xgboost", "lightgbm": "lightgbm", "onnx": "onnx"}
+
+#: What of a lineage is found in the files themselves, wherever they are: it is not lost.
+_FOUND = frozenset({"format", "framework", "contents", "scan"})
+
+
+@dataclass(frozen=True)
+class Outline(Artifact):
+    """An artifact whose large files are not copied but stood in for, to see what an export would look like.
+
+    ``stand_ins`` has the sha256 of what each stands for, by its inode.
+    """
+
+    stand_ins: dict[int, str] = field(default_factory=dict)
+
+
+def copy(artifact: Artifact, folder: Path) -> None:
+    """Copy all files into ``folder``, which is made; :class:`Damaged` for one that is not what was stored."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for entry in artifact.files:
+        target = folder / entry.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as stream:
+            if isinstance(artifact, Outline) and size(artifact, entry.path) > DOCUMENT:
+                artifact.stand_ins[os.fstat(stream.fileno()).st_ino] = entry.sha256
+            else:
+                pack_reader.copy(artifact.folder, entry, artifact.version.ref, stream.fileno())
+
+
+def write(path: Path, text: str) -> None:
+    """A new text file; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("x", encoding="utf-8", newline="\n") as stream:
+        stream.write(text)
+
+
+def yaml(path: Path, document: Mapping[str, Any]) -> None:
+    """A new YAML document."""
+    from ..core.yaml import documents
+
+    write(path, documents.dumps(document).decode())
+
+
+def has(artifact: Artifact, path: str) -> bool:
+    return any(entry.path == path for entry in artifact.files)
+
+
+def read(artifact: Artifact, path: str, most: int = 1 << 20) -> bytes:
+    """The beginning of a file of the artifact."""
+    with (artifact.folder / path).open("rb") as stream:
+        return stream.read(most)
+
+
+def size(artifact: Artifact, path: str) -> int:
+    return (artifact.folder / path).stat().st_size
+
+
+def framework(version: VersionRecord) -> tuple[str, str]:
+    """The framework of a version and its release, as far as they are known."""
+    name, _, release = text_of(version.lineage.get("framework")).partition(" ")
+    return name, release
+
+
+def python_release(version: VersionRecord) -> str:
+    """The Python that made it; empty when that is not known."""
+    told = lookup(dict(version.lineage), "environment", "python") or lookup(dict(version.lineage), "contents", "python")
+    return text_of(told)
+
+
+def lost(version: VersionRecord, **carried: bool) -> list[str]:
+    """What a format has no place for: of stages, aliases, annotations and so on, what there is and is not named here."""
+    there = {
+        "stages": bool(version.stages),
+        "aliases": bool(version.aliases),
+        "message": bool(version.message),
+        "params": bool(version.params),
+        "metrics": bool(version.metrics),
+        "tags": bool(version.tags),
+        "annotations": bool(version.annotations),
+        "lineage": bool(version.lineage.keys() - _FOUND),
+    }
+    left = [name for name, some in there.items() if some and not carried.get(name)]
+    return [", ".join(left)] if left else []

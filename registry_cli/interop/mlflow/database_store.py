@@ -1,0 +1,140 @@
+"""An MLflow store in SQLite: ``mlflow.db``, of any version of its schema that has registered models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from ...errors import InvalidInput
+from ..source_tree import text_of
+from .mlflow_records import LoggedModel, ModelVersion, RegisteredModel, Run, Said
+from .sqlite_reader import Tables, opened
+
+_VERSION = (
+    "version workspace name source storage_location run_id current_stage status description user_id creation_time"
+)
+_RUN = "run_uuid name experiment_id user_id status source_name start_time end_time artifact_uri"
+
+
+class MlflowDatabase:
+    """An open database. Everything is asked in one transaction: it is as it was at one moment."""
+
+    def __init__(self, path: Path, stack: ExitStack) -> None:
+        self._tables = Tables(stack.enter_context(opened(path)))
+        if "registered_models" not in self._tables or "model_versions" not in self._tables:
+            raise InvalidInput(f"'{path}' is no store of MLflow", "it has no table of registered models")
+        self._experiments = {
+            row["experiment_id"]: text_of(row["name"]) for row in self._tables.rows("experiments", "experiment_id name")
+        }
+
+    def models(self) -> Iterator[RegisteredModel]:
+        for row in list(self._tables.rows("registered_models", "name workspace description")):
+            trouble: list[str] = []
+            yield RegisteredModel(
+                name=str(row["name"]),
+                workspace=text_of(row["workspace"]),
+                description=text_of(row["description"]),
+                tags=self._pairs("registered_model_tags", "key value", **self._of(row, "registered_model_tags")),
+                aliases={
+                    str(each["alias"]): each["version"]
+                    for each in self._tables.rows(
+                        "registered_model_aliases", "alias version", **self._of(row, "registered_model_aliases")
+                    )
+                    if isinstance(each["version"], int)
+                },
+                versions=tuple(self._versions(row, trouble)),
+                trouble=tuple(trouble),
+            )
+
+    def _of(self, model: Mapping[str, Any], table: str) -> dict[str, Any]:
+        """What picks the rows of a registered model from a table: its name, and its workspace since there are these."""
+        where = {"name": model["name"]}
+        if model["workspace"] is not None and self._tables.has(table, "workspace"):
+            where["workspace"] = model["workspace"]
+        return where
+
+    def _versions(self, model: Mapping[str, Any], trouble: list[str]) -> Iterator[ModelVersion]:
+        tags = self._of(model, "model_version_tags")
+        for row in list(self._tables.rows("model_versions", _VERSION, **self._of(model, "model_versions"))):
+            number = row["version"]
+            if not isinstance(number, int) or number < 1:
+                trouble.append(f"a version with the number {str(number)[:40]!r}")
+                continue
+            yield ModelVersion(
+                number=number,
+                source=text_of(row["source"]),
+                location=text_of(row["storage_location"]),
+                run=text_of(row["run_id"]),
+                stage=text_of(row["current_stage"]),
+                status=text_of(row["status"]),
+                description=text_of(row["description"]),
+                user=text_of(row["user_id"]),
+                created=row["creation_time"],
+                tags=self._pairs("model_version_tags", "key value", **tags, version=number),
+            )
+
+    def run(self, run_id: str) -> Run | None:
+        for row in self._tables.rows("runs", _RUN, run_uuid=run_id):
+            return Run(
+                id=run_id,
+                name=text_of(row["name"]),
+                experiment=self._experiments.get(row["experiment_id"], ""),
+                user=text_of(row["user_id"]),
+                status=text_of(row["status"]),
+                source=text_of(row["source_name"]),
+                started=row["start_time"],
+                ended=row["end_time"],
+                artifacts=text_of(row["artifact_uri"]),
+                said=Said(
+                    self._pairs("params", "key value", run_uuid=run_id),
+                    self._latest_metrics(run_id),
+                    self._pairs("tags", "key value", run_uuid=run_id),
+                ),
+                datasets=tuple(self._datasets(run_id)),
+            )
+        return None
+
+    def logged(self, model_id: str) -> LoggedModel | None:
+        for row in self._tables.rows("logged_models", "artifact_location source_run_id", model_id=model_id):
+            measured: dict[str, tuple[Any, ...]] = {}
+            columns = "metric_name metric_step metric_timestamp_ms metric_value"
+            for each in self._tables.rows("logged_model_metrics", columns, model_id=model_id):
+                moment = (each["metric_step"] or 0, each["metric_timestamp_ms"] or 0, each["metric_value"])
+                name = str(each["metric_name"])
+                measured[name] = max(measured.get(name, moment), moment, key=lambda at: at[:2])
+            return LoggedModel(
+                id=model_id,
+                location=text_of(row["artifact_location"]),
+                run=text_of(row["source_run_id"]),
+                said=Said(
+                    self._pairs("logged_model_params", "param_key param_value", model_id=model_id),
+                    {name: moment[2] for name, moment in measured.items()},
+                    self._pairs("logged_model_tags", "tag_key tag_value", model_id=model_id),
+                ),
+            )
+        return None
+
+    def _pairs(self, table: str, columns: str, **where: Any) -> dict[str, Any]:
+        name, value = columns.split()
+        return {str(row[name]): row[value] for row in self._tables.rows(table, columns, **where)}
+
+    def _latest_metrics(self, run_id: str) -> dict[str, Any]:
+        rows = self._tables.rows("latest_metrics", "key value is_nan", run_uuid=run_id)
+        return {str(row["key"]): math.nan if row["is_nan"] else row["value"] for row in rows}
+
+    def _datasets(self, run_id: str) -> Iterator[dict[str, Any]]:
+        where = {"destination_type": "RUN", "destination_id": run_id, "source_type": "DATASET"}
+        for used in list(self._tables.rows("inputs", "input_uuid source_id", **where)):
+            context = self._pairs("input_tags", "name value", input_uuid=used["input_uuid"])
+            columns = "name digest dataset_source_type dataset_source"
+            for row in self._tables.rows("datasets", columns, dataset_uuid=used["source_id"]):
+                yield {
+                    "name": row["name"],
+                    "digest": row["digest"],
+                    "source_type": row["dataset_source_type"],
+                    "source": row["dataset_source"],
+                    "context": context.get("mlflow.data.context"),
+                }

@@ -1,0 +1,292 @@
+"""Models that come from MLflow: from its database, from its old store of files, or from the folder of one model."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...core.redaction import redact_url
+from ...core.times import format_milliseconds, format_timestamp
+from ...errors import InvalidInput, NotFound
+from .. import name_mapping
+from ..imported_metadata import Luggage, clean, message, plain
+from ..imported_version import Incoming
+from ..source_tree import Tree, real, text_of
+from . import artifact_location, mlmodel
+from .mlflow_records import LoggedModel, MlflowStore, ModelVersion, RegisteredModel, Run
+
+DATABASE = "mlflow.db"
+FILES = "mlruns"
+#: Tags that MLflow keeps for itself; what they say stands elsewhere, or says nothing of the model.
+_OWN = "mlflow."
+_STAGES = {"Staging": "staging", "Production": "production"}
+
+
+def read(place: str | Path, *, only: str | None = None, artifacts: Path | None = None) -> Iterator[Incoming]:
+    """Every version in ``place``: a tracking folder, ``mlflow.db``, a folder that holds either, or a model's folder.
+
+    Models come by name (or ``only`` one), versions by number. Files are looked for in the folder of the store, and in
+    ``artifacts``.
+    Raises :class:`NotFound` and :class:`InvalidInput` before the first one.
+    """
+    where = real(Path(place))
+    if where.is_dir() and (where / mlmodel.NAME).is_file():
+        yield _single(where, only)
+        return
+    with contextlib.ExitStack() as stack:  # all is read at once: nothing is held open while files are copied
+        found = list(_versions(*_store(where, artifacts, stack), only, place))
+    if not found:
+        raise NotFound(
+            f"no model is registered in '{place}'", "name the folder of one model, which has a file MLmodel in it"
+        )
+    yield from found
+
+
+def _store(where: Path, artifacts: Path | None, stack: contextlib.ExitStack) -> tuple[Tree, MlflowStore]:
+    others = (artifacts,) if artifacts else ()
+    if where.is_file():
+        return Tree(where.parent, *others), _database(where, stack)
+    tree = Tree(where, *others)
+    if tree.is_file(where / DATABASE):
+        return tree, _database(where / DATABASE, stack)
+    for folder in (where, where / FILES):
+        if tree.is_folder(folder / "models") or _has_experiments(tree, folder):
+            from .file_store import MlflowFiles
+
+            root = where.parent if folder == where and where.name == FILES else where
+            return Tree(root, *others), MlflowFiles(tree, folder)
+    raise InvalidInput(f"'{where}' holds nothing of MLflow", f"it has no {DATABASE}, no {FILES}/ and no {mlmodel.NAME}")
+
+
+def _has_experiments(tree: Tree, folder: Path) -> bool:
+    return any(tree.is_file(folder / name / "meta.yaml") for name in tree.names(folder))
+
+
+def _database(path: Path, stack: contextlib.ExitStack) -> MlflowStore:
+    from .database_store import MlflowDatabase
+
+    return MlflowDatabase(path, stack)
+
+
+def _versions(tree: Tree, store: MlflowStore, only: str | None, place: str | Path) -> Iterator[Incoming]:
+    models = sorted(store.models(), key=lambda model: model.full_name)
+    wanted = set(name_mapping.chosen((model.full_name for model in models), only, place))
+    models = [model for model in models if model.full_name in wanted]
+    given = name_mapping.assign(model.full_name for model in models)
+    for model in models:
+        name = given[model.full_name]
+        key = f"mlflow:{clean(model.full_name, 200)}"
+        if name is None:
+            yield Incoming(
+                key, name_mapping.model_name(model.full_name), (), lost=(name_mapping.taken(model.full_name),)
+            )
+            continue
+        for trouble in model.trouble:
+            yield Incoming(key, name, (), lost=(trouble,))
+        holders = _holders(model)
+        for version in model.versions:
+            yield _Version(tree, store, model, version, holders).incoming(name)
+
+
+def _holders(model: RegisteredModel) -> dict[str, int]:
+    """The version that a stage is given to here: of several that MLflow has in it, the highest, which it serves too."""
+    return {version.stage: version.number for version in sorted(model.versions, key=lambda version: version.number)}
+
+
+class _Version:
+    """One version on its way to an :class:`Incoming`."""
+
+    def __init__(
+        self, tree: Tree, store: MlflowStore, model: RegisteredModel, version: ModelVersion, holders: Mapping[str, int]
+    ) -> None:
+        self._tree, self._store, self._model, self._version = tree, store, model, version
+        self._holders = holders
+        self._luggage = Luggage()
+        own = version.source.removeprefix("models:/") if version.source.startswith("models:/m-") else version.run
+        self._shown = f"mlflow:{clean(model.full_name, 200)}/{version.number}"
+        # The id belongs to it: another store may have a model of that name, too.
+        self._key = clean(f"{self._shown}:{own or format_milliseconds(version.created) or '-'}", 400)
+
+    def incoming(self, name: str) -> Incoming:
+        version, luggage = self._version, self._luggage
+        try:
+            logged = self._logged()
+            files, document = self._files()
+        except (InvalidInput, artifact_location.NotHere) as error:
+            why = getattr(error, "message", str(error))
+            return Incoming(self._key, name, (), number=version.number, shown=self._shown, lost=(why,))
+        run = self._run(version.run or (logged.run if logged else ""))
+        self._say(run, logged)
+        stages = self._stages()
+        return Incoming(
+            key=self._key,
+            shown=self._shown,
+            model=name,
+            files=files,
+            number=version.number,
+            author=version.user or (run.user if run else ""),
+            created=format_milliseconds(version.created),
+            message=message(version.description),
+            params=luggage.params,
+            metrics=luggage.metrics,
+            tags=luggage.tags,
+            annotations=luggage.annotations,
+            lineage=self._lineage(run, document),
+            stages=stages,
+            aliases=self._aliases(),
+            archived=version.stage == "Archived",
+            lost=tuple(luggage.lost),
+        )
+
+    def _logged(self) -> LoggedModel | None:
+        source = self._version.source
+        return self._store.logged(source.removeprefix("models:/")) if source.startswith("models:/m-") else None
+
+    def _run(self, run_id: str) -> Run | None:
+        try:
+            run = self._store.run(run_id) if run_id else None
+        except InvalidInput as error:
+            self._luggage.lose(f"its run: {error.message}")
+            return None
+        if run_id and run is None:
+            self._luggage.lose(f"its run {run_id[:40]} is not in the store any more")
+        return run
+
+    def _files(self) -> tuple[tuple[Path, ...], dict[str, Any]]:
+        version = self._version
+        if version.status not in ("", "READY"):
+            raise artifact_location.NotHere(f"MLflow says that it is {version.status}, not READY")
+        place = artifact_location.find(self._tree, self._store, version)
+        if not (place / mlmodel.NAME).is_file():
+            self._luggage.lose(f"there is no {mlmodel.NAME} beside its files: what they are is not said")
+            return (place,), {}
+        try:
+            document = mlmodel.read(self._tree, place)
+        except InvalidInput as error:
+            self._luggage.lose(f"its {mlmodel.NAME} can't be read: {error.message}")
+            return (place,), {}
+        wrong = text_of(document.get("run_id"))
+        if wrong and version.run and wrong != version.run:
+            raise artifact_location.NotHere(f"the files at {place} are of another run, {wrong[:40]}")
+        return (place,), document
+
+    def _say(self, run: Run | None, logged: LoggedModel | None) -> None:
+        """What is said of the version comes first, then of the logged model, then of its run, then of its name."""
+        luggage, model = self._luggage, self._model
+        luggage.add_tags(_theirs(self._version.tags))
+        if logged:
+            luggage.add_params(logged.said.params)
+            luggage.add_metrics(_measured(logged, run))
+            luggage.add_tags(_theirs(logged.said.tags), " of the logged model")
+        if run:
+            luggage.add_params(run.said.params, " of the run")
+            done = logged.said.metrics if logged else {}
+            luggage.add_metrics({name: value for name, value in run.said.metrics.items() if name not in done})
+            luggage.add_tags(_theirs(run.said.tags), " of the run")
+            luggage.annotate("run_description", run.said.tags.get("mlflow.note.content"))
+        luggage.add_tags({f"model.{name}": value for name, value in _theirs(model.tags).items()})
+        luggage.annotate("model_description", model.description)
+
+    def _stages(self) -> tuple[str, ...]:
+        stage = self._version.stage
+        if stage in ("", "None", "Archived"):
+            return ()
+        if stage not in _STAGES:
+            self._luggage.lose(f"the stage '{stage}'")
+            return ()
+        if self._holders[stage] != self._version.number:
+            self._luggage.lose(
+                f"the stage {stage}: version {self._holders[stage]} is in it too, and a stage holds one version"
+            )
+            return ()
+        return (_STAGES[stage],)
+
+    def _aliases(self) -> tuple[str, ...]:
+        found: dict[str, str] = {}
+        for text, number in sorted(self._model.aliases.items()):
+            if number != self._version.number:
+                continue
+            alias = name_mapping.alias(text)
+            if alias is None or alias in found:
+                self._luggage.lose(f"the alias '{text}', which can't be one here")
+            else:
+                found[alias] = text
+        return tuple(found)
+
+    def _lineage(self, run: Run | None, document: Mapping[str, Any]) -> dict[str, Any]:
+        imported = {"from": "mlflow", "key": self._key, "name": self._model.full_name, "version": self._version.number}
+        told = mlmodel.told(document) if document else {}
+        found: dict[str, Any] = {"run": _run(run), "git": _git(run), "data": _data(run)} if run else {}
+        return plain({**found, "imported": {**imported, "mlmodel": told}})  # type: ignore[no-any-return]
+
+
+def _theirs(tags: Mapping[str, Any]) -> dict[str, Any]:
+    """The tags that people set."""
+    return {name: value for name, value in tags.items() if not name.startswith(_OWN)}
+
+
+def _measured(logged: LoggedModel, run: Run | None) -> dict[str, Any]:
+    """The metrics of a logged model; where its table says 0 and the run says nan, it was nan: that table can't hold one."""
+    told = dict(logged.said.metrics)
+    for name, value in (run.said.metrics if run else {}).items():
+        if isinstance(value, float) and math.isnan(value) and told.get(name) == 0:
+            told[name] = value
+    return told
+
+
+def _run(run: Run) -> dict[str, Any]:
+    tags = run.said.tags
+    return {
+        "id": run.id,
+        "name": run.name or tags.get("mlflow.runName"),
+        "experiment": run.experiment,
+        "user": run.user or tags.get("mlflow.user"),
+        "command": run.source or tags.get("mlflow.source.name"),
+        "started": format_milliseconds(run.started),
+        "ended": format_milliseconds(run.ended),
+        "status": run.status,
+        "parent": tags.get("mlflow.parentRunId"),
+    }
+
+
+def _git(run: Run) -> dict[str, Any]:
+    tags = run.said.tags
+    remote = tags.get("mlflow.source.git.repoURL") or tags.get("mlflow.gitRepoURL")
+    return {
+        "commit": tags.get("mlflow.source.git.commit"),
+        "branch": tags.get("mlflow.source.git.branch") or tags.get("mlflow.gitBranch"),
+        "remote": redact_url(text_of(remote)),
+    }
+
+
+def _data(run: Run) -> Iterable[dict[str, Any]]:
+    return [
+        {
+            "uri": f"{text_of(each.get('source_type')) or 'dataset'}:{text_of(each.get('name'))}",
+            "digest": f"mlflow:{text_of(each.get('digest'))}",
+            "source": redact_url(text_of(each.get("source"))),
+            "context": each.get("context"),
+        }
+        for each in run.datasets
+    ]
+
+
+def _single(folder: Path, only: str | None) -> Incoming:
+    """The folder of one model: what its ``MLmodel`` says is all that is known."""
+    own = folder.parent.name if folder.name in ("artifacts", "model") else folder.name
+    name_mapping.chosen([own], only, folder)
+    document = mlmodel.read(Tree(folder), folder)
+    told = mlmodel.told(document)
+    key = f"mlflow:{told.get('model_id') or clean(own, 200)}"
+    run = {"id": told["run_id"]} if told.get("run_id") else None
+    lineage = {"run": run, "imported": {"from": "mlflow", "key": key, "mlmodel": told}}
+    return Incoming(
+        key=key,
+        model=name_mapping.model_name(own),
+        files=(folder,),
+        created=format_timestamp(document.get("utc_time_created")),
+        lineage=plain(lineage),
+    )

@@ -1,0 +1,181 @@
+"""Reading a SQLite database that belongs to somebody else: not a byte of it, nor of its folder, is changed.
+
+SQLite writes even when it reads: a database in WAL mode gets a ``-shm`` file beside it, and a journal that a crash
+left is rolled back. So a database in rollback mode is opened read-only, under SQLite's own lock; one in WAL mode, or
+with such a journal, is copied to a private folder first, together with what stands beside it, and read there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from ...errors import InvalidInput, LockTimeout, Refused
+
+#: Seconds to wait for a writer.
+PATIENCE = 10.0
+#: The longest value that is read, in bytes; a longer one is an error of its query.
+_VALUE = 16 << 20
+#: Seconds after which a query is stopped: one that is honest takes a moment.
+_LONGEST = 120.0
+_COMPANIONS = ("-wal", "-journal")
+_LOOK_EVERY = 100_000  # steps of SQLite's machine
+#: The most rows that are read of one database.
+_ROWS = 5_000_000
+#: Nanoseconds: a file that changed so lately may change again without a new time.
+_SETTLED = 50_000_000
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """The database, in one read transaction. Raises :class:`InvalidInput`, :class:`LockTimeout`, :class:`Refused`."""
+    if path.stat().st_size == 0 or not _magic(path).startswith(b"SQLite format 3\x00"):
+        raise InvalidInput(f"'{path}' is no SQLite database")
+    with contextlib.ExitStack() as stack:
+        try:
+            connection = _connect(path, stack)
+            stack.enter_context(contextlib.closing(connection))
+            stack.enter_context(_in_words(path))
+            _guard(connection)
+            connection.execute("BEGIN")
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.Error as error:
+            raise _worded(path, error) from None
+        yield connection
+
+
+def _connect(path: Path, stack: contextlib.ExitStack) -> sqlite3.Connection:
+    if _needs_copy(path):
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="registry-import-")))
+        return _open(_copied(path, folder), "rw")
+    connection = _open(path, "ro")
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        connection.close()
+        if not (isinstance(error, sqlite3.OperationalError) and "readonly" in str(error)):
+            raise  # else a journal that a crash left: it can be rolled back in a copy only
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="registry-import-")))
+        return _open(_copied(path, folder), "rw")
+    return connection
+
+
+def _open(path: Path, mode: str) -> sqlite3.Connection:
+    return sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", uri=True, timeout=PATIENCE, isolation_level=None)
+
+
+def _magic(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(20)
+
+
+def _needs_copy(path: Path) -> bool:
+    """Whether it is in WAL mode: bytes 18 and 19 of the header (https://sqlite.org/fileformat.html) are 2 then."""
+    return 2 in _magic(path)[18:20]
+
+
+def _copied(path: Path, folder: Path) -> Path:
+    """A copy of the database and of what stands beside it, taken while nothing of it changed."""
+    if shutil.disk_usage(folder).free < path.stat().st_size * 2:
+        raise Refused(f"no room in '{folder.parent}' for a copy of '{path}'", "set TMPDIR to a folder that has more")
+    until = time.monotonic() + PATIENCE
+    while True:
+        before = _marks(path)
+        if all(time.time_ns() - mark[3] > _SETTLED for mark in before):
+            for mark in before:
+                shutil.copyfile(mark[0], folder / f"copy.db{mark[0].removeprefix(str(path))}")
+            if _marks(path) == before:
+                return folder / "copy.db"
+        if time.monotonic() > until:
+            raise LockTimeout(f"'{path}' is being written all the time", "try again later, or stop the server")
+        for copied in folder.iterdir():
+            copied.unlink()
+        time.sleep(0.1)
+
+
+def _marks(path: Path) -> list[tuple[str, int, int, int]]:
+    found = []
+    for name in (str(path), *(f"{path}{suffix}" for suffix in _COMPANIONS)):
+        with contextlib.suppress(FileNotFoundError):
+            status = Path(name).stat()
+            found.append((name, status.st_ino, status.st_size, status.st_mtime_ns))
+    return found
+
+
+def _guard(connection: sqlite3.Connection) -> None:
+    """What a database may not do to its reader: run its own functions, hand out endless values or endless rows."""
+    connection.text_factory = lambda data: data.decode("utf-8", "replace")
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA query_only = ON")
+    if sys.version_info >= (3, 11):
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _VALUE)
+
+
+@contextlib.contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _worded(path, error) from None
+
+
+def _worded(path: Path, error: sqlite3.Error) -> Exception:
+    text = str(error)
+    if "locked" in text or "busy" in text:
+        return LockTimeout(f"'{path}' is locked by another program", "try again later, or stop the server")
+    if "interrupted" in text:
+        return Refused(f"'{path}' did not answer within {_LONGEST:.0f} s", "is it really a store of MLflow?")
+    return InvalidInput(f"'{path}' can't be read: {text[:200]}")
+
+
+class Tables:
+    """The real tables of a database, and their columns: what differs between versions of a schema is asked, not known."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._until = time.monotonic() + _LONGEST
+        self._read = 0
+        connection.set_progress_handler(lambda: int(time.monotonic() > self._until), _LOOK_EVERY)
+        listed = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
+        names = [str(name) for name, sql in listed if not str(sql).lstrip().upper().startswith("CREATE VIRTUAL")]
+        self._columns = {name: self._columns_of(name) for name in names}
+
+    def _columns_of(self, table: str) -> frozenset[str]:
+        rows = self._connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
+        return frozenset(str(row[0]) for row in rows)
+
+    def __contains__(self, table: str) -> bool:
+        return table in self._columns
+
+    def has(self, table: str, column: str) -> bool:
+        return column in self._columns.get(table, ())
+
+    def rows(self, table: str, columns: str, **where: Any) -> Iterator[dict[str, Any]]:
+        """The rows of a table as dicts, in the order of their keys; a column or table that is not there gives None, or nothing.
+
+        ``table`` and ``columns`` are words of this program, never of the database; values are parameters.
+        """
+        there = self._columns.get(table, frozenset())
+        wanted = columns.split()
+        if not there or not set(where) <= there:
+            return
+        found = [column for column in wanted if column in there]
+        if not found:
+            return
+        filters = " AND ".join(f'"{name}" = ?' for name in where)
+        listed = ", ".join(found)
+        query = f'SELECT {listed} FROM "{table}"{" WHERE " if filters else ""}{filters} ORDER BY {listed}'  # noqa: S608 - our own words
+        self._until = time.monotonic() + _LONGEST
+        for row in self._connection.execute(query, tuple(where.values())):
+            self._read += 1
+            if self._read > _ROWS:
+                raise Refused(f"more than {_ROWS:,} rows", "is it really a store of MLflow?")
+            yield {**dict.fromkeys(wanted), **dict(zip(found, row, strict=True))}

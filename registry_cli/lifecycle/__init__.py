@@ -1,1 +1,0 @@
-"""Pure rules over records: no files, no clock, no printing."""

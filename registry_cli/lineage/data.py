@@ -1,0 +1,171 @@
+"""What a model was made from: files and folders with their digests, what DVC says of them, addresses with a digest.
+
+The digest of a file is its sha256. That of a folder is the sha256 of a list of its files, as ``sha256sum`` writes it, sorted
+by the bytes of their paths: ``find -L . -type f`` and ``sha256sum`` alone give the same (see ``recipe``). Links are followed,
+for what counts is what was read through them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ..core import redaction
+from ..core.lazy_dataclass import dataclass
+from ..core.progress import SILENT, Progress
+from ..errors import InvalidInput, NotFound
+from ..store.filesystem import copying
+
+#: So many files of a folder are hashed at most.
+FILES_MOST = 10_000_000
+_DIGEST = re.compile(r"([a-z][a-z0-9-]{1,15}):([A-Za-z0-9+/=._-]{1,200})\Z", re.ASCII)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_DVC_LIMIT = 1 << 20
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Item:
+    """Something that was named: what its ``document`` says already, and the ``path`` that is to be hashed, if any."""
+
+    document: dict[str, Any]
+    path: str = ""
+
+
+def parse(given: Iterable[str | os.PathLike[str]]) -> list[Item]:
+    """What a person named; that files are there is looked at, none is read but DVC's.
+
+    Raises :class:`NotFound`, and :class:`InvalidInput` for an address without a digest.
+    """
+    found: list[Item] = []
+    for each in given:
+        text = os.fspath(each)
+        if not text or "\0" in text:
+            raise InvalidInput(f"'{text}' is no path", "was a variable empty?")
+        if _SCHEME.match(text):
+            found.append(_address(text))
+            continue
+        try:
+            status = os.stat(text)
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotFound(f"there is no file or folder '{readable(text)}'") from None
+        if text.endswith(".dvc") and stat.S_ISREG(status.st_mode):
+            found += _of_dvc(text)
+        elif not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+            raise InvalidInput(f"'{readable(text)}' is no file or folder", "name what was read, not a device or a pipe")
+        else:
+            slash = "/" if stat.S_ISDIR(status.st_mode) else ""  # so that everybody sees which of the two digests it is
+            found.append(Item({"path": readable(os.path.normpath(text)).rstrip("/") + slash}, text))
+    return found
+
+
+def readable(path: str) -> str:
+    r"""A path as text that can be stored: bytes that are no UTF-8 as ``\xff``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def _address(text: str) -> Item:
+    base, mark, digest = text.rpartition("#")
+    if not mark or not _DIGEST.match(digest):
+        raise InvalidInput(
+            f"'{redaction.redact_url(text)}' says no digest", "write it behind: s3://bucket/key#sha256:…, or #etag:…"
+        )
+    return Item({"uri": redaction.redact_url(base), "digest": digest})
+
+
+def _of_dvc(path: str) -> list[Item]:
+    """The outputs that a ``.dvc`` file tells of, with DVC's own digests; nothing is hashed."""
+    from ..core.yaml import documents
+    from ..store.filesystem import files
+
+    document = documents.loads_mapping(files.read(_absolute(path), _DVC_LIMIT, path), path)
+    outputs = document.get("outs")
+    found = []
+    for out in outputs if isinstance(outputs, list) else ():
+        kind = next((name for name in ("md5", "etag", "checksum") if isinstance(out, dict) and name in out), "")
+        if not kind or not isinstance(out.get("path"), str) or not _DIGEST.match(f"{kind}:{out[kind]}"):
+            raise InvalidInput(f"'{path}' has an output without a path or digest", "run dvc add, or dvc commit, first")
+        place = os.path.normpath(os.path.join(os.path.dirname(path), out["path"]))
+        extra = {"size": out.get("size"), "files": out.get("nfiles")}
+        found.append(
+            Item(
+                {
+                    "path": place,
+                    "digest": f"{kind}:{out[kind]}",
+                    **{name: count for name, count in extra.items() if type(count) is int},
+                }
+            )
+        )
+    if not found:
+        raise InvalidInput(f"'{path}' tells of no outputs", "is it a file that DVC made?")
+    return found
+
+
+def _absolute(path: str) -> Any:
+    from pathlib import Path
+
+    return Path(os.path.realpath(path))
+
+
+def documents(items: Iterable[Item], progress: Progress = SILENT) -> list[dict[str, Any]]:
+    """The items as a lineage keeps them: path or uri, digest, size in bytes, and how many files."""
+    return [{**item.document, **(measured(item.path, progress) if item.path else {})} for item in items]
+
+
+def measured(path: str, progress: Progress = SILENT) -> dict[str, Any]:
+    """Digest, size and number of files of a file or folder. Raises :class:`Conflict` when it changes meanwhile."""
+    if not os.path.isdir(path):
+        size = os.stat(path).st_size
+        progress.expect(size)
+        digest, size = _hashed(path, size, progress)
+        return {"digest": f"sha256:{digest}", "size": size, "files": 1}
+    listed = sorted(_walk(path), key=lambda entry: os.fsencode(entry[0]))
+    progress.expect(sum(size for _, size in listed))
+    hasher, total = hashlib.sha256(), 0
+    for name, size in listed:
+        digest, read = _hashed(os.path.join(path, name), size, progress)
+        hasher.update(line(digest, os.fsencode(name)))
+        total += read
+    return {"digest": f"sha256:{hasher.hexdigest()}", "size": total, "files": len(listed)}
+
+
+def line(digest: str, name: bytes) -> bytes:
+    """A line as ``sha256sum`` writes it: a name with a backslash or a line end is escaped, and the line marked."""
+    escaped = name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
+    return (b"\\" if escaped != name else b"") + digest.encode() + b"  " + escaped + b"\n"
+
+
+def _hashed(path: str, size: int, progress: Progress) -> tuple[str, int]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        before = copying.identity(descriptor)
+        found = copying.pump(descriptor, None, size, progress)
+        copying.refuse_changed(descriptor, before, readable(path))
+        return found
+    finally:
+        os.close(descriptor)
+
+
+def _walk(root: str) -> Iterator[tuple[str, int]]:
+    """Every file below a folder, links followed: its path from there, and its size. A link to a folder around it is refused."""
+    count = 0
+    pending: list[tuple[str, str, tuple[tuple[int, int], ...]]] = [(root, "", ())]
+    while pending:
+        folder, prefix, around = pending.pop()
+        status = os.stat(folder)
+        here = (status.st_dev, status.st_ino)
+        if here in around:
+            raise InvalidInput(f"'{readable(folder)}' is a link to a folder around it", "name the folders one by one")
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = f"{prefix}{entry.name}"
+                if entry.is_dir():
+                    pending.append((entry.path, f"{name}/", (*around, here)))
+                elif entry.is_file():
+                    count += 1
+                    if count > FILES_MOST:
+                        raise InvalidInput(f"'{readable(root)}' has more than {FILES_MOST:,} files")
+                    yield name, entry.stat().st_size

@@ -1,0 +1,194 @@
+"""The environment that a model was made in: which Python, which packages, which processor for graphics.
+
+The registry's own command may be installed in an environment of its own (pipx, ``uv tool``), which says nothing of the
+model's. What is recorded is therefore only what somebody named, in this order: a file that lists packages; a Python, or
+the folder of an environment; the process that makes the model, when it calls us itself; the environment that is active in
+the shell (``$VIRTUAL_ENV``, ``$CONDA_PREFIX``). Else it is said to be unknown.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..core import redaction, subprocesses
+from ..core.lazy_dataclass import dataclass, field
+from ..errors import InvalidInput, NotFound
+from . import packages
+from .process_info import Caller
+
+#: The largest list of packages that is kept, in bytes.
+LIMIT = 16 << 20
+UNKNOWN = "no environment was active, and none was named"
+_SITE = ("lib", "lib64")
+_ASK = (
+    "import sys, json, platform; print(json.dumps([platform.python_version(), sys.prefix, [p for p in sys.path if p]]))"
+)
+_SECONDS = 10.0
+_NVIDIA = "/proc/driver/nvidia"
+_CARDS_MOST = 64
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Environment:
+    """``python`` is its version, ``lines`` the packages as a requirements file has them; ``why`` says why unknown."""
+
+    python: str = ""
+    lines: list[str] = field(default_factory=list)
+    folder: str = ""
+    why: str = ""
+
+
+def chosen(caller: Caller | None, python: str | None = None) -> Environment:
+    """The environment that is meant; see above. Raises :class:`NotFound` for a Python that isn't there."""
+    if python is not None:
+        return _named(python)
+    if caller is not None and caller.python:
+        return Environment(caller.python, packages.installed(caller.modules), caller.prefix)
+    variables: Mapping[str, str] = caller.variables if caller is not None else {}
+    for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        if folder := variables.get(name):
+            found = of_folder(folder)
+            return found if not found.why else Environment(why=f"${name}: {found.why}")
+    return Environment(why=UNKNOWN)
+
+
+def of_folder(folder: str) -> Environment:
+    """A virtual environment, or one of conda, by what lies in it; ``why`` is set when it is neither."""
+    conda = packages.of_conda(folder)
+    said = _configuration(folder)
+    if not said and not conda:
+        return Environment(why=f"there is no environment in {folder}")
+    sites = _site_folders(folder)
+    version = said.get("version") or said.get("version_info") or _of_conda(conda)
+    version = ".".join(version.split(".")[:3])
+    if not version and sites:
+        version = Path(sites[0]).parent.name.removeprefix("python")
+    if said.get("include-system-site-packages", "").lower() == "true":
+        sites += _site_folders(str(Path(said.get("home", "")).parent))
+    return Environment(version, conda + packages.installed(sites), folder)
+
+
+def _of_conda(lines: list[str]) -> str:
+    return next((line.split("=")[1] for line in lines if line.startswith("# conda python=")), "")
+
+
+def _configuration(folder: str) -> dict[str, str]:
+    """``pyvenv.cfg``: ``name = value`` a line."""
+    try:
+        text = Path(folder, "pyvenv.cfg").read_text("utf-8", "replace")[:65_536]
+    except OSError:
+        return {}
+    pairs = (line.partition("=") for line in text.splitlines())
+    return {name.strip().lower(): value.strip() for name, mark, value in pairs if mark}
+
+
+def _site_folders(folder: str) -> list[str]:
+    found: dict[tuple[int, int], str] = {}
+    for library in _SITE:
+        try:
+            names = sorted(name for name in os.listdir(Path(folder, library)) if re.match(r"python3", name))
+        except OSError:
+            continue
+        for path in (
+            str(Path(folder, library, name, f"{kind}-packages")) for name in names for kind in ("site", "dist")
+        ):
+            if Path(path).is_dir():
+                status = Path(path).stat()
+                found.setdefault((status.st_dev, status.st_ino), path)
+    return list(found.values())
+
+
+def _named(python: str) -> Environment:
+    """The environment of an interpreter that was named, or a folder of one. Only one outside of such a folder is run."""
+    path = Path(os.path.abspath(python))
+    if path.is_dir():
+        found = of_folder(str(path))
+        if found.why:
+            raise NotFound(found.why, "name its folder, or its Python: --python .venv/bin/python")
+        return found
+    if not path.is_file():
+        raise NotFound(f"there is no Python '{python}'", "name its folder, or its Python: --python .venv/bin/python")
+    if not (found := of_folder(str(path.parent.parent))).why:
+        return found
+    return _asked(path)
+
+
+def _asked(path: Path) -> Environment:
+    try:
+        done = subprocesses.run([str(path), "-I", "-c", _ASK], seconds=_SECONDS, folder="/", most=1 << 20)
+        version, prefix, folders = json.loads(done.output) if done.code == 0 else (None, "", [])
+    except (OSError, ValueError, TypeError):
+        version, prefix, folders = None, "", []
+    if not isinstance(version, str) or not isinstance(folders, list):
+        raise InvalidInput(f"'{path}' does not answer as a Python does", "name the interpreter that made the model")
+    return Environment(version, packages.installed(map(str, folders)), str(prefix))
+
+
+def read(path: str) -> bytes:
+    """Return a list of packages that was given, without the secrets in it.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Its bytes, in its encoding. Nothing is changed in a file without secrets.
+
+    Raises:
+        NotFound: there is no such file.
+        InvalidInput: it is a folder, empty, or too large.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            data = stream.read(LIMIT + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(f"there is no file '{path}'") from None
+    except IsADirectoryError:
+        raise InvalidInput(
+            f"'{path}' is a folder", "--environment takes a list of packages; --python a folder"
+        ) from None
+    if len(data) > LIMIT:
+        raise InvalidInput(f"'{path}' has more than {LIMIT:,} bytes", "it should list packages")
+    if not data.strip():
+        raise InvalidInput(f"'{path}' is empty", "was it written to the end?")
+    return _redacted(data)
+
+
+def _redacted(data: bytes) -> bytes:
+    """The list without secrets. PowerShell's ``pip freeze > requirements.txt`` writes UTF-16."""
+    for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
+        if data.startswith(mark):
+            return redaction.redact_packages(data.decode(encoding, "surrogatepass")).encode(encoding, "surrogatepass")
+    return redaction.redact_packages(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+
+def platform() -> str:
+    """System, its release, and the machine: ``Linux 6.1.0 x86_64``."""
+    system = os.uname()
+    return f"{system.sysname} {system.release} {system.machine}"
+
+
+def graphics(root: str = _NVIDIA) -> dict[str, Any]:
+    """``gpu`` and ``driver`` of NVIDIA's cards, as the kernel tells them; empty when there are none."""
+    cards = []
+    try:
+        folders = sorted(os.listdir(f"{root}/gpus"))[:_CARDS_MOST]
+    except OSError:
+        return {}
+    for folder in folders:
+        model = re.search(r"^Model:[ \t]*(.+?)[ \t]*$", _text(f"{root}/gpus/{folder}/information"), re.MULTILINE)
+        cards.append(model[1] if model else "unknown")
+    driver = re.search(r"Kernel Module\s+(?:for \S+\s+)?([0-9.]+)", _text(f"{root}/version"))
+    return {"gpu": cards, **({"driver": driver[1]} if driver else {})} if cards else {}
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8", "replace")[:65_536]
+    except OSError:
+        return ""

@@ -1,1 +1,0 @@
-"""What a version is and where it came from: formats, safety, lineage, signatures, cards."""

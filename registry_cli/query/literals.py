@@ -1,0 +1,147 @@
+"""The values of a query: from the words after an operator to the check they ask for, by the type of the field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from ..core.quantities import parse_duration, parse_period, parse_size
+from ..core.text import escape_for_message
+from ..errors import InvalidInput
+from .comparisons import Aged, Check, Compare, Contains, During, Matches, OneOf, Prefix
+from .fields import AGE, ANY, DIGEST, KINDS, MEMBERS, NUMBER, SIZE, TEXT, TIME, TRUTH, Field, Scalar, bounded, unquoted
+from .lexer import Token, slip
+from .patterns import Meter, expression, wildcard
+
+_T = TypeVar("_T")
+ORDER = frozenset({"<", "<=", ">", ">="})
+#: What can't be a value without quotes, since it would hide a slip.
+RESERVED = frozenset({"and", "or", "not", "in", "like", "contains", "exists"})
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z", re.ASCII)
+_INT = re.compile(r"[+-]?[0-9]{1,400}\Z", re.ASCII)
+_LEADING_ZERO = re.compile(r"[+-]?0[0-9]", re.ASCII)
+_DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{8,64})\Z", re.ASCII)
+_TEXTUAL = frozenset({TEXT, MEMBERS, DIGEST, ANY})
+_EXAMPLES = {
+    NUMBER: "write it as 0.9, -2 or 1e-3, without quotes",
+    SIZE: "write it as 1000, 1.5GB or 1GiB",
+    TIME: "write it as 2026-03-03 or 2026-03-03T10:00; for 'in the last 7 days' use age < 7d",
+    AGE: "write it as 30d; the units are s, min, h, d, w, y",
+    TRUTH: "write true or false",
+    DIGEST: "write at least its first 8 hex digits",
+}
+
+
+def check_operator(field: Field, sign: str, token: Token) -> None:
+    """:class:`InvalidInput` for an operator that makes no sense for a field of this type."""
+    if sign in ORDER and field.type in (MEMBERS, TRUTH, DIGEST):
+        raise slip(
+            f"'{token.text}' needs an order, and {escape_for_message(field.name)} has none,",
+            token.column,
+            "use =, != or in",
+        )
+    if sign in ("~", "like", "contains") and field.type not in _TEXTUAL:
+        raise slip(f"{token} is for text, and {escape_for_message(field.name)} is {field.type},", token.column)
+
+
+def text_of(token: Token) -> str:
+    """The text that a word or a quoted text stands for; :class:`InvalidInput` when it is neither."""
+    if token.kind == "quoted":
+        return unquoted(token.text)
+    if token.kind != "word" or token.keyword in RESERVED:
+        hint = "put it in quotes" if token.kind == "word" else ""
+        raise slip("expected a value", token.column, hint)
+    return token.text
+
+
+def pattern_check(sign: str, token: Token, meter: Meter) -> Matches:
+    """The check for ``~``, on whose time ``meter`` looks, and ``like``."""
+    text = text_of(token)
+    try:
+        if sign == "like":
+            return Matches("registry_like", text, wildcard(text))
+        return Matches("registry_regexp", text, meter.timed(expression(text)))
+    except InvalidInput as error:
+        raise slip(f"{error.message},", token.column, error.hint) from None
+
+
+def part_check(field: Field, token: Token) -> Check:
+    """The check for ``contains``."""
+    text = text_of(token)
+    return Compare("t", "=", text) if field.type == MEMBERS else Contains(text)
+
+
+def compare_check(field: Field, sign: str, token: Token) -> Check:
+    """The check for ``=`` and the operators of order."""
+    text = text_of(token)
+    if field.type == TIME:
+        start, end = _amount(field, token, lambda: parse_period(text))
+        return During(sign, start / 1e6, end / 1e6)
+    if field.type == AGE:
+        return Aged(sign, _amount(field, token, lambda: parse_duration(text)).total_seconds())
+    if field.type == DIGEST:
+        match = _DIGEST.match(text.lower())
+        if match is None:
+            raise _unexpected(field, token)
+        return Prefix(match[1])
+    literal = _literal(field, token, text)
+    if sign in ORDER and isinstance(literal, bool):
+        raise slip(f"'{sign}' needs an order, and true and false have none,", token.column, "use = or !=")
+    if sign in ORDER and field.type == TEXT and token.kind == "word" and _NUMBER.match(text):
+        raise slip(
+            f"{escape_for_message(field.name)} is text, not a number,",
+            token.column,
+            f"to compare texts write '{escape_for_message(text)}' in quotes",
+        )
+    return Compare(KINDS[type(literal)], sign, literal)
+
+
+def member_checks(field: Field, list_: Sequence[Token]) -> list[Check]:
+    """The checks of which one holds when a value is in the list."""
+    if field.type in (TIME, AGE, DIGEST):
+        return [compare_check(field, "=", token) for token in list_]
+    literals: dict[str, list[Scalar]] = {}
+    for token in list_:
+        literal = _literal(field, token, text_of(token))
+        literals.setdefault(KINDS[type(literal)], []).append(literal)
+    return [OneOf(kind, members) for kind, members in literals.items()]
+
+
+def _literal(field: Field, token: Token, text: str) -> Scalar:
+    """The value that a word is for a field; where the field leaves it open, as ``--param k=v`` would read it."""
+    if field.type in (TEXT, MEMBERS):
+        return text
+    word = token.keyword
+    number = _number(text) if word else None
+    if field.type == SIZE and number is None:
+        return _amount(field, token, lambda: parse_size(text))
+    if field.type in (NUMBER, SIZE):
+        if number is None:
+            raise _unexpected(field, token)
+        return number
+    if word in ("true", "false"):
+        return word == "true"
+    if field.type == TRUTH:
+        raise _unexpected(field, token)
+    return text if number is None or _LEADING_ZERO.match(text) else number
+
+
+def _number(text: str) -> int | float | None:
+    if _INT.match(text):
+        return bounded(int(text))
+    return float(text) if _NUMBER.match(text) else None
+
+
+def _amount(field: Field, token: Token, read: Callable[[], _T]) -> _T:
+    try:
+        return read()
+    except InvalidInput as error:
+        raise _unexpected(field, token, error) from None
+
+
+def _unexpected(field: Field, token: Token, error: InvalidInput | None = None) -> InvalidInput:
+    hint = error.hint if error and field.type != TIME else _EXAMPLES[field.type]
+    said = error.message if error else f"{escape_for_message(token.text)} is none"
+    return slip(f"expected {field.type}: {said},", token.column, hint)

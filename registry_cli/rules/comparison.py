@@ -1,0 +1,320 @@
+"""What differs: two versions as a diff, several side by side. Pure rules over records."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from ..core.lazy_dataclass import dataclass, replace
+from ..core.names import Reference, Selector, version_number
+from ..core.records import VersionRecord
+from ..core.values import flatten
+from ..errors import InvalidInput
+from . import io_schema as signature
+from .metric_directions import HIGHER, LISTED, LOWER, Directions
+
+#: What is compared side by side.
+SECTIONS = ("params", "metrics", "tags")
+#: A sparkline has so many heights.
+HEIGHTS = 8
+
+_SECTIONS = ("params", "metrics", "tags", "annotations", "message", "signature", "lineage", "packages", "files")
+_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Something that two versions don't have in common: its name, and its value in each; None where it is absent."""
+
+    name: str
+    before: Any
+    after: Any
+
+    @property
+    def change(self) -> str:
+        """``added``, ``removed`` or ``changed``."""
+        return "added" if self.before is None else "removed" if self.after is None else "changed"
+
+    @property
+    def delta(self) -> float | None:
+        """By how much it grew; None where that can't be said."""
+        return None
+
+
+@dataclass(frozen=True)
+class MetricDifference(Difference):
+    """A metric that differs. ``better`` is whether it improved; None where that is not known."""
+
+    better: bool | None = None
+
+    @property
+    def delta(self) -> float | None:
+        """``after - before``; None when one of them is absent, or the difference is beyond what a float can say."""
+        return None if self.before is None or self.after is None else _finite(self.after - self.before)
+
+    @property
+    def percent(self) -> float | None:
+        """``delta`` in percent of the size of ``before``, with the sign of ``delta``; None when ``before`` is 0."""
+        return None if self.delta is None or not self.before else _finite(self.delta / abs(self.before) * 100)
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """The content of a file: its sha256, and its size in bytes."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class FileDifference(Difference):
+    """A file that differs: ``name`` is its path, ``before`` and ``after`` are a :class:`StoredFile`."""
+
+    @property
+    def delta(self) -> int | None:
+        """By how many bytes it grew; None when it is in one of the two only."""
+        return None if self.before is None or self.after is None else self.after.size - self.before.size
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What differs from one version to another, each section sorted by name.
+
+    ``message`` has one entry, named so, or none. ``lineage`` has dotted names. ``signature`` tells
+    those of inputs, outputs and features that are known of both: ``inputs.row``. ``commits`` came or went between the
+    two, the newest first, as far as a repository at hand knows; ``more_commits`` says that there are others.
+    ``packages`` are those of the two environment files, if there are two.
+    """
+
+    before: VersionRecord
+    after: VersionRecord
+    params: tuple[Difference, ...] = ()
+    metrics: tuple[MetricDifference, ...] = ()
+    tags: tuple[Difference, ...] = ()
+    annotations: tuple[Difference, ...] = ()
+    message: tuple[Difference, ...] = ()
+    lineage: tuple[Difference, ...] = ()
+    signature: tuple[Difference, ...] = ()
+    commits: tuple[Difference, ...] = ()
+    packages: tuple[Difference, ...] = ()
+    files: tuple[FileDifference, ...] = ()
+    more_commits: bool = False
+
+    def sections(self) -> Iterator[tuple[str, tuple[Difference, ...]]]:
+        """The sections in which something differs."""
+        for section in _SECTIONS:
+            if found := getattr(self, section):
+                yield section, found
+
+    @property
+    def equal(self) -> bool:
+        """Whether nothing differs."""
+        return not any(self.sections())
+
+
+@dataclass(frozen=True)
+class Row:
+    """One param, metric or tag over several versions; a value is None where a version doesn't have it.
+
+    ``best`` are the places of the best values of a metric; none when all are equal, fewer than two are known, or it is
+    not known whether lower or higher is better. ``lower`` says whether lower is better; None where that is not known,
+    and for what is not a metric. ``heights`` are those of a sparkline, from the oldest version to the newest: 0 to 7,
+    None for a missing value.
+    """
+
+    section: str
+    name: str
+    values: tuple[Any, ...]
+    best: tuple[int, ...] = ()
+    lower: bool | None = None
+    heights: tuple[int | None, ...] = ()
+
+    @property
+    def differs(self) -> bool:
+        """Whether not all versions have the same."""
+        return any(not same(self.values[0], value) for value in self.values[1:])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Versions of one model side by side: each row has a value for each of ``versions``, in their order."""
+
+    model: str
+    versions: tuple[VersionRecord, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def refs(self) -> tuple[str, ...]:
+        """The canonical references of the versions."""
+        return tuple(version.ref for version in self.versions)
+
+    def only_differing(self) -> Comparison:
+        """The same without the rows that are equal everywhere."""
+        return Comparison(self.model, self.versions, tuple(row for row in self.rows if row.differs))
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two values are equal: numbers as numbers (1 is 1.0), but neither a text nor ``true`` is a number."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other or (_is_nan(one) and _is_nan(other))
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+_D = TypeVar("_D", bound=Difference)
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any], kind: type[_D]) -> tuple[_D, ...]:
+    """What differs between two mappings, sorted by name. None is what is absent."""
+    pairs = ((name, before.get(name), after.get(name)) for name in sorted(before.keys() | after.keys()))
+    return tuple(kind(name, old, new) for name, old, new in pairs if not same(old, new))
+
+
+def diff(
+    before: VersionRecord,
+    after: VersionRecord,
+    files: tuple[FileDifference, ...] = (),
+    packages: tuple[Difference, ...] = (),
+    commits: tuple[tuple[Difference, ...], bool] = ((), False),
+    directions: Directions = LISTED,
+) -> Diff:
+    """What differs between two records, with what was found of their ``files``, ``packages`` and ``commits``, the last
+    with whether there are more. ``directions`` decide which metrics improved.
+    """
+    old, new = signature.compared(before.lineage, after.lineage)
+    sides = {name.partition(".")[0] for name in old}
+    lineages = [signature.without(each.lineage, sides) for each in (before, after)]
+    return Diff(
+        before,
+        after,
+        params=differences(before.params, after.params, Difference),
+        metrics=tuple(
+            replace(each, better=directions.better(each.name, each.before, each.after))
+            for each in differences(before.metrics, after.metrics, MetricDifference)
+        ),
+        tags=differences(before.tags, after.tags, Difference),
+        annotations=differences(before.annotations, after.annotations, Difference),
+        message=differences({"message": before.message or None}, {"message": after.message or None}, Difference),
+        lineage=differences(_flat(lineages[0]), _flat(lineages[1]), Difference),
+        signature=differences(old, new, Difference),
+        commits=commits[0],
+        packages=packages,
+        files=files,
+        more_commits=commits[1],
+    )
+
+
+#: What of a lineage differs each time, as the time of creation does, and is no difference of what was made.
+_EACH_TIME = ("run.started", "run.register")
+
+
+def _flat(lineage: Mapping[str, Any]) -> dict[str, Any]:
+    """Lineage with dotted names; as it is, if one name would then stand for two things."""
+    told = {name: _by_place(value) if name in ("data", "code") else value for name, value in lineage.items()}
+    try:
+        return {name: value for name, value in flatten(told).items() if name not in _EACH_TIME}
+    except InvalidInput:
+        return {str(name): value for name, value in lineage.items()}
+
+
+def _by_place(listed: Any) -> Any:
+    """The digests of data or code by where it lies; what is no such list stays as it is."""
+    if not isinstance(listed, (list, tuple)) or not all(isinstance(each, Mapping) for each in listed):
+        return listed
+    return {str(each.get("path") or each.get("uri")): each.get("digest") for each in listed}
+
+
+def beside(first: Reference, text: str, *, bare: bool = True) -> Reference:
+    """``text`` as a person names a version beside ``first``: a whole reference, or only what differs in it.
+
+    ``7``, ``v7`` and ``@production`` are of the same model; so are ``production`` and ``sha256:…``, if ``bare``. Raises
+    :class:`InvalidInput`.
+    """
+    if text.startswith("@") or version_number(text) is not None:
+        return Reference(first.model, Selector.parse(text.removeprefix("@")))
+    is_bare = text.startswith("sha256:") or not re.search("[@:/]", text)
+    if bare and is_bare and text != first.model:
+        return Reference(first.model, Selector.parse(text))
+    return Reference.parse(text)
+
+
+def compare(
+    versions: Sequence[VersionRecord],
+    lower: Collection[str] = (),
+    higher: Collection[str] = (),
+    directions: Directions = LISTED,
+) -> Comparison:
+    """Versions of one model side by side.
+
+    Args:
+        versions: The versions, one column each.
+        lower: Metrics of which the lower value is better, whatever ``directions`` has.
+        higher: Metrics of which the higher value is better, whatever ``directions`` has.
+        directions: What is known of all other metrics.
+
+    Raises:
+        InvalidInput: A metric is named that no version has, or one is in both ``lower`` and ``higher``.
+    """
+    _check_named(versions, lower, higher)
+    named = {**dict.fromkeys(lower, LOWER), **dict.fromkeys(higher, HIGHER)}
+    rows = []
+    for section in SECTIONS:
+        of_each: list[Mapping[str, Any]] = [getattr(version, section) for version in versions]
+        for name in sorted({name for values in of_each for name in values}):
+            values = tuple(each.get(name) for each in of_each)
+            if section == "metrics":
+                rows.append(_measured(name, values, versions, named.get(name) or directions.of(name)))
+            else:
+                rows.append(Row(section, name, values))
+    return Comparison(versions[0].model if versions else "", tuple(versions), tuple(rows))
+
+
+def _check_named(versions: Sequence[VersionRecord], lower: Collection[str], higher: Collection[str]) -> None:
+    if both := sorted(set(lower) & set(higher)):
+        raise InvalidInput(f"'{both[0]}' is in both --lower and --higher", "use one of them")
+    measured = {name for version in versions for name in version.metrics}
+    if versions and (unknown := sorted((set(lower) | set(higher)) - measured)):
+        known = ", ".join(sorted(measured)[:_NAMED])
+        raise InvalidInput(
+            f"none of these versions has a metric '{unknown[0]}'", f"they have: {known}" if known else ""
+        )
+
+
+def _measured(name: str, values: tuple[Any, ...], versions: Sequence[VersionRecord], direction: str | None) -> Row:
+    by_age = sorted(range(len(versions)), key=lambda at: versions[at].number)
+    lower = None if direction is None else direction == LOWER
+    return Row("metrics", name, values, best(values, lower), lower, heights([values[at] for at in by_age]))
+
+
+def best(values: Sequence[float | None], lower: bool | None) -> tuple[int, ...]:
+    """The places of the best values; none when all are equal, fewer than two are known, or ``lower`` is not known."""
+    known = [value for value in values if value is not None]
+    if lower is None or len(known) < 2 or min(known) == max(known):
+        return ()
+    winner = min(known) if lower else max(known)
+    return tuple(at for at, value in enumerate(values) if value is not None and value == winner)
+
+
+def heights(values: Sequence[float | None]) -> tuple[int | None, ...]:
+    """The heights of a sparkline: 0 for the lowest value, 7 for the highest, the middle when all are equal."""
+    known = [value / 4 for value in values if value is not None]  # a quarter: no difference of two can overflow
+    if not known:
+        return (None,) * len(values)
+    low, span = min(known), max(known) - min(known)
+    return tuple(
+        None if value is None else round((value / 4 - low) / span * (HEIGHTS - 1)) if span else HEIGHTS // 2 - 1
+        for value in values
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

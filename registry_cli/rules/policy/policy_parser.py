@@ -1,0 +1,311 @@
+"""Reads the key ``policy`` of ``registry.yaml``, ``group.yaml`` and ``model.yaml``. Whatever is not understood is refused, with its place.
+
+A policy that could be misread would let through what it was written to stop, so nothing is ignored: neither a key that
+this version does not know, nor one that says nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+from ...core import values
+from ...core.quantities import parse_duration, parse_size
+from ...core.text import escape_for_message
+from ...errors import InvalidInput
+from ...query.fields import parse_field
+from ..metric_directions import HIGHER, LOWER
+from ..settings_errors import Path, Source, nearest
+from . import command_checks, policy_approvals
+from . import policy_rules as rules
+from .policy import DIRECTIONS, Policies, Rule, StagePolicy, Switch
+
+#: The keys of a stage, and those of its ``require`` and of a metric in its ``against_current``.
+STAGE_KEYS = (
+    "from",
+    "require",
+    "against_current",
+    "checks",
+    *policy_approvals.STAGE_KEYS,
+    "override",
+    "force",
+    "override_rejections",
+)
+REQUIRE_KEYS = (
+    "fields", "tags", "metrics", "files", "forbid", "max_size", "where", "min_age_in_stage", *policy_approvals.REQUIRE_KEYS,
+)  # fmt: skip
+AGAINST_KEYS = ("max_drop", "max_rise", "max_worse")
+_AGAINST = {"max_drop": LOWER, "max_rise": HIGHER, "max_worse": None}
+
+_PATTERN_LENGTH = 1_000
+_BOUND = re.compile(
+    r"\s*(>=|<=|==|>|<|=)\s*([-+]?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,3})?)\s*\Z", re.ASCII
+)
+_PERCENT = re.compile(r"\s*([0-9]{1,40}(?:\.[0-9]{1,40})?)\s*%\s*\Z", re.ASCII)
+#: What somebody meant who wrote one of these beside, or in place of, ``policy``.
+_POLICY_WORDS = ("policy", "policies", "gate", "gates")
+
+
+def find(document: Mapping[str, Any], source: Source) -> Any:
+    """What a document says under ``policy``, {} if it has no such key. A misspelt key would be no policy at all."""
+    from difflib import get_close_matches
+
+    for key in document:
+        if key != "policy" and get_close_matches(key.lower(), _POLICY_WORDS, 1, 0.8):
+            raise source.mistake((key,), f"there is no setting '{escape_for_message(key)}'", "did you mean 'policy'?")
+    return document.get("policy", {})
+
+
+def parse(said: Any, source: Source, stages: Sequence[str], common: Policies | None = None) -> dict[str, StagePolicy]:
+    """The policies that a document holds: ``said`` is what stands under ``policy``.
+
+    ``common`` are those of what is around it, when these are a model's or a group's own. Raises :class:`InvalidInput` for every mistake.
+    """
+    place: Path = ("policy",)
+    found = {}
+    for stage, policy in _mapping(said, source, place).items():
+        if stage not in stages:
+            raise source.mistake(
+                (*place, stage), f"there is no stage '{escape_for_message(stage)}'", _nearest(stage, stages)
+            )
+        found[stage] = _Stage(source, stage, stages, common).parse(policy)
+    return found
+
+
+def _mapping(said: Any, source: Source, path: Path) -> Mapping[str, Any]:
+    if not isinstance(said, Mapping):
+        raise source.mistake(path, "is no mapping", "write 'key: value' lines below it, or leave it out")
+    return said
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    return nearest(word, known) or f"use {', '.join(known)}"
+
+
+class _Stage:
+    """Reads the policy of one stage."""
+
+    def __init__(self, source: Source, stage: str, stages: Sequence[str], common: Policies | None) -> None:
+        self._source = source
+        self._root: Path = ("policy", stage)
+        self._stages = stages
+        self._common = common
+        self._inherited = common.get(stage) if common else None
+        self._rules: list[Rule] = []
+        self._said: list[Path] = []
+        self._overrides = False
+        self._from: tuple[str, ...] = ()
+
+    def parse(self, said: Any) -> StagePolicy:
+        document = _mapping(said, self._source, self._root)
+        override = self._override(document)
+        force = rejections = None
+        for key, value, path in self._entries(document, self._root, STAGE_KEYS):
+            if key == "from":
+                self._read_from(value, path)
+            elif key == "require":
+                self._require(value, path)
+            elif key == "against_current":
+                self._against(value, path)
+            elif key == "checks":
+                self._checks(value, path)
+            elif key in policy_approvals.READ:
+                policy_approvals.READ[key](self, value, path)
+            elif key == "force":
+                force = Switch(self._truth(value, path), path, self._source)
+            elif key == "override_rejections":
+                rejections = self._override_rejections(value, path)
+        return StagePolicy(tuple(self._rules), force, override, rejections, tuple(self._said))
+
+    def _override(self, document: Mapping[str, Any]) -> Switch | None:
+        if "override" not in document:
+            return None
+        path = (*self._root, "override")
+        if self._common is None:
+            raise self._fail(
+                path, "is for model.yaml and group.yaml", "there is nothing above registry.yaml to override"
+            )
+        self._overrides = self._truth(document["override"], path)
+        return Switch(self._overrides, path, self._source)
+
+    def _override_rejections(self, value: Any, path: Path) -> Switch | None:
+        """A nearer document only makes it stricter: without ``override: true`` it can't allow what is not allowed above."""
+        on = self._truth(value, path)
+        above = self._inherited is not None and self._inherited.rejections_allowed
+        if on and self._common is not None and not (self._overrides or above):
+            return None
+        return Switch(on, path, self._source)
+
+    def _fail(self, path: Path, message: str, hint: str = "") -> InvalidInput:
+        return self._source.mistake(path, message, hint)
+
+    def _entries(self, said: Any, path: Path, known: Sequence[str] = ()) -> Iterator[tuple[str, Any, Path]]:
+        """The keys of a mapping, in the order of ``known`` if it is given, and their values.
+
+        With ``override: true`` null takes away what the registry says there; else it is a mistake.
+        """
+        document = _mapping(said, self._source, path)
+        for key in document:
+            if known and key not in known:
+                raise self._fail((*path, key), *_unknown(key, known))
+            self._checked(partial(values.key, key), (*path, key))
+        for key in sorted(document, key=known.index) if known else document:
+            place = (*path, key)
+            if document[key] is not None:
+                yield key, document[key], place
+            elif self._overrides:
+                self._said.append(place)
+            else:
+                raise self._fail(place, "says nothing", "give it a value, or leave it out")
+
+    def _checked(self, read: Callable[[], Any], path: Path) -> Any:
+        """What ``read`` gives; what is wrong with it is told with its place."""
+        try:
+            return read()
+        except InvalidInput as error:
+            raise self._fail(path, error.message, error.hint) from None
+
+    def _add(self, path: Path, name: str, wanted: str, look: rules.Look, said: Path | None = None, **more: Any) -> None:
+        self._said.append(said or path)
+        self._rules.append(Rule(path, name, wanted, self._source, look, **more))
+
+    def _saying(self, path: Path) -> None:
+        """What stands at ``path`` asks for nothing, but can take the place of what the registry says there."""
+        self._said.append(path)
+
+    def _truth(self, value: Any, path: Path) -> bool:
+        if not isinstance(value, bool):
+            raise self._fail(path, "is neither true nor false", "write true or false")
+        return value
+
+    def _text(self, value: Any, path: Path, example: str) -> str:
+        if not isinstance(value, str) or not value.strip():
+            raise self._fail(path, "is no text", f"write it as {example}")
+        return str(self._checked(lambda: values.line(value, path[-1]), path))
+
+    def _texts(self, value: Any, path: Path, example: str) -> Iterator[tuple[str, Path]]:
+        """A list of texts, each with its place. An empty one is said, too: it can override."""
+        if not isinstance(value, list) or (not value and not self._overrides):
+            raise self._fail(path, "is no list with something in it", f"write it as [{example}]")
+        self._said.append(path)
+        for at, each in enumerate(value):
+            place = (*path, str(at))
+            yield self._text(each, place, example), place
+
+    def _read_from(self, value: Any, path: Path) -> None:
+        for stage, place in self._texts(value, path, "staging"):
+            if stage not in self._stages:
+                raise self._fail(
+                    place, f"there is no stage '{escape_for_message(stage)}'", _nearest(stage, self._stages)
+                )
+            self._from = (*self._from, stage)
+        if not self._from:
+            raise self._fail(path, "names no stage", "name one, or write null to take it away")
+        wanted = f"holds or held {' or '.join(self._from)}"
+        self._add(path, "from", wanted, rules.held(self._from), needs="history", stages=self._from)
+
+    def _require(self, value: Any, path: Path) -> None:
+        read: dict[str, Callable[[Any, Path], None]] = {
+            "fields": self._fields,
+            "tags": self._tags,
+            "metrics": self._metrics,
+            "files": self._files,
+            "forbid": self._files,
+            "max_size": self._size,
+            "where": self._where,
+            "min_age_in_stage": self._age,
+            **{key: partial(policy_approvals.READ[key], self) for key in policy_approvals.REQUIRE_KEYS},
+        }
+        for key, said, place in self._entries(value, path, REQUIRE_KEYS):
+            read[key](said, place)
+
+    def _fields(self, value: Any, path: Path) -> None:
+        for name, place in self._texts(value, path, "message, annotations.training_data"):
+            field = None if name in rules.MODEL_FIELDS else self._checked(partial(parse_field, name), place)
+            self._add(place, f"fields.{name}", "is said", rules.said(name, field), path)
+
+    def _tags(self, value: Any, path: Path) -> None:
+        for name, said, place in self._entries(value, path):
+            wanted = self._text(said, place, f"{name}: 'yes', in quotes")
+            self._add(place, f"tags.{name}", wanted, rules.tagged(name, wanted))
+
+    def _metrics(self, value: Any, path: Path) -> None:
+        for name, said, place in self._entries(value, path):
+            several = [(each, (*place, str(at))) for at, each in enumerate(said)] if isinstance(said, list) else []
+            for bound, at in several or [(said, place)]:
+                match = _BOUND.match(bound) if isinstance(bound, str) else None
+                if match is None:
+                    raise self._fail(at, "is no bound on a metric", "write it as '>= 0.9' or '<= 50', in quotes")
+                look = rules.bounded(name, match[1], Fraction(match[2]))
+                self._add(at, f"metrics.{name}", f"{match[1]} {match[2]}", look, place)
+
+    def _files(self, value: Any, path: Path) -> None:
+        kind = path[-1]
+        for pattern, place in self._texts(value, path, "'model.*'" if kind == "files" else "'*.csv'"):
+            if len(pattern) > _PATTERN_LENGTH:
+                raise self._fail(place, f"a pattern of {len(pattern):,} characters", f"{_PATTERN_LENGTH:,} is the most")
+            look = rules.has_file(pattern) if kind == "files" else rules.has_no_file(pattern)
+            self._add(place, kind, pattern if kind == "files" else f"no {pattern}", look, path, needs="files")
+
+    def _size(self, value: Any, path: Path) -> None:
+        example = "5GB, or as a number of bytes"
+        plain = isinstance(value, int) and not isinstance(value, bool)
+        most = self._checked(lambda: parse_size(str(value) if plain else self._text(value, path, example)), path)
+        scale, words = ("max_size",), f"{most} bytes" if plain else value.strip()
+        self._add(path, "max_size", f"at most {words}", rules.no_larger(most), scale=scale, strength=-most)
+
+    def _where(self, value: Any, path: Path) -> None:
+        from ...query.query import parse as parse_query
+
+        query = self._text(value, path, "'metrics.auc >= 0.9'")
+        self._checked(lambda: parse_query(query), path)
+        self._add(path, "where", query, rules.fits_query(query))
+
+    def _age(self, value: Any, path: Path) -> None:
+        span = self._checked(lambda: parse_duration(self._text(value, path, "2d or 12h")), path).total_seconds()
+        stages = self._from or self._inherited_from()
+        scale = ("min_age_in_stage", *sorted(set(stages)))
+        wanted = f"{value.strip()} in {' or '.join(stages) or 'another stage'}"
+        self._add(path, "min_age_in_stage", wanted, rules.age_in(stages, span), needs="history", stages=stages,
+                  scale=scale, strength=span)  # fmt: skip
+
+    def _inherited_from(self) -> tuple[str, ...]:
+        """The stages that the registry lets versions come from, unless that is overridden."""
+        own = (*self._root, "from")
+        inherited = self._inherited.rules if self._inherited and own not in self._said else ()
+        return next((rule.stages for rule in inherited if rule.name == "from"), ())
+
+    def _against(self, value: Any, path: Path) -> None:
+        for name, said, place in self._entries(value, path):
+            for key, amount, at in self._entries(said, place, AGAINST_KEYS):
+                most, percent = self._amount(amount, at)
+                wanted = f"at most {str(amount).strip()} {_AGAINST[key] or 'worse'}"
+                look = rules.changed_by(name, _AGAINST[key], most, percent=percent)
+                needs = "current" if _AGAINST[key] else DIRECTIONS
+                self._add(at, f"against_current.{name}", wanted, look, needs=needs)
+
+    def _checks(self, value: Any, path: Path) -> None:
+        self._saying(path)
+        for check, place in command_checks.read(value, path, self._source, empty=self._overrides):
+            self._add(place, f"checks.{check.name}", check.wanted, command_checks.look(check), path, needs="checks",
+                      scale=check.scale, strength=-check.seconds, check=check)  # fmt: skip
+
+    def _amount(self, value: Any, path: Path) -> tuple[Fraction, bool]:
+        match = _PERCENT.match(value) if isinstance(value, str) else None
+        if match:
+            return Fraction(match[1]), True
+        amount = rules.exactly(value)
+        if amount is None or amount < 0:
+            raise self._fail(path, "is no amount", "write it as 0.005 or 1%; it is never below zero")
+        return amount, False
+
+
+def _unknown(key: str, known: Sequence[str]) -> tuple[str, str]:
+    message = f"there is no key '{escape_for_message(key)}' here"
+    for others, name in ((REQUIRE_KEYS, "require"), (STAGE_KEYS, "the stage")):
+        if key in others and known is not others:
+            return message, f"it belongs under {name}"
+    return message, _nearest(key, known)

@@ -1,0 +1,202 @@
+"""What each rule of a policy looks at. A rule finds something, in words, and passes, fails, or waits for time."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+from ...core.quantities import seconds
+from ...core.text import escape_for_message
+from ...query.fields import Field
+from ..metric_directions import HIGHER, LOWER
+from ..stages import Holding
+from .policy import FAILED, PASSED, WAITING, Facts, Found
+
+Look = Callable[[Facts], Found]
+
+#: The comparisons that a bound on a metric can be, the longer signs first.
+SIGNS: Mapping[str, Callable[[Any, Any], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    "==": operator.eq,
+    ">": operator.gt,
+    "<": operator.lt,
+    "=": operator.eq,
+}
+#: What ``fields`` can name of the model, besides the fields of a query.
+MODEL_FIELDS = ("description", "owner")
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
+_NAMED = 3
+
+
+def _found(passes: bool, words: str) -> Found:
+    return Found(PASSED if passes else FAILED, words)
+
+
+def held(stages: tuple[str, ...]) -> Look:
+    """The version holds one of ``stages``, or has held it."""
+
+    def look(facts: Facts) -> Found:
+        holds = [stage for stage in facts.version.stages if stage in stages]
+        if holds:
+            return Found(PASSED, f"holds {' and '.join(holds)}")
+        before = dict.fromkeys(each.stage for each in facts.holdings if each.stage in stages)
+        if before:
+            return Found(PASSED, f"held {' and '.join(before)}")
+        others = " and ".join(facts.version.stages)
+        return Found(FAILED, f"holds {others}" if others else "holds no stage")
+
+    return look
+
+
+def age_in(stages: tuple[str, ...], span: float) -> Look:
+    """The version has held one of ``stages`` (of all but the wanted one, when none is named) for ``span`` seconds."""
+
+    def look(facts: Facts) -> Found:
+        now = seconds(facts.now)
+        counted = [each for each in facts.holdings if (each.stage in stages if stages else each.stage != facts.stage)]
+        if not counted:
+            return Found(FAILED, f"never held {' or '.join(stages) or 'another stage'}")
+        longest = max(counted, key=lambda each: _length(each, now))
+        words = f"{spoken(_length(longest, now))} in {longest.stage}"
+        if _length(longest, now) >= span:
+            return Found(PASSED, words)
+        return Found(WAITING if any(each.until is None for each in counted) else FAILED, words)
+
+    return look
+
+
+def _length(holding: Holding, now: float) -> float:
+    return max(0.0, (now if holding.until is None else holding.until) - holding.since)
+
+
+def spoken(length: float) -> str:
+    """A length of time in one unit, rounded down: ``14 h``."""
+    for unit, size in _UNITS:
+        if length >= size:
+            return f"{int(length // size)} {unit}"
+    return f"{int(length)} s"
+
+
+def said(name: str, of: Field | None) -> Look:
+    """Something is said there: of the model when ``of`` is None, else of the version. Blank text is nothing."""
+
+    def look(facts: Facts) -> Found:
+        values: tuple[object, ...] = of.read(facts.version) if of else (facts.model.get(name),)
+        for value in values:
+            if value is not None and text(value).strip():
+                return Found(PASSED, escape_for_message(text(value)))
+        return Found(FAILED, "missing")
+
+    return look
+
+
+def tagged(name: str, wanted: str) -> Look:
+    def look(facts: Facts) -> Found:
+        value = facts.version.tags.get(name)
+        return Found(FAILED, "missing") if value is None else _found(value == wanted, escape_for_message(text(value)))
+
+    return look
+
+
+def bounded(name: str, sign: str, bound: Fraction) -> Look:
+    """A metric compares with ``bound``."""
+
+    def look(facts: Facts) -> Found:
+        value = facts.version.metrics.get(name)
+        exact = exactly(value)
+        return Found(FAILED, "missing") if exact is None else _found(SIGNS[sign](exact, bound), text(value))
+
+    return look
+
+
+def exactly(value: object) -> Fraction | None:
+    """A finite number as it is written, so that 0.93 - 0.005 is 0.925; None for all else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return Fraction(value)
+    return Fraction(repr(float(value))) if isinstance(value, float) and math.isfinite(value) else None
+
+
+def has_file(pattern: str) -> Look:
+    """One of the files, at least, fits ``pattern``."""
+
+    def look(facts: Facts) -> Found:
+        fitting = [path for path in facts.files if fits(path, pattern)]
+        return _found(bool(fitting), _listed(fitting) or "no such file")
+
+    return look
+
+
+def has_no_file(pattern: str) -> Look:
+    """None of the files fits ``pattern``, whatever the case of its letters."""
+
+    def look(facts: Facts) -> Found:
+        fitting = [path for path in facts.files if fits(path.casefold(), pattern.casefold())]
+        return _found(not fitting, _listed(fitting) or "none")
+
+    return look
+
+
+def fits(path: str, pattern: str) -> bool:
+    """A pattern without a slash is about the file's own name, in whatever folder it lies."""
+    from fnmatch import fnmatchcase
+
+    return fnmatchcase(path if "/" in pattern else path.rpartition("/")[2], pattern)
+
+
+def _listed(paths: list[str]) -> str:
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return ", ".join(escape_for_message(path) for path in paths[:_NAMED]) + more
+
+
+def no_larger(most: int) -> Look:
+    return lambda facts: _found(facts.version.size <= most, f"{text(facts.version.size)} bytes")
+
+
+def fits_query(query: str) -> Look:
+    """The version is one that the query selects."""
+
+    def look(facts: Facts) -> Found:
+        from ...query.query import parse
+
+        parsed = parse(query)
+        with parsed.bounded():
+            matches = parsed.matches(facts.version, facts.now)
+        return _found(matches, "it is so" if matches else "it is not so")
+
+    return look
+
+
+def changed_by(name: str, direction: str | None, most: Fraction, *, percent: bool) -> Look:
+    """A metric is at most so much lower (``direction`` ``lower``), higher (``higher``), or worse (None: as the directions
+    of the model's metrics have it) than that of the stage's version.
+    """
+
+    def look(facts: Facts) -> Found:
+        bad = direction or {LOWER: HIGHER, HIGHER: LOWER}.get(facts.directions.of(name) or "")
+        if bad is None:  # which change is for the worse is not guessed
+            return Found(FAILED, "it is not known whether lower or higher is better: declare it under 'metrics'")
+        if facts.current is None:
+            return Found(PASSED, f"{facts.stage} is empty")
+        ref = f"@{facts.current.number}"
+        new, old = exactly(facts.version.metrics.get(name)), exactly(facts.current.metrics.get(name))
+        if new is None:
+            return Found(FAILED, "missing")
+        if old is None:  # nothing to compare with is no proof that it is not worse
+            return Found(FAILED, f"missing in {ref}")
+        limit = abs(old) * most / 100 if percent else most
+        words = f"{text(facts.version.metrics[name])}, {ref} has {text(facts.current.metrics[name])}"
+        return _found((old - new if bad == LOWER else new - old) <= limit, words)
+
+    return look
+
+
+def text(value: object) -> str:
+    """A value in words; a whole number of too many digits for Python to write is only told to be one."""
+    try:
+        return str(value)
+    except ValueError:
+        return "a very long number"

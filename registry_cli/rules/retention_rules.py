@@ -1,0 +1,254 @@
+"""What a person says of how long versions stay: by flags, or in a ``retention:`` mapping that people edit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ..core import quantities
+from ..core.lazy_dataclass import dataclass, field, replace
+from ..core.text import escape_for_message
+from ..core.values import OneOrMore, as_list
+from ..errors import InvalidInput
+from ..query import query
+from .metric_directions import HIGHER, LOWER, Directions, listed
+from .settings_errors import Path, Source, nearest
+
+#: How many of those that held a stage last are never chosen, unless it is said.
+HOLDERS = 3
+MOST = 1_000_000
+
+_BEST = re.compile(r"(-?)([^-].*?):([0-9]{1,9})(?::(min|max))?\Z", re.DOTALL)
+_ROOT: Path = ("retention",)
+#: The keys of a ``retention:`` mapping, and those of each of them; the last one is for ``archive`` alone.
+SECTIONS = ("archive", "prune")
+KEYS = ("older_than", "keep", "best", "where", "keep_holders", "compress")
+#: How what is archived is packed, by what a policy says.
+_COMPRESSIONS = {True: "gzip", False: "", "gzip": "gzip", "zstd": "zstd"}
+
+
+class Best(NamedTuple):
+    """The ``most`` versions with the lowest value of a metric, or the highest; ``lowest`` is None where the rule itself
+    does not say which.
+    """
+
+    metric: str
+    most: int
+    lowest: bool | None
+
+    def __str__(self) -> str:
+        highest = ":max" if self.lowest is False and listed(self.metric) != HIGHER else ""
+        return f"{self.metric}:{self.most}{':min' if self.lowest else highest}"
+
+    @classmethod
+    def parse(cls, text: str) -> Best:
+        """Read ``-loss:3`` or ``loss:3:min`` (the lowest), ``auc:3:max`` (the highest), ``auc:3`` (see :meth:`directed`)."""
+        match = _BEST.match(text)
+        if match is None or (match[1] and match[4]):
+            raise InvalidInput(
+                f"invalid rule for the best versions: '{escape_for_message(text)}'",
+                "write auc:3 for the 3 highest, -loss:3 or loss:3:min for the 3 lowest",
+            )
+        lowest = True if match[1] else {"min": True, "max": False, None: None}[match[4]]
+        return cls(match[2], _count(int(match[3]), "best"), lowest)
+
+    def directed(self, directions: Directions) -> Best:
+        """The rule with a direction, where it has none: the one that is declared for its metric, else the listed one.
+
+        Returns:
+            The rule, unchanged where no direction is known.
+
+        Raises:
+            InvalidInput: The metric is listed as lower-is-better, and neither the rule nor a declaration says that
+                the lowest are meant: ``loss:3`` reads like the highest three.
+        """
+        if self.lowest is not None:
+            return self
+        direction = directions.declared(self.metric)
+        if direction is None and listed(self.metric) == LOWER:
+            raise self.ambiguous("lower is better for this metric")
+        direction = direction or listed(self.metric)
+        return self if direction is None else self._replace(lowest=direction == LOWER)
+
+    def ambiguous(self, why: str) -> InvalidInput:
+        """What to raise for a rule that does not say whether the lowest or the highest are meant."""
+        name = escape_for_message(self.metric)
+        return InvalidInput(
+            f"'{name}:{self.most}' does not say whether to keep the lowest or the highest values: {why}",
+            f"write {name}:{self.most}:min or {name}:{self.most}:max, or declare 'metrics: {{{name}: lower}}' in model.yaml",
+        )
+
+
+@dataclass(frozen=True)
+class Rules:
+    """A version that any of these keeps is kept. At least one is there; see :func:`Rules.of`.
+
+    ``compress`` says how what is archived is packed (``gzip`` or ``zstd``), empty for not at all.
+    """
+
+    older_than: str = ""
+    keep: int | None = None
+    best: tuple[Best, ...] = ()
+    where: str = ""
+    holders: int = HOLDERS
+    compress: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        older_than: str | None = None,
+        keep: int | None = None,
+        best: OneOrMore[str] = (),
+        where: str | None = None,
+        keep_holders: int = HOLDERS,
+        compress: bool | str = False,
+    ) -> Rules:
+        """Read what was said; :class:`InvalidInput` for a slip, and for no rule at all: that would choose everything."""
+        rules = cls(
+            older_than or "",
+            None if keep is None else _count(keep, "keep"),
+            tuple(Best.parse(text) for text in as_list(best, "best")),
+            where or "",
+            keep_holders,
+            _COMPRESSIONS.get(compress, str(compress)),
+        )
+        if older_than is not None:
+            quantities.parse_duration(older_than)
+        if where is not None:
+            query.parse(where)
+        if not 0 <= keep_holders <= MOST:
+            raise InvalidInput("the number of holders to keep is out of range", f"0 to {MOST:,}")
+        if older_than is None and keep is None and not rules.best and where is None:
+            raise InvalidInput("nothing says which versions", "say how old, how many to keep, the best, or a query")
+        return rules
+
+    def directed(self, directions: Directions, *, strict: bool) -> Rules:
+        """The rules with a direction for each ``best``; see :meth:`Best.directed`.
+
+        Args:
+            directions: What is known of the metrics of the model.
+            strict: Whether a metric of unknown direction is an error. Otherwise such a rule keeps every version.
+
+        Raises:
+            InvalidInput: It does not follow which versions are the best.
+        """
+        best = tuple(each.directed(directions) for each in self.best)
+        unknown = [each for each in best if each.lowest is None]
+        if strict and unknown:
+            raise unknown[0].ambiguous("the direction of this metric is not known")
+        return replace(self, best=best)
+
+    @property
+    def undirected(self) -> tuple[str, ...]:
+        """The metrics of rules for the best versions that have no direction, and therefore keep every version."""
+        return tuple(dict.fromkeys(each.metric for each in self.best if each.lowest is None))
+
+    def __str__(self) -> str:
+        words = [f"older than {self.older_than}"] if self.older_than else []
+        words += [f"keep {self.keep}"] if self.keep is not None else []
+        words += [f"best {best}" for best in self.best]
+        words += [f"where {self.where}"] if self.where else []
+        return ", ".join(words)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A ``retention:`` mapping. ``sources`` are the documents in which its sections stand; an empty one turns it off."""
+
+    archive: Rules | None = None
+    prune: Rules | None = None
+    sources: Mapping[str, Source] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, value: Any, source: Source) -> Policy:
+        """Read the mapping in a document; :class:`InvalidInput` for a slip, with its line and the nearest right key."""
+        if value is None:
+            return cls()
+        if not isinstance(value, dict):
+            raise source.mistake(_ROOT, "is no mapping", "write archive: and prune: below it")
+        _check_keys(value, SECTIONS, _ROOT, source)
+        found = {key: _section(each, (*_ROOT, key), source) for key, each in value.items()}
+        prune = found.get("prune")
+        if prune and not prune.older_than:
+            raise source.mistake((*_ROOT, "prune"), "has no 'older_than'", "what is deleted is gone: say how old")
+        if prune and prune.compress:
+            raise source.mistake((*_ROOT, "prune", "compress"), "is for what is archived", "write it below archive:")
+        return cls(found.get("archive"), prune, dict.fromkeys(found, source))
+
+    def over(self, other: Policy) -> Policy:
+        """The sections of this one, and those of ``other`` that this one says nothing of."""
+        return Policy(
+            self.archive if "archive" in self.sources else other.archive,
+            self.prune if "prune" in self.sources else other.prune,
+            {**other.sources, **self.sources},
+        )
+
+    def check_directions(self, directions: Directions) -> None:
+        """Raise :class:`InvalidInput`, with its line, for a rule whose metric is listed as lower-is-better and that does
+        not say whether the lowest are meant.
+        """
+        for section, source in self.sources.items():
+            rules = getattr(self, section)
+            try:
+                if rules is not None:
+                    rules.directed(directions, strict=False)
+            except InvalidInput as error:
+                raise source.mistake((*_ROOT, section, "best"), error.message, error.hint) from None
+
+    def lines(self) -> Iterator[tuple[str, str, Source, Path]]:
+        """What it says, line by line: the name, the value, where it stands."""
+        for section in SECTIONS:
+            if section not in self.sources:
+                continue
+            source, path, rules = self.sources[section], (*_ROOT, section), getattr(self, section)
+            if rules is None:
+                yield ".".join(path), "nothing", source, path
+                continue
+            for key in KEYS:
+                value = getattr(rules, "holders" if key == "keep_holders" else key)
+                if source.has((*path, key)):
+                    words = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+                    yield ".".join((*path, key)), words, source, (*path, key)
+
+
+def _section(value: Any, path: Path, source: Source) -> Rules | None:
+    if value is None or value == {}:
+        return None
+    if not isinstance(value, dict):
+        raise source.mistake(path, "is no mapping", f"write {', '.join(KEYS[:3])} … below it")
+    _check_keys(value, KEYS, path, source)
+    best = value.get("best", [])
+    best = [best] if isinstance(best, str) else best
+    if not isinstance(best, list) or not all(isinstance(each, str) for each in best):
+        raise source.mistake((*path, "best"), "is no text, nor a list of texts", "write auc:3, or [auc:3, -loss:3]")
+    for key, kind, words in (
+        ("older_than", str, "a text, as 90d"),
+        ("where", str, "a text"),
+        ("keep", int, "a number"),
+        ("keep_holders", int, "a number"),
+    ):
+        if key in value and type(value[key]) is not kind:
+            raise source.mistake((*path, key), "is no right value", f"it is {words}")
+    compress = value.get("compress", False)
+    if not isinstance(compress, (bool, str)) or compress not in _COMPRESSIONS:
+        raise source.mistake((*path, "compress"), "is no right value", "it is true, false, gzip or zstd")
+    try:
+        return Rules.of(**{**value, "best": best})
+    except InvalidInput as error:
+        raise source.mistake(path, error.message, error.hint) from None
+
+
+def _check_keys(value: Mapping[str, Any], known: tuple[str, ...], path: Path, source: Source) -> None:
+    """Unlike a setting, a rule that isn't known is never passed over: what it was to keep would be lost."""
+    for key in value:
+        if key not in known:
+            hint = nearest(key, known, 0.6) or f"there are: {', '.join(known)}"
+            raise source.mistake((*path, key), f"there is no key '{escape_for_message(key)}' here", hint)
+
+
+def _count(number: int, what: str) -> int:
+    if not 1 <= number <= MOST:
+        raise InvalidInput(f"'{what}' keeps {number:,} versions", f"1 to {MOST:,}")
+    return number

@@ -1,0 +1,145 @@
+"""HDF5: data, in which Keras keeps the configuration of a model as JSON, and which may lead to other files.
+
+Objects lie anywhere in the file, in several layouts, so what leads outside is looked for by how it is stored, and
+checked: a link by its two names, a list of files and a virtual dataset by the heap that they point to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ..inspect.binary.limits import Budget, Stopped
+from ..inspect.binary.sources import Body, Piece
+from . import configurations
+from .pickle.allowed_globals import Allowed
+from .verdicts import DANGEROUS, UNKNOWN, FileScan
+
+MAGIC = b"\x89HDF\r\n\x1a\n"
+_BLOCK = 1 << 20
+_OVERLAP = 4096
+_LONGEST = 32 << 20
+#: A link of a kind that users define: 64 is to another file. Behind its head are its own name and what it leads to.
+_LINK = re.compile(rb"\x01[\x08-\x0b\x0c-\x0f\x18-\x1f]\x40")
+#: Lists of files and virtual datasets, as the headers of objects have them: the place of a heap follows.
+_HEAPS = (
+    (re.compile(rb"\x07\x00..[\x00-\x3f]\x00\x00\x00\x01\x00\x00\x00....", re.DOTALL), b"HEAP", "other files"),
+    (re.compile(rb"\x07..[\x00-\x3f]\x01\x00\x00\x00....", re.DOTALL), b"HEAP", "other files"),
+    (re.compile(rb"\x07..[\x00-\x3f]..\x01\x00\x00\x00....", re.DOTALL), b"HEAP", "other files"),
+    (re.compile(rb"\x04\x03"), b"GCOL", "arrays in other files"),
+    (re.compile(rb"\x05\x03"), b"GCOL", "arrays in other files"),
+)
+_CONFIG = re.compile(rb"class_name|\\u00[4-7][0-9a-fA-F]")
+_PYTABLES = re.compile(rb"PYTABLES_FORMAT_VERSION")
+_NAME = re.compile(rb"[\x20-\x7e\x80-\xff]{1,1024}")
+_MATLAB = b"MATLAB 7.3 MAT-file"
+
+
+def place(body: Body) -> int:
+    """Where a file of HDF5 begins in it: at the start, or behind a block of the user's; -1 when it is none."""
+    at = 0
+    while at < body.size:
+        if body.at(at, 8) == MAGIC:
+            return at
+        at = at * 2 or 512
+    return -1
+
+
+def check(scan: FileScan, body: Body, at: int, where: str, allowed: Allowed, budget: Budget) -> None:
+    """Look at the file that begins at ``at``."""
+    if at and not body.at(0, 32).startswith(_MATLAB):
+        scan.found(DANGEROUS, "", f"readers differ: it is HDF5 behind a block of {at:,} bytes", where)
+    inside = Piece(body, at, body.size - at)
+    texts_in(scan, inside, where, allowed, budget)
+    for window in _windows(inside, budget):
+        _outside(scan, inside, window, where)
+        if _PYTABLES.search(window):
+            scan.found(UNKNOWN, "", "PyTables wrote it, which keeps pickles among its attributes", where)
+    _end(scan, inside, where)
+
+
+def _end(scan: FileScan, body: Body, where: str) -> None:
+    """The superblock says where the file ends."""
+    version = body.at(8, 1)
+    at = {b"\0": 24 + 16, b"\1": 28 + 16, b"\2": 12 + 16, b"\3": 12 + 16}.get(version, 0)
+    if at and body.at(13 if version < b"\2" else 9, 1) == b"\x08":
+        end = int.from_bytes(body.at(at, 8), "little")
+        rest = body.at(end, 1 << 20) if 48 <= end < body.size else b""
+        if rest.strip(b"\0"):
+            scan.found(DANGEROUS, "", "readers differ: something follows the end that it states", where)
+
+
+def _outside(scan: FileScan, body: Body, window: bytes, where: str) -> None:
+    for match in _LINK.finditer(window):
+        flags = window[match.start() + 1]
+        at = match.end() + (8 if flags & 4 else 0) + (1 if flags & 16 else 0)
+        width = 1 << (flags & 3)
+        length = int.from_bytes(window[at : at + width], "little")
+        if not 0 < length <= 1024:
+            continue
+        name = window[at + width : at + width + length]
+        rest = window[at + width + length : at + width + length + _OVERLAP]
+        target = rest[3 : 2 + int.from_bytes(rest[:2], "little")]
+        parts = target.rstrip(b"\0").split(b"\0")
+        if _NAME.fullmatch(name) and rest[2:3] == b"\0" and len(parts) == 2 and all(map(_NAME.fullmatch, parts)):
+            path = parts[0].decode("utf-8", "replace")
+            outside = path.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", path) or path[1:2] == ":"
+            scan.found(DANGEROUS if outside else UNKNOWN, "", f"a link to another file: {path}", where)
+    for pattern, mark, what in _HEAPS:
+        for match in pattern.finditer(window):
+            heap = int.from_bytes(window[match.end() : match.end() + 8], "little")
+            if 0 < heap < body.size and body.at(heap, 4) == mark:
+                scan.found(UNKNOWN, "", f"an array is made of {what}", where)
+
+
+def _configuration(scan: FileScan, body: Body, at: int, where: str, allowed: Allowed) -> int:
+    """The text around a place, read as a configuration of Keras; where it ends."""
+    start, end, step = at, at, 256
+    while start and end - start < _LONGEST:
+        data = body.at(max(0, start - step), min(step, start))
+        cut = data.translate(_CONTROLS).rfind(b"\0") + 1
+        start -= len(data) - cut
+        if cut:
+            break
+        step = min(4 * step, 65_536)
+    step = 256
+    while end < body.size and end - start < _LONGEST:
+        data = body.at(end, step)
+        match = _CONTROL.search(data)
+        end += match.start() if match else len(data)
+        if match:
+            break
+        step = min(4 * step, 65_536)
+    if end - start >= _LONGEST:
+        raise Stopped("a text in it is longer than is looked at", limit=True)
+    configurations.embedded(scan, body.at(start, end - start), where, allowed)
+    return end
+
+
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+#: Bytes that are in no text become NUL.
+_CONTROLS = bytes(0 if byte < 32 and byte not in b"\t\n\r" else 1 for byte in range(256))
+
+
+def texts_in(scan: FileScan, body: Body, where: str, allowed: Allowed, budget: Budget) -> None:
+    """Look at configurations of Keras anywhere in a file."""
+    at, reached = 0, 0
+    for window in _windows(body, budget):
+        found = b"class_name" in window or b"\\u00" in window
+        for match in _CONFIG.finditer(window) if found else ():
+            if at + match.start() >= reached:
+                reached = _configuration(scan, body, at + match.start(), where, allowed)
+        at += _BLOCK
+
+
+def _windows(body: Body, budget: Budget) -> Iterator[bytes]:
+    """All of a body, a piece at a time, each with the end of the one before."""
+    at = 0
+    while at < body.size:
+        budget.seeking -= _BLOCK
+        if budget.seeking < 0:
+            raise Stopped("it is longer than is looked at", limit=True)
+        yield body.at(at, _BLOCK + _OVERLAP)
+        at += _BLOCK

@@ -1,0 +1,157 @@
+"""Configurations of Keras: every class and function that they name is looked up in an exact list, never imported.
+
+``keras_names.json`` is the list, made by ``tests/scan/make_keras_names.py`` from the releases that it names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .file_formats import judged
+from .pickle.allowed_globals import Allowed
+from .verdicts import DANGEROUS, KNOWN, UNKNOWN, FileScan
+
+#: What runs code, or a model of another kind, that the configuration brings along.
+_CODE = {
+    "Lambda": "a Lambda layer holds Python code",
+    "__lambda__": "a Lambda layer holds Python code",
+    "TorchModuleWrapper": "it holds a module of torch as a pickle",
+    "TFSMLayer": "it loads and runs a SavedModel from a path",
+    "JaxLayer": "it holds a function of JAX",
+    "FlaxLayer": "it holds a function of JAX",
+}
+_OPERATIONS = ("TFOpLambda", "SlicingOpLambda")
+#: Methods and properties of tensors that Keras 2 keeps as layers: they are looked up on a class, by name.
+_METHODS = ("ClassMethod", "InstanceMethod", "InstanceProperty")
+#: Functions of Keras that load, write, fetch, or switch off the safe mode; and what reaches them.
+_LOADERS = frozenset(
+    str.split(
+        "get_file load_model save_model load_weights save_weights load_img save_img enable_unsafe_deserialization "
+        "deserialize_keras_object deserialize model_from_json model_from_yaml model_from_config register_keras_serializable "
+        "image_dataset_from_directory text_dataset_from_directory audio_dataset_from_directory timeseries_dataset_from_array "
+        "clear_session load_data plot_model set_home disable_interactive_logging export_archive get_custom_objects "
+        "get_registered_object clone_model"
+    )
+)
+#: Values that Keras writes as objects, which hold nothing that runs.
+_VALUES = frozenset(
+    str.split(
+        "__tensor__ __numpy__ __bytes__ __ellipsis__ __slice__ __tuple__ __bool__ __keras_tensor__ __typespec__ __none__ "
+        "TensorShape TypeSpec __complex__ __dtype__ CompositeTensor Ellipsis"
+    )
+)
+#: Layers whose vocabulary may be the path of a file, which is read when the model is loaded.
+_VOCABULARIES = frozenset(str.split("StringLookup IntegerLookup TextVectorization IndexLookup WordPieceTokenizer"))
+
+
+def check(scan: FileScan, objects: Iterable[Mapping[str, Any]], where: str, allowed: Allowed) -> None:
+    """Look at all objects of a document that Keras would make something of."""
+    for each in objects:
+        name = each.get("class_name")
+        if not isinstance(name, str):
+            continue
+        last = name.rpartition(">")[2].rpartition(".")[2]
+        if last in _CODE:
+            scan.found(DANGEROUS, f"keras.{last}", _CODE[last], where)
+        elif "config" in each and name not in _VALUES:
+            scan.verdicts.add(KNOWN)
+            scan.globals += 1
+            _judge(scan, each, name, where, allowed)
+
+
+def _judge(scan: FileScan, each: Mapping[str, Any], name: str, where: str, allowed: Allowed) -> None:
+    config, module = each["config"], each.get("module")
+    if name in _OPERATIONS or name in _METHODS:
+        _operation(scan, config if isinstance(config, dict) else {}, name, where)
+        return
+    function = name == "function" and isinstance(config, str)
+    target = str(config) if function else name
+    path = f"{module}.{target}" if isinstance(module, str) and module else target
+    if isinstance(config, dict) and name in _VOCABULARIES and isinstance(config.get("vocabulary"), str):
+        scan.found(UNKNOWN, path, f"it reads its vocabulary from a file: {config['vocabulary']}", where)
+    registered = each.get("registered_name")
+    if isinstance(registered, str) and registered not in ("", name, target, "function") and ">" in registered:
+        scan.found(UNKNOWN, registered, "a class of someone's own, registered with Keras", where)
+    elif path in allowed.exact or path.startswith(allowed.prefixes):
+        return
+    elif not isinstance(module, str) or not module:
+        # Keras 2.11 to 2.15 wrote its own optimizers as if somebody had registered them
+        own = target.startswith("Custom>") and target[7:] in listed()["classes"]["keras.optimizers"]
+        if target not in bare_names() and not own:
+            scan.found(UNKNOWN, target, "a class or function that is not Keras' own", where)
+    elif not _is_known(module, target, function):
+        level, why = _unlisted(module, target)
+        scan.found(level, path, why, where)
+
+
+def _is_known(module: str, target: str, function: bool) -> bool:
+    names = listed()
+    module = "keras" + module[len("tf_keras") :] if module.partition(".")[0] == "tf_keras" else module
+    if function and module == "builtins":  # how Keras writes functions of its own
+        return any(target in functions for functions in names["functions"].values())
+    return target in names["functions" if function else "classes"].get(module, ())
+
+
+def _unlisted(module: str, target: str) -> tuple[str, str]:
+    """What is on no list: dangerous when it is known to be, or when Keras would fetch, load or run something."""
+    top = module.partition(".")[0]
+    if top in ("keras", "tf_keras", "keras_hub", "keras_nlp", "keras_cv", "tensorflow"):
+        first = module.split(".")
+        if target in _LOADERS or any(part in _LOADERS for part in first):
+            return DANGEROUS, "it loads, fetches or writes something, or switches the safe mode off"
+        if top == "tensorflow":
+            return _tensorflow(".".join([*first[1:], target]))
+        return UNKNOWN, "it is not on the list of Keras' layers and functions"
+    level, why = judged(module, target, Allowed())
+    return (DANGEROUS, why) if level == DANGEROUS else (UNKNOWN, "it is not Keras'")
+
+
+def _operation(scan: FileScan, config: Mapping[str, Any], name: str, where: str) -> None:
+    """A function of TensorFlow as a layer."""
+    function = config.get("function" if name in _OPERATIONS else "cls_symbol")
+    if name in _METHODS:
+        scan.found(UNKNOWN, f"tensorflow.{function}", "a method of TensorFlow as a layer", where)
+    elif not isinstance(function, str):
+        scan.found(DANGEROUS, name, "it names no function of TensorFlow", where)
+    else:
+        module, _, last = function.removeprefix("tf.").rpartition(".")
+        if last not in listed()["tensorflow"].get(module, ()):
+            level, why = _tensorflow(function.removeprefix("tf."))
+            scan.found(level, f"tensorflow.{function}", why, where)
+
+
+#: Parts of TensorFlow that read, write, run Python or load libraries, as the beginnings of paths.
+_HARM = ("io.", "py_function", "numpy_function", "compat.v1.py_func", "load_", "raw_ops.", "data.", "saved_model", "train",
+         "sysconfig", "debugging", "profiler", "summary", "autograph", "compat.v1.gfile", "compat.v1.io", "keras.utils",
+         "compat.v1.saved_model", "compat.v1.train", "distribute", "tpu", "compat.v1.load_", "python.", "print",
+         "compat.v1.py_function", "compat.v1.read_file", "compat.v1.write_file", "compat.v1.matching_files",
+         "experimental", "function", "nn.fixed_unigram", "random.fixed_unigram", "compat.v1.summary", "graph_util",
+         "compat.v1.Print", "compat.v1.data", "compat.v1.raw_ops", "compat.v1.graph_util")  # fmt: skip
+
+
+def _tensorflow(path: str) -> tuple[str, str]:
+    if path.startswith(_HARM) or not all(part.isidentifier() for part in path.split(".")):
+        return DANGEROUS, "it reads or writes files, or runs code"
+    return UNKNOWN, "it is not on the list of TensorFlow's functions that layers are made of"
+
+
+@cache
+def listed() -> dict[str, dict[str, frozenset[str]]]:
+    """The lists: ``classes`` and ``functions`` of Keras, functions of ``tensorflow``, by their modules."""
+    document = json.loads(Path(__file__).with_name("keras_names.json").read_text(encoding="utf-8"))
+    return {
+        kind: {module: frozenset(names) for module, names in document[kind].items()}
+        for kind in ("classes", "functions", "tensorflow")
+    }
+
+
+@cache
+def bare_names() -> frozenset[str]:
+    """What Keras 2 wrote without a module: classes of ``keras`` itself."""
+    own = [names for module, names in listed()["classes"].items() if module.startswith("keras.")]
+    functions = [names for module, names in listed()["functions"].items() if module.startswith("keras.")]
+    return frozenset().union(*own, *functions, {"Sequential", "Model", "Functional", "InputLayer"})

@@ -1,0 +1,238 @@
+"""What a pickle does to objects: calls, and what it puts into them. As symbols; and what is odd about it is noted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...inspect.binary.limits import Stopped
+from .argument_kinds import attribute_kinds, kinds_of, shallow_kind
+from .scan_log import CALL, HIDES, ITEMS, NEW, REFER, STATE, UNCLEAR
+from .stack_values import (
+    BUFFER,
+    FORGOTTEN,
+    GETATTR,
+    Blob,
+    Call,
+    Global,
+    LongText,
+    Many,
+    Opaque,
+    Persistent,
+    Tuple,
+    class_of,
+    is_attribute,
+    origin,
+)
+
+if TYPE_CHECKING:
+    from .machine import Machine
+
+#: Functions that give a global by its name: module and name are their arguments.
+_BY_NAME = {"numpy.core._ufunc_reconstruct", "numpy._core._ufunc_reconstruct", "numpy.core.numeric._ufunc_reconstruct"}
+#: What loads a pickle out of bytes. Plain pickles of tensors have a call of it for each of them.
+_LOADERS = {"torch.storage._load_from_bytes"}
+_LATIN = ("latin1", "latin-1", "latin_1", "iso-8859-1")
+_DICTS = {"dict", "OrderedDict", "defaultdict", "UserDict", "Counter"}
+#: Functions that make an object of their first argument, and where the arguments of its ``__new__`` begin.
+_MAKERS = {
+    f"{module}.{name}": start
+    for module in ("copyreg", "copy_reg")
+    for name, start in (("_reconstructor", 3), ("__newobj__", 1), ("__newobj_ex__", 3))
+}
+#: Functions that call their first argument with what lies in their third one.
+_APPLIERS = {"torch._tensor._rebuild_from_type_v2", "torch._tensor._rebuild_from_type"}
+_NESTED = 20
+
+
+def reduce(m: Machine) -> None:
+    arguments, callee = m.pop(), m.pop()
+    m.push(_called(m, callee, arguments, CALL))
+
+
+def new(m: Machine) -> None:
+    arguments, callee = m.pop(), m.pop()
+    m.push(_called(m, callee, arguments, NEW))
+
+
+def new_with_keywords(m: Machine) -> None:
+    keywords, arguments, callee = m.pop(), m.pop(), m.pop()
+    if isinstance(keywords, Many) and not keywords.items and not keywords.lost:
+        m.push(_called(m, callee, arguments, NEW))
+    else:
+        m.push(_called(m, callee, Tuple((*arguments, keywords)) if isinstance(arguments, tuple) else arguments, NEW))
+
+
+def make_object(m: Machine) -> None:
+    callee, *arguments = m.to_mark()
+    m.push(_called(m, callee, m.tuple_of(arguments), CALL if arguments else NEW))
+
+
+def instance(m: Machine) -> None:
+    callee = m.import_line()
+    arguments = m.to_mark()
+    m.push(_called(m, callee, m.tuple_of(arguments), CALL if arguments else NEW))
+
+
+def _called(m: Machine, callee: Any, arguments: Any, how: str) -> Any:
+    """What a call gives. A global that is named by the arguments of a known function is that global."""
+    at = m.reader.offset
+    if callee is FORGOTTEN:
+        raise Stopped("it calls what lies too far back", limit=True)
+    if callee is None or isinstance(callee, (str, int, float, bytes, tuple, Many, Opaque, Blob)):
+        raise ValueError("it calls what can't be called")
+    if not isinstance(callee, Global):
+        grave = (
+            UNCLEAR if isinstance(callee, Persistent) or (isinstance(callee, Call) and callee.callee is None) else HIDES
+        )
+        m.log.trick(grave, "it calls what another call gave", at)
+        return Call(callee, arguments)
+    plain = arguments if isinstance(arguments, tuple) else ()
+    if (named := _named(m, callee, plain, at)) is not None:
+        return named
+    if callee.path in _LOADERS and len(plain) == 1:
+        inner = _bytes_of(plain[0])
+        if inner is None:
+            m.log.trick(HIDES, "it loads a pickle that is computed", at)
+        else:
+            m.log.load(inner)  # it is walked afterwards; then the call is no danger of its own
+    _note_call(m, callee, arguments, how, at, 0)
+    if callee.name == "encode" and callee.module in ("_codecs", "codecs") and len(plain) > 1:
+        encoding = plain[1]
+        if not isinstance(encoding, str) or encoding not in _LATIN:
+            shown = encoding[:40] if isinstance(encoding, str) else shallow_kind(encoding)
+            m.log.trick(HIDES, f"it encodes a text as {shown}", at)
+    return Call(callee, arguments, new=how == NEW)
+
+
+def _bytes_of(value: Any) -> bytes | Blob | None:
+    """Bytes, also as protocols 0 to 2 write them: a text in Latin-1. None where they are not known."""
+    if isinstance(value, (bytes, Blob)):
+        return value
+    made = value.arguments if isinstance(value, Call) else None
+    if not isinstance(made, tuple) or len(made) != 2 or origin(value) is None or made[1] not in _LATIN:
+        return None
+    if getattr(origin(value), "path", "") not in ("_codecs.encode", "codecs.encode"):
+        return None
+    if isinstance(made[0], LongText) and made[0].length:
+        return Blob(made[0].offset, made[0].length, latin=True)
+    try:
+        return made[0].encode("latin-1") if isinstance(made[0], str) else None
+    except UnicodeEncodeError:
+        return None
+
+
+def _note_call(m: Machine, callee: Global, arguments: Any, how: str, at: int, depth: int) -> None:
+    """Note a call, and the one that it makes of what it is given."""
+    kinds = kinds_of(arguments, m.budget)
+    m.log.use(callee, how, attribute_kinds(arguments, kinds) if callee.path in GETATTR else kinds, at)
+    if not isinstance(arguments, tuple) or not arguments or not isinstance(arguments[0], Global):
+        return
+    if depth > _NESTED:
+        raise Stopped("calls lie in it too deep", limit=True)
+    start = _MAKERS.get(callee.path)
+    if start is not None:
+        rest = arguments[start:]
+        if callee.name == "__newobj_ex__" and len(arguments) > 1:
+            rest = arguments[1] if isinstance(arguments[1], tuple) else arguments[1:2]
+        _note_call(m, arguments[0], rest, NEW, at, depth + 1)
+    elif callee.path in _APPLIERS and len(arguments) > 2:
+        _note_call(m, arguments[0], arguments[2], CALL, at, depth + 1)
+
+
+def _named(m: Machine, callee: Global, arguments: tuple[Any, ...], at: int) -> Global | None:
+    """The global that a function gives by its name, where the name is known."""
+    first, second = arguments if len(arguments) == 2 else (None, None)
+    if isinstance(second, str):
+        if callee.path in _BY_NAME and isinstance(first, str):
+            return m.log.import_global(first, second, at)
+        if callee.path in GETATTR and isinstance(first, Global):
+            return m.log.import_global(first.module, f"{first.name}.{second}", at)
+    if callee.path in _BY_NAME:
+        m.log.trick(HIDES, "the name of a global is computed by the pickle", at)
+    return None
+
+
+def refer(m: Machine, values: Any) -> None:
+    """Note which globals are values, and not only what is called."""
+    for each in values:
+        if isinstance(each, Global):
+            m.log.use(each, REFER, (), m.reader.offset)
+
+
+def add(m: Machine, kind: str, items: list[Any]) -> None:
+    """Put elements into what is on top of the stack."""
+    target = m.stack[-1]
+    refer(m, items)
+    if isinstance(target, Many):
+        if target.kind != kind:
+            raise TypeError("elements of another kind")
+        target.add(items, m.room(len(items)))
+        check_hooks(m, target)
+    elif is_attribute(target):
+        m.log.trick(HIDES, "it changes what belongs to another object", m.reader.offset)
+    elif isinstance(target, Call):
+        made = origin(target)
+        if made is not None:
+            m.log.use(made, ITEMS, (kind,), m.reader.offset)
+        else:
+            m.log.trick(UNCLEAR, "it puts elements into what another call gave", m.reader.offset)
+        target.add(kind, items, m.room(len(items)))
+        check_hooks(m, target.items)
+    elif isinstance(target, Global):
+        m.log.trick(HIDES, f"it changes {target.path}, which is not its own", m.reader.offset)
+    elif target is FORGOTTEN:
+        raise Stopped("it changes what lies too far back", limit=True)
+    elif not isinstance(target, (Persistent, Opaque, Blob)):
+        raise TypeError("elements put into a constant")
+
+
+def check_hooks(m: Machine, made: Many | None) -> None:
+    """No honest dict has something that can be called under the name of what Python calls by itself."""
+    if made is not None and made.callable_hook:
+        m.log.trick(HIDES, f"something that can be called is named '{made.hook}'", m.reader.offset)
+
+
+def build(m: Machine) -> None:
+    """Give the object on top of the stack a state."""
+    state = m.pop()
+    target = m.stack[-1]
+    at = m.reader.offset
+    refer(m, (state,))
+    if isinstance(target, Global):
+        m.log.trick(HIDES, f"it changes {target.path}, which is not its own", at)
+        return
+    if is_attribute(target):
+        m.log.trick(HIDES, "it changes what belongs to another object", at)
+        return
+    if target is FORGOTTEN:
+        raise Stopped("it changes what lies too far back", limit=True)
+    if isinstance(target, (Many, tuple, str, bytes, int, float)) or target is None:
+        raise TypeError("a state for a constant")
+    if target is BUFFER or not isinstance(target, Call):
+        return
+    for part in state if isinstance(state, tuple) and len(state) == 2 else (state,):
+        _look_at_state(m, part, at)
+    if m.arrays is not None and m.arrays.wraps(target):
+        m.log.use(class_of(target) or Global("", "", at), STATE, (shallow_kind(state),), at)
+        m.stack[-1] = m.arrays.read(m, target, state)
+        return
+    made = origin(target)
+    if made is not None:
+        m.log.use(made, STATE, (shallow_kind(state),), at)
+    else:
+        m.log.trick(UNCLEAR, "it gives a state to what another call gave", at)
+    target.state = state
+
+
+def _look_at_state(m: Machine, part: Any, at: int) -> None:
+    if isinstance(part, Call):
+        made = class_of(part)
+        if made is not None and made.name in _DICTS and (not isinstance(part.arguments, tuple) or part.arguments):
+            m.log.trick(HIDES, "the state of an object is computed", at)
+        part = part.items
+    if not isinstance(part, Many) or part.kind != "dict":
+        return
+    if part.hook:
+        m.log.trick(HIDES, f"the state of an object replaces its '{part.hook}'", at)
+    if part.computed:
+        m.log.trick(UNCLEAR, "the name of an attribute is computed", at)

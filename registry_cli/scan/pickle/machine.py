@@ -1,0 +1,346 @@
+"""One pickle, opcode by opcode, over a stack of symbols. Nothing is imported and nothing called.
+
+The stack, the mark and the memo are kept as the unpickler keeps them, so that a global whose name is put together by
+way of the memo is the global that would be imported. What every unpickler would stop at, this stops at. What one takes
+and another refuses, or reads as something else, is noted, and read on.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ...inspect.binary.limits import Budget, Stopped
+from . import numerals
+from .arrays import Arrays
+from .call_opcodes import refer
+from .memo import Memo, is_too_far
+from .opcode_reader import Reader
+from .opcodes import NUMBER_LINE, PROTOCOLS, STOP, TABLE
+from .scan_log import HIDES, UNCLEAR, Log
+from .stack_values import (
+    FORGOTTEN,
+    LONG_TEXT,
+    NUMBER,
+    TEXT,
+    Blob,
+    Call,
+    CutTuple,
+    Global,
+    LongText,
+    Persistent,
+    Tuple,
+    class_of,
+)
+
+_STACK = 1 << 21
+_LINE = 1024
+_ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|.)", re.DOTALL)
+_ESCAPED = {b"a": 7, b"b": 8, b"t": 9, b"n": 10, b"v": 11, b"f": 12, b"r": 13}
+_UNICODE = re.compile(rb"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.?)", re.DOTALL)
+#: What Python's own repr escapes in a text beside what can't be printed; and what a pickler escapes in a line.
+_QUOTED = frozenset([b"\\", b"'", b'"', b"n", b"r", b"t"])
+_IN_LINE = frozenset([0, 10, 13, 26, 92])
+#: Runs of numbers are read as one, and so many of them count as one opcode: pattern, and the bytes of each.
+_RUNS: list[tuple[re.Pattern[bytes], int] | None] = [None] * 256
+for _code, _bytes in (("K", 1), ("M", 2), ("J", 4), ("G", 8)):
+    _RUNS[ord(_code)] = (re.compile(b"(?s:%c.{%d}){16,}" % (_code.encode(), _bytes)), 1 + _bytes)
+_CHEAP = 16
+#: From this length on, the texts of numbers are read by some versions of Python only.
+_LONGEST_NUMBER = 4300
+
+
+class Machine:
+    """The state of one unpickler. ``arrays`` reads what joblib lays between opcodes; None for a plain reader."""
+
+    def __init__(self, reader: Reader, log: Log, budget: Budget, arrays: Arrays | None = None) -> None:
+        self.reader: Reader = reader
+        self.log: Log = log
+        self.budget: Budget = budget
+        self.arrays: Arrays | None = arrays
+        self.stack: list[Any] = []
+        self.marks: list[list[Any]] = []
+        self.memo = Memo()
+        self.start = self.opcode_at = reader.offset
+        self.frame_end = 0
+        self.protocol = 0
+        self._newest = 0  # the protocol that the newest opcode came with
+
+    def run(self) -> Any:
+        """What the pickle gives. :class:`Stopped` where it can't be read on."""
+        reader, table, left, protocols, runs = self.reader, TABLE, self.budget.opcodes, PROTOCOLS, _RUNS
+        byte = reader.byte
+        try:
+            while True:
+                code = byte()
+                run = runs[code]
+                if run is not None and (count := reader.run_length(*run, self.frame_end)):
+                    self.push_numbers(count)
+                    left -= count // _CHEAP + 1
+                    continue
+                if code == STOP:
+                    self._check_end()
+                    value = self.pop()
+                    refer(self, (value,))
+                    return value
+                handle = table[code]
+                if handle is None:
+                    raise Stopped(f"byte {reader.offset - 1:,} is no opcode")
+                left -= 1
+                if left < 0:
+                    raise Stopped("it has more opcodes than are looked at", limit=True)
+                self._newest = max(self._newest, protocols[code])
+                if self.frame_end:
+                    self.opcode_at = reader.offset - 1
+                    handle(self)
+                    if reader.offset >= self.frame_end:
+                        self._leave_frame()
+                else:
+                    handle(self)
+        except (IndexError, KeyError, ValueError, OverflowError, TypeError) as error:
+            raise Stopped(f"no pickle goes on as it does at byte {reader.offset:,}") from error
+        finally:
+            self.budget.opcodes = max(left, 0)
+
+    def _check_end(self) -> None:
+        """Old readers know only the opcodes of the protocol that stands in front."""
+        if self._newest > max(self.protocol, 1):
+            self.log.trick(
+                HIDES,
+                f"it has opcodes of protocol {self._newest}, but says protocol {self.protocol}",
+                self.reader.offset,
+            )
+        if self.reader.offset < self.frame_end:
+            self.log.trick(HIDES, "it ends before its frame does", self.reader.offset)
+
+    def _leave_frame(self) -> None:
+        if self.opcode_at < self.frame_end < self.reader.offset:
+            self.log.trick(HIDES, "an opcode lies across the end of a frame", self.opcode_at)
+        if self.reader.offset >= self.frame_end:
+            self.frame_end = 0
+
+    # the stack
+
+    def push(self, value: Any) -> None:
+        if len(self.stack) >= _STACK:
+            raise Stopped(f"more than {_STACK:,} values stand on its stack", limit=True)
+        self.stack.append(value)
+
+    def push_numbers(self, count: int) -> None:
+        """Push many numbers, of which only is known that they are some."""
+        if len(self.stack) + count > _STACK:
+            raise Stopped(f"more than {_STACK:,} values stand on its stack", limit=True)
+        self.stack += [NUMBER] * count
+
+    def pop(self) -> Any:
+        return self.stack.pop()
+
+    def mark(self) -> None:
+        if len(self.marks) >= _STACK:
+            raise Stopped(f"more than {_STACK:,} marks stand on its stack", limit=True)
+        self.marks.append(self.stack)
+        self.stack = []
+
+    def to_mark(self) -> list[Any]:
+        items, self.stack = self.stack, self.marks.pop()
+        return items
+
+    def pop_or_unmark(self) -> None:
+        if self.stack:
+            self.stack.pop()
+        else:
+            self.to_mark()
+
+    def tuple_of(self, items: list[Any]) -> Tuple:
+        """A tuple, of as many elements as there is room for."""
+        refer(self, items)
+        room = self.room(len(items)) if len(items) > 3 else 3
+        return Tuple(items) if len(items) <= room else CutTuple(items[:room])
+
+    # constants
+
+    def text(self, data: bytes, whole: bool = True) -> None:
+        self.push(data.decode("utf-8", "surrogatepass") if whole else LONG_TEXT)
+
+    def string(self, length: int) -> None:
+        """What Python 2 calls a string; its bytes are read as Latin-1, as all who read old files do."""
+        if length > TEXT:
+            self.reader.skip(length)
+            self.push(LONG_TEXT)
+        else:
+            self.text(self.reader.take(length).decode("latin-1").encode())
+
+    def long_text(self, length: int) -> None:
+        if length > TEXT:
+            place = LongText(self.reader.offset, length)
+            self.reader.skip(length)
+            self.push(place)
+        else:
+            self.text(self.reader.take(length))
+
+    def byte_string(self, length: int) -> None:
+        """Bytes are passed over; only of short ones it is known what they are."""
+        if length > TEXT:
+            place = Blob(self.reader.offset, length)
+            self.reader.skip(length)
+            self.push(place)
+        else:
+            self.push(self.reader.take(length))
+
+    def long(self, length: int) -> None:
+        if length > NUMBER_LINE:
+            self.reader.skip(length)
+            self.push(NUMBER)
+        else:
+            self.push(int.from_bytes(self.reader.take(length), "little", signed=True))
+
+    def line(self, keep: int) -> tuple[bytes, bool]:
+        """A line, as :meth:`Reader.line`; what is read through in search of its end is paid for."""
+        return self.reader.line(keep, self.budget)
+
+    def line_text(self) -> None:
+        data, whole = self.line(_LINE)
+        if whole and b"\\" in data and not all(map(_is_escaped_in_line, _UNICODE.findall(data))):
+            self.log.trick(HIDES, "it escapes plain letters of a text", self.reader.offset)
+        self.text(data.decode("raw-unicode-escape").encode("utf-8", "surrogatepass") if whole else data, whole)
+
+    def quoted(self) -> None:
+        data, whole = self.line(_LINE)
+        if whole:
+            data = data.rstrip(b"\r")  # written by Python 2 on Windows, as text
+            if len(data) < 2 or data[:1] != data[-1:] or data[:1] not in (b"'", b'"'):
+                raise ValueError("a text without quotes")
+            data = data[1:-1]
+            if b"\\" in data and not all(map(_is_quoted, _ESCAPE.findall(data))):
+                self.log.trick(HIDES, "it escapes plain letters of a text", self.reader.offset)
+            data = _ESCAPE.sub(_unescaped, data).decode("latin-1").encode()  # names, bytes and text are the same here
+        self.text(data, whole)
+
+    def line_number(self) -> None:
+        """``INT`` and ``LONG``: what is not written as picklers do, the readers take differently."""
+        data, whole = self.line(_LONGEST_NUMBER)
+        if not whole:
+            self.log.trick(HIDES, "a number is so long that not every Python reads it", self.reader.offset)
+        elif not numerals.is_plain(data):
+            self.log.trick(HIDES, "a number is written as no pickler does", self.reader.offset)
+        self.push(numerals.integer(data, NUMBER_LINE) if whole else NUMBER)
+
+    def line_float(self) -> None:
+        data, whole = self.line(_LINE)
+        if not (whole and numerals.is_plain_float(data)):
+            self.log.trick(HIDES, "a number is written as no pickler does", self.reader.offset)
+            numerals.check_float(data)
+        self.push(NUMBER)
+
+    # the memo
+
+    def place(self) -> int:
+        """A place of the memo, written as text."""
+        data, whole = self.line(NUMBER_LINE)
+        if not whole or not numerals.is_plain(data) or data.startswith(b"-"):
+            self.log.trick(HIDES, "a number is written as no pickler does", self.reader.offset)
+        found = numerals.integer(data, NUMBER_LINE, 10)
+        if not isinstance(found, int):
+            raise ValueError("no place of the memo")
+        return found
+
+    def put(self, place: int) -> None:
+        if place < 0:
+            raise ValueError("a negative place of the memo")
+        if is_too_far(place, len(self.memo), self.reader.offset - self.start):
+            self.log.trick(HIDES, "it skips places of the memo", self.reader.offset)
+        if not self.memo.put(place, self.stack[-1]):
+            self.log.trick(HIDES, "it fills a place of the memo twice", self.reader.offset)
+
+    def memoize(self) -> None:
+        self.memo.memoize(self.stack[-1])
+
+    def get(self, place: int) -> None:
+        self.push(self.memo[place])
+
+    # globals
+
+    def import_line(self) -> Global:
+        module, whole = self.line(_LINE)
+        name, all_of_it = self.line(_LINE)
+        if not (whole and all_of_it):
+            self.log.trick(HIDES, "the name of a global is too long to be one", self.reader.offset)
+            raise Stopped("the name of a global is too long to be one", ambiguous=True)
+        return self.log.import_global(module.decode(), name.decode(), self.reader.offset)
+
+    def stack_global(self) -> None:
+        name, module = self.pop(), self.pop()
+        if isinstance(module, str) and isinstance(name, str):
+            self.memo.names.update((module, name))
+            self.push(self.log.import_global(module, name, self.reader.offset))
+            return
+        if FORGOTTEN in (module, name):
+            raise Stopped("the name of a global lies too far back", limit=True)
+        if not all(isinstance(each, str) or _may_be_text(each) for each in (module, name)):
+            self.log.trick(HIDES, "the name of a global is no text", self.reader.offset)
+            raise ValueError("a global without a name")
+        self.log.trick(HIDES, "the name of a global is computed by the pickle", self.reader.offset)
+        self.push(Call(None, ()))
+
+    def extension(self, code: int) -> None:
+        if code <= 0:
+            raise ValueError("no extension")
+        self.log.trick(UNCLEAR, f"extension {code}: the global is registered with the reader", self.reader.offset)
+        self.push(Call(None, ()))
+
+    def persistent(self, identity: Any) -> None:
+        """What the reader looks up. Old files of torch name a class so, together with its source."""
+        module = isinstance(identity, tuple) and len(identity) == 4 and isinstance(identity[0], str)
+        named = module and identity[0] == "module" and isinstance(identity[1], Global)
+        self.push(identity[1] if named else Persistent(identity))
+
+    def frame(self, length: int) -> None:
+        if self.reader.offset < self.frame_end:
+            self.log.trick(HIDES, "a frame begins before the last one ends", self.reader.offset)
+        self.frame_end = self.reader.offset + length
+
+    def protocol_is(self, number: int) -> None:
+        if number > 5:
+            raise ValueError("no such protocol")
+        if self.reader.offset - self.start != 2:
+            self.log.trick(HIDES, "it names its protocol in the middle", self.reader.offset)
+        elif number < 2:
+            self.log.trick(HIDES, f"it names protocol {number}, which has no name", self.reader.offset)
+        self.protocol = number
+
+    def room(self, count: int) -> int:
+        """For how many of so many more objects there is room to remember them."""
+        self.budget.kept -= count
+        return max(0, self.budget.kept)
+
+
+def _may_be_text(value: Any) -> bool:
+    """Whether it may be a text, exactly: what a call gave may, unless it is an object of a class."""
+    if isinstance(value, LongText):
+        return True
+    made = class_of(value)
+    return isinstance(value, (Call, Persistent)) and not (made and made.name.lstrip("_")[:1].isupper())
+
+
+def _is_quoted(escape: bytes) -> bool:
+    """Whether a pickler would have escaped this in a text between quotes."""
+    return escape in _QUOTED or (len(escape) == 3 and escape[:1] == b"x" and not 0x20 <= int(escape[1:], 16) < 0x7F)
+
+
+def _is_escaped_in_line(escape: bytes) -> bool:
+    """Whether a pickler would have escaped this in a line of text."""
+    value = int(escape[1:], 16) if len(escape) > 2 else 1
+    return value in _IN_LINE or value >= (0x100 if escape[:1] == b"u" else 0x10000)
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    escape = found.group(1)
+    if escape[:1] == b"x" and len(escape) == 3:
+        return bytes([int(escape[1:], 16)])
+    if escape[:1].isdigit():
+        return bytes([int(escape, 8) & 255])
+    if escape in _ESCAPED:
+        return bytes([_ESCAPED[escape]])
+    if escape in (b"\\", b"'", b'"'):
+        return escape
+    return b"" if escape == b"\n" else b"\\" + escape

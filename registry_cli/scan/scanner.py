@@ -1,0 +1,394 @@
+"""One file, whatever it is called: everything that some loader could take it for is tried, and the worst counts."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import stat
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..inspect.binary.decompression import CLOSED, Unpacked, kind_of, spooled, starts
+from ..inspect.binary.limits import Budget, Stopped, Stream
+from ..inspect.binary.sources import HEAD, Body, Piece, straight
+from . import pickle_files, text_formats
+from .pickle.allowed_globals import Allowed
+from .verdicts import DANGEROUS, NOTE, SAFE, UNKNOWN, UNKNOWN_FORMAT, UNSCANNABLE, FileScan
+
+if TYPE_CHECKING:
+    from ..inspect.binary import tar_archive
+    from ..inspect.binary.zip_archive import Member
+
+_ZIP_END, _ZIP_TAIL = b"PK\5\6", 22 + 65_535
+#: How deep archives may lie in archives.
+DEPTH = 5
+_CHECKED = 64 << 20
+#: The longest target of a link in an archive: PATH_MAX of Linux.
+_PATH = 4096
+#: The compression of honest files is seldom better than this: what they unpack to is allowed beyond the budget.
+_RATIO = 16
+_PROGRAMS = (
+    (b"\x7fELF", "an executable or shared library"), (b"MZ", "an executable or library of Windows"),
+    (b"\xcf\xfa\xed\xfe", "an executable or library of macOS"), (b"\xca\xfe\xba\xbe", "compiled for Java or macOS"),
+    (b"#!", "a script"),
+)  # fmt: skip
+_CODE = (".py", ".pyw", ".sh", ".ipynb", ".so", ".dll", ".dylib", ".exe", ".bat", ".ps1", ".js", ".jar", ".class")
+#: Numbers beside a model, by the names that TensorFlow and ONNX give them; what is in them was tried as anything else.
+_NUMBERS = r"(^|/)(variables\.(index|data-\d+-of-\d+)|fingerprint\.pb)$|\.onnx[._]data$"
+_STORAGE = r"(^|/)(data|tensors)/[0-9]+$|(^|/)data/(weights|constants)/[a-z_]+[0-9]+$|(^|/)\.(data|format_version|storage_alignment)(/|$)|/(version|byteorder)$"
+
+
+class Scanner:
+    """Looks into files, one after another, until the budget is spent."""
+
+    def __init__(self, allowed: Allowed, budget: Budget) -> None:
+        self.allowed, self.budget = allowed, budget
+
+    def file(self, path: str, body: Body) -> FileScan:
+        """What is in one file. It raises nothing, whatever the bytes are; OSError when they can't be had."""
+        scan = FileScan(path)
+        self.budget.unpacked += _RATIO * body.size
+        self.budget.seeking += _RATIO * body.size
+        self._guarded(scan, "", lambda: self.look(scan, body, path, "", 0))
+        return scan
+
+    def _guarded(self, scan: FileScan, where: str, work: Callable[[], None]) -> None:
+        """The one place that catches what bytes can do: what can't be read is not clean."""
+        try:
+            work()
+        except Stopped as error:
+            scan.stopped(error, where)
+        except OSError:
+            raise
+        except Exception as error:
+            scan.found(UNSCANNABLE, "", f"can't be read: {type(error).__name__}", where)
+
+    def look(self, scan: FileScan, body: Body, name: str, where: str, depth: int, *, data: bool = False) -> None:
+        """Look into ``body``. ``data`` says that bytes of no known format are what is to be expected there."""
+        if depth > DEPTH:
+            raise Stopped("archives lie in it too deep", limit=True)
+        head = body.at(0, HEAD)
+        if not head:
+            scan.verdicts.add(SAFE)
+            scan.kind = scan.kind or "empty"
+            return
+        archive = self._archive(scan, body, head, where, depth)
+        packed = self._compressed(scan, body, head, name, where, depth)
+        called = "" if archive or packed else name  # what it is known to be counts more than what it is called
+        pickle = pickle_files.look(scan, lambda: straight(body), head, called, where, self.allowed, self.budget)
+        array = self._array(scan, body, head, where)
+        kinds = {"archive": archive, "compressed": packed, "pickle": pickle, "npy": array}
+        kind = next((kind for kind, is_it in kinds.items() if is_it), "")
+        scan.kind = scan.kind or kind
+        if not kind or head[4:8] == b"TFL3":  # a model of TensorFlow Lite may have an archive behind it
+            self._other(scan, body, head, name, where, data)
+        self._remark(scan, head, name, where)
+
+    # archives and compressions
+
+    def _archive(self, scan: FileScan, body: Body, head: bytes, where: str, depth: int) -> bool:
+        for magic, what, loaded in CLOSED:
+            if head.startswith(magic):
+                scan.limited |= loaded
+                scan.found(UNSCANNABLE, "", f"it is {what}, which can't be looked into", where)
+                return True
+        found = False
+        if head.startswith(b"PK") or _ZIP_END in body.at(max(0, body.size - _ZIP_TAIL), _ZIP_TAIL):
+            from ..inspect.binary import zip_archive
+
+            if zip_archive.is_zip(body):
+                self._guarded(scan, where, lambda: self._zip(scan, body, where, depth))
+                found = True
+        if _is_tar(head):
+            self._guarded(scan, where, lambda: self._tar(scan, body, where, depth))
+            found = True
+        return found
+
+    def _zip(self, scan: FileScan, body: Body, where: str, depth: int) -> None:
+        from ..inspect.binary import zip_archive
+
+        archive = zip_archive.read(body)
+        names = {member.name for member in archive.members}
+        torch = any(name.endswith(("data.pkl", "archive_format")) for name in names)
+        scan.kind = scan.kind or zip_archive.kind_of(names)
+        scan.verdicts.add(SAFE)
+        for what in archive.ambiguous:
+            scan.found(DANGEROUS, "", f"readers differ: {what}", where)
+        for what in archive.unreadable:
+            scan.found(UNSCANNABLE, "", what, where)
+        if archive.prefixed and body.at(4, 4) != b"TFL3":  # TensorFlow Lite keeps labels in an archive behind the model
+            scan.found(DANGEROUS, "", "readers differ: something lies before the archive", where)
+        if torch and any("/code/" in f"/{name}" for name in names):
+            scan.found(NOTE, "", "it holds TorchScript code, which torch runs when the model is used", where)
+        for member in archive.members:
+            self._count()
+            inside = f"{where}!{member.name}" if where else member.name
+            self._guarded(scan, inside, lambda m=member, i=inside: self._member(scan, m, i, depth, torch))  # type: ignore[misc]
+
+    def _member(self, scan: FileScan, member: Member, where: str, depth: int, torch: bool) -> None:
+        _refuse_path(scan, member.name, where)
+        if member.name.endswith("/") and not member.data.size:
+            return
+        data = torch and bool(re.search(_STORAGE, member.name))
+        from ..inspect.binary import zip_archive
+
+        if stat.S_ISLNK(member.mode):
+            _report_link(scan, starts(lambda: member.opened(self.budget), _PATH + 1), where)
+        elif stat.S_IFMT(member.mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+            scan.found(UNSCANNABLE, "", "no regular file", where)
+        if member.method == zip_archive.STORED:
+            self.look(scan, member.data, member.name, where, depth + 1, data=data)
+        else:
+            self._stream(scan, lambda: member.opened(self.budget), member.name, where, depth, data=data)
+        if member.size <= _CHECKED and not data:
+            self._seek(member.size)
+            found = zip_archive.checksum(member.opened(self.budget), _CHECKED)
+            if found is not None and found != member.crc:
+                scan.found(UNSCANNABLE, "", "its checksum does not hold", where)
+        if member.name == "schema.json":
+            from . import file_formats
+
+            file_formats.skops_schema(scan, _all(member.opened(self.budget)), where, self.allowed)
+
+    def _tar(self, scan: FileScan, body: Body, where: str, depth: int) -> None:
+        from ..inspect.binary import tar_archive
+
+        scan.kind = scan.kind or "tar"
+        scan.verdicts.add(SAFE)
+        archive = tar_archive.Tar(body)
+        try:
+            self._members_of_tar(scan, archive, where, depth)
+        finally:
+            for what in archive.ambiguous:
+                scan.found(DANGEROUS, "", f"readers differ: {what}", where)
+        rest = Piece(body, archive.end, body.size - archive.end)
+        if self._zeros(rest):
+            return
+        scan.found(DANGEROUS, "", "readers differ: something follows the end of the archive", where)
+        self.look(scan, rest, "", where, depth + 1)
+
+    def _members_of_tar(self, scan: FileScan, archive: tar_archive.Tar, where: str, depth: int) -> None:
+        from ..inspect.binary import zip_archive
+
+        seen: set[str] = set()
+        for member in archive.members():
+            self._count()
+            inside = f"{where}!{member.name}" if where else member.name
+            _refuse_path(scan, member.name, inside)
+            if (same := zip_archive.normalised(member.name)) in seen:
+                scan.found(DANGEROUS, "", "readers differ: two members have this path", inside)
+            seen.add(same)
+            if member.link:
+                _report_link(scan, member.link.encode(), inside)
+            elif member.special:
+                scan.found(UNSCANNABLE, "", "no regular file", inside)
+            else:
+                self._guarded(scan, inside, lambda m=member, i=inside: self.look(scan, m.data, m.name, i, depth + 1))  # type: ignore[misc]
+
+    def _zeros(self, body: Body) -> bool:
+        """Whether there are only zeros, to the end."""
+        at = 0
+        while at < body.size:
+            data = body.at(at, 1 << 20)
+            self._seek(len(data))
+            if data.count(0) < len(data):
+                return False
+            at += len(data)
+        return True
+
+    def _seek(self, length: int) -> None:
+        """Bytes that are read through in search of something."""
+        self.budget.seeking -= length
+        if self.budget.seeking < 0:
+            raise Stopped("it is longer than is looked at", limit=True)
+
+    def _compressed(self, scan: FileScan, body: Body, head: bytes, name: str, where: str, depth: int) -> bool:
+        if head.startswith(b"ZF0x"):  # what joblib wrote before 0.10: a length, then zlib
+            start = 22 if head[21:22] == b" " else 21
+            body, head = Piece(body, start, body.size - start), head[start:]
+        kind = kind_of(head)
+        if not kind or (kind == "zlib" and int.from_bytes(head[:2], "big") % 31):
+            return False
+        opened = lambda: Unpacked(straight(body), kind, self.budget)  # noqa: E731
+        if kind in ("zlib", "lzma") and not starts(opened, 1):
+            return False  # two or three bytes of chance
+        scan.kind = scan.kind or kind
+        scan.verdicts.add(SAFE)
+        self._guarded(scan, where, lambda: self._stream(scan, opened, name, where, depth))
+        return True
+
+    def _stream(
+        self, scan: FileScan, opened: Callable[[], Stream], name: str, where: str, depth: int, *, data: bool = False
+    ) -> None:
+        """Look into what comes out of a compression: a pickle as it comes, anything else unpacked."""
+        head = starts(opened, HEAD)
+        streams: list[Stream] = []
+
+        def watched() -> Stream:
+            streams.append(opened())
+            return streams[-1]
+
+        if head[:1] == b"\x80" and pickle_files.look(scan, watched, head, name, where, self.allowed, self.budget):
+            for ambiguity in {getattr(stream, "ambiguity", "") for stream in streams} - {""}:
+                scan.found(DANGEROUS, "", ambiguity, where)
+            scan.kind = f"{scan.kind} of a pickle" if scan.kind in ("gzip", "zlib", "bz2", "xz", "lzma") else scan.kind
+            return
+        with contextlib.closing(spooled(opened)) as unpacked:
+            self.look(scan, unpacked, name, where, depth + 1, data=data)
+
+    def _count(self) -> None:
+        self.budget.members -= 1
+        if self.budget.members < 0:
+            raise Stopped("its archives have more members than are looked at", limit=True)
+
+    # single files
+
+    def _array(self, scan: FileScan, body: Body, head: bytes, where: str) -> bool:
+        """Arrays of numpy, one behind the other: one of objects is a pickle behind a header."""
+        if not head.startswith(b"\x93NUMPY"):
+            return False
+        from ..inspect.binary import npy_array
+
+        scan.verdicts.add(SAFE)
+        scan.kind = scan.kind or "npy"
+        at = 0
+        while at < body.size:
+            self._count()
+            array = npy_array.read(body, at)
+            end = body.size if array.objects else array.start + array.size
+            if end > body.size:
+                raise Stopped("it is cut short")
+            inside = Piece(body, array.start, end - array.start)
+            first = inside.at(0, HEAD)
+            opened = partial(straight, inside)
+            if array.objects:
+                if not pickle_files.look(scan, opened, first, "", where, self.allowed, self.budget, lone=True):
+                    raise Stopped("the objects of its array can't be read")
+            elif first[:1] == b"\x80":  # numbers may begin so by chance: only what is a pickle counts
+                pickle_files.look(scan, opened, b"(" + first[1:], "", where, self.allowed, self.budget)
+            at = end
+            if at < body.size and body.at(at, 6) != npy_array.MAGIC:
+                scan.found(DANGEROUS, "", "something follows its array", where)
+                self.look(scan, Piece(body, at, body.size - at), "", where, 1)
+                break
+        return True
+
+    def _other(self, scan: FileScan, body: Body, head: bytes, name: str, where: str, data: bool) -> None:
+        """No pickle and no archive: data of a known format, a text, or something that is not known."""
+        lower = name.lower()
+        kind = self._data(scan, body, head, where) or self._graph(scan, body, head, lower, where)
+        if not kind and (text := text_formats.decoded(head)):
+            from . import configurations
+
+            kind = configurations.look(scan, body, text, lower, where, self.allowed, self.budget)
+            if kind == "text" and head.startswith(b"tree\n"):
+                kind = "lightgbm"
+        if kind or data or re.search(_NUMBERS, lower):
+            scan.verdicts.add(SAFE)
+            scan.kind = scan.kind or kind
+        else:
+            program = next((what for magic, what in _PROGRAMS if head.startswith(magic)), "")
+            scan.found(UNKNOWN_FORMAT, "", program or "its format is not known", where)
+
+    def _data(self, scan: FileScan, body: Body, head: bytes, where: str) -> str:
+        """Formats that are known by their structure, to its end; what lies behind that is a file of its own."""
+        from . import data_formats, hdf5_files
+
+        if (at := hdf5_files.place(body)) >= 0:
+            hdf5_files.check(scan, body, at, where, self.allowed, self.budget)
+            return "hdf5"
+        if head[4:8] == b"TFL3":
+            operations = data_formats.custom_operations(body)
+            for operation in operations or ():
+                self._custom(scan, operation, where)
+            return "tflite" if operations is not None else ""
+        found = data_formats.find(body, head)
+        if found is None:
+            return "sstable" if data_formats.is_index(body) else ""
+        if found.template:
+            from . import jinja_templates
+
+            jinja_templates.check(scan, found.template, where)
+        rest = Piece(body, found.end, body.size - found.end)
+        if rest.size and not self._zeros(rest):
+            scan.found(UNKNOWN_FORMAT, "", f"something follows the end of its format ({found.kind})", where)
+            self.look(scan, rest, "", where, 1)
+        return found.kind
+
+    def _custom(self, scan: FileScan, operation: str, where: str) -> None:
+        """An operation of TensorFlow Lite that is not its own: one of TensorFlow, or of some library."""
+        from . import graphs
+
+        plain = operation.removeprefix("Flex")
+        if plain != operation:
+            graphs.judge(scan, {plain}, set(), where)
+        elif operation not in ("TFLite_Detection_PostProcess", "VarHandle", "ReadVariable", "AssignVariable"):
+            scan.found(UNKNOWN, f"tflite.{operation}", "an operation that needs a library of its own", where)
+
+    def _graph(self, scan: FileScan, body: Body, head: bytes, name: str, where: str) -> str:
+        """Graphs of TensorFlow and ONNX; what only begins like one is none."""
+        from . import graphs, hdf5_files
+
+        if name.endswith(".pbtxt"):
+            if text := text_formats.decoded(head):
+                graphs.tensorflow_text(scan, body.at(0, min(body.size, _CHECKED)), where)
+            return "graph" if text else ""
+        if name.endswith("keras_metadata.pb"):
+            hdf5_files.texts_in(scan, body, where, self.allowed, self.budget)
+            return "keras_metadata"
+        try:
+            if head[:1] == b"\x08" or name.endswith((".onnx", ".mlmodel")):
+                if graphs.onnx(scan, body, where):
+                    return "onnx"
+                if name.endswith(".mlmodel"):
+                    return graphs.coreml(scan, body, where)
+            if (head[:1] in (b"\x08", b"\x0a", b"\x12") or name.endswith(".pb")) and graphs.tensorflow(
+                scan, body, where
+            ):
+                return "saved_model" if name.endswith("saved_model.pb") else "graph"
+        except Stopped as error:
+            if error.ambiguous or error.limit or name.endswith((".onnx", "saved_model.pb")):
+                raise
+        return ""
+
+    def _remark(self, scan: FileScan, head: bytes, name: str, where: str) -> None:
+        if name.lower().endswith(_CODE) or head.startswith(b"#!"):
+            scan.found(NOTE, "", "it is code, which runs if somebody runs or imports it", where)
+
+
+def _refuse_path(scan: FileScan, name: str, where: str) -> None:
+    if _leaves_folder(name):
+        scan.found(DANGEROUS, "", "its path leaves the folder that it is unpacked in", where)
+
+
+def _report_link(scan: FileScan, target: bytes, where: str) -> None:
+    """A link in an archive. One that leads out of the folder, or is longer than any path, is dangerous."""
+    path = target[:_PATH].decode("utf-8", "replace")
+    outside = len(target) > _PATH or _leaves_folder(path)
+    scan.found(DANGEROUS if outside else NOTE, "", f"a link to {path}", where)
+
+
+def _leaves_folder(path: str) -> bool:
+    """Whether a path in an archive is absolute or has ``..`` in it, as Unix or as Windows reads it."""
+    return (
+        path.startswith(("/", "\\"))
+        or ".." in re.split(r"[/\\]", path)
+        or re.match(r"[A-Za-z]:[/\\]", path) is not None
+    )
+
+
+def _all(stream: Stream) -> bytes:
+    data = b""
+    while piece := stream.read(1 << 20):
+        data += piece
+        if len(data) > _CHECKED:
+            raise Stopped(f"it has more than {_CHECKED:,} bytes", limit=True)
+    return data
+
+
+def _is_tar(head: bytes) -> bool:
+    """Whether a file begins as an archive of tar does."""
+    from ..inspect.binary import tar_archive
+
+    return tar_archive.is_tar(head)

@@ -1,0 +1,209 @@
+"""Texts as their readers decode them, and JSON and YAML as their readers parse them."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from ..inspect.binary.limits import Stopped
+
+_BOMS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_PARTS = 2_000_000
+_TAG = re.compile(r"(?:^|(?<=[\s\[\]{},:?-]))!(<[^>\s]{0,500}>|[^\s,\[\]{}]*)", re.MULTILINE)
+_TAGS = 200_000
+_HANDLE = re.compile(r"^%TAG[ \t]+(!\w*!|!)[ \t]+(\S+)", re.MULTILINE)
+_YAML = "tag:yaml.org,2002:"
+#: Tags of data in PyYAML's own spelling.
+_DATA = frozenset(str.split("none bool str unicode bytes int long float complex list tuple dict"))
+_PARSED = 256 << 10
+_NESTED = 100
+
+
+def encoding_of(head: bytes) -> tuple[str, int]:
+    """How a text that begins so is encoded, and how many bytes of mark to pass over; empty if it is no text."""
+    for bom, encoding in _BOMS:
+        if head.startswith(bom):
+            return encoding, len(bom)
+    zeros = "".join("0" if byte == 0 else "x" for byte in head[:4])
+    forms = {"x0x0": "utf-16-le", "0x0x": "utf-16-be", "x000": "utf-32-le", "000x": "utf-32-be", "x0": "utf-16-le"}
+    return forms.get(zeros, "") if "0" in zeros else "utf-8", 0
+
+
+def is_printable(text: str) -> bool:
+    """Whether nearly all of it can be shown."""
+    return sum(not (char.isprintable() or char.isspace()) for char in text) * 50 <= len(text)
+
+
+def decoded(head: bytes) -> str:
+    """The beginning of a file as text; empty if it is none. The last character may be cut."""
+    encoding, skip = encoding_of(head)
+    if not encoding:
+        return ""
+    for cut in range(4):
+        try:
+            text = head[skip : len(head) - cut].decode(encoding, "surrogatepass")
+        except UnicodeDecodeError:
+            continue
+        return text if is_printable(text) and "\0" not in text else ""
+    return ""
+
+
+# JSON
+
+
+class Json:
+    """A document of JSON. ``twice`` are keys that are in one object twice, with two values."""
+
+    def __init__(self, text: str, *, rest: bool = False) -> None:
+        self.twice: list[str] = []
+        decoder = json.JSONDecoder(object_pairs_hook=self._object, parse_int=_number, parse_float=_number)
+        self.document: Any = decoder.raw_decode(text)[0] if rest else decoder.decode(text)
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            seen: dict[str, Any] = {}
+            for key, value in pairs:
+                if key in seen and seen[key] != value:
+                    self.twice.append(key)
+                seen.setdefault(key, value)
+        return found
+
+
+def _number(_text: str) -> int:
+    """Any number: which one doesn't matter here, and a function of Python lets signals through."""
+    return 0
+
+
+def mappings(document: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a document, however deep, also in documents that are texts in it, as Keras 2 wrote."""
+    pending, left = [document], _PARTS
+    seen: set[int] = set()
+    while pending:
+        value = pending.pop()
+        left -= 1
+        if left < 0:
+            raise Stopped("it has more parts than are looked at", limit=True)
+        if isinstance(value, (dict, list)):
+            if id(value) in seen:  # an alias of YAML
+                continue
+            seen.add(id(value))
+        if isinstance(value, dict):
+            yield value
+            pending += value.values()
+        elif isinstance(value, (list, tuple)):
+            pending += value
+        elif isinstance(value, str) and "class_name" in value and value.lstrip()[:1] in ("{", "["):
+            try:
+                pending.append(json.loads(value))
+            except (ValueError, RecursionError):
+                continue
+
+
+# YAML
+
+
+def tags(text: str) -> set[str]:
+    """All tags that a text could have for a reader of YAML, in full: also such as are only in a comment."""
+    handles: dict[str, set[str]] = {"!!": {_YAML}, "!": {"!"}}
+    for match in _HANDLE.finditer(text):
+        handles.setdefault(match[1], set()).add(unquote(match[2]))
+    found: set[str] = set()
+    for number, match in enumerate(_TAG.finditer(text)):
+        if number > _TAGS or len(found) > _TAGS:
+            raise Stopped("it has more tags than are looked at", limit=True)
+        tag = match[1]
+        if tag.startswith("<"):
+            found.add(unquote(tag[1:-1]))
+        elif tag:
+            handle, mark, suffix = tag.rpartition("!")
+            prefixes = handles.get(f"!{handle}!" if mark else "!", set()) if handle or not mark else handles["!!"]
+            found |= {unquote(prefix + suffix) for prefix in list(prefixes)[:100]}
+    return found
+
+
+def own_tags(found: set[str]) -> tuple[set[str], set[str]]:
+    """Of some tags those that make Python objects, and those that some loader may give a meaning."""
+    code, other = set(), set()
+    for tag in found:
+        if tag.startswith(f"{_YAML}python/"):
+            if tag[len(_YAML) + 7 :] not in _DATA:
+                code.add(tag)
+        elif tag.startswith(_YAML):
+            continue
+        elif re.match(r"!(?:new|name|apply|module|pyclass|py)\b", tag):  # HyperPyYAML
+            code.add(tag)
+        elif len(tag) > 1:
+            other.add(tag)
+    return code, other
+
+
+class Tags(NamedTuple):
+    """The tags that PyYAML finds; whether it could read the ``whole`` text; whether it is too long, or too deep, to try."""
+
+    tags: set[str]
+    whole: bool
+    limit: bool = False
+
+
+def parsed_tags(text: str) -> Tags:
+    """The tags that PyYAML finds, up to the place where it is no YAML any more."""
+    if len(text) > _PARSED:
+        return Tags(set(), False, True)
+    import yaml
+
+    found: set[str] = set()
+    depth = 0
+    try:
+        for event in yaml.parse(text, yaml.SafeLoader):
+            depth += isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent))
+            depth -= isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent))
+            if depth > _NESTED:
+                return Tags(found, False, True)
+            if tag := getattr(event, "tag", None):
+                found.add(tag)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return Tags(found, False)
+    return Tags(found, True)
+
+
+def yaml_documents(text: str) -> list[Any]:
+    """The documents as plain data, whatever their tags say; as far as they can be read, and not when they are long."""
+    if len(text) > _PARSED:
+        raise Stopped("it is YAML that is longer than is looked at", limit=True)
+    import yaml
+
+    class Plain(yaml.SafeLoader):
+        """Makes lists, dictionaries and texts of everything. Nothing is merged: that can grow without end."""
+
+        def flatten_mapping(self, node: yaml.MappingNode) -> None: ...
+
+    def plain(loader: Any, _suffix: str, node: yaml.Node) -> Any:
+        if isinstance(node, yaml.MappingNode):
+            return loader.construct_mapping(node, deep=True)
+        return loader.construct_sequence(node, deep=True) if isinstance(node, yaml.SequenceNode) else node.value
+
+    Plain.add_multi_constructor("", plain)
+    found: list[Any] = []
+    with contextlib.suppress(yaml.YAMLError, ValueError, TypeError, RecursionError):
+        found.extend(yaml.load_all(text, Plain))
+    return found
+
+
+def json_document(text: str, *, rest: bool = False) -> Json | None:
+    """A text as JSON; None when it is none. With ``rest`` something else may follow."""
+    try:
+        return Json(text, rest=rest)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,279 @@
+"""Durable writing and guarded reading: the few shapes in which the store touches the disk.
+
+Nothing here follows a symbolic link in the last component, blocks on a FIFO, or leaves a file half-written under
+its own name. Every write goes through ``os`` calls, one a line, so that each can be made to fail in a test.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from ...core.yaml import DOCUMENT_LIMIT as DOCUMENT_LIMIT  # noqa: PLC0414
+from ...errors import Damaged, NotFound
+from .. import layout
+from . import removal
+
+BLOCK = 1 << 20
+
+#: What a file system without hard links answers to ``link``.
+NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
+
+#: How a file of the store is opened for reading, and how a new one is made: no link is followed, nothing is waited for.
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write every byte: ``write`` may take fewer than it was given."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def write_new(path: Path, data: bytes, mode: int, *, folder: int | None = None) -> None:
+    """Create ``path`` with ``data``, on the disk when this returns. FileExistsError if it is there.
+
+    With ``folder``, a descriptor, it is made there, wherever ``path`` leads by now.
+    """
+    descriptor = os.open(path if folder is None else path.name, CREATE, 0o600, dir_fd=folder)
+    try:
+        write_all(descriptor, data)
+        os.fchmod(descriptor, mode)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def fsync_folder(path: Path) -> None:
+    """Make what was created, renamed or removed in ``path`` survive a power cut."""
+    descriptor = os.open(path, _FOLDER)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def replace(path: Path, data: bytes, mode: int, below: Path | None = None) -> None:
+    """Put ``data`` in the place of ``path``: a reader sees the old document or the new one, whole.
+
+    No link is followed on the way from the trusted folder ``below`` (by default the one that it is in).
+    """
+    temporary = path.with_name(layout.temporary_name())
+    with removal.opened_parent(path, below or path.parent) as folder:
+        try:
+            write_new(temporary, data, mode, folder=folder)
+            os.rename(temporary.name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary.name, dir_fd=folder)
+            raise
+    fsync_folder(path.parent)
+
+
+def publish_new(temporary: Path, target: Path) -> None:
+    """Give the file ``temporary`` the name ``target``, if nothing has it: of two at once, one gets FileExistsError.
+
+    It may keep its own name, too. Without hard links it is looked first, and the caller's lock trusted.
+    """
+    try:
+        os.link(temporary, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        if exists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        os.rename(temporary, target)
+
+
+def make_folder(path: Path, mode: int) -> bool:
+    """Make the folder ``path`` with exactly ``mode``; True if it wasn't there. Its parent is not synced."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        if not stat.S_ISDIR(os.lstat(path).st_mode):
+            raise
+        return False
+    removal.change_mode(path, path.parent, mode)
+    return True
+
+
+def refresh_links(folder: Path, wanted: Mapping[str, str], below: Path) -> None:
+    """Make the symbolic links in ``folder`` lead where ``wanted`` says, by their names, and remove all others.
+
+    Derived: not synced, and no failure is reported. Whatever is no link there is left alone.
+    """
+    with contextlib.suppress(OSError), removal.opened_parent(folder / "any", below) as parent:
+        for name in list_folder(folder):
+            if name not in wanted:
+                with contextlib.suppress(OSError):
+                    os.readlink(name, dir_fd=parent)  # fails for everything else
+                    os.unlink(name, dir_fd=parent)
+        for name, target in wanted.items():
+            with contextlib.suppress(OSError):
+                _refresh_link(parent, name, target)
+
+
+def _refresh_link(parent: int, name: str, target: str) -> None:
+    with contextlib.suppress(OSError):  # nothing is there, or a file: what a copy without links makes of them
+        if os.readlink(name, dir_fd=parent) == target:
+            return
+    temporary = layout.temporary_name()
+    os.symlink(target, temporary, dir_fd=parent)
+    os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+
+
+def read(path: Path, limit: int, what: str) -> bytes:
+    """The bytes of a regular file of at most ``limit`` bytes.
+
+    FileNotFoundError if it isn't there; :class:`Damaged` if it is a link, no regular file, or too large.
+    """
+    with opened(path, what) as descriptor:
+        size = os.fstat(descriptor).st_size
+        if size > limit:
+            raise Damaged(f"{what} has {size:,} bytes, more than {limit:,}")
+        data = os.read(descriptor, size + 1)
+        while len(data) < size:
+            block = os.read(descriptor, size + 1 - len(data))
+            if not block:
+                break
+            data += block
+        return data
+
+
+@contextlib.contextmanager
+def opened(path: Path, what: str) -> Iterator[int]:
+    """A descriptor for reading a regular file that is not reached through a link in the last component."""
+    try:
+        descriptor = os.open(path, READ)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK):
+            raise Damaged(f"{what} is a symbolic link, which is never followed here") from None
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise Damaged(f"{what} is no regular file")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def open_folder(path: Path) -> int:
+    """A fresh descriptor of a folder: on a network file system this is what makes new entries visible."""
+    try:
+        return os.open(path, _FOLDER)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK) or (error.errno == errno.ENOTDIR and path.is_symlink()):
+            raise Damaged(f"{path} is a symbolic link, where a folder should be") from None
+        raise
+
+
+@contextlib.contextmanager
+def opened_beneath(root: Path, relative: str) -> Iterator[int]:
+    """A descriptor for ``root/relative``, opened one component at a time, following no link anywhere."""
+    *folders, name = relative.split("/")
+    with contextlib.ExitStack() as stack:
+        parent = open_folder(root)
+        stack.callback(lambda: os.close(parent))
+        try:
+            for folder in folders:
+                child = os.open(folder, _FOLDER, dir_fd=parent)
+                os.close(parent)
+                parent = child
+            descriptor = os.open(name, READ, dir_fd=parent)
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                raise NotFound(f"there is no file '{relative}'", "registry show REF lists the files") from None
+            if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENOTDIR):
+                raise Damaged(f"'{relative}' leads through a symbolic link") from None
+            raise
+        stack.callback(os.close, descriptor)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NotFound(f"'{relative}' is no file", "name a file, not a folder")
+        yield descriptor
+
+
+def list_folder(path: Path) -> list[str]:
+    """The names in ``path``, through a fresh descriptor; empty if it isn't there."""
+    try:
+        descriptor = open_folder(path)
+    except FileNotFoundError:
+        return []
+    try:
+        return os.listdir(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def below(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """The path of everything in ``folder``, at any depth, with its status; no link is followed.
+
+    Others may be removing it meanwhile: what vanishes on the way, ``folder`` itself included, is left out.
+    """
+    pending = [str(folder)]
+    while pending:
+        with contextlib.suppress(FileNotFoundError), os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                if stat.S_ISDIR(status.st_mode):
+                    pending.append(entry.path)
+                yield entry.path, status
+
+
+def measure(folder: Path) -> tuple[int, int]:
+    """Count and total size in bytes of the regular files below ``folder``; a link counts as a file of size 0."""
+    sizes = [
+        status.st_size if stat.S_ISREG(status.st_mode) else 0
+        for _, status in below(folder)
+        if not stat.S_ISDIR(status.st_mode)
+    ]
+    return len(sizes), sum(sizes)
+
+
+def exists(path: Path) -> bool:
+    """Whether there is anything by that name (a dangling link counts). Errors other than absence are raised."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def identity(path: str) -> tuple[int, int, int, int] | None:
+    """Return inode, size, mtime and ctime (in nanoseconds) of whatever is at ``path``; None if it can't be looked at."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def sync_file_system(path: Path) -> bool:
+    """Bring all of the file system that holds ``path`` to the disk in one call; False where that isn't to be had.
+
+    Linux reports write errors from ``syncfs`` since 5.8; before that only ``fsync`` of each file is to be trusted.
+    """
+    import ctypes
+
+    release = os.uname().release.split(".")
+    if os.uname().sysname != "Linux" or (int(release[0]), int(release[1].split("-")[0])) < (5, 8):
+        return False
+    try:
+        call = ctypes.CDLL(None, use_errno=True).syncfs
+    except (OSError, AttributeError):
+        return False
+    descriptor = os.open(path, _FOLDER)
+    try:
+        if call(descriptor) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(path))
+    finally:
+        os.close(descriptor)
+    return True

@@ -1,0 +1,137 @@
+"""The lock of a model: an exclusive ``flock`` on its ``.lock``, through filelock.
+
+The lock file is never written, unlinked or stolen; a process that dies lets go of it at once. A file system that
+does not keep locks is no danger to what is committed (see ``writer``), but ``doctor`` names it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ...errors import Damaged, LockTimeout, Refused
+from .. import layout
+from . import removal
+
+#: How often a waiting process asks again, in seconds: well below the time that a registration holds the lock.
+_POLL = 0.01
+_QUIET = 0.3
+
+
+@contextlib.contextmanager
+def exclusive(path: Path, what: str, mode: int, timeout: float, on_wait: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock at ``path``; ``what`` names it in messages.
+
+    ``on_wait`` is told once, in a sentence, when another process holds it. Raises :class:`LockTimeout` after
+    ``timeout`` seconds and :class:`Refused` when the lock file is a link or no file.
+    """
+    from filelock import Timeout, UnixFileLock
+
+    deadline = time.monotonic() + timeout
+    told = False
+    while True:
+        before = _identity(path, what, mode)
+        lock = UnixFileLock(path, mode=mode, thread_local=False, **_strict())
+        wait = max(0.0, deadline - time.monotonic())
+        try:
+            lock.acquire(timeout=wait if told else min(wait, _QUIET), poll_interval=_POLL)
+        except Timeout:
+            if told or wait <= _QUIET:
+                raise LockTimeout(
+                    f"{what} is locked by another process{_holder(before)}; waited {timeout:g} s",
+                    "try again later, or raise --lock-timeout",
+                ) from None
+            told = True
+            on_wait(f"waiting for {what}, which another process is changing{_holder(before)} …")
+            continue
+        except FileExistsError:  # its folder was moved away, and is made anew, in this very moment
+            continue
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise _link(what) from None
+            raise
+        try:
+            # Somebody may have removed the lock file while we waited: then another process can hold a new one.
+            if _identity(path, what, mode) != before:
+                continue
+            yield
+            return
+        finally:
+            lock.release()
+
+
+def _strict() -> dict[str, Any]:
+    """Options that older releases of filelock don't know: never fall back to a marker file, never remove the file."""
+    import inspect
+
+    from filelock import BaseFileLock
+
+    known = inspect.signature(BaseFileLock.__init__).parameters
+    return {name: value for name, value in (("fallback_to_soft", False), ("preserve_lock_file", True)) if name in known}
+
+
+def remove_unusable(path: Path, below: Path, *, dry_run: bool) -> bool:
+    """Remove what stands in the place of a lock and can't be one: a link, a fifo, an empty folder. True if there was such.
+
+    Nobody can hold it, so nobody waits for it. A regular file is never removed, nor a folder with something in it.
+    """
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return False
+    if stat.S_ISREG(mode) or dry_run:
+        return not stat.S_ISREG(mode)
+    if stat.S_ISDIR(mode):
+        try:
+            os.rmdir(path)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            raise Damaged(f"'{path}' is a folder with something in it", "move it away, then repair again") from None
+        return True
+    aside = path.with_name(layout.temporary_name())
+    removal.rename(path, aside, below)
+    if stat.S_ISREG(os.lstat(aside).st_mode):  # another repair was faster, and somebody has its lock by now
+        removal.rename(aside, path, below)
+        return False
+    removal.remove(aside, below)
+    return True
+
+
+def _identity(path: Path, what: str, mode: int) -> tuple[int, int]:
+    """Device and inode of the lock file, which is made here if it is missing."""
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            os.fchmod(descriptor, mode)
+        finally:
+            os.close(descriptor)
+    status = os.lstat(path)
+    if stat.S_ISLNK(status.st_mode):
+        raise _link(what)
+    if not stat.S_ISREG(status.st_mode):
+        raise Damaged(f"the lock of {what} is not a regular file: {path}", "run 'registry repair'")
+    return status.st_dev, status.st_ino
+
+
+def _link(what: str) -> Refused:
+    return Refused(
+        f"the lock of {what} is a symbolic link, which is not followed", "run 'registry repair' to remove it"
+    )
+
+
+def _holder(identity: tuple[int, int]) -> str:
+    """Who holds the lock, where the kernel tells: `` (process 4711)``, or nothing."""
+    wanted = f":{identity[1]} "
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/locks").read_text().splitlines():
+            fields = line.split()
+            if "FLOCK" in fields and "->" not in fields and wanted in line:
+                return f" (process {fields[4]})"
+    return ""

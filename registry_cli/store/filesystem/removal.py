@@ -1,0 +1,238 @@
+"""Removal, renaming and change of mode through directory descriptors: the only place that removes anything.
+
+The program removes, replaces and moves nothing that it did not create. Others may be at work in the same folders, and
+not all of them mean well: a process that exchanges a folder with a symbolic link, between a look and the next step,
+must not lead this one elsewhere. So every function takes a path together with the folder ``below`` that it lies in,
+which is trusted. Only that folder may be reached through links. From there on each component is opened by its name in
+the descriptor of the one before, no link is followed, and what was opened is compared with what was looked at.
+Other file systems that are mounted inside of a tree are not entered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from .. import layout
+from .signals import uninterrupted
+
+#: How a folder is opened on the way: to name what is in it, which needs no permission to list it.
+_PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_ANY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+#: Deeper trees than this are left alone: an artifact has at most 64 levels, and each takes a descriptor.
+_DEPTH = 200
+
+#: Device and inode: what tells one file or folder from every other.
+Identity = tuple[int, int]
+#: Whether an entry of a tree, by its path in it and its status, may be removed.
+Check = Callable[[str, os.stat_result], bool]
+
+
+def identity(status: os.stat_result) -> Identity:
+    """What ``status`` is the status of."""
+    return status.st_dev, status.st_ino
+
+
+def remove(path: Path, below: Path, *, expected: Identity | None = None, check: Check | None = None) -> None:
+    """Remove a file or a whole tree, sealed folders included. What is not there is no error.
+
+    Args:
+        path: What is to be removed; it lies in ``below``.
+        below: The trusted folder.
+        expected: Remove it only if this is what has the name.
+        check: Remove only those entries that it accepts. What it does not accept stays, with the folders around it.
+
+    Raises:
+        OSError: Something could not be removed, is mounted there, was exchanged meanwhile, or was not accepted.
+    """
+    with contextlib.suppress(FileNotFoundError), opened_parent(path, below) as parent:
+        status = os.lstat(path.name, dir_fd=parent)
+        if expected is not None and identity(status) != expected:
+            raise _exchanged(path.name)
+        _remove(parent, path.name, status, check, "", 0)
+
+
+def discard(path: Path, below: Path, *, expected: Identity | None = None) -> None:
+    """Remove a file or a whole tree that nobody needs. What can't be removed stays for ``gc``."""
+    with contextlib.suppress(OSError):
+        remove(path, below, expected=expected)
+
+
+def remove_file(path: Path, below: Path, check: Callable[[os.stat_result], bool]) -> bool:
+    """Remove a regular file if ``check`` accepts its status; whether it was removed."""
+    try:
+        with opened_parent(path, below) as parent:
+            status = os.lstat(path.name, dir_fd=parent)
+            if not stat.S_ISREG(status.st_mode) or not check(status):
+                return False
+            os.unlink(path.name, dir_fd=parent)
+            return True
+    except FileNotFoundError:
+        return False
+
+
+def remove_exactly(path: Path, expected: Identity, *, check: Callable[[os.stat_result], bool] = lambda _: True) -> None:
+    """Remove a user's file, but no other that has its name meanwhile: it is looked at again under a name of its own.
+
+    Args:
+        path: The file.
+        expected: Remove it only if this is what has the name.
+        check: Remove it only if this accepts its status: it may have been changed meanwhile.
+
+    Raises:
+        OSError: It could not be removed, something else has its name, or it was changed.
+    """
+
+    def refuse_other(status: os.stat_result) -> None:
+        if identity(status) != expected:
+            raise OSError(errno.EBUSY, "something else has its name now", str(path))
+        if not check(status):
+            raise OSError(errno.EBUSY, "it was changed meanwhile", str(path))
+
+    with opened_parent(path, path.parent) as parent:
+        refuse_other(os.lstat(path.name, dir_fd=parent))
+        with uninterrupted():  # a signal must not leave it under another name
+            aside = layout.temporary_name()
+            try:
+                os.rename(path.name, aside, src_dir_fd=parent, dst_dir_fd=parent)
+                refuse_other(os.lstat(aside, dir_fd=parent))
+                os.unlink(aside, dir_fd=parent)
+            except BaseException:  # where there are other threads, a signal is not held back
+                _put_back(parent, aside, path)
+                raise
+
+
+def _put_back(parent: int, aside: str, path: Path) -> None:
+    """Give what was moved ``aside``, if it was, its name back, never over what has come there now."""
+    try:
+        status = os.lstat(aside, dir_fd=parent)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(status.st_mode):
+        with contextlib.suppress(OSError):  # some file systems have no links
+            os.link(aside, path.name, src_dir_fd=parent, dst_dir_fd=parent, follow_symlinks=False)
+            os.unlink(aside, dir_fd=parent)
+            return
+        with contextlib.suppress(FileNotFoundError):
+            os.lstat(path.name, dir_fd=parent)
+            taken = "it was changed meanwhile, and something else has its name now; it is at"
+            raise OSError(errno.EEXIST, taken, str(path), None, str(path.with_name(aside)))
+    os.rename(aside, path.name, src_dir_fd=parent, dst_dir_fd=parent)
+
+
+def rename(source: Path, target: Path, below: Path) -> None:
+    """Rename ``source`` to ``target``; both lie in ``below``."""
+    with opened_parent(source, below) as old, opened_parent(target, below) as new:
+        os.rename(source.name, target.name, src_dir_fd=old, dst_dir_fd=new)
+
+
+def change_mode(path: Path, below: Path, mode: int, *, expected: Identity | None = None) -> None:
+    """Set the mode of a file or folder; of nothing else, and of nothing that a link leads to."""
+    with opened_parent(path, below) as parent:
+        descriptor = os.open(path.name, _ANY, dir_fd=parent)
+        try:
+            status = os.fstat(descriptor)
+            regular = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
+            if not regular or (expected is not None and identity(status) != expected):
+                raise _exchanged(path.name)
+            os.fchmod(descriptor, mode)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def opened_parent(path: Path, below: Path) -> Iterator[int]:
+    """A descriptor of the folder that ``path`` is in, opened from ``below`` downwards.
+
+    Raises:
+        OSError: A folder on the way is a symbolic link or something else (``ENOTDIR``), or is not there.
+        ValueError: ``path`` does not lie in ``below``.
+    """
+    *folders, name = path.relative_to(below).parts
+    if name == ".." or ".." in folders:
+        raise ValueError(f"'{path}' leads out of '{below}'")
+    parent = os.open(below, _PASS & ~os.O_NOFOLLOW)
+    try:
+        for folder in folders:
+            child = os.open(folder, _PASS, dir_fd=parent)
+            os.close(parent)
+            parent = child
+        yield parent
+    finally:
+        os.close(parent)
+
+
+def _remove(parent: int, name: str, status: os.stat_result, check: Check | None, path: str, depth: int) -> None:
+    if check is not None and not check(path, status):
+        raise OSError(errno.ENOTEMPTY, "it was not made by this program", path or name)
+    if stat.S_ISDIR(status.st_mode):
+        _remove_folder(parent, name, status, check, path, depth)
+    else:
+        os.unlink(name, dir_fd=parent)
+
+
+def _remove_folder(parent: int, name: str, status: os.stat_result, check: Check | None, path: str, depth: int) -> None:
+    if depth > _DEPTH:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
+    if status.st_dev != os.fstat(parent).st_dev:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), path or name)
+    if _removed_if_empty(parent, name):
+        return
+    descriptor = _open_folder(parent, name, status)
+    failed: OSError | None = None
+    try:
+        for child in os.listdir(descriptor):
+            try:
+                found = os.lstat(child, dir_fd=descriptor)
+                _remove(descriptor, child, found, check, f"{path}/{child}" if path else child, depth + 1)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                if check is None:
+                    raise
+                failed = failed or error  # the rest is removed all the same
+    finally:
+        os.close(descriptor)
+    if failed:
+        raise failed
+    os.rmdir(name, dir_fd=parent)
+
+
+def _removed_if_empty(parent: int, name: str) -> bool:
+    """Remove a folder if it is empty; whether it was. EBUSY if something is mounted there, before it is entered."""
+    try:
+        os.rmdir(name, dir_fd=parent)
+    except OSError as error:
+        if error.errno in (errno.EBUSY, errno.ENOTDIR, errno.ENOENT):
+            raise
+        return False
+    return True
+
+
+def _open_folder(parent: int, name: str, status: os.stat_result) -> int:
+    """The folder that was looked at, open to be emptied; a sealed one is made writable."""
+    readable = bool(status.st_mode & stat.S_IRUSR) or not hasattr(os, "O_PATH")
+    descriptor = os.open(name, _FOLDER if readable else _PASS, dir_fd=parent)
+    try:
+        if identity(os.fstat(descriptor)) != identity(status):
+            raise _exchanged(name)
+        if not readable:  # only its mode keeps it from being opened for reading
+            os.chmod(f"/proc/self/fd/{descriptor}", stat.S_IRWXU)
+            again = os.open(".", _FOLDER, dir_fd=descriptor)
+            os.close(descriptor)
+            descriptor = again
+        elif status.st_mode & stat.S_IRWXU != stat.S_IRWXU:
+            os.fchmod(descriptor, stat.S_IRWXU)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _exchanged(name: str) -> OSError:
+    return OSError(errno.ESTALE, "something else has its name now", name)

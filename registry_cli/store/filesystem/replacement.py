@@ -1,0 +1,238 @@
+"""Putting what was made in the place of what is there: in one step, and only in place of what was looked at.
+
+What was there is removed afterwards, entry by entry, as far as it is still what was looked at: a file that came, or was
+changed, in the meantime is never removed. ``renameat2`` exchanges the two, where the system and the file system have
+it; elsewhere the old one is moved aside first, and back again when the second step fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ...core.lazy_dataclass import dataclass, field
+from ...errors import Conflict, RegistryError, explain
+from .. import layout
+from . import files, removal
+from .signals import uninterrupted
+
+#: Folders with more entries than this are not looked through: no artifact has as many.
+LIMIT = 2_000_000
+
+_NOREPLACE, _EXCHANGE = 1, 2
+_UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Existing:
+    """What is at a path: a file or a folder, with the status of all that is in it by its path there."""
+
+    path: Path
+    status: os.stat_result
+    entries: dict[str, os.stat_result] = field(default_factory=dict)
+
+    @property
+    def is_folder(self) -> bool:
+        return stat.S_ISDIR(self.status.st_mode)
+
+    def holds(self, path: str, status: os.stat_result) -> bool:
+        """Whether an entry is there that was there when it was looked at, unchanged; the empty path is itself."""
+        known = self.entries.get(path) if path else self.status
+        return known is not None and _mark(known) == _mark(status)
+
+    def is_unchanged(self, path: Path) -> bool:
+        """Whether all of it is at ``path`` now, unchanged, and nothing besides."""
+        now = look(path)
+        if now is None or not self.holds("", now.status) or now.entries.keys() != self.entries.keys():
+            return False
+        return all(self.holds(name, status) for name, status in now.entries.items())
+
+
+def look(path: Path) -> Existing | None:
+    """What is at a path; None if there is nothing. No link is followed.
+
+    Raises:
+        Conflict: It is a folder with more entries than can be looked through.
+        OSError: It could not be read.
+    """
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    entries: dict[str, os.stat_result] = {}
+    if stat.S_ISDIR(status.st_mode):
+        start = len(f"{path}/")
+        for name, found in files.below(path):
+            entries[name[start:]] = found
+            if len(entries) > LIMIT:
+                raise Conflict(f"'{path}' has more than {LIMIT:,} entries", "name a new folder with -o")
+    return Existing(path, status, entries)
+
+
+def put(made: Path, target: Path, existing: Existing | None) -> str:
+    """Give ``made``, which lies beside it, the name ``target``; in place of ``existing``, which is removed then.
+
+    Args:
+        made: The new file or folder.
+        target: The name that it gets.
+        existing: What is there, as it was looked at; None for nothing.
+
+    Returns:
+        What is to be told about an old copy that could not be removed, or not all of it; mostly empty.
+
+    Raises:
+        Conflict: Something else is at ``target`` by now. Nothing was changed.
+        OSError: It could not be renamed. Nothing was changed.
+    """
+    with uninterrupted():
+        if existing is None:
+            return _place(made, target)
+        if not existing.is_unchanged(target):
+            raise _changed(target)
+        new = removal.identity(os.lstat(made))
+        old = _replace(made, target)
+        if not existing.is_unchanged(old):
+            back = _replace(old, target)
+            removal.discard(back, back.parent, expected=new)
+            raise _changed(target)
+        try:
+            removal.remove(old, old.parent, check=existing.holds)
+        except OSError as error:
+            return f"'{target}' was replaced, but not all of its old copy '{old}' could be removed: {explain(error)}"
+        return ""
+
+
+@contextlib.contextmanager
+def appearing(target: Path, existing: Existing | None = None) -> Iterator[Path]:
+    """A temporary name beside ``target``: what is made there gets its name in the end, or is removed.
+
+    It takes the place of ``existing``, if that is given. A warning is issued about what could not be removed of that.
+
+    Raises:
+        Conflict: Something else is at ``target`` by then. Nothing was changed.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}{layout.temporary_name()}")
+    try:
+        yield temporary
+        left = put(temporary, target, existing)
+    except BaseException:
+        with uninterrupted():
+            _discard(temporary, existing)
+        raise
+    if left:
+        import warnings
+
+        warnings.warn(left, RuntimeWarning, stacklevel=3)
+
+
+def _discard(temporary: Path, existing: Existing | None) -> None:
+    """Remove what was made; never what was there before, which an error may have left under this name."""
+    with contextlib.suppress(OSError):
+        found = removal.identity(os.lstat(temporary))
+        if existing is None or found != removal.identity(existing.status):
+            removal.discard(temporary, temporary.parent, expected=found)
+
+
+def _place(made: Path, target: Path) -> str:
+    """Rename without replacing anything; what is to be told of what could not be removed."""
+    try:
+        if _done(lambda: renameat2(made, target, _NOREPLACE), made, target):
+            return ""
+        if stat.S_ISDIR(os.lstat(made).st_mode):
+            _rename(made, target)  # replaces nothing but an empty folder
+            return ""
+        return _link(made, target)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR):
+            raise Conflict(f"'{target}' exists already", "name a new one, or use --force to replace it") from None
+        raise
+
+
+def _link(made: Path, target: Path) -> str:
+    try:
+        _done(lambda: os.link(made, target, follow_symlinks=False), made, target)
+    except OSError as error:
+        if error.errno not in files.NO_LINKS:
+            raise
+        if files.exists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        _rename(made, target)
+        return ""
+    try:
+        os.unlink(made)
+    except OSError as error:
+        return f"'{target}' was written, but its temporary name '{made}' could not be removed: {explain(error)}"
+    return ""
+
+
+def _replace(made: Path, target: Path) -> Path:
+    """Give ``made`` the name ``target``, and what is there another name, which is returned."""
+    if _done(lambda: renameat2(made, target, _EXCHANGE), made, target):
+        return made
+    aside = target.with_name(f".{target.name}{layout.temporary_name()}")
+    _rename(target, aside)
+    try:
+        _rename(made, target)
+    except BaseException as error:
+        try:
+            _rename(aside, target)
+        except OSError:
+            raise RegistryError(
+                f"'{target}' could not be replaced, nor put back", f"what was there is at '{aside}': rename it"
+            ) from error
+        raise
+    return aside
+
+
+def _rename(source: Path, target: Path) -> None:
+    _done(lambda: os.rename(source, target), source, target)
+
+
+def _done(step: Callable[[], object], source: Path, target: Path) -> bool:
+    """Let ``step`` give ``source`` the name ``target``. False where the system or the file system has no such step.
+
+    Whether it was done is decided by looking: a network file system may do it, and report an error all the same.
+    """
+    new = removal.identity(os.lstat(source))
+    try:
+        return step() is not False
+    except OSError as error:
+        if error.errno in _UNSUPPORTED:
+            return False
+        if not files.exists(target) or removal.identity(os.lstat(target)) != new:
+            raise
+        return True
+
+
+def exchange(first: Path, second: Path) -> bool:
+    """Exchange what two names lead to, in one step. False where that is not to be had, and nothing was done."""
+    return _done(lambda: renameat2(first, second, _EXCHANGE), first, second)
+
+
+def renameat2(source: Path, target: Path, flag: int) -> bool:
+    """The system call of Linux. False where the system has none; OSError as it says."""
+    import ctypes
+
+    try:
+        call = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, AttributeError):
+        return False
+    here = -100  # AT_FDCWD
+    if call(here, os.fsencode(source), here, os.fsencode(target), flag) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(source), None, str(target))
+    return True
+
+
+def _mark(status: os.stat_result) -> tuple[int, ...]:
+    """What tells that a file was changed, or is another one; of a folder only that it is another one."""
+    kind, where = stat.S_IFMT(status.st_mode), removal.identity(status)
+    return (kind, *where) if kind == stat.S_IFDIR else (kind, *where, status.st_size, status.st_mtime_ns)
+
+
+def _changed(target: Path) -> Conflict:
+    return Conflict(f"'{target}' was changed while its replacement was made", "look at it, then try again")

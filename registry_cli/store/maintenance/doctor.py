@@ -1,0 +1,290 @@
+"""Does this file system keep what the registry stands on? Proved on the store itself, with files of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ...core.results import Finding
+from ...errors import RegistryError, explain
+from .. import layout, model_names
+from ..codec import Settings
+from ..filesystem import files, removal
+from ..filesystem.modes import Modes
+from ..layout import Layout
+
+_NETWORK = {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "lustre", "beegfs", "ceph", "gpfs", "afs", "glusterfs"}
+_NO_LINKS = {"vfat", "exfat", "msdos", "fuse.exfat"}
+_CONTAINER_NAME = re.compile(r"(localhost|[0-9a-f]{12})(\.|\Z)")
+_LOCK_SECONDS = 30
+
+#: What the second process of the lock test runs: it must not get the lock.
+_CONTENDER = """
+import fcntl, os, sys
+descriptor = os.open(sys.argv[1], os.O_RDWR)
+try:
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except OSError:
+    sys.exit(3)
+sys.exit(0)
+"""
+
+
+def examine(root: Layout, settings: Settings) -> Iterator[Finding]:
+    """Every check, one after the other. Writes into a scratch folder inside the registry, and removes it."""
+    yield from _mount(root.root)
+    scratch = root.root / layout.temporary_name()
+    try:
+        os.mkdir(scratch, 0o700)
+    except OSError as error:
+        yield Finding(
+            "writable",
+            "warning",
+            f"nothing can be written here: {explain(error)}",
+            "reading works; ask the owner to write",
+        )
+        yield from _modes(root, settings)
+        return
+    try:
+        yield Finding("writable", "ok", "files can be made here")
+        for name, check in _PROOFS:
+            yield _proved(name, check, scratch)
+    finally:
+        removal.discard(scratch, root.root)
+    yield from _modes(root, settings)
+    yield from _room(root.root)
+
+
+def _proved(name: str, check: Callable[[Path], tuple[str, str, str]], scratch: Path) -> Finding:
+    try:
+        return Finding(name, *check(scratch))
+    except (OSError, RegistryError, subprocess.SubprocessError) as error:
+        words = explain(error) if isinstance(error, OSError) else str(error)
+        return Finding(name, "failed", words, "keep the registry on another file system")
+
+
+def _lock(scratch: Path) -> tuple[str, str, str]:
+    """Hold the lock here, and let a second process try for it; then let go, and let it try again."""
+    from filelock import UnixFileLock
+
+    path = scratch / layout.LOCK
+    files.write_new(path, b"", 0o600)
+    lock = UnixFileLock(path, mode=0o600, thread_local=False)
+    with lock.acquire(timeout=1):
+        try:
+            held = _contend(path)
+        except OSError as error:
+            return "warning", f"no second process could be started to test them: {explain(error)}", "run it as yourself"
+    free = _contend(path)
+    if held != 3:
+        advice = "NFS: mount without 'nolock' and 'local_lock', or use NFS 4; do not let two machines write"
+        return "failed", "two processes got the same lock: locks do not exclude here", advice
+    if free != 0:
+        return "failed", "a lock that was let go could not be taken", "look at the lock service of the file server"
+    return "ok", "a second process is kept out while the first holds the lock", ""
+
+
+def _contend(path: Path) -> int:
+    command = [sys.executable, "-I", "-S", "-c", _CONTENDER, str(path)]
+    return subprocess.run(
+        command, timeout=_LOCK_SECONDS, check=False, stdin=subprocess.DEVNULL, capture_output=True
+    ).returncode
+
+
+def _rename(scratch: Path) -> tuple[str, str, str]:
+    """A folder can't be renamed over one that has something in it: what keeps two versions from one number."""
+    for name in ("a", "b"):
+        os.mkdir(scratch / name)
+        files.write_new(scratch / name / "x", name.encode(), 0o600)
+    with contextlib.suppress(OSError):
+        os.rename(scratch / "a", scratch / "b")
+        return (
+            "failed",
+            "a folder was renamed over another that was not empty",
+            "keep the registry on another file system",
+        )
+    os.rename(scratch / "a", scratch / "c")
+    if not (scratch / "c" / "x").exists():
+        return "failed", "a renamed folder lost its file", "keep the registry on another file system"
+    return "ok", "a version can't be renamed over another", ""
+
+
+def _link(scratch: Path) -> tuple[str, str, str]:
+    """A hard link can't be made over a file: what turns a lost update into a conflict."""
+    files.write_new(scratch / "claim", b"1", 0o600)
+    try:
+        os.link(scratch / "claim", scratch / "claim-1")
+    except OSError as error:
+        if error.errno in files.NO_LINKS:
+            advice = "it works, but equal files are stored twice, and only the lock keeps two writers apart"
+            return "warning", "this file system has no hard links", advice
+        raise
+    with contextlib.suppress(FileExistsError):
+        os.link(scratch / "claim", scratch / "claim-1")
+        return "failed", "a hard link was made over a file that exists", "keep the registry on another file system"
+    if os.lstat(scratch / "claim").st_nlink != 2:
+        return "warning", "this file system does not count hard links", "gc can't tell which blobs are in use"
+    return "ok", "a claim can't be made twice; equal files are stored once", ""
+
+
+def _symlink(scratch: Path) -> tuple[str, str, str]:
+    try:
+        os.symlink("claim", scratch / "link")
+    except OSError as error:
+        words = f"no symbolic links here: {explain(error)}"
+        return "warning", words, "the links in stages/ will be missing; 'registry path' works all the same"
+    return "ok", "the links in stages/ can be made", ""
+
+
+def _sync(scratch: Path) -> tuple[str, str, str]:
+    files.write_new(scratch / "synced", b"x" * 4096, 0o600)
+    files.fsync_folder(scratch)
+    return "ok", "files and folders can be brought to the disk", ""
+
+
+def _seal(scratch: Path) -> tuple[str, str, str]:
+    """A sealed folder: no file can be added to it (root can, always), and it can still be renamed."""
+    folder = scratch / "sealed"
+    os.mkdir(folder)
+    os.chmod(folder, 0o555)
+    mode = stat.S_IMODE(os.lstat(folder).st_mode)
+    os.rename(folder, scratch / "renamed")
+    os.chmod(scratch / "renamed", 0o700)
+    if mode != 0o555:
+        return "warning", f"modes are not kept here (0555 became {mode:04o})", "versions can't be made read-only"
+    return "ok", "versions can be sealed", ""
+
+
+_PROOFS: tuple[tuple[str, Callable[[Path], tuple[str, str, str]]], ...] = (
+    ("locks", _lock),
+    ("rename", _rename),
+    ("hard links", _link),
+    ("symbolic links", _symlink),
+    ("sync", _sync),
+    ("modes", _seal),
+)
+
+
+def _mount(root: Path) -> Iterator[Finding]:
+    """What ``/proc/self/mountinfo`` says of the file system that holds the registry."""
+    found = mount_of(root)
+    if found is None:
+        yield Finding("mount", "warning", "this system does not tell how the folder is mounted")
+        return
+    kind, options = found
+    told = f"{kind} ({','.join(sorted(options))})"[:160]
+    broken = sorted(option for option in options if option in ("nolock", "local_lock=all", "local_lock=flock"))
+    if kind.startswith("nfs") and broken:
+        yield Finding("mount", "failed", f"mounted with {', '.join(broken)}: each machine has locks of its own",
+                      "mount it again without; until then let one machine write")  # fmt: skip
+    elif kind in _NO_LINKS:
+        yield Finding(
+            "mount", "warning", f"{told}: no hard links, no modes", "use a Unix file system for more than one person"
+        )
+    elif kind in _NETWORK:
+        yield Finding("mount", "ok", f"{told}: a network file system", "")
+        yield from _client_names(kind)
+    elif kind == "overlay":
+        yield Finding(
+            "mount", "warning", "overlay: what is in an image layer can't be renamed", "keep the registry on a volume"
+        )
+    else:
+        yield Finding("mount", "ok", told)
+
+
+def _client_names(kind: str) -> Iterator[Finding]:
+    """Two NFS 4 clients of one name are one client to the server: it lets both have a lock."""
+    if kind != "nfs4":
+        return
+    identifier = Path("/sys/fs/nfs/net/nfs_client/identifier")
+    with contextlib.suppress(OSError):
+        if identifier.read_text().strip() not in ("", "(null)"):
+            return
+    if _CONTAINER_NAME.match(os.uname().nodename):
+        yield Finding(
+            "client name", "warning", f"NFS 4, and this machine is called '{os.uname().nodename}'",
+            "give each client its own nfs4_unique_id: machines of one name share their locks",
+        )  # fmt: skip
+
+
+def mount_of(path: Path, table: str | None = None) -> tuple[str, frozenset[str]] | None:
+    """Type and options of the mount that holds ``path``; ``table`` is the text of a mountinfo file."""
+    if table is None:
+        try:
+            table = Path("/proc/self/mountinfo").read_text()
+        except OSError:
+            return None
+    best: tuple[int, str, frozenset[str]] | None = None
+    real = path.resolve()
+    for line in table.splitlines():
+        before, _, after = line.partition(" - ")
+        fields, types = before.split(" "), after.split(" ")
+        if len(fields) < 6 or len(types) < 3:
+            continue
+        point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), fields[4])
+        if real.is_relative_to(point) and (best is None or len(point) >= best[0]):
+            best = (len(point), types[0], frozenset(f"{fields[5]},{types[2]}".split(",")))
+    return best[1:] if best else None
+
+
+def _modes(root: Layout, settings: Settings) -> Iterator[Finding]:
+    """Do the folders have the modes that the sharing needs?"""
+    wanted = Modes.of(settings.shared)
+    wrong = []
+    for path, need in _places(root, wanted):
+        mode, name = stat.S_IMODE(os.lstat(path).st_mode), path.relative_to(root.root)
+        if settings.shared == "group" and mode & need != need:
+            wrong.append(f"{name} has {mode:04o}, needs {need:04o}")
+        elif mode & 0o002:
+            wrong.append(f"{name} is writable for everyone ({mode:04o})")
+    if wrong:
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        advice = (
+            f"chmod {wanted.folder:04o} the folders, {wanted.versions:04o} each versions/, {wanted.file:04o} the files"
+        )
+        yield Finding("sharing", "failed", f"shared: {settings.shared}, but {wrong[0]}{more}", advice)
+    else:
+        yield Finding("sharing", "ok", f"shared: {settings.shared}; the modes of {root.models.name}/ fit")
+    owner = os.lstat(root.root).st_uid
+    if owner not in (0, os.geteuid()) and settings.shared == "private":
+        yield Finding(
+            "owner",
+            "warning",
+            f"this registry belongs to another user (uid {owner})",
+            "reading is safe: nothing in it is run",
+        )
+
+
+def _places(root: Layout, wanted: Modes) -> Iterator[tuple[Path, int]]:
+    """Everything that several people write to, and the mode that it needs."""
+    yield root.root, 0  # everything in it is made when the registry is
+    yield root.models, wanted.folder
+    for group in sorted({root.group(name).root for name in model_names.iter_model_names(root) if "/" in name}):
+        yield group, wanted.folder
+    for name in model_names.iter_model_names(root):
+        paths = root.model(name)
+        needs = {paths.root: wanted.folder, **dict.fromkeys(paths.folders, wanted.folder)}
+        needs |= {paths.versions: wanted.versions, paths.packs: wanted.versions}
+        needs |= {paths.lock: wanted.file, paths.history: wanted.file}
+        yield from ((path, need) for path, need in needs.items() if files.exists(path))
+
+
+def _room(root: Path) -> Iterator[Finding]:
+    room = os.statvfs(root)
+    free, total = room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize
+    inodes = room.f_favail if room.f_files else 1_000_000
+    if total and (free < total // 50 or free < 1 << 30 or inodes < 10_000):
+        yield Finding(
+            "room",
+            "warning",
+            f"{free:,} bytes and {inodes:,} files are left",
+            "make room: registry gc, or delete archived versions",
+        )
+    else:
+        yield Finding("room", "ok", f"{free:,} bytes free")

@@ -1,0 +1,229 @@
+"""Collecting what nobody needs any more: left-over staging folders, trash, blobs that no version links to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import time
+from collections.abc import Container, Iterable, Iterator
+from pathlib import Path
+
+from ...core import names
+from ...core.records import StageTable
+from ...core.results import Freed
+from .. import layout, reader
+from ..filesystem import files, removal
+from ..filesystem.modes import Modes
+from ..layout import Layout, ModelLayout
+from ..packs import pack_paths
+
+#: A staging folder in which nothing changed for so many seconds has no living writer.
+STALE = 24 * 3600.0
+
+
+def remove_trash(paths: ModelLayout, trash: list[Path]) -> None:
+    """Remove folders that :meth:`Writer.bury` gave, and the blobs that only they needed. What fails waits for ``gc``."""
+    for folder in trash:
+        digests = _digests(folder)
+        removal.discard(folder, paths.registry)
+        _drop_blobs(paths, digests)
+
+
+def remove_packed(paths: ModelLayout, trash: list[Path], number: int) -> None:
+    """Remove what packing or restoring a version took out of sight, and the blobs that nobody needs any more."""
+    for each in trash:
+        removal.discard(each, paths.registry)
+    _drop_blobs(paths, _digests(paths.version(number)))
+
+
+def _drop_blobs(paths: ModelLayout, digests: Iterable[str]) -> None:
+    for digest in digests:
+        blob = paths.blob(digest)
+        with contextlib.suppress(OSError):
+            removal.remove_file(blob, paths.registry, _is_lone)
+
+
+def _is_lone(status: os.stat_result) -> bool:
+    return status.st_nlink == 1
+
+
+def _digests(folder: Path) -> list[str]:
+    with contextlib.suppress(OSError):
+        lines = (folder / layout.MANIFEST).read_bytes().split(b"\n")
+        found = (line[:64].decode("ascii", "replace") for line in lines)
+        return [digest for digest in found if layout.is_digest(digest)]
+    return []
+
+
+def garbage(
+    root: Layout, paths: ModelLayout, now: float, age: float = STALE, table: StageTable | None = None
+) -> Iterator[Freed]:
+    """What can be removed of a model. ``now`` is the file server's time in seconds, ``age`` in seconds.
+
+    Deciding needs the model's lock; a blob is only an index entry, and may go at any time.
+    """
+    table = table or reader.read_state(paths).table
+    for name in files.list_folder(paths.versions):
+        folder = paths.versions / name
+        number = layout.version_of(name)
+        if layout.is_trash(name) or (number is not None and number in table.deleted):
+            yield _freed("deleted version", root, folder)
+        elif layout.is_temporary(name) and now - _newest_change(folder) >= age:
+            yield _freed("left-over staging folder", root, folder)
+    for folder in (paths.root, paths.annotations, paths.tombstones, paths.links):
+        for name in files.list_folder(folder):
+            if layout.is_temporary(name) and now - _newest_change(folder / name) >= age:
+                yield _freed("left-over temporary file", root, folder / name)
+    for name in files.list_folder(paths.root):
+        revision = name.removeprefix(layout.CLAIM)
+        if revision != name and revision.isdigit() and int(revision) <= table.revision - layout.CLAIMS_KEPT:
+            yield _freed("old claim", root, paths.root / name)
+    yield from _left_of_packing(root, paths, now, age, table)
+    yield from _lone_blobs(root, paths, table)
+
+
+def left_models(root: Layout, now: float, age: float) -> Iterator[Freed]:
+    """Models that were to be taken in whole, and never appeared: an import died."""
+    for name in staging_of_models(root):
+        if now - _newest_change(root.models / name) >= age:
+            yield _freed("left-over staging folder", root, root.models / name)
+
+
+def staging_of_models(root: Layout) -> Iterator[str]:
+    """Temporary names among the models, and in groups; of models that are being taken in, or were to be."""
+    for name in files.list_folder(root.models):
+        if layout.is_temporary(name):
+            yield name
+        elif names.is_model_name(name) and not files.exists(root.model(name).model):
+            inside = files.list_folder(root.models / name) if (root.models / name).is_dir() else []
+            yield from (f"{name}/{child}" for child in inside if layout.is_temporary(child))
+
+
+def _left_of_packing(root: Layout, paths: ModelLayout, now: float, age: float, table: StageTable) -> Iterator[Freed]:
+    """What interrupted packing, restoring and deleting left; never the only one of files and pack."""
+    for name in files.list_folder(paths.packs):
+        number = layout.packed_version_of(name)
+        old = layout.is_temporary(name) and now - _newest_change(paths.packs / name) >= age
+        if old or layout.is_trash(name) or (number is not None and number not in table.packed):
+            yield _freed("pack that no version needs", root, paths.packs / name)
+    for number in table.packed:
+        if files.exists(paths.files(number)) and pack_paths.path(paths, number):
+            yield _freed("files of a version that is packed", root, paths.files(number))
+
+
+def take(paths: ModelLayout, modes: Modes, path: Path) -> Path:
+    """Take a piece of garbage out of sight, under the lock; what is returned can be removed without it.
+
+    The names of a pack, and of the files in a version's folder, may be used again as soon as the lock is free.
+    """
+    from ..packs import pack_writer
+
+    if path.name == layout.FILES:
+        return pack_writer.take_files(paths, modes, int(path.parent.name)) or path.with_name(layout.trash_name())
+    if path.parent == paths.packs and not layout.is_trash(path.name):
+        trash = path.with_name(layout.trash_name())
+        removal.rename(path, trash, paths.registry)
+        return trash
+    return path
+
+
+def named_in_manifests(paths: ModelLayout, packed: Container[int]) -> set[str]:
+    """Every sha256 that the manifest of a version with files names: the blob of one that is missing is its last copy."""
+    numbers = map(layout.version_of, files.list_folder(paths.versions))
+    known = (number for number in numbers if number is not None)
+    unpacked = (number for number in known if number not in packed or not pack_paths.path(paths, number))
+    return {digest for number in unpacked for digest in _digests(paths.version(number))}
+
+
+def lone_blobs(paths: ModelLayout, packed: Container[int]) -> Iterator[tuple[Path, int]]:
+    """Blobs that no version links to and no manifest names, with their size in bytes."""
+    lone: list[tuple[Path, int]] = []
+    folders = (name for name in files.list_folder(paths.blobs) if stat.S_ISDIR(os.lstat(paths.blobs / name).st_mode))
+    for blob in (paths.blobs / prefix / name for prefix in folders for name in files.list_folder(paths.blobs / prefix)):
+        if not layout.is_digest(blob.name) or blob != paths.blob(blob.name):
+            continue  # a person's
+        with contextlib.suppress(FileNotFoundError):
+            status = os.lstat(blob)
+            if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+                lone.append((blob, status.st_size))
+    named = named_in_manifests(paths, packed) if lone else set()
+    yield from ((blob, size) for blob, size in lone if blob.name not in named)
+
+
+def _lone_blobs(root: Layout, paths: ModelLayout, table: StageTable) -> Iterator[Freed]:
+    for blob, size in lone_blobs(paths, table.packed):
+        yield Freed("blob without a version", str(blob.relative_to(root.root)), size)
+
+
+def drop_lone_blobs(paths: ModelLayout) -> None:
+    """Remove the blobs of files that were just removed. What fails waits for the next time."""
+    for blob, _ in lone_blobs(paths, reader.read_state(paths).table.packed):
+        with contextlib.suppress(OSError):
+            removal.remove_file(blob, paths.registry, _is_lone)
+
+
+def _freed(what: str, root: Layout, path: Path) -> Freed:
+    return Freed(what, str(path.relative_to(root.root)), _exclusive_size(path))
+
+
+def _exclusive_size(path: Path) -> int:
+    """Bytes that removing ``path`` frees: a file that is linked from outside of it too does not count."""
+    links: dict[int, list[int]] = {}
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        status = os.lstat(path)
+        inside = files.below(path) if stat.S_ISDIR(status.st_mode) else ()
+        for found in (status, *(each for _, each in inside)):
+            if stat.S_ISREG(found.st_mode):
+                links.setdefault(found.st_ino, [found.st_nlink, found.st_size])[0] -= 1
+    return sum(size for left, size in links.values() if left <= 1)  # 1: the blob, which goes too
+
+
+def freed_by(paths: ModelLayout, numbers: Iterable[int]) -> dict[int, int]:
+    """The bytes of files that deleting these versions would free, for each.
+
+    A file that several of them share counts with the last one; one that has a link elsewhere (another version, the
+    file of a user that was linked into the store) not at all. The blob goes with the last version. A pack counts with
+    its version.
+    """
+    left: dict[int, int] = {}
+    freed: dict[int, int] = {}
+    for number in numbers:
+        blobs = set()
+        for digest in _digests(paths.version(number)):
+            with contextlib.suppress(FileNotFoundError):
+                blobs.add(os.lstat(paths.blob(digest)).st_ino)
+        freed[number] = pack_paths.size(paths, number)
+        for _, status in files.below(paths.files(number)):
+            if stat.S_ISREG(status.st_mode):
+                links = left.get(status.st_ino, status.st_nlink - (status.st_ino in blobs)) - 1
+                left[status.st_ino] = links
+                freed[number] += status.st_size if links <= 0 else 0
+    return freed
+
+
+def _newest_change(path: Path) -> float:
+    """When something in ``path`` last changed, by the file server's clock."""
+    newest = 0.0
+    with contextlib.suppress(OSError):
+        status = os.lstat(path)
+        newest = status.st_mtime
+        if stat.S_ISDIR(status.st_mode):
+            newest = max([newest, *(found.st_mtime for _, found in files.below(path))])
+    return newest
+
+
+def server_time(folder: Path, *, probe: bool = True) -> float:
+    """The file server's time, taken from a file made for it: the local clock may be another.
+
+    Without ``probe`` nothing is written, and the local clock has to do.
+    """
+    if not probe:
+        return time.time()
+    path = folder / layout.temporary_name()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        return os.fstat(descriptor).st_mtime
+    finally:
+        os.close(descriptor)
+        removal.discard(path, folder)

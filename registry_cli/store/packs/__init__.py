@@ -1,0 +1,4 @@
+"""Archived versions in one compressed file: paths, writer, reader.
+
+Imports what store may import.
+"""

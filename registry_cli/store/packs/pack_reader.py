@@ -1,0 +1,208 @@
+"""The bytes of a version, wherever they lie: as files in its folder, or in its pack.
+
+A pack is one compressed tar beside the versions. It is believed only as far as the sealed manifest goes: its members
+must be exactly the files of the manifest, in that order, regular, together as large as ``version.yaml`` says; each is
+hashed on the way out. Nothing is unpacked before it is asked for, so no archive can fill a disk or a memory.
+
+A version may be packed, or restored, while somebody reads it. Its bytes are at one of the two places at each moment:
+who finds one empty looks at the stage table again, and goes on at the other, file by file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Protocol, Union
+
+from ...core.progress import SILENT, Progress
+from ...core.records import FileEntry, VersionRecord
+from ...errors import Damaged, NotFound
+from ..filesystem import copying, files
+from ..reader import ModelReader
+from . import compression, pack_paths
+from .compression import Expanded
+from .tarball import Members
+
+#: How often a version may move from one place to the other while it is read.
+_MOVES = 4
+
+
+class Readable(Protocol):
+    """What gives its bytes piece by piece; nothing at the end."""
+
+    def read(self, most: int, /) -> bytes: ...
+
+
+#: A descriptor, or something like a file.
+Raw = Union[int, Readable]
+
+
+class Content:
+    """The bytes of one stored file, ``size`` of them.
+
+    Who reads, or copies, to the end knows that they are what was stored: else it is :class:`Damaged`. ``raw`` are the
+    same bytes for who compares them himself.
+    """
+
+    def __init__(self, raw: Raw, size: int, entry: FileEntry, ref: str) -> None:
+        self.raw, self.size = raw, size
+        self._entry, self._ref = entry, ref
+        self._hasher = hashlib.sha256()
+        self._left = size
+
+    def read(self, most: int = -1) -> bytes:
+        """The next bytes, at most ``most``, all that are left by default; empty at the end."""
+        if most < 0:
+            return b"".join(iter(lambda: self.read(files.BLOCK), b""))
+        wanted = min(most, self._left)
+        block = os.read(self.raw, wanted) if isinstance(self.raw, int) else self.raw.read(wanted)
+        self._hasher.update(block)
+        self._left -= len(block)
+        if (not self._left or (wanted and not block)) and self._hasher.hexdigest() != self._entry.sha256:
+            raise changed(self._entry, self._ref)
+        return block
+
+    def copy(self, target: int | None = None, progress: Progress = SILENT) -> int:
+        """Write all of it to the descriptor ``target``, if there is one; how many bytes it is."""
+        sha256, size = copying.pump(self.raw, target, self.size, progress)
+        if sha256 != self._entry.sha256:
+            raise changed(self._entry, self._ref)
+        return size
+
+
+_Files = Generator["tuple[FileEntry, Content]", None, None]
+
+
+def changed(entry: FileEntry, ref: str) -> Damaged:
+    return Damaged(
+        f"{ref}: '{entry.path}' is not what was stored: its sha256 differs", "do not use it; registry verify tells more"
+    )
+
+
+def members(model: ModelReader, record: VersionRecord) -> _Files:
+    """Every file of a version with its bytes, in the order of the manifest. Each is to be read before the next is taken.
+
+    Raises :class:`Damaged` for what is missing or is not what was stored, :class:`NotFound` for a version that is
+    deleted meanwhile.
+    """
+    return _members(model, record, model.manifest(record))
+
+
+def chosen_members(model: ModelReader, record: VersionRecord, chosen: Collection[str]) -> _Files:
+    """Those files of a version whose paths are ``chosen``; what is wrong with the others is not looked at."""
+    return _members(model, record, model.manifest(record), frozenset(chosen))
+
+
+@contextlib.contextmanager
+def content(model: ModelReader, record: VersionRecord, entry: FileEntry) -> Iterator[Content]:
+    """The bytes of one file of a version."""
+    with contextlib.closing(_members(model, record, model.manifest(record), {entry.path})) as found:
+        yield next(found)[1]
+
+
+def copy(folder: Path, entry: FileEntry, ref: str, target: int) -> None:
+    """Write a file that lies in ``folder`` to the descriptor ``target``, its bytes checked."""
+    try:
+        with files.opened_beneath(folder, entry.path) as descriptor:
+            Content(descriptor, os.fstat(descriptor).st_size, entry, ref).copy(target)
+    except (NotFound, FileNotFoundError):
+        raise Damaged(f"{ref}: the file '{entry.path}' is missing", "registry verify tells more") from None
+
+
+class _Elsewhere(Exception):
+    """The version was packed, or restored, just now."""
+
+
+def _members(
+    model: ModelReader, record: VersionRecord, entries: Sequence[FileEntry], only: Collection[str] | None = None
+) -> _Files:
+    """The files of ``entries``, or of those in ``only``: at the place where they lie, and the other if they move."""
+    packed, done = record.packed is not None, 0
+    for _ in range(_MOVES):
+        place: Callable[..., _Files] = _packed if packed else _unpacked
+        try:
+            for each in place(model, record, entries, done, only):
+                yield each
+                done += 1
+            return
+        except _Elsewhere:
+            packed = not packed
+    raise Damaged(f"the files of {record.ref} are neither in its folder nor packed", "registry verify tells more")
+
+
+def _unpacked(
+    model: ModelReader, record: VersionRecord, entries: Sequence[FileEntry], done: int, only: Collection[str] | None
+) -> _Files:
+    """The files in the version's own folder, but for the first ``done``."""
+    for entry in [entry for entry in entries if only is None or entry.path in only][done:]:
+        with contextlib.ExitStack() as stack:
+            try:
+                folder = model.paths.files(record.number)
+                descriptor = stack.enter_context(files.opened_beneath(folder, entry.path))
+            except (NotFound, FileNotFoundError):
+                raise _missing(model, record, entry) from None
+            yield entry, Content(descriptor, os.fstat(descriptor).st_size, entry, record.ref)
+
+
+def _missing(model: ModelReader, record: VersionRecord, entry: FileEntry) -> Exception:
+    """Why a file is not there: its version was packed or deleted just now, or it is damage."""
+    if not files.exists(model.paths.version(record.number)):
+        return NotFound(f"{record.ref} was deleted just now", "its number is not used again")
+    if record.number in model.state().table.packed and pack_paths.path(model.paths, record.number):
+        return _Elsewhere()
+    return Damaged(f"{record.ref}: the file '{entry.path}' is missing", "registry verify tells more")
+
+
+def _packed(
+    model: ModelReader, record: VersionRecord, entries: Sequence[FileEntry], done: int, only: Collection[str] | None
+) -> _Files:
+    """The files in the version's pack, but for the first ``done``; of some, no further than the last of them."""
+    with contextlib.ExitStack() as stack:
+        try:
+            pack = pack_paths.path(model.paths, record.number)
+            if pack is None:
+                raise FileNotFoundError
+            descriptor = stack.enter_context(files.opened(pack, f"the pack of {record.ref}"))
+        except FileNotFoundError:
+            if files.exists(model.paths.files(record.number)):
+                raise _Elsewhere from None
+            model.refuse_deleted(record.number)
+            raise Damaged(f"the pack of {record.ref} is missing", "registry verify tells more") from None
+        at = 0
+        for each in opened(descriptor, pack, entries, record.size, record.ref):
+            if only is not None and each[0].path not in only:
+                continue
+            at += 1
+            if at > done:
+                yield each
+            if only is not None and at == len(only):
+                return
+
+
+def opened(descriptor: int, pack: Path, entries: Sequence[FileEntry], size: int, ref: str) -> _Files:
+    """The files of an open pack. Raises :class:`Damaged` unless they are just ``entries``, ``size`` bytes together."""
+    return streamed(partial(os.read, descriptor), pack.name, entries, size, ref)
+
+
+def streamed(read: Callable[[int], bytes], name: str, entries: Sequence[FileEntry], size: int, ref: str) -> _Files:
+    """The same for a pack called ``name``, whose bytes ``read`` gives."""
+    what = f"the pack of {ref}"
+    kind = next(kind for kind, suffix in compression.SUFFIXES.items() if name.endswith(suffix))
+    tar = Members(Expanded(read, kind, what).read, what)
+    left, expected = size, iter(entries)
+    for path, length in tar:
+        entry = next(expected, None)
+        if entry is None or path != entry.path:
+            raise Damaged(f"{what} has '{path}', which the manifest does not have there", "registry verify tells more")
+        left -= length
+        if left < 0:
+            raise Damaged(f"{what} has more than the {size:,} bytes that were stored", "registry verify tells more")
+        yield entry, Content(tar, length, entry, ref)
+    if missing := next(expected, None):
+        raise Damaged(f"{what} lacks '{missing.path}'", "registry verify tells more")
+    if left:
+        raise Damaged(f"{what} has less than the {size:,} bytes that were stored", "registry verify tells more")

@@ -1,0 +1,256 @@
+"""Putting the artifact of an archived version into a pack, and taking it out again: the order in which it is safe.
+
+To pack: the pack is written under a temporary name, synced, read back whole and compared with the manifest, all of it
+before the lock. Under the lock it gets its name and its folder is synced; then comes the commit, the claim whose stage
+table says ``packed``; only then the files are renamed out of the version's folder, to be removed after the lock.
+
+To restore: the files are unpacked into a staging folder, compared, sealed and synced before the lock. Under the lock
+they are renamed into the version's folder, which is synced; then comes the commit; only then the pack is renamed, to be
+removed after the lock.
+
+So a version's bytes are in its folder or in its pack at each moment. While both are there, the stage table says which
+of them is left over, and ``gc`` removes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ...core.lazy_dataclass import dataclass
+from ...core.progress import SILENT, Progress
+from ...core.records import FileEntry, VersionRecord
+from ...errors import Conflict, NotFound, RegistryError
+from .. import layout
+from .. import staging as ingest
+from ..filesystem import files, removal
+from ..filesystem.modes import Modes
+from ..layout import ModelLayout
+from ..maintenance import gc
+from ..reader import ModelReader
+from ..source_files import Source
+from ..staging import Intake, Staging
+from . import compression, pack_paths, pack_reader, tarball
+from .pack_reader import Content
+
+#: To tell beforehand how far files shrink, so many pieces of so many bytes are looked at.
+_SAMPLES, _SAMPLE = 64, 1 << 17
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass
+class Pack:
+    """A pack that is written, synced and compared with the manifest, under its temporary name."""
+
+    paths: ModelLayout
+    number: int
+    temporary: Path
+    kind: str
+    size: int
+
+    def place(self) -> None:
+        """Give it its name, in place of what an interrupted packing may have left there. Under the lock."""
+        target = self.paths.pack(self.number, compression.SUFFIXES[self.kind])
+        removal.rename(self.temporary, target, self.paths.registry)
+        files.fsync_folder(self.paths.packs)
+
+
+def write(model: ModelReader, record: VersionRecord, kind: str, modes: Modes, progress: Progress = SILENT) -> Pack:
+    """Pack the files of a version. :class:`Damaged` when one of them is not what was stored: nothing is packed then."""
+    paths = model.paths
+    if files.make_folder(paths.packs, modes.versions):
+        files.fsync_folder(paths.root)
+    progress.expect(2 * record.size)
+    temporary = paths.packs / f"{layout.temporary_name()}{compression.SUFFIXES[kind]}"
+    try:
+        descriptor = os.open(temporary, _CREATE, 0o600)
+        try:
+            with contextlib.closing(pack_reader.members(model, record)) as members:
+                size = _write(descriptor, compression.compressor(kind), members, progress)
+            os.fchmod(descriptor, modes.sealed_file)
+            os.fsync(descriptor)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            for _, content in pack_reader.opened(
+                descriptor, temporary, model.manifest(record), record.size, record.ref
+            ):
+                content.copy(progress=progress)
+        finally:
+            os.close(descriptor)
+    except BaseException:
+        removal.discard(temporary, paths.registry)
+        raise
+    return Pack(paths, record.number, temporary, kind, size)
+
+
+def _write(
+    descriptor: int, squeeze: compression.Compressor, members: Iterator[tuple[FileEntry, Content]], progress: Progress
+) -> int:
+    """Write a compressed tar; its size in bytes."""
+    written = expanded = 0
+
+    def put(data: bytes, *, last: bool = False) -> None:
+        nonlocal written, expanded
+        expanded += len(data)
+        data = squeeze.compress(data) + (squeeze.flush() if last else b"")
+        files.write_all(descriptor, data)
+        written += len(data)
+
+    for entry, content in members:
+        put(tarball.header(entry.path, content.size))
+        while block := content.read(files.BLOCK):
+            put(block)
+            progress(len(block))
+        put(tarball.padding(content.size))
+    put(tarball.end(expanded), last=True)
+    return written
+
+
+def refuse_unowned(paths: ModelLayout, number: int) -> None:
+    """Say beforehand that only its owner may take files out of a sealed folder, or put them back."""
+    if not is_owned(paths, number):
+        raise RegistryError(
+            f"{paths.name}@{number} belongs to another user, who alone can pack it or restore it from its pack",
+            "ask its owner; registry fetch copies a packed version out",
+        )
+
+
+def is_owned(paths: ModelLayout, number: int) -> bool:
+    try:
+        return os.geteuid() in (0, os.stat(paths.version(number)).st_uid)
+    except FileNotFoundError:  # deleted just now, which is told elsewhere
+        return True
+
+
+def unpack(model: ModelReader, record: VersionRecord, modes: Modes, progress: Progress = SILENT) -> Staging:
+    """The files of a packed version in a staging folder, compared, sealed and on the disk.
+
+    What the model holds already is linked, not stored again. Raises :class:`Damaged` with nothing left behind.
+    """
+    entries = model.manifest(record)
+    progress.expect(record.size)
+    staging = Staging.make(model.paths)
+    try:
+        with contextlib.closing(pack_reader.members(model, record)) as members:
+            sources = [Source(entry.path, None, content=lambda: next(members)[1].raw) for entry in entries]
+            ingest.fill(staging, sources, Intake(model.paths, modes, progress=progress))
+            for entry, staged in zip(entries, staging.entries, strict=True):
+                if entry != staged:
+                    raise pack_reader.changed(entry, record.ref)
+            for _ in members:  # nothing follows the last
+                pass
+    except BaseException:
+        staging.abandon()
+        raise
+    return staging
+
+
+def put_back(paths: ModelLayout, modes: Modes, number: int, staging: Staging) -> Path | None:
+    """Move unpacked files into the folder of their version, on the disk when this returns. Under the lock.
+
+    What is returned was left there by an interrupted packing or restoring, and is to be removed.
+    """
+    trash = take_files(paths, modes, number) if files.exists(paths.files(number)) else None
+    below = paths.registry
+    with _writable(paths.version(number), below, modes), _writable(staging.files, below, modes, paths.files(number)):
+        removal.rename(staging.files, paths.files(number), paths.registry)
+    files.fsync_folder(paths.files(number))
+    files.fsync_folder(paths.version(number))
+    return trash
+
+
+def take_files(paths: ModelLayout, modes: Modes, number: int) -> Path | None:
+    """Take the files of a packed version out of sight; what is returned can be removed without the lock."""
+    trash = paths.versions / layout.trash_name()
+    try:
+        below = paths.registry
+        with _writable(paths.version(number), below, modes), _writable(paths.files(number), below, modes, trash):
+            removal.rename(paths.files(number), trash, paths.registry)
+    except OSError:
+        return None  # they are gone, or stay for ``gc``: the pack is what counts
+    with contextlib.suppress(OSError):
+        files.fsync_folder(paths.version(number))
+        files.fsync_folder(paths.versions)
+    return trash
+
+
+def take_packs(paths: ModelLayout, number: int) -> list[Path]:
+    """Take the pack of a version that was restored or deleted out of sight, to be removed without the lock."""
+    taken = []
+    while pack := pack_paths.path(paths, number):
+        trash = paths.packs / layout.trash_name()
+        try:
+            removal.rename(pack, trash, paths.registry)
+        except OSError:
+            break  # it stays for ``gc``
+        taken.append(trash)
+    return taken
+
+
+@contextlib.contextmanager
+def _writable(folder: Path, below: Path, modes: Modes, afterwards: Path | None = None) -> Iterator[None]:
+    """Let a sealed folder be changed, or be moved to ``afterwards``: to move a folder is to write ``..`` in it."""
+    try:
+        removal.change_mode(folder, below, modes.sealed_folder | 0o200)
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            path = afterwards if afterwards and files.exists(afterwards) else folder
+            removal.change_mode(path, below, modes.sealed_folder)
+
+
+def saved(model: ModelReader, number: int) -> int:
+    """About how many bytes packing a version gives back; below zero, it takes more than it frees.
+
+    What it shares with others is kept by these, and stands once more in the pack.
+    """
+    return gc.freed_by(model.paths, [number])[number] - _estimate(model, number)
+
+
+def worthwhile(model: ModelReader, numbers: Iterable[int]) -> dict[int, int]:
+    """Those of these versions that give back something when they are packed, and about how many bytes each.
+
+    A file that several of them share counts with the last one, as long as all of them are packed.
+    """
+    estimates = {}
+    for number in numbers:
+        with contextlib.suppress(Conflict, NotFound):  # it was packed, or deleted, just now
+            estimates[number] = _estimate(model, number)
+    while True:
+        freed = gc.freed_by(model.paths, estimates)
+        found = {number: freed[number] - size for number, size in estimates.items()}
+        if all(saved > 0 for saved in found.values()):
+            return found
+        estimates = {number: size for number, size in estimates.items() if found[number] > 0}
+
+
+def _estimate(model: ModelReader, number: int) -> int:
+    """About how large the pack of a version would be, by gzip, told from no more than 8 MiB of it."""
+    record = model.sealed(number)
+    model.check_size(record)
+    try:
+        return _sampled(model, record)
+    except (FileNotFoundError, NotFound):
+        model.check_size(record)  # which says so when it was packed, or deleted, just now
+        raise
+
+
+def _sampled(model: ModelReader, record: VersionRecord) -> int:
+    entries = model.manifest(record)
+    folder = model.paths.files(record.number)
+    sizes = [os.lstat(folder / entry.path).st_size for entry in entries]
+    total = sum(sizes)
+    heads, data = (compression.compressor(compression.GZIP) for _ in range(2))
+    gap = max(0, total // _SAMPLES - _SAMPLE)
+    headers = packed = sampled = at = due = 0
+    for entry, size in zip(entries, sizes, strict=True):
+        headers += len(heads.compress(tarball.header(entry.path, size)))
+        while due < at + size:
+            with files.opened_beneath(folder, entry.path) as descriptor:
+                block = os.pread(descriptor, _SAMPLE, due - at)
+            packed, sampled = packed + len(data.compress(block)), sampled + len(block)
+            due += gap + max(len(block), 1)
+        at += size
+    packed += len(data.flush())
+    return headers + len(heads.flush()) + (packed * total // sampled if sampled else 0)

@@ -1,0 +1,307 @@
+"""Filling a staging folder: step 2 and 3 of a registration, all of it before the lock is taken.
+
+A staging folder is a sibling of the versions, mode 0700 while it is filled, with a name that nobody can guess. When
+:func:`fill` returns, every file and folder in ``files/`` has its final mode and is on the disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..core.lazy_dataclass import dataclass, field
+from ..core.progress import SILENT, Progress
+from ..core.records import FileEntry
+from ..errors import Damaged, InvalidInput, Refused
+from . import layout
+from .filesystem import copying, files, removal
+from .filesystem.modes import Modes
+from .layout import ModelLayout
+from .source_files import Source
+
+HOW = ("copy", "link", "move")
+
+#: From so many files on, one sync of the file system is cheaper than one of each file.
+_MANY = 48
+#: From this size on, a file that the newest version seems to hold is hashed before it is copied.
+_HASH_FIRST = 1 << 20
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass
+class Staging:
+    """A staging folder and what is in it, in the registry ``below``. ``added`` are the bytes that are stored anew, not
+    linked; ``first`` says that there was no model yet when it was made; ``sources`` are the user's files that were
+    stored, as they were found.
+    """
+
+    folder: Path
+    inode: removal.Identity
+    below: Path
+    first: bool = False
+    entries: list[FileEntry] = field(default_factory=list)
+    size: int = 0
+    added: int = 0
+    sources: list[tuple[Path, copying.FileState]] = field(default_factory=list)
+    _taken: list[tuple[Path, removal.Identity, int]] = field(default_factory=list)
+
+    @classmethod
+    def make(cls, paths: ModelLayout, *, first: bool = False) -> Staging:
+        folder = paths.versions / layout.temporary_name()
+        os.mkdir(folder, 0o700)
+        return cls(folder, removal.identity(os.lstat(folder)), paths.registry, first)
+
+    @property
+    def files(self) -> Path:
+        return self.folder / layout.FILES
+
+    def keep(self, name: str, data: bytes, modes: Modes) -> None:
+        """Lay a file of that name beside ``version.yaml``, which says its digest; on the disk when this returns."""
+        files.write_new(self.folder / name, data, modes.sealed_file)
+
+    def is_there(self) -> bool:
+        """Whether the folder still has its temporary name, that is: it did not become a version. May raise OSError."""
+        try:
+            return removal.identity(os.lstat(self.folder)) == self.inode
+        except FileNotFoundError:
+            return False
+
+    def abandon(self) -> None:
+        """Remove the folder and give files that were linked into it their old mode back."""
+        for origin, identity, mode in reversed(self._taken):  # the second time that one was taken it was sealed already
+            with contextlib.suppress(OSError):
+                removal.change_mode(origin, origin.parent, mode, expected=identity)
+        removal.discard(self.folder, self.below, expected=self.inode)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Intake:
+    """How files come in: where equal contents may lie already, the modes they get, who watches."""
+
+    paths: ModelLayout
+    modes: Modes
+    newest: Path | None = None
+    how: str = "copy"
+    progress: Progress = SILENT
+
+
+def fill(staging: Staging, sources: Sequence[Source], intake: Intake) -> None:
+    """Bring ``sources`` into the staging folder, hashed, with their final modes, and on the disk."""
+    _refuse_too_large(sources, intake)
+    intake.progress.expect(sum(source.size for source in sources))
+    many = len(sources) > _MANY
+    os.mkdir(staging.files, 0o700)
+    folders = _make_folders(staging, sources)
+    for source in sources:
+        entry, size, added = _Place(staging, source, intake, sync=not many).run()
+        staging.entries.append(entry)
+        staging.size += size
+        staging.added += added
+    if not staging.size:
+        raise InvalidInput("nothing to register: no byte came in", "was it written to the end?")
+    for folder in (*reversed(folders), staging.files):
+        removal.change_mode(folder, staging.below, intake.modes.sealed_folder)
+    sync(staging, folders, written=not many)
+
+
+def sync(staging: Staging, folders: Sequence[Path], *, written: bool = False) -> None:
+    """Bring all that is staged to the disk: the files too, unless they were as they were ``written``."""
+    many = len(staging.entries) > _MANY
+    if many and files.sync_file_system(staging.folder):
+        return
+    for entry in staging.entries if not written else ():
+        sync_file(staging.files / entry.path)
+    for folder in (*reversed(folders), staging.files):
+        files.fsync_folder(folder)
+
+
+def sync_file(path: Path) -> None:
+    descriptor = os.open(path, files.READ)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_too_large(sources: Sequence[Source], intake: Intake) -> None:
+    """Say before a byte is copied that the disk has no room for it."""
+    if intake.how != "copy":
+        return
+    needed = sum(source.size for source in sources if _candidate(source, intake) is None)
+    room = os.statvfs(intake.paths.versions)
+    free = room.f_bavail * room.f_frsize
+    if needed > free:
+        raise Refused(f"{needed:,} bytes to store, but only {free:,} are free", "make room, or register with --link")
+
+
+def _candidate(source: Source, intake: Intake) -> Path | None:
+    """The file of the newest version that looks the same: same path, same size. Worth hashing before copying."""
+    if intake.newest is None or source.size < _HASH_FIRST:
+        return None
+    path = intake.newest / source.path
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return path if stat.S_ISREG(status.st_mode) and status.st_size == source.size else None
+
+
+def _make_folders(staging: Staging, sources: Sequence[Source]) -> list[Path]:
+    """Every folder that a source needs, parents first."""
+    made: dict[str, Path] = {}
+    for source in sources:
+        parts = source.path.split("/")[:-1]
+        for depth in range(1, len(parts) + 1):
+            name = "/".join(parts[:depth])
+            if name not in made:
+                made[name] = staging.files / name
+                os.mkdir(made[name], 0o700)
+    return list(made.values())
+
+
+@contextlib.contextmanager
+def opened(origin: Path) -> Iterator[int]:
+    """A descriptor of a user's file. :class:`Refused` when it was made a link or something else meanwhile."""
+    try:
+        descriptor = os.open(origin, files.READ)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):
+            raise Refused(f"'{origin}' is no regular file any more", "register it again") from None
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise Refused(f"'{origin}' is no regular file any more", "register it again")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+class _Place:
+    """One file on its way into the staging folder."""
+
+    def __init__(self, staging: Staging, source: Source, intake: Intake, *, sync: bool) -> None:
+        self.staging, self.source, self.intake, self.sync = staging, source, intake, sync
+        self.target = staging.files / source.path
+
+    def run(self) -> tuple[FileEntry, int, int]:
+        """The file's entry, its size, and how many of its bytes are stored anew."""
+        with self._opened() as origin:
+            before = copying.identity(origin) if self.source.origin else None
+            if self.intake.how != "copy" and self.source.origin and self._linked(origin):
+                sha256, size = copying.pump(origin, None, self.source.size, self.intake.progress)
+                added = 0
+            else:
+                sha256, size, added = self._linked_to_candidate(origin) or self._copied(origin)
+            if before is not None and self.source.origin:
+                copying.refuse_changed(origin, before, self.source.path)
+                self.staging.sources.append((self.source.origin, before))
+        return FileEntry(self.source.path, sha256), size, added
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[Any]:
+        if self.source.origin is None:
+            yield self.source.content()
+            return
+        with opened(self.source.origin) as descriptor:
+            yield descriptor
+
+    def _linked(self, origin: int) -> bool:
+        """Link the user's own file in, as asked for; with ``move``, copy where a link can't be."""
+        assert self.source.origin is not None  # noqa: S101 - told by the caller
+        mine, moving = os.fstat(origin), self.intake.how == "move"
+        if moving and mine.st_nlink > 1:  # it has another name, under which it can be written to
+            return False
+        try:
+            os.link(self.source.origin, self.target, follow_symlinks=False)
+        except OSError as error:
+            if error.errno in files.NO_LINKS and moving:
+                return False
+            if error.errno == errno.EXDEV:
+                raise Refused(f"'{self.source.origin}' is on another file system", "leave out --link") from None
+            raise
+        if removal.identity(os.lstat(self.target)) != removal.identity(mine):
+            raise Refused(f"'{self.source.origin}' was replaced while it was linked", "register it again")
+        self.staging._taken.append((self.source.origin, removal.identity(mine), stat.S_IMODE(mine.st_mode)))
+        os.fchmod(origin, self.intake.modes.sealed_file)
+        if moving and copying.may_be_written(origin):  # by a process that opened it before it was sealed
+            os.unlink(self.target)
+            os.fchmod(origin, self.staging._taken.pop()[2])
+            return False
+        if self.sync:
+            sync_file(self.target)
+        return True
+
+    def _linked_to_candidate(self, origin: int) -> tuple[str, int, int] | None:
+        """Hash the file and the one it resembles, both at once; link the latter if they are equal."""
+        candidate = _candidate(self.source, self.intake)
+        if candidate is None:
+            return None
+        known: list[str] = []
+        thread = threading.Thread(target=lambda: known.extend(_hash_of(candidate)), name="registry-hash", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # this process may start no more threads: copy it, and look for its blob then
+            return None
+        try:
+            sha256, size = copying.pump(origin, None, 0, self.intake.progress)
+        finally:
+            thread.join()
+        if known == [sha256] and self._link_store_file(candidate):
+            return sha256, size, 0
+        os.lseek(origin, 0, os.SEEK_SET)
+        self.intake.progress(-size)
+        return None
+
+    def _link_store_file(self, path: Path) -> bool:
+        """Link a file of the store; False where the file system (or the kernel's hard-link rule) won't have it."""
+        try:
+            os.link(path, self.target, follow_symlinks=False)
+        except OSError as error:
+            if error.errno in files.NO_LINKS or error.errno in (errno.ENOENT, errno.EACCES):
+                return False
+            raise
+        return True
+
+    def _copied(self, origin: int | Any) -> tuple[str, int, int]:
+        target = os.open(self.target, _CREATE, 0o600)
+        try:
+            if self.source.origin and copying.clone(origin, target):
+                sha256, size = copying.pump(target, None, self.source.size, self.intake.progress)
+            else:
+                sha256, size = copying.pump(origin, target, self.source.size, self.intake.progress)
+            if self._replaced_by_blob(sha256):
+                return sha256, size, 0
+            os.fchmod(target, self.intake.modes.sealed_file)
+            if self.sync:
+                os.fsync(target)
+        finally:
+            os.close(target)
+        return sha256, size, size
+
+    def _replaced_by_blob(self, sha256: str) -> bool:
+        """Take the blob of that digest in place of the copy, if this model has it and it is what it should be."""
+        blob = self.intake.paths.blob(sha256)
+        if not files.exists(blob) or _hash_of(blob) != [sha256]:
+            return False
+        copy = self.target.with_name(layout.temporary_name())
+        os.rename(self.target, copy)
+        if self._link_store_file(blob):
+            os.unlink(copy)
+            return True
+        os.rename(copy, self.target)
+        return False
+
+
+def _hash_of(path: Path) -> list[str]:
+    """The sha256 of a file of the store; empty if it can't be read (then it is not used)."""
+    try:
+        with files.opened(path, path.name) as descriptor:
+            return [copying.pump(descriptor, None, 0)[0]]
+    except (OSError, Damaged):
+        return []

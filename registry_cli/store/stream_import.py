@@ -1,0 +1,135 @@
+"""Filling the files of a version from a stream, one after the other, each compared with its sha256 on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ..core.lazy_dataclass import dataclass, field
+from ..core.progress import Progress
+from ..core.records import FileEntry
+from ..errors import Conflict, Damaged, Refused
+from . import staging as ingest
+from .filesystem import copying, files, removal
+from .filesystem.modes import Modes
+from .packs.pack_reader import Readable
+from .staging import Staging
+
+
+class Poured(NamedTuple):
+    """One file of a version, in the order in which they come; ``content`` is None where equal contents came before."""
+
+    entry: FileEntry
+    size: int
+    content: Readable | None
+
+
+@dataclass
+class Known:
+    """Where contents lie that came before, in this model, by their sha256: in this bundle, or ``stored`` earlier."""
+
+    fresh: dict[str, Path] = field(default_factory=dict)
+    stored: dict[str, Path] = field(default_factory=dict)
+
+    def add_stored(self, folder: Path, entries: Iterable[FileEntry]) -> None:
+        """The files of a version that is here already."""
+        for entry in entries:
+            self.stored.setdefault(entry.sha256, folder / entry.path)
+
+    def path(self, entry: FileEntry) -> Path:
+        """A file with this content, which is what it should be."""
+        if found := self.fresh.get(entry.sha256):
+            return found
+        path = self.stored.get(entry.sha256)
+        if path is not None:
+            with contextlib.suppress(OSError, Damaged), files.opened(path, path.name) as descriptor:
+                if copying.pump(descriptor, None, 0)[0] == entry.sha256:
+                    return path
+        raise Conflict(f"the content of '{entry.path}' is not where it was stored", "registry verify tells more")
+
+
+def pour(
+    staging: Staging, poured: Iterable[Poured], known: Known, modes: Modes, progress: Progress, *, sync: bool = True
+) -> None:
+    """Bring files into the staging folder, with their final modes, and (with ``sync``) on the disk."""
+    os.mkdir(staging.files, 0o700)
+    folders: dict[str, Path] = {}
+    for each in poured:
+        target = staging.files / each.entry.path
+        with _one_name(each.entry.path):
+            _make_folders(staging.files, each.entry.path, folders)
+            if each.content is None:
+                _repeat(known.path(each.entry), target, modes)
+                progress(each.size)
+            else:
+                _write(each, target, modes, progress)
+                staging.added += each.size
+        known.fresh.setdefault(each.entry.sha256, target)
+        staging.entries.append(each.entry)
+        staging.size += each.size
+    for folder in (*reversed(folders.values()), staging.files):
+        removal.change_mode(folder, staging.below, modes.sealed_folder)
+    if sync:
+        ingest.sync(staging, list(folders.values()))
+
+
+def room_for(size: int, folder: Path) -> None:
+    """:class:`Refused` when the disk has no room for so many bytes."""
+    room = os.statvfs(folder)
+    free = room.f_bavail * room.f_frsize
+    if size > free:
+        raise Refused(f"{size:,} bytes to store, but only {free:,} are free", "make room first")
+
+
+def _make_folders(root: Path, path: str, made: dict[str, Path]) -> None:
+    parts = path.split("/")[:-1]
+    for depth in range(1, len(parts) + 1):
+        name = "/".join(parts[:depth])
+        if name not in made:
+            os.mkdir(root / name, 0o700)
+            made[name] = root / name
+
+
+@contextlib.contextmanager
+def _one_name(path: str) -> Iterator[None]:
+    """Two files of one name are told as that: on a file system that takes 'A' for 'a', too."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+            raise Refused(f"'{path}' has the name of another file here", "this file system can't hold both") from None
+        raise
+
+
+def _write(each: Poured, target: Path, modes: Modes, progress: Progress) -> None:
+    import hashlib
+
+    assert each.content is not None  # noqa: S101 - told by the caller
+    hasher = hashlib.sha256()
+    descriptor = os.open(target, files.CREATE, 0o600)
+    try:
+        while block := each.content.read(files.BLOCK):
+            hasher.update(block)
+            files.write_all(descriptor, block)
+            progress(len(block))
+        os.fchmod(descriptor, modes.sealed_file)
+    finally:
+        os.close(descriptor)
+    if hasher.hexdigest() != each.entry.sha256:
+        raise Damaged(f"'{each.entry.path}' is not what its sha256 says")
+
+
+def _repeat(known: Path, target: Path, modes: Modes) -> None:
+    """The same content once more: a link, where the file system (or the kernel's hard-link rule) has it."""
+    try:
+        os.link(known, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in files.NO_LINKS and error.errno != errno.EACCES:
+            raise
+        shutil.copyfile(known, target, follow_symlinks=False)
+        removal.change_mode(target, target.parent, modes.sealed_file)

@@ -1,0 +1,291 @@
+"""Is everything there, and is it what was stored? Looks at both directions: records without files, files without.
+
+Nothing here comes from the modules that write (``writer``, ``ingest``, ``journal``, ``manifest``): what they might
+get wrong is read again with other eyes, straight from ``docs/format.md``. Nothing is changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from ...core import names
+from ...core.lazy_dataclass import dataclass, field
+from ...core.progress import SILENT, Progress
+from ...core.records import Checkpoint, StageTable, VersionRecord
+from ...core.results import Problem, Verification
+from ...errors import Damaged, RegistryError, explain
+from .. import codec, layout, reader, sidecars
+from ..filesystem import files
+from ..layout import Layout, ModelLayout
+from . import verify_journal, verify_packs
+from .verify_annotations import check_sidecars
+from .verify_contents import File, check_digests, read
+from .verify_records import check_document, check_records, walk, words
+
+_LINE = re.compile(rb"([0-9a-f]{64})  ([^\\\x00-\x1f\x7f]+)\Z")
+
+
+@dataclass
+class Findings:
+    """What was found so far of one model, and how much was looked at."""
+
+    model: str
+    problems: list[Problem] = field(default_factory=list)
+    versions: int = 0
+    files: int = 0
+    size: int = 0
+
+    def error(self, code: str, where: str, message: str, *, repair: bool = False) -> None:
+        self.problems.append(Problem(code, "error", where, message, repair))
+
+    def warning(self, code: str, where: str, message: str, *, repair: bool = False) -> None:
+        self.problems.append(Problem(code, "warning", where, message, repair))
+
+
+def verify(
+    root: Layout,
+    names: Iterable[str],
+    *,
+    quick: bool,
+    progress: Progress,
+    workers: int = 2,
+    checkpoints: Sequence[Checkpoint] = (),
+) -> Verification:
+    """Check the models ``names``. ``quick`` leaves out digests; ``progress`` is told how many more bytes were read.
+
+    A checkpoint of a model that is none of ``names`` does not hold: there is no such model any more.
+    """
+    found = [check_model(root.model(name), quick, progress, workers) for name in names]
+    of = {each.model: each for each in found}
+    found += [_check_group(root, group) for group in sorted({root.group(name).name for name in of} - of.keys())]
+    for name in dict.fromkeys(each.model for each in checkpoints):
+        if name not in of:
+            found.append(Findings(name))
+        known = [each for each in checkpoints if each.model == name]
+        verify_journal.check_checkpoints(root.model(name), known, of.get(name, found[-1]))
+    return Verification(
+        models=len(of),
+        versions=sum(each.versions for each in found),
+        files=sum(each.files for each in found),
+        size=sum(each.size for each in found),
+        problems=tuple(problem for each in found for problem in each.problems),
+    )
+
+
+def lost_models(root: Layout) -> Iterator[str]:
+    """The names of folders that hold versions but no ``model.yaml``: nobody sees such a model, and that is damage."""
+    for name in sorted(files.list_folder(root.models)):
+        folder = root.model(name).root
+        inside = sorted(files.list_folder(folder)) if folder.is_dir() and not folder.is_symlink() else []
+        for paths in (root.model(name), *(root.model(f"{name}/{child}") for child in inside)):
+            if not names.is_model_name(paths.name) or paths.versions.is_symlink() or not paths.versions.is_dir():
+                continue
+            held = any(layout.version_of(each) for each in files.list_folder(paths.versions))
+            if held and not files.exists(paths.model):
+                yield paths.name
+
+
+def check_model(paths: ModelLayout, quick: bool, progress: Progress, workers: int) -> Findings:
+    """Everything about one model. A version that is taken away while we look is no problem."""
+    found = Findings(paths.name)
+    listed = check_records(paths, found)
+    if listed is None:
+        return found
+    table, pending = _table(paths), listed
+    for last in (False, False, True):
+        some = _check_versions(paths, pending, table, progress, 0 if quick else workers)
+        now = _table(paths) if some.problems else table
+        gone = {f"{paths.name}@{number}" for number in pending if number in now.deleted}
+        # What is packed, or restored, while we look is at neither place where we looked.
+        pending = [number for number in pending if not last and (number in now.packed) != (number in table.packed)]
+        moved = {f"{paths.name}@{number}" for number in pending}
+        found.problems += [problem for problem in some.problems if problem.where not in gone | moved]
+        found.versions, found.files, found.size = (
+            found.versions + some.versions - len(moved), found.files + some.files, found.size + some.size,
+        )  # fmt: skip
+        if not pending:
+            break
+        table = now
+    return found
+
+
+def refuse_damaged(paths: ModelLayout, versions: Iterable[int] | None = None) -> None:
+    """Check a model, or some of its ``versions``, as ``verify --quick`` does: all but the bytes of the artifacts.
+
+    Raises:
+        Damaged: naming the first error. Warnings are passed over: nothing is lost by them.
+    """
+    refs = None if versions is None else {f"{paths.name}@{number}" for number in versions}
+    for problem in check_model(paths, True, SILENT, 1).problems:
+        if problem.severity == "error" and (refs is None or problem.where in refs):
+            raise Damaged(f"{problem.where}: {problem.message}")
+
+
+def _table(paths: ModelLayout) -> StageTable:
+    try:
+        return reader.read_state(paths).table
+    except (RegistryError, OSError):  # which was told already
+        return StageTable()
+
+
+def _check_group(root: Layout, group: str) -> Findings:
+    """What is said of all models of a group, if anything is."""
+    found = Findings(group)
+    path = root.group_document(group)
+    if os.path.lexists(path):
+        check_document(path, f"{group}: {layout.GROUP}", found)
+    return found
+
+
+def _check_versions(
+    paths: ModelLayout, listed: Iterable[int], table: StageTable, progress: Progress, workers: int
+) -> Findings:
+    """The versions themselves: their documents and files; every byte too, by so many ``workers``, if there are any."""
+    found = Findings(paths.name)
+    jobs: list[File] = []
+    for number in listed:
+        try:
+            if number in table.packed:
+                jobs += _check_packed(paths, number, found, progress if workers else None)
+            else:
+                jobs += _check_version(paths, number, found)
+        except FileNotFoundError as error:
+            found.error("missing-file", f"{paths.name}@{number}", words(error))
+    if workers:
+        check_digests(jobs, found, progress, workers)
+    return found
+
+
+def _is_folder(paths: ModelLayout, number: int, found: Findings) -> bool:
+    found.versions += 1
+    if paths.version(number).is_symlink() or not paths.version(number).is_dir():
+        found.error("version-folder", f"{paths.name}@{number}", "is a link or a file, not a folder")
+        return False
+    return True
+
+
+def _check_packed(paths: ModelLayout, number: int, found: Findings, progress: Progress | None) -> list[File]:
+    """A version whose files lie in its pack: its document, its manifest, and the pack against it; what is beside them is
+    left to be hashed.
+    """
+    if not _is_folder(paths, number, found):
+        return []
+    _check_sealed(paths, number, found)
+    record = _record(paths, number, found)
+    listed = _manifest(paths, number, record, found)
+    if record is not None and listed is not None:
+        verify_packs.check_pack(paths, number, record.size, listed, found, progress)
+    return check_sidecars(paths, record, found) if record else []
+
+
+def _check_version(paths: ModelLayout, number: int, found: Findings) -> list[File]:
+    """Its document, its manifest, its files by name, kind, mode and total size; what is left is to hash them."""
+    ref = f"{paths.name}@{number}"
+    if not _is_folder(paths, number, found):
+        return []
+    if paths.files(number).is_symlink():
+        found.error("version-folder", ref, f"{layout.FILES}/ is a link: what it leads to was never stored here")
+        return []
+    _check_sealed(paths, number, found)
+    record = _record(paths, number, found)
+    jobs = check_sidecars(paths, record, found) if record else []
+    listed = _manifest(paths, number, record, found)
+    if listed is None:
+        return jobs
+    here = dict(walk(paths.files(number)))
+    for name in sorted(here.keys() - listed.keys()):
+        found.error("extra-file", ref, f"'{name}' is not in the manifest")
+    for name, sha256 in listed.items():
+        status = here.get(name)
+        if status is None:
+            found.error("missing-file", ref, f"'{name}' is missing")
+        elif not stat.S_ISREG(status.st_mode):
+            found.error("changed-file", ref, f"'{name}' is no regular file any more")
+        else:
+            found.files += 1
+            found.size += status.st_size
+            if status.st_mode & 0o222:
+                found.warning("mode", ref, f"'{name}' is writable", repair=True)
+            jobs.append(
+                File(ref, name, paths.files(number) / name, sha256, (status.st_dev, status.st_ino), status.st_size)
+            )
+    _check_size(record, here, found)
+    return jobs
+
+
+def _check_sealed(paths: ModelLayout, number: int, found: Findings) -> None:
+    """Nothing around the files is writable: the folders, the manifest, the document."""
+    folder = paths.version(number)
+    below = (Path(path) for path, _, _ in os.walk(paths.files(number)))
+    for path in (folder, paths.version_document(number), paths.manifest(number), *below):
+        try:
+            mode = os.lstat(path).st_mode
+        except FileNotFoundError:
+            continue  # told elsewhere
+        if mode & 0o222 and not stat.S_ISLNK(mode):
+            name = path.relative_to(folder).as_posix()
+            found.warning(
+                "mode", f"{paths.name}@{number}", f"{'its folder' if name == '.' else name} is writable", repair=True
+            )
+
+
+def _check_size(record: VersionRecord | None, here: dict[str, os.stat_result], found: Findings) -> None:
+    size = sum(status.st_size for status in here.values() if stat.S_ISREG(status.st_mode))
+    if record is not None and (len(here), size) != (record.files, record.size):
+        found.error(
+            "size",
+            record.ref,
+            f"{len(here):,} files of {size:,} bytes; {record.files:,} of {record.size:,} were stored",
+        )
+
+
+def _record(paths: ModelLayout, number: int, found: Findings) -> VersionRecord | None:
+    ref = f"{paths.name}@{number}"
+    known = {layout.VERSION, layout.MANIFEST, layout.FILES}
+    record = None
+    try:
+        what = f"{ref}: {layout.VERSION}"
+        record = codec.parse_version(codec.load(paths.version_document(number), what), paths.name, number, what)
+        known |= sidecars.named(record.lineage).keys()
+    except (RegistryError, OSError) as error:
+        found.error("document", ref, words(error))
+        known |= {layout.ENVIRONMENT, layout.PATCH}  # nobody knows whether it has these
+    for name in sorted(set(os.listdir(paths.version(number))) - known):
+        found.error("extra-file", ref, f"'{name}' does not belong into a version's folder")
+    return record
+
+
+def _manifest(paths: ModelLayout, number: int, record: VersionRecord | None, found: Findings) -> dict[str, str] | None:
+    """Path to sha256, as the manifest says; None when there is none that can be believed."""
+    ref = f"{paths.name}@{number}"
+    try:
+        data = read(paths.manifest(number))
+    except OSError as error:
+        found.error("manifest", ref, f"the manifest can't be read: {explain(error)}")
+        return None
+    if record is not None and hashlib.sha256(data).hexdigest() != record.digest:
+        hint = _line_ends(data, record.digest)
+        found.error("manifest", ref, f"the manifest is not the one that was sealed{hint}")
+        return None
+    listed: dict[str, str] = {}
+    for line in data.split(b"\n")[:-1]:
+        match = _LINE.match(line)
+        name = match[2].decode("utf-8", "surrogateescape") if match else ""
+        if not match or any(part in ("", ".", "..") for part in name.split("/")):
+            found.error("manifest", ref, "the manifest has a line that names no file of the artifact")
+            return None
+        listed[name] = match[1].decode()
+    return listed
+
+
+def _line_ends(data: bytes, digest: str) -> str:
+    """A guess at what happened to a manifest: an editor or a file transfer changed its line ends."""
+    candidates = (data.replace(b"\r\n", b"\n"), data.rstrip() + b"\n")
+    if any(hashlib.sha256(text).hexdigest() == digest for text in candidates):
+        return ": an editor or a file transfer changed its line ends"
+    return ""

@@ -1,0 +1,306 @@
+"""Checking the journal of a model: its chain, and that it tells the same story as what is on the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...core.lazy_dataclass import dataclass, field
+from ...core.records import Checkpoint, StageTable
+from ...core.version_ranges import Numbers
+from ...errors import InvalidInput, RegistryError, explain
+from .. import codec, layout
+from ..layout import ModelLayout
+from . import verify_approvals
+from .verify_contents import read
+
+if TYPE_CHECKING:
+    from .verify import Findings
+
+GENESIS = "0" * 64
+#: Actions after which a stage or an alias points elsewhere; others may speak of a stage, too.
+_POINTING = frozenset({"promoted", "demoted", "rolled-back", "aliased", "unaliased"})
+_MOST_DELETED = 10_000_000
+_HASHED = re.compile(rb'(\{.*),"hash":"([0-9a-f]{64})"\}\Z', re.DOTALL)
+
+
+@dataclass
+class Story:
+    """What the journal says the model looks like: replayed line by line."""
+
+    stages: dict[str, int] = field(default_factory=dict)
+    aliases: dict[str, int] = field(default_factory=dict)
+    archived: Numbers = field(default_factory=Numbers)
+    deleted: set[int] = field(default_factory=set)
+    packed: Numbers = field(default_factory=Numbers)
+    registered: dict[int, str] = field(default_factory=dict)
+    ids: dict[str, int] = field(default_factory=dict)
+    sealed: dict[str, str] = field(default_factory=dict)
+    voices: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: Lines of approvals and rejections that recovery found in a file of another account.
+    carried: list[dict[str, Any]] = field(default_factory=list)
+    newest: dict[str, Any] = field(default_factory=dict)
+    rebuilt: bool = False
+    revision: int = 0
+    highest: int = 0
+
+    def take(self, line: dict[str, Any]) -> None:
+        action, version = line.get("action"), line.get("version")
+        after = line.get("after")
+        pointers, name = (self.aliases, "alias") if action in ("aliased", "unaliased") else (self.stages, "stage")
+        self._keep(action, version, line)
+        if action == "registered":
+            self.registered[int(version or 0)] = str(line.get("id"))
+        elif action == "repaired":
+            self._start_anew(line)
+        elif action in ("deleted", "archived", "packed", "restored"):
+            self._take_numbers(str(action), line)
+        elif action in _POINTING and isinstance(line.get(name), str):
+            pointers.pop(line[name], None)
+            if after is not None:
+                pointers[line[name]] = after
+            self.archived = self.archived | Numbers.parse(str(line.get("archived", "")))
+        if line["revision"] > self.revision:
+            self.newest = line
+        self.revision, self.highest = line["revision"], line["highest"]
+
+    def _keep(self, action: object, version: object, line: dict[str, Any]) -> None:
+        """What documents are compared with: their sha256, and what people are said to have said."""
+        if isinstance(version, int) and (document := self._document(action, version)):
+            self.sealed[document] = str(line.get("sealed", ""))
+        if action in verify_approvals.VOICES:
+            self.voices[str(line.get("id"))] = verify_approvals.event_of(line)
+            if line.get("carrier"):
+                self.carried.append(line)
+
+    def _take_numbers(self, action: str, line: dict[str, Any]) -> None:
+        versions = Numbers.parse(str(line.get("versions", "")))
+        one = Numbers.of([int(line.get("version") or 0)])
+        if action == "archived":
+            self.archived = self.archived | versions
+        elif action == "restored":
+            self.archived = self.archived - versions
+            self.packed = self.packed - Numbers.parse(str(line.get("packed", "")))
+        elif action == "packed":
+            self.packed = self.packed | one
+        else:
+            self.deleted |= set(one)
+            self.archived, self.packed = self.archived - one, self.packed - one
+
+    def _document(self, action: object, version: int) -> str:
+        """The document whose sha256 a line of this action carries."""
+        if action == "registered":
+            return f"versions/{version}/version.yaml"
+        if action == "deleted":
+            return f"tombstones/{version}.yaml"
+        return f"annotations/{version}.yaml" if action in layout.DESCRIBING else ""
+
+    def _start_anew(self, line: dict[str, Any]) -> None:
+        """A repair says what the stage table was, because the lines that led there are lost."""
+        self.stages, self.aliases = dict(line["stages"]), dict(line["aliases"])
+        self.archived = Numbers.parse(line["archived"])
+        deleted = Numbers.parse(line["deleted"])
+        if len(deleted) > _MOST_DELETED:
+            raise ValueError("it tells of more deleted versions than there can be")
+        self.deleted = set(deleted)
+        self.packed = Numbers.parse(line.get("packed", ""))
+        self.rebuilt = True
+
+    def differences(self, table: StageTable) -> dict[str, tuple[str, str]]:
+        """What of the stage table is not what the journal tells: here, and there."""
+        told = {
+            "stages": (dict(table.stages), self.stages),
+            "aliases": (dict(table.aliases), self.aliases),
+            "archived": (str(table.archived), str(self.archived)),
+            "deleted": (str(table.deleted), str(Numbers.of(self.deleted))),
+            "packed": (str(table.packed), str(self.packed)),
+        }
+        return {key: (str(here or "none"), str(told or "none")) for key, (here, told) in told.items() if here != told}
+
+
+def check_journal(paths: ModelLayout, table: StageTable, listed: list[int], found: Findings) -> int:
+    """The chain of hashes, then the story against the stage table and the versions; the revision it knows."""
+    try:
+        data = read(paths.history)
+    except FileNotFoundError:
+        if listed or table.revision:
+            begun = table.revision <= 1 and max(listed, default=0) <= 1  # a first writer that died leaves just this
+            report = found.warning if begun else found.error
+            report("journal-missing", paths.name, "history.jsonl is missing", repair=True)
+        return 0
+    except OSError as error:
+        found.error("journal-missing", paths.name, f"history.jsonl can't be read: {error.strerror}")
+        return 0
+    story = replay(data, paths.name, found)
+    if story is None:
+        return 0
+    _compare(paths, table, listed, story, found)
+    _check_documents(paths, table, listed, story, found)
+    if not story.rebuilt:
+        pending = (
+            {table.changed.id: table.changed.document()} if table.changed else {}
+        )  # the next writer tells the journal
+        verify_approvals.check_approvals(paths, listed, {**pending, **story.voices}, found)
+    for line in story.carried:
+        problem = f"an approval by {line.get('by')!r} was written by {line['carrier']!r}, and does not count"
+        found.warning("foreign-approval", f"{paths.name}@{line.get('version')}", problem)
+    return story.revision
+
+
+def _check_documents(paths: ModelLayout, table: StageTable, listed: list[int], story: Story, found: Findings) -> None:
+    """Every document is, byte for byte, what its event wrote; none was written by no event."""
+    pending = table.changed if story.revision < table.revision else None
+    documents = [(number, paths.version_document(number)) for number in listed]
+    documents += [(number, paths.annotation(number)) for number in listed]
+    documents += [(number, paths.tombstone(number)) for number in table.deleted]
+    for number, path in documents:
+        name, ref = paths.relative(path), f"{paths.name}@{number}"
+        if pending and path == paths.document_of(pending.action, pending.version):
+            continue  # on its way: the next writer tells the journal
+        try:
+            here = hashlib.sha256(read(path)).hexdigest()
+        except FileNotFoundError:
+            here = ""
+        except OSError as error:
+            found.error("document", ref, f"{name} can't be read: {explain(error)}")
+            continue
+        told = story.sealed.get(name, "")
+        if told and here != told and (here or name.startswith("annotations/")):
+            problem = "is not what was recorded" if here else "is missing"
+            found.error("changed-document", ref, f"{name} {problem}")
+        elif here and not told and not story.rebuilt and path.parent == paths.annotations:
+            found.error("changed-document", ref, f"{name} was written by no change that is recorded")
+
+
+def replay(data: bytes, name: str, found: Findings) -> Story | None:
+    story, prev, seq = Story(), GENESIS, 0
+    lines = data.split(b"\n")
+    for number, raw in enumerate(lines, 1):
+        last = number == len(lines)
+        if not raw and last:
+            continue
+        line = _line(raw)
+        if line is None:
+            torn = "the last line is torn" if last else f"line {number} is torn or was changed"
+            found.warning("journal-torn", name, f"{torn}; readers skip it", repair=last)
+            continue
+        if line["prev"] != prev or line["seq"] != seq + 1:
+            found.error(
+                "journal-chain", name, f"line {number} does not follow the line before: one was changed or is missing"
+            )
+        prev, seq = line["hash"], line["seq"]
+        if story.ids.setdefault(str(line.get("id")), seq) != seq:
+            found.error("journal-chain", name, f"line {number} tells the event {line.get('id')} a second time")
+        try:
+            story.take(line)
+        except (InvalidInput, KeyError, TypeError, ValueError):
+            found.error("journal-chain", name, f"line {number} tells no event that can be read")
+            return None
+    return story
+
+
+def check_checkpoints(paths: ModelLayout, checkpoints: Sequence[Checkpoint], found: Findings) -> None:
+    """The journal still holds exactly these lines, and before each, link by link down to the first, what it hangs on.
+
+    A hash stands for all before it: who changed an earlier line had to change every later one, this one too.
+    """
+    try:
+        raw = read(paths.history).split(b"\n")
+    except (FileNotFoundError, NotADirectoryError):
+        raw = []
+    except OSError as error:
+        found.error("journal-rewritten", paths.name, f"the history that was known can't be read: {explain(error)}")
+        return
+    lines: dict[str, tuple[int, dict[str, Any]]] = {}
+    for place, each in enumerate(raw, 1):
+        if line := _line(each):
+            lines.setdefault(line["hash"], (place, line))
+    for checkpoint in checkpoints:
+        if problem := _broken(checkpoint, lines):
+            found.error("journal-rewritten", paths.name, problem)
+
+
+def _broken(checkpoint: Checkpoint, lines: Mapping[str, tuple[int, dict[str, Any]]]) -> str:
+    """Why a checkpoint does not hold, empty if it does; ``lines`` are the whole lines by hash, each with its place."""
+    wanted, seq = checkpoint.hash, checkpoint.seq
+    known = f"the line {wanted[:12]}…" if seq is None else f"line {seq}"
+    if wanted == GENESIS and not seq:
+        return ""
+    if wanted not in lines or seq not in (None, lines[wanted][1]["seq"]):
+        count = max((line["seq"] for _, line in lines.values()), default=0)
+        if seq is not None and count < seq:
+            return f"{known} is gone, the history ends with {count}: it was cut off, or another put in its place"
+        return f"{known} is not there as it was known: the history was rewritten"
+    below, seq = lines[wanted][0] + 1, lines[wanted][1]["seq"]
+    while wanted != GENESIS:
+        place, line = lines.get(wanted, (below, {}))
+        if line.get("seq") != seq or place >= below:
+            return f"{known} is there, but not the lines that led to it: the history before it was rewritten"
+        wanted, seq, below = line["prev"], line["seq"] - 1, place
+    return f"{known} is there, but lines before it are missing" if seq else ""
+
+
+def _line(raw: bytes) -> dict[str, Any] | None:
+    match = _HASHED.match(raw)
+    if match is None or hashlib.sha256(match[1] + b"}").hexdigest() != match[2].decode():
+        return None
+    try:
+        line = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(line, dict) or not isinstance(line.get("prev"), str):
+        return None
+    return line if all(type(line.get(key)) is int for key in ("seq", "highest", "revision")) else None
+
+
+def _compare(paths: ModelLayout, table: StageTable, listed: list[int], story: Story, found: Findings) -> None:
+    name = paths.name
+    if story.revision > table.revision:
+        found.error(
+            "journal-ahead",
+            name,
+            f"stages.yaml is older than its journal: revision {table.revision}, not {story.revision}",
+        )
+    elif story.revision < table.revision:
+        pending = table.revision == story.revision + 1 and table.changed is not None
+        report = found.warning if pending else found.error
+        told = f"revision {table.revision} of the stages is not in the journal"
+        report("journal-behind", name, told, repair=True)
+    else:
+        _compare_table(name, table, story, found)
+    for number in listed:
+        if number not in story.registered:
+            pending = number == listed[-1] and number == story.highest + 1
+            report = found.warning if pending else found.error
+            report("unrecorded-version", f"{name}@{number}", "is not in the journal", repair=True)
+        elif (sealed := _sealed_id(paths, number)) not in (None, story.registered[number]):
+            found.error(
+                "journal-chain", f"{name}@{number}", f"was sealed by event {sealed}, which the journal does not tell"
+            )
+    for number in sorted(set(story.registered) - set(listed)):
+        if number not in table.deleted:
+            found.error("missing-version", f"{name}@{number}", "is in the journal, but its folder is gone")
+
+
+def _compare_table(name: str, table: StageTable, story: Story, found: Findings) -> None:
+    for key, (here, told) in story.differences(table).items():
+        found.error("pointer-journal", name, f"{key} in stages.yaml ({here}) are not what the journal tells ({told})")
+    if table.revision and not is_told(table, story):
+        found.error("pointer-journal", name, "the newest change in stages.yaml is not the one in the journal")
+
+
+def is_told(table: StageTable, story: Story) -> bool:
+    """Whether the newest event of the table is, in full, the one that the journal has for its revision."""
+    return table.changed is not None and table.changed.document() == verify_approvals.event_of(story.newest)
+
+
+def _sealed_id(paths: ModelLayout, number: int) -> str | None:
+    """The event that a version carries; None when it can't be read, which is told elsewhere."""
+    try:
+        event = codec.load(paths.version_document(number), "version.yaml").get("event")
+    except (RegistryError, OSError):
+        return None
+    return str(event.get("id")) if isinstance(event, dict) else None

@@ -1,0 +1,285 @@
+"""Checking what a model says of its versions: names, pointers, claims, annotations, links, blobs.
+
+All of this is read without the lock, while others may write. What a writer changed under our eyes is no problem of
+the store: the checks are made again until nothing moved meanwhile, and what is not found each time is not told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...core.records import StageTable
+from ...core.results import Problem
+from ...errors import RegistryError, explain
+from .. import codec, layout, reader
+from ..filesystem import files
+from ..layout import ModelLayout
+from ..packs import pack_paths
+from ..reader import State
+from .verify_journal import check_journal
+from .verify_types import check_types
+
+if TYPE_CHECKING:
+    from .verify import Findings
+
+#: How long a staging folder may stand before it is called left over, in seconds.
+FRESH = 24 * 3600.0
+#: What a writer leaves for a moment, between its commit and its last step: when it is there, wait, and look again.
+_PASSING = frozenset({"journal-behind", "journal-torn", "unrecorded-version", "leftover", "link"})
+_PAUSES = (0.02, 0.08, 0.2, 0.0)
+
+
+def check_records(paths: ModelLayout, found: Findings) -> list[int] | None:
+    """Everything but the versions themselves; the numbers of these, or None when that can't be told."""
+    attempts: list[list[Problem]] = []
+    for pause in _PAUSES:
+        before, each = _moment(paths), type(found)(paths.name)
+        listed = _look(paths, each)
+        attempts.append(each.problems)
+        moved = _moment(paths) != before
+        if not moved and not any(problem.code in _PASSING for problem in each.problems):
+            attempts = attempts[-1:]
+            break
+        time.sleep(pause)
+    lasting = set(attempts[-1]).intersection(*attempts)
+    found.problems += [problem for problem in attempts[-1] if problem in lasting]
+    return listed
+
+
+def _moment(paths: ModelLayout) -> list[tuple[int, int, int] | None]:
+    """What differs when something of the model was written."""
+    return [_identity(path) for path in (paths.root, paths.stages, paths.history, paths.versions)]
+
+
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _look(paths: ModelLayout, found: Findings) -> list[int] | None:
+    check_document(paths.model, f"{paths.name}: model.yaml", found)
+    try:
+        state = reader.read_state(paths)
+    except (RegistryError, OSError) as error:
+        found.error("document", f"{paths.name}/{layout.STAGES}", words(error), repair=True)
+        return None
+    from .verify_packs import check_names as check_packs
+
+    check_types(paths, found)
+    listed = _check_names(paths, state, found)
+    _check_pointers(paths, state, listed, found)
+    _check_annotations(paths, state, listed, found)
+    told = check_journal(paths, state.table, listed, found)
+    _check_claim(paths, state, told, found)
+    _check_links(paths, state, found)
+    _check_blobs(paths, state.table, found)
+    check_packs(paths, state.table, found)
+    return listed
+
+
+def _check_names(paths: ModelLayout, state: State, found: Findings) -> list[int]:
+    """The numbers of the versions that are here, in order; every other name in ``versions/`` is told."""
+    numbers = []
+    for name in sorted(os.listdir(paths.versions)) if _is_folder(paths.versions) else ():
+        where = f"{paths.name}/versions/{name}"
+        number = layout.version_of(name)
+        if number is not None and number in state.table.deleted:
+            found.warning("leftover", where, "the folder of a deleted version; registry gc removes it", repair=True)
+        elif number is not None:
+            numbers.append(number)
+        elif layout.is_trash(name):
+            found.warning("leftover", where, "what is left of a deleted version; registry gc removes it", repair=True)
+        elif layout.is_temporary(name):
+            if age(paths.versions / name) > FRESH:
+                found.warning(
+                    "leftover", where, "a staging folder nobody works on; registry gc removes it", repair=True
+                )
+        else:
+            found.warning("unknown-name", where, "not a name that the registry gives; it is ignored")
+    pending = state.redo.path if state.redo else ""
+    for number in state.table.deleted:
+        path = paths.tombstone(number)
+        if not files.exists(path) and paths.relative(path) != pending:
+            found.error("tombstone", f"{paths.name}@{number}", "deleted, but its tombstone is missing")
+    return sorted(numbers)
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def age(path: Path) -> float:
+    try:
+        return time.time() - path.lstat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _check_pointers(paths: ModelLayout, state: State, listed: list[int], found: Findings) -> None:
+    here, table = set(listed), state.table
+    for kind, pointers in (("stage", table.stages), ("alias", table.aliases)):
+        for name, number in pointers.items():
+            if number not in here:
+                found.error("pointer", paths.name, f"{kind} {name} points to version {number}, which is not here")
+            elif number in table.archived:
+                found.error("pointer", paths.name, f"{kind} {name} points to version {number}, which is archived")
+    for number in table.archived:
+        if number not in here:
+            found.error("missing-version", f"{paths.name}@{number}", "archived, but its folder is gone")
+
+
+def _check_annotations(paths: ModelLayout, state: State, listed: list[int], found: Findings) -> None:
+    """What was said of each version can be read, and belongs to one."""
+    for name in sorted(os.listdir(paths.annotations)) if _is_folder(paths.annotations) else ():
+        number = layout.version_of(name.removesuffix(".yaml"))
+        if number is None or number in state.table.deleted:
+            continue
+        if number not in listed:
+            found.warning("annotation", paths.name, f"annotations/{name} belongs to no version")
+        where = f"{paths.name}@{number}" if number in listed else paths.name
+        check_document(paths.annotations / name, f"{paths.name}: annotations/{name}", found, where)
+
+
+def check_document(path: Path, what: str, found: Findings, where: str = "") -> None:
+    try:
+        codec.load(path, what)
+    except (RegistryError, OSError) as error:
+        found.error("document", where or found.model, words(error))
+
+
+def _check_claim(paths: ModelLayout, state: State, told: int, found: Findings) -> None:
+    """``stages.yaml`` is as new as its claims, and the claim behind it (its only copy) says the same.
+
+    ``told`` is the revision that the journal knows: what it doesn't know either is only not finished yet.
+    """
+    revision = state.table.revision
+    try:
+        table, _ = codec.parse_table(codec.load(paths.stages, layout.STAGES), layout.STAGES)
+    except (RegistryError, OSError):
+        return  # the reader has just said so
+    if table.revision < revision <= told:
+        words_ = f"stages.yaml has revision {table.revision}; readers follow its claims to {revision}"
+        found.warning("stages-behind", paths.name, words_, repair=True)
+    if revision and not _is_copy(paths, state):
+        name = paths.claim(revision).name
+        found.warning("claim", paths.name, f"{name} is not what stages.yaml says: its only copy is lost", repair=True)
+    for path, _ in stray_claims(paths, revision):
+        words_ = "a claim that no change made: the change of this revision would fail"
+        found.error("claim", f"{paths.name}/{path.name}", words_, repair=True)
+    _check_name(paths, state, found)
+
+
+def stray_claims(paths: ModelLayout, revision: int) -> Iterator[tuple[Path, int]]:
+    """Claims named after a later revision than ``revision`` that hold the table of an earlier one, with that revision.
+
+    A commit names its claim after the revision in it, so none made these. Once that revision comes, they are in its way.
+    """
+    for name in sorted(os.listdir(paths.root)):
+        number = name.removeprefix(layout.CLAIM)
+        if number == name or not number.isdigit() or int(number) <= revision:
+            continue
+        try:
+            table, _ = codec.parse_table(codec.load(paths.root / name, name), name)
+        except (RegistryError, OSError):
+            continue
+        if table.revision <= revision:
+            yield paths.root / name, table.revision
+
+
+def _check_name(paths: ModelLayout, state: State, found: Findings) -> None:
+    """Whether a model was to be renamed, and is not: until its folder moves, its own name is one of the former ones."""
+    try:
+        begun = paths.name in codec.former_names(reader.ModelReader(paths).document(state))
+    except (RegistryError, OSError):
+        return  # which was told already
+    changed = state.table.changed
+    if begun:
+        after = changed.detail.get("after") if changed and changed.action == "renamed" else "NEW"
+        told = f"it was to get another name, and was not moved; registry rename {paths.name} {after} ends it"
+        found.warning("rename", paths.name, told)
+
+
+def _is_copy(paths: ModelLayout, state: State) -> bool:
+    name = paths.claim(state.table.revision).name
+    try:
+        table, redo = codec.parse_table(codec.load(paths.claim(state.table.revision), name), name)
+        edited = redo is not None and redo.path == layout.MODEL  # by people, since: that is what it is for
+        if redo and not state.redo and not edited and codec.load(paths.root / redo.path, redo.path) != redo.document:
+            return False
+    except (RegistryError, OSError):
+        return False
+    return table == state.table
+
+
+def _check_links(paths: ModelLayout, state: State, found: Findings) -> None:
+    """The links in ``stages/``: derived, but people and programs without this tool follow them."""
+    here: dict[str, str] = {}
+    if _is_folder(paths.links):
+        for path in paths.links.iterdir():
+            if not path.name.startswith("."):
+                with contextlib.suppress(FileNotFoundError):
+                    here[path.name] = os.readlink(path) if path.is_symlink() else "no link"
+    wanted = {stage: f"../versions/{number}" for stage, number in state.table.stages.items()}
+    for name in sorted(here.keys() | wanted.keys()):
+        if here.get(name) != wanted.get(name):
+            to = wanted.get(name, "nothing")
+            found.warning("link", f"{paths.name}/stages/{name}", f"stages.yaml says it leads to {to}", repair=True)
+
+
+def _named(paths: ModelLayout, table: StageTable) -> frozenset[str]:
+    """Every sha256 in the manifest of a version with files: the blob of one that went missing is its last copy, and no
+    leftover.
+    """
+    found: set[str] = set()
+    for manifest in paths.versions.glob(f"[1-9]*/{layout.MANIFEST}"):
+        number = layout.version_of(manifest.parent.name)
+        if number in table.packed and pack_paths.path(paths, number or 0):
+            continue
+        with contextlib.suppress(OSError):
+            found.update(line[:64].decode("ascii", "replace") for line in manifest.read_bytes().split(b"\n"))
+    return frozenset(found)
+
+
+def _check_blobs(paths: ModelLayout, table: StageTable, found: Findings) -> None:
+    if not _is_folder(paths.blobs):
+        return
+    named = _named(paths, table) if any(status.st_nlink == 1 for _, status in walk(paths.blobs)) else frozenset()
+    for name, status in walk(paths.blobs):
+        prefix, _, digest = name.partition("/")
+        where = f"{paths.name}/blobs/{name}"
+        if not (layout.is_digest(digest) and digest.startswith(prefix)) or not stat.S_ISREG(status.st_mode):
+            found.warning("unknown-name", where, "not a name that the registry gives; it is ignored")
+        elif status.st_nlink == 1 and digest not in named:
+            found.warning("leftover", where, "no version uses this blob; registry gc removes it", repair=True)
+
+
+def walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Everything below ``root`` that is no folder, by its path with slashes; what goes away meanwhile is left out."""
+    pending = [(root, "")]
+    while pending:
+        folder, name = pending.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                pending.append((Path(entry.path), f"{name}{entry.name}/"))
+                continue
+            try:
+                yield f"{name}{entry.name}", entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+
+
+def words(error: Any) -> str:
+    return explain(error) if isinstance(error, OSError) else str(error)
