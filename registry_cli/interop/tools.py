@@ -21,15 +21,15 @@ from .imported_version import Incoming
 
 #: What stands before the colon of a source, and the module of this package that reads it.
 SOURCES: dict[str, str] = {
-    "mlflow": "mlflow_source",
-    "bentoml": "bentoml_source",
-    "hf": "hf_source",
-    "dvc": "dvc_source",
+    "mlflow": "mlflow.mlflow_import",
+    "bentoml": "bentoml_import",
+    "hf": "huggingface_import",
+    "dvc": "dvc.dvc_import",
 }
 #: The formats that one version can be exported to, and the module of this package that writes it.
 FORMATS: dict[str, str] = {
-    "mlflow": "mlflow_export",
-    "hf": "hf_export",
+    "mlflow": "mlflow.mlflow_export",
+    "hf": "huggingface_export",
     "bentoml": "bentoml_export",
     "cyclonedx": "cyclonedx_export",
 }

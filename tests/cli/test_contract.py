@@ -94,7 +94,7 @@ def _trusting(site: Site, *words: object) -> list[object]:
     return list(words)
 
 
-MODEL = Path(__file__).parent.parent / "formats" / "data" / "onnx" / "mlp.onnx"
+MODEL = Path(__file__).parent.parent / "inspect" / "data" / "onnx" / "mlp.onnx"
 FORMS = (
     Form("init", lambda site: ["init", site.folder / "new"], "registry", lambda site: [site.folder / "new"], columns=1),
     Form("info", lambda _: ["info"], "registry", lambda site: [site.root], columns=2),

@@ -12,7 +12,7 @@ import pytest
 from tests.cli.conftest import Site
 from tests.commands import Answer, assert_inert, assert_refused, on_terminal, run, uncoloured
 
-DATA = Path(__file__).parent.parent / "formats" / "data"
+DATA = Path(__file__).parent.parent / "inspect" / "data"
 NET = DATA / "onnx" / "mlp.onnx"
 BERT = DATA / "transformers" / "bert"
 

@@ -13,7 +13,7 @@ from registry_cli.core.yaml import documents
 from registry_cli.interop.source_tree import lookup
 
 TESTS = Path(__file__).parents[1]
-SCANNING, FORMATS = TESTS / "scanning" / "data", TESTS / "formats" / "data"
+SCANNING, FORMATS = TESTS / "scan" / "data", TESTS / "inspect" / "data"
 
 Out = Callable[[Path], tuple[dict[str, Any], Path]]
 

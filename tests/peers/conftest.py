@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-DATA = Path(__file__).parent.parent / "exchange" / "data"
+DATA = Path(__file__).parent.parent / "interop" / "data"
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_ALLOW_FILE_STORE": "true", "DVC_NO_ANALYTICS": "1",
     "BENTOML_DO_NOT_TRACK": "True", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONWARNINGS": "ignore",

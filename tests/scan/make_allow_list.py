@@ -26,7 +26,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
-FOLDER = ROOT / "registry_cli" / "provenance" / "pickles" / "data"
+FOLDER = ROOT / "registry_cli" / "scan" / "pickle" / "data"
 
 #: Names that are defined elsewhere than in the module that honest pickles name, and why they count all the same.
 ELSEWHERE = {

@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-TARGET = Path(__file__).parents[2] / "registry_cli" / "provenance" / "safety" / "keras_names.json"
+TARGET = Path(__file__).parents[2] / "registry_cli" / "scan" / "keras_names.json"
 #: Modules whose classes are parts of models.
 _CLASSES = (
     "layers", "models", "initializers", "regularizers", "constraints", "metrics", "losses", "optimizers", "random",

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-TARGET = ROOT / "registry_cli" / "provenance" / "safety" / "tensorflow_ops.json"
+TARGET = ROOT / "registry_cli" / "scan" / "tensorflow_ops.json"
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from registry_cli.scan.loose_files import scan
 from tests.scan.corpus import DATA, EVIL, GOOD
 from tests.scan.test_corpus import scanned
 
-FORMATS = Path(__file__).parent.parent / "formats" / "data"
+FORMATS = Path(__file__).parent.parent / "inspect" / "data"
 
 
 def archive(members: dict[str, bytes], method: int = zipfile.ZIP_STORED, comment: bytes = b"") -> bytes:

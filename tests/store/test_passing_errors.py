@@ -61,7 +61,7 @@ def test_a_document_that_cannot_be_read_is_not_called_missing(two: Registry, mon
         return verify_contents.read(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr("registry_cli.store.verify.verify.verify_journal.read", failing)
+        patch.setattr("registry_cli.store.verify.verify_journal.read", failing)
         words = [problem.message for problem in two.admin.verify().problems]
     assert any("may not open more files" in each for each in words)
     assert not any("missing" in each for each in words)

@@ -129,7 +129,7 @@ FILES: tuple[Format, ...] = (
     ),
     Format("recognized.ggml", ("ggml",), magics=(b"lmgg", b"fmgg", b"tjgg", b"algg"), ambiguous=True),
     Format("recognized.crfsuite", ("crfsuite",), magics=(b"lCRF",), suffixes=(".crfsuite",), ambiguous=True),
-    Format("pickled", ("pickle", "joblib", "torch-legacy"), magics=_PICKLES, suffixes=_PICKLE_NAMES, ambiguous=True),
+    Format("pickles", ("pickle", "joblib", "torch-legacy"), magics=_PICKLES, suffixes=_PICKLE_NAMES, ambiguous=True),
 )
 
 #: Folders. Where one folder is several, the first counts: the most specific.

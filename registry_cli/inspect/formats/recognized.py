@@ -10,11 +10,11 @@ import struct
 from collections import Counter
 from typing import Any
 
-from ...inspect.binary.limits import Stopped
-from ...inspect.formats import zip_files
-from ...inspect.formats.flatbuffers import FlatBuffer, is_rooted
-from ...inspect.formats.model_files import File
-from ...inspect.inspection import Inspection, Tensor
+from ..binary.limits import Stopped
+from ..inspection import Inspection, Tensor
+from . import zip_files
+from .flatbuffers import FlatBuffer, is_rooted
+from .model_files import File
 
 _CRFSUITE = struct.Struct("<4sL4s4L")
 _GGML_NAMES = {b"lmgg": "ggml", b"fmgg": "ggmf", b"tjgg": "ggjt", b"algg": "ggla"}
