@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from .secret_names import is_secret_name, is_strong_name
+from .secret_names import is_certain_name, is_secret_name, is_strong_name
 from .secret_options import redact_arguments, redact_programs
 from .secret_patterns import REDACTED, is_random, redact_random, redact_tokens
 from .secret_structures import redact_structures
@@ -153,14 +153,17 @@ def redact_value(value: Any, name: str = "", depth: int = 0) -> Any:
 def redact_given(values: Mapping[str, _T]) -> dict[str, _T]:
     """Return params, tags, annotations or texts that a person gave by name, without the secrets in them.
 
-    As :func:`redact_value`, except that a plain word stays behind ``key``, ``token`` and the like, which name a column or
-    a symbol more often than a secret: ``key=user_id``.
+    As :func:`redact_value`, except that plain words and small numbers stay behind names that end with ``key``, ``token`` and
+    the like, which are columns or symbols more often than secrets: ``key=user_id``, ``customer_key=3``.
     """
     found: dict[str, Any] = {}
     for name, value in values.items():
-        is_prose = isinstance(value, str) and (" " in value.strip() or not is_no_word(value))
-        is_word = is_prose and not is_strong_name(name)
-        found[name] = redact_text(value) if is_word and isinstance(value, str) else redact_value(value, name)
+        if is_certain_name(name):
+            found[name] = redact_value(value, name)
+        elif isinstance(value, str) and (" " in value.strip() or not is_no_word(value)):
+            found[name] = redact_text(value)
+        else:
+            found[name] = redact_value(value, "key" if is_secret_name(name) else name)
     return found
 
 

@@ -114,12 +114,16 @@ def is_secret_name(name: str) -> bool:
     parts = [part.lower() for part in _SPLIT.split(name) if part]
     if not parts or parts[-1] in _FILES:
         return False
+    return _has_certain_part(parts) or _is_weak(parts)
+
+
+def _has_certain_part(parts: list[str]) -> bool:
     for at, part in enumerate(parts):
         if _STRONG.search(part) or part in _STRONG_WORDS:
             return True
         if at and f"{parts[at - 1]} {part}" in _PAIRS:
             return True
-    return _is_weak(parts)
+    return False
 
 
 def is_strong_name(name: str) -> bool:
@@ -129,6 +133,12 @@ def is_strong_name(name: str) -> bool:
     while len(parts) > 1 and parts[-1].isdigit():
         parts.pop()
     return is_secret_name(name) and not (_is_weak(parts) and len(parts) == 1)
+
+
+def is_certain_name(name: str) -> bool:
+    """Return whether a part of the name says that it is a secret (``password``, ``api key``), not just its end (``join key``)."""
+    parts = [part.lower() for part in _SPLIT.split(name) if part]
+    return is_secret_name(name) and _has_certain_part(parts)
 
 
 def _is_weak(parts: list[str]) -> bool:

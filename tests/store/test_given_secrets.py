@@ -47,6 +47,8 @@ def test_all_else_stays(registry: Registry, model: Path) -> None:
     params = {
         "key": "user_id",
         "key_2": "region",
+        "customer_key": "order_id",
+        "join key": 1,
         "token 1": "word",
         "token": "<pad>",
         "max_tokens": 512,
@@ -61,6 +63,7 @@ def test_all_else_stays(registry: Registry, model: Path) -> None:
     )  # fmt: skip
     assert done.warnings == ()
     assert (done.version.params["key"], done.version.params["pass"], done.version.tags) == ("user_id", "first", tags)
+    assert (done.version.params["customer_key"], done.version.params["join key"]) == ("order_id", 1)
     assert (done.version.params["key_2"], done.version.params["token 1"]) == ("region", "word")
     assert done.version.params["token"] == "<pad>" and done.version.params["max_tokens"] == 512
     assert done.version.metrics == {"token_accuracy": 0.5, "secret_recall": 0.9}
