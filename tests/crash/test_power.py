@@ -24,16 +24,16 @@ SITES = {
     "creation.make_model > files.replace > files.write_new: MODEL/.tmp": "register the first",
     "creation.make_skeleton > files.fsync_folder: GROUP": "register in a group",
     "creation.make_skeleton > files.fsync_folder: models": "register the first",
-    "ingest._copied: MODEL/versions/.tmp/files/*": "register the first",
-    "ingest.sync > files.fsync_folder: MODEL/versions/.tmp/files": "register the first",
-    "ingest.sync > files.fsync_folder: MODEL/versions/.tmp/files/*": "register a folder",
-    "ingest.sync: MODEL/versions/.tmp": "register many files",
+    "staging._copied: MODEL/versions/.tmp/files/*": "register the first",
+    "staging.sync > files.fsync_folder: MODEL/versions/.tmp/files": "register the first",
+    "staging.sync > files.fsync_folder: MODEL/versions/.tmp/files/*": "register a folder",
+    "staging.sync: MODEL/versions/.tmp": "register many files",
     "journal.append > files.fsync_folder: MODEL": "register in a group",
     "journal.append: MODEL/history.jsonl": "register in a group",
-    "packing.place > files.fsync_folder: MODEL/packed": "pack",
-    "packing.put_back > files.fsync_folder: MODEL/versions/2": "restore from a pack",
-    "packing.write > files.fsync_folder: MODEL": "pack",
-    "packing.write: MODEL/packed/.tmp.tar.gz": "pack",
+    "pack_writer.place > files.fsync_folder: MODEL/packed": "pack",
+    "pack_writer.put_back > files.fsync_folder: MODEL/versions/2": "restore from a pack",
+    "pack_writer.write > files.fsync_folder: MODEL": "pack",
+    "pack_writer.write: MODEL/packed/.tmp.tar.gz": "pack",
     "writer._commit_version > files.fsync_folder: MODEL/versions": "register the first",
     "writer._roll_forward > files.fsync_folder: MODEL": "tag",
     "writer._roll_forward > files.replace > files.fsync_folder: MODEL": "promote",
@@ -51,10 +51,10 @@ KEPT = {
     # For readers without this tool: a deleted version must not come back half emptied under its old name,
     "writer.bury > files.fsync_folder: MODEL/versions",
     # nor the files of a packed one.
-    "packing.take_files > files.fsync_folder: MODEL/versions",
-    "packing.take_files > files.fsync_folder: MODEL/versions/2",
+    "pack_writer.take_files > files.fsync_folder: MODEL/versions",
+    "pack_writer.take_files > files.fsync_folder: MODEL/versions/2",
     # It makes the mode of the folder last, of which this model of a disk knows nothing.
-    "packing.put_back > files.fsync_folder: MODEL/versions/2/files",
+    "pack_writer.put_back > files.fsync_folder: MODEL/versions/2/files",
 }
 
 
