@@ -20,32 +20,32 @@ if TYPE_CHECKING:
         Event,
         FileEntry,
         JournalEntry,
+        ModelHistoryEntry,
         ModelRecord,
         RegistryRecord,
-        Told,
         VersionRecord,
     )
     from .core.results import (
         Approval,
-        Changed,
-        Exported,
-        Finding,
-        Freed,
-        Imported,
-        Moved,
+        CleanupItem,
+        DoctorCheck,
+        ExportResult,
+        ImportResult,
+        PointerChange,
         Problem,
-        Registered,
+        RegisterResult,
         Signature,
         Verification,
+        VersionsChanged,
     )
     from .errors import Conflict, Damaged, Indeterminate, InvalidInput, LockTimeout, NotFound, Refused, RegistryError
     from .inspect.inspection import Inspected, Inspection, Tensor
     from .registry import Registry
-    from .rules.policy.command_set import Command, Commands
-    from .rules.policy.evaluation import Evaluation, Judgement, PolicyLine
-    from .rules.retention import Plan, Verdict
-    from .rules.retention_rules import Rules
-    from .rules.rollback import Holder
+    from .rules.policy.command_set import Command, CommandSet
+    from .rules.policy.evaluation import Evaluation, PolicyLine, RuleResult
+    from .rules.retention import Plan, RetentionDecision
+    from .rules.retention_rules import RetentionRules
+    from .rules.rollback import StageHolder
     from .scan.verdicts import FileScan, Remark, Scan
 
 __version__ = "0.1.0"
@@ -55,24 +55,24 @@ _HOME_OF = {
         ("Conflict", "Damaged", "Indeterminate", "InvalidInput", "LockTimeout", "NotFound", "Refused", "RegistryError"),
         "errors",
     ),
-    **dict.fromkeys(("Plan", "Verdict"), "rules.retention"),
-    "Rules": "rules.retention_rules",
-    **dict.fromkeys(("Command", "Commands"), "rules.policy.command_set"),
-    **dict.fromkeys(("Evaluation", "Judgement", "PolicyLine"), "rules.policy.evaluation"),
+    **dict.fromkeys(("Plan", "RetentionDecision"), "rules.retention"),
+    "RetentionRules": "rules.retention_rules",
+    **dict.fromkeys(("Command", "CommandSet"), "rules.policy.command_set"),
+    **dict.fromkeys(("Evaluation", "RuleResult", "PolicyLine"), "rules.policy.evaluation"),
     "Reference": "core.names",
     "Progress": "core.progress",
     **dict.fromkeys(
         (
-            "Artifact", "Checkpoint", "Event", "FileEntry", "JournalEntry", "ModelRecord", "RegistryRecord", "Told",
+            "Artifact", "Checkpoint", "Event", "FileEntry", "JournalEntry", "ModelRecord", "RegistryRecord", "ModelHistoryEntry",
             "VersionRecord",
         ),
         "core.records",
     ),
     **dict.fromkeys(
-        ("Approval", "Changed", "Exported", "Finding", "Freed", "Imported", "Moved", "Problem", "Registered", "Signature", "Verification"),
+        ("Approval", "VersionsChanged", "ExportResult", "DoctorCheck", "CleanupItem", "ImportResult", "PointerChange", "Problem", "RegisterResult", "Signature", "Verification"),
         "core.results",
     ),
-    "Holder": "rules.rollback",
+    "StageHolder": "rules.rollback",
     **dict.fromkeys(("Inspected", "Inspection", "Tensor"), "inspect.inspection"),
     **dict.fromkeys(("FileScan", "Remark", "Scan"), "scan.verdicts"),
     "Registry": "registry",
@@ -81,50 +81,50 @@ _HOME_OF = {
 __all__ = [
     "Approval",
     "Artifact",
-    "Changed",
     "Checkpoint",
+    "CleanupItem",
     "Command",
-    "Commands",
+    "CommandSet",
     "Conflict",
     "Damaged",
+    "DoctorCheck",
     "Evaluation",
     "Event",
-    "Exported",
+    "ExportResult",
     "FileEntry",
     "FileScan",
-    "Finding",
-    "Freed",
-    "Holder",
-    "Imported",
+    "ImportResult",
     "Indeterminate",
     "Inspected",
     "Inspection",
     "InvalidInput",
     "JournalEntry",
-    "Judgement",
     "LockTimeout",
+    "ModelHistoryEntry",
     "ModelRecord",
-    "Moved",
     "NotFound",
     "Plan",
+    "PointerChange",
     "PolicyLine",
     "Problem",
     "Progress",
     "Reference",
     "Refused",
-    "Registered",
+    "RegisterResult",
     "Registry",
     "RegistryError",
     "RegistryRecord",
     "Remark",
-    "Rules",
+    "RetentionDecision",
+    "RetentionRules",
+    "RuleResult",
     "Scan",
     "Signature",
+    "StageHolder",
     "Tensor",
-    "Told",
-    "Verdict",
     "Verification",
     "VersionRecord",
+    "VersionsChanged",
     "__version__",
 ]
 

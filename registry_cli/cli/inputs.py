@@ -10,7 +10,7 @@ from .command import flag, option
 from .views.text import escape
 
 if TYPE_CHECKING:
-    from ..core.normalization import Collected, Skipped
+    from ..core.normalization import NormalizedValues, SkippedValue
     from .session import Session
 
 _NAMED = 10
@@ -32,13 +32,13 @@ def collect(
     pairs: Sequence[str] | None,
     only: Sequence[str] | None,
     skip_invalid: bool,
-) -> Collected:
+) -> NormalizedValues:
     """The params or metrics of files, and those that were typed, which take precedence.
 
     Prints which have no value and are left out, and which globs select nothing. Raises :class:`InvalidInput`, naming all
     values that are not valid, unless they are to be skipped.
     """
-    from ..core.normalization import Collected, Collection
+    from ..core.normalization import Collection, NormalizedValues
     from ..interop import value_files
 
     collection = Collection(kind, tuple(only or ()))
@@ -53,10 +53,10 @@ def collect(
         cx.warn(warning)
     if collection.empty:
         cx.say(f"left out, without a value: {_join_names(collection.empty)}")
-    return Collected(found, skipped)
+    return NormalizedValues(found, skipped)
 
 
-def warn_of_skipped(cx: Session, skipped: Sequence[Skipped]) -> None:
+def warn_of_skipped(cx: Session, skipped: Sequence[SkippedValue]) -> None:
     """Name the values that were left out because they are not valid."""
     for each in skipped[:_NAMED]:
         cx.warn(f"skipped: {each}")

@@ -18,13 +18,13 @@ SCHEMA = 1
 SHAPES = {
     "Approval": ("approval", ""),
     "Card": ("card", "ref text front_matter=head lacking own"),
-    "Changed": ("changed", "model action refs versions revision changed freed overridden skipped"),
+    "VersionsChanged": ("changed", "model action refs versions revision changed freed overridden skipped"),
     "Checkpoint": ("checkpoint", ""),
     "Command": ("command", "stage check=name arguments time_limit file line"),
-    "Commands": ("commands", "name? registry=id root digest trusted items"),
+    "CommandSet": ("commands", "name? registry=id root digest trusted items"),
     "Comparison": ("comparison", "model? versions=refs rows"),
-    "Condition": ("condition", "condition=name outcome wanted found"),
-    "Described": ("described", ""),
+    "ReproducibilityCheck": ("condition", "condition=name outcome wanted found"),
+    "ModelChanged": ("described", ""),
     "Diff": (
         "diff",
         "before=before.ref after=after.ref equal params metrics tags annotations message lineage signature commits"
@@ -34,8 +34,8 @@ SHAPES = {
     "Evaluation": ("evaluation", "ref stage passed forcible rules"),
     "Event": ("event", "*"),
     "ExcludedFiles": ("", ""),
-    "Exported": ("exported", ""),
-    "Family": (
+    "ExportResult": ("exported", ""),
+    "LineageGraph": (
         "family",
         "ref=version.ref stages=version.stages aliases=version.aliases archived=version.archived"
         " lineage=version.lineage parents children",
@@ -43,16 +43,16 @@ SHAPES = {
     "FileDifference": ("file_difference", "path=name change before after"),
     "FileEntry": ("file", ""),
     "FileScan": ("scanned_file", "path verdict kind? limited globals findings=worst_first uses"),
-    "Finding": ("finding", "check status message advice"),
-    "Freed": ("freed", ""),
+    "DoctorCheck": ("finding", "check status message advice"),
+    "CleanupItem": ("freed", ""),
     "GlobalUse": ("global_use", "global=name member? offset use level why"),
-    "Holder": ("holder", "ref version=number state"),
-    "Imported": ("imported", "key ref? status why size versions lost warnings excluded empty_folders"),
+    "StageHolder": ("holder", "ref version=number state"),
+    "ImportResult": ("imported", "key ref? status why size versions lost warnings excluded empty_folders"),
     "Inspected": ("inspected", "files unseen lineage items=found"),
     "Inspection": ("inspection", "path format framework? framework_version? certain problem? contents"),
     "Item": ("card_item", "name required state hint"),
-    "Judgement": ("judgement", "rule=name wanted found outcome file line output?"),
-    "Kin": ("kin", "ref here note stages archived lineage kin"),
+    "RuleResult": ("judgement", "rule=name wanted found outcome file line output?"),
+    "LineageNode": ("kin", "ref here note stages archived lineage kin"),
     "Known": ("known", "file sha256=digest path? version similar?"),
     "MetricDifference": ("metric_difference", "name change before after delta percent better"),
     "ModelRecord": (
@@ -60,13 +60,13 @@ SHAPES = {
         "name group? description owner created versions archived latest stages aliases tags annotations revision id?"
         " formerly",
     ),
-    "Moved": ("moved", "ref model pointer before after revision changed overridden"),
-    "Overview": ("", "*=model"),
+    "PointerChange": ("moved", "ref model pointer before after revision changed overridden"),
+    "ModelSummary": ("", "*=model"),
     "Plan": ("plan", "model action rules compress? revision highest refs freed verdicts"),
     "PolicyLine": ("policy_line", "stage? rule=name wanted file line"),
     "Problem": ("problem", "code severity where message repair"),
     "Recipe": ("recipe", "ref=version.ref steps"),
-    "Registered": (
+    "RegisterResult": (
         "registered",
         "*=version new added why warnings excluded empty_folders not_stored updated moved skipped",
     ),
@@ -75,20 +75,20 @@ SHAPES = {
         "root id format created shared stages models versions archived size packed packed_size",
     ),
     "Remark": ("remark", "level global=name? why? member=where?"),
-    "Renamed": ("renamed", ""),
+    "ModelRenamed": ("renamed", ""),
     "Row": ("comparison_row", "section name differs values best lower"),
     "Scan": ("scanned", "verdict lineage items=files"),
     "Signature": ("signature", "by at key principal? code? problem"),
-    "Skipped": ("skipped", "kind name why file?"),
-    "Step": ("step", "step=name notes commands"),
+    "SkippedValue": ("skipped", "kind name why file?"),
+    "RecipeStep": ("step", "step=name notes commands"),
     "StoredFile": ("stored_file", ""),
-    "Told": (
+    "ModelHistoryEntry": (
         "entry",
         "model seq=entry.seq prev=entry.prev hash=entry.hash highest=entry.highest revision=entry.revision"
         " sealed=entry.sealed? carrier=entry.carrier- *=entry.event",
     ),
     "Trusted": ("trusted", "digest root registry=id name? at commands"),
-    "Verdict": ("verdict", "version chosen reason freed"),
+    "RetentionDecision": ("verdict", "version chosen reason freed"),
     "Verification": ("verification", "ok models versions files size problems signatures unsigned"),
     "VersionRecord": (
         "version",
@@ -100,17 +100,17 @@ SHAPES = {
 #: The values that no attribute has.
 _COMPUTED: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("Card", "lacking"): lambda card: [item.name for item in card.lacking],
-    ("Commands", "trusted"): lambda commands: bool(commands.items),
+    ("CommandSet", "trusted"): lambda commands: bool(commands.items),
     ("Comparison", "rows"): lambda comparison: [
         {**to_json(row), "best": [comparison.refs[at] for at in row.best]} for row in comparison.rows
     ],
     ("Event", "*"): lambda event: event.document(),
     ("Inspection", "contents"): lambda inspection: inspection.lineage().get("contents", {}),
     ("Inspection", "path"): lambda inspection: inspection.path or ".",
-    ("Kin", "archived"): lambda node: node.version is not None and node.version.archived,
-    ("Kin", "here"): lambda node: node.version is not None,
-    ("Kin", "lineage"): lambda node: node.version.lineage if node.version else {},
-    ("Kin", "stages"): lambda node: node.version.stages if node.version else (),
+    ("LineageNode", "archived"): lambda node: node.version is not None and node.version.archived,
+    ("LineageNode", "here"): lambda node: node.version is not None,
+    ("LineageNode", "lineage"): lambda node: node.version.lineage if node.version else {},
+    ("LineageNode", "stages"): lambda node: node.version.stages if node.version else (),
     ("Plan", "refs"): lambda plan: [f"{plan.model}@{number}" for number in plan.chosen],
 }
 

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from ..core.progress import Progress
     from ..core.records import Event
-    from ..core.results import Moved
+    from ..core.results import PointerChange
     from ..errors import Refused
     from ..lineage.process_info import Caller
     from ..registry import Registry
-    from ..rules.policy.command_set import Commands
+    from ..rules.policy.command_set import CommandSet
     from .output import ListOutput, Output, TableView
 
     Item = TypeVar("Item")
@@ -104,7 +104,7 @@ class Session:
             folder = ""
         return Caller(folder, dict(os.environ), register=["registry", *sys.argv[1:]])
 
-    def _is_trusted(self, commands: Commands) -> bool:
+    def _is_trusted(self, commands: CommandSet) -> bool:
         from .commands.trust import is_trusted
 
         return is_trusted(self, commands)
@@ -170,12 +170,12 @@ class Session:
 
         self.show(Output(kind, body, [name], (), [(name,)], text=name if text is None else text))
 
-    def show_pointer(self, done: Moved, dry_run: bool) -> None:
+    def show_pointer(self, done: PointerChange, dry_run: bool) -> None:
         """Print where a stage or an alias points now, and on standard error where it pointed before."""
         self.report_pointer(done, dry_run=dry_run)
         self.show_one("moved", done, done.ref)
 
-    def report_pointer(self, done: Moved, *, dry_run: bool = False) -> None:
+    def report_pointer(self, done: PointerChange, *, dry_run: bool = False) -> None:
         """Say on standard error where a pointer points now, where it pointed before, and what was overridden for that."""
         after = "nothing" if done.after is None else f"{done.model}@{done.after}"
         before = "nothing" if done.before is None else f"{done.model}@{done.before}"

@@ -156,7 +156,7 @@ class Reference:
         return cls(model_name(name), Selector.parse(rest) if mark else None)
 
     @classmethod
-    def of(cls, ref: str | Reference) -> Reference:
+    def coerce(cls, ref: str | Reference) -> Reference:
         """``ref`` itself, parsed if it is text."""
         return cls.parse(ref) if isinstance(ref, str) else ref
 
@@ -173,7 +173,7 @@ class Reference:
         Raises:
             InvalidInput: It is not a reference, or it is the bare name of a model. ``churn@latest`` is a version.
         """
-        reference = cls.of(ref)
+        reference = cls.coerce(ref)
         if reference.selector is None:
             raise InvalidInput(
                 f"'{reference}' names a model, not a version",

@@ -21,7 +21,7 @@ _NAMED = 5
 
 
 @dataclass(frozen=True)
-class Skipped:
+class SkippedValue:
     """A param or metric (``kind``) that was not stored, since it is not valid: its ``name``, why, and in which ``file``.
 
     ``file`` is empty for what was not in a file.
@@ -46,7 +46,7 @@ class Collection:
     kind: str
     only: Sequence[str] = ()
     values: dict[str, Any] = field(default_factory=dict)
-    invalid: list[Skipped] = field(default_factory=list)
+    invalid: list[SkippedValue] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
     matched: set[str] = field(default_factory=set)
 
@@ -77,7 +77,7 @@ class Collection:
             try:
                 checked = _CHECKS[self.kind](value, values.key(name))
             except InvalidInput as error:
-                self.invalid.append(Skipped(self.kind, name, str(error), file))
+                self.invalid.append(SkippedValue(self.kind, name, str(error), file))
                 continue
             if file and name in self.values:
                 raise InvalidInput(f"'{name}' is in two files", "give each name once")
@@ -96,14 +96,14 @@ class Collection:
         self.matched.update(globs)
         return bool(globs)
 
-    def done(self, *, skip_invalid: bool) -> tuple[dict[str, Any], tuple[Skipped, ...]]:
+    def done(self, *, skip_invalid: bool) -> tuple[dict[str, Any], tuple[SkippedValue, ...]]:
         """The valid values, and what was skipped. Raises :class:`InvalidInput`, naming all, unless ``skip_invalid``."""
         if self.invalid and not skip_invalid:
             raise refusal(self.invalid)
         return self.values, tuple(self.invalid)
 
 
-def refusal(invalid: Sequence[Skipped]) -> InvalidInput:
+def refusal(invalid: Sequence[SkippedValue]) -> InvalidInput:
     """What to raise for values that are not valid: the first few with their reasons, and how many there are."""
     if len(invalid) == 1:
         return InvalidInput(str(invalid[0]), "correct it, or leave it out with --skip-invalid")
@@ -115,17 +115,17 @@ def refusal(invalid: Sequence[Skipped]) -> InvalidInput:
     )
 
 
-class Collected(NamedTuple):
+class NormalizedValues(NamedTuple):
     """Params or metrics in their normal form, what was skipped, and warnings about globs that selected nothing."""
 
     values: dict[str, Any]
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[SkippedValue, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
 def collected(
     kind: str, given: Mapping[Any, object] | None, *, only: OneOrMore[str] = (), skip_invalid: bool = False
-) -> Collected:
+) -> NormalizedValues:
     """One mapping in its normal form.
 
     Args:
@@ -142,7 +142,7 @@ def collected(
     collection = Collection(kind, values.as_list(only, f"{kind}s_only"))
     collection.add(given)
     found, skipped = collection.done(skip_invalid=skip_invalid)
-    return Collected(found, skipped, tuple(collection.warnings))
+    return NormalizedValues(found, skipped, tuple(collection.warnings))
 
 
 def _without_names(tree: Mapping[Any, object], prefix: str = "") -> Iterable[str]:

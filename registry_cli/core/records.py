@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .lazy_dataclass import dataclass, field, replace
-from .version_ranges import Numbers
+from .version_ranges import VersionRanges
 
 if TYPE_CHECKING:
     from .values import Metric, Param
@@ -84,7 +84,7 @@ class Checkpoint(NamedTuple):
         return f"{self.model}:{self.seq}:{self.hash}" if self.seq is not None else f"{self.model}:{self.hash}"
 
 
-class Told(NamedTuple):
+class ModelHistoryEntry(NamedTuple):
     """An entry of a history, and whose history it is."""
 
     model: str
@@ -103,11 +103,11 @@ class StageTable:
     revision: int = 0
     stages: Mapping[str, int] = field(default_factory=dict)
     aliases: Mapping[str, int] = field(default_factory=dict)
-    archived: Numbers = field(default_factory=Numbers)
-    deleted: Numbers = field(default_factory=Numbers)
+    archived: VersionRanges = field(default_factory=VersionRanges)
+    deleted: VersionRanges = field(default_factory=VersionRanges)
     changed: Event | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
-    packed: Numbers = field(default_factory=Numbers)
+    packed: VersionRanges = field(default_factory=VersionRanges)
 
     def with_(self, **changes: Any) -> StageTable:
         return replace(self, **changes)
@@ -201,18 +201,18 @@ class ModelRecord:
         return self.name.rpartition("/")[0]
 
 
-class Glance(NamedTuple):
+class VersionSummary(NamedTuple):
     """What a list of models shows of one version: when it was made, and its first metrics."""
 
     created: str
     metrics: Mapping[str, Metric]
 
 
-class Overview(NamedTuple):
+class ModelSummary(NamedTuple):
     """A model, and a glance at its latest version and at those that hold a stage, by number."""
 
     model: ModelRecord
-    shown: Mapping[int, Glance]
+    shown: Mapping[int, VersionSummary]
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from .lazy_dataclass import dataclass, field
 from .records import VersionRecord
 
 if TYPE_CHECKING:
-    from .normalization import Skipped
+    from .normalization import SkippedValue
 
 
 @dataclass(frozen=True)
-class Moved:
+class PointerChange:
     """The outcome of a change of a stage or alias. ``changed`` is False when it was so already.
 
     ``before`` and ``after`` are version numbers, None for "points to nothing". ``revision`` is the stage table's.
@@ -36,7 +36,7 @@ class Moved:
 
 
 @dataclass(frozen=True)
-class Changed:
+class VersionsChanged:
     """The outcome of a change of several versions (archive, pack, restore, delete) or of what is said of one.
 
     ``freed`` are the bytes that packing gave back; of a dry run about so many. Below zero: it took more than it freed.
@@ -54,7 +54,7 @@ class Changed:
     values: Mapping[str, Sequence[Any]] = field(default_factory=dict, compare=False)
     overridden: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[SkippedValue, ...] = ()
 
     @property
     def refs(self) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ class Changed:
 
 
 @dataclass(frozen=True)
-class Described:
+class ModelChanged:
     """The outcome of a change of what is said of a model: the ``keys`` of its document that changed."""
 
     model: str
@@ -72,7 +72,7 @@ class Described:
 
 
 @dataclass(frozen=True)
-class Renamed:
+class ModelRenamed:
     """The outcome of a change of a model's name. ``changed`` is False when it had that name already."""
 
     before: str
@@ -116,7 +116,7 @@ class FileReport:
 
 
 @dataclass(frozen=True)
-class Registered:
+class RegisterResult:
     """The outcome of a registration. ``new`` is False when an earlier version was returned; ``why`` then says why.
 
     ``added`` is the number of bytes that the store grew by: files it held already are not stored again. ``warnings``
@@ -136,8 +136,8 @@ class Registered:
     empty_folders: tuple[str, ...] = ()
     not_stored: tuple[str, ...] = ()
     updated: tuple[str, ...] = ()
-    skipped: tuple[Skipped, ...] = ()
-    moved: tuple[Moved, ...] = ()
+    skipped: tuple[SkippedValue, ...] = ()
+    moved: tuple[PointerChange, ...] = ()
 
     @property
     def left_out(self) -> str:
@@ -186,13 +186,13 @@ class Approval:
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportResult:
     """What became of one version, or of one whole model, that came from elsewhere. ``key`` names it there.
 
     ``ref`` is what it is here: a version, or a model; empty when it is not here. ``status`` is ``imported``, ``skipped``
     (it is here already), ``planned`` (with ``dry_run``) or ``failed``; ``why`` then says why, and ``code`` is the exit
     code of that failure. ``size`` is in bytes, ``versions`` how many it holds. ``lost`` says what could not be carried
-    over; ``excluded``, ``empty_folders`` and ``warnings`` are those of :class:`Registered`.
+    over; ``excluded``, ``empty_folders`` and ``warnings`` are those of :class:`RegisterResult`.
     """
 
     key: str
@@ -214,7 +214,7 @@ class Imported:
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportResult:
     """What went into a file or folder: the references, how many bytes their files have, and what could not be carried."""
 
     path: str
@@ -224,7 +224,7 @@ class Exported:
 
 
 @dataclass(frozen=True)
-class Kin:
+class LineageNode:
     """A version that another was made from, or that was made from it, and so on: ``kin`` goes on in the same direction.
 
     ``version`` is None for one that is not here; ``note`` then says why. It also says when ``kin`` is left out: the
@@ -234,20 +234,20 @@ class Kin:
     ref: str
     version: VersionRecord | None
     note: str = ""
-    kin: tuple[Kin, ...] = ()
+    kin: tuple[LineageNode, ...] = ()
 
 
 @dataclass(frozen=True)
-class Family:
+class LineageGraph:
     """A version, what it was made from, and what was made from it."""
 
     version: VersionRecord
-    parents: tuple[Kin, ...] = ()
-    children: tuple[Kin, ...] = ()
+    parents: tuple[LineageNode, ...] = ()
+    children: tuple[LineageNode, ...] = ()
 
 
 @dataclass(frozen=True)
-class Step:
+class RecipeStep:
     """A part of making a version again: ``notes`` for a person, ``commands`` for a shell; each a line or more."""
 
     name: str
@@ -260,11 +260,11 @@ class Recipe:
     """How a version can be made again, as far as it is known."""
 
     version: VersionRecord
-    steps: tuple[Step, ...]
+    steps: tuple[RecipeStep, ...]
 
 
 @dataclass(frozen=True)
-class Condition:
+class ReproducibilityCheck:
     """Something that making a version again takes. ``outcome`` is ``holds``, ``differs`` or ``unknown``."""
 
     name: str
@@ -288,7 +288,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Finding:
+class DoctorCheck:
     """One check of ``doctor``: ``status`` is ok, warning or failed; ``advice`` says what to change."""
 
     check: str
@@ -298,7 +298,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Freed:
+class CleanupItem:
     """One thing that ``gc`` or ``repair`` removed or mended, or would with ``--dry-run``; ``size`` in bytes."""
 
     what: str

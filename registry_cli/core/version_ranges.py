@@ -13,17 +13,17 @@ _RANGE = re.compile(r"([1-9][0-9]{0,8})(?:-([1-9][0-9]{0,8}))?\Z", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Numbers:
+class VersionRanges:
     """An immutable set of positive integers; ``ranges`` are sorted, disjoint, inclusive pairs that don't touch."""
 
     ranges: tuple[tuple[int, int], ...] = ()
 
     @classmethod
-    def of(cls, numbers: Iterable[int]) -> Numbers:
+    def from_numbers(cls, numbers: Iterable[int]) -> VersionRanges:
         return cls._joined((number, number) for number in numbers)
 
     @classmethod
-    def parse(cls, text: str) -> Numbers:
+    def parse(cls, text: str) -> VersionRanges:
         """Read ``1-4, 6``; the empty text is the empty set."""
         found: list[tuple[int, int]] = []
         for part in filter(None, (piece.strip() for piece in text.split(","))):
@@ -35,7 +35,7 @@ class Numbers:
         return cls._joined(found)
 
     @classmethod
-    def _joined(cls, ranges: Iterable[tuple[int, int]]) -> Numbers:
+    def _joined(cls, ranges: Iterable[tuple[int, int]]) -> VersionRanges:
         joined: list[tuple[int, int]] = []
         for low, high in sorted(ranges):
             if joined and low <= joined[-1][1] + 1:
@@ -57,10 +57,10 @@ class Numbers:
     def __len__(self) -> int:
         return sum(high - low + 1 for low, high in self.ranges)
 
-    def __or__(self, other: Numbers) -> Numbers:
-        return Numbers._joined((*self.ranges, *other.ranges))
+    def __or__(self, other: VersionRanges) -> VersionRanges:
+        return VersionRanges._joined((*self.ranges, *other.ranges))
 
-    def __sub__(self, other: Numbers) -> Numbers:
+    def __sub__(self, other: VersionRanges) -> VersionRanges:
         left: list[tuple[int, int]] = []
         for low, high in self.ranges:
             start = low
@@ -72,7 +72,7 @@ class Numbers:
                 start = cut_high + 1
             if start <= high:
                 left.append((start, high))
-        return Numbers(tuple(left))
+        return VersionRanges(tuple(left))
 
     @property
     def highest(self) -> int:

@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 from ..core.lazy_dataclass import replace
 from ..core.names import Selector
 from ..core.progress import SILENT, Progress
-from ..core.records import Event, Glance, ModelRecord, Overview, VersionRecord
-from ..core.version_ranges import Numbers
+from ..core.records import Event, ModelRecord, ModelSummary, VersionRecord, VersionSummary
+from ..core.version_ranges import VersionRanges
 from ..query.sql_schema import SCHEMA
 from ..store.layout import Layout
 from ..store.model_names import iter_model_names
@@ -216,7 +216,7 @@ class Index:
             else:
                 self.database.executemany(f"{text} WHERE name = ?", ((model,) for model in models))
 
-    def overview(self, *, glances: bool = True) -> Iterator[Overview]:
+    def overview(self, *, glances: bool = True) -> Iterator[ModelSummary]:
         """Every model, in order, and with ``glances`` something of the versions that a list shows."""
         shown = "glances" if glances else "'[]'"
         rows = self.database.execute(
@@ -227,9 +227,9 @@ class Index:
             found = iter(json.loads(f"[{','.join(texts)}]"))  # in one call: each has its price
             for fields, seen in zip(found, found, strict=True):
                 fields[-1] = tuple(fields[-1])
-                yield Overview(
+                yield ModelSummary(
                     ModelRecord(*fields),
-                    {number: Glance(created, metrics) for number, created, metrics in seen},
+                    {number: VersionSummary(created, metrics) for number, created, metrics in seen},
                 )
 
     def versions(self, condition: Condition) -> Iterator[VersionRecord]:
@@ -247,7 +247,7 @@ class Index:
             if model not in pointers:
                 row = self.database.execute("SELECT pointers FROM models WHERE name = ?", (model,)).fetchone()
                 pointers[model] = json.loads(row[0])
-                pointers[model]["packed"] = Numbers.parse(pointers[model].get("packed", ""))
+                pointers[model]["packed"] = VersionRanges.parse(pointers[model].get("packed", ""))
             found = _loads_version(model, bool(archived), record, pointers[model])
             yield self._with_pack(found) if found.number in pointers[model]["packed"] else found
 

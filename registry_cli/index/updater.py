@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.progress import Progress
 from ..core.records import ModelRecord, StageTable, VersionRecord
-from ..core.version_ranges import Numbers
+from ..core.version_ranges import VersionRanges
 from ..errors import NotFound, RegistryError, explain
 from ..query.sql_schema import POINTED, facts_of, row_of
 from ..store import layout
@@ -203,7 +203,7 @@ class IndexUpdater:
         """Set stages, aliases and archive of the versions that were not read again."""
         name, table, old = change.model.name, change.state.table, self._stored_pointers(change.model.name)
         text = "UPDATE versions SET archived = ? WHERE model = ? AND version BETWEEN ? AND ?"
-        was = Numbers.parse(old["archived"])
+        was = VersionRanges.parse(old["archived"])
         for archived, numbers in ((0, was - table.archived), (1, table.archived - was)):
             self._database.executemany(text, ((archived, name, low, high) for low, high in numbers.ranges))
         pointed = {*chain(old["stages"].items(), old["aliases"].items())}

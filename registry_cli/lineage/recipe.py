@@ -13,7 +13,7 @@ from typing import Any
 
 from ..core import redaction
 from ..core.records import VersionRecord
-from ..core.results import Kin, Recipe, Step
+from ..core.results import LineageNode, Recipe, RecipeStep
 from ..store import layout, sidecars
 from . import data, git
 
@@ -39,7 +39,7 @@ _VERSION = re.compile(r"3\.[0-9]{1,2}")
 _OF_FOLDER = "find -L . -type f -printf '%P\\0' | LC_ALL=C sort -z | xargs -0r sha256sum -- | sha256sum | cut -d' ' -f1"
 
 
-def of(version: VersionRecord, root: str, parents: Sequence[Kin] = ()) -> Recipe:
+def of(version: VersionRecord, root: str, parents: Sequence[LineageNode] = ()) -> Recipe:
     """Return the steps, in the order in which they are taken.
 
     Args:
@@ -82,38 +82,38 @@ def items(lineage: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 
 class _Teller:
-    def __init__(self, version: VersionRecord, registry: str, parents: Sequence[Kin]) -> None:
+    def __init__(self, version: VersionRecord, registry: str, parents: Sequence[LineageNode]) -> None:
         self.version, self.registry, self.kin = version, registry, parents
         self.lineage = version.lineage
         self.git, self.run = part(self.lineage, "git"), part(self.lineage, "run")
         self.environment = part(self.lineage, "environment")
         self.kept = sidecars.named(self.lineage)
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Iterator[RecipeStep]:
         yield self.folder()
         yield self.code()
         yield self.packages()
         if folder := text(self.run, "folder"):
-            yield Step("folder", ("the folder in which it was made",), (f"cd -- {shlex.quote(folder)}",))
+            yield RecipeStep("folder", ("the folder in which it was made",), (f"cd -- {shlex.quote(folder)}",))
         for name in ("data", "code"):
             yield self.measured(name)
         yield self.parents()
         yield self.command()
         yield self.outcome()
 
-    def folder(self) -> Step:
+    def folder(self) -> RecipeStep:
         made = f"it was registered at {self.version.created} by {self.version.author}"
         where = f" on {text(self.run, 'host')}" if text(self.run, "host") else ""
         name = shlex.quote(self.version.ref.replace("/", "-").replace("@", "-"))
-        return Step("start", (f"{made}{where}",), (f"mkdir {name}", f"cd {name}", "here=$(pwd)"))
+        return RecipeStep("start", (f"{made}{where}",), (f"mkdir {name}", f"cd {name}", "here=$(pwd)"))
 
-    def code(self) -> Step:
+    def code(self) -> RecipeStep:
         notes, commands = [], []
         remote, commit = text(self.git, "remote"), text(self.git, "commit")
         if unknown := text(self.git, "unknown"):
             notes.append(f"git did not tell everything: {unknown}")
         if not git.is_commit(commit):
-            return Step("code", (*notes, "unknown: the commit of the code"))
+            return RecipeStep("code", (*notes, "unknown: the commit of the code"))
         if remote:
             commands.append(f"git clone -- {shlex.quote(remote)} code")
         else:
@@ -126,12 +126,12 @@ class _Teller:
             notes.append("unknown: changes that were not committed")
         if count := self.git.get("untracked"):
             notes.append(f"unknown: {count} files or folders that git did not track")
-        return Step("code", tuple(notes), tuple(commands))
+        return RecipeStep("code", tuple(notes), tuple(commands))
 
     def _kept(self, what: str) -> str:
         return f"{self.registry} lineage {shlex.quote(self.version.ref)} --{what}"
 
-    def packages(self) -> Step:
+    def packages(self) -> RecipeStep:
         python, platform = text(self.environment, "python"), text(self.environment, "platform")
         notes = [f"Python {python or 'unknown'}, {platform or 'unknown system'}"]
         if unknown := text(self.environment, "unknown"):
@@ -140,24 +140,24 @@ class _Teller:
         if isinstance(cards, list) and cards:
             notes.append(f"with {', '.join(map(str, cards))}, driver {text(self.environment, 'driver') or 'unknown'}")
         if layout.ENVIRONMENT not in self.kept:
-            return Step("environment", tuple(notes))
+            return RecipeStep("environment", tuple(notes))
         given = text(self.environment, "file") or layout.ENVIRONMENT
         if given in _INSTALLERS:
             install, where = _INSTALLERS[given]
-            return Step(
+            return RecipeStep(
                 "environment",
                 (*notes, *([where] if where else [])),
                 (f"{self._kept('environment')} > {given}", install),
             )
         short = _VERSION.match(python)
         own = "" if text(self.environment, "file") else _WITHOUT_LOCAL
-        return Step("environment", tuple(notes), (
+        return RecipeStep("environment", tuple(notes), (
             f'python{short[0] if short else "3"} -m venv "$here"/venv', '. "$here"/venv/bin/activate',
             f'{self._kept("environment")}{own} > "$here"/environment.txt',
             'python -m pip install -r "$here"/environment.txt',
         ))  # fmt: skip
 
-    def measured(self, name: str) -> Step:
+    def measured(self, name: str) -> RecipeStep:
         notes, commands = [], []
         for each in items(self.lineage, name):
             path, digest = text(each, "path"), text(each, "digest")
@@ -171,30 +171,32 @@ class _Teller:
                 notes.append(
                     f"{path} must have {digest or 'a digest that is unknown'}: dvc pull brings it, if DVC keeps it"
                 )
-        return Step(name, tuple(notes), tuple(commands))
+        return RecipeStep(name, tuple(notes), tuple(commands))
 
-    def parents(self) -> Step:
+    def parents(self) -> RecipeStep:
         here = [kin.ref for kin in self.kin if kin.version]
         notes = ["what it was made from"] if here else []
         notes += [f"unknown: it was made from {kin.ref}: {kin.note}" for kin in self.kin if not kin.version]
-        return Step("parents", tuple(notes), tuple(f"{self.registry} path {shlex.quote(ref)}" for ref in here))
+        return RecipeStep("parents", tuple(notes), tuple(f"{self.registry} path {shlex.quote(ref)}" for ref in here))
 
-    def command(self) -> Step:
+    def command(self) -> RecipeStep:
         variables = part(self.run, "variables")
         exports = [f"export {name}={shlex.quote(text(variables, name))}" for name in _EXPORTED if text(variables, name)]
         others = [f"{name}={value}" for name, value in variables.items() if name not in _EXPORTED]
         notes = [f"it ran with {', '.join(others)}"] if others else []
         made = text(self.run, "command")
         if not made:
-            return Step("command", (*notes, "unknown: the command that made it"), tuple(exports))
+            return RecipeStep("command", (*notes, "unknown: the command that made it"), tuple(exports))
         if redaction.REDACTED in made:
-            return Step("command", (*notes, "put the secrets in, which were cut out of it:", made), tuple(exports))
-        return Step("command", (*notes, "the command that made it"), (*exports, made))
+            return RecipeStep(
+                "command", (*notes, "put the secrets in, which were cut out of it:", made), tuple(exports)
+            )
+        return RecipeStep("command", (*notes, "the command that made it"), (*exports, made))
 
-    def outcome(self) -> Step:
+    def outcome(self) -> RecipeStep:
         register = text(self.run, "register")
         notes = [f"it was registered with: {register}"] if register else []
-        return Step(
+        return RecipeStep(
             "outcome", (*notes, f"is it the same? {self.registry} find PATH names {self.version.ref}, if every byte is")
         )
 

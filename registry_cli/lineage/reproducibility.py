@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..core.progress import SILENT, Progress
-from ..core.results import Condition
+from ..core.results import ReproducibilityCheck
 from ..errors import RegistryError, explain
 from ..rules import comparison
 from ..store import layout
@@ -27,7 +27,7 @@ def conditions(
     caller: Caller,
     python: str | None,
     progress: Progress = SILENT,
-) -> Iterator[Condition]:
+) -> Iterator[ReproducibilityCheck]:
     """What it takes, and whether it is here: the commit, the changes, Python, the packages, data and code.
 
     ``kept`` are the files beside the version, each as bytes, or as a text that says why it can't be read.
@@ -41,57 +41,63 @@ def conditions(
         for item in items(lineage, name):
             yield _measured(name, item, folder, progress)
     command = text(part(lineage, "run"), "command")
-    yield Condition("command", HOLDS if command else UNKNOWN, command, "it is known" if command else _NOT_KEPT)
+    yield ReproducibilityCheck(
+        "command", HOLDS if command else UNKNOWN, command, "it is known" if command else _NOT_KEPT
+    )
 
 
-def _commit(said: Mapping[str, Any], here: git.Repository | None) -> Condition:
+def _commit(said: Mapping[str, Any], here: git.Repository | None) -> ReproducibilityCheck:
     commit = text(said, "commit")
     if not git.is_commit(commit):
-        return Condition("commit", UNKNOWN, "", _NOT_KEPT)
+        return ReproducibilityCheck("commit", UNKNOWN, "", _NOT_KEPT)
     if here is None:
-        return Condition("commit", DIFFERS, commit, "there is no repository here")
+        return ReproducibilityCheck("commit", DIFFERS, commit, "there is no repository here")
     try:
         if git.has_commit(here, commit):
-            return Condition("commit", HOLDS, commit, f"it is in {here.top}")
-        return Condition("commit", DIFFERS, commit, f"it is not in {here.top}; git fetch may bring it")
+            return ReproducibilityCheck("commit", HOLDS, commit, f"it is in {here.top}")
+        return ReproducibilityCheck("commit", DIFFERS, commit, f"it is not in {here.top}; git fetch may bring it")
     except git.Silent as error:
-        return Condition("commit", DIFFERS, commit, str(error))
+        return ReproducibilityCheck("commit", DIFFERS, commit, str(error))
 
 
-def _changes(said: Mapping[str, Any], kept: Mapping[str, bytes | str]) -> Iterator[Condition]:
+def _changes(said: Mapping[str, Any], kept: Mapping[str, bytes | str]) -> Iterator[ReproducibilityCheck]:
     """The changes that were not committed are worth something only if they were kept."""
     if not said.get("dirty"):
         return
     patch = kept.get(layout.PATCH)
     wanted = text(said, "patch")
     if isinstance(patch, bytes):
-        yield Condition("changes", HOLDS, wanted, f"{layout.PATCH} is here")
+        yield ReproducibilityCheck("changes", HOLDS, wanted, f"{layout.PATCH} is here")
     else:
-        yield Condition("changes", DIFFERS, wanted, patch or "the changes that were not committed were not kept")
+        yield ReproducibilityCheck(
+            "changes", DIFFERS, wanted, patch or "the changes that were not committed were not kept"
+        )
 
 
 def _packages(
     said: Mapping[str, Any], kept: Mapping[str, bytes | str], here: environment.Environment
-) -> Iterator[Condition]:
+) -> Iterator[ReproducibilityCheck]:
     wanted = text(said, "python")
     if not wanted:
-        yield Condition("python", UNKNOWN, "", _NOT_KEPT)
+        yield ReproducibilityCheck("python", UNKNOWN, "", _NOT_KEPT)
     else:
-        yield Condition("python", HOLDS if here.python == wanted else DIFFERS, wanted, here.python or here.why)
+        yield ReproducibilityCheck(
+            "python", HOLDS if here.python == wanted else DIFFERS, wanted, here.python or here.why
+        )
     listed = kept.get(layout.ENVIRONMENT)
     digest = text(said, "digest")
     if not isinstance(listed, bytes):
-        yield Condition(
+        yield ReproducibilityCheck(
             "packages", DIFFERS if listed else UNKNOWN, digest, listed or text(said, "unknown") or _NOT_KEPT
         )
     elif not here.lines:
-        yield Condition("packages", DIFFERS, digest, here.why or "there are none")
+        yield ReproducibilityCheck("packages", DIFFERS, digest, here.why or "there are none")
     else:
         before = packages.listed(listed.decode("utf-8", "replace"))
         after = packages.listed("\n".join(here.lines))
         other = comparison.differences(before, after, comparison.Difference)
         words = f"all {len(before)} are the same" if not other else _told(other)
-        yield Condition("packages", DIFFERS if other else HOLDS, digest, words)
+        yield ReproducibilityCheck("packages", DIFFERS if other else HOLDS, digest, words)
 
 
 def _told(other: tuple[comparison.Difference, ...]) -> str:
@@ -106,29 +112,29 @@ def _folder(lineage: Mapping[str, Any], caller: Caller, here: git.Repository | N
     return os.path.join(top, said) if said else caller.folder
 
 
-def _measured(kind: str, item: Mapping[str, Any], folder: str, progress: Progress) -> Condition:
+def _measured(kind: str, item: Mapping[str, Any], folder: str, progress: Progress) -> ReproducibilityCheck:
     path, wanted = text(item, "path"), text(item, "digest")
     name = f"{kind} {path or text(item, 'uri')}"
     algorithm = wanted.partition(":")[0]
     if not path:
-        return Condition(name, UNKNOWN, wanted, "an address: it is not looked at")
+        return ReproducibilityCheck(name, UNKNOWN, wanted, "an address: it is not looked at")
     place = os.path.join(folder, path)
     if not os.path.exists(place):
-        return Condition(name, DIFFERS, wanted, "it is not here")
+        return ReproducibilityCheck(name, DIFFERS, wanted, "it is not here")
     try:
         if algorithm == "md5" and os.path.isfile(place):
             found = f"md5:{_md5(place, progress)}"
         elif algorithm == "sha256":
             found = data.measured(place, progress)["digest"]
         else:
-            return Condition(
+            return ReproducibilityCheck(
                 name, UNKNOWN, wanted, "it is here; dvc status compares it" if algorithm == "md5" else "it is here"
             )
     except OSError as error:
-        return Condition(name, DIFFERS, wanted, f"it can't be read: {explain(error)}")
+        return ReproducibilityCheck(name, DIFFERS, wanted, f"it can't be read: {explain(error)}")
     except RegistryError as error:
-        return Condition(name, DIFFERS, wanted, error.message)
-    return Condition(name, HOLDS if found == wanted else DIFFERS, wanted, found)
+        return ReproducibilityCheck(name, DIFFERS, wanted, error.message)
+    return ReproducibilityCheck(name, HOLDS if found == wanted else DIFFERS, wanted, found)
 
 
 def _md5(path: str, progress: Progress) -> str:

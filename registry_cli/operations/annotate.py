@@ -9,7 +9,7 @@ from ..core import values
 from ..core.lazy_dataclass import replace
 from ..core.names import Reference
 from ..core.records import Event
-from ..core.results import Changed
+from ..core.results import VersionsChanged
 from ..core.values import OneOrMore, as_list
 from ..store.codec import Redo
 from ..store.layout import FORMAT
@@ -28,7 +28,7 @@ def tag(
     remove: OneOrMore[str] = (),
     dry_run: bool = False,
     request_id: str | None = None,
-) -> Changed:
+) -> VersionsChanged:
     """Set and remove tags of a version. A secret in a tag is replaced by ``***``, and a warning names the tag."""
     checked = values.checked(tags, values.check_line)
     return _change_without_secrets(context, ref, "tags", checked, remove, dry_run, request_id)
@@ -42,7 +42,7 @@ def annotate(
     remove: OneOrMore[str] = (),
     dry_run: bool = False,
     request_id: str | None = None,
-) -> Changed:
+) -> VersionsChanged:
     """Set and remove annotations of a version: purpose, training data, special considerations, anything.
 
     A secret in one is replaced by ``***``, and a warning names the annotation.
@@ -60,7 +60,7 @@ def log_metric(
     skip_invalid: bool = False,
     dry_run: bool = False,
     request_id: str | None = None,
-) -> Changed:
+) -> VersionsChanged:
     """Add metrics that were measured after registration, or correct some; the journal keeps what was before.
 
     ``metrics``, ``metrics_only`` and ``skip_invalid`` are as those of :meth:`Registry.register`.
@@ -80,7 +80,7 @@ def _change_without_secrets(
     remove: OneOrMore[str],
     dry_run: bool,
     request_id: str | None,
-) -> Changed:
+) -> VersionsChanged:
     from ..core.redaction import redact_kinds
 
     given, warnings = redact_kinds({kind: changes})
@@ -96,14 +96,14 @@ def _change_annotation(
     remove: OneOrMore[str],
     dry_run: bool,
     request_id: str | None,
-) -> Changed:
+) -> VersionsChanged:
     remove = as_list(remove, "remove")
     values.refuse_set_and_removed(changes, remove)
-    reference = Reference.of(ref)
+    reference = Reference.coerce(ref)
     action = _ACTIONS[kind]
     with transaction(context, reference.model, request_id, action) as (writer, done):
         if done:
-            return Changed(reference.model, action, (done.event.version or 0,), done.revision, False)
+            return VersionsChanged(reference.model, action, (done.event.version or 0,), done.revision, False)
         model, state = ModelReader(writer.paths), State(writer.table)
         number = model.resolve(reference.or_latest(), writer.table)
         current = getattr(model.version(number, state), kind)
@@ -114,13 +114,13 @@ def _change_annotation(
         changed = found if isinstance(found, Mapping) else {}
         if wanted == current or dry_run:
             revision = writer.table.revision
-            return Changed(reference.model, action, (number,), revision, wanted != current, values=changed)
+            return VersionsChanged(reference.model, action, (number,), revision, wanted != current, values=changed)
         document = _overlay(getattr(model.sealed(number), kind), wanted, kind, model.said(number, state))
         event = make_event(context, action, number, request_id)
         event = Event(**{**vars(event), "detail": {kind: found}})
         redo = Redo(writer.paths.relative(writer.paths.annotation(number)), document)
         table = writer.move(writer.table, event, redo)
-        return Changed(reference.model, action, (number,), table.revision, values=changed)
+        return VersionsChanged(reference.model, action, (number,), table.revision, values=changed)
 
 
 _ACTIONS = {"tags": "tagged", "annotations": "annotated", "metrics": "measured"}

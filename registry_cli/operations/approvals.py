@@ -13,11 +13,11 @@ from ..core.records import JournalEntry, VersionRecord
 from ..core.results import Approval, Signature
 from ..errors import Damaged, InvalidInput, NotFound, RegistryError
 from ..rules import approvals
-from ..rules.approvals import Ballot, People
-from ..rules.event_filters import Wanted
+from ..rules.approvals import ApprovalInput, RecordedApproval
+from ..rules.event_filters import EventFilter
 from ..rules.policy import policy_approvals
-from ..rules.policy.policy import Facts
-from ..rules.rollback import Chain
+from ..rules.policy.policy import PolicyInput
+from ..rules.rollback import StageTimeline
 from ..store import history, journal
 from ..store.layout import Layout
 from ..store.reader import ModelReader, State
@@ -42,12 +42,12 @@ def is_member(account: str, group: str) -> bool:
     return wanted in os.getgrouplist(account, primary)
 
 
-def read_people(layout: Layout, model: ModelReader, version: VersionRecord, said: Mapping[str, Any]) -> People:
+def read_people(layout: Layout, model: ModelReader, version: VersionRecord, said: Mapping[str, Any]) -> ApprovalInput:
     """What a gate is told of people."""
     record = model.seal(version.number)
     events, about = signatures.listed(said), signatures.subject(version, record)
     trust = signatures.trust_of(layout)
-    return People(
+    return ApprovalInput(
         read_ballots(model, version, record, said),
         is_member,
         lambda principal: signatures.unsigned(events, about, trust, principal),
@@ -55,7 +55,7 @@ def read_people(layout: Layout, model: ModelReader, version: VersionRecord, said
     )
 
 
-def _unproven(ballot: Ballot, trust: ssh_signing.Trust) -> str:
+def _unproven(ballot: RecordedApproval, trust: ssh_signing.Trust) -> str:
     """Why the signature of an approval does not prove that its author gave it, empty if it does."""
     if ssh_signing.SIGNATURE not in ballot.event.detail:
         return "did not sign it"
@@ -65,9 +65,9 @@ def _unproven(ballot: Ballot, trust: ssh_signing.Trust) -> str:
 
 def read_ballots(
     model: ModelReader, version: VersionRecord, record: str, said: Mapping[str, Any]
-) -> tuple[Ballot, ...]:
+) -> tuple[RecordedApproval, ...]:
     """What people said of a version; ``record`` is the sha256 of its document, ``said`` its annotation."""
-    entries = history.newest_first(model.paths, Wanted(actions=approvals.ACTIONS))
+    entries = history.newest_first(model.paths, EventFilter(actions=approvals.ACTIONS))
     told = [entry for entry in entries if entry.event.version == version.number]
     last = journal.last_entry(model.paths.history) if told else None
     doubted = {entry.event.id: why for entry in told if (why := _doubt(entry, last))}
@@ -95,18 +95,18 @@ def describe_approvals(
         policies = load_policies(layout, Scope.of_model(model.name)).policies
     except InvalidInput:  # nothing is let in by it; that is not what was asked here
         policies = {}
-    trust, people = signatures.trust_of(layout), People(found, is_member)
+    trust, people = signatures.trust_of(layout), ApprovalInput(found, is_member)
     people = replace(people, unproven=lambda ballot: _unproven(ballot, trust))
     told = []
     for ballot in found:
         rules = policies[ballot.stage].rules if ballot.stage in policies else ()
         conditions = tuple(rule.who for rule in rules if rule.who)
-        facts = Facts(ballot.stage, version, (), None, (), {}, now(), people, conditions)
+        facts = PolicyInput(ballot.stage, version, (), None, (), {}, now(), people, conditions)
         told.append(_approval(version.ref, ballot, facts, trust))
     return tuple(told)
 
 
-def _approval(ref: str, ballot: Ballot, facts: Facts, trust: ssh_signing.Trust) -> Approval:
+def _approval(ref: str, ballot: RecordedApproval, facts: PolicyInput, trust: ssh_signing.Trust) -> Approval:
     event, state, why = ballot.event, "in-force", ""
     if ballot.lapsed:
         state, why = "lapsed", ballot.lapsed
@@ -142,10 +142,10 @@ def describe_signatures(layout: Layout, model: ModelReader, state: State, number
     return tuple(found)
 
 
-def read_chain(model: ModelReader, state: State, stage: str) -> Chain:
+def read_chain(model: ModelReader, state: State, stage: str) -> StageTimeline:
     """What ``stage`` held, and which of it somebody rejected for the stage."""
     found = history.chains(model.paths, (stage,))[stage]
-    entries = history.newest_first(model.paths, Wanted(actions=frozenset({approvals.REJECTED})))
+    entries = history.newest_first(model.paths, EventFilter(actions=frozenset({approvals.REJECTED})))
     concerned = {entry.event.version for entry in entries if entry.event.detail.get("stage") == stage}
     rejected = {number for number in found.holders if number in concerned and _is_rejected(model, state, number, stage)}
     return replace(found, rejected=frozenset(rejected))

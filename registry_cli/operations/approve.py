@@ -9,7 +9,7 @@ from ..core import values
 from ..core.lazy_dataclass import replace
 from ..core.names import Reference
 from ..core.records import Event, VersionRecord
-from ..core.results import Changed
+from ..core.results import VersionsChanged
 from ..errors import Conflict, InvalidInput
 from ..rules import stages as rules
 from ..store.codec import Redo
@@ -34,7 +34,7 @@ def approve(
     sign: Key | None = None,
     dry_run: bool = False,
     request_id: str | None = None,
-) -> Changed:
+) -> VersionsChanged:
     """Say that a version may enter ``stage``, or with ``reject`` that it may not, which needs a ``reason``.
 
     It holds for this version, as its params, metrics and tags are now. What the same account said before for this
@@ -54,11 +54,11 @@ def approve(
     values.line(reason, "reason")
     action = approvals.REJECTED if reject else approvals.APPROVED
 
-    def deed(pen: EventSigner | None) -> Changed:
+    def deed(pen: EventSigner | None) -> VersionsChanged:
 
         with transaction(context, reference.model, request_id, action) as (writer, done):
             if done:
-                return Changed(reference.model, action, (done.event.version or 0,), done.revision, False)
+                return VersionsChanged(reference.model, action, (done.event.version or 0,), done.revision, False)
             model, state = ModelReader(writer.paths), State(writer.table)
             number = model.resolve(reference.or_latest(), writer.table)
             rules.in_use(writer.table, model.name, number)
@@ -75,7 +75,7 @@ def approve(
                 if each.stage == stage and not each.lapsed
             )
             if dry_run or so_already or (pen and pen.drafts(event, model)):
-                return Changed(reference.model, action, (number,), writer.table.revision, not so_already)
+                return VersionsChanged(reference.model, action, (number,), writer.table.revision, not so_already)
             event = pen.signed(event, model) if pen else event
             return _commit_annotation(
                 writer, said, "approvals", approvals.with_ballot(said.get("approvals"), event), event
@@ -91,7 +91,7 @@ def sign(
     *,
     dry_run: bool = False,
     request_id: str | None = None,
-) -> Changed:
+) -> VersionsChanged:
     """Sign a version with the key at this path: its manifest, and all that was registered of it.
 
     An earlier signature by the same key is replaced. Raises :class:`NotFound`, :class:`InvalidInput` for a key that
@@ -99,28 +99,30 @@ def sign(
     """
     reference = Reference.parse_version(ref)
 
-    def deed(pen: EventSigner | None) -> Changed:
+    def deed(pen: EventSigner | None) -> VersionsChanged:
         from ..trust import signatures
 
         with transaction(context, reference.model, request_id, "signed") as (writer, done):
             if done:
-                return Changed(reference.model, "signed", (done.event.version or 0,), done.revision, False)
+                return VersionsChanged(reference.model, "signed", (done.event.version or 0,), done.revision, False)
             model, state = ModelReader(writer.paths), State(writer.table)
             number = model.resolve(reference.or_latest(), writer.table)
             said = model.said(number, state)
             event = make_event(context, "signed", number, request_id)
             event = replace(event, detail=signatures.subject(model.sealed(number), model.seal(number)))
             if pen is None or pen.drafts(event, model):
-                return Changed(reference.model, "signed", (number,), writer.table.revision)
+                return VersionsChanged(reference.model, "signed", (number,), writer.table.revision)
             event = pen.signed(event, model)
             return _commit_annotation(writer, said, "signatures", signatures.with_signature(said, event), event)
 
     return run_signed(deed, None if dry_run else key)
 
 
-def _commit_annotation(writer: Writer, said: Mapping[str, Any], kind: str, entries: list[Any], event: Event) -> Changed:
+def _commit_annotation(
+    writer: Writer, said: Mapping[str, Any], kind: str, entries: list[Any], event: Event
+) -> VersionsChanged:
     """Commit the annotation of a version with these entries in place of its own."""
     number = event.version or 0
     redo = Redo(writer.paths.relative(writer.paths.annotation(number)), {"format": FORMAT, **said, kind: entries})
     table = writer.move(writer.table, event, redo)
-    return Changed(writer.paths.name, event.action, (number,), table.revision)
+    return VersionsChanged(writer.paths.name, event.action, (number,), table.revision)

@@ -12,9 +12,9 @@ from ..core import names
 from ..core.names import Reference
 from ..core.progress import SILENT, Progress
 from ..core.records import JournalEntry
-from ..core.results import Changed
+from ..core.results import VersionsChanged
 from ..core.values import OneOrMore, as_list
-from ..core.version_ranges import Numbers
+from ..core.version_ranges import VersionRanges
 from ..errors import Indeterminate, InvalidInput, indeterminate
 from ..rules import rollback
 from ..rules import stages as rules
@@ -42,7 +42,7 @@ def archive(
     dry_run: bool = False,
     request_id: str | None = None,
     progress: Progress = SILENT,
-) -> list[Changed]:
+) -> list[VersionsChanged]:
     """Take versions out of use: kept, hidden, restorable. One change a model; what is archived already stays so.
 
     With ``compress`` (``gzip`` or ``zstd``) each of them is packed after that, in a change of its own, also one
@@ -83,8 +83,8 @@ def _archive_model(
     wanted: PackRequest,
     force: bool,
     dry_run: bool,
-    outcomes: list[Changed],
-) -> Numbers:
+    outcomes: list[VersionsChanged],
+) -> VersionRanges:
     """Archive versions of one model; those that are to be packed then."""
     from .pack import ensure_packable, find_packed
 
@@ -92,7 +92,7 @@ def _archive_model(
     with transaction(context, name, given_id, "archived") as (writer, done_before):
         if done_before:
             outcomes.append(_as_before(writer, done_before))
-            return Numbers.parse(str(done_before.event.detail.get("compress", "")))
+            return VersionRanges.parse(str(done_before.event.detail.get("compress", "")))
         every = _numbers(writer, refs)
         numbers, packed = every - writer.table.archived, writer.table.packed
         packed = packed - find_packed(context, name, wanted)
@@ -105,7 +105,7 @@ def _archive_model(
         event = make_event(context, "archived", None, wanted.request_id, versions=str(numbers), **detail)
         if numbers and not dry_run:
             table = writer.move(table, event)
-        done = Changed(name, "archived", tuple(numbers), table.revision, bool(numbers), overridden=overridden)
+        done = VersionsChanged(name, "archived", tuple(numbers), table.revision, bool(numbers), overridden=overridden)
         outcomes.append(done)
         return every - packed
 
@@ -117,7 +117,7 @@ def restore(
     dry_run: bool = False,
     request_id: str | None = None,
     progress: Progress = SILENT,
-) -> list[Changed]:
+) -> list[VersionsChanged]:
     """Bring archived versions back into use; those that are packed are unpacked, each byte compared.
 
     Raises :class:`Damaged` for a pack that is not what was stored: nothing of that model is restored then.
@@ -147,7 +147,7 @@ def restore(
                         trash += restore_files(context, writer, packed, staged)
                         table = writer.move(rules.restore(table, numbers), event)
                         trash += remove_packs(writer, packed, staged)
-                    outcomes.append(Changed(name, "restored", tuple(numbers), table.revision, bool(numbers)))
+                    outcomes.append(VersionsChanged(name, "restored", tuple(numbers), table.revision, bool(numbers)))
             for each in trash:  # slow, and needs no lock
                 removal.discard(each, context.root)
     return outcomes
@@ -161,7 +161,7 @@ def delete(
     force: bool = False,
     dry_run: bool = False,
     request_id: str | None = None,
-) -> list[Changed]:
+) -> list[VersionsChanged]:
     """Remove the files of versions for good; what was known of each stays as a tombstone, its number is not reused.
 
     All are checked before the first is deleted; each is a change of its own. Raises as :meth:`archive` does.
@@ -185,12 +185,14 @@ def delete(
                     detail = {"reason": reason, **_forced(overridden), **several}
                     trash = delete_numbers(context, writer, numbers, left, request, detail)
                 revision = writer.table.revision
-                outcomes.append(Changed(name, "deleted", tuple(numbers), revision, bool(left), overridden=overridden))
+                outcomes.append(
+                    VersionsChanged(name, "deleted", tuple(numbers), revision, bool(left), overridden=overridden)
+                )
             gc.remove_trash(context.layout.model(name), trash)  # slow, and needs no lock
     return outcomes
 
 
-def ensure_deletable(context: RegistryContext, writer: Writer, numbers: Numbers, force: bool) -> tuple[str, ...]:
+def ensure_deletable(context: RegistryContext, writer: Writer, numbers: VersionRanges, force: bool) -> tuple[str, ...]:
     """Raise for what can't be deleted; the safeguards that ``force`` overrides."""
     overridden = _guarded_targets(context, writer, numbers, force)
     table = writer.table
@@ -200,7 +202,7 @@ def ensure_deletable(context: RegistryContext, writer: Writer, numbers: Numbers,
     return overridden
 
 
-def _deletable(writer: Writer, refs: list[Reference], request_id: str | None) -> tuple[Numbers, Numbers]:
+def _deletable(writer: Writer, refs: list[Reference], request_id: str | None) -> tuple[VersionRanges, VersionRanges]:
     """All that is to be deleted, and what is left of it when this request was begun before.
 
     Then the references are not looked up again: ``latest`` would mean another version by now.
@@ -212,15 +214,15 @@ def _deletable(writer: Writer, refs: list[Reference], request_id: str | None) ->
     if entry is None:
         numbers = _numbers(writer, refs)
         return numbers, numbers
-    numbers = Numbers.parse(str(entry.event.detail.get("versions", entry.event.version)))
+    numbers = VersionRanges.parse(str(entry.event.detail.get("versions", entry.event.version)))
     return numbers, numbers - writer.table.deleted
 
 
 def delete_numbers(
     context: RegistryContext,
     writer: Writer,
-    numbers: Numbers,
-    left: Numbers,
+    numbers: VersionRanges,
+    left: VersionRanges,
     request: str,
     detail: Mapping[str, object],
 ) -> list[Path]:
@@ -243,11 +245,11 @@ def delete_numbers(
     return trash
 
 
-def _numbers(writer: Writer, refs: list[Reference]) -> Numbers:
-    return Numbers.of(resolve_target(writer, ref) for ref in refs)
+def _numbers(writer: Writer, refs: list[Reference]) -> VersionRanges:
+    return VersionRanges.from_numbers(resolve_target(writer, ref) for ref in refs)
 
 
-def _guarded_targets(context: RegistryContext, writer: Writer, numbers: Numbers, force: bool) -> tuple[str, ...]:
+def _guarded_targets(context: RegistryContext, writer: Writer, numbers: VersionRanges, force: bool) -> tuple[str, ...]:
     """Refuse what a rollback would go to; with ``force`` it is named instead."""
     if not force:
         ensure_no_rollback_targets(context, writer, numbers)
@@ -256,15 +258,15 @@ def _guarded_targets(context: RegistryContext, writer: Writer, numbers: Numbers,
     return tuple(f"rollback target of {stage} ({writer.paths.name}@{number})" for stage, number in found.items())
 
 
-def ensure_no_rollback_targets(context: RegistryContext, writer: Writer, numbers: Numbers) -> None:
+def ensure_no_rollback_targets(context: RegistryContext, writer: Writer, numbers: VersionRanges) -> None:
     chains = history.chains(writer.paths, context.stages)
     rollback.refuse_rollback_targets(writer.table, writer.paths.name, numbers, chains)
 
 
-def _as_before(writer: Writer, entry: JournalEntry) -> Changed:
+def _as_before(writer: Writer, entry: JournalEntry) -> VersionsChanged:
     """What a request did when it was carried out before."""
-    numbers = Numbers.parse(str(entry.event.detail.get("versions", "")))
-    return Changed(writer.paths.name, entry.event.action, tuple(numbers), entry.revision, False)
+    numbers = VersionRanges.parse(str(entry.event.detail.get("versions", "")))
+    return VersionsChanged(writer.paths.name, entry.event.action, tuple(numbers), entry.revision, False)
 
 
 def make_event_id(request_id: str, at: int, several: bool) -> str:
@@ -282,9 +284,9 @@ def _by_model(refs: References) -> dict[str, list[Reference]]:
 
 
 @contextlib.contextmanager
-def commit_in_turn(request_id: str, dry_run: bool) -> Iterator[list[Changed]]:
+def commit_in_turn(request_id: str, dry_run: bool) -> Iterator[list[VersionsChanged]]:
     """The outcomes of commits that follow each other: after the first, what stops the rest is :class:`Indeterminate`."""
-    outcomes: list[Changed] = []
+    outcomes: list[VersionsChanged] = []
     try:
         yield outcomes
     except BaseException as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..core.lazy_dataclass import replace
 from ..core.progress import Progress
 from ..core.records import Checkpoint, VersionRecord
-from ..core.results import Imported
+from ..core.results import ImportResult
 from ..errors import Conflict, RegistryError
 from ..interop.bundle.bundle_manifest import Contents, Part, Version
 from ..interop.bundle.bundle_reader import UnpackedPart, Unpacking
@@ -80,7 +80,7 @@ def is_same(paths: ModelLayout, part: Part) -> bool:
 class Aside(NamedTuple):
     """What is complete, and only has to appear: ``appear`` lets it, and says what became of it."""
 
-    appear: Callable[[], Imported]
+    appear: Callable[[], ImportResult]
 
 
 class BundleIntake:
@@ -94,8 +94,8 @@ class BundleIntake:
         self._layout, self._modes = context.layout, context.modes
         choice.refuse_several({part.name for part in contents.parts})
         self._plans = {part.name: _decide(context, part, contents, choice) for part in contents.parts}
-        self._slots: list[Imported | Aside] = []
-        self._found: list[Imported] = []
+        self._slots: list[ImportResult | Aside] = []
+        self._found: list[ImportResult] = []
         self._stack = contextlib.ExitStack()
 
     def refuse_too_large(self) -> None:
@@ -110,7 +110,7 @@ class BundleIntake:
                 needed += part.packed + sum(version.size for version in packs)
         stream_import.room_for(needed + largest, self._layout.models)
 
-    def planned(self) -> list[Imported]:
+    def planned(self) -> list[ImportResult]:
         """What would become of each version, or whole model."""
         highest: dict[str, int] = {}
         for part in self.contents.parts:
@@ -122,7 +122,7 @@ class BundleIntake:
         self._appear()
         return self._found
 
-    def run(self, opened: Unpacking, *, eager: bool) -> list[Imported]:
+    def run(self, opened: Unpacking, *, eager: bool) -> list[ImportResult]:
         """Lay aside all that is wanted, then let it appear; with ``eager`` what there is of a model as soon as it is there."""
         from .import_versions import import_in_turn
 
@@ -159,16 +159,16 @@ class BundleIntake:
     def _name(self, part: Part) -> str:
         return self.choice.name or part.name
 
-    def _whole(self, part: Part, plan: str, status: str, **more: Any) -> Imported:
+    def _whole(self, part: Part, plan: str, status: str, **more: Any) -> ImportResult:
         """What became of a whole model, or of all that there is of it."""
         name, count = self._name(part), len(part.versions)
         if plan == "skip":
-            return Imported(part.name, "", "skipped", f"there is a model {name} already", part.size, count)
+            return ImportResult(part.name, "", "skipped", f"there is a model {name} already", part.size, count)
         if plan == "same":
-            return Imported(part.name, name, "skipped", "it is here already", part.size, count)
-        return Imported(part.name, name, status, size=part.size, versions=count, **more)
+            return ImportResult(part.name, name, "skipped", "it is here already", part.size, count)
+        return ImportResult(part.name, name, status, size=part.size, versions=count, **more)
 
-    def _planned(self, part: Part, version: Version, highest: dict[str, int]) -> Imported:
+    def _planned(self, part: Part, version: Version, highest: dict[str, int]) -> ImportResult:
         from .import_versions import expect_number, repeat_import
         from .register import find_registered
 
@@ -231,7 +231,7 @@ class BundleIntake:
         finally:
             staging.abandon()
 
-    def _place(self, adoption: Adoption, part: Part, unsafe: dict[int, str]) -> Imported:
+    def _place(self, adoption: Adoption, part: Part, unsafe: dict[int, str]) -> ImportResult:
         """Let a model that was laid aside appear, unless an equal one did meanwhile. Its versions are sealed: what of them
         is ``unsafe`` is said, and why they came in all the same, in the first changes of this registry.
         """
@@ -305,7 +305,7 @@ class BundleIntake:
         self._stack.callback(staging.abandon)
         stream_import.pour(staging, version.files(), known, self._modes, self._progress, sync=False)
 
-    def _stage(self, each: Arrival, version: UnpackedVersion, known: Known) -> Imported | Aside:
+    def _stage(self, each: Arrival, version: UnpackedVersion, known: Known) -> ImportResult | Aside:
         from .register import make_import_examination, make_wish
 
         look = make_import_examination(self.context, each.record, self.choice.unsafe)
@@ -326,7 +326,7 @@ class BundleIntake:
             return each.outcome("failed", refused.message, code=refused.exit_code)
         return Aside(partial(self._commit, each, staging, wish))
 
-    def _commit(self, each: Arrival, staging: Staging, wish: Wish) -> Imported:
+    def _commit(self, each: Arrival, staging: Staging, wish: Wish) -> ImportResult:
         from .import_versions import after_import, set_pointers
 
         called = {self._name(part) for part in self.contents.parts}

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from ..core.records import VersionRecord
     from ..index.index import Index
     from ..lineage.process_info import Caller
-    from ..rules.policy.command_set import Commands
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from ..core.records import Event
     from ..index.index import Index
     from ..lineage.process_info import Caller
-    from ..rules.policy.command_set import Commands
+    from ..rules.policy.command_set import CommandSet
     from ..store.filesystem.modes import Modes
 
 #: The environment variable that names the registry, when no folder is given.
@@ -47,7 +46,7 @@ LOCK_TIMEOUT = 30.0
 #: Called with the name of the model and the event: for each committed change, and for a promotion that a gate refused.
 OnEvent = Callable[[str, "Event"], None]
 #: Says whether these commands may run on this machine.
-Trust = Callable[["Commands"], bool]
+Trust = Callable[["CommandSet"], bool]
 _T = TypeVar("_T")
 
 
@@ -257,7 +256,7 @@ def resolve_version(
     context: RegistryContext, ref: str | Reference, as_of: str | None = None
 ) -> tuple[ModelReader, State, int]:
     """The version that a reference means, now or ``as_of`` a time as events write it."""
-    reference = Reference.of(ref)
+    reference = Reference.coerce(ref)
     model = open_model(context, reference.model)
     state = model.state()
     if as_of is None:
@@ -286,7 +285,7 @@ def read_version(
     context: RegistryContext, ref: str | Reference, as_of: str | None = None
 ) -> tuple[ModelReader, VersionRecord]:
     """A version and its model: from the index when one is there, and has the files as they are now."""
-    reference = Reference.of(ref)
+    reference = Reference.coerce(ref)
     if as_of is None:
         selector = reference.or_latest()
         record = context.index.ask(lambda index: index.find_version(reference.model, selector), make=False)

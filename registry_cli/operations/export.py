@@ -16,7 +16,7 @@ from ..core.lazy_dataclass import replace
 from ..core.names import Reference
 from ..core.progress import SILENT, Progress
 from ..core.records import VersionRecord
-from ..core.results import Exported
+from ..core.results import ExportResult
 from ..core.times import format_time
 from ..core.values import OneOrMore, as_list
 from ..core.yaml import documents
@@ -105,7 +105,7 @@ def export_bundle(
     *,
     replace: bool = False,
     progress: Progress = SILENT,
-) -> Exported:
+) -> ExportResult:
     """Write a bundle: versions, or whole models (names without a version) with their histories; all of the registry
     when ``refs`` is None.
 
@@ -125,7 +125,7 @@ def export_version(
     *,
     flavor: str | None = None,
     replace: bool = False,
-) -> Exported:
+) -> ExportResult:
     """Write a version for another tool, in the format ``kind``, to a new file or folder; it appears when it is whole.
 
     Every byte is checked first. ``flavor`` says for MLflow what the files are, when that is not known. Raises
@@ -161,7 +161,7 @@ def _export_version(
     *,
     flavor: str | None = None,
     replace: bool = False,
-) -> Exported:
+) -> ExportResult:
     """See :meth:`RegistryReader.export_as`."""
     from .ownership import is_bill_of_materials, replaceable_file
     from .read import check_version, get_version, open_artifact
@@ -176,7 +176,7 @@ def _export_version(
     with open_artifact(context, record.ref) as artifact, replacement.appearing(target, existing) as temporary:
         known = gather_card(context, artifact.version, (entry.path for entry in artifact.files))
         lost = write(artifact, known, temporary)
-    return Exported(str(target), (record.ref,), record.size, tuple(lost))
+    return ExportResult(str(target), (record.ref,), record.size, tuple(lost))
 
 
 def _find_replaceable_folder(
@@ -205,7 +205,7 @@ def _export_bundle(
     *,
     replace: bool,
     progress: Progress,
-) -> Exported:
+) -> ExportResult:
     """See :meth:`RegistryReader.export`."""
     from ..interop.bundle import bundle_writer
     from .ownership import is_bundle, replaceable_file
@@ -224,7 +224,7 @@ def _export_bundle(
         for part in contents.parts
         for name in ([part.name] if part.whole else [f"{part.name}@{version.number}" for version in part.versions])
     )
-    return Exported(str(target) if isinstance(target, Path) else "-", names, contents.size)
+    return ExportResult(str(target) if isinstance(target, Path) else "-", names, contents.size)
 
 
 def save_plan(context: RegistryContext, text: str, target: str | os.PathLike[str]) -> None:
@@ -250,7 +250,7 @@ def _select_parts(context: RegistryContext, refs: OneOrMore[str | Reference] | N
         return "registry", [
             Wanted.all_of(snapshot.take(context.layout.model(name))) for name in list_model_names(context)
         ]
-    chosen = [Reference.of(ref) for ref in as_list(refs, "refs")]
+    chosen = [Reference.coerce(ref) for ref in as_list(refs, "refs")]
     bare = {each.model for each in chosen if each.selector is None}
     if bare and any(each.selector for each in chosen):
         raise InvalidInput(

@@ -17,9 +17,9 @@ from ..rules import stages as rules
 from ..rules.approvals import NOBODY
 from ..rules.metric_directions import LISTED
 from ..rules.policy import evaluation as gate
-from ..rules.policy.command_checks import Check, spoken
+from ..rules.policy.command_checks import CommandCheck, spoken
 from ..rules.policy.evaluation import Evaluation
-from ..rules.policy.policy import DIRECTIONS, FAILED, PASSED, Facts, Found, Policies, StagePolicy
+from ..rules.policy.policy import DIRECTIONS, FAILED, PASSED, Policies, PolicyInput, RuleOutcome, StagePolicy
 from ..rules.policy.policy_approvals import PEOPLE
 from ..store import history, journal
 from ..store.layout import Layout
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ..core.results import Approval
     from ..rules.comparison import Diff
     from ..rules.policy.evaluation import Evaluation
-    from ..rules.policy.policy import Found, Policies
+    from ..rules.policy.policy import Policies, RuleOutcome
     from .context import RegistryContext
 
 
@@ -49,7 +49,7 @@ def evaluate_policy(
     stage: str,
     now: Callable[[], datetime],
     read: LoadedPolicies | None = None,
-    checks: Mapping[Check, Found] | None = None,
+    checks: Mapping[CommandCheck, RuleOutcome] | None = None,
 ) -> Evaluation:
     """The policy of ``stage`` evaluated on a version. Only what its rules need is read, the clock too.
 
@@ -66,7 +66,7 @@ def evaluate_policy(
     version = model.version(number, state)
     told = read_people(layout, model, version, said) if PEOPLE in needs or said.get("approvals") else NOBODY
     current = state.table.stages.get(stage)
-    facts = Facts(
+    facts = PolicyInput(
         stage,
         version,
         files=[entry.path for entry in model.manifest(version)] if "files" in needs else (),
@@ -86,7 +86,7 @@ class Ran(NamedTuple):
 
     number: int
     digest: str
-    found: Mapping[Check, Found]
+    found: Mapping[CommandCheck, RuleOutcome]
 
 
 def notify_refused(context: RegistryContext, name: str, error: Refused, reason: str) -> None:
@@ -175,7 +175,7 @@ def check_artifact(context: RegistryContext, reference: Reference, verify: bool)
 
 
 #: What a check that is still to be run counts for, where only the other rules are looked at.
-NOT_YET = Found(PASSED, "is run later")
+NOT_YET = RuleOutcome(PASSED, "is run later")
 
 
 #: Characters of the last line that a command printed, in the table.
@@ -191,8 +191,8 @@ def _untrusted_error(stage: str, name: str) -> Refused:
 
 
 def _run_checks(
-    wanted: list[Check], version: VersionRecord, folder: Path, stage: str, layout: Layout
-) -> dict[Check, Found]:
+    wanted: list[CommandCheck], version: VersionRecord, folder: Path, stage: str, layout: Layout
+) -> dict[CommandCheck, RuleOutcome]:
     """Run each check on the files of a version in ``folder``; what each of them found."""
     said = {"path": str(folder), "ref": version.ref, "stage": stage}
     variables = {
@@ -208,7 +208,7 @@ def _run_checks(
     return {check: _run_check(check, check.filled(said), variables, layout.root) for check in wanted}
 
 
-def _run_check(check: Check, arguments: list[str], variables: Mapping[str, str], root: Path) -> Found:
+def _run_check(check: CommandCheck, arguments: list[str], variables: Mapping[str, str], root: Path) -> RuleOutcome:
     import shutil
     import tempfile
 
@@ -217,26 +217,26 @@ def _run_check(check: Check, arguments: list[str], variables: Mapping[str, str],
 
     program = shutil.which(arguments[0])
     if program and is_inside(program, root):
-        return Found(FAILED, f"was not run: {escape_for_message(program)} lies inside the registry")
+        return RuleOutcome(FAILED, f"was not run: {escape_for_message(program)} lies inside the registry")
     place = tempfile.mkdtemp(prefix="registry-check-")  # what lies in the folder it starts in can be loaded by it
     begun = time.monotonic()
     try:
         done = subprocesses.run(arguments, seconds=check.seconds, folder=place, variables=variables)
     except (OSError, ValueError) as error:
         words = explain(error) if isinstance(error, OSError) else str(error)
-        return Found(FAILED, f"can't be run: {words}")
+        return RuleOutcome(FAILED, f"can't be run: {words}")
     finally:
         shutil.rmtree(place, ignore_errors=True)
     printed = redact_text((done.output + done.errors).decode("utf-8", "replace"))
     output = f"{printed}\n… (cut)" if done.cut else printed
     if done.code is None:
-        return Found(FAILED, f"took longer than {spoken(check.seconds)}", output)
+        return RuleOutcome(FAILED, f"took longer than {spoken(check.seconds)}", output)
     took = time.monotonic() - begun
     if done.code == 0:
-        return Found(PASSED, f"exit 0 after {took:.1f} s", output)
+        return RuleOutcome(PASSED, f"exit 0 after {took:.1f} s", output)
     ended = f"signal {-done.code}" if done.code < 0 else f"exit {done.code}"
     last = next((line.strip() for line in reversed(printed.splitlines()) if line.strip()), "")
-    return Found(FAILED, f"{ended}: {last[:_LINE]}" if last else ended, output)
+    return RuleOutcome(FAILED, f"{ended}: {last[:_LINE]}" if last else ended, output)
 
 
 class Review(NamedTuple):
@@ -268,7 +268,7 @@ def evaluate_gate(context: RegistryContext, ref: str | Reference, stage: str) ->
 
 def run_stage_checks(
     context: RegistryContext, model: ModelReader, state: State, number: int, stage: str, read: LoadedPolicies
-) -> tuple[dict[Check, Found], bool]:
+) -> tuple[dict[CommandCheck, RuleOutcome], bool]:
     """What the checks of a stage find of a version, and whether they were run: only if they are trusted."""
     from ..rules.policy.command_checks import NOT_TRUSTED
 

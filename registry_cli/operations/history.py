@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from ..core.records import Checkpoint, JournalEntry, Told
+from ..core.records import Checkpoint, JournalEntry, ModelHistoryEntry
 from ..core.times import resolve_time
 from ..core.values import OneOrMore, as_list
 from ..errors import RegistryError
@@ -18,8 +18,8 @@ from .context import open_model
 from .search import raise_it
 
 if TYPE_CHECKING:
-    from ..rules.event_filters import Wanted
-    from ..rules.rollback import Holder
+    from ..rules.event_filters import EventFilter
+    from ..rules.rollback import StageHolder
     from ..store.history import Head
     from .context import RegistryContext
     from .search import OnDamage
@@ -60,7 +60,7 @@ def iter_histories(
     until: str | datetime | None = None,
     actions: OneOrMore[str] = (),
     on_damage: OnDamage = raise_it,
-) -> Iterator[Told]:
+) -> Iterator[ModelHistoryEntry]:
     """The histories of all models as one, the newest entry first; see :meth:`history`.
 
     ``on_damage`` is told of each model whose history can't be read; the rest is told.
@@ -84,7 +84,7 @@ def follow_history(
     actions: OneOrMore[str] = (),
     pause: Callable[[], object] = a_second,
     on_damage: OnDamage = raise_it,
-) -> Iterator[Told]:
+) -> Iterator[ModelHistoryEntry]:
     """The newest ``limit`` entries of a model, or of all, the oldest first; then each new one, without an end.
 
     Between two looks ``pause`` is called. A look costs one system call a model while nothing happens.
@@ -103,7 +103,7 @@ def follow_history(
         for each in _list_followed(context, name):
             head = heads.setdefault(each, Head(context.layout.model(each)))
             with _reporting_damage(on_damage):
-                told += [Told(each, entry) for entry in head.news() if wanted.fits(entry)]
+                told += [ModelHistoryEntry(each, entry) for entry in head.news() if wanted.fits(entry)]
         yield from sorted(told, key=lambda each: each.entry.event.at)
 
 
@@ -129,7 +129,7 @@ def list_checkpoints(context: RegistryContext, models: OneOrMore[str] | None = N
     return found
 
 
-def list_holders(context: RegistryContext, name: str, stage: str) -> tuple[Holder, ...]:
+def list_holders(context: RegistryContext, name: str, stage: str) -> tuple[StageHolder, ...]:
     """What holds ``stage``, what held it before, the nearest first, and what it was rolled back from.
 
     Each is a version that ``rollback(to=…)`` can go to, unless it is archived, deleted or rejected.
@@ -152,7 +152,7 @@ def list_earlier_holders(context: RegistryContext, name: str, stage: str) -> tup
     return history.chains(open_model(context, name).paths, (stage,))[stage].earlier
 
 
-def _parse_wanted(since: str | datetime | None, until: str | datetime | None, actions: OneOrMore[str]) -> Wanted:
+def _parse_wanted(since: str | datetime | None, until: str | datetime | None, actions: OneOrMore[str]) -> EventFilter:
     from ..rules import event_filters
 
     return event_filters.wanted(resolve_time(since), resolve_time(until), as_list(actions, "actions"))
@@ -167,7 +167,7 @@ def _reporting_damage(on_damage: OnDamage) -> Iterator[None]:
         on_damage(error)
 
 
-def _iter_newest(heads: Mapping[str, Head], wanted: Wanted) -> Iterator[Told]:
+def _iter_newest(heads: Mapping[str, Head], wanted: EventFilter) -> Iterator[ModelHistoryEntry]:
     """What is wanted of the histories up to their heads, as one, the newest first."""
     from ..rules import event_filters
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Union
 
 from ..core import values
 from ..core.progress import SILENT, Progress
-from ..core.results import Imported
+from ..core.results import ImportResult
 from ..errors import Damaged, InvalidInput, NotFound
 from .import_versions import ignore_outcome
 from .transaction import ensure_not_former_name
@@ -39,7 +39,7 @@ def import_from(
     only: str | None = None,
     artifacts: str | os.PathLike[str] | None = None,
     **options: Any,
-) -> list[Imported]:
+) -> list[ImportResult]:
     """:meth:`import_versions` or :meth:`import_bundle`, of a source as the command line names it: ``mlflow:PATH`` and
     the like, the path of a bundle, or a stream with one.
 
@@ -77,7 +77,7 @@ def import_bundle(
     reuse_name: bool = False,
     progress: Progress = SILENT,
     on_each: OnEach = ignore_outcome,
-) -> list[Imported]:
+) -> list[ImportResult]:
     """Take in what a bundle holds; what became of each version, or of each whole model.
 
     A whole model comes with its history, its numbers, its stages and aliases, as it was; whatever a policy here

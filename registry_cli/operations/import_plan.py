@@ -12,7 +12,7 @@ from ..core.lazy_dataclass import dataclass, field, replace
 from ..core.progress import Progress
 from ..core.quantities import parse_timestamp
 from ..core.records import VersionRecord
-from ..core.results import FileReport, Imported
+from ..core.results import FileReport, ImportResult
 from ..core.times import format_time
 from ..errors import InvalidInput, RegistryError
 
@@ -90,11 +90,11 @@ class Arrival:
 
     def outcome(
         self, status: str, why: str = "", *, number: int | None = None, lost: tuple[str, ...] = (), code: int = 0
-    ) -> Imported:
+    ) -> ImportResult:
         """What became of it."""
         ref = f"{self.model}@{number}" if number is not None else ""
         report = self.report
-        return Imported(
+        return ImportResult(
             self.shown or self.key, ref, status, why, self.size, 1, self.lost + lost, code, report.excluded,
             report.empty_folders, report.warnings,
         )  # fmt: skip

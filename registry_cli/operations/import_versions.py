@@ -11,7 +11,7 @@ from ..core import values
 from ..core.lazy_dataclass import replace
 from ..core.progress import SILENT, Progress
 from ..core.records import StageTable
-from ..core.results import Imported
+from ..core.results import ImportResult
 from ..errors import Conflict, Indeterminate, LockTimeout, RegistryError, indeterminate
 from ..store import creation, reader
 from ..store.reader import ModelReader
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from .import_plan import Arrival, Choice
 
 
-OnEach = Callable[[Imported], None]
+OnEach = Callable[[ImportResult], None]
 
 
 @contextlib.contextmanager
-def import_in_turn(found: list[Imported]) -> Iterator[None]:
+def import_in_turn(found: list[ImportResult]) -> Iterator[None]:
     """One after the other: after the first that came in, whatever stops the rest is :class:`Indeterminate`.
 
     It is gone on with by repeating all of it, without any request id to be remembered.
@@ -59,7 +59,7 @@ def after_import(ref: str) -> Iterator[None]:
         raise indeterminate(f"{ref} is in the registry", "", error) from error
 
 
-def ignore_outcome(_: Imported) -> None:
+def ignore_outcome(_: ImportResult) -> None:
     """Who is told of each version as it comes in, when nobody wants to be."""
 
 
@@ -80,7 +80,7 @@ def import_versions(
     reuse_name: bool = False,
     progress: Progress = SILENT,
     on_each: OnEach = ignore_outcome,
-) -> list[Imported]:
+) -> list[ImportResult]:
     """Make versions of what another tool has; what became of each, in the order in which they came.
 
     The request id of each is made from its key (and ``request_id``, if given): what came in before is skipped, so
@@ -112,7 +112,7 @@ def import_versions(
 
 def _import_all(
     context: RegistryContext, arrivals: list[Arrival], choice: Choice, progress: Progress, on_each: OnEach
-) -> list[Imported]:
+) -> list[ImportResult]:
     from .import_plan import Forward
 
     names = dict.fromkeys(each.model for each in arrivals)
@@ -121,7 +121,7 @@ def _import_all(
     strangers = {name for name in names if _is_unrelated(context, name, arrivals, choice)}
     progress.expect(sum(each.size for each in arrivals))
     passing = Forward(progress)
-    found: list[Imported] = []
+    found: list[ImportResult] = []
     highest: dict[str, int] = {}  # with a dry run: of the numbers that would have been given
     with import_in_turn(found):
         for each in arrivals:
@@ -156,7 +156,7 @@ def _is_unrelated(context: RegistryContext, name: str, arrivals: Iterable[Arriva
 
 def _import_one(
     context: RegistryContext, each: Arrival, choice: Choice, progress: Progress, highest: dict[str, int]
-) -> Imported:
+) -> ImportResult:
     """Let one version come in, unless it did before."""
     from .register import find_registered, make_import_examination, store_version
 
@@ -185,7 +185,7 @@ def _import_one(
         return each.outcome("imported", number=outcome.number, lost=set_pointers(context, each, outcome.number, choice))
 
 
-def repeat_import(context: RegistryContext, each: Arrival, number: int, choice: Choice) -> Imported:
+def repeat_import(context: RegistryContext, each: Arrival, number: int, choice: Choice) -> ImportResult:
     """What came in before: its pointers may not have, if that was interrupted."""
     if number in ModelReader(context.layout.model(each.model)).state().table.deleted:
         return each.outcome("skipped", f"it came in before as {each.model}@{number}, which was deleted")

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..core.names import Reference
 from ..core.progress import SILENT, Progress
 from ..core.records import ModelRecord, VersionRecord
-from ..core.results import Condition, Family, Kin
+from ..core.results import LineageGraph, LineageNode, ReproducibilityCheck
 from ..errors import InvalidInput, NotFound, RegistryError
 from ..store import sidecars
 from .search import raise_it
 
 if TYPE_CHECKING:
     from ..core.progress import Progress
-    from ..core.results import Condition, Family, Recipe
+    from ..core.results import LineageGraph, Recipe, ReproducibilityCheck
     from ..lineage.process_info import Caller
     from .context import RegistryContext
     from .search import OnDamage
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def trace_lineage(
     context: RegistryContext, ref: str | Reference, *, depth: int = 20, on_damage: OnDamage = raise_it
-) -> Family:
+) -> LineageGraph:
     """What a version was made from, and what was made from it, over at most ``depth`` steps, through all models.
 
     ``on_damage`` is told of versions that can't be read. A parent that is gone is in it, with a note.
@@ -54,7 +54,7 @@ def check_reproducibility(
     *,
     python: str | os.PathLike[str] | None = None,
     progress: Progress = SILENT,
-) -> tuple[Condition, ...]:
+) -> tuple[ReproducibilityCheck, ...]:
     """Which of the things that it takes to make a version again hold here and now.
 
     Here is the folder, the repository and the environment of ``caller``; ``python`` names another environment.
@@ -80,44 +80,44 @@ _FURTHER = "goes on; see --depth"
 
 
 #: What stands beside a name on the way, its kin not yet known.
-_Next = Callable[[Kin], list[Kin]]
+_Next = Callable[[LineageNode], list[LineageNode]]
 
 
-def _trace_family(context: RegistryContext, version: VersionRecord, depth: int, on_damage: OnDamage) -> Family:
+def _trace_family(context: RegistryContext, version: VersionRecord, depth: int, on_damage: OnDamage) -> LineageGraph:
     """The ancestors and the descendants of a version."""
     if not 1 <= depth <= DEEPEST:
         raise InvalidInput(f"{depth} steps can't be followed", f"1 to {DEEPEST} can")
     known = _Known(context, on_damage)
-    return Family(
+    return LineageGraph(
         version,
-        _follow(Kin(version.ref, version), known.parents, depth),
-        _follow(Kin(version.ref, version), known.children, depth),
+        _follow(LineageNode(version.ref, version), known.parents, depth),
+        _follow(LineageNode(version.ref, version), known.children, depth),
     )
 
 
-def _list_parents(context: RegistryContext, version: VersionRecord) -> tuple[Kin, ...]:
+def _list_parents(context: RegistryContext, version: VersionRecord) -> tuple[LineageNode, ...]:
     """Return what a version was made from, under the names that the models have now."""
-    return tuple(_Known(context, lambda _: None).parents(Kin(version.ref, version)))
+    return tuple(_Known(context, lambda _: None).parents(LineageNode(version.ref, version)))
 
 
-def _follow(start: Kin, following: _Next, depth: int) -> tuple[Kin, ...]:
+def _follow(start: LineageNode, following: _Next, depth: int) -> tuple[LineageNode, ...]:
     told: set[str] = set()
 
-    def of(kin: Kin, around: tuple[str, ...]) -> tuple[Kin, ...]:
+    def of(kin: LineageNode, around: tuple[str, ...]) -> tuple[LineageNode, ...]:
         found = []
         for each in following(kin):
             beyond = following(each) if each.version else []
             if each.ref in around:
-                found.append(Kin(each.ref, each.version, _CYCLE))
+                found.append(LineageNode(each.ref, each.version, _CYCLE))
             elif not beyond:
                 found.append(each)
             elif each.ref in told:
-                found.append(Kin(each.ref, each.version, _ABOVE))
+                found.append(LineageNode(each.ref, each.version, _ABOVE))
             elif len(around) >= depth:
-                found.append(Kin(each.ref, each.version, _FURTHER))
+                found.append(LineageNode(each.ref, each.version, _FURTHER))
             else:
                 told.add(each.ref)
-                found.append(Kin(each.ref, each.version, each.note, of(each, (*around, each.ref))))
+                found.append(LineageNode(each.ref, each.version, each.note, of(each, (*around, each.ref))))
         return tuple(found)
 
     return of(start, (start.ref,))
@@ -128,13 +128,13 @@ class _Known:
 
     def __init__(self, context: RegistryContext, on_damage: OnDamage) -> None:
         self._context, self._on_damage = context, on_damage
-        self._kin: dict[Parent, Kin] = {}
-        self._children: dict[str, list[Kin]] | None = None
+        self._kin: dict[Parent, LineageNode] = {}
+        self._children: dict[str, list[LineageNode]] | None = None
 
-    def parents(self, kin: Kin) -> list[Kin]:
+    def parents(self, kin: LineageNode) -> list[LineageNode]:
         return [self._look(each) for each in _iter_parents(kin.version)] if kin.version else []
 
-    def children(self, kin: Kin) -> list[Kin]:
+    def children(self, kin: LineageNode) -> list[LineageNode]:
         from .search import search_versions
 
         if self._children is None:
@@ -143,7 +143,7 @@ class _Known:
                 self._context, "lineage.parents exists", archived=True, on_damage=self._on_damage
             ):
                 for each in _iter_parents(child):
-                    self._children.setdefault(self._canonical(each), []).append(Kin(child.ref, child))
+                    self._children.setdefault(self._canonical(each), []).append(LineageNode(child.ref, child))
             for listed in self._children.values():
                 listed.sort(key=lambda each: (each.version.created if each.version else "", each.ref))
         return self._children.get(kin.ref, [])
@@ -159,30 +159,30 @@ class _Known:
             return self._look(parent).ref
         return str(reference)
 
-    def _look(self, parent: Parent) -> Kin:
+    def _look(self, parent: Parent) -> LineageNode:
         if parent not in self._kin:
             self._kin[parent] = self._looked_up(parent)
         return self._kin[parent]
 
-    def _looked_up(self, parent: Parent) -> Kin:
+    def _looked_up(self, parent: Parent) -> LineageNode:
         from .read import get_version
 
         try:
             reference = Reference.parse(parent.text)
         except InvalidInput:
-            return Kin(parent.text, None, "not of this registry")
+            return LineageNode(parent.text, None, "not of this registry")
         if reference.selector is None or not (reference.selector.number or reference.selector.digest):
-            return Kin(parent.text, None, "names no version for good: what it points to may have moved")
+            return LineageNode(parent.text, None, "names no version for good: what it points to may have moved")
         model = self._meant(reference.model, parent)
         if model is None:
-            return Kin(
+            return LineageNode(
                 str(reference), None, f"{reference.model} is another model now, and the one that is meant is not here"
             )
         try:
             version = get_version(self._context, f"{model}@{reference.selector}")
         except RegistryError as error:
-            return Kin(str(reference), None, error.message)
-        return Kin(version.ref, version)
+            return LineageNode(str(reference), None, error.message)
+        return LineageNode(version.ref, version)
 
     def _meant(self, name: str, parent: Parent) -> str | None:
         """The model that a lineage means by a name: by its id, where it is recorded; None for one that is not here.
@@ -255,7 +255,7 @@ def iter_parent_names(lineage: Mapping[str, Any]) -> Iterator[str]:
 
 def _list_conditions(
     context: RegistryContext, version: VersionRecord, caller: Caller, python: str | None, progress: Progress
-) -> tuple[Condition, ...]:
+) -> tuple[ReproducibilityCheck, ...]:
     """What it takes to make a version again, and which of it is here."""
     from ..lineage import reproducibility
     from .read import read_sidecar
@@ -271,5 +271,5 @@ def _list_conditions(
     found = [*reproducibility.conditions(version.lineage, kept, caller, python, progress)]
     for kin in _list_parents(context, version):
         outcome = "holds" if kin.version else "differs"
-        found.append(Condition(f"parent {kin.ref}", outcome, kin.ref, kin.note or "it is here"))
+        found.append(ReproducibilityCheck(f"parent {kin.ref}", outcome, kin.ref, kin.note or "it is here"))
     return tuple(found)

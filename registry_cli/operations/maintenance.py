@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..core.lazy_dataclass import replace
 from ..core.progress import SILENT, Progress
 from ..core.records import Checkpoint
-from ..core.results import Finding, Freed, Problem, Verification
+from ..core.results import CleanupItem, DoctorCheck, Problem, Verification
 from ..core.values import OneOrMore, as_list
 from ..errors import NotFound, RegistryError
 from ..store import reader
@@ -105,7 +105,7 @@ def repair_models(
     from_blobs: bool = False,
     dry_run: bool = False,
     progress: Progress = SILENT,
-) -> list[Freed]:
+) -> list[CleanupItem]:
     """Repair what is derived (links, journal, stage table from its claims) and remove what is left over.
 
     With ``from_blobs`` files of versions that are missing or damaged are restored, where the model still has their
@@ -115,10 +115,10 @@ def repair_models(
     """
     from ..store.maintenance import repair
 
-    done: list[Freed] = []
+    done: list[CleanupItem] = []
     for paths in _list_chosen(context, models):
         if locking.remove_unusable(paths.lock, context.root, dry_run=dry_run):
-            done.append(Freed("lock removed: not a regular file", str(paths.lock.relative_to(context.root))))
+            done.append(CleanupItem("lock removed: not a regular file", str(paths.lock.relative_to(context.root))))
             if dry_run:
                 continue
         lost = _find_restorable(paths, progress) if from_blobs else []  # slow, and needs no lock
@@ -148,9 +148,9 @@ def _find_restorable(paths: ModelLayout, progress: Progress, *, quick: bool = Fa
 
 def collect_garbage(
     context: RegistryContext, models: OneOrMore[str] | None = None, *, age: float = gc.STALE, dry_run: bool = False
-) -> list[Freed]:
+) -> list[CleanupItem]:
     """Remove left-over staging folders that nobody touched for ``age`` seconds, trash, and blobs without a version."""
-    done: list[Freed] = []
+    done: list[CleanupItem] = []
     for paths in _list_chosen(context, models):
         with _lock_model(context, paths, passing=models is None) as here:
             if not here:
@@ -166,7 +166,7 @@ def collect_garbage(
     return done + (_remove_left_models(context, age, dry_run) if models is None else [])
 
 
-def _remove_left_models(context: RegistryContext, age: float, dry_run: bool) -> list[Freed]:
+def _remove_left_models(context: RegistryContext, age: float, dry_run: bool) -> list[CleanupItem]:
     """What imports that died left beside the models."""
     if not any(gc.staging_of_models(context.layout)):
         return []
@@ -177,7 +177,7 @@ def _remove_left_models(context: RegistryContext, age: float, dry_run: bool) -> 
     return [each for each in found if dry_run or not files.exists(context.root / each.path)]
 
 
-def run_doctor(context: RegistryContext) -> list[Finding]:
+def run_doctor(context: RegistryContext) -> list[DoctorCheck]:
     """Prove on the store itself that locks, renames, links, syncs and modes behave; say what to change."""
     from ..store.maintenance import doctor
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core import names, values
-from ..core.results import Described, Renamed
+from ..core.results import ModelChanged, ModelRenamed
 from ..core.values import OneOrMore, as_list
 from ..errors import Conflict, Damaged, InvalidInput, RegistryError
 from ..interop.cards import card_inputs
 from ..rules import retention_rules, scan_policy
 from ..rules.metric_directions import KEY, LISTED, Directions
 from ..rules.policy import policy, policy_parser
-from ..rules.settings_errors import MODEL_KEYS, Source, refuse_slips
+from ..rules.settings_errors import MODEL_KEYS, SettingsSource, refuse_slips
 from ..store import codec, creation, layout, reader, reservation
 from ..store.codec import Redo
 from ..store.filesystem import files, locking, removal, replacement
@@ -49,7 +49,7 @@ def describe(
     reuse_name: bool = False,
     dry_run: bool = False,
     request_id: str | None = None,
-) -> Described:
+) -> ModelChanged:
     """Say what a model is for, and who answers for it. The model is made if it isn't there.
 
     ``remove`` names tags, annotations, or ``description``. What people wrote into ``model.yaml``, their comments
@@ -72,7 +72,7 @@ def describe(
     ensure_not_former_name(context, name, reuse_name)
     if first:
         if dry_run:
-            return Described(name, tuple(sorted({*wanted, *_list_removed({}, remove)})), 0)
+            return ModelChanged(name, tuple(sorted({*wanted, *_list_removed({}, remove)})), 0)
         creation.make_skeleton(context.layout, context.layout.model(name), context.modes)
 
     def change(text: str, document: Mapping[str, Any]) -> str:
@@ -100,7 +100,7 @@ def rewrite(
     reason: str = "",
     dry_run: bool = False,
     request_id: str | None = None,
-) -> Described:
+) -> ModelChanged:
     """Put ``text`` in the place of ``model.yaml``, which must still be what it ``was``.
 
     Raises :class:`InvalidInput` for a text that is no document of a model, :class:`Conflict` when somebody changed
@@ -119,23 +119,23 @@ def rewrite(
 
 def _rewritten(
     context: RegistryContext, found: Transaction, change: Any, reason: str, dry_run: bool, request_id: str | None
-) -> Described:
+) -> ModelChanged:
     """Commit what ``change`` makes of the text of the document."""
     writer, done = found
     model = writer.paths.name
     if done:
-        return Described(model, tuple(done.event.detail.get("keys", ())), done.revision, changed=False)
+        return ModelChanged(model, tuple(done.event.detail.get("keys", ())), done.revision, changed=False)
     data = files.read(writer.paths.model, files.DOCUMENT_LIMIT, layout.MODEL)
     before = codec.loads(data, layout.MODEL)
     text = change(data.decode(), before)
     after = codec.loads(text.encode(), layout.MODEL)
     keys = tuple(sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key)))
     if text == data.decode() or dry_run:
-        return Described(model, keys, writer.table.revision, changed=text != data.decode())
+        return ModelChanged(model, keys, writer.table.revision, changed=text != data.decode())
     told = {key: [_shorten(before.get(key)), _shorten(after.get(key))] for key in keys}
     event = make_event(context, "described", None, request_id, keys=list(keys), said=told, reason=reason)
     table = writer.move(writer.table, event, Redo(layout.MODEL, after, text))
-    return Described(model, keys, table.revision)
+    return ModelChanged(model, keys, table.revision)
 
 
 def read_text(context: RegistryContext, name: str | None = None) -> str:
@@ -149,7 +149,7 @@ def check_text(context: RegistryContext, name: str | None, text: str) -> None:
     _check_document(context.layout, name, text)
 
 
-def rewrite_settings(context: RegistryContext, text: str, *, was: str) -> Described:
+def rewrite_settings(context: RegistryContext, text: str, *, was: str) -> ModelChanged:
     """Put ``text`` in the place of ``registry.yaml``, which must still be what it ``was``. No history tells of it.
 
     Raises :class:`InvalidInput` for a text that is not right, :class:`Conflict` when somebody changed it meanwhile.
@@ -160,7 +160,7 @@ def rewrite_settings(context: RegistryContext, text: str, *, was: str) -> Descri
         raise Conflict("registry.yaml was changed meanwhile", "look again, then edit")
     if text != was:
         files.replace(path, text.encode(), path.stat().st_mode & 0o777)
-    return Described(path.name, (), 0, changed=text != was)
+    return ModelChanged(path.name, (), 0, changed=text != was)
 
 
 def rename(
@@ -172,7 +172,7 @@ def rename(
     reuse_name: bool = False,
     dry_run: bool = False,
     request_id: str | None = None,
-) -> Renamed:
+) -> ModelRenamed:
     """Give a model another name, or another group: everything of it moves in one step.
 
     The name that it had is kept as ``formerly`` in its document: lineages that tell of it go on finding it. First
@@ -185,7 +185,7 @@ def rename(
         raise InvalidInput(f"it is called {name} already", "name another")
     if not reader.is_model(source):
         if _was_called(context, target, name):
-            return Renamed(name, new, changed=False)
+            return ModelRenamed(name, new, changed=False)
         raise model_not_found(context, name)
     _refuse_taken(context, target, name)
     ensure_not_former_name(context, new, reuse_name, but=(name,))
@@ -193,7 +193,7 @@ def rename(
     moved = True
     with open_writer(context, name) as writer:
         if dry_run:
-            return Renamed(name, new)
+            return ModelRenamed(name, new)
         with _group_of(context, target):
             _refuse_taken(context, target, name)
             begun = _is_begun(context, writer, new, request_id)
@@ -209,7 +209,7 @@ def rename(
             f"the folder of {name} can't be moved to that of {new}: it crosses a file system border",
             f"the model is still called {name}",
         )
-    return Renamed(name, new)
+    return ModelRenamed(name, new)
 
 
 def _was_called(context: RegistryContext, target: ModelLayout, name: str) -> bool:
@@ -222,7 +222,7 @@ def _is_begun(context: RegistryContext, writer: Writer, new: str, request_id: st
 
     What was changed since makes no difference: the last word on the name counts.
     """
-    from ..rules.event_filters import Wanted
+    from ..rules.event_filters import EventFilter
     from ..store import history
 
     before = writer.done_before(request_id, "renamed") if request_id else None  # Conflict for an id of another deed
@@ -233,7 +233,7 @@ def _is_begun(context: RegistryContext, writer: Writer, new: str, request_id: st
                 "use another request id to try again",
             )
         return False
-    last = next(history.newest_first(writer.paths, Wanted(actions=frozenset({"renamed"}))), None)
+    last = next(history.newest_first(writer.paths, EventFilter(actions=frozenset({"renamed"}))), None)
     return last is not None and last.event.detail.get("after") == new
 
 
@@ -349,7 +349,7 @@ def _check_document(paths: Layout, name: str | None, text: str) -> None:
 
         return documents.lines(data)
 
-    source = Source(called, lines)
+    source = SettingsSource(called, lines)
     _refuse_fixed(paths, name, document, source)
     if name is None:
         _check_settings(paths, document, source)
@@ -357,14 +357,14 @@ def _check_document(paths: Layout, name: str | None, text: str) -> None:
         _check_model(paths, name, document, source)
 
 
-def _refuse_fixed(paths: Layout, name: str | None, document: Mapping[str, Any], source: Source) -> None:
+def _refuse_fixed(paths: Layout, name: str | None, document: Mapping[str, Any], source: SettingsSource) -> None:
     before = codec.load(paths.model(name).model if name else paths.config, source.file)
     for key in _FIXED[source.file]:
         if document.get(key) != before.get(key):
             raise source.mistake((key,), "can't be changed", f"it was {before.get(key)}")
 
 
-def _check_settings(paths: Layout, document: Mapping[str, Any], source: Source) -> None:
+def _check_settings(paths: Layout, document: Mapping[str, Any], source: SettingsSource) -> None:
     from .policies import ensure_outside_registry
 
     known = codec.parse_settings(document, source)
@@ -377,11 +377,11 @@ def _check_settings(paths: Layout, document: Mapping[str, Any], source: Source) 
     found = policy_parser.parse(policy_parser.find(document, source), source, known.stages)
     policy.refuse_circles(policy.joined({}, found, known.stages), known.stages)
     ensure_outside_registry(paths, found)
-    retention_rules.Policy.parse(document.get("retention"), source)
+    retention_rules.RetentionPolicy.parse(document.get("retention"), source)
     Directions.parse(document.get(KEY), source)
 
 
-def _check_model(paths: Layout, name: str, document: Mapping[str, Any], source: Source) -> None:
+def _check_model(paths: Layout, name: str, document: Mapping[str, Any], source: SettingsSource) -> None:
     from .policies import ensure_outside_registry
 
     refuse_slips(document, MODEL_KEYS, source)
@@ -403,4 +403,4 @@ def _check_model(paths: Layout, name: str, document: Mapping[str, Any], source: 
         directions = Directions.parse(each.get(KEY), where).over(directions)
     policy.refuse_circles(found, stages)
     ensure_outside_registry(paths, found)
-    retention_rules.Policy.parse(document.get("retention"), source).check_directions(directions)
+    retention_rules.RetentionPolicy.parse(document.get("retention"), source).check_directions(directions)

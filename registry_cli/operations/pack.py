@@ -10,8 +10,8 @@ from ..core.lazy_dataclass import dataclass, replace
 from ..core.names import Reference
 from ..core.progress import SILENT, Progress
 from ..core.records import StageTable
-from ..core.results import Changed
-from ..core.version_ranges import Numbers
+from ..core.results import VersionsChanged
+from ..core.version_ranges import VersionRanges
 from ..errors import Conflict, NotFound, RegistryError
 from ..rules import stages as rules
 from ..store import journal, reader
@@ -48,7 +48,7 @@ class PackRequest:
 class _Tally:
     """The outcome of packing several versions, as the last of ``outcomes``: right after each commit it tells of it."""
 
-    def __init__(self, outcomes: list[Changed], nothing: Changed) -> None:
+    def __init__(self, outcomes: list[VersionsChanged], nothing: VersionsChanged) -> None:
         self.outcomes, self.at = outcomes, len(outcomes)
         outcomes.append(nothing)
 
@@ -62,15 +62,15 @@ class _Tally:
         self.outcomes[self.at] = replace(so_far, versions=left)
 
 
-def find_packed(context: RegistryContext, name: str, wanted: PackRequest) -> Numbers:
+def find_packed(context: RegistryContext, name: str, wanted: PackRequest) -> VersionRanges:
     """The versions that this request has packed already."""
     if not wanted.given:
-        return Numbers()
+        return VersionRanges()
     told = journal.oldest_first(context.layout.model(name).history, f'"id":"{wanted.request_id}{_SUFFIX}'.encode())
-    return Numbers.of(entry.event.version or 0 for entry in told if entry.event.action == "packed")
+    return VersionRanges.from_numbers(entry.event.version or 0 for entry in told if entry.event.action == "packed")
 
 
-def ensure_packable(context: RegistryContext, name: str, numbers: Numbers) -> None:
+def ensure_packable(context: RegistryContext, name: str, numbers: VersionRanges) -> None:
     """Raise now what would stop the packing of one of these versions later."""
     from ..store.packs import pack_writer
 
@@ -81,9 +81,9 @@ def ensure_packable(context: RegistryContext, name: str, numbers: Numbers) -> No
 def pack_versions(
     context: RegistryContext,
     name: str,
-    numbers: Numbers,
+    numbers: VersionRanges,
     wanted: PackRequest,
-    outcomes: list[Changed],
+    outcomes: list[VersionsChanged],
     *,
     dry_run: bool = False,
 ) -> None:
@@ -95,7 +95,7 @@ def pack_versions(
 
     model = open_model(context, name)
     table = model.state().table
-    tally = _Tally(outcomes, Changed(name, "packed", tuple(numbers), table.revision, False))
+    tally = _Tally(outcomes, VersionsChanged(name, "packed", tuple(numbers), table.revision, False))
     for number in numbers:
         if not dry_run:
             _pack_one(context, name, number, wanted, tally)
@@ -175,7 +175,9 @@ def unpack_versions(
     return staged
 
 
-def restore_files(context: RegistryContext, writer: Writer, numbers: Numbers, staged: dict[int, Staging]) -> list[Path]:
+def restore_files(
+    context: RegistryContext, writer: Writer, numbers: VersionRanges, staged: dict[int, Staging]
+) -> list[Path]:
     """Move what was unpacked to where it belongs, before the commit; what is returned is to be removed after it."""
     if not numbers:
         return []
@@ -187,7 +189,7 @@ def restore_files(context: RegistryContext, writer: Writer, numbers: Numbers, st
     return [each for each in trash if each]
 
 
-def remove_packs(writer: Writer, numbers: Numbers, staged: dict[int, Staging]) -> list[Path]:
+def remove_packs(writer: Writer, numbers: VersionRanges, staged: dict[int, Staging]) -> list[Path]:
     """After the commit: what was unpacked is known by its contents, and the packs are out of sight."""
     if not numbers:
         return []

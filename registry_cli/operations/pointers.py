@@ -9,11 +9,11 @@ from ..core import names, values
 from ..core.lazy_dataclass import replace
 from ..core.names import Reference
 from ..core.records import JournalEntry, StageTable
-from ..core.results import Moved
+from ..core.results import PointerChange
 from ..errors import Conflict, Damaged, InvalidInput, NotFound, Refused
 from ..rules import rollback as rollbacks
 from ..rules import stages as rules
-from ..rules.rollback import Chain
+from ..rules.rollback import StageTimeline
 from ..rules.stages import ANY, Expected, Unset
 from ..store.reader import ModelReader
 from ..store.writer import Writer
@@ -38,7 +38,7 @@ def promote(
     sign: Key | None = None,
     dry_run: bool = False,
     request_id: str | None = None,
-) -> Moved:
+) -> PointerChange:
     """Let ``stage`` point to a version that its policy lets in, after the artifact was compared with its manifest.
 
     Sizes are always compared, digests unless ``verify`` is False; both before the lock is taken. ``expect`` makes
@@ -61,7 +61,7 @@ def promote(
     try:
         ran = prepare_promotion(context, reference, stage, force, verify)
 
-        def deed(signer: EventSigner | None) -> Moved:
+        def deed(signer: EventSigner | None) -> PointerChange:
             with transaction(context, reference.model, request_id, "promoted") as (writer, done):
                 if done:
                     return _repeated(reference.model, done, stage)
@@ -97,12 +97,12 @@ def demote(
     sign: Key | None = None,
     dry_run: bool = False,
     request_id: str | None = None,
-) -> Moved:
+) -> PointerChange:
     """Let ``stage`` point to nothing. ``ref`` is the model, or the version that must be there now."""
     rules.check_stage(stage, context.stages)
-    reference = Reference.of(ref)
+    reference = Reference.coerce(ref)
 
-    def deed(signer: EventSigner | None) -> Moved:
+    def deed(signer: EventSigner | None) -> PointerChange:
         with transaction(context, reference.model, request_id, "demoted") as (writer, done):
             if done:
                 return _repeated(reference.model, done, stage)
@@ -132,7 +132,7 @@ def rollback(
     sign: Key | None = None,
     dry_run: bool = False,
     request_id: str | None = None,
-) -> Moved:
+) -> PointerChange:
     """Roll ``stage`` back to the version that held it before; ``again``, one further back. The artifact is verified first.
 
     ``to`` is any version that ever held it (see :meth:`holders`), also one that it was rolled back from: so a
@@ -148,7 +148,7 @@ def rollback(
         return done
     checked = _rollback_checked(context, name, stage, to, verify, expect, again)
 
-    def deed(signer: EventSigner | None) -> Moved:
+    def deed(signer: EventSigner | None) -> PointerChange:
         with transaction(context, name, request_id, "rolled-back") as (writer, done):
             if done:
                 return _repeated(name, done, stage)
@@ -190,7 +190,7 @@ def _rollback_target(
     return target
 
 
-def _read_chain(context: RegistryContext, name: str, stage: str) -> tuple[StageTable, Chain]:
+def _read_chain(context: RegistryContext, name: str, stage: str) -> tuple[StageTable, StageTimeline]:
     """The stage table, and what ``stage`` held."""
     from .approvals import read_chain
 
@@ -207,7 +207,7 @@ def set_alias(
     expect: Expected = ANY,
     dry_run: bool = False,
     request_id: str | None = None,
-) -> Moved:
+) -> PointerChange:
     """Let ``alias`` point to a version."""
     reference = Reference.parse_version(ref)
     names.alias_name(alias, context.stages)
@@ -229,12 +229,12 @@ def remove_alias(
     expect: Expected = ANY,
     dry_run: bool = False,
     request_id: str | None = None,
-) -> Moved:
+) -> PointerChange:
     """Remove ``alias``. ``name`` is the model, or the version that the alias must point to now.
 
     Raises :class:`NotFound` when the model has no alias of that name, :class:`Conflict` when it points elsewhere.
     """
-    reference = Reference.of(name)
+    reference = Reference.coerce(name)
     name = reference.model
     with transaction(context, name, request_id, "unaliased") as (writer, done):
         if done:
@@ -261,7 +261,7 @@ def _commit_pointer(
     *,
     signer: EventSigner | None = None,
     **detail: Any,
-) -> Moved:
+) -> PointerChange:
     """Commit a table in which one pointer moved; nothing is written when it was there already, or is only drafted."""
     if reason := detail.get("reason"):
         values.line(reason, "reason")
@@ -271,17 +271,19 @@ def _commit_pointer(
     overridden = _list_overridden(detail)
     if table == writer.table or dry_run:
         changed = table != writer.table
-        return Moved(model, pointer, before, after, writer.table.revision, changed, overridden=overridden)
+        return PointerChange(model, pointer, before, after, writer.table.revision, changed, overridden=overridden)
     event = make_event(context, action, after or before, request_id, **{kind: pointer})
     moved = {"before": before, "after": after, **{name: text for name, text in detail.items() if text}}
     event = replace(event, detail={**event.detail, **moved})
     if signer and signer.drafts(event, ModelReader(writer.paths)):
-        return Moved(model, pointer, before, after, writer.table.revision, overridden=overridden)
+        return PointerChange(model, pointer, before, after, writer.table.revision, overridden=overridden)
     table = writer.move(table, signer.signed(event, ModelReader(writer.paths)) if signer else event)
-    return Moved(model, pointer, before, after, table.revision, overridden=overridden)
+    return PointerChange(model, pointer, before, after, table.revision, overridden=overridden)
 
 
-def _find_done(context: RegistryContext, name: str, request_id: str | None, action: str, pointer: str) -> Moved | None:
+def _find_done(
+    context: RegistryContext, name: str, request_id: str | None, action: str, pointer: str
+) -> PointerChange | None:
     """The result of the same request before, for what looks at versions first: they may be gone, or others, by now."""
     if request_id is None:
         return None
@@ -289,7 +291,7 @@ def _find_done(context: RegistryContext, name: str, request_id: str | None, acti
         return _repeated(name, done, pointer) if done else None
 
 
-def _repeated(model: str, done: JournalEntry, pointer: str) -> Moved:
+def _repeated(model: str, done: JournalEntry, pointer: str) -> PointerChange:
     """What this request did when it was carried out before."""
     detail = done.event.detail
     if pointer not in (detail.get("stage"), detail.get("alias")):
@@ -297,7 +299,7 @@ def _repeated(model: str, done: JournalEntry, pointer: str) -> Moved:
             f"request {done.event.id} was used before, for another stage or alias of {model}",
             "use a request id for one request only",
         )
-    return Moved(
+    return PointerChange(
         model, pointer, detail.get("before"), detail.get("after"), done.revision, False, "repeated",
         _list_overridden(detail),
     )  # fmt: skip

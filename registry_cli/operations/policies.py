@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.text import escape_for_message
 from ..rules.policy import evaluation, policy, policy_parser
-from ..rules.policy.command_checks import Check
+from ..rules.policy.command_checks import CommandCheck
 from ..rules.policy.evaluation import PolicyLine
 from ..rules.policy.policy import Policies
-from ..rules.retention_rules import Policy
+from ..rules.retention_rules import RetentionPolicy
 from ..rules.settings_errors import refuse_slips
 from ..rules.stages import ARCHIVE, DELETE, PACK
 from ..store import codec
@@ -22,9 +22,9 @@ from .settings import Scope
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..rules.policy.command_set import Commands
+    from ..rules.policy.command_set import CommandSet
     from ..rules.policy.policy import Policies
-    from ..rules.retention_rules import Policy, Rules
+    from ..rules.retention_rules import RetentionPolicy, RetentionRules
     from .context import RegistryContext
 
 
@@ -75,7 +75,7 @@ class RetentionPolicies:
         refuse_slips(registry.document, registry.known, registry.source)
         self._wide = {"": _parse_retention(registry)}
 
-    def of(self, scope: settings.Scope) -> Policy:
+    def of(self, scope: settings.Scope) -> RetentionPolicy:
         """The rules for a scope. Raises :class:`InvalidInput` for a slip in one of its documents."""
         if scope.group not in self._wide:
             group = settings.of_group(self._layout, scope.group)
@@ -89,8 +89,8 @@ class RetentionPolicies:
         return policy
 
 
-def _parse_retention(level: settings.Level) -> Policy:
-    return Policy.parse(level.document.get("retention"), level.source)
+def _parse_retention(level: settings.Level) -> RetentionPolicy:
+    return RetentionPolicy.parse(level.document.get("retention"), level.source)
 
 
 def ensure_outside_registry(layout: Layout, policies: Policies) -> None:
@@ -111,17 +111,17 @@ def is_inside(path: str, root: Path) -> bool:
     return os.path.commonpath([real, folder]) == folder
 
 
-def list_checks(policies: Policies, stage: str) -> list[Check]:
+def list_checks(policies: Policies, stage: str) -> list[CommandCheck]:
     """The checks that a version must pass to enter a stage."""
     policy = policies.get(stage)
     return [rule.check for rule in policy.rules if rule.check] if policy else []
 
 
-def collect_commands(layout: Layout, registry_id: str, name: str, policies: Policies) -> Commands:
+def collect_commands(layout: Layout, registry_id: str, name: str, policies: Policies) -> CommandSet:
     """The commands of ``policies``; ``name`` is the model or group that they are of, empty for the registry."""
-    from ..rules.policy.command_set import Commands, commands_of
+    from ..rules.policy.command_set import CommandSet, commands_of
 
-    return Commands(os.path.realpath(layout.root), registry_id, name, tuple(commands_of(policies)))
+    return CommandSet(os.path.realpath(layout.root), registry_id, name, tuple(commands_of(policies)))
 
 
 class Step(NamedTuple):
@@ -131,12 +131,12 @@ class Step(NamedTuple):
 
     model: str
     action: str
-    rules: Rules
+    rules: RetentionRules
     strict: bool = True
     policy: bool = False
 
 
-def iter_policy_steps(name: str, policy: Policy, own: str) -> Iterator[Step]:
+def iter_policy_steps(name: str, policy: RetentionPolicy, own: str) -> Iterator[Step]:
     """A metric that not every model has is no slip in what is said for several: only in ``own``, the model's document."""
     sources = policy.sources
     if policy.prune:
@@ -148,7 +148,7 @@ def iter_policy_steps(name: str, policy: Policy, own: str) -> Iterator[Step]:
             yield Step(name, PACK, policy.archive, strict, True)
 
 
-def list_commands(context: RegistryContext, name: str | None = None) -> Commands:
+def list_commands(context: RegistryContext, name: str | None = None) -> CommandSet:
     """The commands of the policies of the registry, or of those that are in force for a model or a group.
 
     Raises :class:`InvalidInput` for a policy that can't be read, :class:`NotFound`.

@@ -145,7 +145,7 @@ def get_directions(context: RegistryContext, name: str) -> Directions:
         name: The model.
 
     Returns:
-        ``directions(name).of(metric)`` is ``lower``, ``higher``, or None where it is not known.
+        ``directions(name).direction(metric)`` is ``lower``, ``higher``, or None where it is not known.
 
     Raises:
         NotFound: There is no such model.

@@ -14,7 +14,7 @@ from ..core.lazy_dataclass import replace
 from ..core.names import Reference
 from ..core.progress import SILENT, Progress
 from ..core.records import Event, VersionRecord
-from ..core.results import FileReport, Moved, Registered
+from ..core.results import FileReport, PointerChange, RegisterResult
 from ..errors import Indeterminate, InvalidInput, Refused, RegistryError, indeterminate
 from ..rules import stages as rules
 from ..store import codec, creation, sidecars
@@ -69,7 +69,7 @@ def register(
     reuse_name: bool = False,
     request_id: str | None = None,
     progress: Progress = SILENT,
-) -> Registered:
+) -> RegisterResult:
     """Store files as the next version of model ``name``, which is made if it isn't there.
 
     ``paths`` are files, a folder (its contents), or ``-`` for standard input, stored as ``stdin_name``. Of a folder,
@@ -186,7 +186,7 @@ def register(
             *outcome.warnings,
         )
         not_stored = tuple(name for name in left.names if name not in updated) if left else ()
-        return Registered(
+        return RegisterResult(
             get_version(context, ref), not outcome.why, outcome.added, outcome.why, warnings, report.excluded,
             report.empty_folders, not_stored, updated, (*given[0].skipped, *given[1].skipped), moved,
         )  # fmt: skip
@@ -194,7 +194,7 @@ def register(
 
 def _set_pointers(
     context: RegistryContext, ref: str, stage: str | None, alias: str | None, request_id: str
-) -> tuple[Moved, ...]:
+) -> tuple[PointerChange, ...]:
     """Let a stage and an alias point to the new version."""
     from .pointers import promote, set_alias
 

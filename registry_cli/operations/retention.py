@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ..core.names import Reference
 from ..core.records import VersionRecord
-from ..core.results import Changed
+from ..core.results import VersionsChanged
 from ..core.text import replace_unprintable, shorten
 from ..core.values import OneOrMore, as_list
-from ..core.version_ranges import Numbers
+from ..core.version_ranges import VersionRanges
 from ..errors import Conflict, Indeterminate, InvalidInput, NotFound, RegistryError
 from ..rules import stages as stage_rules
 from ..rules.stages import ARCHIVE, DELETE, PACK
@@ -29,15 +29,11 @@ from .transaction import make_event, open_writer
 if TYPE_CHECKING:
     from ..rules.metric_directions import Directions
     from ..rules.retention import Plan
-    from ..rules.retention_rules import Rules
+    from ..rules.retention_rules import RetentionRules
     from .context import RegistryContext
     from .pack import PackRequest
     from .policies import Step
-
-
 _DEEDS = {ARCHIVE: "archived", DELETE: "deleted", PACK: "packed"}
-
-
 #: What versions were made from: a reference, and the version that names it in its lineage.
 Children = list[tuple[Reference, VersionRecord]]
 
@@ -49,16 +45,16 @@ def ignore(_: str) -> None:
 class Carried(NamedTuple):
     """What was done, and the folders that are to be removed after it, without the lock."""
 
-    changed: Changed
+    changed: VersionsChanged
     trash: list[Path]
 
 
-def plan_retention(context: RegistryContext, name: str, action: str, rules: Rules) -> Plan:
+def plan_retention(context: RegistryContext, name: str, action: str, rules: RetentionRules) -> Plan:
     """What ``rules`` would archive or delete of a model, and why; nothing is locked or changed.
 
     ``action`` is ``archive`` (among the versions in use), ``delete`` (among the archived) or ``pack`` (what is
-    archived, or would be, as ``rules.compress`` says, where that frees something). Raises
-    :class:`InvalidInput` for a metric that no version has, :class:`Damaged` when a version can't be read.
+    archived, or would be, where that frees something). Raises :class:`InvalidInput` for a metric that no version has,
+    :class:`Damaged` when a version can't be read.
     """
     from .policies import Step
 
@@ -66,8 +62,14 @@ def plan_retention(context: RegistryContext, name: str, action: str, rules: Rule
 
 
 def retain(
-    context: RegistryContext, name: str, action: str, rules: Rules, *, reason: str = "", request_id: str | None = None
-) -> Changed:
+    context: RegistryContext,
+    name: str,
+    action: str,
+    rules: RetentionRules,
+    *,
+    reason: str = "",
+    request_id: str | None = None,
+) -> VersionsChanged:
     """Archive, delete or pack what ``rules`` choose, as :meth:`plan` says; nothing is changed when that is nothing."""
     from .archive import commit_in_turn
     from .policies import Step
@@ -85,7 +87,7 @@ def apply_plans(
     reason: str = "",
     dry_run: bool = False,
     request_id: str | None = None,
-) -> list[Changed]:
+) -> list[VersionsChanged]:
     """Carry out exactly these plans; what was carried out before, or in part, is not done twice.
 
     Raises :class:`Conflict` for a model that has changed since: all are looked at before the first is touched.
@@ -111,14 +113,14 @@ def apply_plans(
             elif not dry_run:
                 pack_versions(context, plan.model, numbers, _pack_request(plan, request), outcomes)
             else:
-                outcomes.append(Changed(plan.model, "packed", tuple(numbers), revision, bool(left), plan.freed))
+                outcomes.append(VersionsChanged(plan.model, "packed", tuple(numbers), revision, bool(left), plan.freed))
     return outcomes
 
 
 def plan_prune(
     context: RegistryContext,
     models: OneOrMore[str] | None = None,
-    rules: Rules | None = None,
+    rules: RetentionRules | None = None,
     *,
     on_error: Callable[[RegistryError], None] = raise_it,
     on_warning: Callable[[str], None] = ignore,
@@ -136,13 +138,13 @@ def plan_prune(
 def prune(
     context: RegistryContext,
     models: OneOrMore[str] | None = None,
-    rules: Rules | None = None,
+    rules: RetentionRules | None = None,
     *,
     reason: str = "",
     request_id: str | None = None,
     on_error: Callable[[RegistryError], None] = raise_it,
     on_warning: Callable[[str], None] = ignore,
-) -> list[Changed]:
+) -> list[VersionsChanged]:
     """Delete the archived versions that ``rules`` choose, of some models or of all.
 
     Without rules each model's policy is followed: what its ``model.yaml``, else the ``group.yaml`` of its group, else
@@ -166,14 +168,14 @@ def prune(
 
 
 def _retain_step(
-    context: RegistryContext, step: Step, children: Children, request: Request, outcomes: list[Changed]
+    context: RegistryContext, step: Step, children: Children, request: Request, outcomes: list[VersionsChanged]
 ) -> None:
     from .pack import find_packed, pack_versions
 
     if step.action == PACK:
         plan = _plan_step(context, step, context.clock(), children)
         wanted = _pack_request(plan, request)
-        numbers = Numbers.of(plan.chosen) | find_packed(context, plan.model, wanted)
+        numbers = VersionRanges.from_numbers(plan.chosen) | find_packed(context, plan.model, wanted)
         pack_versions(context, plan.model, numbers, wanted, outcomes)
         return
     now = context.clock()
@@ -182,7 +184,7 @@ def _retain_step(
         begun = _begun(writer, step.action, request) if request.given else None
         if begun is None and (writer.table.revision, writer.highest) != (plan.revision, plan.highest):
             plan = _judged(context, step, now, children)
-        numbers, left = begun or (Numbers.of(plan.chosen),) * 2
+        numbers, left = begun or (VersionRanges.from_numbers(plan.chosen),) * 2
         done = _carry_out(context, writer, plan, numbers, left, request, False)
         outcomes.append(done.changed)
     gc.remove_trash(context.layout.model(done.changed.model), done.trash)  # slow, and needs no lock
@@ -243,7 +245,7 @@ def _judged(context: RegistryContext, step: Step, now: datetime, children: Child
         for number in retention.named(reference, versions)
     }
     chains = history.chains(model.paths, stages)
-    known = retention.Known(
+    known = retention.RetentionInput(
         model.name, versions, state.table, chains, highest, since, needed, formerly, directions, identity
     )
     return retention.plan(known, step.rules, now, step.action)
@@ -276,7 +278,7 @@ def _children(context: RegistryContext, action: str) -> Children:
     return [(parent, child) for child in search_versions(context, archived=True) for parent in retention.parents(child)]
 
 
-def _begun(writer: Writer, action: str, request: Request) -> tuple[Numbers, Numbers] | None:
+def _begun(writer: Writer, action: str, request: Request) -> tuple[VersionRanges, VersionRanges] | None:
     """All that this request was about, and what is left of it, when it was begun before."""
     from .archive import make_event_id
 
@@ -286,17 +288,17 @@ def _begun(writer: Writer, action: str, request: Request) -> tuple[Numbers, Numb
     entry = writer.done_before(identity, _DEEDS[action])
     if entry is None:
         return None
-    numbers = Numbers.parse(str(entry.event.detail.get("versions", entry.event.version or "")))
-    return numbers, numbers - writer.table.deleted if action == DELETE else Numbers()
+    numbers = VersionRanges.parse(str(entry.event.detail.get("versions", entry.event.version or "")))
+    return numbers, numbers - writer.table.deleted if action == DELETE else VersionRanges()
 
 
 def _left(
     context: RegistryContext, writer: Writer, plan: Plan, revisions: Container[int], request: Request
-) -> tuple[Numbers, Numbers]:
+) -> tuple[VersionRanges, VersionRanges]:
     """What a plan is about, and what is left to do of it. :class:`Conflict` if it is out of date."""
     from .pack import find_packed
 
-    numbers = Numbers.of(plan.chosen)
+    numbers = VersionRanges.from_numbers(plan.chosen)
     if not numbers:
         return numbers, numbers
     if begun := _begun(writer, plan.action, request):
@@ -310,7 +312,7 @@ def _left(
             f"revision {writer.table.revision} and version {writer.highest} now",
             "plan it again",
         )
-    there = Numbers.of(ModelReader(writer.paths).numbers(writer.table))
+    there = VersionRanges.from_numbers(ModelReader(writer.paths).numbers(writer.table))
     used = there - writer.table.archived
     fit = {DELETE: there - used, ARCHIVE: used, PACK: there - writer.table.packed}[plan.action]
     if wrong := numbers - fit:
@@ -323,8 +325,8 @@ def _carry_out(
     context: RegistryContext,
     writer: Writer,
     plan: Plan,
-    numbers: Numbers,
-    left: Numbers,
+    numbers: VersionRanges,
+    left: VersionRanges,
     request: Request,
     dry_run: bool,
 ) -> Carried:
@@ -344,14 +346,14 @@ def _carry_out(
         table = stage_rules.archive(writer.table, plan.model, left)
         if left and not dry_run:
             writer.move(table, make_event(context, "archived", None, request.id, versions=str(numbers), reason=reason))
-    done = Changed(plan.model, _DEEDS[plan.action], tuple(numbers), writer.table.revision, bool(left))
+    done = VersionsChanged(plan.model, _DEEDS[plan.action], tuple(numbers), writer.table.revision, bool(left))
     return Carried(done, trash)
 
 
 def _steps(
     context: RegistryContext,
     models: OneOrMore[str] | None,
-    rules: Rules | None,
+    rules: RetentionRules | None,
     on_error: Callable[[RegistryError], None],
     on_warning: Callable[[str], None],
 ) -> Iterator[list[Step]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..core.lazy_dataclass import replace
 from ..core.names import is_model_name
-from ..core.records import Glance, ModelRecord, Overview, RegistryRecord, VersionRecord
+from ..core.records import ModelRecord, ModelSummary, RegistryRecord, VersionRecord, VersionSummary
 from ..core.times import resolve_time, utc_now
 from ..errors import Damaged, NotFound, RegistryError
 from ..store import layout
@@ -86,7 +86,7 @@ def iter_overview(
     as_of: str | datetime | None = None,
     on_damage: OnDamage = raise_it,
     glances: bool = True,
-) -> Iterator[Overview]:
+) -> Iterator[ModelSummary]:
     """As :meth:`models`, with what a list shows of the versions that are the latest or hold a stage.
 
     Without ``glances`` nothing is shown of them, and none is looked at.
@@ -108,7 +108,7 @@ def iter_overview(
 
 def _ask_overview(
     context: RegistryContext, index: Index, glances: bool
-) -> tuple[list[Overview], list[UnreadableDocument]]:
+) -> tuple[list[ModelSummary], list[UnreadableDocument]]:
     index.refresh(progress=context.index.progress)
     found, unreadable = list(index.overview(glances=glances)), index.unreadable()
     shown = (
@@ -121,7 +121,7 @@ def _ask_overview(
 
 def _read_overview(
     context: RegistryContext, name: str, then: str | None, on_damage: OnDamage, glances: bool
-) -> Overview | None:
+) -> ModelSummary | None:
     model = open_model(context, name)
     state = model.state()
     past = _state_at(model, state, then)
@@ -137,8 +137,8 @@ def _read_overview(
         except Damaged as error:
             on_damage(error)
             continue
-        shown[number] = Glance(version.created, dict(list(version.metrics.items())[:_METRICS]))
-    return Overview(record, shown)
+        shown[number] = VersionSummary(version.created, dict(list(version.metrics.items())[:_METRICS]))
+    return ModelSummary(record, shown)
 
 
 def _state_at(model: ModelReader, state: State, then: str | None) -> tuple[State, int | None] | None:

@@ -16,7 +16,7 @@ from ..core.times import format_time
 from ..core.values import OneOrMore, as_list
 from ..errors import InvalidInput, NotFound
 from ..rules.metric_directions import KEY, LISTED, Directions
-from ..rules.settings_errors import GROUP_KEYS, MODEL_KEYS, REGISTRY_KEYS, Source, refuse_slips
+from ..rules.settings_errors import GROUP_KEYS, MODEL_KEYS, REGISTRY_KEYS, SettingsSource, refuse_slips
 from ..store import reader, settings
 from ..store.layout import MODEL, Layout
 
@@ -54,7 +54,7 @@ class Level(NamedTuple):
     """One document, where its lines are, and the settings that it knows."""
 
     document: Mapping[str, Any]
-    source: Source
+    source: SettingsSource
     known: tuple[str, ...]
 
 

@@ -25,7 +25,7 @@ COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 _MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
-class Check:
+class ValuePredicate:
     """One question to a value."""
 
     __slots__ = ("kind",)
@@ -33,7 +33,7 @@ class Check:
     def __init__(self, kind: str) -> None:
         self.kind = kind
 
-    def at(self, now: float) -> Check:  # noqa: ARG002
+    def at(self, now: float) -> ValuePredicate:  # noqa: ARG002
         """The check as it is at a time, in seconds since 1970."""
         return self
 
@@ -46,7 +46,7 @@ class Check:
         raise NotImplementedError
 
 
-class Compare(Check):
+class ComparisonPredicate(ValuePredicate):
     """``value OPERATOR literal``; texts compare by code point, as UTF-8 does."""
 
     __slots__ = ("_compare", "_literal", "_operator")
@@ -64,7 +64,7 @@ class Compare(Check):
         return f"{column} {self._operator} ?", [self._literal]
 
 
-class Aged(Check):
+class AgePredicate(ValuePredicate):
     """``now - created OPERATOR span``, turned into a bound on ``created``, since that is what the index keeps."""
 
     __slots__ = ("_operator", "_span")
@@ -74,11 +74,11 @@ class Aged(Check):
         self._operator = _MIRRORED[sign]
         self._span = span
 
-    def at(self, now: float) -> Check:
-        return Compare("n", self._operator, now - self._span)
+    def at(self, now: float) -> ValuePredicate:
+        return ComparisonPredicate("n", self._operator, now - self._span)
 
 
-class During(Check):
+class PeriodPredicate(ValuePredicate):
     """``time OPERATOR period``: a day is all of the day, so ``= 2026-03-03`` is any time in it, ``>`` after it."""
 
     __slots__ = ("_bounds",)
@@ -101,7 +101,7 @@ class During(Check):
         return text, [bound for _, bound in self._bounds]
 
 
-class OneOf(Check):
+class MembershipPredicate(ValuePredicate):
     """``value in (…)``."""
 
     __slots__ = ("_literals",)
@@ -117,7 +117,7 @@ class OneOf(Check):
         return f"{column} IN ({', '.join('?' * len(self._literals))})", list(self._literals)
 
 
-class Prefix(Check):
+class PrefixPredicate(ValuePredicate):
     """The text begins with these characters."""
 
     __slots__ = ("_start",)
@@ -133,7 +133,7 @@ class Prefix(Check):
         return f"substr({column}, 1, {len(self._start)}) = ?", [self._start]
 
 
-class Contains(Check):
+class ContainsPredicate(ValuePredicate):
     """The text has this part."""
 
     __slots__ = ("_part",)
@@ -149,7 +149,7 @@ class Contains(Check):
         return f"instr({column}, ?) > 0", [self._part]
 
 
-class Matches(Check):
+class PatternPredicate(ValuePredicate):
     """The text passes a pattern; ``function`` is what SQLite calls for it, with the pattern and the text."""
 
     __slots__ = ("function", "passes", "pattern")

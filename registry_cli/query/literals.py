@@ -9,10 +9,19 @@ from typing import TypeVar
 from ..core.quantities import parse_duration, parse_period, parse_size
 from ..core.text import escape_for_message
 from ..errors import InvalidInput
-from .comparisons import Aged, Check, Compare, Contains, During, Matches, OneOf, Prefix
+from .comparisons import (
+    AgePredicate,
+    ComparisonPredicate,
+    ContainsPredicate,
+    MembershipPredicate,
+    PatternPredicate,
+    PeriodPredicate,
+    PrefixPredicate,
+    ValuePredicate,
+)
 from .fields import AGE, ANY, DIGEST, KINDS, MEMBERS, NUMBER, SIZE, TEXT, TIME, TRUTH, Field, Scalar, bounded, unquoted
 from .lexer import Token, slip
-from .patterns import Meter, expression, wildcard
+from .patterns import RegexBudget, expression, wildcard
 
 _T = TypeVar("_T")
 ORDER = frozenset({"<", "<=", ">", ">="})
@@ -56,36 +65,36 @@ def text_of(token: Token) -> str:
     return token.text
 
 
-def pattern_check(sign: str, token: Token, meter: Meter) -> Matches:
+def pattern_check(sign: str, token: Token, meter: RegexBudget) -> PatternPredicate:
     """The check for ``~``, on whose time ``meter`` looks, and ``like``."""
     text = text_of(token)
     try:
         if sign == "like":
-            return Matches("registry_like", text, wildcard(text))
-        return Matches("registry_regexp", text, meter.timed(expression(text)))
+            return PatternPredicate("registry_like", text, wildcard(text))
+        return PatternPredicate("registry_regexp", text, meter.timed(expression(text)))
     except InvalidInput as error:
         raise slip(f"{error.message},", token.column, error.hint) from None
 
 
-def part_check(field: Field, token: Token) -> Check:
+def part_check(field: Field, token: Token) -> ValuePredicate:
     """The check for ``contains``."""
     text = text_of(token)
-    return Compare("t", "=", text) if field.type == MEMBERS else Contains(text)
+    return ComparisonPredicate("t", "=", text) if field.type == MEMBERS else ContainsPredicate(text)
 
 
-def compare_check(field: Field, sign: str, token: Token) -> Check:
+def compare_check(field: Field, sign: str, token: Token) -> ValuePredicate:
     """The check for ``=`` and the operators of order."""
     text = text_of(token)
     if field.type == TIME:
         start, end = _amount(field, token, lambda: parse_period(text))
-        return During(sign, start / 1e6, end / 1e6)
+        return PeriodPredicate(sign, start / 1e6, end / 1e6)
     if field.type == AGE:
-        return Aged(sign, _amount(field, token, lambda: parse_duration(text)).total_seconds())
+        return AgePredicate(sign, _amount(field, token, lambda: parse_duration(text)).total_seconds())
     if field.type == DIGEST:
         match = _DIGEST.match(text.lower())
         if match is None:
             raise _unexpected(field, token)
-        return Prefix(match[1])
+        return PrefixPredicate(match[1])
     literal = _literal(field, token, text)
     if sign in ORDER and isinstance(literal, bool):
         raise slip(f"'{sign}' needs an order, and true and false have none,", token.column, "use = or !=")
@@ -95,10 +104,10 @@ def compare_check(field: Field, sign: str, token: Token) -> Check:
             token.column,
             f"to compare texts write '{escape_for_message(text)}' in quotes",
         )
-    return Compare(KINDS[type(literal)], sign, literal)
+    return ComparisonPredicate(KINDS[type(literal)], sign, literal)
 
 
-def member_checks(field: Field, list_: Sequence[Token]) -> list[Check]:
+def member_checks(field: Field, list_: Sequence[Token]) -> list[ValuePredicate]:
     """The checks of which one holds when a value is in the list."""
     if field.type in (TIME, AGE, DIGEST):
         return [compare_check(field, "=", token) for token in list_]
@@ -106,7 +115,7 @@ def member_checks(field: Field, list_: Sequence[Token]) -> list[Check]:
     for token in list_:
         literal = _literal(field, token, text_of(token))
         literals.setdefault(KINDS[type(literal)], []).append(literal)
-    return [OneOf(kind, members) for kind, members in literals.items()]
+    return [MembershipPredicate(kind, members) for kind, members in literals.items()]
 
 
 def _literal(field: Field, token: Token, text: str) -> Scalar:

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 from ..core.text import escape_for_message
 from ..errors import InvalidInput
-from .comparisons import Check, Compare, Matches
+from .comparisons import ComparisonPredicate, PatternPredicate, ValuePredicate
 from .fields import TRUTH, Field, parse_field
 from .lexer import Token, slip, tokens
 from .literals import ORDER, RESERVED, check_operator, compare_check, member_checks, part_check, pattern_check, text_of
-from .patterns import Meter
+from .patterns import RegexBudget
 from .predicates import Group, Node, Not, Term
 
 DEPTH = 100
@@ -57,14 +57,14 @@ class Parser:
     ``meter`` counts the time of these.
     """
 
-    def __init__(self, text: str, meter: Meter | None = None) -> None:
+    def __init__(self, text: str, meter: RegexBudget | None = None) -> None:
         self._tokens = list(tokens(text))
         self._at = 0
         self._terms = 0
         self.fields: set[str] = set()
         self.names: list[tuple[str, str]] = []
-        self.patterns: list[Matches] = []
-        self.meter = meter or Meter()
+        self.patterns: list[PatternPredicate] = []
+        self.meter = meter or RegexBudget()
 
     def parse(self) -> Node:
         """The tree of the whole text, or :class:`InvalidInput` that says at which column it went wrong."""
@@ -129,7 +129,7 @@ class Parser:
         self.fields.add(field.name)
         operator = self._peek()
         if operator.kind == "end" or operator.text == ")" or operator.keyword in ("and", "or"):
-            return Term(field, [Compare("b", "=", True)] if field.type == TRUTH else [])
+            return Term(field, [ComparisonPredicate("b", "=", True)] if field.type == TRUTH else [])
         return self._test(field)
 
     def _test(self, field: Field) -> Node:
@@ -169,7 +169,7 @@ class Parser:
             self.names.append((field.name, text_of(token)))
         return token
 
-    def _members(self, field: Field) -> list[Check]:
+    def _members(self, field: Field) -> list[ValuePredicate]:
         start = self._next()
         if start.text != "(" or start.kind != "mark":
             raise slip("expected '('", start.column, "write it as in (a, b)")

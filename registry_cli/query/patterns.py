@@ -88,8 +88,8 @@ def _width(piece: str) -> int:
     return len(re.findall(r"\\.|.", piece, re.DOTALL))
 
 
-class Meter:
-    """Counts the processor time that the regular expressions of one query take, while a :class:`Bound` is open."""
+class RegexBudget:
+    """Counts the processor time that the regular expressions of one query take, while a :class:`RegexTimeout` is open."""
 
     __slots__ = ("_owner", "_started", "_used")
 
@@ -122,7 +122,7 @@ class Meter:
         return self._started is not None and self._used + thread_time() - self._started > TIME_LIMIT
 
 
-class Bound:
+class RegexTimeout:
     """A context in which the regular expressions of a query may take 2 seconds; then :class:`InvalidInput`.
 
     That is processor time inside of searches: reading files, or waiting for a busy machine, does not count. In the
@@ -131,7 +131,7 @@ class Bound:
     which a repeat or an alternative stands inside a repeat, ``(a+)+``, are refused from the start.
     """
 
-    def __init__(self, meter: Meter, patterns: Iterable[str]) -> None:
+    def __init__(self, meter: RegexBudget, patterns: Iterable[str]) -> None:
         self._meter = meter
         self._patterns = tuple(patterns)
         self._active = self._expired = False

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
-from .comparisons import Check, Sql
+from .comparisons import Sql, ValuePredicate
 from .fields import KINDS, TRUTH, Field
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Term:
 
     __slots__ = ("checks", "field", "kinds", "negated")
 
-    def __init__(self, field: Field, checks: Sequence[Check] = (), *, negated: bool = False) -> None:
+    def __init__(self, field: Field, checks: Sequence[ValuePredicate] = (), *, negated: bool = False) -> None:
         self.field = field
         self.checks = tuple(checks)
         self.negated = negated

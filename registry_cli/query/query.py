@@ -21,10 +21,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..core.quantities import seconds
-from .comparisons import Matches
+from .comparisons import PatternPredicate
 from .fields import Field, Scalar, parse_field, value
 from .parser import Parser
-from .patterns import Bound, Meter
+from .patterns import RegexBudget, RegexTimeout
 from .predicates import Compiler, Group, Node
 from .sorting import Ordering, parse_sort
 
@@ -49,8 +49,8 @@ class Query:
         text: str,
         tree: Node,
         fields: Iterable[str],
-        patterns: Iterable[Matches],
-        meter: Meter,
+        patterns: Iterable[PatternPredicate],
+        meter: RegexBudget,
         names: Iterable[tuple[str, str]] = (),
     ) -> None:
         self.text = text
@@ -74,19 +74,21 @@ class Query:
         names = {check.function for check in self._patterns}
         return {name: _function(check for check in self._patterns if check.function == name) for name in names}
 
-    def bounded(self) -> Bound:
+    def bounded(self) -> RegexTimeout:
         """A context for the evaluation, which ends it with :class:`InvalidInput` when a pattern takes too long.
 
         Nothing happens for a query without ``~``. See :class:`Bound` for the limit, and for other threads than the
         main one.
         """
-        return Bound(self._meter, [check.pattern for check in self._patterns if check.function == "registry_regexp"])
+        return RegexTimeout(
+            self._meter, [check.pattern for check in self._patterns if check.function == "registry_regexp"]
+        )
 
     def __repr__(self) -> str:
         return f"Query({self.text!r})"
 
 
-def _function(checks: Iterable[Matches]) -> Callable[[Any, Any], int]:
+def _function(checks: Iterable[PatternPredicate]) -> Callable[[Any, Any], int]:
     passes = {check.pattern: check.passes for check in checks}
 
     def function(pattern: Any, subject: Any) -> int:
@@ -106,7 +108,7 @@ def parse(text: str) -> Query:
 
 def parse_all(texts: Sequence[str]) -> Query:
     """One query of several, at least one, all of which must hold. Raises as :func:`parse` does."""
-    meter = Meter()
+    meter = RegexBudget()
     parsers = [Parser(text, meter) for text in texts]
     trees = [parser.parse() for parser in parsers]
     fields = [field for parser in parsers for field in parser.fields]

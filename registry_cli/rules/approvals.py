@@ -24,7 +24,7 @@ _BASIS = ("params", "metrics", "tags")
 
 
 @dataclass(frozen=True)
-class Ballot:
+class RecordedApproval:
     """What somebody said of a version for a stage. ``lapsed`` is why it is not in force, empty while it is."""
 
     event: Event
@@ -44,7 +44,7 @@ class Ballot:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class People:
+class ApprovalInput:
     """What a gate is told of people, beside the files.
 
     ``belongs`` says whether an account is in a Unix group, ``unsigned`` why a version has no signature of a principal
@@ -52,13 +52,13 @@ class People:
     when it does.
     """
 
-    ballots: Sequence[Ballot] = ()
+    ballots: Sequence[RecordedApproval] = ()
     belongs: Callable[[str, str], bool] = lambda *_: False
     unsigned: Callable[[str], str] = lambda _: "not signed"
-    unproven: Callable[[Ballot], str] = lambda _: "did not sign it"
+    unproven: Callable[[RecordedApproval], str] = lambda _: "did not sign it"
 
 
-NOBODY = People()
+NOBODY = ApprovalInput()
 
 
 def subject(version: VersionRecord, record: str) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def ballots(
     told: Iterable[Event],
     recorded: object,
     doubted: Mapping[str, str] | None = None,
-) -> tuple[Ballot, ...]:
+) -> tuple[RecordedApproval, ...]:
     """What was said of ``version``, the newest of each person and stage, the oldest of these first.
 
     ``told`` are the events of the history that approve or reject it, the newest first; ``recorded`` is what its
@@ -88,19 +88,20 @@ def ballots(
     listed = recorded if isinstance(recorded, list) else []
     newest: dict[tuple[str, object], Event] = {}
     every = []
-    refused: list[Ballot] = []
+    refused: list[RecordedApproval] = []
     for event in told:
         every.append(event.document())
         if event.action == APPROVED and event.id in doubted:
-            refused.append(Ballot(event, doubted[event.id]))
+            refused.append(RecordedApproval(event, doubted[event.id]))
             continue
         newest.setdefault((event.by, event.detail.get("stage")), event)
-    found = [Ballot(event, _lapsed(event, version, record, listed)) for event in newest.values()]
+    found = [RecordedApproval(event, _lapsed(event, version, record, listed)) for event in newest.values()]
     found += refused
     known = [event.document() for event in (*newest.values(), *(each.event for each in refused))]
     others = filter(None, (_parsed(entry) for entry in listed if entry not in known))
     found += [
-        Ballot(said, "not the last word" if said.document() in every else "not in the history") for said in others
+        RecordedApproval(said, "not the last word" if said.document() in every else "not in the history")
+        for said in others
     ]
     return tuple(sorted(found, key=lambda each: each.event.at))
 
@@ -129,7 +130,7 @@ def _lapsed(event: Event, version: VersionRecord, record: str, listed: Sequence[
     return ""
 
 
-def in_force(found: Iterable[Ballot], stage: str, *, rejects: bool) -> list[Ballot]:
+def in_force(found: Iterable[RecordedApproval], stage: str, *, rejects: bool) -> list[RecordedApproval]:
     """The approvals of a version for ``stage`` that are in force, or its rejections."""
     return [each for each in found if each.stage == stage and each.rejects is rejects and not each.lapsed]
 

@@ -272,7 +272,7 @@ def compare(
         for name in sorted({name for values in of_each for name in values}):
             values = tuple(each.get(name) for each in of_each)
             if section == "metrics":
-                rows.append(_measured(name, values, versions, named.get(name) or directions.of(name)))
+                rows.append(_measured(name, values, versions, named.get(name) or directions.direction(name)))
             else:
                 rows.append(Row(section, name, values))
     return Comparison(versions[0].model if versions else "", tuple(versions), tuple(rows))

@@ -6,7 +6,7 @@ from bisect import insort
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from ..core.records import JournalEntry, Told
+from ..core.records import JournalEntry, ModelHistoryEntry
 from ..errors import InvalidInput
 
 #: Every action that an event can tell.
@@ -18,7 +18,7 @@ _AT, _ACTION = b'"at":"', b'"action":"'
 _LONGEST = 40
 
 
-class Wanted(NamedTuple):
+class EventFilter(NamedTuple):
     """Events from ``since`` on and before ``until``, with one of these ``actions``; whatever is empty is not asked for.
 
     Times are as events write them. Nothing follows from one event about the next: clocks of different writers may
@@ -56,7 +56,7 @@ def _text(line: bytes, at: int) -> str:
     return line[at : at + _LONGEST].partition(b'"')[0].decode("ascii", "replace")
 
 
-def wanted(since: str | None, until: str | None, actions: Iterable[str]) -> Wanted:
+def wanted(since: str | None, until: str | None, actions: Iterable[str]) -> EventFilter:
     """What is asked for. :class:`InvalidInput` for an action that there is not, with the nearest that there is."""
     asked = frozenset(actions)
     for action in sorted(asked - set(ACTIONS)):
@@ -67,10 +67,12 @@ def wanted(since: str | None, until: str | None, actions: Iterable[str]) -> Want
         raise InvalidInput(f"there is no action '{action}'", hint)
     if since and until and since >= until:
         raise InvalidInput("the time ends before it begins", "give --until a later time than --since")
-    return Wanted(since or "", until or "", asked)
+    return EventFilter(since or "", until or "", asked)
 
 
-def merged(newest: Iterable[tuple[str, str]], history: Callable[[str], Iterator[JournalEntry]]) -> Iterator[Told]:
+def merged(
+    newest: Iterable[tuple[str, str]], history: Callable[[str], Iterator[JournalEntry]]
+) -> Iterator[ModelHistoryEntry]:
     """The histories of models as one, the newest first. ``newest`` are the time of the last event of each, and its name.
 
     ``history`` gives one, the newest first; it is not asked for before something of it is due. Entries of one model
@@ -81,7 +83,7 @@ def merged(newest: Iterable[tuple[str, str]], history: Callable[[str], Iterator[
     while due:
         at, name, begun, entry = due.pop()
         if entry is not None:
-            yield Told(name, entry)
+            yield ModelHistoryEntry(name, entry)
         going = begun if begun is not None else history(name)
         following = next(going, None)
         if following is not None:

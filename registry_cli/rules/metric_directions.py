@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ..core import values
 from ..errors import InvalidInput
-from .settings_errors import Path, Source
+from .settings_errors import Path, SettingsSource
 
 LOWER, HIGHER = "lower", "higher"
 #: The key of ``registry.yaml``, ``group.yaml`` and ``model.yaml`` that declares directions.
@@ -149,7 +149,7 @@ class Declaration(NamedTuple):
     """A direction that a document declares, and where it stands."""
 
     direction: str
-    source: Source
+    source: SettingsSource
     path: Path
 
 
@@ -160,7 +160,7 @@ class Directions:
         self.declarations = dict(declared or {})
 
     @classmethod
-    def parse(cls, value: Any, source: Source) -> Directions:
+    def parse(cls, value: Any, source: SettingsSource) -> Directions:
         """Read what stands under ``metrics`` in a document.
 
         Args:
@@ -195,18 +195,18 @@ class Directions:
         found = self.declarations.get(name)
         return found.direction if found else None
 
-    def of(self, name: str) -> str | None:
+    def direction(self, name: str) -> str | None:
         """The direction of a metric: ``lower``, ``higher``, or None where it is not known."""
         return self.declared(name) or listed(name)
 
     def better(self, name: str, before: float | None, after: float | None) -> bool | None:
         """Whether ``after`` is better than ``before``; None where that is not known, or neither is."""
-        direction = self.of(name)
+        direction = self.direction(name)
         if direction is None or before is None or after is None or before == after:
             return None
         return (after < before) == (direction == LOWER)
 
-    def lines(self) -> Iterator[tuple[str, str, Source, Path]]:
+    def lines(self) -> Iterator[tuple[str, str, SettingsSource, Path]]:
         """What is declared, line by line: the name, the direction, where it stands."""
         for name, (direction, source, path) in self.declarations.items():
             yield f"{KEY}.{name}", direction, source, path

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ..core.records import Event, JournalEntry, StageTable
-from ..core.version_ranges import Numbers
+from ..core.version_ranges import VersionRanges
 from ..errors import Damaged
 from .stages import ALIAS_ACTIONS, STAGE_ACTIONS
 
 
-class Past(NamedTuple):
+class PastState(NamedTuple):
     """A model as it was: its stage table, and the numbers that had been given to versions."""
 
     table: StageTable
@@ -28,7 +28,7 @@ class Past(NamedTuple):
         return next((number for number in sorted(self.given, reverse=True) if number not in gone), None)
 
 
-def replay(entries: Iterable[JournalEntry], until: str) -> Past | None:
+def replay(entries: Iterable[JournalEntry], until: str) -> PastState | None:
     """The model as it was at ``until`` (as events write times); None when it had no history yet.
 
     ``entries`` come oldest first. Clocks of different writers may disagree: what the journal has before an entry
@@ -49,7 +49,7 @@ def replay(entries: Iterable[JournalEntry], until: str) -> Past | None:
     table = StageTable()
     for entry in past:
         table = follow(table, entry.event).with_(revision=entry.revision)
-    return Past(table, tuple(_given(past, until)))
+    return PastState(table, tuple(_given(past, until)))
 
 
 def _given(past: list[JournalEntry], until: str) -> Iterator[int]:
@@ -67,9 +67,9 @@ def follow(table: StageTable, event: Event) -> StageTable:
         return table.with_(
             stages=dict(detail["stages"]),
             aliases=dict(detail["aliases"]),
-            archived=Numbers.parse(detail["archived"]),
-            deleted=Numbers.parse(detail["deleted"]),
-            packed=Numbers.parse(detail.get("packed", "")),
+            archived=VersionRanges.parse(detail["archived"]),
+            deleted=VersionRanges.parse(detail["deleted"]),
+            packed=VersionRanges.parse(detail.get("packed", "")),
         )
     if event.action in ("archived", "packed", "restored", "deleted"):
         return _counted(table, event)
@@ -81,8 +81,8 @@ def follow(table: StageTable, event: Event) -> StageTable:
 
 def _counted(table: StageTable, event: Event) -> StageTable:
     """After what puts versions into the archive, into packs, and out of them."""
-    one = Numbers.of([event.version or 0])
-    versions, packed = (Numbers.parse(event.detail.get(key, "")) for key in ("versions", "packed"))
+    one = VersionRanges.from_numbers([event.version or 0])
+    versions, packed = (VersionRanges.parse(event.detail.get(key, "")) for key in ("versions", "packed"))
     if event.action == "archived":
         return table.with_(archived=table.archived | versions)
     if event.action == "packed":
@@ -97,5 +97,5 @@ def _pointed(table: StageTable, kind: str, name: str, event: Event) -> StageTabl
     after = event.detail.get("after")
     if after is not None:
         pointers[name] = after
-    archived = table.archived | Numbers.parse(str(event.detail.get("archived", "")))
+    archived = table.archived | VersionRanges.parse(str(event.detail.get("archived", "")))
     return table.with_(**{kind: pointers}, archived=archived)

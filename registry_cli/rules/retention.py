@@ -23,13 +23,13 @@ from ..errors import InvalidInput
 from ..query import query
 from .metric_directions import LISTED, Directions
 from .past_state import follow
-from .retention_rules import Best, Rules
-from .rollback import Chain
+from .retention_rules import Best, RetentionRules
+from .rollback import StageTimeline
 from .stages import ARCHIVE, DELETE, PACK
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RetentionDecision:
     """What is to become of one version, and why in words. ``freed`` are the bytes that deleting it gives back; if it is
     to be packed, about those that packing gives back.
 
@@ -56,7 +56,7 @@ class Plan:
     rules: str
     revision: int
     highest: int
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[RetentionDecision, ...]
     compress: str = ""
 
     @property
@@ -91,7 +91,7 @@ class Plan:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Known:
+class RetentionInput:
     """All that is known of a model when it is judged: its ``versions`` that are not deleted, in any order.
 
     ``archived_at`` says since when the archived ones are it; ``needed`` which of them versions of other models were
@@ -102,7 +102,7 @@ class Known:
     model: str
     versions: Sequence[VersionRecord]
     table: StageTable
-    chains: Mapping[str, Chain]
+    chains: Mapping[str, StageTimeline]
     highest: int = 0
     archived_at: Mapping[int, str] = field(default_factory=dict)
     needed: Mapping[int, str] = field(default_factory=dict)
@@ -116,7 +116,7 @@ class Known:
         return (self.model, *self.formerly)
 
 
-def plan(known: Known, rules: Rules, now: datetime, action: str = ARCHIVE) -> Plan:
+def plan(known: RetentionInput, rules: RetentionRules, now: datetime, action: str = ARCHIVE) -> Plan:
     """Judge every version of a model. To archive is to choose among those in use, to delete among the archived, to pack
     all the archived, and those that the rules would archive first.
     """
@@ -134,15 +134,17 @@ def plan(known: Known, rules: Rules, now: datetime, action: str = ARCHIVE) -> Pl
     _keep_parents(known, newest_first if action == DELETE else concerned, kept, candidates)
     outside, why = "archived already" if action == ARCHIVE else "in use", _why(rules, action)
     verdicts = [
-        Verdict(number, True, why)
+        RetentionDecision(number, True, why)
         if number in candidates and number not in kept
-        else Verdict(number, False, kept[number] if number in candidates else outside)
+        else RetentionDecision(number, False, kept[number] if number in candidates else outside)
         for number in (version.number for version in newest_first)
     ]
     return Plan(known.model, action, str(rules), known.table.revision, known.highest, tuple(verdicts))
 
 
-def _packing(known: Known, newest_first: Sequence[VersionRecord], rules: Rules, now: datetime) -> Plan:
+def _packing(
+    known: RetentionInput, newest_first: Sequence[VersionRecord], rules: RetentionRules, now: datetime
+) -> Plan:
     archived = {version.number for version in newest_first if version.archived}
     packed = {version.number for version in newest_first if version.packed is not None}
     candidates = archived - packed | set(plan(known, rules, now, ARCHIVE).chosen)
@@ -150,14 +152,14 @@ def _packing(known: Known, newest_first: Sequence[VersionRecord], rules: Rules, 
     # What a packed version was made from may be packed too: it is needed no more than its child.
     _keep_parents(known, [each for each in newest_first if each.number not in packed], kept, candidates)
     verdicts = [
-        Verdict(number, number not in kept, kept.get(number, "archived"))
+        RetentionDecision(number, number not in kept, kept.get(number, "archived"))
         for number in (version.number for version in newest_first)
         if number in candidates
     ]
     return Plan(known.model, PACK, str(rules), known.table.revision, known.highest, tuple(verdicts), rules.compress)
 
 
-def protected(known: Known, holders: int) -> dict[int, str]:
+def protected(known: RetentionInput, holders: int) -> dict[int, str]:
     """The versions that no rule can choose, and why."""
     kept: dict[int, str] = {}
     for each in _PROTECTIONS:
@@ -169,12 +171,12 @@ def protected(known: Known, holders: int) -> dict[int, str]:
 _Reasons = Iterator["tuple[int, str]"]
 
 
-def _pointed(known: Known, _: int) -> _Reasons:
+def _pointed(known: RetentionInput, _: int) -> _Reasons:
     yield from ((number, f"holds {stage}") for stage, number in known.table.stages.items())
     yield from ((number, f"alias {alias}") for alias, number in sorted(known.table.aliases.items()))
 
 
-def _held(known: Known, holders: int) -> _Reasons:
+def _held(known: RetentionInput, holders: int) -> _Reasons:
     """The last ``holders`` of each stage, and what a rollback would go to."""
     table = known.table
     for stage, line in known.chains.items():
@@ -188,20 +190,20 @@ def _held(known: Known, holders: int) -> _Reasons:
         )
 
 
-def _tagged(known: Known, _: int) -> _Reasons:
+def _tagged(known: RetentionInput, _: int) -> _Reasons:
     yield from ((each.number, "tag keep=yes") for each in known.versions if each.tags.get("keep") == "yes")
 
 
-def _needed(known: Known, _: int) -> _Reasons:
+def _needed(known: RetentionInput, _: int) -> _Reasons:
     yield from ((number, f"parent of {child}") for number, child in known.needed.items())
 
 
 #: Who may keep a version, whatever the rules say; the reason of the first one counts. A new protection is one more.
-_PROTECTIONS: tuple[Callable[[Known, int], _Reasons], ...] = (_pointed, _held, _tagged, _needed)
+_PROTECTIONS: tuple[Callable[[RetentionInput, int], _Reasons], ...] = (_pointed, _held, _tagged, _needed)
 
 
 def _rules(
-    versions: Sequence[VersionRecord], rules: Rules, now: datetime, since: Mapping[int, str]
+    versions: Sequence[VersionRecord], rules: RetentionRules, now: datetime, since: Mapping[int, str]
 ) -> Iterator[dict[int, str]]:
     """For each rule, what it keeps of ``versions`` (the newest first), and why."""
     if rules.older_than:
@@ -248,7 +250,9 @@ def _fitting(versions: Iterable[VersionRecord], where: str, now: datetime) -> se
         return {version.number for version in versions if parsed.matches(version, now)}
 
 
-def _keep_parents(known: Known, versions: Iterable[VersionRecord], kept: dict[int, str], candidates: set[int]) -> None:
+def _keep_parents(
+    known: RetentionInput, versions: Iterable[VersionRecord], kept: dict[int, str], candidates: set[int]
+) -> None:
     """Add to ``kept`` the parents of what is kept, and theirs, and so on."""
     by_number = {version.number: version for version in versions}
     pending = [number for number in by_number if number in kept or number not in candidates]
@@ -280,7 +284,7 @@ def means(reference: Reference, child: VersionRecord, model_id: str, names: Sequ
     return reference.model in names
 
 
-def _parents_in(known: Known, child: VersionRecord, versions: Iterable[VersionRecord]) -> Iterator[int]:
+def _parents_in(known: RetentionInput, child: VersionRecord, versions: Iterable[VersionRecord]) -> Iterator[int]:
     for reference in parents(child):
         if means(reference, child, known.model_id, known.names):
             yield from named(reference, versions)
@@ -295,7 +299,7 @@ def named(reference: Reference, versions: Iterable[VersionRecord]) -> Iterator[i
         yield from (version.number for version in versions if version.digest.startswith(selector.digest))
 
 
-def _why(rules: Rules, action: str) -> str:
+def _why(rules: RetentionRules, action: str) -> str:
     words = []
     if rules.older_than:
         words.append(f"{'archived' if action == DELETE else 'made'} more than {rules.older_than} ago")
@@ -324,7 +328,7 @@ def archived_since(events: Iterable[Event]) -> dict[int, str]:
     return since
 
 
-def check_metrics(rules: Rules, versions: Sequence[VersionRecord], model: str) -> None:
+def check_metrics(rules: RetentionRules, versions: Sequence[VersionRecord], model: str) -> None:
     """:class:`InvalidInput` for a metric that no version has: a slip would let go of the best."""
     known = {metric for version in versions for metric in version.metrics}
     for best in rules.best:

@@ -13,7 +13,7 @@ from ..core.values import OneOrMore, as_list
 from ..errors import InvalidInput
 from ..query import query
 from .metric_directions import HIGHER, LOWER, Directions, listed
-from .settings_errors import Path, Source, nearest
+from .settings_errors import Path, SettingsSource, nearest
 
 #: How many of those that held a stage last are never chosen, unless it is said.
 HOLDERS = 3
@@ -81,8 +81,8 @@ class Best(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rules:
-    """A version that any of these keeps is kept. At least one is there; see :func:`Rules.of`.
+class RetentionRules:
+    """A version that any of these keeps is kept. At least one is there; see :meth:`build`.
 
     ``compress`` says how what is archived is packed (``gzip`` or ``zstd``), empty for not at all.
     """
@@ -95,7 +95,7 @@ class Rules:
     compress: str = ""
 
     @classmethod
-    def of(
+    def build(
         cls,
         *,
         older_than: str | None = None,
@@ -104,7 +104,7 @@ class Rules:
         where: str | None = None,
         keep_holders: int = HOLDERS,
         compress: bool | str = False,
-    ) -> Rules:
+    ) -> RetentionRules:
         """Read what was said; :class:`InvalidInput` for a slip, and for no rule at all: that would choose everything."""
         rules = cls(
             older_than or "",
@@ -124,7 +124,7 @@ class Rules:
             raise InvalidInput("nothing says which versions", "say how old, how many to keep, the best, or a query")
         return rules
 
-    def directed(self, directions: Directions, *, strict: bool) -> Rules:
+    def directed(self, directions: Directions, *, strict: bool) -> RetentionRules:
         """The rules with a direction for each ``best``; see :meth:`Best.directed`.
 
         Args:
@@ -154,15 +154,15 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Policy:
+class RetentionPolicy:
     """A ``retention:`` mapping. ``sources`` are the documents in which its sections stand; an empty one turns it off."""
 
-    archive: Rules | None = None
-    prune: Rules | None = None
-    sources: Mapping[str, Source] = field(default_factory=dict)
+    archive: RetentionRules | None = None
+    prune: RetentionRules | None = None
+    sources: Mapping[str, SettingsSource] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, value: Any, source: Source) -> Policy:
+    def parse(cls, value: Any, source: SettingsSource) -> RetentionPolicy:
         """Read the mapping in a document; :class:`InvalidInput` for a slip, with its line and the nearest right key."""
         if value is None:
             return cls()
@@ -177,9 +177,9 @@ class Policy:
             raise source.mistake((*_ROOT, "prune", "compress"), "is for what is archived", "write it below archive:")
         return cls(found.get("archive"), prune, dict.fromkeys(found, source))
 
-    def over(self, other: Policy) -> Policy:
+    def over(self, other: RetentionPolicy) -> RetentionPolicy:
         """The sections of this one, and those of ``other`` that this one says nothing of."""
-        return Policy(
+        return RetentionPolicy(
             self.archive if "archive" in self.sources else other.archive,
             self.prune if "prune" in self.sources else other.prune,
             {**other.sources, **self.sources},
@@ -197,7 +197,7 @@ class Policy:
             except InvalidInput as error:
                 raise source.mistake((*_ROOT, section, "best"), error.message, error.hint) from None
 
-    def lines(self) -> Iterator[tuple[str, str, Source, Path]]:
+    def lines(self) -> Iterator[tuple[str, str, SettingsSource, Path]]:
         """What it says, line by line: the name, the value, where it stands."""
         for section in SECTIONS:
             if section not in self.sources:
@@ -213,7 +213,7 @@ class Policy:
                     yield ".".join((*path, key)), words, source, (*path, key)
 
 
-def _section(value: Any, path: Path, source: Source) -> Rules | None:
+def _section(value: Any, path: Path, source: SettingsSource) -> RetentionRules | None:
     if value is None or value == {}:
         return None
     if not isinstance(value, dict):
@@ -235,12 +235,12 @@ def _section(value: Any, path: Path, source: Source) -> Rules | None:
     if not isinstance(compress, (bool, str)) or compress not in _COMPRESSIONS:
         raise source.mistake((*path, "compress"), "is no right value", "it is true, false, gzip or zstd")
     try:
-        return Rules.of(**{**value, "best": best})
+        return RetentionRules.build(**{**value, "best": best})
     except InvalidInput as error:
         raise source.mistake(path, error.message, error.hint) from None
 
 
-def _check_keys(value: Mapping[str, Any], known: tuple[str, ...], path: Path, source: Source) -> None:
+def _check_keys(value: Mapping[str, Any], known: tuple[str, ...], path: Path, source: SettingsSource) -> None:
     """Unlike a setting, a rule that isn't known is never passed over: what it was to keep would be lost."""
     for key in value:
         if key not in known:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..core.lazy_dataclass import dataclass
 from ..core.records import Event, StageTable
-from ..core.version_ranges import Numbers
+from ..core.version_ranges import VersionRanges
 from ..errors import Conflict, InvalidInput, NotFound, Refused
 from .stages import STAGE_ACTIONS
 
@@ -20,7 +20,7 @@ WINDOW = 600
 
 
 @dataclass(frozen=True)
-class Chain:
+class StageTimeline:
     """What a stage held, oldest first, without what was rolled back. ``held`` says whether the last still holds it.
 
     ``left`` are the versions that held it, too, and were rolled back from, the last holder first. ``rejected`` are those
@@ -52,7 +52,7 @@ class RecentRollback(Conflict):
         self.current = current
 
 
-def chain(events: Iterable[Event], stage: str) -> Chain:
+def chain(events: Iterable[Event], stage: str) -> StageTimeline:
     """Replay the moves of ``stage``. A rollback goes back along the chain, or forward again to what was rolled back."""
     numbers: list[int] = []
     undone: list[int] = []
@@ -82,10 +82,10 @@ def chain(events: Iterable[Event], stage: str) -> Chain:
             numbers.append(after)
             undone.clear()
     left = tuple(number for number in reversed(every) if number not in numbers)
-    return Chain(tuple(numbers), held, left=left, rollback=newest)
+    return StageTimeline(tuple(numbers), held, left=left, rollback=newest)
 
 
-def refuse_second(line: Chain, model: str, stage: str, current: int | None, now: datetime) -> None:
+def refuse_second(line: StageTimeline, model: str, stage: str, current: int | None, now: datetime) -> None:
     """:class:`RecentRollback` if the newest rollback of ``stage`` was less than :data:`WINDOW` ago, by whomever.
 
     A time that can't be read, or that is still to come (clocks differ), counts as recent.
@@ -110,14 +110,16 @@ def refuse_second(line: Chain, model: str, stage: str, current: int | None, now:
     )
 
 
-def candidates(table: StageTable, stage: str, line: Chain, among: tuple[int, ...] | None = None) -> tuple[int, ...]:
+def candidates(
+    table: StageTable, stage: str, line: StageTimeline, among: tuple[int, ...] | None = None
+) -> tuple[int, ...]:
     """Of the earlier holders, or of those ``among``, what ``stage`` can go to now: not archived, deleted or rejected."""
     gone, closed = table.archived | table.deleted, {*line.rejected, table.stages.get(stage)}
     wanted = line.earlier if among is None else among
     return tuple(each for each in dict.fromkeys(wanted) if each not in gone and each not in closed)
 
 
-def rollback_target(table: StageTable, model: str, stage: str, line: Chain, to: int | None = None) -> int:
+def rollback_target(table: StageTable, model: str, stage: str, line: StageTimeline, to: int | None = None) -> int:
     """The version that a rollback of ``stage`` goes to: ``to``, or the nearest earlier holder that is not deleted.
 
     ``to`` is any version that ever held the stage, also one that was rolled back from. Raises :class:`InvalidInput`
@@ -151,7 +153,7 @@ def rollback_target(table: StageTable, model: str, stage: str, line: Chain, to: 
     return target
 
 
-def advice(table: StageTable, model: str, stage: str, line: Chain, number: int) -> str:
+def advice(table: StageTable, model: str, stage: str, line: StageTimeline, number: int) -> str:
     """What to do when a rollback can't go to ``number``: the next candidate behind it, else another one."""
     earlier = list(dict.fromkeys(line.earlier))
     can = candidates(table, stage, line)
@@ -163,7 +165,7 @@ def advice(table: StageTable, model: str, stage: str, line: Chain, number: int) 
 
 
 @dataclass(frozen=True)
-class Holder:
+class StageHolder:
     """A version that held, or holds, a stage. ``state`` is ``current``, ``next`` (where a rollback goes), ``earlier``,
     ``rolled-back`` (what it was rolled back from, where ``to`` goes again), ``archived``, ``rejected`` or ``deleted``.
     """
@@ -177,14 +179,14 @@ class Holder:
         return f"{self.model}@{self.number}"
 
 
-def holders(table: StageTable, model: str, stage: str, line: Chain) -> tuple[Holder, ...]:
+def holders(table: StageTable, model: str, stage: str, line: StageTimeline) -> tuple[StageHolder, ...]:
     """What holds ``stage``, what held it before, the nearest first, and what it was rolled back from, each once."""
     current = table.stages.get(stage)
     try:
         following = rollback_target(table, model, stage, line)
     except (Conflict, NotFound, Refused):
         following = None
-    found = [] if current is None else [Holder(model, current, "current")]
+    found = [] if current is None else [StageHolder(model, current, "current")]
     for number in line.holders:
         states = {
             "deleted": number in table.deleted,
@@ -194,11 +196,11 @@ def holders(table: StageTable, model: str, stage: str, line: Chain) -> tuple[Hol
             "rolled-back": number not in line.earlier,
         }
         if number != current:
-            found.append(Holder(model, number, next((state for state, so in states.items() if so), "earlier")))
+            found.append(StageHolder(model, number, next((state for state, so in states.items() if so), "earlier")))
     return tuple(found)
 
 
-def rollback_targets(table: StageTable, numbers: Numbers, chains: Mapping[str, Chain]) -> dict[str, int]:
+def rollback_targets(table: StageTable, numbers: VersionRanges, chains: Mapping[str, StageTimeline]) -> dict[str, int]:
     """Of ``numbers`` those that a rollback of an occupied stage would go to, by stage."""
     found = {}
     for stage, line in chains.items():
@@ -210,7 +212,9 @@ def rollback_targets(table: StageTable, numbers: Numbers, chains: Mapping[str, C
     return found
 
 
-def refuse_rollback_targets(table: StageTable, model: str, numbers: Numbers, chains: Mapping[str, Chain]) -> None:
+def refuse_rollback_targets(
+    table: StageTable, model: str, numbers: VersionRanges, chains: Mapping[str, StageTimeline]
+) -> None:
     """:class:`Conflict` for the version that a rollback of an occupied stage would go to."""
     for stage, target in rollback_targets(table, numbers, chains).items():
         raise Conflict(

@@ -20,7 +20,7 @@ MODEL_KEYS = (
 )  # fmt: skip
 
 
-class Source:
+class SettingsSource:
     """A document that settings stand in: what people call it, and where its lines are, found when asked for."""
 
     def __init__(self, file: str, lines: Callable[[], Mapping[Path, int]] = dict) -> None:
@@ -62,7 +62,7 @@ def nearest(word: str, known: Iterable[str], cutoff: float = 0.5) -> str:
     return f"did you mean '{near[0]}'?" if near else ""
 
 
-def refuse_slips(document: Iterable[str], known: Sequence[str], source: Source) -> None:
+def refuse_slips(document: Iterable[str], known: Sequence[str], source: SettingsSource) -> None:
     """A setting that is nearly one that we know was meant to be it; any other is kept, and does nothing."""
     from ..core.text import escape_for_message
 

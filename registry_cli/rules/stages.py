@@ -12,7 +12,7 @@ from typing import NamedTuple, Union
 
 from ..core.names import Selector, version_number
 from ..core.records import Event, StageTable
-from ..core.version_ranges import Numbers
+from ..core.version_ranges import VersionRanges
 from ..errors import Conflict, InvalidInput, NotFound
 
 #: What retention may do to versions.
@@ -84,7 +84,7 @@ def place(table: StageTable, model: str, stage: str, number: int, *, archive_pre
     before = table.stages.get(stage)
     table = table.with_(stages={**table.stages, stage: number})
     if archive_previous and before is not None and before != number:
-        table = archive(table, model, Numbers.of([before]))
+        table = archive(table, model, VersionRanges.from_numbers([before]))
     return table
 
 
@@ -102,14 +102,14 @@ def remove_alias(table: StageTable, alias: str) -> StageTable:
     return table.with_(aliases={name: at for name, at in table.aliases.items() if name != alias})
 
 
-def archive(table: StageTable, model: str, numbers: Numbers) -> StageTable:
+def archive(table: StageTable, model: str, numbers: VersionRanges) -> StageTable:
     """Take versions out of use. :class:`Conflict` while a stage or alias points to one of them."""
     for number in numbers:
         refuse_pointed(table, model, number, "archived")
     return table.with_(archived=table.archived | numbers)
 
 
-def restore(table: StageTable, numbers: Numbers) -> StageTable:
+def restore(table: StageTable, numbers: VersionRanges) -> StageTable:
     """Bring archived versions back into use; their files lie in their folders."""
     return table.with_(archived=table.archived - numbers, packed=table.packed - numbers)
 
@@ -120,13 +120,13 @@ def pack(table: StageTable, model: str, number: int) -> StageTable:
         raise NotFound(f"{model}@{number} was deleted", "its number is not used again")
     if number not in table.archived:
         raise Conflict(f"{model}@{number} is in use", "only what is archived is packed")
-    return table.with_(packed=table.packed | Numbers.of([number]))
+    return table.with_(packed=table.packed | VersionRanges.from_numbers([number]))
 
 
 def delete(table: StageTable, model: str, number: int) -> StageTable:
     """Leave a tombstone for a version. :class:`Conflict` while a stage or alias points to it."""
     refuse_pointed(table, model, number, "deleted")
-    one = Numbers.of([number])
+    one = VersionRanges.from_numbers([number])
     return table.with_(archived=table.archived - one, deleted=table.deleted | one, packed=table.packed - one)
 
 
@@ -140,7 +140,7 @@ def refuse_pointed(table: StageTable, model: str, number: int, deed: str) -> Non
         )
 
 
-class Holding(NamedTuple):
+class StageInterval(NamedTuple):
     """That a version held ``stage``, from when until when, in seconds since 1970; ``until`` is None while it does."""
 
     stage: str
@@ -148,21 +148,21 @@ class Holding(NamedTuple):
     until: float | None = None
 
 
-def holdings(events: Iterable[Event], number: int) -> list[Holding]:
+def holdings(events: Iterable[Event], number: int) -> list[StageInterval]:
     """Every stage that version ``number`` held, oldest first. Where the times can't be read, it held it for no time."""
     from ..core.quantities import epoch
 
     begun: dict[str, float] = {}
-    found: list[Holding] = []
+    found: list[StageInterval] = []
     for event in events:
         for stage, after in _moved_by(event, begun).items():
             moment = epoch(event.at)
             if stage in begun and after != number:
                 since = begun.pop(stage)
-                found.append(Holding(stage, since, since if moment is None else moment))
+                found.append(StageInterval(stage, since, since if moment is None else moment))
             elif stage not in begun and after == number:
                 begun[stage] = math.inf if moment is None else moment
-    return [*found, *(Holding(stage, since) for stage, since in begun.items())]
+    return [*found, *(StageInterval(stage, since) for stage, since in begun.items())]
 
 
 def _moved_by(event: Event, held: Iterable[str]) -> Mapping[str, object]:

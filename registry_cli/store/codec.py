@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from ..core import names
 from ..core.lazy_dataclass import dataclass, field
 from ..core.records import Event, StageTable, VersionRecord
-from ..core.version_ranges import Numbers
+from ..core.version_ranges import VersionRanges
 from ..errors import Damaged, InvalidInput, Refused
-from ..rules.settings_errors import REGISTRY_KEYS, Source, refuse_slips
+from ..rules.settings_errors import REGISTRY_KEYS, SettingsSource, refuse_slips
 from ..rules.settings_errors import Path as Place
 from . import layout
 from .filesystem import files
@@ -101,7 +101,7 @@ def _parsed(read: Callable[[Any], _T], value: Any, key: str, what: str) -> _T:
         raise Damaged(f"{what}: '{key}' can't be read: {error}", _MORE) from None
 
 
-def parse_settings(document: Mapping[str, Any], source: Source) -> Settings:
+def parse_settings(document: Mapping[str, Any], source: SettingsSource) -> Settings:
     """``registry.yaml``. People edit it, so a slip is told as theirs, with its line and the nearest right name."""
     refuse_slips(document, REGISTRY_KEYS, source)
     stages = document.get("stages", list(DEFAULT_STAGES))
@@ -126,7 +126,7 @@ def parse_settings(document: Mapping[str, Any], source: Source) -> Settings:
     )  # fmt: skip
 
 
-def _said(source: Source, path: Place, read: Callable[[Any], object], value: Any) -> None:
+def _said(source: SettingsSource, path: Place, read: Callable[[Any], object], value: Any) -> None:
     """A name that somebody wrote into a document; what is wrong with it is told with its place."""
     try:
         read(value)
@@ -175,7 +175,7 @@ def parse_table(document: Mapping[str, Any], what: str) -> tuple[StageTable, Red
         raise Damaged(f"{what}: '{absent[0]}' is missing", _MORE)  # cut off, or written by hand
     changed = document["changed"]
     numbers = {
-        key: _parsed(lambda text: Numbers.parse(str(text)), document.get(key, ""), key, what)
+        key: _parsed(lambda text: VersionRanges.parse(str(text)), document.get(key, ""), key, what)
         for key in ("archived", "deleted", "packed")
     }
     table = StageTable(

@@ -15,15 +15,15 @@ from ..core.records import Event, JournalEntry, StageTable
 from ..errors import Damaged, NotFound
 from ..rules import approvals
 from ..rules import stages as rules
-from ..rules.event_filters import Wanted
-from ..rules.past_state import Past, replay
-from ..rules.rollback import Chain, chain
-from ..rules.stages import Holding
+from ..rules.event_filters import EventFilter
+from ..rules.past_state import PastState, replay
+from ..rules.rollback import StageTimeline, chain
+from ..rules.stages import StageInterval
 from . import journal, reader
 from .filesystem import files
 from .layout import ModelLayout
 
-ALL = Wanted()
+ALL = EventFilter()
 
 
 def pending(paths: ModelLayout, table: StageTable, highest: int, last: JournalEntry | None) -> list[JournalEntry]:
@@ -76,7 +76,7 @@ def line(
     return journal.following(last, event, highest, revision, journal.seal_of(paths, event), carrier)
 
 
-def newest_first(paths: ModelLayout, wanted: Wanted = ALL) -> Iterator[JournalEntry]:
+def newest_first(paths: ModelLayout, wanted: EventFilter = ALL) -> Iterator[JournalEntry]:
     """What is wanted of the history, the newest first; only as much of the journal is read as the caller goes on."""
     last: JournalEntry | None = None  # what is pending hangs on it, so until it is found every line is looked at
     found = journal.newest_first(paths.history, lambda line: last is None or wanted.may_fit(line))
@@ -101,7 +101,7 @@ class Head:
         head.last = next(newest_first(paths), None)
         return head
 
-    def history(self, wanted: Wanted) -> Iterator[JournalEntry]:
+    def history(self, wanted: EventFilter) -> Iterator[JournalEntry]:
         """What is wanted of the history up to here, the newest first."""
         seq = self.last.seq if self.last else 0
         return itertools.dropwhile(lambda entry: entry.seq > seq, newest_first(self.paths, wanted))
@@ -122,18 +122,18 @@ class Head:
         return found[::-1]
 
 
-def chains(paths: ModelLayout, stages: tuple[str, ...]) -> dict[str, Chain]:
+def chains(paths: ModelLayout, stages: tuple[str, ...]) -> dict[str, StageTimeline]:
     """What each of ``stages`` held, from the first move to the newest."""
     events = list(_moves(paths))
     return {stage: chain(events, stage) for stage in stages}
 
 
-def holdings(paths: ModelLayout, number: int) -> list[Holding]:
+def holdings(paths: ModelLayout, number: int) -> list[StageInterval]:
     """Every stage that a version held, and when."""
     return rules.holdings(_moves(paths), number)
 
 
-def past(paths: ModelLayout, until: str) -> Past | None:
+def past(paths: ModelLayout, until: str) -> PastState | None:
     """The model as it was at a time; None when it had no history yet."""
     return replay(list(_oldest_first(paths)), until)
 

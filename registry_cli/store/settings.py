@@ -11,7 +11,7 @@ from typing import Any
 
 from ..core import names
 from ..errors import Conflict, NotFound, RegistryError
-from ..rules.settings_errors import Source
+from ..rules.settings_errors import SettingsSource
 from . import codec, layout
 from .codec import Settings
 from .filesystem import files
@@ -34,12 +34,12 @@ def open_settings(root: Layout) -> Settings:
     return codec.parse_settings(document, source)
 
 
-def document_with_lines(path: Path, what: str) -> tuple[dict[str, Any], Source]:
+def document_with_lines(path: Path, what: str) -> tuple[dict[str, Any], SettingsSource]:
     """A document that people edit, and where its lines are; ``what`` is what messages call it."""
     return with_lines(files.read(path, files.DOCUMENT_LIMIT, what), what)
 
 
-def with_lines(data: bytes, what: str) -> tuple[dict[str, Any], Source]:
+def with_lines(data: bytes, what: str) -> tuple[dict[str, Any], SettingsSource]:
     """The same for the bytes of such a document."""
 
     def lines() -> Mapping[tuple[str, ...], int]:
@@ -47,7 +47,7 @@ def with_lines(data: bytes, what: str) -> tuple[dict[str, Any], Source]:
 
         return documents.lines(data)
 
-    return codec.loads(data, what), Source(what, lines)
+    return codec.loads(data, what), SettingsSource(what, lines)
 
 
 def renamed(root: Layout, name: str, *, most: int | None = _SEARCHED, but: Collection[str] = ()) -> str | None:

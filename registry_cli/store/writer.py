@@ -21,7 +21,7 @@ from pathlib import Path
 
 from ..core.lazy_dataclass import dataclass, field, replace
 from ..core.records import Event, FileEntry, JournalEntry, StageTable, VersionRecord
-from ..core.version_ranges import Numbers
+from ..core.version_ranges import VersionRanges
 from ..core.yaml import documents
 from ..errors import Conflict, RegistryError, indeterminate
 from . import codec, history, journal, layout, manifest, reader
@@ -113,7 +113,7 @@ class Writer:
         """
         if because is None or number == self.highest + 1 or number_for(number, self.highest) != number:
             return
-        passed = str(Numbers(((self.highest + 1, number - 1),)))
+        passed = str(VersionRanges(((self.highest + 1, number - 1),)))
         event = replace(because, id=f"{because.id}:numbers", action="passed-over", version=None)
         self._append(replace(event, detail={"versions": passed}), number - 1, self.table.revision)
         self.highest = number - 1

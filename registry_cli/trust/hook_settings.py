@@ -15,7 +15,7 @@ from ..core.yaml import documents
 from ..errors import InvalidInput, explain
 from ..rules.event_filters import ACTIONS
 from ..rules.settings_errors import Path as Place
-from ..rules.settings_errors import Source, nearest
+from ..rules.settings_errors import SettingsSource, nearest
 from ..store.filesystem import files
 from .user_config import refuse_foreign
 
@@ -77,7 +77,7 @@ def read(path: Path) -> Settings:
     refuse_foreign(path)
     data = path.read_bytes()
     document = documents.loads(data, str(path), limit=_LIMIT) or {}
-    source = Source(str(path), lambda: documents.lines(data))
+    source = SettingsSource(str(path), lambda: documents.lines(data))
     _keys(document, KEYS, (), source)
     programs = document.get("programs", {})
     _keys(programs, PROGRAM_KEYS, ("programs",), source)
@@ -90,7 +90,7 @@ def read(path: Path) -> Settings:
     return Settings(_limits(programs, ("programs",), source, PROGRAMS), found)
 
 
-def _webhook(said: Any, place: Place, source: Source, folder: Path) -> WebhookSettings:
+def _webhook(said: Any, place: Place, source: SettingsSource, folder: Path) -> WebhookSettings:
     _keys(said, WEBHOOK_KEYS, place, source)
     url = said.get("url")
     parts = _read(lambda: urlsplit(url), (*place, "url"), source) if isinstance(url, str) else None
@@ -115,7 +115,7 @@ def _webhook(said: Any, place: Place, source: Source, folder: Path) -> WebhookSe
     )
 
 
-def _secret(said: Mapping[str, Any], place: Place, source: Source, folder: Path) -> bytes:
+def _secret(said: Mapping[str, Any], place: Place, source: SettingsSource, folder: Path) -> bytes:
     if "secret" in said and "secret_file" in said:
         raise source.mistake((*place, "secret"), "stands beside 'secret_file'", "say one of them")
     for key in ("secret", "secret_file"):
@@ -136,7 +136,7 @@ def _secret(said: Mapping[str, Any], place: Place, source: Source, folder: Path)
     return secret
 
 
-def _limits(said: Mapping[str, Any], place: Place, source: Source, default: Limits) -> Limits:
+def _limits(said: Mapping[str, Any], place: Place, source: SettingsSource, default: Limits) -> Limits:
     seconds, retries = default
     if "time_limit" in said:
         at = (*place, "time_limit")
@@ -150,7 +150,7 @@ def _limits(said: Mapping[str, Any], place: Place, source: Source, default: Limi
     return Limits(seconds, retries)
 
 
-def _texts(said: Mapping[str, Any], key: str, place: Place, source: Source) -> list[str]:
+def _texts(said: Mapping[str, Any], key: str, place: Place, source: SettingsSource) -> list[str]:
     value = said.get(key, [])
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value) or value != said.get(key, value):
         raise source.mistake((*place, key), "is no list of texts", f"write it as {key}: [a, b]")
@@ -159,7 +159,7 @@ def _texts(said: Mapping[str, Any], key: str, place: Place, source: Source) -> l
     return value
 
 
-def _keys(said: Any, known: tuple[str, ...], place: Place, source: Source) -> None:
+def _keys(said: Any, known: tuple[str, ...], place: Place, source: SettingsSource) -> None:
     if not isinstance(said, dict):
         raise source.mistake(place, "is no mapping", f"use {', '.join(known)}")
     for key, value in said.items():
@@ -170,7 +170,7 @@ def _keys(said: Any, known: tuple[str, ...], place: Place, source: Source) -> No
             raise source.mistake((*place, key), "says nothing", "give it a value, or leave it out")
 
 
-def _read(value: Callable[[], _T], place: Place, source: Source) -> _T:
+def _read(value: Callable[[], _T], place: Place, source: SettingsSource) -> _T:
     try:
         return value()
     except InvalidInput as error:

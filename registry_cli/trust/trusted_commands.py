@@ -1,6 +1,6 @@
 """Which commands a user lets run: the file ``trusted.jsonl`` in the user's own folder, never in a registry.
 
-Each line is one trust: the digest of some commands (see :class:`~registry_cli.rules.policy.command_set.Commands`), the
+Each line is one trust: the digest of some commands (see :class:`~registry_cli.rules.policy.command_set.CommandSet`), the
 registry that they stand in, when it was given, and the commands, for a person to read. A line that can't be read trusts
 nothing.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.lazy_dataclass import dataclass
-from ..rules.policy.command_set import Commands
+from ..rules.policy.command_set import CommandSet
 from ..store.filesystem import files
 from .user_config import refuse_foreign
 
@@ -42,7 +42,7 @@ class TrustFile:
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
 
-    def __call__(self, commands: Commands) -> bool:
+    def __call__(self, commands: CommandSet) -> bool:
         """Whether these commands were trusted. Raises :class:`Refused` for a file that others could have written."""
         return any(each.digest == commands.digest for each in self.all())
 
@@ -55,7 +55,7 @@ class TrustFile:
         refuse_foreign(self.path)
         return [each for line in data.splitlines() if (each := _parse(line))]
 
-    def add(self, commands: Commands, at: str) -> Trusted:
+    def add(self, commands: CommandSet, at: str) -> Trusted:
         """Trust these commands from now on."""
         said = tuple(f"{each.stage}: {' '.join(each.arguments)}" for each in commands.items)
         new = Trusted(commands.digest, commands.root, commands.id, commands.name, at, said)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from registry_cli import InvalidInput, Refused, Registry
 from registry_cli.cli.views.text import format_numbers
-from registry_cli.rules.retention_rules import Rules
+from registry_cli.rules.retention_rules import RetentionRules
 from tests.commands import Answer, environment, on_terminal, run, uncoloured
 
 
@@ -91,9 +91,9 @@ class TestDirections:
         assert shop.run("archive", "churn", "--best=-drift:1", "-n").code == 0
         assert shop.run("log-metric", "churn@1", "drift=3").err == "churn@1: measured: drift 1 -> 3\n"
         with pytest.raises(InvalidInput, match="drift:1:min"):
-            shop.reg.retention.plan("churn", "archive", Rules.of(best=["drift:1"]))
+            shop.reg.retention.plan("churn", "archive", RetentionRules.build(best=["drift:1"]))
         with pytest.raises(InvalidInput, match="drift:1:min"):
-            shop.reg.retention.retain("churn", "archive", Rules.of(best=["drift:1"]))
+            shop.reg.retention.retain("churn", "archive", RetentionRules.build(best=["drift:1"]))
 
     @pytest.mark.parametrize("document", ["models/churn/model.yaml", "models/risk/group.yaml", "registry.yaml"])
     def test_a_declared_direction(self, shop: Shop, document: str) -> None:
@@ -105,7 +105,7 @@ class TestDirections:
         (metric,) = shop.run("diff", f"{name}@1", "2", "--json").json["metrics"]
         assert metric["better"] is False
         assert "keep\tthe best by drift" in shop.run("archive", name, "--best", "drift:1", "-n").lines[1]
-        assert shop.reg.directions(name).of("drift") == "lower"
+        assert shop.reg.directions(name).direction("drift") == "lower"
         line = len((shop.root / document).read_text().splitlines())
         assert f"\tmetrics.drift\tlower\t{document}\t{line}" in shop.run("config", "show", name).lines
 
@@ -114,7 +114,7 @@ class TestDirections:
         shop.set("metrics: {auc: lower, drift: lower}\n", "registry.yaml")
         shop.set("metrics: {auc: higher}\n")
         found = shop.reg.directions("churn")
-        assert (found.of("auc"), found.of("drift")) == ("higher", "lower")
+        assert (found.direction("auc"), found.direction("drift")) == ("higher", "lower")
 
     def test_a_mistake_is_told_with_its_line(self, shop: Shop) -> None:
         metrics_of(shop, 1, 2)

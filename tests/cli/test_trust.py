@@ -247,8 +247,8 @@ def test_two_who_trust_at_once(checked: Site) -> None:
 
 
 def _trust(root: str, home: str, number: int) -> None:
-    from registry_cli.rules.policy.command_set import Command, Commands
+    from registry_cli.rules.policy.command_set import Command, CommandSet
     from registry_cli.trust.trusted_commands import TrustFile
 
     item = Command("staging", "x", ("x", str(number)), 1.0, "registry.yaml")
-    TrustFile(Path(home) / ".config/registry-cli").add(Commands(root, "1", "", (item,)), "now")
+    TrustFile(Path(home) / ".config/registry-cli").add(CommandSet(root, "1", "", (item,)), "now")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from registry_cli import Conflict, NotFound, Registry
-from registry_cli.rules.retention_rules import Rules
+from registry_cli.rules.retention_rules import RetentionRules
 
 MODEL = "churn"
 STAGES = ("development", "staging", "production")
@@ -20,7 +20,7 @@ retention:
   prune: {older_than: 1s, keep: 2}
 """
 #: Only what rules choose is deleted here, so that whatever is gone must have been free to go.
-RULES = Rules.of(older_than="2s", keep=3)
+RULES = RetentionRules.build(older_than="2s", keep=3)
 
 
 class Life(NamedTuple):

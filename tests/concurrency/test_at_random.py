@@ -94,9 +94,9 @@ def _nothing_protected_went(registry: Registry, entries: list[JournalEntry]) -> 
 
 def _left_of(event: Event, table: StageTable) -> Iterator[int]:
     """What the request of a deletion is about to delete besides."""
-    from registry_cli.core.version_ranges import Numbers
+    from registry_cli.core.version_ranges import VersionRanges
 
-    yield from (number for number in Numbers.parse(event.detail["versions"]) if number not in table.deleted)
+    yield from (number for number in VersionRanges.parse(event.detail["versions"]) if number not in table.deleted)
 
 
 def _sealed(registry: Registry, number: int) -> dict[str, Any]:

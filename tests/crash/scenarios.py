@@ -12,8 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from registry_cli import Indeterminate, Registry, Rules
-from registry_cli.core.results import Changed, Described, Imported, Moved, Registered, Renamed
+from registry_cli import Indeterminate, Registry, RetentionRules
+from registry_cli.core.results import (
+    ImportResult,
+    ModelChanged,
+    ModelRenamed,
+    PointerChange,
+    RegisterResult,
+    VersionsChanged,
+)
 from tests.crash.shim import Death, Fault, Shim
 from tests.crash.world import MANY, copied, opened, wiped
 from tests.keys import make_key
@@ -69,15 +76,15 @@ BASE_EVENTS = frozenset(f"base-{number}" for number in range(1, 15))
 def summary(result: Any) -> Any:
     """What a repeated request must give again, whatever else happened meanwhile."""
     if isinstance(result, list):
-        return [summary(each) for each in result if isinstance(each, (Changed, Imported))]
-    if isinstance(result, Registered):
+        return [summary(each) for each in result if isinstance(each, (VersionsChanged, ImportResult))]
+    if isinstance(result, RegisterResult):
         return result.version.ref, result.version.digest
     told = {
-        Moved: ("model", "pointer", "before", "after"),
-        Changed: ("model", "action", "versions"),
-        Described: ("model", "keys"),
-        Imported: ("key", "ref"),
-        Renamed: ("before", "after"),
+        PointerChange: ("model", "pointer", "before", "after"),
+        VersionsChanged: ("model", "action", "versions"),
+        ModelChanged: ("model", "keys"),
+        ImportResult: ("key", "ref"),
+        ModelRenamed: ("before", "after"),
     }
     return tuple(getattr(result, name) for name in told.get(type(result), ())) or None
 
@@ -86,21 +93,21 @@ def _register(name: str = "churn", content: str = "new", **options: Any) -> Deed
     return lambda registry, work: registry.register(name, [source(work, content)], request_id=REQUEST, **options)
 
 
-def _folder(registry: Registry, work: Path) -> Registered:
+def _folder(registry: Registry, work: Path) -> RegisterResult:
     """Several files in folders, one of which the model has already, under other versions."""
     for name, content in (("a.bin", "a"), ("deep/er/b.bin", "b"), ("deep/c.bin", "content 2"), ("z.bin", "")):
         source(work / "folder", content, name)
     return registry.register("churn", [work / "folder"], request_id=REQUEST)
 
 
-def _many(registry: Registry, work: Path) -> Registered:
+def _many(registry: Registry, work: Path) -> RegisterResult:
     """So many files that they are synced all at once."""
     for number in range(MANY):
         source(work / "many", f"{number}", f"{number:02}.bin")
     return registry.register("churn", [work / "many"], request_id=REQUEST)
 
 
-def _traced(registry: Registry, work: Path) -> Registered:
+def _traced(registry: Registry, work: Path) -> RegisterResult:
     """A version with a list of packages beside it."""
     packages = source(work, "numpy==2.1.0\n", "requirements.txt")
     path = source(work)
@@ -112,7 +119,7 @@ def _traced(registry: Registry, work: Path) -> Registered:
 _LARGE = b"x" * (1 << 20)
 
 
-def _large(registry: Registry, work: Path) -> Registered:
+def _large(registry: Registry, work: Path) -> RegisterResult:
     """A file that is large enough to be compared with the newest version's before it is copied."""
     return registry.register("churn", [source(work, _LARGE)], request_id=REQUEST)
 
@@ -128,12 +135,12 @@ def _key(work: Path) -> Path:
     return path if path.exists() else make_key(path.parent, path.name)
 
 
-def _sign(registry: Registry, work: Path) -> Changed:
+def _sign(registry: Registry, work: Path) -> VersionsChanged:
     """A program is started between the two times that the lock is taken."""
     return registry.approvals.sign("churn@2", _key(work), request_id=REQUEST)
 
 
-def _edit(registry: Registry, work: Path) -> Described:
+def _edit(registry: Registry, work: Path) -> ModelChanged:
     """What ``edit`` does when the editor was left."""
     text = registry.admin.text("churn")
     new = text if "description:" in text else f"{text}description: who leaves\n"
@@ -147,7 +154,7 @@ def _beside(registry: Registry, work: Path) -> None:
 def _planned(registry: Registry, work: Path) -> None:
     """A plan, which is carried out as it was made however often it is tried; and a model beside, for other commands."""
     _beside(registry, work)
-    plans = [registry.retention.plan("churn", "archive", Rules.of(where="version != 3"))]
+    plans = [registry.retention.plan("churn", "archive", RetentionRules.build(where="version != 3"))]
     (registry.root / "plan").write_bytes(pickle.dumps(plans))
 
 
@@ -332,11 +339,15 @@ SCENARIOS = (
     ),
     Scenario(
         "archive by rules",
-        lambda reg, _: [reg.retention.retain("churn", "archive", Rules.of(where="version != 3"), request_id=REQUEST)],
+        lambda reg, _: [
+            reg.retention.retain("churn", "archive", RetentionRules.build(where="version != 3"), request_id=REQUEST)
+        ],
     ),
     Scenario(
         "delete by rules",
-        lambda reg, _: [reg.retention.retain("churn", "delete", Rules.of(where="version > 3"), request_id=REQUEST)],
+        lambda reg, _: [
+            reg.retention.retain("churn", "delete", RetentionRules.build(where="version > 3"), request_id=REQUEST)
+        ],
         (f"{REQUEST}:1", f"{REQUEST}:2"),
         (lambda reg, _: reg.delete(["churn@4"], request_id=f"{REQUEST}:1"),),
         prepare=lambda reg, _: reg.archive(["churn@6"]),

@@ -221,7 +221,7 @@ def test_every_key_of_a_policy_is_told_and_no_other() -> None:
 
 
 def test_every_problem_code_is_told() -> None:
-    sources = "".join(path.read_text() for path in (ROOT / "registry_cli" / "store").glob("verify*.py"))
+    sources = "".join(path.read_text() for path in (ROOT / "registry_cli" / "store").rglob("verify*.py"))
     made = set(re.findall(r'(?:error|warning|report)\(\s*"([a-z-]+)"', sources))
     made |= {ssh_signing.BAD, ssh_signing.UNKNOWN, ssh_signing.OTHER, signatures.MISPLACED}
     codes = section(read("json.md"), "problem").split("| code |")[1]

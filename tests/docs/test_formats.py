@@ -19,7 +19,7 @@ PAGE = read("formats.md")
 #: Formats that are told together, under the first of their names.
 _TOGETHER = {
     "keras-h5": "keras", "xgboost-json": "xgboost", "xgboost-ubj": "xgboost", "catboost-json": "catboost",
-    "torchscript": "torch", "torch-legacy": "torch", "pickle": "pickled", "joblib": "pickled",
+    "torchscript": "torch", "torch-legacy": "torch", "pickle": "pickles", "joblib": "pickles",
     "npy-npz": "numpy", "ort": "onnxruntime",
 }  # fmt: skip
 

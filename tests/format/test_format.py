@@ -15,7 +15,7 @@ import yaml
 
 from registry_cli import Refused, Registry
 from registry_cli.interop.imported_version import Incoming
-from registry_cli.rules.settings_errors import Source
+from registry_cli.rules.settings_errors import SettingsSource
 from registry_cli.store import layout
 from registry_cli.store.filesystem import modes
 from tests.format import second_reader
@@ -152,7 +152,7 @@ def test_the_examples_can_be_read(tmp_path: Path) -> None:
         if example:
             (tmp_path / "example.yaml").write_text(example)
             documents[name] = codec.load(tmp_path / "example.yaml", name)
-    assert codec.parse_settings(documents["registry.yaml"], Source("registry.yaml")).shared == "private"
+    assert codec.parse_settings(documents["registry.yaml"], SettingsSource("registry.yaml")).shared == "private"
     assert codec.parse_version(documents["version.yaml"], "churn", 7, "version.yaml").params["solver"] == "no"
     assert codec.parse_table(documents["stages.yaml"], "stages.yaml")[0].stages == {"staging": 8, "production": 7}
     assert documents["annotations/7.yaml"]["tags"]["team"] is None

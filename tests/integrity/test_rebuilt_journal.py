@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from registry_cli.core.results import Freed
+from registry_cli.core.results import CleanupItem
 from tests.integrity.conftest import Store
 from tests.integrity.repairing import HISTORY, lines, repaired
 
@@ -83,7 +83,7 @@ def test_an_interrupted_repair_is_gone_on_with(store: Store) -> None:
         assert store.found() == set()
 
 
-def repair_without_journal(store: Store) -> list[Freed]:
+def repair_without_journal(store: Store) -> list[CleanupItem]:
     store.remove(HISTORY)
     return store.reg.admin.repair()
 

@@ -15,7 +15,7 @@ import pytest
 
 from registry_cli import Conflict, Damaged, InvalidInput, NotFound, Refused, Registry
 from registry_cli.core.records import Checkpoint
-from registry_cli.core.results import Imported
+from registry_cli.core.results import ImportResult
 from registry_cli.interop.bundle import bundle_manifest, bundle_parser, bundle_reader
 from registry_cli.operations.inspection import Examination
 from registry_cli.rules import checkpoints
@@ -43,7 +43,7 @@ def site(tmp_path: Path) -> Iterator[Registry]:
     assert made.admin.verify().problems == ()
 
 
-def statuses(found: list[Imported]) -> list[tuple[str, str, str]]:
+def statuses(found: list[ImportResult]) -> list[tuple[str, str, str]]:
     return [(each.key, each.status, each.ref) for each in found]
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Conflict, InvalidInput, NotFound, Registry
-from registry_cli.core.results import Imported
+from registry_cli.core.results import ImportResult
 from registry_cli.errors import Refused
 from registry_cli.operations.inspection import Examination
 from tests.interop.conftest import Tiny
 from tests.support import snapshot
 
 
-def statuses(found: list[Imported]) -> list[tuple[str, str]]:
+def statuses(found: list[ImportResult]) -> list[tuple[str, str]]:
     return [(each.status, each.ref) for each in found]
 
 

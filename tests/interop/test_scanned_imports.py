@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Registry
-from registry_cli.core.results import Imported
+from registry_cli.core.results import ImportResult
 from registry_cli.interop.imported_version import Incoming
 from tests.commands import run
 from tests.interop.stores import unpacked
@@ -99,7 +99,7 @@ def dvc(folder: Path, good: bytes, evil: bytes) -> str:
     return f"dvc:{folder}"
 
 
-def outcomes(found: list[Imported]) -> set[tuple[str, int]]:
+def outcomes(found: list[ImportResult]) -> set[tuple[str, int]]:
     return {(each.status, each.code) for each in found}
 
 

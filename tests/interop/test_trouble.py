@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Conflict, Registry
-from registry_cli.core.results import Imported
+from registry_cli.core.results import ImportResult
 from registry_cli.operations.bundle_intake import BundleIntake
 from tests.commands import PEAK, assert_refused, begin, ended, public_folder, run, shell, spawn, until
 from tests.crash.world import fingerprint, observed
@@ -106,7 +106,7 @@ def test_stopped_after_the_first_it_says_so(everything: Path, site: Registry, mo
     assert site.model_names() == ["churn"]
 
 
-def _import(root: Path, source: Path, name: str | None) -> list[Imported]:
+def _import(root: Path, source: Path, name: str | None) -> list[ImportResult]:
     return Registry(root, author="bob").import_bundle(source, name=name, merge=True)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from registry_cli import InvalidInput, Registry
-from registry_cli.core.results import Kin
+from registry_cli.core.results import LineageNode
 from tests.commands import assert_inert, assert_refused, on_terminal
 from tests.lineage.conftest import Lab
 from tests.support import taken_out
@@ -29,7 +29,7 @@ def family(lab: Lab) -> Registry:
     return reg
 
 
-def flat(listed: tuple[Kin, ...]) -> list[Any]:
+def flat(listed: tuple[LineageNode, ...]) -> list[Any]:
     return [(each.ref, each.note, flat(each.kin)) if each.note or each.kin else each.ref for each in listed]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Registry
-from registry_cli.core.results import Finding
+from registry_cli.core.results import DoctorCheck
 from registry_cli.store.maintenance import doctor
 from tests.support import snapshot, without_rights
 
@@ -29,7 +29,7 @@ def filled(tmp_path: Path) -> Callable[..., Registry]:
     return make
 
 
-def found(reg: Registry) -> dict[str, Finding]:
+def found(reg: Registry) -> dict[str, DoctorCheck]:
     return {check.check: check for check in reg.admin.doctor()}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Conflict, InvalidInput, NotFound, Refused, Registry
-from registry_cli.rules.policy.command_set import Commands
+from registry_cli.rules.policy.command_set import CommandSet
 from tests.conftest import Clock
 from tests.support import snapshot
 
@@ -77,9 +77,9 @@ def test_a_check_gets_the_artifact_and_says_yes_or_no(trusting: Registry, tmp_pa
 def test_nothing_runs_that_is_not_trusted(reg: Registry, make_file: Make, tmp_path: Path) -> None:
     reg.register("churn", [make_file()])
     write(reg, f"      - touch {tmp_path}/ran\n")
-    asked: list[Commands] = []
+    asked: list[CommandSet] = []
 
-    def no(commands: Commands) -> bool:
+    def no(commands: CommandSet) -> bool:
         asked.append(commands)
         return False
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from registry_cli import Damaged, InvalidInput, NotFound, Registry
-from registry_cli.core.records import Told
+from registry_cli.core.records import ModelHistoryEntry
 from tests.support import snapshot
 
 Make = Callable[..., Path]
@@ -26,7 +26,7 @@ def two(reg: Registry, make_file: Make) -> Registry:
     return reg
 
 
-def told(found: Iterator[Told] | list[Told]) -> list[tuple[str, int]]:
+def told(found: Iterator[ModelHistoryEntry] | list[ModelHistoryEntry]) -> list[tuple[str, int]]:
     return [(each.model, each.entry.seq) for each in found]
 
 
@@ -123,7 +123,9 @@ class Script:
         self.deeds.pop(0)()
 
 
-def followed(registry: Registry, *deeds: Callable[[], object], name: str | None = "churn", **wanted: Any) -> list[Told]:
+def followed(
+    registry: Registry, *deeds: Callable[[], object], name: str | None = "churn", **wanted: Any
+) -> list[ModelHistoryEntry]:
     found = []
     with pytest.raises(KeyboardInterrupt):
         for each in registry.follow(name, pause=Script(*deeds), **wanted):

@@ -11,7 +11,7 @@ import pytest
 
 from registry_cli import Conflict, Registry
 from registry_cli.operations import models
-from registry_cli.rules.retention_rules import Rules
+from registry_cli.rules.retention_rules import RetentionRules
 from registry_cli.store import codec, settings
 from registry_cli.store.layout import Layout
 from tests.commands import environment, spawn
@@ -170,8 +170,12 @@ def test_what_is_meant_is_protected(family: Registry, make_file: Make) -> None:
     for name in ("betb", "beta"):
         family.register(name, [make_file(f"{name} 2")])
         family.archive([f"{name}@1"])
-    assert family.retention.plan("betb", "delete", Rules.of(older_than="0s")).chosen == (), "kid was made from it"
-    assert family.retention.plan("beta", "delete", Rules.of(older_than="0s")).chosen == (1,), "it only has the name"
+    assert family.retention.plan("betb", "delete", RetentionRules.build(older_than="0s")).chosen == (), (
+        "kid was made from it"
+    )
+    assert family.retention.plan("beta", "delete", RetentionRules.build(older_than="0s")).chosen == (1,), (
+        "it only has the name"
+    )
 
 
 def test_a_lineage_of_an_earlier_release_goes_by_time(reg: Registry, make_file: Make, tmp_path: Path) -> None:

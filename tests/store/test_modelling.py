@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from registry_cli import Conflict, Indeterminate, InvalidInput, NotFound, Registry, RegistryError, Rules
+from registry_cli import Conflict, Indeterminate, InvalidInput, NotFound, Registry, RegistryError, RetentionRules
 from registry_cli.operations import models, transaction
 from registry_cli.store.filesystem import files, replacement
 from registry_cli.store.writer import Writer
@@ -140,7 +140,7 @@ def test_a_parent_stays_protected_under_its_new_name(reg: Registry, make_file: M
     reg.register("child", [make_file("child")], lineage={"parents": ["base@1"]})
     reg.archive(["base@1", "base@2", "base@3"])
     reg.rename("base", "group/base")
-    plan = reg.retention.plan("group/base", "delete", Rules.of(older_than="0s"))
+    plan = reg.retention.plan("group/base", "delete", RetentionRules.build(older_than="0s"))
     assert plan.chosen == (3,)
 
 

@@ -14,7 +14,7 @@ import pytest
 from registry_cli import InvalidInput, Registry, registry
 from registry_cli.core.names import Reference
 from registry_cli.core.values import as_list
-from registry_cli.rules.retention_rules import Rules
+from registry_cli.rules.retention_rules import RetentionRules
 
 Call = Callable[[Registry, Any], object]
 Make = Callable[..., Path]
@@ -82,8 +82,8 @@ CALLS: dict[tuple[str, str], tuple[object, Call]] = {
     ("repair", "models"): ("m", lambda reg, given: reg.admin.repair(given)),
     ("gc", "models"): ("m", lambda reg, given: reg.admin.gc(given)),
     ("checkpoints", "models"): ("m", lambda reg, given: reg.admin.checkpoints(given)),
-    ("prune", "models"): ("m", lambda reg, given: reg.retention.prune(given, Rules.of(keep=5))),
-    ("prune_plans", "models"): ("m", lambda reg, given: [each.model for each in reg.retention.prune_plans(given, Rules.of(keep=5))]),
+    ("prune", "models"): ("m", lambda reg, given: reg.retention.prune(given, RetentionRules.build(keep=5))),
+    ("prune_plans", "models"): ("m", lambda reg, given: [each.model for each in reg.retention.prune_plans(given, RetentionRules.build(keep=5))]),
     ("history", "actions"): ("registered", events),
     ("histories", "actions"): ("registered", lambda reg, given: len(list(reg.histories(actions=given)))),
     ("follow", "actions"): ("registered", lambda reg, given: list(islice(reg.follow(actions=given), 2))),
@@ -179,7 +179,7 @@ def test_one_is_as_good_as_a_list_of_one(world: Registry, method: str, parameter
 
 
 def test_the_rules_of_retention_take_one_text() -> None:
-    assert Rules.of(best="auc:3").best == Rules.of(best=["auc:3"]).best
+    assert RetentionRules.build(best="auc:3").best == RetentionRules.build(best=["auc:3"]).best
 
 
 @pytest.mark.parametrize("given", [None, 3, b"ab", {"ab": 1}, [b"ab"], ["a", None], [3]])

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from registry_cli import Conflict, Damaged, InvalidInput, NotFound, Registry, RegistryError
 from registry_cli.operations import pack as pack_operations
 from registry_cli.operations.context import open_model
-from registry_cli.rules.retention_rules import Rules
+from registry_cli.rules.retention_rules import RetentionRules
 from registry_cli.store.filesystem import removal
 from registry_cli.store.packs import pack_reader, pack_writer
 from registry_cli.store.writer import Writer
@@ -215,7 +215,7 @@ def test_damaged_files_are_not_packed(three: Registry) -> None:
 def test_deleting_a_packed_one(three: Registry) -> None:
     three.archive(["churn@1"], compress="gzip")
     size = pack(three).stat().st_size
-    assert three.retention.plan("churn", "delete", Rules.of(older_than="0s")).freed == size
+    assert three.retention.plan("churn", "delete", RetentionRules.build(older_than="0s")).freed == size
     three.delete(["churn@1"], reason="old")
     assert list(pack(three).parent.iterdir()) == []
     assert three.admin.gc(age=0) == []
@@ -373,7 +373,7 @@ def test_only_its_owner_packs_and_restores(three: Registry, tmp_path: Path, monk
         with pytest.raises(RegistryError, match=f"{ref} belongs to another user"):
             getattr(three, deed)([ref], **options)
     assert snapshot(three.root) == before
-    (verdict,) = three.retention.plan("churn", "pack", Rules.of(keep=2, compress="gzip")).verdicts
+    (verdict,) = three.retention.plan("churn", "pack", RetentionRules.build(keep=2, compress="gzip")).verdicts
     assert (verdict.chosen, verdict.reason) == (False, "belongs to another user")
     three.fetch("churn@2", tmp_path / "out")
 

@@ -11,19 +11,19 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Conflict, Indeterminate, InvalidInput, NotFound, Registry, RegistryError
-from registry_cli.core.version_ranges import Numbers
+from registry_cli.core.version_ranges import VersionRanges
 from registry_cli.operations import archive as archiving
 from registry_cli.operations import search
 from registry_cli.operations.context import RegistryContext
-from registry_cli.rules.retention import Plan, Verdict
-from registry_cli.rules.retention_rules import Rules
+from registry_cli.rules.retention import Plan, RetentionDecision
+from registry_cli.rules.retention_rules import RetentionRules
 from registry_cli.store.packs import pack_writer
 from registry_cli.store.writer import Writer
 from tests.conftest import Clock
 from tests.support import race, snapshot, taken_out
 
 Make = Callable[..., Path]
-ALL = Rules.of(older_than="0s")
+ALL = RetentionRules.build(older_than="0s")
 
 
 @pytest.fixture
@@ -48,12 +48,12 @@ def write(registry: Registry, text: str, model: str | None = None) -> None:
 
 def test_archiving_is_one_change(six: Registry) -> None:
     before = six.model("churn").revision
-    done = six.retention.retain("churn", "archive", Rules.of(keep=1))
+    done = six.retention.retain("churn", "archive", RetentionRules.build(keep=1))
     assert (done.action, done.versions, done.changed) == ("archived", (1, 4, 5), True)
     assert six.model("churn").revision == before + 1
     assert six.history("churn", limit=1)[0].event.detail == {"versions": "1, 4-5", "reason": "retention: keep 1"}
     untouched = snapshot(six.root / "models/churn/versions")
-    again = six.retention.retain("churn", "archive", Rules.of(keep=1))
+    again = six.retention.retain("churn", "archive", RetentionRules.build(keep=1))
     assert (again.versions, again.changed, again.revision) == ((), False, before + 1)
     assert snapshot(six.root / "models/churn/versions") == untouched
 
@@ -78,17 +78,17 @@ def test_deleting_frees_what_was_said(six: Registry, make_file: Make) -> None:
 
 
 def test_a_plan_is_carried_out_or_nothing(six: Registry) -> None:
-    plan = six.retention.plan("churn", "archive", Rules.of(keep=1))
+    plan = six.retention.plan("churn", "archive", RetentionRules.build(keep=1))
     assert plan.chosen == (1, 4, 5)
     six.tag("churn@6", {"a": "b"})
     before = snapshot(six.root / "models/churn/versions")
     with pytest.raises(Conflict, match="has changed since"):
         six.retention.apply([plan])
-    plan = six.retention.plan("churn", "archive", Rules.of(keep=1))
+    plan = six.retention.plan("churn", "archive", RetentionRules.build(keep=1))
     six.register("churn", [taken_out(six, "churn@1")])
     with pytest.raises(Conflict, match=r"version 6 then, revision \d+ and version 7 now"):
         six.retention.apply([plan])
-    plan = six.retention.plan("churn", "archive", Rules.of(keep=1))
+    plan = six.retention.plan("churn", "archive", RetentionRules.build(keep=1))
     assert numbers(six) == [7, 6, 5, 4, 3, 2, 1]
     assert {name: each for name, each in snapshot(six.root / "models/churn/versions").items() if name in before}.keys() \
         == before.keys()  # fmt: skip
@@ -133,7 +133,7 @@ def test_a_request_that_was_interrupted_goes_on(six: Registry, monkeypatch: pyte
 
 def test_a_plan_written_by_hand_can_do_no_harm(six: Registry) -> None:
     six.archive(["churn@1"])
-    plan = six.retention.plan("churn", "archive", Rules.of(keep=1))
+    plan = six.retention.plan("churn", "archive", RetentionRules.build(keep=1))
     before = snapshot(six.root / "models/churn/versions")
     for action, number in (
         ("archive", 3),
@@ -143,7 +143,7 @@ def test_a_plan_written_by_hand_can_do_no_harm(six: Registry) -> None:
         ("delete", 4),
         ("delete", 3),
     ):
-        forged = replace(plan, action=action, verdicts=(Verdict(number, True, ""),))
+        forged = replace(plan, action=action, verdicts=(RetentionDecision(number, True, ""),))
         with pytest.raises(Conflict):
             six.retention.apply([forged])
     assert snapshot(six.root / "models/churn/versions") == before
@@ -171,9 +171,9 @@ def test_parents_of_other_models_are_not_deleted(
 def test_slips_change_nothing(six: Registry) -> None:
     before = snapshot(six.root / "models/churn/versions")
     with pytest.raises(InvalidInput, match="no version of churn has the metric 'acu'; did you mean 'auc'"):
-        six.retention.retain("churn", "archive", Rules.of(best=["acu:3"]))
+        six.retention.retain("churn", "archive", RetentionRules.build(best=["acu:3"]))
     with pytest.raises(NotFound):
-        six.retention.retain("chrun", "archive", Rules.of(keep=3))
+        six.retention.retain("chrun", "archive", RetentionRules.build(keep=3))
     assert snapshot(six.root / "models/churn/versions") == before
 
 
@@ -237,7 +237,7 @@ def test_a_plan_of_several_steps_is_carried_out(six: Registry, clock: Clock, mon
 
     archive = archiving.ensure_no_rollback_targets
 
-    def dies(context: RegistryContext, writer: Writer, numbers: Numbers) -> None:
+    def dies(context: RegistryContext, writer: Writer, numbers: VersionRanges) -> None:
         if 5 in numbers:
             raise KeyboardInterrupt
         archive(context, writer, numbers)
@@ -286,7 +286,7 @@ def test_a_named_model_without_a_policy(six: Registry) -> None:
 
 
 def test_a_plan_is_named_by_what_it_does() -> None:
-    plan = Plan("churn", "archive", "keep 1", 3, 6, (Verdict(1, True, "x"), Verdict(2, False, "y")))
+    plan = Plan("churn", "archive", "keep 1", 3, 6, (RetentionDecision(1, True, "x"), RetentionDecision(2, False, "y")))
     assert plan.request_id == replace(plan, rules="other").request_id
     assert plan.request_id != replace(plan, revision=4).request_id
 
@@ -369,7 +369,7 @@ def test_packing_goes_on_after_a_kill(reg: Registry, make_file: Make, monkeypatc
 
 def test_a_plan_to_pack_fits_or_nothing_is_done(reg: Registry, make_file: Make) -> None:
     heavy(reg, make_file)
-    rules = Rules.of(keep=1, compress="gzip")
+    rules = RetentionRules.build(keep=1, compress="gzip")
     plans = [reg.retention.plan("images", "archive", rules), reg.retention.plan("images", "pack", rules)]
     assert plans[1].chosen == (1, 2, 3)
     reg.tag("images@4", {"a": "b"})
@@ -390,7 +390,7 @@ def test_what_is_shared_is_not_packed_by_rules(reg: Registry, make_file: Make) -
     for number in range(1, 4):
         reg.register("churn", [large, make_file(f"small {number}" * 400, "small.txt")])
     reg.archive(["churn@1", "churn@2"])
-    rules = Rules.of(keep=1, compress="gzip")
+    rules = RetentionRules.build(keep=1, compress="gzip")
     plan = reg.retention.plan("churn", "pack", rules)
     assert plan.chosen == ()
     assert {each.reason for each in plan.verdicts} == {"to pack it would free nothing"}
@@ -405,10 +405,10 @@ def test_packing_everything_that_shares_counts_it_once(reg: Registry, make_file:
     for number in range(1, 4):
         reg.register("churn", [large, make_file(f"small {number}", "small.txt")])
     reg.archive(["churn@1", "churn@2", "churn@3"])
-    plan = reg.retention.plan("churn", "pack", Rules.of(older_than="10y", compress="gzip"))
+    plan = reg.retention.plan("churn", "pack", RetentionRules.build(older_than="10y", compress="gzip"))
     assert plan.chosen == (), "two of them would free nothing by themselves, and without them the third neither"
     reg.delete(["churn@1", "churn@2"], reason="r")
-    plan = reg.retention.plan("churn", "pack", Rules.of(older_than="10y", compress="gzip"))
+    plan = reg.retention.plan("churn", "pack", RetentionRules.build(older_than="10y", compress="gzip"))
     assert plan.chosen == (3,)
     assert plan.freed > 290_000
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from registry_cli.core.records import Event, VersionRecord
 from registry_cli.core.values import canonical
 from registry_cli.rules import approvals
-from registry_cli.rules.approvals import Ballot, ballots, in_force, subject, with_ballot
+from registry_cli.rules.approvals import RecordedApproval, ballots, in_force, subject, with_ballot
 
 RECORD = "a" * 64
 VERSION = VersionRecord(
@@ -26,7 +26,9 @@ def said(by: str = "bob", action: str = "approved", at: str = "1", **changes: An
     return Event(f"{by}-{action}-{at}", f"2026-03-0{at}T00:00:00.000Z", by, "host", action, 7, detail)
 
 
-def told(*newest_first: Event, recorded: object = None, version: VersionRecord = VERSION) -> tuple[Ballot, ...]:
+def told(
+    *newest_first: Event, recorded: object = None, version: VersionRecord = VERSION
+) -> tuple[RecordedApproval, ...]:
     listed = [event.document() for event in newest_first] if recorded is None else recorded
     return ballots(version, RECORD, newest_first, listed)
 

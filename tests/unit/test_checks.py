@@ -11,20 +11,20 @@ from hypothesis import strategies as st
 
 from registry_cli import InvalidInput
 from registry_cli.rules.policy import policy_parser
-from registry_cli.rules.policy.command_checks import Check
-from registry_cli.rules.policy.command_set import Command, Commands, commands_of
+from registry_cli.rules.policy.command_checks import CommandCheck
+from registry_cli.rules.policy.command_set import Command, CommandSet, commands_of
 from registry_cli.rules.policy.policy import Policies, merged
-from registry_cli.rules.settings_errors import Source
+from registry_cli.rules.settings_errors import SettingsSource
 
 STAGES = ("development", "staging", "production")
 
 
 def parsed(said: Any, common: Policies | None = None) -> Policies:
-    source = Source("model.yaml" if common is not None else "registry.yaml")
+    source = SettingsSource("model.yaml" if common is not None else "registry.yaml")
     return policy_parser.parse({"production": said}, source, STAGES, common)
 
 
-def checks(policies: Policies) -> list[Check]:
+def checks(policies: Policies) -> list[CommandCheck]:
     return [rule.check for rule in policies["production"].rules if rule.check]
 
 
@@ -36,10 +36,10 @@ def test_each_way_to_write_a_command() -> None:
         {"run": ["jq", "."], "time_limit": "2h"},
     ]
     assert checks(parsed({"checks": said})) == [
-        Check("python", ("python", "/opt/smoke.py", "a b", "{path}"), 600.0),
-        Check("latency", ("/opt/latency", "--model", "{path}", "$HOME; rm -rf ~"), 600.0),
-        Check("unit tests", ("pytest", "-q"), 90.0),
-        Check("jq", ("jq", "."), 7200.0),
+        CommandCheck("python", ("python", "/opt/smoke.py", "a b", "{path}"), 600.0),
+        CommandCheck("latency", ("/opt/latency", "--model", "{path}", "$HOME; rm -rf ~"), 600.0),
+        CommandCheck("unit tests", ("pytest", "-q"), 90.0),
+        CommandCheck("jq", ("jq", "."), 7200.0),
     ]
     wanted = [rule.wanted for rule in parsed({"checks": said})["production"].rules]
     assert wanted == [
@@ -107,7 +107,7 @@ def test_what_only_looks_like_a_placeholder_stays() -> None:
 def test_what_is_put_in_is_never_looked_at_again(words: list[str], path: str, ref: str, stage: str) -> None:
     """Neither taken apart, nor searched for more to put in: the number of arguments is the one that was written."""
     said = {"path": path, "ref": ref, "stage": stage}
-    filled = Check("x", ("x", "{path}", *words, "{path}{ref}{stage}")).filled(said)
+    filled = CommandCheck("x", ("x", "{path}", *words, "{path}{ref}{stage}")).filled(said)
     assert len(filled) == len(words) + 3
     assert (filled[1], filled[-1]) == (path, path + ref + stage)
 
@@ -126,7 +126,7 @@ def test_a_nearer_document_adds_and_overrides() -> None:
 
 def test_the_digest_changes_with_whatever_would_be_run() -> None:
     one = Command("production", "x", ("x", "{path}"), 600.0, "registry.yaml", 3)
-    known = Commands("/srv/models", "1" * 32, "", (one, replace(one, name="y")))
+    known = CommandSet("/srv/models", "1" * 32, "", (one, replace(one, name="y")))
     others = [
         replace(known, root="/srv/other"),
         replace(known, id="2" * 32),

@@ -17,7 +17,7 @@ from registry_cli.errors import InvalidInput
 from registry_cli.rules import comparison as rules
 from registry_cli.rules.comparison import Difference, FileDifference, MetricDifference, StoredFile
 from registry_cli.rules.metric_directions import Directions
-from registry_cli.rules.settings_errors import Source
+from registry_cli.rules.settings_errors import SettingsSource
 
 
 def version(number: int = 1, **said: Any) -> VersionRecord:
@@ -175,7 +175,7 @@ def test_better_is_what_the_person_says() -> None:
         rules.compare(versions, ["loss"], ["loss"])
     (drift, _) = rules.compare(versions).rows
     assert (drift.best, drift.lower) == ((), None), "the direction is not known"
-    declared = Directions.parse({"drift": "higher", "loss": "higher"}, Source("model.yaml"))
+    declared = Directions.parse({"drift": "higher", "loss": "higher"}, SettingsSource("model.yaml"))
     assert [row.best for row in rules.compare(versions, directions=declared).rows] == [(0,), (0,)]
     assert [row.best for row in rules.compare(versions, ["drift"], directions=declared).rows] == [(1,), (0,)]
     assert rules.compare([], ["loss"]).rows == ()

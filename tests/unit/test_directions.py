@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from registry_cli.errors import InvalidInput
 from registry_cli.rules import metric_directions
 from registry_cli.rules.metric_directions import HIGHER, LOWER, NAMES, Directions, listed
-from registry_cli.rules.settings_errors import Source
+from registry_cli.rules.settings_errors import SettingsSource
 
-SOURCE = Source("model.yaml", lambda: {("metrics",): 4, ("metrics", "drift"): 5})
+SOURCE = SettingsSource("model.yaml", lambda: {("metrics",): 4, ("metrics", "drift"): 5})
 WORDS = [*NAMES[LOWER], *NAMES[HIGHER], *metric_directions.SPLITS, *metric_directions.AVERAGES]
 
 
@@ -84,9 +84,9 @@ def test_no_name_has_two_directions() -> None:
 
 def test_declarations() -> None:
     own = Directions.parse({"drift": "lower", "auc": "lower"}, SOURCE)
-    both = own.over(Directions.parse({"drift": "higher", "cost": "lower"}, Source("registry.yaml")))
-    assert [both.of(name) for name in ("drift", "cost", "auc", "f1", "x")] == [LOWER, LOWER, LOWER, HIGHER, None]
-    assert Directions.parse(None, SOURCE).of("auc") == HIGHER
+    both = own.over(Directions.parse({"drift": "higher", "cost": "lower"}, SettingsSource("registry.yaml")))
+    assert [both.direction(name) for name in ("drift", "cost", "auc", "f1", "x")] == [LOWER, LOWER, LOWER, HIGHER, None]
+    assert Directions.parse(None, SOURCE).direction("auc") == HIGHER
     assert [both.better("drift", *pair) for pair in ((1, 2), (2, 1), (1, 1), (None, 1), (1, None))] == [
         False, True, None, None, None,
     ]  # fmt: skip

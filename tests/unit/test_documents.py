@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from registry_cli.core.records import Event, StageTable, VersionRecord
-from registry_cli.core.version_ranges import Numbers
+from registry_cli.core.version_ranges import VersionRanges
 from registry_cli.core.yaml import documents
 from registry_cli.errors import InvalidInput
 from registry_cli.store import codec
@@ -117,7 +117,9 @@ def test_a_stage_table_and_its_redo_read_back(
 ) -> None:
     known = codec.table_document(StageTable()).keys() | {"redo"}
     extra = {key: value for key, value in extra.items() if key not in known}
-    table = StageTable(12, stages, aliases, Numbers.of(numbers), Numbers.of({5}), changed, extra)
+    table = StageTable(
+        12, stages, aliases, VersionRanges.from_numbers(numbers), VersionRanges.from_numbers({5}), changed, extra
+    )
     redo = codec.Redo("annotations/7.yaml", {"format": 1, **extra})
     document = loads(documents.dumps(codec.table_document(table, redo)))
     found, again = codec.parse_table(document, "it")

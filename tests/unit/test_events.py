@@ -29,7 +29,7 @@ def history(moves: list[tuple[str, str]], **detail: str) -> list[JournalEntry]:
 @given(st.lists(st.tuples(TIMES, ACTIONS), max_size=12), st.just("") | TIMES, st.just("") | TIMES, st.sets(ACTIONS))
 def test_bytes_never_refuse_what_fits(moves: list[tuple[str, str]], since: str, until: str, wanted: set[str]) -> None:
     """A look at the bytes and a look at the entry are of one mind, whatever else stands in the line."""
-    asked = event_filters.Wanted(since, until, frozenset(wanted))
+    asked = event_filters.EventFilter(since, until, frozenset(wanted))
     for entry in history(moves, reason='"at":"2026-03-01T12:00:30.000Z","action":"tagged"'):
         assert asked.may_fit(journal.encode(entry)) == asked.fits(entry)
 

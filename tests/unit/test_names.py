@@ -86,7 +86,7 @@ def test_a_reference_is_read_and_written_canonically(text: str, canonical: str) 
     reference = Reference.parse(text)
     assert str(reference) == canonical
     assert Reference.parse(canonical) == reference
-    assert Reference.of(reference) is reference
+    assert Reference.coerce(reference) is reference
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from registry_cli import InvalidInput, Refused
 from registry_cli.core.records import Event, VersionRecord
 from registry_cli.core.yaml import documents
-from registry_cli.rules.approvals import Ballot, People
+from registry_cli.rules.approvals import ApprovalInput, RecordedApproval
 from registry_cli.rules.policy import evaluation as gate
 from registry_cli.rules.policy import policy_parser
 from registry_cli.rules.policy.evaluation import Evaluation
-from registry_cli.rules.policy.policy import Facts, Policies, StagePolicy, joined, merged
-from registry_cli.rules.settings_errors import Source
-from registry_cli.rules.stages import Holding, holdings
+from registry_cli.rules.policy.policy import Policies, PolicyInput, StagePolicy, joined, merged
+from registry_cli.rules.settings_errors import SettingsSource
+from registry_cli.rules.stages import StageInterval, holdings
 
 STAGES = ("development", "staging", "production")
 NOW = datetime(2026, 3, 3, 12, tzinfo=timezone.utc)
@@ -27,7 +27,9 @@ DAY = 86_400.0
 
 
 def parsed(said: Any, common: Policies | None = None) -> dict[str, StagePolicy]:
-    return policy_parser.parse(said, Source("model.yaml" if common is not None else "registry.yaml"), STAGES, common)
+    return policy_parser.parse(
+        said, SettingsSource("model.yaml" if common is not None else "registry.yaml"), STAGES, common
+    )
 
 
 def policy(said: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> StagePolicy:
@@ -44,7 +46,7 @@ def version(number: int = 7, **said: Any) -> VersionRecord:
 
 def judged(found: StagePolicy, record: VersionRecord | None = None, **more: Any) -> Evaluation:
     facts: dict[str, Any] = {"files": ["model.pkl"], "current": None, "holdings": (), "model": {}, "now": NOW, **more}
-    return gate.evaluate(found, Facts("production", record or version(), **facts))
+    return gate.evaluate(found, PolicyInput("production", record or version(), **facts))
 
 
 def outcomes(evaluation: Evaluation) -> list[str]:
@@ -116,7 +118,7 @@ def test_a_mistake_is_told_with_its_place(said: Any, words: str) -> None:
 
 def test_the_line_is_told_and_that_of_a_list_too() -> None:
     data = b"format: 1\npolicy:\n  production:\n    require:\n      forbid:\n      - '*.csv'\n      - 3\n"
-    source = Source("registry.yaml", lambda: documents.lines(data))
+    source = SettingsSource("registry.yaml", lambda: documents.lines(data))
     with pytest.raises(InvalidInput, match=r"^registry.yaml, line 7: policy.production.require.forbid.1: is no text"):
         policy_parser.parse(policy_parser.find(documents.loads_mapping(data, "x"), source), source, STAGES)
     assert source.line(("policy", "production", "not there")) == 3
@@ -126,8 +128,8 @@ def test_the_line_is_told_and_that_of_a_list_too() -> None:
 @pytest.mark.parametrize("key", ["policies", "Policy", "polcy", "gates", "plicy"])
 def test_a_misspelt_policy_is_not_none_at_all(key: str) -> None:
     with pytest.raises(InvalidInput, match="did you mean 'policy'"):
-        policy_parser.find({key: {}}, Source("model.yaml"))
-    assert policy_parser.find({"owner": "alice", "description": "x"}, Source("model.yaml")) == {}
+        policy_parser.find({key: {}}, SettingsSource("model.yaml"))
+    assert policy_parser.find({"owner": "alice", "description": "x"}, SettingsSource("model.yaml")) == {}
 
 
 @pytest.mark.parametrize(
@@ -187,31 +189,33 @@ def test_where_it_comes_from() -> None:
     found = policy({"from": ["staging"]})
     assert outcomes(judged(found)) == ["failed"]
     assert outcomes(judged(found, version(stages=("staging",)))) == ["passed"]
-    assert outcomes(judged(found, holdings=[Holding("staging", 0, 1)])) == ["passed"]
-    assert outcomes(judged(found, holdings=[Holding("development", 0, 1)])) == ["failed"]
+    assert outcomes(judged(found, holdings=[StageInterval("staging", 0, 1)])) == ["passed"]
+    assert outcomes(judged(found, holdings=[StageInterval("development", 0, 1)])) == ["failed"]
 
 
 def test_age_counts_the_longest_time_and_waits_while_it_is_held() -> None:
     found = policy({"from": ["staging"], "require": {"min_age_in_stage": "2d"}})
     now = NOW.timestamp()
 
-    def said(*held: Holding) -> str:
+    def said(*held: StageInterval) -> str:
         return outcomes(judged(found, holdings=held))[1]
 
     assert said() == "failed"
-    assert said(Holding("staging", now - 2 * DAY)) == "passed"
-    assert said(Holding("staging", now - 1.9 * DAY)) == "waiting"
-    assert said(Holding("staging", now + DAY)) == "waiting"
-    assert said(Holding("staging", now - 2 * DAY, now - DAY)) == "failed"
-    assert said(Holding("staging", now - 5 * DAY, now - 3 * DAY)) == "passed"
-    assert said(Holding("development", now - 5 * DAY)) == "failed"
-    assert said(Holding("staging", now - 5 * DAY, now - 4 * DAY), Holding("staging", now - DAY)) == "waiting"
-    assert not judged(found, holdings=[Holding("staging", now - DAY)]).passed
+    assert said(StageInterval("staging", now - 2 * DAY)) == "passed"
+    assert said(StageInterval("staging", now - 1.9 * DAY)) == "waiting"
+    assert said(StageInterval("staging", now + DAY)) == "waiting"
+    assert said(StageInterval("staging", now - 2 * DAY, now - DAY)) == "failed"
+    assert said(StageInterval("staging", now - 5 * DAY, now - 3 * DAY)) == "passed"
+    assert said(StageInterval("development", now - 5 * DAY)) == "failed"
+    assert (
+        said(StageInterval("staging", now - 5 * DAY, now - 4 * DAY), StageInterval("staging", now - DAY)) == "waiting"
+    )
+    assert not judged(found, holdings=[StageInterval("staging", now - DAY)]).passed
 
 
 def test_a_models_age_counts_where_the_registry_lets_it_come_from() -> None:
     found = policy({"from": ["staging"]}, {"require": {"min_age_in_stage": "1d"}})
-    held = [Holding("development", 0), Holding("staging", NOW.timestamp())]
+    held = [StageInterval("development", 0), StageInterval("staging", NOW.timestamp())]
     assert outcomes(judged(found, holdings=held)) == ["passed", "waiting"]
 
 
@@ -268,23 +272,23 @@ def test_override_replaces_what_it_says_and_null_takes_it_away() -> None:
         policy(common, {"override": False, "require": None})
 
 
-def ballot(by: str, action: str = "approved", lapsed: str = "", stage: str = "production") -> Ballot:
+def ballot(by: str, action: str = "approved", lapsed: str = "", stage: str = "production") -> RecordedApproval:
     event = Event(
         f"{by}-{action}", "2026-03-01T00:00:00.000Z", by, "host", action, 7, {"stage": stage, "reason": "seen"}
     )
-    return Ballot(event, lapsed)
+    return RecordedApproval(event, lapsed)
 
 
-def people(*ballots: Ballot, signed: str = "") -> People:
+def people(*ballots: RecordedApproval, signed: str = "") -> ApprovalInput:
     """These said something; bob and carol are of the risk team; ``signed`` is who signed."""
-    return People(
+    return ApprovalInput(
         ballots,
         lambda account, group: group == "risk-team" and account in ("bob", "carol"),
         lambda principal: "" if principal == signed else "not signed",
     )
 
 
-VOICES: list[tuple[Any, list[Ballot], str]] = [
+VOICES: list[tuple[Any, list[RecordedApproval], str]] = [
     ({"approvals": 1}, [], "waiting"),
     ({"approvals": 1}, [ballot("alice")], "passed"),
     ({"approvals": 2}, [ballot("alice"), ballot("alice")], "waiting"),
@@ -307,7 +311,7 @@ VOICES: list[tuple[Any, list[Ballot], str]] = [
 
 
 @pytest.mark.parametrize(("said", "ballots", "expected"), VOICES)
-def test_whose_approvals_count_and_how_many(said: Any, ballots: list[Ballot], expected: str) -> None:
+def test_whose_approvals_count_and_how_many(said: Any, ballots: list[RecordedApproval], expected: str) -> None:
     assert outcomes(judged(policy(said), people=people(*ballots))) == expected.split()
 
 
@@ -379,10 +383,10 @@ def test_what_a_version_held_is_read_from_the_history() -> None:
     ]
     start = datetime(2026, 3, 1, tzinfo=timezone.utc).timestamp()
     assert holdings(lines, 7) == [
-        Holding("staging", start, start + 2 * DAY),
-        Holding("production", start + DAY, start + 3 * DAY),
-        Holding("staging", start + 3 * DAY, start + 4 * DAY),
-        Holding("staging", float("inf")),
+        StageInterval("staging", start, start + 2 * DAY),
+        StageInterval("production", start + DAY, start + 3 * DAY),
+        StageInterval("staging", start + 3 * DAY, start + 4 * DAY),
+        StageInterval("staging", float("inf")),
     ]
 
 
@@ -421,7 +425,7 @@ STAGE = st.fixed_dictionaries(
     },
 )
 HELD = st.builds(
-    lambda stage, days, length: Holding(
+    lambda stage, days, length: StageInterval(
         stage, NOW.timestamp() - days * DAY, None if length is None else NOW.timestamp() - days * DAY + length * DAY
     ),
     st.sampled_from(STAGES),
@@ -517,16 +521,22 @@ def nobody_knows(*_: str) -> Any:
     ),
     st.none() | st.builds(version, metrics=MAPPING),
     st.lists(st.text(max_size=9)),
-    st.lists(st.builds(Holding, st.sampled_from(STAGES), st.floats(), st.none() | st.floats())),
+    st.lists(st.builds(StageInterval, st.sampled_from(STAGES), st.floats(), st.none() | st.floats())),
     st.dictionaries(st.just("description"), ANYTHING),
     st.datetimes(timezones=st.just(timezone.utc)),
     st.lists(st.builds(ballot, st.text(max_size=5), st.sampled_from(["approved", "rejected"]), st.sampled_from(["", "x"]))),
 )  # fmt: skip
 def test_a_gate_never_raises_and_every_rule_is_told(
-    record: VersionRecord, current: Any, files: Any, held: Any, model: Any, now: datetime, ballots: list[Ballot]
+    record: VersionRecord,
+    current: Any,
+    files: Any,
+    held: Any,
+    model: Any,
+    now: datetime,
+    ballots: list[RecordedApproval],
 ) -> None:
     found = policy(EVERYTHING)
-    said = People(ballots, nobody_knows, nobody_knows)
+    said = ApprovalInput(ballots, nobody_knows, nobody_knows)
     told = judged(found, record, current=current, files=files, holdings=held, model=model, now=now, people=said)
     rejected = [each for each in ballots if each.rejects and not each.lapsed]
     assert [rule.name for rule in told.rules] == [rule.name for rule in found.rules] + ["rejection"] * bool(rejected)
@@ -552,5 +562,5 @@ def test_whatever_a_policy_says_is_read_or_refused(said: Any) -> None:
 def test_time_goes_on_after_the_end_of_a_holding() -> None:
     """What was long enough once stays so."""
     found = policy({"require": {"min_age_in_stage": "1d"}})
-    held = [Holding("staging", 0, DAY)]
+    held = [StageInterval("staging", 0, DAY)]
     assert all(judged(found, holdings=held, now=NOW + timedelta(days=days)).passed for days in (0, 400))

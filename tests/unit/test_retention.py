@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from registry_cli import InvalidInput
 from registry_cli.core.records import Event, StageTable, VersionRecord
 from registry_cli.core.times import format_time
-from registry_cli.core.version_ranges import Numbers
+from registry_cli.core.version_ranges import VersionRanges
 from registry_cli.rules import retention
 from registry_cli.rules.metric_directions import LISTED, LOWER, Directions, listed
-from registry_cli.rules.retention import Known, Plan, Verdict, plan
-from registry_cli.rules.retention_rules import Best, Policy, Rules
-from registry_cli.rules.rollback import Chain, chain
-from registry_cli.rules.settings_errors import Source
+from registry_cli.rules.retention import Plan, RetentionDecision, RetentionInput, plan
+from registry_cli.rules.retention_rules import Best, RetentionPolicy, RetentionRules
+from registry_cli.rules.rollback import StageTimeline, chain
+from registry_cli.rules.settings_errors import SettingsSource
 from registry_cli.rules.stages import ARCHIVE, DELETE, PACK
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
@@ -33,10 +33,10 @@ def version(number: int, age: float = 100, **said: Any) -> VersionRecord:
     return VersionRecord("churn", number, days_ago(age), "alice", f"{number:064x}", 10, 1, **said)
 
 
-def known(*versions: VersionRecord, table: StageTable | None = None, **more: Any) -> Known:
+def known(*versions: VersionRecord, table: StageTable | None = None, **more: Any) -> RetentionInput:
     table = table or StageTable()
     placed = [replace(each, archived=each.number in table.archived) for each in versions]
-    return Known("churn", placed, table, more.pop("chains", {}), highest=len(versions), **more)
+    return RetentionInput("churn", placed, table, more.pop("chains", {}), highest=len(versions), **more)
 
 
 def reasons(found: Plan) -> dict[int, str]:
@@ -50,77 +50,77 @@ def moved(number: int | None, stage: str = "production") -> Event:
 class TestRules:
     def test_any_rule_keeps(self) -> None:
         models = known(*(version(n, 100 - 10 * n, metrics={"auc": n % 5}) for n in range(1, 10)))
-        found = plan(models, Rules.of(older_than="25d", keep=1, best=["auc:2"]), NOW)
+        found = plan(models, RetentionRules.build(older_than="25d", keep=1, best=["auc:2"]), NOW)
         assert found.chosen == (1, 2, 3, 5, 6, 7)
         assert reasons(found) == {9: "younger than 25d", 8: "younger than 25d", 4: "one of the best 2 by auc"}
-        assert found.verdicts[-1] == Verdict(
+        assert found.verdicts[-1] == RetentionDecision(
             1, True, "made more than 25d ago, not one of the newest 1, not one of the best 2 by auc"
         )
 
     def test_the_age_itself_is_old_enough(self) -> None:
         models = known(version(1, 30), version(2, 29.999), replace(version(3), created="never"))
-        found = plan(models, Rules.of(older_than="30d"), NOW)
+        found = plan(models, RetentionRules.build(older_than="30d"), NOW)
         assert found.chosen == (1,)
         assert reasons(found) == {2: "younger than 30d", 3: "of unknown age"}
 
     def test_of_equals_the_newest_are_best(self) -> None:
         models = known(*(version(n, metrics={"loss": 1.0 if n < 4 else 2.0}) for n in range(1, 6)), version(6))
-        assert plan(models, Rules.of(best=["-loss:2"]), NOW).chosen == (1, 4, 5, 6)
-        assert plan(models, Rules.of(best=["loss:2:max"]), NOW).chosen == (1, 2, 3, 6)
-        assert plan(models, Rules.of(best=["loss:1:min", "loss:1:max"]), NOW).chosen == (1, 2, 4, 6)
+        assert plan(models, RetentionRules.build(best=["-loss:2"]), NOW).chosen == (1, 4, 5, 6)
+        assert plan(models, RetentionRules.build(best=["loss:2:max"]), NOW).chosen == (1, 2, 3, 6)
+        assert plan(models, RetentionRules.build(best=["loss:1:min", "loss:1:max"]), NOW).chosen == (1, 2, 4, 6)
 
     def test_what_does_not_fit_is_kept(self) -> None:
         models = known(*(version(n, tags={"n": str(n)}) for n in (1, 2, 3)))
-        found = plan(models, Rules.of(where="tags.n = '2'"), NOW)
+        found = plan(models, RetentionRules.build(where="tags.n = '2'"), NOW)
         assert (found.chosen, reasons(found)) == ((2,), {3: "does not fit the query", 1: "does not fit the query"})
 
     def test_deleting_chooses_among_the_archived_by_when_they_were(self) -> None:
-        table = StageTable(archived=Numbers.of([1, 2, 3]))
+        table = StageTable(archived=VersionRanges.from_numbers([1, 2, 3]))
         models = known(*(version(n) for n in range(1, 6)), table=table, archived_at={1: days_ago(40), 2: days_ago(3)})
-        found = plan(models, Rules.of(older_than="30d"), NOW, DELETE)
+        found = plan(models, RetentionRules.build(older_than="30d"), NOW, DELETE)
         assert found.chosen == (1, 3), "without a record of it, its making counts"
         assert reasons(found) == {5: "in use", 4: "in use", 2: "archived less than 30d ago"}
-        found = plan(models, Rules.of(keep=1), NOW, DELETE)
+        found = plan(models, RetentionRules.build(keep=1), NOW, DELETE)
         assert found.chosen == (1, 2), "one of the archived"
-        assert plan(models, Rules.of(keep=1), NOW, ARCHIVE).chosen == (4,)
+        assert plan(models, RetentionRules.build(keep=1), NOW, ARCHIVE).chosen == (4,)
 
 
 class TestProtected:
     def test_pointers_and_tags(self) -> None:
         table = StageTable(stages={"production": 1}, aliases={"best": 2})
         found = plan(known(version(1), version(2), version(3, tags={"keep": "yes"}), version(4, tags={"keep": "no"}),
-                           table=table), Rules.of(older_than="1d"), NOW)  # fmt: skip
+                           table=table), RetentionRules.build(older_than="1d"), NOW)  # fmt: skip
         assert found.chosen == (4,)
         assert reasons(found) == {3: "tag keep=yes", 2: "alias best", 1: "holds production"}
 
     def test_the_last_holders(self) -> None:
-        table = StageTable(stages={"production": 6}, deleted=Numbers.of([4]))
+        table = StageTable(stages={"production": 6}, deleted=VersionRanges.from_numbers([4]))
         models = known(*(version(n) for n in (1, 2, 3, 5, 6, 7)), table=table,
-                       chains={"production": Chain((1, 2, 5, 3, 4, 5, 6), True)})  # fmt: skip
-        assert reasons(plan(models, Rules.of(older_than="1d"), NOW)) == {
+                       chains={"production": StageTimeline((1, 2, 5, 3, 4, 5, 6), True)})  # fmt: skip
+        assert reasons(plan(models, RetentionRules.build(older_than="1d"), NOW)) == {
             6: "holds production", 5: "rollback target of production", 3: "held production before",
         }  # fmt: skip
-        assert plan(models, Rules.of(older_than="1d", keep_holders=4), NOW).chosen == (1, 7)
-        assert plan(models, Rules.of(older_than="1d", keep_holders=0), NOW).chosen == (1, 2, 3, 7)
-        empty = replace(models, table=StageTable(), chains={"production": Chain((1, 2, 5, 6), False)})
-        assert plan(empty, Rules.of(older_than="1d"), NOW).chosen == (1, 3, 7)
+        assert plan(models, RetentionRules.build(older_than="1d", keep_holders=4), NOW).chosen == (1, 7)
+        assert plan(models, RetentionRules.build(older_than="1d", keep_holders=0), NOW).chosen == (1, 2, 3, 7)
+        empty = replace(models, table=StageTable(), chains={"production": StageTimeline((1, 2, 5, 6), False)})
+        assert plan(empty, RetentionRules.build(older_than="1d"), NOW).chosen == (1, 3, 7)
 
     def test_parents_of_what_is_kept(self) -> None:
         made = [version(1), version(2, lineage={"parents": ["churn@1", "other@3", "nonsense@@", 7]}),
                 version(3, lineage={"parents": [f"churn@sha256:{2:064x}"]}), version(4)]  # fmt: skip
-        rules = Rules.of(older_than="1d", where="version != 3")
+        rules = RetentionRules.build(older_than="1d", where="version != 3")
         found = plan(known(*made), rules, NOW)
         assert (found.chosen, reasons(found)) == (
             (4,), {3: "does not fit the query", 2: "parent of churn@3", 1: "parent of churn@2"},
         )  # fmt: skip
-        table = StageTable(archived=Numbers.of([1, 2, 4]))
+        table = StageTable(archived=VersionRanges.from_numbers([1, 2, 4]))
         assert plan(known(*made, table=table), rules, NOW, DELETE).chosen == (4,), "3 is in use"
         needed = known(*made, table=table, needed={4: "other@1"})
         assert reasons(plan(needed, rules, NOW, DELETE))[4] == "parent of other@1"
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> Known:
+def histories(draw: st.DrawFn) -> RetentionInput:
     """A model after a random life."""
     count = draw(st.integers(1, 12))
     number = st.integers(1, count)
@@ -133,8 +133,8 @@ def histories(draw: st.DrawFn) -> Known:
     state = draw(st.lists(st.sampled_from(["used", "archived", "deleted"]), min_size=len(free), max_size=len(free)))
     table = StageTable(
         stages=stages, aliases=aliases,
-        archived=Numbers.of(n for n, each in zip(free, state, strict=True) if each == "archived"),
-        deleted=Numbers.of(n for n, each in zip(free, state, strict=True) if each == "deleted"),
+        archived=VersionRanges.from_numbers(n for n, each in zip(free, state, strict=True) if each == "archived"),
+        deleted=VersionRanges.from_numbers(n for n, each in zip(free, state, strict=True) if each == "deleted"),
     )  # fmt: skip
     versions = [
         version(
@@ -166,15 +166,19 @@ EVERY_ACTION = st.sampled_from([ARCHIVE, DELETE, PACK])
 
 
 @given(histories(), RULES.filter(bool), st.integers(0, 4), EVERY_ACTION)
-def test_what_is_protected_is_never_chosen(model: Known, said: dict[str, Any], holders: int, action: str) -> None:
-    found = plan(model, Rules.of(**said, keep_holders=holders), NOW, action)
+def test_what_is_protected_is_never_chosen(
+    model: RetentionInput, said: dict[str, Any], holders: int, action: str
+) -> None:
+    found = plan(model, RetentionRules.build(**said, keep_holders=holders), NOW, action)
     chosen = set(found.chosen)
     table = model.table
     assert not chosen & {*table.stages.values(), *table.aliases.values(), *table.deleted}
     assert not chosen & model.needed.keys(), "a version of another model was made from it"
     archived = set(table.archived)
     if action == PACK:
-        assert chosen <= archived | set(plan(model, Rules.of(**said, keep_holders=holders), NOW, ARCHIVE).chosen)
+        assert chosen <= archived | set(
+            plan(model, RetentionRules.build(**said, keep_holders=holders), NOW, ARCHIVE).chosen
+        )
         assert all(each.packed is None for each in model.versions if each.number in chosen)
     else:
         assert all((number in archived) == (action == DELETE) for number in chosen)
@@ -196,20 +200,20 @@ def test_what_is_protected_is_never_chosen(model: Known, said: dict[str, Any], h
 
 @given(histories(), RULES.filter(bool), RULES, ACTIONS)
 def test_one_more_rule_never_chooses_more(
-    model: Known, said: dict[str, Any], more: dict[str, Any], action: str
+    model: RetentionInput, said: dict[str, Any], more: dict[str, Any], action: str
 ) -> None:
-    fewer = set(plan(model, Rules.of(**said), NOW, action).chosen)
+    fewer = set(plan(model, RetentionRules.build(**said), NOW, action).chosen)
     added = {**more, **said, "best": [*said.get("best", []), *more.get("best", [])]}
-    assert set(plan(model, Rules.of(**added), NOW, action).chosen) <= fewer
+    assert set(plan(model, RetentionRules.build(**added), NOW, action).chosen) <= fewer
 
 
 @given(histories(), RULES.filter(bool), ACTIONS)
-def test_what_is_left_is_not_chosen_again(model: Known, said: dict[str, Any], action: str) -> None:
+def test_what_is_left_is_not_chosen_again(model: RetentionInput, said: dict[str, Any], action: str) -> None:
     """Interrupted anywhere, the next run does what is left of it; after it there is nothing to do."""
-    rules = Rules.of(**said)
+    rules = RetentionRules.build(**said)
     chosen = plan(model, rules, NOW, action).chosen
     for done in range(len(chosen) + 1):
-        gone = Numbers.of(chosen[:done])
+        gone = VersionRanges.from_numbers(chosen[:done])
         if action == DELETE:
             table = model.table.with_(archived=model.table.archived - gone, deleted=model.table.deleted | gone)
         else:
@@ -221,11 +225,13 @@ def test_what_is_left_is_not_chosen_again(model: Known, said: dict[str, Any], ac
 
 
 @given(histories(), RULES.filter(bool))
-def test_packing_that_was_interrupted_goes_on(model: Known, said: dict[str, Any]) -> None:
+def test_packing_that_was_interrupted_goes_on(model: RetentionInput, said: dict[str, Any]) -> None:
     """After archiving, and after each pack, the next run packs just what is left. Nothing is packed twice."""
-    rules = Rules.of(**said)
+    rules = RetentionRules.build(**said)
     first = plan(model, rules, NOW, PACK).chosen
-    table = model.table.with_(archived=model.table.archived | Numbers.of(plan(model, rules, NOW, ARCHIVE).chosen))
+    table = model.table.with_(
+        archived=model.table.archived | VersionRanges.from_numbers(plan(model, rules, NOW, ARCHIVE).chosen)
+    )
     for done in range(len(first) + 1):
         now = [
             replace(v, archived=v.number in table.archived, packed=7 if v.number in first[:done] else v.packed)
@@ -248,7 +254,7 @@ def test_best_is_read(text: str, best: Best) -> None:
 
 
 def test_the_direction_of_the_best() -> None:
-    declared = Directions.parse({"drift": "lower", "loss": "higher"}, Source("model.yaml"))
+    declared = Directions.parse({"drift": "lower", "loss": "higher"}, SettingsSource("model.yaml"))
     assert Best.parse("auc:3").directed(LISTED) == Best("auc", 3, False)
     assert Best.parse("drift:3").directed(declared) == Best("drift", 3, True)
     assert Best.parse("drift:3:max").directed(declared) == Best("drift", 3, False), "what the rule says counts"
@@ -256,14 +262,14 @@ def test_the_direction_of_the_best() -> None:
     assert Best.parse("drift:3").directed(LISTED).lowest is None
     with pytest.raises(InvalidInput, match=r"'mape:3' does not say .*mape:3:min or mape:3:max"):
         Best.parse("mape:3").directed(LISTED)
-    assert Rules.of(best=["drift:3", "auc:1"]).directed(LISTED, strict=False).undirected == ("drift",)
+    assert RetentionRules.build(best=["drift:3", "auc:1"]).directed(LISTED, strict=False).undirected == ("drift",)
     with pytest.raises(InvalidInput, match=r"'drift:3' does not say .*the direction of this metric is not known"):
-        Rules.of(best=["drift:3"]).directed(LISTED, strict=True)
+        RetentionRules.build(best=["drift:3"]).directed(LISTED, strict=True)
 
 
 def test_without_a_direction_all_are_kept() -> None:
     models = known(*(version(number, metrics={"drift": number}) for number in (1, 2, 3)))
-    found = plan(models, Rules.of(best=["drift:1"]), NOW)
+    found = plan(models, RetentionRules.build(best=["drift:1"]), NOW)
     assert found.chosen == ()
     assert {each.reason for each in found.verdicts} == {"the direction of drift is not known"}
 
@@ -281,20 +287,22 @@ def test_best_is_refused(text: str) -> None:
 )  # fmt: skip
 def test_rules_are_refused(said: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
-        Rules.of(**said)
+        RetentionRules.build(**said)
 
 
-REGISTRY, MODEL = Source("registry.yaml"), Source("model.yaml", lambda: {("retention",): 7})
+REGISTRY, MODEL = SettingsSource("registry.yaml"), SettingsSource("model.yaml", lambda: {("retention",): 7})
 
 
 def test_a_policy_is_read() -> None:
-    everyone = Policy.parse({"archive": {"keep": 3, "best": "auc:2"}, "prune": {"older_than": "30d"}}, REGISTRY)
-    assert everyone.archive == Rules.of(keep=3, best=["auc:2"])
-    own = Policy.parse({"archive": {"best": ["auc:2"], "keep_holders": 1}, "prune": {}}, MODEL)
+    everyone = RetentionPolicy.parse(
+        {"archive": {"keep": 3, "best": "auc:2"}, "prune": {"older_than": "30d"}}, REGISTRY
+    )
+    assert everyone.archive == RetentionRules.build(keep=3, best=["auc:2"])
+    own = RetentionPolicy.parse({"archive": {"best": ["auc:2"], "keep_holders": 1}, "prune": {}}, MODEL)
     both = own.over(everyone)
-    assert both.archive == Rules.of(best=["auc:2"], keep_holders=1)
+    assert both.archive == RetentionRules.build(best=["auc:2"], keep_holders=1)
     assert both.prune is None, "it is turned off"
-    assert Policy.parse(None, MODEL).over(everyone).prune == Rules.of(older_than="30d")
+    assert RetentionPolicy.parse(None, MODEL).over(everyone).prune == RetentionRules.build(older_than="30d")
 
 
 @pytest.mark.parametrize(
@@ -316,7 +324,7 @@ def test_a_policy_is_read() -> None:
 )
 def test_a_slip_in_a_policy_is_told(document: Any, words: str) -> None:
     with pytest.raises(InvalidInput, match="^model.yaml, line 7: .*" + words.replace("?", r"\?")):
-        Policy.parse(document, MODEL)
+        RetentionPolicy.parse(document, MODEL)
 
 
 def test_since_when_versions_are_archived() -> None:

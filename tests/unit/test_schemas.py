@@ -18,8 +18,8 @@ from registry_cli.core.yaml import documents
 from registry_cli.rules import retention_rules, settings_errors
 from registry_cli.rules.policy import command_checks, policy_parser
 from registry_cli.rules.policy.policy import merged
-from registry_cli.rules.retention_rules import Policy
-from registry_cli.rules.settings_errors import Source
+from registry_cli.rules.retention_rules import RetentionPolicy
+from registry_cli.rules.settings_errors import SettingsSource
 from registry_cli.store import codec
 from tests.unit import test_checks, test_policy
 
@@ -101,7 +101,7 @@ GOOD: list[Any] = [
 
 @pytest.mark.parametrize("policy", GOOD)
 def test_what_the_parser_takes_the_schema_takes(policy: Any) -> None:
-    policy_parser.parse(policy, Source("x"), STAGES)
+    policy_parser.parse(policy, SettingsSource("x"), STAGES)
     assert fits("registry", {**REGISTRY, "policy": policy})
     assert fits("model", {"format": 1, "policy": policy})
     assert fits("group", {"format": 1, "policy": policy})
@@ -125,7 +125,7 @@ def mistakes() -> Iterator[Any]:
 @pytest.mark.parametrize("policy", list(mistakes()), ids=str)
 def test_what_the_parser_refuses_for_its_shape_the_schema_refuses(policy: Any) -> None:
     with pytest.raises(InvalidInput):
-        policy_parser.parse(policy, Source("x"), STAGES)
+        policy_parser.parse(policy, SettingsSource("x"), STAGES)
     if "NaN" not in json.dumps(policy):
         assert not fits("registry", {**REGISTRY, "policy": policy})
 
@@ -155,10 +155,10 @@ def test_what_only_a_nearer_document_may_say() -> None:
 def test_retention_is_the_same_for_both(said: Any, good: bool) -> None:
     assert fits("model", {"format": 1, "retention": said}) == good
     if good:
-        Policy.parse(said, Source("x"))
+        RetentionPolicy.parse(said, SettingsSource("x"))
     else:
         with pytest.raises(InvalidInput):
-            Policy.parse(said, Source("x"))
+            RetentionPolicy.parse(said, SettingsSource("x"))
 
 
 @pytest.mark.parametrize(
@@ -212,10 +212,10 @@ def uncommented(text: str, chosen: set[int]) -> str:
 
 def read(text: str) -> None:
     document = documents.loads_mapping(text.encode(), "registry.yaml")
-    source = Source("registry.yaml", lambda: documents.lines(text.encode()))
+    source = SettingsSource("registry.yaml", lambda: documents.lines(text.encode()))
     stages = codec.parse_settings(document, source).stages
     merged(policy_parser.parse(policy_parser.find(document, source), source, stages), {}, stages)
-    Policy.parse(document.get("retention"), source)
+    RetentionPolicy.parse(document.get("retention"), source)
     assert fits("registry", document)
 
 

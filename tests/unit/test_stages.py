@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from registry_cli.core.names import Selector
 from registry_cli.core.records import Event, StageTable
-from registry_cli.core.version_ranges import Numbers
+from registry_cli.core.version_ranges import VersionRanges
 from registry_cli.errors import Conflict, InvalidInput, NotFound
 from registry_cli.rules import rollback
 from registry_cli.rules import stages as rules
@@ -18,7 +18,7 @@ def move(action: str, after: int | None, stage: str = "production") -> Event:
     return Event("id", "2026-03-01T12:00:00.000Z", "alice", "host", action, after, {"stage": stage, "after": after})
 
 
-def chain(*moves: int | str | None) -> rollback.Chain:
+def chain(*moves: int | str | None) -> rollback.StageTimeline:
     """The chain after promotions (7), demotions (None) and rollbacks (``"7"``)."""
     events = []
     for each in moves:
@@ -39,9 +39,9 @@ def test_place_moves_one_stage_and_leaves_the_rest() -> None:
 
 def test_place_archives_what_was_there_if_asked() -> None:
     table = StageTable(stages={"production": 1})
-    assert rules.place(table, "m", "production", 2, archive_previous=True).archived == Numbers.of([1])
+    assert rules.place(table, "m", "production", 2, archive_previous=True).archived == VersionRanges.from_numbers([1])
     assert rules.place(table, "m", "production", 1, archive_previous=True) == table
-    assert rules.place(StageTable(), "m", "production", 1, archive_previous=True).archived == Numbers()
+    assert rules.place(StageTable(), "m", "production", 1, archive_previous=True).archived == VersionRanges()
 
 
 def test_place_does_not_archive_what_something_else_points_to() -> None:
@@ -51,7 +51,7 @@ def test_place_does_not_archive_what_something_else_points_to() -> None:
 
 
 def test_an_archived_version_is_not_put_into_use() -> None:
-    table = StageTable(archived=Numbers.of([1]))
+    table = StageTable(archived=VersionRanges.from_numbers([1]))
     with pytest.raises(Conflict, match="is archived"):
         rules.place(table, "m", "production", 1)
     with pytest.raises(Conflict, match="is archived"):
@@ -61,16 +61,16 @@ def test_an_archived_version_is_not_put_into_use() -> None:
 def test_what_is_pointed_to_is_neither_archived_nor_deleted() -> None:
     table = StageTable(stages={"production": 1}, aliases={"champion": 1, "eu": 2})
     with pytest.raises(Conflict, match="stage production and alias champion point to it"):
-        rules.archive(table, "m", Numbers.of([1, 3]))
+        rules.archive(table, "m", VersionRanges.from_numbers([1, 3]))
     with pytest.raises(Conflict, match="alias eu points to it"):
         rules.delete(table, "m", 2)
-    assert rules.archive(table, "m", Numbers.of([3])).archived == Numbers.of([3])
+    assert rules.archive(table, "m", VersionRanges.from_numbers([3])).archived == VersionRanges.from_numbers([3])
 
 
 def test_delete_leaves_a_tombstone_and_empties_the_archive_of_it() -> None:
-    table = rules.delete(StageTable(archived=Numbers.of([1, 2])), "m", 1)
-    assert (table.archived, table.deleted) == (Numbers.of([2]), Numbers.of([1]))
-    assert rules.restore(table, Numbers.of([2])).archived == Numbers()
+    table = rules.delete(StageTable(archived=VersionRanges.from_numbers([1, 2])), "m", 1)
+    assert (table.archived, table.deleted) == (VersionRanges.from_numbers([2]), VersionRanges.from_numbers([1]))
+    assert rules.restore(table, VersionRanges.from_numbers([2])).archived == VersionRanges()
 
 
 def test_aliases_and_clearing() -> None:
@@ -162,21 +162,23 @@ def test_a_rollback_skips_the_deleted_and_stops_at_the_archived() -> None:
     line = chain(1, 2, 3)
     table = StageTable(stages={"production": 3})
     assert rollback.rollback_target(table, "m", "production", line) == 2
-    assert rollback.rollback_target(table.with_(deleted=Numbers.of([2])), "m", "production", line) == 1
+    assert rollback.rollback_target(table.with_(deleted=VersionRanges.from_numbers([2])), "m", "production", line) == 1
     with pytest.raises(Conflict, match="m@2, which held production before, is archived"):
-        rollback.rollback_target(table.with_(archived=Numbers.of([2])), "m", "production", line)
+        rollback.rollback_target(table.with_(archived=VersionRanges.from_numbers([2])), "m", "production", line)
     with pytest.raises(NotFound):
-        rollback.rollback_target(table.with_(deleted=Numbers.of([1, 2])), "m", "production", line)
+        rollback.rollback_target(table.with_(deleted=VersionRanges.from_numbers([1, 2])), "m", "production", line)
 
 
 def test_what_a_rollback_would_go_to_is_kept() -> None:
     chains = {"production": chain(1, 2, 3), "staging": chain(1, None)}
     table = StageTable(stages={"production": 3})
     with pytest.raises(Conflict, match="m@2 is what a rollback of production would go to"):
-        rollback.refuse_rollback_targets(table, "m", Numbers.of([2]), chains)
-    rollback.refuse_rollback_targets(table, "m", Numbers.of([1]), chains)
-    rollback.refuse_rollback_targets(table.with_(archived=Numbers.of([2])), "m", Numbers.of([2]), chains)
-    rollback.refuse_rollback_targets(StageTable(), "m", Numbers.of([2]), chains)
+        rollback.refuse_rollback_targets(table, "m", VersionRanges.from_numbers([2]), chains)
+    rollback.refuse_rollback_targets(table, "m", VersionRanges.from_numbers([1]), chains)
+    rollback.refuse_rollback_targets(
+        table.with_(archived=VersionRanges.from_numbers([2])), "m", VersionRanges.from_numbers([2]), chains
+    )
+    rollback.refuse_rollback_targets(StageTable(), "m", VersionRanges.from_numbers([2]), chains)
 
 
 def test_a_rollback_to_a_named_holder() -> None:
@@ -204,13 +206,19 @@ def test_a_rollback_to_a_named_holder() -> None:
 def test_a_target_that_is_gone_names_the_next(
     archived: list[int], deleted: list[int], to: int | None, error: type[Exception], words: str
 ) -> None:
-    table = StageTable(stages={"production": 4}, archived=Numbers.of(archived), deleted=Numbers.of(deleted))
+    table = StageTable(
+        stages={"production": 4},
+        archived=VersionRanges.from_numbers(archived),
+        deleted=VersionRanges.from_numbers(deleted),
+    )
     with pytest.raises(error, match=words):
         rollback.rollback_target(table, "m", "production", chain(1, 2, 3, 4), to)
 
 
 def test_what_held_a_stage() -> None:
-    table = StageTable(stages={"production": 6}, archived=Numbers.of([2]), deleted=Numbers.of([5]))
+    table = StageTable(
+        stages={"production": 6}, archived=VersionRanges.from_numbers([2]), deleted=VersionRanges.from_numbers([5])
+    )
     found = rollback.holders(table, "m", "production", chain(1, 2, 3, 4, 5, 6))
     assert [(each.number, each.state) for each in found] == [
         (6, "current"), (5, "deleted"), (4, "next"), (3, "earlier"), (2, "archived"), (1, "earlier"),
@@ -220,7 +228,7 @@ def test_what_held_a_stage() -> None:
         "next",
         "earlier",
     ]
-    table = StageTable(stages={"production": 2}, archived=Numbers.of([1]))
+    table = StageTable(stages={"production": 2}, archived=VersionRanges.from_numbers([1]))
     assert [each.state for each in rollback.holders(table, "m", "production", chain(1, 2))] == ["current", "archived"]
     assert rollback.holders(StageTable(), "m", "production", chain()) == ()
 
@@ -239,8 +247,8 @@ def test_a_rollback_goes_to_a_candidate_or_nowhere(
     line = chain(*moves)
     table = StageTable(
         stages={"production": current} if current else {},
-        archived=Numbers.of(archived - deleted - {current}),
-        deleted=Numbers.of(deleted - {current}),
+        archived=VersionRanges.from_numbers(archived - deleted - {current}),
+        deleted=VersionRanges.from_numbers(deleted - {current}),
     )
     can = rollback.candidates(table, "production", line)
     listed = rollback.holders(table, "m", "production", line)

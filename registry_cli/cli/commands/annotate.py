@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 from ...core import values
 from ...core.lazy_dataclass import replace
 from ...core.names import Reference
-from ...core.results import Changed
+from ...core.results import VersionsChanged
 from ...errors import InvalidInput, NotFound, RegistryError
 from .. import inputs
 from ..command import argument, command, flag, option
@@ -111,7 +111,7 @@ def log_metric(
     _report_change(cx, done, dry_run, _format_metrics(cx, registry, done))
 
 
-def _format_metrics(cx: Session, registry: Registry, done: Changed) -> str:
+def _format_metrics(cx: Session, registry: Registry, done: VersionsChanged) -> str:
     """The metrics that changed, in words, and whether they are better than before."""
     words = []
     corrected = [name for name, (before, _) in done.values.items() if before is not None]
@@ -137,7 +137,7 @@ def _ensure_given(pairs: Sequence[str] | None, remove: Sequence[str] | None, for
         raise InvalidInput("nothing to set or remove", f"write {form}, or --remove KEY")
 
 
-def _report_change(cx: Session, done: Changed, dry_run: bool, what: str = "") -> None:
+def _report_change(cx: Session, done: VersionsChanged, dry_run: bool, what: str = "") -> None:
     ref = done.refs[0]
     word = "would be changed" if dry_run and done.changed else done.action if done.changed else "was so already"
     for warning in done.warnings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-from ...core.records import JournalEntry, Told
+from ...core.records import JournalEntry, ModelHistoryEntry
 from ...errors import InvalidInput, RegistryError
 from ..command import argument, command, flag, option
 from ..options import parse_model_name
@@ -66,7 +66,7 @@ def history(
         cx.list(_make_output("history", found, many=True))
     else:
         entries = reader.history(model, limit=limit, since=since, until=until, actions=actions or ())
-        cx.list(_make_output("history", (Told(model, entry) for entry in entries), many=False))
+        cx.list(_make_output("history", (ModelHistoryEntry(model, entry) for entry in entries), many=False))
     damage.raise_found()
 
 
@@ -104,7 +104,7 @@ def _warn_once(cx: Session) -> Callable[[RegistryError], None]:
     return warn
 
 
-def _make_output(kind: str, entries: Iterable[Told], *, many: bool) -> ListOutput[Told]:
+def _make_output(kind: str, entries: Iterable[ModelHistoryEntry], *, many: bool) -> ListOutput[ModelHistoryEntry]:
     """Entries in every form; the model is a column of its own where there are ``many``."""
     return ListOutput(
         kind, entries, _reference,
@@ -114,12 +114,12 @@ def _make_output(kind: str, entries: Iterable[Told], *, many: bool) -> ListOutpu
     )  # fmt: skip
 
 
-def _draw_entries(every: list[Told], many: bool) -> TableView:
+def _draw_entries(every: list[ModelHistoryEntry], many: bool) -> TableView:
     columns = ("model", *_COLUMNS) if many else _COLUMNS
     return TableView(columns, [_format_cells(each, many) for each in every], None if every else "nothing happened")
 
 
-def _format_row(recorded: Told) -> tuple[object, ...]:
+def _format_row(recorded: ModelHistoryEntry) -> tuple[object, ...]:
     event = recorded.entry.event
     return (
         recorded.entry.seq,
@@ -131,7 +131,7 @@ def _format_row(recorded: Told) -> tuple[object, ...]:
     )
 
 
-def _format_cells(recorded: Told, many: bool) -> list[str]:
+def _format_cells(recorded: ModelHistoryEntry, many: bool) -> list[str]:
     seq, at, by, action, ref, _ = map(str, _format_row(recorded))
     return [
         *([recorded.model] if many else []),
@@ -144,7 +144,7 @@ def _format_cells(recorded: Told, many: bool) -> list[str]:
     ]
 
 
-def _reference(recorded: Told) -> str:
+def _reference(recorded: ModelHistoryEntry) -> str:
     event = recorded.entry.event
     if event.version is not None:
         return f"{recorded.model}@{event.version}"

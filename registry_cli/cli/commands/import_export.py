@@ -8,7 +8,7 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from ...core.results import Imported
+from ...core.results import ImportResult
 from ...errors import InvalidInput
 from ..command import argument, command, flag, library_warnings, option
 from ..options import AllowUnsafe, DryRun, Exclude, Include, Reason, ReuseName, check_unsafe
@@ -173,12 +173,12 @@ def _expand_home(source: str) -> str:
     return f"{scheme}:{Path(place).expanduser()}" if mark and place.startswith("~") else source
 
 
-def _format_notes(each: Imported) -> str:
+def _format_notes(each: ImportResult) -> str:
     lost = [f"not carried over: {lost}" for lost in each.lost]
     return escape("\n".join(([each.why] if each.why else []) + lost), lines=True)
 
 
-def _format_summary(found: list[Imported]) -> str:
+def _format_summary(found: list[ImportResult]) -> str:
     """How many of which: ``imported 3 versions, skipped 1``."""
     counts = {status: sum(each.versions for each in found if each.status == status) for status in _WORDS}
     parts = [f"{_WORDS[status]} {plural(count, 'version')}" for status, count in counts.items() if count]

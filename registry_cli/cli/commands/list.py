@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ...core.names import Reference
-from ...core.records import FileEntry, Glance, ModelRecord, Overview, VersionRecord
+from ...core.records import FileEntry, ModelRecord, ModelSummary, VersionRecord, VersionSummary
 from ...core.results import Signature
 from ...errors import NotFound
 from ...rules.stages import check_stage
@@ -52,7 +52,7 @@ def list_(
         check_stage(stage, registry.stages)
     damage = cx.collect_damage()
     glances = cx.has_viewer or (stage is not None and not (cx.as_json or cx.quiet))
-    found: Iterable[Overview] = registry.overview(as_of=as_of, on_damage=damage, glances=glances)
+    found: Iterable[ModelSummary] = registry.overview(as_of=as_of, on_damage=damage, glances=glances)
     if where:
         warn_of_unknown_names(cx, registry, where, as_of=as_of)
         fitting = {version.model for version in registry.search(where, as_of=as_of, on_damage=damage)}
@@ -69,7 +69,7 @@ def list_(
         )
     else:
         live = (each for each in found if stage in each.model.stages)
-        refs: Callable[[Overview], str] = lambda each: f"{each.model.name}@{each.model.stages[stage]}"  # noqa: E731
+        refs: Callable[[ModelSummary], str] = lambda each: f"{each.model.name}@{each.model.stages[stage]}"  # noqa: E731
         cx.list(
             ListOutput(
                 "models", live, refs,
@@ -80,7 +80,7 @@ def list_(
     damage.raise_found()
 
 
-def _format_model(each: Overview) -> Sequence[Any]:
+def _format_model(each: ModelSummary) -> Sequence[Any]:
     m = each.model
     return (
         m.name,
@@ -98,7 +98,7 @@ def _format_pointers(pointers: Mapping[str, int]) -> str:
     return ",".join(f"{name}={at}" for name, at in pointers.items())
 
 
-def _draw_models(found: list[Overview], known: Sequence[str], *, filtered: bool) -> TableView:
+def _draw_models(found: list[ModelSummary], known: Sequence[str], *, filtered: bool) -> TableView:
     if not found:
         nothing = "no models yet; registry register NAME FILE stores the first"
         return TableView(text="no model fits" if filtered else nothing)
@@ -128,12 +128,12 @@ def _format_number(value: int | None) -> str:
     return "-" if value is None else str(value)
 
 
-def _first_metric(glance: Glance | None) -> dict[str, Any]:
+def _first_metric(glance: VersionSummary | None) -> dict[str, Any]:
     """The first metric of a version."""
     return dict(islice(glance.metrics.items(), 1)) if glance else {}
 
 
-def _summarize(each: Overview, stage: str) -> tuple[str, str]:
+def _summarize(each: ModelSummary, stage: str) -> tuple[str, str]:
     """When the version at a stage was made, and its metrics."""
     glance = each.shown.get(each.model.stages[stage])
     if glance is None:
@@ -141,7 +141,7 @@ def _summarize(each: Overview, stage: str) -> tuple[str, str]:
     return glance.created, " ".join(f"{name}={value}" for name, value in glance.metrics.items())
 
 
-def _draw_stage(found: list[Overview], stage: str) -> TableView:
+def _draw_stage(found: list[ModelSummary], stage: str) -> TableView:
     if not found:
         return TableView(text=f"nothing is at {stage}")
     rows = []

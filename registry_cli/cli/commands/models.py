@@ -6,7 +6,7 @@ import os
 from typing import Annotated, Optional
 
 from ...core import values
-from ...core.results import Described, Renamed
+from ...core.results import ModelChanged, ModelRenamed
 from ...errors import InvalidInput
 from ..command import argument, command, option
 from ..options import DryRun, Model, Reason, ReuseName, ensure_alone, parse_model_name
@@ -65,7 +65,7 @@ def describe(
     _report_description(cx, done, dry_run)
 
 
-def _report_description(cx: Session, done: Described, dry_run: bool) -> None:
+def _report_description(cx: Session, done: ModelChanged, dry_run: bool) -> None:
     what = ", ".join(done.keys) or "the text"
     if not done.changed:
         cx.say(f"nothing changed: {done.model} says that already")
@@ -103,7 +103,7 @@ def edit(
     new = editor.edit_text(cx, text, called, lambda new: registry.admin.check_text(model, new), os.environ)
     if new is None:
         cx.say("nothing was changed")
-        done = Described(model or called, (), 0, changed=False)
+        done = ModelChanged(model or called, (), 0, changed=False)
     elif model:
         done = registry.admin.rewrite(model, new, was=text, reason=reason, request_id=cx.request_id)
         cx.say(f"changed {', '.join(done.keys) or 'the text'} of {model}")
@@ -155,7 +155,7 @@ def transfer(
     )
 
 
-def _report_rename(cx: Session, done: Renamed, dry_run: bool) -> None:
+def _report_rename(cx: Session, done: ModelRenamed, dry_run: bool) -> None:
     if done.changed:
         cx.say(f"{done.before} {'would be' if dry_run else 'is'} called {done.after} now")
     else:

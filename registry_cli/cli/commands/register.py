@@ -17,7 +17,7 @@ from ..views.text import format_size, plural
 
 if TYPE_CHECKING:
     from ...core.records import VersionRecord
-    from ...core.results import Registered
+    from ...core.results import RegisterResult
 
 Pairs = Optional[list[str]]
 Text = Optional[str]
@@ -112,7 +112,7 @@ def register(
     _report(cx, replace(outcome, skipped=params.skipped + metrics.skipped))
 
 
-def _report(cx: Session, outcome: Registered) -> None:
+def _report(cx: Session, outcome: RegisterResult) -> None:
     """Print the new reference, or that of the version that has the files already."""
     inputs.warn_of_skipped(cx, outcome.skipped)
     version = outcome.version
@@ -132,7 +132,7 @@ def _report(cx: Session, outcome: Registered) -> None:
     cx.show_one("registered", outcome, version.ref)
 
 
-def _report_unstored(cx: Session, outcome: Registered) -> None:
+def _report_unstored(cx: Session, outcome: RegisterResult) -> None:
     """What was stored of an unchanged version, and what was not."""
     if outcome.updated:
         cx.say(f"{outcome.ref}: stored {', '.join(outcome.updated)}")

@@ -30,10 +30,10 @@ from ..session import Session
 from ..views.text import format_size, plural
 
 if TYPE_CHECKING:
-    from ...core.results import Changed
+    from ...core.results import VersionsChanged
     from ...registry import Registry
     from ...rules.retention import Plan
-    from ...rules.retention_rules import Rules
+    from ...rules.retention_rules import RetentionRules
 
 _EXITS = (0, 1, 2, 3, 4, 6, 7, 8)
 _PLAN_LIMIT = 64 << 20
@@ -58,7 +58,7 @@ def parse_rules(
     keep_holders: int | None,
     plan: str | None,
     compress: str = "",
-) -> Rules | None:
+) -> RetentionRules | None:
     """The rules that were given, None if none was. What only makes sense with a rule is :class:`InvalidInput` then."""
     if older_than is None and keep is None and not best and where is None:
         if keep_holders is not None or plan is not None:
@@ -67,15 +67,15 @@ def parse_rules(
                 "add --older-than, --keep, --best or --where",
             )
         return None
-    from ...rules.retention_rules import HOLDERS, Rules
+    from ...rules.retention_rules import HOLDERS, RetentionRules
 
     holders = HOLDERS if keep_holders is None else keep_holders
-    return Rules.of(
+    return RetentionRules.build(
         older_than=older_than, keep=keep, best=best or (), where=where, keep_holders=holders, compress=compress
     )
 
 
-def retain_model(cx: Session, given: list[str], action: str, chosen_by: Rules, how: RetentionOptions) -> None:
+def retain_model(cx: Session, given: list[str], action: str, chosen_by: RetentionRules, how: RetentionOptions) -> None:
     """``archive`` and ``delete`` of a model by rules."""
     if how.force:
         raise InvalidInput("--force is for versions that are named", "what rules choose is never in the way")
@@ -182,7 +182,7 @@ def apply(
     show_changed(cx, registry.retention.apply(plans, reason=reason, dry_run=dry_run, request_id=cx.request_id), dry_run)
 
 
-def show_changed(cx: Session, done: list[Changed], dry_run: bool) -> None:
+def show_changed(cx: Session, done: list[VersionsChanged], dry_run: bool) -> None:
     """What happened to which versions; nothing at all when there was nothing to do."""
     refs = list(dict.fromkeys(ref for each in done for ref in each.refs))
     for action in dict.fromkeys(each.action for each in done):
@@ -198,7 +198,7 @@ def show_changed(cx: Session, done: list[Changed], dry_run: bool) -> None:
     cx.show(Output("changed", done, refs, ("ref",), [(ref,) for ref in refs], text="\n".join(refs) if refs else ""))
 
 
-def _format_freed(done: list[Changed], action: str, dry_run: bool) -> str:
+def _format_freed(done: list[VersionsChanged], action: str, dry_run: bool) -> str:
     """What packing freed, in words."""
     freed = sum(each.freed for each in done if each.action == action)
     if action != "packed" or not freed:
@@ -270,10 +270,11 @@ def _read_plans(file: str, registry_id: str) -> list[Plan]:
 
 def _parse_plan(item: dict[str, Any]) -> Plan:
     """One plan of a file. Raises ValueError, KeyError or TypeError when it is none."""
-    from ...rules.retention import Plan, Verdict
+    from ...rules.retention import Plan, RetentionDecision
 
     verdicts = tuple(
-        Verdict(each["version"], each["chosen"], str(each["reason"]), each["freed"]) for each in item["verdicts"]
+        RetentionDecision(each["version"], each["chosen"], str(each["reason"]), each["freed"])
+        for each in item["verdicts"]
     )
     numbers = [item["revision"], item["highest"], *(each.version for each in verdicts)]
     if any(type(number) is not int or not 0 <= number < 10**9 for number in numbers):

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from ...core.names import version_number
-from ...core.results import Moved
+from ...core.results import PointerChange
 from ...errors import InvalidInput
-from ...rules.rollback import Holder, RecentRollback
+from ...rules.rollback import RecentRollback, StageHolder
 from ...rules.stages import Expected
 from ..command import argument, command, flag, option
 from ..options import (
@@ -141,7 +141,7 @@ def rollback(
         None if to is None else _parse_target(name, to),
     )
 
-    def move(again: bool, expect: Expected) -> Moved:
+    def move(again: bool, expect: Expected) -> PointerChange:
         return registry.rollback(
             name, stage, to=target, expect=expect, again=again, reason=reason, verify=not no_verify, sign=key,
             dry_run=dry_run, request_id=cx.request_id,
@@ -176,7 +176,7 @@ _STATES = {
 }
 
 
-def _show_holders(cx: Session, found: Sequence[Holder], stage: str) -> None:
+def _show_holders(cx: Session, found: Sequence[StageHolder], stage: str) -> None:
     rows = [(each.ref, each.state) for each in found]
     shown = [[each.ref, _STATES.get(each.state, each.state)] for each in found]
     refs = [each.ref for each in found]

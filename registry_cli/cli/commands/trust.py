@@ -15,8 +15,8 @@ from ..session import Session
 from ..views.text import escape, plural, shorten, shorten_time
 
 if TYPE_CHECKING:
-    from ...rules.policy.command_set import Commands
-    from ...rules.policy.evaluation import Judgement
+    from ...rules.policy.command_set import CommandSet
+    from ...rules.policy.evaluation import RuleResult
     from ...trust.trusted_commands import Trusted, TrustFile
 
 #: Lines of what a check printed that a person is shown; the rest is in ``check --json``.
@@ -39,7 +39,7 @@ def _require_trust_file() -> TrustFile:
     return file
 
 
-def is_trusted(cx: Session, commands: Commands) -> bool:
+def is_trusted(cx: Session, commands: CommandSet) -> bool:
     """Whether commands may run. Whoever sits at a terminal is asked, and not again until they change."""
     file = _trust_file()
     if file is None:
@@ -58,7 +58,7 @@ def is_trusted(cx: Session, commands: Commands) -> bool:
     return True
 
 
-def _print_commands(commands: Commands, why: str) -> None:
+def _print_commands(commands: CommandSet, why: str) -> None:
     """Show commands to somebody who has to decide: on standard error, whatever form of result was asked for."""
     print(f"The checks of {escape(commands.name or commands.root)}{why}:", file=sys.stderr)
     for each in commands.items:
@@ -67,12 +67,12 @@ def _print_commands(commands: Commands, why: str) -> None:
 
 
 def _format_command(arguments: tuple[str, ...]) -> str:
-    from ...rules.policy.command_checks import Check
+    from ...rules.policy.command_checks import CommandCheck
 
-    return Check("", arguments).command
+    return CommandCheck("", arguments).command
 
 
-def report_outputs(cx: Session, rules: tuple[Judgement, ...]) -> None:
+def report_outputs(cx: Session, rules: tuple[RuleResult, ...]) -> None:
     """The last lines of what each check printed that did not pass."""
     for rule in rules:
         lines = rule.output.splitlines() if rule.outcome != "passed" else []

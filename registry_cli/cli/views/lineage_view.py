@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ...core.records import VersionRecord
-from ...core.results import Family, Kin
+from ...core.results import LineageGraph, LineageNode
 from ...store import sidecars
 from .inspection_view import mappings
 from .text import escape, format_size, plural, shorten, shorten_time
@@ -80,11 +80,11 @@ def _format_environment(environment: Mapping[str, Any]) -> str:
     return ", ".join(filter(None, parts))
 
 
-def iter_rows(family: Family) -> Iterator[tuple[str, str, str, str]]:
+def iter_rows(family: LineageGraph) -> Iterator[tuple[str, str, str, str]]:
     """Lines for a pipe: kind, of which version, name, detail; ancestors first, then the version, then descendants."""
     seen: set[str] = set()
 
-    def relatives(kind: str, of: str, listed: Iterable[Kin]) -> Iterator[tuple[str, str, str, str]]:
+    def relatives(kind: str, of: str, listed: Iterable[LineageNode]) -> Iterator[tuple[str, str, str, str]]:
         for each in listed:
             yield kind, of, each.ref, each.note or _format_pointers(each.version)
             if kind == "parent" and each.version and each.ref not in seen:
@@ -100,10 +100,10 @@ def iter_rows(family: Family) -> Iterator[tuple[str, str, str, str]]:
     yield from (("alias", ref, alias, "") for alias in family.version.aliases)
 
 
-def list_references(family: Family) -> list[str]:
+def list_references(family: LineageGraph) -> list[str]:
     """Every version of the family that is here, the version itself first."""
 
-    def of(listed: Iterable[Kin]) -> Iterator[str]:
+    def of(listed: Iterable[LineageNode]) -> Iterator[str]:
         for each in listed:
             if each.version:
                 yield each.ref
@@ -120,7 +120,7 @@ def _format_pointers(version: VersionRecord | None) -> str:
     )
 
 
-def format_tree(family: Family, *, unicode: bool) -> str:
+def format_tree(family: LineageGraph, *, unicode: bool) -> str:
     """The tree: what a version comes from, and below it what came from it."""
     signs = _UNICODE if unicode else _ASCII
     version = family.version
@@ -145,7 +145,7 @@ def _format_fact(kind: str, name: str, detail: str) -> str:
     return f"{kind:<11}  {shorten(name, _SHORT)}  {detail}".rstrip()
 
 
-def _branches(kind: str, listed: Iterable[Kin], *, full: bool) -> list[_Branch]:
+def _branches(kind: str, listed: Iterable[LineageNode], *, full: bool) -> list[_Branch]:
     """Branches of versions; ``full`` ones with what each was made from."""
     found = []
     for each in listed:
@@ -163,12 +163,12 @@ def _draw_branches(branches: Sequence[_Branch], signs: Sequence[str], indent: st
         yield from _draw_branches(below, signs, indent + signs[3 if last else 2])
 
 
-def _edges(family: Family) -> tuple[dict[str, str], list[tuple[str, str]]]:
+def _edges(family: LineageGraph) -> tuple[dict[str, str], list[tuple[str, str]]]:
     """The nodes with their labels, and the edges from what was there first to what came of it."""
     nodes = {family.version.ref: f"{family.version.ref}\n{_format_pointers(family.version)}".strip()}
     edges: dict[tuple[str, str], None] = {}
 
-    def add(of: str, listed: Iterable[Kin], *, up: bool) -> None:
+    def add(of: str, listed: Iterable[LineageNode], *, up: bool) -> None:
         for each in listed:
             nodes.setdefault(
                 each.ref, f"{each.ref}\n{_format_pointers(each.version) if each.version else 'not here'}".strip()
@@ -186,7 +186,7 @@ def _edges(family: Family) -> tuple[dict[str, str], list[tuple[str, str]]]:
     return nodes, list(edges)
 
 
-def format_dot(family: Family) -> str:
+def format_dot(family: LineageGraph) -> str:
     """The family as a graph for ``dot``."""
     nodes, edges = _edges(family)
     names = {key: f"n{at}" for at, key in enumerate(nodes)}
@@ -198,7 +198,7 @@ def format_dot(family: Family) -> str:
     return "\n".join(["digraph lineage {", "  rankdir=LR;", "  node [shape=box];", *lines, "}"])
 
 
-def format_mermaid(family: Family) -> str:
+def format_mermaid(family: LineageGraph) -> str:
     """The family as a graph for Mermaid; what its labels could mean to it is spelt as numbers."""
     nodes, edges = _edges(family)
     names = {key: f"n{at}" for at, key in enumerate(nodes)}

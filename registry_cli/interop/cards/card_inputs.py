@@ -9,7 +9,7 @@ from ...core.lazy_dataclass import dataclass, field
 from ...core.records import ModelRecord, VersionRecord
 from ...core.results import Approval
 from ...core.values import TEXT_LENGTH
-from ...rules.settings_errors import CARD_KEYS, Source
+from ...rules.settings_errors import CARD_KEYS, SettingsSource
 from . import licenses
 from .licenses import Licence
 
@@ -74,7 +74,7 @@ class Known:
         return {name: text for name, text in sorted(self.version.annotations.items()) if name not in placed}
 
 
-def fields(document: Mapping[str, Any], source: Source) -> dict[str, str]:
+def fields(document: Mapping[str, Any], source: SettingsSource) -> dict[str, str]:
     """What a ``model.yaml`` says in :data:`~..rules.settings_errors.CARD_KEYS`, as texts. People write it: what can't be
     meant is told as theirs.
     """
@@ -85,7 +85,7 @@ def fields(document: Mapping[str, Any], source: Source) -> dict[str, str]:
     return {name: text for name, text in found.items() if text}
 
 
-def _text(value: Any, name: str, source: Source) -> str:
+def _text(value: Any, name: str, source: SettingsSource) -> str:
     if not isinstance(value, str):
         raise source.mistake((name,), "is no text", f"write {name}: …, or {name}: | and lines below it")
     if len(value) > TEXT_LENGTH:

@@ -16,8 +16,8 @@ from ...core import values
 from ...core.quantities import parse_duration
 from ...core.text import escape_for_message
 from ...errors import InvalidInput
-from ..settings_errors import Path, Source, nearest
-from .policy import FAILED, Facts, Found
+from ..settings_errors import Path, SettingsSource, nearest
+from .policy import FAILED, PolicyInput, RuleOutcome
 
 #: The keys of a check that is a mapping, and what stands in braces in its arguments.
 KEYS = ("run", "time_limit", "name")
@@ -27,8 +27,8 @@ TIME_LIMIT, LONGEST = 600.0, 86_400.0
 #: Most checks of a stage in one document.
 MOST = 50
 
-NOT_RUN = Found(FAILED, "was not run")
-NOT_TRUSTED = Found(FAILED, "was not run: not trusted (registry trust)")
+NOT_RUN = RuleOutcome(FAILED, "was not run")
+NOT_TRUSTED = RuleOutcome(FAILED, "was not run: not trusted (registry trust)")
 
 _PLACEHOLDER = re.compile(rf"\{{({'|'.join(PLACEHOLDERS)})\}}")
 _BRACES = re.compile(r"\{([A-Za-z_]{2,20})\}")
@@ -38,7 +38,7 @@ _CODE = re.compile(r"-[A-Za-z]*c\Z")
 _EXAMPLE = "write it as python /opt/checks/smoke.py {path}"
 
 
-class Check(NamedTuple):
+class CommandCheck(NamedTuple):
     """One command: its arguments as they were written, and the seconds that it has."""
 
     name: str
@@ -74,12 +74,12 @@ def spoken(seconds: float) -> str:
     return f"{seconds:g}s"
 
 
-def look(check: Check) -> Callable[[Facts], Found]:
+def look(check: CommandCheck) -> Callable[[PolicyInput], RuleOutcome]:
     """What the command found, which was run before; one that was not run does not pass."""
     return lambda facts: facts.checks.get(check, NOT_RUN)
 
 
-def read(said: Any, path: Path, source: Source, *, empty: bool = False) -> Iterator[tuple[Check, Path]]:
+def read(said: Any, path: Path, source: SettingsSource, *, empty: bool = False) -> Iterator[tuple[CommandCheck, Path]]:
     """A list of checks, each with its place. One without anything in it says something only if it overrides (``empty``)."""
     if not isinstance(said, list) or (not said and not empty):
         raise source.mistake(path, "is no list with something in it", f"{_EXAMPLE}, behind a '- '")
@@ -97,7 +97,7 @@ def read(said: Any, path: Path, source: Source, *, empty: bool = False) -> Itera
         yield check, place
 
 
-def _check(said: Any, path: Path, source: Source) -> Check:
+def _check(said: Any, path: Path, source: SettingsSource) -> CommandCheck:
     document = said if isinstance(said, Mapping) else {"run": said}
     for key in document:
         if key not in KEYS:
@@ -110,10 +110,10 @@ def _check(said: Any, path: Path, source: Source) -> Check:
     place = (*path, "run") if isinstance(said, Mapping) else path
     arguments = _arguments(document["run"], place, source)
     name = _name(document.get("name", arguments[0].rpartition("/")[2]), (*path, "name"), source)
-    return Check(name, arguments, _seconds(document.get("time_limit"), (*path, "time_limit"), source))
+    return CommandCheck(name, arguments, _seconds(document.get("time_limit"), (*path, "time_limit"), source))
 
 
-def _name(said: Any, path: Path, source: Source) -> str:
+def _name(said: Any, path: Path, source: SettingsSource) -> str:
     if not isinstance(said, str):
         raise source.mistake(path, "is no text", "write it as smoke-test")
     try:
@@ -122,7 +122,7 @@ def _name(said: Any, path: Path, source: Source) -> str:
         raise source.mistake(path, error.message, error.hint) from None
 
 
-def _seconds(said: Any, path: Path, source: Source) -> float:
+def _seconds(said: Any, path: Path, source: SettingsSource) -> float:
     if said is None:
         return TIME_LIMIT
     if not isinstance(said, str):
@@ -138,7 +138,7 @@ def _seconds(said: Any, path: Path, source: Source) -> float:
     return seconds
 
 
-def _arguments(said: Any, path: Path, source: Source) -> tuple[str, ...]:
+def _arguments(said: Any, path: Path, source: SettingsSource) -> tuple[str, ...]:
     words = said
     if isinstance(said, str):
         try:
@@ -160,7 +160,7 @@ def _arguments(said: Any, path: Path, source: Source) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _refuse_program(program: str, path: Path, source: Source) -> None:
+def _refuse_program(program: str, path: Path, source: SettingsSource) -> None:
     """It runs in an empty folder, so a program that is looked for from there can't be meant."""
     if not program.strip() or _PLACEHOLDER.search(program):
         raise source.mistake(path, "names no program of yours", "what is run is never a part of the artifact")
@@ -172,7 +172,7 @@ def _refuse_program(program: str, path: Path, source: Source) -> None:
         )
 
 
-def _refuse_placeholders(words: list[str], path: Path, source: Source) -> None:
+def _refuse_placeholders(words: list[str], path: Path, source: SettingsSource) -> None:
     for at, word in enumerate(words):
         for match in _BRACES.finditer(word):
             if match[1] not in PLACEHOLDERS and (hint := nearest(match[1], PLACEHOLDERS, 0.6)):

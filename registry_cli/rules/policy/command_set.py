@@ -23,7 +23,7 @@ class Command:
 
 
 @dataclass(frozen=True)
-class Commands:
+class CommandSet:
     """The commands of the policies in force for a registry, a group or a model.
 
     ``root`` is the real path of the registry's folder and ``id`` its id: the same commands elsewhere are others.

@@ -6,11 +6,11 @@ from ...core.lazy_dataclass import dataclass, replace
 from ...core.text import escape_for_message
 from ...errors import Refused
 from . import policy_approvals
-from .policy import FAILED, PASSED, Facts, Found, Policies, Rule, StagePolicy
+from .policy import FAILED, PASSED, Policies, PolicyInput, Rule, RuleOutcome, StagePolicy
 
 
 @dataclass(frozen=True)
-class Judgement:
+class RuleResult:
     """One rule and what it found. ``outcome`` is passed, failed, or waiting: for time, or for people's approvals.
 
     ``file`` and ``line`` say where the rule stands, ``line`` being None when that is not known. ``output`` is what the
@@ -35,7 +35,7 @@ class Evaluation:
 
     ref: str
     stage: str
-    rules: tuple[Judgement, ...]
+    rules: tuple[RuleResult, ...]
     forcible: bool = True
 
     @property
@@ -75,7 +75,7 @@ def lines_of(policies: Policies) -> tuple[PolicyLine, ...]:
     return tuple(found)
 
 
-def evaluate(policy: StagePolicy, facts: Facts) -> Evaluation:
+def evaluate(policy: StagePolicy, facts: PolicyInput) -> Evaluation:
     """Look at every rule of ``policy``. A rejection that is in force is a rule of its own, which fails, whatever it says."""
     facts = replace(facts, conditions=tuple(rule.who for rule in policy.rules if rule.who))
     annotation = f"models/{facts.version.model}/annotations/{facts.version.number}.yaml"
@@ -83,7 +83,7 @@ def evaluate(policy: StagePolicy, facts: Facts) -> Evaluation:
     for rule in (*policy.rules, *policy_approvals.rejection(facts, annotation)):
         found = _found(rule, facts)
         judgements.append(
-            Judgement(
+            RuleResult(
                 rule.name, rule.wanted, found.words, found.outcome, rule.source.file, rule.line, output=found.output
             )
         )
@@ -92,11 +92,11 @@ def evaluate(policy: StagePolicy, facts: Facts) -> Evaluation:
     return Evaluation(facts.version.ref, facts.stage, tuple(judgements), forcible)
 
 
-def _found(rule: Rule, facts: Facts) -> Found:
+def _found(rule: Rule, facts: PolicyInput) -> RuleOutcome:
     try:
         return rule.look(facts)
     except Exception as error:  # a record that nobody thought of must be refused, not end the program
-        return Found(FAILED, f"can't be told: {escape_for_message(str(error))}")
+        return RuleOutcome(FAILED, f"can't be told: {escape_for_message(str(error))}")
 
 
 class GateRefused(Refused):

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...core.lazy_dataclass import dataclass, field
 from ..approvals import NOBODY
 from ..metric_directions import LISTED, Directions
-from ..settings_errors import Path, Source
+from ..settings_errors import Path, SettingsSource
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from ...core.records import VersionRecord
-    from ..approvals import Ballot, People
-    from ..stages import Holding
-    from .command_checks import Check
+    from ..approvals import ApprovalInput, RecordedApproval
+    from ..stages import StageInterval
+    from .command_checks import CommandCheck
 
 PASSED, FAILED, WAITING = "passed", "failed", "waiting"
 #: What a rule needs that compares with the version in the stage by what is better.
@@ -28,7 +28,7 @@ DIRECTIONS = "directions"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Facts:
+class PolicyInput:
     """What rules look at. ``files`` are the paths of the artifact, ``current`` is what holds the stage now, ``checks`` what
     commands found that were run before.
 
@@ -40,16 +40,16 @@ class Facts:
     version: VersionRecord
     files: Sequence[str]
     current: VersionRecord | None
-    holdings: Sequence[Holding]
+    holdings: Sequence[StageInterval]
     model: Mapping[str, Any]
     now: datetime
-    people: People = NOBODY
-    conditions: Sequence[Callable[[Facts, Ballot], str]] = ()
-    checks: Mapping[Check, Found] = field(default_factory=dict)
+    people: ApprovalInput = NOBODY
+    conditions: Sequence[Callable[[PolicyInput, RecordedApproval], str]] = ()
+    checks: Mapping[CommandCheck, RuleOutcome] = field(default_factory=dict)
     directions: Directions = LISTED
 
 
-class Found(NamedTuple):
+class RuleOutcome(NamedTuple):
     """What a rule found, in a few words; ``output`` is what a command printed."""
 
     outcome: str
@@ -69,26 +69,26 @@ class Rule:
     path: Path
     name: str
     wanted: str
-    source: Source
-    look: Callable[[Facts], Found]
+    source: SettingsSource
+    look: Callable[[PolicyInput], RuleOutcome]
     needs: str = ""
     stages: tuple[str, ...] = ()
     scale: tuple[str, ...] = ()
     strength: float = 0
-    who: Callable[[Facts, Ballot], str] | None = None
-    check: Check | None = None
+    who: Callable[[PolicyInput, RecordedApproval], str] | None = None
+    check: CommandCheck | None = None
 
     @property
     def line(self) -> int | None:
         return self.source.line(self.path)
 
 
-class Switch(NamedTuple):
+class PolicyFlag(NamedTuple):
     """``override``, ``force`` or ``override_rejections``, and where it stands."""
 
     on: bool
     path: Path
-    source: Source
+    source: SettingsSource
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -96,9 +96,9 @@ class StagePolicy:
     """The policy of one stage. ``said`` are the paths that it speaks about, which ``override`` makes its own."""
 
     rules: tuple[Rule, ...] = ()
-    force: Switch | None = None
-    override: Switch | None = None
-    override_rejections: Switch | None = None
+    force: PolicyFlag | None = None
+    override: PolicyFlag | None = None
+    override_rejections: PolicyFlag | None = None
     said: tuple[Path, ...] = field(default=())
 
     @property

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...core.text import escape_for_message
-from ..approvals import Ballot, in_force
-from ..settings_errors import Path, Source
-from .policy import FAILED, PASSED, WAITING, Facts, Found, Rule
+from ..approvals import RecordedApproval, in_force
+from ..settings_errors import Path, SettingsSource
+from .policy import FAILED, PASSED, WAITING, PolicyInput, Rule, RuleOutcome
 
 if TYPE_CHECKING:
     from ...errors import InvalidInput
@@ -32,7 +32,7 @@ _PRINCIPAL = re.compile(r"[^\s,*?!\"\x00-\x1f\x7f-\x9f]{1,254}\Z")
 _NAMED = 3
 
 
-class Reader(Protocol):
+class StageReader(Protocol):
     """What reads the policy of a stage; see ``policy_parser``."""
 
     def _texts(self, value: Any, path: Path, example: str) -> Iterator[tuple[str, Path]]: ...
@@ -42,7 +42,7 @@ class Reader(Protocol):
     def _saying(self, path: Path) -> None: ...
 
 
-def _approvals(reader: Reader, value: Any, path: Path) -> None:
+def _approvals(reader: StageReader, value: Any, path: Path) -> None:
     if type(value) is not int or not 1 <= value <= _MOST:
         raise reader._fail(path, "is no number of people", f"write a whole number from 1 to {_MOST:,}")
     reader._add(
@@ -50,7 +50,7 @@ def _approvals(reader: Reader, value: Any, path: Path) -> None:
     )
 
 
-def _approvers(reader: Reader, value: Any, path: Path) -> None:
+def _approvers(reader: StageReader, value: Any, path: Path) -> None:
     names = []
     for name, place in reader._texts(value, path, "alice, '@risk-team'"):
         if not _ACCOUNT.match(name):
@@ -63,20 +63,20 @@ def _approvers(reader: Reader, value: Any, path: Path) -> None:
         reader._add(path, "approvers", " or ".join(allowed), _enough(1), needs=PEOPLE, who=_among(allowed))
 
 
-def _not_author(reader: Reader, value: Any, path: Path) -> None:
+def _not_author(reader: StageReader, value: Any, path: Path) -> None:
     if reader._truth(value, path):
         reader._add(path, "not_author", "another than the author", _enough(1), needs=PEOPLE, who=_is_author)
     else:
         reader._saying(path)
 
 
-def _signed_approvals(reader: Reader, value: Any, path: Path) -> None:
+def _signed_approvals(reader: StageReader, value: Any, path: Path) -> None:
     if value != REQUIRED:
         raise reader._fail(path, f"must be '{REQUIRED}'", f"write signed: {REQUIRED}, or leave the key out")
     reader._add(path, "signed", "signed approvals", _enough(1), needs=PEOPLE, who=_is_unproven)
 
 
-def _signed_by(reader: Reader, value: Any, path: Path) -> None:
+def _signed_by(reader: StageReader, value: Any, path: Path) -> None:
     for name, place in reader._texts(value, path, "alice@example.com"):
         if not _PRINCIPAL.match(name):
             hint = "write it as in allowed_signers, without wildcards"
@@ -88,7 +88,7 @@ def _signed_by(reader: Reader, value: Any, path: Path) -> None:
 PEOPLE = "people"
 #: The name of the rule that a rejection in force adds to every policy.
 REJECTION = "rejection"
-READ: dict[str, Callable[[Reader, Any, Path], None]] = {
+READ: dict[str, Callable[[StageReader, Any, Path], None]] = {
     "approvals": _approvals,
     "approvers": _approvers,
     "not_author": _not_author,
@@ -97,8 +97,8 @@ READ: dict[str, Callable[[Reader, Any, Path], None]] = {
 }
 
 
-def _among(names: tuple[str, ...]) -> Callable[[Facts, Ballot], str]:
-    def who(facts: Facts, ballot: Ballot) -> str:
+def _among(names: tuple[str, ...]) -> Callable[[PolicyInput, RecordedApproval], str]:
+    def who(facts: PolicyInput, ballot: RecordedApproval) -> str:
         for name in names:
             if facts.people.belongs(ballot.by, name[1:]) if name.startswith("@") else ballot.by == name:
                 return ""
@@ -107,7 +107,7 @@ def _among(names: tuple[str, ...]) -> Callable[[Facts, Ballot], str]:
     return who
 
 
-def _is_author(facts: Facts, ballot: Ballot) -> str:
+def _is_author(facts: PolicyInput, ballot: RecordedApproval) -> str:
     """Who made it, and who brought it here: of a version from elsewhere these may be two."""
     if ballot.by == facts.version.author:
         return "is the author"
@@ -115,11 +115,11 @@ def _is_author(facts: Facts, ballot: Ballot) -> str:
     return "registered it" if event is not None and ballot.by == event.by else ""
 
 
-def _is_unproven(facts: Facts, ballot: Ballot) -> str:
+def _is_unproven(facts: PolicyInput, ballot: RecordedApproval) -> str:
     return facts.people.unproven(ballot)
 
 
-def objection(facts: Facts, ballot: Ballot) -> str:
+def objection(facts: PolicyInput, ballot: RecordedApproval) -> str:
     """Why somebody's approval does not count by the policy, empty if it does."""
     return next(filter(None, (who(facts, ballot) for who in facts.conditions)), "")
 
@@ -127,19 +127,19 @@ def objection(facts: Facts, ballot: Ballot) -> str:
 def _enough(number: int) -> Look:
     """So many people approved whom nothing in the policy speaks against."""
 
-    def look(facts: Facts) -> Found:
+    def look(facts: PolicyInput) -> RuleOutcome:
         given = in_force(facts.people.ballots, facts.stage, rejects=False)
         against = {each.by: objection(facts, each) for each in given}
         counted = [by for by, why in against.items() if not why]
         if len(counted) >= number:
-            return Found(PASSED, _listed(counted))
+            return RuleOutcome(PASSED, _listed(counted))
         notes = [f"{escape_for_message(by)} {why}" for by, why in against.items() if why]
         lapsed = (
             each for each in facts.people.ballots if each.stage == facts.stage and each.lapsed and not each.rejects
         )
         notes += [f"lapsed: {escape_for_message(each.by)}, {each.lapsed}" for each in lapsed]
         have = f"{len(counted)} of {number}" + (f": {_listed(counted)}" if counted else "")
-        return Found(WAITING, "; ".join([have, *notes[:_NAMED]]))
+        return RuleOutcome(WAITING, "; ".join([have, *notes[:_NAMED]]))
 
     return look
 
@@ -150,14 +150,14 @@ def _listed(accounts: list[str]) -> str:
 
 
 def _signed(principal: str) -> Look:
-    def look(facts: Facts) -> Found:
+    def look(facts: PolicyInput) -> RuleOutcome:
         why = facts.people.unsigned(principal)
-        return Found(FAILED, why) if why else Found(PASSED, "signed")
+        return RuleOutcome(FAILED, why) if why else RuleOutcome(PASSED, "signed")
 
     return look
 
 
-def rejection(facts: Facts, file: str) -> list[Rule]:
+def rejection(facts: PolicyInput, file: str) -> list[Rule]:
     """The rule that no policy need write: nobody rejects the version for this stage. None while nobody does."""
     found = in_force(facts.people.ballots, facts.stage, rejects=True)
     if not found:
@@ -166,4 +166,4 @@ def rejection(facts: Facts, file: str) -> list[Rule]:
         f"by {escape_for_message(each.by)}: {escape_for_message(str(each.event.detail.get('reason', '')))}"
         for each in found[:_NAMED]
     )
-    return [Rule((), REJECTION, "none", Source(file), lambda _: Found(FAILED, words))]
+    return [Rule((), REJECTION, "none", SettingsSource(file), lambda _: RuleOutcome(FAILED, words))]

@@ -18,10 +18,10 @@ from ...core.text import escape_for_message
 from ...errors import InvalidInput
 from ...query.fields import parse_field
 from ..metric_directions import HIGHER, LOWER
-from ..settings_errors import Path, Source, nearest
+from ..settings_errors import Path, SettingsSource, nearest
 from . import command_checks, policy_approvals
 from . import policy_rules as rules
-from .policy import DIRECTIONS, Policies, Rule, StagePolicy, Switch
+from .policy import DIRECTIONS, Policies, PolicyFlag, Rule, StagePolicy
 
 #: The keys of a stage, and those of its ``require`` and of a metric in its ``against_current``.
 STAGE_KEYS = (
@@ -49,7 +49,7 @@ _PERCENT = re.compile(r"\s*([0-9]{1,40}(?:\.[0-9]{1,40})?)\s*%\s*\Z", re.ASCII)
 _POLICY_WORDS = ("policy", "policies", "gate", "gates")
 
 
-def find(document: Mapping[str, Any], source: Source) -> Any:
+def find(document: Mapping[str, Any], source: SettingsSource) -> Any:
     """What a document says under ``policy``, {} if it has no such key. A misspelt key would be no policy at all."""
     from difflib import get_close_matches
 
@@ -59,7 +59,9 @@ def find(document: Mapping[str, Any], source: Source) -> Any:
     return document.get("policy", {})
 
 
-def parse(said: Any, source: Source, stages: Sequence[str], common: Policies | None = None) -> dict[str, StagePolicy]:
+def parse(
+    said: Any, source: SettingsSource, stages: Sequence[str], common: Policies | None = None
+) -> dict[str, StagePolicy]:
     """The policies that a document holds: ``said`` is what stands under ``policy``.
 
     ``common`` are those of what is around it, when these are a model's or a group's own. Raises :class:`InvalidInput` for every mistake.
@@ -75,7 +77,7 @@ def parse(said: Any, source: Source, stages: Sequence[str], common: Policies | N
     return found
 
 
-def _mapping(said: Any, source: Source, path: Path) -> Mapping[str, Any]:
+def _mapping(said: Any, source: SettingsSource, path: Path) -> Mapping[str, Any]:
     if not isinstance(said, Mapping):
         raise source.mistake(path, "is no mapping", "write 'key: value' lines below it, or leave it out")
     return said
@@ -88,7 +90,7 @@ def _nearest(word: str, known: Sequence[str]) -> str:
 class _Stage:
     """Reads the policy of one stage."""
 
-    def __init__(self, source: Source, stage: str, stages: Sequence[str], common: Policies | None) -> None:
+    def __init__(self, source: SettingsSource, stage: str, stages: Sequence[str], common: Policies | None) -> None:
         self._source = source
         self._root: Path = ("policy", stage)
         self._stages = stages
@@ -115,12 +117,12 @@ class _Stage:
             elif key in policy_approvals.READ:
                 policy_approvals.READ[key](self, value, path)
             elif key == "force":
-                force = Switch(self._truth(value, path), path, self._source)
+                force = PolicyFlag(self._truth(value, path), path, self._source)
             elif key == "override_rejections":
                 rejections = self._override_rejections(value, path)
         return StagePolicy(tuple(self._rules), force, override, rejections, tuple(self._said))
 
-    def _override(self, document: Mapping[str, Any]) -> Switch | None:
+    def _override(self, document: Mapping[str, Any]) -> PolicyFlag | None:
         if "override" not in document:
             return None
         path = (*self._root, "override")
@@ -129,15 +131,15 @@ class _Stage:
                 path, "is for model.yaml and group.yaml", "there is nothing above registry.yaml to override"
             )
         self._overrides = self._truth(document["override"], path)
-        return Switch(self._overrides, path, self._source)
+        return PolicyFlag(self._overrides, path, self._source)
 
-    def _override_rejections(self, value: Any, path: Path) -> Switch | None:
+    def _override_rejections(self, value: Any, path: Path) -> PolicyFlag | None:
         """A nearer document only makes it stricter: without ``override: true`` it can't allow what is not allowed above."""
         on = self._truth(value, path)
         above = self._inherited is not None and self._inherited.rejections_allowed
         if on and self._common is not None and not (self._overrides or above):
             return None
-        return Switch(on, path, self._source)
+        return PolicyFlag(on, path, self._source)
 
     def _fail(self, path: Path, message: str, hint: str = "") -> InvalidInput:
         return self._source.mistake(path, message, hint)

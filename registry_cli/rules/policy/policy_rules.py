@@ -12,10 +12,10 @@ from ...core.quantities import seconds
 from ...core.text import escape_for_message
 from ...query.fields import Field
 from ..metric_directions import HIGHER, LOWER
-from ..stages import Holding
-from .policy import FAILED, PASSED, WAITING, Facts, Found
+from ..stages import StageInterval
+from .policy import FAILED, PASSED, WAITING, PolicyInput, RuleOutcome
 
-Look = Callable[[Facts], Found]
+Look = Callable[[PolicyInput], RuleOutcome]
 
 #: The comparisons that a bound on a metric can be, the longer signs first.
 SIGNS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -32,22 +32,22 @@ _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 _NAMED = 3
 
 
-def _found(passes: bool, words: str) -> Found:
-    return Found(PASSED if passes else FAILED, words)
+def _found(passes: bool, words: str) -> RuleOutcome:
+    return RuleOutcome(PASSED if passes else FAILED, words)
 
 
 def held(stages: tuple[str, ...]) -> Look:
     """The version holds one of ``stages``, or has held it."""
 
-    def look(facts: Facts) -> Found:
+    def look(facts: PolicyInput) -> RuleOutcome:
         holds = [stage for stage in facts.version.stages if stage in stages]
         if holds:
-            return Found(PASSED, f"holds {' and '.join(holds)}")
+            return RuleOutcome(PASSED, f"holds {' and '.join(holds)}")
         before = dict.fromkeys(each.stage for each in facts.holdings if each.stage in stages)
         if before:
-            return Found(PASSED, f"held {' and '.join(before)}")
+            return RuleOutcome(PASSED, f"held {' and '.join(before)}")
         others = " and ".join(facts.version.stages)
-        return Found(FAILED, f"holds {others}" if others else "holds no stage")
+        return RuleOutcome(FAILED, f"holds {others}" if others else "holds no stage")
 
     return look
 
@@ -55,21 +55,21 @@ def held(stages: tuple[str, ...]) -> Look:
 def age_in(stages: tuple[str, ...], span: float) -> Look:
     """The version has held one of ``stages`` (of all but the wanted one, when none is named) for ``span`` seconds."""
 
-    def look(facts: Facts) -> Found:
+    def look(facts: PolicyInput) -> RuleOutcome:
         now = seconds(facts.now)
         counted = [each for each in facts.holdings if (each.stage in stages if stages else each.stage != facts.stage)]
         if not counted:
-            return Found(FAILED, f"never held {' or '.join(stages) or 'another stage'}")
+            return RuleOutcome(FAILED, f"never held {' or '.join(stages) or 'another stage'}")
         longest = max(counted, key=lambda each: _length(each, now))
         words = f"{spoken(_length(longest, now))} in {longest.stage}"
         if _length(longest, now) >= span:
-            return Found(PASSED, words)
-        return Found(WAITING if any(each.until is None for each in counted) else FAILED, words)
+            return RuleOutcome(PASSED, words)
+        return RuleOutcome(WAITING if any(each.until is None for each in counted) else FAILED, words)
 
     return look
 
 
-def _length(holding: Holding, now: float) -> float:
+def _length(holding: StageInterval, now: float) -> float:
     return max(0.0, (now if holding.until is None else holding.until) - holding.since)
 
 
@@ -84,20 +84,24 @@ def spoken(length: float) -> str:
 def said(name: str, of: Field | None) -> Look:
     """Something is said there: of the model when ``of`` is None, else of the version. Blank text is nothing."""
 
-    def look(facts: Facts) -> Found:
+    def look(facts: PolicyInput) -> RuleOutcome:
         values: tuple[object, ...] = of.read(facts.version) if of else (facts.model.get(name),)
         for value in values:
             if value is not None and text(value).strip():
-                return Found(PASSED, escape_for_message(text(value)))
-        return Found(FAILED, "missing")
+                return RuleOutcome(PASSED, escape_for_message(text(value)))
+        return RuleOutcome(FAILED, "missing")
 
     return look
 
 
 def tagged(name: str, wanted: str) -> Look:
-    def look(facts: Facts) -> Found:
+    def look(facts: PolicyInput) -> RuleOutcome:
         value = facts.version.tags.get(name)
-        return Found(FAILED, "missing") if value is None else _found(value == wanted, escape_for_message(text(value)))
+        return (
+            RuleOutcome(FAILED, "missing")
+            if value is None
+            else _found(value == wanted, escape_for_message(text(value)))
+        )
 
     return look
 
@@ -105,10 +109,10 @@ def tagged(name: str, wanted: str) -> Look:
 def bounded(name: str, sign: str, bound: Fraction) -> Look:
     """A metric compares with ``bound``."""
 
-    def look(facts: Facts) -> Found:
+    def look(facts: PolicyInput) -> RuleOutcome:
         value = facts.version.metrics.get(name)
         exact = exactly(value)
-        return Found(FAILED, "missing") if exact is None else _found(SIGNS[sign](exact, bound), text(value))
+        return RuleOutcome(FAILED, "missing") if exact is None else _found(SIGNS[sign](exact, bound), text(value))
 
     return look
 
@@ -123,7 +127,7 @@ def exactly(value: object) -> Fraction | None:
 def has_file(pattern: str) -> Look:
     """One of the files, at least, fits ``pattern``."""
 
-    def look(facts: Facts) -> Found:
+    def look(facts: PolicyInput) -> RuleOutcome:
         fitting = [path for path in facts.files if fits(path, pattern)]
         return _found(bool(fitting), _listed(fitting) or "no such file")
 
@@ -133,7 +137,7 @@ def has_file(pattern: str) -> Look:
 def has_no_file(pattern: str) -> Look:
     """None of the files fits ``pattern``, whatever the case of its letters."""
 
-    def look(facts: Facts) -> Found:
+    def look(facts: PolicyInput) -> RuleOutcome:
         fitting = [path for path in facts.files if fits(path.casefold(), pattern.casefold())]
         return _found(not fitting, _listed(fitting) or "none")
 
@@ -159,7 +163,7 @@ def no_larger(most: int) -> Look:
 def fits_query(query: str) -> Look:
     """The version is one that the query selects."""
 
-    def look(facts: Facts) -> Found:
+    def look(facts: PolicyInput) -> RuleOutcome:
         from ...query.query import parse
 
         parsed = parse(query)
@@ -175,18 +179,18 @@ def changed_by(name: str, direction: str | None, most: Fraction, *, percent: boo
     of the model's metrics have it) than that of the stage's version.
     """
 
-    def look(facts: Facts) -> Found:
-        bad = direction or {LOWER: HIGHER, HIGHER: LOWER}.get(facts.directions.of(name) or "")
+    def look(facts: PolicyInput) -> RuleOutcome:
+        bad = direction or {LOWER: HIGHER, HIGHER: LOWER}.get(facts.directions.direction(name) or "")
         if bad is None:  # which change is for the worse is not guessed
-            return Found(FAILED, "it is not known whether lower or higher is better: declare it under 'metrics'")
+            return RuleOutcome(FAILED, "it is not known whether lower or higher is better: declare it under 'metrics'")
         if facts.current is None:
-            return Found(PASSED, f"{facts.stage} is empty")
+            return RuleOutcome(PASSED, f"{facts.stage} is empty")
         ref = f"@{facts.current.number}"
         new, old = exactly(facts.version.metrics.get(name)), exactly(facts.current.metrics.get(name))
         if new is None:
-            return Found(FAILED, "missing")
+            return RuleOutcome(FAILED, "missing")
         if old is None:  # nothing to compare with is no proof that it is not worse
-            return Found(FAILED, f"missing in {ref}")
+            return RuleOutcome(FAILED, f"missing in {ref}")
         limit = abs(old) * most / 100 if percent else most
         words = f"{text(facts.version.metrics[name])}, {ref} has {text(facts.current.metrics[name])}"
         return _found((old - new if bad == LOWER else new - old) <= limit, words)

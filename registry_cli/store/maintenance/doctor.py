@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ...core.results import Finding
+from ...core.results import DoctorCheck
 from ...errors import RegistryError, explain
 from .. import layout, model_names
 from ..codec import Settings
@@ -36,14 +36,14 @@ sys.exit(0)
 """
 
 
-def examine(root: Layout, settings: Settings) -> Iterator[Finding]:
+def examine(root: Layout, settings: Settings) -> Iterator[DoctorCheck]:
     """Every check, one after the other. Writes into a scratch folder inside the registry, and removes it."""
     yield from _mount(root.root)
     scratch = root.root / layout.temporary_name()
     try:
         os.mkdir(scratch, 0o700)
     except OSError as error:
-        yield Finding(
+        yield DoctorCheck(
             "writable",
             "warning",
             f"nothing can be written here: {explain(error)}",
@@ -52,7 +52,7 @@ def examine(root: Layout, settings: Settings) -> Iterator[Finding]:
         yield from _modes(root, settings)
         return
     try:
-        yield Finding("writable", "ok", "files can be made here")
+        yield DoctorCheck("writable", "ok", "files can be made here")
         for name, check in _PROOFS:
             yield _proved(name, check, scratch)
     finally:
@@ -61,12 +61,12 @@ def examine(root: Layout, settings: Settings) -> Iterator[Finding]:
     yield from _room(root.root)
 
 
-def _proved(name: str, check: Callable[[Path], tuple[str, str, str]], scratch: Path) -> Finding:
+def _proved(name: str, check: Callable[[Path], tuple[str, str, str]], scratch: Path) -> DoctorCheck:
     try:
-        return Finding(name, *check(scratch))
+        return DoctorCheck(name, *check(scratch))
     except (OSError, RegistryError, subprocess.SubprocessError) as error:
         words = explain(error) if isinstance(error, OSError) else str(error)
-        return Finding(name, "failed", words, "keep the registry on another file system")
+        return DoctorCheck(name, "failed", words, "keep the registry on another file system")
 
 
 def _lock(scratch: Path) -> tuple[str, str, str]:
@@ -171,34 +171,34 @@ _PROOFS: tuple[tuple[str, Callable[[Path], tuple[str, str, str]]], ...] = (
 )
 
 
-def _mount(root: Path) -> Iterator[Finding]:
+def _mount(root: Path) -> Iterator[DoctorCheck]:
     """What ``/proc/self/mountinfo`` says of the file system that holds the registry."""
     found = mount_of(root)
     if found is None:
-        yield Finding("mount", "warning", "this system does not tell how the folder is mounted")
+        yield DoctorCheck("mount", "warning", "this system does not tell how the folder is mounted")
         return
     kind, options = found
     told = f"{kind} ({','.join(sorted(options))})"[:160]
     broken = sorted(option for option in options if option in ("nolock", "local_lock=all", "local_lock=flock"))
     if kind.startswith("nfs") and broken:
-        yield Finding("mount", "failed", f"mounted with {', '.join(broken)}: each machine has locks of its own",
+        yield DoctorCheck("mount", "failed", f"mounted with {', '.join(broken)}: each machine has locks of its own",
                       "mount it again without; until then let one machine write")  # fmt: skip
     elif kind in _NO_LINKS:
-        yield Finding(
+        yield DoctorCheck(
             "mount", "warning", f"{told}: no hard links, no modes", "use a Unix file system for more than one person"
         )
     elif kind in _NETWORK:
-        yield Finding("mount", "ok", f"{told}: a network file system", "")
+        yield DoctorCheck("mount", "ok", f"{told}: a network file system", "")
         yield from _client_names(kind)
     elif kind == "overlay":
-        yield Finding(
+        yield DoctorCheck(
             "mount", "warning", "overlay: what is in an image layer can't be renamed", "keep the registry on a volume"
         )
     else:
-        yield Finding("mount", "ok", told)
+        yield DoctorCheck("mount", "ok", told)
 
 
-def _client_names(kind: str) -> Iterator[Finding]:
+def _client_names(kind: str) -> Iterator[DoctorCheck]:
     """Two NFS 4 clients of one name are one client to the server: it lets both have a lock."""
     if kind != "nfs4":
         return
@@ -207,7 +207,7 @@ def _client_names(kind: str) -> Iterator[Finding]:
         if identifier.read_text().strip() not in ("", "(null)"):
             return
     if _CONTAINER_NAME.match(os.uname().nodename):
-        yield Finding(
+        yield DoctorCheck(
             "client name", "warning", f"NFS 4, and this machine is called '{os.uname().nodename}'",
             "give each client its own nfs4_unique_id: machines of one name share their locks",
         )  # fmt: skip
@@ -233,7 +233,7 @@ def mount_of(path: Path, table: str | None = None) -> tuple[str, frozenset[str]]
     return best[1:] if best else None
 
 
-def _modes(root: Layout, settings: Settings) -> Iterator[Finding]:
+def _modes(root: Layout, settings: Settings) -> Iterator[DoctorCheck]:
     """Do the folders have the modes that the sharing needs?"""
     wanted = Modes.of(settings.shared)
     wrong = []
@@ -248,12 +248,12 @@ def _modes(root: Layout, settings: Settings) -> Iterator[Finding]:
         advice = (
             f"chmod {wanted.folder:04o} the folders, {wanted.versions:04o} each versions/, {wanted.file:04o} the files"
         )
-        yield Finding("sharing", "failed", f"shared: {settings.shared}, but {wrong[0]}{more}", advice)
+        yield DoctorCheck("sharing", "failed", f"shared: {settings.shared}, but {wrong[0]}{more}", advice)
     else:
-        yield Finding("sharing", "ok", f"shared: {settings.shared}; the modes of {root.models.name}/ fit")
+        yield DoctorCheck("sharing", "ok", f"shared: {settings.shared}; the modes of {root.models.name}/ fit")
     owner = os.lstat(root.root).st_uid
     if owner not in (0, os.geteuid()) and settings.shared == "private":
-        yield Finding(
+        yield DoctorCheck(
             "owner",
             "warning",
             f"this registry belongs to another user (uid {owner})",
@@ -275,16 +275,16 @@ def _places(root: Layout, wanted: Modes) -> Iterator[tuple[Path, int]]:
         yield from ((path, need) for path, need in needs.items() if files.exists(path))
 
 
-def _room(root: Path) -> Iterator[Finding]:
+def _room(root: Path) -> Iterator[DoctorCheck]:
     room = os.statvfs(root)
     free, total = room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize
     inodes = room.f_favail if room.f_files else 1_000_000
     if total and (free < total // 50 or free < 1 << 30 or inodes < 10_000):
-        yield Finding(
+        yield DoctorCheck(
             "room",
             "warning",
             f"{free:,} bytes and {inodes:,} files are left",
             "make room: registry gc, or delete archived versions",
         )
     else:
-        yield Finding("room", "ok", f"{free:,} bytes free")
+        yield DoctorCheck("room", "ok", f"{free:,} bytes free")

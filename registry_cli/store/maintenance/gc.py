@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...core import names
 from ...core.records import StageTable
-from ...core.results import Freed
+from ...core.results import CleanupItem
 from .. import layout, reader
 from ..filesystem import files, removal
 from ..filesystem.modes import Modes
@@ -58,7 +58,7 @@ def _digests(folder: Path) -> list[str]:
 
 def garbage(
     root: Layout, paths: ModelLayout, now: float, age: float = STALE, table: StageTable | None = None
-) -> Iterator[Freed]:
+) -> Iterator[CleanupItem]:
     """What can be removed of a model. ``now`` is the file server's time in seconds, ``age`` in seconds.
 
     Deciding needs the model's lock; a blob is only an index entry, and may go at any time.
@@ -83,7 +83,7 @@ def garbage(
     yield from _lone_blobs(root, paths, table)
 
 
-def left_models(root: Layout, now: float, age: float) -> Iterator[Freed]:
+def left_models(root: Layout, now: float, age: float) -> Iterator[CleanupItem]:
     """Models that were to be taken in whole, and never appeared: an import died."""
     for name in staging_of_models(root):
         if now - _newest_change(root.models / name) >= age:
@@ -100,7 +100,9 @@ def staging_of_models(root: Layout) -> Iterator[str]:
             yield from (f"{name}/{child}" for child in inside if layout.is_temporary(child))
 
 
-def _left_of_packing(root: Layout, paths: ModelLayout, now: float, age: float, table: StageTable) -> Iterator[Freed]:
+def _left_of_packing(
+    root: Layout, paths: ModelLayout, now: float, age: float, table: StageTable
+) -> Iterator[CleanupItem]:
     """What interrupted packing, restoring and deleting left; never the only one of files and pack."""
     for name in files.list_folder(paths.packs):
         number = layout.packed_version_of(name)
@@ -151,9 +153,9 @@ def lone_blobs(paths: ModelLayout, packed: Container[int]) -> Iterator[tuple[Pat
     yield from ((blob, size) for blob, size in lone if blob.name not in named)
 
 
-def _lone_blobs(root: Layout, paths: ModelLayout, table: StageTable) -> Iterator[Freed]:
+def _lone_blobs(root: Layout, paths: ModelLayout, table: StageTable) -> Iterator[CleanupItem]:
     for blob, size in lone_blobs(paths, table.packed):
-        yield Freed("blob without a version", str(blob.relative_to(root.root)), size)
+        yield CleanupItem("blob without a version", str(blob.relative_to(root.root)), size)
 
 
 def drop_lone_blobs(paths: ModelLayout) -> None:
@@ -163,8 +165,8 @@ def drop_lone_blobs(paths: ModelLayout) -> None:
             removal.remove_file(blob, paths.registry, _is_lone)
 
 
-def _freed(what: str, root: Layout, path: Path) -> Freed:
-    return Freed(what, str(path.relative_to(root.root)), _exclusive_size(path))
+def _freed(what: str, root: Layout, path: Path) -> CleanupItem:
+    return CleanupItem(what, str(path.relative_to(root.root)), _exclusive_size(path))
 
 
 def _exclusive_size(path: Path) -> int:

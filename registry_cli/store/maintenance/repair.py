@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ...core.lazy_dataclass import replace
 from ...core.records import Event, JournalEntry, StageTable
-from ...core.results import Freed
+from ...core.results import CleanupItem
 from ...core.yaml import documents
 from ...errors import Damaged, RegistryError
 from .. import codec, journal, layout
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _Events = Iterator[tuple[Event, int, int]]
 
 
-def mend(root: Layout, paths: ModelLayout, modes: Modes, mark: Event, *, dry_run: bool) -> Iterator[Freed]:
+def mend(root: Layout, paths: ModelLayout, modes: Modes, mark: Event, *, dry_run: bool) -> Iterator[CleanupItem]:
     """Mend one model, under its lock; each thing done is told. With ``dry_run`` only told.
 
     In this order: the stage table from its newest claim, the journal, the claim from the stage table, the modes of
@@ -58,7 +58,7 @@ def mend(root: Layout, paths: ModelLayout, modes: Modes, mark: Event, *, dry_run
 
 def restore_files(
     root: Layout, paths: ModelLayout, modes: Modes, lost: list[Restorable], *, dry_run: bool
-) -> Iterator[Freed]:
+) -> Iterator[CleanupItem]:
     """Restore files whose bytes the model still has, under its lock; each that was restored is told."""
     from . import restoration
 
@@ -66,7 +66,7 @@ def restore_files(
     for each in lost:
         words = "damaged file restored" if each.damaged else "missing file restored"
         if dry_run or restoration.restore(model, each, modes):
-            yield Freed(words, str((paths.files(each.number) / each.entry.path).relative_to(root.root)))
+            yield CleanupItem(words, str((paths.files(each.number) / each.entry.path).relative_to(root.root)))
 
 
 def _state(paths: ModelLayout) -> tuple[State, bool]:
@@ -108,10 +108,10 @@ class _Mender:
         self.root, self.paths, self.modes, self.table, self.dry_run = root, paths, modes, table, dry_run
         self.table_words = f"stage table restored from the claim of revision {table.revision}"
 
-    def did(self, deed: Callable[[], object], words: str, path: Path) -> Freed:
+    def did(self, deed: Callable[[], object], words: str, path: Path) -> CleanupItem:
         if not self.dry_run:
             deed()
-        return Freed(words, str(path.relative_to(self.root.root)))
+        return CleanupItem(words, str(path.relative_to(self.root.root)))
 
     def restore_table(self, state: State) -> None:
         if state.redo:
@@ -120,7 +120,7 @@ class _Mender:
         data = documents.dumps(codec.table_document(state.table))
         files.replace(self.paths.stages, data, self.modes.file, self.root.root)
 
-    def journal(self, mark: Event) -> Iterator[Freed]:
+    def journal(self, mark: Event) -> Iterator[CleanupItem]:
         """A torn last line gets its newline; events that the versions and the claims carry are added, none is changed."""
         path = self.paths.history
         if _is_torn(path):
@@ -182,7 +182,7 @@ class _Mender:
             except (RegistryError, OSError, KeyError, TypeError):
                 yield number, None  # verify names what can't be read
 
-    def claim(self) -> Iterator[Freed]:
+    def claim(self) -> Iterator[CleanupItem]:
         """The copy of the stage table in its claim, when the journal says that it is the table that is right."""
         path, story = self.paths.claim(self.table.revision), self._story()
         right = not story.differences(self.table) and verify_journal.is_told(self.table, story)
@@ -196,13 +196,13 @@ class _Mender:
             path,
         )
 
-    def stray_claims(self) -> Iterator[Freed]:
+    def stray_claims(self) -> Iterator[CleanupItem]:
         """Claims of later revisions that say they are an earlier one: copies, which no commit made."""
         for path, revision in verify_records.stray_claims(self.paths, self.table.revision):
             remove = partial(removal.remove, path, self.root.root)
             yield self.did(remove, f"a copy of the claim of revision {revision} removed", path)
 
-    def seals(self) -> Iterator[Freed]:
+    def seals(self) -> Iterator[CleanupItem]:
         for number in ModelReader(self.paths).numbers(self.table):
             folder = self.paths.version(number)
             if folder.is_symlink() or not folder.is_dir():
@@ -218,11 +218,11 @@ class _Mender:
             if pack and os.lstat(pack).st_mode & 0o222 and not pack.is_symlink():
                 yield from self.seal(pack, self.modes.sealed_file)
 
-    def seal(self, path: Path, mode: int) -> Iterator[Freed]:
+    def seal(self, path: Path, mode: int) -> Iterator[CleanupItem]:
         with contextlib.suppress(PermissionError):  # a teammate's: its owner can
             yield self.did(lambda: removal.change_mode(path, self.root.root, mode), "made read-only again", path)
 
-    def links(self) -> Iterator[Freed]:
+    def links(self) -> Iterator[CleanupItem]:
         folder, stages = self.paths.links, self.table.stages
         wanted = {stage: f"../versions/{number}" for stage, number in stages.items()}
         here = {name: _target(folder / name) for name in files.list_folder(folder) if not name.startswith(".")}
@@ -231,7 +231,7 @@ class _Mender:
             Writer(self.paths, self.modes, self.table, None, 0).refresh_links()
         for name in wrong:
             if self.dry_run or _target(folder / name) == wanted.get(name, ""):
-                yield Freed("link set right", str((folder / name).relative_to(self.root.root)))
+                yield CleanupItem("link set right", str((folder / name).relative_to(self.root.root)))
 
 
 def _behind(last: JournalEntry | None, paths: ModelLayout, event: Event, highest: int, revision: int) -> JournalEntry:

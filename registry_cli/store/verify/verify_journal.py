@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.lazy_dataclass import dataclass, field
 from ...core.records import Checkpoint, StageTable
-from ...core.version_ranges import Numbers
+from ...core.version_ranges import VersionRanges
 from ...errors import InvalidInput, RegistryError, explain
 from .. import codec, layout
 from ..layout import ModelLayout
@@ -33,9 +33,9 @@ class Story:
 
     stages: dict[str, int] = field(default_factory=dict)
     aliases: dict[str, int] = field(default_factory=dict)
-    archived: Numbers = field(default_factory=Numbers)
+    archived: VersionRanges = field(default_factory=VersionRanges)
     deleted: set[int] = field(default_factory=set)
-    packed: Numbers = field(default_factory=Numbers)
+    packed: VersionRanges = field(default_factory=VersionRanges)
     registered: dict[int, str] = field(default_factory=dict)
     ids: dict[str, int] = field(default_factory=dict)
     sealed: dict[str, str] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Story:
             pointers.pop(line[name], None)
             if after is not None:
                 pointers[line[name]] = after
-            self.archived = self.archived | Numbers.parse(str(line.get("archived", "")))
+            self.archived = self.archived | VersionRanges.parse(str(line.get("archived", "")))
         if line["revision"] > self.revision:
             self.newest = line
         self.revision, self.highest = line["revision"], line["highest"]
@@ -77,13 +77,13 @@ class Story:
                 self.carried.append(line)
 
     def _take_numbers(self, action: str, line: dict[str, Any]) -> None:
-        versions = Numbers.parse(str(line.get("versions", "")))
-        one = Numbers.of([int(line.get("version") or 0)])
+        versions = VersionRanges.parse(str(line.get("versions", "")))
+        one = VersionRanges.from_numbers([int(line.get("version") or 0)])
         if action == "archived":
             self.archived = self.archived | versions
         elif action == "restored":
             self.archived = self.archived - versions
-            self.packed = self.packed - Numbers.parse(str(line.get("packed", "")))
+            self.packed = self.packed - VersionRanges.parse(str(line.get("packed", "")))
         elif action == "packed":
             self.packed = self.packed | one
         else:
@@ -101,12 +101,12 @@ class Story:
     def _start_anew(self, line: dict[str, Any]) -> None:
         """A repair says what the stage table was, because the lines that led there are lost."""
         self.stages, self.aliases = dict(line["stages"]), dict(line["aliases"])
-        self.archived = Numbers.parse(line["archived"])
-        deleted = Numbers.parse(line["deleted"])
+        self.archived = VersionRanges.parse(line["archived"])
+        deleted = VersionRanges.parse(line["deleted"])
         if len(deleted) > _MOST_DELETED:
             raise ValueError("it tells of more deleted versions than there can be")
         self.deleted = set(deleted)
-        self.packed = Numbers.parse(line.get("packed", ""))
+        self.packed = VersionRanges.parse(line.get("packed", ""))
         self.rebuilt = True
 
     def differences(self, table: StageTable) -> dict[str, tuple[str, str]]:
@@ -115,7 +115,7 @@ class Story:
             "stages": (dict(table.stages), self.stages),
             "aliases": (dict(table.aliases), self.aliases),
             "archived": (str(table.archived), str(self.archived)),
-            "deleted": (str(table.deleted), str(Numbers.of(self.deleted))),
+            "deleted": (str(table.deleted), str(VersionRanges.from_numbers(self.deleted))),
             "packed": (str(table.packed), str(self.packed)),
         }
         return {key: (str(here or "none"), str(told or "none")) for key, (here, told) in told.items() if here != told}
