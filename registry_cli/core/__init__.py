@@ -1,4 +1,6 @@
-"""Shared value types: names, records, results, version ranges, quantities, redaction, subprocesses. No store I/O.
+"""Shared value types and tools: names, records, results, version ranges, quantities, times, redaction, subprocesses.
 
-Imports errors only. What knows the disk format, a policy or a tool belongs elsewhere.
+May import: errors.
+Does not belong here: what reads or writes files of a registry (``store``), decides by a policy or a rule (``rules``),
+or knows another tool (``interop``).
 """

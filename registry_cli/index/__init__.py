@@ -1,5 +1,7 @@
-"""The index: a private SQLite cache of the documents of a registry, for questions about many models or versions.
+"""The index: a private SQLite cache of the documents of a registry, for queries over many models or versions.
 
-It imports ``store`` and the query language; ``store`` never imports it. Nothing depends on its contents: whoever can't
-use it reads the documents. How documents are written does not belong here.
+Nothing depends on its contents: where it can't be used, the documents are read instead.
+
+May import: store, query, core, errors.
+Does not belong here: how documents are written. ``store`` never imports the index.
 """

@@ -1,4 +1,5 @@
-"""What is inside model files: format, framework, parameters. Reads without running anything.
+"""Inspection of model files: format, framework, parameters, inputs and outputs. Nothing in a file is run.
 
-Imports core. Whether a file is safe is decided in scan; its binary readers serve store and scan, too.
+May import: scan.pickle, core, errors.
+Does not belong here: whether a file is safe to load (``scan``).
 """

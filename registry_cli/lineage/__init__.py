@@ -1,4 +1,5 @@
-"""Provenance of a version: git, environment, packages, data; the recipe and the check of reproducibility.
+"""Lineage of a version: git, environment, packages, data; the recipe to make it again, and the check of that recipe.
 
-Imports core. What shows lineage belongs in operations and cli.
+May import: store, rules, core, errors.
+Does not belong here: the tree of parents and children over versions (``operations/lineage.py``).
 """

@@ -1,8 +1,9 @@
 """Operations: one module per group of use cases, plain functions that take a :class:`.context.RegistryContext`.
 
-They may import everything below them, and each other where that makes no cycle, but nothing of the command line. What
-belongs to the disk format is in ``store``, what decides without reading files in ``lifecycle``. Modules are imported
-when they are first used: start-up time matters.
+They may call each other where that makes no cycle. Modules are imported when they are first used: start-up matters.
+
+May import: interop, trust, lineage, index, store, inspect, scan, rules, query, core, errors.
+Does not belong here: the command line, the disk format (``store``), decisions that read no file (``rules``).
 """
 
 TYPE_CHECKING = False  # as typing's, without importing typing

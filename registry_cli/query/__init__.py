@@ -1,4 +1,5 @@
 """The query language of ``search`` and ``--where``: lexer, parser, fields, predicates, sorting, SQL generation.
 
-Imports core only. Reading what the queries run on belongs in store and index.
+May import: core, errors.
+Does not belong here: reading the records that a query is run on (``store``, ``index``).
 """

@@ -1,4 +1,5 @@
-"""Pure decisions over records: stages, retention, rollback, comparison, scan policy, metric directions.
+"""Pure decisions over records: stages, history, retention, rollback, comparison, approvals, scan policy.
 
-Imports core and query. Nothing here reads or writes a file; what loads settings belongs in store and operations.
+May import: query, core, errors.
+Does not belong here: whatever reads or writes a file. Settings are loaded in ``store`` and ``operations``.
 """

@@ -1,4 +1,5 @@
-"""The security scanner of model files: verdicts, containers, configurations, graphs.
+"""The security scanner of model files: verdicts, containers, configurations, templates, graphs, pickles.
 
-Imports core and the binary readers of inspect. Which verdicts a stage accepts is decided in rules.
+May import: inspect.binary, core, errors.
+Does not belong here: which verdicts a registry accepts (``rules/scan_policy.py``).
 """

@@ -1,4 +1,8 @@
-"""The JSON Schemas of the documents that people edit, as files beside this one. ``make docs`` writes them anew."""
+"""The JSON Schemas of the documents that people edit, as files beside this one. ``make docs`` writes them anew.
+
+May import: errors.
+Does not belong here: checking a document; the parsers do that, and ``docs/schemas.py`` asks them for their keys.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The registry on disk: layout, codec, journal, reader, writer, registration, fetch, settings.
+"""The registry on disk: layout, codec, journal, reader, writer, staging, registration, fetch, settings.
 
-Imports core, query and rules. What a verb does with several of these belongs in operations.
+May import: rules, query, schemas, core, errors.
+Does not belong here: the steps of a verb over several of these (``operations``).
 """

@@ -1,4 +1,5 @@
-"""Signatures, trusted commands and registries, the user's own configuration, hooks and webhooks.
+"""Signatures, trusted commands and registries, the configuration of a user, hooks and webhooks.
 
-Imports core, rules and store. Which approvals a policy needs is decided in rules.
+May import: store, rules, core, errors.
+Does not belong here: which approvals and signatures a policy needs (``rules/policy``).
 """

@@ -1,13 +1,14 @@
-"""The house has floors: who may know whom, and who alone prints, exits and reads the environment."""
+"""Layers: which package may import which, and which alone prints, exits and reads the environment."""
 
 from __future__ import annotations
 
 import ast
 import os
 import pickle
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -29,33 +30,135 @@ OF_A_CHILD = {
 }
 
 
+PACKAGES = [path.parent for path in MODULES if path.name == "__init__.py" and path.parent != ROOT]
+MAY_IMPORT = re.compile(r"^May import: (\w[\w., \n]*?)\.$", re.MULTILINE)
+DOES_NOT_BELONG = re.compile(r"^Does not belong here: \S", re.MULTILINE)
+
+
 def dotted(path: Path) -> str:
     """The name under which a module is imported."""
-    return ".".join(("registry_cli", *path.relative_to(ROOT).with_suffix("").parts))
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(("registry_cli", *(parts[:-1] if parts[-1:] == ("__init__",) else parts)))
+
+
+MODULE_NAMES = {dotted(path): path for path in MODULES}
+
+
+def walk_at_run_time(node: ast.AST) -> Iterator[ast.AST]:
+    """Every node of a tree but those that only the type checker reads."""
+    yield node
+    typing_only = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    for child in node.orelse if isinstance(node, ast.If) and typing_only else ast.iter_child_nodes(node):
+        yield from walk_at_run_time(child)
+
+
+def iter_imports(path: Path, *, typing: bool = True) -> Iterator[tuple[str, str]]:
+    """Each import of a module, at its top or later: the module, and the name that is taken from it, if any.
+
+    Without ``typing`` only those that are run.
+    """
+    package = ("registry_cli", *path.relative_to(ROOT).parts[:-1])
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree) if typing else walk_at_run_time(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            base = ".".join((*above, *((node.module,) if node.module else ())))
+            yield from ((base, alias.name) for alias in node.names)
 
 
 def imported(path: Path) -> Iterator[str]:
     """The dotted names of all that a module imports, at its top or later."""
-    package = ("registry_cli", *path.relative_to(ROOT).parts[:-1])
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = package[: len(package) - node.level + 1] if node.level else ()
-            base = ".".join((*above, *((node.module,) if node.module else ())))
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+    for module, name in iter_imports(path):
+        yield module
+        if name:
+            yield f"{module}.{name}"
+
+
+def find_dependencies(path: Path) -> set[str]:
+    """The modules of ours that a module imports when it is run, at its top or later."""
+    found = set()
+    for module, name in iter_imports(path, typing=False):
+        full = f"{module}.{name}"
+        found.add(full if full in MODULE_NAMES else module)
+    return found & MODULE_NAMES.keys() - {dotted(path)}
+
+
+def find_cycles(graph: Mapping[str, Iterable[str]]) -> list[tuple[str, ...]]:
+    """The groups of nodes that lead to one another (strongly connected components of more than one node)."""
+
+    def reach(start: str) -> set[str]:
+        found: set[str] = set()
+        pending = [start]
+        while pending:
+            new = set(graph[pending.pop()]) - found
+            found |= new
+            pending += new
+        return found
+
+    reached = {node: reach(node) for node in graph}
+    groups = {tuple(sorted(other for other in reached[node] if node in reached[other])) for node in graph}
+    return sorted(group for group in groups if len(group) > 1)
 
 
 def test_each_layer_knows_only_those_below_it() -> None:
     """The contract in pyproject.toml, read by the linter itself."""
     pytest.importorskip("importlinter")
     program = "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", program, "--no-cache"], cwd=ROOT.parent, capture_output=True, check=False, text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT.parent)},
     )  # fmt: skip
-    assert told.returncode == 0, told.stdout + told.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_cycles_are_found() -> None:
+    assert find_cycles({"a": ["b"], "b": ["c"], "c": ["b"], "d": ["e"], "e": ["f"], "f": ["d", "a"]}) == [
+        ("b", "c"),
+        ("d", "e", "f"),
+    ]
+    assert find_cycles({"a": ["b", "c"], "b": ["c"], "c": []}) == []
+
+
+def test_no_modules_import_each_other() -> None:
+    """Also not inside of functions: who follows a call through the modules comes to an end."""
+    graph = {name: find_dependencies(path) for name, path in MODULE_NAMES.items()}
+    assert sum(map(len, graph.values())) > 1_000, "the imports are found"
+    assert "registry_cli.registry" in graph["registry_cli.cli.session"], "those inside of functions, too"
+    assert len(find_cycles(graph)) <= 8  # to become 0
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_package_states_what_it_may_import_and_imports_nothing_else(package: Path) -> None:
+    document = ast.get_docstring(ast.parse((package / "__init__.py").read_text())) or ""
+    stated = MAY_IMPORT.search(document)
+    assert stated, "its docstring has a line 'May import: core, errors.'"
+    assert DOES_NOT_BELONG.search(document), "its docstring has a line 'Does not belong here: ...'"
+    names = [f"registry_cli.{name}" for name in re.split(r",\s+", stated[1])]
+    assert set(names) <= set(MODULE_NAMES), "what it may import is there"
+    allowed = tuple(f"{name}." for name in [*names, dotted(package / "__init__.py")])
+    found = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in package.glob("*.py")
+        for name in find_dependencies(path)
+        if name != "registry_cli" and not f"{name}.".startswith(allowed)
+    }
+    assert not found, "not in 'May import' of its package"
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_package_states_no_import_that_the_layers_forbid(package: Path) -> None:
+    tomllib = pytest.importorskip("tomllib")
+    contracts = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = [re.split(r" [:|] ", layer) for layer in contracts[0]["layers"]]
+    level = {name: number for number, layer in enumerate(layers) for name in layer}
+    document = ast.get_docstring(ast.parse((package / "__init__.py").read_text())) or ""
+    stated = MAY_IMPORT.search(document)
+    own = package.relative_to(ROOT).parts[0]
+    names = {name.split(".")[0] for name in re.split(r",\s+", stated[1])} if stated else set()
+    together = next(layer for layer in layers if own in layer)
+    assert {name for name in names if level[name] <= level[own]} <= set(together)
 
 
 @pytest.mark.parametrize(
@@ -106,13 +209,13 @@ def test_importing_the_package_imports_nothing_else() -> None:
     program = (
         "import sys; import registry_cli; print(*(m for m in sys.modules if m.startswith('registry_cli.')), sep='')"
     )
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-c", program],
         env={**os.environ, "PYTHONPATH": str(ROOT.parent)},
         capture_output=True,
         check=True,
     )
-    assert told.stdout.strip() == b""
+    assert done.stdout.strip() == b""
 
 
 def test_an_error_crosses_to_another_process_whole() -> None:

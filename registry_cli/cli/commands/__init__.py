@@ -1,5 +1,8 @@
-"""The verbs: a module for a group of commands, named after the group or its first verb; ``grammar.VERBS`` says which.
+"""Commands: one module for each group of verbs; ``VERBS`` in ``cli/grammar.py`` names the module of a verb.
 
-A command parses what it was given, calls the library once, and shows a result in the form that was asked for. It may
-import everything but other commands' private names; it holds no rule of the registry, and touches no file of the store.
+A command parses its arguments, calls the library once, and shows the result as the user asked for it.
+
+May import: cli, registry, operations, trust, lineage, store, inspect, scan, rules, query, schemas, core, errors.
+Does not belong here: what several commands share (``cli``), and tables, trees and texts for a terminal that take more
+than a few lines (``cli/views``).
 """

@@ -1,5 +1,7 @@
-"""What a person sees on a terminal: tables, trees, differences, and texts made safe for it.
+"""Rendering for a terminal: tables, trees, differences, progress, and the escaping of user text.
 
-Views get records and write or return text. They may import records and pure rules; they neither read a registry nor
-know the options of a command. Those that need rich are imported late.
+A view takes records and writes or returns text. The views that need rich are imported when they are first used.
+
+May import: cli.process, store, rules, core, errors.
+Does not belong here: calls of the library, and options of commands.
 """

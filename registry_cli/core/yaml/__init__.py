@@ -1,6 +1,7 @@
-"""YAML documents: loading with limits, dumping, edits that keep comments.
+"""YAML documents: loading with limits, dumping, and edits that keep comments.
 
-Imports errors and core. The keys of a document belong in store/codec.
+May import: core, errors.
+Does not belong here: the keys of a document; those of records are in ``store/codec.py``.
 """
 
 from __future__ import annotations

@@ -5,6 +5,9 @@ A module has a function, ``read(file: File) -> Inspection | None`` (for a format
 exception, that it could not be read to the end. Whatever bytes do to a reader, ``inspecting`` catches it: a reader is
 free to take the first wrong byte as it comes. It must be bounded by itself in what it counts and how deep it goes;
 ``File`` bounds what it reads.
+
+May import: inspect, scan.pickle, core, errors.
+Does not belong here: choosing which files of an artifact are inspected (``inspect/inspector.py``).
 """
 
 from __future__ import annotations

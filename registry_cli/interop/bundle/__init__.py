@@ -1,4 +1,5 @@
-"""Bundles: models or versions in one tar file, with their records.
+"""Bundles: models or versions with their records in one tar file.
 
-Imports what interop may import.
+May import: interop, store, rules, core, errors.
+Does not belong here: adding what a bundle holds to a registry (``operations/import_bundle.py``).
 """

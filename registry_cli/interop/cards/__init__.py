@@ -1,4 +1,5 @@
-"""Model cards: the facts about a version as Markdown with front matter.
+"""Model cards: the facts of a version as Markdown with front matter.
 
-Imports what interop may import.
+May import: lineage, rules, core, errors.
+Does not belong here: reading the version and its history (``operations/export.py``).
 """

@@ -1,4 +1,5 @@
-"""Import from DVC and GTO repositories.
+"""Import from DVC and GTO repositories: tags, artifacts, and the files in DVC's cache.
 
-Imports what interop may import.
+May import: interop, lineage, store, core, errors.
+Does not belong here: which imported versions are registered (``operations/import_versions.py``).
 """

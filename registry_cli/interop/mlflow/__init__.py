@@ -1,4 +1,5 @@
 """Import from MLflow's file and database stores, and export as an MLflow model.
 
-Imports what interop may import.
+May import: interop, inspect, core, errors.
+Does not belong here: which imported versions are registered (``operations/import_versions.py``).
 """

@@ -1,4 +1,5 @@
-"""The policy of a stage: its model, parser, requirements, approvals, command checks, and their evaluation.
+"""The policy of a stage: model, parser, requirements, approvals, command checks, and their evaluation.
 
-Imports what rules may import. Loading the settings belongs in operations.
+May import: rules, query, core, errors.
+Does not belong here: loading the settings (``operations/policies.py``) and running the checks (``operations/gate.py``).
 """

@@ -1,4 +1,5 @@
-"""Safe work with files: descriptors that follow no links, removal, replacement, locks, modes, durable writes.
+"""Safe work with files: descriptors that follow no links, durable writes, removal, replacement, locks, modes.
 
-Imports core and the layout. What knows a document's content belongs in store.
+May import: store.layout, core, errors.
+Does not belong here: what a document contains.
 """

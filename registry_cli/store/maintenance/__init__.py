@@ -1,4 +1,5 @@
-"""Repair, restoration of files, garbage collection, and the checks of ``doctor``.
+"""Maintenance: repair, restoration of files, garbage collection, and the checks of ``doctor``.
 
-Imports what store may import.
+May import: store, core, errors.
+Does not belong here: finding damage (``store/verify``).
 """

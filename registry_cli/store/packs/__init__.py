@@ -1,4 +1,5 @@
-"""Archived versions in one compressed file: paths, writer, reader.
+"""Packs: the files of an archived version in one compressed file; paths, writer, reader.
 
-Imports what store may import.
+May import: store, core, errors.
+Does not belong here: which versions are packed (``rules/retention.py``).
 """

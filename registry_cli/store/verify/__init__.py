@@ -1,4 +1,7 @@
-"""Verification of a model: records, journal, contents, file types, packs, approvals.
+"""Verification of a model: records, journal, contents, file types, packs, annotations, approvals. It only reads.
 
-Imports what store may import. What mends damage belongs in maintenance.
+It has code of its own for what the writer does, and never imports it, so that a fault of the writer is found.
+
+May import: store, core, errors.
+Does not belong here: mending what was found (``store/maintenance``).
 """
