@@ -229,6 +229,18 @@ def test_a_file_that_is_cut_is_its_own_format_or_none(path: Path, tmp_path: Path
         assert found.format in (UNKNOWN, whole.format), part
 
 
+@pytest.mark.parametrize("path", SINGLE, ids=lambda path: str(path.relative_to(DATA)))
+def test_a_file_that_lost_its_last_bytes_is_its_own_format_or_none(path: Path, tmp_path: Path) -> None:
+    """Of an archive that holds another one, the last directory that is left is the one of the archive inside."""
+    whole = inspect({path.name: path}).primary
+    assert whole is not None
+    data = path.read_bytes()
+    for lost in (1, 10, 21, 22, 23, 40, 60, 80, 100, 150):
+        if lost < len(data):
+            (found,) = inspect(made(tmp_path, path.name, data[:-lost])).found
+            assert found.format in (UNKNOWN, whole.format), lost
+
+
 def test_folders_of_other_things_are_not_models(tmp_path: Path) -> None:
     """Every document whose name marks a folder, together in one."""
     files: dict[str, Path] = {}

@@ -26,8 +26,6 @@ _ENCRYPTED, _LATER, _PATCHED, _STRONG, _UTF8, _MASKED = 1, 8, 0x20, 0x40, 0x800,
 _FLAGS = _ENCRYPTED | _LATER | _PATCHED | _STRONG | _MASKED
 _ALL, _ALL16 = 0xFFFFFFFF, 0xFFFF
 _ZIP64, _UNICODE_PATH = 1, 0x7075
-#: Why an archive is ambiguous whose directory may be that of an archive inside it.
-CUT = "the last record of the archive is cut short"
 
 
 class Member(NamedTuple):
@@ -60,14 +58,15 @@ class Zip:
     """An archive.
 
     ``ambiguous`` are the places that two readers could read differently, ``unreadable`` those that none can read;
-    ``prefixed`` is True when something lies before the archive.
+    ``prefixed`` is True when something lies before the archive; ``cut`` when its last record is cut short, or something
+    lies behind it: then the directory may be that of an archive inside this one.
     """
 
     def __init__(self) -> None:
         self.members: list[Member] = []
         self.ambiguous: list[str] = []
         self.unreadable: list[str] = []
-        self.prefixed = False
+        self.prefixed = self.cut = False
 
 
 def is_zip(body: Body) -> bool:
@@ -122,7 +121,8 @@ def find_directory(body: Body, found: Zip) -> Directory | None:
     start, tail = _tail(body)
     at = tail.rfind(_END)
     while at >= 0 and len(tail) - at < 22:
-        found.ambiguous.append(CUT)
+        found.ambiguous.append("the last record of the archive is cut short")
+        found.cut = True
         at = tail.rfind(_END, 0, at)
     if at < 0:
         return None
@@ -145,6 +145,7 @@ def _last_record(tail: bytes, at: int, found: Zip) -> tuple[int, int, int]:
     rest = tail[at + 22 :]
     if length != len(rest) and rest.strip(b"\0"):
         found.ambiguous.append("something follows the archive")
+        found.cut = True
     if any(mark in rest for mark in (_LOCAL, _ENTRY, _LOCATOR, _END64)):
         found.ambiguous.append("its comment looks like an archive")
     other = tail.rfind(_END, 0, at)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from ..binary.decompression import starts
 from ..binary.limits import Budget, Limit, Stopped
 from ..binary.sources import Body, InMemory, Piece
-from ..binary.zip_archive import CUT, STORED, Entry, Member, Zip, find_directory, iter_entries
+from ..binary.zip_archive import STORED, Entry, Member, Zip, find_directory, iter_entries
 from .model_files import File
 
 MAGIC = b"PK\x03\x04"
@@ -38,7 +38,7 @@ def members(file: File) -> Mapping[str, Entry]:
 def _members(file: File) -> dict[str, Entry]:
     archive = Zip()
     directory = find_directory(file, archive)
-    if directory is None or CUT in archive.ambiguous:
+    if directory is None or archive.cut:
         raise Stopped("it is no whole zip archive: its directory is missing")
     if directory.members > MEMBERS or directory.size > DIRECTORY:
         raise Limit(f"an archive of {directory.members:,} files")
