@@ -9,8 +9,8 @@ from typing import Any
 from ..core.lazy_dataclass import replace
 from ..errors import RegistryError
 from .binary.limits import Budget, Stopped
+from .binary.model_files import File, Folder
 from .formats import COMMON_SUFFIXES, FILES, FOLDERS, Format
-from .formats.model_files import File, Folder
 from .formats.weights import NO_WEIGHTS
 from .inspection import UNKNOWN, Inspected, Inspection, text
 

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from registry_cli.inspect import inspector
+from registry_cli.inspect.binary import zip_members
 from registry_cli.inspect.binary.limits import Budget, Stopped
-from registry_cli.inspect.formats import gguf, safetensors, zip_files
-from registry_cli.inspect.formats.model_files import MOST, File, Folder
-from registry_cli.inspect.formats.ubjson import Decoder
+from registry_cli.inspect.binary.model_files import MOST, File, Folder
+from registry_cli.inspect.binary.ubjson import Decoder
+from registry_cli.inspect.formats import gguf, safetensors
 from registry_cli.inspect.inspection import FEATURES, ITEMS, TEXT, Inspection, Tensor
 from registry_cli.inspect.inspector import inspect
 from tests.inspect.conftest import DATA, inside, made
@@ -74,7 +75,7 @@ def test_an_archive_in_an_archive_is_not_opened(tmp_path: Path) -> None:
 
 
 def test_an_archive_of_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zip_files, "MEMBERS", 3)
+    monkeypatch.setattr(zip_members, "MEMBERS", 3)
     refused(tmp_path, "model.skops", zipped({str(at): b"" for at in range(4)}), "an archive of 4 files")
 
 
@@ -106,10 +107,10 @@ def test_archives_beyond_4_gib_are_read(tmp_path: Path) -> None:
     assert zipfile.ZipFile(io.BytesIO(whole)).read("schema.json") == b'{"a": 1}'
     (path,) = made(tmp_path, "x.zip", whole).values()
     with File.opened(path, "x.zip") as file:
-        assert zip_files.read(file, "schema.json", 100) == b'{"a": 1}'
+        assert zip_members.read(file, "schema.json", 100) == b'{"a": 1}'
     (path,) = made(tmp_path, "y.zip", b"#!/bin/sh\n" + zipped({"a": b"inside"})).values()
     with File.opened(path, "y.zip") as file:
-        assert zip_files.read(file, "a", 100) == b"inside"
+        assert zip_members.read(file, "a", 100) == b"inside"
 
 
 HUGE_COUNT = struct.pack("<Q", 1 << 62)

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from registry_cli.inspect.binary.model_files import File
 from registry_cli.inspect.formats import FILES, Format
-from registry_cli.inspect.formats.model_files import File
 from registry_cli.inspect.inspection import UNKNOWN
 from registry_cli.inspect.inspector import _guarded, inspect
 from tests.inspect.conftest import ARTIFACTS, DATA, files_of, made

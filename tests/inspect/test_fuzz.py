@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from registry_cli.core.yaml import dumper
+from registry_cli.inspect.binary.model_files import File, Folder
 from registry_cli.inspect.formats import FILES, FOLDERS, Format
-from registry_cli.inspect.formats.model_files import File, Folder
 from registry_cli.inspect.inspection import Inspected
 from registry_cli.inspect.inspector import _guarded, inspect
 from tests.inspect.conftest import ARTIFACTS, DATA, files_of

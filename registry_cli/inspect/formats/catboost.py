@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 from ..binary.limits import Stopped
+from ..binary.model_files import File
 from ..inspection import Inspection
-from .model_files import File
 
 MAGIC = b"CBM1"
 #: The largest export that is read, in bytes; and so much of the end of a binary one.

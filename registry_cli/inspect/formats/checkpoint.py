@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from math import prod
 
 from ..binary.limits import Stopped
+from ..binary.model_files import FIELDS, File
 from ..binary.protobuf import Field, Messages
-from .model_files import FIELDS, File
 
 MAGIC = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
 #: The most entries of the table.

@@ -7,9 +7,9 @@ from math import prod
 from posixpath import join
 
 from ..binary.limits import Limit, Stopped
+from ..binary.model_files import FIELDS, File, Folder
 from ..binary.protobuf import Field, Messages
 from ..inspection import Inspection, Shape, Tensor
-from .model_files import FIELDS, File, Folder
 
 #: The most inputs and outputs that are listed, and how deep blocks of a program may be nested.
 LISTED, DEPTH = 1_000, 32

@@ -8,8 +8,8 @@ from collections import Counter
 from typing import Any
 
 from ..binary.limits import Limit, Stopped
+from ..binary.model_files import File, Folder
 from ..inspection import Inspection
-from .model_files import File, Folder
 
 NAME = "model.bin"
 #: The newest version of the layout that is read, and the most variables.

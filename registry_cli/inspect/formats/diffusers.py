@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from ..binary.model_files import Folder
 from ..inspection import Inspection
 from . import front_matter, transformers, weights
-from .model_files import Folder
 
 NAME, CONFIG = "model_index.json", "config.json"
 #: The largest document that is read, in bytes, and the most parts.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 
 from ..binary.limits import Stopped
+from ..binary.model_files import File
 from ..inspection import Inspection
-from .model_files import File
 
 _START = struct.Struct("<ii")
 MAGIC, VERSIONS = 793712314, (11, 12)

@@ -8,8 +8,8 @@ from math import prod
 from typing import Any
 
 from ..binary.limits import Limit, Stopped
+from ..binary.model_files import File
 from ..inspection import Inspection
-from .model_files import File
 
 #: The most values that are gone through, how deep they may be nested, and the longest header of an array in bytes.
 VALUES, DEPTH, HEADER = 300_000, 64, 4096

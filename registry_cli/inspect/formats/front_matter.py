@@ -6,7 +6,7 @@ from typing import Any
 
 from ...errors import InvalidInput
 from ..binary.limits import Stopped
-from .model_files import Folder
+from ..binary.model_files import Folder
 
 NAME = "README.md"
 #: The longest front matter that is read, in bytes.

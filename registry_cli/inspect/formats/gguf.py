@@ -10,8 +10,8 @@ from typing import Any
 
 from ...core.lazy_dataclass import replace
 from ..binary.limits import Stopped
+from ..binary.model_files import File, unless_stopped
 from ..inspection import Inspection
-from .model_files import File, unless_stopped
 
 MAGIC = b"GGUF"
 #: The most keys, tensors, and texts in arrays, that are gone through.

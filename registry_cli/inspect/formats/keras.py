@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from ..binary import zip_members
+from ..binary.hdf5 import MAGIC, Hdf5
+from ..binary.model_files import File, objects, unless_stopped
 from ..inspection import Inspection, Tensor
-from . import zip_files
-from .hdf5 import MAGIC, Hdf5
-from .model_files import File, objects, unless_stopped
 
 #: The largest configuration that is read, in bytes, and the most parts of it that are gone through.
 CONFIG = 8 << 20
@@ -27,14 +27,14 @@ def read(file: File) -> Inspection | None:
     """
     if file.head.startswith(MAGIC):
         return _hdf5(file)
-    names = zip_files.members(file) if file.head.startswith(zip_files.MAGIC) else {}
+    names = zip_members.members(file) if file.head.startswith(zip_members.MAGIC) else {}
     if "config.json" not in names or "metadata.json" not in names:
         return None
-    metadata = json.loads(zip_files.read(file, "metadata.json", CONFIG))
+    metadata = json.loads(zip_members.read(file, "metadata.json", CONFIG))
     if "keras_version" not in metadata and not file.name.lower().endswith(".keras"):
         return None
-    config = json.loads(zip_files.read(file, "config.json", CONFIG))
-    weights, problem = unless_stopped(lambda: _weights(Hdf5(zip_files.piecewise(file, _WEIGHTS, WEIGHTS))))
+    config = json.loads(zip_members.read(file, "config.json", CONFIG))
+    weights, problem = unless_stopped(lambda: _weights(Hdf5(zip_members.piecewise(file, _WEIGHTS, WEIGHTS))))
     return Inspection(
         "keras",
         framework="keras",

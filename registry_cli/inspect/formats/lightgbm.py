@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from ..binary.limits import Stopped
+from ..binary.model_files import File
 from ..inspection import Inspection
-from .model_files import File
 
 MAGIC = b"tree\nversion="
 #: The longest head, and so much of the end.

@@ -8,8 +8,8 @@ from typing import Any
 
 from ...core.yaml import documents
 from ..binary.limits import Stopped
+from ..binary.model_files import Folder
 from ..inspection import Inspection, Tensor
-from .model_files import Folder
 
 NAME = "MLmodel"
 #: The largest ``MLmodel`` that is read, in bytes.

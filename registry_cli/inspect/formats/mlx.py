@@ -6,9 +6,9 @@ from typing import Any
 
 from ...core.lazy_dataclass import replace
 from ..binary.limits import Stopped
+from ..binary.model_files import Folder
 from ..inspection import Inspection
 from . import safetensors, transformers, weights
-from .model_files import Folder
 
 CONFIG, ADAPTER, ADAPTER_WEIGHTS = "config.json", "adapter_config.json", "adapters.safetensors"
 

@@ -8,10 +8,10 @@ from typing import Any
 from ...errors import InvalidInput
 from ..binary.decompression import Unpacked
 from ..binary.limits import Budget, Stopped
+from ..binary.model_files import File
 from ..binary.sources import Straight
 from ..binary.tar_archive import Tar
 from ..inspection import Inspection
-from .model_files import File
 
 NAME, SUFFIX = "model_config.yaml", ".nemo"
 #: The most members that are gone past, the largest configuration in bytes, and the most that is unpacked to find it.

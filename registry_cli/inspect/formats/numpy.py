@@ -8,14 +8,13 @@ from math import prod
 from typing import Any, NamedTuple
 
 from ...core.lazy_dataclass import replace
-from ..binary import npy_array
+from ..binary import npy_array, zip_members
 from ..binary.decompression import Unpacked, kind_of, starts
 from ..binary.limits import Budget, Stopped
+from ..binary.model_files import File
 from ..binary.npy_array import MAGIC
 from ..binary.sources import InMemory, Straight
 from ..inspection import Inspection, Tensor
-from . import zip_files
-from .model_files import File
 
 #: The longest header that is read, in bytes, and the most arrays of an archive.
 HEADER, ARRAYS = 1 << 16, 10_000
@@ -47,14 +46,16 @@ def read(file: File) -> Inspection | None:
         return _described({"": array}, "array")
     if kind := kind_of(file.head):
         return _compressed(file, kind)
-    if not file.head.startswith(zip_files.MAGIC):
+    if not file.head.startswith(zip_members.MAGIC):
         return None
-    names = [name for name in zip_files.members(file) if not name.endswith("/")]
+    names = [name for name in zip_members.members(file) if not name.endswith("/")]
     if not names or not all(name.endswith(".npy") for name in names):
         return None
     if len(names) > ARRAYS:
         raise Stopped(f"it has {len(names):,} arrays")
-    return _described({name[:-4]: _array(zip_files.beginning(file, name, HEADER + 12))[0] for name in names}, "archive")
+    return _described(
+        {name[:-4]: _array(zip_members.beginning(file, name, HEADER + 12))[0] for name in names}, "archive"
+    )
 
 
 def _compressed(file: File, kind: str) -> Inspection | None:
@@ -63,7 +64,7 @@ def _compressed(file: File, kind: str) -> Inspection | None:
     data = starts(lambda: Unpacked(Straight(file), kind, budget), HEADER + 12)
     if data.startswith(MAGIC):
         found = _described({"": _array(data)[0]}, "array")
-    elif data.startswith(zip_files.MAGIC) and zip_files.first_name(data).endswith(".npy"):
+    elif data.startswith(zip_members.MAGIC) and zip_members.first_name(data).endswith(".npy"):
         found = Inspection("npy-npz", framework="numpy", details={"kind": "archive", "uncounted": "it is compressed"})
     else:
         return None

@@ -9,9 +9,9 @@ from posixpath import dirname, isabs, join, normpath
 from typing import Any
 
 from ..binary.limits import Limit, Stopped
+from ..binary.model_files import FIELDS, File
 from ..binary.protobuf import Field, Messages
 from ..inspection import Inspection, Shape, Tensor
-from .model_files import FIELDS, File
 
 #: The most weights, inputs and outputs that are listed, and how deep a type may be nested.
 LISTED, DEPTH = 10_000, 8

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ..binary import xml
 from ..binary.limits import Stopped
+from ..binary.model_files import File
 from ..inspection import Inspection, Shape, Tensor
-from . import xml
-from .model_files import File
 
 #: The largest network that is read, in bytes.
 NETWORK = 24 << 20

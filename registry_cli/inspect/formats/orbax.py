@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..binary.model_files import Folder
 from ..inspection import Inspection
-from .model_files import Folder
 
 STORE, METADATA, CHECKPOINT = "manifest.ocdbt", "_METADATA", "_CHECKPOINT_METADATA"
 MAGIC = b"\x0c\xdb\x3a\x2a"

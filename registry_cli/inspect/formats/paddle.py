@@ -8,10 +8,10 @@ from math import prod
 from typing import Any
 
 from ..binary.limits import Limit, Stopped
+from ..binary.model_files import FIELDS, File, unless_stopped
 from ..binary.protobuf import Field, Messages
 from ..binary.sources import Straight
 from ..inspection import Inspection
-from .model_files import FIELDS, File, unless_stopped
 
 #: The most parameters that are gone through.
 PARAMETERS = 20_000

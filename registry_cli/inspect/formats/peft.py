@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..binary.model_files import Folder
 from ..inspection import Inspection
 from . import front_matter, weights
-from .model_files import Folder
 
 NAME = "adapter_config.json"
 #: The largest configuration that is read, in bytes.

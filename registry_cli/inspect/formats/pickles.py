@@ -13,10 +13,10 @@ from ...scan.pickle.stack_values import Call, Global, Many, attributes, class_of
 from ...scan.pickle.stream_analysis import Walk, walk
 from ..binary.decompression import Unpacked, kind_of, starts
 from ..binary.limits import Budget, Stopped, Stream
+from ..binary.model_files import File
 from ..binary.sources import Straight
 from ..inspection import Inspection
 from . import torch
-from .model_files import File
 
 #: What is spent on one file: opcodes, objects that are kept, bytes that come out of a compression.
 _OPCODES, _KEPT, _UNPACKED = 3_000_000, 1_000_000, 256 << 20

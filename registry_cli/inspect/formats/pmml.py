@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..binary import xml
 from ..binary.limits import Stopped
+from ..binary.model_files import File
 from ..inspection import Inspection, Tensor
-from . import xml
-from .model_files import File
 
 #: So much is read at the front, in bytes: what comes behind the fields of the first model is not needed.
 FRONT = 8 << 20

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from math import prod
 from typing import Any
 
+from ..binary import zip_members
 from ..binary.limits import Stopped
+from ..binary.model_files import File, parse_json
 from ..inspection import Inspection, Shape, Tensor
-from . import zip_files
-from .model_files import File, parse_json
 
 #: The largest program that is read, in bytes.
 PROGRAM = 8 << 20
@@ -28,11 +28,11 @@ _WEIGHTS = ("parameter", "buffer", "tensor_constant")
 
 def read(file: File) -> Inspection | None:
     """The inputs and outputs of the program, and its parameters, buffers and constants counted."""
-    if not file.head.startswith(zip_files.MAGIC):
+    if not file.head.startswith(zip_members.MAGIC):
         return None
-    members = zip_files.members(file)
+    members = zip_members.members(file)
     name = next((name for name in members if name.rpartition("/")[2] == _FORMAT), None)
-    if name is not None and zip_files.read(file, name, 100).strip() == b"pt2":
+    if name is not None and zip_members.read(file, name, 100).strip() == b"pt2":
         folder = name[: -len(_FORMAT)]
         programs = sorted(each for each in members if each.startswith(f"{folder}models/") and each.endswith(".json"))
         version = f"{folder}archive_version"
@@ -42,14 +42,14 @@ def read(file: File) -> Inspection | None:
         return None
     details: dict[str, Any] = {"programs": len(programs)}
     if version in members:
-        details["archive_version"] = zip_files.read(file, version, 100).decode("ascii", "replace").strip()
+        details["archive_version"] = zip_members.read(file, version, 100).decode("ascii", "replace").strip()
     if not programs:
         details["uncounted"] = "its program is compiled"
         return Inspection("pt2", framework="torch", details=details)
     if members[programs[0]].size > PROGRAM:
         details["uncounted"] = f"its program has more than {PROGRAM:,} bytes"
         return Inspection("pt2", framework="torch", details=details)
-    return _described(parse_json(zip_files.read(file, programs[0], PROGRAM)), details)
+    return _described(parse_json(zip_members.read(file, programs[0], PROGRAM)), details)
 
 
 def _described(document: Any, details: dict[str, Any]) -> Inspection:

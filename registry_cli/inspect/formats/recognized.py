@@ -10,11 +10,11 @@ import struct
 from collections import Counter
 from typing import Any
 
+from ..binary import zip_members
+from ..binary.flatbuffers import FlatBuffer, is_rooted
 from ..binary.limits import Stopped
+from ..binary.model_files import File
 from ..inspection import Inspection, Tensor
-from . import zip_files
-from .flatbuffers import FlatBuffer, is_rooted
-from .model_files import File
 
 _CRFSUITE = struct.Struct("<4sL4s4L")
 _GGML_NAMES = {b"lmgg": "ggml", b"fmgg": "ggmf", b"tjgg": "ggjt", b"algg": "ggla"}
@@ -127,9 +127,9 @@ def tensorrt(file: File) -> Inspection | None:
 def torchserve(file: File) -> Inspection | None:
     """TorchServe (``.mar``), an archive of a model and its handler: the manifest. What is packed with it is listed."""
     name = "MAR-INF/MANIFEST.json"
-    if not file.head.startswith(zip_files.MAGIC) or name not in zip_files.members(file):
+    if not file.head.startswith(zip_members.MAGIC) or name not in zip_members.members(file):
         return None
-    manifest = json.loads(zip_files.read(file, name, _TORCHSERVE_MANIFEST))
+    manifest = json.loads(zip_members.read(file, name, _TORCHSERVE_MANIFEST))
     model = manifest["model"]
     return Inspection(
         "torchserve",
@@ -142,7 +142,7 @@ def torchserve(file: File) -> Inspection | None:
             "runtime": manifest.get("runtime"),
             "archiver_version": manifest.get("archiverVersion"),
             "created": manifest.get("createdOn"),
-            "members": sorted(zip_files.members(file)),
+            "members": sorted(zip_members.members(file)),
         },
     )
 

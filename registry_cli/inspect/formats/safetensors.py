@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..binary.limits import Stopped
+from ..binary.model_files import File, Folder
 from ..inspection import Inspection
-from .model_files import File, Folder
 from .weights import Listed, unpacked
 
 #: The largest header that is read, in bytes; one of 10,000 tensors has about a million.

@@ -6,10 +6,10 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from ..binary.limits import Stopped
+from ..binary.model_files import FIELDS, File, Folder, unless_stopped
 from ..binary.protobuf import Field, Messages
 from ..inspection import Inspection, Shape, Tensor
 from . import checkpoint
-from .model_files import FIELDS, File, Folder, unless_stopped
 
 #: The most graphs, signatures, and inputs or outputs of one.
 LISTED = 1_000

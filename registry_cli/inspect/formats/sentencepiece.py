@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from ..binary.limits import Stopped
+from ..binary.model_files import FIELDS, File
 from ..binary.protobuf import Field, Messages
 from ..inspection import Inspection
-from .model_files import FIELDS, File
 
 _MODELS = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
 _SHOWN = 3

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..binary import zip_members
+from ..binary.model_files import File, objects
 from ..inspection import Inspection
-from . import zip_files
-from .model_files import File, objects
 
 #: The largest schema that is read, in bytes, and the most objects in it that are gone through.
 SCHEMA = 8 << 20
@@ -18,9 +18,9 @@ _PLAIN = ("builtins", "numpy", "scipy", "sklearn")
 
 def read(file: File) -> Inspection | None:
     """The class of the model, its steps and features, and what packages its objects come from."""
-    if not file.head.startswith(zip_files.MAGIC) or _NAME not in zip_files.members(file):
+    if not file.head.startswith(zip_members.MAGIC) or _NAME not in zip_members.members(file):
         return None
-    schema = json.loads(zip_files.read(file, _NAME, SCHEMA))
+    schema = json.loads(zip_members.read(file, _NAME, SCHEMA))
     if "_skops_version" not in schema:
         return None
     modules = _modules(schema)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ..binary.model_files import Folder
 from ..inspection import Inspection
-from .model_files import Folder
 
 NAME, CONFIG = "meta.json", "config.cfg"
 #: The largest description that is read, in bytes.

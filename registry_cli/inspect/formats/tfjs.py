@@ -9,8 +9,8 @@ from posixpath import dirname, join, normpath
 from typing import Any
 
 from ..binary.limits import Stopped
+from ..binary.model_files import File
 from ..inspection import Inspection, Tensor
-from .model_files import File
 
 #: The largest model that is read, in bytes.
 MODEL = 8 << 20

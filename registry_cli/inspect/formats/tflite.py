@@ -6,10 +6,10 @@ from collections import Counter
 from math import prod
 from typing import Any
 
+from ..binary.flatbuffers import FlatBuffer, Table, is_rooted
 from ..binary.limits import Limit, Stopped
+from ..binary.model_files import File
 from ..inspection import Inspection, Tensor
-from .flatbuffers import FlatBuffer, Table, is_rooted
-from .model_files import File
 
 MAGIC = b"TFL3"
 #: The most inputs, outputs and signatures that are listed.

@@ -12,11 +12,11 @@ from typing import Any
 
 from ...scan.pickle.stack_values import Call, Global, Many, Persistent, class_of
 from ...scan.pickle.stream_analysis import walk
+from ..binary import zip_members
 from ..binary.limits import Stopped
+from ..binary.model_files import File
 from ..binary.sources import Straight
 from ..inspection import Inspection
-from . import zip_files
-from .model_files import File
 
 _TYPES = {
     "Float": "float32", "Double": "float64", "Half": "float16", "BFloat16": "bfloat16", "Byte": "uint8", "Char": "int8",
@@ -35,15 +35,15 @@ def read(file: File) -> Inspection | None:
     """Kind, class, tensors by type, byte order."""
     from .pickles import budget
 
-    if not file.head.startswith(zip_files.MAGIC):
+    if not file.head.startswith(zip_members.MAGIC):
         return None
-    members = zip_files.members(file)
+    members = zip_members.members(file)
     at = next((name for name in members if name == "data.pkl" or name.endswith("/data.pkl")), None)
     if at is None:
         return None
     folder = at[: -len("data.pkl")]
     script = any(name.startswith(f"{folder}code/") for name in members)
-    content = zip_files.body(file, at, _PICKLE)
+    content = zip_members.body(file, at, _PICKLE)
     found = walk(lambda: Straight(content), budget(), lone=True)
     if not found.values:
         raise Stopped(found.why)
@@ -51,7 +51,7 @@ def read(file: File) -> Inspection | None:
     for name in ("byteorder", "version"):
         if f"{folder}{name}" in members:
             key = "archive_version" if name == "version" else name
-            details[key] = zip_files.read(file, f"{folder}{name}", 100).decode("ascii", "replace").strip()
+            details[key] = zip_members.read(file, f"{folder}{name}", 100).decode("ascii", "replace").strip()
     return described(found.values[:1], "torchscript" if script else "torch", details)
 
 

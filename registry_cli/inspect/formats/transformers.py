@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ...core.lazy_dataclass import replace
+from ..binary.model_files import Folder, parse_json
 from ..inspection import Inspection
 from . import front_matter, weights
-from .model_files import Folder, parse_json
 
 NAME = "config.json"
 #: The largest configuration that is read, in bytes.

@@ -9,7 +9,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from ..binary.limits import Stopped
-from .model_files import Folder
+from ..binary.model_files import Folder
 
 _INDEX = ".index.json"
 _BLOCKS = {"qweight", "weight_packed"}

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ..binary.limits import Stopped
+from ..binary.model_files import File
+from ..binary.ubjson import Decoder
 from ..inspection import Inspection
-from .model_files import File
-from .ubjson import Decoder
 
 UBJSON = (b"{L\x00\x00\x00\x00\x00\x00\x00\x07learner{", b"{i\x07learner{", b"{U\x07learner{")
 #: So much is read at the front, where the names of features are, and so much at the end.

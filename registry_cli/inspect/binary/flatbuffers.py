@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..binary.limits import Limit, Stopped
+from .limits import Limit, Stopped
 from .model_files import File
 
 #: The most tables and vectors that are looked at in one file, the most items of a vector, and the longest text.

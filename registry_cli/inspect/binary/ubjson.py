@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from ..binary.limits import Stopped
+from .limits import Stopped
 
 #: The most values that are gone through, and how deep they may be nested.
 VALUES, DEPTH = 100_000, 32

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from ..binary.limits import Stopped
+from .limits import Stopped
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 #: The most objects, links and messages that are gone through together, and how deep groups may be nested.

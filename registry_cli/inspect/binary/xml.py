@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..binary.limits import Stopped
+from .limits import Stopped
 
 #: The most tags of a document, how deep they may be nested, and the longest tag in bytes.
 TAGS, DEPTH, TAG = 300_000, 100, 1 << 16

@@ -8,11 +8,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 
-from ..binary.decompression import starts
-from ..binary.limits import Budget, Limit, Stopped
-from ..binary.sources import Body, InMemory, Piece
-from ..binary.zip_archive import STORED, Entry, Member, Zip, find_directory, iter_entries
+from .decompression import starts
+from .limits import Budget, Limit, Stopped
 from .model_files import File
+from .sources import Body, InMemory, Piece
+from .zip_archive import STORED, Entry, Member, Zip, find_directory, iter_entries
 
 MAGIC = b"PK\x03\x04"
 #: The most members of an archive that is read, and the most bytes of its directory.

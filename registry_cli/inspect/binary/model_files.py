@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..binary.limits import Budget, Stopped
+from .limits import Budget, Stopped
 
 T = TypeVar("T")
 
