@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -43,13 +45,30 @@ def test_every_key_that_is_found_is_told(path: Path) -> None:
     assert set(lineage["contents"]) - known == set()
 
 
+def source_of(reader: Callable[..., object]) -> str:
+    """A function, and all of its module that it uses."""
+    text = inspect.getsource(sys.modules[reader.__module__])
+    parts: dict[str, ast.stmt] = {}
+    for part in ast.parse(text).body:
+        if isinstance(part, (ast.FunctionDef, ast.ClassDef)):
+            parts[part.name] = part
+        elif isinstance(part, ast.Assign):
+            names = [each.id for target in part.targets for each in ast.walk(target) if isinstance(each, ast.Name)]
+            parts.update(dict.fromkeys(names, part))
+    pending, used = [reader.__name__], {}
+    while pending:
+        if (name := pending.pop()) in parts and name not in used:
+            used[name] = ast.get_source_segment(text, parts[name]) or ""
+            pending += [each.id for each in ast.walk(parts[name]) if isinstance(each, ast.Name)]
+    return "\n".join(used.values())
+
+
 @pytest.mark.parametrize("title", [line[4:] for line in PAGE.splitlines() if line.startswith("### ")])
 def test_every_key_that_is_told_is_made(title: str) -> None:
     name = title.replace("-", "_")
-    (reader,) = {row.load() for row in (*FILES, *FOLDERS) if row.module.rpartition(".")[2] == name}
-    module = sys.modules[reader.__module__]
-    modules = [module, *([module.front_matter] if hasattr(module, "front_matter") else [])]
-    source = "".join(inspect.getsource(each) for each in ([reader] if reader.__name__ == name else modules))
+    rows = [row for row in (*FILES, *FOLDERS) if row.module in (name, f"{row.module.partition('.')[0]}.read_{name}")]
+    (reader,) = {row.load() for row in rows}
+    source = source_of(reader)
     assert [key for key in sorted(keys(title)) if not re.search(rf'["\']{key}["\']|\b{key}=', source)] == []
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from registry_cli.inspect.formats import FILES, FOLDERS, gguf, onnx, saved_model
+from registry_cli.inspect.formats import FILES, FOLDERS, gguf, onnx, tensorflow
 from registry_cli.inspect.inspection import Inspection, Tensor
 from tests.inspect.conftest import ARTIFACTS, DATA, look, primary
 
@@ -180,7 +180,7 @@ def test_what_keras_exports_counts_its_weights_once(truth: Any) -> None:
 
 
 def test_saved_model_knows_the_types_that_tensorflow_knows(truth: Any) -> None:
-    assert {int(kind): name for kind, name in truth["tensorflow"]["types"].items()} == saved_model._DTYPES
+    assert {int(kind): name for kind, name in truth["tensorflow"]["types"].items()} == tensorflow._DTYPES
 
 
 def test_skops(truth: Any) -> None:
@@ -215,11 +215,11 @@ def test_xgboost_without_names(truth: Any) -> None:
 @pytest.mark.parametrize("file", ["model.json", "model.ubj"])
 def test_the_trees_of_xgboost_are_not_read(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the front nor the end reaches the other: as with a model of many megabytes."""
-    from registry_cli.inspect.formats import xgboost
+    from registry_cli.inspect.formats import gradient_boosting
 
     whole = primary(f"xgboost/{file}")
-    monkeypatch.setattr(xgboost, "FRONT", 700)
-    monkeypatch.setattr(xgboost, "BACK", 700)
+    monkeypatch.setattr(gradient_boosting, "FRONT", 700)
+    monkeypatch.setattr(gradient_boosting, "BACK", 700)
     found = primary(f"xgboost/{file}")
     assert found.lineage() == whole.lineage()
 

@@ -1,6 +1,6 @@
-"""The formats that can be told apart and read without loading them: a table, and one small module a format.
+"""The formats that can be told apart and read without loading them: a table, and modules that read them.
 
-A module has a function, ``read(file: File) -> Inspection | None`` (for a format that is a folder
+For each format there is a function, ``read(file: File) -> Inspection | None`` (for a format that is a folder
 ``read(folder: Folder) -> Inspection | None``): None says "this is none of mine"; :class:`Stopped`, or any other
 exception, that it could not be read to the end. Whatever bytes do to a reader, ``inspecting`` catches it: a reader is
 free to take the first wrong byte as it comes. It must be bounded by itself in what it counts and how deep it goes;
@@ -21,7 +21,7 @@ from ..inspection import Inspection
 
 class Format(NamedTuple):
     """One row of the table: how a format is recognised, and the module of this package that reads it; of a module with
-    several readers also the function (``recognized.ncnn``).
+    several readers also the function (``recognized.read_ncnn``).
 
     ``names`` are the short names that its readings can have (the first is told when a reading fails). ``magics`` are
     beginnings, or what stands at ``offset``; ``suffixes`` ends of a file's name in lower case. ``markers`` are names of
@@ -83,34 +83,34 @@ FILES: tuple[Format, ...] = (
     Format("keras", ("keras",), magics=_ZIP, suffixes=(".keras",), ambiguous=True),
     Format("keras", ("keras-h5", "hdf5"), magics=(b"\x89HDF\r\n\x1a\n",), suffixes=(".h5", ".hdf5")),
     Format("skops", ("skops",), magics=_ZIP, suffixes=(".skops",), ambiguous=True),
-    Format("pt2", ("pt2",), magics=_ZIP, suffixes=(".pt2",), ambiguous=True),
-    Format("torch", ("torch", "torchscript"), magics=_ZIP, suffixes=(".pt", ".pth"), ambiguous=True),
-    Format("recognized.torchserve", ("torchserve",), magics=_ZIP, suffixes=(".mar",), ambiguous=True),
+    Format("torch.read_pt2", ("pt2",), magics=_ZIP, suffixes=(".pt2",), ambiguous=True),
+    Format("torch.read_torch", ("torch", "torchscript"), magics=_ZIP, suffixes=(".pt", ".pth"), ambiguous=True),
+    Format("recognized.read_torchserve", ("torchserve",), magics=_ZIP, suffixes=(".mar",), ambiguous=True),
     Format(
         "numpy", ("npy-npz",), magics=(b"\x93NUMPY", *_ZIP, *_COMPRESSED), suffixes=(".npy", ".npz"), ambiguous=True
     ),
-    Format("xgboost", ("xgboost-ubj",), magics=_UBJSON, suffixes=(".ubj",)),
-    Format("xgboost", ("xgboost-json",), magics=_JSON),
-    Format("lightgbm", ("lightgbm",), magics=(b"tree\nversion=", b"tree\r\nversion=")),
-    Format("catboost", ("catboost",), magics=(b"CBM1",), suffixes=(".cbm",)),
-    Format("catboost", ("catboost-json",), magics=_JSON),
+    Format("gradient_boosting.read_xgboost", ("xgboost-ubj",), magics=_UBJSON, suffixes=(".ubj",)),
+    Format("gradient_boosting.read_xgboost", ("xgboost-json",), magics=_JSON),
+    Format("gradient_boosting.read_lightgbm", ("lightgbm",), magics=(b"tree\nversion=", b"tree\r\nversion=")),
+    Format("gradient_boosting.read_catboost", ("catboost",), magics=(b"CBM1",), suffixes=(".cbm",)),
+    Format("gradient_boosting.read_catboost", ("catboost-json",), magics=_JSON),
     Format("tflite", ("tflite",), magics=(b"TFL3",), offset=4, suffixes=(".tflite",)),
-    Format("recognized.executorch", ("executorch",), magics=(b"ET12", b"ET13"), offset=4, suffixes=(".pte",)),
-    Format("recognized.onnxruntime", ("ort",), magics=(b"ORTM",), offset=4, suffixes=(".ort",)),
+    Format("recognized.read_executorch", ("executorch",), magics=(b"ET12", b"ET13"), offset=4, suffixes=(".pte",)),
+    Format("recognized.read_onnxruntime", ("ort",), magics=(b"ORTM",), offset=4, suffixes=(".ort",)),
     Format("coreml", ("coreml",), magics=_CORE_ML, suffixes=(".mlmodel",), ambiguous=True),
-    Format("fasttext", ("fasttext",), magics=_FASTTEXT, suffixes=(".ftz",)),
+    Format("text_models.read_fasttext", ("fasttext",), magics=_FASTTEXT, suffixes=(".ftz",)),
     Format(
         "ctranslate2",
         ("ctranslate2",),
         magics=tuple(bytes((version, 0, 0, 0)) for version in range(2, 10)),
         ambiguous=True,
     ),
-    Format("openvino", ("openvino",), magics=_XML),
-    Format("pmml", ("pmml",), magics=_XML, suffixes=(".pmml",)),
-    Format("flax", ("flax",), magics=_MSGPACK_MAPS, suffixes=(".msgpack",), ambiguous=True),
+    Format("xml_formats.read_openvino", ("openvino",), magics=_XML),
+    Format("xml_formats.read_pmml", ("pmml",), magics=_XML, suffixes=(".pmml",)),
+    Format("jax.read_flax", ("flax",), magics=_MSGPACK_MAPS, suffixes=(".msgpack",), ambiguous=True),
     Format("nemo", ("nemo",), magics=(b"ustar",), offset=257, suffixes=(".nemo",), ambiguous=True),
-    Format("tfjs", ("tfjs",), magics=_JSON),
-    Format("recognized.ncnn", ("ncnn",), magics=(b"7767517\n", b"7767517\r\n"), suffixes=(".param",)),
+    Format("tensorflow.read_tfjs", ("tfjs",), magics=_JSON),
+    Format("recognized.read_ncnn", ("ncnn",), magics=(b"7767517\n", b"7767517\r\n"), suffixes=(".param",)),
     Format(
         "paddle",
         ("paddle",),
@@ -118,35 +118,39 @@ FILES: tuple[Format, ...] = (
         suffixes=(".pdmodel", ".pdiparams", ".pdiparams.info"),
         ambiguous=True,
     ),
-    Format("sentencepiece", ("sentencepiece",), magics=(b"\n",), suffixes=(".spm",), ambiguous=True),
+    Format("text_models.read_sentencepiece", ("sentencepiece",), magics=(b"\n",), suffixes=(".spm",), ambiguous=True),
     Format(
-        "recognized.tensorrt",
+        "recognized.read_tensorrt",
         ("tensorrt",),
         magics=(b"ftrt", b"ptrt"),
         suffixes=(".engine", ".plan", ".trt"),
         ambiguous=True,
     ),
-    Format("recognized.rknn", ("rknn",), magics=(b"RKNN",), suffixes=(".rknn",), ambiguous=True),
+    Format("recognized.read_rknn", ("rknn",), magics=(b"RKNN",), suffixes=(".rknn",), ambiguous=True),
     Format(
-        "recognized.treelite", ("treelite",), magics=(b"\x03\0\0\0", b"\x04\0\0\0"), suffixes=(".tl",), ambiguous=True
+        "recognized.read_treelite",
+        ("treelite",),
+        magics=(b"\x03\0\0\0", b"\x04\0\0\0"),
+        suffixes=(".tl",),
+        ambiguous=True,
     ),
-    Format("recognized.ggml", ("ggml",), magics=(b"lmgg", b"fmgg", b"tjgg", b"algg"), ambiguous=True),
-    Format("recognized.crfsuite", ("crfsuite",), magics=(b"lCRF",), suffixes=(".crfsuite",), ambiguous=True),
+    Format("recognized.read_ggml", ("ggml",), magics=(b"lmgg", b"fmgg", b"tjgg", b"algg"), ambiguous=True),
+    Format("recognized.read_crfsuite", ("crfsuite",), magics=(b"lCRF",), suffixes=(".crfsuite",), ambiguous=True),
     Format("pickles", ("pickle", "joblib", "torch-legacy"), magics=_PICKLES, suffixes=_PICKLE_NAMES, ambiguous=True),
 )
 
 #: Folders. Where one folder is several, the first counts: the most specific.
 FOLDERS: tuple[Format, ...] = (
     Format("mlflow", ("mlflow",), markers=("MLmodel",), wraps=True),
-    Format("sentence_transformers", ("sentence-transformers",), markers=("modules.json",)),
-    Format("mlx", ("mlx",), markers=("config.json", "adapter_config.json")),
-    Format("peft", ("peft",), markers=("adapter_config.json",)),
-    Format("diffusers", ("diffusers",), markers=("model_index.json", "config.json")),
-    Format("saved_model", ("saved-model",), markers=("saved_model.pb",)),
-    Format("spacy", ("spacy",), markers=("meta.json",)),
+    Format("huggingface.read_sentence_transformers", ("sentence-transformers",), markers=("modules.json",)),
+    Format("huggingface.read_mlx", ("mlx",), markers=("config.json", "adapter_config.json")),
+    Format("huggingface.read_peft", ("peft",), markers=("adapter_config.json",)),
+    Format("huggingface.read_diffusers", ("diffusers",), markers=("model_index.json", "config.json")),
+    Format("tensorflow.read_saved_model", ("saved-model",), markers=("saved_model.pb",)),
+    Format("text_models.read_spacy", ("spacy",), markers=("meta.json",)),
     Format("coreml", ("coreml",), markers=("Manifest.json", "coremldata.bin")),
     Format("ctranslate2", ("ctranslate2",), markers=("model.bin",)),
-    Format("orbax", ("orbax",), markers=("_METADATA", "_CHECKPOINT_METADATA", "manifest.ocdbt")),
-    Format("transformers", ("transformers",), markers=("config.json",)),
+    Format("jax.read_orbax", ("orbax",), markers=("_METADATA", "_CHECKPOINT_METADATA", "manifest.ocdbt")),
+    Format("huggingface.read_transformers", ("transformers",), markers=("config.json",)),
     Format("safetensors", ("safetensors",), markers=("*.safetensors.index.json",)),
 )

@@ -62,7 +62,7 @@ def read(file: File) -> Inspection | None:
         raise Stopped(found.why)
     details: dict[str, Any] = {"compression": kind or None, "protocol": found.protocol or None}
     if found.legacy_torch:
-        return torch.described(found.values[3:4], "torch-legacy", details) if len(found.values) > 3 else None
+        return torch.describe_values(found.values[3:4], "torch-legacy", details) if len(found.values) > 3 else None
     if not (found.complete or marked or named or (kind and start == b"\x80")):
         return None  # a text that begins by chance as a pickle does
     name = "joblib" if found.arrays or ".joblib" in file.name.lower().rpartition("/")[2] else "pickle"
@@ -75,7 +75,7 @@ def _described(found: Walk, name: str, details: dict[str, Any]) -> Inspection:
     value = found.values[0]
     made = class_of(value)
     if torch.holds_tensors(value):
-        return torch.described((value,), name, details)
+        return torch.describe_values((value,), name, details)
     said = attributes(value) if isinstance(value, Call) else {}
     inner = [value, *_inside(said)]
     framework = _framework(made, inner)

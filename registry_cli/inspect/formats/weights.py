@@ -82,9 +82,9 @@ def _one(folder: Folder, name: str) -> tuple[str, Mapping[str, int]]:
     """The numbers in one file that is not safetensors."""
     with folder.opened(name) as file:
         if name.endswith(".msgpack"):
-            from . import flax
+            from . import jax
 
-            walk = flax.Walk(file)
+            walk = jax.FlaxArrays(file)
             if not walk.run() or walk.uncounted:
                 raise Stopped(walk.uncounted or f"{name} is not read")
             return "flax", walk.dtypes
@@ -94,7 +94,7 @@ def _one(folder: Folder, name: str) -> tuple[str, Mapping[str, int]]:
             return "hdf5", keras.weights(file)
         from . import pickles, torch
 
-        said = torch.read(file) or pickles.read(file)
+        said = torch.read_torch(file) or pickles.read(file)
         if said is None or said.parameters is None:
             raise Stopped(f"{name} is not read")
         return "torch", said.dtypes

@@ -1,4 +1,4 @@
-"""Flax: ``.msgpack``, as ``flax.serialization`` writes it: maps of names, with arrays as an extension of MessagePack."""
+"""JAX: what Flax writes as MessagePack, and checkpoints of Orbax."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from ..binary.limits import Limit, Stopped
-from ..binary.model_files import File
+from ..binary.model_files import File, Folder
 from ..inspection import Inspection
 
 #: The most values that are gone through, how deep they may be nested, and the longest header of an array in bytes.
@@ -26,9 +26,9 @@ _NONE, _FALSE, _TRUE = 0xC0, 0xC2, 0xC3
 _NAMES = ("flax_model.msgpack", "flax_model-")
 
 
-def read(file: File) -> Inspection | None:
+def read_flax(file: File) -> Inspection | None:
     """The numbers in all arrays, by type."""
-    walk = Walk(file)
+    walk = FlaxArrays(file)
     if not walk.run() or not (walk.arrays or (walk.keys and file.name.rpartition("/")[2].startswith(_NAMES))):
         return None
     return Inspection(
@@ -40,7 +40,7 @@ def read(file: File) -> Inspection | None:
     )
 
 
-class Walk:
+class FlaxArrays:
     """Goes over the values of one file; what is in an array is skipped."""
 
     def __init__(self, file: File) -> None:
@@ -156,3 +156,41 @@ class Walk:
         size = struct.calcsize(form)
         found: Any = struct.unpack(form, self.file.read(at + 1, size))[0]
         return int(found), at + 1 + size
+
+
+STORE, METADATA, CHECKPOINT = "manifest.ocdbt", "_METADATA", "_CHECKPOINT_METADATA"
+STORE_MAGIC = b"\x0c\xdb\x3a\x2a"
+#: The largest description that is read, in bytes, and how many names are kept.
+METADATA_LIMIT, KEYS = 8 << 20, 50
+
+
+def read_orbax(folder: Folder) -> Inspection | None:
+    """A store with the description of a tree beside it, or either alone where it says by itself what it is."""
+    tree = folder.json(METADATA, METADATA_LIMIT)
+    checkpoint = folder.json(CHECKPOINT, METADATA_LIMIT)
+    described = isinstance(tree, dict) and isinstance(tree.get("tree_metadata"), dict)
+    noted = isinstance(checkpoint, dict) and ("item_handlers" in checkpoint or "init_timestamp_nsecs" in checkpoint)
+    if not (described or noted or (isinstance(tree, dict) and _is_store(folder))):
+        return None
+    entries: dict[str, Any] = tree["tree_metadata"] if described and tree is not None else {}
+    return Inspection(
+        "orbax",
+        framework="orbax",
+        details={
+            "arrays": len(entries) or None,
+            "keys": [_name(key) for key in list(entries)[:KEYS]],
+            "uncounted": "the sizes of arrays in a checkpoint of Orbax are not read",
+        },
+    )
+
+
+def _is_store(folder: Folder) -> bool:
+    if STORE not in folder.files:
+        return False
+    with folder.opened(STORE) as file:
+        return file.head.startswith(STORE_MAGIC)
+
+
+def _name(key: str) -> str:
+    """``params.dense.kernel`` for the text of a tuple of names."""
+    return ".".join(part.strip(" '\"") for part in key.strip("()").split(",") if part.strip())

@@ -1,0 +1,211 @@
+"""Gradient boosting: XGBoost, LightGBM and CatBoost. What stands before and after the trees is read; the trees are not."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from ..binary.limits import Stopped
+from ..binary.model_files import File
+from ..binary.ubjson import Decoder
+from ..inspection import Inspection
+
+UBJSON = (b"{L\x00\x00\x00\x00\x00\x00\x00\x07learner{", b"{i\x07learner{", b"{U\x07learner{")
+#: So much is read at the front, where the names of features are, and so much at the end.
+XGBOOST_FRONT, XGBOOST_BACK = 1 << 18, 1 << 16
+
+#: How the document begins: with the learner, before which its version may stand, and one of the learner's own parts.
+_XGBOOST_START = re.compile(
+    rb'\s*\{\s*(?:"version"\s*:\s*\[\s*\d+\s*,\s*\d+\s*,\s*\d+\s*\]\s*,\s*)?"learner"\s*:\s*\{\s*'
+    rb'"(?:attributes|feature_names|feature_types|gradient_booster|learner_model_param|objective)"\s*:'
+)
+_MISSING = object()
+#: Finds the value of a key: from the front, or from the back of what was read.
+Find = Callable[[str, bool], Any]
+
+
+def read_xgboost(file: File) -> Inspection | None:
+    """Both are written in one order of keys: attributes, features, trees, parameters, objective, version."""
+    if file.head.startswith(UBJSON):
+        return _describe_xgboost("xgboost-ubj", _ubjson_finder(file))
+    if _XGBOOST_START.match(file.head):
+        return _describe_xgboost("xgboost-json", _json_finder(file))
+    return None
+
+
+def _describe_xgboost(name: str, find: Find) -> Inspection:
+    parameters, version = find("learner_model_param", False), find("version", False)
+    if parameters is _MISSING or version is _MISSING:
+        raise Stopped("it is cut short, or not a model of XGBoost")
+    objective, trees = find("objective", False), find("gbtree_model_param", True)
+    features, attributes = find("feature_names", True), find("attributes", True)
+    booster = find("name", False)
+    return Inspection(
+        name,
+        framework="xgboost",
+        framework_version=".".join(map(str, version)),
+        class_name=booster if isinstance(booster, str) else "",
+        features=tuple(map(str, features)) if isinstance(features, list) else (),
+        feature_count=int(parameters["num_feature"]),
+        details={
+            "objective": objective.get("name") if isinstance(objective, dict) else None,
+            "trees": int(trees["num_trees"]) if isinstance(trees, dict) else None,
+            "classes": int(parameters.get("num_class", 0)) or None,
+            "attributes": attributes if isinstance(attributes, dict) else None,
+        },
+    )
+
+
+def _json_finder(file: File) -> Find:
+    front, back = (
+        data.decode("utf-8", "replace") for data in (file.beginning(XGBOOST_FRONT), _read_end(file, b'"learner_model'))
+    )
+    decoder = json.JSONDecoder()
+
+    def find(key: str, from_front: bool) -> Any:
+        text = front if from_front else back
+        match = re.search(rf'"{key}"\s*:\s*', text)
+        if match is None:
+            return _MISSING
+        try:
+            return decoder.raw_decode(text, match.end())[0]
+        except ValueError:  # it goes on behind what was read
+            return _MISSING
+
+    return find
+
+
+def _ubjson_finder(file: File) -> Find:
+    front, back = file.beginning(XGBOOST_FRONT), _read_end(file, b"learner_model_param{")
+
+    def find(key: str, from_front: bool) -> Any:
+        data = front if from_front else back
+        at = data.find(key.encode())
+        if at < 0:
+            return _MISSING
+        try:
+            return Decoder(data, at + len(key)).value()
+        except (Stopped, struct.error):  # it goes on behind what was read
+            return _MISSING
+
+    return find
+
+
+def _read_end(file: File, mark: bytes) -> bytes:
+    """What stands behind the trees: the name of the booster comes right before ``mark``."""
+    data = file.ending(XGBOOST_BACK)
+    at = data.rfind(mark)
+    return data[max(data.rfind(b"name", 0, max(at, 0)) - 1, 0) :] if at >= 0 else data
+
+
+LIGHTGBM_MAGIC = b"tree\nversion="
+#: The longest head, and so much of the end.
+LIGHTGBM_FRONT, LIGHTGBM_BACK = 4 << 20, 1 << 14
+
+_TREES = re.compile(rb"\r?\n\r?\nTree=0\r?\n")
+_PARAMETER = re.compile(r"^\[(\w+): (.*)\]$", re.MULTILINE)
+_TRAINING_PARAMETERS = ("boosting", "num_iterations", "learning_rate", "num_leaves", "max_depth", "seed")
+
+
+def read_lightgbm(file: File) -> Inspection | None:
+    """The head, and the parameters at the end."""
+    if not file.head.startswith((LIGHTGBM_MAGIC, b"tree\r\nversion=")):
+        return None
+    head = _read_head(file)
+    given = dict(_PARAMETER.findall(file.ending(LIGHTGBM_BACK).decode("utf-8", "replace")))
+    features = tuple(head["feature_names"].split())
+    return Inspection(
+        "lightgbm",
+        framework="lightgbm",
+        class_name=given.get("boosting", ""),
+        features=features,
+        feature_count=int(head["max_feature_idx"]) + 1,
+        details={
+            "objective": head.get("objective", "").split(" ")[0],
+            "trees": len(head["tree_sizes"].split()) if "tree_sizes" in head else None,
+            "classes": int(head["num_class"]),
+            "text_version": head["version"],
+            "trained_with": {
+                name: given[name] for name in _TRAINING_PARAMETERS if name in given and name != "boosting"
+            },
+        },
+    )
+
+
+def _read_head(file: File) -> dict[str, str]:
+    """The ``key=value`` lines before the first tree."""
+    most = len(file.head)
+    while True:
+        data = file.beginning(most)
+        if (end := _TREES.search(data)) or b"\nend of trees" in data:
+            break
+        if most >= min(LIGHTGBM_FRONT, file.size):
+            raise Stopped("its head has no end")
+        most *= 8
+    lines = data[: end.start() if end else None].decode("utf-8", "replace").splitlines()
+    return {key: value for key, mark, value in (line.partition("=") for line in lines) if mark}
+
+
+CATBOOST_MAGIC = b"CBM1"
+#: The largest export that is read, in bytes; and so much of the end of a binary one.
+CATBOOST_JSON, CATBOOST_BACK = 8 << 20, 1 << 16
+
+#: How the export begins: with the first feature, or with the tables of categorical ones.
+_CATBOOST_START = re.compile(
+    rb'\s*\{\s*(?:"ctr_data"\s*:\s*\{|"features_info"\s*:\s*\{\s*"(?:float|categorical|text|embedding)_features"\s*:'
+    rb'\s*\[\s*\{\s*"(?:borders|feature_id|feature_index|flat_feature_index)"\s*:)'
+)
+#: What a binary model names itself, right behind its beginning.
+_CORE = b"FlabuffersModel_v"
+_RELEASE = re.compile(r"Branch: tags/v([0-9][0-9.]*)|CatBoost release ([0-9][0-9.]*)")
+_KINDS = ("float_features", "categorical_features", "text_features", "embedding_features")
+
+
+def read_catboost(file: File) -> Inspection | None:
+    """The features, the objective, how many trees."""
+    if file.head.startswith(CATBOOST_MAGIC):
+        return _describe_binary(file) if _CORE in file.head else None
+    if not _CATBOOST_START.match(file.head):
+        return None
+    document = json.loads(file.whole(CATBOOST_JSON))
+    info, trees = document["model_info"], document.get("oblivious_trees", document.get("trees"))
+    features = _feature_names(document["features_info"])
+    loss = (info.get("params") or {}).get("loss_function") or {}
+    return Inspection(
+        "catboost-json",
+        framework="catboost",
+        framework_version=_find_release(str(info.get("catboost_version_info", ""))),
+        class_name="CatBoost",
+        features=tuple(name for name in features if name),
+        feature_count=len(features),
+        details={
+            "objective": loss.get("type"),
+            "trees": len(trees) if isinstance(trees, list) else None,
+            "model_guid": info.get("model_guid"),
+            "trained": info.get("train_finish_time"),
+        },
+    )
+
+
+def _describe_binary(file: File) -> Inspection:
+    """A table of texts lies at the end; the trees and features before it are not read."""
+    length = int.from_bytes(file.read(4, 4), "little")
+    if 8 + length > file.size:
+        raise Stopped("it is cut short")
+    text = file.ending(CATBOOST_BACK).decode("utf-8", "replace")
+    return Inspection("catboost", framework="catboost", framework_version=_find_release(text), class_name="CatBoost")
+
+
+def _find_release(text: str) -> str:
+    found = _RELEASE.search(text)
+    return (found[1] or found[2]).rstrip(".") if found else ""
+
+
+def _feature_names(info: dict[str, Any]) -> list[str]:
+    """The names of all features in their order; a feature without a name is empty."""
+    listed = [each for kind in _KINDS for each in info.get(kind) or ()]
+    listed.sort(key=lambda each: each.get("flat_feature_index", 0))
+    return [str(each.get("feature_id") or "") for each in listed]

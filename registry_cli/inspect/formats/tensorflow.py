@@ -1,0 +1,294 @@
+"""TensorFlow: SavedModel, the index of the checkpoint in it, and TensorFlow.js."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from math import prod
+from posixpath import dirname, join, normpath
+from typing import Any, NamedTuple
+
+from ..binary.limits import Stopped
+from ..binary.model_files import FIELDS, File, Folder, unless_stopped
+from ..binary.protobuf import Field, Messages
+from ..inspection import Inspection, Shape, Tensor
+
+#: The most graphs, signatures, and inputs or outputs of one.
+LISTED = 1_000
+MODEL, FINGERPRINT, VARIABLES = "saved_model.pb", "fingerprint.pb", "variables/variables.index"
+_DEFAULT = "serving_default"
+_INTERNAL = "__saved_model_init_op"
+_REFERENCE = 100  # a reference to a type is the type and so much
+_DTYPES = {
+    1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: "string", 8: "complex64",
+    9: "int64", 10: "bool", 11: "qint8", 12: "quint8", 13: "qint32", 14: "bfloat16", 15: "qint16", 16: "quint16",
+    17: "uint16", 18: "complex128", 19: "float16", 20: "resource", 21: "variant", 22: "uint32", 23: "uint64",
+    24: "float8_e5m2", 25: "float8_e4m3fn", 29: "int4", 30: "uint4",
+}  # fmt: skip
+
+
+class FunctionSignature(NamedTuple):
+    """What one function takes and gives."""
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+    def document(self) -> dict[str, Any]:
+        return {name: [each.document() for each in getattr(self, name)] for name in self._fields}
+
+
+def read_saved_model(folder: Folder) -> Inspection | None:
+    """Tags, version, signatures and fingerprint."""
+    with folder.opened(MODEL) as file:
+        model = _Model(file)
+        model.run()
+    counted, problem = unless_stopped(lambda: _count_variables(folder))
+    dtypes = counted or {}
+    signatures = model.signatures
+    first = _DEFAULT if _DEFAULT in signatures else min(signatures, default="")
+    main = signatures.get(first, FunctionSignature((), ()))
+    return Inspection(
+        "saved-model",
+        framework="tensorflow",
+        framework_version=model.version,
+        parameters=sum(dtypes.values()) if dtypes else None,
+        dtypes=dtypes,
+        inputs=main.inputs,
+        outputs=main.outputs,
+        details={
+            "signature": first,
+            "other_signatures": {name: each.document() for name, each in signatures.items() if name != first},
+            "tags": model.tags,
+            "uncounted": problem,
+            **_read_fingerprint(folder),
+        },
+    )
+
+
+class _Model:
+    """The parts of one ``saved_model.pb``, as they come by."""
+
+    def __init__(self, file: File) -> None:
+        self.wire = Messages(file, FIELDS)
+        self.tags: list[str] = []
+        self.version = ""
+        self.signatures: dict[str, FunctionSignature] = {}
+
+    def run(self) -> None:
+        graphs = 0
+        for field in self.wire.fields(self.wire.message()):
+            if field.number == 2:
+                graphs += 1
+                self.graph(field)
+        if not graphs:
+            raise Stopped("it holds no graph")
+
+    def graph(self, message: Field) -> None:
+        for field in self.wire.fields(message):
+            if field.number == 1:
+                self.about(field)
+            elif field.number == 5:
+                name, value = self.wire.pair(field)
+                if name != _INTERNAL and len(self.signatures) < LISTED:
+                    self.signatures[name] = self.signature(value)
+
+    def about(self, message: Field) -> None:
+        for field in self.wire.fields(message):
+            if field.number == 4 and len(self.tags) < LISTED:
+                self.tags.append(self.wire.text(field))
+            elif field.number == 5:
+                self.version = self.wire.text(field)
+
+    def signature(self, message: Field) -> FunctionSignature:
+        tensors: dict[int, list[Tensor]] = {1: [], 2: []}
+        for field in self.wire.fields(message):
+            if field.number in tensors:
+                name, value = self.wire.pair(field)
+                tensors[field.number].append(self.tensor(name, value))
+                if len(tensors[field.number]) > LISTED:
+                    raise Stopped(f"a signature of more than {LISTED:,} tensors")
+        ordered = (tuple(sorted(each, key=lambda tensor: tensor.name)) for each in tensors.values())
+        return FunctionSignature(*ordered)
+
+    def tensor(self, name: str, message: Field) -> Tensor:
+        kind, shape = "", None
+        for field in self.wire.fields(message):
+            if field.number == 2:
+                kind = _DTYPES.get(field.value % _REFERENCE, str(field.value))
+            elif field.number == 3:
+                shape = self.shape(field)
+        return Tensor(name, kind, shape)
+
+    def shape(self, message: Field) -> Shape | None:
+        found: list[int | None] = []
+        for field in self.wire.fields(message):
+            if field.number == 3 and field.value:
+                return None
+            if field.number == 2:
+                sizes = [part.signed for part in self.wire.fields(field) if part.number == 1]
+                size = sizes[0] if sizes else 0
+                found.append(size if size >= 0 else None)
+        return tuple(found)
+
+
+def _count_variables(folder: Folder) -> dict[str, int]:
+    """How many numbers of which type the variables hold."""
+    dtypes: Counter[str] = Counter()
+    if VARIABLES in folder.files:
+        with folder.opened(VARIABLES) as file:
+            for kind, count in checkpoint_variables(file):
+                dtypes[_DTYPES.get(kind, str(kind))] += count
+    return dict(dtypes)
+
+
+def _read_fingerprint(folder: Folder) -> dict[str, str]:
+    """What tells one export from another."""
+    if FINGERPRINT not in folder.files:
+        return {}
+    with folder.opened(FINGERPRINT) as file:
+        wire = Messages(file, FIELDS)
+        found = {}
+        for field in wire.fields(wire.message()):
+            if field.number == 1:
+                found["fingerprint"] = f"{field.value:016x}"
+            elif field.number == 7:
+                found["uuid"] = wire.text(field)
+    return found
+
+
+CHECKPOINT_MAGIC = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
+#: The most entries of the table.
+ENTRIES = 200_000
+
+_FOOTER = 48
+_TRAILER = 5  # how a block is packed, and its checksum
+_KEY = 1 << 12
+_VARIABLE = b"/.ATTRIBUTES/VARIABLE_VALUE"
+_STATE = (b"optimizer/", b"save_counter/", b"keras_api/")
+_SLOT = b"/.OPTIMIZER_SLOT/"
+_EXPORTED = b"_all_variables/"  # Keras exports each variable again under a second name, and its state with those
+_SEEDS = b"seed_generator"
+
+
+def checkpoint_variables(file: File) -> list[tuple[int, int]]:
+    """The type, by its number, and the count of numbers of each variable that belongs to the model."""
+    wire = Messages(file, FIELDS)
+    footer = file.size - _FOOTER
+    if file.read(footer + _FOOTER - len(CHECKPOINT_MAGIC), len(CHECKPOINT_MAGIC)) != CHECKPOINT_MAGIC:
+        raise Stopped("it is no index of a checkpoint")
+    _, at = _handle(wire, footer)
+    index, _ = _handle(wire, at)
+    found: list[tuple[bool, tuple[int, int]]] = []
+    left = ENTRIES
+    for _, place in _entries(wire, *index):
+        for key, value in _entries(wire, *_handle(wire, place.start)[0]):
+            left -= 1
+            if left < 0:
+                raise Stopped(f"more than {ENTRIES:,} variables")
+            if _is_model_variable(key):
+                found.append((key.startswith(_EXPORTED), _variable(wire, value)))
+    again = any(exported for exported, _ in found)
+    return [variable for exported, variable in found if exported or not again]
+
+
+def _is_model_variable(key: bytes) -> bool:
+    """Whether an entry is a variable of the model: neither the state of the optimizer nor of what draws at random."""
+    return key.endswith(_VARIABLE) and not (key.startswith(_STATE) or _SLOT in key or _SEEDS in key)
+
+
+def _handle(wire: Messages, at: int) -> tuple[tuple[int, int], int]:
+    """Where a block is and how long, and where the next byte is."""
+    offset, at = wire.varint(at)
+    size, at = wire.varint(at)
+    return (offset, size), at
+
+
+def _entries(wire: Messages, offset: int, size: int) -> Iterator[tuple[bytes, Field]]:
+    """The keys of a block, each spelled by what differs from the one before, and where their values are."""
+    if wire.read(offset + size, _TRAILER)[0]:
+        raise Stopped("the index of the checkpoint is packed")
+    restarts = int.from_bytes(wire.read(offset + size - 4, 4), "little")
+    at, end, key = offset, offset + size - 4 - 4 * restarts, b""
+    while at < end:
+        shared, at = wire.varint(at)
+        own, at = wire.varint(at)
+        length, at = wire.varint(at)
+        if shared > len(key) or shared + own > _KEY:
+            raise Stopped("the index of the checkpoint is broken")
+        key = key[:shared] + wire.read(at, own)
+        at += own
+        yield key, Field(0, 0, at, at + length)
+        at += length
+
+
+def _variable(wire: Messages, message: Field) -> tuple[int, int]:
+    kind = 0
+    shape: list[int] = []
+    for field in wire.fields(message):
+        if field.number == 1:
+            kind = field.value
+        elif field.number == 2:
+            dimensions = (part for part in wire.fields(field) if part.number == 2)
+            shape = [sum(size.value for size in wire.fields(part) if size.number == 1) for part in dimensions]
+    return kind, prod(shape)
+
+
+#: The largest model that is read, in bytes.
+TFJS_LIMIT = 8 << 20
+
+_KEYS = re.compile(rb'"(modelTopology|weightsManifest)"')
+_FORMATS = ("layers-model", "graph-model")
+_TYPES = {"DT_FLOAT": "float32", "DT_INT32": "int32", "DT_BOOL": "bool", "DT_STRING": "string", "DT_HALF": "float16"}
+
+
+def read_tfjs(file: File) -> Inspection | None:
+    """Kind, class, the numbers in the manifest, and what converted it."""
+    if not _KEYS.search(file.head) and not _KEYS.search(file.ending(1 << 16)):
+        return None
+    document = file.json(TFJS_LIMIT)
+    if not isinstance(document, dict) or not isinstance(document.get("weightsManifest"), list):
+        return None
+    kind = document.get("format")
+    if kind not in _FORMATS and "modelTopology" not in document:
+        return None
+    dtypes: Counter[str] = Counter()
+    paths: list[str] = []
+    for group in document["weightsManifest"]:
+        paths += [normpath(join(dirname(file.name), str(path))) for path in group["paths"]]
+        for weight in group["weights"]:
+            if not all(type(size) is int and 0 <= size < 1 << 48 for size in weight["shape"]):
+                raise Stopped("the shape of a weight is broken")
+            dtypes[str(weight["dtype"])] += prod(weight["shape"])
+    topology = document.get("modelTopology") or {}
+    inner = topology.get("model_config") or {}
+    missing = [path for path in paths if path not in file.beside]
+    return Inspection(
+        "tfjs",
+        framework="tfjs",
+        class_name=str(inner.get("class_name") or ""),
+        parameters=sum(dtypes.values()),
+        dtypes=dict(dtypes),
+        inputs=_tfjs_signature(document, "inputs"),
+        outputs=_tfjs_signature(document, "outputs"),
+        details={
+            "kind": kind,
+            "generated_by": document.get("generatedBy"),
+            "converted_by": document.get("convertedBy"),
+            "keras_version": topology.get("keras_version"),
+            "shards": len(paths),
+            "shards_missing": missing,
+        },
+        companions=tuple(path for path in paths if path in file.beside),
+    )
+
+
+def _tfjs_signature(document: dict[str, Any], side: str) -> tuple[Tensor, ...]:
+    """The inputs or outputs of a graph."""
+    signature = document.get("signature") or (document.get("userDefinedMetadata") or {}).get("signature") or {}
+    found = []
+    for name, said in (signature.get(side) or {}).items():
+        sizes = [int(each.get("size", -1)) for each in (said.get("tensorShape") or {}).get("dim") or []]
+        kind = str(said.get("dtype", ""))
+        found.append(Tensor(str(name), _TYPES.get(kind, kind), tuple(size if size >= 0 else None for size in sizes)))
+    return tuple(found)

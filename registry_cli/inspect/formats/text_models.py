@@ -1,0 +1,151 @@
+"""Models of text: fastText, vocabularies of SentencePiece, pipelines of spaCy."""
+
+from __future__ import annotations
+
+import re
+import struct
+
+from ..binary.limits import Stopped
+from ..binary.model_files import FIELDS, File, Folder
+from ..binary.protobuf import Field, Messages
+from ..inspection import Inspection
+
+_FASTTEXT_START = struct.Struct("<ii")
+FASTTEXT_MAGIC, FASTTEXT_VERSIONS = 793712314, (11, 12)
+
+_ARGUMENTS = struct.Struct("<12id")
+_DICTIONARY = struct.Struct("<3i2q")
+_MATRIX = struct.Struct("<B2q")
+_FASTTEXT_MODELS = {1: "cbow", 2: "skipgram", 3: "supervised"}
+_LOSSES = {1: "hierarchical softmax", 2: "negative sampling", 3: "softmax", 4: "one-vs-all"}
+
+
+def read_fasttext(file: File) -> Inspection | None:
+    """The arguments of the training, and the sizes of the dictionary; the matrices follow from them."""
+    if len(file.head) < _FASTTEXT_START.size or _FASTTEXT_START.unpack_from(file.head) not in {
+        (FASTTEXT_MAGIC, each) for each in FASTTEXT_VERSIONS
+    }:
+        return None
+    arguments = _ARGUMENTS.unpack(file.read(_FASTTEXT_START.size, _ARGUMENTS.size))
+    dim, _, epochs, _, _, word_ngrams, loss, model, bucket, shortest, longest, _, _ = arguments
+    at = _FASTTEXT_START.size + _ARGUMENTS.size
+    size, words, labels, tokens, pruned = _DICTIONARY.unpack(file.read(at, _DICTIONARY.size))
+    if (
+        dim < 1
+        or model not in _FASTTEXT_MODELS
+        or loss not in _LOSSES
+        or min(bucket, words, labels) < 0
+        or words + labels != size
+    ):
+        raise Stopped("its arguments are broken")
+    matrices = (words + bucket, labels if model == 3 else words)
+    numbers = sum(matrices) * dim
+    uncounted = "" if pruned < 0 and _is_dense(file, matrices, dim) else "its matrices are quantised"
+    return Inspection(
+        "fasttext",
+        framework="fasttext",
+        class_name=_FASTTEXT_MODELS[model],
+        parameters=None if uncounted else numbers,
+        dtypes={} if uncounted else {"float32": numbers},
+        details={
+            "dimension": dim,
+            "words": words,
+            "labels_count": labels,
+            "tokens": tokens,
+            "loss": _LOSSES[loss],
+            "epochs": epochs,
+            "word_ngrams": word_ngrams,
+            "character_ngrams": [shortest, longest],
+            "buckets": bucket,
+            "uncounted": uncounted,
+        },
+    )
+
+
+def _is_dense(file: File, matrices: tuple[int, int], dim: int) -> bool:
+    """Whether the file ends with both matrices as they are: each a flag, its two sizes, and its numbers."""
+    at = file.size
+    for rows in reversed(matrices):
+        at -= 4 * rows * dim + _MATRIX.size
+        if at < 0 or _MATRIX.unpack(file.read(at, _MATRIX.size)) != (0, rows, dim):
+            return False
+    return True
+
+
+_SENTENCEPIECE_MODELS = {1: "unigram", 2: "bpe", 3: "word", 4: "char"}
+_CHECKED_PIECES = 3
+#: How a vocabulary begins: with a piece, and that with its text.
+_PIECE = re.compile(rb"\n[\x80-\xff]?[\x00-\x7f]\n", re.DOTALL)
+
+
+def read_sentencepiece(file: File) -> Inspection | None:
+    """The kind of the model, and how many pieces it has."""
+    if not _PIECE.match(file.head):
+        return None
+    wire, pieces, kind, trained, normalized = Messages(file, FIELDS), 0, 1, False, False
+    try:
+        for field in wire.fields(wire.message()):
+            if field.number == 1:
+                pieces += 1
+                if pieces <= _CHECKED_PIECES and not _is_piece(wire, field):
+                    return None
+            elif field.number == 2:
+                trained = True
+                kind = next((part.value for part in wire.fields(field) if part.number == 3), 1)
+            elif field.number == 3:
+                normalized = True
+            elif field.number > 5:
+                return None
+    except Stopped:
+        return None
+    if not (pieces and trained and normalized and kind in _SENTENCEPIECE_MODELS):
+        return None
+    return Inspection(
+        "sentencepiece",
+        framework="sentencepiece",
+        class_name=_SENTENCEPIECE_MODELS[kind],
+        details={"vocabulary": pieces},
+    )
+
+
+def _is_piece(wire: Messages, message: Field) -> bool:
+    """A text, a score, and what kind of a piece it is."""
+    parts = {field.number: field for field in wire.fields(message)}
+    return (
+        {1, 2} <= parts.keys() <= {1, 2, 3} and parts[2].size == 4 and (3 not in parts or parts[3].value in range(1, 7))
+    )
+
+
+NAME, CONFIG = "meta.json", "config.cfg"
+#: The largest description that is read, in bytes.
+LIMIT = 8 << 20
+
+_LOWEST = re.compile(r">=\s*([0-9][\w.]*)")
+
+
+def read_spacy(folder: Folder) -> Inspection | None:
+    """Name, language, components and labels; the version is the lowest that the pipeline asks for, that of its maker."""
+    meta = folder.json(NAME, LIMIT)
+    if not isinstance(meta, dict) or "spacy_version" not in meta or "lang" not in meta or CONFIG not in folder.files:
+        return None
+    wanted = str(meta["spacy_version"])
+    lowest = _LOWEST.search(wanted)
+    vectors, labels = meta.get("vectors"), meta.get("labels")
+    return Inspection(
+        "spacy",
+        framework="spacy",
+        framework_version=lowest[1] if lowest else "",
+        class_name=f"{meta['lang']}_{meta.get('name', '')}".strip("_"),
+        details={
+            "requires": wanted,
+            "model_version": meta.get("version"),
+            "description": meta.get("description"),
+            "license": meta.get("license"),
+            "components": meta.get("components") or meta.get("pipeline"),
+            "vectors": {key: vectors.get(key) for key in ("width", "vectors", "keys")}
+            if isinstance(vectors, dict)
+            else None,
+            "labels": {key: value for key, value in labels.items() if value} if isinstance(labels, dict) else None,
+            "uncounted": "the weights of a pipeline of spaCy are not counted",
+        },
+    )
