@@ -218,8 +218,8 @@ def test_the_trees_of_xgboost_are_not_read(file: str, monkeypatch: pytest.Monkey
     from registry_cli.inspect.formats import gradient_boosting
 
     whole = primary(f"xgboost/{file}")
-    monkeypatch.setattr(gradient_boosting, "FRONT", 700)
-    monkeypatch.setattr(gradient_boosting, "BACK", 700)
+    monkeypatch.setattr(gradient_boosting, "XGBOOST_FRONT", 700)
+    monkeypatch.setattr(gradient_boosting, "XGBOOST_BACK", 700)
     found = primary(f"xgboost/{file}")
     assert found.lineage() == whole.lineage()
 
