@@ -399,7 +399,7 @@ def test_any_artifact_comes_back_bit_for_bit(files: dict[str, bytes], kind: str)
                 target = Path(folder) / "work" / path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(data)
-            registry.register("churn", [Path(folder) / "work"], include="**")
+            registry.register("churn", [Path(folder) / "work"], include="**", unsafe="bytes of every kind are stored")
             version = registry.root / "models/churn/versions/1"
             before = fingerprint(version)
             registry.archive(["churn@1"], compress=kind)
