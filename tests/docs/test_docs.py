@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import importlib.util
 import pkgutil
@@ -235,6 +236,60 @@ def test_every_public_method_is_told() -> None:
         names = [name for name in vars(getattr(registry_module, room)) if not name.startswith("_")]
         assert names and {f"{space}.{name}" for name in names} <= {*told}
     assert [name for name in dir(Registry) if not name.startswith("_") and name not in told] == []
+
+
+def test_the_code_map_has_every_package_and_no_other() -> None:
+    block = section((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), "Code map")
+    found, above = [], ""
+    for indent, name in re.findall(r"^( {6}| {8})([a-z_]+(?:/|\.py)) ", block, re.MULTILINE):
+        above = name if len(indent) == 6 else above
+        found.append(name if len(indent) == 6 else above + name)
+    source = ROOT / "registry_cli"
+    packages = [f"{path.parent.relative_to(source)}/" for path in source.rglob("*/__init__.py")]
+    modules = [path.name for path in source.glob("*.py") if not path.name.startswith("__")]
+    assert sorted(found) == sorted([*packages, *modules])
+    assert len(block.splitlines()) <= 45, "it fits on a screen"
+
+
+def test_paths_that_contributors_are_told_exist() -> None:
+    source = ROOT / "registry_cli"
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    texts = [page, *(ast.get_docstring(ast.parse(path.read_text())) or "" for path in source.rglob("__init__.py"))]
+    path = re.compile(r"`([\w./]+/|(?:tests|docs)/[\w./]+)`|(?<![\w/])([\w/]+\.py)\b")
+    paths = {match[1] or match[2] for text in texts for match in path.finditer(text)}
+    assert len(paths) > 20
+    here = {path for path in paths if (ROOT / path).exists() or (source / path).exists()}
+    missing = {path for path in paths - here if "/" in path or not any(source.rglob(path))}
+    assert missing == set()
+
+
+def api_changes() -> list[tuple[str, str]]:
+    """The rows of the list of old and new names in the changelog."""
+    text = section((ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), "Python API: old → new")
+    return re.findall(r"^\| `([^`]+)` \| `([^`]+)` \|$", text, re.MULTILINE)
+
+
+def test_changed_names_are_listed_once_and_in_order() -> None:
+    old = [before for before, _ in api_changes()]
+    assert old == sorted(set(old), key=lambda name: (name.casefold(), name))
+
+
+@pytest.mark.parametrize(("old", "new"), api_changes())
+def test_of_changed_names_the_new_ones_exist_and_the_old_do_not(old: str, new: str) -> None:
+    documented = re.findall(r"^### `([\w.]+)`$", read("python-api.md"), re.MULTILINE)
+
+    def exists(name: str) -> bool:
+        if name.startswith("registry_cli."):
+            return (
+                importlib.util.find_spec(name) is not None if (ROOT / name.replace(".", "/")).parent.is_dir() else False
+            )
+        owner, _, rest = name.partition("(")[0].partition(".")
+        if owner == "Registry" and rest:
+            return rest in documented
+        return owner in documented and (not rest or hasattr(getattr(registry_cli, owner), rest))
+
+    assert exists(new)
+    assert not exists(old) or "(" in old
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
