@@ -44,7 +44,7 @@ class Literal(str):
     __slots__ = ()
 
 
-def scalar(value: str) -> object:
+def parse_scalar(value: str) -> object:
     """What a plain word stands for in YAML's core schema: a number, a bool, None, else the text itself.
 
     Raises ValueError for a number of too many digits.
@@ -52,11 +52,11 @@ def scalar(value: str) -> object:
     if value in WORDS:
         return WORDS[value]
     if value[:1] in _NUMERIC and (_INT.match(value) or _FLOAT.match(value)):
-        return number(value)
+        return parse_number(value)
     return value
 
 
-def number(value: str) -> int | float | Literal:
+def parse_number(value: str) -> int | float | Literal:
     """A number as it is written in YAML or JSON; a :class:`Literal` if a double would be another number, or none.
 
     A fraction becomes the nearest double, as everywhere; what is too large or too small for one does not become
@@ -82,7 +82,7 @@ def _holds(found: float, value: str) -> bool:
         return False
 
 
-def plain(value: object) -> object:
+def to_plain_value(value: object) -> object:
     """A value as the plain Python value that it is: None, bool, int, float, str, list or dict; any other object unchanged.
 
     Known are enums, scalars and arrays of NumPy, PyTorch and their like, Decimal, Fraction, paths, dates, times, UUIDs,
@@ -105,7 +105,7 @@ def _enum(value: object) -> object:
     if not isinstance(value, Enum):
         return value
     inner = value.value
-    return plain(inner) if isinstance(inner, (bool, int, float, str)) else value.name
+    return to_plain_value(inner) if isinstance(inner, (bool, int, float, str)) else value.name
 
 
 def _builtin(value: object) -> object:
@@ -139,7 +139,7 @@ def _array(value: object) -> object:
         if callable(item) and not len(shape):
             found = item()
             # A scalar that is wider than a double gives itself: it is read as it prints itself.
-            return scalar(str(found)) if type(found) is type(value) else plain(found)
+            return parse_scalar(str(found)) if type(found) is type(value) else to_plain_value(found)
     except (TypeError, ValueError, RuntimeError):
         pass
     return value
@@ -150,7 +150,11 @@ def _exact(value: object) -> object:
     decimal, fractions = sys.modules.get("decimal"), sys.modules.get("fractions")
     if decimal and isinstance(value, decimal.Decimal):
         return (
-            scalar(str(value)) if value.is_finite() else math.nan if value.is_nan() else math.copysign(math.inf, value)
+            parse_scalar(str(value))
+            if value.is_finite()
+            else math.nan
+            if value.is_nan()
+            else math.copysign(math.inf, value)
         )
     if fractions and isinstance(value, fractions.Fraction):
         if value.denominator == 1:
@@ -185,7 +189,7 @@ def _converted(value: object) -> object:
     return value
 
 
-def bounded(
+def limit_value(
     value: object, text: Callable[[object], str | None], *, key: Callable[[str], str], items: int, depth: int
 ) -> Any:
     """A value that anybody may have made as one that can be kept and shown: plain types, bounded in every way.
@@ -205,10 +209,12 @@ def bounded(
         return value if math.isfinite(value) else str(value)
     if isinstance(value, Mapping) and depth:
         pairs = ((key(str(name)), inner) for name, inner in islice(value.items(), items))
-        return {name: bounded(inner, text, key=key, items=items, depth=depth - 1) for name, inner in pairs if name}
+        return {name: limit_value(inner, text, key=key, items=items, depth=depth - 1) for name, inner in pairs if name}
     if isinstance(value, (list, tuple)):
         return (
-            [bounded(inner, text, key=key, items=items, depth=depth - 1) for inner in value[:items]] if depth else None
+            [limit_value(inner, text, key=key, items=items, depth=depth - 1) for inner in value[:items]]
+            if depth
+            else None
         )
     return None if isinstance(value, Mapping) else text(value)
 
@@ -221,9 +227,9 @@ def class_name(value: object) -> str:
     return type(value).__name__
 
 
-def key_text(name: object) -> str:
+def format_key(name: object) -> str:
     """A key of a mapping as text: what JSON would write for it, or what it is."""
-    name = plain(name)
+    name = to_plain_value(name)
     if isinstance(name, str):
         return str.__str__(name)
     return json.dumps(name) if name is None or isinstance(name, (bool, int, float)) else str(name)

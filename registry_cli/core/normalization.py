@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ..errors import InvalidInput
 from . import values
-from .conversion import key_text
+from .conversion import format_key
 from .lazy_dataclass import dataclass, field
 from .values import OneOrMore
 
@@ -99,11 +99,11 @@ class Collection:
     def done(self, *, skip_invalid: bool) -> tuple[dict[str, Any], tuple[SkippedValue, ...]]:
         """The valid values, and what was skipped. Raises :class:`InvalidInput`, naming all, unless ``skip_invalid``."""
         if self.invalid and not skip_invalid:
-            raise refusal(self.invalid)
+            raise make_error(self.invalid)
         return self.values, tuple(self.invalid)
 
 
-def refusal(invalid: Sequence[SkippedValue]) -> InvalidInput:
+def make_error(invalid: Sequence[SkippedValue]) -> InvalidInput:
     """What to raise for values that are not valid: the first few with their reasons, and how many there are."""
     if len(invalid) == 1:
         return InvalidInput(str(invalid[0]), "correct it, or leave it out with --skip-invalid")
@@ -123,7 +123,7 @@ class NormalizedValues(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-def collected(
+def normalize(
     kind: str, given: Mapping[Any, object] | None, *, only: OneOrMore[str] = (), skip_invalid: bool = False
 ) -> NormalizedValues:
     """One mapping in its normal form.
@@ -149,5 +149,5 @@ def _without_names(tree: Mapping[Any, object], prefix: str = "") -> Iterable[str
     """The dotted names of empty mappings."""
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            name = f"{prefix}{key_text(key)}"
+            name = f"{prefix}{format_key(key)}"
             yield from _without_names(value, f"{name}.") if value else (name,)

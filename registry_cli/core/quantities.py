@@ -70,7 +70,7 @@ def parse_time(text: str, now: datetime) -> datetime:
 
     ``today`` and ``yesterday`` are where these days begin. Without an offset a time is UTC.
     """
-    now = utc(now)
+    now = to_utc(now)
     if text == "now":
         return now
     if text in ("today", "yesterday"):
@@ -104,7 +104,7 @@ def parse_period(text: str) -> tuple[int, int]:
     return start, start + 10 ** (6 - len(match[7] or ""))
 
 
-def epoch(text: str) -> float | None:
+def parse_epoch(text: str) -> float | None:
     """A recorded time as seconds since 1970 in UTC, None when it can't be read."""
     start = _microseconds(text)
     return None if start is None else start / _SECOND
@@ -116,12 +116,12 @@ def parse_timestamp(text: str) -> datetime | None:
     return None if start is None else EPOCH + timedelta(microseconds=start)
 
 
-def seconds(moment: datetime) -> float:
+def to_epoch(moment: datetime) -> float:
     """``moment`` as seconds since 1970 in UTC."""
-    return (utc(moment) - EPOCH).total_seconds()
+    return (to_utc(moment) - EPOCH).total_seconds()
 
 
-def utc(moment: datetime) -> datetime:
+def to_utc(moment: datetime) -> datetime:
     """``moment`` in UTC; one without an offset is UTC already."""
     return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment.astimezone(timezone.utc)
 

@@ -16,7 +16,7 @@ from .secret_names import is_certain_name, is_secret_name, is_strong_name
 from .secret_options import redact_arguments, redact_programs
 from .secret_patterns import REDACTED, is_random, redact_random, redact_tokens
 from .secret_structures import redact_structures
-from .secret_values import NOT_SECRET, VALUE, is_certain, is_harmless, is_no_word, redact_assignments
+from .secret_values import NOT_SECRET, VALUE, is_certain, is_not_secret, is_not_word, redact_assignments
 
 __all__ = [
     "REDACTED",
@@ -122,9 +122,9 @@ def redact_command(words: Sequence[str]) -> str:
             kept.append(known)
         elif follows and not is_option:
             announced = given[at - 1][:1] == "-" or given[at - 1][-1:] in ":=" or is_certain(given[at - 1], word)
-            kept.append(REDACTED if announced and not is_harmless(given[at - 1], word) else word)
+            kept.append(REDACTED if announced and not is_not_secret(given[at - 1], word) else word)
         elif equals and value and _PLAIN.match(name) and is_secret_name(name):
-            kept.append(word if is_harmless(name, value) else f"{name}={REDACTED}")
+            kept.append(word if is_not_secret(name, value) else f"{name}={REDACTED}")
         elif equals and " " in value and _PLAIN.match(name):  # a text of its own: a command, a message
             kept.append(redact_text(f"{name}={redact_text(value)}"))
         else:
@@ -138,7 +138,7 @@ def redact_command(words: Sequence[str]) -> str:
 def redact_value(value: Any, name: str = "", depth: int = 0) -> Any:
     """Return a document (mappings, lists, texts, numbers) without secrets: texts, and what secret names stand for."""
     if isinstance(value, str):
-        return REDACTED if is_secret_name(name) and not is_harmless(name, value) else redact_text(value)
+        return REDACTED if is_secret_name(name) and not is_not_secret(name, value) else redact_text(value)
     if isinstance(value, (Mapping, list, tuple)) and depth > _DEPTH:
         return REDACTED
     if isinstance(value, Mapping):
@@ -160,7 +160,7 @@ def redact_given(values: Mapping[str, _T]) -> dict[str, _T]:
     for name, value in values.items():
         if is_certain_name(name):
             found[name] = redact_value(value, name)
-        elif isinstance(value, str) and (" " in value.strip() or not is_no_word(value)):
+        elif isinstance(value, str) and (" " in value.strip() or not is_not_word(value)):
             found[name] = redact_text(value)
         else:
             found[name] = redact_value(value, "key" if is_secret_name(name) else name)
@@ -231,7 +231,7 @@ def redact_places(text: str, *, colons: bool) -> str:
     text = LOGIN_CALL.sub(rf"\1{REDACTED}", text)
     text = PAIR.sub(lambda found: f"{found[1]}{REDACTED}" if is_secret_pair(found) else found[0], text)
     text = _FOLLOWED.sub(_cut, redact_assignments(text))
-    text = _PROSE.sub(lambda found: f"{found[1]}{REDACTED}" if is_no_word(found[2]) else found[0], text)
+    text = _PROSE.sub(lambda found: f"{found[1]}{REDACTED}" if is_not_word(found[2]) else found[0], text)
     return redact_random(redact_programs(text))
 
 
@@ -246,7 +246,7 @@ def _without_settings(text: str) -> str:
                 break
             at = word.end()
             value = _SET_VALUE.match(text, at) if "=" not in word[1] and is_secret_name(word[1]) else None
-            if value and not is_harmless(word[1], value[2]) and is_certain(word[1], value[2]):
+            if value and not is_not_secret(word[1], value[2]) and is_certain(word[1], value[2]):
                 parts += [text[start : value.start(2)], REDACTED]
                 start = value.end()
                 break
@@ -255,7 +255,7 @@ def _without_settings(text: str) -> str:
 
 def is_secret_pair(found: re.Match[str]) -> bool:
     """Return whether a match of :data:`PAIR` is the name of a secret and its value."""
-    return is_strong_name(found[3]) and not NOT_SECRET.match(found[5]) and is_no_word(found[5])
+    return is_strong_name(found[3]) and not NOT_SECRET.match(found[5]) and is_not_word(found[5])
 
 
 def _without_login(scheme: str, rest: str) -> str:
@@ -299,6 +299,6 @@ def _is_basic(text: str) -> bool:
 
 
 def _cut(found: re.Match[str]) -> str:
-    if not is_secret_name(found[1]) or found[3] == "//" or is_harmless(found[1], found[3]):
+    if not is_secret_name(found[1]) or found[3] == "//" or is_not_secret(found[1], found[3]):
         return found[0]
     return f"{found[1]}{found[2]}{REDACTED}"

@@ -6,7 +6,7 @@ import re
 
 from .secret_names import is_secret_name, is_strong_name
 from .secret_patterns import REDACTED
-from .secret_values import VALUE, is_harmless
+from .secret_values import VALUE, is_not_secret
 
 _COLON = re.compile(
     r"(?<![\w.-])([\w.-]{1,128})((?:\\{0,8}['\"])?[ \t]{0,9}:(?!:|//)\s{0,80})((?:\\{1,8})?['\"]|[^\s'\"\\])", re.DOTALL
@@ -36,7 +36,7 @@ def redact_structures(text: str) -> str:
 
 
 def _cut_apart(found: re.Match[str]) -> str:
-    cut = is_secret_name(found[2]) and not is_harmless(found[2], found[4])
+    cut = is_secret_name(found[2]) and not is_not_secret(found[2], found[4])
     return f"{found[1]}{found[2]}{found[3]}{REDACTED}" if cut else found[0]
 
 
@@ -52,7 +52,7 @@ def _without_elements(text: str) -> str:
     text = _ELEMENTS.sub(
         lambda found: (
             f"{found[1]}{REDACTED}"
-            if is_secret_name(found[2]) and not is_harmless(found[2], found[3].strip())
+            if is_secret_name(found[2]) and not is_not_secret(found[2], found[3].strip())
             else found[0]
         ),
         text,
@@ -60,7 +60,7 @@ def _without_elements(text: str) -> str:
     return _ELEMENT.sub(
         lambda found: (
             f"{found[1]}{REDACTED}"
-            if is_strong_name(found[2]) and not is_harmless(found[2], found[3].strip())
+            if is_strong_name(found[2]) and not is_not_secret(found[2], found[3].strip())
             else found[0]
         ),
         text,
@@ -98,7 +98,7 @@ def _without_colons(text: str) -> str:
         if text.startswith(REDACTED, match.start(3)):
             continue
         end = _end_of_value(text, match)
-        if is_harmless(match[1], text[match.start(3) : end]):
+        if is_not_secret(match[1], text[match.start(3) : end]):
             continue
         if "\n" in match[2] and match[2].rpartition("\n")[2] == "" and match[3][:1] not in "\\'\"":
             continue  # an empty value, and the next line

@@ -60,7 +60,7 @@ def _end_of_item(text: str, start: int, at: int, end: int) -> int:
 def redact_assignments(text: str) -> str:
     parts, start = [], 0
     for name, value in iter_assignments(text):
-        if not is_harmless(name[1], value[0]):
+        if not is_not_secret(name[1], value[0]):
             parts += [text[start : value.start()], REDACTED]
             start = value.end()
     return "".join(parts) + text[start:]
@@ -68,10 +68,10 @@ def redact_assignments(text: str) -> str:
 
 def is_certain(name: str, value: str) -> bool:
     """Whether a name without ``=`` or ``:`` behind it announces a secret: ``set the token limit`` does not."""
-    return is_strong_name(name) or name.isupper() or is_no_word(value)
+    return is_strong_name(name) or name.isupper() or is_not_word(value)
 
 
-def is_no_word(value: str) -> bool:
+def is_not_word(value: str) -> bool:
     """Whether a value is not a plain word, as it may stand behind ``password`` in a sentence or a list of names."""
     inner = value.strip("'\"\\,;.!?:)]}")
     if value[:1] in ("'", '"'):
@@ -84,7 +84,7 @@ def is_no_word(value: str) -> bool:
     )
 
 
-def is_harmless(name: str, value: str) -> bool:
+def is_not_secret(name: str, value: str) -> bool:
     """Whether what stands behind a secret name is none: nothing, a variable, a placeholder; a number or path of a key."""
     if NOT_SECRET.match(value):
         return True

@@ -16,7 +16,17 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, Union
 
 from ..errors import InvalidInput
-from .conversion import DIGITS, INT_BOUND, ITEMS, Literal, class_name, key_text, number, plain, scalar
+from .conversion import (
+    DIGITS,
+    INT_BOUND,
+    ITEMS,
+    Literal,
+    class_name,
+    format_key,
+    parse_number,
+    parse_scalar,
+    to_plain_value,
+)
 
 Param = Union[bool, int, float, str]
 Metric = Union[int, float]
@@ -128,11 +138,11 @@ def typed(value: str) -> object:
         return None
     if value.startswith("[") and value.endswith("]") and len(value) <= TEXT_LENGTH:
         try:
-            return json.loads(value, parse_int=number, parse_float=number, object_pairs_hook=_once)
+            return json.loads(value, parse_int=parse_number, parse_float=parse_number, object_pairs_hook=_once)
         except (ValueError, RecursionError):
             return value
     try:
-        return scalar(value)
+        return parse_scalar(value)
     except ValueError:  # a number of very many digits
         return value
 
@@ -149,7 +159,7 @@ def check_param(value: object, name: str) -> Param:
 
     Raises :class:`InvalidInput` for what has no such form, and for None: a param without a value is left out.
     """
-    value = plain(value)
+    value = to_plain_value(value)
     if isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -171,7 +181,7 @@ def check_param(value: object, name: str) -> Param:
 
 def check_metric(value: object, name: str) -> Metric:
     """A metric in its normal form: a finite number that is exactly the one that was given, or :class:`InvalidInput`."""
-    value = plain(value)
+    value = to_plain_value(value)
     if isinstance(value, Literal):
         raise InvalidInput(f"metric '{name}' is {value:.60}, which is out of the range of a double")
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -210,7 +220,7 @@ def _json(value: object, name: str, depth: int = 0) -> str:
     """A value inside a list as JSON; numbers as they are, objects as their classes are called."""
     if depth > DEPTH:
         raise InvalidInput(f"param '{name}' is nested deeper than {DEPTH} levels")
-    value = plain(value)
+    value = to_plain_value(value)
     if isinstance(value, Literal):
         return str.__str__(value)
     if isinstance(value, list):
@@ -219,7 +229,7 @@ def _json(value: object, name: str, depth: int = 0) -> str:
         return f"[{', '.join(_json(each, name, depth + 1) for each in value)}]"
     if isinstance(value, Mapping):
         pairs = (
-            f"{json.dumps(key_text(key), ensure_ascii=False)}: {_json(each, name, depth + 1)}"
+            f"{json.dumps(format_key(key), ensure_ascii=False)}: {_json(each, name, depth + 1)}"
             for key, each in value.items()
         )
         return f"{{{', '.join(pairs)}}}"
@@ -234,7 +244,7 @@ def _json(value: object, name: str, depth: int = 0) -> str:
 
 def check_line(value: object, name: str) -> str:
     """A tag as a Python program gives it: text, or a number or bool that is written as text."""
-    value = plain(value)
+    value = to_plain_value(value)
     if value is None:
         raise InvalidInput(f"tag '{name}' has no value", "leave it out")
     if isinstance(value, bool):
@@ -244,7 +254,7 @@ def check_line(value: object, name: str) -> str:
 
 def check_text(value: object, name: str) -> str:
     """An annotation as a Python program gives it: text."""
-    value = plain(value)
+    value = to_plain_value(value)
     if not isinstance(value, str):
         raise InvalidInput(f"annotation '{name}' is a {type(value).__name__}", "give text")
     return text(str.__str__(value), name)
@@ -255,7 +265,7 @@ def checked(values: Mapping[str, object] | None, check: Callable[[object, str], 
     values = values or {}
     if len(values) > ENTRIES:
         raise InvalidInput(f"{len(values):,} values at once", f"{ENTRIES:,} is the most")
-    named = {key(key_text(name)): value for name, value in values.items()}
+    named = {key(format_key(name)): value for name, value in values.items()}
     return {name: check(value, name) for name, value in named.items()}
 
 
@@ -268,7 +278,7 @@ def flatten(tree: Mapping[str, object], prefix: str = "", depth: int = 0) -> dic
         raise InvalidInput(f"'{prefix[:40]}…' is nested deeper than {DEPTH} levels")
     flat: dict[str, object] = {}
     for key, value in tree.items():
-        name = f"{prefix}{key_text(key)}"
+        name = f"{prefix}{format_key(key)}"
         inside = flatten(value, f"{name}.", depth + 1) if isinstance(value, Mapping) else {name: value}
         if twice := flat.keys() & inside.keys():
             raise InvalidInput(f"'{min(twice)}' stands there twice, once with a dot and once nested")

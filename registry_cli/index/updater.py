@@ -17,7 +17,7 @@ from ..core.progress import Progress
 from ..core.records import ModelRecord, StageTable, VersionRecord
 from ..core.version_ranges import VersionRanges
 from ..errors import NotFound, RegistryError, explain
-from ..query.sql_schema import POINTED, facts_of, row_of
+from ..query.sql_schema import POINTED, list_facts, make_row
 from ..store import layout
 from ..store.reader import ModelReader, State
 from . import file_stamps
@@ -166,11 +166,11 @@ class IndexUpdater:
         from .index import dumps_version
 
         key, self._next_key = self._next_key, self._next_key + 1
-        self._rows.append((key, *row_of(version, dumps_version(version))))
+        self._rows.append((key, *make_row(version, dumps_version(version))))
         self._stamps.append((key, *stamps))
         fields = self._fields
         self._facts += [
-            (fields.get(field) or self._field(field), key, kind, value) for field, kind, value in facts_of(version)
+            (fields.get(field) or self._field(field), key, kind, value) for field, kind, value in list_facts(version)
         ]
         if len(self._rows) >= _VERSIONS_AT_ONCE:
             self._insert()

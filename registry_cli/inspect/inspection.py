@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..core.conversion import bounded
+from ..core.conversion import limit_value
 from ..core.lazy_dataclass import dataclass, field
 from ..core.text import shorten
 
@@ -103,7 +103,7 @@ def _digest(names: Sequence[str]) -> str:
 
 def plain(value: object) -> Any:
     """``value``, which comes out of a file, as something that can be kept and shown, one line a text."""
-    return bounded(
+    return limit_value(
         value, lambda each: text(each) if isinstance(each, str) else None, key=text, items=ITEMS, depth=DEPTH
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core import values
-from ..core.conversion import bounded
+from ..core.conversion import limit_value
 from ..core.text import shorten
 from ..errors import InvalidInput
 
@@ -116,7 +116,7 @@ def message(text: object) -> str:
 def plain(value: Any) -> Any:
     """``value`` as lineage can hold it: plain types, bounded in depth, length and number, without what is empty."""
     return _without_empty(
-        bounded(value, lambda each: clean(str(each)), key=lambda name: clean(name, 250), items=_ITEMS, depth=_DEPTH)
+        limit_value(value, lambda each: clean(str(each)), key=lambda name: clean(name, 250), items=_ITEMS, depth=_DEPTH)
     )
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import values
-from ..core.conversion import number, scalar
+from ..core.conversion import parse_number, parse_scalar
 from ..core.normalization import METRIC
 from ..core.yaml import documents
 from ..errors import InvalidInput, NotFound
@@ -94,7 +94,7 @@ def _json(text: str, path: str) -> Mapping[str, object]:
 
 def _loads_json(text: str, where: str) -> object:
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_int=number, parse_float=number)
+        return json.loads(text, object_pairs_hook=_once, parse_int=parse_number, parse_float=parse_number)
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{where} is not valid JSON: {error}") from None
 
@@ -118,7 +118,7 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _yaml(text: str, path: str) -> Mapping[str, object]:
-    return documents.loads_mapping(text.encode(), path, limit=documents.INPUT_LIMIT, scalar=scalar)
+    return documents.loads_mapping(text.encode(), path, limit=documents.INPUT_LIMIT, scalar=parse_scalar)
 
 
 def _toml(text: str, path: str) -> Mapping[str, object]:
@@ -134,7 +134,7 @@ def _toml(text: str, path: str) -> Mapping[str, object]:
 
 
 def _toml_float(word: str) -> object:
-    return float(word) if word.endswith(("inf", "nan")) else number(word)
+    return float(word) if word.endswith(("inf", "nan")) else parse_number(word)
 
 
 def _lines(text: str, path: str) -> Mapping[str, object]:
@@ -165,7 +165,7 @@ def _csv(text: str, path: str) -> Mapping[str, object]:
                 raise InvalidInput(f"{path}, line {rows.line_num}: more fields than columns")
             for name, value in zip(names, map(str.strip, row), strict=False):
                 if name and value not in _NO_VALUE:
-                    found[name] = scalar(value)
+                    found[name] = parse_scalar(value)
     except (csv.Error, ValueError) as error:
         raise InvalidInput(f"{path} is not valid CSV: {error}") from None
     if not found:
@@ -192,7 +192,7 @@ def _report(text: str, path: str) -> Mapping[str, object]:
     found: dict[str, object] = {}
     for line in filter(str.strip, text.splitlines()[1:]):
         label, *words = re.split(r"\s{2,}", line.strip())
-        cells = [scalar(word) for word in " ".join(words).split()]
+        cells = [parse_scalar(word) for word in " ".join(words).split()]
         if label in found:
             raise InvalidInput(f"{path}: '{label}' is there twice")
         if len(cells) == len(_REPORT_COLUMNS):

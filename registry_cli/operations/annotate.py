@@ -65,9 +65,9 @@ def log_metric(
 
     ``metrics``, ``metrics_only`` and ``skip_invalid`` are as those of :meth:`Registry.register`.
     """
-    from ..core.normalization import METRIC, collected
+    from ..core.normalization import METRIC, normalize
 
-    given = collected(METRIC, metrics, only=metrics_only, skip_invalid=skip_invalid)
+    given = normalize(METRIC, metrics, only=metrics_only, skip_invalid=skip_invalid)
     done = _change_annotation(context, ref, "metrics", given.values, (), dry_run, request_id)
     return replace(done, warnings=given.warnings, skipped=given.skipped)
 

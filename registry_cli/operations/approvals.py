@@ -71,7 +71,7 @@ def read_ballots(
     told = [entry for entry in entries if entry.event.version == version.number]
     last = journal.last_entry(model.paths.history) if told else None
     doubted = {entry.event.id: why for entry in told if (why := _doubt(entry, last))}
-    return approvals.ballots(version, record, (entry.event for entry in told), said.get("approvals"), doubted)
+    return approvals.collect_approvals(version, record, (entry.event for entry in told), said.get("approvals"), doubted)
 
 
 def _doubt(entry: JournalEntry, last: JournalEntry | None) -> str:
@@ -159,7 +159,7 @@ def _is_rejected(model: ModelReader, state: State, number: int, stage: str) -> b
         found = read_ballots(model, version, model.seal(number), said)
     except (Damaged, NotFound):
         return False  # what is damaged is not gone back to either, and that is told
-    return bool(approvals.in_force(found, stage, rejects=True))
+    return bool(approvals.select_in_force(found, stage, rejects=True))
 
 
 def list_approvals(context: RegistryContext, ref: str | Reference) -> tuple[Approval, ...]:

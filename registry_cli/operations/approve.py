@@ -61,11 +61,11 @@ def approve(
                 return VersionsChanged(reference.model, action, (done.event.version or 0,), done.revision, False)
             model, state = ModelReader(writer.paths), State(writer.table)
             number = model.resolve(reference.or_latest(), writer.table)
-            rules.in_use(writer.table, model.name, number)
+            rules.check_in_use(writer.table, model.name, number)
             version, said = model.version(number, state), model.said(number, state)
             record = model.seal(number)
-            about = approvals.subject(version, record)
-            if seen is not None and approvals.subject(seen, record) != about:
+            about = approvals.describe_subject(version, record)
+            if seen is not None and approvals.describe_subject(seen, record) != about:
                 raise Conflict(f"{version.ref} was changed while it was looked at", "look again, then decide")
             event = make_event(context, action, number, request_id, stage=stage, reason=reason)
             event = replace(event, detail={"stage": stage, **about, **event.detail})
@@ -78,7 +78,7 @@ def approve(
                 return VersionsChanged(reference.model, action, (number,), writer.table.revision, not so_already)
             event = pen.signed(event, model) if pen else event
             return _commit_annotation(
-                writer, said, "approvals", approvals.with_ballot(said.get("approvals"), event), event
+                writer, said, "approvals", approvals.add_approval(said.get("approvals"), event), event
             )
 
     return run_signed(deed, sign)

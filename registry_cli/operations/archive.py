@@ -254,13 +254,13 @@ def _guarded_targets(context: RegistryContext, writer: Writer, numbers: VersionR
     if not force:
         ensure_no_rollback_targets(context, writer, numbers)
         return ()
-    found = rollback.rollback_targets(writer.table, numbers, history.chains(writer.paths, context.stages))
+    found = rollback.find_rollback_targets(writer.table, numbers, history.chains(writer.paths, context.stages))
     return tuple(f"rollback target of {stage} ({writer.paths.name}@{number})" for stage, number in found.items())
 
 
 def ensure_no_rollback_targets(context: RegistryContext, writer: Writer, numbers: VersionRanges) -> None:
     chains = history.chains(writer.paths, context.stages)
-    rollback.refuse_rollback_targets(writer.table, writer.paths.name, numbers, chains)
+    rollback.check_rollback_targets(writer.table, writer.paths.name, numbers, chains)
 
 
 def _as_before(writer: Writer, entry: JournalEntry) -> VersionsChanged:

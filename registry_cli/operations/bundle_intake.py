@@ -68,7 +68,7 @@ def is_same(paths: ModelLayout, part: Part) -> bool:
     from ..rules import checkpoints
     from ..store import journal
 
-    known: Checkpoint | None = checkpoints.parse(part.checkpoint) if part.checkpoint else None
+    known: Checkpoint | None = checkpoints.parse_checkpoint(part.checkpoint) if part.checkpoint else None
     if known is None or known.seq is None:
         return False
     for entry in journal.newest_first(paths.history):

@@ -274,7 +274,7 @@ def resolve_version(
     elif selector.digest:
         number = model.resolve(selector, state.table)
     else:
-        number = rules.resolve(past.table, model.name, selector)
+        number = rules.resolve_selector(past.table, model.name, selector)
     if number > past.highest:
         raise NotFound(f"{model.name}@{number} was not there yet at {as_of}")
     model.resolve(Selector(number=number), state.table)

@@ -17,7 +17,7 @@ from ..rules import stages as rules
 from ..rules.approvals import NOBODY
 from ..rules.metric_directions import LISTED
 from ..rules.policy import evaluation as gate
-from ..rules.policy.command_checks import CommandCheck, spoken
+from ..rules.policy.command_checks import CommandCheck, format_time_limit
 from ..rules.policy.evaluation import Evaluation
 from ..rules.policy.policy import DIRECTIONS, FAILED, PASSED, Policies, PolicyInput, RuleOutcome, StagePolicy
 from ..rules.policy.policy_approvals import PEOPLE
@@ -112,12 +112,12 @@ def prepare_promotion(context: RegistryContext, reference: Reference, stage: str
     from ..rules.policy import evaluation as gate
 
     model, state, number = resolve_version(context, reference)
-    rules.in_use(state.table, model.name, number)
+    rules.check_in_use(state.table, model.name, number)
     _complete_approval(context, model, state)
     read = load_policies(context.layout, Scope.of_model(model.name))
     passed = dict.fromkeys(list_checks(read.policies, stage), NOT_YET)
     early = evaluate_policy(context.layout, model, state, number, stage, context.clock, read, passed)
-    gate.refuse(early, force=force)
+    gate.check_passed(early, force=force)
     check_artifact(context, Reference.parse(f"{model.name}@{number}"), whole)
     found, trusted = run_stage_checks(context, model, state, number, stage, read)
     if not trusted and not (force and early.forcible):
@@ -160,7 +160,7 @@ def ensure_allowed(context: RegistryContext, writer: Writer, ran: Ran, stage: st
     if wanted and model.version(ran.number, state).digest != ran.digest:
         raise Conflict(f"{model.name}@{ran.number} is not what was checked any more", "look again, then promote")
     evaluation = evaluate_policy(context.layout, model, state, ran.number, stage, context.clock, read, ran.found)
-    gate.refuse(evaluation, force=force)
+    gate.check_passed(evaluation, force=force)
     return {} if evaluation.passed else {"forced": True, "failed": list(evaluation.failed)}
 
 
@@ -230,7 +230,7 @@ def _run_check(check: CommandCheck, arguments: list[str], variables: Mapping[str
     printed = redact_text((done.output + done.errors).decode("utf-8", "replace"))
     output = f"{printed}\n… (cut)" if done.cut else printed
     if done.code is None:
-        return RuleOutcome(FAILED, f"took longer than {spoken(check.seconds)}", output)
+        return RuleOutcome(FAILED, f"took longer than {format_time_limit(check.seconds)}", output)
     took = time.monotonic() - begun
     if done.code == 0:
         return RuleOutcome(PASSED, f"exit 0 after {took:.1f} s", output)
@@ -260,7 +260,7 @@ def evaluate_gate(context: RegistryContext, ref: str | Reference, stage: str) ->
     """
     rules.check_stage(stage, context.stages)
     model, state, number = resolve_version(context, ref)
-    rules.in_use(state.table, model.name, number)
+    rules.check_in_use(state.table, model.name, number)
     read = load_policies(context.layout, Scope.of_model(model.name))
     found, _ = run_stage_checks(context, model, state, number, stage, read)
     return evaluate_policy(context.layout, model, state, number, stage, context.clock, read, found)

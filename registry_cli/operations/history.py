@@ -125,7 +125,7 @@ def list_checkpoints(context: RegistryContext, models: OneOrMore[str] | None = N
     found = []
     for name in list_model_names(context) if models is None else as_list(models, "models"):
         last = journal.last_entry(open_model(context, name).paths.history)
-        found.append(Checkpoint(name, last.seq if last else 0, last.hash if last else checkpoints.NOTHING))
+        found.append(Checkpoint(name, last.seq if last else 0, last.hash if last else checkpoints.EMPTY_HASH))
     return found
 
 
@@ -141,7 +141,7 @@ def list_holders(context: RegistryContext, name: str, stage: str) -> tuple[Stage
 
     model = open_model(context, name)
     state = model.state()
-    return rollback.holders(state.table, name, stage, read_chain(model, state, stage))
+    return rollback.list_holders(state.table, name, stage, read_chain(model, state, stage))
 
 
 def list_earlier_holders(context: RegistryContext, name: str, stage: str) -> tuple[int, ...]:
@@ -155,7 +155,7 @@ def list_earlier_holders(context: RegistryContext, name: str, stage: str) -> tup
 def _parse_wanted(since: str | datetime | None, until: str | datetime | None, actions: OneOrMore[str]) -> EventFilter:
     from ..rules import event_filters
 
-    return event_filters.wanted(resolve_time(since), resolve_time(until), as_list(actions, "actions"))
+    return event_filters.parse_event_filter(resolve_time(since), resolve_time(until), as_list(actions, "actions"))
 
 
 @contextlib.contextmanager
@@ -172,4 +172,4 @@ def _iter_newest(heads: Mapping[str, Head], wanted: EventFilter) -> Iterator[Mod
     from ..rules import event_filters
 
     newest = [(head.last.event.at, name) for name, head in heads.items() if head.last]
-    return event_filters.merged(newest, lambda name: heads[name].history(wanted))
+    return event_filters.merge_histories(newest, lambda name: heads[name].history(wanted))

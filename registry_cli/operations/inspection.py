@@ -76,7 +76,7 @@ class Examination:
 
         found = scan({entry.path: staging.files / entry.path for entry in staging.entries}, rules.allow)
         said = found.lineage()
-        if rules.lets_in(found.verdict, found.limited):
+        if rules.allows(found.verdict, found.limited):
             return said
         if not self._unsafe:
             raise _scan_refusal(found, rules)
@@ -170,4 +170,4 @@ def get_scan_rules(context: RegistryContext) -> ScanRules:
     from ..rules import scan_policy
 
     said = context.settings.scan
-    return scan_policy.ScanRules() if said is None else scan_policy.parse(said, layout.REGISTRY)
+    return scan_policy.ScanRules() if said is None else scan_policy.parse_scan_rules(said, layout.REGISTRY)

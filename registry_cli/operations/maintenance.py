@@ -65,9 +65,9 @@ def verify_models(
     )
     known = list(checkpoints)
     if known and not every:
-        from ..rules.checkpoints import about
+        from ..rules.checkpoints import select_checkpoints
 
-        known = about(known, chosen)
+        known = select_checkpoints(known, chosen)
     found = verify.verify(context.layout, chosen, quick=quick, progress=progress, workers=WORKERS, checkpoints=known)
     context.index.ask(lambda index: index.forget_stamps(None if every else chosen), make=False)
     left = gc.left_models(context.layout, time.time(), gc.STALE) if every else ()

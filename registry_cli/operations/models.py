@@ -17,7 +17,7 @@ from ..interop.cards import card_inputs
 from ..rules import retention_rules, scan_policy
 from ..rules.metric_directions import KEY, LISTED, Directions
 from ..rules.policy import policy, policy_parser
-from ..rules.settings_errors import MODEL_KEYS, SettingsSource, refuse_slips
+from ..rules.settings_errors import MODEL_KEYS, SettingsSource, check_unknown_keys
 from ..store import codec, creation, layout, reader, reservation
 from ..store.codec import Redo
 from ..store.filesystem import files, locking, removal, replacement
@@ -361,7 +361,7 @@ def _refuse_fixed(paths: Layout, name: str | None, document: Mapping[str, Any], 
     before = codec.load(paths.model(name).model if name else paths.config, source.file)
     for key in _FIXED[source.file]:
         if document.get(key) != before.get(key):
-            raise source.mistake((key,), "can't be changed", f"it was {before.get(key)}")
+            raise source.error((key,), "can't be changed", f"it was {before.get(key)}")
 
 
 def _check_settings(paths: Layout, document: Mapping[str, Any], source: SettingsSource) -> None:
@@ -369,13 +369,13 @@ def _check_settings(paths: Layout, document: Mapping[str, Any], source: Settings
 
     known = codec.parse_settings(document, source)
     if known.scan is not None:
-        scan_policy.parse(known.scan, source.file)
+        scan_policy.parse_scan_rules(known.scan, source.file)
     if (lineage := document.get("lineage")) is not None:
         from ..lineage import capture
 
         capture.parts(None, lineage, source.file)
-    found = policy_parser.parse(policy_parser.find(document, source), source, known.stages)
-    policy.refuse_circles(policy.joined({}, found, known.stages), known.stages)
+    found = policy_parser.parse_policies(policy_parser.find_policy(document, source), source, known.stages)
+    policy.check_circular(policy.join_policies({}, found, known.stages), known.stages)
     ensure_outside_registry(paths, found)
     retention_rules.RetentionPolicy.parse(document.get("retention"), source)
     Directions.parse(document.get(KEY), source)
@@ -384,23 +384,23 @@ def _check_settings(paths: Layout, document: Mapping[str, Any], source: Settings
 def _check_model(paths: Layout, name: str, document: Mapping[str, Any], source: SettingsSource) -> None:
     from .policies import ensure_outside_registry
 
-    refuse_slips(document, MODEL_KEYS, source)
+    check_unknown_keys(document, MODEL_KEYS, source)
     for key in ("owner", "description"):
         if not isinstance(document.get(key, ""), str):
-            raise source.mistake((key,), "is no text", "write it in quotes")
+            raise source.error((key,), "is no text", "write it in quotes")
     for key in ("tags", "annotations"):
         said = document.get(key) or {}
         if not isinstance(said, Mapping) or not all(isinstance(text, str) for text in said.values()):
-            raise source.mistake((key,), "is no mapping of names to texts", "write 'name: text' lines below it")
+            raise source.error((key,), "is no mapping of names to texts", "write 'name: text' lines below it")
     card_inputs.fields(document, source)
     levels = settings.levels(paths, Scope(name.rpartition("/")[0]))
     stages = codec.parse_settings(levels[0].document, levels[0].source).stages
     directions = LISTED
     found: policy.Policies = {}
     for at, (each, where, _) in enumerate([*levels, settings.Level(document, source, MODEL_KEYS)]):
-        own = policy_parser.parse(policy_parser.find(each, where), where, stages, found if at else None)
-        found = policy.joined(found, own, stages)
+        own = policy_parser.parse_policies(policy_parser.find_policy(each, where), where, stages, found if at else None)
+        found = policy.join_policies(found, own, stages)
         directions = Directions.parse(each.get(KEY), where).over(directions)
-    policy.refuse_circles(found, stages)
+    policy.check_circular(found, stages)
     ensure_outside_registry(paths, found)
     retention_rules.RetentionPolicy.parse(document.get("retention"), source).check_directions(directions)

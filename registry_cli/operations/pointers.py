@@ -70,11 +70,11 @@ def promote(
                     raise Conflict(
                         f"{reference} became {writer.paths.name}@{number} meanwhile", "look again, then promote"
                     )
-                rules.in_use(writer.table, reference.model, number)
+                rules.check_in_use(writer.table, reference.model, number)
                 forced = ensure_allowed(context, writer, ran, stage, force)
                 if not isinstance(expect, Unset):
                     rules.check_expected(writer.table.stages, stage, reference.model, expect)
-                table = rules.place(writer.table, reference.model, stage, number, archive_previous=archive_previous)
+                table = rules.set_stage(writer.table, reference.model, stage, number, archive_previous=archive_previous)
                 detail = {"archived": str(table.archived - writer.table.archived), "reason": reason, **forced}
                 return _commit_pointer(
                     context, writer, table, "promoted", stage, number, request_id, dry_run, signer=signer, **detail
@@ -111,7 +111,7 @@ def demote(
             if reference.selector is not None:
                 number = resolve_target(writer, reference)
                 rules.check_expected(writer.table.stages, stage, reference.model, number)
-            table = rules.clear(writer.table, stage)
+            table = rules.clear_stage(writer.table, stage)
             return _commit_pointer(
                 context, writer, table, "demoted", stage, None, request_id, dry_run, signer=signer, reason=reason
             )
@@ -155,7 +155,7 @@ def rollback(
             number = _rollback_target(context, name, stage, to, expect, again)
             if number != checked:
                 raise Conflict(f"{stage} of {name} was moved by another process just now", "look again, then decide")
-            table = rules.place(writer.table, name, stage, number)
+            table = rules.set_stage(writer.table, name, stage, number)
             return _commit_pointer(
                 context, writer, table, "rolled-back", stage, number, request_id, dry_run, signer=signer, reason=reason
             )
@@ -174,7 +174,7 @@ def _rollback_checked(
         return check_artifact(context, Reference.parse(f"{name}@{target}"), verify)
     except Damaged as error:
         table, line = _read_chain(context, name, stage)
-        raise Damaged(error.message, rollbacks.advice(table, name, stage, line, target)) from error
+        raise Damaged(error.message, rollbacks.suggest_rollback(table, name, stage, line, target)) from error
 
 
 def _rollback_target(
@@ -184,9 +184,9 @@ def _rollback_target(
     table, line = _read_chain(context, name, stage)
     if not isinstance(expect, Unset):
         rules.check_expected(table.stages, stage, name, expect)
-    target = rollbacks.rollback_target(table, name, stage, line, to)
+    target = rollbacks.find_rollback_target(table, name, stage, line, to)
     if not again:
-        rollbacks.refuse_second(line, name, stage, table.stages.get(stage), context.clock())
+        rollbacks.check_recent_rollback(line, name, stage, table.stages.get(stage), context.clock())
     return target
 
 

@@ -12,7 +12,7 @@ from ..rules.policy.command_checks import CommandCheck
 from ..rules.policy.evaluation import PolicyLine
 from ..rules.policy.policy import Policies
 from ..rules.retention_rules import RetentionPolicy
-from ..rules.settings_errors import refuse_slips
+from ..rules.settings_errors import check_unknown_keys
 from ..rules.stages import ARCHIVE, DELETE, PACK
 from ..store import codec
 from ..store.layout import Layout
@@ -45,16 +45,18 @@ def load_policies(layout: Layout, scope: Scope) -> LoadedPolicies:
     stages = codec.parse_settings(levels[0].document, levels[0].source).stages
     found: Policies = {}
     for at, (document, source, _) in enumerate(levels):
-        own = policy_parser.parse(policy_parser.find(document, source), source, stages, found if at else None)
-        found = policy.joined(found, own, stages)
-    policy.refuse_circles(found, stages)
+        own = policy_parser.parse_policies(
+            policy_parser.find_policy(document, source), source, stages, found if at else None
+        )
+        found = policy.join_policies(found, own, stages)
+    policy.check_circular(found, stages)
     ensure_outside_registry(layout, found)
     return LoadedPolicies(found, stages, levels[-1].document if scope.model else {})
 
 
 def _iter_lines(layout: Layout, scope: Scope) -> Iterator[PolicyLine]:
     """What is in force, a line each, with where it stands: policies, retention, and what a group says of itself."""
-    yield from evaluation.lines_of(load_policies(layout, scope).policies)
+    yield from evaluation.list_policy_lines(load_policies(layout, scope).policies)
 
     for name, value, source, path in RetentionPolicies(layout).of(scope).lines():
         yield PolicyLine("", name, value, source.file, source.line(path))
@@ -72,7 +74,7 @@ class RetentionPolicies:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         registry = settings.of_registry(layout)
-        refuse_slips(registry.document, registry.known, registry.source)
+        check_unknown_keys(registry.document, registry.known, registry.source)
         self._wide = {"": _parse_retention(registry)}
 
     def of(self, scope: settings.Scope) -> RetentionPolicy:
@@ -99,7 +101,7 @@ def ensure_outside_registry(layout: Layout, policies: Policies) -> None:
         for rule in each.rules:
             for word in rule.check.arguments if rule.check else ():
                 if word.startswith("/") and "{" not in word and is_inside(word, layout.root):
-                    raise rule.source.mistake(
+                    raise rule.source.error(
                         rule.path,
                         f"'{escape_for_message(word)}' lies inside the registry",
                         "keep programs elsewhere: whoever may write there could change it after it was trusted",
@@ -119,9 +121,9 @@ def list_checks(policies: Policies, stage: str) -> list[CommandCheck]:
 
 def collect_commands(layout: Layout, registry_id: str, name: str, policies: Policies) -> CommandSet:
     """The commands of ``policies``; ``name`` is the model or group that they are of, empty for the registry."""
-    from ..rules.policy.command_set import CommandSet, commands_of
+    from ..rules.policy.command_set import CommandSet, iter_commands
 
-    return CommandSet(os.path.realpath(layout.root), registry_id, name, tuple(commands_of(policies)))
+    return CommandSet(os.path.realpath(layout.root), registry_id, name, tuple(iter_commands(policies)))
 
 
 class Step(NamedTuple):

@@ -104,15 +104,15 @@ def register(
     Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Refused` or :class:`Conflict` with nothing written;
     :class:`Indeterminate` when the version is there, or may be.
     """
-    from ..core.normalization import METRIC, PARAM, collected
+    from ..core.normalization import METRIC, PARAM, normalize
     from ..store import staging
     from .inspection import Examination, get_scan_rules
     from .read import get_version
 
     names.model_name(name)
     given = [
-        collected(PARAM, params, only=params_only, skip_invalid=skip_invalid),
-        collected(METRIC, metrics, only=metrics_only, skip_invalid=skip_invalid),
+        normalize(PARAM, params, only=params_only, skip_invalid=skip_invalid),
+        normalize(METRIC, metrics, only=metrics_only, skip_invalid=skip_invalid),
     ]
     if how not in staging.HOW:
         raise InvalidInput(f"files can't be taken by '{how}'", f"use {', '.join(staging.HOW)}")

@@ -241,14 +241,14 @@ def _judged(context: RegistryContext, step: Step, now: datetime, children: Child
     needed = {
         number: child.ref
         for reference, child in children
-        if child.model != model.name and retention.means(reference, child, identity, (model.name, *formerly))
-        for number in retention.named(reference, versions)
+        if child.model != model.name and retention.refers_to(reference, child, identity, (model.name, *formerly))
+        for number in retention.iter_referenced(reference, versions)
     }
     chains = history.chains(model.paths, stages)
     known = retention.RetentionInput(
         model.name, versions, state.table, chains, highest, since, needed, formerly, directions, identity
     )
-    return retention.plan(known, step.rules, now, step.action)
+    return retention.plan_retention(known, step.rules, now, step.action)
 
 
 def _undirected(context: RegistryContext, step: Step) -> tuple[str, ...]:
@@ -275,7 +275,9 @@ def _children(context: RegistryContext, action: str) -> Children:
 
     if action != DELETE:
         return []
-    return [(parent, child) for child in search_versions(context, archived=True) for parent in retention.parents(child)]
+    return [
+        (parent, child) for child in search_versions(context, archived=True) for parent in retention.iter_parents(child)
+    ]
 
 
 def _begun(writer: Writer, action: str, request: Request) -> tuple[VersionRanges, VersionRanges] | None:

@@ -384,9 +384,9 @@ class UnknownNames:
         if kind == "model" and is_model_name(name) and (now := edited.renamed(self._context.layout, name)):
             hint = f"it is called {now} now"
         if not hint:
-            from ..rules.settings_errors import nearest
+            from ..rules.settings_errors import suggest
 
-            hint = nearest(name, known)
+            hint = suggest(name, known)
         if not hint and kind == "stage":
             hint = f"this registry has: {', '.join(known)}"
         article = "an" if kind == "alias" else "a"

@@ -16,7 +16,7 @@ from ..core.times import format_time
 from ..core.values import OneOrMore, as_list
 from ..errors import InvalidInput, NotFound
 from ..rules.metric_directions import KEY, LISTED, Directions
-from ..rules.settings_errors import GROUP_KEYS, MODEL_KEYS, REGISTRY_KEYS, SettingsSource, refuse_slips
+from ..rules.settings_errors import GROUP_KEYS, MODEL_KEYS, REGISTRY_KEYS, SettingsSource, check_unknown_keys
 from ..store import reader, settings
 from ..store.layout import MODEL, Layout
 
@@ -95,7 +95,7 @@ def of_group(layout: Layout, name: str) -> Level | None:
         return None
     for key in ("owner", "description"):
         if not isinstance(document.get(key, ""), str):
-            raise source.mistake((key,), "is no text", "write it in quotes")
+            raise source.error((key,), "is no text", "write it in quotes")
     return _checked(Level(document, source, GROUP_KEYS))
 
 
@@ -112,7 +112,7 @@ def of_model(layout: Layout, name: str) -> Level:
 
 
 def _checked(level: Level) -> Level:
-    refuse_slips(level.document, level.known, level.source)
+    check_unknown_keys(level.document, level.known, level.source)
     return level
 
 

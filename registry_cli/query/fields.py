@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Union
 
-from ..core.quantities import epoch, seconds
+from ..core.quantities import parse_epoch, to_epoch
 from ..core.text import escape_for_message
 from ..core.values import DEPTH
 from ..errors import InvalidInput
@@ -83,8 +83,8 @@ class Field:
         """The values in the shape in which they are compared: times as seconds since 1970, age by its ``created``."""
         if self.key:
             mapping = getattr(record, self.family)
-            return _look_up(mapping, self.key) if self.family == "lineage" else cleaned(mapping.get(self.key))
-        return _plain(self.family, record)
+            return _look_up(mapping, self.key) if self.family == "lineage" else to_scalars(mapping.get(self.key))
+        return _read_plain(self.family, record)
 
     def value(self, record: VersionRecord, now: datetime) -> Scalar | list[Scalar] | None:
         """The value as a person reads it: ``created`` as it was recorded, ``age`` in seconds, sets as lists."""
@@ -95,38 +95,38 @@ class Field:
             return list(values)
         if not values:
             return None
-        return seconds(now) - float(values[0]) if self.type == AGE else values[0]
+        return to_epoch(now) - float(values[0]) if self.type == AGE else values[0]
 
 
-def _plain(name: str, record: VersionRecord) -> tuple[Scalar, ...]:
+def _read_plain(name: str, record: VersionRecord) -> tuple[Scalar, ...]:
     if name == "format":
         return tuple(text for text in _look_up(record.lineage, "format") if isinstance(text, str) and text)
     if name in ("stage", "alias"):
-        return cleaned(list(record.stages if name == "stage" else record.aliases))
+        return to_scalars(list(record.stages if name == "stage" else record.aliases))
     if name in ("created", "age"):
-        moment = epoch(record.created)
+        moment = parse_epoch(record.created)
         return () if moment is None else (moment,)
     if name == "group":
-        return cleaned(record.model.rpartition("/")[0] or None)
+        return to_scalars(record.model.rpartition("/")[0] or None)
     if name == "version":
         return (record.number,)
     value = getattr(record, name)
-    return () if value == "" else cleaned(value)
+    return () if value == "" else to_scalars(value)
 
 
-def cleaned(value: object) -> tuple[Scalar, ...]:
+def to_scalars(value: object) -> tuple[Scalar, ...]:
     """A value of a record as the values it is compared by; of a list its texts and numbers, each once.
 
     Integers beyond 64 bits become floats, since the index can't hold them. A bool in a list is left out: the index
     could not tell it from 1 or 0 in the same list.
     """
     if isinstance(value, (list, tuple)):
-        each = (one for item in value if not isinstance(item, (bool, list, tuple)) for one in cleaned(item))
+        each = (one for item in value if not isinstance(item, (bool, list, tuple)) for one in to_scalars(item))
         return tuple(dict.fromkeys(each))
     if isinstance(value, bool):
         return (value,)
     if isinstance(value, int):
-        return (bounded(int(value)),)
+        return (limit_integer(int(value)),)
     if isinstance(value, float):
         return () if value != value else (float(value),)  # noqa: PLR0124 - NaN is what differs from itself
     if isinstance(value, str):
@@ -134,7 +134,7 @@ def cleaned(value: object) -> tuple[Scalar, ...]:
     return ()
 
 
-def bounded(number: int) -> int | float:
+def limit_integer(number: int) -> int | float:
     """``number`` itself, as a float beyond 64 bits, as an infinity beyond that."""
     if -_INT_BOUND <= number < _INT_BOUND:
         return number
@@ -145,7 +145,7 @@ def bounded(number: int) -> int | float:
 
 
 def _look_up(tree: Mapping[str, object], key: str, depth: int = 0) -> tuple[Scalar, ...]:
-    """What :func:`flat` gives for ``key`` first, without going through all of the tree."""
+    """What :func:`iter_flat` gives for ``key`` first, without going through all of the tree."""
     for name, value in tree.items() if depth <= DEPTH else ():
         if isinstance(value, Mapping):
             if (
@@ -154,19 +154,19 @@ def _look_up(tree: Mapping[str, object], key: str, depth: int = 0) -> tuple[Scal
                 and (found := _look_up(value, key[len(name) + 1 :], depth + 1))
             ):
                 return found
-        elif name == key and (found := cleaned(value)):
+        elif name == key and (found := to_scalars(value)):
             return found
     return ()
 
 
-def flat(tree: Mapping[str, object], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, tuple[Scalar, ...]]]:
+def iter_flat(tree: Mapping[str, object], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, tuple[Scalar, ...]]]:
     """All values in a nested mapping with dotted names, in order; a name may come twice, then the first counts."""
     for name, value in tree.items() if depth <= DEPTH else ():
         if not isinstance(name, str):
             continue
         if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{name}.", depth + 1)
-        elif found := cleaned(value):
+            yield from iter_flat(value, f"{prefix}{name}.", depth + 1)
+        elif found := to_scalars(value):
             yield prefix + name, found
 
 
@@ -176,7 +176,7 @@ def parse_field(text: str) -> Field:
     Raises :class:`InvalidInput`, with the nearest name as the hint, when there is no such field.
     """
     family, _, key = text.strip().partition(".")
-    key = _QUOTED.sub(lambda match: unquoted(match[0]), key)
+    key = _QUOTED.sub(lambda match: unquote(match[0]), key)
     if family in _PLAIN and not key:
         return Field(family)
     if family in _KEYED and key:
@@ -200,7 +200,7 @@ def _suggestion(family: str, key: str) -> str:
     return f"use {', '.join(_PLAIN)}, or one of {', '.join(f'{name}.NAME' for name in _KEYED)}"
 
 
-def unquoted(text: str) -> str:
+def unquote(text: str) -> str:
     r"""A quoted text without its quotes: ``''`` and ``\'`` are a quote, ``\\`` a backslash; any other stays."""
     mark = text[0]
     return re.sub(rf"\\([\\{mark}])|{mark}({mark})", lambda match: match[1] or match[2], text[1:-1])

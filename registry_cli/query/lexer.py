@@ -40,37 +40,37 @@ class Token:
         return f"'{escape_for_message(self.text)}'"
 
 
-def slip(message: str, column: int, hint: str = "") -> InvalidInput:
+def query_error(message: str, column: int, hint: str = "") -> InvalidInput:
     """The error for what is wrong at a column."""
     return InvalidInput(f"query: {message} at column {column}", hint)
 
 
-def tokens(text: str) -> Iterator[Token]:
+def tokenize(text: str) -> Iterator[Token]:
     """The words of ``text``, and the end. Raises :class:`InvalidInput` for what is no word."""
     if len(text) > TEXT_LENGTH:
         raise InvalidInput(f"query: the text has {len(text):,} characters", f"{TEXT_LENGTH:,} is the most")
     if not text.isascii() and (strange := re.search("[\ud800-\udfff]", text)):
-        raise slip("the text is not valid UTF-8", strange.start() + 1)
+        raise query_error("the text is not valid UTF-8", strange.start() + 1)
     at = 0
-    while (at := _blank(text, at)) < len(text):
+    while (at := _skip_blanks(text, at)) < len(text):
         match = _TOKEN.match(text, at)
         if match is None:
-            raise _unknown(text, at)
+            raise _unknown_token(text, at)
         kind = str(match.lastgroup)
         if kind == "operator" and match[0] in _OTHER_OPERATORS:
             other = _OTHER_OPERATORS[match[0]]
-            raise slip(f"there is no operator '{match[0]}'", at + 1, f"did you mean '{other}'?")
+            raise query_error(f"there is no operator '{match[0]}'", at + 1, f"did you mean '{other}'?")
         yield Token(kind, "=" if match[0] == "==" else match[0], at + 1)
         at = match.end()
     yield Token("end", "", at + 1)
 
 
-def _blank(text: str, at: int) -> int:
+def _skip_blanks(text: str, at: int) -> int:
     match = _BLANK.match(text, at)
     return match.end() if match else at
 
 
-def _unknown(text: str, at: int) -> InvalidInput:
+def _unknown_token(text: str, at: int) -> InvalidInput:
     if text[at] == "!":
-        return slip("there is no operator '!'", at + 1, "use 'not' or '!='")
-    return slip("the quote is not closed", at + 1, f"end it with another {text[at]}")
+        return query_error("there is no operator '!'", at + 1, "use 'not' or '!='")
+    return query_error("the quote is not closed", at + 1, f"end it with another {text[at]}")

@@ -19,9 +19,24 @@ from .comparisons import (
     PrefixPredicate,
     ValuePredicate,
 )
-from .fields import AGE, ANY, DIGEST, KINDS, MEMBERS, NUMBER, SIZE, TEXT, TIME, TRUTH, Field, Scalar, bounded, unquoted
-from .lexer import Token, slip
-from .patterns import RegexBudget, expression, wildcard
+from .fields import (
+    AGE,
+    ANY,
+    DIGEST,
+    KINDS,
+    MEMBERS,
+    NUMBER,
+    SIZE,
+    TEXT,
+    TIME,
+    TRUTH,
+    Field,
+    Scalar,
+    limit_integer,
+    unquote,
+)
+from .lexer import Token, query_error
+from .patterns import RegexBudget, compile_regex, compile_wildcard
 
 _T = TypeVar("_T")
 ORDER = frozenset({"<", "<=", ">", ">="})
@@ -46,60 +61,60 @@ _EXAMPLES = {
 def check_operator(field: Field, sign: str, token: Token) -> None:
     """:class:`InvalidInput` for an operator that makes no sense for a field of this type."""
     if sign in ORDER and field.type in (MEMBERS, TRUTH, DIGEST):
-        raise slip(
+        raise query_error(
             f"'{token.text}' needs an order, and {escape_for_message(field.name)} has none,",
             token.column,
             "use =, != or in",
         )
     if sign in ("~", "like", "contains") and field.type not in _TEXTUAL:
-        raise slip(f"{token} is for text, and {escape_for_message(field.name)} is {field.type},", token.column)
+        raise query_error(f"{token} is for text, and {escape_for_message(field.name)} is {field.type},", token.column)
 
 
-def text_of(token: Token) -> str:
+def token_text(token: Token) -> str:
     """The text that a word or a quoted text stands for; :class:`InvalidInput` when it is neither."""
     if token.kind == "quoted":
-        return unquoted(token.text)
+        return unquote(token.text)
     if token.kind != "word" or token.keyword in RESERVED:
         hint = "put it in quotes" if token.kind == "word" else ""
-        raise slip("expected a value", token.column, hint)
+        raise query_error("expected a value", token.column, hint)
     return token.text
 
 
-def pattern_check(sign: str, token: Token, meter: RegexBudget) -> PatternPredicate:
+def parse_pattern(sign: str, token: Token, meter: RegexBudget) -> PatternPredicate:
     """The check for ``~``, on whose time ``meter`` looks, and ``like``."""
-    text = text_of(token)
+    text = token_text(token)
     try:
         if sign == "like":
-            return PatternPredicate("registry_like", text, wildcard(text))
-        return PatternPredicate("registry_regexp", text, meter.timed(expression(text)))
+            return PatternPredicate("registry_like", text, compile_wildcard(text))
+        return PatternPredicate("registry_regexp", text, meter.timed(compile_regex(text)))
     except InvalidInput as error:
-        raise slip(f"{error.message},", token.column, error.hint) from None
+        raise query_error(f"{error.message},", token.column, error.hint) from None
 
 
-def part_check(field: Field, token: Token) -> ValuePredicate:
+def parse_contains(field: Field, token: Token) -> ValuePredicate:
     """The check for ``contains``."""
-    text = text_of(token)
+    text = token_text(token)
     return ComparisonPredicate("t", "=", text) if field.type == MEMBERS else ContainsPredicate(text)
 
 
-def compare_check(field: Field, sign: str, token: Token) -> ValuePredicate:
+def parse_comparison(field: Field, sign: str, token: Token) -> ValuePredicate:
     """The check for ``=`` and the operators of order."""
-    text = text_of(token)
+    text = token_text(token)
     if field.type == TIME:
-        start, end = _amount(field, token, lambda: parse_period(text))
+        start, end = _parse_amount(field, token, lambda: parse_period(text))
         return PeriodPredicate(sign, start / 1e6, end / 1e6)
     if field.type == AGE:
-        return AgePredicate(sign, _amount(field, token, lambda: parse_duration(text)).total_seconds())
+        return AgePredicate(sign, _parse_amount(field, token, lambda: parse_duration(text)).total_seconds())
     if field.type == DIGEST:
         match = _DIGEST.match(text.lower())
         if match is None:
-            raise _unexpected(field, token)
+            raise _unexpected_value(field, token)
         return PrefixPredicate(match[1])
-    literal = _literal(field, token, text)
+    literal = _parse_literal(field, token, text)
     if sign in ORDER and isinstance(literal, bool):
-        raise slip(f"'{sign}' needs an order, and true and false have none,", token.column, "use = or !=")
+        raise query_error(f"'{sign}' needs an order, and true and false have none,", token.column, "use = or !=")
     if sign in ORDER and field.type == TEXT and token.kind == "word" and _NUMBER.match(text):
-        raise slip(
+        raise query_error(
             f"{escape_for_message(field.name)} is text, not a number,",
             token.column,
             f"to compare texts write '{escape_for_message(text)}' in quotes",
@@ -107,50 +122,50 @@ def compare_check(field: Field, sign: str, token: Token) -> ValuePredicate:
     return ComparisonPredicate(KINDS[type(literal)], sign, literal)
 
 
-def member_checks(field: Field, list_: Sequence[Token]) -> list[ValuePredicate]:
+def parse_members(field: Field, list_: Sequence[Token]) -> list[ValuePredicate]:
     """The checks of which one holds when a value is in the list."""
     if field.type in (TIME, AGE, DIGEST):
-        return [compare_check(field, "=", token) for token in list_]
+        return [parse_comparison(field, "=", token) for token in list_]
     literals: dict[str, list[Scalar]] = {}
     for token in list_:
-        literal = _literal(field, token, text_of(token))
+        literal = _parse_literal(field, token, token_text(token))
         literals.setdefault(KINDS[type(literal)], []).append(literal)
     return [MembershipPredicate(kind, members) for kind, members in literals.items()]
 
 
-def _literal(field: Field, token: Token, text: str) -> Scalar:
+def _parse_literal(field: Field, token: Token, text: str) -> Scalar:
     """The value that a word is for a field; where the field leaves it open, as ``--param k=v`` would read it."""
     if field.type in (TEXT, MEMBERS):
         return text
     word = token.keyword
-    number = _number(text) if word else None
+    number = _parse_number(text) if word else None
     if field.type == SIZE and number is None:
-        return _amount(field, token, lambda: parse_size(text))
+        return _parse_amount(field, token, lambda: parse_size(text))
     if field.type in (NUMBER, SIZE):
         if number is None:
-            raise _unexpected(field, token)
+            raise _unexpected_value(field, token)
         return number
     if word in ("true", "false"):
         return word == "true"
     if field.type == TRUTH:
-        raise _unexpected(field, token)
+        raise _unexpected_value(field, token)
     return text if number is None or _LEADING_ZERO.match(text) else number
 
 
-def _number(text: str) -> int | float | None:
+def _parse_number(text: str) -> int | float | None:
     if _INT.match(text):
-        return bounded(int(text))
+        return limit_integer(int(text))
     return float(text) if _NUMBER.match(text) else None
 
 
-def _amount(field: Field, token: Token, read: Callable[[], _T]) -> _T:
+def _parse_amount(field: Field, token: Token, read: Callable[[], _T]) -> _T:
     try:
         return read()
     except InvalidInput as error:
-        raise _unexpected(field, token, error) from None
+        raise _unexpected_value(field, token, error) from None
 
 
-def _unexpected(field: Field, token: Token, error: InvalidInput | None = None) -> InvalidInput:
+def _unexpected_value(field: Field, token: Token, error: InvalidInput | None = None) -> InvalidInput:
     hint = error.hint if error and field.type != TIME else _EXAMPLES[field.type]
     said = error.message if error else f"{escape_for_message(token.text)} is none"
-    return slip(f"expected {field.type}: {said},", token.column, hint)
+    return query_error(f"expected {field.type}: {said},", token.column, hint)

@@ -13,8 +13,17 @@ from ..core.text import escape_for_message
 from ..errors import InvalidInput
 from .comparisons import ComparisonPredicate, PatternPredicate, ValuePredicate
 from .fields import TRUTH, Field, parse_field
-from .lexer import Token, slip, tokens
-from .literals import ORDER, RESERVED, check_operator, compare_check, member_checks, part_check, pattern_check, text_of
+from .lexer import Token, query_error, tokenize
+from .literals import (
+    ORDER,
+    RESERVED,
+    check_operator,
+    parse_comparison,
+    parse_contains,
+    parse_members,
+    parse_pattern,
+    token_text,
+)
 from .patterns import RegexBudget
 from .predicates import Group, Node, Not, Term
 
@@ -58,7 +67,7 @@ class Parser:
     """
 
     def __init__(self, text: str, meter: RegexBudget | None = None) -> None:
-        self._tokens = list(tokens(text))
+        self._tokens = list(tokenize(text))
         self._at = 0
         self._terms = 0
         self.fields: set[str] = set()
@@ -85,7 +94,7 @@ class Parser:
                 negate = not negate
             elif token.kind == "mark" and token.text == "(":
                 if len(levels) > DEPTH:
-                    raise slip(f"brackets are nested deeper than {DEPTH}", token.column)
+                    raise query_error(f"brackets are nested deeper than {DEPTH}", token.column)
                 levels.append(_Level(token, negate=negate))
                 negate = False
             else:
@@ -111,20 +120,20 @@ class Parser:
 
     def _unexpected(self, token: Token, level: _Level) -> InvalidInput:
         if token.kind == "end" and level.start:
-            return slip("the bracket is not closed", level.start.column, "end it with )")
+            return query_error("the bracket is not closed", level.start.column, "end it with )")
         if token.kind == "mark" and token.text == ")":
-            return slip("there is no open bracket for ')'", token.column)
+            return query_error("there is no open bracket for ')'", token.column)
         before = self._tokens[self._at - 2]
-        hint = _meant(token) or ("text of many words goes in quotes" if before.kind == "word" else "")
-        return slip(f"expected 'and' or 'or' before {token}", token.column, hint)
+        hint = _suggestion(token) or ("text of many words goes in quotes" if before.kind == "word" else "")
+        return query_error(f"expected 'and' or 'or' before {token}", token.column, hint)
 
     def _term(self, token: Token) -> Node:
         if token.kind != "word" or token.keyword in RESERVED:
-            raise slip("expected a field", token.column, "put the field first, as in metrics.auc >= 0.9")
+            raise query_error("expected a field", token.column, "put the field first, as in metrics.auc >= 0.9")
         try:
             field = parse_field(token.text)
         except InvalidInput as error:
-            raise slip(error.message, token.column, error.hint) from None
+            raise query_error(error.message, token.column, error.hint) from None
         self._count(token)
         self.fields.add(field.name)
         operator = self._peek()
@@ -139,7 +148,7 @@ class Parser:
             token = self._next()
         sign = token.text if token.kind == "operator" else token.keyword
         if negated and (sign in ORDER or sign in ("=", "!=")):
-            raise slip(
+            raise query_error(
                 f"'not' can't stand before '{sign}'",
                 token.column,
                 f"write not {escape_for_message(field.name)} {sign} …",
@@ -148,47 +157,47 @@ class Parser:
             return Not(Term(field)) if negated else Term(field)
         check_operator(field, sign, token)
         if sign in ("~", "like"):
-            check = pattern_check(sign, self._next(), self.meter)
+            check = parse_pattern(sign, self._next(), self.meter)
             self.patterns.append(check)
             return Term(field, [check], negated=negated)
         if sign == "contains":
-            return Term(field, [part_check(field, self._next())], negated=negated)
+            return Term(field, [parse_contains(field, self._next())], negated=negated)
         if sign == "in":
             return Term(field, self._members(field), negated=negated)
         if token.kind != "operator":
-            raise slip(f"expected an operator, not {token}," if token.text else "expected an operator",
-                       token.column, _meant(token) or "use = != < <= > >= ~ like in contains exists")  # fmt: skip
+            raise query_error(f"expected an operator, not {token}," if token.text else "expected an operator",
+                       token.column, _suggestion(token) or "use = != < <= > >= ~ like in contains exists")  # fmt: skip
         if sign == "!=":
-            return Term(field, [compare_check(field, "=", self._value(field))], negated=True)
-        return Term(field, [compare_check(field, sign, self._value(field))])
+            return Term(field, [parse_comparison(field, "=", self._value(field))], negated=True)
+        return Term(field, [parse_comparison(field, sign, self._value(field))])
 
     def _value(self, field: Field) -> Token:
         """The next token, a value of ``field``; what is a name of something is noted."""
         token = self._next()
         if field.name in NAMED and token.kind in ("word", "quoted"):
-            self.names.append((field.name, text_of(token)))
+            self.names.append((field.name, token_text(token)))
         return token
 
     def _members(self, field: Field) -> list[ValuePredicate]:
         start = self._next()
         if start.text != "(" or start.kind != "mark":
-            raise slip("expected '('", start.column, "write it as in (a, b)")
+            raise query_error("expected '('", start.column, "write it as in (a, b)")
         found: list[Token] = []
         while True:
             token = self._value(field)
-            text_of(token)
+            token_text(token)
             self._count(token)
             found.append(token)
             mark = self._next()
             if mark.kind == "mark" and mark.text == ")":
-                return member_checks(field, found)
+                return parse_members(field, found)
             if mark.kind != "mark" or mark.text != ",":
-                raise slip("expected ',' or ')'", mark.column)
+                raise query_error("expected ',' or ')'", mark.column)
 
     def _count(self, token: Token) -> None:
         self._terms += 1
         if self._terms > TERMS:
-            raise slip(f"there are more than {TERMS:,} terms", token.column)
+            raise query_error(f"there are more than {TERMS:,} terms", token.column)
 
     def _peek(self) -> Token:
         return self._tokens[self._at]
@@ -199,7 +208,7 @@ class Parser:
         return token
 
 
-def _meant(token: Token) -> str:
+def _suggestion(token: Token) -> str:
     from difflib import get_close_matches
 
     near = [_HABITS[token.keyword]] if token.keyword in _HABITS else get_close_matches(token.keyword[:20], _WORDS, 1)

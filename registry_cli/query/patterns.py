@@ -22,7 +22,7 @@ _TICK = 0.1
 _Handler = Union[Callable[[int, Union[FrameType, None]], Any], int, None]
 
 
-def expression(pattern: str) -> Callable[[str], bool]:
+def compile_regex(pattern: str) -> Callable[[str], bool]:
     """A function that says whether ``pattern`` (as Python's ``re``) is found in a text's first 10,000 characters."""
     import warnings
 
@@ -42,7 +42,7 @@ def expression(pattern: str) -> Callable[[str], bool]:
     return lambda text: search(text[:SUBJECT_LENGTH]) is not None
 
 
-def wildcard(pattern: str) -> Callable[[str], bool]:
+def compile_wildcard(pattern: str) -> Callable[[str], bool]:
     """A function that says whether a text is like ``pattern``: ``%`` any text, ``_`` one character, case ignored.
 
     A backslash before one of these takes it literally. Each piece between two ``%`` is taken at its first place,

@@ -56,8 +56,8 @@ class Term:
     def _present(self) -> Sql:
         """That the field has a value of the kinds that the checks are about."""
         if self.field.column:
-            return present(self.field), []
-        return _in_facts(self.field, joined("OR", [f"kind = '{kind}'" for kind in self.kinds]), [])
+            return presence_condition(self.field), []
+        return _in_facts(self.field, join_conditions("OR", [f"kind = '{kind}'" for kind in self.kinds]), [])
 
     def _column(self, now: float) -> Sql:
         parts, params = [], []
@@ -65,7 +65,7 @@ class Term:
             text, more = check.at(now).sql(f"v.{self.field.column}")
             parts.append(f"({text})")
             params += more
-        conditions = [present(self.field), *([joined("OR", parts)] if parts else [])]
+        conditions = [presence_condition(self.field), *([join_conditions("OR", parts)] if parts else [])]
         return f"({' AND '.join(conditions)})", params
 
     def _facts(self, now: float) -> Sql:
@@ -74,7 +74,7 @@ class Term:
             text, more = check.at(now).sql("value")
             parts.append(f"(kind = '{check.kind}' AND {text})")
             params += more
-        return _in_facts(self.field, joined("OR", parts), params)
+        return _in_facts(self.field, join_conditions("OR", parts), params)
 
 
 class Not:
@@ -109,7 +109,7 @@ class Group:
 Node = Union[Term, Not, Group]
 
 
-def present(field: Field) -> str:
+def presence_condition(field: Field) -> str:
     """The condition that a field that is a column has a value."""
     if field.column == "created":
         return "v.created IS NOT NULL"
@@ -124,7 +124,7 @@ def _in_facts(field: Field, condition: str, params: list[Any]) -> Sql:
     return text, [field.fact, *params]
 
 
-def joined(word: str, parts: Iterable[str]) -> str:
+def join_conditions(word: str, parts: Iterable[str]) -> str:
     """The parts joined by AND or OR, in brackets; many of them in groups, which SQLite's bounds on depth ask for."""
     parts = list(parts)
     while len(parts) > _CHAIN:
@@ -159,7 +159,7 @@ class Compiler:
             text, more = self._node(each, level + 1)
             texts.append(text)
             params += more
-        return joined(node.word, texts), params
+        return join_conditions(node.word, texts), params
 
     def _name(self, node: Node) -> str:
         text, params = self._node(node, 0)

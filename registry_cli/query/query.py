@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..core.quantities import seconds
+from ..core.quantities import to_epoch
 from .comparisons import PatternPredicate
 from .fields import Field, Scalar, parse_field, value
 from .parser import Parser
@@ -62,11 +62,11 @@ class Query:
 
     def matches(self, record: VersionRecord, now: datetime) -> bool:
         """Whether ``record`` matches; ``now`` is what ``age`` counts from."""
-        return self._tree.matches(record, seconds(now))
+        return self._tree.matches(record, to_epoch(now))
 
     def sql(self, now: datetime) -> tuple[str, list[Any]]:
         """A condition on ``versions v`` of the index, and its parameters. Register :attr:`functions` first."""
-        return Compiler(seconds(now)).compile(self._tree)
+        return Compiler(to_epoch(now)).compile(self._tree)
 
     @property
     def functions(self) -> Mapping[str, Callable[[Any, Any], int]]:

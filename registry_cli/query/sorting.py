@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.text import escape_for_message
 from ..errors import InvalidInput
 from .fields import AGE, KINDS, QUOTED, Field, Scalar, parse_field
-from .predicates import present
+from .predicates import presence_condition
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -54,10 +54,13 @@ class Ordering:
             direction = "DESC" if descending else "ASC"
             if field.column:
                 # A bare 1 would mean the first column of the result.
-                terms += [f"{there} DESC" for there in [present(field)] if there != "1"]
+                terms += [f"{there} DESC" for there in [presence_condition(field)] if there != "1"]
                 terms += [f"v.{field.column} {direction}"]
                 continue
-            kind, value = _smallest(field, "CASE kind WHEN 'n' THEN 0 WHEN 't' THEN 1 ELSE 2 END"), _smallest(field)
+            kind, value = (
+                _smallest_sql(field, "CASE kind WHEN 'n' THEN 0 WHEN 't' THEN 1 ELSE 2 END"),
+                _smallest_sql(field),
+            )
             terms += [f"{kind} IS NULL", f"{kind} {direction}", f"{value} {direction}"]
             params += [field.fact] * 3
         return ", ".join([*terms, "v.model", "v.version"]), params
@@ -67,7 +70,7 @@ def _rank(field: Field, record: VersionRecord) -> tuple[int, Scalar] | None:
     return min(((_RANKS[KINDS[type(value)]], value) for value in field.read(record)), default=None)
 
 
-def _smallest(field: Field, what: str = "value") -> str:
+def _smallest_sql(field: Field, what: str = "value") -> str:
     """The value of a version that sorts first, or something of it: SQLite sorts numbers before texts, too."""
     only = " AND kind = 't' AND value != ''" if field.family == "format" else ""
     return (
@@ -76,7 +79,7 @@ def _smallest(field: Field, what: str = "value") -> str:
     )
 
 
-_SLIPS = ("ascending", "descending", "up", "down", "dsc", "des", "d", "a", "-", "+")
+_MISSPELT = ("ascending", "descending", "up", "down", "dsc", "des", "d", "a", "-", "+")
 
 
 def parse_sort(text: str) -> Ordering:
@@ -89,7 +92,7 @@ def parse_sort(text: str) -> Ordering:
     parts = [part.strip() for part in split_fields(text)]
     if len(parts) > FIELDS:
         raise InvalidInput(f"the order has {len(parts)} fields", f"{FIELDS} is the most")
-    return Ordering(text, [_key(part) for part in parts])
+    return Ordering(text, [_parse_key(part) for part in parts])
 
 
 def split_fields(text: str) -> list[str]:
@@ -103,11 +106,11 @@ def split_fields(text: str) -> list[str]:
     return parts
 
 
-def _key(part: str) -> tuple[Field, bool]:
+def _parse_key(part: str) -> tuple[Field, bool]:
     if not part:
         raise InvalidInput("a field is missing in the order", "write it as metrics.auc:desc,created")
     name, mark, direction = part.rpartition(":")
-    if mark and "." in name and direction.strip().lower() in _SLIPS:  # else it would be a metric of that odd name
+    if mark and "." in name and direction.strip().lower() in _MISSPELT:  # else it would be a metric of that odd name
         raise InvalidInput(f"'{escape_for_message(direction)}' is no direction", "write :asc or :desc")
     if not mark or direction.strip().lower() not in ("asc", "desc"):
         name, direction = part, "asc"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Union
 
-from .fields import KINDS, Scalar, cleaned, flat, parse_field
+from .fields import KINDS, Scalar, iter_flat, parse_field, to_scalars
 
 if TYPE_CHECKING:
     from ..core.records import VersionRecord
@@ -22,7 +22,7 @@ SCHEMA = (
     "CREATE TABLE facts(field INTEGER NOT NULL, version INTEGER NOT NULL, kind TEXT NOT NULL, value NOT NULL,"
     " PRIMARY KEY(field, version, value)) WITHOUT ROWID",
 )
-#: The columns of ``versions`` that :func:`row_of` fills, in order: all but ``id``.
+#: The columns of ``versions`` that :func:`make_row` fills, in order: all but ``id``.
 COLUMNS = (
     "model", "grp", "version", "archived", "author", "created", "size", "files", "digest", "message", "record",
 )  # fmt: skip
@@ -37,15 +37,15 @@ _FIELDS = tuple(
 _SETS = tuple(parse_field(name) for name in POINTED)
 
 
-def row_of(record: VersionRecord, document: str = "") -> tuple[Stored, ...]:
+def make_row(record: VersionRecord, document: str = "") -> tuple[Stored, ...]:
     """The row of a version, in the order of :data:`COLUMNS`; ``document`` is its record as the index keeps it."""
     values = (field.read(record) for field in _FIELDS)
-    row = [_stored(found[0]) if found else "" for found in values]
+    row = [_to_stored(found[0]) if found else "" for found in values]
     created = COLUMNS.index("created")
     return (*row[:created], None if row[created] == "" else row[created], *row[created + 1 :], document)
 
 
-def facts_of(record: VersionRecord) -> list[tuple[str, str, Stored]]:
+def list_facts(record: VersionRecord) -> list[tuple[str, str, Stored]]:
     """The facts of a version, as field name, kind and value. No value comes twice for one field."""
     found: list[tuple[str, str, Stored]] = []
     for family in ("params", "metrics", "tags", "annotations"):
@@ -56,18 +56,18 @@ def facts_of(record: VersionRecord) -> list[tuple[str, str, Stored]]:
             elif kind is str and value.isascii():
                 found.append((f"{family}.{key}", "t", value))
             else:  # the two above are most of all values, and ``cleaned`` would not change them
-                found += [(f"{family}.{key}", KINDS[type(each)], _stored(each)) for each in cleaned(value)]
+                found += [(f"{family}.{key}", KINDS[type(each)], _to_stored(each)) for each in to_scalars(value)]
     seen: set[str] = set()
-    for name, values in flat(record.lineage, "lineage."):
+    for name, values in iter_flat(record.lineage, "lineage."):
         if name not in seen:
             seen.add(name)
-            found += [(name, KINDS[type(each)], _stored(each)) for each in values]
+            found += [(name, KINDS[type(each)], _to_stored(each)) for each in values]
     for field in _SETS:
-        found += [(field.name, KINDS[type(each)], _stored(each)) for each in field.read(record)]
+        found += [(field.name, KINDS[type(each)], _to_stored(each)) for each in field.read(record)]
     return [
         fact for fact in found if fact[0].isascii() or not any("\ud800" <= letter <= "\udfff" for letter in fact[0])
     ]
 
 
-def _stored(value: Scalar) -> Stored:
+def _to_stored(value: Scalar) -> Stored:
     return int(value) if isinstance(value, bool) else value

@@ -52,7 +52,7 @@ class ApprovalInput:
     when it does.
     """
 
-    ballots: Sequence[RecordedApproval] = ()
+    approvals: Sequence[RecordedApproval] = ()
     belongs: Callable[[str, str], bool] = lambda *_: False
     unsigned: Callable[[str], str] = lambda _: "not signed"
     unproven: Callable[[RecordedApproval], str] = lambda _: "did not sign it"
@@ -61,7 +61,7 @@ class ApprovalInput:
 NOBODY = ApprovalInput()
 
 
-def subject(version: VersionRecord, record: str) -> dict[str, Any]:
+def describe_subject(version: VersionRecord, record: str) -> dict[str, Any]:
     """What an approval of ``version`` is about, as its event has it; ``record`` is the sha256 of ``version.yaml``."""
     basis = {name: _digest(getattr(version, name)) for name in _BASIS}
     return {"digest": f"sha256:{version.digest}", "record": f"sha256:{record}", "basis": basis}
@@ -71,7 +71,7 @@ def _digest(said: Mapping[str, Any]) -> str:
     return f"sha256:{hashlib.sha256(values.canonical(dict(said))).hexdigest()}"
 
 
-def ballots(
+def collect_approvals(
     version: VersionRecord,
     record: str,
     told: Iterable[Event],
@@ -95,10 +95,10 @@ def ballots(
             refused.append(RecordedApproval(event, doubted[event.id]))
             continue
         newest.setdefault((event.by, event.detail.get("stage")), event)
-    found = [RecordedApproval(event, _lapsed(event, version, record, listed)) for event in newest.values()]
+    found = [RecordedApproval(event, _find_lapse(event, version, record, listed)) for event in newest.values()]
     found += refused
     known = [event.document() for event in (*newest.values(), *(each.event for each in refused))]
-    others = filter(None, (_parsed(entry) for entry in listed if entry not in known))
+    others = filter(None, (_parse_event(entry) for entry in listed if entry not in known))
     found += [
         RecordedApproval(said, "not the last word" if said.document() in every else "not in the history")
         for said in others
@@ -106,7 +106,7 @@ def ballots(
     return tuple(sorted(found, key=lambda each: each.event.at))
 
 
-def _parsed(entry: object) -> Event | None:
+def _parse_event(entry: object) -> Event | None:
     try:
         event = Event.parse(entry if isinstance(entry, Mapping) else {})
     except (KeyError, TypeError):
@@ -114,10 +114,10 @@ def _parsed(entry: object) -> Event | None:
     return event if event.action in ACTIONS else None
 
 
-def _lapsed(event: Event, version: VersionRecord, record: str, listed: Sequence[object]) -> str:
+def _find_lapse(event: Event, version: VersionRecord, record: str, listed: Sequence[object]) -> str:
     """Why it is not in force. A rejection of which that can't be told is."""
     try:
-        now = subject(version, record)
+        now = describe_subject(version, record)
         if event.detail.get("record") != now["record"] or event.detail.get("digest") != now["digest"]:
             return "about another version"
         basis = event.detail["basis"]
@@ -130,17 +130,17 @@ def _lapsed(event: Event, version: VersionRecord, record: str, listed: Sequence[
     return ""
 
 
-def in_force(found: Iterable[RecordedApproval], stage: str, *, rejects: bool) -> list[RecordedApproval]:
+def select_in_force(found: Iterable[RecordedApproval], stage: str, *, rejects: bool) -> list[RecordedApproval]:
     """The approvals of a version for ``stage`` that are in force, or its rejections."""
     return [each for each in found if each.stage == stage and each.rejects is rejects and not each.lapsed]
 
 
-def with_ballot(recorded: object, event: Event) -> list[Any]:
+def add_approval(recorded: object, event: Event) -> list[Any]:
     """The list of an annotation with ``event`` in it: of each person and stage the newest only."""
     listed = recorded if isinstance(recorded, list) else []
-    return [entry for entry in listed if not _same_voice(entry, event)] + [event.document()]
+    return [entry for entry in listed if not _is_superseded(entry, event)] + [event.document()]
 
 
-def _same_voice(entry: object, event: Event) -> bool:
-    known = _parsed(entry)
+def _is_superseded(entry: object, event: Event) -> bool:
+    known = _parse_event(entry)
     return known is not None and (known.by, known.detail.get("stage")) == (event.by, event.detail.get("stage"))

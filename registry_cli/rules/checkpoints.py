@@ -9,23 +9,23 @@ from ..core.records import Checkpoint
 from ..errors import InvalidInput
 
 #: The hash before the first line of a history: what a checkpoint of an empty one says.
-NOTHING = "0" * 64
+EMPTY_HASH = "0" * 64
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
 _PARTS = re.compile(r"([^\s:]+)[ \t:]+([0-9]{1,18})[ \t:]+([0-9a-f]{64})\Z", re.ASCII)
 
 
-def is_hash(text: str) -> bool:
+def is_entry_hash(text: str) -> bool:
     """Whether ``text`` is the hash of a line, and nothing else."""
     return bool(_HASH.match(text))
 
 
-def parse(text: str) -> Checkpoint | None:
+def parse_checkpoint(text: str) -> Checkpoint | None:
     """``NAME:SEQ:HASH`` or ``NAME SEQ HASH``; None for any other text. :class:`InvalidInput` for a name that can't be."""
     match = _PARTS.match(text)
     return Checkpoint(model_name(match[1]), int(match[2]), match[3]) if match else None
 
 
-def parse_file(text: str, what: str) -> list[Checkpoint]:
+def parse_checkpoint_file(text: str, what: str) -> list[Checkpoint]:
     """The checkpoints of a file, one a line. One that can't be read, and a file without any, is :class:`InvalidInput`:
     silence would be taken for a proof.
     """
@@ -33,7 +33,7 @@ def parse_file(text: str, what: str) -> list[Checkpoint]:
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
-        checkpoint = parse(line.strip())
+        checkpoint = parse_checkpoint(line.strip())
         if checkpoint is None:
             raise InvalidInput(
                 f"line {number} of {what} is no checkpoint", "registry history --all --checkpoint writes them"
@@ -44,7 +44,7 @@ def parse_file(text: str, what: str) -> list[Checkpoint]:
     return found
 
 
-def about(checkpoints: list[Checkpoint], models: list[str]) -> list[Checkpoint]:
+def select_checkpoints(checkpoints: list[Checkpoint], models: list[str]) -> list[Checkpoint]:
     """The checkpoints of these models. :class:`InvalidInput` for a model without one."""
     known = {each.model for each in checkpoints}
     for name in models:

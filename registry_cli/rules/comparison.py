@@ -190,9 +190,9 @@ def diff(
     """What differs between two records, with what was found of their ``files``, ``packages`` and ``commits``, the last
     with whether there are more. ``directions`` decide which metrics improved.
     """
-    old, new = signature.compared(before.lineage, after.lineage)
+    old, new = signature.comparable_signatures(before.lineage, after.lineage)
     sides = {name.partition(".")[0] for name in old}
-    lineages = [signature.without(each.lineage, sides) for each in (before, after)]
+    lineages = [signature.remove_sides(each.lineage, sides) for each in (before, after)]
     return Diff(
         before,
         after,

@@ -36,27 +36,27 @@ class EventFilter(NamedTuple):
     def _in_time(self, at: str) -> bool:
         return at >= self.since and (not self.until or at < self.until)
 
-    def may_fit(self, line: bytes) -> bool:
+    def may_match(self, line: bytes) -> bool:
         """Whether a line of a journal can fit, by its bytes alone: hashing and parsing those that can't is in vain.
 
         A quote inside of a JSON text has a backslash before it, so what is found is the key, or the line is none.
         """
         if self.since or self.until:
             at = line.find(_AT) + len(_AT)
-            if not self._in_time(_text(line, at)):
+            if not self._in_time(_read_text(line, at)):
                 return False
         if self.actions:
             at = line.find(_ACTION) + len(_ACTION)
-            return _text(line, at) in self.actions
+            return _read_text(line, at) in self.actions
         return True
 
 
-def _text(line: bytes, at: int) -> str:
+def _read_text(line: bytes, at: int) -> str:
     """The text that begins at this place of a line: a time, an action."""
     return line[at : at + _LONGEST].partition(b'"')[0].decode("ascii", "replace")
 
 
-def wanted(since: str | None, until: str | None, actions: Iterable[str]) -> EventFilter:
+def parse_event_filter(since: str | None, until: str | None, actions: Iterable[str]) -> EventFilter:
     """What is asked for. :class:`InvalidInput` for an action that there is not, with the nearest that there is."""
     asked = frozenset(actions)
     for action in sorted(asked - set(ACTIONS)):
@@ -70,7 +70,7 @@ def wanted(since: str | None, until: str | None, actions: Iterable[str]) -> Even
     return EventFilter(since or "", until or "", asked)
 
 
-def merged(
+def merge_histories(
     newest: Iterable[tuple[str, str]], history: Callable[[str], Iterator[JournalEntry]]
 ) -> Iterator[ModelHistoryEntry]:
     """The histories of models as one, the newest first. ``newest`` are the time of the last event of each, and its name.

@@ -123,7 +123,7 @@ _AT = re.compile(r"@[0-9]{1,6}\Z", re.ASCII)
 _AS_UNDERSCORE = re.compile("[- ]")
 
 
-def listed(name: str) -> str | None:
+def listed_direction(name: str) -> str | None:
     """The direction of a metric by the list: ``lower``, ``higher``, or None for a name that does not stand there.
 
     One split of the data may stand before the name or behind it (``val_loss``, ``auc_test``); whole names win.
@@ -131,12 +131,12 @@ def listed(name: str) -> str | None:
     name = _AS_UNDERSCORE.sub("_", name.lower())
     start = _PREFIX.match(name)
     for rest in (name, name[start.end() :] if start else name, _SUFFIX.sub("", name)):
-        if direction := _exact(rest):
+        if direction := _match_listed(rest):
             return direction
     return None
 
 
-def _exact(name: str) -> str | None:
+def _match_listed(name: str) -> str | None:
     if direction := _LISTED.get(name):
         return direction
     for prefix in NEGATED:
@@ -173,16 +173,16 @@ class Directions:
         if value is None:
             return cls()
         if not isinstance(value, Mapping):
-            raise source.mistake((KEY,), "is not a mapping", "write 'name: lower' or 'name: higher' lines below it")
+            raise source.error((KEY,), "is not a mapping", "write 'name: lower' or 'name: higher' lines below it")
         found = {}
         for name, said in value.items():
             path = (KEY, name)
             try:
                 values.key(name)
             except InvalidInput as error:
-                raise source.mistake(path, error.message, error.hint) from None
+                raise source.error(path, error.message, error.hint) from None
             if said not in (LOWER, HIGHER):
-                raise source.mistake(path, f"'{str(said)[:40]}' is not a direction", "write lower or higher")
+                raise source.error(path, f"'{str(said)[:40]}' is not a direction", "write lower or higher")
             found[name] = Declaration(said, source, path)
         return cls(found)
 
@@ -197,7 +197,7 @@ class Directions:
 
     def direction(self, name: str) -> str | None:
         """The direction of a metric: ``lower``, ``higher``, or None where it is not known."""
-        return self.declared(name) or listed(name)
+        return self.declared(name) or listed_direction(name)
 
     def better(self, name: str, before: float | None, after: float | None) -> bool | None:
         """Whether ``after`` is better than ``before``; None where that is not known, or neither is."""

@@ -48,11 +48,11 @@ def replay(entries: Iterable[JournalEntry], until: str) -> PastState | None:
         return None
     table = StageTable()
     for entry in past:
-        table = follow(table, entry.event).with_(revision=entry.revision)
-    return PastState(table, tuple(_given(past, until)))
+        table = apply_event(table, entry.event).with_(revision=entry.revision)
+    return PastState(table, tuple(_iter_registered(past, until)))
 
 
-def _given(past: list[JournalEntry], until: str) -> Iterator[int]:
+def _iter_registered(past: list[JournalEntry], until: str) -> Iterator[int]:
     """The numbers that were given; of what a repair wrote anew only the times say when that was."""
     anew = max((at for at, entry in enumerate(past) if entry.event.action == "repaired"), default=-1)
     for at, entry in enumerate(past):
@@ -60,7 +60,7 @@ def _given(past: list[JournalEntry], until: str) -> Iterator[int]:
             yield entry.event.version or 0
 
 
-def follow(table: StageTable, event: Event) -> StageTable:
+def apply_event(table: StageTable, event: Event) -> StageTable:
     """The stage table after an event."""
     detail = event.detail
     if event.action == "repaired":  # the lines before are lost: it tells what the table was then
@@ -72,14 +72,14 @@ def follow(table: StageTable, event: Event) -> StageTable:
             packed=VersionRanges.parse(detail.get("packed", "")),
         )
     if event.action in ("archived", "packed", "restored", "deleted"):
-        return _counted(table, event)
+        return _apply_to_archive(table, event)
     for actions, kind, pointers in ((STAGE_ACTIONS, "stage", "stages"), (ALIAS_ACTIONS, "alias", "aliases")):
         if event.action in actions and isinstance(name := detail.get(kind), str):
-            return _pointed(table, pointers, name, event)
+            return _apply_to_pointer(table, pointers, name, event)
     return table
 
 
-def _counted(table: StageTable, event: Event) -> StageTable:
+def _apply_to_archive(table: StageTable, event: Event) -> StageTable:
     """After what puts versions into the archive, into packs, and out of them."""
     one = VersionRanges.from_numbers([event.version or 0])
     versions, packed = (VersionRanges.parse(event.detail.get(key, "")) for key in ("versions", "packed"))
@@ -92,7 +92,7 @@ def _counted(table: StageTable, event: Event) -> StageTable:
     return table.with_(archived=table.archived - one, deleted=table.deleted | one, packed=table.packed - one)
 
 
-def _pointed(table: StageTable, kind: str, name: str, event: Event) -> StageTable:
+def _apply_to_pointer(table: StageTable, kind: str, name: str, event: Event) -> StageTable:
     pointers = {key: at for key, at in getattr(table, kind).items() if key != name}
     after = event.detail.get("after")
     if after is not None:

@@ -22,7 +22,7 @@ from ..core.text import escape_for_message
 from ..errors import InvalidInput
 from ..query import query
 from .metric_directions import LISTED, Directions
-from .past_state import follow
+from .past_state import apply_event
 from .retention_rules import Best, RetentionRules
 from .rollback import StageTimeline
 from .stages import ARCHIVE, DELETE, PACK
@@ -116,7 +116,7 @@ class RetentionInput:
         return (self.model, *self.formerly)
 
 
-def plan(known: RetentionInput, rules: RetentionRules, now: datetime, action: str = ARCHIVE) -> Plan:
+def plan_retention(known: RetentionInput, rules: RetentionRules, now: datetime, action: str = ARCHIVE) -> Plan:
     """Judge every version of a model. To archive is to choose among those in use, to delete among the archived, to pack
     all the archived, and those that the rules would archive first.
     """
@@ -125,14 +125,14 @@ def plan(known: RetentionInput, rules: RetentionRules, now: datetime, action: st
     if action == PACK:
         return _packing(known, newest_first, rules, now)
     concerned = [version for version in newest_first if version.archived == (action == DELETE)]
-    kept = protected(known, rules.holders)
-    for reasons in _rules(concerned, rules, now, known.archived_at if action == DELETE else {}):
+    kept = find_protected(known, rules.holders)
+    for reasons in _iter_kept(concerned, rules, now, known.archived_at if action == DELETE else {}):
         for number, reason in reasons.items():
             kept.setdefault(number, reason)
     candidates = {version.number for version in concerned}
     # What is archived may have archived parents; but none are deleted, for it may be restored.
     _keep_parents(known, newest_first if action == DELETE else concerned, kept, candidates)
-    outside, why = "archived already" if action == ARCHIVE else "in use", _why(rules, action)
+    outside, why = "archived already" if action == ARCHIVE else "in use", _format_reason(rules, action)
     verdicts = [
         RetentionDecision(number, True, why)
         if number in candidates and number not in kept
@@ -147,8 +147,8 @@ def _packing(
 ) -> Plan:
     archived = {version.number for version in newest_first if version.archived}
     packed = {version.number for version in newest_first if version.packed is not None}
-    candidates = archived - packed | set(plan(known, rules, now, ARCHIVE).chosen)
-    kept = protected(known, rules.holders)
+    candidates = archived - packed | set(plan_retention(known, rules, now, ARCHIVE).chosen)
+    kept = find_protected(known, rules.holders)
     # What a packed version was made from may be packed too: it is needed no more than its child.
     _keep_parents(known, [each for each in newest_first if each.number not in packed], kept, candidates)
     verdicts = [
@@ -159,7 +159,7 @@ def _packing(
     return Plan(known.model, PACK, str(rules), known.table.revision, known.highest, tuple(verdicts), rules.compress)
 
 
-def protected(known: RetentionInput, holders: int) -> dict[int, str]:
+def find_protected(known: RetentionInput, holders: int) -> dict[int, str]:
     """The versions that no rule can choose, and why."""
     kept: dict[int, str] = {}
     for each in _PROTECTIONS:
@@ -171,12 +171,12 @@ def protected(known: RetentionInput, holders: int) -> dict[int, str]:
 _Reasons = Iterator["tuple[int, str]"]
 
 
-def _pointed(known: RetentionInput, _: int) -> _Reasons:
+def _iter_pointed(known: RetentionInput, _: int) -> _Reasons:
     yield from ((number, f"holds {stage}") for stage, number in known.table.stages.items())
     yield from ((number, f"alias {alias}") for alias, number in sorted(known.table.aliases.items()))
 
 
-def _held(known: RetentionInput, holders: int) -> _Reasons:
+def _iter_holders(known: RetentionInput, holders: int) -> _Reasons:
     """The last ``holders`` of each stage, and what a rollback would go to."""
     table = known.table
     for stage, line in known.chains.items():
@@ -190,48 +190,53 @@ def _held(known: RetentionInput, holders: int) -> _Reasons:
         )
 
 
-def _tagged(known: RetentionInput, _: int) -> _Reasons:
+def _iter_tagged(known: RetentionInput, _: int) -> _Reasons:
     yield from ((each.number, "tag keep=yes") for each in known.versions if each.tags.get("keep") == "yes")
 
 
-def _needed(known: RetentionInput, _: int) -> _Reasons:
+def _iter_needed(known: RetentionInput, _: int) -> _Reasons:
     yield from ((number, f"parent of {child}") for number, child in known.needed.items())
 
 
 #: Who may keep a version, whatever the rules say; the reason of the first one counts. A new protection is one more.
-_PROTECTIONS: tuple[Callable[[RetentionInput, int], _Reasons], ...] = (_pointed, _held, _tagged, _needed)
+_PROTECTIONS: tuple[Callable[[RetentionInput, int], _Reasons], ...] = (
+    _iter_pointed,
+    _iter_holders,
+    _iter_tagged,
+    _iter_needed,
+)
 
 
-def _rules(
+def _iter_kept(
     versions: Sequence[VersionRecord], rules: RetentionRules, now: datetime, since: Mapping[int, str]
 ) -> Iterator[dict[int, str]]:
     """For each rule, what it keeps of ``versions`` (the newest first), and why."""
     if rules.older_than:
-        yield dict(_young(versions, rules.older_than, now, since))
+        yield dict(_iter_young(versions, rules.older_than, now, since))
     if rules.keep is not None:
         words = f"one of the newest {rules.keep}" if rules.keep > 1 else "the newest"
         yield {version.number: words for version in versions[: rules.keep]}
     for best in rules.best:
-        yield dict(_best(versions, best))
+        yield dict(_iter_best(versions, best))
     if rules.where:
-        fits = _fitting(versions, rules.where, now)
+        fits = _select_matching(versions, rules.where, now)
         yield {version.number: "does not fit the query" for version in versions if version.number not in fits}
 
 
-def _young(
+def _iter_young(
     versions: Iterable[VersionRecord], older_than: str, now: datetime, since: Mapping[int, str]
 ) -> Iterator[tuple[int, str]]:
-    limit = quantities.seconds(now) - quantities.parse_duration(older_than).total_seconds()
+    limit = quantities.to_epoch(now) - quantities.parse_duration(older_than).total_seconds()
     for version in versions:
         archived = since.get(version.number)
-        begun = quantities.epoch(archived or version.created)
+        begun = quantities.parse_epoch(archived or version.created)
         if begun is None:
             yield version.number, "of unknown age"
         elif begun > limit:
             yield version.number, f"archived less than {older_than} ago" if archived else f"younger than {older_than}"
 
 
-def _best(versions: Iterable[VersionRecord], best: Best) -> Iterator[tuple[int, str]]:
+def _iter_best(versions: Iterable[VersionRecord], best: Best) -> Iterator[tuple[int, str]]:
     """Of equals the newest count as the better ones. Without a direction, any version may be the best."""
     if best.lowest is None:
         words = f"the direction of {best.metric} is not known"
@@ -244,7 +249,7 @@ def _best(versions: Iterable[VersionRecord], best: Best) -> Iterator[tuple[int, 
     yield from ((version.number, words) for version in measured[: best.most])
 
 
-def _fitting(versions: Iterable[VersionRecord], where: str, now: datetime) -> set[int]:
+def _select_matching(versions: Iterable[VersionRecord], where: str, now: datetime) -> set[int]:
     parsed = query.parse(where)
     with parsed.bounded():
         return {version.number for version in versions if parsed.matches(version, now)}
@@ -264,7 +269,7 @@ def _keep_parents(
                 pending.append(parent)
 
 
-def parents(version: VersionRecord) -> Iterator[Reference]:
+def iter_parents(version: VersionRecord) -> Iterator[Reference]:
     """What a version was made from, as its lineage says; what can't be read is passed over."""
     said = version.lineage.get("parents")
     for each in said if isinstance(said, (list, tuple)) else ():
@@ -275,7 +280,7 @@ def parents(version: VersionRecord) -> Iterator[Reference]:
             continue
 
 
-def means(reference: Reference, child: VersionRecord, model_id: str, names: Sequence[str]) -> bool:
+def refers_to(reference: Reference, child: VersionRecord, model_id: str, names: Sequence[str]) -> bool:
     """Whether a parent in the lineage of ``child`` is of the model with this id and these names: by the id, if it has one."""
     identities = child.lineage.get("parent_models")
     recorded = identities.get(str(reference)) if isinstance(identities, Mapping) else None
@@ -285,12 +290,12 @@ def means(reference: Reference, child: VersionRecord, model_id: str, names: Sequ
 
 
 def _parents_in(known: RetentionInput, child: VersionRecord, versions: Iterable[VersionRecord]) -> Iterator[int]:
-    for reference in parents(child):
-        if means(reference, child, known.model_id, known.names):
-            yield from named(reference, versions)
+    for reference in iter_parents(child):
+        if refers_to(reference, child, known.model_id, known.names):
+            yield from iter_referenced(reference, versions)
 
 
-def named(reference: Reference, versions: Iterable[VersionRecord]) -> Iterator[int]:
+def iter_referenced(reference: Reference, versions: Iterable[VersionRecord]) -> Iterator[int]:
     """The numbers that a reference of a lineage names: by number, or by digest. A pointer has moved since."""
     selector = reference.selector
     if selector is not None and selector.number is not None:
@@ -299,7 +304,7 @@ def named(reference: Reference, versions: Iterable[VersionRecord]) -> Iterator[i
         yield from (version.number for version in versions if version.digest.startswith(selector.digest))
 
 
-def _why(rules: RetentionRules, action: str) -> str:
+def _format_reason(rules: RetentionRules, action: str) -> str:
     words = []
     if rules.older_than:
         words.append(f"{'archived' if action == DELETE else 'made'} more than {rules.older_than} ago")
@@ -319,7 +324,7 @@ def archived_since(events: Iterable[Event]) -> dict[int, str]:
     since: dict[int, str] = {}
     table = StageTable()
     for event in events:
-        after = follow(table, event)
+        after = apply_event(table, event)
         if after.archived != table.archived:
             since.update(dict.fromkeys(after.archived - table.archived, event.at))
             for number in table.archived - after.archived:

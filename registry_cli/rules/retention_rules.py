@@ -12,8 +12,8 @@ from ..core.text import escape_for_message
 from ..core.values import OneOrMore, as_list
 from ..errors import InvalidInput
 from ..query import query
-from .metric_directions import HIGHER, LOWER, Directions, listed
-from .settings_errors import Path, SettingsSource, nearest
+from .metric_directions import HIGHER, LOWER, Directions, listed_direction
+from .settings_errors import Path, SettingsSource, suggest
 
 #: How many of those that held a stage last are never chosen, unless it is said.
 HOLDERS = 3
@@ -38,7 +38,7 @@ class Best(NamedTuple):
     lowest: bool | None
 
     def __str__(self) -> str:
-        highest = ":max" if self.lowest is False and listed(self.metric) != HIGHER else ""
+        highest = ":max" if self.lowest is False and listed_direction(self.metric) != HIGHER else ""
         return f"{self.metric}:{self.most}{':min' if self.lowest else highest}"
 
     @classmethod
@@ -66,9 +66,9 @@ class Best(NamedTuple):
         if self.lowest is not None:
             return self
         direction = directions.declared(self.metric)
-        if direction is None and listed(self.metric) == LOWER:
+        if direction is None and listed_direction(self.metric) == LOWER:
             raise self.ambiguous("lower is better for this metric")
-        direction = direction or listed(self.metric)
+        direction = direction or listed_direction(self.metric)
         return self if direction is None else self._replace(lowest=direction == LOWER)
 
     def ambiguous(self, why: str) -> InvalidInput:
@@ -167,14 +167,14 @@ class RetentionPolicy:
         if value is None:
             return cls()
         if not isinstance(value, dict):
-            raise source.mistake(_ROOT, "is no mapping", "write archive: and prune: below it")
+            raise source.error(_ROOT, "is no mapping", "write archive: and prune: below it")
         _check_keys(value, SECTIONS, _ROOT, source)
         found = {key: _section(each, (*_ROOT, key), source) for key, each in value.items()}
         prune = found.get("prune")
         if prune and not prune.older_than:
-            raise source.mistake((*_ROOT, "prune"), "has no 'older_than'", "what is deleted is gone: say how old")
+            raise source.error((*_ROOT, "prune"), "has no 'older_than'", "what is deleted is gone: say how old")
         if prune and prune.compress:
-            raise source.mistake((*_ROOT, "prune", "compress"), "is for what is archived", "write it below archive:")
+            raise source.error((*_ROOT, "prune", "compress"), "is for what is archived", "write it below archive:")
         return cls(found.get("archive"), prune, dict.fromkeys(found, source))
 
     def over(self, other: RetentionPolicy) -> RetentionPolicy:
@@ -195,7 +195,7 @@ class RetentionPolicy:
                 if rules is not None:
                     rules.directed(directions, strict=False)
             except InvalidInput as error:
-                raise source.mistake((*_ROOT, section, "best"), error.message, error.hint) from None
+                raise source.error((*_ROOT, section, "best"), error.message, error.hint) from None
 
     def lines(self) -> Iterator[tuple[str, str, SettingsSource, Path]]:
         """What it says, line by line: the name, the value, where it stands."""
@@ -217,12 +217,12 @@ def _section(value: Any, path: Path, source: SettingsSource) -> RetentionRules |
     if value is None or value == {}:
         return None
     if not isinstance(value, dict):
-        raise source.mistake(path, "is no mapping", f"write {', '.join(KEYS[:3])} … below it")
+        raise source.error(path, "is no mapping", f"write {', '.join(KEYS[:3])} … below it")
     _check_keys(value, KEYS, path, source)
     best = value.get("best", [])
     best = [best] if isinstance(best, str) else best
     if not isinstance(best, list) or not all(isinstance(each, str) for each in best):
-        raise source.mistake((*path, "best"), "is no text, nor a list of texts", "write auc:3, or [auc:3, -loss:3]")
+        raise source.error((*path, "best"), "is no text, nor a list of texts", "write auc:3, or [auc:3, -loss:3]")
     for key, kind, words in (
         ("older_than", str, "a text, as 90d"),
         ("where", str, "a text"),
@@ -230,22 +230,22 @@ def _section(value: Any, path: Path, source: SettingsSource) -> RetentionRules |
         ("keep_holders", int, "a number"),
     ):
         if key in value and type(value[key]) is not kind:
-            raise source.mistake((*path, key), "is no right value", f"it is {words}")
+            raise source.error((*path, key), "is no right value", f"it is {words}")
     compress = value.get("compress", False)
     if not isinstance(compress, (bool, str)) or compress not in _COMPRESSIONS:
-        raise source.mistake((*path, "compress"), "is no right value", "it is true, false, gzip or zstd")
+        raise source.error((*path, "compress"), "is no right value", "it is true, false, gzip or zstd")
     try:
         return RetentionRules.build(**{**value, "best": best})
     except InvalidInput as error:
-        raise source.mistake(path, error.message, error.hint) from None
+        raise source.error(path, error.message, error.hint) from None
 
 
 def _check_keys(value: Mapping[str, Any], known: tuple[str, ...], path: Path, source: SettingsSource) -> None:
     """Unlike a setting, a rule that isn't known is never passed over: what it was to keep would be lost."""
     for key in value:
         if key not in known:
-            hint = nearest(key, known, 0.6) or f"there are: {', '.join(known)}"
-            raise source.mistake((*path, key), f"there is no key '{escape_for_message(key)}' here", hint)
+            hint = suggest(key, known, 0.6) or f"there are: {', '.join(known)}"
+            raise source.error((*path, key), f"there is no key '{escape_for_message(key)}' here", hint)
 
 
 def _count(number: int, what: str) -> int:

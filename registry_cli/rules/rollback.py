@@ -52,7 +52,7 @@ class RecentRollback(Conflict):
         self.current = current
 
 
-def chain(events: Iterable[Event], stage: str) -> StageTimeline:
+def build_timeline(events: Iterable[Event], stage: str) -> StageTimeline:
     """Replay the moves of ``stage``. A rollback goes back along the chain, or forward again to what was rolled back."""
     numbers: list[int] = []
     undone: list[int] = []
@@ -85,18 +85,18 @@ def chain(events: Iterable[Event], stage: str) -> StageTimeline:
     return StageTimeline(tuple(numbers), held, left=left, rollback=newest)
 
 
-def refuse_second(line: StageTimeline, model: str, stage: str, current: int | None, now: datetime) -> None:
+def check_recent_rollback(line: StageTimeline, model: str, stage: str, current: int | None, now: datetime) -> None:
     """:class:`RecentRollback` if the newest rollback of ``stage`` was less than :data:`WINDOW` ago, by whomever.
 
     A time that can't be read, or that is still to come (clocks differ), counts as recent.
     """
-    from ..core.quantities import epoch, seconds
+    from ..core.quantities import parse_epoch, to_epoch
 
     event = line.rollback
     if event is None:
         return
-    at = epoch(event.at)
-    age = 0.0 if at is None else seconds(now) - at
+    at = parse_epoch(event.at)
+    age = 0.0 if at is None else to_epoch(now) - at
     if age >= WINDOW:
         return
     before, after = (
@@ -110,7 +110,7 @@ def refuse_second(line: StageTimeline, model: str, stage: str, current: int | No
     )
 
 
-def candidates(
+def list_candidates(
     table: StageTable, stage: str, line: StageTimeline, among: tuple[int, ...] | None = None
 ) -> tuple[int, ...]:
     """Of the earlier holders, or of those ``among``, what ``stage`` can go to now: not archived, deleted or rejected."""
@@ -119,7 +119,7 @@ def candidates(
     return tuple(each for each in dict.fromkeys(wanted) if each not in gone and each not in closed)
 
 
-def rollback_target(table: StageTable, model: str, stage: str, line: StageTimeline, to: int | None = None) -> int:
+def find_rollback_target(table: StageTable, model: str, stage: str, line: StageTimeline, to: int | None = None) -> int:
     """The version that a rollback of ``stage`` goes to: ``to``, or the nearest earlier holder that is not deleted.
 
     ``to`` is any version that ever held the stage, also one that was rolled back from. Raises :class:`InvalidInput`
@@ -129,18 +129,20 @@ def rollback_target(table: StageTable, model: str, stage: str, line: StageTimeli
     current = table.stages.get(stage)
     earlier = [number for number in dict.fromkeys(line.earlier) if number != current]
     if to is not None and (to == current or to not in line.holders):
-        can = " ".join(f"{model}@{number}" for number in candidates(table, stage, line, line.holders)[:10])
+        can = " ".join(f"{model}@{number}" for number in list_candidates(table, stage, line, line.holders)[:10])
         raise InvalidInput(
             f"{stage} of {model} is at {model}@{to} already" if to == current else f"{model}@{to} never held {stage}",
             f"a rollback can go to {can}" if can else "there is no version to roll back to",
         )
     if to is not None and to in table.deleted:
-        raise NotFound(f"{model}@{to}, which held {stage} before, was deleted", advice(table, model, stage, line, to))
+        raise NotFound(
+            f"{model}@{to}, which held {stage} before, was deleted", suggest_rollback(table, model, stage, line, to)
+        )
     target = to if to is not None else next((each for each in earlier if each not in table.deleted), None)
     if target is None:
         raise NotFound(f"nothing held {stage} of {model} before", "there is no version to roll back to")
     if target in table.archived:
-        further = advice(table, model, stage, line, target)
+        further = suggest_rollback(table, model, stage, line, target)
         raise Conflict(
             f"{model}@{target}, which held {stage} before, is archived",
             f"registry restore {model}@{target} first, or {further}",
@@ -148,15 +150,15 @@ def rollback_target(table: StageTable, model: str, stage: str, line: StageTimeli
     if target in line.rejected:
         raise Refused(
             f"{model}@{target}, which held {stage} before, was rejected for it: registry approvals {model}@{target}",
-            advice(table, model, stage, line, target),
+            suggest_rollback(table, model, stage, line, target),
         )
     return target
 
 
-def advice(table: StageTable, model: str, stage: str, line: StageTimeline, number: int) -> str:
+def suggest_rollback(table: StageTable, model: str, stage: str, line: StageTimeline, number: int) -> str:
     """What to do when a rollback can't go to ``number``: the next candidate behind it, else another one."""
     earlier = list(dict.fromkeys(line.earlier))
-    can = candidates(table, stage, line)
+    can = list_candidates(table, stage, line)
     behind = earlier[earlier.index(number) + 1 :] if number in earlier else []
     following = next((each for each in (*behind, *can) if each in can and each != number), None)
     if following is None:
@@ -179,11 +181,11 @@ class StageHolder:
         return f"{self.model}@{self.number}"
 
 
-def holders(table: StageTable, model: str, stage: str, line: StageTimeline) -> tuple[StageHolder, ...]:
+def list_holders(table: StageTable, model: str, stage: str, line: StageTimeline) -> tuple[StageHolder, ...]:
     """What holds ``stage``, what held it before, the nearest first, and what it was rolled back from, each once."""
     current = table.stages.get(stage)
     try:
-        following = rollback_target(table, model, stage, line)
+        following = find_rollback_target(table, model, stage, line)
     except (Conflict, NotFound, Refused):
         following = None
     found = [] if current is None else [StageHolder(model, current, "current")]
@@ -200,7 +202,9 @@ def holders(table: StageTable, model: str, stage: str, line: StageTimeline) -> t
     return tuple(found)
 
 
-def rollback_targets(table: StageTable, numbers: VersionRanges, chains: Mapping[str, StageTimeline]) -> dict[str, int]:
+def find_rollback_targets(
+    table: StageTable, numbers: VersionRanges, chains: Mapping[str, StageTimeline]
+) -> dict[str, int]:
     """Of ``numbers`` those that a rollback of an occupied stage would go to, by stage."""
     found = {}
     for stage, line in chains.items():
@@ -212,11 +216,11 @@ def rollback_targets(table: StageTable, numbers: VersionRanges, chains: Mapping[
     return found
 
 
-def refuse_rollback_targets(
+def check_rollback_targets(
     table: StageTable, model: str, numbers: VersionRanges, chains: Mapping[str, StageTimeline]
 ) -> None:
     """:class:`Conflict` for the version that a rollback of an occupied stage would go to."""
-    for stage, target in rollback_targets(table, numbers, chains).items():
+    for stage, target in find_rollback_targets(table, numbers, chains).items():
         raise Conflict(
             f"{model}@{target} is what a rollback of {stage} would go to",
             "keep it, or say --force with a --reason",

@@ -28,7 +28,7 @@ class ScanRules:
     mode: str = DEFAULT
     allow: tuple[str, ...] = ()
 
-    def lets_in(self, verdict: str, limited: bool = False) -> bool:
+    def allows(self, verdict: str, limited: bool = False) -> bool:
         """Whether a version with this verdict may be registered.
 
         ``limited`` says that a limit of the scan kept it from reading something that could be a pickle: a limit must not
@@ -48,7 +48,7 @@ class ScanRules:
         return ScanRules(mode, self.allow)
 
 
-def parse(value: Any, what: str) -> ScanRules:
+def parse_scan_rules(value: Any, what: str) -> ScanRules:
     """``scan: warn``, or ``scan: {mode: warn, allow: [package.Class]}``. Raises :class:`InvalidInput`."""
     said = {"mode": value} if isinstance(value, (str, bool)) else value
     if not isinstance(said, Mapping):

@@ -44,7 +44,7 @@ class SettingsSource:
             self._found = self._lines()
         return self._found
 
-    def mistake(self, path: Path, message: str, hint: str = "") -> InvalidInput:
+    def error(self, path: Path, message: str, hint: str = "") -> InvalidInput:
         """What to raise for something that can't be meant, with file, line and key."""
         return InvalidInput(f"{self.place(path)}: {'.'.join(path)}: {message}", hint)
 
@@ -54,7 +54,7 @@ class SettingsSource:
         return self.file if line is None else f"{self.file}, line {line}"
 
 
-def nearest(word: str, known: Iterable[str], cutoff: float = 0.5) -> str:
+def suggest(word: str, known: Iterable[str], cutoff: float = 0.5) -> str:
     """What was meant by ``word``, as a hint; empty if nothing is near."""
     from difflib import get_close_matches
 
@@ -62,10 +62,10 @@ def nearest(word: str, known: Iterable[str], cutoff: float = 0.5) -> str:
     return f"did you mean '{near[0]}'?" if near else ""
 
 
-def refuse_slips(document: Iterable[str], known: Sequence[str], source: SettingsSource) -> None:
+def check_unknown_keys(document: Iterable[str], known: Sequence[str], source: SettingsSource) -> None:
     """A setting that is nearly one that we know was meant to be it; any other is kept, and does nothing."""
     from ..core.text import escape_for_message
 
     for key in document:
-        if key not in known and (hint := nearest(key, known, 0.78)):
-            raise source.mistake((key,), f"there is no setting '{escape_for_message(key)}'", hint)
+        if key not in known and (hint := suggest(key, known, 0.78)):
+            raise source.error((key,), f"there is no setting '{escape_for_message(key)}'", hint)

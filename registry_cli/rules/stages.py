@@ -60,7 +60,7 @@ def check_expected(pointers: Mapping[str, int], name: str, model: str, expected:
         raise Conflict(f"{name} of {model} is {now}, not {wanted}", "somebody was faster: look again, then decide")
 
 
-def resolve(table: StageTable, model: str, selector: Selector) -> int:
+def resolve_selector(table: StageTable, model: str, selector: Selector) -> int:
     """The number that a stage, an alias or a number stands for. ``latest`` and digests are the reader's to find."""
     if selector.number is not None:
         return selector.number
@@ -71,16 +71,16 @@ def resolve(table: StageTable, model: str, selector: Selector) -> int:
     raise NotFound(f"{model} has no version at '{name}'", f"registry show {model} lists its stages and aliases")
 
 
-def in_use(table: StageTable, model: str, number: int) -> None:
+def check_in_use(table: StageTable, model: str, number: int) -> None:
     """Refuse a version that is archived or packed, for what puts a version into use."""
     if number in table.archived or number in table.packed:
         state = "archived" if number in table.archived else "packed"
         raise Conflict(f"{model}@{number} is {state}", f"registry restore {model}@{number} brings it back")
 
 
-def place(table: StageTable, model: str, stage: str, number: int, *, archive_previous: bool = False) -> StageTable:
+def set_stage(table: StageTable, model: str, stage: str, number: int, *, archive_previous: bool = False) -> StageTable:
     """``stage`` points to ``number``; what held it before stays as it is, or goes to the archive."""
-    in_use(table, model, number)
+    check_in_use(table, model, number)
     before = table.stages.get(stage)
     table = table.with_(stages={**table.stages, stage: number})
     if archive_previous and before is not None and before != number:
@@ -88,13 +88,13 @@ def place(table: StageTable, model: str, stage: str, number: int, *, archive_pre
     return table
 
 
-def clear(table: StageTable, stage: str) -> StageTable:
+def clear_stage(table: StageTable, stage: str) -> StageTable:
     """``stage`` points to nothing."""
     return table.with_(stages={name: at for name, at in table.stages.items() if name != stage})
 
 
 def set_alias(table: StageTable, model: str, alias: str, number: int) -> StageTable:
-    in_use(table, model, number)
+    check_in_use(table, model, number)
     return table.with_(aliases={**table.aliases, alias: number})
 
 
@@ -105,7 +105,7 @@ def remove_alias(table: StageTable, alias: str) -> StageTable:
 def archive(table: StageTable, model: str, numbers: VersionRanges) -> StageTable:
     """Take versions out of use. :class:`Conflict` while a stage or alias points to one of them."""
     for number in numbers:
-        refuse_pointed(table, model, number, "archived")
+        check_unpointed(table, model, number, "archived")
     return table.with_(archived=table.archived | numbers)
 
 
@@ -125,12 +125,12 @@ def pack(table: StageTable, model: str, number: int) -> StageTable:
 
 def delete(table: StageTable, model: str, number: int) -> StageTable:
     """Leave a tombstone for a version. :class:`Conflict` while a stage or alias points to it."""
-    refuse_pointed(table, model, number, "deleted")
+    check_unpointed(table, model, number, "deleted")
     one = VersionRanges.from_numbers([number])
     return table.with_(archived=table.archived - one, deleted=table.deleted | one, packed=table.packed - one)
 
 
-def refuse_pointed(table: StageTable, model: str, number: int, deed: str) -> None:
+def check_unpointed(table: StageTable, model: str, number: int, deed: str) -> None:
     pointers = [f"stage {name}" for name in table.stages_of(number)]
     pointers += [f"alias {name}" for name in table.aliases_of(number)]
     if pointers:
@@ -148,15 +148,15 @@ class StageInterval(NamedTuple):
     until: float | None = None
 
 
-def holdings(events: Iterable[Event], number: int) -> list[StageInterval]:
+def list_intervals(events: Iterable[Event], number: int) -> list[StageInterval]:
     """Every stage that version ``number`` held, oldest first. Where the times can't be read, it held it for no time."""
-    from ..core.quantities import epoch
+    from ..core.quantities import parse_epoch
 
     begun: dict[str, float] = {}
     found: list[StageInterval] = []
     for event in events:
-        for stage, after in _moved_by(event, begun).items():
-            moment = epoch(event.at)
+        for stage, after in _get_pointers_after(event, begun).items():
+            moment = parse_epoch(event.at)
             if stage in begun and after != number:
                 since = begun.pop(stage)
                 found.append(StageInterval(stage, since, since if moment is None else moment))
@@ -165,7 +165,7 @@ def holdings(events: Iterable[Event], number: int) -> list[StageInterval]:
     return [*found, *(StageInterval(stage, since) for stage, since in begun.items())]
 
 
-def _moved_by(event: Event, held: Iterable[str]) -> Mapping[str, object]:
+def _get_pointers_after(event: Event, held: Iterable[str]) -> Mapping[str, object]:
     """What each stage that an event is about points to after it; ``held`` are those that held something before."""
     detail = event.detail
     if event.action == "repaired":  # the lines before are lost: what stages held then is all that is known

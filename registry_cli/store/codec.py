@@ -12,7 +12,7 @@ from ..core.lazy_dataclass import dataclass, field
 from ..core.records import Event, StageTable, VersionRecord
 from ..core.version_ranges import VersionRanges
 from ..errors import Damaged, InvalidInput, Refused
-from ..rules.settings_errors import REGISTRY_KEYS, SettingsSource, refuse_slips
+from ..rules.settings_errors import REGISTRY_KEYS, SettingsSource, check_unknown_keys
 from ..rules.settings_errors import Path as Place
 from . import layout
 from .filesystem import files
@@ -103,21 +103,21 @@ def _parsed(read: Callable[[Any], _T], value: Any, key: str, what: str) -> _T:
 
 def parse_settings(document: Mapping[str, Any], source: SettingsSource) -> Settings:
     """``registry.yaml``. People edit it, so a slip is told as theirs, with its line and the nearest right name."""
-    refuse_slips(document, REGISTRY_KEYS, source)
+    check_unknown_keys(document, REGISTRY_KEYS, source)
     stages = document.get("stages", list(DEFAULT_STAGES))
     if not isinstance(stages, list) or not stages or not all(isinstance(stage, str) for stage in stages):
-        raise source.mistake(("stages",), "is no list of names", "write it as [development, staging, production]")
+        raise source.error(("stages",), "is no list of names", "write it as [development, staging, production]")
     for at, stage in enumerate(stages):
         _said(source, ("stages", str(at)), names.stage_name, stage)
         if stage in stages[:at]:
-            raise source.mistake(("stages", str(at)), f"'{stage}' stands there twice", "name each stage once")
+            raise source.error(("stages", str(at)), f"'{stage}' stands there twice", "name each stage once")
     shared = document.get("shared", "private")
     if shared not in SHARED:
-        raise source.mistake(("shared",), f"is '{shared}'"[:80], f"use {' or '.join(SHARED)}")
+        raise source.error(("shared",), f"is '{shared}'"[:80], f"use {' or '.join(SHARED)}")
     if "scan" in document:
         from ..rules import scan_policy
 
-        scan_policy.parse(document["scan"], source.place(("scan",)))
+        scan_policy.parse_scan_rules(document["scan"], source.place(("scan",)))
     extra = {key: document[key] for key in document if key not in REGISTRY_KEYS or key in ("retention", "lineage")}
     what = source.file
     return Settings(
@@ -131,7 +131,7 @@ def _said(source: SettingsSource, path: Place, read: Callable[[Any], object], va
     try:
         read(value)
     except InvalidInput as error:
-        raise source.mistake(path, error.message, error.hint) from None
+        raise source.error(path, error.message, error.hint) from None
 
 
 _MODEL_ID = re.compile(r"[0-9A-Za-z_-]{8,64}\Z", re.ASCII)

@@ -17,7 +17,7 @@ from ..rules import approvals
 from ..rules import stages as rules
 from ..rules.event_filters import EventFilter
 from ..rules.past_state import PastState, replay
-from ..rules.rollback import StageTimeline, chain
+from ..rules.rollback import StageTimeline, build_timeline
 from ..rules.stages import StageInterval
 from . import journal, reader
 from .filesystem import files
@@ -79,7 +79,7 @@ def line(
 def newest_first(paths: ModelLayout, wanted: EventFilter = ALL) -> Iterator[JournalEntry]:
     """What is wanted of the history, the newest first; only as much of the journal is read as the caller goes on."""
     last: JournalEntry | None = None  # what is pending hangs on it, so until it is found every line is looked at
-    found = journal.newest_first(paths.history, lambda line: last is None or wanted.may_fit(line))
+    found = journal.newest_first(paths.history, lambda line: last is None or wanted.may_match(line))
     last = next(found, None)
     told = (*reversed(_ahead(paths, last)), *([last] if last else ()))
     return (entry for entry in itertools.chain(told, found) if wanted.fits(entry))
@@ -125,12 +125,12 @@ class Head:
 def chains(paths: ModelLayout, stages: tuple[str, ...]) -> dict[str, StageTimeline]:
     """What each of ``stages`` held, from the first move to the newest."""
     events = list(_moves(paths))
-    return {stage: chain(events, stage) for stage in stages}
+    return {stage: build_timeline(events, stage) for stage in stages}
 
 
 def holdings(paths: ModelLayout, number: int) -> list[StageInterval]:
     """Every stage that a version held, and when."""
-    return rules.holdings(_moves(paths), number)
+    return rules.list_intervals(_moves(paths), number)
 
 
 def past(paths: ModelLayout, until: str) -> PastState | None:

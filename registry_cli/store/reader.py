@@ -87,7 +87,9 @@ class ModelReader:
                 raise NotFound(f"{self.name} has no version that is not archived", "registry versions NAME --all")
             return number
         number = (
-            self._by_digest(selector.digest, table) if selector.digest else rules.resolve(table, self.name, selector)
+            self._by_digest(selector.digest, table)
+            if selector.digest
+            else rules.resolve_selector(table, self.name, selector)
         )
         with contextlib.suppress(FileNotFoundError):
             os.close(files.open_folder(self.paths.versions))

@@ -15,7 +15,7 @@ from ..core.yaml import documents
 from ..errors import InvalidInput, explain
 from ..rules.event_filters import ACTIONS
 from ..rules.settings_errors import Path as Place
-from ..rules.settings_errors import SettingsSource, nearest
+from ..rules.settings_errors import SettingsSource, suggest
 from ..store.filesystem import files
 from .user_config import refuse_foreign
 
@@ -83,7 +83,7 @@ def read(path: Path) -> Settings:
     _keys(programs, PROGRAM_KEYS, ("programs",), source)
     said = document.get("webhooks", [])
     if not isinstance(said, list):
-        raise source.mistake(("webhooks",), "is no list", "write '- url: https://…' lines below it")
+        raise source.error(("webhooks",), "is no list", "write '- url: https://…' lines below it")
     found = tuple(_webhook(each, ("webhooks", str(at)), source, path.parent) for at, each in enumerate(said))
     if any("secret" in each for each in said):
         refuse_foreign(path, private=True)
@@ -95,17 +95,17 @@ def _webhook(said: Any, place: Place, source: SettingsSource, folder: Path) -> W
     url = said.get("url")
     parts = _read(lambda: urlsplit(url), (*place, "url"), source) if isinstance(url, str) else None
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or not str(url).isprintable():
-        raise source.mistake((*place, "url"), "is no address", "write it as https://example.org/hook")
+        raise source.error((*place, "url"), "is no address", "write it as https://example.org/hook")
     if parts.username is not None:
-        raise source.mistake((*place, "url"), "has a name and a password in it", "use secret_file instead")
+        raise source.error((*place, "url"), "has a name and a password in it", "use secret_file instead")
     registry = said.get("registry", "")
     if not isinstance(registry, str):
-        raise source.mistake((*place, "registry"), "is no text", "it is the id of a registry: registry info shows it")
+        raise source.error((*place, "registry"), "is no text", "it is the id of a registry: registry info shows it")
     actions = _texts(said, "actions", place, source)
     for action in actions:
         if action not in (*ACTIONS, REFUSED):
-            hint = nearest(action, (*ACTIONS, REFUSED)) or f"there are {', '.join((*ACTIONS, REFUSED))}"
-            raise source.mistake((*place, "actions"), f"there is no action '{escape_for_message(action)}'", hint)
+            hint = suggest(action, (*ACTIONS, REFUSED)) or f"there are {', '.join((*ACTIONS, REFUSED))}"
+            raise source.error((*place, "actions"), f"there is no action '{escape_for_message(action)}'", hint)
     return WebhookSettings(
         str(url),
         _limits(said, place, source, WEBHOOKS),
@@ -117,10 +117,10 @@ def _webhook(said: Any, place: Place, source: SettingsSource, folder: Path) -> W
 
 def _secret(said: Mapping[str, Any], place: Place, source: SettingsSource, folder: Path) -> bytes:
     if "secret" in said and "secret_file" in said:
-        raise source.mistake((*place, "secret"), "stands beside 'secret_file'", "say one of them")
+        raise source.error((*place, "secret"), "stands beside 'secret_file'", "say one of them")
     for key in ("secret", "secret_file"):
         if key in said and not (isinstance(said[key], str) and said[key].strip()):
-            raise source.mistake((*place, key), "is no text", "write it in quotes")
+            raise source.error((*place, key), "is no text", "write it in quotes")
     if "secret" in said:
         return str(said["secret"]).encode()
     if "secret_file" not in said:
@@ -130,9 +130,9 @@ def _secret(said: Mapping[str, Any], place: Place, source: SettingsSource, folde
         refuse_foreign(path, private=True)
         secret = files.read(path, _SECRET, str(path)).strip()
     except OSError as error:
-        raise source.mistake((*place, "secret_file"), explain(error)) from None
+        raise source.error((*place, "secret_file"), explain(error)) from None
     if not secret:
-        raise source.mistake((*place, "secret_file"), f"{path} is empty", "a signature with no key says nothing")
+        raise source.error((*place, "secret_file"), f"{path} is empty", "a signature with no key says nothing")
     return secret
 
 
@@ -142,38 +142,38 @@ def _limits(said: Mapping[str, Any], place: Place, source: SettingsSource, defau
         at = (*place, "time_limit")
         seconds = _read(lambda: parse_duration(str(said["time_limit"])).total_seconds(), at, source)
         if not 0 < seconds <= LONGEST:
-            raise source.mistake(at, "is no time that a hook can have", f"more than 0s, at most {LONGEST:g}s")
+            raise source.error(at, "is no time that a hook can have", f"more than 0s, at most {LONGEST:g}s")
     if "retries" in said:
         retries = said["retries"]
         if type(retries) is not int or not 0 <= retries <= MOST_RETRIES:
-            raise source.mistake((*place, "retries"), "is no number of repetitions", f"0 to {MOST_RETRIES}")
+            raise source.error((*place, "retries"), "is no number of repetitions", f"0 to {MOST_RETRIES}")
     return Limits(seconds, retries)
 
 
 def _texts(said: Mapping[str, Any], key: str, place: Place, source: SettingsSource) -> list[str]:
     value = said.get(key, [])
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value) or value != said.get(key, value):
-        raise source.mistake((*place, key), "is no list of texts", f"write it as {key}: [a, b]")
+        raise source.error((*place, key), "is no list of texts", f"write it as {key}: [a, b]")
     if key in said and not value:
-        raise source.mistake((*place, key), "has nothing in it", "leave it out to be told of all")
+        raise source.error((*place, key), "has nothing in it", "leave it out to be told of all")
     return value
 
 
 def _keys(said: Any, known: tuple[str, ...], place: Place, source: SettingsSource) -> None:
     if not isinstance(said, dict):
-        raise source.mistake(place, "is no mapping", f"use {', '.join(known)}")
+        raise source.error(place, "is no mapping", f"use {', '.join(known)}")
     for key, value in said.items():
         if key not in known:
-            hint = nearest(key, known) or f"use {', '.join(known)}"
-            raise source.mistake((*place, key), f"there is no key '{escape_for_message(key)}' here", hint)
+            hint = suggest(key, known) or f"use {', '.join(known)}"
+            raise source.error((*place, key), f"there is no key '{escape_for_message(key)}' here", hint)
         if value is None:
-            raise source.mistake((*place, key), "says nothing", "give it a value, or leave it out")
+            raise source.error((*place, key), "says nothing", "give it a value, or leave it out")
 
 
 def _read(value: Callable[[], _T], place: Place, source: SettingsSource) -> _T:
     try:
         return value()
     except InvalidInput as error:
-        raise source.mistake(place, error.message, error.hint) from None
+        raise source.error(place, error.message, error.hint) from None
     except ValueError:
-        raise source.mistake(place, "can't be read") from None
+        raise source.error(place, "can't be read") from None

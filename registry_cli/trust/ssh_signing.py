@@ -155,13 +155,13 @@ class Trust:
 
         Releases that know of no validity know no such option either: it is given only where it matters.
         """
-        from ..core.quantities import epoch
+        from ..core.quantities import parse_epoch
 
         try:
             limited = b"valid-" in self.allowed.read_bytes()
         except OSError:
             limited = False
-        moment = epoch(event.at)
+        moment = parse_epoch(event.at)
         if not limited or moment is None:
             return []
         return [f"-Overify-time={time.strftime('%Y%m%d%H%M%S', time.localtime(moment))}"]

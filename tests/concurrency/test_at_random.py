@@ -12,8 +12,8 @@ import pytest
 from registry_cli import Registry
 from registry_cli.core.records import Event, JournalEntry, StageTable
 from registry_cli.operations.context import open_model
-from registry_cli.rules.past_state import follow, replay
-from registry_cli.rules.rollback import chain
+from registry_cli.rules.past_state import apply_event, replay
+from registry_cli.rules.rollback import build_timeline
 from registry_cli.store import codec, journal
 from registry_cli.store.reader import ModelReader
 from tests.concurrency import at_random
@@ -64,14 +64,14 @@ def _nothing_protected_went(registry: Registry, entries: list[JournalEntry]) -> 
     gone, registered = 0, list[int]()
     for event in (entry.event for entry in entries):
         by_rules = str(event.detail.get("reason", "")).startswith("retention: ")
-        after = follow(table, event)
+        after = apply_event(table, event)
         if by_rules and event.action in ("archived", "deleted"):
             went = set(after.archived - table.archived) | set(after.deleted - table.deleted)
             gone += len(went)
             assert not went & {*table.stages.values(), *table.aliases.values()}
             assert not went & kept, "tag keep=yes"
             for stage in STAGES:
-                line = chain(moves, stage)
+                line = build_timeline(moves, stage)
                 there = [number for number in dict.fromkeys(line.earlier) if number not in table.deleted]
                 earlier = [number for number in there if number != table.stages.get(stage)]
                 assert not went & set(earlier[: 3 - (stage in table.stages)]), f"held {stage}"

@@ -168,7 +168,7 @@ def test_versions_become_new_versions_that_say_where_they_come_from(
 
 
 def _checkpoint(text: str) -> Checkpoint:
-    found = checkpoints.parse(text)
+    found = checkpoints.parse_checkpoint(text)
     assert found
     return found
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from registry_cli import InvalidInput, NotFound
 from registry_cli.core import values
-from registry_cli.core.normalization import METRIC, PARAM, collected
+from registry_cli.core.normalization import METRIC, PARAM, normalize
 from registry_cli.interop import value_files
 
 LIGHTNING = "epoch,step,train_loss,val_acc\n0,9,0.7,\n0,9,,0.81\n1,19,0.5,\n1,19,,0.84\n"
@@ -83,7 +83,7 @@ def read(folder: Path, name: str, text: str | bytes, kind: str = METRIC) -> Mapp
 def test_metrics_of_a_file(tmp_path: Path, name: str, text: str, wanted: Mapping[str, Any]) -> None:
     found = read(tmp_path, name, text)
     assert found == wanted
-    assert collected(METRIC, found).values == wanted
+    assert normalize(METRIC, found).values == wanted
     for encoding in ("utf-8-sig", "utf-16"):
         assert read(tmp_path, name, text.encode(encoding)) == wanted
 
@@ -94,7 +94,7 @@ def test_the_report_of_scikit_learn_as_a_mapping(tmp_path: Path) -> None:
     given = {"0": row, "accuracy": 0.6, "macro avg": row}
     wanted = {"0.precision", "accuracy", "macro avg.f1-score", "macro avg.support"}
     assert wanted <= read(tmp_path, "report.json", json.dumps(given)).keys()
-    assert wanted <= collected(METRIC, given).values.keys()
+    assert wanted <= normalize(METRIC, given).values.keys()
 
 
 @pytest.mark.parametrize(
@@ -108,13 +108,13 @@ def test_the_report_of_scikit_learn_as_a_mapping(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_params_of_a_file(tmp_path: Path, name: str, text: str, wanted: Mapping[str, Any]) -> None:
     found = {key: value for key, value in read(tmp_path, name, text, PARAM).items() if value is not None}
-    assert collected(PARAM, found).values == wanted
+    assert normalize(PARAM, found).values == wanted
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 has no tomllib")
 def test_toml(tmp_path: Path) -> None:
     text = "lr = 0.1\nsteps = 1_000\nbig = 1e400\nwhen = 2026-01-02T03:04:05\nlow = -inf\n[model]\ndepth = 3\nsizes = [1, 2]\n"
-    assert collected(PARAM, read(tmp_path, "params.toml", text, PARAM)).values == {
+    assert normalize(PARAM, read(tmp_path, "params.toml", text, PARAM)).values == {
         "lr": 0.1, "steps": 1000, "big": "1e400", "when": "2026-01-02T03:04:05", "low": "-inf", "model.depth": 3,
         "model.sizes": "[1, 2]",
     }  # fmt: skip
@@ -169,4 +169,4 @@ def test_any_bytes_are_read_or_refused(tmp_path: Path, data: bytes, ending: str)
             found = value_files.read(str(path), kind)
         except InvalidInput:
             continue
-        collected(kind, found, skip_invalid=True)
+        normalize(kind, found, skip_invalid=True)

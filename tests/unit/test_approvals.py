@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from registry_cli.core.records import Event, VersionRecord
 from registry_cli.core.values import canonical
 from registry_cli.rules import approvals
-from registry_cli.rules.approvals import RecordedApproval, ballots, in_force, subject, with_ballot
+from registry_cli.rules.approvals import (
+    RecordedApproval,
+    add_approval,
+    collect_approvals,
+    describe_subject,
+    select_in_force,
+)
 
 RECORD = "a" * 64
 VERSION = VersionRecord(
@@ -22,7 +28,7 @@ VERSION = VersionRecord(
 
 
 def said(by: str = "bob", action: str = "approved", at: str = "1", **changes: Any) -> Event:
-    detail = {"stage": "production", **subject(VERSION, RECORD), **changes}
+    detail = {"stage": "production", **describe_subject(VERSION, RECORD), **changes}
     return Event(f"{by}-{action}-{at}", f"2026-03-0{at}T00:00:00.000Z", by, "host", action, 7, detail)
 
 
@@ -30,7 +36,7 @@ def told(
     *newest_first: Event, recorded: object = None, version: VersionRecord = VERSION
 ) -> tuple[RecordedApproval, ...]:
     listed = [event.document() for event in newest_first] if recorded is None else recorded
-    return ballots(version, RECORD, newest_first, listed)
+    return collect_approvals(version, RECORD, newest_first, listed)
 
 
 def test_an_approval_is_in_force_while_what_it_was_based_on_is_so() -> None:
@@ -43,7 +49,7 @@ def test_an_approval_is_in_force_while_what_it_was_based_on_is_so() -> None:
     ):
         assert [each.lapsed for each in told(said(), version=changed)] == [why]
         assert [each.lapsed for each in told(said(action="rejected"), version=changed)] == [why]
-    assert [each.lapsed for each in ballots(VERSION, "b" * 64, [said()], [said().document()])] == [
+    assert [each.lapsed for each in collect_approvals(VERSION, "b" * 64, [said()], [said().document()])] == [
         "about another version"
     ]
 
@@ -53,7 +59,7 @@ def test_of_each_person_and_stage_the_last_word_counts() -> None:
     assert [(each.rejects, each.lapsed) for each in both] == [(True, "")]
     other = told(said(stage="staging", at="2"), said())
     assert [(each.stage, each.lapsed) for each in other] == [("production", ""), ("staging", "")]
-    assert in_force(other, "staging", rejects=False)[0].by == "bob"
+    assert select_in_force(other, "staging", rejects=False)[0].by == "bob"
     replayed = told(said(action="rejected", at="2"), said(), recorded=[said().document()])
     assert [(each.rejects, each.lapsed) for each in replayed] == [(False, "not the last word"), (True, "")]
 
@@ -69,12 +75,12 @@ def test_what_only_one_of_both_places_tells_never_makes_it_laxer() -> None:
 
 
 def test_a_list_keeps_one_voice_of_each_person_and_stage_and_what_it_does_not_know() -> None:
-    first = with_ballot(["what?", {"by": "x"}], said())
-    assert with_ballot(first, said(action="rejected", at="2")) == [
+    first = add_approval(["what?", {"by": "x"}], said())
+    assert add_approval(first, said(action="rejected", at="2")) == [
         "what?", {"by": "x"}, said(action="rejected", at="2").document(),
     ]  # fmt: skip
-    assert len(with_ballot(first, said(stage="staging"))) == 4
-    assert with_ballot({"no": "list"}, said()) == [said().document()]
+    assert len(add_approval(first, said(stage="staging"))) == 4
+    assert add_approval({"no": "list"}, said()) == [said().document()]
 
 
 ANYTHING: st.SearchStrategy[Any] = st.recursive(
@@ -108,7 +114,7 @@ EVENTS = st.builds(
 
 @given(st.lists(EVENTS, max_size=4), st.lists(ENTRY | ANYTHING, max_size=4) | ANYTHING)
 def test_whatever_stands_there_is_told_and_forged_approvals_never_count(events: Any, recorded: Any) -> None:
-    for each in ballots(VERSION, RECORD, events, recorded):
+    for each in collect_approvals(VERSION, RECORD, events, recorded):
         assert isinstance(each.lapsed, str)
         if not each.rejects and not each.lapsed:
             assert each.event in events

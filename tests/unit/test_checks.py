@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from registry_cli import InvalidInput
 from registry_cli.rules.policy import policy_parser
 from registry_cli.rules.policy.command_checks import CommandCheck
-from registry_cli.rules.policy.command_set import Command, CommandSet, commands_of
-from registry_cli.rules.policy.policy import Policies, merged
+from registry_cli.rules.policy.command_set import Command, CommandSet, iter_commands
+from registry_cli.rules.policy.policy import Policies, merge_policies
 from registry_cli.rules.settings_errors import SettingsSource
 
 STAGES = ("development", "staging", "production")
@@ -21,7 +21,7 @@ STAGES = ("development", "staging", "production")
 
 def parsed(said: Any, common: Policies | None = None) -> Policies:
     source = SettingsSource("model.yaml" if common is not None else "registry.yaml")
-    return policy_parser.parse({"production": said}, source, STAGES, common)
+    return policy_parser.parse_policies({"production": said}, source, STAGES, common)
 
 
 def checks(policies: Policies) -> list[CommandCheck]:
@@ -114,13 +114,13 @@ def test_what_is_put_in_is_never_looked_at_again(words: list[str], path: str, re
 
 def test_a_nearer_document_adds_and_overrides() -> None:
     common = parsed({"checks": ["pytest -q", {"run": "slow", "time_limit": "1h"}]})
-    more = merged(common, parsed({"checks": ["extra", {"run": "slow", "time_limit": "1min"}]}, common), STAGES)
+    more = merge_policies(common, parsed({"checks": ["extra", {"run": "slow", "time_limit": "1min"}]}, common), STAGES)
     assert [(each.name, each.seconds) for each in checks(more)] == [("pytest", 600), ("slow", 60), ("extra", 600)]
     nothing: list[str] | None
     for nothing in (None, []):
-        less = merged(common, parsed({"override": True, "checks": nothing}, common), STAGES)
+        less = merge_policies(common, parsed({"override": True, "checks": nothing}, common), STAGES)
         assert checks(less) == []
-    other = merged(common, parsed({"override": True, "checks": ["other"]}, common), STAGES)
+    other = merge_policies(common, parsed({"override": True, "checks": ["other"]}, common), STAGES)
     assert [each.name for each in checks(other)] == ["other"]
 
 
@@ -147,5 +147,5 @@ def test_the_digest_changes_with_whatever_would_be_run() -> None:
 
 
 def test_commands_of_policies() -> None:
-    policies = merged(parsed({"checks": ["b", "a"], "require": {"tags": {"x": "y"}}}), {}, STAGES)
-    assert [(each.stage, each.name) for each in commands_of(policies)] == [("production", "b"), ("production", "a")]
+    policies = merge_policies(parsed({"checks": ["b", "a"], "require": {"tags": {"x": "y"}}}), {}, STAGES)
+    assert [(each.stage, each.name) for each in iter_commands(policies)] == [("production", "b"), ("production", "a")]

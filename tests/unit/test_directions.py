@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from registry_cli.errors import InvalidInput
 from registry_cli.rules import metric_directions
-from registry_cli.rules.metric_directions import HIGHER, LOWER, NAMES, Directions, listed
+from registry_cli.rules.metric_directions import HIGHER, LOWER, NAMES, Directions, listed_direction
 from registry_cli.rules.settings_errors import SettingsSource
 
 SOURCE = SettingsSource("model.yaml", lambda: {("metrics",): 4, ("metrics", "drift"): 5})
@@ -29,7 +29,7 @@ WORDS = [*NAMES[LOWER], *NAMES[HIGHER], *metric_directions.SPLITS, *metric_direc
     ],
 )  # fmt: skip
 def test_lower_is_better(name: str) -> None:
-    assert listed(name) == LOWER
+    assert listed_direction(name) == LOWER
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_lower_is_better(name: str) -> None:
     ],
 )  # fmt: skip
 def test_higher_is_better(name: str) -> None:
-    assert listed(name) == HIGHER
+    assert listed_direction(name) == HIGHER
 
 
 @pytest.mark.parametrize(
@@ -54,12 +54,12 @@ def test_higher_is_better(name: str) -> None:
     ],
 )  # fmt: skip
 def test_what_is_not_listed_is_not_known(name: str) -> None:
-    assert listed(name) is None
+    assert listed_direction(name) is None
 
 
 @given(st.text())
 def test_any_text_has_an_answer(name: str) -> None:
-    assert listed(name) in (LOWER, HIGHER, None)
+    assert listed_direction(name) in (LOWER, HIGHER, None)
 
 
 @given(st.text(string.ascii_lowercase, min_size=1), st.sampled_from(WORDS), st.sampled_from(["", "_", ".", "/", "-"]))
@@ -69,7 +69,7 @@ def test_a_listed_word_in_a_name_says_nothing(more: str, word: str, mark: str) -
     for name in (more + mark + word, word + mark + more):
         normal = name.replace("-", "_")
         if not re.fullmatch(rf"(({'|'.join(map(re.escape, WORDS))}|neg|negative)[_./:]?)+", normal):
-            assert listed(name) is None
+            assert listed_direction(name) is None
 
 
 def test_no_name_has_two_directions() -> None:
@@ -79,7 +79,7 @@ def test_no_name_has_two_directions() -> None:
         assert all(name == name.lower() and not re.search("[- ]", name) for name in names), "or it is never found"
     for name in (*NAMES[LOWER], *NAMES[HIGHER]):
         for split in metric_directions.SPLITS:
-            assert listed(f"{split}_{name}") == listed(f"{name}/{split}") == listed(name)
+            assert listed_direction(f"{split}_{name}") == listed_direction(f"{name}/{split}") == listed_direction(name)
 
 
 def test_declarations() -> None:

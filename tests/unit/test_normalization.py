@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from registry_cli import InvalidInput
 from registry_cli.core import values
-from registry_cli.core.normalization import METRIC, PARAM, Collection, collected
+from registry_cli.core.normalization import METRIC, PARAM, Collection, normalize
 from registry_cli.interop import value_files
 
 INTEGERS = st.integers(-(2**70), 2**70)
@@ -26,7 +26,7 @@ PARAMS = st.one_of(INTEGERS, FLOATS, st.booleans(), TEXTS, LISTS, st.none())
 
 
 def of_api(kind: str, value: object) -> Any:
-    return outcome(lambda: collected(kind, {"a": {"b": value}}).values)
+    return outcome(lambda: normalize(kind, {"a": {"b": value}}).values)
 
 
 def of_file(kind: str, path: Path, text: str) -> Any:
@@ -41,7 +41,7 @@ def of_file(kind: str, path: Path, text: str) -> Any:
 
 
 def of_text(kind: str, text: str) -> Any:
-    return outcome(lambda: collected(kind, {"a.b": values.typed(text)}).values)
+    return outcome(lambda: normalize(kind, {"a.b": values.typed(text)}).values)
 
 
 def outcome(read: Any) -> Any:
@@ -106,31 +106,31 @@ def test_typed_words_are_those_of_yaml(word: str) -> None:
 def test_all_that_is_not_valid_is_named() -> None:
     given = {"auc": 0.9, "note": "high", "cm": [[1, 2]], "x": math.nan, "ok": {"f1": 1, "bad": True}, " k": 1}
     with pytest.raises(InvalidInput, match=r"^5 metrics are not valid: ") as caught:
-        collected(METRIC, given)
+        normalize(METRIC, given)
     for name in ("note", "cm", "'x' is nan", "ok.bad", " k"):
         assert name in str(caught.value)
-    found = collected(METRIC, given, skip_invalid=True)
+    found = normalize(METRIC, given, skip_invalid=True)
     assert found.values == {"auc": 0.9, "ok.f1": 1}
     assert {each.name for each in found.skipped} == {"note", "cm", "x", "ok.bad", " k"}
     many = {f"m{number}": "x" for number in range(30)}
     with pytest.raises(InvalidInput, match=r"^30 metrics are not valid: .*; and 25 more; correct them"):
-        collected(METRIC, many)
+        normalize(METRIC, many)
     with pytest.raises(InvalidInput, match=r"^metric 'auc' is 'x', which is not a number; correct it"):
-        collected(METRIC, {"auc": "x"})
+        normalize(METRIC, {"auc": "x"})
 
 
 def test_globs_select() -> None:
     given = {"train": {"loss": 1, "note": "x"}, "eval_loss": 2, "eval_f1": 3}
-    assert collected(METRIC, given, only=["eval_*"]).values == {"eval_loss": 2, "eval_f1": 3}
-    found = collected(METRIC, given, only=["*loss", "nothing*"])
+    assert normalize(METRIC, given, only=["eval_*"]).values == {"eval_loss": 2, "eval_f1": 3}
+    found = normalize(METRIC, given, only=["*loss", "nothing*"])
     assert (found.values, found.warnings) == ({"train.loss": 1, "eval_loss": 2}, ("no metric matches 'nothing*'",))
-    assert collected(METRIC, given, only="eval_f*").values == {"eval_f1": 3}, "one glob need be no list"
+    assert normalize(METRIC, given, only="eval_f*").values == {"eval_f1": 3}, "one glob need be no list"
 
 
 @pytest.mark.parametrize("given", ["ab", ["a"], 3])
 def test_something_else_than_a_mapping_is_refused(given: Any) -> None:
     with pytest.raises(InvalidInput, match="give a mapping"):
-        collected(METRIC, given)
+        normalize(METRIC, given)
 
 
 def test_what_has_no_value_is_left_out() -> None:
@@ -141,10 +141,10 @@ def test_what_has_no_value_is_left_out() -> None:
 
 
 def test_keys() -> None:
-    assert collected(METRIC, {0: 1, True: 2, None: 3, 0.5: 4, "macro avg": {"f1-score": 5}}).values == {
+    assert normalize(METRIC, {0: 1, True: 2, None: 3, 0.5: 4, "macro avg": {"f1-score": 5}}).values == {
         "0": 1, "true": 2, "null": 3, "0.5": 4, "macro avg.f1-score": 5,
     }  # fmt: skip
     with pytest.raises(InvalidInput, match="twice"):
-        collected(METRIC, {1: 1, "1": 2})
+        normalize(METRIC, {1: 1, "1": 2})
     with pytest.raises(InvalidInput, match="twice"):
-        collected(METRIC, {"a": {"b": 1}, "a.b": 2})
+        normalize(METRIC, {"a": {"b": 1}, "a.b": 2})

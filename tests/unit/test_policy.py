@@ -17,9 +17,9 @@ from registry_cli.rules.approvals import ApprovalInput, RecordedApproval
 from registry_cli.rules.policy import evaluation as gate
 from registry_cli.rules.policy import policy_parser
 from registry_cli.rules.policy.evaluation import Evaluation
-from registry_cli.rules.policy.policy import Policies, PolicyInput, StagePolicy, joined, merged
+from registry_cli.rules.policy.policy import Policies, PolicyInput, StagePolicy, join_policies, merge_policies
 from registry_cli.rules.settings_errors import SettingsSource
-from registry_cli.rules.stages import StageInterval, holdings
+from registry_cli.rules.stages import StageInterval, list_intervals
 
 STAGES = ("development", "staging", "production")
 NOW = datetime(2026, 3, 3, 12, tzinfo=timezone.utc)
@@ -27,7 +27,7 @@ DAY = 86_400.0
 
 
 def parsed(said: Any, common: Policies | None = None) -> dict[str, StagePolicy]:
-    return policy_parser.parse(
+    return policy_parser.parse_policies(
         said, SettingsSource("model.yaml" if common is not None else "registry.yaml"), STAGES, common
     )
 
@@ -35,7 +35,7 @@ def parsed(said: Any, common: Policies | None = None) -> dict[str, StagePolicy]:
 def policy(said: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> StagePolicy:
     """The policy of production, with what a model adds."""
     common = parsed({"production": said})
-    return merged(common, parsed({"production": own}, common) if own is not None else {}, STAGES)["production"]
+    return merge_policies(common, parsed({"production": own}, common) if own is not None else {}, STAGES)["production"]
 
 
 def version(number: int = 7, **said: Any) -> VersionRecord:
@@ -120,7 +120,9 @@ def test_the_line_is_told_and_that_of_a_list_too() -> None:
     data = b"format: 1\npolicy:\n  production:\n    require:\n      forbid:\n      - '*.csv'\n      - 3\n"
     source = SettingsSource("registry.yaml", lambda: documents.lines(data))
     with pytest.raises(InvalidInput, match=r"^registry.yaml, line 7: policy.production.require.forbid.1: is no text"):
-        policy_parser.parse(policy_parser.find(documents.loads_mapping(data, "x"), source), source, STAGES)
+        policy_parser.parse_policies(
+            policy_parser.find_policy(documents.loads_mapping(data, "x"), source), source, STAGES
+        )
     assert source.line(("policy", "production", "not there")) == 3
     assert source.line(("nothing",)) is None
 
@@ -128,8 +130,8 @@ def test_the_line_is_told_and_that_of_a_list_too() -> None:
 @pytest.mark.parametrize("key", ["policies", "Policy", "polcy", "gates", "plicy"])
 def test_a_misspelt_policy_is_not_none_at_all(key: str) -> None:
     with pytest.raises(InvalidInput, match="did you mean 'policy'"):
-        policy_parser.find({key: {}}, SettingsSource("model.yaml"))
-    assert policy_parser.find({"owner": "alice", "description": "x"}, SettingsSource("model.yaml")) == {}
+        policy_parser.find_policy({key: {}}, SettingsSource("model.yaml"))
+    assert policy_parser.find_policy({"owner": "alice", "description": "x"}, SettingsSource("model.yaml")) == {}
 
 
 @pytest.mark.parametrize(
@@ -144,15 +146,15 @@ def test_a_misspelt_policy_is_not_none_at_all(key: str) -> None:
 def test_stages_that_wait_for_each_other_are_refused(said: Any, circular: bool) -> None:
     if circular:
         with pytest.raises(InvalidInput, match="circular"):
-            merged(parsed(said), {}, STAGES)
+            merge_policies(parsed(said), {}, STAGES)
     else:
-        merged(parsed(said), {}, STAGES)
+        merge_policies(parsed(said), {}, STAGES)
 
 
 def test_a_model_can_close_the_circle() -> None:
     common = parsed({"production": {"from": ["staging"]}})
     with pytest.raises(InvalidInput, match=r"model.yaml: policy.staging.from: circular|circular"):
-        merged(common, parsed({"staging": {"from": ["production"]}}, common), STAGES)
+        merge_policies(common, parsed({"staging": {"from": ["production"]}}, common), STAGES)
 
 
 CASES: list[tuple[Any, Any, str]] = [
@@ -360,11 +362,11 @@ def test_override_lets_a_model_ask_others_or_nobody() -> None:
 def test_force_passes_over_a_policy_that_does_not_forbid_it() -> None:
     said = {"require": {"metrics": {"auc": "> 1", "f1": "> 1"}}}
     free, strict = judged(policy(said)), judged(policy({**said, "force": False}))
-    gate.refuse(free, force=True)
+    gate.check_passed(free, force=True)
     with pytest.raises(Refused, match=r"production refuses churn@7: metrics.auc, metrics.f1; registry check churn@7"):
-        gate.refuse(free, force=False)
+        gate.check_passed(free, force=False)
     with pytest.raises(Refused, match="the policy of production forbids --force"):
-        gate.refuse(strict, force=True)
+        gate.check_passed(strict, force=True)
 
 
 def event(action: str, at: str, **detail: Any) -> Event:
@@ -382,7 +384,7 @@ def test_what_a_version_held_is_read_from_the_history() -> None:
         event("promoted", "x", stage="staging", after=7),
     ]
     start = datetime(2026, 3, 1, tzinfo=timezone.utc).timestamp()
-    assert holdings(lines, 7) == [
+    assert list_intervals(lines, 7) == [
         StageInterval("staging", start, start + 2 * DAY),
         StageInterval("production", start + DAY, start + 3 * DAY),
         StageInterval("staging", start + 3 * DAY, start + 4 * DAY),
@@ -465,10 +467,10 @@ FACTS = st.fixed_dictionaries(
 @given(STAGE, STAGE, FACTS)
 def test_a_joined_policy_never_passes_what_one_of_both_refuses(common: Any, own: Any, facts: Any) -> None:
     both = policy(common, own)
-    joined = judged(both, **facts)
+    join_policies = judged(both, **facts)
     for alone in (policy(common), policy(own)):
         single = judged(alone, **facts)
-        assert single.passed or not joined.passed
+        assert single.passed or not join_policies.passed
         assert alone.forcible or not both.forcible
 
 
@@ -476,7 +478,7 @@ def test_a_joined_policy_never_passes_what_one_of_both_refuses(common: Any, own:
 def test_three_joined_never_pass_what_one_of_them_refuses(common: Any, group: Any, own: Any, facts: Any) -> None:
     found: Policies = {}
     for at, said in enumerate((common, group, own)):
-        found = joined(found, parsed({"production": said}, found if at else None), STAGES)
+        found = join_policies(found, parsed({"production": said}, found if at else None), STAGES)
     together = found["production"]
     for alone in (policy(common), policy(group), policy(own)):
         assert judged(alone, **facts).passed or not judged(together, **facts).passed
@@ -554,7 +556,7 @@ def test_whatever_a_policy_says_is_read_or_refused(said: Any) -> None:
         {"production": {"checks": [said]}},
     ):
         try:
-            merged(parsed(whole), {}, STAGES)
+            merge_policies(parsed(whole), {}, STAGES)
         except InvalidInput as error:
             assert "policy" in str(error)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry_cli.core.quantities import epoch, parse_duration, parse_period, parse_size, parse_time, seconds
+from registry_cli.core.quantities import parse_duration, parse_epoch, parse_period, parse_size, parse_time, to_epoch
 from registry_cli.errors import InvalidInput
 
 NOW = datetime(2026, 11, 23, 10, 30, 15, 250_000, tzinfo=timezone.utc)
@@ -132,15 +132,15 @@ def test_a_time_lasts_as_long_as_it_is_exact(text: str, span: int) -> None:
 
 
 def test_recorded_times() -> None:
-    assert epoch("1970-01-02T00:00:00.500Z") == 86_400.5
-    assert epoch("2026-11-23T10:30:15.250Z") == seconds(NOW)
-    assert [epoch(text) for text in ("", "soon", "2026-13-01T00:00:00Z", "2026")] == [None] * 4
+    assert parse_epoch("1970-01-02T00:00:00.500Z") == 86_400.5
+    assert parse_epoch("2026-11-23T10:30:15.250Z") == to_epoch(NOW)
+    assert [parse_epoch(text) for text in ("", "soon", "2026-13-01T00:00:00Z", "2026")] == [None] * 4
 
 
 @settings(deadline=None)
 @given(st.datetimes(timezones=st.just(timezone.utc)))
 def test_what_is_recorded_is_read_back(moment: datetime) -> None:
-    assert epoch(moment.isoformat().replace("+00:00", "Z")) == seconds(moment)
+    assert parse_epoch(moment.isoformat().replace("+00:00", "Z")) == to_epoch(moment)
 
 
 @settings(deadline=None)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from registry_cli.core.records import VersionRecord
 from registry_cli.errors import InvalidInput
 from registry_cli.query import patterns
-from registry_cli.query.lexer import tokens
+from registry_cli.query.lexer import tokenize
 from registry_cli.query.query import parse, parse_field, parse_sort, value
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
@@ -418,7 +418,7 @@ def test_any_text_is_a_query_or_refused(text: str) -> None:
 @given(ODD)
 def test_columns_point_into_the_text(text: str) -> None:
     try:
-        found = list(tokens(text))
+        found = list(tokenize(text))
     except InvalidInput:
         return
     assert [each.column for each in found] == sorted({each.column for each in found})

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from registry_cli.core.records import VersionRecord
 from registry_cli.errors import InvalidInput
 from registry_cli.query.query import parse, parse_sort
-from registry_cli.query.sql_schema import COLUMNS, SCHEMA, facts_of, row_of
+from registry_cli.query.sql_schema import COLUMNS, SCHEMA, list_facts, make_row
 
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=timezone.utc)
 
@@ -196,10 +196,10 @@ def database(versions: Sequence[VersionRecord]) -> sqlite3.Connection:
     for statement in SCHEMA:
         made.execute(statement)
     for place, record in enumerate(versions):
-        row = row_of(record, "{}")
+        row = make_row(record, "{}")
         assert len(row) == len(COLUMNS)
         made.execute(f"INSERT INTO versions VALUES (?{', ?' * len(row)})", (place, *row))
-        for name, kind, value in facts_of(record):
+        for name, kind, value in list_facts(record):
             made.execute("INSERT OR IGNORE INTO fields(name) VALUES (?)", (name,))
             (field,) = made.execute("SELECT id FROM fields WHERE name = ?", (name,)).fetchone()
             made.execute("INSERT INTO facts VALUES (?, ?, ?, ?)", (field, place, kind, value))
@@ -333,8 +333,8 @@ def test_what_the_index_stores() -> None:
         },
         stages=("staging", "production"),
     )
-    assert row_of(record, "{}") == ("risk/churn", "risk", 7, 0, "alice", 1.5, 5, 1, "ab" * 32, "first", "{}")
-    assert list(facts_of(record)) == [
+    assert make_row(record, "{}") == ("risk/churn", "risk", 7, 0, "alice", 1.5, 5, 1, "ab" * 32, "first", "{}")
+    assert list(list_facts(record)) == [
         ("params.depth", "n", 6),
         ("params.deep", "b", 1),
         ("params.huge", "n", 2.0**64),
@@ -347,4 +347,4 @@ def test_what_the_index_stores() -> None:
         ("stage", "t", "staging"),
         ("stage", "t", "production"),
     ]
-    assert row_of(VersionRecord("m", 1, "soon", "", "", 0, 0))[1:7] == ("", 1, 0, "", None, 0)
+    assert make_row(VersionRecord("m", 1, "soon", "", "", 0, 0))[1:7] == ("", 1, 0, "", None, 0)

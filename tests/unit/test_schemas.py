@@ -17,7 +17,7 @@ from registry_cli import InvalidInput, Registry, schemas
 from registry_cli.core.yaml import documents
 from registry_cli.rules import retention_rules, settings_errors
 from registry_cli.rules.policy import command_checks, policy_parser
-from registry_cli.rules.policy.policy import merged
+from registry_cli.rules.policy.policy import merge_policies
 from registry_cli.rules.retention_rules import RetentionPolicy
 from registry_cli.rules.settings_errors import SettingsSource
 from registry_cli.store import codec
@@ -101,7 +101,7 @@ GOOD: list[Any] = [
 
 @pytest.mark.parametrize("policy", GOOD)
 def test_what_the_parser_takes_the_schema_takes(policy: Any) -> None:
-    policy_parser.parse(policy, SettingsSource("x"), STAGES)
+    policy_parser.parse_policies(policy, SettingsSource("x"), STAGES)
     assert fits("registry", {**REGISTRY, "policy": policy})
     assert fits("model", {"format": 1, "policy": policy})
     assert fits("group", {"format": 1, "policy": policy})
@@ -125,7 +125,7 @@ def mistakes() -> Iterator[Any]:
 @pytest.mark.parametrize("policy", list(mistakes()), ids=str)
 def test_what_the_parser_refuses_for_its_shape_the_schema_refuses(policy: Any) -> None:
     with pytest.raises(InvalidInput):
-        policy_parser.parse(policy, SettingsSource("x"), STAGES)
+        policy_parser.parse_policies(policy, SettingsSource("x"), STAGES)
     if "NaN" not in json.dumps(policy):
         assert not fits("registry", {**REGISTRY, "policy": policy})
 
@@ -214,7 +214,9 @@ def read(text: str) -> None:
     document = documents.loads_mapping(text.encode(), "registry.yaml")
     source = SettingsSource("registry.yaml", lambda: documents.lines(text.encode()))
     stages = codec.parse_settings(document, source).stages
-    merged(policy_parser.parse(policy_parser.find(document, source), source, stages), {}, stages)
+    merge_policies(
+        policy_parser.parse_policies(policy_parser.find_policy(document, source), source, stages), {}, stages
+    )
     RetentionPolicy.parse(document.get("retention"), source)
     assert fits("registry", document)
 

@@ -8,7 +8,7 @@ import pytest
 
 from registry_cli.core.records import VersionRecord
 from registry_cli.rules.comparison import diff
-from registry_cli.rules.io_schema import compared, signature, without, words
+from registry_cli.rules.io_schema import comparable_signatures, extract_signature, format_tensor, remove_sides
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from registry_cli.rules.io_schema import compared, signature, without, words
     ],
 )
 def test_a_tensor_in_words(tensor: dict[str, Any], said: str) -> None:
-    assert words(tensor) == said
+    assert format_tensor(tensor) == said
 
 
 def lineage(**contents: Any) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def lineage(**contents: Any) -> dict[str, Any]:
 
 
 def test_what_has_no_name_is_named_by_its_place() -> None:
-    found = signature(
+    found = extract_signature(
         lineage(inputs=[{"type": "a"}, {"name": "x", "type": "b"}], outputs=[{"name": "y"}], features=["f", "g"])
     )
     assert found == {
@@ -42,19 +42,19 @@ def test_what_has_no_name_is_named_by_its_place() -> None:
 @pytest.mark.parametrize("contents", [None, "text", [], {"inputs": "text", "outputs": [1, None], "features": {"a": 1}}])
 def test_what_others_wrote_there_is_no_signature(contents: Any) -> None:
     """The lineage may be given by anybody."""
-    assert signature({"contents": contents}) == {}
-    kept = without({"contents": contents}, ("inputs",))["contents"]
+    assert extract_signature({"contents": contents}) == {}
+    kept = remove_sides({"contents": contents}, ("inputs",))["contents"]
     assert kept == (
         {key: value for key, value in contents.items() if key != "inputs"} if isinstance(contents, dict) else contents
     )
 
 
 def test_the_order_of_features_is_told_where_they_are_the_same() -> None:
-    assert compared(lineage(features=["a", "b"]), lineage(features=["b", "a"])) == (
+    assert comparable_signatures(lineage(features=["a", "b"]), lineage(features=["b", "a"])) == (
         {"features.a": "feature", "features.b": "feature", "features": "a, b"},
         {"features.b": "feature", "features.a": "feature", "features": "b, a"},
     )
-    old, new = compared(lineage(features=["a", "b"]), lineage(features=["a", "c"]))
+    old, new = comparable_signatures(lineage(features=["a", "b"]), lineage(features=["a", "c"]))
     assert (old, new) == (
         {"features.a": "feature", "features.b": "feature"},
         {"features.a": "feature", "features.c": "feature"},
@@ -63,8 +63,8 @@ def test_the_order_of_features_is_told_where_they_are_the_same() -> None:
 
 def test_only_what_both_tell_is_compared() -> None:
     tensor = {"name": "x", "type": "float32"}
-    assert compared(lineage(inputs=[tensor]), lineage(features=["a"])) == ({}, {})
-    assert compared(lineage(inputs=[tensor], features=["a"]), lineage(inputs=[tensor])) == (
+    assert comparable_signatures(lineage(inputs=[tensor]), lineage(features=["a"])) == ({}, {})
+    assert comparable_signatures(lineage(inputs=[tensor], features=["a"]), lineage(inputs=[tensor])) == (
         {"inputs.x": "float32"}, {"inputs.x": "float32"},
     )  # fmt: skip
 

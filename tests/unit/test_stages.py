@@ -26,12 +26,12 @@ def chain(*moves: int | str | None) -> rollback.StageTimeline:
             events.append(move("rolled-back", int(each)))
         else:
             events.append(move("promoted" if each else "demoted", each))
-    return rollback.chain(events, "production")
+    return rollback.build_timeline(events, "production")
 
 
 def test_place_moves_one_stage_and_leaves_the_rest() -> None:
     table = StageTable(stages={"staging": 1, "production": 1}, aliases={"champion": 1})
-    after = rules.place(table, "m", "staging", 2)
+    after = rules.set_stage(table, "m", "staging", 2)
     assert after.stages == {"staging": 2, "production": 1}
     assert after.aliases == {"champion": 1}
     assert table.stages == {"staging": 1, "production": 1}, "the table that was given is not changed"
@@ -39,21 +39,23 @@ def test_place_moves_one_stage_and_leaves_the_rest() -> None:
 
 def test_place_archives_what_was_there_if_asked() -> None:
     table = StageTable(stages={"production": 1})
-    assert rules.place(table, "m", "production", 2, archive_previous=True).archived == VersionRanges.from_numbers([1])
-    assert rules.place(table, "m", "production", 1, archive_previous=True) == table
-    assert rules.place(StageTable(), "m", "production", 1, archive_previous=True).archived == VersionRanges()
+    assert rules.set_stage(table, "m", "production", 2, archive_previous=True).archived == VersionRanges.from_numbers(
+        [1]
+    )
+    assert rules.set_stage(table, "m", "production", 1, archive_previous=True) == table
+    assert rules.set_stage(StageTable(), "m", "production", 1, archive_previous=True).archived == VersionRanges()
 
 
 def test_place_does_not_archive_what_something_else_points_to() -> None:
     table = StageTable(stages={"production": 1, "staging": 1})
     with pytest.raises(Conflict, match="stage staging points to it"):
-        rules.place(table, "m", "production", 2, archive_previous=True)
+        rules.set_stage(table, "m", "production", 2, archive_previous=True)
 
 
 def test_an_archived_version_is_not_put_into_use() -> None:
     table = StageTable(archived=VersionRanges.from_numbers([1]))
     with pytest.raises(Conflict, match="is archived"):
-        rules.place(table, "m", "production", 1)
+        rules.set_stage(table, "m", "production", 1)
     with pytest.raises(Conflict, match="is archived"):
         rules.set_alias(table, "m", "champion", 1)
 
@@ -77,8 +79,8 @@ def test_aliases_and_clearing() -> None:
     table = rules.set_alias(StageTable(stages={"production": 1}), "m", "champion", 1)
     assert table.aliases == {"champion": 1}
     assert rules.remove_alias(table, "champion").aliases == {}
-    assert rules.clear(table, "production").stages == {}
-    assert rules.clear(table, "staging") == table
+    assert rules.clear_stage(table, "production").stages == {}
+    assert rules.clear_stage(table, "staging") == table
 
 
 def test_expectations() -> None:
@@ -98,11 +100,11 @@ def test_expectations() -> None:
 
 def test_resolve_prefers_what_it_is_told() -> None:
     table = StageTable(stages={"production": 1}, aliases={"champion": 2})
-    assert rules.resolve(table, "m", Selector(number=9)) == 9
-    assert rules.resolve(table, "m", Selector(name="production")) == 1
-    assert rules.resolve(table, "m", Selector(name="champion")) == 2
+    assert rules.resolve_selector(table, "m", Selector(number=9)) == 9
+    assert rules.resolve_selector(table, "m", Selector(name="production")) == 1
+    assert rules.resolve_selector(table, "m", Selector(name="champion")) == 2
     with pytest.raises(NotFound):
-        rules.resolve(table, "m", Selector(name="staging"))
+        rules.resolve_selector(table, "m", Selector(name="staging"))
 
 
 def test_an_unknown_stage_is_refused_with_those_there_are() -> None:
@@ -137,7 +139,7 @@ def test_the_chain_of_a_stage(moves: tuple[int | str | None, ...], earlier: tupl
 
 def test_the_chain_looks_at_its_own_stage_only() -> None:
     events = [move("promoted", 1), move("promoted", 2, "staging"), move("registered", 3), move("promoted", 4)]
-    assert rollback.chain(events, "production").earlier == (1,)
+    assert rollback.build_timeline(events, "production").earlier == (1,)
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(1, 4)), max_size=12))
@@ -146,50 +148,53 @@ def test_rolling_back_to_the_end_always_ends(moves: list[int | None]) -> None:
     events = [move("promoted" if each else "demoted", each) for each in moves]
     table = StageTable(stages={"production": moves[-1]} if moves and moves[-1] else {})
     for _ in range(len(moves) + 1):
-        line = rollback.chain(events, "production")
+        line = rollback.build_timeline(events, "production")
         try:
-            target = rollback.rollback_target(table, "m", "production", line)
+            target = rollback.find_rollback_target(table, "m", "production", line)
         except NotFound:
             return
         assert target != table.stages.get("production")
         events.append(move("rolled-back", target))
-        table = rules.place(table, "m", "production", target)
-        assert len(rollback.chain(events, "production").numbers) <= len(line.numbers)
+        table = rules.set_stage(table, "m", "production", target)
+        assert len(rollback.build_timeline(events, "production").numbers) <= len(line.numbers)
     raise AssertionError("rollback after rollback never came to an end")
 
 
 def test_a_rollback_skips_the_deleted_and_stops_at_the_archived() -> None:
     line = chain(1, 2, 3)
     table = StageTable(stages={"production": 3})
-    assert rollback.rollback_target(table, "m", "production", line) == 2
-    assert rollback.rollback_target(table.with_(deleted=VersionRanges.from_numbers([2])), "m", "production", line) == 1
+    assert rollback.find_rollback_target(table, "m", "production", line) == 2
+    assert (
+        rollback.find_rollback_target(table.with_(deleted=VersionRanges.from_numbers([2])), "m", "production", line)
+        == 1
+    )
     with pytest.raises(Conflict, match="m@2, which held production before, is archived"):
-        rollback.rollback_target(table.with_(archived=VersionRanges.from_numbers([2])), "m", "production", line)
+        rollback.find_rollback_target(table.with_(archived=VersionRanges.from_numbers([2])), "m", "production", line)
     with pytest.raises(NotFound):
-        rollback.rollback_target(table.with_(deleted=VersionRanges.from_numbers([1, 2])), "m", "production", line)
+        rollback.find_rollback_target(table.with_(deleted=VersionRanges.from_numbers([1, 2])), "m", "production", line)
 
 
 def test_what_a_rollback_would_go_to_is_kept() -> None:
     chains = {"production": chain(1, 2, 3), "staging": chain(1, None)}
     table = StageTable(stages={"production": 3})
     with pytest.raises(Conflict, match="m@2 is what a rollback of production would go to"):
-        rollback.refuse_rollback_targets(table, "m", VersionRanges.from_numbers([2]), chains)
-    rollback.refuse_rollback_targets(table, "m", VersionRanges.from_numbers([1]), chains)
-    rollback.refuse_rollback_targets(
+        rollback.check_rollback_targets(table, "m", VersionRanges.from_numbers([2]), chains)
+    rollback.check_rollback_targets(table, "m", VersionRanges.from_numbers([1]), chains)
+    rollback.check_rollback_targets(
         table.with_(archived=VersionRanges.from_numbers([2])), "m", VersionRanges.from_numbers([2]), chains
     )
-    rollback.refuse_rollback_targets(StageTable(), "m", VersionRanges.from_numbers([2]), chains)
+    rollback.check_rollback_targets(StageTable(), "m", VersionRanges.from_numbers([2]), chains)
 
 
 def test_a_rollback_to_a_named_holder() -> None:
     line, table = chain(1, 2, 3, 4), StageTable(stages={"production": 4})
-    assert [rollback.rollback_target(table, "m", "production", line, to) for to in (None, 3, 2, 1)] == [3, 3, 2, 1]
+    assert [rollback.find_rollback_target(table, "m", "production", line, to) for to in (None, 3, 2, 1)] == [3, 3, 2, 1]
     with pytest.raises(InvalidInput, match="m@9 never held production; a rollback can go to m@3 m@2 m@1"):
-        rollback.rollback_target(table, "m", "production", line, 9)
+        rollback.find_rollback_target(table, "m", "production", line, 9)
     with pytest.raises(InvalidInput, match="production of m is at m@4 already; a rollback can go to m@3"):
-        rollback.rollback_target(table, "m", "production", line, 4)
+        rollback.find_rollback_target(table, "m", "production", line, 4)
     with pytest.raises(InvalidInput, match="there is no version to roll back to"):
-        rollback.rollback_target(StageTable(), "m", "production", chain(), 1)
+        rollback.find_rollback_target(StageTable(), "m", "production", chain(), 1)
 
 
 @pytest.mark.parametrize(
@@ -212,25 +217,28 @@ def test_a_target_that_is_gone_names_the_next(
         deleted=VersionRanges.from_numbers(deleted),
     )
     with pytest.raises(error, match=words):
-        rollback.rollback_target(table, "m", "production", chain(1, 2, 3, 4), to)
+        rollback.find_rollback_target(table, "m", "production", chain(1, 2, 3, 4), to)
 
 
 def test_what_held_a_stage() -> None:
     table = StageTable(
         stages={"production": 6}, archived=VersionRanges.from_numbers([2]), deleted=VersionRanges.from_numbers([5])
     )
-    found = rollback.holders(table, "m", "production", chain(1, 2, 3, 4, 5, 6))
+    found = rollback.list_holders(table, "m", "production", chain(1, 2, 3, 4, 5, 6))
     assert [(each.number, each.state) for each in found] == [
         (6, "current"), (5, "deleted"), (4, "next"), (3, "earlier"), (2, "archived"), (1, "earlier"),
     ]  # fmt: skip
     assert found[0].ref == "m@6"
-    assert [each.state for each in rollback.holders(StageTable(), "m", "production", chain(1, 2, None))] == [
+    assert [each.state for each in rollback.list_holders(StageTable(), "m", "production", chain(1, 2, None))] == [
         "next",
         "earlier",
     ]
     table = StageTable(stages={"production": 2}, archived=VersionRanges.from_numbers([1]))
-    assert [each.state for each in rollback.holders(table, "m", "production", chain(1, 2))] == ["current", "archived"]
-    assert rollback.holders(StageTable(), "m", "production", chain()) == ()
+    assert [each.state for each in rollback.list_holders(table, "m", "production", chain(1, 2))] == [
+        "current",
+        "archived",
+    ]
+    assert rollback.list_holders(StageTable(), "m", "production", chain()) == ()
 
 
 @given(
@@ -250,13 +258,13 @@ def test_a_rollback_goes_to_a_candidate_or_nowhere(
         archived=VersionRanges.from_numbers(archived - deleted - {current}),
         deleted=VersionRanges.from_numbers(deleted - {current}),
     )
-    can = rollback.candidates(table, "production", line)
-    listed = rollback.holders(table, "m", "production", line)
+    can = rollback.list_candidates(table, "production", line)
+    listed = rollback.list_holders(table, "m", "production", line)
     assert {each.number for each in listed if each.state in ("next", "earlier")} == set(can)
-    can = rollback.candidates(table, "production", line, line.holders)
+    can = rollback.list_candidates(table, "production", line, line.holders)
     assert {each.number for each in listed if each.state in ("next", "earlier", "rolled-back")} == set(can)
     try:
-        target = rollback.rollback_target(table, "m", "production", line, to)
+        target = rollback.find_rollback_target(table, "m", "production", line, to)
     except (InvalidInput, Conflict, NotFound) as error:
         assert to not in can
         if "--to" in error.hint:

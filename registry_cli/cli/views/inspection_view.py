@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ...rules.io_schema import words
+from ...rules.io_schema import format_tensor
 from .text import format_number
 
 #: Of inputs, features and other lists so many are shown; ``--json`` has all that is kept.
@@ -81,7 +81,7 @@ def _join_first(texts: Sequence[str], total: int | None = None) -> str:
 
 def _format_tensor(tensor: Mapping[str, Any]) -> str:
     """One input or output: ``row float32[?, 4]``."""
-    return f"{tensor.get('name', '')} {words(tensor)}".strip()
+    return f"{tensor.get('name', '')} {format_tensor(tensor)}".strip()
 
 
 def format_tensors(listed: Any) -> str:

@@ -137,7 +137,7 @@ def _pack(said: Any, number: int) -> Document | None:
 
 def _checkpoint(value: Any) -> str:
     text = _text(value, 300)
-    if text and checkpoints.parse(text) is None:
+    if text and checkpoints.parse_checkpoint(text) is None:
         raise ValueError(f"{text!r:.40} is no checkpoint")
     return text
 

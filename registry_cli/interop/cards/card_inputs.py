@@ -81,13 +81,13 @@ def fields(document: Mapping[str, Any], source: SettingsSource) -> dict[str, str
     found = {name: _text(document[name], name, source) for name in CARD_KEYS if document.get(name) is not None}
     other = found.pop("license", None)
     if other is not None and found.setdefault("licence", other) != other:
-        raise source.mistake(("license",), "says something else than 'licence'", "keep one of them")
+        raise source.error(("license",), "says something else than 'licence'", "keep one of them")
     return {name: text for name, text in found.items() if text}
 
 
 def _text(value: Any, name: str, source: SettingsSource) -> str:
     if not isinstance(value, str):
-        raise source.mistake((name,), "is no text", f"write {name}: …, or {name}: | and lines below it")
+        raise source.error((name,), "is no text", f"write {name}: …, or {name}: | and lines below it")
     if len(value) > TEXT_LENGTH:
-        raise source.mistake((name,), f"has {len(value):,} characters", f"{TEXT_LENGTH:,} is the most")
+        raise source.error((name,), f"has {len(value):,} characters", f"{TEXT_LENGTH:,} is the most")
     return value.strip()

@@ -16,7 +16,7 @@ from ...core import values
 from ...core.quantities import parse_duration
 from ...core.text import escape_for_message
 from ...errors import InvalidInput
-from ..settings_errors import Path, SettingsSource, nearest
+from ..settings_errors import Path, SettingsSource, suggest
 from .policy import FAILED, PolicyInput, RuleOutcome
 
 #: The keys of a check that is a mapping, and what stands in braces in its arguments.
@@ -54,7 +54,7 @@ class CommandCheck(NamedTuple):
 
     @property
     def wanted(self) -> str:
-        return self.command if self.seconds == TIME_LIMIT else f"{self.command} (in {spoken(self.seconds)})"
+        return self.command if self.seconds == TIME_LIMIT else f"{self.command} (in {format_time_limit(self.seconds)})"
 
     @property
     def scale(self) -> tuple[str, ...]:
@@ -66,7 +66,7 @@ class CommandCheck(NamedTuple):
         return [_PLACEHOLDER.sub(lambda match: said[match[1]], each) for each in self.arguments]
 
 
-def spoken(seconds: float) -> str:
+def format_time_limit(seconds: float) -> str:
     """A length of time as it is written: ``90s``, ``10min``."""
     for unit, size in (("h", 3_600), ("min", 60)):
         if seconds >= size and seconds % size == 0:
@@ -74,109 +74,111 @@ def spoken(seconds: float) -> str:
     return f"{seconds:g}s"
 
 
-def look(check: CommandCheck) -> Callable[[PolicyInput], RuleOutcome]:
+def build_check_rule(check: CommandCheck) -> Callable[[PolicyInput], RuleOutcome]:
     """What the command found, which was run before; one that was not run does not pass."""
     return lambda facts: facts.checks.get(check, NOT_RUN)
 
 
-def read(said: Any, path: Path, source: SettingsSource, *, empty: bool = False) -> Iterator[tuple[CommandCheck, Path]]:
+def parse_checks(
+    said: Any, path: Path, source: SettingsSource, *, empty: bool = False
+) -> Iterator[tuple[CommandCheck, Path]]:
     """A list of checks, each with its place. One without anything in it says something only if it overrides (``empty``)."""
     if not isinstance(said, list) or (not said and not empty):
-        raise source.mistake(path, "is no list with something in it", f"{_EXAMPLE}, behind a '- '")
+        raise source.error(path, "is no list with something in it", f"{_EXAMPLE}, behind a '- '")
     if len(said) > MOST:
-        raise source.mistake(path, f"has {len(said):,} checks", f"{MOST} is the most")
+        raise source.error(path, f"has {len(said):,} checks", f"{MOST} is the most")
     names: set[str] = set()
     for at, each in enumerate(said):
         place = (*path, str(at))
-        check = _check(each, place, source)
+        check = _parse_check(each, place, source)
         if check.name in names:
-            raise source.mistake(
+            raise source.error(
                 place, f"there are two checks '{escape_for_message(check.name)}'", "give each a 'name' of its own"
             )
         names.add(check.name)
         yield check, place
 
 
-def _check(said: Any, path: Path, source: SettingsSource) -> CommandCheck:
+def _parse_check(said: Any, path: Path, source: SettingsSource) -> CommandCheck:
     document = said if isinstance(said, Mapping) else {"run": said}
     for key in document:
         if key not in KEYS:
-            hint = nearest(key, KEYS) or f"use {', '.join(KEYS)}"
-            raise source.mistake((*path, key), f"there is no key '{escape_for_message(key)}' here", hint)
+            hint = suggest(key, KEYS) or f"use {', '.join(KEYS)}"
+            raise source.error((*path, key), f"there is no key '{escape_for_message(key)}' here", hint)
         if document[key] is None:
-            raise source.mistake((*path, key), "says nothing", "give it a value, or leave it out")
+            raise source.error((*path, key), "says nothing", "give it a value, or leave it out")
     if "run" not in document:
-        raise source.mistake(path, "has no 'run'", _EXAMPLE)
+        raise source.error(path, "has no 'run'", _EXAMPLE)
     place = (*path, "run") if isinstance(said, Mapping) else path
-    arguments = _arguments(document["run"], place, source)
-    name = _name(document.get("name", arguments[0].rpartition("/")[2]), (*path, "name"), source)
-    return CommandCheck(name, arguments, _seconds(document.get("time_limit"), (*path, "time_limit"), source))
+    arguments = _parse_arguments(document["run"], place, source)
+    name = _parse_name(document.get("name", arguments[0].rpartition("/")[2]), (*path, "name"), source)
+    return CommandCheck(name, arguments, _parse_seconds(document.get("time_limit"), (*path, "time_limit"), source))
 
 
-def _name(said: Any, path: Path, source: SettingsSource) -> str:
+def _parse_name(said: Any, path: Path, source: SettingsSource) -> str:
     if not isinstance(said, str):
-        raise source.mistake(path, "is no text", "write it as smoke-test")
+        raise source.error(path, "is no text", "write it as smoke-test")
     try:
         return values.key(said)
     except InvalidInput as error:
-        raise source.mistake(path, error.message, error.hint) from None
+        raise source.error(path, error.message, error.hint) from None
 
 
-def _seconds(said: Any, path: Path, source: SettingsSource) -> float:
+def _parse_seconds(said: Any, path: Path, source: SettingsSource) -> float:
     if said is None:
         return TIME_LIMIT
     if not isinstance(said, str):
-        raise source.mistake(path, "is no length of time", "write it as 30s or 10min")
+        raise source.error(path, "is no length of time", "write it as 30s or 10min")
     try:
         seconds = parse_duration(said).total_seconds()
     except InvalidInput as error:
-        raise source.mistake(path, error.message, error.hint) from None
+        raise source.error(path, error.message, error.hint) from None
     if not 0 < seconds <= LONGEST:
-        raise source.mistake(
+        raise source.error(
             path, f"'{escape_for_message(said)}' is no time that a check can have", "more than 0s, at most 24h"
         )
     return seconds
 
 
-def _arguments(said: Any, path: Path, source: SettingsSource) -> tuple[str, ...]:
+def _parse_arguments(said: Any, path: Path, source: SettingsSource) -> tuple[str, ...]:
     words = said
     if isinstance(said, str):
         try:
             words = shlex.split(said)
         except ValueError as error:
-            raise source.mistake(path, f"can't be taken apart: {error}".rstrip("."), "close what is quoted") from None
+            raise source.error(path, f"can't be taken apart: {error}".rstrip("."), "close what is quoted") from None
         if strange := next((word for word in words if word in _SHELL), None):
             hint = "no shell runs it: write [sh, -c, '…'], and $REGISTRY_PATH in it for the path"
-            raise source.mistake(path, f"has '{strange}' in it, which only a shell understands", hint)
+            raise source.error(path, f"has '{strange}' in it, which only a shell understands", hint)
     if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
-        raise source.mistake(path, "is no command", f"{_EXAMPLE}, or as a list of texts")
+        raise source.error(path, "is no command", f"{_EXAMPLE}, or as a list of texts")
     for word in words:
         try:
             values.text(word, path[-1])
         except InvalidInput as error:
-            raise source.mistake(path, error.message, error.hint) from None
-    _refuse_program(words[0], path, source)
-    _refuse_placeholders(words, path, source)
+            raise source.error(path, error.message, error.hint) from None
+    _check_program(words[0], path, source)
+    _check_placeholders(words, path, source)
     return tuple(words)
 
 
-def _refuse_program(program: str, path: Path, source: SettingsSource) -> None:
+def _check_program(program: str, path: Path, source: SettingsSource) -> None:
     """It runs in an empty folder, so a program that is looked for from there can't be meant."""
     if not program.strip() or _PLACEHOLDER.search(program):
-        raise source.mistake(path, "names no program of yours", "what is run is never a part of the artifact")
+        raise source.error(path, "names no program of yours", "what is run is never a part of the artifact")
     if "/" in program and not program.startswith("/"):
-        raise source.mistake(
+        raise source.error(
             path,
             f"'{escape_for_message(program)}' is no whole path",
             "write the path from / on, or a name that is found on the PATH",
         )
 
 
-def _refuse_placeholders(words: list[str], path: Path, source: SettingsSource) -> None:
+def _check_placeholders(words: list[str], path: Path, source: SettingsSource) -> None:
     for at, word in enumerate(words):
         for match in _BRACES.finditer(word):
-            if match[1] not in PLACEHOLDERS and (hint := nearest(match[1], PLACEHOLDERS, 0.6)):
-                raise source.mistake(path, f"there is no {{{match[1]}}}", hint)
+            if match[1] not in PLACEHOLDERS and (hint := suggest(match[1], PLACEHOLDERS, 0.6)):
+                raise source.error(path, f"there is no {{{match[1]}}}", hint)
         if at and _CODE.match(words[at - 1]) and _PLACEHOLDER.search(word):
             hint = "use the variables REGISTRY_PATH, REGISTRY_REF and REGISTRY_STAGE there"
-            raise source.mistake(path, f"puts something into the code behind {words[at - 1]}", hint)
+            raise source.error(path, f"puts something into the code behind {words[at - 1]}", hint)

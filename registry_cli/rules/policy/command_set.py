@@ -42,7 +42,7 @@ class CommandSet:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def commands_of(policies: Policies) -> Iterator[Command]:
+def iter_commands(policies: Policies) -> Iterator[Command]:
     """Every command of these policies, stage by stage."""
     for stage, policy in policies.items():
         for rule in policy.rules:

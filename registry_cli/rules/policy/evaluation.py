@@ -62,7 +62,7 @@ class PolicyLine:
     line: int | None = None
 
 
-def lines_of(policies: Policies) -> tuple[PolicyLine, ...]:
+def list_policy_lines(policies: Policies) -> tuple[PolicyLine, ...]:
     """Every line of the policies of a registry or a model, stage by stage."""
     found = []
     for stage, policy in policies.items():
@@ -81,7 +81,7 @@ def evaluate(policy: StagePolicy, facts: PolicyInput) -> Evaluation:
     annotation = f"models/{facts.version.model}/annotations/{facts.version.number}.yaml"
     judgements = []
     for rule in (*policy.rules, *policy_approvals.rejection(facts, annotation)):
-        found = _found(rule, facts)
+        found = _apply_rule(rule, facts)
         judgements.append(
             RuleResult(
                 rule.name, rule.wanted, found.words, found.outcome, rule.source.file, rule.line, output=found.output
@@ -92,7 +92,7 @@ def evaluate(policy: StagePolicy, facts: PolicyInput) -> Evaluation:
     return Evaluation(facts.version.ref, facts.stage, tuple(judgements), forcible)
 
 
-def _found(rule: Rule, facts: PolicyInput) -> RuleOutcome:
+def _apply_rule(rule: Rule, facts: PolicyInput) -> RuleOutcome:
     try:
         return rule.look(facts)
     except Exception as error:  # a record that nobody thought of must be refused, not end the program
@@ -107,7 +107,7 @@ class GateRefused(Refused):
         self.evaluation = evaluation
 
 
-def refuse(evaluation: Evaluation, *, force: bool) -> None:
+def check_passed(evaluation: Evaluation, *, force: bool) -> None:
     """Raise :class:`GateRefused` unless every rule passed, or ``force`` may pass over those that did not."""
     if evaluation.passed or (force and evaluation.forcible):
         return

@@ -120,44 +120,44 @@ class StagePolicy:
 Policies = Mapping[str, StagePolicy]
 
 
-def merged(common: Policies, own: Policies, stages: Sequence[str]) -> dict[str, StagePolicy]:
+def merge_policies(common: Policies, own: Policies, stages: Sequence[str]) -> dict[str, StagePolicy]:
     """The policies of a registry and of a model as one, in the order of ``stages``.
 
     Raises :class:`InvalidInput` when no version could ever enter a stage, since each waits for the other.
     """
-    policies = joined(common, own, stages)
-    refuse_circles(policies, stages)
+    policies = join_policies(common, own, stages)
+    check_circular(policies, stages)
     return policies
 
 
-def joined(common: Policies, own: Policies, stages: Sequence[str]) -> dict[str, StagePolicy]:
+def join_policies(common: Policies, own: Policies, stages: Sequence[str]) -> dict[str, StagePolicy]:
     """The same, of documents that a third one may come on top of: whether it goes round in circles is not asked yet."""
     return {
-        stage: _joined(common.get(stage, StagePolicy()), own.get(stage, StagePolicy()))
+        stage: _join(common.get(stage, StagePolicy()), own.get(stage, StagePolicy()))
         for stage in stages
         if stage in common or stage in own
     }
 
 
-def _joined(common: StagePolicy, own: StagePolicy) -> StagePolicy:
+def _join(common: StagePolicy, own: StagePolicy) -> StagePolicy:
     overrides = own.override is not None and own.override.on
-    kept = [rule for rule in common.rules if not (overrides and _covered(rule.path, own.said))]
+    kept = [rule for rule in common.rules if not (overrides and _is_covered(rule.path, own.said))]
     force = own.force or common.force
     if common.force and not overrides and not common.force.on:
         force = common.force
     return StagePolicy(
-        tuple(_without_implied([*kept, *own.rules])),
+        tuple(_remove_implied([*kept, *own.rules])),
         force,
         own.override or common.override,
         own.override_rejections or common.override_rejections,
     )
 
 
-def _covered(path: Path, said: Iterable[Path]) -> bool:
+def _is_covered(path: Path, said: Iterable[Path]) -> bool:
     return any(path[: len(begin)] == begin for begin in said)
 
 
-def _without_implied(rules: Sequence[Rule]) -> list[Rule]:
+def _remove_implied(rules: Sequence[Rule]) -> list[Rule]:
     """The rules without those that another one implies: the smaller ``max_size`` is all that need be said."""
     kept: dict[tuple[str, ...], Rule] = {}
     for rule in rules:
@@ -167,7 +167,7 @@ def _without_implied(rules: Sequence[Rule]) -> list[Rule]:
     return list(kept.values())
 
 
-def refuse_circles(policies: Policies, stages: Sequence[str]) -> None:
+def check_circular(policies: Policies, stages: Sequence[str]) -> None:
     """Stages are entered from one another: each must be reachable from one that asks for no stage before it."""
     waiting = {stage: [rule for rule in policy.rules if rule.name == "from"] for stage, policy in policies.items()}
     open_ = {stage for stage in stages if not waiting.get(stage)}
@@ -180,7 +180,7 @@ def refuse_circles(policies: Policies, stages: Sequence[str]) -> None:
     for stage in stages:
         if stage not in open_:
             rule = next(rule for rule in waiting[stage] if not open_.intersection(rule.stages))
-            raise rule.source.mistake(
+            raise rule.source.error(
                 rule.path,
                 f"circular: {stage} is entered from {' or '.join(rule.stages)}, which can't be entered without it",
                 "let one of the stages be entered from elsewhere",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...core.text import escape_for_message
-from ..approvals import RecordedApproval, in_force
+from ..approvals import RecordedApproval, select_in_force
 from ..settings_errors import Path, SettingsSource
 from .policy import FAILED, PASSED, WAITING, PolicyInput, Rule, RuleOutcome
 
@@ -98,44 +98,44 @@ READ: dict[str, Callable[[StageReader, Any, Path], None]] = {
 
 
 def _among(names: tuple[str, ...]) -> Callable[[PolicyInput, RecordedApproval], str]:
-    def who(facts: PolicyInput, ballot: RecordedApproval) -> str:
+    def who(facts: PolicyInput, approval: RecordedApproval) -> str:
         for name in names:
-            if facts.people.belongs(ballot.by, name[1:]) if name.startswith("@") else ballot.by == name:
+            if facts.people.belongs(approval.by, name[1:]) if name.startswith("@") else approval.by == name:
                 return ""
         return "is no approver"
 
     return who
 
 
-def _is_author(facts: PolicyInput, ballot: RecordedApproval) -> str:
+def _is_author(facts: PolicyInput, approval: RecordedApproval) -> str:
     """Who made it, and who brought it here: of a version from elsewhere these may be two."""
-    if ballot.by == facts.version.author:
+    if approval.by == facts.version.author:
         return "is the author"
     event = facts.version.event
-    return "registered it" if event is not None and ballot.by == event.by else ""
+    return "registered it" if event is not None and approval.by == event.by else ""
 
 
-def _is_unproven(facts: PolicyInput, ballot: RecordedApproval) -> str:
-    return facts.people.unproven(ballot)
+def _is_unproven(facts: PolicyInput, approval: RecordedApproval) -> str:
+    return facts.people.unproven(approval)
 
 
-def objection(facts: PolicyInput, ballot: RecordedApproval) -> str:
+def objection(facts: PolicyInput, approval: RecordedApproval) -> str:
     """Why somebody's approval does not count by the policy, empty if it does."""
-    return next(filter(None, (who(facts, ballot) for who in facts.conditions)), "")
+    return next(filter(None, (who(facts, approval) for who in facts.conditions)), "")
 
 
 def _enough(number: int) -> Look:
     """So many people approved whom nothing in the policy speaks against."""
 
     def look(facts: PolicyInput) -> RuleOutcome:
-        given = in_force(facts.people.ballots, facts.stage, rejects=False)
+        given = select_in_force(facts.people.approvals, facts.stage, rejects=False)
         against = {each.by: objection(facts, each) for each in given}
         counted = [by for by, why in against.items() if not why]
         if len(counted) >= number:
             return RuleOutcome(PASSED, _listed(counted))
         notes = [f"{escape_for_message(by)} {why}" for by, why in against.items() if why]
         lapsed = (
-            each for each in facts.people.ballots if each.stage == facts.stage and each.lapsed and not each.rejects
+            each for each in facts.people.approvals if each.stage == facts.stage and each.lapsed and not each.rejects
         )
         notes += [f"lapsed: {escape_for_message(each.by)}, {each.lapsed}" for each in lapsed]
         have = f"{len(counted)} of {number}" + (f": {_listed(counted)}" if counted else "")
@@ -159,7 +159,7 @@ def _signed(principal: str) -> Look:
 
 def rejection(facts: PolicyInput, file: str) -> list[Rule]:
     """The rule that no policy need write: nobody rejects the version for this stage. None while nobody does."""
-    found = in_force(facts.people.ballots, facts.stage, rejects=True)
+    found = select_in_force(facts.people.approvals, facts.stage, rejects=True)
     if not found:
         return []
     words = "; ".join(

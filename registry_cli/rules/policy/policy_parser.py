@@ -18,7 +18,7 @@ from ...core.text import escape_for_message
 from ...errors import InvalidInput
 from ...query.fields import parse_field
 from ..metric_directions import HIGHER, LOWER
-from ..settings_errors import Path, SettingsSource, nearest
+from ..settings_errors import Path, SettingsSource, suggest
 from . import command_checks, policy_approvals
 from . import policy_rules as rules
 from .policy import DIRECTIONS, Policies, PolicyFlag, Rule, StagePolicy
@@ -49,17 +49,17 @@ _PERCENT = re.compile(r"\s*([0-9]{1,40}(?:\.[0-9]{1,40})?)\s*%\s*\Z", re.ASCII)
 _POLICY_WORDS = ("policy", "policies", "gate", "gates")
 
 
-def find(document: Mapping[str, Any], source: SettingsSource) -> Any:
+def find_policy(document: Mapping[str, Any], source: SettingsSource) -> Any:
     """What a document says under ``policy``, {} if it has no such key. A misspelt key would be no policy at all."""
     from difflib import get_close_matches
 
     for key in document:
         if key != "policy" and get_close_matches(key.lower(), _POLICY_WORDS, 1, 0.8):
-            raise source.mistake((key,), f"there is no setting '{escape_for_message(key)}'", "did you mean 'policy'?")
+            raise source.error((key,), f"there is no setting '{escape_for_message(key)}'", "did you mean 'policy'?")
     return document.get("policy", {})
 
 
-def parse(
+def parse_policies(
     said: Any, source: SettingsSource, stages: Sequence[str], common: Policies | None = None
 ) -> dict[str, StagePolicy]:
     """The policies that a document holds: ``said`` is what stands under ``policy``.
@@ -70,7 +70,7 @@ def parse(
     found = {}
     for stage, policy in _mapping(said, source, place).items():
         if stage not in stages:
-            raise source.mistake(
+            raise source.error(
                 (*place, stage), f"there is no stage '{escape_for_message(stage)}'", _nearest(stage, stages)
             )
         found[stage] = _Stage(source, stage, stages, common).parse(policy)
@@ -79,12 +79,12 @@ def parse(
 
 def _mapping(said: Any, source: SettingsSource, path: Path) -> Mapping[str, Any]:
     if not isinstance(said, Mapping):
-        raise source.mistake(path, "is no mapping", "write 'key: value' lines below it, or leave it out")
+        raise source.error(path, "is no mapping", "write 'key: value' lines below it, or leave it out")
     return said
 
 
 def _nearest(word: str, known: Sequence[str]) -> str:
-    return nearest(word, known) or f"use {', '.join(known)}"
+    return suggest(word, known) or f"use {', '.join(known)}"
 
 
 class _Stage:
@@ -142,7 +142,7 @@ class _Stage:
         return PolicyFlag(on, path, self._source)
 
     def _fail(self, path: Path, message: str, hint: str = "") -> InvalidInput:
-        return self._source.mistake(path, message, hint)
+        return self._source.error(path, message, hint)
 
     def _entries(self, said: Any, path: Path, known: Sequence[str] = ()) -> Iterator[tuple[str, Any, Path]]:
         """The keys of a mapping, in the order of ``known`` if it is given, and their values.
@@ -207,7 +207,7 @@ class _Stage:
         if not self._from:
             raise self._fail(path, "names no stage", "name one, or write null to take it away")
         wanted = f"holds or held {' or '.join(self._from)}"
-        self._add(path, "from", wanted, rules.held(self._from), needs="history", stages=self._from)
+        self._add(path, "from", wanted, rules.has_held(self._from), needs="history", stages=self._from)
 
     def _require(self, value: Any, path: Path) -> None:
         read: dict[str, Callable[[Any, Path], None]] = {
@@ -227,12 +227,12 @@ class _Stage:
     def _fields(self, value: Any, path: Path) -> None:
         for name, place in self._texts(value, path, "message, annotations.training_data"):
             field = None if name in rules.MODEL_FIELDS else self._checked(partial(parse_field, name), place)
-            self._add(place, f"fields.{name}", "is said", rules.said(name, field), path)
+            self._add(place, f"fields.{name}", "is said", rules.has_value(name, field), path)
 
     def _tags(self, value: Any, path: Path) -> None:
         for name, said, place in self._entries(value, path):
             wanted = self._text(said, place, f"{name}: 'yes', in quotes")
-            self._add(place, f"tags.{name}", wanted, rules.tagged(name, wanted))
+            self._add(place, f"tags.{name}", wanted, rules.has_tag(name, wanted))
 
     def _metrics(self, value: Any, path: Path) -> None:
         for name, said, place in self._entries(value, path):
@@ -241,7 +241,7 @@ class _Stage:
                 match = _BOUND.match(bound) if isinstance(bound, str) else None
                 if match is None:
                     raise self._fail(at, "is no bound on a metric", "write it as '>= 0.9' or '<= 50', in quotes")
-                look = rules.bounded(name, match[1], Fraction(match[2]))
+                look = rules.metric_within(name, match[1], Fraction(match[2]))
                 self._add(at, f"metrics.{name}", f"{match[1]} {match[2]}", look, place)
 
     def _files(self, value: Any, path: Path) -> None:
@@ -264,14 +264,14 @@ class _Stage:
 
         query = self._text(value, path, "'metrics.auc >= 0.9'")
         self._checked(lambda: parse_query(query), path)
-        self._add(path, "where", query, rules.fits_query(query))
+        self._add(path, "where", query, rules.matches_query(query))
 
     def _age(self, value: Any, path: Path) -> None:
         span = self._checked(lambda: parse_duration(self._text(value, path, "2d or 12h")), path).total_seconds()
         stages = self._from or self._inherited_from()
         scale = ("min_age_in_stage", *sorted(set(stages)))
         wanted = f"{value.strip()} in {' or '.join(stages) or 'another stage'}"
-        self._add(path, "min_age_in_stage", wanted, rules.age_in(stages, span), needs="history", stages=stages,
+        self._add(path, "min_age_in_stage", wanted, rules.has_age_in(stages, span), needs="history", stages=stages,
                   scale=scale, strength=span)  # fmt: skip
 
     def _inherited_from(self) -> tuple[str, ...]:
@@ -285,21 +285,21 @@ class _Stage:
             for key, amount, at in self._entries(said, place, AGAINST_KEYS):
                 most, percent = self._amount(amount, at)
                 wanted = f"at most {str(amount).strip()} {_AGAINST[key] or 'worse'}"
-                look = rules.changed_by(name, _AGAINST[key], most, percent=percent)
+                look = rules.metric_change_within(name, _AGAINST[key], most, percent=percent)
                 needs = "current" if _AGAINST[key] else DIRECTIONS
                 self._add(at, f"against_current.{name}", wanted, look, needs=needs)
 
     def _checks(self, value: Any, path: Path) -> None:
         self._saying(path)
-        for check, place in command_checks.read(value, path, self._source, empty=self._overrides):
-            self._add(place, f"checks.{check.name}", check.wanted, command_checks.look(check), path, needs="checks",
+        for check, place in command_checks.parse_checks(value, path, self._source, empty=self._overrides):
+            self._add(place, f"checks.{check.name}", check.wanted, command_checks.build_check_rule(check), path, needs="checks",
                       scale=check.scale, strength=-check.seconds, check=check)  # fmt: skip
 
     def _amount(self, value: Any, path: Path) -> tuple[Fraction, bool]:
         match = _PERCENT.match(value) if isinstance(value, str) else None
         if match:
             return Fraction(match[1]), True
-        amount = rules.exactly(value)
+        amount = rules.to_fraction(value)
         if amount is None or amount < 0:
             raise self._fail(path, "is no amount", "write it as 0.005 or 1%; it is never below zero")
         return amount, False

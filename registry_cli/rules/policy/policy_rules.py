@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
-from ...core.quantities import seconds
+from ...core.quantities import to_epoch
 from ...core.text import escape_for_message
 from ...query.fields import Field
 from ..metric_directions import HIGHER, LOWER
@@ -32,11 +32,11 @@ _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 _NAMED = 3
 
 
-def _found(passes: bool, words: str) -> RuleOutcome:
+def _outcome(passes: bool, words: str) -> RuleOutcome:
     return RuleOutcome(PASSED if passes else FAILED, words)
 
 
-def held(stages: tuple[str, ...]) -> Look:
+def has_held(stages: tuple[str, ...]) -> Look:
     """The version holds one of ``stages``, or has held it."""
 
     def look(facts: PolicyInput) -> RuleOutcome:
@@ -52,16 +52,16 @@ def held(stages: tuple[str, ...]) -> Look:
     return look
 
 
-def age_in(stages: tuple[str, ...], span: float) -> Look:
+def has_age_in(stages: tuple[str, ...], span: float) -> Look:
     """The version has held one of ``stages`` (of all but the wanted one, when none is named) for ``span`` seconds."""
 
     def look(facts: PolicyInput) -> RuleOutcome:
-        now = seconds(facts.now)
+        now = to_epoch(facts.now)
         counted = [each for each in facts.holdings if (each.stage in stages if stages else each.stage != facts.stage)]
         if not counted:
             return RuleOutcome(FAILED, f"never held {' or '.join(stages) or 'another stage'}")
         longest = max(counted, key=lambda each: _length(each, now))
-        words = f"{spoken(_length(longest, now))} in {longest.stage}"
+        words = f"{format_age(_length(longest, now))} in {longest.stage}"
         if _length(longest, now) >= span:
             return RuleOutcome(PASSED, words)
         return RuleOutcome(WAITING if any(each.until is None for each in counted) else FAILED, words)
@@ -73,7 +73,7 @@ def _length(holding: StageInterval, now: float) -> float:
     return max(0.0, (now if holding.until is None else holding.until) - holding.since)
 
 
-def spoken(length: float) -> str:
+def format_age(length: float) -> str:
     """A length of time in one unit, rounded down: ``14 h``."""
     for unit, size in _UNITS:
         if length >= size:
@@ -81,43 +81,47 @@ def spoken(length: float) -> str:
     return f"{int(length)} s"
 
 
-def said(name: str, of: Field | None) -> Look:
+def has_value(name: str, of: Field | None) -> Look:
     """Something is said there: of the model when ``of`` is None, else of the version. Blank text is nothing."""
 
     def look(facts: PolicyInput) -> RuleOutcome:
         values: tuple[object, ...] = of.read(facts.version) if of else (facts.model.get(name),)
         for value in values:
-            if value is not None and text(value).strip():
-                return RuleOutcome(PASSED, escape_for_message(text(value)))
+            if value is not None and format_value(value).strip():
+                return RuleOutcome(PASSED, escape_for_message(format_value(value)))
         return RuleOutcome(FAILED, "missing")
 
     return look
 
 
-def tagged(name: str, wanted: str) -> Look:
+def has_tag(name: str, wanted: str) -> Look:
     def look(facts: PolicyInput) -> RuleOutcome:
         value = facts.version.tags.get(name)
         return (
             RuleOutcome(FAILED, "missing")
             if value is None
-            else _found(value == wanted, escape_for_message(text(value)))
+            else _outcome(value == wanted, escape_for_message(format_value(value)))
         )
 
     return look
 
 
-def bounded(name: str, sign: str, bound: Fraction) -> Look:
+def metric_within(name: str, sign: str, bound: Fraction) -> Look:
     """A metric compares with ``bound``."""
 
     def look(facts: PolicyInput) -> RuleOutcome:
         value = facts.version.metrics.get(name)
-        exact = exactly(value)
-        return RuleOutcome(FAILED, "missing") if exact is None else _found(SIGNS[sign](exact, bound), text(value))
+        exact = to_fraction(value)
+        return (
+            RuleOutcome(FAILED, "missing")
+            if exact is None
+            else _outcome(SIGNS[sign](exact, bound), format_value(value))
+        )
 
     return look
 
 
-def exactly(value: object) -> Fraction | None:
+def to_fraction(value: object) -> Fraction | None:
     """A finite number as it is written, so that 0.93 - 0.005 is 0.925; None for all else."""
     if isinstance(value, int) and not isinstance(value, bool):
         return Fraction(value)
@@ -128,8 +132,8 @@ def has_file(pattern: str) -> Look:
     """One of the files, at least, fits ``pattern``."""
 
     def look(facts: PolicyInput) -> RuleOutcome:
-        fitting = [path for path in facts.files if fits(path, pattern)]
-        return _found(bool(fitting), _listed(fitting) or "no such file")
+        fitting = [path for path in facts.files if matches_path(path, pattern)]
+        return _outcome(bool(fitting), _format_list(fitting) or "no such file")
 
     return look
 
@@ -138,29 +142,29 @@ def has_no_file(pattern: str) -> Look:
     """None of the files fits ``pattern``, whatever the case of its letters."""
 
     def look(facts: PolicyInput) -> RuleOutcome:
-        fitting = [path for path in facts.files if fits(path.casefold(), pattern.casefold())]
-        return _found(not fitting, _listed(fitting) or "none")
+        fitting = [path for path in facts.files if matches_path(path.casefold(), pattern.casefold())]
+        return _outcome(not fitting, _format_list(fitting) or "none")
 
     return look
 
 
-def fits(path: str, pattern: str) -> bool:
+def matches_path(path: str, pattern: str) -> bool:
     """A pattern without a slash is about the file's own name, in whatever folder it lies."""
     from fnmatch import fnmatchcase
 
     return fnmatchcase(path if "/" in pattern else path.rpartition("/")[2], pattern)
 
 
-def _listed(paths: list[str]) -> str:
+def _format_list(paths: list[str]) -> str:
     more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
     return ", ".join(escape_for_message(path) for path in paths[:_NAMED]) + more
 
 
 def no_larger(most: int) -> Look:
-    return lambda facts: _found(facts.version.size <= most, f"{text(facts.version.size)} bytes")
+    return lambda facts: _outcome(facts.version.size <= most, f"{format_value(facts.version.size)} bytes")
 
 
-def fits_query(query: str) -> Look:
+def matches_query(query: str) -> Look:
     """The version is one that the query selects."""
 
     def look(facts: PolicyInput) -> RuleOutcome:
@@ -169,12 +173,12 @@ def fits_query(query: str) -> Look:
         parsed = parse(query)
         with parsed.bounded():
             matches = parsed.matches(facts.version, facts.now)
-        return _found(matches, "it is so" if matches else "it is not so")
+        return _outcome(matches, "it is so" if matches else "it is not so")
 
     return look
 
 
-def changed_by(name: str, direction: str | None, most: Fraction, *, percent: bool) -> Look:
+def metric_change_within(name: str, direction: str | None, most: Fraction, *, percent: bool) -> Look:
     """A metric is at most so much lower (``direction`` ``lower``), higher (``higher``), or worse (None: as the directions
     of the model's metrics have it) than that of the stage's version.
     """
@@ -186,19 +190,19 @@ def changed_by(name: str, direction: str | None, most: Fraction, *, percent: boo
         if facts.current is None:
             return RuleOutcome(PASSED, f"{facts.stage} is empty")
         ref = f"@{facts.current.number}"
-        new, old = exactly(facts.version.metrics.get(name)), exactly(facts.current.metrics.get(name))
+        new, old = to_fraction(facts.version.metrics.get(name)), to_fraction(facts.current.metrics.get(name))
         if new is None:
             return RuleOutcome(FAILED, "missing")
         if old is None:  # nothing to compare with is no proof that it is not worse
             return RuleOutcome(FAILED, f"missing in {ref}")
         limit = abs(old) * most / 100 if percent else most
-        words = f"{text(facts.version.metrics[name])}, {ref} has {text(facts.current.metrics[name])}"
-        return _found((old - new if bad == LOWER else new - old) <= limit, words)
+        words = f"{format_value(facts.version.metrics[name])}, {ref} has {format_value(facts.current.metrics[name])}"
+        return _outcome((old - new if bad == LOWER else new - old) <= limit, words)
 
     return look
 
 
-def text(value: object) -> str:
+def format_value(value: object) -> str:
     """A value in words; a whole number of too many digits for Python to write is only told to be one."""
     try:
         return str(value)
