@@ -12,7 +12,7 @@ from typing import Any
 from registry_cli import schemas
 from registry_cli.lineage import process_info
 from registry_cli.rules import metric_directions, retention_rules, scan_policy, settings_errors
-from registry_cli.rules.policy import command_checks, policy_approvals, policy_parser
+from registry_cli.rules.policy import command_checks, policy_parser
 
 Schema = dict[str, Any]
 
@@ -107,7 +107,7 @@ def stage(*, nearer: bool) -> Schema:
         "approvers": told("Whose approvals count: accounts, or '@team' for a Unix group.", listed(_LINE, 0 if nearer else 1)),
         "not_author": told("Whether the approval of who registered the version does not count.", {"type": "boolean"}),
         "signed": told("Approvals count only if their author signed them, with a key in allowed_signers.",
-                       {"const": policy_approvals.REQUIRED}),
+                       {"const": policy_parser.REQUIRED}),
         "override": told("What is said here takes the place of what is said above, key by key.", {"type": "boolean"}),
         "force": told("Whether promote --force may override rules that fail. true if left out.", {"type": "boolean"}),
         "override_rejections": told("Whether promote --force may also override a rejection. false if left out.",

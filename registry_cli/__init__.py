@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from .errors import Conflict, Damaged, Indeterminate, InvalidInput, LockTimeout, NotFound, Refused, RegistryError
     from .inspect.inspection import Inspected, Inspection, Tensor
     from .registry import Registry
-    from .rules.policy.command_set import Command, CommandSet
+    from .rules.policy.command_checks import Command, CommandSet
     from .rules.policy.evaluation import Evaluation, PolicyLine, RuleResult
     from .rules.retention import Plan, RetentionDecision
     from .rules.retention_rules import RetentionRules
@@ -57,7 +57,7 @@ _HOME_OF = {
     ),
     **dict.fromkeys(("Plan", "RetentionDecision"), "rules.retention"),
     "RetentionRules": "rules.retention_rules",
-    **dict.fromkeys(("Command", "CommandSet"), "rules.policy.command_set"),
+    **dict.fromkeys(("Command", "CommandSet"), "rules.policy.command_checks"),
     **dict.fromkeys(("Evaluation", "RuleResult", "PolicyLine"), "rules.policy.evaluation"),
     "Reference": "core.names",
     "Progress": "core.progress",

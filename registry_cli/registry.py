@@ -144,7 +144,7 @@ class Registry:
     seconds; ``on_wait`` gets a sentence when a lock is held by somebody else. ``on_event`` gets each change, as the
     name of the model and the :class:`~registry_cli.records.Event`, when it is made and the lock is released; also a
     promotion that a gate refused, as the event ``gate-refused``. ``trust`` is called with the
-    :class:`~registry_cli.rules.policy.command_set.CommandSet` of a policy and says whether they may run here; without it none
+    :class:`~registry_cli.rules.policy.command_checks.CommandSet` of a policy and says whether they may run here; without it none
     does. ``cache`` is the folder in which an index may be kept; without one every question is answered from the files.
     :meth:`open` takes the user's own. ``progress`` counts versions when a new index takes long. ``on_warning`` gets, in
     a sentence, what the user must see although the call goes on (by default a ``RuntimeWarning``): an index that others

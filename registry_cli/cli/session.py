@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..errors import Refused
     from ..lineage.process_info import Caller
     from ..registry import Registry
-    from ..rules.policy.command_set import CommandSet
+    from ..rules.policy.command_checks import CommandSet
     from .output import ListOutput, Output, TableView
 
     Item = TypeVar("Item")

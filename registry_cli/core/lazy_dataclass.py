@@ -55,7 +55,7 @@ else:
                     delattr(cls, name)
                 else:
                     setattr(cls, name, each.default)
-        cls._lazy_fields = fields
+        cls.__lazy_fields__ = fields
         cls.__match_args__ = tuple(fields)
         cls.__init__ = _first_init(cls)
         cls.__dataclass_fields__ = _StandardFields()
@@ -72,11 +72,11 @@ else:
 
     def replace(instance: Any, /, **changes: Any) -> Any:
         """The same with some other values."""
-        values = {name: getattr(instance, name) for name, each in instance._lazy_fields.items() if each.init}
+        values = {name: getattr(instance, name) for name, each in instance.__lazy_fields__.items() if each.init}
         return type(instance)(**{**values, **changes})
 
     def _own_fields(cls: type) -> dict[str, field]:
-        return cls.__dict__.get("_lazy_fields", {})
+        return cls.__dict__.get("__lazy_fields__", {})
 
     def _add(cls: type, name: str, method: Any) -> None:
         if name not in cls.__dict__:
@@ -90,7 +90,7 @@ else:
 
     def _compile_init(cls: Any) -> Any:
         """Compile ``__init__`` of a class, and set it."""
-        fields, frozen = list(cls._lazy_fields.values()), cls.__setattr__ is _setattr
+        fields, frozen = list(cls.__lazy_fields__.values()), cls.__setattr__ is _setattr
         scope: dict[str, Any] = {"_MISSING": _MISSING, "_set": object.__setattr__}
         parameters, lines = [], []
         for each in fields:
@@ -118,10 +118,10 @@ else:
         return init
 
     def _values(instance: Any) -> tuple[Any, ...]:
-        return tuple([getattr(instance, each.name) for each in instance._lazy_fields.values() if each.compare])
+        return tuple([getattr(instance, each.name) for each in instance.__lazy_fields__.values() if each.compare])
 
     def _repr(self: Any) -> str:
-        shown = [f"{each.name}={getattr(self, each.name)!r}" for each in self._lazy_fields.values() if each.repr]
+        shown = [f"{each.name}={getattr(self, each.name)!r}" for each in self.__lazy_fields__.values() if each.repr]
         return f"{type(self).__qualname__}({', '.join(shown)})"
 
     def _eq(self: Any, other: object) -> Any:
@@ -147,7 +147,7 @@ else:
             import dataclasses
 
             listed = []
-            for each in cls._lazy_fields.values():
+            for each in cls.__lazy_fields__.values():
                 defaults = {"default": each.default, "default_factory": each.default_factory}
                 given = {key: value for key, value in defaults.items() if value is not _MISSING}
                 listed.append(
@@ -166,6 +166,6 @@ else:
         def __get__(self, _: Any, cls: Any) -> Any:
             import inspect
 
-            owner = next(each for each in cls.__mro__ if "_lazy_fields" in each.__dict__)
+            owner = next(each for each in cls.__mro__ if "__lazy_fields__" in each.__dict__)
             signature = inspect.signature(_compile_init(owner))
             return signature.replace(parameters=list(signature.parameters.values())[1:])

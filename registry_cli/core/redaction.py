@@ -14,9 +14,19 @@ from typing import Any, TypeVar
 
 from .secret_names import is_certain_name, is_secret_name, is_strong_name
 from .secret_options import redact_arguments, redact_programs
-from .secret_patterns import REDACTED, is_random, redact_random, redact_tokens
-from .secret_structures import redact_structures
-from .secret_values import NOT_SECRET, VALUE, is_certain, is_not_secret, is_not_word, redact_assignments
+from .secret_values import (
+    NOT_SECRET,
+    REDACTED,
+    VALUE,
+    is_certain,
+    is_not_secret,
+    is_not_word,
+    is_random,
+    redact_assignments,
+    redact_random,
+    redact_structures,
+    redact_tokens,
+)
 
 __all__ = [
     "REDACTED",

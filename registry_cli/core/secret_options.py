@@ -6,7 +6,7 @@ import itertools
 import re
 from collections.abc import Sequence
 
-from .secret_patterns import REDACTED
+from .secret_values import REDACTED
 
 _DATABASES = [
     "mysql",

@@ -20,7 +20,7 @@ class VersionRanges:
 
     @classmethod
     def from_numbers(cls, numbers: Iterable[int]) -> VersionRanges:
-        return cls._joined((number, number) for number in numbers)
+        return cls._merge((number, number) for number in numbers)
 
     @classmethod
     def parse(cls, text: str) -> VersionRanges:
@@ -32,10 +32,10 @@ class VersionRanges:
             if low > high:
                 raise InvalidInput(f"'{part[:40]}' is no range of versions", "write it as 1-4, 6")
             found.append((low, high))
-        return cls._joined(found)
+        return cls._merge(found)
 
     @classmethod
-    def _joined(cls, ranges: Iterable[tuple[int, int]]) -> VersionRanges:
+    def _merge(cls, ranges: Iterable[tuple[int, int]]) -> VersionRanges:
         joined: list[tuple[int, int]] = []
         for low, high in sorted(ranges):
             if joined and low <= joined[-1][1] + 1:
@@ -58,7 +58,7 @@ class VersionRanges:
         return sum(high - low + 1 for low, high in self.ranges)
 
     def __or__(self, other: VersionRanges) -> VersionRanges:
-        return VersionRanges._joined((*self.ranges, *other.ranges))
+        return self._merge((*self.ranges, *other.ranges))
 
     def __sub__(self, other: VersionRanges) -> VersionRanges:
         left: list[tuple[int, int]] = []

@@ -14,8 +14,8 @@ from ..core.results import Approval, Signature
 from ..errors import Damaged, InvalidInput, NotFound, RegistryError
 from ..rules import approvals
 from ..rules.approvals import ApprovalInput, RecordedApproval
-from ..rules.event_filters import EventFilter
-from ..rules.policy import policy_approvals
+from ..rules.event_history import EventFilter
+from ..rules.policy import policy_rules
 from ..rules.policy.policy import PolicyInput
 from ..rules.rollback import StageTimeline
 from ..store import history, journal
@@ -110,7 +110,7 @@ def _approval(ref: str, ballot: RecordedApproval, facts: PolicyInput, trust: ssh
     event, state, why = ballot.event, "in-force", ""
     if ballot.lapsed:
         state, why = "lapsed", ballot.lapsed
-    elif not ballot.rejects and (why := policy_approvals.objection(facts, ballot)):
+    elif not ballot.rejects and (why := policy_rules.objection(facts, ballot)):
         state = "excluded"
     signature = _check_signature(event, trust) if ssh_signing.SIGNATURE in event.detail else None
     reason = str(event.detail.get("reason", ""))

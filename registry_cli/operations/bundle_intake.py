@@ -65,10 +65,10 @@ def key_of(contents: Contents, part: Part, number: int) -> str:
 
 def is_same(paths: ModelLayout, part: Part) -> bool:
     """Whether this model came from the same history: its journal has the last line that the bundle has."""
-    from ..rules import checkpoints
+    from ..rules import event_history
     from ..store import journal
 
-    known: Checkpoint | None = checkpoints.parse_checkpoint(part.checkpoint) if part.checkpoint else None
+    known: Checkpoint | None = event_history.parse_checkpoint(part.checkpoint) if part.checkpoint else None
     if known is None or known.seq is None:
         return False
     for entry in journal.newest_first(paths.history):

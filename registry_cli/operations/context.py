@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ..core.records import Event
     from ..index.index import Index
     from ..lineage.process_info import Caller
-    from ..rules.policy.command_set import CommandSet
+    from ..rules.policy.command_checks import CommandSet
     from ..store.filesystem.modes import Modes
 
 #: The environment variable that names the registry, when no folder is given.

@@ -20,7 +20,7 @@ from ..rules.policy import evaluation as gate
 from ..rules.policy.command_checks import CommandCheck, format_time_limit
 from ..rules.policy.evaluation import Evaluation
 from ..rules.policy.policy import DIRECTIONS, FAILED, PASSED, Policies, PolicyInput, RuleOutcome, StagePolicy
-from ..rules.policy.policy_approvals import PEOPLE
+from ..rules.policy.policy_rules import PEOPLE
 from ..store import history, journal
 from ..store.layout import Layout
 from ..store.reader import ModelReader, State
@@ -205,7 +205,7 @@ def _run_checks(
         "REGISTRY_ROOT": str(layout.root),
         "REGISTRY_HOME": str(layout.root),
     }
-    return {check: _run_check(check, check.filled(said), variables, layout.root) for check in wanted}
+    return {check: _run_check(check, check.fill(said), variables, layout.root) for check in wanted}
 
 
 def _run_check(check: CommandCheck, arguments: list[str], variables: Mapping[str, str], root: Path) -> RuleOutcome:

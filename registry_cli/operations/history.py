@@ -18,7 +18,7 @@ from .context import open_model
 from .search import raise_it
 
 if TYPE_CHECKING:
-    from ..rules.event_filters import EventFilter
+    from ..rules.event_history import EventFilter
     from ..rules.rollback import StageHolder
     from ..store.history import Head
     from .context import RegistryContext
@@ -118,14 +118,14 @@ def list_checkpoints(context: RegistryContext, models: OneOrMore[str] | None = N
 
     Only what is in the journal counts: a change whose line a crash held back is not in it before the next change.
     """
-    from ..rules import checkpoints
+    from ..rules import event_history
     from ..store import journal
     from .search import list_model_names
 
     found = []
     for name in list_model_names(context) if models is None else as_list(models, "models"):
         last = journal.last_entry(open_model(context, name).paths.history)
-        found.append(Checkpoint(name, last.seq if last else 0, last.hash if last else checkpoints.EMPTY_HASH))
+        found.append(Checkpoint(name, last.seq if last else 0, last.hash if last else event_history.EMPTY_HASH))
     return found
 
 
@@ -153,9 +153,9 @@ def list_earlier_holders(context: RegistryContext, name: str, stage: str) -> tup
 
 
 def _parse_wanted(since: str | datetime | None, until: str | datetime | None, actions: OneOrMore[str]) -> EventFilter:
-    from ..rules import event_filters
+    from ..rules import event_history
 
-    return event_filters.parse_event_filter(resolve_time(since), resolve_time(until), as_list(actions, "actions"))
+    return event_history.parse_event_filter(resolve_time(since), resolve_time(until), as_list(actions, "actions"))
 
 
 @contextlib.contextmanager
@@ -169,7 +169,7 @@ def _reporting_damage(on_damage: OnDamage) -> Iterator[None]:
 
 def _iter_newest(heads: Mapping[str, Head], wanted: EventFilter) -> Iterator[ModelHistoryEntry]:
     """What is wanted of the histories up to their heads, as one, the newest first."""
-    from ..rules import event_filters
+    from ..rules import event_history
 
     newest = [(head.last.event.at, name) for name, head in heads.items() if head.last]
-    return event_filters.merge_histories(newest, lambda name: heads[name].history(wanted))
+    return event_history.merge_histories(newest, lambda name: heads[name].history(wanted))

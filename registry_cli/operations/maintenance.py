@@ -65,7 +65,7 @@ def verify_models(
     )
     known = list(checkpoints)
     if known and not every:
-        from ..rules.checkpoints import select_checkpoints
+        from ..rules.event_history import select_checkpoints
 
         known = select_checkpoints(known, chosen)
     found = verify.verify(context.layout, chosen, quick=quick, progress=progress, workers=WORKERS, checkpoints=known)

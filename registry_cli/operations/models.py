@@ -222,7 +222,7 @@ def _is_begun(context: RegistryContext, writer: Writer, new: str, request_id: st
 
     What was changed since makes no difference: the last word on the name counts.
     """
-    from ..rules.event_filters import EventFilter
+    from ..rules.event_history import EventFilter
     from ..store import history
 
     before = writer.done_before(request_id, "renamed") if request_id else None  # Conflict for an id of another deed

@@ -22,7 +22,7 @@ from .settings import Scope
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..rules.policy.command_set import CommandSet
+    from ..rules.policy.command_checks import CommandSet
     from ..rules.policy.policy import Policies
     from ..rules.retention_rules import RetentionPolicy, RetentionRules
     from .context import RegistryContext
@@ -121,7 +121,7 @@ def list_checks(policies: Policies, stage: str) -> list[CommandCheck]:
 
 def collect_commands(layout: Layout, registry_id: str, name: str, policies: Policies) -> CommandSet:
     """The commands of ``policies``; ``name`` is the model or group that they are of, empty for the registry."""
-    from ..rules.policy.command_set import CommandSet, iter_commands
+    from ..rules.policy.command_checks import CommandSet, iter_commands
 
     return CommandSet(os.path.realpath(layout.root), registry_id, name, tuple(iter_commands(policies)))
 

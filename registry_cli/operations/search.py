@@ -284,7 +284,7 @@ class Selection:
     def __init__(self, wanted: VersionQuery, now: datetime) -> None:
 
         from ..query import query
-        from ..query.sorting import parse_sort
+        from ..query.query import parse_sort
 
         self.wanted, self.now = wanted, now
         given = [wanted.where] if isinstance(wanted.where, str) else wanted.where

@@ -62,7 +62,7 @@ _QUOTED = re.compile(QUOTED, re.DOTALL)
 _INT_BOUND = 2**63
 
 
-class Field:
+class QueryField:
     """One field: ``name`` as it is written without quotes, ``type`` what its values are (see the constants).
 
     ``column`` is where the index keeps it in the table of versions, empty for a field that is kept as facts;
@@ -170,7 +170,7 @@ def iter_flat(tree: Mapping[str, object], prefix: str = "", depth: int = 0) -> I
             yield prefix + name, found
 
 
-def parse_field(text: str) -> Field:
+def parse_field(text: str) -> QueryField:
     """The field that ``text`` names: ``model``, ``metrics.auc``, ``params.opt.lr``, ``metrics."f1 macro"``.
 
     Raises :class:`InvalidInput`, with the nearest name as the hint, when there is no such field.
@@ -178,9 +178,9 @@ def parse_field(text: str) -> Field:
     family, _, key = text.strip().partition(".")
     key = _QUOTED.sub(lambda match: unquote(match[0]), key)
     if family in _PLAIN and not key:
-        return Field(family)
+        return QueryField(family)
     if family in _KEYED and key:
-        return Field(family, key)
+        return QueryField(family, key)
     if family in _KEYED:
         raise InvalidInput(f"'{escape_for_message(text)}' needs a name", f"write it as {family}.NAME")
     raise InvalidInput(f"there is no field '{escape_for_message(text)}'", _suggestion(family, key))

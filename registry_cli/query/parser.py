@@ -1,4 +1,4 @@
-"""The grammar of a query. No recursion: brackets are a list of open ones, so that no text can exhaust the stack.
+"""The words and the grammar of a query. No recursion: brackets are a list of open ones, so that no text can exhaust the stack.
 
 expression := term { and | or term }        and binds closer than or
 term       := not term | ( expression ) | FIELD | FIELD test
@@ -7,25 +7,246 @@ test       := = != < <= > >= VALUE | [not] ~ like contains VALUE | [not] in ( VA
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
+from ..core.quantities import parse_duration, parse_period, parse_size
 from ..core.text import escape_for_message
 from ..errors import InvalidInput
-from .comparisons import ComparisonPredicate, PatternPredicate, ValuePredicate
-from .fields import TRUTH, Field, parse_field
-from .lexer import Token, query_error, tokenize
-from .literals import (
-    ORDER,
-    RESERVED,
-    check_operator,
-    parse_comparison,
-    parse_contains,
-    parse_members,
-    parse_pattern,
-    token_text,
+from .fields import (
+    AGE,
+    ANY,
+    DIGEST,
+    KINDS,
+    MEMBERS,
+    NUMBER,
+    QUOTED,
+    SIZE,
+    TEXT,
+    TIME,
+    TRUTH,
+    QueryField,
+    Scalar,
+    limit_integer,
+    parse_field,
+    unquote,
 )
-from .patterns import RegexBudget
-from .predicates import Group, Node, Not, Term
+from .patterns import RegexBudget, compile_regex, compile_wildcard
+from .predicates import (
+    AgePredicate,
+    ComparisonPredicate,
+    ContainsPredicate,
+    Group,
+    MembershipPredicate,
+    Node,
+    Not,
+    PatternPredicate,
+    PeriodPredicate,
+    PrefixPredicate,
+    Term,
+    ValuePredicate,
+)
+
+TEXT_LENGTH = 10_000
+
+_WORD = r"[^\s'\"(),=<>!~]+"
+_TOKEN = re.compile(
+    rf"(?P<operator><=|>=|!=|==|<>|[=<>~])|(?P<mark>[(),])|(?P<quoted>{QUOTED})"
+    rf"|(?P<word>{_WORD}(?:(?<=\.)(?:{QUOTED})(?:{_WORD})?)*)",
+    re.DOTALL,
+)
+_BLANK = re.compile(r"\s*")
+_OTHER_OPERATORS = {"<>": "!="}
+
+
+class Token:
+    """One word: ``kind`` is operator, mark, quoted, word or end; ``column`` counts from 1."""
+
+    __slots__ = ("column", "kind", "text")
+
+    def __init__(self, kind: str, text: str, column: int) -> None:
+        self.kind = kind
+        self.text = text
+        self.column = column
+
+    @property
+    def keyword(self) -> str:
+        """A word in lower case, empty for any other token."""
+        return self.text.lower() if self.kind == "word" else ""
+
+    def __str__(self) -> str:
+        return f"'{escape_for_message(self.text)}'"
+
+
+def query_error(message: str, column: int, hint: str = "") -> InvalidInput:
+    """The error for what is wrong at a column."""
+    return InvalidInput(f"query: {message} at column {column}", hint)
+
+
+def tokenize(text: str) -> Iterator[Token]:
+    """The words of ``text``, and the end. Raises :class:`InvalidInput` for what is no word."""
+    if len(text) > TEXT_LENGTH:
+        raise InvalidInput(f"query: the text has {len(text):,} characters", f"{TEXT_LENGTH:,} is the most")
+    if not text.isascii() and (strange := re.search("[\ud800-\udfff]", text)):
+        raise query_error("the text is not valid UTF-8", strange.start() + 1)
+    at = 0
+    while (at := _skip_blanks(text, at)) < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise _unknown_token(text, at)
+        kind = str(match.lastgroup)
+        if kind == "operator" and match[0] in _OTHER_OPERATORS:
+            other = _OTHER_OPERATORS[match[0]]
+            raise query_error(f"there is no operator '{match[0]}'", at + 1, f"did you mean '{other}'?")
+        yield Token(kind, "=" if match[0] == "==" else match[0], at + 1)
+        at = match.end()
+    yield Token("end", "", at + 1)
+
+
+def _skip_blanks(text: str, at: int) -> int:
+    match = _BLANK.match(text, at)
+    return match.end() if match else at
+
+
+def _unknown_token(text: str, at: int) -> InvalidInput:
+    if text[at] == "!":
+        return query_error("there is no operator '!'", at + 1, "use 'not' or '!='")
+    return query_error("the quote is not closed", at + 1, f"end it with another {text[at]}")
+
+
+_T = TypeVar("_T")
+ORDER = frozenset({"<", "<=", ">", ">="})
+#: What can't be a value without quotes, since it would hide a slip.
+RESERVED = frozenset({"and", "or", "not", "in", "like", "contains", "exists"})
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z", re.ASCII)
+_INT = re.compile(r"[+-]?[0-9]{1,400}\Z", re.ASCII)
+_LEADING_ZERO = re.compile(r"[+-]?0[0-9]", re.ASCII)
+_DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{8,64})\Z", re.ASCII)
+_TEXTUAL = frozenset({TEXT, MEMBERS, DIGEST, ANY})
+_EXAMPLES = {
+    NUMBER: "write it as 0.9, -2 or 1e-3, without quotes",
+    SIZE: "write it as 1000, 1.5GB or 1GiB",
+    TIME: "write it as 2026-03-03 or 2026-03-03T10:00; for 'in the last 7 days' use age < 7d",
+    AGE: "write it as 30d; the units are s, min, h, d, w, y",
+    TRUTH: "write true or false",
+    DIGEST: "write at least its first 8 hex digits",
+}
+
+
+def check_operator(field: QueryField, sign: str, token: Token) -> None:
+    """:class:`InvalidInput` for an operator that makes no sense for a field of this type."""
+    if sign in ORDER and field.type in (MEMBERS, TRUTH, DIGEST):
+        raise query_error(
+            f"'{token.text}' needs an order, and {escape_for_message(field.name)} has none,",
+            token.column,
+            "use =, != or in",
+        )
+    if sign in ("~", "like", "contains") and field.type not in _TEXTUAL:
+        raise query_error(f"{token} is for text, and {escape_for_message(field.name)} is {field.type},", token.column)
+
+
+def token_text(token: Token) -> str:
+    """The text that a word or a quoted text stands for; :class:`InvalidInput` when it is neither."""
+    if token.kind == "quoted":
+        return unquote(token.text)
+    if token.kind != "word" or token.keyword in RESERVED:
+        hint = "put it in quotes" if token.kind == "word" else ""
+        raise query_error("expected a value", token.column, hint)
+    return token.text
+
+
+def parse_pattern(sign: str, token: Token, meter: RegexBudget) -> PatternPredicate:
+    """The check for ``~``, on whose time ``meter`` looks, and ``like``."""
+    text = token_text(token)
+    try:
+        if sign == "like":
+            return PatternPredicate("registry_like", text, compile_wildcard(text))
+        return PatternPredicate("registry_regexp", text, meter.timed(compile_regex(text)))
+    except InvalidInput as error:
+        raise query_error(f"{error.message},", token.column, error.hint) from None
+
+
+def parse_contains(field: QueryField, token: Token) -> ValuePredicate:
+    """The check for ``contains``."""
+    text = token_text(token)
+    return ComparisonPredicate("t", "=", text) if field.type == MEMBERS else ContainsPredicate(text)
+
+
+def parse_comparison(field: QueryField, sign: str, token: Token) -> ValuePredicate:
+    """The check for ``=`` and the operators of order."""
+    text = token_text(token)
+    if field.type == TIME:
+        start, end = _parse_amount(field, token, lambda: parse_period(text))
+        return PeriodPredicate(sign, start / 1e6, end / 1e6)
+    if field.type == AGE:
+        return AgePredicate(sign, _parse_amount(field, token, lambda: parse_duration(text)).total_seconds())
+    if field.type == DIGEST:
+        match = _DIGEST.match(text.lower())
+        if match is None:
+            raise _unexpected_value(field, token)
+        return PrefixPredicate(match[1])
+    literal = _parse_literal(field, token, text)
+    if sign in ORDER and isinstance(literal, bool):
+        raise query_error(f"'{sign}' needs an order, and true and false have none,", token.column, "use = or !=")
+    if sign in ORDER and field.type == TEXT and token.kind == "word" and _NUMBER.match(text):
+        raise query_error(
+            f"{escape_for_message(field.name)} is text, not a number,",
+            token.column,
+            f"to compare texts write '{escape_for_message(text)}' in quotes",
+        )
+    return ComparisonPredicate(KINDS[type(literal)], sign, literal)
+
+
+def parse_members(field: QueryField, list_: Sequence[Token]) -> list[ValuePredicate]:
+    """The checks of which one holds when a value is in the list."""
+    if field.type in (TIME, AGE, DIGEST):
+        return [parse_comparison(field, "=", token) for token in list_]
+    literals: dict[str, list[Scalar]] = {}
+    for token in list_:
+        literal = _parse_literal(field, token, token_text(token))
+        literals.setdefault(KINDS[type(literal)], []).append(literal)
+    return [MembershipPredicate(kind, members) for kind, members in literals.items()]
+
+
+def _parse_literal(field: QueryField, token: Token, text: str) -> Scalar:
+    """The value that a word is for a field; where the field leaves it open, as ``--param k=v`` would read it."""
+    if field.type in (TEXT, MEMBERS):
+        return text
+    word = token.keyword
+    number = _parse_number(text) if word else None
+    if field.type == SIZE and number is None:
+        return _parse_amount(field, token, lambda: parse_size(text))
+    if field.type in (NUMBER, SIZE):
+        if number is None:
+            raise _unexpected_value(field, token)
+        return number
+    if word in ("true", "false"):
+        return word == "true"
+    if field.type == TRUTH:
+        raise _unexpected_value(field, token)
+    return text if number is None or _LEADING_ZERO.match(text) else number
+
+
+def _parse_number(text: str) -> int | float | None:
+    if _INT.match(text):
+        return limit_integer(int(text))
+    return float(text) if _NUMBER.match(text) else None
+
+
+def _parse_amount(field: QueryField, token: Token, read: Callable[[], _T]) -> _T:
+    try:
+        return read()
+    except InvalidInput as error:
+        raise _unexpected_value(field, token, error) from None
+
+
+def _unexpected_value(field: QueryField, token: Token, error: InvalidInput | None = None) -> InvalidInput:
+    hint = error.hint if error and field.type != TIME else _EXAMPLES[field.type]
+    found = error.message if error else f"{escape_for_message(token.text)} is none"
+    return query_error(f"expected {field.type}: {found},", token.column, hint)
+
 
 DEPTH = 100
 TERMS = 1_000
@@ -141,7 +362,7 @@ class Parser:
             return Term(field, [ComparisonPredicate("b", "=", True)] if field.type == TRUTH else [])
         return self._test(field)
 
-    def _test(self, field: Field) -> Node:
+    def _test(self, field: QueryField) -> Node:
         token = self._next()
         negated = token.keyword == "not"
         if negated:
@@ -171,14 +392,14 @@ class Parser:
             return Term(field, [parse_comparison(field, "=", self._value(field))], negated=True)
         return Term(field, [parse_comparison(field, sign, self._value(field))])
 
-    def _value(self, field: Field) -> Token:
+    def _value(self, field: QueryField) -> Token:
         """The next token, a value of ``field``; what is a name of something is noted."""
         token = self._next()
         if field.name in NAMED and token.kind in ("word", "quoted"):
             self.names.append((field.name, token_text(token)))
         return token
 
-    def _members(self, field: Field) -> list[ValuePredicate]:
+    def _members(self, field: QueryField) -> list[ValuePredicate]:
         start = self._next()
         if start.text != "(" or start.kind != "mark":
             raise query_error("expected '('", start.column, "write it as in (a, b)")

@@ -1,18 +1,174 @@
 """A parsed query: terms joined by and, or, not. Every condition is two-valued, in SQL too: no NULL under a NOT.
 
-The SQL is made of texts that stand here; whatever a person wrote goes along as a parameter.
+What is asked of one value is a predicate in Python and an SQL condition with the same answers. The SQL is made of texts
+that stand here; whatever a person wrote goes along as a parameter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
-from .comparisons import Sql, ValuePredicate
-from .fields import KINDS, TRUTH, Field
+from .fields import KINDS, TRUTH, QueryField, Scalar
 
 if TYPE_CHECKING:
     from ..core.records import VersionRecord
+
+Sql = tuple[str, list[Any]]
+
+#: The operators of order and equality. ``!=`` is the negation of ``=`` (see :class:`Term`).
+COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+class ValuePredicate:
+    """One question to a value of one kind: ``n`` number, ``t`` text, ``b`` bool. A value of another kind never passes."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def at(self, now: float) -> ValuePredicate:  # noqa: ARG002
+        """The check as it is at a time, in seconds since 1970."""
+        return self
+
+    def holds(self, value: Any) -> bool:
+        """Whether ``value``, of this check's kind, passes."""
+        raise NotImplementedError
+
+    def sql(self, column: str) -> Sql:
+        """The condition on ``column``, which holds a value of this check's kind."""
+        raise NotImplementedError
+
+
+class ComparisonPredicate(ValuePredicate):
+    """``value OPERATOR literal``; texts compare by code point, as UTF-8 does."""
+
+    __slots__ = ("_compare", "_literal", "_operator")
+
+    def __init__(self, kind: str, sign: str, literal: Scalar) -> None:
+        super().__init__(kind)
+        self._operator = sign
+        self._compare = COMPARE[sign]
+        self._literal = literal
+
+    def holds(self, value: Any) -> bool:
+        return self._compare(value, self._literal)
+
+    def sql(self, column: str) -> Sql:
+        return f"{column} {self._operator} ?", [self._literal]
+
+
+class AgePredicate(ValuePredicate):
+    """``now - created OPERATOR span``, turned into a bound on ``created``, since that is what the index keeps."""
+
+    __slots__ = ("_operator", "_span")
+
+    def __init__(self, sign: str, span: float) -> None:
+        super().__init__("n")
+        self._operator = _MIRRORED[sign]
+        self._span = span
+
+    def at(self, now: float) -> ValuePredicate:
+        return ComparisonPredicate("n", self._operator, now - self._span)
+
+
+class PeriodPredicate(ValuePredicate):
+    """``time OPERATOR period``: a day is all of the day, so ``= 2026-03-03`` is any time in it, ``>`` after it."""
+
+    __slots__ = ("_bounds",)
+
+    def __init__(self, sign: str, start: float, end: float) -> None:
+        super().__init__("n")
+        self._bounds: tuple[tuple[str, float], ...] = {
+            "=": ((">=", start), ("<", end)),
+            "<": (("<", start),),
+            "<=": (("<", end),),
+            ">": ((">=", end),),
+            ">=": ((">=", start),),
+        }[sign]
+
+    def holds(self, value: Any) -> bool:
+        return all(COMPARE[sign](value, bound) for sign, bound in self._bounds)
+
+    def sql(self, column: str) -> Sql:
+        text = " AND ".join(f"{column} {sign} ?" for sign, _ in self._bounds)
+        return text, [bound for _, bound in self._bounds]
+
+
+class MembershipPredicate(ValuePredicate):
+    """``value in (…)``."""
+
+    __slots__ = ("_literals",)
+
+    def __init__(self, kind: str, literals: Iterable[Scalar]) -> None:
+        super().__init__(kind)
+        self._literals = frozenset(literals)
+
+    def holds(self, value: Any) -> bool:
+        return value in self._literals
+
+    def sql(self, column: str) -> Sql:
+        return f"{column} IN ({', '.join('?' * len(self._literals))})", list(self._literals)
+
+
+class PrefixPredicate(ValuePredicate):
+    """The text begins with these characters."""
+
+    __slots__ = ("_start",)
+
+    def __init__(self, start: str) -> None:
+        super().__init__("t")
+        self._start = start
+
+    def holds(self, value: Any) -> bool:
+        return str(value).startswith(self._start)
+
+    def sql(self, column: str) -> Sql:
+        return f"substr({column}, 1, {len(self._start)}) = ?", [self._start]
+
+
+class ContainsPredicate(ValuePredicate):
+    """The text has this part."""
+
+    __slots__ = ("_part",)
+
+    def __init__(self, part: str) -> None:
+        super().__init__("t")
+        self._part = part
+
+    def holds(self, value: Any) -> bool:
+        return self._part in value
+
+    def sql(self, column: str) -> Sql:
+        return f"instr({column}, ?) > 0", [self._part]
+
+
+class PatternPredicate(ValuePredicate):
+    """The text passes a pattern; ``function`` is what SQLite calls for it, with the pattern and the text."""
+
+    __slots__ = ("function", "passes", "pattern")
+
+    def __init__(self, function: str, pattern: str, passes: Callable[[str], bool]) -> None:
+        super().__init__("t")
+        self.function = function
+        self.pattern = pattern
+        self.passes = passes
+
+    def holds(self, value: Any) -> bool:
+        return self.passes(value)
+
+    def sql(self, column: str) -> Sql:
+        return f"{self.function}(?, {column})", [self.pattern]
+
 
 #: SQLite allows expressions 1,000 deep, and its parser a stack of 100; a chain counts as deep as it is long.
 _CHAIN = 30
@@ -28,7 +184,7 @@ class Term:
 
     __slots__ = ("checks", "field", "kinds", "negated")
 
-    def __init__(self, field: Field, checks: Sequence[ValuePredicate] = (), *, negated: bool = False) -> None:
+    def __init__(self, field: QueryField, checks: Sequence[ValuePredicate] = (), *, negated: bool = False) -> None:
         self.field = field
         self.checks = tuple(checks)
         self.negated = negated
@@ -109,14 +265,14 @@ class Group:
 Node = Union[Term, Not, Group]
 
 
-def presence_condition(field: Field) -> str:
+def presence_condition(field: QueryField) -> str:
     """The condition that a field that is a column has a value."""
     if field.column == "created":
         return "v.created IS NOT NULL"
     return "1" if field.type == TRUTH or field.column in ("version", "size", "files") else f"v.{field.column} != ''"
 
 
-def _in_facts(field: Field, condition: str, params: list[Any]) -> Sql:
+def _in_facts(field: QueryField, condition: str, params: list[Any]) -> Sql:
     if field.family == "format":
         condition = f"kind = 't' AND value != ''{condition and f' AND {condition}'}"
     tail = f" AND {condition}" if condition else ""

@@ -67,21 +67,21 @@ def describe_subject(version: VersionRecord, record: str) -> dict[str, Any]:
     return {"digest": f"sha256:{version.digest}", "record": f"sha256:{record}", "basis": basis}
 
 
-def _digest(said: Mapping[str, Any]) -> str:
-    return f"sha256:{hashlib.sha256(values.canonical(dict(said))).hexdigest()}"
+def _digest(content: Mapping[str, Any]) -> str:
+    return f"sha256:{hashlib.sha256(values.canonical(dict(content))).hexdigest()}"
 
 
 def collect_approvals(
     version: VersionRecord,
     record: str,
-    told: Iterable[Event],
+    events: Iterable[Event],
     recorded: object,
     doubted: Mapping[str, str] | None = None,
 ) -> tuple[RecordedApproval, ...]:
     """What was said of ``version``, the newest of each person and stage, the oldest of these first.
 
-    ``told`` are the events of the history that approve or reject it, the newest first; ``recorded`` is what its
-    annotation lists. ``doubted`` says of approvals, by their ids, why they do not count although they are told; what the
+    ``events`` are the events of the history that approve or reject it, the newest first; ``recorded`` is what its
+    annotation lists. ``doubted`` says of approvals, by their ids, why they do not count although the history has them; what the
     same person said before then still holds.
     """
     doubted = doubted or {}
@@ -89,7 +89,7 @@ def collect_approvals(
     newest: dict[tuple[str, object], Event] = {}
     every = []
     refused: list[RecordedApproval] = []
-    for event in told:
+    for event in events:
         every.append(event.document())
         if event.action == APPROVED and event.id in doubted:
             refused.append(RecordedApproval(event, doubted[event.id]))
@@ -100,8 +100,8 @@ def collect_approvals(
     known = [event.document() for event in (*newest.values(), *(each.event for each in refused))]
     others = filter(None, (_parse_event(entry) for entry in listed if entry not in known))
     found += [
-        RecordedApproval(said, "not the last word" if said.document() in every else "not in the history")
-        for said in others
+        RecordedApproval(other, "not the last word" if other.document() in every else "not in the history")
+        for other in others
     ]
     return tuple(sorted(found, key=lambda each: each.event.at))
 

@@ -12,7 +12,7 @@ from ..core.names import Reference, Selector, version_number
 from ..core.records import VersionRecord
 from ..core.values import flatten
 from ..errors import InvalidInput
-from . import io_schema as signature
+from . import io_schema
 from .metric_directions import HIGHER, LISTED, LOWER, Directions
 
 #: What is compared side by side.
@@ -190,9 +190,9 @@ def diff(
     """What differs between two records, with what was found of their ``files``, ``packages`` and ``commits``, the last
     with whether there are more. ``directions`` decide which metrics improved.
     """
-    old, new = signature.comparable_signatures(before.lineage, after.lineage)
+    old, new = io_schema.comparable_signatures(before.lineage, after.lineage)
     sides = {name.partition(".")[0] for name in old}
-    lineages = [signature.remove_sides(each.lineage, sides) for each in (before, after)]
+    lineages = [io_schema.remove_sides(each.lineage, sides) for each in (before, after)]
     return Diff(
         before,
         after,
@@ -219,9 +219,9 @@ _EACH_TIME = ("run.started", "run.register")
 
 def _flat(lineage: Mapping[str, Any]) -> dict[str, Any]:
     """Lineage with dotted names; as it is, if one name would then stand for two things."""
-    told = {name: _by_place(value) if name in ("data", "code") else value for name, value in lineage.items()}
+    values = {name: _by_place(value) if name in ("data", "code") else value for name, value in lineage.items()}
     try:
-        return {name: value for name, value in flatten(told).items() if name not in _EACH_TIME}
+        return {name: value for name, value in flatten(values).items() if name not in _EACH_TIME}
     except InvalidInput:
         return {str(name): value for name, value in lineage.items()}
 

@@ -38,7 +38,7 @@ def comparable_signatures(before: Mapping[str, Any], after: Mapping[str, Any]) -
     if _feature_names(old) != _feature_names(new):
         old.pop(FEATURES, None)
         new.pop(FEATURES, None)
-    both = [{name: said for name, said in each.items() if name.partition(".")[0] in common} for each in (old, new)]
+    both = [{name: text for name, text in each.items() if name.partition(".")[0] in common} for each in (old, new)]
     return both[0], both[1]
 
 

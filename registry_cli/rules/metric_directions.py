@@ -175,15 +175,15 @@ class Directions:
         if not isinstance(value, Mapping):
             raise source.error((KEY,), "is not a mapping", "write 'name: lower' or 'name: higher' lines below it")
         found = {}
-        for name, said in value.items():
+        for name, direction in value.items():
             path = (KEY, name)
             try:
                 values.key(name)
             except InvalidInput as error:
                 raise source.error(path, error.message, error.hint) from None
-            if said not in (LOWER, HIGHER):
-                raise source.error(path, f"'{str(said)[:40]}' is not a direction", "write lower or higher")
-            found[name] = Declaration(said, source, path)
+            if direction not in (LOWER, HIGHER):
+                raise source.error(path, f"'{str(direction)[:40]}' is not a direction", "write lower or higher")
+            found[name] = Declaration(direction, source, path)
         return cls(found)
 
     def over(self, other: Directions) -> Directions:

@@ -21,8 +21,8 @@ from ..core.records import Event, StageTable, VersionRecord
 from ..core.text import escape_for_message
 from ..errors import InvalidInput
 from ..query import query
+from .event_history import apply_event
 from .metric_directions import LISTED, Directions
-from .past_state import apply_event
 from .retention_rules import Best, RetentionRules
 from .rollback import StageTimeline
 from .stages import ARCHIVE, DELETE, PACK
@@ -71,8 +71,8 @@ class Plan:
     @property
     def request_id(self) -> str:
         """The name of this change: to apply a plan again is to repeat the request, not to do it twice."""
-        told = [self.model, self.action, self.revision, self.highest, self.chosen]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
+        parts = [self.model, self.action, self.revision, self.highest, self.chosen]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
     def with_freed(self, freed: Mapping[int, int]) -> Plan:
         return replace(self, verdicts=tuple(replace(each, freed=freed.get(each.version, 0)) for each in self.verdicts))
@@ -229,10 +229,10 @@ def _iter_young(
     limit = quantities.to_epoch(now) - quantities.parse_duration(older_than).total_seconds()
     for version in versions:
         archived = since.get(version.number)
-        begun = quantities.parse_epoch(archived or version.created)
-        if begun is None:
+        start = quantities.parse_epoch(archived or version.created)
+        if start is None:
             yield version.number, "of unknown age"
-        elif begun > limit:
+        elif start > limit:
             yield version.number, f"archived less than {older_than} ago" if archived else f"younger than {older_than}"
 
 
@@ -271,8 +271,8 @@ def _keep_parents(
 
 def iter_parents(version: VersionRecord) -> Iterator[Reference]:
     """What a version was made from, as its lineage says; what can't be read is passed over."""
-    said = version.lineage.get("parents")
-    for each in said if isinstance(said, (list, tuple)) else ():
+    listed = version.lineage.get("parents")
+    for each in listed if isinstance(listed, (list, tuple)) else ():
         text = each.get("ref") if isinstance(each, Mapping) else each
         try:
             yield Reference.parse(str(text))

@@ -50,17 +50,17 @@ class ScanRules:
 
 def parse_scan_rules(value: Any, what: str) -> ScanRules:
     """``scan: warn``, or ``scan: {mode: warn, allow: [package.Class]}``. Raises :class:`InvalidInput`."""
-    said = {"mode": value} if isinstance(value, (str, bool)) else value
-    if not isinstance(said, Mapping):
+    document = {"mode": value} if isinstance(value, (str, bool)) else value
+    if not isinstance(document, Mapping):
         raise InvalidInput(f"{what}: 'scan' is neither a word nor a mapping", f"for example: scan: {DEFAULT}")
-    for key in said:
+    for key in document:
         if key not in _KEYS:
             raise InvalidInput(f"{what}: there is no setting 'scan.{key}'", f"use {' or '.join(_KEYS)}")
-    allow = said.get("allow", [])
+    allow = document.get("allow", [])
     if not isinstance(allow, list):
         raise InvalidInput(f"{what}: 'scan.allow' is no list", "write it as [package.Class, 'package.*']")
     return ScanRules(
-        check_mode(said.get("mode", DEFAULT), f"{what}: 'scan'"), tuple(check_global(name) for name in allow)
+        check_mode(document.get("mode", DEFAULT), f"{what}: 'scan'"), tuple(check_global(name) for name in allow)
     )
 
 

@@ -130,12 +130,12 @@ def delete(table: StageTable, model: str, number: int) -> StageTable:
     return table.with_(archived=table.archived - one, deleted=table.deleted | one, packed=table.packed - one)
 
 
-def check_unpointed(table: StageTable, model: str, number: int, deed: str) -> None:
+def check_unpointed(table: StageTable, model: str, number: int, action: str) -> None:
     pointers = [f"stage {name}" for name in table.stages_of(number)]
     pointers += [f"alias {name}" for name in table.aliases_of(number)]
     if pointers:
         raise Conflict(
-            f"{model}@{number} can't be {deed}: {' and '.join(pointers)} point{'s' if len(pointers) == 1 else ''} to it",
+            f"{model}@{number} can't be {action}: {' and '.join(pointers)} point{'s' if len(pointers) == 1 else ''} to it",
             "move or remove that first",
         )
 
@@ -152,24 +152,24 @@ def list_intervals(events: Iterable[Event], number: int) -> list[StageInterval]:
     """Every stage that version ``number`` held, oldest first. Where the times can't be read, it held it for no time."""
     from ..core.quantities import parse_epoch
 
-    begun: dict[str, float] = {}
+    held: dict[str, float] = {}
     found: list[StageInterval] = []
     for event in events:
-        for stage, after in _get_pointers_after(event, begun).items():
+        for stage, after in _get_pointers_after(event, held).items():
             moment = parse_epoch(event.at)
-            if stage in begun and after != number:
-                since = begun.pop(stage)
+            if stage in held and after != number:
+                since = held.pop(stage)
                 found.append(StageInterval(stage, since, since if moment is None else moment))
-            elif stage not in begun and after == number:
-                begun[stage] = math.inf if moment is None else moment
-    return [*found, *(StageInterval(stage, since) for stage, since in begun.items())]
+            elif stage not in held and after == number:
+                held[stage] = math.inf if moment is None else moment
+    return [*found, *(StageInterval(stage, since) for stage, since in held.items())]
 
 
 def _get_pointers_after(event: Event, held: Iterable[str]) -> Mapping[str, object]:
     """What each stage that an event is about points to after it; ``held`` are those that held something before."""
     detail = event.detail
     if event.action == "repaired":  # the lines before are lost: what stages held then is all that is known
-        told = detail.get("stages")
-        return {**dict.fromkeys(held), **(told if isinstance(told, Mapping) else {})}
+        stages = detail.get("stages")
+        return {**dict.fromkeys(held), **(stages if isinstance(stages, Mapping) else {})}
     stage = detail.get("stage")
     return {stage: detail.get("after")} if event.action in STAGE_ACTIONS and isinstance(stage, str) else {}

@@ -15,8 +15,7 @@ from ..core.records import Event, JournalEntry, StageTable
 from ..errors import Damaged, NotFound
 from ..rules import approvals
 from ..rules import stages as rules
-from ..rules.event_filters import EventFilter
-from ..rules.past_state import PastState, replay
+from ..rules.event_history import EventFilter, PastState, replay
 from ..rules.rollback import StageTimeline, build_timeline
 from ..rules.stages import StageInterval
 from . import journal, reader

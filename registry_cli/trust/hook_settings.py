@@ -13,7 +13,7 @@ from ..core.quantities import parse_duration
 from ..core.text import escape_for_message
 from ..core.yaml import documents
 from ..errors import InvalidInput, explain
-from ..rules.event_filters import ACTIONS
+from ..rules.event_history import ACTIONS
 from ..rules.settings_errors import Path as Place
 from ..rules.settings_errors import SettingsSource, suggest
 from ..store.filesystem import files

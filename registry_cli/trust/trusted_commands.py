@@ -1,6 +1,6 @@
 """Which commands a user lets run: the file ``trusted.jsonl`` in the user's own folder, never in a registry.
 
-Each line is one trust: the digest of some commands (see :class:`~registry_cli.rules.policy.command_set.CommandSet`), the
+Each line is one trust: the digest of some commands (see :class:`~registry_cli.rules.policy.command_checks.CommandSet`), the
 registry that they stand in, when it was given, and the commands, for a person to read. A line that can't be read trusts
 nothing.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.lazy_dataclass import dataclass
-from ..rules.policy.command_set import CommandSet
+from ..rules.policy.command_checks import CommandSet
 from ..store.filesystem import files
 from .user_config import refuse_foreign
 

@@ -247,7 +247,7 @@ def test_two_who_trust_at_once(checked: Site) -> None:
 
 
 def _trust(root: str, home: str, number: int) -> None:
-    from registry_cli.rules.policy.command_set import Command, CommandSet
+    from registry_cli.rules.policy.command_checks import Command, CommandSet
     from registry_cli.trust.trusted_commands import TrustFile
 
     item = Command("staging", "x", ("x", str(number)), 1.0, "registry.yaml")

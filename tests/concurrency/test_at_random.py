@@ -12,7 +12,7 @@ import pytest
 from registry_cli import Registry
 from registry_cli.core.records import Event, JournalEntry, StageTable
 from registry_cli.operations.context import open_model
-from registry_cli.rules.past_state import apply_event, replay
+from registry_cli.rules.event_history import apply_event, replay
 from registry_cli.rules.rollback import build_timeline
 from registry_cli.store import codec, journal
 from registry_cli.store.reader import ModelReader

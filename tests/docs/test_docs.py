@@ -17,8 +17,8 @@ import registry_cli
 import registry_cli.registry as registry_module
 from registry_cli import Registry, errors
 from registry_cli.cli import arguments, completion, grammar, json_shapes
-from registry_cli.query import comparisons, literals, parser, query
 from registry_cli.query import fields as query_fields
+from registry_cli.query import parser, predicates, query
 from registry_cli.rules.policy import command_checks, policy_parser
 from registry_cli.scan.verdicts import FileScan
 from registry_cli.trust import signatures, ssh_signing
@@ -198,8 +198,8 @@ def test_every_field_of_a_query_is_told() -> None:
 def test_every_operator_of_a_query_is_told() -> None:
     table = section(read("query.md"), "Operators")
     told = set(re.findall(r"`([^` ]+)(?: \(…\))?`", "".join(re.findall(r"^\|([^|]+)", table, re.MULTILINE))))
-    words = {*parser._WORDS, *literals.RESERVED}
-    assert told == {*words, *comparisons.COMPARE, "!=", "==", "~"}
+    words = {*parser._WORDS, *parser.RESERVED}
+    assert told == {*words, *predicates.COMPARE, "!=", "==", "~"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

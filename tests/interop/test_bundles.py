@@ -18,7 +18,7 @@ from registry_cli.core.records import Checkpoint
 from registry_cli.core.results import ImportResult
 from registry_cli.interop.bundle import bundle_manifest, bundle_parser, bundle_reader
 from registry_cli.operations.inspection import Examination
-from registry_cli.rules import checkpoints
+from registry_cli.rules import event_history
 from tests.crash.scenarios import common, die, source
 from tests.crash.world import fingerprint, observed
 from tests.integrity.conftest import prepare
@@ -168,7 +168,7 @@ def test_versions_become_new_versions_that_say_where_they_come_from(
 
 
 def _checkpoint(text: str) -> Checkpoint:
-    found = checkpoints.parse_checkpoint(text)
+    found = event_history.parse_checkpoint(text)
     assert found
     return found
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli import Conflict, InvalidInput, NotFound, Refused, Registry
-from registry_cli.rules.policy.command_set import CommandSet
+from registry_cli.rules.policy.command_checks import CommandSet
 from tests.conftest import Clock
 from tests.support import snapshot
 

@@ -17,7 +17,7 @@ import pytest
 
 from registry_cli import Indeterminate, Registry
 from registry_cli.core.records import Event
-from registry_cli.rules import event_filters
+from registry_cli.rules import event_history
 from registry_cli.trust import hooks
 from registry_cli.trust.hook_settings import ALL, Limits
 from tests.cli.conftest import Site
@@ -468,7 +468,7 @@ def test_repetitions_wait_longer_and_longer() -> None:
 
 def test_an_action_that_hooks_can_name() -> None:
     """Each action of the history can be asked for."""
-    for action in event_filters.ACTIONS:
+    for action in event_history.ACTIONS:
         configure(f"webhooks: [{{url: 'https://example.org', actions: [{action}]}}]\n")
         from registry_cli.trust.hook_settings import read
 

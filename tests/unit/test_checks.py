@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from registry_cli import InvalidInput
 from registry_cli.rules.policy import policy_parser
-from registry_cli.rules.policy.command_checks import CommandCheck
-from registry_cli.rules.policy.command_set import Command, CommandSet, iter_commands
+from registry_cli.rules.policy.command_checks import Command, CommandCheck, CommandSet, iter_commands
 from registry_cli.rules.policy.policy import Policies, merge_policies
 from registry_cli.rules.settings_errors import SettingsSource
 
@@ -98,7 +97,7 @@ def test_a_mistake_is_told_with_its_place(said: Any, words: str) -> None:
 
 def test_what_only_looks_like_a_placeholder_stays() -> None:
     check = checks(parsed({"checks": [["awk", "{print $1}", '{"a": {}}', "{x}", "{}", "{stage}/{ref}"]]}))[0]
-    assert check.filled({"path": "/p", "ref": "churn@1", "stage": "production"}) == [
+    assert check.fill({"path": "/p", "ref": "churn@1", "stage": "production"}) == [
         "awk", "{print $1}", '{"a": {}}', "{x}", "{}", "production/churn@1",
     ]  # fmt: skip
 
@@ -107,7 +106,7 @@ def test_what_only_looks_like_a_placeholder_stays() -> None:
 def test_what_is_put_in_is_never_looked_at_again(words: list[str], path: str, ref: str, stage: str) -> None:
     """Neither taken apart, nor searched for more to put in: the number of arguments is the one that was written."""
     said = {"path": path, "ref": ref, "stage": stage}
-    filled = CommandCheck("x", ("x", "{path}", *words, "{path}{ref}{stage}")).filled(said)
+    filled = CommandCheck("x", ("x", "{path}", *words, "{path}{ref}{stage}")).fill(said)
     assert len(filled) == len(words) + 3
     assert (filled[1], filled[-1]) == (path, path + ref + stage)
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from registry_cli.core.records import Event, JournalEntry
 from registry_cli.errors import InvalidInput
-from registry_cli.rules import event_filters
+from registry_cli.rules import event_history
 from registry_cli.store import journal
 
 TIMES = st.integers(0, 59).map(lambda second: f"2026-03-01T12:00:{second:02}.000Z")
-ACTIONS = st.sampled_from(event_filters.ACTIONS)
+ACTIONS = st.sampled_from(event_history.ACTIONS)
 
 
 def history(moves: list[tuple[str, str]], **detail: str) -> list[JournalEntry]:
@@ -29,7 +29,7 @@ def history(moves: list[tuple[str, str]], **detail: str) -> list[JournalEntry]:
 @given(st.lists(st.tuples(TIMES, ACTIONS), max_size=12), st.just("") | TIMES, st.just("") | TIMES, st.sets(ACTIONS))
 def test_bytes_never_refuse_what_fits(moves: list[tuple[str, str]], since: str, until: str, wanted: set[str]) -> None:
     """A look at the bytes and a look at the entry are of one mind, whatever else stands in the line."""
-    asked = event_filters.EventFilter(since, until, frozenset(wanted))
+    asked = event_history.EventFilter(since, until, frozenset(wanted))
     for entry in history(moves, reason='"at":"2026-03-01T12:00:30.000Z","action":"tagged"'):
         assert asked.may_match(journal.encode(entry)) == asked.fits(entry)
 
@@ -39,7 +39,7 @@ def test_merged_tells_each_entry_once_and_each_model_in_its_order(times: dict[st
     """Also where the clock of a writer went back."""
     told = {name: history([(at, "tagged") for at in each])[::-1] for name, each in times.items()}
     newest = [(each[0].event.at, name) for name, each in told.items() if each]
-    found = list(event_filters.merge_histories(newest, lambda name: iter(told[name])))
+    found = list(event_history.merge_histories(newest, lambda name: iter(told[name])))
     assert {name: [each.entry for each in found if each.model == name] for name in told} == told
     if all(each == sorted(each) for each in times.values()):
         found_times = [each.entry.event.at for each in found]
@@ -53,15 +53,15 @@ def test_merged_opens_no_history_before_it_is_due() -> None:
         opened.append(name)
         return iter(history([(f"2026-03-0{name}T12:00:00.000Z", "tagged")]))
 
-    found = event_filters.merge_histories([(f"2026-03-0{day}T12:00:00.000Z", str(day)) for day in range(1, 10)], give)
+    found = event_history.merge_histories([(f"2026-03-0{day}T12:00:00.000Z", str(day)) for day in range(1, 10)], give)
     assert [next(found).model for _ in range(2)] == ["9", "8"]
     assert opened == ["9", "8"]
 
 
 def test_an_action_that_there_is_not() -> None:
     with pytest.raises(InvalidInput, match="there is no action 'promote'; did you mean 'promoted'"):
-        event_filters.parse_event_filter(None, None, ["registered", "promote"])
+        event_history.parse_event_filter(None, None, ["registered", "promote"])
     with pytest.raises(InvalidInput, match="there are registered, promoted"):
-        event_filters.parse_event_filter(None, None, ["xyz"])
+        event_history.parse_event_filter(None, None, ["xyz"])
     with pytest.raises(InvalidInput, match="ends before it begins"):
-        event_filters.parse_event_filter("2026-03-02T00:00:00.000Z", "2026-03-01T00:00:00.000Z", [])
+        event_history.parse_event_filter("2026-03-02T00:00:00.000Z", "2026-03-01T00:00:00.000Z", [])

@@ -110,7 +110,7 @@ def test_standard_functions_take_them(made: dict[str, Any]) -> None:
     assert dataclasses.is_dataclass(made["Point"]) is True
     assert [each.name for each in dataclasses.fields(made["Point"])] == ["x", "y", "tags"]
     assert dataclasses.asdict(point) == {"x": 1, "y": 2, "tags": ["a"]}
-    for replace in (dataclasses.replace, lazy_dataclass.replace) if hasattr(point, "_lazy_fields") else ():
+    for replace in (dataclasses.replace, lazy_dataclass.replace) if hasattr(point, "__lazy_fields__") else ():
         assert replace(point, y=7) == made["Point"](1, 7, ["a"])
     assert copy.copy(point) == copy.deepcopy(point) == point
     match point:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from registry_cli.core.records import VersionRecord
 from registry_cli.errors import InvalidInput
 from registry_cli.query import patterns
-from registry_cli.query.lexer import tokenize
+from registry_cli.query.parser import tokenize
 from registry_cli.query.query import parse, parse_field, parse_sort, value
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)

@@ -135,7 +135,7 @@ def _list(cx: Session, found: Iterable[VersionRecord], columns: str | None, noth
         return
     from ...core.times import utc_now
     from ...query import query
-    from ...query.sorting import split_fields
+    from ...query.query import split_fields
 
     names = [name.strip() for name in split_fields(columns)]
     fields = [query.parse_field(name) for name in names]

@@ -15,7 +15,7 @@ from ..session import Session
 from ..views.text import escape, plural, shorten, shorten_time
 
 if TYPE_CHECKING:
-    from ...rules.policy.command_set import CommandSet
+    from ...rules.policy.command_checks import CommandSet
     from ...rules.policy.evaluation import RuleResult
     from ...trust.trusted_commands import Trusted, TrustFile
 

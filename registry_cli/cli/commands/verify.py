@@ -8,7 +8,7 @@ import typer
 
 from ...core.records import Checkpoint
 from ...errors import InvalidInput, NotFound
-from ...rules import checkpoints
+from ...rules import event_history
 from ..command import command, flag, option
 from ..options import DryRun, Models
 from ..output import Output
@@ -95,15 +95,15 @@ def _check_models(names: list[str] | None, verb: str) -> list[str] | None:
 
 def _read_checkpoints(given: str, names: list[str]) -> list[Checkpoint]:
     """What ``--checkpoint`` was given: a checkpoint, or the name of a file of them."""
-    if checkpoints.is_entry_hash(given):
+    if event_history.is_entry_hash(given):
         if len(names) != 1:
             raise InvalidInput("a hash alone is of one model", "name it: registry verify NAME --checkpoint HASH")
         return [Checkpoint(names[0], None, given)]
-    if one := checkpoints.parse_checkpoint(given):
+    if one := event_history.parse_checkpoint(given):
         return [one]
     try:
         with open(given, encoding="utf-8") as stream:
-            return checkpoints.parse_checkpoint_file(stream.read(), given)
+            return event_history.parse_checkpoint_file(stream.read(), given)
     except FileNotFoundError:
         raise NotFound(f"'{given}' is no checkpoint, and no file", "give a file, or NAME:SEQ:HASH") from None
     except (UnicodeDecodeError, ValueError):

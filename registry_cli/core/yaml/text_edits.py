@@ -33,7 +33,7 @@ def changed(text: str, wanted: Mapping[str, Any], name: str) -> str:
     Raises :class:`InvalidInput` when the text can't be changed without touching more than that.
     """
     before = documents.loads_mapping(text.encode(), name)
-    after = _said(before, wanted)
+    after = _merge_documents(before, wanted)
     lines = text.splitlines(keepends=True)
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
@@ -51,7 +51,7 @@ def changed(text: str, wanted: Mapping[str, Any], name: str) -> str:
     return found
 
 
-def _said(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+def _merge_documents(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
     """What the document is to say."""
     after = dict(before)
     for key, value in wanted.items():
@@ -63,7 +63,7 @@ def _said(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any
 
 def _merged(old: object, new: Mapping[str, Any]) -> dict[str, Any] | None:
     merged = {**(old if isinstance(old, Mapping) else {}), **new}
-    return {each: said for each, said in merged.items() if said is not None} or None
+    return {name: value for name, value in merged.items() if value is not None} or None
 
 
 def _order(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...core import names
 from ...errors import Damaged, InvalidInput, Refused
-from ...rules import checkpoints
+from ...rules import event_history
 from ...store import layout, manifest, source_files
 from ...store.filesystem import files
 from .bundle_manifest import BESIDE, FORMAT, HEAD, KINDS, Contents, Document, Part, Version
@@ -137,7 +137,7 @@ def _pack(said: Any, number: int) -> Document | None:
 
 def _checkpoint(value: Any) -> str:
     text = _text(value, 300)
-    if text and checkpoints.parse_checkpoint(text) is None:
+    if text and event_history.parse_checkpoint(text) is None:
         raise ValueError(f"{text!r:.40} is no checkpoint")
     return text
 

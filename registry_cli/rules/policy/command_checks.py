@@ -7,17 +7,20 @@ shell runs it; and where a program is given code (``sh -c``, ``python -c``) noth
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ...core import values
+from ...core.lazy_dataclass import dataclass
 from ...core.quantities import parse_duration
 from ...core.text import escape_for_message
 from ...errors import InvalidInput
 from ..settings_errors import Path, SettingsSource, suggest
-from .policy import FAILED, PolicyInput, RuleOutcome
+from .policy import FAILED, Policies, PolicyInput, RuleOutcome
 
 #: The keys of a check that is a mapping, and what stands in braces in its arguments.
 KEYS = ("run", "time_limit", "name")
@@ -61,9 +64,9 @@ class CommandCheck(NamedTuple):
         """Of two that are the same but for their time, the one with less implies the other."""
         return ("checks", self.name, *self.arguments)
 
-    def filled(self, said: Mapping[str, str]) -> list[str]:
+    def fill(self, replacements: Mapping[str, str]) -> list[str]:
         """The arguments to run it with."""
-        return [_PLACEHOLDER.sub(lambda match: said[match[1]], each) for each in self.arguments]
+        return [_PLACEHOLDER.sub(lambda match: replacements[match[1]], each) for each in self.arguments]
 
 
 def format_time_limit(seconds: float) -> str:
@@ -80,15 +83,15 @@ def build_check_rule(check: CommandCheck) -> Callable[[PolicyInput], RuleOutcome
 
 
 def parse_checks(
-    said: Any, path: Path, source: SettingsSource, *, empty: bool = False
+    value: Any, path: Path, source: SettingsSource, *, empty: bool = False
 ) -> Iterator[tuple[CommandCheck, Path]]:
     """A list of checks, each with its place. One without anything in it says something only if it overrides (``empty``)."""
-    if not isinstance(said, list) or (not said and not empty):
+    if not isinstance(value, list) or (not value and not empty):
         raise source.error(path, "is no list with something in it", f"{_EXAMPLE}, behind a '- '")
-    if len(said) > MOST:
-        raise source.error(path, f"has {len(said):,} checks", f"{MOST} is the most")
+    if len(value) > MOST:
+        raise source.error(path, f"has {len(value):,} checks", f"{MOST} is the most")
     names: set[str] = set()
-    for at, each in enumerate(said):
+    for at, each in enumerate(value):
         place = (*path, str(at))
         check = _parse_check(each, place, source)
         if check.name in names:
@@ -99,8 +102,8 @@ def parse_checks(
         yield check, place
 
 
-def _parse_check(said: Any, path: Path, source: SettingsSource) -> CommandCheck:
-    document = said if isinstance(said, Mapping) else {"run": said}
+def _parse_check(value: Any, path: Path, source: SettingsSource) -> CommandCheck:
+    document = value if isinstance(value, Mapping) else {"run": value}
     for key in document:
         if key not in KEYS:
             hint = suggest(key, KEYS) or f"use {', '.join(KEYS)}"
@@ -109,42 +112,42 @@ def _parse_check(said: Any, path: Path, source: SettingsSource) -> CommandCheck:
             raise source.error((*path, key), "says nothing", "give it a value, or leave it out")
     if "run" not in document:
         raise source.error(path, "has no 'run'", _EXAMPLE)
-    place = (*path, "run") if isinstance(said, Mapping) else path
+    place = (*path, "run") if isinstance(value, Mapping) else path
     arguments = _parse_arguments(document["run"], place, source)
     name = _parse_name(document.get("name", arguments[0].rpartition("/")[2]), (*path, "name"), source)
     return CommandCheck(name, arguments, _parse_seconds(document.get("time_limit"), (*path, "time_limit"), source))
 
 
-def _parse_name(said: Any, path: Path, source: SettingsSource) -> str:
-    if not isinstance(said, str):
+def _parse_name(value: Any, path: Path, source: SettingsSource) -> str:
+    if not isinstance(value, str):
         raise source.error(path, "is no text", "write it as smoke-test")
     try:
-        return values.key(said)
+        return values.key(value)
     except InvalidInput as error:
         raise source.error(path, error.message, error.hint) from None
 
 
-def _parse_seconds(said: Any, path: Path, source: SettingsSource) -> float:
-    if said is None:
+def _parse_seconds(value: Any, path: Path, source: SettingsSource) -> float:
+    if value is None:
         return TIME_LIMIT
-    if not isinstance(said, str):
+    if not isinstance(value, str):
         raise source.error(path, "is no length of time", "write it as 30s or 10min")
     try:
-        seconds = parse_duration(said).total_seconds()
+        seconds = parse_duration(value).total_seconds()
     except InvalidInput as error:
         raise source.error(path, error.message, error.hint) from None
     if not 0 < seconds <= LONGEST:
         raise source.error(
-            path, f"'{escape_for_message(said)}' is no time that a check can have", "more than 0s, at most 24h"
+            path, f"'{escape_for_message(value)}' is no time that a check can have", "more than 0s, at most 24h"
         )
     return seconds
 
 
-def _parse_arguments(said: Any, path: Path, source: SettingsSource) -> tuple[str, ...]:
-    words = said
-    if isinstance(said, str):
+def _parse_arguments(value: Any, path: Path, source: SettingsSource) -> tuple[str, ...]:
+    words = value
+    if isinstance(value, str):
         try:
-            words = shlex.split(said)
+            words = shlex.split(value)
         except ValueError as error:
             raise source.error(path, f"can't be taken apart: {error}".rstrip("."), "close what is quoted") from None
         if strange := next((word for word in words if word in _SHELL), None):
@@ -182,3 +185,43 @@ def _check_placeholders(words: list[str], path: Path, source: SettingsSource) ->
         if at and _CODE.match(words[at - 1]) and _PLACEHOLDER.search(word):
             hint = "use the variables REGISTRY_PATH, REGISTRY_REF and REGISTRY_STAGE there"
             raise source.error(path, f"puts something into the code behind {words[at - 1]}", hint)
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of a stage, and where it stands. ``arguments`` are as written, ``{path}`` and all."""
+
+    stage: str
+    name: str
+    arguments: tuple[str, ...]
+    time_limit: float
+    file: str
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class CommandSet:
+    """The commands of the policies in force for a registry, a group or a model.
+
+    ``root`` is the real path of the registry's folder and ``id`` its id: the same commands elsewhere are others.
+    """
+
+    root: str
+    id: str
+    name: str
+    items: tuple[Command, ...]
+
+    @property
+    def digest(self) -> str:
+        """What is trusted. It changes with every argument, time limit, name and stage, and with the registry's place."""
+        rows = [[each.stage, each.name, list(each.arguments), each.time_limit] for each in self.items]
+        text = json.dumps([self.root, self.id, sorted(rows)], ensure_ascii=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def iter_commands(policies: Policies) -> Iterator[Command]:
+    """Every command of these policies, stage by stage."""
+    for stage, policy in policies.items():
+        for rule in policy.rules:
+            if check := rule.check:
+                yield Command(stage, check.name, check.arguments, check.seconds, rule.source.file, rule.line)

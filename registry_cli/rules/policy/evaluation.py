@@ -5,8 +5,8 @@ from __future__ import annotations
 from ...core.lazy_dataclass import dataclass, replace
 from ...core.text import escape_for_message
 from ...errors import Refused
-from . import policy_approvals
-from .policy import FAILED, PASSED, Policies, PolicyInput, Rule, RuleOutcome, StagePolicy
+from . import policy_rules
+from .policy import FAILED, PASSED, Policies, PolicyInput, PolicyRule, RuleOutcome, StagePolicy
 
 
 @dataclass(frozen=True)
@@ -80,19 +80,19 @@ def evaluate(policy: StagePolicy, facts: PolicyInput) -> Evaluation:
     facts = replace(facts, conditions=tuple(rule.who for rule in policy.rules if rule.who))
     annotation = f"models/{facts.version.model}/annotations/{facts.version.number}.yaml"
     judgements = []
-    for rule in (*policy.rules, *policy_approvals.rejection(facts, annotation)):
+    for rule in (*policy.rules, *policy_rules.find_rejection(facts, annotation)):
         found = _apply_rule(rule, facts)
         judgements.append(
             RuleResult(
                 rule.name, rule.wanted, found.words, found.outcome, rule.source.file, rule.line, output=found.output
             )
         )
-    rejected = any(each.name == policy_approvals.REJECTION for each in judgements)
+    rejected = any(each.name == policy_rules.REJECTION for each in judgements)
     forcible = policy.rejections_forcible if rejected else policy.forcible
     return Evaluation(facts.version.ref, facts.stage, tuple(judgements), forcible)
 
 
-def _apply_rule(rule: Rule, facts: PolicyInput) -> RuleOutcome:
+def _apply_rule(rule: PolicyRule, facts: PolicyInput) -> RuleOutcome:
     try:
         return rule.look(facts)
     except Exception as error:  # a record that nobody thought of must be refused, not end the program
@@ -112,12 +112,12 @@ def check_passed(evaluation: Evaluation, *, force: bool) -> None:
     if evaluation.passed or (force and evaluation.forcible):
         return
     names = ", ".join(escape_for_message(name) for name in evaluation.failed)
-    tells = f"registry check {evaluation.ref} {evaluation.stage} tells more"
-    if force and policy_approvals.REJECTION in evaluation.failed:
+    hint = f"registry check {evaluation.ref} {evaluation.stage} tells more"
+    if force and policy_rules.REJECTION in evaluation.failed:
         message = f"--force does not override a rejection for {evaluation.stage}, and {evaluation.ref} fails: {names}"
-        hint = f"the policy would have to say 'override_rejections: true' (and not 'force: false'); {tells}"
+        hint = f"the policy would have to say 'override_rejections: true' (and not 'force: false'); {hint}"
         raise GateRefused(message, hint, evaluation)
     if force:
         message = f"the policy of {evaluation.stage} forbids --force, and {evaluation.ref} fails: {names}"
-        raise GateRefused(message, tells, evaluation)
-    raise GateRefused(f"{evaluation.stage} refuses {evaluation.ref}: {names}", tells, evaluation)
+        raise GateRefused(message, hint, evaluation)
+    raise GateRefused(f"{evaluation.stage} refuses {evaluation.ref}: {names}", hint, evaluation)

@@ -58,7 +58,7 @@ class RuleOutcome(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Rule:
+class PolicyRule:
     """One rule. ``path`` is where it stands, ``wanted`` what it asks for, ``needs`` what must be read for it.
 
     ``stages`` are those that it is about, ``check`` the command that must have been run for it. Of two rules with the
@@ -93,13 +93,13 @@ class PolicyFlag(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class StagePolicy:
-    """The policy of one stage. ``said`` are the paths that it speaks about, which ``override`` makes its own."""
+    """The policy of one stage. ``paths`` are the paths that it speaks about, which ``override`` makes its own."""
 
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[PolicyRule, ...] = ()
     force: PolicyFlag | None = None
     override: PolicyFlag | None = None
     override_rejections: PolicyFlag | None = None
-    said: tuple[Path, ...] = field(default=())
+    paths: tuple[Path, ...] = field(default=())
 
     @property
     def forcible(self) -> bool:
@@ -141,7 +141,7 @@ def join_policies(common: Policies, own: Policies, stages: Sequence[str]) -> dic
 
 def _join(common: StagePolicy, own: StagePolicy) -> StagePolicy:
     overrides = own.override is not None and own.override.on
-    kept = [rule for rule in common.rules if not (overrides and _is_covered(rule.path, own.said))]
+    kept = [rule for rule in common.rules if not (overrides and _is_covered(rule.path, own.paths))]
     force = own.force or common.force
     if common.force and not overrides and not common.force.on:
         force = common.force
@@ -153,13 +153,13 @@ def _join(common: StagePolicy, own: StagePolicy) -> StagePolicy:
     )
 
 
-def _is_covered(path: Path, said: Iterable[Path]) -> bool:
-    return any(path[: len(begin)] == begin for begin in said)
+def _is_covered(path: Path, paths: Iterable[Path]) -> bool:
+    return any(path[: len(begin)] == begin for begin in paths)
 
 
-def _remove_implied(rules: Sequence[Rule]) -> list[Rule]:
+def _remove_implied(rules: Sequence[PolicyRule]) -> list[PolicyRule]:
     """The rules without those that another one implies: the smaller ``max_size`` is all that need be said."""
-    kept: dict[tuple[str, ...], Rule] = {}
+    kept: dict[tuple[str, ...], PolicyRule] = {}
     for rule in rules:
         key = rule.scale or (rule.name, rule.wanted)
         if key not in kept or rule.strength > kept[key].strength:

@@ -19,9 +19,9 @@ from ...errors import InvalidInput
 from ...query.fields import parse_field
 from ..metric_directions import HIGHER, LOWER
 from ..settings_errors import Path, SettingsSource, suggest
-from . import command_checks, policy_approvals
+from . import command_checks
 from . import policy_rules as rules
-from .policy import DIRECTIONS, Policies, PolicyFlag, Rule, StagePolicy
+from .policy import DIRECTIONS, Policies, PolicyFlag, PolicyRule, StagePolicy
 
 #: The keys of a stage, and those of its ``require`` and of a metric in its ``against_current``.
 STAGE_KEYS = (
@@ -29,16 +29,26 @@ STAGE_KEYS = (
     "require",
     "against_current",
     "checks",
-    *policy_approvals.STAGE_KEYS,
+    "approvals",
+    "approvers",
+    "not_author",
+    "signed",
     "override",
     "force",
     "override_rejections",
 )
 REQUIRE_KEYS = (
-    "fields", "tags", "metrics", "files", "forbid", "max_size", "where", "min_age_in_stage", *policy_approvals.REQUIRE_KEYS,
+    "fields", "tags", "metrics", "files", "forbid", "max_size", "where", "min_age_in_stage", "signed_by",
 )  # fmt: skip
 AGAINST_KEYS = ("max_drop", "max_rise", "max_worse")
 _AGAINST = {"max_drop": LOWER, "max_rise": HIGHER, "max_worse": None}
+
+#: The value of ``signed``: approvals count only with a signature of their author.
+REQUIRED = "required"
+_MOST_PEOPLE = 1_000
+#: Accounts and groups of a directory service can have an ``@`` in them, and its groups a space.
+_ACCOUNT = re.compile(r"[^\s@/,\"'][^\s/,\"']{0,254}\Z|@[^\s@/,\"'][^/,\"']{0,254}\Z")
+_PRINCIPAL = re.compile(r"[^\s,*?!\"\x00-\x1f\x7f-\x9f]{1,254}\Z")
 
 _PATTERN_LENGTH = 1_000
 _BOUND = re.compile(
@@ -60,15 +70,15 @@ def find_policy(document: Mapping[str, Any], source: SettingsSource) -> Any:
 
 
 def parse_policies(
-    said: Any, source: SettingsSource, stages: Sequence[str], common: Policies | None = None
+    value: Any, source: SettingsSource, stages: Sequence[str], common: Policies | None = None
 ) -> dict[str, StagePolicy]:
-    """The policies that a document holds: ``said`` is what stands under ``policy``.
+    """The policies that a document holds: ``value`` is what stands under ``policy``.
 
     ``common`` are those of what is around it, when these are a model's or a group's own. Raises :class:`InvalidInput` for every mistake.
     """
     place: Path = ("policy",)
     found = {}
-    for stage, policy in _mapping(said, source, place).items():
+    for stage, policy in _mapping(value, source, place).items():
         if stage not in stages:
             raise source.error(
                 (*place, stage), f"there is no stage '{escape_for_message(stage)}'", _nearest(stage, stages)
@@ -77,10 +87,10 @@ def parse_policies(
     return found
 
 
-def _mapping(said: Any, source: SettingsSource, path: Path) -> Mapping[str, Any]:
-    if not isinstance(said, Mapping):
+def _mapping(value: Any, source: SettingsSource, path: Path) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
         raise source.error(path, "is no mapping", "write 'key: value' lines below it, or leave it out")
-    return said
+    return value
 
 
 def _nearest(word: str, known: Sequence[str]) -> str:
@@ -96,31 +106,33 @@ class _Stage:
         self._stages = stages
         self._common = common
         self._inherited = common.get(stage) if common else None
-        self._rules: list[Rule] = []
-        self._said: list[Path] = []
+        self._rules: list[PolicyRule] = []
+        self._paths: list[Path] = []
         self._overrides = False
         self._from: tuple[str, ...] = ()
 
-    def parse(self, said: Any) -> StagePolicy:
-        document = _mapping(said, self._source, self._root)
+    def parse(self, content: Any) -> StagePolicy:
+        document = _mapping(content, self._source, self._root)
         override = self._override(document)
         force = rejections = None
+        read: dict[str, Callable[[Any, Path], None]] = {
+            "from": self._read_from,
+            "require": self._require,
+            "against_current": self._against,
+            "checks": self._checks,
+            "approvals": self._approvals,
+            "approvers": self._approvers,
+            "not_author": self._not_author,
+            "signed": self._signed_approvals,
+        }
         for key, value, path in self._entries(document, self._root, STAGE_KEYS):
-            if key == "from":
-                self._read_from(value, path)
-            elif key == "require":
-                self._require(value, path)
-            elif key == "against_current":
-                self._against(value, path)
-            elif key == "checks":
-                self._checks(value, path)
-            elif key in policy_approvals.READ:
-                policy_approvals.READ[key](self, value, path)
+            if key in read:
+                read[key](value, path)
             elif key == "force":
                 force = PolicyFlag(self._truth(value, path), path, self._source)
             elif key == "override_rejections":
                 rejections = self._override_rejections(value, path)
-        return StagePolicy(tuple(self._rules), force, override, rejections, tuple(self._said))
+        return StagePolicy(tuple(self._rules), force, override, rejections, tuple(self._paths))
 
     def _override(self, document: Mapping[str, Any]) -> PolicyFlag | None:
         if "override" not in document:
@@ -144,12 +156,12 @@ class _Stage:
     def _fail(self, path: Path, message: str, hint: str = "") -> InvalidInput:
         return self._source.error(path, message, hint)
 
-    def _entries(self, said: Any, path: Path, known: Sequence[str] = ()) -> Iterator[tuple[str, Any, Path]]:
+    def _entries(self, value: Any, path: Path, known: Sequence[str] = ()) -> Iterator[tuple[str, Any, Path]]:
         """The keys of a mapping, in the order of ``known`` if it is given, and their values.
 
         With ``override: true`` null takes away what the registry says there; else it is a mistake.
         """
-        document = _mapping(said, self._source, path)
+        document = _mapping(value, self._source, path)
         for key in document:
             if known and key not in known:
                 raise self._fail((*path, key), *_unknown(key, known))
@@ -159,7 +171,7 @@ class _Stage:
             if document[key] is not None:
                 yield key, document[key], place
             elif self._overrides:
-                self._said.append(place)
+                self._paths.append(place)
             else:
                 raise self._fail(place, "says nothing", "give it a value, or leave it out")
 
@@ -170,13 +182,15 @@ class _Stage:
         except InvalidInput as error:
             raise self._fail(path, error.message, error.hint) from None
 
-    def _add(self, path: Path, name: str, wanted: str, look: rules.Look, said: Path | None = None, **more: Any) -> None:
-        self._said.append(said or path)
-        self._rules.append(Rule(path, name, wanted, self._source, look, **more))
+    def _add(
+        self, path: Path, name: str, wanted: str, look: rules.Look, covers: Path | None = None, **more: Any
+    ) -> None:
+        self._paths.append(covers or path)
+        self._rules.append(PolicyRule(path, name, wanted, self._source, look, **more))
 
-    def _saying(self, path: Path) -> None:
+    def _cover(self, path: Path) -> None:
         """What stands at ``path`` asks for nothing, but can take the place of what the registry says there."""
-        self._said.append(path)
+        self._paths.append(path)
 
     def _truth(self, value: Any, path: Path) -> bool:
         if not isinstance(value, bool):
@@ -189,10 +203,10 @@ class _Stage:
         return str(self._checked(lambda: values.line(value, path[-1]), path))
 
     def _texts(self, value: Any, path: Path, example: str) -> Iterator[tuple[str, Path]]:
-        """A list of texts, each with its place. An empty one is said, too: it can override."""
+        """A list of texts, each with its place. An empty one counts, too: it can override."""
         if not isinstance(value, list) or (not value and not self._overrides):
             raise self._fail(path, "is no list with something in it", f"write it as [{example}]")
-        self._said.append(path)
+        self._paths.append(path)
         for at, each in enumerate(value):
             place = (*path, str(at))
             yield self._text(each, place, example), place
@@ -219,10 +233,10 @@ class _Stage:
             "max_size": self._size,
             "where": self._where,
             "min_age_in_stage": self._age,
-            **{key: partial(policy_approvals.READ[key], self) for key in policy_approvals.REQUIRE_KEYS},
+            "signed_by": self._signed_by,
         }
-        for key, said, place in self._entries(value, path, REQUIRE_KEYS):
-            read[key](said, place)
+        for key, inner, place in self._entries(value, path, REQUIRE_KEYS):
+            read[key](inner, place)
 
     def _fields(self, value: Any, path: Path) -> None:
         for name, place in self._texts(value, path, "message, annotations.training_data"):
@@ -230,14 +244,14 @@ class _Stage:
             self._add(place, f"fields.{name}", "is said", rules.has_value(name, field), path)
 
     def _tags(self, value: Any, path: Path) -> None:
-        for name, said, place in self._entries(value, path):
-            wanted = self._text(said, place, f"{name}: 'yes', in quotes")
+        for name, inner, place in self._entries(value, path):
+            wanted = self._text(inner, place, f"{name}: 'yes', in quotes")
             self._add(place, f"tags.{name}", wanted, rules.has_tag(name, wanted))
 
     def _metrics(self, value: Any, path: Path) -> None:
-        for name, said, place in self._entries(value, path):
-            several = [(each, (*place, str(at))) for at, each in enumerate(said)] if isinstance(said, list) else []
-            for bound, at in several or [(said, place)]:
+        for name, inner, place in self._entries(value, path):
+            several = [(each, (*place, str(at))) for at, each in enumerate(inner)] if isinstance(inner, list) else []
+            for bound, at in several or [(inner, place)]:
                 match = _BOUND.match(bound) if isinstance(bound, str) else None
                 if match is None:
                     raise self._fail(at, "is no bound on a metric", "write it as '>= 0.9' or '<= 50', in quotes")
@@ -277,12 +291,12 @@ class _Stage:
     def _inherited_from(self) -> tuple[str, ...]:
         """The stages that the registry lets versions come from, unless that is overridden."""
         own = (*self._root, "from")
-        inherited = self._inherited.rules if self._inherited and own not in self._said else ()
+        inherited = self._inherited.rules if self._inherited and own not in self._paths else ()
         return next((rule.stages for rule in inherited if rule.name == "from"), ())
 
     def _against(self, value: Any, path: Path) -> None:
-        for name, said, place in self._entries(value, path):
-            for key, amount, at in self._entries(said, place, AGAINST_KEYS):
+        for name, inner, place in self._entries(value, path):
+            for key, amount, at in self._entries(inner, place, AGAINST_KEYS):
                 most, percent = self._amount(amount, at)
                 wanted = f"at most {str(amount).strip()} {_AGAINST[key] or 'worse'}"
                 look = rules.metric_change_within(name, _AGAINST[key], most, percent=percent)
@@ -290,10 +304,69 @@ class _Stage:
                 self._add(at, f"against_current.{name}", wanted, look, needs=needs)
 
     def _checks(self, value: Any, path: Path) -> None:
-        self._saying(path)
+        self._cover(path)
         for check, place in command_checks.parse_checks(value, path, self._source, empty=self._overrides):
             self._add(place, f"checks.{check.name}", check.wanted, command_checks.build_check_rule(check), path, needs="checks",
                       scale=check.scale, strength=-check.seconds, check=check)  # fmt: skip
+
+    def _approvals(self, value: Any, path: Path) -> None:
+        if type(value) is not int or not 1 <= value <= _MOST_PEOPLE:
+            raise self._fail(path, "is no number of people", f"write a whole number from 1 to {_MOST_PEOPLE:,}")
+        self._add(
+            path,
+            "approvals",
+            f"at least {value}",
+            rules.has_approvals(value),
+            needs=rules.PEOPLE,
+            scale=("approvals",),
+            strength=value,
+        )
+
+    def _approvers(self, value: Any, path: Path) -> None:
+        names = []
+        for name, place in self._texts(value, path, "alice, '@risk-team'"):
+            if not _ACCOUNT.match(name):
+                raise self._fail(
+                    place,
+                    f"'{escape_for_message(name)}' is no account",
+                    "write alice, or '@risk-team' for a Unix group",
+                )
+            names.append(name)
+        if names:
+            allowed = tuple(dict.fromkeys(names))
+            self._add(
+                path,
+                "approvers",
+                " or ".join(allowed),
+                rules.has_approvals(1),
+                needs=rules.PEOPLE,
+                who=rules.is_among(allowed),
+            )
+
+    def _not_author(self, value: Any, path: Path) -> None:
+        if self._truth(value, path):
+            self._add(
+                path,
+                "not_author",
+                "another than the author",
+                rules.has_approvals(1),
+                needs=rules.PEOPLE,
+                who=rules.is_author,
+            )
+        else:
+            self._cover(path)
+
+    def _signed_approvals(self, value: Any, path: Path) -> None:
+        if value != REQUIRED:
+            raise self._fail(path, f"must be '{REQUIRED}'", f"write signed: {REQUIRED}, or leave the key out")
+        self._add(path, "signed", "signed approvals", rules.has_approvals(1), needs=rules.PEOPLE, who=rules.is_unproven)
+
+    def _signed_by(self, value: Any, path: Path) -> None:
+        for name, place in self._texts(value, path, "alice@example.com"):
+            if not _PRINCIPAL.match(name):
+                hint = "write it as in allowed_signers, without wildcards"
+                raise self._fail(place, f"'{escape_for_message(name)}' is no principal", hint)
+            self._add(place, "signed_by", name, rules.is_signed(name), path, needs=rules.PEOPLE)
 
     def _amount(self, value: Any, path: Path) -> tuple[Fraction, bool]:
         match = _PERCENT.match(value) if isinstance(value, str) else None

@@ -1,4 +1,8 @@
-"""What each rule of a policy looks at. A rule finds something, in words, and passes, fails, or waits for time."""
+"""What each rule of a policy looks at. A rule finds something, in words, and passes, fails, or waits: for time or people.
+
+An approval counts when it is in force and nothing in the whole policy speaks against the one who gave it: so two
+documents joined are as strict together as each alone. A rejection that is in force stops everybody, asked for or not.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,20 @@ from typing import Any
 
 from ...core.quantities import to_epoch
 from ...core.text import escape_for_message
-from ...query.fields import Field
+from ...query.fields import QueryField
+from ..approvals import RecordedApproval, select_in_force
 from ..metric_directions import HIGHER, LOWER
+from ..settings_errors import SettingsSource
 from ..stages import StageInterval
-from .policy import FAILED, PASSED, WAITING, PolicyInput, RuleOutcome
+from .policy import FAILED, PASSED, WAITING, PolicyInput, PolicyRule, RuleOutcome
 
 Look = Callable[[PolicyInput], RuleOutcome]
+#: Why an approval does not count, empty if it does.
+Who = Callable[[PolicyInput, RecordedApproval], str]
+#: What the rules about people need to be read; see ``policy.Rule``.
+PEOPLE = "people"
+#: The name of the rule that a rejection in force adds to every policy.
+REJECTION = "rejection"
 
 #: The comparisons that a bound on a metric can be, the longer signs first.
 SIGNS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -81,7 +93,7 @@ def format_age(length: float) -> str:
     return f"{int(length)} s"
 
 
-def has_value(name: str, of: Field | None) -> Look:
+def has_value(name: str, of: QueryField | None) -> Look:
     """Something is said there: of the model when ``of`` is None, else of the version. Blank text is nothing."""
 
     def look(facts: PolicyInput) -> RuleOutcome:
@@ -208,3 +220,70 @@ def format_value(value: object) -> str:
         return str(value)
     except ValueError:
         return "a very long number"
+
+
+def is_among(names: tuple[str, ...]) -> Who:
+    def who(facts: PolicyInput, approval: RecordedApproval) -> str:
+        for name in names:
+            if facts.people.belongs(approval.by, name[1:]) if name.startswith("@") else approval.by == name:
+                return ""
+        return "is no approver"
+
+    return who
+
+
+def is_author(facts: PolicyInput, approval: RecordedApproval) -> str:
+    """Who made it, and who brought it here: of a version from elsewhere these may be two."""
+    if approval.by == facts.version.author:
+        return "is the author"
+    event = facts.version.event
+    return "registered it" if event is not None and approval.by == event.by else ""
+
+
+def is_unproven(facts: PolicyInput, approval: RecordedApproval) -> str:
+    return facts.people.unproven(approval)
+
+
+def objection(facts: PolicyInput, approval: RecordedApproval) -> str:
+    """Why somebody's approval does not count by the policy, empty if it does."""
+    return next(filter(None, (who(facts, approval) for who in facts.conditions)), "")
+
+
+def has_approvals(number: int) -> Look:
+    """So many people approved whom nothing in the policy speaks against."""
+
+    def look(facts: PolicyInput) -> RuleOutcome:
+        given = select_in_force(facts.people.approvals, facts.stage, rejects=False)
+        against = {each.by: objection(facts, each) for each in given}
+        counted = [by for by, why in against.items() if not why]
+        if len(counted) >= number:
+            return RuleOutcome(PASSED, _format_list(counted))
+        notes = [f"{escape_for_message(by)} {why}" for by, why in against.items() if why]
+        lapsed = (
+            each for each in facts.people.approvals if each.stage == facts.stage and each.lapsed and not each.rejects
+        )
+        notes += [f"lapsed: {escape_for_message(each.by)}, {each.lapsed}" for each in lapsed]
+        have = f"{len(counted)} of {number}" + (f": {_format_list(counted)}" if counted else "")
+        return RuleOutcome(WAITING, "; ".join([have, *notes[:_NAMED]]))
+
+    return look
+
+
+def is_signed(principal: str) -> Look:
+    def look(facts: PolicyInput) -> RuleOutcome:
+        why = facts.people.unsigned(principal)
+        return RuleOutcome(FAILED, why) if why else RuleOutcome(PASSED, "signed")
+
+    return look
+
+
+def find_rejection(facts: PolicyInput, file: str) -> list[PolicyRule]:
+    """The rule that no policy need write: nobody rejects the version for this stage. None while nobody does."""
+    found = select_in_force(facts.people.approvals, facts.stage, rejects=True)
+    if not found:
+        return []
+    words = "; ".join(
+        f"by {escape_for_message(each.by)}: {escape_for_message(str(each.event.detail.get('reason', '')))}"
+        for each in found[:_NAMED]
+    )
+    return [PolicyRule((), REJECTION, "none", SettingsSource(file), lambda _: RuleOutcome(FAILED, words))]
