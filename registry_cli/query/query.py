@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from ..core.records import VersionRecord
 
-__all__ = ["Field", "Ordering", "Query", "Scalar", "parse", "parse_all", "parse_field", "parse_sort", "value"]
+__all__ = ["Ordering", "Query", "QueryField", "Scalar", "parse", "parse_all", "parse_field", "parse_sort", "value"]
 
 
 class Query:

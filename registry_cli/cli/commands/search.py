@@ -13,7 +13,7 @@ from ..session import Session
 from ..views.text import escape, format_age, format_metrics, format_numbers, format_size, shorten, shorten_time
 
 if TYPE_CHECKING:
-    from ...query.query import Field
+    from ...query.query import QueryField
 
 _METRICS_SHOWN = 3
 #: A person's eyes want no more rows than this; a pipe gets them all.
@@ -152,7 +152,7 @@ def _list(cx: Session, found: Iterable[VersionRecord], columns: str | None, noth
     cx.list(ListOutput("versions", found, lambda version: version.ref, row, draw))
 
 
-def _format_column(field: Field, versions: Sequence[VersionRecord], values: Sequence[Any]) -> list[str]:
+def _format_column(field: QueryField, versions: Sequence[VersionRecord], values: Sequence[Any]) -> list[str]:
     """What a person reads in a column that was asked for."""
     if field.name == "age":
         return [format_age(version.created) for version in versions]
