@@ -52,9 +52,8 @@ class Carried(NamedTuple):
 def plan_retention(context: RegistryContext, name: str, action: str, rules: RetentionRules) -> Plan:
     """What ``rules`` would archive or delete of a model, and why; nothing is locked or changed.
 
-    ``action`` is ``archive`` (among the versions in use), ``delete`` (among the archived) or ``pack`` (what is
-    archived, or would be, where that frees something). Raises :class:`InvalidInput` for a metric that no version has,
-    :class:`Damaged` when a version can't be read.
+    ``action`` is ``archive`` (among the versions in use), ``delete`` (among the archived) or ``pack`` (the archived).
+    Raises :class:`InvalidInput` for a metric that no version has, :class:`Damaged` when a version can't be read.
     """
     from .policies import Step
 
@@ -248,7 +247,7 @@ def _judged(context: RegistryContext, step: Step, now: datetime, children: Child
     known = retention.RetentionInput(
         model.name, versions, state.table, chains, highest, since, needed, formerly, directions, identity
     )
-    return retention.plan_retention(known, step.rules, now, step.action)
+    return retention.make_plan(known, step.rules, now, step.action)
 
 
 def _undirected(context: RegistryContext, step: Step) -> tuple[str, ...]:
@@ -275,9 +274,8 @@ def _children(context: RegistryContext, action: str) -> Children:
 
     if action != DELETE:
         return []
-    return [
-        (parent, child) for child in search_versions(context, archived=True) for parent in retention.iter_parents(child)
-    ]
+    found = search_versions(context, archived=True)
+    return [(parent, version) for version in found for parent in retention.iter_parents(version)]
 
 
 def _begun(writer: Writer, action: str, request: Request) -> tuple[VersionRanges, VersionRanges] | None:

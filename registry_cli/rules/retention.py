@@ -116,7 +116,7 @@ class RetentionInput:
         return (self.model, *self.formerly)
 
 
-def plan_retention(known: RetentionInput, rules: RetentionRules, now: datetime, action: str = ARCHIVE) -> Plan:
+def make_plan(known: RetentionInput, rules: RetentionRules, now: datetime, action: str = ARCHIVE) -> Plan:
     """Judge every version of a model. To archive is to choose among those in use, to delete among the archived, to pack
     all the archived, and those that the rules would archive first.
     """
@@ -147,7 +147,7 @@ def _packing(
 ) -> Plan:
     archived = {version.number for version in newest_first if version.archived}
     packed = {version.number for version in newest_first if version.packed is not None}
-    candidates = archived - packed | set(plan_retention(known, rules, now, ARCHIVE).chosen)
+    candidates = archived - packed | set(make_plan(known, rules, now, ARCHIVE).chosen)
     kept = find_protected(known, rules.holders)
     # What a packed version was made from may be packed too: it is needed no more than its child.
     _keep_parents(known, [each for each in newest_first if each.number not in packed], kept, candidates)

@@ -16,7 +16,7 @@ from registry_cli.core.times import format_time
 from registry_cli.core.version_ranges import VersionRanges
 from registry_cli.rules import retention
 from registry_cli.rules.metric_directions import LISTED, LOWER, Directions, listed_direction
-from registry_cli.rules.retention import Plan, RetentionDecision, RetentionInput, plan_retention
+from registry_cli.rules.retention import Plan, RetentionDecision, RetentionInput, make_plan
 from registry_cli.rules.retention_rules import Best, RetentionPolicy, RetentionRules
 from registry_cli.rules.rollback import StageTimeline, build_timeline
 from registry_cli.rules.settings_errors import SettingsSource
@@ -50,7 +50,7 @@ def moved(number: int | None, stage: str = "production") -> Event:
 class TestRules:
     def test_any_rule_keeps(self) -> None:
         models = known(*(version(n, 100 - 10 * n, metrics={"auc": n % 5}) for n in range(1, 10)))
-        found = plan_retention(models, RetentionRules.build(older_than="25d", keep=1, best=["auc:2"]), NOW)
+        found = make_plan(models, RetentionRules.build(older_than="25d", keep=1, best=["auc:2"]), NOW)
         assert found.chosen == (1, 2, 3, 5, 6, 7)
         assert reasons(found) == {9: "younger than 25d", 8: "younger than 25d", 4: "one of the best 2 by auc"}
         assert found.verdicts[-1] == RetentionDecision(
@@ -59,15 +59,15 @@ class TestRules:
 
     def test_the_age_itself_is_old_enough(self) -> None:
         models = known(version(1, 30), version(2, 29.999), replace(version(3), created="never"))
-        found = plan_retention(models, RetentionRules.build(older_than="30d"), NOW)
+        found = make_plan(models, RetentionRules.build(older_than="30d"), NOW)
         assert found.chosen == (1,)
         assert reasons(found) == {2: "younger than 30d", 3: "of unknown age"}
 
     def test_of_equals_the_newest_are_best(self) -> None:
         models = known(*(version(n, metrics={"loss": 1.0 if n < 4 else 2.0}) for n in range(1, 6)), version(6))
-        assert plan_retention(models, RetentionRules.build(best=["-loss:2"]), NOW).chosen == (1, 4, 5, 6)
-        assert plan_retention(models, RetentionRules.build(best=["loss:2:max"]), NOW).chosen == (1, 2, 3, 6)
-        assert plan_retention(models, RetentionRules.build(best=["loss:1:min", "loss:1:max"]), NOW).chosen == (
+        assert make_plan(models, RetentionRules.build(best=["-loss:2"]), NOW).chosen == (1, 4, 5, 6)
+        assert make_plan(models, RetentionRules.build(best=["loss:2:max"]), NOW).chosen == (1, 2, 3, 6)
+        assert make_plan(models, RetentionRules.build(best=["loss:1:min", "loss:1:max"]), NOW).chosen == (
             1,
             2,
             4,
@@ -76,24 +76,24 @@ class TestRules:
 
     def test_what_does_not_fit_is_kept(self) -> None:
         models = known(*(version(n, tags={"n": str(n)}) for n in (1, 2, 3)))
-        found = plan_retention(models, RetentionRules.build(where="tags.n = '2'"), NOW)
+        found = make_plan(models, RetentionRules.build(where="tags.n = '2'"), NOW)
         assert (found.chosen, reasons(found)) == ((2,), {3: "does not fit the query", 1: "does not fit the query"})
 
     def test_deleting_chooses_among_the_archived_by_when_they_were(self) -> None:
         table = StageTable(archived=VersionRanges.from_numbers([1, 2, 3]))
         models = known(*(version(n) for n in range(1, 6)), table=table, archived_at={1: days_ago(40), 2: days_ago(3)})
-        found = plan_retention(models, RetentionRules.build(older_than="30d"), NOW, DELETE)
+        found = make_plan(models, RetentionRules.build(older_than="30d"), NOW, DELETE)
         assert found.chosen == (1, 3), "without a record of it, its making counts"
         assert reasons(found) == {5: "in use", 4: "in use", 2: "archived less than 30d ago"}
-        found = plan_retention(models, RetentionRules.build(keep=1), NOW, DELETE)
+        found = make_plan(models, RetentionRules.build(keep=1), NOW, DELETE)
         assert found.chosen == (1, 2), "one of the archived"
-        assert plan_retention(models, RetentionRules.build(keep=1), NOW, ARCHIVE).chosen == (4,)
+        assert make_plan(models, RetentionRules.build(keep=1), NOW, ARCHIVE).chosen == (4,)
 
 
 class TestProtected:
     def test_pointers_and_tags(self) -> None:
         table = StageTable(stages={"production": 1}, aliases={"best": 2})
-        found = plan_retention(known(version(1), version(2), version(3, tags={"keep": "yes"}), version(4, tags={"keep": "no"}),
+        found = make_plan(known(version(1), version(2), version(3, tags={"keep": "yes"}), version(4, tags={"keep": "no"}),
                            table=table), RetentionRules.build(older_than="1d"), NOW)  # fmt: skip
         assert found.chosen == (4,)
         assert reasons(found) == {3: "tag keep=yes", 2: "alias best", 1: "holds production"}
@@ -102,26 +102,26 @@ class TestProtected:
         table = StageTable(stages={"production": 6}, deleted=VersionRanges.from_numbers([4]))
         models = known(*(version(n) for n in (1, 2, 3, 5, 6, 7)), table=table,
                        chains={"production": StageTimeline((1, 2, 5, 3, 4, 5, 6), True)})  # fmt: skip
-        assert reasons(plan_retention(models, RetentionRules.build(older_than="1d"), NOW)) == {
+        assert reasons(make_plan(models, RetentionRules.build(older_than="1d"), NOW)) == {
             6: "holds production", 5: "rollback target of production", 3: "held production before",
         }  # fmt: skip
-        assert plan_retention(models, RetentionRules.build(older_than="1d", keep_holders=4), NOW).chosen == (1, 7)
-        assert plan_retention(models, RetentionRules.build(older_than="1d", keep_holders=0), NOW).chosen == (1, 2, 3, 7)
+        assert make_plan(models, RetentionRules.build(older_than="1d", keep_holders=4), NOW).chosen == (1, 7)
+        assert make_plan(models, RetentionRules.build(older_than="1d", keep_holders=0), NOW).chosen == (1, 2, 3, 7)
         empty = replace(models, table=StageTable(), chains={"production": StageTimeline((1, 2, 5, 6), False)})
-        assert plan_retention(empty, RetentionRules.build(older_than="1d"), NOW).chosen == (1, 3, 7)
+        assert make_plan(empty, RetentionRules.build(older_than="1d"), NOW).chosen == (1, 3, 7)
 
     def test_parents_of_what_is_kept(self) -> None:
         made = [version(1), version(2, lineage={"parents": ["churn@1", "other@3", "nonsense@@", 7]}),
                 version(3, lineage={"parents": [f"churn@sha256:{2:064x}"]}), version(4)]  # fmt: skip
         rules = RetentionRules.build(older_than="1d", where="version != 3")
-        found = plan_retention(known(*made), rules, NOW)
+        found = make_plan(known(*made), rules, NOW)
         assert (found.chosen, reasons(found)) == (
             (4,), {3: "does not fit the query", 2: "parent of churn@3", 1: "parent of churn@2"},
         )  # fmt: skip
         table = StageTable(archived=VersionRanges.from_numbers([1, 2, 4]))
-        assert plan_retention(known(*made, table=table), rules, NOW, DELETE).chosen == (4,), "3 is in use"
+        assert make_plan(known(*made, table=table), rules, NOW, DELETE).chosen == (4,), "3 is in use"
         needed = known(*made, table=table, needed={4: "other@1"})
-        assert reasons(plan_retention(needed, rules, NOW, DELETE))[4] == "parent of other@1"
+        assert reasons(make_plan(needed, rules, NOW, DELETE))[4] == "parent of other@1"
 
 
 @st.composite
@@ -174,7 +174,7 @@ EVERY_ACTION = st.sampled_from([ARCHIVE, DELETE, PACK])
 def test_what_is_protected_is_never_chosen(
     model: RetentionInput, said: dict[str, Any], holders: int, action: str
 ) -> None:
-    found = plan_retention(model, RetentionRules.build(**said, keep_holders=holders), NOW, action)
+    found = make_plan(model, RetentionRules.build(**said, keep_holders=holders), NOW, action)
     chosen = set(found.chosen)
     table = model.table
     assert not chosen & {*table.stages.values(), *table.aliases.values(), *table.deleted}
@@ -182,7 +182,7 @@ def test_what_is_protected_is_never_chosen(
     archived = set(table.archived)
     if action == PACK:
         assert chosen <= archived | set(
-            plan_retention(model, RetentionRules.build(**said, keep_holders=holders), NOW, ARCHIVE).chosen
+            make_plan(model, RetentionRules.build(**said, keep_holders=holders), NOW, ARCHIVE).chosen
         )
         assert all(each.packed is None for each in model.versions if each.number in chosen)
     else:
@@ -207,16 +207,16 @@ def test_what_is_protected_is_never_chosen(
 def test_one_more_rule_never_chooses_more(
     model: RetentionInput, said: dict[str, Any], more: dict[str, Any], action: str
 ) -> None:
-    fewer = set(plan_retention(model, RetentionRules.build(**said), NOW, action).chosen)
+    fewer = set(make_plan(model, RetentionRules.build(**said), NOW, action).chosen)
     added = {**more, **said, "best": [*said.get("best", []), *more.get("best", [])]}
-    assert set(plan_retention(model, RetentionRules.build(**added), NOW, action).chosen) <= fewer
+    assert set(make_plan(model, RetentionRules.build(**added), NOW, action).chosen) <= fewer
 
 
 @given(histories(), RULES.filter(bool), ACTIONS)
 def test_what_is_left_is_not_chosen_again(model: RetentionInput, said: dict[str, Any], action: str) -> None:
     """Interrupted anywhere, the next run does what is left of it; after it there is nothing to do."""
     rules = RetentionRules.build(**said)
-    chosen = plan_retention(model, rules, NOW, action).chosen
+    chosen = make_plan(model, rules, NOW, action).chosen
     for done in range(len(chosen) + 1):
         gone = VersionRanges.from_numbers(chosen[:done])
         if action == DELETE:
@@ -226,23 +226,23 @@ def test_what_is_left_is_not_chosen_again(model: RetentionInput, said: dict[str,
         left = [
             replace(v, archived=v.number in table.archived) for v in model.versions if v.number not in table.deleted
         ]
-        assert plan_retention(replace(model, table=table, versions=left), rules, NOW, action).chosen == chosen[done:]
+        assert make_plan(replace(model, table=table, versions=left), rules, NOW, action).chosen == chosen[done:]
 
 
 @given(histories(), RULES.filter(bool))
 def test_packing_that_was_interrupted_goes_on(model: RetentionInput, said: dict[str, Any]) -> None:
     """After archiving, and after each pack, the next run packs just what is left. Nothing is packed twice."""
     rules = RetentionRules.build(**said)
-    first = plan_retention(model, rules, NOW, PACK).chosen
+    first = make_plan(model, rules, NOW, PACK).chosen
     table = model.table.with_(
-        archived=model.table.archived | VersionRanges.from_numbers(plan_retention(model, rules, NOW, ARCHIVE).chosen)
+        archived=model.table.archived | VersionRanges.from_numbers(make_plan(model, rules, NOW, ARCHIVE).chosen)
     )
     for done in range(len(first) + 1):
         now = [
             replace(v, archived=v.number in table.archived, packed=7 if v.number in first[:done] else v.packed)
             for v in model.versions
         ]
-        assert plan_retention(replace(model, table=table, versions=now), rules, NOW, PACK).chosen == first[done:]
+        assert make_plan(replace(model, table=table, versions=now), rules, NOW, PACK).chosen == first[done:]
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_the_direction_of_the_best() -> None:
 
 def test_without_a_direction_all_are_kept() -> None:
     models = known(*(version(number, metrics={"drift": number}) for number in (1, 2, 3)))
-    found = plan_retention(models, RetentionRules.build(best=["drift:1"]), NOW)
+    found = make_plan(models, RetentionRules.build(best=["drift:1"]), NOW)
     assert found.chosen == ()
     assert {each.reason for each in found.verdicts} == {"the direction of drift is not known"}
 
