@@ -230,9 +230,9 @@ def test_no_opcode_takes_for_ever_over_values_that_share_their_parts(shared: byt
         (tmp_path / f"{what}.pkl").write_bytes(pickled(body))
         (tmp_path / f"{what}.pt").write_bytes(pickled(body))
     program = (
-        "import sys, pathlib; from registry_cli.lineage import scanning, inspecting\n"
+        "import sys, pathlib; from registry_cli.inspect import inspector; from registry_cli.scan import loose_files\n"
         "files = {each.name: each for each in pathlib.Path(sys.argv[1]).iterdir()}\n"
-        "scanning.scan(files)\nfor name, path in files.items(): inspecting.inspect({name: path}).lineage()\nprint('done')"
+        "loose_files.scan(files)\nfor name, path in files.items(): inspector.inspect({name: path}).lineage()\nprint('done')"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, timeout=120, check=False
