@@ -27,35 +27,10 @@ def contains_secret(data: bytes) -> bool:
 
 
 #: Endings of files in which a bare word is code, not a value.
-_CODE = frozenset(
-    [
-        "py",
-        "pyi",
-        "pyx",
-        "js",
-        "ts",
-        "jsx",
-        "tsx",
-        "r",
-        "R",
-        "jl",
-        "go",
-        "rs",
-        "java",
-        "c",
-        "cc",
-        "cpp",
-        "cu",
-        "h",
-        "hpp",
-        "scala",
-        "rb",
-        "kt",
-        "swift",
-        "lua",
-        "m",
-    ]
-)
+_CODE = frozenset((
+    "py", "pyi", "pyx", "js", "ts", "jsx", "tsx", "r", "R", "jl", "go", "rs", "java", "c", "cc", "cpp", "cu", "h",
+    "hpp", "scala", "rb", "kt", "swift", "lua", "m",
+))  # fmt: skip
 _LITERAL = re.compile(r"""(?<!\\)(['"])((?:(?!\1)[^\\\n]|\\.){1,4096})\1""")
 
 

@@ -9,16 +9,8 @@ from collections.abc import Sequence
 from .secret_values import REDACTED
 
 _DATABASES = [
-    "mysql",
-    "mysqldump",
-    "mysqladmin",
-    "mysqlimport",
-    "mysqlsh",
-    "mariadb",
-    "mariadb-dump",
-    "mariadb-admin",
-    "mycli",
-]
+    "mysql", "mysqldump", "mysqladmin", "mysqlimport", "mysqlsh", "mariadb", "mariadb-dump", "mariadb-admin", "mycli",
+]  # fmt: skip
 _PASSWORD: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(_DATABASES, ("-p",)),
     **dict.fromkeys(["sshpass", "mongo", "mongosh", "mongodump", "mongorestore", "mongoexport", "mongoimport", "cqlsh", "cypher-shell", "influx", "twine"], ("-p",)),
@@ -52,80 +44,14 @@ _LAST_IS_SECRET = {
     "openssl": ("passwd",), "net": ("use",),
 }  # fmt: skip
 #: Programs to which ``-p`` means something else.
-_OTHER_P = frozenset(
-    [
-        "registry",
-        "mkdir",
-        "cp",
-        "mv",
-        "ssh",
-        "scp",
-        "sftp",
-        "pytest",
-        "nc",
-        "tar",
-        "patch",
-        "rmdir",
-        "docker",
-        "podman",
-        "srun",
-        "sbatch",
-        "salloc",
-        "sinfo",
-        "squeue",
-        "ps",
-        "top",
-        "kill",
-        "taskset",
-        "read",
-        "set",
-        "install",
-        "make",
-        "ninja",
-        "cmake",
-        "npx",
-        "npm",
-        "yarn",
-        "cargo",
-        "go",
-        "gcc",
-        "perf",
-        "screen",
-        "tmux",
-        "uvicorn",
-        "gunicorn",
-        "flask",
-        "jupyter",
-        "streamlit",
-        "mlflow",
-        "kubectl",
-        "git",
-        "less",
-        "hg",
-        "rsync",
-        "chmod",
-        "netstat",
-        "lsof",
-        "nmap",
-        "iptables",
-        "papermill",
-        "dvc",
-        "parted",
-        "qsub",
-        "bsub",
-        "accelerate",
-        "torchrun",
-        "deepspeed",
-        "test",
-        "pip",
-        "psql",
-        "pg_dump",
-        "pg_restore",
-        "createdb",
-        "export",
-        "declare",
-    ]
-)
+_OTHER_P = frozenset((
+    "registry", "mkdir", "cp", "mv", "ssh", "scp", "sftp", "pytest", "nc", "tar", "patch", "rmdir", "docker", "podman",
+    "srun", "sbatch", "salloc", "sinfo", "squeue", "ps", "top", "kill", "taskset", "read", "set", "install", "make",
+    "ninja", "cmake", "npx", "npm", "yarn", "cargo", "go", "gcc", "perf", "screen", "tmux", "uvicorn", "gunicorn",
+    "flask", "jupyter", "streamlit", "mlflow", "kubectl", "git", "less", "hg", "rsync", "chmod", "netstat", "lsof",
+    "nmap", "iptables", "papermill", "dvc", "parted", "qsub", "bsub", "accelerate", "torchrun", "deepspeed", "test",
+    "pip", "psql", "pg_dump", "pg_restore", "createdb", "export", "declare",
+))  # fmt: skip
 _WRAPPERS = frozenset(
     ["sudo", "env", "exec", "time", "nohup", "xargs", "nice", "command", "then", "do", "else", "if", "while"]
 )
@@ -172,7 +98,7 @@ def _redact_options(words: Sequence[str], at: int) -> list[str | None]:
     for index in range(at + 1, len(words)):
         bare = words[index].strip("'\"")
         if expects:
-            if bare[:1] != "-" and (expects in options or not _is_honest(expects, bare, program)):
+            if not _is_option(words[index]) and (expects in options or not _is_honest(expects, bare, program)):
                 found[index] = REDACTED
             expects = ""
         elif bare in options or bare in _USUAL:
@@ -257,6 +183,11 @@ def redact_programs(text: str, depth: int = 0) -> str:
 
 def _name(word: str) -> str:
     return word.strip("'\"").rpartition("/")[2]
+
+
+def _is_option(word: str) -> bool:
+    """Whether a word is an option, quoted or not; a secret may begin with a quote and a dash."""
+    return word[:1] == "-" or (word[:1] == word[-1:] and re.match(r"--?[A-Za-z]", word.strip("'\"")) is not None)
 
 
 def _is_attached(word: str, option: str) -> bool:

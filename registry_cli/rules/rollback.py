@@ -222,6 +222,5 @@ def check_rollback_targets(
     """:class:`Conflict` for the version that a rollback of an occupied stage would go to."""
     for stage, target in find_rollback_targets(table, numbers, chains).items():
         raise Conflict(
-            f"{model}@{target} is what a rollback of {stage} would go to",
-            "keep it, or say --force with a --reason",
+            f"{model}@{target} is what a rollback of {stage} would go to", "keep it, or say --force with a --reason"
         )

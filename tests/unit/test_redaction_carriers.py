@@ -184,6 +184,7 @@ def test_a_secret_is_cut_where_one_has_its_place(place: str, secret: str) -> Non
 @example(secret="a'b\"c d")
 @example(secret="/00000")
 @example(secret="//0000")
+@example(secret='"-0000')
 def test_a_quoted_secret_may_hold_any_character(secret: str) -> None:
     for words in (
         ["x", "--password", secret],

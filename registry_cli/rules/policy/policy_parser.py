@@ -25,18 +25,9 @@ from .policy import DIRECTIONS, Policies, PolicyFlag, PolicyRule, StagePolicy
 
 #: The keys of a stage, and those of its ``require`` and of a metric in its ``against_current``.
 STAGE_KEYS = (
-    "from",
-    "require",
-    "against_current",
-    "checks",
-    "approvals",
-    "approvers",
-    "not_author",
-    "signed",
-    "override",
-    "force",
-    "override_rejections",
-)
+    "from", "require", "against_current", "checks", "approvals", "approvers", "not_author", "signed", "override",
+    "force", "override_rejections",
+)  # fmt: skip
 REQUIRE_KEYS = (
     "fields", "tags", "metrics", "files", "forbid", "max_size", "where", "min_age_in_stage", "signed_by",
 )  # fmt: skip
