@@ -63,7 +63,7 @@ def precious(tmp_path: Path) -> Iterator[Path]:
 
 def contents(folder: Path) -> dict[str, tuple[object, ...]]:
     """What is in a folder, but for times: those of folders change when something is tried there and taken back."""
-    return {name: (state[0], state[1], state[5]) for name, state in snapshot(folder).items()}
+    return {name: (state[0], state[1], state[-1]) for name, state in snapshot(folder).items()}
 
 
 @contextlib.contextmanager

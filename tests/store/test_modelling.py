@@ -15,6 +15,7 @@ from registry_cli import Conflict, Indeterminate, InvalidInput, NotFound, Regist
 from registry_cli.operations import models, transaction
 from registry_cli.store.filesystem import files, replacement
 from registry_cli.store.writer import Writer
+from tests.support import LOCKING_TRUNCATES
 
 MakeFile = Callable[..., Path]
 
@@ -297,7 +298,8 @@ def test_a_waiter_is_told_the_new_name(reg: Registry, make_file: MakeFile) -> No
         os.rename(reg.root / "models/churn", reg.root / "models/crm")
     thread.join(20)
     assert errors and "it is called crm now" in errors[0]
-    assert not files.exists(reg.root / "models/churn")
+    left = reg.root / "models/churn"  # an older filelock makes the folder of the lock that it waits for
+    assert not files.exists(left) or (LOCKING_TRUNCATES and os.listdir(left) == [".lock"])
 
 
 def test_a_claim_that_was_not_brought_forward_is_read(
