@@ -14,6 +14,8 @@ from ..core.text import shorten
 #: value is one more in every index: this is also what a million versions cost.
 TEXT, FEATURES, TENSORS, ITEMS, DEPTH = 300, 200, 100, 100, 6
 UNKNOWN = "unknown"
+#: Why the numbers of a folder are not counted that is only the configuration of a model.
+NO_WEIGHTS = "there are no weights in it"
 
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 

@@ -11,8 +11,7 @@ from ..errors import RegistryError
 from .binary.limits import Budget, Stopped
 from .binary.model_files import File, Folder
 from .formats import COMMON_SUFFIXES, FILES, FOLDERS, Format
-from .formats.weights import NO_WEIGHTS
-from .inspection import UNKNOWN, Inspected, Inspection, text
+from .inspection import NO_WEIGHTS, UNKNOWN, Inspected, Inspection, text
 
 #: So many files of an artifact are opened at the most: those whose names say something first, then the others.
 FILES_LIMIT = 64

@@ -72,7 +72,7 @@ class Examination:
 
     def _scanned(self, staging: Staging, rules: ScanRules) -> dict[str, Any]:
         """The verdict, and what it rests on. :class:`Refused` when the rules say so, unless it was said why not."""
-        from ..scan.loose_files import scan
+        from ..scan.scanner import scan
 
         found = scan({entry.path: staging.files / entry.path for entry in staging.entries}, rules.allow)
         said = found.lineage()
@@ -122,10 +122,10 @@ def inspect_files(paths: OneOrMore[PathLike]) -> Inspected:
 def scan_files(paths: OneOrMore[PathLike], *, allow: OneOrMore[str] = (), progress: Progress = SILENT) -> Scan:
     """Whether files, or a folder, are safe to load: see ``RegistryReader.scan_files``."""
     from ..rules.scan_policy import check_global
-    from ..scan import loose_files
+    from ..scan import scanner
 
     names = [check_global(name) for name in values.as_list(allow, "allow")]
-    return loose_files.scan(_collect_files(paths, "scanned"), names, progress=progress)
+    return scanner.scan(_collect_files(paths, "scanned"), names, progress=progress)
 
 
 def _collect_files(paths: OneOrMore[PathLike], done: str) -> dict[str, Path]:
@@ -156,7 +156,7 @@ def scan_version(
     Raises OSError when one can't be opened, :class:`Damaged` when one is missing, :class:`NotFound` and
     :class:`Conflict` when the version is deleted or packed meanwhile.
     """
-    from ..scan.loose_files import scan
+    from ..scan.scanner import scan
     from .read import open_artifact
 
     allowed = (*get_scan_rules(context).allow, *values.as_list(allow, "allow"))

@@ -11,10 +11,8 @@ from typing import Any
 
 from ..inspect.binary.limits import Budget, Stopped
 from ..inspect.binary.sources import Body
-from . import jinja_templates, keras_configurations, text_formats
-from .file_formats import judged
-from .pickle.allowed_globals import Allowed
-from .verdicts import DANGEROUS, UNKNOWN, UNSCANNABLE, FileScan
+from . import text_formats
+from .verdicts import DANGEROUS, KNOWN, UNKNOWN, UNSCANNABLE, AllowedGlobals, FileScan
 
 #: Longer texts are only searched for what they would have to be read for.
 _LONGEST = 64 << 20
@@ -82,7 +80,7 @@ _LIBRARIES = frozenset(
 )
 
 
-def look(scan: FileScan, body: Body, head: str, name: str, where: str, allowed: Allowed, budget: Budget) -> str:
+def look(scan: FileScan, body: Body, head: str, name: str, where: str, allowed: AllowedGlobals, budget: Budget) -> str:
     """Look at a text, which begins with ``head``; its kind, empty when it is no text to its end."""
     lower = name.lower()
     encoding, skip = text_formats.encoding_of(body.at(0, 4))
@@ -100,7 +98,7 @@ def look(scan: FileScan, body: Body, head: str, name: str, where: str, allowed: 
     if kind == "xml":
         _xml(scan, text, where)
     elif lower.endswith(_TEMPLATES):
-        jinja_templates.check(scan, text, where)
+        _check_template(scan, text, where)
     if _TAGGED.search(text) and not (kind == "json" and text_formats.json_document(text.lstrip("\ufeff"))):
         _tags(scan, text, named, where)
     if _SPACY.search(lower) and "[nlp]" in text:
@@ -146,7 +144,7 @@ def _kind(text: str, name: str) -> str:
     return "yaml" if _YAML_NAMES.search(name) else "text"
 
 
-def _json(scan: FileScan, text: str, name: str, where: str, allowed: Allowed) -> str:
+def _json(scan: FileScan, text: str, name: str, where: str, allowed: AllowedGlobals) -> str:
     """JSON. What is none is read as a text, in which a loader that is more forgiving must not find anything either."""
     if not _SAYS.search(text) and not _NAMED.search(name):
         return "json" if name.endswith(".json") or _begins(text) else "text"
@@ -205,9 +203,9 @@ def _xml(scan: FileScan, text: str, where: str) -> None:
 # what a document says
 
 
-def _document(scan: FileScan, document: Any, name: str, where: str, allowed: Allowed) -> None:
+def _document(scan: FileScan, document: Any, name: str, where: str, allowed: AllowedGlobals) -> None:
     objects = list(text_formats.mappings(document))
-    keras_configurations.check(scan, objects, where, allowed)
+    _check_keras(scan, objects, where, allowed)
     for each in objects:
         _transformers(scan, each, where)
         for target in _class_paths(each):
@@ -230,7 +228,7 @@ def _document(scan: FileScan, document: Any, name: str, where: str, allowed: All
         _whole(scan, document, name, where, allowed)
 
 
-def _whole(scan: FileScan, document: Mapping[str, Any], name: str, where: str, allowed: Allowed) -> None:
+def _whole(scan: FileScan, document: Mapping[str, Any], name: str, where: str, allowed: AllowedGlobals) -> None:
     """A document that its name gives a meaning."""
     if name.endswith("mlmodel"):
         _flavors(scan, document, where)
@@ -242,7 +240,9 @@ def _whole(scan: FileScan, document: Mapping[str, Any], name: str, where: str, a
             _target(scan, target, where, allowed)
 
 
-def _sentence_transformer(scan: FileScan, objects: Iterable[Mapping[str, Any]], where: str, allowed: Allowed) -> None:
+def _sentence_transformer(
+    scan: FileScan, objects: Iterable[Mapping[str, Any]], where: str, allowed: AllowedGlobals
+) -> None:
     for each in objects:
         kind = each.get("type")
         if isinstance(kind, str) and "path" in each and kind not in _modules() and kind not in allowed.exact:
@@ -274,7 +274,7 @@ def _flavors(scan: FileScan, document: Mapping[str, Any], where: str) -> None:
                 scan.found(UNKNOWN, path, "code beside the model, which MLflow runs or imports", where)
 
 
-def _spacy(scan: FileScan, text: str, where: str, allowed: Allowed) -> None:
+def _spacy(scan: FileScan, text: str, where: str, allowed: AllowedGlobals) -> None:
     """The registered functions and components that a pipeline of spaCy is made of."""
     for name in sorted({(match[1] or match[2] or "").strip("\"'") for match in _REGISTERED.finditer(text)}):
         if not _SPACY_OWN.fullmatch(name) and name not in allowed.exact:
@@ -303,7 +303,7 @@ def _transformers(scan: FileScan, each: Mapping[str, Any], where: str) -> None:
     if each.get("trust_remote_code") not in (None, False):
         scan.found(UNKNOWN, "trust_remote_code", "it asks for code beside the model to be loaded", where)
     for template in _texts(each.get("chat_template")):
-        jinja_templates.check(scan, template, where)
+        _check_template(scan, template, where)
 
 
 def _texts(value: Any) -> Iterable[str]:
@@ -318,10 +318,12 @@ def _texts(value: Any) -> Iterable[str]:
             pending += each.values()
 
 
-def _target(scan: FileScan, target: str, where: str, allowed: Allowed) -> None:
+def _target(scan: FileScan, target: str, where: str, allowed: AllowedGlobals) -> None:
     """What Hydra, and those who build on it, import and call."""
     module, _, name = target.rpartition(".")
-    level, why = judged(module, name, allowed)
+    from .pickle.global_verdicts import judge_name
+
+    level, why = judge_name(module, name, allowed)
     scan.globals += 1
     if level == DANGEROUS:
         scan.found(DANGEROUS, target, why, where)
@@ -329,7 +331,7 @@ def _target(scan: FileScan, target: str, where: str, allowed: Allowed) -> None:
         scan.found(UNKNOWN, target, "it is called when the configuration is instantiated", where)
 
 
-def _jsonpickle(scan: FileScan, each: Mapping[str, Any], where: str, allowed: Allowed) -> None:
+def _jsonpickle(scan: FileScan, each: Mapping[str, Any], where: str, allowed: AllowedGlobals) -> None:
     """What jsonpickle would import and call."""
     for key in _JSONPICKLE:
         if key not in each:
@@ -354,7 +356,7 @@ def _diffusers(scan: FileScan, document: Mapping[str, Any], where: str) -> None:
             scan.found(UNKNOWN, ".".join(value), f"code beside the model, as its {part}", where)
 
 
-def embedded(scan: FileScan, data: bytes, where: str, allowed: Allowed) -> None:
+def embedded(scan: FileScan, data: bytes, where: str, allowed: AllowedGlobals) -> None:
     """A configuration of Keras in a file of another format: from the first bracket on that begins one."""
     text = data.decode("utf-8", "replace")
     at, found = -1, None
@@ -371,4 +373,48 @@ def embedded(scan: FileScan, data: bytes, where: str, allowed: Allowed) -> None:
         return
     for key in sorted(set(found.twice))[:5]:
         scan.found(DANGEROUS, "", f"readers differ: an object has '{key}' twice", where)
-    keras_configurations.check(scan, text_formats.mappings(found.document), where, allowed)
+    _check_keras(scan, text_formats.mappings(found.document), where, allowed)
+
+
+def _check_keras(scan: FileScan, objects: Iterable[Mapping[str, Any]], where: str, allowed: AllowedGlobals) -> None:
+    for each in objects:
+        if "class_name" in each:
+            from . import keras_configurations
+
+            keras_configurations.check(scan, [each], where, allowed)
+
+
+def _check_template(scan: FileScan, text: str, where: str) -> None:
+    from . import jinja_templates
+
+    jinja_templates.check(scan, text, where)
+
+
+def skops_schema(scan: FileScan, data: bytes, where: str, allowed: AllowedGlobals) -> None:
+    """The types that a skops file names. ``skops.io.load`` asks before it takes those that it doesn't trust."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        scan.found(UNSCANNABLE, "", "its JSON can't be read", where)
+        return
+    for each in text_formats.mappings(document):
+        module, name = each.get("__module__"), each.get("__class__")
+        content = each.get("content")
+        if isinstance(content, dict) and isinstance(content.get("module_path"), str):
+            _judge(scan, content["module_path"], str(content.get("function")), where, allowed, called=False)
+            scan.globals += 1
+            continue
+        if isinstance(module, str) and isinstance(name, str) and module and name not in ("function", "ufunc"):
+            _judge(scan, module, name, where, allowed)
+            scan.globals += 1
+        func = content.get("func") if isinstance(content, dict) else None
+        if isinstance(func, str) and func.startswith("__"):
+            scan.found(DANGEROUS, func, "it reaches for what Python keeps inside", where)
+
+
+def _judge(scan: FileScan, module: str, name: str, where: str, allowed: AllowedGlobals, *, called: bool = True) -> None:
+    from .pickle.global_verdicts import judge_name
+
+    level, why = judge_name(module, name, allowed, called=called)
+    if level != KNOWN:
+        scan.found(level, f"{module}.{name}", why, where)

@@ -11,6 +11,7 @@ from pathlib import Path
 from ..inspect.binary.limits import Stopped
 from ..inspect.binary.protobuf import Field, Messages
 from ..inspect.binary.sources import Body
+from .text_formats import decoded
 from .verdicts import DANGEROUS, NOTE, UNKNOWN, FileScan
 
 _DEPTH = 200
@@ -51,6 +52,7 @@ _TENSORFLOW: dict[str, dict[int, str]] = {
 _TENSORFLOW_TEXTS = {"node": {2: "op"}, "signature": {1: "name"}, "attribute": {1: "key", 2: "value"}}
 #: A value that is longer is a tensor, no path.
 _VALUE = 4096
+_LONGEST_TEXT = 64 << 20
 #: Operations that write files, call Python or other programs, or talk to other machines.
 HARMFUL = frozenset(str.split(
     "BigQueryReader CacheDataset CacheDatasetV2 CreateSummaryDbWriter CreateSummaryFileWriter DatasetToTFRecord DebugIdentity "
@@ -102,6 +104,26 @@ def _walk(
             elif (name := names.get(field.number)) and not (kind == "attribute" and field.size > _VALUE):
                 found[name] = messages.text(field)
         yield kind, depth, found
+
+
+def look(scan: FileScan, body: Body, head: bytes, name: str, where: str) -> str:
+    """The kind of a graph of TensorFlow or ONNX; empty for what only begins like one."""
+    if name.endswith(".pbtxt"):
+        if text := decoded(head):
+            tensorflow_text(scan, body.at(0, min(body.size, _LONGEST_TEXT)), where)
+        return "graph" if text else ""
+    try:
+        if head[:1] == b"\x08" or name.endswith((".onnx", ".mlmodel")):
+            if onnx(scan, body, where):
+                return "onnx"
+            if name.endswith(".mlmodel"):
+                return coreml(scan, body, where)
+        if (head[:1] in (b"\x08", b"\x0a", b"\x12") or name.endswith(".pb")) and tensorflow(scan, body, where):
+            return "saved_model" if name.endswith("saved_model.pb") else "graph"
+    except Stopped as error:
+        if error.ambiguous or error.limit or name.endswith((".onnx", "saved_model.pb")):
+            raise
+    return ""
 
 
 def onnx(scan: FileScan, body: Body, where: str) -> bool:

@@ -12,10 +12,8 @@ from collections.abc import Iterator
 from ..inspect.binary.limits import Budget, Stopped
 from ..inspect.binary.sources import Body, Piece
 from . import configurations
-from .pickle.allowed_globals import Allowed
-from .verdicts import DANGEROUS, UNKNOWN, FileScan
+from .verdicts import DANGEROUS, UNKNOWN, AllowedGlobals, FileScan
 
-MAGIC = b"\x89HDF\r\n\x1a\n"
 _BLOCK = 1 << 20
 _OVERLAP = 4096
 _LONGEST = 32 << 20
@@ -35,17 +33,7 @@ _NAME = re.compile(rb"[\x20-\x7e\x80-\xff]{1,1024}")
 _MATLAB = b"MATLAB 7.3 MAT-file"
 
 
-def place(body: Body) -> int:
-    """Where a file of HDF5 begins in it: at the start, or behind a block of the user's; -1 when it is none."""
-    at = 0
-    while at < body.size:
-        if body.at(at, 8) == MAGIC:
-            return at
-        at = at * 2 or 512
-    return -1
-
-
-def check(scan: FileScan, body: Body, at: int, where: str, allowed: Allowed, budget: Budget) -> None:
+def check(scan: FileScan, body: Body, at: int, where: str, allowed: AllowedGlobals, budget: Budget) -> None:
     """Look at the file that begins at ``at``."""
     if at and not body.at(0, 32).startswith(_MATLAB):
         scan.found(DANGEROUS, "", f"readers differ: it is HDF5 behind a block of {at:,} bytes", where)
@@ -92,7 +80,7 @@ def _outside(scan: FileScan, body: Body, window: bytes, where: str) -> None:
                 scan.found(UNKNOWN, "", f"an array is made of {what}", where)
 
 
-def _configuration(scan: FileScan, body: Body, at: int, where: str, allowed: Allowed) -> int:
+def _configuration(scan: FileScan, body: Body, at: int, where: str, allowed: AllowedGlobals) -> int:
     """The text around a place, read as a configuration of Keras; where it ends."""
     start, end, step = at, at, 256
     while start and end - start < _LONGEST:
@@ -123,7 +111,7 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _CONTROLS = bytes(0 if byte < 32 and byte not in b"\t\n\r" else 1 for byte in range(256))
 
 
-def texts_in(scan: FileScan, body: Body, where: str, allowed: Allowed, budget: Budget) -> None:
+def texts_in(scan: FileScan, body: Body, where: str, allowed: AllowedGlobals, budget: Budget) -> None:
     """Look at configurations of Keras anywhere in a file."""
     at, reached = 0, 0
     for window in _windows(body, budget):

@@ -11,9 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from .file_formats import judged
-from .pickle.allowed_globals import Allowed
-from .verdicts import DANGEROUS, KNOWN, UNKNOWN, FileScan
+from .pickle.global_verdicts import judge_name
+from .verdicts import DANGEROUS, KNOWN, UNKNOWN, AllowedGlobals, FileScan
 
 #: What runs code, or a model of another kind, that the configuration brings along.
 _CODE = {
@@ -48,7 +47,7 @@ _VALUES = frozenset(
 _VOCABULARIES = frozenset(str.split("StringLookup IntegerLookup TextVectorization IndexLookup WordPieceTokenizer"))
 
 
-def check(scan: FileScan, objects: Iterable[Mapping[str, Any]], where: str, allowed: Allowed) -> None:
+def check(scan: FileScan, objects: Iterable[Mapping[str, Any]], where: str, allowed: AllowedGlobals) -> None:
     """Look at all objects of a document that Keras would make something of."""
     for each in objects:
         name = each.get("class_name")
@@ -63,7 +62,7 @@ def check(scan: FileScan, objects: Iterable[Mapping[str, Any]], where: str, allo
             _judge(scan, each, name, where, allowed)
 
 
-def _judge(scan: FileScan, each: Mapping[str, Any], name: str, where: str, allowed: Allowed) -> None:
+def _judge(scan: FileScan, each: Mapping[str, Any], name: str, where: str, allowed: AllowedGlobals) -> None:
     config, module = each["config"], each.get("module")
     if name in _OPERATIONS or name in _METHODS:
         _operation(scan, config if isinstance(config, dict) else {}, name, where)
@@ -106,7 +105,7 @@ def _unlisted(module: str, target: str) -> tuple[str, str]:
         if top == "tensorflow":
             return _tensorflow(".".join([*first[1:], target]))
         return UNKNOWN, "it is not on the list of Keras' layers and functions"
-    level, why = judged(module, target, Allowed())
+    level, why = judge_name(module, target, AllowedGlobals())
     return (DANGEROUS, why) if level == DANGEROUS else (UNKNOWN, "it is not Keras'")
 
 

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..inspect.binary.limits import Budget, Stopped, Stream
-from .pickle.allowed_globals import Allowed
 from .pickle.opcode_reader import OPCODES
-from .verdicts import DANGEROUS, KNOWN, NOTE, UNKNOWN, FileScan, GlobalUse
+from .verdicts import DANGEROUS, KNOWN, NOTE, UNKNOWN, AllowedGlobals, FileScan, GlobalUse
 
 if TYPE_CHECKING:
     from .pickle.scan_log import Use
@@ -20,7 +19,7 @@ _CHANCE = 64
 
 
 def look(
-    scan: FileScan, opened: Callable[[], Stream], head: bytes, name: str, where: str, allowed: Allowed,
+    scan: FileScan, opened: Callable[[], Stream], head: bytes, name: str, where: str, allowed: AllowedGlobals,
     budget: Budget, *, lone: bool = False,
 ) -> bool:  # fmt: skip
     """Walk what may be a pickle, and note what it does with globals. False when it is none.
@@ -62,7 +61,7 @@ def _binary_or_long(found: Walk) -> bool:
     return bool(found.values or found.uses) or found.offset > 64
 
 
-def _acts(found: Walk, allowed: Allowed) -> bool:
+def _acts(found: Walk, allowed: AllowedGlobals) -> bool:
     """Whether something was called, or something dangerous is what comes out: no text does that by chance."""
     return any(
         (use.called and _has_name(use)) or (found.values and _has_name(use) and _level(use, allowed) == DANGEROUS)
@@ -75,14 +74,13 @@ def _has_name(use: Use) -> bool:
     return use.path.replace(".", "").isidentifier()
 
 
-def _level(use: Use, allowed: Allowed) -> str:
-    from .pickle import global_verdicts
+def _level(use: Use, allowed: AllowedGlobals) -> str:
+    from .pickle.global_verdicts import judge
 
-    levels = {global_verdicts.KNOWN: KNOWN, global_verdicts.UNKNOWN: UNKNOWN, global_verdicts.DANGEROUS: DANGEROUS}
-    return levels[global_verdicts.judge(use, allowed).level]
+    return judge(use, allowed).level
 
 
-def _note(scan: FileScan, found: Walk, where: str, allowed: Allowed) -> None:
+def _note(scan: FileScan, found: Walk, where: str, allowed: AllowedGlobals) -> None:
     from .pickle.scan_log import HIDES
 
     scan.verdicts.add(KNOWN)
@@ -100,7 +98,7 @@ def _note(scan: FileScan, found: Walk, where: str, allowed: Allowed) -> None:
         scan.found(NOTE, "", "the numbers of the tensors lie behind the pickles", where)
 
 
-def _note_uses(scan: FileScan, uses: tuple[Use, ...], where: str, allowed: Allowed) -> None:
+def _note_uses(scan: FileScan, uses: tuple[Use, ...], where: str, allowed: AllowedGlobals) -> None:
     """Note each global once for each verdict on it: with the use that says most."""
     from .pickle import global_verdicts
     from .pickle.scan_log import CALL, IMPORT, ITEMS, NEW, REFER, STATE
@@ -108,11 +106,10 @@ def _note_uses(scan: FileScan, uses: tuple[Use, ...], where: str, allowed: Allow
     weight = (IMPORT, REFER, ITEMS, STATE, NEW, CALL)
     worst: dict[tuple[str, str], tuple[int, str]] = {}
     for use in uses:
-        judgement = global_verdicts.judge(use, allowed)
-        level = {global_verdicts.KNOWN: KNOWN, global_verdicts.UNKNOWN: UNKNOWN}.get(judgement.level, DANGEROUS)
-        scan.explain(GlobalUse(use.path, where, use.offset, global_verdicts.described(use), level, judgement.why))
+        level, reason = global_verdicts.judge(use, allowed)
+        scan.explain(GlobalUse(use.path, where, use.offset, global_verdicts.described(use), level, reason))
         if level != KNOWN:
-            this = (weight.index(use.how), judgement.why)
+            this = (weight.index(use.how), reason)
             worst[level, use.path] = max(worst.get((level, use.path), (-1, "")), this)
     for (level, path), (_, why) in worst.items():
         if level == DANGEROUS or (DANGEROUS, path) not in worst:

@@ -1,20 +1,26 @@
-"""One file, whatever it is called: everything that some loader could take it for is tried, and the worst counts."""
+"""One file, whatever it is called: everything that some loader could take it for is tried, and the worst counts.
+
+No verdict proves that a file is safe: see ``docs/explanation/scanning.md``. What could not be read to its end is never
+called clean.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.progress import SILENT, Progress
 from ..inspect.binary.decompression import CLOSED, Unpacked, kind_of, spooled, starts
 from ..inspect.binary.limits import Budget, Stopped, Stream
-from ..inspect.binary.sources import HEAD, Body, Piece, straight
+from ..inspect.binary.sources import HEAD, Body, InFile, Piece, straight
 from . import pickle_files, text_formats
-from .pickle.allowed_globals import Allowed
-from .verdicts import DANGEROUS, NOTE, SAFE, UNKNOWN, UNKNOWN_FORMAT, UNSCANNABLE, FileScan
+from .verdicts import DANGEROUS, NOTE, SAFE, UNKNOWN, UNKNOWN_FORMAT, UNSCANNABLE, AllowedGlobals, FileScan, Scan
 
 if TYPE_CHECKING:
     from ..inspect.binary import tar_archive
@@ -24,6 +30,8 @@ _ZIP_END, _ZIP_TAIL = b"PK\5\6", 22 + 65_535
 #: How deep archives may lie in archives.
 DEPTH = 5
 _CHECKED = 64 << 20
+_TAR_BLOCK = 512
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 #: The longest target of a link in an archive: PATH_MAX of Linux.
 _PATH = 4096
 #: The compression of honest files is seldom better than this: what they unpack to is allowed beyond the budget.
@@ -42,7 +50,7 @@ _STORAGE = r"(^|/)(data|tensors)/[0-9]+$|(^|/)data/(weights|constants)/[a-z_]+[0
 class Scanner:
     """Looks into files, one after another, until the budget is spent."""
 
-    def __init__(self, allowed: Allowed, budget: Budget) -> None:
+    def __init__(self, allowed: AllowedGlobals, budget: Budget) -> None:
         self.allowed, self.budget = allowed, budget
 
     def file(self, path: str, body: Body) -> FileScan:
@@ -147,9 +155,9 @@ class Scanner:
             if found is not None and found != member.crc:
                 scan.found(UNSCANNABLE, "", "its checksum does not hold", where)
         if member.name == "schema.json":
-            from . import file_formats
+            from . import configurations
 
-            file_formats.skops_schema(scan, _all(member.opened(self.budget)), where, self.allowed)
+            configurations.skops_schema(scan, _all(member.opened(self.budget)), where, self.allowed)
 
     def _tar(self, scan: FileScan, body: Body, where: str, depth: int) -> None:
         from ..inspect.binary import tar_archive
@@ -293,11 +301,13 @@ class Scanner:
 
     def _data(self, scan: FileScan, body: Body, head: bytes, where: str) -> str:
         """Formats that are known by their structure, to its end; what lies behind that is a file of its own."""
-        from . import data_formats, hdf5_files
+        if (at := _find_hdf5(body)) >= 0:
+            from . import hdf5_files
 
-        if (at := hdf5_files.place(body)) >= 0:
             hdf5_files.check(scan, body, at, where, self.allowed, self.budget)
             return "hdf5"
+        from . import data_formats
+
         if head[4:8] == b"TFL3":
             operations = data_formats.custom_operations(body)
             for operation in operations or ():
@@ -328,29 +338,16 @@ class Scanner:
 
     def _graph(self, scan: FileScan, body: Body, head: bytes, name: str, where: str) -> str:
         """Graphs of TensorFlow and ONNX; what only begins like one is none."""
-        from . import graphs, hdf5_files
-
-        if name.endswith(".pbtxt"):
-            if text := text_formats.decoded(head):
-                graphs.tensorflow_text(scan, body.at(0, min(body.size, _CHECKED)), where)
-            return "graph" if text else ""
         if name.endswith("keras_metadata.pb"):
+            from . import hdf5_files
+
             hdf5_files.texts_in(scan, body, where, self.allowed, self.budget)
             return "keras_metadata"
-        try:
-            if head[:1] == b"\x08" or name.endswith((".onnx", ".mlmodel")):
-                if graphs.onnx(scan, body, where):
-                    return "onnx"
-                if name.endswith(".mlmodel"):
-                    return graphs.coreml(scan, body, where)
-            if (head[:1] in (b"\x08", b"\x0a", b"\x12") or name.endswith(".pb")) and graphs.tensorflow(
-                scan, body, where
-            ):
-                return "saved_model" if name.endswith("saved_model.pb") else "graph"
-        except Stopped as error:
-            if error.ambiguous or error.limit or name.endswith((".onnx", "saved_model.pb")):
-                raise
-        return ""
+        if head[:1] not in (b"\x08", b"\x0a", b"\x12") and not name.endswith((".onnx", ".mlmodel", ".pb", ".pbtxt")):
+            return ""
+        from . import graphs
+
+        return graphs.look(scan, body, head, name, where)
 
     def _remark(self, scan: FileScan, head: bytes, name: str, where: str) -> None:
         if name.lower().endswith(_CODE) or head.startswith(b"#!"):
@@ -389,6 +386,47 @@ def _all(stream: Stream) -> bytes:
 
 def _is_tar(head: bytes) -> bool:
     """Whether a file begins as an archive of tar does."""
+    if len(head) < _TAR_BLOCK:
+        return False
     from ..inspect.binary import tar_archive
 
     return tar_archive.is_tar(head)
+
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def scan(
+    files: Mapping[str, Path], allow: Iterable[str] = (), budget: Budget | None = None, progress: Progress = SILENT
+) -> Scan:
+    """Look into the ``files`` of an artifact, by their paths in it.
+
+    ``allow`` are globals that are known besides: ``package.Class``, or ``package.*`` for all of a package but what is
+    denied. ``budget`` is what may be spent on all of them together; ``progress`` is told of files. Raises OSError when
+    one can't be opened.
+    """
+    scanner = Scanner(AllowedGlobals(allow), budget or Budget())
+    progress.expect(len(files))
+    found = []
+    for name in sorted(files):
+        found.append(_scan_file(scanner, name, files[name]))
+        progress(1)
+    return Scan(tuple(found))
+
+
+def _scan_file(scanner: Scanner, name: str, path: Path) -> FileScan:
+    descriptor = os.open(path, _READ)
+    try:
+        return scanner.file(name, InFile(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def _find_hdf5(body: Body) -> int:
+    """Where a file of HDF5 begins in it: at the start, or behind a block of the user's; -1 when it is none."""
+    at = 0
+    while at < body.size:
+        if body.at(at, len(_HDF5)) == _HDF5:
+            return at
+        at = at * 2 or 512
+    return -1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..core.text import replace_unprintable
@@ -166,3 +166,12 @@ def verdict_of(lineage: Mapping[str, Any]) -> str:
     """The verdict that a version's lineage tells; empty if it tells none."""
     scan = lineage.get("scan")
     return str(scan.get("verdict", "")) if isinstance(scan, Mapping) else ""
+
+
+class AllowedGlobals:
+    """``package.Class`` allows that one name, ``package.*`` all of a package that is not denied."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        given = tuple(names)
+        self.exact = frozenset(name for name in given if not name.endswith(".*"))
+        self.prefixes = tuple(name[:-1] for name in given if name.endswith(".*"))

@@ -272,7 +272,7 @@ def test_a_little_pickle_does_not_make_a_folder_a_pickle(tmp_path: Path) -> None
 def test_pickles_of_all_protocols_are_what_the_scan_says(protocol: int, name: str, tmp_path: Path) -> None:
     import pickle
 
-    from registry_cli.scan.loose_files import scan
+    from registry_cli.scan.scanner import scan
 
     for value in ({"a": 1.0}, [1, 2], ("x", None), "text", 3.5, {"a": {"b": [None, True]}}):
         path = made(tmp_path, name, pickle.dumps(value, protocol))

@@ -20,7 +20,7 @@ _WRONG = {"malicious": ("safe-format", "known-globals"), "honest": ("dangerous",
 
 
 def registry(folder: Path) -> Callable[[Path], str]:
-    from registry_cli.scan.loose_files import scan
+    from registry_cli.scan.scanner import scan
 
     return lambda path: scan({str(path.relative_to(folder)): path}).verdict
 

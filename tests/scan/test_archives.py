@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from registry_cli.scan.loose_files import scan
+from registry_cli.scan.scanner import scan
 from tests.scan.corpus import DATA, EVIL, GOOD
 from tests.scan.test_corpus import scanned
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from registry_cli.scan.keras_configurations import listed
-from registry_cli.scan.loose_files import scan
+from registry_cli.scan.scanner import scan
 from tests.scan.test_archives import FORMATS, archive
 from tests.scan.test_corpus import scanned
 

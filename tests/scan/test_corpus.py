@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli.inspect.binary.limits import Budget
-from registry_cli.scan.loose_files import scan
+from registry_cli.scan.scanner import scan
 from registry_cli.scan.verdicts import Scan
 from tests.scan.corpus import DATA, EVIL, GOOD, Case, _counted, call, cases, evil, glob, pickled, stack_global, text
 

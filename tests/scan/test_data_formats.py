@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli.scan.graphs import HARMFUL, READING, operations
-from registry_cli.scan.loose_files import scan
+from registry_cli.scan.scanner import scan
 from tests.scan.corpus import DATA, EVIL, GOOD
 from tests.scan.test_archives import FORMATS, archive, streamed, tar
 from tests.scan.test_configs import LAMBDA, model
@@ -344,8 +344,8 @@ def test_any_change_of_a_file_ends_soon_with_a_verdict(name: str, tmp_path: Path
 
     from registry_cli.inspect.binary.limits import Budget
     from registry_cli.inspect.binary.sources import InMemory
-    from registry_cli.scan.pickle.allowed_globals import Allowed
     from registry_cli.scan.scanner import Scanner
+    from registry_cli.scan.verdicts import AllowedGlobals
 
     chance = random.Random(name)
     data = HOSTILE[name]
@@ -359,7 +359,7 @@ def test_any_change_of_a_file_ends_soon_with_a_verdict(name: str, tmp_path: Path
             )
         budget = Budget(opcodes=200_000, unpacked=8 << 20, members=500, seeking=64 << 20)
         start = time.monotonic()
-        found = Scanner(Allowed(), budget).file(f"model.{name}", InMemory(bytes(broken)))
+        found = Scanner(AllowedGlobals(), budget).file(f"model.{name}", InMemory(bytes(broken)))
         assert time.monotonic() - start < 10
         assert found.verdicts
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from registry_cli.scan.loose_files import scan
+from registry_cli.scan.scanner import scan
 from registry_cli.scan.verdicts import CLEAN
 from tests.scan.make_corpus import corpus
 

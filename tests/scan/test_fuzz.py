@@ -20,10 +20,9 @@ from hypothesis import strategies as st
 
 from registry_cli.inspect.binary.limits import Budget
 from registry_cli.inspect.binary.sources import InMemory, straight
-from registry_cli.scan.pickle.allowed_globals import Allowed
 from registry_cli.scan.pickle.stream_analysis import walk
 from registry_cli.scan.scanner import Scanner
-from registry_cli.scan.verdicts import VERDICTS, FileScan
+from registry_cli.scan.verdicts import VERDICTS, AllowedGlobals, FileScan
 from tests.scan.corpus import DATA, EVIL, OBJECTS, call, cases, pickled, stack_global, text, wrapper
 from tests.support import memory_below
 
@@ -33,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def look(data: bytes, name: str = "m.pkl") -> FileScan:
-    found = Scanner(Allowed(), Budget(**BUDGET)).file(name, InMemory(data))
+    found = Scanner(AllowedGlobals(), Budget(**BUDGET)).file(name, InMemory(data))
     assert found.verdict in VERDICTS
     return found
 
@@ -186,7 +185,7 @@ def test_a_bomb_ends_at_the_limit() -> None:
 
 def test_a_sparse_file_is_not_read(tmp_path: Path) -> None:
     """The bytes of an array of a terabyte are passed over."""
-    from registry_cli.scan.loose_files import scan
+    from registry_cli.scan.scanner import scan
 
     path = tmp_path / "m.pkl"
     size = 1 << 40

@@ -16,12 +16,12 @@ import pytest
 from registry_cli.inspect.binary.limits import Budget
 from registry_cli.inspect.binary.sources import InMemory, straight
 from registry_cli.scan.pickle import allow_list
-from registry_cli.scan.pickle.allowed_globals import Allowed
-from registry_cli.scan.pickle.global_verdicts import DANGEROUS, KNOWN, UNKNOWN, judge, use_of
+from registry_cli.scan.pickle.global_verdicts import judge, use_of
 from registry_cli.scan.pickle.opcode_reader import OPCODES
 from registry_cli.scan.pickle.opcodes import TABLE
 from registry_cli.scan.pickle.stack_values import Call, Global, Many, attributes, class_of
 from registry_cli.scan.pickle.stream_analysis import Walk, walk
+from registry_cli.scan.verdicts import DANGEROUS, KNOWN, UNKNOWN, AllowedGlobals
 from tests.scan.corpus import DATA, array, call, pickled, stack_global, text
 
 
@@ -105,7 +105,7 @@ def test_limits_are_told_as_such() -> None:
 
 def judged(path: str, how: str = "new", kinds: tuple[str, ...] = (), allow: tuple[str, ...] = ()) -> str:
     module, _, name = path.rpartition(".")
-    return judge(use_of(module, name, how, kinds), Allowed(allow)).level
+    return judge(use_of(module, name, how, kinds), AllowedGlobals(allow)).level
 
 
 def test_what_is_known_unknown_and_dangerous() -> None:
@@ -129,8 +129,8 @@ def test_a_function_that_may_be_referred_to_may_not_be_called() -> None:
     assert judged(path, "call", ("text",)) == UNKNOWN
     for path in ("builtins.hash", "builtins.len", "numpy.log1p"):
         assert judged(path, "refer") == KNOWN, path
-    assert judge(use_of("builtins", "str.split", "refer"), Allowed()).level == KNOWN
-    assert judge(use_of("builtins", "str.format", "refer"), Allowed()).level == DANGEROUS
+    assert judge(use_of("builtins", "str.split", "refer"), AllowedGlobals()).level == KNOWN
+    assert judge(use_of("builtins", "str.format", "refer"), AllowedGlobals()).level == DANGEROUS
     assert judged("builtins.getattr", "call", ("@builtins.str", "text")) == DANGEROUS
     assert judged("torch.storage._load_from_bytes", "refer") == DANGEROUS
 

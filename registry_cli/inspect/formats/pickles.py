@@ -16,7 +16,6 @@ from ..binary.limits import Budget, Stopped, Stream
 from ..binary.model_files import File
 from ..binary.sources import Straight
 from ..inspection import Inspection
-from . import torch
 
 #: What is spent on one file: opcodes, objects that are kept, bytes that come out of a compression.
 _OPCODES, _KEPT, _UNPACKED = 3_000_000, 1_000_000, 256 << 20
@@ -62,6 +61,8 @@ def read(file: File) -> Inspection | None:
         raise Stopped(found.why)
     details: dict[str, Any] = {"compression": kind or None, "protocol": found.protocol or None}
     if found.legacy_torch:
+        from . import torch
+
         return torch.describe_values(found.values[3:4], "torch-legacy", details) if len(found.values) > 3 else None
     if not (found.complete or marked or named or (kind and start == b"\x80")):
         return None  # a text that begins by chance as a pickle does
@@ -72,6 +73,8 @@ def read(file: File) -> Inspection | None:
 
 
 def _described(found: Walk, name: str, details: dict[str, Any]) -> Inspection:
+    from . import torch  # most files that begin with an opcode are no pickles
+
     value = found.values[0]
     made = class_of(value)
     if torch.holds_tensors(value):
@@ -94,20 +97,20 @@ def _described(found: Walk, name: str, details: dict[str, Any]) -> Inspection:
         name,
         framework=framework,
         framework_version=_version(inner) if framework == "sklearn" else "",
-        class_name=_shown(made),
+        class_name=_path_of(made),
         features=names,
         feature_count=next((count for each in first if (count := _count(each.get("n_features_in_")))), None),
         details={key: value for key, value in details.items() if value is not None},
     )
 
 
-def _shown(made: Global | None) -> str:
+def _path_of(made: Global | None) -> str:
     """``sklearn.linear_model._logistic.LogisticRegression``."""
     return made.path.removeprefix("builtins.") if made else ""
 
 
 def _path(value: Any) -> str:
-    return _shown(class_of(value))
+    return _path_of(class_of(value))
 
 
 def _keys(value: Any) -> list[Any]:

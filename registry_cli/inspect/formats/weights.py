@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ..binary.limits import Stopped
 from ..binary.model_files import Folder
+from ..inspection import NO_WEIGHTS
 
 _INDEX = ".index.json"
 _BLOCKS = {"qweight", "weight_packed"}
@@ -19,7 +20,6 @@ _BESIDE = {
     "qweight": ("scales", "qzeros", "g_idx"),
     "weight_packed": ("weight_scale", "weight_shape", "weight_zero_point", "weight_g_idx", "weight_global_scale"),
 }
-NO_WEIGHTS = "there are no weights in it"
 UNKNOWN_BITS = "its weights are packed, and nothing says into how many bits"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...inspect.binary.limits import Stopped
-from .argument_kinds import attribute_kinds, kinds_of, shallow_kind
 from .scan_log import CALL, HIDES, ITEMS, NEW, REFER, STATE, UNCLEAR
 from .stack_values import (
     BUFFER,
@@ -19,9 +18,12 @@ from .stack_values import (
     Opaque,
     Persistent,
     Tuple,
+    attribute_kinds,
     class_of,
     is_attribute,
+    kinds_of,
     origin,
+    shallow_kind,
 )
 
 if TYPE_CHECKING:

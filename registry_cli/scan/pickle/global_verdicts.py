@@ -6,12 +6,11 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from ..verdicts import DANGEROUS, KNOWN, UNKNOWN, AllowedGlobals
 from . import allow_list, denied_globals
-from .allowed_globals import Allowed
-from .argument_kinds import HOOKED
 from .scan_log import CALL, IMPORT, ITEMS, NEW, REFER, STATE, Use
+from .stack_values import HOOKED
 
-KNOWN, UNKNOWN, DANGEROUS = "known", "unknown", "dangerous"
 _DUNDER = re.compile(r"__\w+__")
 _CLASS = re.compile(r"_*[A-Z]\w*")
 _GETATTR = "builtins.getattr"
@@ -23,52 +22,57 @@ _HOW = {
 }  # fmt: skip
 
 
-class Judgement(NamedTuple):
-    """``level`` is known, unknown or dangerous; ``why`` says why, in a few words."""
+class GlobalVerdict(NamedTuple):
+    """``level`` is one of the verdicts; ``why`` says why, in a few words."""
 
     level: str
     why: str = ""
 
 
-def judge(use: Use, allowed: Allowed) -> Judgement:  # noqa: PLR0911 - a line for each rule
+def judge(use: Use, allowed: AllowedGlobals) -> GlobalVerdict:  # noqa: PLR0911 - a line for each rule
     """What it means that a pickle uses a global so. A name of Python 2 counts as what Python 3 makes of it, too."""
     module, name = renamed(use.module, use.name)
     path = f"{module}.{name}"
     if path in allowed.exact or use.path in allowed.exact:
-        return Judgement(KNOWN, "allowed by name")
+        return GlobalVerdict(KNOWN, "allowed by name")
     kinds = tuple(_renamed_kind(kind) for kind in use.kinds)
     if HOOKED in kinds:
-        return Judgement(DANGEROUS, "it is given a dict that replaces what Python calls by itself")
+        return GlobalVerdict(DANGEROUS, "it is given a dict that replaces what Python calls by itself")
     if allow_list.permits(module, name, use.how, kinds):
-        return Judgement(KNOWN, "in the allow-list")
+        return GlobalVerdict(KNOWN, "in the allow-list")
     if module.partition(".")[0] == _SCRIPTED and use.how in (IMPORT, NEW, STATE):
-        return Judgement(KNOWN, "a class that TorchScript defines in the file itself")
+        return GlobalVerdict(KNOWN, "a class that TorchScript defines in the file itself")
     if path == _GETATTR and use.how == CALL and kinds[-1:] and kinds[-1].startswith((".", "().")):
         return _judge_attribute(use, kinds[0], kinds[-1])
     listed = allow_list.is_listed(module, name)
     if why := _denied(module, name, use.how, listed):
-        return Judgement(DANGEROUS, why)
+        return GlobalVerdict(DANGEROUS, why)
     if path.startswith(allowed.prefixes):
-        return Judgement(KNOWN, "allowed with its package")
-    return Judgement(UNKNOWN, f"{_described(use)}, unlike in honest files" if listed else _described(use))
+        return GlobalVerdict(KNOWN, "allowed with its package")
+    return GlobalVerdict(UNKNOWN, f"{_described(use)}, unlike in honest files" if listed else _described(use))
 
 
-def _judge_attribute(use: Use, holder: str, attribute: str) -> Judgement:
+def _judge_attribute(use: Use, holder: str, attribute: str) -> GlobalVerdict:
     """``getattr(object, "name")`` is how picklers write a method of an object: nothing that a pickle could call is known
     of it. Only of the pickle's own objects: what a function gives may be anything.
     """
     sure, _, name = attribute.rpartition(".")
     if _DUNDER.fullmatch(name):
-        return Judgement(DANGEROUS, "it reaches for what Python keeps inside")
+        return GlobalVerdict(DANGEROUS, "it reaches for what Python keeps inside")
     if name in denied_globals.NAMES:
-        return Judgement(DANGEROUS, "it can run commands or code")
+        return GlobalVerdict(DANGEROUS, "it can run commands or code")
     module, _, maker = holder.removeprefix("=").rpartition(".")
     if sure and (
         {f"{module}.{maker}", f"{module}.*"} & denied_globals.CALLERS
         or not (_CLASS.fullmatch(maker) or allow_list.is_listed(module, maker))
     ):
-        return Judgement(DANGEROUS, "it reaches into what a function gave")
-    return Judgement(UNKNOWN, _described(use))
+        return GlobalVerdict(DANGEROUS, "it reaches into what a function gave")
+    return GlobalVerdict(UNKNOWN, _described(use))
+
+
+def judge_name(module: str, name: str, allowed: AllowedGlobals, *, called: bool = True) -> GlobalVerdict:
+    """What it means that a file other than a pickle imports a global, and calls it."""
+    return judge(use_of(module, name, IMPORT if called else REFER), allowed)
 
 
 def use_of(module: str, name: str, how: str = IMPORT, kinds: tuple[str, ...] = ()) -> Use:

@@ -11,10 +11,8 @@ import re
 from typing import Any
 
 from ...inspect.binary.limits import Budget, Stopped
-from . import numerals
 from .arrays import Arrays
 from .call_opcodes import refer
-from .memo import Memo, is_too_far
 from .opcode_reader import Reader
 from .opcodes import NUMBER_LINE, PROTOCOLS, STOP, TABLE
 from .scan_log import HIDES, UNCLEAR, Log
@@ -30,8 +28,90 @@ from .stack_values import (
     LongText,
     Persistent,
     Tuple,
+    check_float,
     class_of,
+    is_plain,
+    is_plain_float,
+    parse_integer,
 )
+
+#: The most places. An honest pickle has one for each of its objects.
+PLACES = 64 << 20
+#: From here on a place is forgotten once so many others were filled after it.
+_PLACES_KEPT, _PLACES_RECENT = 1 << 20, 1 << 16
+#: No pickler skips more places than it has written bytes.
+_GAP, _BYTES = 64, 8
+_EMPTY = object()
+
+
+class Memo:
+    """Values by place. ``names`` are texts that were names of globals: they are kept, and so are the globals."""
+
+    def __init__(self) -> None:
+        self._filled: list[Any] = []
+        self._others: dict[int, Any] = {}
+        self._count = 0
+        self._oldest = 0
+        self.names: set[str] = set()
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, place: int) -> Any:
+        value = self._filled[place] if 0 <= place < len(self._filled) else self._others[place]
+        if value is _EMPTY:
+            raise KeyError(place)
+        return value
+
+    def put(self, place: int, value: Any) -> bool:
+        """Fill a place; False when it was filled before, with something else."""
+        filled = self._filled
+        if len(filled) < place <= len(filled) + _GAP and not self._others:
+            filled += [_EMPTY] * (place - len(filled))  # Python 2 began with one; optimized pickles leave places out
+        if place == len(filled) and not self._others:
+            filled.append(value)
+            self._count += 1
+            if place >= _PLACES_KEPT:
+                self._forget(place)
+            return True
+        if place < len(filled):
+            before, filled[place] = filled[place], value
+        else:
+            before = self._others.get(place, _EMPTY)
+            if len(self._others) >= _PLACES_KEPT and place not in self._others:
+                raise Stopped(f"its memo has more than {_PLACES_KEPT:,} places out of order", limit=True)
+            self._others[place] = value
+        if before is _EMPTY:
+            self._count += 1
+            return True
+        return before is value
+
+    def memoize(self, value: Any) -> None:
+        """Fill the place whose number is that of the places that are filled."""
+        place = self._count
+        if place == len(self._filled) and not self._others:
+            self._filled.append(value)
+            self._count = place + 1
+            if place >= _PLACES_KEPT:
+                self._forget(place)
+        else:
+            self.put(place, value)
+
+    def _forget(self, place: int) -> None:
+        if place >= PLACES:
+            raise Stopped(f"its memo has more than {PLACES:,} places", limit=True)
+        value = self._filled[self._oldest]
+        if value is not _EMPTY and not (
+            isinstance(value, (Global, LongText)) or (type(value) is str and value in self.names)
+        ):
+            self._filled[self._oldest] = FORGOTTEN
+        self._oldest += 1
+
+
+def is_too_far(place: int, filled: int, offset: int) -> bool:
+    """Whether no pickler would have written this place by now, after so many bytes."""
+    return place > filled + _GAP + _BYTES * offset
+
 
 _STACK = 1 << 21
 _LINE = 1024
@@ -221,15 +301,15 @@ class Machine:
         data, whole = self.line(_LONGEST_NUMBER)
         if not whole:
             self.log.trick(HIDES, "a number is so long that not every Python reads it", self.reader.offset)
-        elif not numerals.is_plain(data):
+        elif not is_plain(data):
             self.log.trick(HIDES, "a number is written as no pickler does", self.reader.offset)
-        self.push(numerals.integer(data, NUMBER_LINE) if whole else NUMBER)
+        self.push(parse_integer(data, NUMBER_LINE) if whole else NUMBER)
 
     def line_float(self) -> None:
         data, whole = self.line(_LINE)
-        if not (whole and numerals.is_plain_float(data)):
+        if not (whole and is_plain_float(data)):
             self.log.trick(HIDES, "a number is written as no pickler does", self.reader.offset)
-            numerals.check_float(data)
+            check_float(data)
         self.push(NUMBER)
 
     # the memo
@@ -237,9 +317,9 @@ class Machine:
     def place(self) -> int:
         """A place of the memo, written as text."""
         data, whole = self.line(NUMBER_LINE)
-        if not whole or not numerals.is_plain(data) or data.startswith(b"-"):
+        if not whole or not is_plain(data) or data.startswith(b"-"):
             self.log.trick(HIDES, "a number is written as no pickler does", self.reader.offset)
-        found = numerals.integer(data, NUMBER_LINE, 10)
+        found = parse_integer(data, NUMBER_LINE, 10)
         if not isinstance(found, int):
             raise ValueError("no place of the memo")
         return found
