@@ -125,7 +125,7 @@ _MOST = {
     ("versions", "churn"): 71,
     ("search", "metrics.auc > 0.5"): 70,
     ("history", "churn"): 68,
-    ("register", "churn", "a file.bin", "-m", "auc=0.9", "-t", "team=crm"): 142,
+    ("register", "churn", "a file.bin", "-m", "auc=0.9", "-t", "team=crm"): 123,
     ("promote", "churn@2", "production"): 101,
     ("tag", "churn@1", "reviewed=yes"): 77,
 }  # fmt: skip
