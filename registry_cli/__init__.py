@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from .rules.retention import Plan, RetentionDecision
     from .rules.retention_rules import RetentionRules
     from .rules.rollback import StageHolder
-    from .scan.verdicts import FileScan, Remark, Scan
+    from .scan.verdicts import FileScan, Scan, ScanFinding
 
 __version__ = "0.1.0"
 
@@ -74,7 +74,7 @@ _HOME_OF = {
     ),
     "StageHolder": "rules.rollback",
     **dict.fromkeys(("Inspected", "Inspection", "Tensor"), "inspect.inspection"),
-    **dict.fromkeys(("FileScan", "Remark", "Scan"), "scan.verdicts"),
+    **dict.fromkeys(("FileScan", "ScanFinding", "Scan"), "scan.verdicts"),
     "Registry": "registry",
 }  # fmt: skip
 
@@ -114,11 +114,11 @@ __all__ = [
     "Registry",
     "RegistryError",
     "RegistryRecord",
-    "Remark",
     "RetentionDecision",
     "RetentionRules",
     "RuleResult",
     "Scan",
+    "ScanFinding",
     "Signature",
     "StageHolder",
     "Tensor",

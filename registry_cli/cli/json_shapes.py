@@ -74,7 +74,7 @@ SHAPES = {
         "registry",
         "root id format created shared stages models versions archived size packed packed_size",
     ),
-    "Remark": ("remark", "level global=name? why? member=where?"),
+    "ScanFinding": ("remark", "level global=name? why? member=where?"),
     "ModelRenamed": ("renamed", ""),
     "Row": ("comparison_row", "section name differs values best lower"),
     "Scan": ("scanned", "verdict lineage items=files"),

@@ -34,8 +34,8 @@ class Tensor:
 
     def document(self) -> dict[str, Any]:
         """As it is kept: ``name``, ``type`` and ``shape``, each where it is known."""
-        said = {"name": self.name, "type": self.type, "shape": None if self.shape is None else list(self.shape)}
-        return {key: value for key, value in said.items() if value not in (None, "")}
+        fields = {"name": self.name, "type": self.type, "shape": None if self.shape is None else list(self.shape)}
+        return {key: value for key, value in fields.items() if value not in (None, "")}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,20 +80,20 @@ class Inspection:
     def lineage(self) -> dict[str, Any]:
         """As a version keeps it: ``format``, ``framework`` (``sklearn 1.5.2``) and ``contents``, all of it bounded."""
         contents: dict[str, Any] = {
-            "class": text(self.class_name),
-            "parameters": plain(self.parameters),
-            "dtypes": plain(self.dtypes),
-            "inputs": [plain(each.document()) for each in self.inputs[:TENSORS]],
-            "outputs": [plain(each.document()) for each in self.outputs[:TENSORS]],
-            "feature_count": plain(self.width),
-            "features": [text(name) for name in self.features[:FEATURES]],
+            "class": to_single_line(self.class_name),
+            "parameters": to_plain_value(self.parameters),
+            "dtypes": to_plain_value(self.dtypes),
+            "inputs": [to_plain_value(each.document()) for each in self.inputs[:TENSORS]],
+            "outputs": [to_plain_value(each.document()) for each in self.outputs[:TENSORS]],
+            "feature_count": to_plain_value(self.width),
+            "features": [to_single_line(name) for name in self.features[:FEATURES]],
             "features_digest": _digest(self.features) if len(self.features) > FEATURES else "",
-            **plain(self.details),
-            "problem": text(self.problem),
+            **to_plain_value(self.details),
+            "problem": to_single_line(self.problem),
         }
         kept = {key: value for key, value in contents.items() if value not in (None, "", [], {})}
-        said = {"format": self.format, "framework": text(self.made_by), "contents": kept}
-        return {key: value for key, value in said.items() if value}
+        lineage = {"format": self.format, "framework": to_single_line(self.made_by), "contents": kept}
+        return {key: value for key, value in lineage.items() if value}
 
 
 def _digest(names: Sequence[str]) -> str:
@@ -103,14 +103,18 @@ def _digest(names: Sequence[str]) -> str:
     return "sha256:" + hashlib.sha256("\0".join(names).encode("utf-8", "replace")).hexdigest()
 
 
-def plain(value: object) -> Any:
+def to_plain_value(value: object) -> Any:
     """``value``, which comes out of a file, as something that can be kept and shown, one line a text."""
     return limit_value(
-        value, lambda each: text(each) if isinstance(each, str) else None, key=text, items=ITEMS, depth=DEPTH
+        value,
+        lambda each: to_single_line(each) if isinstance(each, str) else None,
+        key=to_single_line,
+        items=ITEMS,
+        depth=DEPTH,
     )
 
 
-def text(value: str) -> str:
+def to_single_line(value: str) -> str:
     """One line of at most ``TEXT`` characters, without those that can't be seen or written."""
     line = _UNSEEN.sub(" ", value[: 4 * TEXT]).strip()
     return shorten(line, TEXT)
@@ -132,9 +136,11 @@ class Inspected:
         """As a version keeps it: that of the primary; which file that is, and what other formats lie beside it."""
         if self.primary is None:
             return {}
-        said = self.primary.lineage()
+        lineage = self.primary.lineage()
         others = sorted({each.format for each in self.found if each.path != self.primary.path} - {UNKNOWN})
-        beside: dict[str, Any] = {"file": text(self.primary.path)} if self.files > 1 and self.primary.path else {}
+        beside: dict[str, Any] = (
+            {"file": to_single_line(self.primary.path)} if self.files > 1 and self.primary.path else {}
+        )
         if others:
             beside["also"] = others
-        return {**said, "contents": {**said.get("contents", {}), **beside}} if beside else said
+        return {**lineage, "contents": {**lineage.get("contents", {}), **beside}} if beside else lineage

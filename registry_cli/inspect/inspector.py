@@ -9,9 +9,9 @@ from typing import Any
 from ..core.lazy_dataclass import replace
 from ..errors import RegistryError
 from .binary.limits import Budget, Stopped
-from .binary.model_files import File, Folder
+from .binary.model_files import ModelFile, ModelFolder
 from .formats import COMMON_SUFFIXES, FILES, FOLDERS, Format
-from .inspection import NO_WEIGHTS, UNKNOWN, Inspected, Inspection, text
+from .inspection import NO_WEIGHTS, UNKNOWN, Inspected, Inspection, to_single_line
 
 #: So many files of an artifact are opened at the most: those whose names say something first, then the others.
 FILES_LIMIT = 64
@@ -40,35 +40,35 @@ def inspect(files: Mapping[str, Path]) -> Inspected:
     can't be opened; what is in it raises nothing.
     """
     budget = Budget()
-    found, told = _folders(files, budget)
-    loose = {name: path for name, path in files.items() if not name.startswith(told)} if told else files
-    chosen = sorted(loose, key=_promise)[:FILES_LIMIT]
-    said = [_file(name, files, budget) for name in chosen]
+    found, covered = _inspect_folders(files, budget)
+    loose = {name: path for name, path in files.items() if not name.startswith(covered)} if covered else files
+    chosen = sorted(loose, key=_sort_key)[:FILES_LIMIT]
+    readings = [_inspect_file(name, files, budget) for name in chosen]
     around = tuple(f"{each.path}/" if each.path else "" for each in found)
-    described = _companions(said)
+    described = _companions(readings)
     found += [
         each
-        for each in said
+        for each in readings
         if each.path not in described and (each.format != UNKNOWN or not (around and each.path.startswith(around)))
     ]
-    return Inspected(_primary(found, files), tuple(found), len(files), len(loose) - len(chosen))
+    return Inspected(_choose_primary(found, files), tuple(found), len(files), len(loose) - len(chosen))
 
 
-def _companions(said: list[Inspection]) -> set[str]:
+def _companions(readings: list[Inspection]) -> set[str]:
     """The files that are described with another. Of two that name each other, the one with more of them describes both."""
     described: set[str] = set()
-    for each in sorted(said, key=lambda each: -len(each.companions)):
+    for each in sorted(readings, key=lambda each: -len(each.companions)):
         if each.format != UNKNOWN and each.path not in described:
             described.update(path for path in each.companions if path != each.path)
     return described
 
 
-def _promise(name: str) -> tuple[bool, int, str]:
+def _sort_key(name: str) -> tuple[bool, int, str]:
     """Sorts the names that say something to the front, and there those that lie near the top."""
     return (not name.lower().endswith(_SUFFIXES), name.count("/"), name)
 
 
-def _folders(files: Mapping[str, Path], budget: Budget) -> tuple[list[Inspection], tuple[str, ...]]:
+def _inspect_folders(files: Mapping[str, Path], budget: Budget) -> tuple[list[Inspection], tuple[str, ...]]:
     """The topmost folders that are a known layout; and the beginnings of the paths of all that is told with them."""
     marked: dict[str, list[Format]] = {}
     for name in files:
@@ -77,59 +77,63 @@ def _folders(files: Mapping[str, Path], budget: Budget) -> tuple[list[Inspection
             rows = marked.setdefault(parent, []) if marker in _MARKERS else []
             rows += [row for row in _MARKERS.get(marker, ()) if row not in rows]
     found: list[Inspection] = []
-    told: tuple[str, ...] = ()
+    covered: tuple[str, ...] = ()
     for parent in sorted(marked, key=lambda name: (name.count("/") + bool(name), name))[:FILES_LIMIT]:
         prefix = f"{parent}/" if parent else ""
-        if told and prefix.startswith(told):
+        if covered and prefix.startswith(covered):
             continue
         inside = {name[len(prefix) :]: path for name, path in files.items() if name.startswith(prefix)}
         rows = sorted(marked[parent], key=FOLDERS.index)
-        if said := _first(rows, Folder(parent, inside, budget)):
-            found.append(said)
-            if not (_lacks_weights(said) or any(row.wraps for row in rows if said.format in row.names)):
-                told += (prefix,)
-    return found, told
+        if reading := _read_with_first(rows, ModelFolder(parent, inside, budget)):
+            found.append(reading)
+            if not (_lacks_weights(reading) or any(row.wraps for row in rows if reading.format in row.names)):
+                covered += (prefix,)
+    return found, covered
 
 
-def _file(name: str, files: Mapping[str, Path], budget: Budget) -> Inspection:
-    with File.opened(files[name], name, files, budget) as file:
+def _inspect_file(name: str, files: Mapping[str, Path], budget: Budget) -> Inspection:
+    with ModelFile.opened(files[name], name, files, budget) as file:
         by_head = [row for row in FILES if row.begins(file.head)]
         by_name = [row for row in FILES if row.suffixes and name.lower().endswith(row.suffixes)]
         rows = sorted({*by_head, *by_name}, key=lambda row: (row not in by_head, row not in by_name, FILES.index(row)))
-        said = _first(rows, file)
+        reading = _read_with_first(rows, file)
     likely = {row.names[0] for row in by_head if row in by_name or not row.ambiguous}
-    if said is None or (not said.certain and said.problem and said.format not in likely):  # it may be anything else
-        return Inspection(UNKNOWN, certain=False, problem=said.problem if said else "", path=name)
-    return said
+    if reading is None or (
+        not reading.certain and reading.problem and reading.format not in likely
+    ):  # it may be anything else
+        return Inspection(UNKNOWN, certain=False, problem=reading.problem if reading else "", path=name)
+    return reading
 
 
-def _first(rows: list[Format], thing: File | Folder) -> Inspection | None:
+def _read_with_first(rows: list[Format], thing: ModelFile | ModelFolder) -> Inspection | None:
     """What the first reader says that knows ``thing``; else the first that recognised it, but could not read it."""
     unsure: Inspection | None = None
     for row in rows:
-        said = _guarded(row.load(), thing, row.names[0])
-        if said and said.certain:
-            return said
-        unsure = unsure or said
+        reading = _read_guarded(row.load(), thing, row.names[0])
+        if reading and reading.certain:
+            return reading
+        unsure = unsure or reading
     return unsure
 
 
-def _guarded(read: Callable[[Any], Inspection | None], thing: File | Folder, name: str) -> Inspection | None:
+def _read_guarded(
+    read: Callable[[Any], Inspection | None], thing: ModelFile | ModelFolder, name: str
+) -> Inspection | None:
     """What a reader says. The one place that catches what bytes can do to it; an interrupt passes."""
     try:
-        said = read(thing)
-        if said is None:
+        reading = read(thing)
+        if reading is None:
             return None
-        said.lineage()
-        return replace(said, path=thing.name)
+        reading.lineage()
+        return replace(reading, path=thing.name)
     except Exception as error:  # a model can be registered although nobody can read it
-        words = text(str(error)) or type(error).__name__
+        words = to_single_line(str(error)) or type(error).__name__
         if not isinstance(error, (Stopped, RegistryError)):  # what Python says is no sentence
             words = f"it is not as its format says ({words})"
         return Inspection(name, certain=False, problem=words, path=thing.name)
 
 
-def _primary(found: list[Inspection], files: Mapping[str, Path]) -> Inspection | None:
+def _choose_primary(found: list[Inspection], files: Mapping[str, Path]) -> Inspection | None:
     """A folder before a file, what was read before what was only recognised, a model before arrays, then the largest."""
     known = [each for each in found if each.format != UNKNOWN]
     if not known:
@@ -149,15 +153,15 @@ def _primary(found: list[Inspection], files: Mapping[str, Path]) -> Inspection |
         exports = [each for each in within if each.format in _EXPORTS]
         model = max(exports, key=size, default=None)
         return replace(model, class_name=best.class_name or model.class_name) if model else best
-    return _completed(best, within[0]) if len(within) == 1 else best
+    return _merge_inner(best, within[0]) if len(within) == 1 else best
 
 
-def _lacks_weights(said: Inspection) -> bool:
+def _lacks_weights(reading: Inspection) -> bool:
     """Whether a folder is only the configuration of a model, which may lie beside it in another format."""
-    return said.details.get("uncounted") == NO_WEIGHTS
+    return reading.details.get("uncounted") == NO_WEIGHTS
 
 
-def _completed(outer: Inspection, inner: Inspection) -> Inspection:
+def _merge_inner(outer: Inspection, inner: Inspection) -> Inspection:
     """A folder that wraps one model, with what only the model itself tells."""
     gaps = {name: getattr(inner, name) for name in _OF_THE_MODEL if not getattr(outer, name)}
     return replace(outer, **gaps)

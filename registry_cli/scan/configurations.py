@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..inspect.binary.limits import Budget, Stopped
-from ..inspect.binary.sources import Body
+from ..inspect.binary.sources import ByteSource
 from . import text_formats
 from .verdicts import DANGEROUS, KNOWN, UNKNOWN, UNSCANNABLE, AllowedGlobals, FileScan
 
@@ -80,7 +80,9 @@ _LIBRARIES = frozenset(
 )
 
 
-def look(scan: FileScan, body: Body, head: str, name: str, where: str, allowed: AllowedGlobals, budget: Budget) -> str:
+def scan_text(
+    scan: FileScan, body: ByteSource, head: str, name: str, where: str, allowed: AllowedGlobals, budget: Budget
+) -> str:
     """Look at a text, which begins with ``head``; its kind, empty when it is no text to its end."""
     lower = name.lower()
     encoding, skip = text_formats.encoding_of(body.at(0, 4))
@@ -109,7 +111,7 @@ def look(scan: FileScan, body: Body, head: str, name: str, where: str, allowed: 
     return kind if clean else ""
 
 
-def _read(body: Body, encoding: str, skip: int, budget: Budget, *, keep: bool) -> tuple[str, str]:
+def _read(body: ByteSource, encoding: str, skip: int, budget: Budget, *, keep: bool) -> tuple[str, str]:
     """The text, and ``text`` if all of it is one, ``says`` if it also has a word that a loader looks for."""
     import codecs
 
@@ -151,12 +153,12 @@ def _json(scan: FileScan, text: str, name: str, where: str, allowed: AllowedGlob
     found = text_formats.json_document(text.lstrip("\ufeff"))
     if found is None:
         if _KEY.search(text):
-            scan.found(DANGEROUS, "", "it holds a Lambda layer in JSON that not every reader accepts", where)
+            scan.add_finding(DANGEROUS, "", "it holds a Lambda layer in JSON that not every reader accepts", where)
         elif name.endswith(".json"):
-            scan.found(UNSCANNABLE, "", "its JSON can't be read", where)
+            scan.add_finding(UNSCANNABLE, "", "its JSON can't be read", where)
         return "text"
     for key in sorted(set(found.twice))[:5]:
-        scan.found(DANGEROUS, "", f"readers differ: an object has '{key}' twice", where)
+        scan.add_finding(DANGEROUS, "", f"readers differ: an object has '{key}' twice", where)
     _document(scan, found.document, name, where, allowed)
     return "json"
 
@@ -175,9 +177,9 @@ def _tags(scan: FileScan, text: str, named: bool, where: str) -> None:
     if parsed.whole or not named:  # what is in comments and quoted texts doesn't count
         code, other = text_formats.own_tags(parsed.tags)
     for tag in sorted(code)[:20]:
-        scan.found(DANGEROUS, "", f"a YAML tag makes Python objects: {tag}", where)
+        scan.add_finding(DANGEROUS, "", f"a YAML tag makes Python objects: {tag}", where)
     for tag in sorted(other)[:20] if named else ():
-        scan.found(UNKNOWN, "", f"a YAML tag that a loader may give a meaning: {tag}", where)
+        scan.add_finding(UNKNOWN, "", f"a YAML tag that a loader may give a meaning: {tag}", where)
     if parsed.limit:
         raise Stopped("it is YAML with tags that is longer than is looked at", limit=True)
 
@@ -185,19 +187,21 @@ def _tags(scan: FileScan, text: str, named: bool, where: str) -> None:
 def _xml(scan: FileScan, text: str, where: str) -> None:
     """XML whose entities or inclusions make a reader fetch files."""
     if re.search(r"<!ENTITY", text):
-        scan.found(DANGEROUS, "", "it declares entities, which make a reader open files or grow without end", where)
+        scan.add_finding(
+            DANGEROUS, "", "it declares entities, which make a reader open files or grow without end", where
+        )
     elif re.match(
         r"<!DOCTYPE(?!\s+html)[^>\[]{0,2000}\b(?:SYSTEM|PUBLIC)\b", text[max(0, text.find("<!DOCTYPE")) :][:4096]
     ):
-        scan.found(UNKNOWN, "", "its type is declared in another file", where)
+        scan.add_finding(UNKNOWN, "", "its type is declared in another file", where)
     if "http://www.w3.org/2001/XInclude" in text or "<?xml-stylesheet" in text:
-        scan.found(UNKNOWN, "", "it includes other files", where)
+        scan.add_finding(UNKNOWN, "", "it includes other files", where)
     if re.search(
         r"""<\?xml[^>]*encoding\s*=\s*["'](?!utf-?8|us-ascii|ascii|iso-8859-|utf-?16|windows-)""",
         text[:1000],
         re.IGNORECASE,
     ):
-        scan.found(DANGEROUS, "", "readers differ: its encoding is one that few know", where)
+        scan.add_finding(DANGEROUS, "", "readers differ: its encoding is one that few know", where)
 
 
 # what a document says
@@ -215,15 +219,15 @@ def _document(scan: FileScan, document: Any, name: str, where: str, allowed: All
             _target(scan, f"{loader}._load_pyfunc", where, allowed)
         _jsonpickle(scan, each, where, allowed)
         if isinstance(each.get(":serialized:"), str):  # in the ``data`` of Stable-Baselines3, as base64
-            scan.found(UNKNOWN, "", "it holds a pickle as text, which Stable-Baselines3 loads", where)
+            scan.add_finding(UNKNOWN, "", "it holds a pickle as text, which Stable-Baselines3 loads", where)
         parent = each.get("parent_library")
         if isinstance(parent, str) and parent.partition(".")[0] not in _PARENTS and parent not in allowed.exact:
-            scan.found(UNKNOWN, parent, "it is imported when the adapter is loaded", where)
+            scan.add_finding(UNKNOWN, parent, "it is imported when the adapter is loaded", where)
     if name.endswith("modules.json") and isinstance(document, list):
         _sentence_transformer(scan, objects, where, allowed)
     elif name.endswith("mar-inf/manifest.json"):
         for handler in sorted({str(each["handler"]) for each in objects if each.get("handler")} - _HANDLERS):
-            scan.found(UNKNOWN, handler, "code beside the model, which TorchServe runs", where)
+            scan.add_finding(UNKNOWN, handler, "code beside the model, which TorchServe runs", where)
     elif isinstance(document, dict):
         _whole(scan, document, name, where, allowed)
 
@@ -246,7 +250,7 @@ def _sentence_transformer(
     for each in objects:
         kind = each.get("type")
         if isinstance(kind, str) and "path" in each and kind not in _modules() and kind not in allowed.exact:
-            scan.found(UNKNOWN, kind, "a module of someone's own in a sentence transformer", where)
+            scan.add_finding(UNKNOWN, kind, "a module of someone's own in a sentence transformer", where)
 
 
 def _class_paths(each: Mapping[str, Any]) -> Iterator[str]:
@@ -269,19 +273,19 @@ def _flavors(scan: FileScan, document: Mapping[str, Any], where: str) -> None:
             if not isinstance(path, str) or not path:
                 continue
             if path.startswith(("/", "\\")) or path[1:2] == ":" or ".." in re.split(r"[/\\]", path):
-                scan.found(DANGEROUS, "", f"its {key} lies outside of the model: {path}", where)
+                scan.add_finding(DANGEROUS, "", f"its {key} lies outside of the model: {path}", where)
             elif key in _FLAVOR_CODE:
-                scan.found(UNKNOWN, path, "code beside the model, which MLflow runs or imports", where)
+                scan.add_finding(UNKNOWN, path, "code beside the model, which MLflow runs or imports", where)
 
 
 def _spacy(scan: FileScan, text: str, where: str, allowed: AllowedGlobals) -> None:
     """The registered functions and components that a pipeline of spaCy is made of."""
     for name in sorted({(match[1] or match[2] or "").strip("\"'") for match in _REGISTERED.finditer(text)}):
         if not _SPACY_OWN.fullmatch(name) and name not in allowed.exact:
-            scan.found(UNKNOWN, name, "a function of someone's own, registered with spaCy", where)
+            scan.add_finding(UNKNOWN, name, "a function of someone's own, registered with spaCy", where)
     for name in sorted({match[1].strip("\"'") for match in _FACTORY.finditer(text)} - _COMPONENTS):
         if name not in allowed.exact:
-            scan.found(UNKNOWN, name, "a component of someone's own, registered with spaCy", where)
+            scan.add_finding(UNKNOWN, name, "a component of someone's own, registered with spaCy", where)
 
 
 @cache
@@ -295,13 +299,13 @@ def _transformers(scan: FileScan, each: Mapping[str, Any], where: str) -> None:
     """Code in the repository that is loaded with ``trust_remote_code``, and chat templates."""
     mapped = each.get("auto_map")
     for target in _texts(mapped):
-        scan.found(UNKNOWN, target, "code beside the model, which is loaded with trust_remote_code", where)
+        scan.add_finding(UNKNOWN, target, "code beside the model, which is loaded with trust_remote_code", where)
     if mapped and not list(_texts(mapped)):
-        scan.found(UNKNOWN, "auto_map", "code beside the model", where)
+        scan.add_finding(UNKNOWN, "auto_map", "code beside the model", where)
     for target in _texts(each.get("custom_pipelines")):
-        scan.found(UNKNOWN, target, "a pipeline of someone's own", where)
+        scan.add_finding(UNKNOWN, target, "a pipeline of someone's own", where)
     if each.get("trust_remote_code") not in (None, False):
-        scan.found(UNKNOWN, "trust_remote_code", "it asks for code beside the model to be loaded", where)
+        scan.add_finding(UNKNOWN, "trust_remote_code", "it asks for code beside the model to be loaded", where)
     for template in _texts(each.get("chat_template")):
         _check_template(scan, template, where)
 
@@ -326,9 +330,9 @@ def _target(scan: FileScan, target: str, where: str, allowed: AllowedGlobals) ->
     level, why = judge_name(module, name, allowed)
     scan.globals += 1
     if level == DANGEROUS:
-        scan.found(DANGEROUS, target, why, where)
+        scan.add_finding(DANGEROUS, target, why, where)
     elif target not in allowed.exact and not target.startswith(allowed.prefixes):
-        scan.found(UNKNOWN, target, "it is called when the configuration is instantiated", where)
+        scan.add_finding(UNKNOWN, target, "it is called when the configuration is instantiated", where)
 
 
 def _jsonpickle(scan: FileScan, each: Mapping[str, Any], where: str, allowed: AllowedGlobals) -> None:
@@ -338,22 +342,22 @@ def _jsonpickle(scan: FileScan, each: Mapping[str, Any], where: str, allowed: Al
             continue
         named = each[key]
         if key == "py/repr":
-            scan.found(DANGEROUS, key, "jsonpickle evaluates it as code", where)
+            scan.add_finding(DANGEROUS, key, "jsonpickle evaluates it as code", where)
         elif isinstance(named, str) and "." in named:
             _target(scan, named, where, allowed)
         else:
-            scan.found(UNKNOWN, key, "an object that jsonpickle makes", where)
+            scan.add_finding(UNKNOWN, key, "an object that jsonpickle makes", where)
 
 
 def _diffusers(scan: FileScan, document: Mapping[str, Any], where: str) -> None:
     own = document.get("_class_name")
     if isinstance(own, list):
-        scan.found(UNKNOWN, ".".join(map(str, own)), "a pipeline of someone's own", where)
+        scan.add_finding(UNKNOWN, ".".join(map(str, own)), "a pipeline of someone's own", where)
     for part, value in document.items():
         if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], str):
             if part.startswith("_") or value[0] in _LIBRARIES:
                 continue
-            scan.found(UNKNOWN, ".".join(value), f"code beside the model, as its {part}", where)
+            scan.add_finding(UNKNOWN, ".".join(value), f"code beside the model, as its {part}", where)
 
 
 def embedded(scan: FileScan, data: bytes, where: str, allowed: AllowedGlobals) -> None:
@@ -367,12 +371,12 @@ def embedded(scan: FileScan, data: bytes, where: str, allowed: AllowedGlobals) -
             break
     if found is None:
         if _KEY.search(text):
-            scan.found(DANGEROUS, "", "it holds a Lambda layer in JSON that not every reader accepts", where)
+            scan.add_finding(DANGEROUS, "", "it holds a Lambda layer in JSON that not every reader accepts", where)
         elif "class_name" in text:
-            scan.found(UNSCANNABLE, "", "the configuration in it can't be read", where)
+            scan.add_finding(UNSCANNABLE, "", "the configuration in it can't be read", where)
         return
     for key in sorted(set(found.twice))[:5]:
-        scan.found(DANGEROUS, "", f"readers differ: an object has '{key}' twice", where)
+        scan.add_finding(DANGEROUS, "", f"readers differ: an object has '{key}' twice", where)
     _check_keras(scan, text_formats.mappings(found.document), where, allowed)
 
 
@@ -395,7 +399,7 @@ def skops_schema(scan: FileScan, data: bytes, where: str, allowed: AllowedGlobal
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):
-        scan.found(UNSCANNABLE, "", "its JSON can't be read", where)
+        scan.add_finding(UNSCANNABLE, "", "its JSON can't be read", where)
         return
     for each in text_formats.mappings(document):
         module, name = each.get("__module__"), each.get("__class__")
@@ -409,7 +413,7 @@ def skops_schema(scan: FileScan, data: bytes, where: str, allowed: AllowedGlobal
             scan.globals += 1
         func = content.get("func") if isinstance(content, dict) else None
         if isinstance(func, str) and func.startswith("__"):
-            scan.found(DANGEROUS, func, "it reaches for what Python keeps inside", where)
+            scan.add_finding(DANGEROUS, func, "it reaches for what Python keeps inside", where)
 
 
 def _judge(scan: FileScan, module: str, name: str, where: str, allowed: AllowedGlobals, *, called: bool = True) -> None:
@@ -417,4 +421,4 @@ def _judge(scan: FileScan, module: str, name: str, where: str, allowed: AllowedG
 
     level, why = judge_name(module, name, allowed, called=called)
     if level != KNOWN:
-        scan.found(level, f"{module}.{name}", why, where)
+        scan.add_finding(level, f"{module}.{name}", why, where)

@@ -13,13 +13,13 @@ from math import prod
 from typing import ClassVar, NamedTuple
 
 from ..inspect.binary.limits import Stopped
-from ..inspect.binary.sources import Body
+from ..inspect.binary.sources import ByteSource
 
 _HEADER = 64 << 20
 _STEPS = 5_000_000
 
 
-class Found(NamedTuple):
+class DetectedFormat(NamedTuple):
     """A format; where its structure ends in the file; and the chat ``template`` in it, if it has one."""
 
     kind: str
@@ -27,7 +27,7 @@ class Found(NamedTuple):
     template: str = ""
 
 
-def find(body: Body, head: bytes) -> Found | None:
+def detect_format(body: ByteSource, head: bytes) -> DetectedFormat | None:
     """The format of a file. None when it is of none of these, or is not as its format says."""
     for fits, read in _FORMATS:
         if fits(head):
@@ -41,7 +41,7 @@ def find(body: Body, head: bytes) -> Found | None:
 # safetensors
 
 
-def _safetensors(body: Body) -> Found | None:
+def _safetensors(body: ByteSource) -> DetectedFormat | None:
     """A length, a header of JSON, and the tensors, which lie side by side."""
     length = int.from_bytes(body.at(0, 8), "little")
     if length > min(_HEADER, body.size - 8):
@@ -53,7 +53,7 @@ def _safetensors(body: Body) -> Found | None:
         if start != at or end < start:
             return None
         at = end
-    return Found("safetensors", 8 + length + at) if 8 + length + at <= body.size else None
+    return DetectedFormat("safetensors", 8 + length + at) if 8 + length + at <= body.size else None
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -78,13 +78,13 @@ _BLOCKS = {
 class _Gguf:
     """Goes through the header from the front."""
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: ByteSource) -> None:
         self._body, self._at, self._left = body, 0, _STEPS
         self._window, self._start = b"", 0
         self._order = "<"
         self.template = ""
 
-    def run(self) -> Found | None:
+    def run(self) -> DetectedFormat | None:
         self._take(4)
         version = self._number("I")
         if version > 0xFFFF:
@@ -115,7 +115,7 @@ class _Gguf:
         if start + end > self._body.size:
             return None
         padding = self._body.at(start + end, -(start + end) % alignment)
-        return Found("gguf", start + end + (0 if padding.strip(b"\0") else len(padding)), self.template)
+        return DetectedFormat("gguf", start + end + (0 if padding.strip(b"\0") else len(padding)), self.template)
 
     def _take(self, length: int) -> bytes:
         self._left -= 1
@@ -179,7 +179,7 @@ class _Ubjson:
         b"C": 1,
     }
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: ByteSource) -> None:
         self._body, self.at, self._left = body, 0, _STEPS
         self._window, self._start = b"", 0
 
@@ -250,16 +250,16 @@ class _Ubjson:
             raise ValueError
 
 
-def _ubjson(body: Body) -> Found | None:
+def _ubjson(body: ByteSource) -> DetectedFormat | None:
     walker = _Ubjson(body)
     walker.value(walker.take())
-    return Found("ubjson", walker.at)
+    return DetectedFormat("ubjson", walker.at)
 
 
 # others
 
 
-def _png(body: Body) -> Found | None:
+def _png(body: ByteSource) -> DetectedFormat | None:
     at = 8
     for _ in range(1_000_000):
         length, kind = struct.unpack(">I4s", body.at(at, 8))
@@ -267,32 +267,32 @@ def _png(body: Body) -> Found | None:
         if at > body.size or not kind.isalpha():
             return None
         if kind == b"IEND":
-            return Found("png", at)
+            return DetectedFormat("png", at)
     return None
 
 
-def _jpeg(body: Body) -> Found | None:
-    return Found("jpeg", body.size) if body.at(body.size - 2, 2) == b"\xff\xd9" else None
+def _jpeg(body: ByteSource) -> DetectedFormat | None:
+    return DetectedFormat("jpeg", body.size) if body.at(body.size - 2, 2) == b"\xff\xd9" else None
 
 
-def _gif(body: Body) -> Found | None:
-    return Found("gif", body.size) if body.at(body.size - 1, 1) == b";" else None
+def _gif(body: ByteSource) -> DetectedFormat | None:
+    return DetectedFormat("gif", body.size) if body.at(body.size - 1, 1) == b";" else None
 
 
-def _riff(body: Body) -> Found | None:
+def _riff(body: ByteSource) -> DetectedFormat | None:
     length = 8 + int.from_bytes(body.at(4, 4), "little")
-    return Found("riff", min(length + length % 2, body.size)) if length <= body.size else None
+    return DetectedFormat("riff", min(length + length % 2, body.size)) if length <= body.size else None
 
 
-def _parquet(body: Body) -> Found | None:
+def _parquet(body: ByteSource) -> DetectedFormat | None:
     return _with_footer(body, b"PAR1", "parquet")
 
 
-def _arrow(body: Body) -> Found | None:
+def _arrow(body: ByteSource) -> DetectedFormat | None:
     return _with_footer(body, b"ARROW1", "arrow")
 
 
-def _with_footer(body: Body, magic: bytes, kind: str) -> Found | None:
+def _with_footer(body: ByteSource, magic: bytes, kind: str) -> DetectedFormat | None:
     """A footer with its length, and the magic once more, end the file. Arrow may name types that are kept as pickles."""
     end = body.size - len(magic)
     length = int.from_bytes(body.at(end - 4, 4), "little")
@@ -310,21 +310,21 @@ def _with_footer(body: Body, magic: bytes, kind: str) -> Found | None:
         )
     ):
         raise Stopped("it has columns of a type that pyarrow kept as a pickle", ambiguous=True)
-    return Found(kind, body.size)
+    return DetectedFormat(kind, body.size)
 
 
-def _catboost(body: Body) -> Found | None:
+def _catboost(body: ByteSource) -> DetectedFormat | None:
     length = 8 + int.from_bytes(body.at(4, 4), "little")
-    return Found("catboost", length) if length <= body.size else None
+    return DetectedFormat("catboost", length) if length <= body.size else None
 
 
-def _sqlite(body: Body) -> Found | None:
+def _sqlite(body: ByteSource) -> DetectedFormat | None:
     page, pages = int.from_bytes(body.at(16, 2), "big"), int.from_bytes(body.at(28, 4), "big")
     page = 65_536 if page == 1 else page
-    return Found("sqlite", page * pages) if page >= 512 and 0 < page * pages <= body.size else None
+    return DetectedFormat("sqlite", page * pages) if page >= 512 and 0 < page * pages <= body.size else None
 
 
-def is_index(body: Body) -> bool:
+def is_index(body: ByteSource) -> bool:
     """Whether it is the index of a checkpoint of TensorFlow, by how such a table ends."""
     return body.size >= 48 and body.at(body.size - 8, 8) == b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
 
@@ -335,7 +335,7 @@ def is_index(body: Body) -> bool:
 class Flatbuffer:
     """Tables of a flatbuffer."""
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: ByteSource) -> None:
         self._body = body
 
     def number(self, at: int, size: int = 4, *, signed: bool = False) -> int:
@@ -364,7 +364,7 @@ class Flatbuffer:
         return self._body.at(start + 4, min(self.number(start), 1000)).decode("utf-8", "replace")
 
 
-def custom_operations(body: Body) -> list[str] | None:
+def custom_operations(body: ByteSource) -> list[str] | None:
     """The operations of a model of TensorFlow Lite that are not its own; None when it is no such model."""
     buffer = Flatbuffer(body)
     try:
@@ -378,7 +378,7 @@ def custom_operations(body: Body) -> list[str] | None:
         return None
 
 
-_FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[Body], Found | None]], ...] = (
+_FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[ByteSource], DetectedFormat | None]], ...] = (
     (lambda head: head[8:9] == b"{" and not any(head[5:8]), _safetensors),
     (lambda head: head.startswith(b"GGUF"), lambda body: _Gguf(body).run()),
     (lambda head: head.startswith(b"{L\0\0"), _ubjson),

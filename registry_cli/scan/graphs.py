@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 from ..inspect.binary.limits import Stopped
-from ..inspect.binary.protobuf import Field, Messages
-from ..inspect.binary.sources import Body
+from ..inspect.binary.protobuf import Messages, WireField
+from ..inspect.binary.sources import ByteSource
 from .text_formats import decoded
 from .verdicts import DANGEROUS, NOTE, UNKNOWN, FileScan
 
@@ -85,7 +85,7 @@ def operations() -> frozenset[str]:
 
 
 def _walk(
-    body: Body, first: str, inside: dict[str, dict[int, str]], named: dict[str, dict[int, str]]
+    body: ByteSource, first: str, inside: dict[str, dict[int, str]], named: dict[str, dict[int, str]]
 ) -> Iterator[tuple[str, int, dict[str, str]]]:
     """Every message that is descended into: its kind, how deep it lies, and the texts in it."""
     messages = Messages(body)
@@ -96,7 +96,7 @@ def _walk(
             raise Stopped("it is nested too deep", limit=True)
         found: dict[str, str] = {}
         wanted, names = inside[kind], named.get(kind, {})
-        for field in messages.fields(Field(0, 0, start, end)):
+        for field in messages.fields(WireField(0, 0, start, end)):
             if not field.is_bytes:
                 continue
             if inner := wanted.get(field.number):
@@ -106,7 +106,7 @@ def _walk(
         yield kind, depth, found
 
 
-def look(scan: FileScan, body: Body, head: bytes, name: str, where: str) -> str:
+def scan_graph(scan: FileScan, body: ByteSource, head: bytes, name: str, where: str) -> str:
     """The kind of a graph of TensorFlow or ONNX; empty for what only begins like one."""
     if name.endswith(".pbtxt"):
         if text := decoded(head):
@@ -126,26 +126,28 @@ def look(scan: FileScan, body: Body, head: bytes, name: str, where: str) -> str:
     return ""
 
 
-def onnx(scan: FileScan, body: Body, where: str) -> bool:
+def onnx(scan: FileScan, body: ByteSource, where: str) -> bool:
     """Tensors of ONNX may lie in other files: their paths must stay in the folder. False when there is no graph."""
     paths, kinds, own = set(), set(), set()
     used: dict[str, str] = {}
-    for kind, _, said in _walk(body, "model", _ONNX, _ONNX_TEXTS):
+    for kind, _, texts in _walk(body, "model", _ONNX, _ONNX_TEXTS):
         kinds.add(kind)
-        if kind == "entry" and said.get("key") == "location":
-            paths.add(said.get("value", ""))
+        if kind == "entry" and texts.get("key") == "location":
+            paths.add(texts.get("value", ""))
         elif kind == "node":
-            if said.get("type") in _PYTHON:
-                scan.found(DANGEROUS, f"onnx.{said['type']}", "an operation that calls functions of Python", where)
-            used.setdefault(said.get("domain", ""), said.get("type", ""))
+            if texts.get("type") in _PYTHON:
+                scan.add_finding(
+                    DANGEROUS, f"onnx.{texts['type']}", "an operation that calls functions of Python", where
+                )
+            used.setdefault(texts.get("domain", ""), texts.get("type", ""))
         elif kind == "function":
-            own.add(said.get("domain", ""))
+            own.add(texts.get("domain", ""))
     if "graph" not in kinds or not (paths or "opset" in kinds):
         return False
     _paths(scan, paths, where)
     for domain, operation in sorted(used.items()):
         if domain not in _DOMAINS and domain not in own:
-            scan.found(UNKNOWN, f"{domain}.{operation}", "an operation that needs a library of its own", where)
+            scan.add_finding(UNKNOWN, f"{domain}.{operation}", "an operation that needs a library of its own", where)
     return True
 
 
@@ -153,23 +155,23 @@ def _paths(scan: FileScan, paths: set[str], where: str) -> None:
     for path in sorted(paths):
         outside = path.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", path) or re.match(r"[A-Za-z]:", path)
         if outside or "\0" in path or "://" in path:
-            scan.found(DANGEROUS, "", f"its data lies outside of the folder: {path}", where)
+            scan.add_finding(DANGEROUS, "", f"its data lies outside of the folder: {path}", where)
         else:
-            scan.found(NOTE, "", f"its data lies in {path}", where)
+            scan.add_finding(NOTE, "", f"its data lies in {path}", where)
 
 
-def tensorflow(scan: FileScan, body: Body, where: str) -> bool:
+def tensorflow(scan: FileScan, body: ByteSource, where: str) -> bool:
     """A SavedModel, a meta graph or a graph, by what makes sense of it. False when it is none of them."""
     for first in ("saved", "meta", "graph"):
         used, own, files = set(), set(), set()
         try:
-            for kind, _, said in _walk(body, first, _TENSORFLOW, _TENSORFLOW_TEXTS):
+            for kind, _, texts in _walk(body, first, _TENSORFLOW, _TENSORFLOW_TEXTS):
                 if kind == "node":
-                    used.add(said.get("op", ""))
+                    used.add(texts.get("op", ""))
                 elif kind == "signature":
-                    own.add(said.get("name", ""))
-                elif said.get("key") == "output_stream" and "file:" in said.get("value", ""):
-                    files.add(said["value"].partition("file:")[2])
+                    own.add(texts.get("name", ""))
+                elif texts.get("key") == "output_stream" and "file:" in texts.get("value", ""):
+                    files.add(texts["value"].partition("file:")[2])
         except Stopped as error:
             if error.limit or error.ambiguous:
                 raise
@@ -177,19 +179,19 @@ def tensorflow(scan: FileScan, body: Body, where: str) -> bool:
         if used and all(re.fullmatch(r"[\w>./:-]+", name) for name in used):
             judge(scan, used, own, where)
             for path in sorted(files):
-                scan.found(DANGEROUS, "tensorflow.PrintV2", f"an operation that writes to {path}", where)
+                scan.add_finding(DANGEROUS, "tensorflow.PrintV2", f"an operation that writes to {path}", where)
             return True
     return False
 
 
-def coreml(scan: FileScan, body: Body, where: str) -> str:
+def coreml(scan: FileScan, body: ByteSource, where: str) -> str:
     """A model of Core ML: its version and its description; ``custom`` ones need code of their own. Empty when it is none."""
     messages = Messages(body)
     numbers = {field.number for field in messages.fields(messages.message()) if field.is_bytes}
     if 2 not in numbers:
         return ""
     if 555 in numbers:
-        scan.found(UNKNOWN, "coreml.customModel", "a model that needs code of its own", where)
+        scan.add_finding(UNKNOWN, "coreml.customModel", "a model that needs code of its own", where)
     return "coreml"
 
 
@@ -198,9 +200,9 @@ def tensorflow_text(scan: FileScan, data: bytes, where: str) -> None:
     text = data.decode("utf-8", "replace")
     names = {match[2] for match in _OP.finditer(text)}
     if any("\\" in name for name in names) or re.search(r"""\bop\s*:\s*(["']).{0,60}?\1\s*["']""", text):
-        scan.found(DANGEROUS, "", "readers differ: the name of an operation is spelled in another way", where)
+        scan.add_finding(DANGEROUS, "", "readers differ: the name of an operation is spelled in another way", where)
     if re.search(r"output_stream[^}]{0,100}file:", text):
-        scan.found(DANGEROUS, "tensorflow.PrintV2", "an operation that writes to a file", where)
+        scan.add_finding(DANGEROUS, "tensorflow.PrintV2", "an operation that writes to a file", where)
     judge(scan, names, set(re.findall(r'\bname\s*:\s*"(.*?)"', text)), where)
 
 
@@ -208,8 +210,10 @@ def judge(scan: FileScan, used: set[str], own: set[str], where: str) -> None:
     """Note the operations of TensorFlow that do more than compute; ``own`` are functions of the graph itself."""
     for name in sorted(used):
         if name in HARMFUL:
-            scan.found(DANGEROUS, f"tensorflow.{name}", "an operation that writes files, or runs something else", where)
+            scan.add_finding(
+                DANGEROUS, f"tensorflow.{name}", "an operation that writes files, or runs something else", where
+            )
         elif name in READING:
-            scan.found(UNKNOWN, f"tensorflow.{name}", "an operation that reads files", where)
+            scan.add_finding(UNKNOWN, f"tensorflow.{name}", "an operation that reads files", where)
         elif name not in operations() and name not in own:
-            scan.found(UNKNOWN, f"tensorflow.{name}", "an operation that is not on the list", where)
+            scan.add_finding(UNKNOWN, f"tensorflow.{name}", "an operation that is not on the list", where)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from ..inspect.binary.limits import Budget, Stopped
-from ..inspect.binary.sources import Body, Piece
+from ..inspect.binary.sources import ByteSlice, ByteSource
 from . import configurations
 from .verdicts import DANGEROUS, UNKNOWN, AllowedGlobals, FileScan
 
@@ -33,20 +33,20 @@ _NAME = re.compile(rb"[\x20-\x7e\x80-\xff]{1,1024}")
 _MATLAB = b"MATLAB 7.3 MAT-file"
 
 
-def check(scan: FileScan, body: Body, at: int, where: str, allowed: AllowedGlobals, budget: Budget) -> None:
+def check(scan: FileScan, body: ByteSource, at: int, where: str, allowed: AllowedGlobals, budget: Budget) -> None:
     """Look at the file that begins at ``at``."""
     if at and not body.at(0, 32).startswith(_MATLAB):
-        scan.found(DANGEROUS, "", f"readers differ: it is HDF5 behind a block of {at:,} bytes", where)
-    inside = Piece(body, at, body.size - at)
+        scan.add_finding(DANGEROUS, "", f"readers differ: it is HDF5 behind a block of {at:,} bytes", where)
+    inside = ByteSlice(body, at, body.size - at)
     texts_in(scan, inside, where, allowed, budget)
     for window in _windows(inside, budget):
         _outside(scan, inside, window, where)
         if _PYTABLES.search(window):
-            scan.found(UNKNOWN, "", "PyTables wrote it, which keeps pickles among its attributes", where)
+            scan.add_finding(UNKNOWN, "", "PyTables wrote it, which keeps pickles among its attributes", where)
     _end(scan, inside, where)
 
 
-def _end(scan: FileScan, body: Body, where: str) -> None:
+def _end(scan: FileScan, body: ByteSource, where: str) -> None:
     """The superblock says where the file ends."""
     version = body.at(8, 1)
     at = {b"\0": 24 + 16, b"\1": 28 + 16, b"\2": 12 + 16, b"\3": 12 + 16}.get(version, 0)
@@ -54,10 +54,10 @@ def _end(scan: FileScan, body: Body, where: str) -> None:
         end = int.from_bytes(body.at(at, 8), "little")
         rest = body.at(end, 1 << 20) if 48 <= end < body.size else b""
         if rest.strip(b"\0"):
-            scan.found(DANGEROUS, "", "readers differ: something follows the end that it states", where)
+            scan.add_finding(DANGEROUS, "", "readers differ: something follows the end that it states", where)
 
 
-def _outside(scan: FileScan, body: Body, window: bytes, where: str) -> None:
+def _outside(scan: FileScan, body: ByteSource, window: bytes, where: str) -> None:
     for match in _LINK.finditer(window):
         flags = window[match.start() + 1]
         at = match.end() + (8 if flags & 4 else 0) + (1 if flags & 16 else 0)
@@ -72,15 +72,15 @@ def _outside(scan: FileScan, body: Body, window: bytes, where: str) -> None:
         if _NAME.fullmatch(name) and rest[2:3] == b"\0" and len(parts) == 2 and all(map(_NAME.fullmatch, parts)):
             path = parts[0].decode("utf-8", "replace")
             outside = path.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", path) or path[1:2] == ":"
-            scan.found(DANGEROUS if outside else UNKNOWN, "", f"a link to another file: {path}", where)
+            scan.add_finding(DANGEROUS if outside else UNKNOWN, "", f"a link to another file: {path}", where)
     for pattern, mark, what in _HEAPS:
         for match in pattern.finditer(window):
             heap = int.from_bytes(window[match.end() : match.end() + 8], "little")
             if 0 < heap < body.size and body.at(heap, 4) == mark:
-                scan.found(UNKNOWN, "", f"an array is made of {what}", where)
+                scan.add_finding(UNKNOWN, "", f"an array is made of {what}", where)
 
 
-def _configuration(scan: FileScan, body: Body, at: int, where: str, allowed: AllowedGlobals) -> int:
+def _configuration(scan: FileScan, body: ByteSource, at: int, where: str, allowed: AllowedGlobals) -> int:
     """The text around a place, read as a configuration of Keras; where it ends."""
     start, end, step = at, at, 256
     while start and end - start < _LONGEST:
@@ -111,7 +111,7 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _CONTROLS = bytes(0 if byte < 32 and byte not in b"\t\n\r" else 1 for byte in range(256))
 
 
-def texts_in(scan: FileScan, body: Body, where: str, allowed: AllowedGlobals, budget: Budget) -> None:
+def texts_in(scan: FileScan, body: ByteSource, where: str, allowed: AllowedGlobals, budget: Budget) -> None:
     """Look at configurations of Keras anywhere in a file."""
     at, reached = 0, 0
     for window in _windows(body, budget):
@@ -122,7 +122,7 @@ def texts_in(scan: FileScan, body: Body, where: str, allowed: AllowedGlobals, bu
         at += _BLOCK
 
 
-def _windows(body: Body, budget: Budget) -> Iterator[bytes]:
+def _windows(body: ByteSource, budget: Budget) -> Iterator[bytes]:
     """All of a body, a piece at a time, each with the end of the one before."""
     at = 0
     while at < body.size:

@@ -47,7 +47,7 @@ def _computes(subscript: str) -> bool:
 def check(scan: FileScan, template: str, where: str) -> None:
     """Look at a template."""
     if len(template) > _LONGEST:
-        scan.found(DANGEROUS, "", "its chat template is longer than any honest one", where)
+        scan.add_finding(DANGEROUS, "", "its chat template is longer than any honest one", where)
         return
     found = set()
     for block in _BLOCK.finditer(template):
@@ -57,6 +57,6 @@ def check(scan: FileScan, template: str, where: str) -> None:
         if any(_computes(match[0]) for match in _SUBSCRIPT.finditer(block[0])):
             found.add("it computes names")
     for why in sorted(found):
-        scan.found(DANGEROUS, "", f"its chat template: {why}", where)
+        scan.add_finding(DANGEROUS, "", f"its chat template: {why}", where)
     if not found and template:
-        scan.found(NOTE, "", "it holds a chat template, which is rendered when the model is used", where)
+        scan.add_finding(NOTE, "", "it holds a chat template, which is rendered when the model is used", where)

@@ -55,7 +55,7 @@ def check(scan: FileScan, objects: Iterable[Mapping[str, Any]], where: str, allo
             continue
         last = name.rpartition(">")[2].rpartition(".")[2]
         if last in _CODE:
-            scan.found(DANGEROUS, f"keras.{last}", _CODE[last], where)
+            scan.add_finding(DANGEROUS, f"keras.{last}", _CODE[last], where)
         elif "config" in each and name not in _VALUES:
             scan.verdicts.add(KNOWN)
             scan.globals += 1
@@ -71,24 +71,24 @@ def _judge(scan: FileScan, each: Mapping[str, Any], name: str, where: str, allow
     target = str(config) if function else name
     path = f"{module}.{target}" if isinstance(module, str) and module else target
     if isinstance(config, dict) and name in _VOCABULARIES and isinstance(config.get("vocabulary"), str):
-        scan.found(UNKNOWN, path, f"it reads its vocabulary from a file: {config['vocabulary']}", where)
+        scan.add_finding(UNKNOWN, path, f"it reads its vocabulary from a file: {config['vocabulary']}", where)
     registered = each.get("registered_name")
     if isinstance(registered, str) and registered not in ("", name, target, "function") and ">" in registered:
-        scan.found(UNKNOWN, registered, "a class of someone's own, registered with Keras", where)
+        scan.add_finding(UNKNOWN, registered, "a class of someone's own, registered with Keras", where)
     elif path in allowed.exact or path.startswith(allowed.prefixes):
         return
     elif not isinstance(module, str) or not module:
         # Keras 2.11 to 2.15 wrote its own optimizers as if somebody had registered them
-        own = target.startswith("Custom>") and target[7:] in listed()["classes"]["keras.optimizers"]
-        if target not in bare_names() and not own:
-            scan.found(UNKNOWN, target, "a class or function that is not Keras' own", where)
+        own = target.startswith("Custom>") and target[7:] in load_names()["classes"]["keras.optimizers"]
+        if target not in load_bare_names() and not own:
+            scan.add_finding(UNKNOWN, target, "a class or function that is not Keras' own", where)
     elif not _is_known(module, target, function):
         level, why = _unlisted(module, target)
-        scan.found(level, path, why, where)
+        scan.add_finding(level, path, why, where)
 
 
 def _is_known(module: str, target: str, function: bool) -> bool:
-    names = listed()
+    names = load_names()
     module = "keras" + module[len("tf_keras") :] if module.partition(".")[0] == "tf_keras" else module
     if function and module == "builtins":  # how Keras writes functions of its own
         return any(target in functions for functions in names["functions"].values())
@@ -113,14 +113,14 @@ def _operation(scan: FileScan, config: Mapping[str, Any], name: str, where: str)
     """A function of TensorFlow as a layer."""
     function = config.get("function" if name in _OPERATIONS else "cls_symbol")
     if name in _METHODS:
-        scan.found(UNKNOWN, f"tensorflow.{function}", "a method of TensorFlow as a layer", where)
+        scan.add_finding(UNKNOWN, f"tensorflow.{function}", "a method of TensorFlow as a layer", where)
     elif not isinstance(function, str):
-        scan.found(DANGEROUS, name, "it names no function of TensorFlow", where)
+        scan.add_finding(DANGEROUS, name, "it names no function of TensorFlow", where)
     else:
         module, _, last = function.removeprefix("tf.").rpartition(".")
-        if last not in listed()["tensorflow"].get(module, ()):
+        if last not in load_names()["tensorflow"].get(module, ()):
             level, why = _tensorflow(function.removeprefix("tf."))
-            scan.found(level, f"tensorflow.{function}", why, where)
+            scan.add_finding(level, f"tensorflow.{function}", why, where)
 
 
 #: Parts of TensorFlow that read, write, run Python or load libraries, as the beginnings of paths.
@@ -139,7 +139,7 @@ def _tensorflow(path: str) -> tuple[str, str]:
 
 
 @cache
-def listed() -> dict[str, dict[str, frozenset[str]]]:
+def load_names() -> dict[str, dict[str, frozenset[str]]]:
     """The lists: ``classes`` and ``functions`` of Keras, functions of ``tensorflow``, by their modules."""
     document = json.loads(Path(__file__).with_name("keras_names.json").read_text(encoding="utf-8"))
     return {
@@ -149,8 +149,8 @@ def listed() -> dict[str, dict[str, frozenset[str]]]:
 
 
 @cache
-def bare_names() -> frozenset[str]:
+def load_bare_names() -> frozenset[str]:
     """What Keras 2 wrote without a module: classes of ``keras`` itself."""
-    own = [names for module, names in listed()["classes"].items() if module.startswith("keras.")]
-    functions = [names for module, names in listed()["functions"].items() if module.startswith("keras.")]
+    own = [names for module, names in load_names()["classes"].items() if module.startswith("keras.")]
+    functions = [names for module, names in load_names()["functions"].items() if module.startswith("keras.")]
     return frozenset().union(*own, *functions, {"Sequential", "Model", "Functional", "InputLayer"})

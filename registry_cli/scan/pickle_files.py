@@ -10,15 +10,15 @@ from .pickle.opcode_reader import OPCODES
 from .verdicts import DANGEROUS, KNOWN, NOTE, UNKNOWN, AllowedGlobals, FileScan, GlobalUse
 
 if TYPE_CHECKING:
-    from .pickle.scan_log import Use
-    from .pickle.stream_analysis import Walk
+    from .pickle.scan_log import PickledGlobalUse
+    from .pickle.stream_analysis import StreamAnalysis
 
 _SUFFIXES = (".pkl", ".pickle", ".joblib", ".dill", ".cpkl", ".pk", ".p", ".sav", ".ckpt", ".pt", ".pth")
 #: What breaks within so many bytes, and imports nothing, only begins like a pickle.
 _CHANCE = 64
 
 
-def look(
+def scan_pickle(
     scan: FileScan, opened: Callable[[], Stream], head: bytes, name: str, where: str, allowed: AllowedGlobals,
     budget: Budget, *, lone: bool = False,
 ) -> bool:  # fmt: skip
@@ -30,38 +30,38 @@ def look(
     """
     if not head or head[0] not in OPCODES:
         return False
-    from .pickle.stream_analysis import walk  # most files are no pickles, and do without
+    from .pickle.stream_analysis import analyse_stream  # most files are no pickles, and do without
 
     sure = lone or (head[0] == 0x80 and head[1:2] in (b"\2", b"\3", b"\4", b"\5"))
     named = name.lower().endswith(_SUFFIXES)
-    found = walk(opened, budget, lone=lone)
+    found = analyse_stream(opened, budget, lone=lone)
     if sure and not (lone or named) and _is_chance(found):
         return False
-    acts = _acts(found, allowed)
+    acts = _does_something(found, allowed)
     if not (sure or acts or found.values or (named and _binary_or_long(found))):
         if found.limit:
-            scan.stopped(Stopped(found.why, limit=True), where)
+            scan.add_stop(Stopped(found.why, limit=True), where)
             return True
         return False
     if not (sure or acts or found.complete or named):
         return False  # a text that happens to begin with a small pickle
-    _note(scan, found, where, allowed)
+    _add_findings(scan, found, where, allowed)
     return True
 
 
-def _is_chance(found: Walk) -> bool:
+def _is_chance(found: StreamAnalysis) -> bool:
     """Whether numbers only happen to begin as a pickle does: every reader stops soon, and nothing was imported."""
     return bool(
         found.broken and not found.cut and found.offset < _CHANCE and not (found.uses or found.values or found.limit)
     )
 
 
-def _binary_or_long(found: Walk) -> bool:
+def _binary_or_long(found: StreamAnalysis) -> bool:
     """Whether the walk came so far that the file was hardly made for anything else."""
     return bool(found.values or found.uses) or found.offset > 64
 
 
-def _acts(found: Walk, allowed: AllowedGlobals) -> bool:
+def _does_something(found: StreamAnalysis, allowed: AllowedGlobals) -> bool:
     """Whether something was called, or something dangerous is what comes out: no text does that by chance."""
     return any(
         (use.called and _has_name(use)) or (found.values and _has_name(use) and _level(use, allowed) == DANGEROUS)
@@ -69,36 +69,36 @@ def _acts(found: Walk, allowed: AllowedGlobals) -> bool:
     )
 
 
-def _has_name(use: Use) -> bool:
+def _has_name(use: PickledGlobalUse) -> bool:
     """Whether the global has a name as Python has them."""
     return use.path.replace(".", "").isidentifier()
 
 
-def _level(use: Use, allowed: AllowedGlobals) -> str:
+def _level(use: PickledGlobalUse, allowed: AllowedGlobals) -> str:
     from .pickle.global_verdicts import judge
 
     return judge(use, allowed).level
 
 
-def _note(scan: FileScan, found: Walk, where: str, allowed: AllowedGlobals) -> None:
+def _add_findings(scan: FileScan, found: StreamAnalysis, where: str, allowed: AllowedGlobals) -> None:
     from .pickle.scan_log import HIDES
 
     scan.verdicts.add(KNOWN)
-    _note_uses(scan, found.uses, where, allowed)
+    _add_uses(scan, found.uses, where, allowed)
     for use in found.otherwise:
         if use.called and _has_name(use) and (level := _level(use, allowed)) != KNOWN:
-            scan.found(level, use.path, "in the bytes of an array, as pickle.load would read them", where)
-    for trick in found.tricks:
-        scan.found(DANGEROUS if trick.grave == HIDES else UNKNOWN, "", trick.what, where)
+            scan.add_finding(level, use.path, "in the bytes of an array, as pickle.load would read them", where)
+    for anomaly in found.anomalies:
+        scan.add_finding(DANGEROUS if anomaly.severity == HIDES else UNKNOWN, "", anomaly.what, where)
     if found.broken and found.uses and not found.limit:
-        scan.found(DANGEROUS, "", f"it calls or imports something, and then breaks off: {found.why}", where)
+        scan.add_finding(DANGEROUS, "", f"it calls or imports something, and then breaks off: {found.why}", where)
     elif not found.complete:
-        scan.stopped(Stopped(found.why, limit=found.limit, ambiguous=found.ambiguous), where)
+        scan.add_stop(Stopped(found.why, limit=found.limit, ambiguous=found.ambiguous), where)
     elif found.legacy_torch:
-        scan.found(NOTE, "", "the numbers of the tensors lie behind the pickles", where)
+        scan.add_finding(NOTE, "", "the numbers of the tensors lie behind the pickles", where)
 
 
-def _note_uses(scan: FileScan, uses: tuple[Use, ...], where: str, allowed: AllowedGlobals) -> None:
+def _add_uses(scan: FileScan, uses: tuple[PickledGlobalUse, ...], where: str, allowed: AllowedGlobals) -> None:
     """Note each global once for each verdict on it: with the use that says most."""
     from .pickle import global_verdicts
     from .pickle.scan_log import CALL, IMPORT, ITEMS, NEW, REFER, STATE
@@ -107,11 +107,11 @@ def _note_uses(scan: FileScan, uses: tuple[Use, ...], where: str, allowed: Allow
     worst: dict[tuple[str, str], tuple[int, str]] = {}
     for use in uses:
         level, reason = global_verdicts.judge(use, allowed)
-        scan.explain(GlobalUse(use.path, where, use.offset, global_verdicts.described(use), level, reason))
+        scan.explain(GlobalUse(use.path, where, use.offset, global_verdicts.describe_use(use), level, reason))
         if level != KNOWN:
             this = (weight.index(use.how), reason)
             worst[level, use.path] = max(worst.get((level, use.path), (-1, "")), this)
     for (level, path), (_, why) in worst.items():
         if level == DANGEROUS or (DANGEROUS, path) not in worst:
-            scan.found(level, path, why, where)
+            scan.add_finding(level, path, why, where)
     scan.globals += len({use[:2] for use in uses})

@@ -32,7 +32,7 @@ def worst(verdicts: list[str]) -> str:
     return max(verdicts, key=VERDICTS.index, default=SAFE)
 
 
-class Remark(NamedTuple):
+class ScanFinding(NamedTuple):
     """One thing that was found. ``level`` is the verdict it stands for, or ``note``.
 
     ``name`` is the global (``posix.system``), empty when it is about something else; ``why`` says what is about it.
@@ -74,8 +74,8 @@ class FileScan:
     def __init__(self, path: str) -> None:
         self.path = path
         self.kind = ""
-        self.remarks: list[Remark] = []
-        self._known: set[Remark] = set()
+        self.remarks: list[ScanFinding] = []
+        self._known: set[ScanFinding] = set()
         self.globals = 0
         self.limited = False
         self.uses: list[GlobalUse] = []
@@ -86,11 +86,11 @@ class FileScan:
         """The worst of all that was found."""
         return worst(list(self.verdicts))
 
-    def found(self, level: str, name: str, why: str, where: str = "") -> None:
+    def add_finding(self, level: str, name: str, why: str, where: str = "") -> None:
         """Note something down; the verdict counts even when there is no room for the words."""
         if level != NOTE:
             self.verdicts.add(level)
-        remark = Remark(level, name[:_TEXT], why[:_TEXT], where[:_TEXT])
+        remark = ScanFinding(level, name[:_TEXT], why[:_TEXT], where[:_TEXT])
         room = _REMARKS if level != DANGEROUS else 2 * _REMARKS  # what is worst is not crowded out
         if len(self.remarks) < room and remark not in self._known:
             self._known.add(remark)
@@ -101,15 +101,15 @@ class FileScan:
         if len(self.uses) < _USES:
             self.uses.append(use._replace(name=use.name[:_TEXT], use=use.use[:_TEXT], why=use.why[:_TEXT]))
 
-    def stopped(self, error: Stopped, where: str = "") -> None:
+    def add_stop(self, error: Stopped, where: str = "") -> None:
         """Record why reading ended early: what two readers could read differently is dangerous, not unscannable."""
         if error.ambiguous:
-            self.found(DANGEROUS, "", str(error), where)
+            self.add_finding(DANGEROUS, "", str(error), where)
             return
         self.limited |= error.limit
-        self.found(UNSCANNABLE, "", f"not read to the end: {error}", where)
+        self.add_finding(UNSCANNABLE, "", f"not read to the end: {error}", where)
 
-    def worst_first(self) -> list[Remark]:
+    def worst_first(self) -> list[ScanFinding]:
         """The remarks, those that the verdict rests on first."""
         order = (*VERDICTS[::-1], NOTE)
         return sorted(self.remarks, key=lambda each: order.index(each.level))
@@ -138,23 +138,23 @@ class Scan(NamedTuple):
 
     def lineage(self) -> dict[str, Any]:
         """As a version keeps it: the verdict, what it rests on, and how many files there are of each."""
-        said: dict[str, Any] = {"verdict": self.verdict}
+        lineage: dict[str, Any] = {"verdict": self.verdict}
         count: dict[str, int] = {}
         for each in self.files:
             count[each.verdict] = count.get(each.verdict, 0) + 1
         if len(count) > 1:
-            said["files"] = {verdict: count[verdict] for verdict in VERDICTS if verdict in count}
+            lineage["files"] = {verdict: count[verdict] for verdict in VERDICTS if verdict in count}
         names: dict[str, None] = {}
         for level in (DANGEROUS, UNKNOWN):
             for each in self.files:
                 names.update({remark.name: None for remark in each.remarks if remark.level == level and remark.name})
         if names:
-            said["globals"] = [_line(name) for name in list(names)[:_GLOBALS]]
+            lineage["globals"] = [_line(name) for name in list(names)[:_GLOBALS]]
         if self.limited:
-            said["limited"] = True
+            lineage["limited"] = True
         if self.verdict not in CLEAN:
-            said["reasons"] = [_line(text) for text in self.reasons(self.verdict)[:_REASONS]]
-        return said
+            lineage["reasons"] = [_line(text) for text in self.reasons(self.verdict)[:_REASONS]]
+        return lineage
 
 
 def _line(text: str) -> str:

@@ -17,7 +17,7 @@ import pytest
 from registry_cli.inspect import inspector
 from registry_cli.inspect.binary import zip_members
 from registry_cli.inspect.binary.limits import Budget, Stopped
-from registry_cli.inspect.binary.model_files import MOST, File, Folder
+from registry_cli.inspect.binary.model_files import MOST, ModelFile, ModelFolder
 from registry_cli.inspect.binary.ubjson import Decoder
 from registry_cli.inspect.formats import gguf, safetensors
 from registry_cli.inspect.inspection import FEATURES, ITEMS, TEXT, Inspection, Tensor
@@ -106,11 +106,11 @@ def test_archives_beyond_4_gib_are_read(tmp_path: Path) -> None:
     whole = bytes(data[:entry]) + directory + end64 + locator + end
     assert zipfile.ZipFile(io.BytesIO(whole)).read("schema.json") == b'{"a": 1}'
     (path,) = made(tmp_path, "x.zip", whole).values()
-    with File.opened(path, "x.zip") as file:
-        assert zip_members.read(file, "schema.json", 100) == b'{"a": 1}'
+    with ModelFile.opened(path, "x.zip") as file:
+        assert zip_members.read_member(file, "schema.json", 100) == b'{"a": 1}'
     (path,) = made(tmp_path, "y.zip", b"#!/bin/sh\n" + zipped({"a": b"inside"})).values()
-    with File.opened(path, "y.zip") as file:
-        assert zip_members.read(file, "a", 100) == b"inside"
+    with ModelFile.opened(path, "y.zip") as file:
+        assert zip_members.read_member(file, "a", 100) == b"inside"
 
 
 HUGE_COUNT = struct.pack("<Q", 1 << 62)
@@ -186,7 +186,7 @@ def test_a_file_gives_so_many_bytes_and_no_more(tmp_path: Path) -> None:
     path = tmp_path / "sparse"
     with path.open("wb") as stream:
         stream.truncate(1 << 40)
-    with File.opened(path, "sparse") as file:
+    with ModelFile.opened(path, "sparse") as file:
         for _ in range(MOST >> 22):
             file.read(1 << 30, 1 << 22)
         with pytest.raises(Stopped, match="more would have to be read"):
@@ -196,9 +196,9 @@ def test_a_file_gives_so_many_bytes_and_no_more(tmp_path: Path) -> None:
                 file.read(offset, length)
     budget = Budget(read=10_000)
     for _ in range(2):
-        with File.opened(path, "sparse", budget=budget) as file:
+        with ModelFile.opened(path, "sparse", budget=budget) as file:
             assert file.read(1 << 20, 10) == bytes(10)  # reads ahead
-    with Folder("", {"sparse": path}).opened("sparse") as file, pytest.raises(Stopped):
+    with ModelFolder("", {"sparse": path}).opened("sparse") as file, pytest.raises(Stopped):
         file.whole(100)
 
 
@@ -324,7 +324,7 @@ def test_a_vocabulary_is_gone_through_quickly(tmp_path: Path) -> None:
     texts = b"".join(struct.pack("<Q", len(word)) + word for word in (b"token%d" % at for at in range(count)))
     key = struct.pack("<Q", 21) + b"tokenizer.ggml.tokens" + struct.pack("<LLQ", 9, 8, count)
     (path,) = made(tmp_path, "large.gguf", b"GGUF" + struct.pack("<LQQ", 3, 0, 1) + key + texts).values()
-    with memory_below(4 << 20), File.opened(path, "large.gguf") as file:
+    with memory_below(4 << 20), ModelFile.opened(path, "large.gguf") as file:
         found = gguf.read(file)
     assert found is not None
     assert found.details["vocabulary"] == count

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from registry_cli.inspect.binary.model_files import File
+from registry_cli.inspect.binary.model_files import ModelFile
 from registry_cli.inspect.formats import FILES, Format
 from registry_cli.inspect.inspection import UNKNOWN
-from registry_cli.inspect.inspector import _guarded, inspect
+from registry_cli.inspect.inspector import _read_guarded, inspect
 from tests.inspect.conftest import ARTIFACTS, DATA, files_of, made
 
 SINGLE = tuple(path for path in ARTIFACTS if path.is_file())
@@ -171,8 +171,8 @@ def test_what_is_not_a_model_is_not_reported_as_one(case: str, tmp_path: Path) -
 
 def claims(row: Format, path: Path, name: str) -> str:
     """What one reader says a file is, for certain."""
-    with File.opened(path, name, {name: path}) as file:
-        said = _guarded(row.load(), file, row.names[0])
+    with ModelFile.opened(path, name, {name: path}) as file:
+        said = _read_guarded(row.load(), file, row.names[0])
     return said.format if said is not None and said.certain else ""
 
 

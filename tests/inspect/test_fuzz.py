@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from registry_cli.core.yaml import dumper
-from registry_cli.inspect.binary.model_files import File, Folder
+from registry_cli.inspect.binary.model_files import ModelFile, ModelFolder
 from registry_cli.inspect.formats import FILES, FOLDERS, Format
 from registry_cli.inspect.inspection import Inspected
-from registry_cli.inspect.inspector import _guarded, inspect
+from registry_cli.inspect.inspector import _read_guarded, inspect
 from tests.inspect.conftest import ARTIFACTS, DATA, files_of
 from tests.support import memory_below
 
@@ -139,8 +139,10 @@ def test_every_reader_on_every_file(place: Path, row: Format, made: tuple[str, b
         start = time.monotonic()
         if row.markers:
             marker = row.markers[0].replace("*", "model")
-            _guarded(read, Folder("", {marker: path, "model.safetensors": path, "README.md": path}), row.names[0])
+            _read_guarded(
+                read, ModelFolder("", {marker: path, "model.safetensors": path, "README.md": path}), row.names[0]
+            )
         else:
-            with File.opened(path, "model.h5") as file:
-                _guarded(read, file, row.names[0])
+            with ModelFile.opened(path, "model.h5") as file:
+                _read_guarded(read, file, row.names[0])
         assert time.monotonic() - start < SECONDS

@@ -8,7 +8,7 @@ import sys
 import time
 
 from registry_cli.inspect.binary.limits import Budget
-from registry_cli.inspect.binary.sources import InMemory
+from registry_cli.inspect.binary.sources import MemorySource
 from registry_cli.scan.scanner import Scanner
 from registry_cli.scan.verdicts import AllowedGlobals
 from tests.scan.corpus import stack_global, text
@@ -38,7 +38,7 @@ def main(seed: int) -> None:
     for _ in range(40):
         data = program(chance)
         start = time.process_time()
-        Scanner(AllowedGlobals(), Budget()).file("m.pkl", InMemory(data))
+        Scanner(AllowedGlobals(), Budget()).file("m.pkl", MemorySource(data))
         assert time.process_time() - start < SECONDS, data[:200]
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10 < MEGABYTES
     print("done")

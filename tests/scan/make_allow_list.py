@@ -150,15 +150,15 @@ def collect(target: str) -> None:
 def walked(data: bytes) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
     """What a pickle does with each global."""
     from registry_cli.inspect.binary.limits import Budget
-    from registry_cli.inspect.binary.sources import InMemory, straight
-    from registry_cli.scan.pickle.global_verdicts import _renamed_kind, renamed
-    from registry_cli.scan.pickle.stream_analysis import walk
+    from registry_cli.inspect.binary.sources import MemorySource, straight
+    from registry_cli.scan.pickle.global_verdicts import rename_global, rename_kind
+    from registry_cli.scan.pickle.stream_analysis import analyse_stream
 
-    found = walk(lambda: straight(InMemory(data)), Budget())
-    if not found.complete or found.tricks:
-        print("  odd:", found.why, [each.what for each in found.tricks], file=sys.stderr)
+    found = analyse_stream(lambda: straight(MemorySource(data)), Budget())
+    if not found.complete or found.anomalies:
+        print("  odd:", found.why, [each.what for each in found.anomalies], file=sys.stderr)
     for use in found.uses:
-        yield *renamed(use.module, use.name), use.how, tuple(map(_renamed_kind, use.kinds))
+        yield *rename_global(use.module, use.name), use.how, tuple(map(rename_kind, use.kinds))
 
 
 def check(module: str, name: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from registry_cli.scan.keras_configurations import listed
+from registry_cli.scan.keras_configurations import load_names
 from registry_cli.scan.scanner import scan
 from tests.scan.test_archives import FORMATS, archive
 from tests.scan.test_corpus import scanned
@@ -351,7 +351,7 @@ def test_files_that_keras_wrote(path: Path) -> None:
 
 
 def test_the_list_of_keras_names_only_what_computes() -> None:
-    names = listed()
+    names = load_names()
     everything = {name for kind in names.values() for module in kind.values() for name in module}
     assert not everything & {
         "Lambda",

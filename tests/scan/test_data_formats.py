@@ -343,7 +343,7 @@ def test_any_change_of_a_file_ends_soon_with_a_verdict(name: str, tmp_path: Path
     import random
 
     from registry_cli.inspect.binary.limits import Budget
-    from registry_cli.inspect.binary.sources import InMemory
+    from registry_cli.inspect.binary.sources import MemorySource
     from registry_cli.scan.scanner import Scanner
     from registry_cli.scan.verdicts import AllowedGlobals
 
@@ -359,7 +359,7 @@ def test_any_change_of_a_file_ends_soon_with_a_verdict(name: str, tmp_path: Path
             )
         budget = Budget(opcodes=200_000, unpacked=8 << 20, members=500, seeking=64 << 20)
         start = time.monotonic()
-        found = Scanner(AllowedGlobals(), budget).file(f"model.{name}", InMemory(bytes(broken)))
+        found = Scanner(AllowedGlobals(), budget).file(f"model.{name}", MemorySource(bytes(broken)))
         assert time.monotonic() - start < 10
         assert found.verdicts
 

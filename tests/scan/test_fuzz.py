@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry_cli.inspect.binary.limits import Budget
-from registry_cli.inspect.binary.sources import InMemory, straight
-from registry_cli.scan.pickle.stream_analysis import walk
+from registry_cli.inspect.binary.sources import MemorySource, straight
+from registry_cli.scan.pickle.stream_analysis import analyse_stream
 from registry_cli.scan.scanner import Scanner
 from registry_cli.scan.verdicts import VERDICTS, AllowedGlobals, FileScan
 from tests.scan.corpus import DATA, EVIL, OBJECTS, call, cases, pickled, stack_global, text, wrapper
@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def look(data: bytes, name: str = "m.pkl") -> FileScan:
-    found = Scanner(AllowedGlobals(), Budget(**BUDGET)).file(name, InMemory(data))
+    found = Scanner(AllowedGlobals(), Budget(**BUDGET)).file(name, MemorySource(data))
     assert found.verdict in VERDICTS
     return found
 
@@ -84,9 +84,9 @@ def test_any_opcodes(parts: list[bytes]) -> None:
 
     with contextlib.suppress(Exception):
         Spy(io.BytesIO(data)).load()
-    found = walk(lambda: straight(InMemory(data)), Budget(**BUDGET))
+    found = analyse_stream(lambda: straight(MemorySource(data)), Budget(**BUDGET))
     seen = {(use.module, use.name) for use in found.uses}
-    assert set(asked) <= seen or not found.complete or any(trick.grave == "hides" for trick in found.tricks)
+    assert set(asked) <= seen or not found.complete or any(trick.severity == "hides" for trick in found.anomalies)
 
 
 class _Harmless:
@@ -229,9 +229,9 @@ def test_no_opcode_takes_for_ever_over_values_that_share_their_parts(shared: byt
         (tmp_path / f"{what}.pkl").write_bytes(pickled(body))
         (tmp_path / f"{what}.pt").write_bytes(pickled(body))
     program = (
-        "import sys, pathlib; from registry_cli.inspect import inspector; from registry_cli.scan import loose_files\n"
+        "import sys, pathlib; from registry_cli.inspect import inspector; from registry_cli.scan import scanner\n"
         "files = {each.name: each for each in pathlib.Path(sys.argv[1]).iterdir()}\n"
-        "loose_files.scan(files)\nfor name, path in files.items(): inspector.inspect({name: path}).lineage()\nprint('done')"
+        "scanner.scan(files)\nfor name, path in files.items(): inspector.inspect({name: path}).lineage()\nprint('done')"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, timeout=120, check=False

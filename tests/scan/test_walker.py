@@ -14,19 +14,19 @@ from typing import Any
 import pytest
 
 from registry_cli.inspect.binary.limits import Budget
-from registry_cli.inspect.binary.sources import InMemory, straight
+from registry_cli.inspect.binary.sources import MemorySource, straight
 from registry_cli.scan.pickle import allow_list
 from registry_cli.scan.pickle.global_verdicts import judge, use_of
 from registry_cli.scan.pickle.opcode_reader import OPCODES
 from registry_cli.scan.pickle.opcodes import TABLE
-from registry_cli.scan.pickle.stack_values import Call, Global, Many, attributes, class_of
-from registry_cli.scan.pickle.stream_analysis import Walk, walk
+from registry_cli.scan.pickle.stack_values import Call, Global, SymbolicContainer, attributes, class_of
+from registry_cli.scan.pickle.stream_analysis import StreamAnalysis, analyse_stream
 from registry_cli.scan.verdicts import DANGEROUS, KNOWN, UNKNOWN, AllowedGlobals
 from tests.scan.corpus import DATA, array, call, pickled, stack_global, text
 
 
-def walked(data: bytes, budget: Budget | None = None) -> Walk:
-    return walk(lambda: straight(InMemory(data)), budget or Budget())
+def walked(data: bytes, budget: Budget | None = None) -> StreamAnalysis:
+    return analyse_stream(lambda: straight(MemorySource(data)), budget or Budget())
 
 
 def test_the_table_has_every_opcode() -> None:
@@ -93,7 +93,7 @@ def test_an_array_of_joblib_is_passed_over() -> None:
 def test_long_bytes_are_not_kept_and_elements_only_up_to_a_limit() -> None:
     found = walked(pickle.dumps([b"x" * 10_000, "y" * 10_000, *range(300_000)], 4))
     kept = found.values[0]
-    assert isinstance(kept, Many)
+    assert isinstance(kept, SymbolicContainer)
     assert (found.complete, kept.lost, len(kept.items)) == (True, True, 100_000)
     assert not isinstance(kept.items[0], bytes)
 

@@ -37,7 +37,7 @@ CLOSED = (
 _MANY = {"gzip", "bz2", "xz", "lzma"}
 
 
-def kind_of(head: bytes) -> str:
+def compression_of(head: bytes) -> str:
     """What compresses a file that begins so; empty if nothing does. Of a zlib stream the check of two bytes holds, too."""
     return next((kind for magic, kind in MAGICS if head.startswith(magic)), "")
 
@@ -57,7 +57,7 @@ def _made(kind: str) -> Any:
     return zlib.decompressobj({"gzip": 31, "zlib": 15, "deflate": -15}[kind])
 
 
-class Unpacked:
+class DecompressedStream:
     """What comes out of a compressed stream. Everything must be there: what is cut or damaged is :class:`Stopped`.
 
     ``size`` is how much is said to come out, when that is known: readers that believe it see something else when it is
@@ -130,12 +130,12 @@ class Unpacked:
                 self._ended = True
                 return
         rest = rest.lstrip(b"\0")
-        if self._single or self._kind not in _MANY or kind_of(rest) != self._kind:
+        if self._single or self._kind not in _MANY or compression_of(rest) != self._kind:
             self._differs("something follows its compressed data")
         self._engine, self._waiting = _made(self._kind), rest
 
 
-def spooled(opened: Callable[[], Stream]) -> Spooled:
+def decompress(opened: Callable[[], Stream]) -> Spooled:
     """All that a stream gives, to be read at any place, and closed afterwards."""
     import tempfile
 
@@ -152,7 +152,7 @@ def spooled(opened: Callable[[], Stream]) -> Spooled:
     return Spooled(store, size)
 
 
-def starts(opened: Callable[[], Stream], most: int) -> bytes:
+def read_beginning(opened: Callable[[], Stream], most: int) -> bytes:
     """The first bytes; none when it is damaged from the start."""
     stream, head = opened(), b""
     try:
@@ -163,4 +163,4 @@ def starts(opened: Callable[[], Stream], most: int) -> bytes:
     return head
 
 
-__all__ = ["CLOSED", "Unpacked", "kind_of", "spooled", "starts"]
+__all__ = ["CLOSED", "DecompressedStream", "compression_of", "decompress", "read_beginning"]

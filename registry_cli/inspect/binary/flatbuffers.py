@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from .limits import Limit, Stopped
-from .model_files import File
+from .model_files import ModelFile
 
 #: The most tables and vectors that are looked at in one file, the most items of a vector, and the longest text.
 STEPS, ITEMS, TEXT = 150_000, 100_000, 1 << 16
@@ -23,7 +23,7 @@ class Table(NamedTuple):
 class FlatBuffer:
     """The tables in one file."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: ModelFile) -> None:
         self._file = file
         self._left = STEPS
 
@@ -97,7 +97,7 @@ class FlatBuffer:
         return struct.unpack(form, self._file.read(at, struct.calcsize(form)))[0]
 
 
-def is_rooted(file: File) -> bool:
+def is_rooted(file: ModelFile) -> bool:
     """Whether a file begins as a FlatBuffer with an identifier does: its root lies behind that, aligned, and inside."""
     root = int.from_bytes(file.head[:4], "little")
     return root % 4 == 0 and 8 <= root <= file.size - 4

@@ -18,7 +18,7 @@ STEPS, DEPTH = 100_000, 32
 TEXT = 16 << 20
 
 _DATASPACE, _DATATYPE, _ATTRIBUTE, _CONTINUATION, _SYMBOLS = 0x01, 0x03, 0x0C, 0x10, 0x11
-_TOLD = (_DATASPACE, _DATATYPE, _ATTRIBUTE, _SYMBOLS)
+_READ_MESSAGES = (_DATASPACE, _DATATYPE, _ATTRIBUTE, _SYMBOLS)
 _INTEGER, _FLOAT, _STRING, _VARIABLE = 0, 1, 3, 9
 _NOWHERE = 2**64 - 1
 #: Gives so many bytes from an offset on, or raises.
@@ -104,7 +104,7 @@ class Hdf5:
                 kind, length = struct.unpack("<2H", self._read(at, 4))
                 if kind == _CONTINUATION:
                     blocks.append(struct.unpack("<2Q", self._read(at + 8, 16)))
-                elif kind in _TOLD:
+                elif kind in _READ_MESSAGES:
                     yield _Message(kind, self._read(at + 8, length))
                 at, left = at + 8 + length, left - 8 - length
 

@@ -25,7 +25,7 @@ _AHEAD = 1024
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def objects(document: Any) -> Iterator[dict[str, Any]]:
+def iter_objects(document: Any) -> Iterator[dict[str, Any]]:
     """Every object of a JSON document, however deep; :class:`Stopped` when there is too much of it."""
     pending, seen = [document], 0
     while pending:
@@ -58,7 +58,7 @@ def unless_stopped(read: Callable[[], T]) -> tuple[T | None, str]:
         return None, str(error)
 
 
-class File:
+class ModelFile:
     """One regular file: ``name`` is its path in the artifact, ``head`` how it begins, ``size`` in bytes.
 
     ``beside`` are all files of the artifact, by their paths in it. ``notes`` is where one reader leaves for the next what took
@@ -79,7 +79,7 @@ class File:
     @contextlib.contextmanager
     def opened(
         cls, path: Path, name: str, beside: Mapping[str, Path] | None = None, budget: Budget | None = None
-    ) -> Iterator[File]:
+    ) -> Iterator[ModelFile]:
         """The file at ``path``. Raises OSError, also for what is no regular file."""
         descriptor = os.open(path, _READ)
         try:
@@ -106,11 +106,11 @@ class File:
         return self.read(offset, max(0, min(length, self.size - offset))) if 0 <= offset < self.size else b""
 
     @contextlib.contextmanager
-    def open_sibling(self, name: str) -> Iterator[File]:
+    def open_sibling(self, name: str) -> Iterator[ModelFile]:
         """Another file of the artifact, by its path in it; :class:`Stopped` if there is none."""
         if name not in self.beside:
             raise Stopped(f"{name} is missing")
-        with File.opened(self.beside[name], name, self.beside, self._budgets[-1]) as file:
+        with ModelFile.opened(self.beside[name], name, self.beside, self._budgets[-1]) as file:
             yield file
 
     def _fetched(self, offset: int, length: int) -> bytes:
@@ -147,7 +147,7 @@ class File:
         return None if self.size > most else parse_json(self.read(0, self.size))
 
 
-class Folder:
+class ModelFolder:
     """A folder of an artifact. ``name`` is its path there, empty for the artifact itself; ``files`` are all that are
     in it and below, by their paths from here.
     """
@@ -158,11 +158,11 @@ class Folder:
         self._budget = budget or Budget()
 
     @contextlib.contextmanager
-    def opened(self, name: str) -> Iterator[File]:
+    def opened(self, name: str) -> Iterator[ModelFile]:
         """One of its files; :class:`Stopped` when it is not there."""
         if name not in self.files:
             raise Stopped(f"there is no {name} in it")
-        with File.opened(self.files[name], name, self.files, self._budget) as file:
+        with ModelFile.opened(self.files[name], name, self.files, self._budget) as file:
             yield file
 
     def whole(self, name: str, most: int) -> bytes:
@@ -177,7 +177,7 @@ class Folder:
         with self.opened(name) as file:
             return file.json(most)
 
-    def subfolder(self, name: str) -> Folder:
+    def subfolder(self, name: str) -> ModelFolder:
         """A folder in this one, which may be empty."""
         inside = {path[len(name) + 1 :]: place for path, place in self.files.items() if path.startswith(f"{name}/")}
-        return Folder(f"{self.name}/{name}".lstrip("/"), inside, self._budget)
+        return ModelFolder(f"{self.name}/{name}".lstrip("/"), inside, self._budget)

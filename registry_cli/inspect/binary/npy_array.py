@@ -12,7 +12,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from .limits import Stopped
-from .sources import Body
+from .sources import ByteSource
 
 MAGIC = b"\x93NUMPY"
 _LONGEST = 256 << 10
@@ -24,7 +24,7 @@ _DEPTH = 16
 _CHARACTER = 4
 
 
-class Array(NamedTuple):
+class ArrayHeader(NamedTuple):
     """Where the bytes of an array lie, how many these are, and whether they are a pickle of objects instead."""
 
     start: int
@@ -35,7 +35,7 @@ class Array(NamedTuple):
     shape: tuple[int, ...]
 
 
-def read(body: Body, at: int) -> Array:
+def read_header(body: ByteSource, at: int) -> ArrayHeader:
     """The array whose header begins at ``at``. :class:`Stopped` for one that numpy would not have written."""
     head = body.at(at, 12)
     version = tuple(head[6:8])
@@ -49,14 +49,14 @@ def read(body: Body, at: int) -> Array:
     header = body.at(start, length)
     if len(header) < length:
         raise Stopped("it is cut short")
-    said = _header(header)
-    size, objects = _type(said["descr"], 0)
-    shape = said["shape"]
+    header_fields = _header(header)
+    size, objects = _type(header_fields["descr"], 0)
+    shape = header_fields["shape"]
     if not isinstance(shape, tuple) or not all(type(each) is int and each >= 0 for each in shape):
         raise _odd("its shape is none")
-    if type(said["fortran_order"]) is not bool:
+    if type(header_fields["fortran_order"]) is not bool:
         raise _odd("its order is neither true nor false")
-    return Array(start + length, size * prod(shape), objects, said["descr"], shape)
+    return ArrayHeader(start + length, size * prod(shape), objects, header_fields["descr"], shape)
 
 
 def _odd(what: str) -> Stopped:
@@ -79,8 +79,8 @@ def _header(data: bytes) -> dict[str, Any]:
     keys = [key.value if isinstance(key, ast.Constant) else None for key in tree.keys]
     if len(keys) != len(set(keys)) or set(keys) != _KEYS:
         raise _odd("its keys are not descr, fortran_order and shape, once each")
-    said: dict[str, Any] = ast.literal_eval(tree)
-    return said
+    header_fields: dict[str, Any] = ast.literal_eval(tree)
+    return header_fields
 
 
 def _parsed(data: bytes) -> ast.expr:

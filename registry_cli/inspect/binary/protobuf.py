@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from .limits import Limit, Stopped
-from .sources import Body
+from .sources import ByteSource
 
 #: The most fields that are looked at in one file unless another number is given, and the longest text that is read.
 FIELDS, TEXT = 5_000_000, 1 << 16
@@ -19,7 +19,7 @@ _MASK = 2**64 - 1
 _NONE = "it is not a message of protocol buffers to its end"
 
 
-class Field(NamedTuple):
+class WireField(NamedTuple):
     """One field: its number; its value, if it is a number; where its bytes are, if it has any."""
 
     number: int
@@ -43,16 +43,16 @@ class Field(NamedTuple):
 class Messages:
     """The messages of one file, of which at most ``most`` fields are looked at."""
 
-    def __init__(self, body: Body, most: int = FIELDS) -> None:
+    def __init__(self, body: ByteSource, most: int = FIELDS) -> None:
         self._body = body
         self._most = self._left = most
         self._window, self._start = b"", 0
 
-    def message(self) -> Field:
+    def message(self) -> WireField:
         """The whole file as a message."""
-        return Field(0, 0, 0, self._body.size)
+        return WireField(0, 0, 0, self._body.size)
 
-    def fields(self, message: Field) -> Iterator[Field]:
+    def fields(self, message: WireField) -> Iterator[WireField]:
         """The fields of a message, in order. Raises :class:`Stopped` at the first byte that can't be one."""
         at, end = message.start, message.end
         groups: list[int] = []
@@ -63,28 +63,28 @@ class Messages:
             elif wire == _VARINT:
                 value, at = self._varint(at, end)
                 if not groups:
-                    yield Field(number, value)
+                    yield WireField(number, value)
             else:
                 length, start = self._varint(at, end) if wire == _BYTES else (8 if wire == _FIXED64 else 4, at)
                 at = start + length
                 if at > end:
                     raise Stopped("it is cut short")
                 if not groups:
-                    yield Field(number, 0, start, at, wire == _BYTES)
+                    yield WireField(number, 0, start, at, wire == _BYTES)
         if groups:
             raise Stopped("it is cut short")
 
-    def text(self, field: Field) -> str:
+    def text(self, field: WireField) -> str:
         """The field as text."""
         return self.raw(field).decode("utf-8", "replace")
 
-    def raw(self, field: Field) -> bytes:
+    def raw(self, field: WireField) -> bytes:
         """The bytes of the field; :class:`Stopped` for more than ``TEXT``, which no honest name has."""
         if field.size > TEXT:
             raise Stopped(f"a text of {field.size:,} bytes", ambiguous=True)
         return self.read(field.start, field.size)
 
-    def numbers(self, field: Field) -> list[int]:
+    def numbers(self, field: WireField) -> list[int]:
         """A repeated ``int64``, packed or not: the values that this field adds, 64 at the most."""
         if not field.is_bytes:
             return [field.signed]
@@ -92,12 +92,12 @@ class Messages:
         at = field.start
         while at < field.end and len(found) < 64:
             value, at = self._varint(at, field.end)
-            found.append(Field(0, value).signed)
+            found.append(WireField(0, value).signed)
         return found
 
-    def pair(self, entry: Field) -> tuple[str, Field]:
+    def pair(self, entry: WireField) -> tuple[str, WireField]:
         """An entry of a map: its key, and its value as a field."""
-        key, value = "", Field(2)
+        key, value = "", WireField(2)
         for field in self.fields(entry):
             if field.number == 1:
                 key = self.text(field)

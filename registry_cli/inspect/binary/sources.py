@@ -10,7 +10,7 @@ from .limits import Stream
 HEAD = 4096
 
 
-class Body(Protocol):
+class ByteSource(Protocol):
     """Bytes of a known number that can be read at any place."""
 
     size: int
@@ -19,7 +19,7 @@ class Body(Protocol):
         """So many bytes from there on; less only at the end, and none from before the beginning."""
 
 
-class InFile:
+class FileSource:
     """A file that is open."""
 
     def __init__(self, descriptor: int) -> None:
@@ -53,7 +53,7 @@ class Spooled:
         self._stream.close()
 
 
-class InMemory:
+class MemorySource:
     """Some bytes."""
 
     def __init__(self, data: bytes) -> None:
@@ -63,10 +63,10 @@ class InMemory:
         return self._data[offset : offset + max(length, 0)] if offset >= 0 else b""
 
 
-class Piece:
+class ByteSlice:
     """A part of another body."""
 
-    def __init__(self, whole: Body, start: int, size: int) -> None:
+    def __init__(self, whole: ByteSource, start: int, size: int) -> None:
         self._whole, self._start = whole, start
         self.size = max(0, min(size, whole.size - start))
 
@@ -76,10 +76,10 @@ class Piece:
         return self._whole.at(self._start + offset, max(0, min(length, self.size - offset)))
 
 
-class Straight:
+class SequentialReader:
     """A body as a stream. What is skipped is not read."""
 
-    def __init__(self, body: Body, offset: int = 0) -> None:
+    def __init__(self, body: ByteSource, offset: int = 0) -> None:
         self._body, self._offset = body, offset
         self._block = HEAD
 
@@ -95,5 +95,5 @@ class Straight:
         return done
 
 
-def straight(body: Body, offset: int = 0) -> Stream:
-    return Straight(body, offset)
+def straight(body: ByteSource, offset: int = 0) -> Stream:
+    return SequentialReader(body, offset)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from .limits import Stopped
-from .sources import Body, Piece
+from .sources import ByteSlice, ByteSource
 
 _BLOCK = 512
 _LONG = 1 << 16
@@ -29,7 +29,7 @@ class TarMember(NamedTuple):
     """A member: its ``data``; ``link`` is where it leads if it is a link, ``special`` that it is a device or the like."""
 
     name: str
-    data: Body
+    data: ByteSource
     link: str = ""
     special: bool = False
 
@@ -37,7 +37,7 @@ class TarMember(NamedTuple):
 class Tar:
     """The members of an archive, in order. While they are read ``ambiguous`` grows."""
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: ByteSource) -> None:
         self._body = body
         self.ambiguous: list[str] = []
         #: Where the archive ends; behind it there are only zeros unless something is hidden there.
@@ -93,7 +93,7 @@ class Tar:
         special = not is_link and not folder and kind not in _FILES
         if special and size:
             self._odd(f"'{name}' is of type {kind!r}, which not every reader knows")
-        return TarMember(name, Piece(self._body, start, size), link if is_link else "", special and not size)
+        return TarMember(name, ByteSlice(self._body, start, size), link if is_link else "", special and not size)
 
     def _odd(self, what: str) -> None:
         if what not in self.ambiguous and len(self.ambiguous) < 100:

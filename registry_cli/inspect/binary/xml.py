@@ -21,7 +21,7 @@ _ESCAPES = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"), ("&a
 _SKIPPED = ((b"<!--", b"-->"), (b"<![CDATA[", b"]]>"), (b"<?", b"?>"))
 
 
-class Tag(NamedTuple):
+class XmlTag(NamedTuple):
     """The start of an element: its name, its attributes, and the names of the elements around it."""
 
     name: str
@@ -29,17 +29,17 @@ class Tag(NamedTuple):
     parents: tuple[str, ...]
 
 
-def root(head: bytes) -> Tag | None:
+def find_root(head: bytes) -> XmlTag | None:
     """The first element of a document that begins with ``head``; None if that is no XML, or it is not in there."""
     if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         return None
     try:
-        return next(tags(head), None)
+        return next(iter_tags(head), None)
     except Stopped:
         return None
 
 
-def tags(data: bytes) -> Iterator[Tag]:
+def iter_tags(data: bytes) -> Iterator[XmlTag]:
     """The elements of a document in UTF-8, in their order.
 
     Raises:
@@ -69,7 +69,7 @@ def tags(data: bytes) -> Iterator[Tag]:
         else:
             found = _ATTRIBUTE.findall(inside, name.end())
             attributes = {_text(key): _text(double or single) for key, double, single in found}
-            yield Tag(local, attributes, tuple(parents))
+            yield XmlTag(local, attributes, tuple(parents))
             if not inside.endswith(b"/"):
                 parents.append(local)
         at = end + 1

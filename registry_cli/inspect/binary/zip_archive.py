@@ -11,9 +11,9 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from .decompression import Unpacked
+from .decompression import DecompressedStream
 from .limits import Budget, Stopped, Stream
-from .sources import Body, Piece, straight
+from .sources import ByteSlice, ByteSource, straight
 
 _END, _END64, _LOCATOR, _ENTRY, _LOCAL = b"PK\5\6", b"PK\6\6", b"PK\6\7", b"PK\1\2", b"PK\3\4"
 _DESCRIPTOR = b"PK\7\x08"
@@ -38,7 +38,7 @@ class Member(NamedTuple):
     method: int
     size: int
     crc: int
-    data: Body
+    data: ByteSource
     mode: int = 0
 
     def opened(self, budget: Budget) -> Stream:
@@ -46,15 +46,17 @@ class Member(NamedTuple):
         if self.method == STORED:
             return straight(self.data)
         if self.method == DEFLATED:
-            return Unpacked(straight(self.data), "deflate", budget, size=self.size)
+            return DecompressedStream(straight(self.data), "deflate", budget, size=self.size)
         if self.method == BZIPPED:
-            return Unpacked(straight(self.data), "bz2", budget, size=self.size)
+            return DecompressedStream(straight(self.data), "bz2", budget, size=self.size)
         if self.method == LZMAED:
-            return Unpacked(straight(self.data, 4 + 5), "lzma", budget, _lzma(self.data.at(0, 9)), size=self.size)
+            return DecompressedStream(
+                straight(self.data, 4 + 5), "lzma", budget, _lzma(self.data.at(0, 9)), size=self.size
+            )
         raise Stopped(f"it is compressed with method {self.method}, which only some readers support", ambiguous=True)
 
 
-class Zip:
+class ZipArchive:
     """An archive.
 
     ``ambiguous`` are the places that two readers could read differently, ``unreadable`` those that none can read;
@@ -69,14 +71,14 @@ class Zip:
         self.prefixed = self.cut = False
 
 
-def is_zip(body: Body) -> bool:
+def is_zip(body: ByteSource) -> bool:
     """Whether some reader would take it for an archive: by its beginning, or by a directory at its end."""
     return body.at(0, 4) in (_LOCAL, _END) or _END in _tail(body)[1]
 
 
-def read(body: Body) -> Zip:
+def read_archive(body: ByteSource) -> ZipArchive:
     """The members, from the directory and beside it. :class:`Stopped` when there is no directory that can be read."""
-    found = Zip()
+    found = ZipArchive()
     end = find_directory(body, found)
     if end is None:
         found.members.extend(_hidden(body, 0, body.size, found))
@@ -111,12 +113,12 @@ class Directory(NamedTuple):
         return shift
 
 
-def _tail(body: Body) -> tuple[int, bytes]:
+def _tail(body: ByteSource) -> tuple[int, bytes]:
     start = max(0, body.size - _TAIL)
     return start, body.at(start, _TAIL)
 
 
-def find_directory(body: Body, found: Zip) -> Directory | None:
+def find_directory(body: ByteSource, found: ZipArchive) -> Directory | None:
     """The last record of the archive. Another one that also reaches to the end of the file is ambiguous."""
     start, tail = _tail(body)
     at = tail.rfind(_END)
@@ -139,7 +141,7 @@ def find_directory(body: Body, found: Zip) -> Directory | None:
     return wide
 
 
-def _last_record(tail: bytes, at: int, found: Zip) -> tuple[int, int, int]:
+def _last_record(tail: bytes, at: int, found: ZipArchive) -> tuple[int, int, int]:
     """Number of members, size and offset of the directory; and what makes the record ambiguous."""
     disk, first, here, count, size, offset, length = struct.unpack("<HHHHIIH", tail[at + 4 : at + 22])
     rest = tail[at + 22 :]
@@ -160,14 +162,14 @@ def _last_record(tail: bytes, at: int, found: Zip) -> tuple[int, int, int]:
     return count, size, offset
 
 
-def _end64(body: Body, place: int, found: Zip) -> Directory | None:
+def _end64(body: ByteSource, place: int, found: ZipArchive) -> Directory | None:
     """The record for large archives: it has to lie where the locator says, and right before the locator."""
     locator = body.at(place - 20, 20) if place >= 20 else b""
     if locator[:4] != _LOCATOR:
         return None
     near, far = place - 76, int.from_bytes(locator[8:16], "little")
-    read = {start: body.at(start, 56) for start in (near, far) if 0 <= start <= body.size - 56}
-    records = {start: record for start, record in read.items() if record[:4] == _END64}
+    read_archive = {start: body.at(start, 56) for start in (near, far) if 0 <= start <= body.size - 56}
+    records = {start: record for start, record in read_archive.items() if record[:4] == _END64}
     if not records:
         raise Stopped("the record for large archives is missing", ambiguous=True)
     start = near if near in records else far
@@ -181,7 +183,7 @@ def _end64(body: Body, place: int, found: Zip) -> Directory | None:
     return Directory(count, size, offset, start, True)
 
 
-class Entry(NamedTuple):
+class DirectoryEntry(NamedTuple):
     """A member as the directory describes it."""
 
     name: bytes
@@ -194,7 +196,7 @@ class Entry(NamedTuple):
     mode: int
 
 
-def iter_entries(body: Body, end: Directory, found: Zip) -> Iterator[Entry]:
+def iter_entries(body: ByteSource, end: Directory, found: ZipArchive) -> Iterator[DirectoryEntry]:
     """What the directory says of each member."""
     data, at = body.at(end.place - end.size, end.size), 0
     for _ in range(end.members):
@@ -208,23 +210,23 @@ def iter_entries(body: Body, end: Directory, found: Zip) -> Iterator[Entry]:
         extra = data[at + 46 + names : at + 46 + names + extras]
         size, packed, offset = _wide(extra, (size, packed, offset), name, found)
         if disk not in (0, _ALL16):
-            found.ambiguous.append(f"'{_text(name)}' is said to lie in another part")
-        yield Entry(name, flags, method, crc, packed, size, offset, attributes >> 16)
+            found.ambiguous.append(f"'{_decode_name(name)}' is said to lie in another part")
+        yield DirectoryEntry(name, flags, method, crc, packed, size, offset, attributes >> 16)
         at += 46 + names + extras + comment
     if at != len(data):
         found.ambiguous.append("its directory has another size than its members")
 
 
-def _wide(extra: bytes, numbers: tuple[int, int, int], name: bytes, found: Zip) -> tuple[int, int, int]:
+def _wide(extra: bytes, numbers: tuple[int, int, int], name: bytes, found: ZipArchive) -> tuple[int, int, int]:
     """Size, packed size and offset; those too large for their fields come from the extra field, which has to be plain."""
     at, values, seen = 0, list(numbers), 0
     while at + 4 <= len(extra):
         kind, length = struct.unpack("<HH", extra[at : at + 4])
         data = extra[at + 4 : at + 4 + length]
         if len(data) < length:
-            found.ambiguous.append(f"an extra field of '{_text(name)}' is cut short")
+            found.ambiguous.append(f"an extra field of '{_decode_name(name)}' is cut short")
         if kind == _UNICODE_PATH and data[5:] != name:
-            found.ambiguous.append(f"'{_text(name)}' has another name in an extra field")
+            found.ambiguous.append(f"'{_decode_name(name)}' has another name in an extra field")
         if kind == _ZIP64:
             seen += 1
             large = [int.from_bytes(data[place : place + 8], "little") for place in range(0, len(data) // 8 * 8, 8)]
@@ -233,45 +235,47 @@ def _wide(extra: bytes, numbers: tuple[int, int, int], name: bytes, found: Zip) 
                 if value == _ALL and large:
                     values[place] = large.pop(0)
                 elif plain and large and large.pop(0) != value:
-                    found.ambiguous.append(f"'{_text(name)}' has two sizes")
+                    found.ambiguous.append(f"'{_decode_name(name)}' has two sizes")
         at += 4 + length
     if seen > 1:
-        found.ambiguous.append(f"'{_text(name)}' has two extra fields for large sizes")
+        found.ambiguous.append(f"'{_decode_name(name)}' has two extra fields for large sizes")
     return values[0], values[1], values[2]
 
 
-def _compare_names(entries: list[Entry], found: Zip) -> None:
+def _compare_names(entries: list[DirectoryEntry], found: ZipArchive) -> None:
     """Names that are one on some file system, or that some reader reads otherwise."""
     seen: dict[str, bytes] = {}
     for entry in entries:
-        shown = _text(entry.name)
+        shown = _decode_name(entry.name)
         if any(char < " " or char == "\x7f" for char in shown):
             found.ambiguous.append(f"'{shown}' has a control character in its name")
         if entry.flags & _UTF8 and not _is_utf8(entry.name):
             found.ambiguous.append(f"the name '{shown}' is said to be UTF-8")
-        same = normalised(shown)
+        same = normalise_path(shown)
         if same in seen:
             twice = seen[same] == entry.name
             found.ambiguous.append(
-                f"two members are called '{shown}'" if twice else f"'{_text(seen[same])}' and '{shown}' are one path"
+                f"two members are called '{shown}'"
+                if twice
+                else f"'{_decode_name(seen[same])}' and '{shown}' are one path"
             )
         seen.setdefault(same, entry.name)
 
 
-def normalised(name: str) -> str:
+def normalise_path(name: str) -> str:
     """A path in an archive as the most forgiving file system takes it."""
     parts = unicodedata.normalize("NFKC", name).casefold().replace("\\", "/").split("/")
     return "/".join(part for part in parts if part not in ("", "."))
 
 
-def _follow(body: Body, entries: list[Entry], shift: int, end: int, found: Zip) -> None:
+def _follow(body: ByteSource, entries: list[DirectoryEntry], shift: int, end: int, found: ZipArchive) -> None:
     """Each entry to its data; between the members there may only be what describes them."""
     reached, before = shift, None
     for entry in sorted(entries, key=lambda each: each.offset):
         place = entry.offset + shift
         header = body.at(place, 30)
         if header[:4] != _LOCAL or len(header) < 30 or place >= end:
-            found.ambiguous.append(f"'{_text(entry.name)}' is not where the directory says")
+            found.ambiguous.append(f"'{_decode_name(entry.name)}' is not where the directory says")
             continue
         _gap(body, reached, place, before, found)
         flags, method, _, _, crc, packed, size, length, extras = struct.unpack("<HHHHIIIHH", header[6:30])
@@ -279,19 +283,21 @@ def _follow(body: Body, entries: list[Entry], shift: int, end: int, found: Zip) 
         size, packed, _ = _wide(body.at(place + 30 + length, extras), (size, packed, 0), name, found)
         start = place + 30 + length + extras
         _compare(entry, name, method, (crc, packed, size), flags, found)
-        data = Piece(body, start, entry.packed)
+        data = ByteSlice(body, start, entry.packed)
         if data.size < entry.packed or start + entry.packed > end:
-            found.ambiguous.append(f"'{_text(entry.name)}' reaches beyond the members")
-        found.members.append(Member(_text(entry.name), entry.method, entry.size, entry.crc, data, entry.mode))
+            found.ambiguous.append(f"'{_decode_name(entry.name)}' reaches beyond the members")
+        found.members.append(Member(_decode_name(entry.name), entry.method, entry.size, entry.crc, data, entry.mode))
         if method != entry.method or name != entry.name:
             packed = packed or entry.packed
-            found.members.append(Member(_text(name), method, size, crc, Piece(body, start, packed), entry.mode))
+            found.members.append(
+                Member(_decode_name(name), method, size, crc, ByteSlice(body, start, packed), entry.mode)
+            )
         reached, before = max(reached, start + entry.packed), entry
     if entries:
         _gap(body, reached, end, before, found)
 
 
-def _gap(body: Body, start: int, end: int, before: Entry | None, found: Zip) -> None:
+def _gap(body: ByteSource, start: int, end: int, before: DirectoryEntry | None, found: ZipArchive) -> None:
     """What lies between two members: nothing, zeros, or the descriptor that the first one announced."""
     if start > end:
         found.ambiguous.append("two members lie over one another")
@@ -314,10 +320,12 @@ def _gap(body: Body, start: int, end: int, before: Entry | None, found: Zip) -> 
     found.members.extend(_hidden(body, start, end, found))
 
 
-def _compare(entry: Entry, name: bytes, method: int, sizes: tuple[int, int, int], flags: int, found: Zip) -> None:
-    shown = _text(entry.name)
+def _compare(
+    entry: DirectoryEntry, name: bytes, method: int, sizes: tuple[int, int, int], flags: int, found: ZipArchive
+) -> None:
+    shown = _decode_name(entry.name)
     if name != entry.name:
-        found.ambiguous.append(f"'{shown}' is called '{_text(name)}' in front of its data")
+        found.ambiguous.append(f"'{shown}' is called '{_decode_name(name)}' in front of its data")
     if method != entry.method:
         found.ambiguous.append(f"'{shown}' has two compression methods")
     if (flags ^ entry.flags) & _FLAGS or ((flags ^ entry.flags) & _UTF8 and not name.isascii()):
@@ -331,7 +339,7 @@ def _compare(entry: Entry, name: bytes, method: int, sizes: tuple[int, int, int]
         found.ambiguous.append(f"'{shown}' is not compressed, but has two sizes")
 
 
-def _hidden(body: Body, start: int, end: int, found: Zip) -> Iterator[Member]:
+def _hidden(body: ByteSource, start: int, end: int, found: ZipArchive) -> Iterator[Member]:
     """Members that the directory doesn't name, from headers between two places; up to a megabyte is searched."""
     data = body.at(start, min(end - start, 1 << 20))
     at = data.find(_LOCAL)
@@ -341,10 +349,10 @@ def _hidden(body: Body, start: int, end: int, found: Zip) -> Iterator[Member]:
         if len(found.members) > _MEMBERS:
             raise Stopped("it has more members than are looked at", limit=True)
         _, method, _, _, crc, packed, size, length, extras = struct.unpack("<HHHHIIIHH", data[at + 6 : at + 30])
-        name = _text(data[at + 30 : at + 30 + length])
+        name = _decode_name(data[at + 30 : at + 30 + length])
         place = start + at + 30 + length + extras
         found.unreadable.append(f"'{name}' is not in the directory")
-        yield Member(name, method, size, crc, Piece(body, place, packed or end - place))
+        yield Member(name, method, size, crc, ByteSlice(body, place, packed or end - place))
         at = data.find(_LOCAL, at + 4)
 
 
@@ -356,7 +364,7 @@ def _is_utf8(name: bytes) -> bool:
     return True
 
 
-def _text(name: bytes) -> str:
+def _decode_name(name: bytes) -> str:
     return name.decode() if _is_utf8(name) else name.decode("cp437")
 
 
@@ -376,7 +384,7 @@ def _lzma(properties: bytes) -> Any:
         raise Stopped("its compression (lzma) is damaged") from error
 
 
-def checksum(opened: Stream, most: int) -> int | None:
+def compute_checksum(opened: Stream, most: int) -> int | None:
     """The CRC of all that comes; None when it is more than ``most`` bytes."""
     import zlib
 

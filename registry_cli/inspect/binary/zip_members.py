@@ -8,11 +8,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 
-from .decompression import starts
+from .decompression import read_beginning
 from .limits import Budget, Limit, Stopped
-from .model_files import File
-from .sources import Body, InMemory, Piece
-from .zip_archive import STORED, Entry, Member, Zip, find_directory, iter_entries
+from .model_files import ModelFile
+from .sources import ByteSlice, ByteSource, MemorySource
+from .zip_archive import STORED, DirectoryEntry, Member, ZipArchive, find_directory, iter_entries
 
 MAGIC = b"PK\x03\x04"
 #: The most members of an archive that is read, and the most bytes of its directory.
@@ -23,7 +23,7 @@ _ENCRYPTED = 1
 _NOTE = "zip members"
 
 
-def members(file: File) -> Mapping[str, Entry]:
+def list_members(file: ModelFile) -> Mapping[str, DirectoryEntry]:
     """All members by name; of two with one name the last counts, as it does for those who load the archive.
 
     Raises :class:`Stopped` for what is no archive, or too large a one.
@@ -35,8 +35,8 @@ def members(file: File) -> Mapping[str, Entry]:
     return found
 
 
-def _members(file: File) -> dict[str, Entry]:
-    archive = Zip()
+def _members(file: ModelFile) -> dict[str, DirectoryEntry]:
+    archive = ZipArchive()
     directory = find_directory(file, archive)
     if directory is None or archive.cut:
         raise Stopped("it is no whole zip archive: its directory is missing")
@@ -50,7 +50,7 @@ def _members(file: File) -> dict[str, Entry]:
     }
 
 
-def read(file: File, name: str, most: int) -> bytes:
+def read_member(file: ModelFile, name: str, most: int) -> bytes:
     """What a member holds; :class:`Stopped` when that is more than ``most`` bytes, however it is packed."""
     member = _member(file, name)
     if member.size > most:
@@ -76,21 +76,21 @@ def first_name(data: bytes) -> str:
     return data[_LOCAL.size : _LOCAL.size + length].decode("utf-8", "replace")
 
 
-def beginning(file: File, name: str, most: int) -> bytes:
+def read_member_start(file: ModelFile, name: str, most: int) -> bytes:
     """The first bytes of a member, ``most`` at the most, however large it is."""
     member = _member(file, name)
-    return starts(lambda: member.opened(Budget(unpacked=most + (1 << 16))), most)
+    return read_beginning(lambda: member.opened(Budget(unpacked=most + (1 << 16))), most)
 
 
-def body(file: File, name: str, most: int) -> Body:
-    """The bytes of a member: in place where it is stored as it is, however large; else as :func:`read` gives them."""
+def open_member(file: ModelFile, name: str, most: int) -> ByteSource:
+    """The bytes of a member: in place where it is stored as it is, however large; else as :func:`read_member` gives them."""
     member = _member(file, name)
-    return member.data if member.method == STORED else InMemory(read(file, name, most))
+    return member.data if member.method == STORED else MemorySource(read_member(file, name, most))
 
 
-def piecewise(file: File, name: str, most: int) -> Callable[[int, int], bytes]:
+def piece_reader(file: ModelFile, name: str, most: int) -> Callable[[int, int], bytes]:
     """A function that reads bytes of a member from an offset on, or raises."""
-    content = body(file, name, most)
+    content = open_member(file, name, most)
 
     def piece(offset: int, length: int) -> bytes:
         if len(data := content.at(offset, length)) < length:
@@ -100,13 +100,13 @@ def piecewise(file: File, name: str, most: int) -> Callable[[int, int], bytes]:
     return piece
 
 
-def _member(file: File, name: str) -> Member:
+def _member(file: ModelFile, name: str) -> Member:
     """A member, and where its bytes are."""
-    entry = members(file).get(name)
+    entry = list_members(file).get(name)
     if entry is None:
         raise Stopped(f"there is no {name} in it")
     header = _LOCAL.unpack(file.read(entry.offset, _LOCAL.size))
     if header[0] != MAGIC or header[3] & _ENCRYPTED:
         raise Stopped(f"{name} can't be read: encrypted, or its place is wrong")
     start = entry.offset + _LOCAL.size + header[-2] + header[-1]
-    return Member(name, entry.method, entry.size, entry.crc, Piece(file, start, entry.packed))
+    return Member(name, entry.method, entry.size, entry.crc, ByteSlice(file, start, entry.packed))

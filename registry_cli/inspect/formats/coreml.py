@@ -7,8 +7,8 @@ from math import prod
 from posixpath import join
 
 from ..binary.limits import Limit, Stopped
-from ..binary.model_files import FIELDS, File, Folder
-from ..binary.protobuf import Field, Messages
+from ..binary.model_files import FIELDS, ModelFile, ModelFolder
+from ..binary.protobuf import Messages, WireField
 from ..inspection import Inspection, Shape, Tensor
 
 #: The most inputs and outputs that are listed, and how deep blocks of a program may be nested.
@@ -44,9 +44,9 @@ _TEXTS = {1: "description", 2: "model_version", 3: "author", 4: "license"}
 _SOURCE, _CONVERTER = "com.github.apple.coremltools.source", "com.github.apple.coremltools.version"
 
 
-def read(thing: File | Folder) -> Inspection | None:
+def read(thing: ModelFile | ModelFolder) -> Inspection | None:
     """A file; or a folder, by the model that its manifest names."""
-    if isinstance(thing, File):
+    if isinstance(thing, ModelFile):
         return _Model(thing).run()
     if MANIFEST not in thing.files:
         return _compiled(thing)
@@ -58,7 +58,7 @@ def read(thing: File | Folder) -> Inspection | None:
         return _Model(file).run()
 
 
-def _compiled(folder: Folder) -> Inspection | None:
+def _compiled(folder: ModelFolder) -> Inspection | None:
     """What Xcode made of a model: only what lies around it is known."""
     if not any(name in folder.files for name in ("model.mil", "model.espresso.net", "metadata.json")):
         return None
@@ -68,7 +68,7 @@ def _compiled(folder: Folder) -> Inspection | None:
 class _Model:
     """The parts of one model, as they come by."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: ModelFile) -> None:
         self.wire = Messages(file, FIELDS)
         self.version = 0
         self.kinds: list[int] = []
@@ -81,7 +81,7 @@ class _Model:
         self.described = False
 
     def run(self) -> Inspection | None:
-        program: Field | None = None
+        program: WireField | None = None
         for field in self.wire.fields(self.wire.message()):
             if field.number == 1:
                 self.version = field.value
@@ -118,7 +118,7 @@ class _Model:
             },
         )
 
-    def description(self, message: Field) -> None:
+    def description(self, message: WireField) -> None:
         for field in self.wire.fields(message):
             if field.number in (1, 10):
                 (self.inputs if field.number == 1 else self.outputs).append(self.feature(field))
@@ -132,7 +132,7 @@ class _Model:
                         key, value = self.wire.pair(part)
                         self.properties[key] = self.wire.text(value)
 
-    def feature(self, message: Field) -> Tensor:
+    def feature(self, message: WireField) -> Tensor:
         name, kind, shape = "", "", None
         for field in self.wire.fields(message):
             if field.number == 1:
@@ -145,7 +145,7 @@ class _Model:
                         kind = _KINDS[part.number]
         return Tensor(name, kind, shape)
 
-    def array(self, message: Field) -> tuple[str, Shape]:
+    def array(self, message: WireField) -> tuple[str, Shape]:
         kind, shape = "", list[int]()
         for field in self.wire.fields(message):
             if field.number == 1:
@@ -154,7 +154,7 @@ class _Model:
                 kind = _ARRAYS.get(field.value, str(field.value))
         return kind, tuple(shape)
 
-    def program(self, message: Field) -> None:
+    def program(self, message: WireField) -> None:
         """The numbers that the operations of all functions hold."""
         for field in self.wire.fields(message):
             if field.number == 2:
@@ -162,7 +162,7 @@ class _Model:
                     if part.number == 3:
                         self.block(self.wire.pair(part)[1], DEPTH)
 
-    def block(self, message: Field, depth: int) -> None:
+    def block(self, message: WireField, depth: int) -> None:
         if not depth:
             raise Stopped("blocks are nested too deep")
         for field in self.wire.fields(message):
@@ -170,7 +170,7 @@ class _Model:
                 self.operations += 1
                 self.operation(field, depth)
 
-    def operation(self, message: Field, depth: int) -> None:
+    def operation(self, message: WireField, depth: int) -> None:
         """A constant counts with the shape of what it gives, however it is compressed; numbers alone are settings."""
         kind, outputs = "", []
         for field in self.wire.fields(message):
@@ -186,7 +186,7 @@ class _Model:
                     if field.number == 2:
                         self.weight(field)
 
-    def weight(self, message: Field) -> None:
+    def weight(self, message: WireField) -> None:
         for field in self.wire.fields(message):
             if field.number != 1:
                 continue

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 from ..binary.limits import Limit, Stopped
-from ..binary.model_files import File, Folder
+from ..binary.model_files import ModelFile, ModelFolder
 from ..inspection import Inspection
 
 NAME = "model.bin"
@@ -23,9 +23,9 @@ _NAME = re.compile(rb"[A-Za-z][A-Za-z0-9]{1,60}Spec\0")
 _SCALES = ("_scale", "_zero")
 
 
-def read(thing: File | Folder) -> Inspection | None:
+def read(thing: ModelFile | ModelFolder) -> Inspection | None:
     """The kind of the model, and its variables counted; of a folder its configuration and vocabularies, too."""
-    if isinstance(thing, File):
+    if isinstance(thing, ModelFile):
         return _read(thing, {})
     with thing.opened(NAME) as file:
         files = [name for name in thing.files if "/" not in name and "vocabulary" in name]
@@ -38,7 +38,7 @@ def read(thing: File | Folder) -> Inspection | None:
         return _read(file, {**kept, "vocabularies": sorted(files)})
 
 
-def _read(file: File, details: dict[str, Any]) -> Inspection | None:
+def _read(file: ModelFile, details: dict[str, Any]) -> Inspection | None:
     version, length = struct.unpack_from("<LH", file.head.ljust(6, b"\0"))
     name = file.head[6 : 6 + length]
     if not 2 <= version <= 16 or not _NAME.fullmatch(name):
@@ -63,7 +63,7 @@ def _read(file: File, details: dict[str, Any]) -> Inspection | None:
     )
 
 
-def _count(file: File, at: int, version: int, dtypes: Counter[str]) -> int:
+def _count(file: ModelFile, at: int, version: int, dtypes: Counter[str]) -> int:
     """Go over all variables, each a name, a shape, a type, and as many bytes as it says."""
     count = int.from_bytes(file.read(at, 4), "little")
     at += 4

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...core.lazy_dataclass import replace
 from ..binary.limits import Stopped
-from ..binary.model_files import File, unless_stopped
+from ..binary.model_files import ModelFile, unless_stopped
 from ..inspection import Inspection
 
 MAGIC = b"GGUF"
@@ -40,7 +40,7 @@ _FILE_TYPES = {
 _PART = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf", re.IGNORECASE | re.DOTALL)
 PARTS = 1_000
 #: Keys that are told, by the end of their name.
-_TOLD = {
+_DETAIL_KEYS = {
     "general.name": "name", "general.license": "license", "general.basename": "basename",
     "general.size_label": "size_label", "general.quantized_by": "quantized_by", "tokenizer.ggml.model": "tokenizer",
     ".context_length": "context_length", ".embedding_length": "embedding_length", ".block_count": "block_count",
@@ -48,43 +48,45 @@ _TOLD = {
 }  # fmt: skip
 
 
-def read(file: File) -> Inspection | None:
+def read(file: ModelFile) -> Inspection | None:
     """The keys that say what it is, and the tensors counted by type; of a model in several files, those of all."""
     if not file.head.startswith(MAGIC):
         return None
     reader = _Reader(file)
-    said = reader.run()
-    return _joined(file, said, reader.parts) if reader.parts[1] > 1 else said
+    inspection = reader.run()
+    return _joined(file, inspection, reader.parts) if reader.parts[1] > 1 else inspection
 
 
-def _joined(file: File, said: Inspection, part: tuple[int, int]) -> Inspection:
+def _joined(file: ModelFile, inspection: Inspection, part: tuple[int, int]) -> Inspection:
     """The first part with the tensors of all others. Of any other part alone the model is not known."""
     number, count = part
-    details = {**said.details, "parts": count}
+    details = {**inspection.details, "parts": count}
     named = _PART.fullmatch(file.name)
     if number or named is None or int(named[2]) != 1 or int(named[3]) != count or count > PARTS:
         details |= {"part": number + 1, "uncounted": f"it is part {number + 1} of {count}"}
-        return replace(said, parameters=None, dtypes={}, details=details)
+        return replace(inspection, parameters=None, dtypes={}, details=details)
     names = [f"{named[1]}-{at:05}-of-{count:05}.gguf" for at in range(2, count + 1)]
     present = tuple(name for name in names if name in file.beside)
     if missing := [name for name in names if name not in file.beside]:
         details["uncounted"] = (
             f"{len(missing)} of {count} parts are missing, the first: {missing[0].rpartition('/')[2]}"
         )
-        return replace(said, parameters=None, dtypes={}, details=details, companions=present)
-    dtypes, tensors = Counter(said.dtypes), said.details["tensors"]
+        return replace(inspection, parameters=None, dtypes={}, details=details, companions=present)
+    dtypes, tensors = Counter(inspection.dtypes), inspection.details["tensors"]
     for name in names:
         more, problem = unless_stopped(lambda name=name: _part(file, name))  # type: ignore[misc]
         if more is None:
             details["uncounted"] = f"{name.rpartition('/')[2]}: {problem}"
-            return replace(said, parameters=None, dtypes={}, details=details, companions=present)
+            return replace(inspection, parameters=None, dtypes={}, details=details, companions=present)
         dtypes.update(more.dtypes)
         tensors += more.details["tensors"]
     details["tensors"] = tensors
-    return replace(said, parameters=sum(dtypes.values()), dtypes=dict(dtypes), details=details, companions=present)
+    return replace(
+        inspection, parameters=sum(dtypes.values()), dtypes=dict(dtypes), details=details, companions=present
+    )
 
 
-def _part(file: File, name: str) -> Inspection:
+def _part(file: ModelFile, name: str) -> Inspection:
     with file.open_sibling(name) as other:
         if not other.head.startswith(MAGIC):
             raise Stopped("it is not GGUF")
@@ -94,7 +96,7 @@ def _part(file: File, name: str) -> Inspection:
 class _Reader:
     """Goes through the header once, from the front."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: ModelFile) -> None:
         self.file = file
         self.at = 0
         self.order = "<"
@@ -120,8 +122,8 @@ class _Reader:
             self.parts = (int(named[2]) - 1, int(named[3]))
         architecture = found.get("general.architecture")
         details = {
-            told: value
-            for key, told in _TOLD.items()
+            name: value
+            for key, name in _DETAIL_KEYS.items()
             if (value := found.get(f"{architecture}{key}" if key.startswith(".") else key)) is not None
         }
         kind = found.get("general.file_type")

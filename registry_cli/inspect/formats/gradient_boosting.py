@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..binary.limits import Stopped
-from ..binary.model_files import File
+from ..binary.model_files import ModelFile
 from ..binary.ubjson import Decoder
 from ..inspection import Inspection
 
@@ -27,7 +27,7 @@ _MISSING = object()
 Find = Callable[[str, bool], Any]
 
 
-def read_xgboost(file: File) -> Inspection | None:
+def read_xgboost(file: ModelFile) -> Inspection | None:
     """Both are written in one order of keys: attributes, features, trees, parameters, objective, version."""
     if file.head.startswith(UBJSON):
         return _describe_xgboost("xgboost-ubj", _ubjson_finder(file))
@@ -59,7 +59,7 @@ def _describe_xgboost(name: str, find: Find) -> Inspection:
     )
 
 
-def _json_finder(file: File) -> Find:
+def _json_finder(file: ModelFile) -> Find:
     front, back = (
         data.decode("utf-8", "replace") for data in (file.beginning(XGBOOST_FRONT), _read_end(file, b'"learner_model'))
     )
@@ -78,7 +78,7 @@ def _json_finder(file: File) -> Find:
     return find
 
 
-def _ubjson_finder(file: File) -> Find:
+def _ubjson_finder(file: ModelFile) -> Find:
     front, back = file.beginning(XGBOOST_FRONT), _read_end(file, b"learner_model_param{")
 
     def find(key: str, from_front: bool) -> Any:
@@ -94,7 +94,7 @@ def _ubjson_finder(file: File) -> Find:
     return find
 
 
-def _read_end(file: File, mark: bytes) -> bytes:
+def _read_end(file: ModelFile, mark: bytes) -> bytes:
     """What stands behind the trees: the name of the booster comes right before ``mark``."""
     data = file.ending(XGBOOST_BACK)
     at = data.rfind(mark)
@@ -110,7 +110,7 @@ _PARAMETER = re.compile(r"^\[(\w+): (.*)\]$", re.MULTILINE)
 _TRAINING_PARAMETERS = ("boosting", "num_iterations", "learning_rate", "num_leaves", "max_depth", "seed")
 
 
-def read_lightgbm(file: File) -> Inspection | None:
+def read_lightgbm(file: ModelFile) -> Inspection | None:
     """The head, and the parameters at the end."""
     if not file.head.startswith((LIGHTGBM_MAGIC, b"tree\r\nversion=")):
         return None
@@ -135,7 +135,7 @@ def read_lightgbm(file: File) -> Inspection | None:
     )
 
 
-def _read_head(file: File) -> dict[str, str]:
+def _read_head(file: ModelFile) -> dict[str, str]:
     """The ``key=value`` lines before the first tree."""
     most = len(file.head)
     while True:
@@ -164,7 +164,7 @@ _RELEASE = re.compile(r"Branch: tags/v([0-9][0-9.]*)|CatBoost release ([0-9][0-9
 _KINDS = ("float_features", "categorical_features", "text_features", "embedding_features")
 
 
-def read_catboost(file: File) -> Inspection | None:
+def read_catboost(file: ModelFile) -> Inspection | None:
     """The features, the objective, how many trees."""
     if file.head.startswith(CATBOOST_MAGIC):
         return _describe_binary(file) if _CORE in file.head else None
@@ -190,7 +190,7 @@ def read_catboost(file: File) -> Inspection | None:
     )
 
 
-def _describe_binary(file: File) -> Inspection:
+def _describe_binary(file: ModelFile) -> Inspection:
     """A table of texts lies at the end; the trees and features before it are not read."""
     length = int.from_bytes(file.read(4, 4), "little")
     if 8 + length > file.size:

@@ -8,7 +8,7 @@ from typing import Any
 from ...core.lazy_dataclass import replace
 from ...errors import InvalidInput
 from ..binary.limits import Stopped
-from ..binary.model_files import Folder, parse_json
+from ..binary.model_files import ModelFolder, parse_json
 from ..inspection import Inspection
 from . import safetensors, weights
 
@@ -26,7 +26,7 @@ _CONFIG_KEYS = (
 )  # fmt: skip
 
 
-def read_transformers(folder: Folder) -> Inspection | None:
+def read_transformers(folder: ModelFolder) -> Inspection | None:
     """Architecture, type, labels; the weights are counted. With weights of Flax alone it is a model of Flax."""
     config = parse_json(folder.whole(CONFIG, DOCUMENT_LIMIT))
     if not is_transformers_config(config):
@@ -49,7 +49,7 @@ def is_transformers_config(config: Any) -> bool:
     )
 
 
-def describe_transformers(folder: Folder, config: dict[str, Any], name: str) -> Inspection:
+def describe_transformers(folder: ModelFolder, config: dict[str, Any], name: str) -> Inspection:
     """A folder with a configuration, as format ``name``."""
     architectures = config.get("architectures") or []
     counted = weights.count(folder, TRANSFORMERS_WEIGHTS, config)
@@ -75,7 +75,7 @@ def describe_transformers(folder: Folder, config: dict[str, Any], name: str) -> 
     )
 
 
-def _describe_quantization(said: dict[str, Any]) -> dict[str, Any]:
+def _describe_quantization(quantization: dict[str, Any]) -> dict[str, Any]:
     """How the weights were quantised."""
     kept = (
         "quant_method",
@@ -87,7 +87,7 @@ def _describe_quantization(said: dict[str, Any]) -> dict[str, Any]:
         "load_in_4bit",
         "load_in_8bit",
     )
-    return {key: said[key] for key in kept if said.get(key) is not None}
+    return {key: quantization[key] for key in kept if quantization.get(key) is not None}
 
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -100,7 +100,7 @@ _ADAPTER_KEYS = {
 }  # fmt: skip
 
 
-def read_peft(folder: Folder) -> Inspection | None:
+def read_peft(folder: ModelFolder) -> Inspection | None:
     """The kind of the adapter, its base model, and the numbers that it adds."""
     config = folder.json(ADAPTER_CONFIG, DOCUMENT_LIMIT)
     if not isinstance(config, dict) or not isinstance(config.get("peft_type"), str):
@@ -137,7 +137,7 @@ _PACKAGE = "sentence_transformers."
 _MODULES_WITHOUT_WEIGHTS = ("Pooling", "Normalize", "Dropout", "Router", "SpladePooling", "BoW")
 
 
-def read_sentence_transformers(folder: Folder) -> Inspection | None:
+def read_sentence_transformers(folder: ModelFolder) -> Inspection | None:
     """The modules, how the sentences come out, and the weights of all modules together."""
     modules = folder.json(MODULES_FILE, DOCUMENT_LIMIT)
     if not isinstance(modules, list) or not 0 < len(modules) <= MODULES:
@@ -202,7 +202,7 @@ def _describe_pooling(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _sentence_length(part: Folder) -> dict[str, Any]:
+def _sentence_length(part: ModelFolder) -> dict[str, Any]:
     """How many tokens a sentence may have."""
     config = part.json("sentence_bert_config.json", DOCUMENT_LIMIT)
     length = config.get("max_seq_length") if isinstance(config, dict) else None
@@ -224,7 +224,7 @@ DIFFUSERS_WEIGHTS = (
 _PARTS_WITHOUT_WEIGHTS = ("Scheduler", "Tokenizer", "TokenizerFast", "Processor", "Extractor", "ImageProcessorFast")
 
 
-def read_diffusers(folder: Folder) -> Inspection | None:
+def read_diffusers(folder: ModelFolder) -> Inspection | None:
     """The class, the version, the parts and the weights of all of them together."""
     if PIPELINE in folder.files:
         index = folder.json(PIPELINE, DOCUMENT_LIMIT)
@@ -250,7 +250,7 @@ def _is_diffusers_config(document: Any) -> bool:
     )
 
 
-def _describe_pipeline(folder: Folder, index: dict[str, Any]) -> Inspection:
+def _describe_pipeline(folder: ModelFolder, index: dict[str, Any]) -> Inspection:
     parts = {
         name: str(value[1])
         for name, value in index.items()
@@ -280,7 +280,7 @@ def _describe_pipeline(folder: Folder, index: dict[str, Any]) -> Inspection:
 MLX_ADAPTER_WEIGHTS = "adapters.safetensors"
 
 
-def read_mlx(folder: Folder) -> Inspection | None:
+def read_mlx(folder: ModelFolder) -> Inspection | None:
     """The configuration, and the weights as the numbers that they stand for."""
     if ADAPTER_CONFIG in folder.files and MLX_ADAPTER_WEIGHTS in folder.files:
         return _describe_mlx_adapter(folder)
@@ -291,7 +291,7 @@ def read_mlx(folder: Folder) -> Inspection | None:
     return replace(found, framework="mlx", framework_version="")
 
 
-def _is_mlx(folder: Folder, config: dict[str, Any]) -> bool:
+def _is_mlx(folder: ModelFolder, config: dict[str, Any]) -> bool:
     """Whether MLX wrote the weights: their metadata says so, or they are packed as only MLX does it."""
     name = next((name for name in TRANSFORMERS_WEIGHTS[:2] if name in folder.files), None)
     if name is None:
@@ -305,7 +305,7 @@ def _is_mlx(folder: Folder, config: dict[str, Any]) -> bool:
     return found.framework == "mlx" or (packed and isinstance(config.get("quantization"), dict))
 
 
-def _describe_mlx_adapter(folder: Folder) -> Inspection | None:
+def _describe_mlx_adapter(folder: ModelFolder) -> Inspection | None:
     """What ``mlx_lm.lora`` trains."""
     config = folder.json(ADAPTER_CONFIG, DOCUMENT_LIMIT)
     if (
@@ -337,7 +337,7 @@ CARD_LIMIT = 1 << 16
 _CARD_KEYS = ("license", "pipeline_tag", "base_model", "language", "library_name")
 
 
-def read_card(folder: Folder) -> dict[str, Any]:
+def read_card(folder: ModelFolder) -> dict[str, Any]:
     """What the card of a folder says of the model; nothing when there is none, or it can't be read."""
     from ...core.yaml import documents
 

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from ..binary.limits import Limit, Stopped
-from ..binary.model_files import File, Folder
+from ..binary.model_files import ModelFile, ModelFolder
 from ..inspection import Inspection
 
 #: The most values that are gone through, how deep they may be nested, and the longest header of an array in bytes.
@@ -26,7 +26,7 @@ _NONE, _FALSE, _TRUE = 0xC0, 0xC2, 0xC3
 _NAMES = ("flax_model.msgpack", "flax_model-")
 
 
-def read_flax(file: File) -> Inspection | None:
+def read_flax(file: ModelFile) -> Inspection | None:
     """The numbers in all arrays, by type."""
     walk = FlaxArrays(file)
     if not walk.run() or not (walk.arrays or (walk.keys and file.name.rpartition("/")[2].startswith(_NAMES))):
@@ -43,7 +43,7 @@ def read_flax(file: File) -> Inspection | None:
 class FlaxArrays:
     """Goes over the values of one file; what is in an array is skipped."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: ModelFile) -> None:
         self.file = file
         self.dtypes: Counter[str] = Counter()
         self.arrays = 0
@@ -164,7 +164,7 @@ STORE_MAGIC = b"\x0c\xdb\x3a\x2a"
 METADATA_LIMIT, KEYS = 8 << 20, 50
 
 
-def read_orbax(folder: Folder) -> Inspection | None:
+def read_orbax(folder: ModelFolder) -> Inspection | None:
     """A store with the description of a tree beside it, or either alone where it says by itself what it is."""
     tree = folder.json(METADATA, METADATA_LIMIT)
     checkpoint = folder.json(CHECKPOINT, METADATA_LIMIT)
@@ -184,7 +184,7 @@ def read_orbax(folder: Folder) -> Inspection | None:
     )
 
 
-def _is_store(folder: Folder) -> bool:
+def _is_store(folder: ModelFolder) -> bool:
     if STORE not in folder.files:
         return False
     with folder.opened(STORE) as file:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..binary import zip_members
 from ..binary.hdf5 import MAGIC, Hdf5
-from ..binary.model_files import File, objects, unless_stopped
+from ..binary.model_files import ModelFile, iter_objects, unless_stopped
 from ..inspection import Inspection, Tensor
 
 #: The largest configuration that is read, in bytes, and the most parts of it that are gone through.
@@ -21,20 +21,20 @@ _SHAPES = ("batch_shape", "batch_input_shape")
 _WEIGHTS = "model.weights.h5"
 
 
-def read(file: File) -> Inspection | None:
+def read(file: ModelFile) -> Inspection | None:
     """The configuration: class, layers, inputs, and what of it runs code of its own when it is loaded. The weights are
     counted, as Keras counts them: without the state of the optimizer and of what draws random numbers.
     """
     if file.head.startswith(MAGIC):
         return _hdf5(file)
-    names = zip_members.members(file) if file.head.startswith(zip_members.MAGIC) else {}
+    names = zip_members.list_members(file) if file.head.startswith(zip_members.MAGIC) else {}
     if "config.json" not in names or "metadata.json" not in names:
         return None
-    metadata = json.loads(zip_members.read(file, "metadata.json", CONFIG))
+    metadata = json.loads(zip_members.read_member(file, "metadata.json", CONFIG))
     if "keras_version" not in metadata and not file.name.lower().endswith(".keras"):
         return None
-    config = json.loads(zip_members.read(file, "config.json", CONFIG))
-    weights, problem = unless_stopped(lambda: _weights(Hdf5(zip_members.piecewise(file, _WEIGHTS, WEIGHTS))))
+    config = json.loads(zip_members.read_member(file, "config.json", CONFIG))
+    weights, problem = unless_stopped(lambda: _weights(Hdf5(zip_members.piece_reader(file, _WEIGHTS, WEIGHTS))))
     return Inspection(
         "keras",
         framework="keras",
@@ -45,7 +45,7 @@ def read(file: File) -> Inspection | None:
     )
 
 
-def _hdf5(file: File) -> Inspection:
+def _hdf5(file: ModelFile) -> Inspection:
     """What Keras wrote tells so in an attribute; anything else is only HDF5."""
     inside = Hdf5(file.read)
     attributes = inside.attributes()
@@ -71,7 +71,7 @@ def _weights(inside: Hdf5) -> dict[str, Any]:
     return {"parameters": sum(dtypes.values()), "dtypes": dtypes}
 
 
-def weights(file: File) -> dict[str, int]:
+def weights(file: ModelFile) -> dict[str, int]:
     """The numbers in a file of HDF5 that holds only weights, by type."""
     found: dict[str, int] = _weights(Hdf5(file.read))["dtypes"]
     return found
@@ -134,4 +134,4 @@ def _details(config: dict[str, Any]) -> dict[str, Any]:
 
 def _parts(config: Any) -> Iterator[dict[str, Any]]:
     """Everything in the configuration that has a class, however deep."""
-    return (part for part in objects(config) if isinstance(part.get("class_name"), str))
+    return (part for part in iter_objects(config) if isinstance(part.get("class_name"), str))

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...core.yaml import documents
 from ..binary.limits import Stopped
-from ..binary.model_files import Folder
+from ..binary.model_files import ModelFolder
 from ..inspection import Inspection, Tensor
 
 NAME = "MLmodel"
@@ -21,7 +21,7 @@ _PACKAGES = {"pytorch": "torch"}
 _KEPT = ("run_id", "model_id", "model_uuid", "mlflow_version", "utc_time_created", "artifact_path")
 
 
-def read(folder: Folder) -> Inspection | None:
+def read(folder: ModelFolder) -> Inspection | None:
     """Flavors, versions and signature."""
     document = documents.loads_mapping(folder.whole(NAME, LIMIT), NAME, limit=LIMIT)
     flavors = document.get("flavors")

@@ -6,10 +6,10 @@ from itertools import islice
 from typing import Any
 
 from ...errors import InvalidInput
-from ..binary.decompression import Unpacked
+from ..binary.decompression import DecompressedStream
 from ..binary.limits import Budget, Stopped
-from ..binary.model_files import File
-from ..binary.sources import Straight
+from ..binary.model_files import ModelFile
+from ..binary.sources import SequentialReader
 from ..binary.tar_archive import Tar
 from ..inspection import Inspection
 
@@ -20,7 +20,7 @@ MEMBERS, CONFIG, UNPACKED = 1_000, 1 << 20, 64 << 20
 _GZIP = b"\x1f\x8b"
 
 
-def read(file: File) -> Inspection | None:
+def read(file: ModelFile) -> Inspection | None:
     """The class that the configuration names, and the version of NeMo."""
     packed = file.head.startswith(_GZIP)
     if not packed and file.head[257:262] != b"ustar":
@@ -39,7 +39,7 @@ def read(file: File) -> Inspection | None:
     )
 
 
-def _config(file: File, packed: bool) -> dict[str, Any] | None:
+def _config(file: ModelFile, packed: bool) -> dict[str, Any] | None:
     """The configuration, None where there is none that can be read."""
     from ...core.yaml import documents
 
@@ -61,8 +61,8 @@ class _Unpacked:
 
     size = UNPACKED
 
-    def __init__(self, file: File) -> None:
-        self._stream = Unpacked(Straight(file), "gzip", Budget(unpacked=UNPACKED))
+    def __init__(self, file: ModelFile) -> None:
+        self._stream = DecompressedStream(SequentialReader(file), "gzip", Budget(unpacked=UNPACKED))
         self._start, self._data = 0, b""
 
     def at(self, offset: int, length: int) -> bytes:

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from ...core.lazy_dataclass import replace
 from ..binary import npy_array, zip_members
-from ..binary.decompression import Unpacked, kind_of, starts
+from ..binary.decompression import DecompressedStream, compression_of, read_beginning
 from ..binary.limits import Budget, Stopped
-from ..binary.model_files import File
+from ..binary.model_files import ModelFile
 from ..binary.npy_array import MAGIC
-from ..binary.sources import InMemory, Straight
+from ..binary.sources import MemorySource, SequentialReader
 from ..inspection import Inspection, Tensor
 
 #: The longest header that is read, in bytes, and the most arrays of an archive.
@@ -37,31 +37,31 @@ class Array(NamedTuple):
         return prod(self.shape)
 
 
-def read(file: File) -> Inspection | None:
+def read(file: ModelFile) -> Inspection | None:
     """The types and shapes of all arrays."""
     if file.head.startswith(MAGIC):
         array, start = _array(file.beginning(min(HEADER + 12, file.size)))
         if array.size is not None and start + array.numbers * array.size > file.size:
             raise Stopped("it is cut short")
         return _described({"": array}, "array")
-    if kind := kind_of(file.head):
+    if kind := compression_of(file.head):
         return _compressed(file, kind)
     if not file.head.startswith(zip_members.MAGIC):
         return None
-    names = [name for name in zip_members.members(file) if not name.endswith("/")]
+    names = [name for name in zip_members.list_members(file) if not name.endswith("/")]
     if not names or not all(name.endswith(".npy") for name in names):
         return None
     if len(names) > ARRAYS:
         raise Stopped(f"it has {len(names):,} arrays")
     return _described(
-        {name[:-4]: _array(zip_members.beginning(file, name, HEADER + 12))[0] for name in names}, "archive"
+        {name[:-4]: _array(zip_members.read_member_start(file, name, HEADER + 12))[0] for name in names}, "archive"
     )
 
 
-def _compressed(file: File, kind: str) -> Inspection | None:
+def _compressed(file: ModelFile, kind: str) -> Inspection | None:
     """An array behind a compression; of an archive only that it begins with one."""
     budget = Budget(unpacked=4 * HEADER)
-    data = starts(lambda: Unpacked(Straight(file), kind, budget), HEADER + 12)
+    data = read_beginning(lambda: DecompressedStream(SequentialReader(file), kind, budget), HEADER + 12)
     if data.startswith(MAGIC):
         found = _described({"": _array(data)[0]}, "array")
     elif data.startswith(zip_members.MAGIC) and zip_members.first_name(data).endswith(".npy"):
@@ -75,7 +75,7 @@ def _array(data: bytes) -> tuple[Array, int]:
     """The header of one array, and where its elements start."""
     if not data.startswith(MAGIC):
         raise Stopped("it is not an array of NumPy")
-    found = npy_array.read(InMemory(data), 0)
+    found = npy_array.read_header(MemorySource(data), 0)
     if len(found.shape) > _DIMENSIONS:
         raise Stopped("an array of too many dimensions")
     name, size = _type(found.descr) if isinstance(found.descr, str) else ("records", None)

@@ -9,8 +9,8 @@ from posixpath import dirname, isabs, join, normpath
 from typing import Any
 
 from ..binary.limits import Limit, Stopped
-from ..binary.model_files import FIELDS, File
-from ..binary.protobuf import Field, Messages
+from ..binary.model_files import FIELDS, ModelFile
+from ..binary.protobuf import Messages, WireField
 from ..inspection import Inspection, Shape, Tensor
 
 #: The most weights, inputs and outputs that are listed, and how deep a type may be nested.
@@ -50,7 +50,7 @@ _VERSIONS = range(1, 200)
 _DOMAIN, _CLASSICAL = "ai.onnx", "ai.onnx.ml"
 
 
-def read(file: File) -> Inspection | None:
+def read(file: ModelFile) -> Inspection | None:
     """What the model says of itself, and the shapes of its weights: initializers, and constants among the nodes."""
     return _Model(file).run()
 
@@ -58,7 +58,7 @@ def read(file: File) -> Inspection | None:
 class _Model:
     """The parts of one model, as they come by."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: ModelFile) -> None:
         self.file, self.wire, self.inner = file, Messages(file, FIELDS), Messages(file, FIELDS)
         self.searched, self.uncounted, self.counted = 0, "", False
         self.version, self.graphs = 0, 0
@@ -98,7 +98,7 @@ class _Model:
             ),
         )
 
-    def part(self, field: Field) -> None:
+    def part(self, field: WireField) -> None:
         if field.number == 1:
             self.version = field.value
         elif field.number in (2, 3):
@@ -132,7 +132,7 @@ class _Model:
             "uncounted": self.uncounted,
         }
 
-    def opset(self, message: Field) -> None:
+    def opset(self, message: WireField) -> None:
         domain, version = "", 0
         for field in self.wire.fields(message):
             if field.number == 1:
@@ -141,7 +141,7 @@ class _Model:
                 version = field.signed
         self.opsets[domain or _DOMAIN] = version
 
-    def graph(self, message: Field) -> None:
+    def graph(self, message: WireField) -> None:
         for field in self.wire.fields(message):
             if field.number == 1:
                 self.node(field, GRAPHS)
@@ -156,7 +156,7 @@ class _Model:
                 if len(self.inputs) + len(self.outputs) > LISTED:
                     raise Stopped(f"more than {LISTED:,} inputs and outputs")
 
-    def node(self, message: Field, depth: int) -> None:
+    def node(self, message: WireField, depth: int) -> None:
         """Count the numbers that a node holds: a constant, or one with graphs inside. Once that takes too long, no more."""
         if self.uncounted:
             return
@@ -172,7 +172,7 @@ class _Model:
         except Limit as error:
             self.uncounted = str(error)
 
-    def attributes(self, message: Field, depth: int) -> None:
+    def attributes(self, message: WireField, depth: int) -> None:
         constant, attributes = False, []
         for field in self.inner.fields(message):
             if field.number == 4:
@@ -186,7 +186,7 @@ class _Model:
                 elif constant:
                     self.constant(field)
 
-    def constant(self, field: Field) -> None:
+    def constant(self, field: WireField) -> None:
         """Count a value of a constant: a tensor, a sparse one, or numbers and texts one by one or as a list."""
         if field.number == 5:
             self.weight(field, self.inner)
@@ -197,7 +197,7 @@ class _Model:
             self.weights[kind] += self.length(field) if listed else 1
             self.counted = True
 
-    def length(self, field: Field) -> int:
+    def length(self, field: WireField) -> int:
         """How many numbers or texts this field of a repeated one adds."""
         if field.number == _FLOATS:
             return field.size // 4  # one by itself has four bytes, too
@@ -206,7 +206,7 @@ class _Model:
         data = self.inner.read(field.start, field.size)
         return sum(byte < 128 for byte in data)
 
-    def subgraph(self, message: Field, depth: int) -> None:
+    def subgraph(self, message: WireField, depth: int) -> None:
         """The graph of a branch or loop."""
         if not depth:
             raise Stopped("graphs are nested too deep")
@@ -218,13 +218,13 @@ class _Model:
             elif field.number == 15:
                 self.sparse(field, self.inner)
 
-    def sparse(self, message: Field, wire: Messages) -> None:
+    def sparse(self, message: WireField, wire: Messages) -> None:
         """A sparse tensor: its values count."""
         for part in wire.fields(message):
             if part.number == 1:
                 self.weight(part, wire)
 
-    def weight(self, message: Field, wire: Messages) -> None:
+    def weight(self, message: WireField, wire: Messages) -> None:
         shape: list[int] = []
         kind, name = 0, ""
         for field in wire.fields(message):
@@ -245,7 +245,7 @@ class _Model:
             self.names.add(name)
         self.weights[_DTYPES.get(kind, str(kind))] += prod(shape)
 
-    def value(self, message: Field) -> Tensor:
+    def value(self, message: WireField) -> Tensor:
         """An input or output."""
         name, kind, shape = "", "", None
         for field in self.wire.fields(message):
@@ -255,7 +255,7 @@ class _Model:
                 kind, shape = self.type(field, DEPTH)
         return Tensor(name, kind, shape)
 
-    def type(self, message: Field, depth: int) -> tuple[str, Shape | None]:
+    def type(self, message: WireField, depth: int) -> tuple[str, Shape | None]:
         """A type in words: ``float32``, ``sequence(map(int64, float32))``; and the shape of a tensor."""
         if not depth:
             raise Stopped("a type is nested too deep")
@@ -269,14 +269,14 @@ class _Model:
                 return f"map({', '.join(self.map_types(field, depth - 1))})", None
         return "", None
 
-    def map_types(self, message: Field, depth: int) -> Iterator[str]:
+    def map_types(self, message: WireField, depth: int) -> Iterator[str]:
         for field in self.wire.fields(message):
             if field.number == 1:
                 yield _DTYPES.get(field.value, str(field.value))
             elif field.number == 2:
                 yield self.type(field, depth)[0]
 
-    def tensor_type(self, message: Field) -> tuple[str, Shape | None]:
+    def tensor_type(self, message: WireField) -> tuple[str, Shape | None]:
         kind, shape = "", None
         for field in self.wire.fields(message):
             if field.number == 1:
@@ -285,7 +285,7 @@ class _Model:
                 shape = tuple(self.dimension(part) for part in self.wire.fields(field) if part.number == 1)
         return kind, shape
 
-    def dimension(self, message: Field) -> int | str | None:
+    def dimension(self, message: WireField) -> int | str | None:
         for field in self.wire.fields(message):
             if field.number == 1:
                 return field.signed if field.signed >= 0 else None

@@ -8,9 +8,9 @@ from math import prod
 from typing import Any
 
 from ..binary.limits import Limit, Stopped
-from ..binary.model_files import FIELDS, File, unless_stopped
-from ..binary.protobuf import Field, Messages
-from ..binary.sources import Straight
+from ..binary.model_files import FIELDS, ModelFile, unless_stopped
+from ..binary.protobuf import Messages, WireField
+from ..binary.sources import SequentialReader
 from ..inspection import Inspection
 
 #: The most parameters that are gone through.
@@ -30,7 +30,7 @@ _INFO = {"stop_gradient", "trainable", "structured_name"}
 _PIECES = (".pdmodel", ".json", ".pdiparams", ".pdiparams.info")
 
 
-def read(file: File) -> Inspection | None:
+def read(file: ModelFile) -> Inspection | None:
     """A program is described with the numbers beside it; each of the other files by itself."""
     if _PROGRAM.match(file.head):
         return _program(file, {"program": "pir"})
@@ -44,7 +44,7 @@ def read(file: File) -> Inspection | None:
     return None
 
 
-def _program(file: File, details: dict[str, Any]) -> Inspection:
+def _program(file: ModelFile, details: dict[str, Any]) -> Inspection:
     stem = re.sub(r"\.(pdmodel|json)$", "", file.name)
     weights = f"{stem}.pdiparams"
     dtypes: Counter[str] = Counter()
@@ -61,7 +61,7 @@ def _program(file: File, details: dict[str, Any]) -> Inspection:
     return _described(dtypes, {**details, "uncounted": uncounted}, _companions(file, stem))
 
 
-def _companions(file: File, stem: str) -> tuple[str, ...]:
+def _companions(file: ModelFile, stem: str) -> tuple[str, ...]:
     return tuple(path for end in _PIECES if (path := f"{stem}{end}") in file.beside and path != file.name)
 
 
@@ -77,7 +77,7 @@ def _described(dtypes: Counter[str], details: dict[str, Any], companions: tuple[
     )
 
 
-def _description(file: File) -> str | None:
+def _description(file: ModelFile) -> str | None:
     """The version in a program, empty where it has none; None if the file is no program.
 
     A program is a protocol buffer of blocks, each with its index, variables and operations.
@@ -100,7 +100,7 @@ def _description(file: File) -> str | None:
     return version if blocks and parts[1] and (parts[3] or parts[4]) else None
 
 
-def _block(wire: Messages, message: Field, parts: Counter[int]) -> None:
+def _block(wire: Messages, message: WireField, parts: Counter[int]) -> None:
     """Count the parts of a block: an index, variables with a name and a type, operations."""
     for field in wire.fields(message):
         if field.number == 3 and parts[3] < _SHOWN:
@@ -112,13 +112,13 @@ def _block(wire: Messages, message: Field, parts: Counter[int]) -> None:
         parts[field.number] += 1
 
 
-def _version(wire: Messages, message: Field) -> str:
+def _version(wire: Messages, message: WireField) -> str:
     """``2.6.1`` for 2006001."""
     number = sum(field.value for field in wire.fields(message) if field.number == 1)
     return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}" if number else ""
 
 
-def _parameters(file: File) -> Inspection | None:
+def _parameters(file: ModelFile) -> Inspection | None:
     try:
         dtypes = _count(file)
     except Limit as error:
@@ -128,7 +128,7 @@ def _parameters(file: File) -> Inspection | None:
     return _described(dtypes, {}, ())
 
 
-def _count(file: File) -> Counter[str]:
+def _count(file: ModelFile) -> Counter[str]:
     """The numbers in all tensors: each is behind two versions, its levels, and a message of its type and shape."""
     wire, dtypes, at, found = Messages(file, FIELDS), Counter[str](), 0, 0
     while at < file.size:
@@ -140,7 +140,7 @@ def _count(file: File) -> Counter[str]:
         if any(head[:4]) or any(head[4:12]) or any(head[12:16]) or not 0 < size <= _LARGEST_TYPE:
             raise Stopped("its parameters can't be read")
         kind, shape = 0, list[int]()
-        for field in wire.fields(Field(0, 0, at + 20, at + 20 + size)):
+        for field in wire.fields(WireField(0, 0, at + 20, at + 20 + size)):
             if field.number == 1:
                 kind = field.value
             elif field.number == 2:
@@ -154,21 +154,23 @@ def _count(file: File) -> Counter[str]:
     return dtypes
 
 
-def _info(file: File) -> Inspection | None:
+def _info(file: ModelFile) -> Inspection | None:
     """The little pickle beside the numbers: what is said of each, by its name."""
-    from ...scan.pickle.stack_values import Many
-    from ...scan.pickle.stream_analysis import walk
-    from .pickles import budget
+    from ...scan.pickle.stack_values import SymbolicContainer
+    from ...scan.pickle.stream_analysis import analyse_stream
+    from .pickles import create_budget
 
     if file.size > 4 << 20:
         return None
-    found = walk(lambda: Straight(file), budget())
+    found = analyse_stream(lambda: SequentialReader(file), create_budget())
     value = found.values[0] if len(found.values) == 1 and found.complete else None
-    if not isinstance(value, Many) or value.kind != "dict":
+    if not isinstance(value, SymbolicContainer) or value.kind != "dict":
         return None
     pairs = list(value.pairs())
     for _, each in pairs:
-        keys = {key for key, _ in each.pairs()} if isinstance(each, Many) and each.kind == "dict" else set()
+        keys = (
+            {key for key, _ in each.pairs()} if isinstance(each, SymbolicContainer) and each.kind == "dict" else set()
+        )
         if not keys or not keys <= _INFO or "stop_gradient" not in keys:
             return None
     if not pairs:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ...scan.pickle.opcode_reader import OPCODES
-from ...scan.pickle.stack_values import Call, Global, Many, attributes, class_of
-from ...scan.pickle.stream_analysis import Walk, walk
-from ..binary.decompression import Unpacked, kind_of, starts
+from ...scan.pickle.stack_values import Call, Global, SymbolicContainer, attributes, class_of
+from ...scan.pickle.stream_analysis import StreamAnalysis, analyse_stream
+from ..binary.decompression import DecompressedStream, compression_of, read_beginning
 from ..binary.limits import Budget, Stopped, Stream
-from ..binary.model_files import File
-from ..binary.sources import Straight
+from ..binary.model_files import ModelFile
+from ..binary.sources import SequentialReader
 from ..inspection import Inspection
 
 #: What is spent on one file: opcodes, objects that are kept, bytes that come out of a compression.
@@ -36,25 +36,25 @@ _NAMES = 10_000
 _NAMED = (".pkl", ".pickle", ".joblib", ".dill", ".cpkl", ".pk", ".p", ".sav", ".ckpt", ".pt", ".pth")
 
 
-def budget() -> Budget:
+def create_budget() -> Budget:
     """What looking at one file may cost."""
     return Budget(opcodes=_OPCODES, kept=_KEPT, unpacked=_UNPACKED)
 
 
-def read(file: File) -> Inspection | None:
+def read(file: ModelFile) -> Inspection | None:
     """What the first object of the file is; of a pipeline its steps, of a search what it found."""
-    spent = budget()
-    opened: Callable[[], Stream] = lambda: Straight(file)  # noqa: E731
-    kind = kind_of(file.head)
+    spent = create_budget()
+    opened: Callable[[], Stream] = lambda: SequentialReader(file)  # noqa: E731
+    kind = compression_of(file.head)
     if kind:
         packed = opened
-        opened = lambda: Unpacked(packed(), kind, spent)  # noqa: E731
-    start = starts(opened, 1) if kind else file.head[:1]
+        opened = lambda: DecompressedStream(packed(), kind, spent)  # noqa: E731
+    start = read_beginning(opened, 1) if kind else file.head[:1]
     if not start or start[0] not in OPCODES:
         return None
     marked = not kind and file.head[:1] == b"\x80" and file.head[1:2] in (b"\2", b"\3", b"\4", b"\5")
     named = file.name.lower().endswith(_NAMED)
-    found = walk(opened, spent)
+    found = analyse_stream(opened, spent)
     if not found.values:
         if not marked:
             return None
@@ -69,28 +69,28 @@ def read(file: File) -> Inspection | None:
     name = "joblib" if found.arrays or ".joblib" in file.name.lower().rpartition("/")[2] else "pickle"
     if not found.complete:
         details["incomplete"] = found.why
-    return _described(found, name, details)
+    return _describe(found, name, details)
 
 
-def _described(found: Walk, name: str, details: dict[str, Any]) -> Inspection:
+def _describe(found: StreamAnalysis, name: str, details: dict[str, Any]) -> Inspection:
     from . import torch  # most files that begin with an opcode are no pickles
 
     value = found.values[0]
     made = class_of(value)
     if torch.holds_tensors(value):
         return torch.describe_values((value,), name, details)
-    said = attributes(value) if isinstance(value, Call) else {}
-    inner = [value, *_inside(said)]
+    state = attributes(value) if isinstance(value, Call) else {}
+    inner = [value, *_inside(state)]
     framework = _framework(made, inner)
     if len(found.values) > 1:
         details["pickles"] = len(found.values)
     first = [attributes(each) for each in inner]
     names = next((names for each in first if (names := _texts(each.get("feature_names_in_")))), ())
     details |= {
-        "steps": [f"{step} {_path(model)}".strip() for step, model in _steps(said)],
-        "best": _path(said.get("best_estimator_")) or None,
+        "steps": [f"{step} {_path(model)}".strip() for step, model in _steps(state)],
+        "best": _path(state.get("best_estimator_")) or None,
         "output_count": next((count for each in first if (count := _count(each.get("n_outputs_")))), None),
-        "classes": list(_texts(said.get("classes_"))) or None,
+        "classes": list(_texts(state.get("classes_"))) or None,
         "keys": [key for key in _keys(value) if isinstance(key, str)],
     }
     return Inspection(
@@ -117,22 +117,22 @@ def _keys(value: Any) -> list[Any]:
     """The keys of a dict."""
     if isinstance(value, Call) and value.items is not None:
         value = value.items
-    return [key for key, _ in value.pairs()] if isinstance(value, Many) and value.kind == "dict" else []
+    return [key for key, _ in value.pairs()] if isinstance(value, SymbolicContainer) and value.kind == "dict" else []
 
 
-def _steps(said: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _steps(state: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """Names and estimators of a pipeline, or of what is put together of several."""
     for key in ("steps", "transformers", "estimators"):
-        listed = said.get(key)
-        for step in listed.items[:100] if isinstance(listed, Many) else ():
+        listed = state.get(key)
+        for step in listed.items[:100] if isinstance(listed, SymbolicContainer) else ():
             if isinstance(step, tuple) and len(step) >= 2 and isinstance(step[0], str):
                 yield step[0], step[1]
 
 
-def _inside(said: dict[str, Any]) -> list[Any]:
+def _inside(state: dict[str, Any]) -> list[Any]:
     """The estimators within one: what a search found, the steps of a pipeline, and one more floor of these."""
-    found = [said["best_estimator_"]] if "best_estimator_" in said else []
-    found += [model for _, model in _steps(said)]
+    found = [state["best_estimator_"]] if "best_estimator_" in state else []
+    found += [model for _, model in _steps(state)]
     deeper = [model for each in found for _, model in _steps(attributes(each))]
     return [each for each in (*found, *deeper) if isinstance(each, Call)]
 
@@ -158,6 +158,6 @@ def _texts(value: Any) -> tuple[str, ...]:
     """The texts of an array of objects, whose state ends with a list of them."""
     state = value.state if isinstance(value, Call) else None
     listed = state[4] if isinstance(state, tuple) and len(state) == 5 else value
-    if not isinstance(listed, Many) or listed.kind != "list":
+    if not isinstance(listed, SymbolicContainer) or listed.kind != "list":
         return ()
     return tuple(each for each in listed.items[:_NAMES] if isinstance(each, str))

@@ -13,7 +13,7 @@ from typing import Any
 from ..binary import zip_members
 from ..binary.flatbuffers import FlatBuffer, is_rooted
 from ..binary.limits import Stopped
-from ..binary.model_files import File
+from ..binary.model_files import ModelFile
 from ..inspection import Inspection, Tensor
 
 _CRFSUITE = struct.Struct("<4sL4s4L")
@@ -32,7 +32,7 @@ def _recognized(name: str, framework: str, uncounted: str, **details: Any) -> In
     return Inspection(name, framework=framework, details={**details, "uncounted": uncounted})
 
 
-def read_crfsuite(file: File) -> Inspection | None:
+def read_crfsuite(file: ModelFile) -> Inspection | None:
     """CRFsuite, a conditional random field: two marks of four letters, the size of the file, and counts."""
     if len(file.head) < _CRFSUITE.size:
         return None
@@ -45,7 +45,7 @@ def read_crfsuite(file: File) -> Inspection | None:
     )  # fmt: skip
 
 
-def read_executorch(file: File) -> Inspection | None:
+def read_executorch(file: ModelFile) -> Inspection | None:
     """ExecuTorch (``.pte``), a program for devices: the version of the layout, which is part of the identifier."""
     if not file.head.startswith(b"ET", 4) or not file.head[6:8].isdigit() or not is_rooted(file):
         return None
@@ -53,7 +53,7 @@ def read_executorch(file: File) -> Inspection | None:
     return _recognized("executorch", "executorch", "programs of ExecuTorch are only recognised", layout=layout)
 
 
-def read_ggml(file: File) -> Inspection | None:
+def read_ggml(file: ModelFile) -> Inspection | None:
     """GGML, what whisper.cpp and the first llama.cpp wrote before GGUF: small numbers follow the four letters, a version
     or sizes of the model.
     """
@@ -65,7 +65,7 @@ def read_ggml(file: File) -> Inspection | None:
     return _recognized("ggml", "ggml", "only GGUF says what is in it", layout=name)
 
 
-def read_ncnn(file: File) -> Inspection | None:
+def read_ncnn(file: ModelFile) -> Inspection | None:
     """ncnn: ``.param``, the layers and the names of inputs as text, and ``.bin`` of the same name, the numbers."""
     lines = file.head.split(b"\n", 2)
     if lines[0].strip() != b"7767517" or len(lines) < 2:
@@ -97,7 +97,7 @@ def read_ncnn(file: File) -> Inspection | None:
     )
 
 
-def read_onnxruntime(file: File) -> Inspection | None:
+def read_onnxruntime(file: ModelFile) -> Inspection | None:
     """ONNX Runtime's own layout (``.ort``): its version is the first field of the session."""
     if file.head[4:8] != b"ORTM" or not is_rooted(file):
         return None
@@ -106,7 +106,7 @@ def read_onnxruntime(file: File) -> Inspection | None:
     return _recognized("ort", "onnxruntime", "files of ONNX Runtime are only recognised", layout=layout)
 
 
-def read_rknn(file: File) -> Inspection | None:
+def read_rknn(file: ModelFile) -> Inspection | None:
     """RKNN, a network for Rockchip's accelerators: behind four letters zeros and a small version, else the name agrees."""
     if not file.head.startswith(b"RKNN"):
         return None
@@ -117,19 +117,19 @@ def read_rknn(file: File) -> Inspection | None:
     return _recognized("rknn", "rknn", "networks for RKNN are only recognised", layout=version if plain else None)
 
 
-def read_tensorrt(file: File) -> Inspection | None:
+def read_tensorrt(file: ModelFile) -> Inspection | None:
     """TensorRT, an engine for one kind of device, whose layout is not public: the four letters and the name agree."""
     if not file.head.startswith((b"ftrt", b"ptrt")) or not file.name.lower().endswith((".engine", ".plan", ".trt")):
         return None
     return _recognized("tensorrt", "tensorrt", "engines of TensorRT are only recognised")
 
 
-def read_torchserve(file: File) -> Inspection | None:
+def read_torchserve(file: ModelFile) -> Inspection | None:
     """TorchServe (``.mar``), an archive of a model and its handler: the manifest. What is packed with it is listed."""
     name = "MAR-INF/MANIFEST.json"
-    if not file.head.startswith(zip_members.MAGIC) or name not in zip_members.members(file):
+    if not file.head.startswith(zip_members.MAGIC) or name not in zip_members.list_members(file):
         return None
-    manifest = json.loads(zip_members.read(file, name, _TORCHSERVE_MANIFEST))
+    manifest = json.loads(zip_members.read_member(file, name, _TORCHSERVE_MANIFEST))
     model = manifest["model"]
     return Inspection(
         "torchserve",
@@ -142,12 +142,12 @@ def read_torchserve(file: File) -> Inspection | None:
             "runtime": manifest.get("runtime"),
             "archiver_version": manifest.get("archiverVersion"),
             "created": manifest.get("createdOn"),
-            "members": sorted(zip_members.members(file)),
+            "members": sorted(zip_members.list_members(file)),
         },
     )
 
 
-def read_treelite(file: File) -> Inspection | None:
+def read_treelite(file: ModelFile) -> Inspection | None:
     """Treelite, trees of any framework as ``Model.serialize`` writes them: version, types, how many trees and features."""
     if len(file.head) < _TREELITE.size:
         return None

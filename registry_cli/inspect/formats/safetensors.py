@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..binary.limits import Stopped
-from ..binary.model_files import File, Folder
+from ..binary.model_files import ModelFile, ModelFolder
 from ..inspection import Inspection
 from .weights import Listed, unpacked
 
@@ -43,16 +43,16 @@ class Weights(NamedTuple):
         return _FRAMEWORKS.get(str(self.metadata.get("format")), "")
 
 
-def read(thing: File | Folder) -> Inspection | None:
+def read(thing: ModelFile | ModelFolder) -> Inspection | None:
     """One file, or a folder of shards with their index."""
-    if isinstance(thing, Folder):
+    if isinstance(thing, ModelFolder):
         index = min(name for name in thing.files if "/" not in name and name.endswith(INDEX_NAME))
         shards = shards_of(thing, index)
-        return _told(weights_of(thing, shards), shards=len(shards))
-    return _told(header(thing)) if thing.head[8:9] == b"{" else None
+        return _describe(weights_of(thing, shards), shards=len(shards))
+    return _describe(read_header(thing)) if thing.head[8:9] == b"{" else None
 
 
-def _told(weights: Weights, **details: Any) -> Inspection:
+def _describe(weights: Weights, **details: Any) -> Inspection:
     counted = unpacked(weights.listed, {})
     if counted.uncounted:
         details["uncounted"] = counted.uncounted
@@ -73,7 +73,7 @@ def _adapter(weights: Weights) -> dict[str, Any]:
     return {"adapter": "lora", **({"base_model": base} if base else {})}
 
 
-def shards_of(folder: Folder, index: str) -> list[str]:
+def shards_of(folder: ModelFolder, index: str) -> list[str]:
     """The files that an index names; :class:`Stopped` when one of them is not in the folder."""
     weight_map = json.loads(folder.whole(index, INDEX))["weight_map"]
     shards = sorted(set(weight_map.values()))
@@ -84,19 +84,19 @@ def shards_of(folder: Folder, index: str) -> list[str]:
     return shards
 
 
-def weights_of(folder: Folder, names: Iterable[str]) -> Weights:
+def weights_of(folder: ModelFolder, names: Iterable[str]) -> Weights:
     """What several files of a folder hold together."""
     listed: list[Listed] = []
     metadata: dict[str, Any] = {}
     for name in names:
         with folder.opened(name) as file:
-            found = header(file)
+            found = read_header(file)
         listed += found.listed
         metadata.update(found.metadata)
     return Weights(tuple(listed), metadata)
 
 
-def header(file: File) -> Weights:
+def read_header(file: ModelFile) -> Weights:
     """What the header of one file lists; :class:`Stopped` when the tensors don't fill the file as it says."""
     length = int.from_bytes(file.read(0, 8), "little")
     if length > HEADER:

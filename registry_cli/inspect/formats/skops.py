@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..binary import zip_members
-from ..binary.model_files import File, objects
+from ..binary.model_files import ModelFile, iter_objects
 from ..inspection import Inspection
 
 #: The largest schema that is read, in bytes, and the most objects in it that are gone through.
@@ -16,11 +16,11 @@ _NAME = "schema.json"
 _PLAIN = ("builtins", "numpy", "scipy", "sklearn")
 
 
-def read(file: File) -> Inspection | None:
+def read(file: ModelFile) -> Inspection | None:
     """The class of the model, its steps and features, and what packages its objects come from."""
-    if not file.head.startswith(zip_members.MAGIC) or _NAME not in zip_members.members(file):
+    if not file.head.startswith(zip_members.MAGIC) or _NAME not in zip_members.list_members(file):
         return None
-    schema = json.loads(zip_members.read(file, _NAME, SCHEMA))
+    schema = json.loads(zip_members.read_member(file, _NAME, SCHEMA))
     if "_skops_version" not in schema:
         return None
     modules = _modules(schema)
@@ -81,5 +81,5 @@ def _value(node: Any) -> Any:
 
 def _modules(schema: Any) -> list[str]:
     """The packages that the objects come from."""
-    modules = (node.get("__module__") for node in objects(schema))
+    modules = (node.get("__module__") for node in iter_objects(schema))
     return sorted({module.partition(".")[0] for module in modules if isinstance(module, str)})

@@ -10,8 +10,8 @@ from posixpath import dirname, join, normpath
 from typing import Any, NamedTuple
 
 from ..binary.limits import Stopped
-from ..binary.model_files import FIELDS, File, Folder, unless_stopped
-from ..binary.protobuf import Field, Messages
+from ..binary.model_files import FIELDS, ModelFile, ModelFolder, unless_stopped
+from ..binary.protobuf import Messages, WireField
 from ..inspection import Inspection, Shape, Tensor
 
 #: The most graphs, signatures, and inputs or outputs of one.
@@ -38,7 +38,7 @@ class FunctionSignature(NamedTuple):
         return {name: [each.document() for each in getattr(self, name)] for name in self._fields}
 
 
-def read_saved_model(folder: Folder) -> Inspection | None:
+def read_saved_model(folder: ModelFolder) -> Inspection | None:
     """Tags, version, signatures and fingerprint."""
     with folder.opened(MODEL) as file:
         model = _Model(file)
@@ -69,7 +69,7 @@ def read_saved_model(folder: Folder) -> Inspection | None:
 class _Model:
     """The parts of one ``saved_model.pb``, as they come by."""
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: ModelFile) -> None:
         self.wire = Messages(file, FIELDS)
         self.tags: list[str] = []
         self.version = ""
@@ -84,7 +84,7 @@ class _Model:
         if not graphs:
             raise Stopped("it holds no graph")
 
-    def graph(self, message: Field) -> None:
+    def graph(self, message: WireField) -> None:
         for field in self.wire.fields(message):
             if field.number == 1:
                 self.about(field)
@@ -93,14 +93,14 @@ class _Model:
                 if name != _INTERNAL and len(self.signatures) < LISTED:
                     self.signatures[name] = self.signature(value)
 
-    def about(self, message: Field) -> None:
+    def about(self, message: WireField) -> None:
         for field in self.wire.fields(message):
             if field.number == 4 and len(self.tags) < LISTED:
                 self.tags.append(self.wire.text(field))
             elif field.number == 5:
                 self.version = self.wire.text(field)
 
-    def signature(self, message: Field) -> FunctionSignature:
+    def signature(self, message: WireField) -> FunctionSignature:
         tensors: dict[int, list[Tensor]] = {1: [], 2: []}
         for field in self.wire.fields(message):
             if field.number in tensors:
@@ -111,7 +111,7 @@ class _Model:
         ordered = (tuple(sorted(each, key=lambda tensor: tensor.name)) for each in tensors.values())
         return FunctionSignature(*ordered)
 
-    def tensor(self, name: str, message: Field) -> Tensor:
+    def tensor(self, name: str, message: WireField) -> Tensor:
         kind, shape = "", None
         for field in self.wire.fields(message):
             if field.number == 2:
@@ -120,7 +120,7 @@ class _Model:
                 shape = self.shape(field)
         return Tensor(name, kind, shape)
 
-    def shape(self, message: Field) -> Shape | None:
+    def shape(self, message: WireField) -> Shape | None:
         found: list[int | None] = []
         for field in self.wire.fields(message):
             if field.number == 3 and field.value:
@@ -132,7 +132,7 @@ class _Model:
         return tuple(found)
 
 
-def _count_variables(folder: Folder) -> dict[str, int]:
+def _count_variables(folder: ModelFolder) -> dict[str, int]:
     """How many numbers of which type the variables hold."""
     dtypes: Counter[str] = Counter()
     if VARIABLES in folder.files:
@@ -142,7 +142,7 @@ def _count_variables(folder: Folder) -> dict[str, int]:
     return dict(dtypes)
 
 
-def _read_fingerprint(folder: Folder) -> dict[str, str]:
+def _read_fingerprint(folder: ModelFolder) -> dict[str, str]:
     """What tells one export from another."""
     if FINGERPRINT not in folder.files:
         return {}
@@ -171,7 +171,7 @@ _EXPORTED = b"_all_variables/"  # Keras exports each variable again under a seco
 _SEEDS = b"seed_generator"
 
 
-def checkpoint_variables(file: File) -> list[tuple[int, int]]:
+def checkpoint_variables(file: ModelFile) -> list[tuple[int, int]]:
     """The type, by its number, and the count of numbers of each variable that belongs to the model."""
     wire = Messages(file, FIELDS)
     footer = file.size - _FOOTER
@@ -204,7 +204,7 @@ def _handle(wire: Messages, at: int) -> tuple[tuple[int, int], int]:
     return (offset, size), at
 
 
-def _entries(wire: Messages, offset: int, size: int) -> Iterator[tuple[bytes, Field]]:
+def _entries(wire: Messages, offset: int, size: int) -> Iterator[tuple[bytes, WireField]]:
     """The keys of a block, each spelled by what differs from the one before, and where their values are."""
     if wire.read(offset + size, _TRAILER)[0]:
         raise Stopped("the index of the checkpoint is packed")
@@ -218,11 +218,11 @@ def _entries(wire: Messages, offset: int, size: int) -> Iterator[tuple[bytes, Fi
             raise Stopped("the index of the checkpoint is broken")
         key = key[:shared] + wire.read(at, own)
         at += own
-        yield key, Field(0, 0, at, at + length)
+        yield key, WireField(0, 0, at, at + length)
         at += length
 
 
-def _variable(wire: Messages, message: Field) -> tuple[int, int]:
+def _variable(wire: Messages, message: WireField) -> tuple[int, int]:
     kind = 0
     shape: list[int] = []
     for field in wire.fields(message):
@@ -242,7 +242,7 @@ _FORMATS = ("layers-model", "graph-model")
 _TYPES = {"DT_FLOAT": "float32", "DT_INT32": "int32", "DT_BOOL": "bool", "DT_STRING": "string", "DT_HALF": "float16"}
 
 
-def read_tfjs(file: File) -> Inspection | None:
+def read_tfjs(file: ModelFile) -> Inspection | None:
     """Kind, class, the numbers in the manifest, and what converted it."""
     if not _KEYS.search(file.head) and not _KEYS.search(file.ending(1 << 16)):
         return None
@@ -287,8 +287,8 @@ def _tfjs_signature(document: dict[str, Any], side: str) -> tuple[Tensor, ...]:
     """The inputs or outputs of a graph."""
     signature = document.get("signature") or (document.get("userDefinedMetadata") or {}).get("signature") or {}
     found = []
-    for name, said in (signature.get(side) or {}).items():
-        sizes = [int(each.get("size", -1)) for each in (said.get("tensorShape") or {}).get("dim") or []]
-        kind = str(said.get("dtype", ""))
+    for name, tensor in (signature.get(side) or {}).items():
+        sizes = [int(each.get("size", -1)) for each in (tensor.get("tensorShape") or {}).get("dim") or []]
+        kind = str(tensor.get("dtype", ""))
         found.append(Tensor(str(name), _TYPES.get(kind, kind), tuple(size if size >= 0 else None for size in sizes)))
     return tuple(found)

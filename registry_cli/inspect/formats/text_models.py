@@ -6,8 +6,8 @@ import re
 import struct
 
 from ..binary.limits import Stopped
-from ..binary.model_files import FIELDS, File, Folder
-from ..binary.protobuf import Field, Messages
+from ..binary.model_files import FIELDS, ModelFile, ModelFolder
+from ..binary.protobuf import Messages, WireField
 from ..inspection import Inspection
 
 _FASTTEXT_START = struct.Struct("<ii")
@@ -20,7 +20,7 @@ _FASTTEXT_MODELS = {1: "cbow", 2: "skipgram", 3: "supervised"}
 _LOSSES = {1: "hierarchical softmax", 2: "negative sampling", 3: "softmax", 4: "one-vs-all"}
 
 
-def read_fasttext(file: File) -> Inspection | None:
+def read_fasttext(file: ModelFile) -> Inspection | None:
     """The arguments of the training, and the sizes of the dictionary; the matrices follow from them."""
     if len(file.head) < _FASTTEXT_START.size or _FASTTEXT_START.unpack_from(file.head) not in {
         (FASTTEXT_MAGIC, each) for each in FASTTEXT_VERSIONS
@@ -62,7 +62,7 @@ def read_fasttext(file: File) -> Inspection | None:
     )
 
 
-def _is_dense(file: File, matrices: tuple[int, int], dim: int) -> bool:
+def _is_dense(file: ModelFile, matrices: tuple[int, int], dim: int) -> bool:
     """Whether the file ends with both matrices as they are: each a flag, its two sizes, and its numbers."""
     at = file.size
     for rows in reversed(matrices):
@@ -78,7 +78,7 @@ _CHECKED_PIECES = 3
 _PIECE = re.compile(rb"\n[\x80-\xff]?[\x00-\x7f]\n", re.DOTALL)
 
 
-def read_sentencepiece(file: File) -> Inspection | None:
+def read_sentencepiece(file: ModelFile) -> Inspection | None:
     """The kind of the model, and how many pieces it has."""
     if not _PIECE.match(file.head):
         return None
@@ -108,7 +108,7 @@ def read_sentencepiece(file: File) -> Inspection | None:
     )
 
 
-def _is_piece(wire: Messages, message: Field) -> bool:
+def _is_piece(wire: Messages, message: WireField) -> bool:
     """A text, a score, and what kind of a piece it is."""
     parts = {field.number: field for field in wire.fields(message)}
     return (
@@ -123,7 +123,7 @@ LIMIT = 8 << 20
 _LOWEST = re.compile(r">=\s*([0-9][\w.]*)")
 
 
-def read_spacy(folder: Folder) -> Inspection | None:
+def read_spacy(folder: ModelFolder) -> Inspection | None:
     """Name, language, components and labels; the version is the lowest that the pipeline asks for, that of its maker."""
     meta = folder.json(NAME, LIMIT)
     if not isinstance(meta, dict) or "spacy_version" not in meta or "lang" not in meta or CONFIG not in folder.files:

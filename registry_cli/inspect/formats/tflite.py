@@ -8,7 +8,7 @@ from typing import Any
 
 from ..binary.flatbuffers import FlatBuffer, Table, is_rooted
 from ..binary.limits import Limit, Stopped
-from ..binary.model_files import File
+from ..binary.model_files import ModelFile
 from ..inspection import Inspection, Tensor
 
 MAGIC = b"TFL3"
@@ -23,7 +23,7 @@ _DTYPES = {
 _MIN_RUNTIME = "min_runtime_version"
 
 
-def read(file: File) -> Inspection | None:
+def read(file: ModelFile) -> Inspection | None:
     """Inputs and outputs of the first graph, and the numbers in constant tensors."""
     if file.head[4:8] != MAGIC or not is_rooted(file):
         return None
@@ -94,7 +94,7 @@ def _tensors(buffers: FlatBuffer, graph: Table, field: int) -> tuple[Tensor, ...
     return tuple(found)
 
 
-def _metadata(file: File, buffers: FlatBuffer, model: Table) -> Any:
+def _metadata(file: ModelFile, buffers: FlatBuffer, model: Table) -> Any:
     """The oldest runtime that the model needs, where its converter noted that down."""
     for entry in buffers.tables(model, 6):
         if buffers.text(entry, 0) == _MIN_RUNTIME:

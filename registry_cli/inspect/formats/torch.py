@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from math import prod
 from typing import Any
 
-from ...scan.pickle.stack_values import Call, Global, Many, Persistent, class_of
-from ...scan.pickle.stream_analysis import walk
+from ...scan.pickle.stack_values import Call, Global, Persistent, SymbolicContainer, class_of
+from ...scan.pickle.stream_analysis import analyse_stream
 from ..binary import zip_members
 from ..binary.limits import Stopped
-from ..binary.model_files import File, parse_json
-from ..binary.sources import Straight
+from ..binary.model_files import ModelFile, parse_json
+from ..binary.sources import SequentialReader
 from ..inspection import Inspection, Shape, Tensor
 
 _TYPES = {
@@ -29,27 +29,27 @@ _KEYS = 50
 _PICKLE = 64 << 20
 
 
-def read_torch(file: File) -> Inspection | None:
+def read_torch(file: ModelFile) -> Inspection | None:
     """Kind, class, tensors by type, byte order."""
-    from .pickles import budget
+    from .pickles import create_budget
 
     if not file.head.startswith(zip_members.MAGIC):
         return None
-    members = zip_members.members(file)
+    members = zip_members.list_members(file)
     at = next((name for name in members if name == "data.pkl" or name.endswith("/data.pkl")), None)
     if at is None:
         return None
     folder = at[: -len("data.pkl")]
     script = any(name.startswith(f"{folder}code/") for name in members)
-    content = zip_members.body(file, at, _PICKLE)
-    found = walk(lambda: Straight(content), budget(), lone=True)
+    content = zip_members.open_member(file, at, _PICKLE)
+    found = analyse_stream(lambda: SequentialReader(content), create_budget(), lone=True)
     if not found.values:
         raise Stopped(found.why)
     details: dict[str, Any] = {}
     for name in ("byteorder", "version"):
         if f"{folder}{name}" in members:
             key = "archive_version" if name == "version" else name
-            details[key] = zip_members.read(file, f"{folder}{name}", 100).decode("ascii", "replace").strip()
+            details[key] = zip_members.read_member(file, f"{folder}{name}", 100).decode("ascii", "replace").strip()
     return describe_values(found.values[:1], "torchscript" if script else "torch", details)
 
 
@@ -65,9 +65,9 @@ def describe_values(values: tuple[Any, ...], name: str, details: Mapping[str, An
         seen[tensor.identity] = tensor
     for tensor in seen.values():
         dtypes[tensor.dtype] = dtypes.get(tensor.dtype, 0) + prod(tensor.shape)
-    said = {"kind": kind, "tensors": len(seen), **details}
+    contents = {"kind": kind, "tensors": len(seen), **details}
     if kind in ("state_dict", "checkpoint") and keys:
-        said["keys"] = keys[:_KEYS]
+        contents["keys"] = keys[:_KEYS]
     is_class = made is not None and kind in ("module", "torchscript")
     return Inspection(
         name,
@@ -75,7 +75,7 @@ def describe_values(values: tuple[Any, ...], name: str, details: Mapping[str, An
         class_name=made.path.removeprefix("__torch__.") if made is not None and is_class else "",
         parameters=sum(dtypes.values()) if seen else None,
         dtypes=dtypes,
-        details={key: value for key, value in said.items() if value is not None},
+        details={key: value for key, value in contents.items() if value is not None},
     )
 
 
@@ -105,7 +105,7 @@ def _kind(value: Any, name: str) -> tuple[str, Any]:
 def _pairs(value: Any) -> list[tuple[Any, Any]]:
     """Keys and values of a dict, or of an object that is one; not of a module."""
     items = value.items if isinstance(value, Call) else value
-    return list(items.pairs()) if isinstance(items, Many) and items.kind == "dict" else []
+    return list(items.pairs()) if isinstance(items, SymbolicContainer) and items.kind == "dict" else []
 
 
 class _Tensor:
@@ -121,7 +121,7 @@ def tensors(value: Any) -> Iterator[_Tensor]:
     pending, done, left = [value], set(), _OBJECTS
     while pending:
         each = pending.pop()
-        if isinstance(each, (Call, Many, tuple)):
+        if isinstance(each, (Call, SymbolicContainer, tuple)):
             if id(each) in done:
                 continue
             done.add(id(each))
@@ -132,7 +132,7 @@ def tensors(value: Any) -> Iterator[_Tensor]:
             yield found
         elif isinstance(each, Call):
             pending += [part for part in (each.arguments, each.state, each.items) if part is not None]
-        elif isinstance(each, Many):
+        elif isinstance(each, SymbolicContainer):
             pending += each.items
         elif isinstance(each, tuple):
             pending += each
@@ -180,13 +180,13 @@ _FORMAT, _FIRST = "archive_format", "serialized_exported_program.json"
 _WEIGHTS = ("parameter", "buffer", "tensor_constant")
 
 
-def read_pt2(file: File) -> Inspection | None:
+def read_pt2(file: ModelFile) -> Inspection | None:
     """The inputs and outputs of the program, and its parameters, buffers and constants counted."""
     if not file.head.startswith(zip_members.MAGIC):
         return None
-    members = zip_members.members(file)
+    members = zip_members.list_members(file)
     name = next((name for name in members if name.rpartition("/")[2] == _FORMAT), None)
-    if name is not None and zip_members.read(file, name, 100).strip() == b"pt2":
+    if name is not None and zip_members.read_member(file, name, 100).strip() == b"pt2":
         folder = name[: -len(_FORMAT)]
         programs = sorted(each for each in members if each.startswith(f"{folder}models/") and each.endswith(".json"))
         version = f"{folder}archive_version"
@@ -196,14 +196,14 @@ def read_pt2(file: File) -> Inspection | None:
         return None
     details: dict[str, Any] = {"programs": len(programs)}
     if version in members:
-        details["archive_version"] = zip_members.read(file, version, 100).decode("ascii", "replace").strip()
+        details["archive_version"] = zip_members.read_member(file, version, 100).decode("ascii", "replace").strip()
     if not programs:
         details["uncounted"] = "its program is compiled"
         return Inspection("pt2", framework="torch", details=details)
     if members[programs[0]].size > PROGRAM:
         details["uncounted"] = f"its program has more than {PROGRAM:,} bytes"
         return Inspection("pt2", framework="torch", details=details)
-    return _describe_program(parse_json(zip_members.read(file, programs[0], PROGRAM)), details)
+    return _describe_program(parse_json(zip_members.read_member(file, programs[0], PROGRAM)), details)
 
 
 def _describe_program(document: Any, details: dict[str, Any]) -> Inspection:
@@ -243,8 +243,8 @@ def _describe_program(document: Any, details: dict[str, Any]) -> Inspection:
 def _specs(listed: Any) -> Iterator[tuple[str, str]]:
     """What each input or output of the graph stands for, and the name of its value."""
     for spec in listed:
-        for kind, said in spec.items():
-            argument = said.get("arg") if isinstance(said, dict) else None
+        for kind, value in spec.items():
+            argument = value.get("arg") if isinstance(value, dict) else None
             if isinstance(argument, dict):
                 inner = argument.get("as_tensor", argument)
                 if isinstance(inner, dict) and isinstance(inner.get("name"), str):

@@ -9,7 +9,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from ..binary.limits import Stopped
-from ..binary.model_files import Folder
+from ..binary.model_files import ModelFolder
 from ..inspection import NO_WEIGHTS
 
 _INDEX = ".index.json"
@@ -43,7 +43,7 @@ class Counted(NamedTuple):
     metadata: Mapping[str, Any] = {}
 
 
-def count(folder: Folder, names: Sequence[str], config: Mapping[str, Any] | None = None) -> Counted:
+def count(folder: ModelFolder, names: Sequence[str], config: Mapping[str, Any] | None = None) -> Counted:
     """Count the first of the files ``names`` that the folder has: a file of weights, or the index of several.
 
     ``config`` says how the weights were quantised.
@@ -61,7 +61,7 @@ def count(folder: Folder, names: Sequence[str], config: Mapping[str, Any] | None
         )  # the rest of the folder is described all the same
 
 
-def _count(folder: Folder, name: str, config: Mapping[str, Any]) -> Counted:
+def _count(folder: ModelFolder, name: str, config: Mapping[str, Any]) -> Counted:
     from . import safetensors
 
     files = [name]
@@ -78,7 +78,7 @@ def _count(folder: Folder, name: str, config: Mapping[str, Any]) -> Counted:
     return Counted(sum(dtypes.values()), dtypes, "", kind)
 
 
-def _one(folder: Folder, name: str) -> tuple[str, Mapping[str, int]]:
+def _one(folder: ModelFolder, name: str) -> tuple[str, Mapping[str, int]]:
     """The numbers in one file that is not safetensors."""
     with folder.opened(name) as file:
         if name.endswith(".msgpack"):
@@ -94,10 +94,10 @@ def _one(folder: Folder, name: str) -> tuple[str, Mapping[str, int]]:
             return "hdf5", keras.weights(file)
         from . import pickles, torch
 
-        said = torch.read_torch(file) or pickles.read(file)
-        if said is None or said.parameters is None:
+        found = torch.read_torch(file) or pickles.read(file)
+        if found is None or found.parameters is None:
             raise Stopped(f"{name} is not read")
-        return "torch", said.dtypes
+        return "torch", found.dtypes
 
 
 def unpacked(tensors: Sequence[Listed], config: Mapping[str, Any]) -> Counted:
@@ -146,16 +146,16 @@ def _near(base: str, last: str, names: Mapping[str, Listed]) -> list[str]:
 def _bits(config: Mapping[str, Any], layer: str) -> int | None:
     """Into how many bits the weights of a layer were packed; a layer may differ from the rest."""
     for key in ("quantization", "quantization_config"):
-        said = config.get(key)
-        if not isinstance(said, dict):
+        quantization = config.get(key)
+        if not isinstance(quantization, dict):
             continue
-        groups = said.get("config_groups")
+        groups = quantization.get("config_groups")
         inner = (
             [each.get("weights") for each in groups.values() if isinstance(each, dict)]
             if isinstance(groups, dict)
             else []
         )
-        for part in (said.get(layer), said, *inner):
+        for part in (quantization.get(layer), quantization, *inner):
             if not isinstance(part, dict):
                 continue
             bits = next((part[name] for name in ("bits", "w_bit", "num_bits") if name in part), None)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..binary import xml
 from ..binary.limits import Stopped
-from ..binary.model_files import File
+from ..binary.model_files import ModelFile
 from ..inspection import Inspection, Shape, Tensor
 
 #: The largest network that is read, in bytes.
@@ -22,9 +22,9 @@ _DTYPES = {
 }  # fmt: skip
 
 
-def read_openvino(file: File) -> Inspection | None:
+def read_openvino(file: ModelFile) -> Inspection | None:
     """Inputs, the version of the runtime that wrote it, and the numbers in its constants."""
-    root = xml.root(file.head)
+    root = xml.find_root(file.head)
     if root is None or root.name != "net" or "version" not in root.attributes or b"<layers" not in file.head:
         return None
     weights = f"{file.name[:-4]}.bin" if file.name.lower().endswith(".xml") else ""
@@ -68,7 +68,7 @@ class _Network:
     def run(self, data: bytes) -> None:
         layer: dict[str, str] = {}
         kind = ""
-        for tag in xml.tags(data):
+        for tag in xml.iter_tags(data):
             inside = tag.parents[-1] if tag.parents else ""
             if tag.name == "layer" and inside == "layers":
                 self.result(layer, kind)
@@ -127,9 +127,9 @@ _UNUSED = ("supplementary", "target", "predicted", "weight", "group", "order", "
 _TARGETS = ("target", "predicted")
 
 
-def read_pmml(file: File) -> Inspection | None:
+def read_pmml(file: ModelFile) -> Inspection | None:
     """The application that wrote it, the kind of the model, its fields."""
-    root = xml.root(file.head)
+    root = xml.find_root(file.head)
     if root is None or root.name != "PMML" or "version" not in root.attributes:
         return None
     document = _Document()
@@ -175,27 +175,29 @@ class _Document:
         self.fields = 0
 
     def run(self, data: bytes) -> None:
-        for tag in xml.tags(data):
-            said = tag.attributes
+        for tag in xml.iter_tags(data):
+            attributes = tag.attributes
             if tag.name == "Application" and tag.parents == ("PMML", "Header"):
-                self.application = said
+                self.application = attributes
             elif tag.name == "DataField" and len(self.types) < FIELDS:
-                self.types[said.get("name", "")] = _TYPES.get(said.get("dataType", ""), said.get("dataType", ""))
-            elif tag.parents == ("PMML",) and (tag.name.endswith("Model") or said.get("functionName")):
+                self.types[attributes.get("name", "")] = _TYPES.get(
+                    attributes.get("dataType", ""), attributes.get("dataType", "")
+                )
+            elif tag.parents == ("PMML",) and (tag.name.endswith("Model") or attributes.get("functionName")):
                 if self.kind:
                     return
-                self.kind, self.model = tag.name, said
+                self.kind, self.model = tag.name, attributes
             elif tag.name == "MiningField" and tag.parents == ("PMML", self.kind, "MiningSchema"):
-                self.field(said)
+                self.field(attributes)
             elif self.fields and tag.parents == ("PMML", self.kind) and tag.name != "MiningSchema":
                 return  # the rest are the numbers of the model
 
-    def field(self, said: dict[str, Any]) -> None:
+    def field(self, attributes: dict[str, Any]) -> None:
         self.fields += 1
         if self.fields > FIELDS:
             raise Stopped(f"it has more than {FIELDS:,} fields")
-        usage = said.get("usageType", "active")
+        usage = attributes.get("usageType", "active")
         if usage in _TARGETS:
-            self.targets.append(said.get("name", ""))
+            self.targets.append(attributes.get("name", ""))
         elif usage not in _UNUSED:
-            self.active.append(said.get("name", ""))
+            self.active.append(attributes.get("name", ""))

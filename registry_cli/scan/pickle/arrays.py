@@ -10,8 +10,8 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from ...inspect.binary.limits import Budget, Stopped
-from .scan_log import HIDES, Log
-from .stack_values import ARRAY, Call, Global, Many, attributes, class_of
+from .scan_log import HIDES, ScanLog
+from .stack_values import ARRAY, Call, Global, SymbolicContainer, attributes, class_of
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -44,23 +44,23 @@ class Arrays:
             self._odd(m.log, m.reader.offset)
         m.frame_end = 0
         wrapper.state = state
-        said = attributes(wrapper)
-        if not {"shape", "dtype"} <= said.keys():
+        fields = attributes(wrapper)
+        if not {"shape", "dtype"} <= fields.keys():
             self._odd(m.log, m.reader.offset)
         self.count += 1
         if self.count == 1 and m.reader.peek() > _PADDING:
             self.plain = True
-        dtype = said["dtype"]
+        dtype = fields["dtype"]
         if holds_objects(dtype, m.budget):
             return self._objects(m)
-        shape = said["shape"]
+        shape = fields["shape"]
         if (
             not isinstance(shape, tuple)
             or len(shape) > _DIMENSIONS
             or not all(type(each) is int and each >= 0 for each in shape)
         ):
             self._odd(m.log, m.reader.offset)
-        if said.get("numpy_array_alignment_bytes") is not None:
+        if fields.get("numpy_array_alignment_bytes") is not None:
             m.reader.skip(m.reader.byte())
         m.reader.skip(prod(shape) * item_size(dtype))
         return ARRAY
@@ -71,8 +71,8 @@ class Arrays:
         m.budget.opcodes -= 1
         return inner.run()
 
-    def _odd(self, log: Log, offset: int) -> None:
-        log.trick(HIDES, "the wrapper of an array is not as joblib makes it", offset)
+    def _odd(self, log: ScanLog, offset: int) -> None:
+        log.add_anomaly(HIDES, "the wrapper of an array is not as joblib makes it", offset)
         raise Stopped("the wrapper of an array is not as joblib makes it", ambiguous=True)
 
 
@@ -96,7 +96,7 @@ def holds_objects(dtype: Any, budget: Budget, depth: int = 0) -> bool:
     if not isinstance(state, tuple):
         return False
     inner = list(state[2]) if len(state) > 2 and isinstance(state[2], tuple) else []
-    if len(state) > 4 and isinstance(state[4], Many):
+    if len(state) > 4 and isinstance(state[4], SymbolicContainer):
         inner += [field[0] for _, field in state[4].pairs() if isinstance(field, tuple) and field]
     return any(holds_objects(each, budget, depth + 1) for each in inner if isinstance(each, Call))
 

@@ -14,15 +14,15 @@ from .stack_values import (
     Call,
     Global,
     LongText,
-    Many,
     Opaque,
     Persistent,
+    SymbolicContainer,
     Tuple,
     attribute_kinds,
     class_of,
+    find_origin,
     is_attribute,
     kinds_of,
-    origin,
     shallow_kind,
 )
 
@@ -58,7 +58,7 @@ def new(m: Machine) -> None:
 
 def new_with_keywords(m: Machine) -> None:
     keywords, arguments, callee = m.pop(), m.pop(), m.pop()
-    if isinstance(keywords, Many) and not keywords.items and not keywords.lost:
+    if isinstance(keywords, SymbolicContainer) and not keywords.items and not keywords.lost:
         m.push(_called(m, callee, arguments, NEW))
     else:
         m.push(_called(m, callee, Tuple((*arguments, keywords)) if isinstance(arguments, tuple) else arguments, NEW))
@@ -80,13 +80,13 @@ def _called(m: Machine, callee: Any, arguments: Any, how: str) -> Any:
     at = m.reader.offset
     if callee is FORGOTTEN:
         raise Stopped("it calls what lies too far back", limit=True)
-    if callee is None or isinstance(callee, (str, int, float, bytes, tuple, Many, Opaque, Blob)):
+    if callee is None or isinstance(callee, (str, int, float, bytes, tuple, SymbolicContainer, Opaque, Blob)):
         raise ValueError("it calls what can't be called")
     if not isinstance(callee, Global):
         grave = (
             UNCLEAR if isinstance(callee, Persistent) or (isinstance(callee, Call) and callee.callee is None) else HIDES
         )
-        m.log.trick(grave, "it calls what another call gave", at)
+        m.log.add_anomaly(grave, "it calls what another call gave", at)
         return Call(callee, arguments)
     plain = arguments if isinstance(arguments, tuple) else ()
     if (named := _named(m, callee, plain, at)) is not None:
@@ -94,7 +94,7 @@ def _called(m: Machine, callee: Any, arguments: Any, how: str) -> Any:
     if callee.path in _LOADERS and len(plain) == 1:
         inner = _bytes_of(plain[0])
         if inner is None:
-            m.log.trick(HIDES, "it loads a pickle that is computed", at)
+            m.log.add_anomaly(HIDES, "it loads a pickle that is computed", at)
         else:
             m.log.load(inner)  # it is walked afterwards; then the call is no danger of its own
     _note_call(m, callee, arguments, how, at, 0)
@@ -102,7 +102,7 @@ def _called(m: Machine, callee: Any, arguments: Any, how: str) -> Any:
         encoding = plain[1]
         if not isinstance(encoding, str) or encoding not in _LATIN:
             shown = encoding[:40] if isinstance(encoding, str) else shallow_kind(encoding)
-            m.log.trick(HIDES, f"it encodes a text as {shown}", at)
+            m.log.add_anomaly(HIDES, f"it encodes a text as {shown}", at)
     return Call(callee, arguments, new=how == NEW)
 
 
@@ -111,9 +111,9 @@ def _bytes_of(value: Any) -> bytes | Blob | None:
     if isinstance(value, (bytes, Blob)):
         return value
     made = value.arguments if isinstance(value, Call) else None
-    if not isinstance(made, tuple) or len(made) != 2 or origin(value) is None or made[1] not in _LATIN:
+    if not isinstance(made, tuple) or len(made) != 2 or find_origin(value) is None or made[1] not in _LATIN:
         return None
-    if getattr(origin(value), "path", "") not in ("_codecs.encode", "codecs.encode"):
+    if getattr(find_origin(value), "path", "") not in ("_codecs.encode", "codecs.encode"):
         return None
     if isinstance(made[0], LongText) and made[0].length:
         return Blob(made[0].offset, made[0].length, latin=True)
@@ -150,11 +150,11 @@ def _named(m: Machine, callee: Global, arguments: tuple[Any, ...], at: int) -> G
         if callee.path in GETATTR and isinstance(first, Global):
             return m.log.import_global(first.module, f"{first.name}.{second}", at)
     if callee.path in _BY_NAME:
-        m.log.trick(HIDES, "the name of a global is computed by the pickle", at)
+        m.log.add_anomaly(HIDES, "the name of a global is computed by the pickle", at)
     return None
 
 
-def refer(m: Machine, values: Any) -> None:
+def mark_referred(m: Machine, values: Any) -> None:
     """Note which globals are values, and not only what is called."""
     for each in values:
         if isinstance(each, Global):
@@ -164,34 +164,34 @@ def refer(m: Machine, values: Any) -> None:
 def add(m: Machine, kind: str, items: list[Any]) -> None:
     """Put elements into what is on top of the stack."""
     target = m.stack[-1]
-    refer(m, items)
-    if isinstance(target, Many):
+    mark_referred(m, items)
+    if isinstance(target, SymbolicContainer):
         if target.kind != kind:
             raise TypeError("elements of another kind")
         target.add(items, m.room(len(items)))
         check_hooks(m, target)
     elif is_attribute(target):
-        m.log.trick(HIDES, "it changes what belongs to another object", m.reader.offset)
+        m.log.add_anomaly(HIDES, "it changes what belongs to another object", m.reader.offset)
     elif isinstance(target, Call):
-        made = origin(target)
+        made = find_origin(target)
         if made is not None:
             m.log.use(made, ITEMS, (kind,), m.reader.offset)
         else:
-            m.log.trick(UNCLEAR, "it puts elements into what another call gave", m.reader.offset)
+            m.log.add_anomaly(UNCLEAR, "it puts elements into what another call gave", m.reader.offset)
         target.add(kind, items, m.room(len(items)))
         check_hooks(m, target.items)
     elif isinstance(target, Global):
-        m.log.trick(HIDES, f"it changes {target.path}, which is not its own", m.reader.offset)
+        m.log.add_anomaly(HIDES, f"it changes {target.path}, which is not its own", m.reader.offset)
     elif target is FORGOTTEN:
         raise Stopped("it changes what lies too far back", limit=True)
     elif not isinstance(target, (Persistent, Opaque, Blob)):
         raise TypeError("elements put into a constant")
 
 
-def check_hooks(m: Machine, made: Many | None) -> None:
+def check_hooks(m: Machine, made: SymbolicContainer | None) -> None:
     """No honest dict has something that can be called under the name of what Python calls by itself."""
     if made is not None and made.callable_hook:
-        m.log.trick(HIDES, f"something that can be called is named '{made.hook}'", m.reader.offset)
+        m.log.add_anomaly(HIDES, f"something that can be called is named '{made.hook}'", m.reader.offset)
 
 
 def build(m: Machine) -> None:
@@ -199,16 +199,16 @@ def build(m: Machine) -> None:
     state = m.pop()
     target = m.stack[-1]
     at = m.reader.offset
-    refer(m, (state,))
+    mark_referred(m, (state,))
     if isinstance(target, Global):
-        m.log.trick(HIDES, f"it changes {target.path}, which is not its own", at)
+        m.log.add_anomaly(HIDES, f"it changes {target.path}, which is not its own", at)
         return
     if is_attribute(target):
-        m.log.trick(HIDES, "it changes what belongs to another object", at)
+        m.log.add_anomaly(HIDES, "it changes what belongs to another object", at)
         return
     if target is FORGOTTEN:
         raise Stopped("it changes what lies too far back", limit=True)
-    if isinstance(target, (Many, tuple, str, bytes, int, float)) or target is None:
+    if isinstance(target, (SymbolicContainer, tuple, str, bytes, int, float)) or target is None:
         raise TypeError("a state for a constant")
     if target is BUFFER or not isinstance(target, Call):
         return
@@ -218,11 +218,11 @@ def build(m: Machine) -> None:
         m.log.use(class_of(target) or Global("", "", at), STATE, (shallow_kind(state),), at)
         m.stack[-1] = m.arrays.read(m, target, state)
         return
-    made = origin(target)
+    made = find_origin(target)
     if made is not None:
         m.log.use(made, STATE, (shallow_kind(state),), at)
     else:
-        m.log.trick(UNCLEAR, "it gives a state to what another call gave", at)
+        m.log.add_anomaly(UNCLEAR, "it gives a state to what another call gave", at)
     target.state = state
 
 
@@ -230,11 +230,11 @@ def _look_at_state(m: Machine, part: Any, at: int) -> None:
     if isinstance(part, Call):
         made = class_of(part)
         if made is not None and made.name in _DICTS and (not isinstance(part.arguments, tuple) or part.arguments):
-            m.log.trick(HIDES, "the state of an object is computed", at)
+            m.log.add_anomaly(HIDES, "the state of an object is computed", at)
         part = part.items
-    if not isinstance(part, Many) or part.kind != "dict":
+    if not isinstance(part, SymbolicContainer) or part.kind != "dict":
         return
     if part.hook:
-        m.log.trick(HIDES, f"the state of an object replaces its '{part.hook}'", at)
+        m.log.add_anomaly(HIDES, f"the state of an object replaces its '{part.hook}'", at)
     if part.computed:
-        m.log.trick(UNCLEAR, "the name of an attribute is computed", at)
+        m.log.add_anomaly(UNCLEAR, "the name of an attribute is computed", at)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..verdicts import DANGEROUS, KNOWN, UNKNOWN, AllowedGlobals
 from . import allow_list, denied_globals
-from .scan_log import CALL, IMPORT, ITEMS, NEW, REFER, STATE, Use
+from .scan_log import CALL, IMPORT, ITEMS, NEW, REFER, STATE, PickledGlobalUse
 from .stack_values import HOOKED
 
 _DUNDER = re.compile(r"__\w+__")
@@ -29,13 +29,13 @@ class GlobalVerdict(NamedTuple):
     why: str = ""
 
 
-def judge(use: Use, allowed: AllowedGlobals) -> GlobalVerdict:  # noqa: PLR0911 - a line for each rule
+def judge(use: PickledGlobalUse, allowed: AllowedGlobals) -> GlobalVerdict:  # noqa: PLR0911 - a line for each rule
     """What it means that a pickle uses a global so. A name of Python 2 counts as what Python 3 makes of it, too."""
-    module, name = renamed(use.module, use.name)
+    module, name = rename_global(use.module, use.name)
     path = f"{module}.{name}"
     if path in allowed.exact or use.path in allowed.exact:
         return GlobalVerdict(KNOWN, "allowed by name")
-    kinds = tuple(_renamed_kind(kind) for kind in use.kinds)
+    kinds = tuple(rename_kind(kind) for kind in use.kinds)
     if HOOKED in kinds:
         return GlobalVerdict(DANGEROUS, "it is given a dict that replaces what Python calls by itself")
     if allow_list.permits(module, name, use.how, kinds):
@@ -45,14 +45,14 @@ def judge(use: Use, allowed: AllowedGlobals) -> GlobalVerdict:  # noqa: PLR0911 
     if path == _GETATTR and use.how == CALL and kinds[-1:] and kinds[-1].startswith((".", "().")):
         return _judge_attribute(use, kinds[0], kinds[-1])
     listed = allow_list.is_listed(module, name)
-    if why := _denied(module, name, use.how, listed):
+    if why := _find_denial(module, name, use.how, listed):
         return GlobalVerdict(DANGEROUS, why)
     if path.startswith(allowed.prefixes):
         return GlobalVerdict(KNOWN, "allowed with its package")
     return GlobalVerdict(UNKNOWN, f"{_described(use)}, unlike in honest files" if listed else _described(use))
 
 
-def _judge_attribute(use: Use, holder: str, attribute: str) -> GlobalVerdict:
+def _judge_attribute(use: PickledGlobalUse, holder: str, attribute: str) -> GlobalVerdict:
     """``getattr(object, "name")`` is how picklers write a method of an object: nothing that a pickle could call is known
     of it. Only of the pickle's own objects: what a function gives may be anything.
     """
@@ -75,12 +75,12 @@ def judge_name(module: str, name: str, allowed: AllowedGlobals, *, called: bool 
     return judge(use_of(module, name, IMPORT if called else REFER), allowed)
 
 
-def use_of(module: str, name: str, how: str = IMPORT, kinds: tuple[str, ...] = ()) -> Use:
+def use_of(module: str, name: str, how: str = IMPORT, kinds: tuple[str, ...] = ()) -> PickledGlobalUse:
     """A use of a global that stands elsewhere than in a pickle."""
-    return Use(module, name, how, kinds, 0)
+    return PickledGlobalUse(module, name, how, kinds, 0)
 
 
-def _described(use: Use) -> str:
+def _described(use: PickledGlobalUse) -> str:
     """``it is called with text, number``."""
     words = _HOW[use.how]
     if use.how in (NEW, CALL) and use.kinds:
@@ -88,13 +88,13 @@ def _described(use: Use) -> str:
     return f"{words} ({', '.join(use.kinds)})" if use.kinds else words
 
 
-def described(use: Use) -> str:
+def describe_use(use: PickledGlobalUse) -> str:
     """What is done with the global, in a few words."""
     return _described(use).removeprefix("it is ").removeprefix("its ")
 
 
 @lru_cache(maxsize=4096)
-def renamed(module: str, name: str) -> tuple[str, str]:
+def rename_global(module: str, name: str) -> tuple[str, str]:
     """The name that Python 3 looks up where a pickle of Python 2 has this one."""
     import _compat_pickle as table
 
@@ -105,11 +105,11 @@ def renamed(module: str, name: str) -> tuple[str, str]:
     return table.IMPORT_MAPPING.get(module, module), name
 
 
-def _renamed_kind(kind: str) -> str:
+def rename_kind(kind: str) -> str:
     if kind[:1] not in "@=" or len(kind) < 2:
         return kind
     module, _, name = kind[1:].rpartition(".")
-    module, name = renamed(module, name)
+    module, name = rename_global(module, name)
     return f"{kind[0]}{module}.{name}"
 
 
@@ -122,7 +122,7 @@ def _within(path: str, packages: frozenset[str]) -> bool:
     return False
 
 
-def _denied(  # noqa: PLR0911 - a line for each rule
+def _find_denial(  # noqa: PLR0911 - a line for each rule
     module: str, name: str, how: str, listed: bool
 ) -> str:
     """Why this is dangerous; empty if it isn't, as far as is known."""

@@ -12,10 +12,10 @@ from typing import Any
 
 from ...inspect.binary.limits import Budget, Stopped
 from .arrays import Arrays
-from .call_opcodes import refer
-from .opcode_reader import Reader
+from .call_opcodes import mark_referred
+from .opcode_reader import OpcodeReader
 from .opcodes import NUMBER_LINE, PROTOCOLS, STOP, TABLE
-from .scan_log import HIDES, UNCLEAR, Log
+from .scan_log import HIDES, UNCLEAR, ScanLog
 from .stack_values import (
     FORGOTTEN,
     LONG_TEXT,
@@ -133,9 +133,9 @@ _LONGEST_NUMBER = 4300
 class Machine:
     """The state of one unpickler. ``arrays`` reads what joblib lays between opcodes; None for a plain reader."""
 
-    def __init__(self, reader: Reader, log: Log, budget: Budget, arrays: Arrays | None = None) -> None:
-        self.reader: Reader = reader
-        self.log: Log = log
+    def __init__(self, reader: OpcodeReader, log: ScanLog, budget: Budget, arrays: Arrays | None = None) -> None:
+        self.reader: OpcodeReader = reader
+        self.log: ScanLog = log
         self.budget: Budget = budget
         self.arrays: Arrays | None = arrays
         self.stack: list[Any] = []
@@ -161,7 +161,7 @@ class Machine:
                 if code == STOP:
                     self._check_end()
                     value = self.pop()
-                    refer(self, (value,))
+                    mark_referred(self, (value,))
                     return value
                 handle = table[code]
                 if handle is None:
@@ -185,17 +185,17 @@ class Machine:
     def _check_end(self) -> None:
         """Old readers know only the opcodes of the protocol that stands in front."""
         if self._newest > max(self.protocol, 1):
-            self.log.trick(
+            self.log.add_anomaly(
                 HIDES,
                 f"it has opcodes of protocol {self._newest}, but says protocol {self.protocol}",
                 self.reader.offset,
             )
         if self.reader.offset < self.frame_end:
-            self.log.trick(HIDES, "it ends before its frame does", self.reader.offset)
+            self.log.add_anomaly(HIDES, "it ends before its frame does", self.reader.offset)
 
     def _leave_frame(self) -> None:
         if self.opcode_at < self.frame_end < self.reader.offset:
-            self.log.trick(HIDES, "an opcode lies across the end of a frame", self.opcode_at)
+            self.log.add_anomaly(HIDES, "an opcode lies across the end of a frame", self.opcode_at)
         if self.reader.offset >= self.frame_end:
             self.frame_end = 0
 
@@ -233,7 +233,7 @@ class Machine:
 
     def tuple_of(self, items: list[Any]) -> Tuple:
         """A tuple, of as many elements as there is room for."""
-        refer(self, items)
+        mark_referred(self, items)
         room = self.room(len(items)) if len(items) > 3 else 3
         return Tuple(items) if len(items) <= room else CutTuple(items[:room])
 
@@ -281,7 +281,7 @@ class Machine:
     def line_text(self) -> None:
         data, whole = self.line(_LINE)
         if whole and b"\\" in data and not all(map(_is_escaped_in_line, _UNICODE.findall(data))):
-            self.log.trick(HIDES, "it escapes plain letters of a text", self.reader.offset)
+            self.log.add_anomaly(HIDES, "it escapes plain letters of a text", self.reader.offset)
         self.text(data.decode("raw-unicode-escape").encode("utf-8", "surrogatepass") if whole else data, whole)
 
     def quoted(self) -> None:
@@ -292,7 +292,7 @@ class Machine:
                 raise ValueError("a text without quotes")
             data = data[1:-1]
             if b"\\" in data and not all(map(_is_quoted, _ESCAPE.findall(data))):
-                self.log.trick(HIDES, "it escapes plain letters of a text", self.reader.offset)
+                self.log.add_anomaly(HIDES, "it escapes plain letters of a text", self.reader.offset)
             data = _ESCAPE.sub(_unescaped, data).decode("latin-1").encode()  # names, bytes and text are the same here
         self.text(data, whole)
 
@@ -300,15 +300,15 @@ class Machine:
         """``INT`` and ``LONG``: what is not written as picklers do, the readers take differently."""
         data, whole = self.line(_LONGEST_NUMBER)
         if not whole:
-            self.log.trick(HIDES, "a number is so long that not every Python reads it", self.reader.offset)
+            self.log.add_anomaly(HIDES, "a number is so long that not every Python reads it", self.reader.offset)
         elif not is_plain(data):
-            self.log.trick(HIDES, "a number is written as no pickler does", self.reader.offset)
+            self.log.add_anomaly(HIDES, "a number is written as no pickler does", self.reader.offset)
         self.push(parse_integer(data, NUMBER_LINE) if whole else NUMBER)
 
     def line_float(self) -> None:
         data, whole = self.line(_LINE)
         if not (whole and is_plain_float(data)):
-            self.log.trick(HIDES, "a number is written as no pickler does", self.reader.offset)
+            self.log.add_anomaly(HIDES, "a number is written as no pickler does", self.reader.offset)
             check_float(data)
         self.push(NUMBER)
 
@@ -318,7 +318,7 @@ class Machine:
         """A place of the memo, written as text."""
         data, whole = self.line(NUMBER_LINE)
         if not whole or not is_plain(data) or data.startswith(b"-"):
-            self.log.trick(HIDES, "a number is written as no pickler does", self.reader.offset)
+            self.log.add_anomaly(HIDES, "a number is written as no pickler does", self.reader.offset)
         found = parse_integer(data, NUMBER_LINE, 10)
         if not isinstance(found, int):
             raise ValueError("no place of the memo")
@@ -328,9 +328,9 @@ class Machine:
         if place < 0:
             raise ValueError("a negative place of the memo")
         if is_too_far(place, len(self.memo), self.reader.offset - self.start):
-            self.log.trick(HIDES, "it skips places of the memo", self.reader.offset)
+            self.log.add_anomaly(HIDES, "it skips places of the memo", self.reader.offset)
         if not self.memo.put(place, self.stack[-1]):
-            self.log.trick(HIDES, "it fills a place of the memo twice", self.reader.offset)
+            self.log.add_anomaly(HIDES, "it fills a place of the memo twice", self.reader.offset)
 
     def memoize(self) -> None:
         self.memo.memoize(self.stack[-1])
@@ -344,7 +344,7 @@ class Machine:
         module, whole = self.line(_LINE)
         name, all_of_it = self.line(_LINE)
         if not (whole and all_of_it):
-            self.log.trick(HIDES, "the name of a global is too long to be one", self.reader.offset)
+            self.log.add_anomaly(HIDES, "the name of a global is too long to be one", self.reader.offset)
             raise Stopped("the name of a global is too long to be one", ambiguous=True)
         return self.log.import_global(module.decode(), name.decode(), self.reader.offset)
 
@@ -357,15 +357,15 @@ class Machine:
         if FORGOTTEN in (module, name):
             raise Stopped("the name of a global lies too far back", limit=True)
         if not all(isinstance(each, str) or _may_be_text(each) for each in (module, name)):
-            self.log.trick(HIDES, "the name of a global is no text", self.reader.offset)
+            self.log.add_anomaly(HIDES, "the name of a global is no text", self.reader.offset)
             raise ValueError("a global without a name")
-        self.log.trick(HIDES, "the name of a global is computed by the pickle", self.reader.offset)
+        self.log.add_anomaly(HIDES, "the name of a global is computed by the pickle", self.reader.offset)
         self.push(Call(None, ()))
 
     def extension(self, code: int) -> None:
         if code <= 0:
             raise ValueError("no extension")
-        self.log.trick(UNCLEAR, f"extension {code}: the global is registered with the reader", self.reader.offset)
+        self.log.add_anomaly(UNCLEAR, f"extension {code}: the global is registered with the reader", self.reader.offset)
         self.push(Call(None, ()))
 
     def persistent(self, identity: Any) -> None:
@@ -376,16 +376,16 @@ class Machine:
 
     def frame(self, length: int) -> None:
         if self.reader.offset < self.frame_end:
-            self.log.trick(HIDES, "a frame begins before the last one ends", self.reader.offset)
+            self.log.add_anomaly(HIDES, "a frame begins before the last one ends", self.reader.offset)
         self.frame_end = self.reader.offset + length
 
     def protocol_is(self, number: int) -> None:
         if number > 5:
             raise ValueError("no such protocol")
         if self.reader.offset - self.start != 2:
-            self.log.trick(HIDES, "it names its protocol in the middle", self.reader.offset)
+            self.log.add_anomaly(HIDES, "it names its protocol in the middle", self.reader.offset)
         elif number < 2:
-            self.log.trick(HIDES, f"it names protocol {number}, which has no name", self.reader.offset)
+            self.log.add_anomaly(HIDES, f"it names protocol {number}, which has no name", self.reader.offset)
         self.protocol = number
 
     def room(self, count: int) -> int:

@@ -11,7 +11,7 @@ OPCODES = frozenset(b"().012BCFGIJKLMNPQRSTUVX]abcdeghijlopqrstu}") | frozenset(
 _BLOCK = 1 << 16
 
 
-class Reader:
+class OpcodeReader:
     """A stream, byte by byte. ``offset`` is the place of the next one."""
 
     def __init__(self, stream: Stream) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import call_opcodes
-from .stack_values import BUFFER, NUMBER, TEXT, Many, Tuple
+from .stack_values import BUFFER, NUMBER, TEXT, SymbolicContainer, Tuple
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -32,14 +32,14 @@ def _constant(value: Any) -> Callable[[Machine], None]:
 
 
 def _new(kind: str) -> Callable[[Machine], None]:
-    return lambda m: m.push(Many(kind))
+    return lambda m: m.push(SymbolicContainer(kind))
 
 
 def _of_mark(kind: str) -> Callable[[Machine], None]:
     def make(m: Machine) -> None:
         items = m.to_mark()
-        call_opcodes.refer(m, items)
-        m.push(Many(kind).add(items, m.room(len(items) + 1)))
+        call_opcodes.mark_referred(m, items)
+        m.push(SymbolicContainer(kind).add(items, m.room(len(items) + 1)))
 
     return make
 
@@ -57,8 +57,8 @@ def _dict(m: Machine) -> None:
     items = m.to_mark()
     if len(items) % 2:
         raise ValueError("a key without a value")
-    call_opcodes.refer(m, items)
-    made = Many("dict").add(items, m.room(len(items) + 1))
+    call_opcodes.mark_referred(m, items)
+    made = SymbolicContainer("dict").add(items, m.room(len(items) + 1))
     call_opcodes.check_hooks(m, made)
     m.push(made)
 

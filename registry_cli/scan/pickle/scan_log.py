@@ -10,23 +10,23 @@ from .stack_values import Blob, Global
 
 _GLOBALS = 20_000
 _USES = 100_000
-_TRICKS = 200
+_ANOMALIES = 200
 
-#: How grave a trick is: it hides something, or what it does can't be known.
+#: How severity a anomaly is: it hides something, or what it does can't be known.
 HIDES, UNCLEAR = "hides", "unclear"
 #: What is done with a global. Every one is imported; one is referred to when it is a value in the pickle.
 IMPORT, REFER, NEW, CALL, STATE, ITEMS = "import", "refer", "new", "call", "state", "items"
 
 
-class Trick(NamedTuple):
-    """Something in a pickle that an ordinary pickler doesn't write; ``grave`` is ``hides`` or ``unclear``."""
+class Anomaly(NamedTuple):
+    """Something in a pickle that an ordinary pickler doesn't write; ``severity`` is ``hides`` or ``unclear``."""
 
-    grave: str
+    severity: str
     what: str
     offset: int
 
 
-class Use(NamedTuple):
+class PickledGlobalUse(NamedTuple):
     """What is done with the global ``module.name``, where for the first time. ``kinds`` are those of the arguments."""
 
     module: str
@@ -45,12 +45,12 @@ class Use(NamedTuple):
 
 
 @dataclass(eq=False, repr=False)
-class Log:
-    """Each use of a global once, in order of appearance, and the tricks. ``inner`` are pickles that the pickle loads."""
+class ScanLog:
+    """Each use of a global once, in order of appearance, and the anomalies. ``inner`` are pickles that the pickle loads."""
 
     found: dict[tuple[str, str], Global] = field(default_factory=dict)
-    uses: dict[tuple[str, str, str, tuple[str, ...]], Use] = field(default_factory=dict)
-    tricks: dict[tuple[str, str], Trick] = field(default_factory=dict)
+    uses: dict[tuple[str, str, str, tuple[str, ...]], PickledGlobalUse] = field(default_factory=dict)
+    anomalies: dict[tuple[str, str], Anomaly] = field(default_factory=dict)
     inner: dict[tuple[int, int] | bytes, bytes | Blob] = field(default_factory=dict)
 
     def import_global(self, module: str, name: str, offset: int) -> Global:
@@ -69,11 +69,11 @@ class Log:
         if key not in self.uses:
             if len(self.uses) >= _USES:
                 raise Stopped(f"it uses globals in more than {_USES:,} ways", limit=True)
-            self.uses[key] = Use(what.module, what.name, how, kinds, offset)
+            self.uses[key] = PickledGlobalUse(what.module, what.name, how, kinds, offset)
 
-    def trick(self, grave: str, what: str, offset: int) -> None:
-        if len(self.tricks) < _TRICKS:
-            self.tricks.setdefault((grave, what), Trick(grave, what, offset))
+    def add_anomaly(self, severity: str, what: str, offset: int) -> None:
+        if len(self.anomalies) < _ANOMALIES:
+            self.anomalies.setdefault((severity, what), Anomaly(severity, what, offset))
 
     def load(self, pickle: bytes | Blob) -> None:
         """Note a pickle that the pickle loads itself, once each."""

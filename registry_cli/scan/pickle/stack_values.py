@@ -102,7 +102,7 @@ class CutTuple(Tuple):
 #: Attributes that opcodes call: no state gives an object one of its own that could be called.
 _METHODS = frozenset(["append", "extend", "add"])
 #: Names between two underscores that are data.
-_HARMLESS = frozenset(
+_DATA_DUNDERS = frozenset(
     [
         "__doc__",
         "__name__",
@@ -120,10 +120,10 @@ _HARMLESS = frozenset(
 def is_hook(name: str) -> bool:
     """Whether an attribute of this name could change what an object is, or what is called on it."""
     inner = name[2:-2]
-    return inner.islower() and name == f"__{inner}__" and name not in _HARMLESS
+    return inner.islower() and name == f"__{inner}__" and name not in _DATA_DUNDERS
 
 
-class Many:
+class SymbolicContainer:
     """A list, a set or a dict (its keys and values by turns), of which ``items`` are kept; ``lost``: not all of them.
 
     Of a dict ``hook`` is a key that as an attribute would change what is called, ``callable_hook`` that its value may be
@@ -138,7 +138,7 @@ class Many:
         self.lost = self.computed = self.callable_hook = False
         self.hook = ""
 
-    def add(self, items: list[Any], room: int) -> Many:
+    def add(self, items: list[Any], room: int) -> SymbolicContainer:
         """Put elements in; ``room`` is for how many of them there is any."""
         if self.kind == "dict":
             for at in range(0, len(items) - 1, 2):
@@ -175,11 +175,11 @@ class Call:
     def __init__(self, callee: Any, arguments: Any, *, new: bool = False) -> None:
         self.callee, self.arguments, self.new = callee, arguments, new
         self.state: Any = None
-        self.items: Many | None = None
+        self.items: SymbolicContainer | None = None
 
     def add(self, kind: str, items: list[Any], room: int) -> None:
         if self.items is None:
-            self.items = Many(kind)
+            self.items = SymbolicContainer(kind)
         self.items.add(items, room)
 
 
@@ -213,7 +213,7 @@ def is_attribute(value: Any) -> bool:
     return isinstance(value, Call) and isinstance(value.callee, Global) and value.callee.path in GETATTR
 
 
-def origin(value: Any) -> Global | None:
+def find_origin(value: Any) -> Global | None:
     """The class of an object, or the function that made it where its class is not known."""
     made = class_of(value)
     if made is not None and made.name in _ARRAY_MAKERS and isinstance(value.arguments, tuple) and value.arguments:
@@ -230,7 +230,7 @@ def attributes(value: Any) -> dict[str, Any]:
     for part in parts:
         if isinstance(part, Call):
             part = part.items  # noqa: PLW2901 - an OrderedDict, for one
-        if isinstance(part, Many) and part.kind == "dict":
+        if isinstance(part, SymbolicContainer) and part.kind == "dict":
             found.update({key: value for key, value in part.pairs() if isinstance(key, str)})
     return found
 
@@ -297,7 +297,7 @@ def kind_of(value: Any, budget: Budget) -> str:
     """``number``, ``text``, ``bytes``, ``@module.name`` of a global, ``=module.Class`` of an object; of containers
     ``tuple``, ``list``, ``dict``, ``set``, with ``+`` if there are objects in it at any depth, ``*`` if globals.
     """
-    if isinstance(value, (tuple, Many)):
+    if isinstance(value, (tuple, SymbolicContainer)):
         name = "tuple" if isinstance(value, tuple) else value.kind
         held = _held(value, budget)
         return held if held == HOOKED else f"{name}{held}"
@@ -311,7 +311,7 @@ def attribute_kinds(arguments: Any, kinds: tuple[str, ...]) -> tuple[str, ...]:
     if len(kinds) != 2 or not isinstance(arguments[1], str) or not arguments[1].isidentifier():
         return kinds
     first = arguments[0]
-    if isinstance(first, Call) and (origin(first) is None or is_attribute(first)):
+    if isinstance(first, Call) and (find_origin(first) is None or is_attribute(first)):
         return kinds
     if isinstance(first, (Global, Persistent, Opaque)) and not isinstance(first, LongText) and first is not NUMBER:
         return kinds
@@ -329,7 +329,7 @@ def shallow_kind(value: Any) -> str:  # noqa: PLR0911 - a line for each kind
     if isinstance(value, Global):
         return f"@{value.path}"
     if isinstance(value, Call):
-        made = origin(value)
+        made = find_origin(value)
         if made is None:
             return UNKNOWN
         return "bytes" if made.path in _BYTES else f"={made.path}"
@@ -337,7 +337,7 @@ def shallow_kind(value: Any) -> str:  # noqa: PLR0911 - a line for each kind
         return "persistent"
     if isinstance(value, tuple):
         return "tuple"
-    if isinstance(value, Many):
+    if isinstance(value, SymbolicContainer):
         return value.kind
     return value.kind if isinstance(value, Opaque) else UNKNOWN
 
@@ -347,7 +347,7 @@ def _held(container: Any, budget: Budget) -> str:
     held, pending, seen = PLAIN, [container], set()
     while pending:
         value = pending.pop()
-        if isinstance(value, (tuple, Many)):
+        if isinstance(value, (tuple, SymbolicContainer)):
             if id(value) in seen:
                 continue
             seen.add(id(value))
@@ -355,9 +355,9 @@ def _held(container: Any, budget: Budget) -> str:
             budget.work -= len(items) + 1
             if budget.work < 0:
                 raise Stopped("the arguments of its calls hold more than is looked at", limit=True)
-            if value.lost if isinstance(value, Many) else getattr(value, "lost", False):
+            if value.lost if isinstance(value, SymbolicContainer) else getattr(value, "lost", False):
                 held = GLOBALS
-            if isinstance(value, Many) and value.callable_hook:
+            if isinstance(value, SymbolicContainer) and value.callable_hook:
                 return HOOKED
             pending.extend(each for each in items if not isinstance(each, (str, int, float, bytes)))
         elif isinstance(value, Global) or value is FORGOTTEN or is_attribute(value):

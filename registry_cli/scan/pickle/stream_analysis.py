@@ -10,8 +10,8 @@ from ...core.lazy_dataclass import dataclass, replace
 from ...inspect.binary.limits import Budget, Stopped, Stream
 from .arrays import Arrays
 from .machine import Machine
-from .opcode_reader import OPCODES, Reader
-from .scan_log import HIDES, Log, Trick, Use
+from .opcode_reader import OPCODES, OpcodeReader
+from .scan_log import HIDES, Anomaly, PickledGlobalUse, ScanLog
 from .stack_values import Blob
 
 #: The first object of a file that torch.save wrote before it wrote zip archives; raw numbers follow after five.
@@ -24,7 +24,7 @@ _DEPTH = 4
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Walk:
+class StreamAnalysis:
     """What a walk found. ``values`` are what the pickles give, as symbols, one each.
 
     ``complete`` says that every byte was accounted for; else ``why`` says what kept it. ``limit`` is True when that
@@ -34,8 +34,8 @@ class Walk:
     file they make no sense to it.
     """
 
-    uses: tuple[Use, ...]
-    tricks: tuple[Trick, ...]
+    uses: tuple[PickledGlobalUse, ...]
+    anomalies: tuple[Anomaly, ...]
     values: tuple[Any, ...]
     complete: bool
     why: str = ""
@@ -44,44 +44,46 @@ class Walk:
     arrays: int = 0
     protocol: int = 0
     legacy_torch: bool = False
-    otherwise: tuple[Use, ...] = ()
+    otherwise: tuple[PickledGlobalUse, ...] = ()
     ambiguous: bool = False
     broken: bool = False
     cut: bool = False
 
 
-def walk(opened: Callable[[], Stream], budget: Budget, *, lone: bool = False, depth: int = 0) -> Walk:
+def analyse_stream(
+    opened: Callable[[], Stream], budget: Budget, *, lone: bool = False, depth: int = 0
+) -> StreamAnalysis:
     """Walk what ``opened`` gives, from its beginning, as joblib would read it; and, where that differs, as pickle would.
 
     With ``lone`` what lies behind the first pickle is none of its business: in an archive of torch, or a ``.npy``.
     """
     arrays = Arrays()
-    first = _Walker(opened(), budget, arrays, lone)
+    first = _StreamAnalyser(opened(), budget, arrays, lone)
     found = first.run()
     if first.log.inner:
         found = _with_inner(found, list(first.log.inner.values()), opened, budget, depth)
     if not arrays.plain:
         return found
-    plain = _Walker(opened(), budget, None, lone).run()
+    plain = _StreamAnalyser(opened(), budget, None, lone).run()
     known = {use[:4] for use in found.uses}
     others = tuple(use for use in plain.uses if use[:4] not in known)
-    tricks = found.tricks
+    anomalies = found.anomalies
     if any(use.called for use in others):
-        tricks += tuple(each for each in plain.tricks if each.grave == HIDES and each.what.startswith(CALLS))
+        anomalies += tuple(each for each in plain.anomalies if each.severity == HIDES and each.what.startswith(CALLS))
     if found.complete and plain.limit:
-        return replace(found, tricks=tricks, otherwise=others, complete=False, why=plain.why, limit=True)
-    return replace(found, tricks=tricks, otherwise=others)
+        return replace(found, anomalies=anomalies, otherwise=others, complete=False, why=plain.why, limit=True)
+    return replace(found, anomalies=anomalies, otherwise=others)
 
 
 def _with_inner(
-    found: Walk, inner: list[bytes | Blob], opened: Callable[[], Stream], budget: Budget, depth: int
-) -> Walk:
+    found: StreamAnalysis, inner: list[bytes | Blob], opened: Callable[[], Stream], budget: Budget, depth: int
+) -> StreamAnalysis:
     """What was found, with what is found in the pickles that it loads itself."""
     for place in inner:
         if depth >= _DEPTH:
             return replace(found, complete=False, why="pickles lie in it too deep", limit=True)
-        within = walk(lambda place=place: _inner_stream(opened(), place), budget, depth=depth + 1)  # type: ignore[misc]
-        found = replace(found, uses=found.uses + within.uses, tricks=found.tricks + within.tricks)
+        within = analyse_stream(lambda place=place: _inner_stream(opened(), place), budget, depth=depth + 1)  # type: ignore[misc]
+        found = replace(found, uses=found.uses + within.uses, anomalies=found.anomalies + within.anomalies)
         if not within.complete and found.complete:
             found = replace(found, complete=False, why=f"a pickle in it: {within.why}", limit=within.limit)
     return found
@@ -90,7 +92,7 @@ def _with_inner(
 _PIECE = 1 << 16
 
 
-class _Within:
+class _PartialStream:
     """A part of a stream, or some bytes, as a stream."""
 
     def __init__(self, whole: Stream, place: bytes | Blob) -> None:
@@ -115,7 +117,7 @@ class _Within:
         return done
 
 
-class _Latin:
+class _LatinStream:
     """The bytes that a stream of UTF-8 stands for, a character each."""
 
     def __init__(self, coded: Stream) -> None:
@@ -142,23 +144,29 @@ class _Latin:
 
 
 def _inner_stream(whole: Stream, place: bytes | Blob) -> Stream:
-    within = _Within(whole, place)
-    return _Latin(within) if isinstance(place, Blob) and place.latin else within
+    within = _PartialStream(whole, place)
+    return _LatinStream(within) if isinstance(place, Blob) and place.latin else within
 
 
 def _is_torch(value: Any) -> bool:
     return type(value) is int and value == TORCH_MAGIC
 
 
-class _Walker:
+class _StreamAnalyser:
     def __init__(self, stream: Stream, budget: Budget, arrays: Arrays | None, lone: bool) -> None:
-        self.reader, self.log, self.budget, self.arrays, self.lone = Reader(stream), Log(), budget, arrays, lone
+        self.reader, self.log, self.budget, self.arrays, self.lone = (
+            OpcodeReader(stream),
+            ScanLog(),
+            budget,
+            arrays,
+            lone,
+        )
         self.values: list[Any] = []
         self.stopped: Stopped | None = None
         self.protocol = 0
         self.inside = False
 
-    def run(self) -> Walk:
+    def run(self) -> StreamAnalysis:
         torch = False
         try:
             while not self._at_end():
@@ -174,9 +182,9 @@ class _Walker:
             self.stopped = error
         except RecursionError:
             self.stopped = Stopped("it is nested too deep", limit=True)
-        return Walk(
+        return StreamAnalysis(
             tuple(self.log.uses.values()),
-            tuple(self.log.tricks.values()),
+            tuple(self.log.anomalies.values()),
             tuple(self.values),
             self.stopped is None,
             str(self.stopped or ""),
