@@ -117,9 +117,9 @@ def ensure_alone(option: str, others: Mapping[str, object]) -> None:
 def prompt_for_security_key(cx: Session, key: str | None) -> str | None:
     """The key that ``--sign`` was given; of one that waits for a finger, that is said."""
     if key is not None:
-        from ..trust import ssh_signing
+        from ..trust import signatures
 
-        if ssh_signing.wants_touch(key):
+        if signatures.wants_touch(key):
             cx.say("touch the security key when it blinks")
     return key
 

@@ -306,7 +306,7 @@ def _run_hooks(cx: Session) -> None:
     try:
         install_signal_handlers()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
-        place = hooks.Place(str(registry.root), registry.settings.id)
+        place = hooks.RegistryIdentity(str(registry.root), registry.settings.id)
         hooks.deliver(hooks.load(folder, place.id, cx.warn), place, cx.changes.events, cx.warn)
     except OSError as error:
         cx.warn(f"hooks were not run: {explain(error)}")

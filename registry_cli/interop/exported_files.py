@@ -1,15 +1,19 @@
-"""What every exporter needs: the files of a version, each byte checked, and what is known of it in plain words."""
+"""The files of a stored version for bundles and exporters, each byte checked, and what the exporters share."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..core.lazy_dataclass import dataclass, field
-from ..core.records import Artifact, VersionRecord
+from ..core.records import Artifact, FileEntry, VersionRecord
+from ..store.filesystem import files
 from ..store.packs import pack_reader
+from ..store.packs.pack_reader import Content
+from ..store.reader import ModelReader
 from .source_tree import DOCUMENT, lookup, text_of
 
 #: How the frameworks are called where packages are installed from.
@@ -96,3 +100,20 @@ def lost(version: VersionRecord, **carried: bool) -> list[str]:
     }
     left = [name for name, some in there.items() if some and not carried.get(name)]
     return [", ".join(left)] if left else []
+
+
+def sizes(model: ModelReader, record: VersionRecord) -> tuple[int, ...]:
+    """How large each file is, in the order of the manifest. :class:`Damaged` when they are not what was stored."""
+    if record.packed is None:
+        model.check_size(record)
+    return tuple(content.size for _, content in members(model, record))
+
+
+def members(model: ModelReader, record: VersionRecord) -> Iterator[tuple[FileEntry, Content]]:
+    """Every file with its bytes, in the order of the manifest; one that is not wanted need not be read."""
+    with contextlib.closing(pack_reader.members(model, record)) as found:
+        for entry, content in found:
+            yield entry, content
+            if record.packed is not None:  # what follows in the pack is behind it
+                while content.read(files.BLOCK):
+                    pass

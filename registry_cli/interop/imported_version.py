@@ -1,12 +1,134 @@
-"""What comes from another tool, on its way to become versions."""
+"""A version of another tool on its way to become one here, and the metadata that can be kept; the rest is listed as lost."""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..core import values
+from ..core.conversion import limit_value
 from ..core.lazy_dataclass import dataclass, field
+from ..core.text import shorten
+from ..errors import InvalidInput
+
+_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_ITEMS = 1_000
+_DEPTH = 8
+
+
+class Luggage:
+    """Params, metrics, tags and annotations on their way in: each is checked when it is put in.
+
+    What comes first stays: a name that is put in again with another value is lost.
+    """
+
+    def __init__(self) -> None:
+        self.params: dict[str, values.Param] = {}
+        self.metrics: dict[str, values.Metric] = {}
+        self.tags: dict[str, str] = {}
+        self.annotations: dict[str, str] = {}
+        self.lost: list[str] = []
+
+    def add_params(self, given: Mapping[str, Any], whose: str = "") -> None:
+        """Params as another tool has them; a text is read as if it were typed, and what has no value is left out."""
+        for name, value in given.items():
+            read = values.typed(value) if isinstance(value, str) else value
+            if read is not None:
+                self._put(self.params, "param", name, read, whose)
+
+    def add_metrics(self, given: Mapping[str, Any], whose: str = "") -> None:
+        for name, value in given.items():
+            self._put(self.metrics, "metric", name, value, whose)
+
+    def add_tags(self, given: Mapping[str, Any], whose: str = "") -> None:
+        for name, value in given.items():
+            self._put(self.tags, "tag", name, value, whose)
+
+    def annotate(self, name: str, text: object) -> None:
+        """Free text; nothing happens when it is empty."""
+        if text not in (None, ""):
+            self._put(self.annotations, "annotation", name, text, "")
+
+    def lose(self, what: str) -> None:
+        """Something that has no place here."""
+        if len(self.lost) < _ITEMS:
+            self.lost.append(clean(what, 300))
+
+    def _put(self, where: dict[str, Any], kind: str, name: object, value: object, whose: str) -> None:
+        label = f"{kind} '{clean(str(name), 60)}'{whose}"
+        try:
+            key = values.key(str(name))
+            if len(where) >= values.ENTRIES and key not in where:
+                self.lose(f"{label}: more than {values.ENTRIES:,} of them")
+                return
+            taken = _READ[kind](value, key)
+        except InvalidInput as error:
+            text = str(value)
+            if kind in ("param", "tag") and 0 < len(text) <= values.TEXT_LENGTH and not _UNWRITABLE.search(text):
+                self._keep_as_text(kind, str(name), text, label, error)
+            else:
+                self.lose(f"{label}: {clean(error.message, 160)}")
+            return
+        if where.setdefault(key, taken) != taken:
+            self.lose(f"{label} ({clean(str(value), 60)}): the version itself says {clean(str(where[key]), 60)}")
+
+    def _keep_as_text(self, kind: str, name: str, text: str, label: str, error: InvalidInput) -> None:
+        """A tag of many lines, or a text with control characters: an annotation can hold it."""
+        try:
+            key = values.key(f"{kind}.{name}")
+        except InvalidInput:
+            self.lose(f"{label}: {clean(error.message, 160)}")
+            return
+        self.annotations.setdefault(key, text)
+        self.lose(f"{label} is not plain text: kept as the annotation '{key}'")
+
+
+def _metric(value: object, name: str) -> values.Metric:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidInput(f"it is {value}, which can't be compared with anything")
+    return values.check_metric(value, name)
+
+
+def _line(value: object, name: str) -> str:
+    return values.check_line("" if value is None else value, name)
+
+
+def _text(value: object, name: str) -> str:
+    return values.check_text(value if isinstance(value, str) else str(value), name)
+
+
+_READ: dict[str, Any] = {"param": values.check_param, "metric": _metric, "tag": _line, "annotation": _text}
+
+
+def clean(text: str, most: int = values.LINE_LENGTH) -> str:
+    """``text`` on one line, cut at ``most`` characters, without control characters and what a document can't hold."""
+    line = _CONTROL.sub("\ufffd", " ".join(_UNWRITABLE.sub("\ufffd", text).split()))
+    return shorten(line, most)
+
+
+def message(text: object) -> str:
+    """A description as the message of a version: as it is, but for what a document can't hold."""
+    return _UNWRITABLE.sub("\ufffd", text if isinstance(text, str) else "")[: values.TEXT_LENGTH].strip()
+
+
+def plain(value: Any) -> Any:
+    """``value`` as lineage can hold it: plain types, bounded in depth, length and number, without what is empty."""
+    return _without_empty(
+        limit_value(value, lambda each: clean(str(each)), key=lambda name: clean(name, 250), items=_ITEMS, depth=_DEPTH)
+    )
+
+
+def _without_empty(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_empty(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    inside = {name: _without_empty(item) for name, item in value.items()}
+    return {name: item for name, item in inside.items() if item not in (None, "", {}, [])}
 
 
 @dataclass(frozen=True, eq=False, repr=False)

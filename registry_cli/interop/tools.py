@@ -22,15 +22,15 @@ from .imported_version import Incoming
 #: What stands before the colon of a source, and the module of this package that reads it.
 SOURCES: dict[str, str] = {
     "mlflow": "mlflow.mlflow_import",
-    "bentoml": "bentoml_import",
-    "hf": "huggingface_import",
+    "bentoml": "bentoml",
+    "hf": "huggingface",
     "dvc": "dvc.dvc_import",
 }
 #: The formats that one version can be exported to, and the module of this package that writes it.
 FORMATS: dict[str, str] = {
     "mlflow": "mlflow.mlflow_export",
-    "hf": "huggingface_export",
-    "bentoml": "bentoml_export",
+    "hf": "huggingface",
+    "bentoml": "bentoml",
     "cyclonedx": "cyclonedx_export",
 }
 #: The formats that are one file; all others are folders.

@@ -145,7 +145,7 @@ class Origin:
     def _environment(self, found: Found) -> None:
         if not (self._named or "environment" in self._parts):
             return
-        from . import environment, packages
+        from . import environment
 
         document: dict[str, Any] = {}
         seen = environment.Environment()
@@ -161,7 +161,9 @@ class Origin:
             document["platform"] = environment.platform()
             document.update(environment.graphics())
         if data:
-            document["packages"] = len(packages.listed(data.decode("utf-8", "replace")) if self._list else seen.lines)
+            document["packages"] = len(
+                environment.listed(data.decode("utf-8", "replace")) if self._list else seen.lines
+            )
             document["digest"] = f"sha256:{hashlib.sha256(data).hexdigest()}"
             found.sidecars[layout.ENVIRONMENT] = data
         elif seen.why:

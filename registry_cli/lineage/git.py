@@ -205,13 +205,13 @@ def _asked(repository: Repository, document: dict[str, Any], *, keep_patch: bool
 
 
 def _with_patch(repository: Repository, changes: Any, document: dict[str, Any], *, keep_patch: bool) -> Seen:
-    from . import git_patch
+    from . import git_changes
 
     hasher = hashlib.sha256()
     try:
         if changes.unknown:
             raise Silent(changes.unknown)
-        patch, cut = git_patch.make_patch(repository, changes.paths, hasher.update, PATCH_LIMIT)
+        patch, cut = git_changes.make_patch(repository, changes.paths, hasher.update, PATCH_LIMIT)
     except Silent as error:
         return Seen({**document, "unknown": f"the changes: {error}"}, warning=f"uncommitted changes: {error}")
     if not patch:  # only of a mode that is not looked at, or what was staged is taken back

@@ -21,7 +21,7 @@ from ..rules.rollback import StageTimeline
 from ..store import history, journal
 from ..store.layout import Layout
 from ..store.reader import ModelReader, State
-from ..trust import signatures, ssh_signing
+from ..trust import signatures
 from .context import resolve_version
 from .settings import Scope
 
@@ -55,9 +55,9 @@ def read_people(layout: Layout, model: ModelReader, version: VersionRecord, said
     )
 
 
-def _unproven(ballot: RecordedApproval, trust: ssh_signing.Trust) -> str:
+def _unproven(ballot: RecordedApproval, trust: signatures.Trust) -> str:
     """Why the signature of an approval does not prove that its author gave it, empty if it does."""
-    if ssh_signing.SIGNATURE not in ballot.event.detail:
+    if signatures.SIGNATURE not in ballot.event.detail:
         return "did not sign it"
     found = _check_signature(ballot.event, trust)
     return f"signed it, but {found.problem or 'the signature does not hold'}" if found.code else ""
@@ -106,23 +106,23 @@ def describe_approvals(
     return tuple(told)
 
 
-def _approval(ref: str, ballot: RecordedApproval, facts: PolicyInput, trust: ssh_signing.Trust) -> Approval:
+def _approval(ref: str, ballot: RecordedApproval, facts: PolicyInput, trust: signatures.Trust) -> Approval:
     event, state, why = ballot.event, "in-force", ""
     if ballot.lapsed:
         state, why = "lapsed", ballot.lapsed
     elif not ballot.rejects and (why := policy_rules.objection(facts, ballot)):
         state = "excluded"
-    signature = _check_signature(event, trust) if ssh_signing.SIGNATURE in event.detail else None
+    signature = _check_signature(event, trust) if signatures.SIGNATURE in event.detail else None
     reason = str(event.detail.get("reason", ""))
     return Approval(ref, ballot.stage, event.by, event.at, not ballot.rejects, reason, state, why, signature)
 
 
-def _check_signature(event: Any, trust: ssh_signing.Trust) -> Signature:
+def _check_signature(event: Any, trust: signatures.Trust) -> Signature:
     """A signature as a list tells it: where it can't be checked, that is what is told."""
     try:
         return trust.look(event)
     except RegistryError as error:
-        key = ssh_signing.fingerprint(str(event.detail.get(ssh_signing.SIGNATURE)))
+        key = signatures.fingerprint(str(event.detail.get(signatures.SIGNATURE)))
         return Signature(event.by, event.at, key, code="unchecked", problem=str(error))
 
 

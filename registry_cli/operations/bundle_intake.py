@@ -14,8 +14,7 @@ from ..core.records import Checkpoint, VersionRecord
 from ..core.results import ImportResult
 from ..errors import Conflict, RegistryError
 from ..interop.bundle.bundle_manifest import Contents, Part, Version
-from ..interop.bundle.bundle_reader import UnpackedPart, Unpacking
-from ..interop.bundle.bundle_version import UnpackedVersion, nothing
+from ..interop.bundle.bundle_reader import UnpackedPart, UnpackedVersion, Unpacking, nothing
 from ..store import creation, reader, registration, stream_import
 from ..store.filesystem import files
 from ..store.layout import ModelLayout

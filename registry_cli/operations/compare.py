@@ -122,9 +122,9 @@ def _packages(before: _Side, after: _Side) -> tuple[Difference, ...]:
         new = after.text(files[1]) if new is None and files[1] else new
     if old is None or new is None or old == new:
         return ()
-    from ..lineage import packages
+    from ..lineage import environment
 
-    return comparison.differences(packages.listed(old), packages.listed(new), Difference)
+    return comparison.differences(environment.listed(old), environment.listed(new), Difference)
 
 
 def _environment_files(before: _Side, after: _Side) -> tuple[FileEntry | None, FileEntry | None]:

@@ -200,7 +200,7 @@ def find_root(start: str | os.PathLike[str] | None = None, home: str | None = No
     """Return the registry's folder: ``start`` if given, else ``home``, else the nearest one upward from here.
 
     Nothing in that folder is run: a ``registry.yaml`` is data. One that was found by walking upward must be trusted all
-    the same, or anybody could put one into a folder above (see ``trust.trusted_registries``).
+    the same, or anybody could put one into a folder above (see ``trust.user_config``).
 
     Args:
         start: the folder that was named; always accepted.
@@ -225,9 +225,9 @@ def find_root(start: str | os.PathLike[str] | None = None, home: str | None = No
     for folder in (here, *here.parents):
         if (folder / layout.REGISTRY).is_file():
             if os.lstat(folder / layout.REGISTRY).st_uid not in (0, os.geteuid()):
-                from ..trust import trusted_registries
+                from ..trust import user_config
 
-                trusted_registries.refuse_untrusted(folder, config)
+                user_config.refuse_untrusted(folder, config)
             return folder
     raise NotFound(
         "there is no registry here or in a folder above",

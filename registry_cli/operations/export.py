@@ -364,7 +364,7 @@ def _candidates(context: RegistryContext, copy: Copy, first: str) -> Iterator[tu
 
 def _flavors(copy: Copy, flavor: str | None) -> list[str | None]:
     """The flavors of MLflow with which the folder may have been made."""
-    from ..interop.mlflow.flavors import FLAVORS
+    from ..interop.mlflow.mlflow_export import FLAVORS
 
     named: object = None
     with contextlib.suppress(RegistryError, ValueError):

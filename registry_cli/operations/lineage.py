@@ -40,11 +40,11 @@ def get_recipe(context: RegistryContext, ref: str | Reference) -> Recipe:
 
     Parents are named as they are called now; one that is not here is a remark.
     """
-    from ..lineage import recipe
+    from ..lineage import reproducibility
     from .read import get_version
 
     version = get_version(context, ref)
-    return recipe.of(version, str(context.root), _list_parents(context, version))
+    return reproducibility.of(version, str(context.root), _list_parents(context, version))
 
 
 def check_reproducibility(

@@ -191,10 +191,10 @@ class EventSigner:
         self._signature = ""
 
     def sign(self, key: Key) -> None:
-        from ..trust import ssh_signing
+        from ..trust import signatures
 
         if self.draft is not None:
-            self._signature = ssh_signing.sign(ssh_signing.statement(self.draft), key)
+            self._signature = signatures.sign(signatures.statement(self.draft), key)
 
     def drafts(self, event: Event, model: ModelReader) -> bool:
         """Keep ``event`` if this is the first time, when nothing is to be committed."""

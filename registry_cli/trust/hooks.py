@@ -1,4 +1,4 @@
-"""Hooks: what a user's own folder wants done after a change: programs to be run, addresses to be told.
+"""Hooks: programs to run and addresses to notify after a change, from ``hooks/`` and ``hooks.yaml``.
 
 All of it lies in the user's folder of settings, never in a registry: ``hooks/`` holds programs that are run for every
 registry, ``hooks/ID/`` those for the registry with this id, ``hooks.yaml`` the addresses. The change is made before any
@@ -10,14 +10,182 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
+from urllib.parse import urlsplit
 
-from ..core.lazy_dataclass import dataclass
+from ..core.lazy_dataclass import dataclass, field
+from ..core.quantities import parse_duration
 from ..core.records import Event
-from ..errors import RegistryError, explain
-from .hook_settings import ALL, Limits, Settings, Wanted, read
+from ..core.text import escape_for_message
+from ..core.yaml import documents
+from ..errors import InvalidInput, RegistryError, explain
+from ..rules.event_history import ACTIONS
+from ..rules.settings_errors import Path as Place
+from ..rules.settings_errors import SettingsSource, suggest
+from ..store.filesystem import files
 from .user_config import HOOK_SETTINGS, HOOKS, refuse_foreign
+
+#: The keys of the document, of ``programs:`` and of each of ``webhooks:``.
+KEYS = ("programs", "webhooks")
+PROGRAM_KEYS = ("time_limit", "retries")
+WEBHOOK_KEYS = ("url", "secret", "secret_file", "actions", "models", "registry", "time_limit", "retries")
+#: What is told besides what a history has.
+REFUSED = "gate-refused"
+LONGEST, MOST_RETRIES = 600.0, 10
+_LIMIT = 1 << 20
+_SECRET = 4_096
+_T = TypeVar("_T")
+
+
+class Limits(NamedTuple):
+    """Seconds for each attempt, and how often it is repeated."""
+
+    seconds: float
+    retries: int
+
+
+class Wanted(NamedTuple):
+    """Of which changes somebody wants to know: all, where nothing is said. Models are patterns: ``risk/*``."""
+
+    actions: frozenset[str] = frozenset()
+    models: tuple[str, ...] = ()
+
+    def fits(self, model: str, action: str) -> bool:
+        of_model = not self.models or any(fnmatchcase(model, pattern) for pattern in self.models)
+        return of_model and (not self.actions or action in self.actions)
+
+
+ALL = Wanted()
+PROGRAMS, WEBHOOKS = Limits(30.0, 0), Limits(10.0, 2)
+
+
+@dataclass(frozen=True)
+class WebhookSettings:
+    """One address. ``secret`` is the key that what is sent is signed with; it is never shown."""
+
+    url: str
+    limits: Limits = WEBHOOKS
+    wanted: Wanted = ALL
+    registry: str = ""
+    secret: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What ``hooks.yaml`` says."""
+
+    programs: Limits = PROGRAMS
+    webhooks: tuple[WebhookSettings, ...] = ()
+
+
+def read(path: Path) -> Settings:
+    """The settings in a file. :class:`InvalidInput` for a slip, with its line; :class:`Refused` for what others can write."""
+    refuse_foreign(path)
+    data = path.read_bytes()
+    document = documents.loads(data, str(path), limit=_LIMIT) or {}
+    source = SettingsSource(str(path), lambda: documents.lines(data))
+    _keys(document, KEYS, (), source)
+    programs = document.get("programs", {})
+    _keys(programs, PROGRAM_KEYS, ("programs",), source)
+    said = document.get("webhooks", [])
+    if not isinstance(said, list):
+        raise source.error(("webhooks",), "is no list", "write '- url: https://…' lines below it")
+    found = tuple(_webhook(each, ("webhooks", str(at)), source, path.parent) for at, each in enumerate(said))
+    if any("secret" in each for each in said):
+        refuse_foreign(path, private=True)
+    return Settings(_limits(programs, ("programs",), source, PROGRAMS), found)
+
+
+def _webhook(said: Any, place: Place, source: SettingsSource, folder: Path) -> WebhookSettings:
+    _keys(said, WEBHOOK_KEYS, place, source)
+    url = said.get("url")
+    parts = _read(lambda: urlsplit(url), (*place, "url"), source) if isinstance(url, str) else None
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or not str(url).isprintable():
+        raise source.error((*place, "url"), "is no address", "write it as https://example.org/hook")
+    if parts.username is not None:
+        raise source.error((*place, "url"), "has a name and a password in it", "use secret_file instead")
+    registry = said.get("registry", "")
+    if not isinstance(registry, str):
+        raise source.error((*place, "registry"), "is no text", "it is the id of a registry: registry info shows it")
+    actions = _texts(said, "actions", place, source)
+    for action in actions:
+        if action not in (*ACTIONS, REFUSED):
+            hint = suggest(action, (*ACTIONS, REFUSED)) or f"there are {', '.join((*ACTIONS, REFUSED))}"
+            raise source.error((*place, "actions"), f"there is no action '{escape_for_message(action)}'", hint)
+    return WebhookSettings(
+        str(url),
+        _limits(said, place, source, WEBHOOKS),
+        Wanted(frozenset(actions), tuple(_texts(said, "models", place, source))),
+        registry,
+        _secret(said, place, source, folder),
+    )
+
+
+def _secret(said: Mapping[str, Any], place: Place, source: SettingsSource, folder: Path) -> bytes:
+    if "secret" in said and "secret_file" in said:
+        raise source.error((*place, "secret"), "stands beside 'secret_file'", "say one of them")
+    for key in ("secret", "secret_file"):
+        if key in said and not (isinstance(said[key], str) and said[key].strip()):
+            raise source.error((*place, key), "is no text", "write it in quotes")
+    if "secret" in said:
+        return str(said["secret"]).encode()
+    if "secret_file" not in said:
+        return b""
+    path = folder / Path(said["secret_file"]).expanduser()
+    try:
+        refuse_foreign(path, private=True)
+        secret = files.read(path, _SECRET, str(path)).strip()
+    except OSError as error:
+        raise source.error((*place, "secret_file"), explain(error)) from None
+    if not secret:
+        raise source.error((*place, "secret_file"), f"{path} is empty", "a signature with no key says nothing")
+    return secret
+
+
+def _limits(said: Mapping[str, Any], place: Place, source: SettingsSource, default: Limits) -> Limits:
+    seconds, retries = default
+    if "time_limit" in said:
+        at = (*place, "time_limit")
+        seconds = _read(lambda: parse_duration(str(said["time_limit"])).total_seconds(), at, source)
+        if not 0 < seconds <= LONGEST:
+            raise source.error(at, "is no time that a hook can have", f"more than 0s, at most {LONGEST:g}s")
+    if "retries" in said:
+        retries = said["retries"]
+        if type(retries) is not int or not 0 <= retries <= MOST_RETRIES:
+            raise source.error((*place, "retries"), "is no number of repetitions", f"0 to {MOST_RETRIES}")
+    return Limits(seconds, retries)
+
+
+def _texts(said: Mapping[str, Any], key: str, place: Place, source: SettingsSource) -> list[str]:
+    value = said.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value) or value != said.get(key, value):
+        raise source.error((*place, key), "is no list of texts", f"write it as {key}: [a, b]")
+    if key in said and not value:
+        raise source.error((*place, key), "has nothing in it", "leave it out to be told of all")
+    return value
+
+
+def _keys(said: Any, known: tuple[str, ...], place: Place, source: SettingsSource) -> None:
+    if not isinstance(said, dict):
+        raise source.error(place, "is no mapping", f"use {', '.join(known)}")
+    for key, value in said.items():
+        if key not in known:
+            hint = suggest(key, known) or f"use {', '.join(known)}"
+            raise source.error((*place, key), f"there is no key '{escape_for_message(key)}' here", hint)
+        if value is None:
+            raise source.error((*place, key), "says nothing", "give it a value, or leave it out")
+
+
+def _read(value: Callable[[], _T], place: Place, source: SettingsSource) -> _T:
+    try:
+        return value()
+    except InvalidInput as error:
+        raise source.error(place, error.message, error.hint) from None
+    except ValueError:
+        raise source.error(place, "can't be read") from None
+
 
 SCHEMA = 1
 #: Set for the programs that we run: what they change sets off no hooks again.
@@ -29,7 +197,7 @@ _LINE = 160
 
 
 @dataclass(frozen=True)
-class Place:
+class RegistryIdentity:
     """The registry in which something happened."""
 
     root: str
@@ -131,7 +299,7 @@ def _programs(folder: Path, warn: Callable[[str], None]) -> Iterator[Path]:
     yield from (path for path in paths if not path.name.startswith(".") and not path.is_dir())
 
 
-def document(place: Place, model: str, event: Event) -> dict[str, object]:
+def document(place: RegistryIdentity, model: str, event: Event) -> dict[str, object]:
     """What a hook is told of an event."""
     return {
         "schema": SCHEMA,
@@ -145,7 +313,7 @@ def document(place: Place, model: str, event: Event) -> dict[str, object]:
 
 def deliver(
     hooks: Iterable[Hook],
-    place: Place,
+    place: RegistryIdentity,
     events: Iterable[tuple[str, Event]],
     warn: Callable[[str], None],
     pause: Callable[[float], None] = time.sleep,

@@ -1,4 +1,8 @@
-"""The user's own folder of settings: what in it may be believed, which is what nobody else can write."""
+"""The user's own folder of settings: what in it is accepted, and which registries of other users it trusts.
+
+A ``registry.yaml`` decides what a command works on. Whoever can write a folder above (``/tmp``, a shared disk) could put
+one there; as with git's ``safe.directory``, one that belongs to another user is used only if there is a reason.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import Refused
+from ..errors import InvalidInput, Refused, RegistryError
 
 #: The environment variable that names the folder of settings.
 CONFIG_VARIABLE = "XDG_CONFIG_HOME"
@@ -36,3 +40,72 @@ def refuse_foreign(path: Path, *, private: bool = False) -> None:
         raise Refused(f"{path} can be written by others", f"chmod go-w {path}")
     if private and status.st_mode & (stat.S_IRGRP | stat.S_IROTH):
         raise Refused(f"{path} holds a secret, and can be read by others", f"chmod go-r {path}")
+
+
+#: The file of settings in the user's own folder, and the list in it.
+FILE, KEY = "config.yaml", "trusted_registries"
+_MOST = 1 << 20
+
+
+def refuse_untrusted(root: Path, config: Path | None) -> None:
+    """Refuse a registry of another user unless a group shares it with this user, or the user's settings list it.
+
+    Args:
+        root: the folder of the registry, which was found by walking upward.
+        config: the user's own folder of settings.
+
+    Raises:
+        Refused: it is not to be used without being named.
+    """
+    if _shares_with_us(root) or is_listed(root, config):
+        return
+    where = f"{config / FILE}" if config else f"~/.config/registry-cli/{FILE}"
+    raise Refused(
+        f"the registry in {root} belongs to another user, and was not named",
+        f"name it with -C {root} or REGISTRY_HOME, or add it to {KEY} in {where}",
+    )
+
+
+def is_listed(root: Path, config: Path | None) -> bool:
+    """Return whether the user's settings list a registry: its folder, or one above with ``/*`` behind it."""
+    real = os.path.realpath(root)
+    for entry in _listed(config):
+        path = str(Path(entry).expanduser())
+        if not path.startswith("/"):
+            continue
+        folder = os.path.realpath(path.removesuffix("/*"))
+        if real == folder or (path.endswith("/*") and real.startswith(f"{folder.rstrip('/')}/")):
+            return True
+    return False
+
+
+def _listed(config: Path | None) -> list[str]:
+    from ..core.yaml import documents
+
+    if config is None:
+        return []
+    path = config / FILE
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(_MOST)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    refuse_foreign(path)
+    found = documents.loads_mapping(data, str(path)).get(KEY, [])
+    if not isinstance(found, list) or not all(isinstance(entry, str) for entry in found):
+        raise InvalidInput(f"error in {path}: '{KEY}' is not a list of folders", f"write it as {KEY}: [/srv/models]")
+    return found
+
+
+def _shares_with_us(root: Path) -> bool:
+    """Whether the registry says ``shared: group``, and its folder's group is one of ours."""
+    from ..store import settings
+    from ..store.layout import Layout
+
+    try:
+        group = root.stat().st_gid
+        if group != os.getegid() and group not in os.getgroups():
+            return False
+        return settings.open_settings(Layout(root)).shared == "group"
+    except (RegistryError, OSError):
+        return False

@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 
 from ..core.lazy_dataclass import dataclass
 from ..core.records import Event
-from .hook_settings import Limits, Wanted, WebhookSettings
-from .hooks import Failure
+from .hooks import Failure, Limits, Wanted, WebhookSettings
 
 SIGNATURE = "X-Registry-Signature"
 #: Answers after which another attempt may fare better, besides those from 500 on.
@@ -63,7 +62,7 @@ class Webhook:
         }
         if self.settings.secret:
             headers[SIGNATURE] = signature(self.settings.secret, body)
-        request = urllib.request.Request(self.settings.url, body, headers, method="POST")  # noqa: S310  http or https only: see hook_settings
+        request = urllib.request.Request(self.settings.url, body, headers, method="POST")  # noqa: S310  http or https only: see hooks
         outcome: list[int | str] = []
         sender = threading.Thread(target=self._send, args=(request, outcome), daemon=True)
         sender.start()

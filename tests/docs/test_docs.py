@@ -21,7 +21,7 @@ from registry_cli.query import fields as query_fields
 from registry_cli.query import parser, predicates, query
 from registry_cli.rules.policy import command_checks, policy_parser
 from registry_cli.scan.verdicts import FileScan
-from registry_cli.trust import signatures, ssh_signing
+from registry_cli.trust import signatures
 from tests.docs import console
 
 ROOT = Path(__file__).parents[2]
@@ -224,7 +224,7 @@ def test_every_key_of_a_policy_is_told_and_no_other() -> None:
 def test_every_problem_code_is_told() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "registry_cli" / "store").rglob("verify*.py"))
     made = set(re.findall(r'(?:error|warning|report)\(\s*"([a-z-]+)"', sources))
-    made |= {ssh_signing.BAD, ssh_signing.UNKNOWN, ssh_signing.OTHER, signatures.MISPLACED}
+    made |= {signatures.BAD, signatures.UNKNOWN, signatures.OTHER, signatures.MISPLACED}
     codes = section(read("json.md"), "problem").split("| code |")[1]
     assert set(re.findall(r"^\| `([a-z-]+)`", codes, re.MULTILINE)) == made
 

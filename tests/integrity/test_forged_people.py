@@ -154,10 +154,10 @@ def test_a_signature_that_was_changed(signed: Store) -> None:
 def test_a_signed_event_that_somebody_else_signs_as_if_by_its_author(signed: Store, tmp_path: Path) -> None:
     """The whole chain is made anew, but for the one thing that can't be: bob's key."""
     from registry_cli.core.records import Event
-    from registry_cli.trust import ssh_signing
+    from registry_cli.trust import signatures
 
     event = Event.parse({**said(signed, 1)["signatures"][0], "by": "bob"})
-    signature = ssh_signing.sign(ssh_signing.statement(event), tmp_path / "keys/mallory")
+    signature = signatures.sign(signatures.statement(event), tmp_path / "keys/mallory")
     resign(signed, 1, signature=signature)
     assert codes(signed) == {("signature-other", "churn@1")}
     assert signed.reg.approvals.signatures("churn@1")[0].problem == "says bob, but is signed by mallory"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli import InvalidInput, NotFound, Registry
-from registry_cli.interop import bentoml_import
+from registry_cli.interop import bentoml
 from tests.interop.stores import unpacked
 from tests.support import snapshot
 
@@ -39,29 +39,29 @@ def test_all_that_bentoml_says_comes_along(home: Path, reg: Registry) -> None:
 
 @pytest.mark.parametrize("place", [".", "models", "models/churn/a1"])
 def test_places(home: Path, place: str) -> None:
-    keys = [each.key for each in bentoml_import.read(home / place)]
+    keys = [each.key for each in bentoml.read(home / place)]
     assert keys[0] == "bentoml:churn:a1"
     assert len(keys) == (1 if place.endswith("a1") else 3)
 
 
 def test_one_model_alone(home: Path) -> None:
-    assert [each.key for each in bentoml_import.read(home, only="fraud")] == ["bentoml:fraud:c3"]
+    assert [each.key for each in bentoml.read(home, only="fraud")] == ["bentoml:fraud:c3"]
     with pytest.raises(NotFound, match="there is no model 'spam'"):
-        list(bentoml_import.read(home, only="spam"))
+        list(bentoml.read(home, only="spam"))
 
 
 def test_what_can_not_be_read_is_told(home: Path, tmp_path: Path) -> None:
     (home / "models" / "churn" / "b2" / "model.yaml").write_text("name: [unclosed")
     (home / "models" / "fraud" / "c3" / "model.yaml").write_text("name: 5\nlabels: text\nmetadata: [1]\ncontext: 3\n")
-    broken, first, fraud = sorted(bentoml_import.read(home), key=lambda each: (bool(each.files), each.key))
+    broken, first, fraud = sorted(bentoml.read(home), key=lambda each: (bool(each.files), each.key))
     assert (broken.key, broken.files) == ("bentoml:churn:b2", ())
     assert "line 1" in broken.lost[0]
     assert first.metrics["auc"] == 0.93
     assert (fraud.model, fraud.metrics) == ("fraud", {})
     with pytest.raises(InvalidInput, match="is no folder"):
-        list(bentoml_import.read(home / "models" / "churn" / "latest"))
+        list(bentoml.read(home / "models" / "churn" / "latest"))
     with pytest.raises(NotFound, match="holds no model of BentoML"):
-        list(bentoml_import.read(tmp_path / "bentoml" / "models" / "churn" / "a1" / ".."))
+        list(bentoml.read(tmp_path / "bentoml" / "models" / "churn" / "a1" / ".."))
 
 
 def test_a_model_that_is_a_link_out_of_the_store(home: Path, tmp_path: Path) -> None:
@@ -69,4 +69,4 @@ def test_a_model_that_is_a_link_out_of_the_store(home: Path, tmp_path: Path) -> 
     outside.mkdir()
     (outside / "model.yaml").write_text("name: churn\nversion: zz\n")
     (home / "models" / "churn" / "zz").symlink_to(outside)
-    assert [each.key for each in bentoml_import.read(home, only="churn")] == ["bentoml:churn:a1", "bentoml:churn:b2"]
+    assert [each.key for each in bentoml.read(home, only="churn")] == ["bentoml:churn:a1", "bentoml:churn:b2"]

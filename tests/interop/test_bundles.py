@@ -16,7 +16,7 @@ import pytest
 from registry_cli import Conflict, Damaged, InvalidInput, NotFound, Refused, Registry
 from registry_cli.core.records import Checkpoint
 from registry_cli.core.results import ImportResult
-from registry_cli.interop.bundle import bundle_manifest, bundle_parser, bundle_reader
+from registry_cli.interop.bundle import bundle_manifest, bundle_reader
 from registry_cli.operations.inspection import Examination
 from registry_cli.rules import event_history
 from tests.crash.scenarios import common, die, source
@@ -448,7 +448,7 @@ def test_a_long_name_and_a_deep_one(reg: Registry, site: Registry, make_file: Ma
 def test_a_newer_format_is_told(origin: Registry, tmp_path: Path, site: Registry) -> None:
     head = bundle_manifest.dumps(bundle_manifest.Contents("versions", "0" * 32, "", ()))
     with pytest.raises(Refused, match="has format 2; this program knows formats up to 1"):
-        bundle_parser.loads(head.replace(b'"format":1', b'"format":2'), "x")
+        bundle_manifest.loads(head.replace(b'"format":1', b'"format":2'), "x")
 
 
 def test_contents_survive_their_document(origin: Registry, tmp_path: Path) -> None:

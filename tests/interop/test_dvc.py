@@ -10,8 +10,7 @@ import pytest
 
 from registry_cli import InvalidInput, NotFound, Registry
 from registry_cli.interop.dvc import dvc_import
-from registry_cli.interop.dvc.git_tags import Tag
-from registry_cli.interop.dvc.gto import artifacts
+from registry_cli.interop.dvc.git_tags import Tag, artifacts
 from registry_cli.interop.imported_version import Incoming
 from tests.interop.stores import unpacked
 from tests.support import snapshot

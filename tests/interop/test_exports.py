@@ -173,7 +173,7 @@ def test_a_card_for_hugging_face(reg: Registry, make: Make, tmp_path: Path) -> N
 
 
 def hf_export_parts(path: Path) -> tuple[dict[str, Any], str]:
-    from registry_cli.interop.huggingface_import import front_matter
+    from registry_cli.interop.huggingface import front_matter
 
     head, body = front_matter(path.read_text(encoding="utf-8"))
     return documents.loads_mapping(head.encode(), "card"), body

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli import InvalidInput, NotFound, Registry
-from registry_cli.interop import huggingface_import
+from registry_cli.interop import huggingface
 from tests.interop.stores import unpacked
 from tests.support import snapshot
 
@@ -54,16 +54,16 @@ def test_a_cache_becomes_versions(home: Path, reg: Registry) -> None:
 
 @pytest.mark.parametrize(("place", "revisions"), [("..", 2), (".", 2), (f"snapshots/{NEW}", 1)])
 def test_places(repository: Path, place: str, revisions: int) -> None:
-    found = list(huggingface_import.read(repository / place))
+    found = list(huggingface.read(repository / place))
     assert len(found) == revisions
     assert found[-1].key == f"hf:acme/tiny:{NEW}"
     assert found[-1].lost == ()
 
 
 def test_one_model_alone(home: Path) -> None:
-    assert len(list(huggingface_import.read(home, only="acme/tiny"))) == 2
+    assert len(list(huggingface.read(home, only="acme/tiny"))) == 2
     with pytest.raises(NotFound, match="there is no model 'acme/huge'"):
-        list(huggingface_import.read(home, only="acme/huge"))
+        list(huggingface.read(home, only="acme/huge"))
 
 
 def test_a_folder_without_a_cache(tmp_path: Path, reg: Registry) -> None:
@@ -81,7 +81,7 @@ def test_a_folder_without_a_cache(tmp_path: Path, reg: Registry) -> None:
     told = folder / ".cache" / "huggingface" / "download" / "config.json.metadata"
     told.parent.mkdir()
     told.write_text(f"{OLD}\nabc\n1.0\n")
-    assert next(huggingface_import.read(folder)).key == f"hf:bert:{OLD}"
+    assert next(huggingface.read(folder)).key == f"hf:bert:{OLD}"
 
 
 def test_links_are_followed_inside_of_the_model_only(repository: Path, tmp_path: Path) -> None:
@@ -96,13 +96,13 @@ def test_links_are_followed_inside_of_the_model_only(repository: Path, tmp_path:
     (snapshots / "loop").symlink_to("loop")
     (snapshots / "again").symlink_to("onnx")
     os.mkfifo(snapshots / "pipe")
-    (found,) = huggingface_import.read(snapshots)
+    (found,) = huggingface.read(snapshots)
     assert sorted(found.named) == ["README.md", "config.json", "onnx/model.onnx"]
     assert len(found.lost) == 7
     outside = tmp_path / "models--a--b" / "snapshots" / "main"
     outside.parent.mkdir(parents=True)
     outside.symlink_to(secret)
-    assert [each.lost for each in huggingface_import.read(tmp_path / "models--a--b")] == [
+    assert [each.lost for each in huggingface.read(tmp_path / "models--a--b")] == [
         ("no snapshot of it is in the cache",)
     ]
 
@@ -125,17 +125,17 @@ def test_links_are_followed_inside_of_the_model_only(repository: Path, tmp_path:
 def test_cards_that_are_odd(tmp_path: Path, card: str, lost: str) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "README.md").write_text(card)
-    (found,) = huggingface_import.read(tmp_path / "model")
+    (found,) = huggingface.read(tmp_path / "model")
     assert found.named
     assert any(lost in text for text in found.lost) if lost else not found.lost
 
 
 def test_nothing_of_hugging_face(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="holds nothing of Hugging Face"):
-        list(huggingface_import.read(tmp_path))
+        list(huggingface.read(tmp_path))
     (tmp_path / "folder.md").mkdir()
     with pytest.raises(NotFound, match="no file of a model"):
-        list(huggingface_import.read(tmp_path))
+        list(huggingface.read(tmp_path))
     (tmp_path / "file").write_text("x")
     with pytest.raises(InvalidInput, match="is no folder"):
-        list(huggingface_import.read(tmp_path / "file"))
+        list(huggingface.read(tmp_path / "file"))

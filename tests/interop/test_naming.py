@@ -9,7 +9,7 @@ from registry_cli.core import names, values
 from registry_cli.core.times import format_milliseconds, format_timestamp
 from registry_cli.core.yaml import documents
 from registry_cli.interop import name_mapping
-from registry_cli.interop.imported_metadata import Luggage, plain
+from registry_cli.interop.imported_version import Luggage, plain
 
 
 def test_names() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from registry_cli import Conflict, InvalidInput, NotFound
 from registry_cli.core.progress import Progress
-from registry_cli.lineage import data, recipe
+from registry_cli.lineage import data, reproducibility
 from tests.lineage.conftest import Lab
 
 
@@ -57,12 +57,12 @@ def test_files_and_folders(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     }
     assert (folder["path"], folder["files"]) == ("tree/", 11)
     for each in (file, folder):
-        command = recipe.check(str(each["path"]), str(each["digest"]))
+        command = reproducibility.check(str(each["path"]), str(each["digest"]))
         assert subprocess.run(["sh", "-c", command], check=False, capture_output=True).returncode == 0, command
     (tree / "sub/deep/x").write_bytes(b"y")
     (tree / "b.csv").write_bytes(b"other")
     for each in (file, folder):
-        command = recipe.check(str(each["path"]), str(each["digest"]))
+        command = reproducibility.check(str(each["path"]), str(each["digest"]))
         assert subprocess.run(["sh", "-c", command], check=False, capture_output=True).returncode != 0
 
 
@@ -74,7 +74,7 @@ def test_a_folder_with_one_file_or_none(tmp_path: Path, monkeypatch: pytest.Monk
             (tmp_path / "it's" / name).write_text("x")
         (found,) = documents("it's")
         assert found["files"] == (1 if name else 0)
-        command = recipe.check(str(found["path"]), str(found["digest"]))
+        command = reproducibility.check(str(found["path"]), str(found["digest"]))
         assert subprocess.run(["sh", "-c", command], check=False).returncode == 0, command
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry_cli import InvalidInput, NotFound
-from registry_cli.lineage import environment, packages
+from registry_cli.lineage import environment
 from registry_cli.lineage.process_info import Caller
 from tests.lineage.conftest import Lab
 
@@ -32,17 +32,17 @@ tool @ file:///x==1
 loose>=1
 wild==1.*,<2
 """
-    assert packages.requirements(text) == {
+    assert environment.requirements(text) == {
         "numpy": "1.26.4", "scikit-learn": "1.5.0", "torch": "2.3.0+cu121", "pandas": "2.2.0", "wild": "1.*",
         "tool": "file:///x==1",
     }  # fmt: skip
-    assert packages.requirements("a" + " " * 900_000 + "\nb==1") == {"b": "1"}, "in a moment"
-    assert packages.requirements(" " * 900_000 + "==" + " " * 10 + "\0") == {}
+    assert environment.requirements("a" + " " * 900_000 + "\nb==1") == {"b": "1"}, "in a moment"
+    assert environment.requirements(" " * 900_000 + "==" + " " * 10 + "\0") == {}
 
 
 @given(st.text())
 def test_any_text_may_be_an_environment_file(text: str) -> None:
-    assert all(name and value for name, value in packages.requirements(text).items())
+    assert all(name and value for name, value in environment.requirements(text).items())
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,13 @@ def test_any_text_may_be_an_environment_file(text: str) -> None:
     ids=["uv and poetry", "conda-lock", "conda list --export", "ours"],
 )
 def test_lists_of_every_kind(text: str) -> None:
-    assert packages.listed(text) == {"numpy": "2.1.0", "py-yaml": "6"}
+    assert environment.listed(text) == {"numpy": "2.1.0", "py-yaml": "6"}
 
 
 @pytest.mark.parametrize("part", ["\n", " ", "- ", "name:", "#", "a=", "a==b", "\t\n", 'name = "'])
 def test_no_list_takes_long(part: str) -> None:
     start = time.monotonic()
-    packages.listed(part * 200_000)
+    environment.listed(part * 200_000)
     assert time.monotonic() - start < 5
 
 
@@ -193,7 +193,7 @@ def test_what_came_from_files_of_this_machine_is_a_remark(tmp_path: Path) -> Non
     checkout = tmp_path / "checkout"
     (checkout / "work.egg-info").mkdir(parents=True)
     (checkout / "work.egg-info/PKG-INFO").write_text("Name: work\nVersion: 3.0\n")
-    found = packages.installed([str(site), str(checkout)])
+    found = environment.installed([str(site), str(checkout)])
     assert found == [
         "far @ https://example.org/far-1.0.whl", "# mine==1.0  # editable, from file:///home/me/mine", "numpy==2.0",
         "vcs @ git+https://example.org/vcs.git@" + "b" * 40, "# wheel==1.0  # from file:///home/me/wheel-1.0.whl",
@@ -202,11 +202,11 @@ def test_what_came_from_files_of_this_machine_is_a_remark(tmp_path: Path) -> Non
 
 
 def test_a_list_of_an_earlier_release_is_installed_without_them(lab: Lab, venv: Path, tmp_path: Path) -> None:
-    from registry_cli.lineage import recipe
+    from registry_cli.lineage import reproducibility
 
     text = "numpy==2.0\nregistry_cli==0.1.0\nmine==1.0  # from file:///home/me/mine\n# wheel==1.0  # from file:///x\n"
     done = subprocess.run(
-        f"cat{recipe._WITHOUT_LOCAL}", shell=True, input=text, capture_output=True, text=True, check=True
+        f"cat{reproducibility._WITHOUT_LOCAL}", shell=True, input=text, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines() == [
         "numpy==2.0", "# mine==1.0  # from file:///home/me/mine", "# wheel==1.0  # from file:///x",

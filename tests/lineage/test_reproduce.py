@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from registry_cli.lineage import recipe
+from registry_cli.lineage import reproducibility
 from tests.commands import COMMAND, assert_refused
 from tests.commands import environment as variables
 from tests.lineage.conftest import Lab
@@ -118,7 +118,7 @@ def test_nothing_of_a_lineage_gets_out_of_its_quotes(lab: Lab, tmp_path: Path) -
     }  # fmt: skip
     listed = lab.repo.write("requirements.txt", "x==1\n")
     lab.reg.register("churn", [lab.model], lineage=lineage, environment=listed)
-    script = recipe.script(lab.reg.lineage.reproduce("churn@1"))
+    script = reproducibility.script(lab.reg.lineage.reproduce("churn@1"))
     place = tmp_path / "run"
     place.mkdir()
     for name in ("git", "registry", "python3", "python", "sha256sum", "md5sum", "cd"):

@@ -11,7 +11,7 @@ import pytest
 
 from registry_cli import Conflict, InvalidInput, NotFound, Refused, Registry, RegistryError
 from registry_cli.core.records import Event
-from registry_cli.trust import ssh_signing
+from registry_cli.trust import signatures
 from tests.conftest import Clock
 from tests.keys import allow, make_key, public
 from tests.support import snapshot
@@ -168,14 +168,14 @@ def test_nothing_is_signed_where_nothing_is_done(two: Registry, keys: Path) -> N
 def test_the_lock_is_free_while_a_key_waits_and_what_changed_meanwhile_is_a_conflict(
     two: Registry, keys: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, other = ssh_signing.sign, Registry(two.root, author="bob", now=clock, lock_timeout=0.5)
+    real, other = signatures.sign, Registry(two.root, author="bob", now=clock, lock_timeout=0.5)
     meanwhile: list[Callable[[], object]] = []
 
     def slow(data: bytes, key: str | os.PathLike[str]) -> str:
         meanwhile.pop()()
         return real(data, key)
 
-    monkeypatch.setattr(ssh_signing, "sign", slow)
+    monkeypatch.setattr(signatures, "sign", slow)
     two.promote("churn@1", "production")
     meanwhile.append(lambda: other.promote("churn@2", "staging"))
     assert two.promote("churn@2", "production", sign=keys / "alice").before == 1
@@ -270,6 +270,6 @@ def test_a_gate_that_can_not_ask_ssh_keygen_lets_nothing_in(
 )
 def test_what_is_no_signature_is_a_bad_one(text: str, two: Registry) -> None:
     event = Event("id", "2026-03-01T00:00:00.000Z", "alice", "host", "signed", 1, {"signature": text})
-    trust = ssh_signing.Trust(two.root / "allowed_signers", two.root / "revoked_signers")
+    trust = signatures.Trust(two.root / "allowed_signers", two.root / "revoked_signers")
     assert (trust.look(event).code, trust.signed_by(event, "alice")) == ("signature-bad", False)
-    assert ssh_signing.fingerprint(text) == ""
+    assert signatures.fingerprint(text) == ""

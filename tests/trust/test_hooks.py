@@ -19,7 +19,7 @@ from registry_cli import Indeterminate, Registry
 from registry_cli.core.records import Event
 from registry_cli.rules import event_history
 from registry_cli.trust import hooks
-from registry_cli.trust.hook_settings import ALL, Limits
+from registry_cli.trust.hooks import ALL, Limits
 from tests.cli.conftest import Site
 from tests.commands import NOBODY, Answer, assert_inert, begin, ended, environment, run, spawn, until
 from tests.trust.receiver import CLOSE, DRIP, HANG, Receiver, receiving
@@ -461,7 +461,7 @@ def test_repetitions_wait_longer_and_longer() -> None:
             raise hooks.Failure("failed")
 
     event = Event("e", "2026-03-03T10:00:00.000Z", "alice", "host", "promoted", 1)
-    hooks.deliver([Failing()], hooks.Place("/r", "1"), [("churn", event)], warned.append, waited.append)
+    hooks.deliver([Failing()], hooks.RegistryIdentity("/r", "1"), [("churn", event)], warned.append, waited.append)
     assert waited == [0.5, 1.0, 2.0, 4.0, 4.0]
     assert warned == ["hook x failed (6 attempts); 'promoted' is done all the same"]
 
@@ -470,7 +470,7 @@ def test_an_action_that_hooks_can_name() -> None:
     """Each action of the history can be asked for."""
     for action in event_history.ACTIONS:
         configure(f"webhooks: [{{url: 'https://example.org', actions: [{action}]}}]\n")
-        from registry_cli.trust.hook_settings import read
+        from registry_cli.trust.hooks import read
 
         assert read(settings() / "hooks.yaml").webhooks[0].wanted.actions == {action}
 

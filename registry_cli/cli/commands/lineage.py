@@ -112,10 +112,10 @@ def reproduce(
     if check:
         _check(cx, ref, python)
         return
-    from ...lineage import recipe
+    from ...lineage import reproducibility
 
     found = reader.lineage.reproduce(ref)
-    script = recipe.script(found)
+    script = reproducibility.script(found)
     if cx.as_json or cx.quiet:
         cx.show(Output("recipe", found, [found.version.ref]))
     else:

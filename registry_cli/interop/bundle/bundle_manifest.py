@@ -1,17 +1,21 @@
-"""What a bundle says of itself in its first member, ``bundle.json``: everything that follows, by name, size and digest.
+"""The first member of a bundle, ``bundle.json``: everything that follows, by name, size and digest; written and parsed.
 
-Nothing else in a bundle is believed further than this goes: a member that is not the next one told here, or is longer,
-ends the import. ``docs/bundle-format.md`` is the specification.
+Every value is checked when it is parsed: a bundle may be anybody's. ``docs/bundle-format.md`` is the specification.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ...core import names
 from ...core.lazy_dataclass import dataclass
-from ...errors import Refused
-from ...store import layout
+from ...errors import Damaged, InvalidInput, Refused
+from ...rules import event_history
+from ...store import layout, manifest, source_files
+from ...store.filesystem import files
 
 FORMAT = 1
 HEAD = "bundle.json"
@@ -112,7 +116,7 @@ def dumps(contents: Contents) -> bytes:
                 "packed": part.packed,
                 "checkpoint": part.checkpoint,
                 "documents": [vars(document) for document in part.documents],
-                "versions": [_version(version) for version in part.versions],
+                "versions": [_version_document(version) for version in part.versions],
             }
             for part in contents.parts
         ],
@@ -123,7 +127,7 @@ def dumps(contents: Contents) -> bytes:
     return data
 
 
-def _version(version: Version) -> dict[str, Any]:
+def _version_document(version: Version) -> dict[str, Any]:
     said: dict[str, Any] = {
         "version": version.number,
         "digest": f"sha256:{version.digest}",
@@ -136,3 +140,186 @@ def _version(version: Version) -> dict[str, Any]:
         "pack": vars(version.pack) if version.pack else "",
     }
     return {key: value for key, value in said.items() if value not in ([], False, "")}
+
+
+_HISTORY_LIMIT = 4 << 30
+_SIZE_LIMIT = 1 << 60
+_TOMBSTONE = re.compile(r"tombstones/([1-9][0-9]{0,8})\.yaml\Z", re.ASCII)
+_REGISTRY = re.compile(r"[0-9a-f]{32}\Z")
+
+
+def loads(data: bytes, what: str) -> Contents:
+    """What ``bundle.json`` says, each word of it checked. :class:`Damaged`, or :class:`Refused` for a newer format."""
+    document = read_json(data, HEAD, what)
+    number = document.get("format")
+    if type(number) is int and number > FORMAT:
+        raise Refused(
+            f"{what} has format {number}; this program knows formats up to {FORMAT}",
+            "upgrade: pip install --upgrade registry-cli",
+        )
+    try:
+        if type(number) is not int or number < 1:
+            raise ValueError("it has no format")
+        contents = Contents(
+            _one_of(KINDS, document["kind"]),
+            _matching(_REGISTRY, document["registry"]),
+            _text(document.get("newest", ""), 40),
+            tuple(_part(each) for each in _list(document["models"])),
+        )
+        _refuse_twice(part.name for part in contents.parts)
+        groups = {part.name.partition("/")[0] for part in contents.parts if "/" in part.name}
+        if both := groups & {part.name for part in contents.parts}:
+            raise ValueError(f"{min(both)} is a model and a group")
+    except (ValueError, KeyError, TypeError, AttributeError, InvalidInput) as error:
+        why = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise Damaged(f"{what}: {HEAD} is no list of what is in a bundle: {why[:200]}") from None
+    return contents
+
+
+def read_json(data: bytes, name: str, what: str) -> Mapping[str, Any]:
+    """An object; no key stands in it twice."""
+    try:
+        document = json.loads(data, object_pairs_hook=_once, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise Damaged(f"{what}: {name} is no JSON") from None
+    if not isinstance(document, dict):
+        raise Damaged(f"{what}: {name} is no JSON object")
+    return document
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands there twice")
+    return found
+
+
+def _refuse(text: str) -> None:
+    raise ValueError(f"{text} is no number")
+
+
+def _part(said: Mapping[str, Any]) -> Part:
+    name = names.model_name(_text(said["name"], 200))
+    whole = said["whole"]
+    if type(whole) is not bool:
+        raise ValueError(f"{name} is neither whole nor not")
+    versions = tuple(_parse_version(each) for each in _list(said["versions"]))
+    numbers = [version.number for version in versions]
+    if numbers != sorted(set(numbers)):
+        raise ValueError(f"the versions of {name} are not in order")
+    documents = _documents(said.get("documents", []), lambda path: _limit(path) if whole else 0)
+    if whole and not {layout.MODEL, layout.STAGES} <= {each.path for each in documents}:
+        raise ValueError(f"{name} lacks {layout.MODEL} or {layout.STAGES}")
+    if not whole and not versions:
+        raise ValueError(f"there is nothing of {name}")
+    if not whole and any(version.pack for version in versions):
+        raise ValueError(f"a version of {name} has a pack, but the model is not whole")
+    packed = _size(said["packed"], _SIZE_LIMIT)
+    return Part(name, whole, documents, versions, packed, _checkpoint(said.get("checkpoint", "")))
+
+
+def _limit(path: str) -> int:
+    """How large a document of a whole model may be; 0 for what is none."""
+    if path == layout.HISTORY:
+        return _HISTORY_LIMIT
+    return files.DOCUMENT_LIMIT if path in (layout.MODEL, layout.STAGES) or _TOMBSTONE.match(path) else 0
+
+
+def _parse_version(said: Mapping[str, Any]) -> Version:
+    number = said["version"]
+    if type(number) is not int or not 0 < number < 10**9:
+        raise ValueError(f"{number!r:.40} is no version")
+    base = f"versions/{number}"
+    limits = {f"{base}/{layout.VERSION}": files.DOCUMENT_LIMIT, f"{base}/{layout.MANIFEST}": manifest.LIMIT}
+    first = list(limits)
+    limits |= {f"{base}/{name}": files.DOCUMENT_LIMIT for name in BESIDE}
+    limits[f"annotations/{number}.yaml"] = files.DOCUMENT_LIMIT
+    documents = _documents(said["documents"], lambda path: limits.get(path, 0))
+    if [each.path for each in documents[:2]] != first:
+        raise ValueError(f"version {number} does not begin with its document and its manifest")
+    sizes = tuple(_size(each, _SIZE_LIMIT) for each in _list(said["sizes"]))
+    if not 0 < len(sizes) <= source_files.FILES_LIMIT or not 0 < sum(sizes) < _SIZE_LIMIT:
+        raise ValueError(f"version {number} has {len(sizes):,} files")
+    archived = said.get("archived", False)
+    if type(archived) is not bool:
+        raise ValueError(f"version {number} is neither archived nor not")
+    return Version(
+        number,
+        _digest(_text(said["digest"], 80).removeprefix("sha256:")),
+        sizes,
+        documents,
+        tuple(names.stage_name(_text(each, 100)) for each in _list(said.get("stages", []))),
+        tuple(names.alias_name(_text(each, 100)) for each in _list(said.get("aliases", []))),
+        archived,
+        _checkpoint(said.get("checkpoint", "")),
+        _pack(said.get("pack"), number),
+    )
+
+
+def _pack(said: Any, number: int) -> Document | None:
+    if said is None:
+        return None
+    names_of_it = [f"{layout.PACKS}/{number}{suffix}" for suffix in layout.PACK_SUFFIXES]
+    return _documents([said], lambda path: _SIZE_LIMIT if path in names_of_it else 0)[0]
+
+
+def _checkpoint(value: Any) -> str:
+    text = _text(value, 300)
+    if text and event_history.parse_checkpoint(text) is None:
+        raise ValueError(f"{text!r:.40} is no checkpoint")
+    return text
+
+
+def _documents(said: Any, limit: Callable[[str], int]) -> tuple[Document, ...]:
+    found = []
+    for each in _list(said):
+        path = _text(each["path"], 200)
+        if not (most := limit(path)):
+            raise ValueError(f"'{path}' has no place in it")
+        found.append(Document(path, _size(each["size"], most), _digest(each["sha256"])))
+    _refuse_twice(each.path for each in found)
+    return tuple(found)
+
+
+def _refuse_twice(texts: Iterator[str]) -> None:
+    seen: set[str] = set()
+    for text in texts:
+        if text in seen:
+            raise ValueError(f"'{text}' stands there twice")
+        seen.add(text)
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError("there is no list where one should be")
+    return value
+
+
+def _text(value: Any, most: int) -> str:
+    if not isinstance(value, str) or len(value) > most or not value.isprintable():
+        raise ValueError(f"{value!r:.40} is no name")
+    return value
+
+
+def _size(value: Any, most: int) -> int:
+    if type(value) is not int or not 0 <= value <= most:
+        raise ValueError(f"{value!r:.40} is no size that it can have")
+    return value
+
+
+def _digest(value: Any) -> str:
+    if not isinstance(value, str) or not layout.is_digest(value):
+        raise ValueError(f"{value!r:.40} is no sha256")
+    return value
+
+
+def _matching(pattern: re.Pattern[str], value: Any) -> str:
+    if not isinstance(value, str) or not pattern.match(value):
+        raise ValueError(f"{value!r:.40} is no id of a registry")
+    return value
+
+
+def _one_of(known: tuple[str, ...], value: Any) -> str:
+    if value not in known:
+        raise ValueError(f"{value!r:.40} is no kind of bundle")
+    return str(value)

@@ -21,7 +21,7 @@ from ...store.packs import compression, tarball
 from ...store.reader import ModelReader
 from ...store.snapshot import Kept, Snapshot
 from ...store.verify import verify
-from .. import artifacts
+from .. import exported_files
 from . import bundle_manifest
 from .bundle_manifest import Contents, Document, Part, Version
 
@@ -107,7 +107,7 @@ def _version(wanted: Wanted, number: int, lines: dict[str, str], packed: dict[st
     documents = snapshot.of_version(model, state, record)
     entries = model.manifest(record)
     pack = snapshot.of_pack(model, number) if wanted.whole and number in state.table.packed else None
-    sizes = artifacts.sizes(model, record)
+    sizes = exported_files.sizes(model, record)
     if pack:
         packed[pack.path] = pack.size
     else:
@@ -181,7 +181,9 @@ def _write_part(tar: _Tar, wanted: Wanted, versions: Sequence[_Version], progres
             progress(version.told.size)
             continue
         folder = f"{model.name}/versions/{version.record.number}/{layout.FILES}"
-        for (entry, content), size in zip(artifacts.members(model, version.record), version.told.sizes, strict=True):
+        for (entry, content), size in zip(
+            exported_files.members(model, version.record), version.told.sizes, strict=True
+        ):
             if entry.sha256 in packed:
                 progress(size)
                 continue

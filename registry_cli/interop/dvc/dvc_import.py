@@ -12,10 +12,9 @@ from ...core.yaml import documents
 from ...errors import InvalidInput, NotFound, RegistryError
 from ...store import manifest
 from .. import name_mapping
-from ..imported_metadata import Luggage, clean, message, plain
-from ..imported_version import Incoming
+from ..imported_version import Incoming, Luggage, clean, message, plain
 from ..source_tree import DOCUMENT, Tree, fingerprint, real, text_of, words
-from . import gto
+from . import git_tags
 from .dvc_content import Content, Scratch, Snapshot, locked
 from .git_tags import Repository, Tag
 
@@ -88,10 +87,10 @@ class _Source:
                 continue
             yield from self._versions(name, model, key, tagged[name])
 
-    def _tagged(self) -> dict[str, gto.GtoArtifact]:
+    def _tagged(self) -> dict[str, git_tags.GtoArtifact]:
         """What GTO's tags say of the artifacts of this folder, by the names that ``dvc.yaml`` has for them."""
         found = {}
-        for name, artifact in gto.artifacts(self._git.tags() if self._git else ()).items():
+        for name, artifact in git_tags.artifacts(self._git.tags() if self._git else ()).items():
             folder, mark, own = name.rpartition(":")
             if artifact.versions and (folder if mark else ".") == self._prefix:
                 found[own] = artifact
@@ -108,7 +107,7 @@ class _Source:
             return Incoming(key, model, (), lost=(error.message,))
         return self._incoming(_Wanted(key, model, path, said), Snapshot(self._tree, self._git), None, (), False)
 
-    def _versions(self, name: str, model: str, key: str, artifact: gto.GtoArtifact) -> Iterator[Incoming]:
+    def _versions(self, name: str, model: str, key: str, artifact: git_tags.GtoArtifact) -> Iterator[Incoming]:
         for version in artifact.ordered():
             tag = artifact.versions[version]
             shown = f"{key}@{version}"

@@ -1,20 +1,249 @@
-"""A version as a model's folder of MLflow: ``MLmodel`` beside the files, for ``mlflow models predict`` and ``pyfunc``.
+"""Export as an MLflow model: ``MLmodel`` beside the files, for ``mlflow models predict`` and ``pyfunc``.
 
-A version that has a ``MLmodel`` already leaves as it is.
+The flavor follows from what is known of the files, and is never guessed. A version that has a ``MLmodel`` already leaves
+as it is.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ...core.lazy_dataclass import dataclass, field
 from ...core.records import Artifact, ModelRecord, VersionRecord
+from ...errors import InvalidInput
 from .. import exported_files
 from ..cards.card_inputs import Known
 from ..source_tree import lookup, text_of
-from . import mlmodel
-from .flavors import Flavored, flavored
+from . import mlflow_records
+
+FLAVORS = ("sklearn", "xgboost", "lightgbm", "onnx", "pytorch")
+
+_PICKLES = (".pkl", ".pickle", ".joblib", ".skops", ".sav")
+_SQUEEZED = (".gz", ".z", ".bz2", ".xz", ".lzma")
+_SUFFIXES = {
+    "sklearn": (*_PICKLES, *(f"{suffix}{end}" for suffix in (".pkl", ".joblib") for end in _SQUEEZED)),
+    "xgboost": (".json", ".ubj", ".xgb", ".bst", ".model"),
+    "lightgbm": (".txt", ".lgb", ".model"),
+    "onnx": (".onnx",),
+    "pytorch": (".pt", ".pth", ".pt2"),
+}
+#: What the readers of formats call what MLflow calls so.
+_OF_FRAMEWORK = {"sklearn": "sklearn", "xgboost": "xgboost", "lightgbm": "lightgbm", "onnx": "onnx", "torch": "pytorch"}
+#: Files that stand beside a model and are none.
+_BESIDE = frozenset(
+    {"requirements.txt", "config.json", "metrics.json", "params.json", "metadata.json", "input_example.json"}
+)
+#: The module that loads what ``joblib`` has written: no flavor of MLflow does.
+LOADER = "joblib_loader"
+LOADER_CODE = '''"""Loads a model that joblib has written, for MLflow's python_function."""
+
+import joblib
+
+
+def _load_pyfunc(path):
+    return joblib.load(path)
+'''
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Flavored:
+    """What ``MLmodel`` says of a model: its flavors by name. ``moved`` are files that get another path, ``added`` text files
+    that MLflow needs besides, ``packages`` what loads it.
+    """
+
+    flavors: dict[str, dict[str, Any]]
+    packages: tuple[str, ...]
+    moved: dict[str, str] = field(default_factory=dict)
+    added: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def flavored(artifact: Artifact, flavor: str | None) -> Flavored:
+    """The flavor of an artifact: ``flavor``, if given, else what is known of it. :class:`InvalidInput` if that is nothing."""
+    if flavor is not None and flavor not in FLAVORS:
+        raise InvalidInput(f"there is no flavor '{flavor}'", f"there are: {', '.join(FLAVORS)}")
+    name = flavor or _known(artifact)
+    if not name:
+        raise InvalidInput(
+            f"what {artifact.version.ref} is made with is not known, so MLflow could not load it",
+            f"say it with --flavor: {', '.join(FLAVORS)}",
+        )
+    return _MAKERS[name](artifact, _main_file(artifact, name))
+
+
+def _known(artifact: Artifact) -> str:
+    lineage = artifact.version.lineage
+    kind = text_of(lineage.get("format"))
+    framework, _ = exported_files.framework(artifact.version)
+    if kind.startswith("onnx"):
+        return "onnx"
+    flavor = _OF_FRAMEWORK.get(framework, "")
+    if (
+        flavor in ("xgboost", "lightgbm")
+        and _files(artifact, _SUFFIXES["sklearn"])
+        and not _files(artifact, _SUFFIXES[flavor])
+    ):
+        return "sklearn"  # a wrapper in scikit-learn's manner, pickled: MLflow's sklearn flavor loads it
+    return flavor
+
+
+def _files(artifact: Artifact, suffixes: tuple[str, ...]) -> list[str]:
+    return [
+        entry.path
+        for entry in artifact.files
+        if entry.path.lower().endswith(suffixes) and entry.path.rpartition("/")[2] not in _BESIDE
+    ]
+
+
+def _main_file(artifact: Artifact, flavor: str) -> str:
+    """The one file that is the model."""
+    found = _files(artifact, _SUFFIXES[flavor])
+    if len(found) == 1:
+        return found[0]
+    ref, listed = artifact.version.ref, ", ".join(_SUFFIXES[flavor])
+    if not found:
+        raise InvalidInput(f"no file of {ref} can be a model of {flavor}", f"its name would end with one of {listed}")
+    raise InvalidInput(f"{len(found):,} files of {ref} could be the model: {', '.join(found[:4])}", "only one may be")
+
+
+def _generic(loader: str, **more: Any) -> dict[str, Any]:
+    return {"loader_module": loader, **more}
+
+
+def _release(artifact: Artifact, framework: str) -> str:
+    """The release of a framework, if it is the one that the version was made with."""
+    name, release = exported_files.framework(artifact.version)
+    return release if name == framework else ""
+
+
+def _package(framework: str, release: str) -> str:
+    package = exported_files.PACKAGES[framework]
+    return f"{package}=={release}" if release else package
+
+
+def _sklearn(artifact: Artifact, path: str) -> Flavored:
+    release = _release(artifact, "sklearn")
+    needed = (_package("sklearn", release), *_wrapped(artifact))
+    how = _serialization(artifact, path)
+    if how == "joblib":
+        generic = _generic(LOADER, code="code", data=path)
+        note = "joblib has written it: MLflow loads it as python_function, and mlflow.sklearn.load_model can't"
+        return Flavored(
+            {"python_function": generic}, (*needed, "joblib"), added={f"code/{LOADER}.py": LOADER_CODE}, notes=(note,)
+        )
+    said = {"pickled_model": path, "serialization_format": how, "sklearn_version": release or None, "code": None}
+    notes: tuple[str, ...] = ()
+    if how == "skops":
+        needed = (*needed, "skops")
+        trusted = lookup(dict(artifact.version.lineage), "contents", "other_modules")
+        if trusted:
+            notes = (
+                f"skops asks to trust {', '.join(map(str, trusted))}: say so in MLmodel, skops_trusted_types, if you do",
+            )
+        said["skops_trusted_types"] = None
+    generic = _generic("mlflow.sklearn", model_path=path, predict_fn="predict")
+    return Flavored({"python_function": generic, "sklearn": said}, needed, notes=notes)
+
+
+def _wrapped(artifact: Artifact) -> tuple[str, ...]:
+    """The library whose model is wrapped in scikit-learn's manner, if another is."""
+    name, release = exported_files.framework(artifact.version)
+    return (_package(name, release),) if name in ("xgboost", "lightgbm") else ()
+
+
+def _serialization(artifact: Artifact, path: str) -> str:
+    """How a scikit-learn model was written: ``skops``, ``joblib``, ``cloudpickle`` or ``pickle``."""
+    head = exported_files.read(artifact, path, 4)
+    if head.startswith(b"PK"):
+        return "skops"
+    plain = head.startswith(b"\x80") or artifact.version.lineage.get("format") == "pickle"  # those of old have no mark
+    if not plain or _mentions(artifact, path, b"joblib.numpy_pickle"):
+        return "joblib"  # compressed, or with its arrays between the opcodes: pickle alone can't read either
+    return "cloudpickle" if _mentions(artifact, path, b"cloudpickle") else "pickle"
+
+
+def _mentions(artifact: Artifact, path: str, word: bytes) -> bool:
+    """Whether a word stands anywhere in a file, read a block at a time."""
+    with (artifact.folder / path).open("rb") as stream:
+        tail = b""
+        while block := stream.read(1 << 20):
+            if word in tail + block:
+                return True
+            tail = block[-len(word) :]
+    return False
+
+
+def _xgboost(artifact: Artifact, path: str) -> Flavored:
+    release = _release(artifact, "xgboost")
+    kind = "json" if exported_files.read(artifact, path, 2).lstrip().startswith(b'{"') else "ubj"
+    said = {
+        "data": path,
+        "model_class": "xgboost.core.Booster",
+        "model_format": kind,
+        "xgb_version": release or None,
+        "code": None,
+    }
+    moved = {path: f"{path}.{kind}"} if not path.endswith((".json", ".ubj")) else {}  # XGBoost goes by the name
+    said["data"] = moved.get(path, path)
+    flavors = {"python_function": _generic("mlflow.xgboost", data=said["data"]), "xgboost": said}
+    return Flavored(flavors, (_package("xgboost", release),), moved=moved)
+
+
+def _lightgbm(artifact: Artifact, path: str) -> Flavored:
+    release = _release(artifact, "lightgbm")
+    said = {"data": path, "model_class": "lightgbm.basic.Booster", "lgb_version": release or None, "code": None}
+    flavors = {"python_function": _generic("mlflow.lightgbm", data=path), "lightgbm": said}
+    return Flavored(flavors, (_package("lightgbm", release),))
+
+
+def _onnx(artifact: Artifact, path: str) -> Flavored:
+    if "/" in path:  # MLflow looks for MLmodel beside it
+        raise InvalidInput(
+            f"'{path}' of {artifact.version.ref} lies in a folder, where MLflow does not find it", "register the folder"
+        )
+    said = {
+        "data": path,
+        "onnx_version": None,
+        "providers": ["CPUExecutionProvider"],
+        "onnx_session_options": None,
+        "code": None,
+    }
+    flavors = {"python_function": _generic("mlflow.onnx", data=path), "onnx": said}
+    return Flavored(flavors, ("onnx", "onnxruntime"))
+
+
+def _pytorch(artifact: Artifact, path: str) -> Flavored:
+    kind = text_of(lookup(dict(artifact.version.lineage), "contents", "kind"))
+    words = f"{text_of(artifact.version.lineage.get('format'))} {kind}".lower()
+    if path.endswith(".pt2"):
+        moved, added = {path: "data/model.pt2"}, {}
+    elif any(word in words for word in ("torchscript", "module")):
+        moved, added = {path: "data/model.pth"}, {"data/pickle_module_info.txt": "mlflow.pytorch.pickle_module"}
+    else:
+        raise InvalidInput(
+            f"{artifact.version.ref} has the weights of a model of PyTorch, not the code that they belong to",
+            "MLflow can load a whole module, TorchScript, or what torch.export has written",
+        )
+    release = _release(artifact, "torch")
+    said = {"model_data": "data", "pytorch_version": release or None, "code": None}
+    flavors = {
+        "python_function": _generic("mlflow.pytorch", data="data", pickle_module_name="mlflow.pytorch.pickle_module"),
+        "pytorch": said,
+    }
+    return Flavored(flavors, (_package("torch", release),), moved=moved, added=added)
+
+
+_MAKERS: dict[str, Callable[[Artifact, str], Flavored]] = {
+    "sklearn": _sklearn,
+    "xgboost": _xgboost,
+    "lightgbm": _lightgbm,
+    "onnx": _onnx,
+    "pytorch": _pytorch,
+}
+
 
 _REQUIREMENTS, _ENVIRONMENT = "requirements.txt", "python_env.yaml"
 _NUMPY = frozenset(
@@ -29,9 +258,9 @@ def write(artifact: Artifact, known: Known, target: Path, *, flavor: str | None 
     load them.
     """
     version = artifact.version
-    if exported_files.has(artifact, mlmodel.NAME):
+    if exported_files.has(artifact, mlflow_records.NAME):
         exported_files.copy(artifact, target)
-        note = f"{mlmodel.NAME} is as it came: nothing that was said here stands in it"
+        note = f"{mlflow_records.NAME} is as it came: nothing that was said here stands in it"
         return [
             *exported_files.lost(version),
             note,
@@ -45,7 +274,7 @@ def write(artifact: Artifact, known: Known, target: Path, *, flavor: str | None 
     for path, text in made.added.items():
         exported_files.write(target / path, text)
     notes = [*made.notes, *_environment(artifact, made, target)]
-    exported_files.yaml(target / mlmodel.NAME, _document(artifact, made, known.model))
+    exported_files.yaml(target / mlflow_records.NAME, _document(artifact, made, known.model))
     return [*exported_files.lost(version, message=True, params=True, metrics=True, tags=True), *notes]
 
 

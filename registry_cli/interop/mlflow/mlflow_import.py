@@ -1,22 +1,113 @@
-"""Models that come from MLflow: from its database, from its old store of files, or from the folder of one model."""
+"""Import from MLflow: from its database, from its older store of files, or from the folder of one model.
+
+Files of a version are found where they lie now: on this machine, inside the store, even when the store was moved.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
 from ...core.redaction import redact_url
 from ...core.times import format_milliseconds, format_timestamp
 from ...errors import InvalidInput, NotFound
 from .. import name_mapping
-from ..imported_metadata import Luggage, clean, message, plain
-from ..imported_version import Incoming
+from ..imported_version import Incoming, Luggage, clean, message, plain
 from ..source_tree import Tree, real, text_of
-from . import artifact_location, mlmodel
+from . import mlflow_records
 from .mlflow_records import LoggedModel, MlflowStore, ModelVersion, RegisteredModel, Run
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_WINDOWS = re.compile(r"/?[A-Za-z]:[\\/]")
+_RUNS = re.compile(r"runs:/+([^/]+)/(.+)\Z")
+_LOGGED = re.compile(r"models:/+(m-[A-Za-z0-9]+)(/.*)?\Z")
+#: Where a tracking server keeps what it is handed under ``mlflow-artifacts:``.
+_SERVED = ("mlartifacts", "mlruns", ".")
+
+
+class NotHere(Exception):
+    """The files are not here; the text says why, in a few words."""
+
+
+def find(tree: Tree, store: MlflowStore, version: ModelVersion) -> Path:
+    """The folder or file of a version. Raises :class:`NotHere`.
+
+    A path that the store names is taken as it stands, else relative to the store, else by its end: the part of it
+    that is found inside the store, as long as this has the id of the run or of the logged model in it.
+    """
+    reasons: list[str] = []
+    for location in filter(None, dict.fromkeys((version.location, version.source))):
+        try:
+            return _local(tree, _followed(store, location), version.run)
+        except NotHere as error:
+            reasons.append(str(error))
+    raise NotHere(reasons[0] if reasons else "it does not say where its files are")
+
+
+def _followed(store: MlflowStore, location: str) -> str:
+    """What ``models:/m-<id>`` and ``runs:/<id>/path`` stand for."""
+    if match := _LOGGED.match(location):
+        logged = store.logged(match[1])
+        if logged is None or not logged.location:
+            raise NotHere(f"the logged model {match[1]} is not in the store any more")
+        return logged.location + (match[2] or "")
+    if match := _RUNS.match(location):
+        run = store.run(match[1])
+        if run is None or not run.artifacts:
+            raise NotHere(f"the run {match[1][:40]} is not in the store any more")
+        return f"{run.artifacts.rstrip('/')}/{match[2]}"
+    return location
+
+
+def _local(tree: Tree, location: str, run: str) -> Path:
+    text, served = _path_of(location)
+    path = PurePosixPath(text)
+    for candidate in _candidates(tree, path, served, run):
+        found = tree.inside(candidate)
+        if found is not None:
+            return found
+    if path.is_absolute() and Path(path).exists():
+        raise NotHere(f"its files lie outside of the store, at {text[:200]}: name the folder that holds both")
+    raise NotHere(f"its files are not at {text[:200]}, nor inside the store")
+
+
+def _path_of(location: str) -> tuple[str, bool]:
+    """The path in a location, and whether a tracking server knows it by that."""
+    if _WINDOWS.match(location):
+        return location.replace("\\", "/"), False
+    scheme = _SCHEME.match(location)
+    if scheme is None:
+        return location, False
+    rest = location[scheme.end() :]
+    host, path = "", rest
+    if rest.startswith("//"):
+        host, slash, path = rest[2:].partition("/")
+        path = slash + path
+    if scheme[1] == "file" and host in ("", "localhost", "."):
+        return unquote(path), False
+    if scheme[1] == "mlflow-artifacts":
+        return unquote(path).lstrip("/"), True
+    raise NotHere(f"its files are elsewhere: {location[:200]}")
+
+
+def _candidates(tree: Tree, path: PurePosixPath, served: bool, run: str) -> list[Path]:
+    if ".." in path.parts:
+        return []
+    if served:
+        return [tree.root / folder / path for folder in _SERVED]
+    found = [Path(path)] if path.is_absolute() else [tree.root / path]
+    parts = path.parts
+    for at in range(1, len(parts) - 1):
+        rest = parts[at:]
+        if any(part == run or part.startswith("m-") for part in rest):
+            found += [root / Path(*rest) for root in tree.roots]
+    return found
+
 
 DATABASE = "mlflow.db"
 FILES = "mlruns"
@@ -33,7 +124,7 @@ def read(place: str | Path, *, only: str | None = None, artifacts: Path | None =
     Raises :class:`NotFound` and :class:`InvalidInput` before the first one.
     """
     where = real(Path(place))
-    if where.is_dir() and (where / mlmodel.NAME).is_file():
+    if where.is_dir() and (where / mlflow_records.NAME).is_file():
         yield _single(where, only)
         return
     with contextlib.ExitStack() as stack:  # all is read at once: nothing is held open while files are copied
@@ -58,7 +149,9 @@ def _store(where: Path, artifacts: Path | None, stack: contextlib.ExitStack) -> 
 
             root = where.parent if folder == where and where.name == FILES else where
             return Tree(root, *others), MlflowFiles(tree, folder)
-    raise InvalidInput(f"'{where}' holds nothing of MLflow", f"it has no {DATABASE}, no {FILES}/ and no {mlmodel.NAME}")
+    raise InvalidInput(
+        f"'{where}' holds nothing of MLflow", f"it has no {DATABASE}, no {FILES}/ and no {mlflow_records.NAME}"
+    )
 
 
 def _has_experiments(tree: Tree, folder: Path) -> bool:
@@ -115,7 +208,7 @@ class _Version:
         try:
             logged = self._logged()
             files, document = self._files()
-        except (InvalidInput, artifact_location.NotHere) as error:
+        except (InvalidInput, NotHere) as error:
             why = getattr(error, "message", str(error))
             return Incoming(self._key, name, (), number=version.number, shown=self._shown, lost=(why,))
         run = self._run(version.run or (logged.run if logged else ""))
@@ -158,19 +251,19 @@ class _Version:
     def _files(self) -> tuple[tuple[Path, ...], dict[str, Any]]:
         version = self._version
         if version.status not in ("", "READY"):
-            raise artifact_location.NotHere(f"MLflow says that it is {version.status}, not READY")
-        place = artifact_location.find(self._tree, self._store, version)
-        if not (place / mlmodel.NAME).is_file():
-            self._luggage.lose(f"there is no {mlmodel.NAME} beside its files: what they are is not said")
+            raise NotHere(f"MLflow says that it is {version.status}, not READY")
+        place = find(self._tree, self._store, version)
+        if not (place / mlflow_records.NAME).is_file():
+            self._luggage.lose(f"there is no {mlflow_records.NAME} beside its files: what they are is not said")
             return (place,), {}
         try:
-            document = mlmodel.read(self._tree, place)
+            document = mlflow_records.read(self._tree, place)
         except InvalidInput as error:
-            self._luggage.lose(f"its {mlmodel.NAME} can't be read: {error.message}")
+            self._luggage.lose(f"its {mlflow_records.NAME} can't be read: {error.message}")
             return (place,), {}
         wrong = text_of(document.get("run_id"))
         if wrong and version.run and wrong != version.run:
-            raise artifact_location.NotHere(f"the files at {place} are of another run, {wrong[:40]}")
+            raise NotHere(f"the files at {place} are of another run, {wrong[:40]}")
         return (place,), document
 
     def _say(self, run: Run | None, logged: LoggedModel | None) -> None:
@@ -218,7 +311,7 @@ class _Version:
 
     def _lineage(self, run: Run | None, document: Mapping[str, Any]) -> dict[str, Any]:
         imported = {"from": "mlflow", "key": self._key, "name": self._model.full_name, "version": self._version.number}
-        told = mlmodel.told(document) if document else {}
+        told = mlflow_records.told(document) if document else {}
         found: dict[str, Any] = {"run": _run(run), "git": _git(run), "data": _data(run)} if run else {}
         return plain({**found, "imported": {**imported, "mlmodel": told}})  # type: ignore[no-any-return]
 
@@ -278,8 +371,8 @@ def _single(folder: Path, only: str | None) -> Incoming:
     """The folder of one model: what its ``MLmodel`` says is all that is known."""
     own = folder.parent.name if folder.name in ("artifacts", "model") else folder.name
     name_mapping.chosen([own], only, folder)
-    document = mlmodel.read(Tree(folder), folder)
-    told = mlmodel.told(document)
+    document = mlflow_records.read(Tree(folder), folder)
+    told = mlflow_records.told(document)
     key = f"mlflow:{told.get('model_id') or clean(own, 200)}"
     run = {"id": told["run_id"]} if told.get("run_id") else None
     lineage = {"run": run, "imported": {"from": "mlflow", "key": key, "mlmodel": told}}

@@ -1,4 +1,4 @@
-"""Models that come from Hugging Face: a folder with a model's files, or the cache that its tools keep.
+"""Hugging Face: models that come from a folder or from the cache of its tools, and a version as a repository.
 
 In the cache, ``models--ORG--NAME/snapshots/REVISION/FILE`` is a link into ``blobs/``: links are followed inside of the
 model's folder only. Nothing is asked of a server.
@@ -11,13 +11,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..core.records import Artifact
 from ..core.times import format_milliseconds
 from ..errors import InvalidInput, NotFound, RegistryError
 from ..store import manifest
-from . import name_mapping, source_tree
+from . import exported_files, name_mapping, source_tree
+from .cards import model_card
 from .cards.card_inputs import NAME as CARD
-from .imported_metadata import Luggage, clean, plain
-from .imported_version import Incoming
+from .cards.model_card import Known
+from .imported_version import Incoming, Luggage, clean, plain
 from .source_tree import Tree, real, text_of, words
 
 _REPOSITORY = "models--"
@@ -227,3 +229,17 @@ def _add_result(luggage: Luggage, result: Any) -> None:
         if isinstance(metric, dict) and isinstance(metric.get("type"), str):
             name = f"{prefix} {metric['type']}".strip() if prefix else metric["type"]
             luggage.add_metrics({name.replace("=", ":"): metric.get("value")})
+
+
+def write(artifact: Artifact, known: Known, target: Path) -> list[str]:
+    """Write the folder ``target``; what it has no place for is returned."""
+    exported_files.copy(artifact, target)
+    if known.has_card:
+        return [
+            *exported_files.lost(artifact.version),
+            f"{model_card.NAME} is as it came: nothing that was said here stands in it",
+        ]
+    card = model_card.made(known)
+    exported_files.write(target / model_card.NAME, card.text)
+    carried = dict.fromkeys(("message", "params", "metrics", "tags", "annotations", "stages", "aliases"), True)
+    return exported_files.lost(artifact.version, **carried)
