@@ -50,7 +50,7 @@ SHAPES = {
     "ImportResult": ("imported", "key ref? status why size versions lost warnings excluded empty_folders"),
     "Inspected": ("inspected", "files unseen lineage items=found"),
     "Inspection": ("inspection", "path format framework? framework_version? certain problem? contents"),
-    "Item": ("card_item", "name required state hint"),
+    "CardCheck": ("card_item", "name required state hint"),
     "RuleResult": ("judgement", "rule=name wanted found outcome file line output?"),
     "LineageNode": ("kin", "ref here note stages archived lineage kin"),
     "Known": ("known", "file sha256=digest path? version similar?"),
@@ -87,7 +87,7 @@ SHAPES = {
         "model seq=entry.seq prev=entry.prev hash=entry.hash highest=entry.highest revision=entry.revision"
         " sealed=entry.sealed? carrier=entry.carrier- *=entry.event",
     ),
-    "Trusted": ("trusted", "digest root registry=id name? at commands"),
+    "TrustedCommandSet": ("trusted", "digest root registry=id name? at commands"),
     "RetentionDecision": ("verdict", "version chosen reason freed"),
     "Verification": ("verification", "ok models versions files size problems signatures unsigned"),
     "VersionRecord": (

@@ -119,7 +119,7 @@ def prompt_for_security_key(cx: Session, key: str | None) -> str | None:
     if key is not None:
         from ..trust import signatures
 
-        if signatures.wants_touch(key):
+        if signatures.needs_touch(key):
             cx.say("touch the security key when it blinks")
     return key
 

@@ -307,7 +307,7 @@ def _run_hooks(cx: Session) -> None:
         install_signal_handlers()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         place = hooks.RegistryIdentity(str(registry.root), registry.settings.id)
-        hooks.deliver(hooks.load(folder, place.id, cx.warn), place, cx.changes.events, cx.warn)
+        hooks.deliver(hooks.load_hooks(folder, place.id, cx.warn), place, cx.changes.events, cx.warn)
     except OSError as error:
         cx.warn(f"hooks were not run: {explain(error)}")
     except Terminated:

@@ -12,17 +12,17 @@ from ..core.records import Artifact, ModelRecord, VersionRecord
 from ..core.times import format_timestamp
 from ..errors import Damaged, InvalidInput, NotFound, RegistryError
 from . import exported_files, name_mapping
-from .cards.card_inputs import Known
-from .imported_version import Incoming, Luggage, clean, plain
-from .source_tree import Tree, lookup, real, text_of, words
+from .cards.card_inputs import CardInput
+from .imported_version import ImportedMetadata, ImportedVersion, clean_line, to_plain_value
+from .source_tree import SourceTree, error_message, lookup, resolve_path, text_or_empty
 
 DOCUMENT = "model.yaml"
 
 
-def read(place: str | Path, *, only: str | None = None) -> Iterator[Incoming]:
+def read(place: str | Path, *, only: str | None = None) -> Iterator[ImportedVersion]:
     """Every model in ``place`` (or ``only`` one): names in order, the versions of each by the time they were made."""
-    where = real(Path(place))
-    tree = Tree(where)
+    where = resolve_path(Path(place))
+    tree = SourceTree(where)
     if not where.is_dir():
         raise InvalidInput(f"'{place}' is no folder", "name $BENTOML_HOME, or the folder of one model")
     if tree.is_file(where / DOCUMENT):
@@ -32,8 +32,8 @@ def read(place: str | Path, *, only: str | None = None) -> Iterator[Incoming]:
     found = {name: versions for name in tree.names(store) if (versions := list(_versions(tree, store / name)))}
     if not found:
         raise NotFound(f"'{place}' holds no model of BentoML", f"a model is NAME/VERSION/{DOCUMENT}")
-    wanted = name_mapping.chosen(found, only, place)
-    given = name_mapping.assign(wanted)
+    wanted = name_mapping.select_names(found, only, place)
+    given = name_mapping.assign_names(wanted)
     for name in wanted:
         versions = found[name]
         for folder, document in sorted(
@@ -42,29 +42,31 @@ def read(place: str | Path, *, only: str | None = None) -> Iterator[Incoming]:
             yield _incoming(tree, folder, document, given)
 
 
-def _versions(tree: Tree, folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+def _versions(tree: SourceTree, folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     for name in tree.names(folder):
         if tree.is_file(folder / name / DOCUMENT):
             try:
                 yield folder / name, tree.yaml(folder / name / DOCUMENT)
             except RegistryError as error:
-                yield folder / name, {"": words(error)}
+                yield folder / name, {"": error_message(error)}
 
 
-def _incoming(tree: Tree, folder: Path, document: Mapping[str, Any], given: Mapping[str, str | None]) -> Incoming:
-    name = text_of(document.get("name")) or folder.parent.name
+def _incoming(
+    tree: SourceTree, folder: Path, document: Mapping[str, Any], given: Mapping[str, str | None]
+) -> ImportedVersion:
+    name = text_or_empty(document.get("name")) or folder.parent.name
     version = str(document.get("version") or folder.name)
-    key = f"bentoml:{clean(name, 63)}:{clean(version, 63)}"
-    allowed = name_mapping.model_name(name)
+    key = f"bentoml:{clean_line(name, 63)}:{clean_line(version, 63)}"
+    allowed = name_mapping.to_model_name(name)
     if "" in document:
-        return Incoming(key, allowed, (), lost=(document[""],))
+        return ImportedVersion(key, allowed, (), lost=(document[""],))
     if given.get(folder.parent.name, allowed) is None:
-        return Incoming(key, allowed, (), lost=(name_mapping.taken(name),))
-    luggage = Luggage()
+        return ImportedVersion(key, allowed, (), lost=(name_mapping.format_conflict(name),))
+    luggage = ImportedMetadata()
     luggage.add_tags({"bentoml_version": version})
     luggage.add_tags(_mapping(document, "labels"))
     _add_metadata(luggage, _mapping(document, "metadata"))
-    return Incoming(
+    return ImportedVersion(
         key=key,
         model=allowed,
         files=(tree.inside(folder) or folder,),
@@ -78,7 +80,7 @@ def _incoming(tree: Tree, folder: Path, document: Mapping[str, Any], given: Mapp
     )
 
 
-def _add_metadata(luggage: Luggage, metadata: Mapping[str, Any]) -> None:
+def _add_metadata(luggage: ImportedMetadata, metadata: Mapping[str, Any]) -> None:
     """BentoML has one place for all that is said: its numbers become metrics, the rest params."""
     try:
         flat = values.flatten(metadata)
@@ -93,7 +95,7 @@ def _add_metadata(luggage: Luggage, metadata: Mapping[str, Any]) -> None:
 
 
 def _lineage(document: Mapping[str, Any], key: str) -> dict[str, Any]:
-    framework = text_of(lookup(document, "context", "framework_name"))
+    framework = text_or_empty(lookup(document, "context", "framework_name"))
     versions = _mapping(document.get("context"), "framework_versions")
     imported = {
         "from": "bentoml",
@@ -105,7 +107,7 @@ def _lineage(document: Mapping[str, Any], key: str) -> dict[str, Any]:
         "frameworks": versions,
     }
     version = next(iter(versions.values()), "") if len(versions) == 1 else ""
-    return plain({"framework": f"{framework} {version}".strip(), "imported": imported})  # type: ignore[no-any-return]
+    return to_plain_value({"framework": f"{framework} {version}".strip(), "imported": imported})  # type: ignore[no-any-return]
 
 
 def _mapping(document: Any, name: str) -> dict[str, Any]:
@@ -116,18 +118,18 @@ def _mapping(document: Any, name: str) -> dict[str, Any]:
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?\Z")
 
 
-def write(artifact: Artifact, known: Known, target: Path) -> list[str]:
+def write(artifact: Artifact, known: CardInput, target: Path) -> list[str]:
     """Write the folder ``target``; what it has no place for is returned.
 
     A model that came from BentoML keeps the module and the signatures that its own ``model.yaml`` says.
     """
     version = artifact.version
-    exported_files.copy(artifact, target)
+    exported_files.copy_files(artifact, target)
     before: dict[str, Any] = {}
     notes = []
-    if exported_files.has(artifact, DOCUMENT):
+    if exported_files.has_file(artifact, DOCUMENT):
         try:
-            before = Tree(target).yaml(target / DOCUMENT)
+            before = SourceTree(target).yaml(target / DOCUMENT)
         except (Damaged, ValueError):
             before = {}
         (target / DOCUMENT).unlink()
@@ -136,11 +138,11 @@ def write(artifact: Artifact, known: Known, target: Path) -> list[str]:
     labels, others = _labels(version)
     if others:
         notes.append(f"tags that can't be labels are metadata: {', '.join(sorted(others))}")
-    exported_files.yaml(target / DOCUMENT, _document(version, known.model, before, labels, others))
-    return [*exported_files.lost(version, params=True, metrics=True, tags=True, message=True), *notes]
+    exported_files.write_yaml(target / DOCUMENT, _document(version, known.model, before, labels, others))
+    return [*exported_files.list_lost(version, params=True, metrics=True, tags=True, message=True), *notes]
 
 
-def name_of(model: str) -> str:
+def to_bento_name(model: str) -> str:
     """A model's name as BentoML takes it: without a group."""
     return model.replace("/", "-").strip("._-")[:63]
 
@@ -154,7 +156,7 @@ def _labels(version: VersionRecord) -> tuple[dict[str, str], dict[str, str]]:
 def _document(
     version: VersionRecord, model: ModelRecord, before: dict[str, Any], labels: dict[str, str], others: dict[str, str]
 ) -> dict[str, Any]:
-    name, release = exported_files.framework(version)
+    name, release = exported_files.get_framework(version)
     package = exported_files.PACKAGES.get(name, name)
     metadata = {
         "registry_ref": version.ref,
@@ -166,19 +168,19 @@ def _document(
     }
     signatures = before.get("signatures")
     return {
-        "name": name_of(model.name),
+        "name": to_bento_name(model.name),
         "version": str(version.number),
-        "module": text_of(before.get("module")),
+        "module": text_or_empty(before.get("module")),
         "labels": labels,
         "options": before.get("options") if isinstance(before.get("options"), dict) else {},
         "metadata": {key: value for key, value in metadata.items() if value},
         "context": {
-            "framework_name": text_of(lookup(before, "context", "framework_name")) or name or "unknown",
+            "framework_name": text_or_empty(lookup(before, "context", "framework_name")) or name or "unknown",
             "framework_versions": lookup(before, "context", "framework_versions")
             or ({package: release} if release else {}),
-            "bentoml_version": text_of(lookup(before, "context", "bentoml_version")) or "1.4.0",
-            "python_version": text_of(lookup(before, "context", "python_version"))
-            or exported_files.python_release(version)
+            "bentoml_version": text_or_empty(lookup(before, "context", "bentoml_version")) or "1.4.0",
+            "python_version": text_or_empty(lookup(before, "context", "python_version"))
+            or exported_files.get_python_release(version)
             or "3",
         },
         "signatures": signatures if isinstance(signatures, dict) else {},

@@ -15,9 +15,9 @@ from typing import Any
 from ..core.records import Artifact, VersionRecord
 from . import exported_files
 from .cards import licenses
-from .cards.card_inputs import ANNOTATIONS, Known
+from .cards.card_inputs import ANNOTATIONS, CardInput
 from .cards.licenses import Licence
-from .source_tree import lookup, text_of
+from .source_tree import lookup, text_or_empty
 
 _NAMESPACE = uuid.UUID("5a9c1e4e-5d1f-4f0e-9d53-7c1b7f6f8a11")
 #: Where annotations go that the model card has a place for; the others are those of a card.
@@ -25,17 +25,17 @@ _OTHERS = {"performance_tradeoffs": "performanceTradeoffs", "users": "users"}
 _SECTIONS = {"intended_use": "useCases", "limitations": "technicalLimitations"}
 
 
-def write(artifact: Artifact, known: Known, target: Path) -> list[str]:
+def write(artifact: Artifact, known: CardInput, target: Path) -> list[str]:
     """Write the file ``target``; what it has no place for is returned. The files of the version stay where they are."""
     text = json.dumps(document(artifact, known), indent=2, ensure_ascii=False)
-    exported_files.write(target, f"{text}\n")
+    exported_files.write_text(target, f"{text}\n")
     carried = dict.fromkeys(
         ("message", "params", "metrics", "tags", "annotations", "lineage", "stages", "aliases"), True
     )
-    return exported_files.lost(artifact.version, **carried)
+    return exported_files.list_lost(artifact.version, **carried)
 
 
-def document(artifact: Artifact, known: Known) -> dict[str, Any]:
+def document(artifact: Artifact, known: CardInput) -> dict[str, Any]:
     """The bill of materials of a version."""
     version = artifact.version
     files = list(_files(artifact))
@@ -59,7 +59,7 @@ def document(artifact: Artifact, known: Known) -> dict[str, Any]:
     }
 
 
-def _model(known: Known) -> dict[str, Any]:
+def _model(known: CardInput) -> dict[str, Any]:
     version, model = known.version, known.model
     said = {
         "type": "machine-learning-model",
@@ -87,7 +87,7 @@ def _licenses(licence: Licence | None) -> list[dict[str, Any]]:
 
 
 def _references(version: VersionRecord) -> list[dict[str, Any]]:
-    remote = text_of(lookup(dict(version.lineage), "git", "remote"))
+    remote = text_or_empty(lookup(dict(version.lineage), "git", "remote"))
     return [{"type": "vcs", "url": remote}] if re.match(r"[a-z+]+://[^\s<>\"{}|\\^`]+\Z", remote) else []
 
 
@@ -98,19 +98,19 @@ def _pedigree(version: VersionRecord) -> dict[str, Any]:
     for parent in parents if isinstance(parents, (list, tuple)) else ():
         name, _, number = str(parent).partition("@")
         ancestors.append({"type": "machine-learning-model", "name": name, **({"version": number} if number else {})})
-    commit = text_of(lookup(dict(version.lineage), "git", "commit"))
+    commit = text_or_empty(lookup(dict(version.lineage), "git", "commit"))
     said = {"ancestors": ancestors, "commits": [{"uid": commit}] if commit else []}
     return {name: value for name, value in said.items() if value}
 
 
-def _card(known: Known) -> dict[str, Any]:
+def _card(known: CardInput) -> dict[str, Any]:
     version = known.version
     contents = lookup(dict(version.lineage), "contents")
     sides = {name: _tensors(lookup(contents, name)) for name in ("inputs", "outputs")}
     parameters: dict[str, Any] = {name: side for name, side in sides.items() if side}
     if task := version.tags.get("pipeline_tag") or version.tags.get("task"):
         parameters["task"] = task
-    if name := text_of(lookup(contents, "class")):
+    if name := text_or_empty(lookup(contents, "class")):
         parameters["modelArchitecture"] = name
     if data := list(_data(version)):
         parameters["datasets"] = [{"ref": each["bom-ref"]} for each in data]
@@ -137,7 +137,7 @@ def _tensors(side: Any) -> list[dict[str, str]]:
     return found
 
 
-def _considerations(known: Known) -> dict[str, Any]:
+def _considerations(known: CardInput) -> dict[str, Any]:
     """What was said of its use. ``users`` and the like have a place of their own here, unlike in a card."""
     annotations = known.version.annotations
     found: dict[str, Any] = {place: [annotations[name]] for name, place in _OTHERS.items() if annotations.get(name)}
@@ -178,7 +178,7 @@ def _files(artifact: Artifact) -> Iterator[dict[str, Any]]:
             "bom-ref": f"file:{entry.path}",
             "name": entry.path,
             "hashes": [{"alg": "SHA-256", "content": entry.sha256}],
-            "properties": [{"name": "registry:size", "value": str(exported_files.size(artifact, entry.path))}],
+            "properties": [{"name": "registry:size", "value": str(exported_files.file_size(artifact, entry.path))}],
         }
 
 
@@ -188,8 +188,8 @@ def _data(version: VersionRecord) -> Iterator[dict[str, Any]]:
     for number, each in enumerate(listed if isinstance(listed, (list, tuple)) else ()):
         if not isinstance(each, dict):
             continue
-        name = text_of(each.get("path")) or text_of(each.get("uri")) or f"data {number + 1}"
-        kind, _, digest = text_of(each.get("digest")).partition(":")
+        name = text_or_empty(each.get("path")) or text_or_empty(each.get("uri")) or f"data {number + 1}"
+        kind, _, digest = text_or_empty(each.get("digest")).partition(":")
         said: dict[str, Any] = {
             "type": "data",
             "bom-ref": f"data:{number + 1}",
@@ -206,7 +206,7 @@ def _data(version: VersionRecord) -> Iterator[dict[str, Any]]:
 
 
 def _libraries(version: VersionRecord) -> Iterator[dict[str, Any]]:
-    name, release = exported_files.framework(version)
+    name, release = exported_files.get_framework(version)
     if name:
         package = exported_files.PACKAGES.get(name, name)
         known = name in exported_files.PACKAGES

@@ -14,7 +14,7 @@ from ..store.filesystem import files
 from ..store.packs import pack_reader
 from ..store.packs.pack_reader import Content
 from ..store.reader import ModelReader
-from .source_tree import DOCUMENT, lookup, text_of
+from .source_tree import DOCUMENT_LIMIT, lookup, text_or_empty
 
 #: How the frameworks are called where packages are installed from.
 PACKAGES = {"sklearn": "scikit-learn", "torch": "torch", "xgboost": "xgboost", "lightgbm": "lightgbm", "onnx": "onnx"}
@@ -33,60 +33,60 @@ class Outline(Artifact):
     stand_ins: dict[int, str] = field(default_factory=dict)
 
 
-def copy(artifact: Artifact, folder: Path) -> None:
+def copy_files(artifact: Artifact, folder: Path) -> None:
     """Copy all files into ``folder``, which is made; :class:`Damaged` for one that is not what was stored."""
     folder.mkdir(parents=True, exist_ok=True)
     for entry in artifact.files:
         target = folder / entry.path
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("xb") as stream:
-            if isinstance(artifact, Outline) and size(artifact, entry.path) > DOCUMENT:
+            if isinstance(artifact, Outline) and file_size(artifact, entry.path) > DOCUMENT_LIMIT:
                 artifact.stand_ins[os.fstat(stream.fileno()).st_ino] = entry.sha256
             else:
                 pack_reader.copy(artifact.folder, entry, artifact.version.ref, stream.fileno())
 
 
-def write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     """A new text file; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8", newline="\n") as stream:
         stream.write(text)
 
 
-def yaml(path: Path, document: Mapping[str, Any]) -> None:
+def write_yaml(path: Path, document: Mapping[str, Any]) -> None:
     """A new YAML document."""
     from ..core.yaml import documents
 
-    write(path, documents.dumps(document).decode())
+    write_text(path, documents.dumps(document).decode())
 
 
-def has(artifact: Artifact, path: str) -> bool:
+def has_file(artifact: Artifact, path: str) -> bool:
     return any(entry.path == path for entry in artifact.files)
 
 
-def read(artifact: Artifact, path: str, most: int = 1 << 20) -> bytes:
+def read_head(artifact: Artifact, path: str, most: int = 1 << 20) -> bytes:
     """The beginning of a file of the artifact."""
     with (artifact.folder / path).open("rb") as stream:
         return stream.read(most)
 
 
-def size(artifact: Artifact, path: str) -> int:
+def file_size(artifact: Artifact, path: str) -> int:
     return (artifact.folder / path).stat().st_size
 
 
-def framework(version: VersionRecord) -> tuple[str, str]:
+def get_framework(version: VersionRecord) -> tuple[str, str]:
     """The framework of a version and its release, as far as they are known."""
-    name, _, release = text_of(version.lineage.get("framework")).partition(" ")
+    name, _, release = text_or_empty(version.lineage.get("framework")).partition(" ")
     return name, release
 
 
-def python_release(version: VersionRecord) -> str:
+def get_python_release(version: VersionRecord) -> str:
     """The Python that made it; empty when that is not known."""
     told = lookup(dict(version.lineage), "environment", "python") or lookup(dict(version.lineage), "contents", "python")
-    return text_of(told)
+    return text_or_empty(told)
 
 
-def lost(version: VersionRecord, **carried: bool) -> list[str]:
+def list_lost(version: VersionRecord, **carried: bool) -> list[str]:
     """What a format has no place for: of stages, aliases, annotations and so on, what there is and is not named here."""
     there = {
         "stages": bool(version.stages),
@@ -102,14 +102,14 @@ def lost(version: VersionRecord, **carried: bool) -> list[str]:
     return [", ".join(left)] if left else []
 
 
-def sizes(model: ModelReader, record: VersionRecord) -> tuple[int, ...]:
+def file_sizes(model: ModelReader, record: VersionRecord) -> tuple[int, ...]:
     """How large each file is, in the order of the manifest. :class:`Damaged` when they are not what was stored."""
     if record.packed is None:
         model.check_size(record)
-    return tuple(content.size for _, content in members(model, record))
+    return tuple(content.size for _, content in iter_members(model, record))
 
 
-def members(model: ModelReader, record: VersionRecord) -> Iterator[tuple[FileEntry, Content]]:
+def iter_members(model: ModelReader, record: VersionRecord) -> Iterator[tuple[FileEntry, Content]]:
     """Every file with its bytes, in the order of the manifest; one that is not wanted need not be read."""
     with contextlib.closing(pack_reader.members(model, record)) as found:
         for entry, content in found:

@@ -18,9 +18,9 @@ from ..store import manifest
 from . import exported_files, name_mapping, source_tree
 from .cards import model_card
 from .cards.card_inputs import NAME as CARD
-from .cards.model_card import Known
-from .imported_version import Incoming, Luggage, clean, plain
-from .source_tree import Tree, real, text_of, words
+from .cards.model_card import CardInput
+from .imported_version import ImportedMetadata, ImportedVersion, clean_line, to_plain_value
+from .source_tree import SourceTree, error_message, resolve_path, text_or_empty
 
 _REPOSITORY = "models--"
 _REVISION = re.compile(r"[0-9a-zA-Z._-]{1,64}\Z")
@@ -44,49 +44,52 @@ _TAGS = (
 )
 
 
-def read(place: str | Path, *, only: str | None = None) -> Iterator[Incoming]:
+def read(place: str | Path, *, only: str | None = None) -> Iterator[ImportedVersion]:
     """Every model in ``place`` (or ``only`` one): a cache, one model of a cache, one snapshot, or a folder with a model's files."""
-    where = real(Path(place))
+    where = resolve_path(Path(place))
     if not where.is_dir():
         raise InvalidInput(f"'{place}' is no folder", "name a folder with a model's files, or a cache")
-    repository = _repository_of(where)
+    repository = _find_repository(where)
     if repository is not None:
-        yield _incoming(Tree(repository), repository, where)
+        yield _incoming(SourceTree(repository), repository, where)
         return
     hub = where / "hub" if (where / "hub").is_dir() else where
     repositories = [hub] if hub.name.startswith(_REPOSITORY) else sorted(hub.glob(f"{_REPOSITORY}*"))
     if repositories:
-        wanted = name_mapping.chosen((_name_of(each) for each in repositories), only, place)
-        given = name_mapping.assign(wanted)
+        wanted = name_mapping.select_names((_get_name(each) for each in repositories), only, place)
+        given = name_mapping.assign_names(wanted)
         for each in repositories:
-            if _name_of(each) in wanted:
-                yield from _snapshots(each, given[_name_of(each)])
+            if _get_name(each) in wanted:
+                yield from _snapshots(each, given[_get_name(each)])
         return
-    tree = Tree(where)
+    tree = SourceTree(where)
     if not _MARKS.intersection(name.rpartition(".")[2] if "." in name else name for name in tree.names(where)):
         raise InvalidInput(f"'{place}' holds nothing of Hugging Face", "it has no config.json, no weights, and no card")
     yield _incoming(tree, None, where)
 
 
-def _repository_of(snapshot: Path) -> Path | None:
+def _find_repository(snapshot: Path) -> Path | None:
     """The model's folder in a cache, when ``snapshot`` is a snapshot in it."""
     above = snapshot.parent.parent
     return above if snapshot.parent.name == "snapshots" and above.name.startswith(_REPOSITORY) else None
 
 
-def _name_of(repository: Path) -> str:
+def _get_name(repository: Path) -> str:
     return repository.name.removeprefix(_REPOSITORY).replace("--", "/")
 
 
-def _snapshots(repository: Path, name: str | None) -> Iterator[Incoming]:
+def _snapshots(repository: Path, name: str | None) -> Iterator[ImportedVersion]:
     """The snapshots of a model, the oldest first; the one that ``refs/main`` names comes last."""
-    tree = Tree(repository)
+    tree = SourceTree(repository)
     refs = _refs(tree, repository)
     found = [each for each in tree.names(repository / "snapshots") if tree.is_folder(repository / "snapshots" / each)]
     if name is None or not found:
-        why = name_mapping.taken(_name_of(repository)) if found else "no snapshot of it is in the cache"
-        yield Incoming(
-            f"hf:{clean(_name_of(repository), 120)}", name_mapping.model_name(_name_of(repository)), (), lost=(why,)
+        why = name_mapping.format_conflict(_get_name(repository)) if found else "no snapshot of it is in the cache"
+        yield ImportedVersion(
+            f"hf:{clean_line(_get_name(repository), 120)}",
+            name_mapping.to_model_name(_get_name(repository)),
+            (),
+            lost=(why,),
         )
         return
     age = {
@@ -96,44 +99,44 @@ def _snapshots(repository: Path, name: str | None) -> Iterator[Incoming]:
         yield _incoming(tree, repository, repository / "snapshots" / revision)
 
 
-def _refs(tree: Tree, repository: Path) -> dict[str, str]:
+def _refs(tree: SourceTree, repository: Path) -> dict[str, str]:
     """The revision that each branch or tag stood for when it was fetched."""
     folder = repository / "refs"
     return {path.relative_to(folder).as_posix(): tree.text(path, 256).strip() for path in tree.below(folder)}
 
 
-def _incoming(tree: Tree, repository: Path | None, snapshot: Path) -> Incoming:
-    name = _name_of(repository) if repository else snapshot.name
-    revision = snapshot.name if repository and _REVISION.match(snapshot.name) else _fetched(tree, snapshot)
-    luggage = Luggage()
+def _incoming(tree: SourceTree, repository: Path | None, snapshot: Path) -> ImportedVersion:
+    name = _get_name(repository) if repository else snapshot.name
+    revision = snapshot.name if repository and _REVISION.match(snapshot.name) else _downloaded_revision(tree, snapshot)
+    luggage = ImportedMetadata()
     named = _files(tree, snapshot, luggage)
     if not named:
         raise NotFound(f"there is no file of a model in '{snapshot}'", "is the snapshot complete?")
-    shown = f"hf:{clean(name, 120)}"
+    shown = f"hf:{clean_line(name, 120)}"
     key = f"{shown}:{revision or source_tree.fingerprint(named)}"
     card = _card(tree, snapshot, luggage)
-    _say(luggage, card)
+    _add_front_matter(luggage, card)
     refs = _refs(tree, repository) if repository else {}
     branches = [branch for branch, at in refs.items() if at == revision]
     if branches:
         luggage.add_tags({"hf_revision": branches[0]})
     imported = {"from": "hf", "key": key, "name": name, "revision": revision, "refs": branches}
-    return Incoming(
+    return ImportedVersion(
         key=key,
         shown=f"{shown}@{revision[:7]}" if revision else shown,
-        model=name_mapping.model_name(name),
+        model=name_mapping.to_model_name(name),
         files=(),
         named=named,
         created="" if revision else format_milliseconds(max(path.stat().st_mtime for path in named.values()) * 1000),
         metrics=luggage.metrics,
         tags=luggage.tags,
         annotations=luggage.annotations,
-        lineage=plain({"framework": text_of(card.get("library_name")), "imported": imported}),
+        lineage=to_plain_value({"framework": text_or_empty(card.get("library_name")), "imported": imported}),
         lost=tuple(luggage.lost),
     )
 
 
-def _files(tree: Tree, snapshot: Path, luggage: Luggage) -> dict[str, Path]:
+def _files(tree: SourceTree, snapshot: Path, luggage: ImportedMetadata) -> dict[str, Path]:
     """Each file by its name in the snapshot, as the blob it leads to."""
     named: dict[str, Path] = {}
     pending = [(snapshot, "")]
@@ -159,7 +162,7 @@ def _files(tree: Tree, snapshot: Path, luggage: Luggage) -> dict[str, Path]:
     return dict(sorted(named.items()))
 
 
-def _fetched(tree: Tree, folder: Path) -> str:
+def _downloaded_revision(tree: SourceTree, folder: Path) -> str:
     """The revision that ``hf download --local-dir`` left word of, when all files are of one; else empty."""
     place = folder / ".cache" / "huggingface" / "download"
     told = {tree.text(path, 4_096).partition("\n")[0] for path in tree.below(place) if path.suffix == ".metadata"}
@@ -167,23 +170,23 @@ def _fetched(tree: Tree, folder: Path) -> str:
     return revision if _REVISION.match(revision) else ""
 
 
-def front_matter(text: str) -> tuple[str, str]:
+def split_front_matter(text: str) -> tuple[str, str]:
     """The YAML at the head of a model card, and the text below it."""
     match = _FRONT.match(text)
     return (match[1], text[match.end() :]) if match else ("", text)
 
 
-def _card(tree: Tree, snapshot: Path, luggage: Luggage) -> dict[str, Any]:
+def _card(tree: SourceTree, snapshot: Path, luggage: ImportedMetadata) -> dict[str, Any]:
     from ..core.yaml import documents
 
     if not tree.is_file(snapshot / CARD):
         return {}
     try:
-        head, body = front_matter(tree.text(snapshot / CARD))
+        head, body = split_front_matter(tree.text(snapshot / CARD))
         luggage.annotate("card", _shortened(body.strip()))
         found = documents.loads(head.encode(), CARD)
     except RegistryError as error:
-        luggage.lose(f"the head of its card: {words(error)}")
+        luggage.lose(f"the head of its card: {error_message(error)}")
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -193,7 +196,7 @@ def _shortened(text: str) -> str:
     return text if len(text) <= 4_000 else f"{text[:4_000]}…"
 
 
-def _say(luggage: Luggage, card: Mapping[str, Any]) -> None:
+def _add_front_matter(luggage: ImportedMetadata, card: Mapping[str, Any]) -> None:
     """The front matter as tags and annotations; the numbers of ``model-index`` as metrics."""
     for name in _TAGS:
         value = card.get(name)
@@ -219,11 +222,11 @@ def _say(luggage: Luggage, card: Mapping[str, Any]) -> None:
             _add_result(luggage, result)
 
 
-def _add_result(luggage: Luggage, result: Any) -> None:
+def _add_result(luggage: ImportedMetadata, result: Any) -> None:
     if not isinstance(result, dict):
         return
     data = result.get("dataset")
-    prefix = text_of(data.get("name")) if isinstance(data, dict) else ""
+    prefix = text_or_empty(data.get("name")) if isinstance(data, dict) else ""
     metrics = result.get("metrics")
     for metric in metrics if isinstance(metrics, list) else ():
         if isinstance(metric, dict) and isinstance(metric.get("type"), str):
@@ -231,15 +234,15 @@ def _add_result(luggage: Luggage, result: Any) -> None:
             luggage.add_metrics({name.replace("=", ":"): metric.get("value")})
 
 
-def write(artifact: Artifact, known: Known, target: Path) -> list[str]:
+def write(artifact: Artifact, known: CardInput, target: Path) -> list[str]:
     """Write the folder ``target``; what it has no place for is returned."""
-    exported_files.copy(artifact, target)
+    exported_files.copy_files(artifact, target)
     if known.has_card:
         return [
-            *exported_files.lost(artifact.version),
+            *exported_files.list_lost(artifact.version),
             f"{model_card.NAME} is as it came: nothing that was said here stands in it",
         ]
-    card = model_card.made(known)
-    exported_files.write(target / model_card.NAME, card.text)
+    card = model_card.make_card(known)
+    exported_files.write_text(target / model_card.NAME, card.text)
     carried = dict.fromkeys(("message", "params", "metrics", "tags", "annotations", "stages", "aliases"), True)
-    return exported_files.lost(artifact.version, **carried)
+    return exported_files.list_lost(artifact.version, **carried)

@@ -20,7 +20,7 @@ _ITEMS = 1_000
 _DEPTH = 8
 
 
-class Luggage:
+class ImportedMetadata:
     """Params, metrics, tags and annotations on their way in: each is checked when it is put in.
 
     What comes first stays: a name that is put in again with another value is lost.
@@ -56,55 +56,62 @@ class Luggage:
     def lose(self, what: str) -> None:
         """Something that has no place here."""
         if len(self.lost) < _ITEMS:
-            self.lost.append(clean(what, 300))
+            self.lost.append(clean_line(what, 300))
 
     def _put(self, where: dict[str, Any], kind: str, name: object, value: object, whose: str) -> None:
-        label = f"{kind} '{clean(str(name), 60)}'{whose}"
+        label = f"{kind} '{clean_line(str(name), 60)}'{whose}"
         try:
             key = values.key(str(name))
             if len(where) >= values.ENTRIES and key not in where:
                 self.lose(f"{label}: more than {values.ENTRIES:,} of them")
                 return
-            taken = _READ[kind](value, key)
+            taken = _CHECKS[kind](value, key)
         except InvalidInput as error:
             text = str(value)
             if kind in ("param", "tag") and 0 < len(text) <= values.TEXT_LENGTH and not _UNWRITABLE.search(text):
                 self._keep_as_text(kind, str(name), text, label, error)
             else:
-                self.lose(f"{label}: {clean(error.message, 160)}")
+                self.lose(f"{label}: {clean_line(error.message, 160)}")
             return
         if where.setdefault(key, taken) != taken:
-            self.lose(f"{label} ({clean(str(value), 60)}): the version itself says {clean(str(where[key]), 60)}")
+            self.lose(
+                f"{label} ({clean_line(str(value), 60)}): the version itself says {clean_line(str(where[key]), 60)}"
+            )
 
     def _keep_as_text(self, kind: str, name: str, text: str, label: str, error: InvalidInput) -> None:
         """A tag of many lines, or a text with control characters: an annotation can hold it."""
         try:
             key = values.key(f"{kind}.{name}")
         except InvalidInput:
-            self.lose(f"{label}: {clean(error.message, 160)}")
+            self.lose(f"{label}: {clean_line(error.message, 160)}")
             return
         self.annotations.setdefault(key, text)
         self.lose(f"{label} is not plain text: kept as the annotation '{key}'")
 
 
-def _metric(value: object, name: str) -> values.Metric:
+def _check_metric(value: object, name: str) -> values.Metric:
     if isinstance(value, float) and not math.isfinite(value):
         raise InvalidInput(f"it is {value}, which can't be compared with anything")
     return values.check_metric(value, name)
 
 
-def _line(value: object, name: str) -> str:
+def _check_line(value: object, name: str) -> str:
     return values.check_line("" if value is None else value, name)
 
 
-def _text(value: object, name: str) -> str:
+def _check_text(value: object, name: str) -> str:
     return values.check_text(value if isinstance(value, str) else str(value), name)
 
 
-_READ: dict[str, Any] = {"param": values.check_param, "metric": _metric, "tag": _line, "annotation": _text}
+_CHECKS: dict[str, Any] = {
+    "param": values.check_param,
+    "metric": _check_metric,
+    "tag": _check_line,
+    "annotation": _check_text,
+}
 
 
-def clean(text: str, most: int = values.LINE_LENGTH) -> str:
+def clean_line(text: str, most: int = values.LINE_LENGTH) -> str:
     """``text`` on one line, cut at ``most`` characters, without control characters and what a document can't hold."""
     line = _CONTROL.sub("\ufffd", " ".join(_UNWRITABLE.sub("\ufffd", text).split()))
     return shorten(line, most)
@@ -115,10 +122,16 @@ def message(text: object) -> str:
     return _UNWRITABLE.sub("\ufffd", text if isinstance(text, str) else "")[: values.TEXT_LENGTH].strip()
 
 
-def plain(value: Any) -> Any:
+def to_plain_value(value: Any) -> Any:
     """``value`` as lineage can hold it: plain types, bounded in depth, length and number, without what is empty."""
     return _without_empty(
-        limit_value(value, lambda each: clean(str(each)), key=lambda name: clean(name, 250), items=_ITEMS, depth=_DEPTH)
+        limit_value(
+            value,
+            lambda each: clean_line(str(each)),
+            key=lambda name: clean_line(name, 250),
+            items=_ITEMS,
+            depth=_DEPTH,
+        )
     )
 
 
@@ -132,7 +145,7 @@ def _without_empty(value: Any) -> Any:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Incoming:
+class ImportedVersion:
     """One version as another tool knows it.
 
     ``key`` names it there (``mlflow:churn/3``) and is the same each time it is read: repeating an import is told by it.

@@ -13,16 +13,18 @@ _LENGTH = 63
 _STRANGE = re.compile(r"[^a-z0-9._-]+")
 
 
-def model_name(text: str) -> str:
+def to_model_name(text: str) -> str:
     """The allowed name that is nearest to ``text``: ``Churn Model`` becomes ``churn-model``.
 
     A single slash inside parts a group from a name; ``é`` becomes ``e``. What has no letter or digit is ``model``.
     """
     parts = [part for part in text.split("/") if part.strip()]
-    return "/".join(_part(part) for part in ([parts[0], "-".join(parts[1:])] if len(parts) > 1 else parts or [""]))
+    return "/".join(
+        _to_name_part(part) for part in ([parts[0], "-".join(parts[1:])] if len(parts) > 1 else parts or [""])
+    )
 
 
-def _part(text: str) -> str:
+def _to_name_part(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     part = re.sub(r"-{2,}", "-", _STRANGE.sub("-", plain))
     part = re.sub(r"\.{2,}", ".", part).lstrip("._-")[:_LENGTH].rstrip(".-")
@@ -31,27 +33,27 @@ def _part(text: str) -> str:
     return part or "model"
 
 
-def assign(texts: Iterable[str]) -> dict[str, str | None]:
+def assign_names(texts: Iterable[str]) -> dict[str, str | None]:
     """A name for each of the ``texts``; None for one whose name another has already.
 
     One that is allowed as it stands keeps its name, whoever else would like it.
     """
-    wanted = sorted(set(texts), key=lambda text: (model_name(text) != text, text))
+    wanted = sorted(set(texts), key=lambda text: (to_model_name(text) != text, text))
     given: dict[str, str | None] = {}
     taken: set[str] = set()
     for text in wanted:
-        name = model_name(text)
+        name = to_model_name(text)
         given[text] = None if name in taken else name
         taken.add(name)
     return given
 
 
-def taken(text: str) -> str:
-    """What is told of one that :func:`assign` has no name for."""
-    return f"another is called '{model_name(text)}' here: import it with --only '{text}' --as NAME"
+def format_conflict(text: str) -> str:
+    """What is told of one that :func:`assign_names` has no name for."""
+    return f"another is called '{to_model_name(text)}' here: import it with --only '{text}' --as NAME"
 
 
-def chosen(found: Iterable[str], only: str | None, place: object) -> list[str]:
+def select_names(found: Iterable[str], only: str | None, place: object) -> list[str]:
     """The names that are wanted: all, or ``only`` one of them. :class:`NotFound` when that is not there."""
     listed = list(found)
     if only is None:
@@ -62,7 +64,7 @@ def chosen(found: Iterable[str], only: str | None, place: object) -> list[str]:
     return [only]
 
 
-def alias(text: str) -> str | None:
+def to_alias(text: str) -> str | None:
     """``text`` as an alias, in lower case if need be; None when it can't be one."""
     for candidate in (text, text.lower()):
         try:

@@ -12,16 +12,16 @@ from typing import Any
 from ..errors import Damaged, InvalidInput, NotFound, RegistryError, explain
 
 #: The most bytes of a document of another tool that are read.
-DOCUMENT = 8 << 20
+DOCUMENT_LIMIT = 8 << 20
 _ENTRIES = 1_000_000
 
 
-class Tree:
+class SourceTree:
     """The folder ``root``, and what may be read besides. Links are followed as long as they stay inside."""
 
     def __init__(self, root: Path, *others: Path) -> None:
-        self.root = real(root)
-        self.roots = (self.root, *(real(other) for other in others))
+        self.root = resolve_path(root)
+        self.roots = (self.root, *(resolve_path(other) for other in others))
 
     def inside(self, path: Path) -> Path | None:
         """Where ``path`` really lies, if it is there and inside; else None."""
@@ -57,7 +57,7 @@ class Tree:
             elif self.is_file(child):
                 yield child
 
-    def read(self, path: Path, most: int = DOCUMENT) -> bytes:
+    def read(self, path: Path, most: int = DOCUMENT_LIMIT) -> bytes:
         """A file of at most ``most`` bytes. Raises :class:`InvalidInput` unless it is one, inside, and readable."""
         from ..store.filesystem import files
 
@@ -71,7 +71,7 @@ class Tree:
         except OSError as error:
             raise InvalidInput(explain(error)) from None
 
-    def text(self, path: Path, most: int = DOCUMENT) -> str:
+    def text(self, path: Path, most: int = DOCUMENT_LIMIT) -> str:
         """A file as text; bytes that are no UTF-8 are replaced."""
         return self.read(path, most).decode("utf-8", "replace")
 
@@ -79,7 +79,7 @@ class Tree:
         """A YAML document that is a mapping, by the rules of this project: no tags, anchors or aliases."""
         from ..core.yaml import documents
 
-        return documents.loads_mapping(self.read(path), f"'{path}'", limit=DOCUMENT)
+        return documents.loads_mapping(self.read(path), f"'{path}'", limit=DOCUMENT_LIMIT)
 
     def json(self, path: Path) -> Any:
         try:
@@ -88,7 +88,7 @@ class Tree:
             raise InvalidInput(f"'{path}' is no JSON") from None
 
 
-def real(path: Path) -> Path:
+def resolve_path(path: Path) -> Path:
     """Where ``path`` really lies; :class:`NotFound` if it is not there."""
     try:
         return Path(os.path.realpath(path, strict=True))
@@ -113,7 +113,7 @@ def fingerprint(named: Mapping[str, Path]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
-def words(error: RegistryError | OSError) -> str:
+def error_message(error: RegistryError | OSError) -> str:
     """Why something can't be read, in one line."""
     return error.message if isinstance(error, RegistryError) else explain(error)
 
@@ -125,6 +125,6 @@ def lookup(tree: Any, *keys: str) -> Any:
     return tree
 
 
-def text_of(value: Any) -> str:
+def text_or_empty(value: Any) -> str:
     """A text of a document, empty when there is another thing in its place."""
     return value if isinstance(value, str) else ""

@@ -1,7 +1,7 @@
 """Which module reads from, or writes for, another tool. A new one is a row here.
 
-A source has ``read(place: str, *, only: str | None = None) -> Iterator[Incoming]``, where ``only`` is the one model that
-is wanted, by its name there; an exporter has ``write(artifact: Artifact, known: Known, target: Path) ->
+A source has ``read(place: str, *, only: str | None = None) -> Iterator[ImportedVersion]``, where ``only`` is the one model that
+is wanted, by its name there; an exporter has ``write(artifact: Artifact, known: CardInput, target: Path) ->
 list[str]``, which says what could not be carried.
 """
 
@@ -16,8 +16,8 @@ from typing import Any
 
 from ..core.records import Artifact
 from ..errors import InvalidInput
-from .cards.card_inputs import Known
-from .imported_version import Incoming
+from .cards.card_inputs import CardInput
+from .imported_version import ImportedVersion
 
 #: What stands before the colon of a source, and the module of this package that reads it.
 SOURCES: dict[str, str] = {
@@ -42,7 +42,7 @@ WITH_FLAVOR = frozenset({"mlflow"})
 BUNDLE = "bundle"
 
 
-def split(source: str) -> tuple[str, str]:
+def split_source(source: str) -> tuple[str, str]:
     """A source as its scheme and its place; the scheme is empty for a bundle, which is a file, or ``-``.
 
     A file whose name begins like a scheme is named with its folder: ``./mlflow:x``.
@@ -64,24 +64,24 @@ def split(source: str) -> tuple[str, str]:
 
 def read(
     scheme: str, place: str, only: str | None = None, artifacts: str | os.PathLike[str] | None = None
-) -> Iterator[Incoming]:
+) -> Iterator[ImportedVersion]:
     """What lies at ``place`` of another tool: all of it, or ``only`` one model, by its name there."""
     options: dict[str, Any] = {} if only is None else {"only": only}
     if artifacts is not None:
         if scheme not in WITH_ARTIFACTS:
             raise InvalidInput(f"'{scheme}:' keeps its files where it is", "leave out --artifacts")
         options["artifacts"] = Path(artifacts)
-    return _found(SOURCES, scheme).read(place, **options)  # type: ignore[no-any-return]
+    return _load_module(SOURCES, scheme).read(place, **options)  # type: ignore[no-any-return]
 
 
-def writer(name: str, flavor: str | None = None) -> Callable[[Artifact, Known, Path], list[str]]:
+def get_writer(name: str, flavor: str | None = None) -> Callable[[Artifact, CardInput, Path], list[str]]:
     """What writes one version in a format. :class:`InvalidInput` when there is no such format.
 
     ``flavor`` says what the files are, for a format that can't go without, when that is not known.
     """
     if name not in FORMATS:
         raise InvalidInput(f"there is no format '{name}'", f"there are: {', '.join((BUNDLE, *FORMATS))}")
-    write = _found(FORMATS, name).write
+    write = _load_module(FORMATS, name).write
     if flavor is None:
         return write  # type: ignore[no-any-return]
     if name not in WITH_FLAVOR:
@@ -89,5 +89,5 @@ def writer(name: str, flavor: str | None = None) -> Callable[[Artifact, Known, P
     return partial(write, flavor=flavor)
 
 
-def _found(table: Mapping[str, str], name: str) -> Any:
+def _load_module(table: Mapping[str, str], name: str) -> Any:
     return import_module(f".{table[name]}", __package__)

@@ -48,18 +48,18 @@ def read(path: str, kind: str) -> Mapping[str, object]:
     log = name.endswith((".csv", ".tsv", ".jsonl", ".ndjson")) or name == "trainer_state.json"
     if log and kind != METRIC and not name.endswith(".json"):
         raise InvalidInput(f"params are not read from '{path}'", "use a JSON, YAML or TOML file")
-    text = _text(path, LOG_LIMIT if log else documents.INPUT_LIMIT)
+    text = _read_text(path, LOG_LIMIT if log else documents.INPUT_LIMIT)
     reader = next((reader for ends, reader in _READERS.items() if name.endswith(ends)), None)
     if reader is None:
-        reader = _json if text.lstrip()[:1] == "{" and _is_json(text) else _yaml
-    if reader is _yaml and kind == METRIC and _is_report(text):
-        reader = _report
+        reader = _parse_json if text.lstrip()[:1] == "{" and _is_json(text) else _parse_yaml
+    if reader is _parse_yaml and kind == METRIC and _is_report(text):
+        reader = _parse_report
     found = reader(text, path)
     history = found.get("log_history")
-    return _trainer(found, history) if kind == METRIC and isinstance(history, list) else found
+    return _merge_trainer_state(found, history) if kind == METRIC and isinstance(history, list) else found
 
 
-def _text(path: str, limit: int) -> str:
+def _read_text(path: str, limit: int) -> str:
     """The text of a file: UTF-8, or UTF-16 with a byte order mark."""
     try:
         with Path(path).open("rb") as stream:
@@ -85,7 +85,7 @@ def _text(path: str, limit: int) -> str:
     return text
 
 
-def _json(text: str, path: str) -> Mapping[str, object]:
+def _parse_json(text: str, path: str) -> Mapping[str, object]:
     found = _loads_json(text, path)
     if not isinstance(found, dict):
         raise InvalidInput(f"{path} does not hold an object", 'it should look like {"auc": 0.93}')
@@ -94,7 +94,7 @@ def _json(text: str, path: str) -> Mapping[str, object]:
 
 def _loads_json(text: str, where: str) -> object:
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_int=parse_number, parse_float=parse_number)
+        return json.loads(text, object_pairs_hook=_unique_keys, parse_int=parse_number, parse_float=parse_number)
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{where} is not valid JSON: {error}") from None
 
@@ -108,7 +108,7 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found: dict[str, object] = {}
     for name, value in pairs:
         if name in found:
@@ -117,11 +117,11 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
-def _yaml(text: str, path: str) -> Mapping[str, object]:
+def _parse_yaml(text: str, path: str) -> Mapping[str, object]:
     return documents.loads_mapping(text.encode(), path, limit=documents.INPUT_LIMIT, scalar=parse_scalar)
 
 
-def _toml(text: str, path: str) -> Mapping[str, object]:
+def _parse_toml(text: str, path: str) -> Mapping[str, object]:
     try:
         tomllib = importlib.import_module("tomllib")
     except ModuleNotFoundError:  # Python 3.10
@@ -137,7 +137,7 @@ def _toml_float(word: str) -> object:
     return float(word) if word.endswith(("inf", "nan")) else parse_number(word)
 
 
-def _lines(text: str, path: str) -> Mapping[str, object]:
+def _parse_json_lines(text: str, path: str) -> Mapping[str, object]:
     """JSON Lines: of each name the last value that is not null."""
     found: dict[str, object] = {}
     for at, line in enumerate(text.splitlines(), 1):
@@ -149,7 +149,7 @@ def _lines(text: str, path: str) -> Mapping[str, object]:
     return found
 
 
-def _csv(text: str, path: str) -> Mapping[str, object]:
+def _parse_csv(text: str, path: str) -> Mapping[str, object]:
     """A log with a header, as Lightning's ``metrics.csv``: of each column the last value that is not empty."""
     header, _, _ = text.partition("\n")
     mark = "\t" if path.lower().endswith(".tsv") else ";" if ";" in header and "," not in header else ","
@@ -173,7 +173,7 @@ def _csv(text: str, path: str) -> Mapping[str, object]:
     return found
 
 
-def _trainer(state: Mapping[str, object], history: list[Any]) -> Mapping[str, object]:
+def _merge_trainer_state(state: Mapping[str, object], history: list[Any]) -> Mapping[str, object]:
     """The metrics of a ``trainer_state.json`` of Hugging Face's Trainer: the last value of each in its log."""
     logged: dict[str, object] = {}
     for row in history:
@@ -187,7 +187,7 @@ def _is_report(text: str) -> bool:
     return tuple(next(filter(None, text.splitlines())).split()) == _REPORT_COLUMNS
 
 
-def _report(text: str, path: str) -> Mapping[str, object]:
+def _parse_report(text: str, path: str) -> Mapping[str, object]:
     """The text of scikit-learn's ``classification_report``; the names are those of its ``output_dict``."""
     found: dict[str, object] = {}
     for line in filter(str.strip, text.splitlines()[1:]):
@@ -205,9 +205,9 @@ def _report(text: str, path: str) -> Mapping[str, object]:
 
 
 _READERS: Mapping[tuple[str, ...], Reader] = {
-    (".json",): _json,
-    (".jsonl", ".ndjson"): _lines,
-    (".toml",): _toml,
-    (".csv", ".tsv"): _csv,
-    (".yaml", ".yml"): _yaml,
+    (".json",): _parse_json,
+    (".jsonl", ".ndjson"): _parse_json_lines,
+    (".toml",): _parse_toml,
+    (".csv", ".tsv"): _parse_csv,
+    (".yaml", ".yml"): _parse_yaml,
 }

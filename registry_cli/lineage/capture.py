@@ -24,7 +24,7 @@ _TEXT_MOST = 8_192
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Said:
+class UserLineage:
     """What a person said of where a version comes from. ``parents`` are references by number, ``parent_models`` the
     ids of their models; ``environment`` is the
     path of a list of packages, ``python`` an interpreter or the folder of an environment.
@@ -40,7 +40,7 @@ class Said:
 
 
 @dataclass(eq=False, repr=False)
-class Found:
+class CapturedLineage:
     """``lineage`` as it will be stored, the files to be kept beside it by their names, and what could not be found out."""
 
     lineage: dict[str, Any] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Found:
     warnings: list[str] = field(default_factory=list)
 
 
-def parts(given: Iterable[str] | None, setting: object = None, where: str = "") -> tuple[str, ...]:
+def resolve_parts(given: Iterable[str] | None, setting: object = None, where: str = "") -> tuple[str, ...]:
     """The parts that are captured: as ``given``, else as the ``setting`` of the registry says, else all of them."""
     chosen = setting if given is None else given
     if chosen is None:
@@ -66,10 +66,10 @@ def parts(given: Iterable[str] | None, setting: object = None, where: str = "") 
     return tuple(part for part in PARTS if part in listed)
 
 
-class Origin:
+class LineageCapture:
     """Where a version comes from. What was said is checked when this is made; :meth:`look` does what takes time."""
 
-    def __init__(self, said: Said, caller: Caller | None, chosen: Sequence[str], user: str) -> None:
+    def __init__(self, said: UserLineage, caller: Caller | None, chosen: Sequence[str], user: str) -> None:
         self._said, self._caller, self._user = said, caller, user
         self._parts = chosen if caller is not None else ()
         self._named = said.environment is not None or said.python is not None
@@ -83,11 +83,11 @@ class Origin:
         if said.environment is not None:
             from . import environment
 
-            self._list = environment.read(said.environment)
+            self._list = environment.read_package_list(said.environment)
 
-    def look(self, progress: Progress = SILENT) -> Found:
+    def look(self, progress: Progress = SILENT) -> CapturedLineage:
         """Find it all out."""
-        found = Found()
+        found = CapturedLineage()
         self._environment(found)
         top = self._git(found)
         self._run(found, top)
@@ -105,19 +105,19 @@ class Origin:
 
     def look_at_said(self, progress: Progress = SILENT) -> dict[str, Any]:
         """The lineage that was said: what is found out by itself is not in it."""
-        return Origin(self._said, None, (), self._user).look(progress).lineage
+        return LineageCapture(self._said, None, (), self._user).look(progress).lineage
 
-    def _git(self, found: Found) -> str:
+    def _git(self, found: CapturedLineage) -> str:
         """Git's part; gives the top of the work tree, empty if there is none."""
         if self._caller is None or not {"git", "run"} & set(self._parts):
             return ""
         from . import git
 
-        here = git.Repository.around(self._caller.folder, self._caller.variables)
+        here = git.GitRepository.around(self._caller.folder, self._caller.variables)
         if here is None and self._caller.script:
-            here = git.Repository.around(self._caller.script, self._caller.variables)
+            here = git.GitRepository.around(self._caller.script, self._caller.variables)
         if here is not None and "git" in self._parts:
-            seen = git.look(here, keep_patch="patch" in self._parts)
+            seen = git.capture_state(here, keep_patch="patch" in self._parts)
             found.lineage["git"] = seen.document
             if seen.patch is not None:
                 found.sidecars[layout.PATCH] = seen.patch
@@ -125,7 +125,7 @@ class Origin:
                 found.warnings.append(f"lineage: {seen.warning}")
         return str(here.top) if here else ""
 
-    def _run(self, found: Found, top: str) -> None:
+    def _run(self, found: CapturedLineage, top: str) -> None:
         run: dict[str, Any] = {}
         if self._said.command:
             run["command"] = redaction.redact_text(self._said.command)[:_TEXT_MOST]
@@ -133,16 +133,16 @@ class Origin:
         if caller is not None and "run" in self._parts:
             if caller.command and "command" not in run:
                 run["command"] = redaction.redact_command(caller.command)[:_TEXT_MOST]
-            run["folder"] = _within(caller.folder, top)
+            run["folder"] = _relative_to_repository(caller.folder, top)
             run["host"] = os.uname().nodename
             run["user"] = self._user
             run["started"] = caller.started
-            run["variables"] = kept(caller.variables)
+            run["variables"] = select_variables(caller.variables)
             run["register"] = redaction.redact_command(caller.register)[:_TEXT_MOST] if caller.register else ""
         if run := {name: _storable(value) for name, value in run.items() if value}:
             found.lineage["run"] = run
 
-    def _environment(self, found: Found) -> None:
+    def _environment(self, found: CapturedLineage) -> None:
         if not (self._named or "environment" in self._parts):
             return
         from . import environment
@@ -150,7 +150,7 @@ class Origin:
         document: dict[str, Any] = {}
         seen = environment.Environment()
         if self._list is None or self._said.python is not None or (self._caller and self._caller.python):
-            seen = environment.chosen(self._caller, self._said.python)
+            seen = environment.find_environment(self._caller, self._said.python)
         data = "".join(f"{line}\n" for line in seen.lines).encode()
         if seen.python:
             document["python"] = seen.python
@@ -158,11 +158,11 @@ class Origin:
             data = self._list
             document["file"] = _storable(os.path.basename(str(self._said.environment)))
         if "environment" in self._parts:
-            document["platform"] = environment.platform()
-            document.update(environment.graphics())
+            document["platform"] = environment.describe_platform()
+            document.update(environment.describe_gpus())
         if data:
             document["packages"] = len(
-                environment.listed(data.decode("utf-8", "replace")) if self._list else seen.lines
+                environment.parse_packages(data.decode("utf-8", "replace")) if self._list else seen.lines
             )
             document["digest"] = f"sha256:{hashlib.sha256(data).hexdigest()}"
             found.sidecars[layout.ENVIRONMENT] = data
@@ -171,12 +171,12 @@ class Origin:
         found.lineage["environment"] = document
 
 
-def kept(variables: Mapping[str, str]) -> dict[str, str]:
+def select_variables(variables: Mapping[str, str]) -> dict[str, str]:
     """The variables on the list, as they are."""
     return {name: _storable(redaction.redact_text(variables[name])[:256]) for name in VARIABLES if variables.get(name)}
 
 
-def _within(folder: str, top: str) -> str:
+def _relative_to_repository(folder: str, top: str) -> str:
     """The working directory from the top of its repository, else as it is."""
     relative = os.path.relpath(os.path.realpath(folder), os.path.realpath(top)) if top else ".."
     return folder if relative == ".." or relative.startswith("../") else relative

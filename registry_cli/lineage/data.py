@@ -28,55 +28,57 @@ _DVC_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Item:
+class DataSource:
     """Something that was named: what its ``document`` says already, and the ``path`` that is to be hashed, if any."""
 
     document: dict[str, Any]
     path: str = ""
 
 
-def parse(given: Iterable[str | os.PathLike[str]]) -> list[Item]:
+def parse(given: Iterable[str | os.PathLike[str]]) -> list[DataSource]:
     """What a person named; that files are there is looked at, none is read but DVC's.
 
     Raises :class:`NotFound`, and :class:`InvalidInput` for an address without a digest.
     """
-    found: list[Item] = []
+    found: list[DataSource] = []
     for each in given:
         text = os.fspath(each)
         if not text or "\0" in text:
             raise InvalidInput(f"'{text}' is no path", "was a variable empty?")
         if _SCHEME.match(text):
-            found.append(_address(text))
+            found.append(_parse_address(text))
             continue
         try:
             status = os.stat(text)
         except (FileNotFoundError, NotADirectoryError):
-            raise NotFound(f"there is no file or folder '{readable(text)}'") from None
+            raise NotFound(f"there is no file or folder '{to_storable_path(text)}'") from None
         if text.endswith(".dvc") and stat.S_ISREG(status.st_mode):
-            found += _of_dvc(text)
+            found += _parse_dvc_file(text)
         elif not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
-            raise InvalidInput(f"'{readable(text)}' is no file or folder", "name what was read, not a device or a pipe")
+            raise InvalidInput(
+                f"'{to_storable_path(text)}' is no file or folder", "name what was read, not a device or a pipe"
+            )
         else:
             slash = "/" if stat.S_ISDIR(status.st_mode) else ""  # so that everybody sees which of the two digests it is
-            found.append(Item({"path": readable(os.path.normpath(text)).rstrip("/") + slash}, text))
+            found.append(DataSource({"path": to_storable_path(os.path.normpath(text)).rstrip("/") + slash}, text))
     return found
 
 
-def readable(path: str) -> str:
+def to_storable_path(path: str) -> str:
     r"""A path as text that can be stored: bytes that are no UTF-8 as ``\xff``."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _address(text: str) -> Item:
+def _parse_address(text: str) -> DataSource:
     base, mark, digest = text.rpartition("#")
     if not mark or not _DIGEST.match(digest):
         raise InvalidInput(
             f"'{redaction.redact_url(text)}' says no digest", "write it behind: s3://bucket/key#sha256:…, or #etag:…"
         )
-    return Item({"uri": redaction.redact_url(base), "digest": digest})
+    return DataSource({"uri": redaction.redact_url(base), "digest": digest})
 
 
-def _of_dvc(path: str) -> list[Item]:
+def _parse_dvc_file(path: str) -> list[DataSource]:
     """The outputs that a ``.dvc`` file tells of, with DVC's own digests; nothing is hashed."""
     from ..core.yaml import documents
     from ..store.filesystem import files
@@ -91,7 +93,7 @@ def _of_dvc(path: str) -> list[Item]:
         place = os.path.normpath(os.path.join(os.path.dirname(path), out["path"]))
         extra = {"size": out.get("size"), "files": out.get("nfiles")}
         found.append(
-            Item(
+            DataSource(
                 {
                     "path": place,
                     "digest": f"{kind}:{out[kind]}",
@@ -110,40 +112,40 @@ def _absolute(path: str) -> Any:
     return Path(os.path.realpath(path))
 
 
-def documents(items: Iterable[Item], progress: Progress = SILENT) -> list[dict[str, Any]]:
+def documents(items: Iterable[DataSource], progress: Progress = SILENT) -> list[dict[str, Any]]:
     """The items as a lineage keeps them: path or uri, digest, size in bytes, and how many files."""
-    return [{**item.document, **(measured(item.path, progress) if item.path else {})} for item in items]
+    return [{**item.document, **(measure(item.path, progress) if item.path else {})} for item in items]
 
 
-def measured(path: str, progress: Progress = SILENT) -> dict[str, Any]:
+def measure(path: str, progress: Progress = SILENT) -> dict[str, Any]:
     """Digest, size and number of files of a file or folder. Raises :class:`Conflict` when it changes meanwhile."""
     if not os.path.isdir(path):
         size = os.stat(path).st_size
         progress.expect(size)
-        digest, size = _hashed(path, size, progress)
+        digest, size = _hash_file(path, size, progress)
         return {"digest": f"sha256:{digest}", "size": size, "files": 1}
     listed = sorted(_walk(path), key=lambda entry: os.fsencode(entry[0]))
     progress.expect(sum(size for _, size in listed))
     hasher, total = hashlib.sha256(), 0
     for name, size in listed:
-        digest, read = _hashed(os.path.join(path, name), size, progress)
-        hasher.update(line(digest, os.fsencode(name)))
+        digest, read = _hash_file(os.path.join(path, name), size, progress)
+        hasher.update(format_checksum_line(digest, os.fsencode(name)))
         total += read
     return {"digest": f"sha256:{hasher.hexdigest()}", "size": total, "files": len(listed)}
 
 
-def line(digest: str, name: bytes) -> bytes:
+def format_checksum_line(digest: str, name: bytes) -> bytes:
     """A line as ``sha256sum`` writes it: a name with a backslash or a line end is escaped, and the line marked."""
     escaped = name.replace(b"\\", b"\\\\").replace(b"\n", b"\\n").replace(b"\r", b"\\r")
     return (b"\\" if escaped != name else b"") + digest.encode() + b"  " + escaped + b"\n"
 
 
-def _hashed(path: str, size: int, progress: Progress) -> tuple[str, int]:
+def _hash_file(path: str, size: int, progress: Progress) -> tuple[str, int]:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         before = copying.identity(descriptor)
         found = copying.pump(descriptor, None, size, progress)
-        copying.refuse_changed(descriptor, before, readable(path))
+        copying.refuse_changed(descriptor, before, to_storable_path(path))
         return found
     finally:
         os.close(descriptor)
@@ -158,7 +160,9 @@ def _walk(root: str) -> Iterator[tuple[str, int]]:
         status = os.stat(folder)
         here = (status.st_dev, status.st_ino)
         if here in around:
-            raise InvalidInput(f"'{readable(folder)}' is a link to a folder around it", "name the folders one by one")
+            raise InvalidInput(
+                f"'{to_storable_path(folder)}' is a link to a folder around it", "name the folders one by one"
+            )
         with os.scandir(folder) as entries:
             for entry in entries:
                 name = f"{prefix}{entry.name}"
@@ -167,5 +171,5 @@ def _walk(root: str) -> Iterator[tuple[str, int]]:
                 elif entry.is_file():
                     count += 1
                     if count > FILES_MOST:
-                        raise InvalidInput(f"'{readable(root)}' has more than {FILES_MOST:,} files")
+                        raise InvalidInput(f"'{to_storable_path(root)}' has more than {FILES_MOST:,} files")
                     yield name, entry.stat().st_size

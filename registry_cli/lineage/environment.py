@@ -45,37 +45,37 @@ class Environment:
     why: str = ""
 
 
-def chosen(caller: Caller | None, python: str | None = None) -> Environment:
+def find_environment(caller: Caller | None, python: str | None = None) -> Environment:
     """The environment that is meant; see above. Raises :class:`NotFound` for a Python that isn't there."""
     if python is not None:
-        return _named(python)
+        return _resolve_python(python)
     if caller is not None and caller.python:
-        return Environment(caller.python, installed(caller.modules), caller.prefix)
+        return Environment(caller.python, list_installed(caller.modules), caller.prefix)
     variables: Mapping[str, str] = caller.variables if caller is not None else {}
     for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         if folder := variables.get(name):
-            found = of_folder(folder)
+            found = inspect_folder(folder)
             return found if not found.why else Environment(why=f"${name}: {found.why}")
     return Environment(why=UNKNOWN)
 
 
-def of_folder(folder: str) -> Environment:
+def inspect_folder(folder: str) -> Environment:
     """A virtual environment, or one of conda, by what lies in it; ``why`` is set when it is neither."""
-    conda = of_conda(folder)
+    conda = list_conda_packages(folder)
     said = _configuration(folder)
     if not said and not conda:
         return Environment(why=f"there is no environment in {folder}")
     sites = _site_folders(folder)
-    version = said.get("version") or said.get("version_info") or _of_conda(conda)
+    version = said.get("version") or said.get("version_info") or _conda_python(conda)
     version = ".".join(version.split(".")[:3])
     if not version and sites:
         version = Path(sites[0]).parent.name.removeprefix("python")
     if said.get("include-system-site-packages", "").lower() == "true":
         sites += _site_folders(str(Path(said.get("home", "")).parent))
-    return Environment(version, conda + installed(sites), folder)
+    return Environment(version, conda + list_installed(sites), folder)
 
 
-def _of_conda(lines: list[str]) -> str:
+def _conda_python(lines: list[str]) -> str:
     return next((line.split("=")[1] for line in lines if line.startswith("# conda python=")), "")
 
 
@@ -105,22 +105,22 @@ def _site_folders(folder: str) -> list[str]:
     return list(found.values())
 
 
-def _named(python: str) -> Environment:
+def _resolve_python(python: str) -> Environment:
     """The environment of an interpreter that was named, or a folder of one. Only one outside of such a folder is run."""
     path = Path(os.path.abspath(python))
     if path.is_dir():
-        found = of_folder(str(path))
+        found = inspect_folder(str(path))
         if found.why:
             raise NotFound(found.why, "name its folder, or its Python: --python .venv/bin/python")
         return found
     if not path.is_file():
         raise NotFound(f"there is no Python '{python}'", "name its folder, or its Python: --python .venv/bin/python")
-    if not (found := of_folder(str(path.parent.parent))).why:
+    if not (found := inspect_folder(str(path.parent.parent))).why:
         return found
-    return _asked(path)
+    return _query_python(path)
 
 
-def _asked(path: Path) -> Environment:
+def _query_python(path: Path) -> Environment:
     try:
         done = subprocesses.run([str(path), "-I", "-c", _ASK], seconds=_SECONDS, folder="/", most=1 << 20)
         version, prefix, folders = json.loads(done.output) if done.code == 0 else (None, "", [])
@@ -128,10 +128,10 @@ def _asked(path: Path) -> Environment:
         version, prefix, folders = None, "", []
     if not isinstance(version, str) or not isinstance(folders, list):
         raise InvalidInput(f"'{path}' does not answer as a Python does", "name the interpreter that made the model")
-    return Environment(version, installed(map(str, folders)), str(prefix))
+    return Environment(version, list_installed(map(str, folders)), str(prefix))
 
 
-def read(path: str) -> bytes:
+def read_package_list(path: str) -> bytes:
     """Return a list of packages that was given, without the secrets in it.
 
     Args:
@@ -157,10 +157,10 @@ def read(path: str) -> bytes:
         raise InvalidInput(f"'{path}' has more than {LIMIT:,} bytes", "it should list packages")
     if not data.strip():
         raise InvalidInput(f"'{path}' is empty", "was it written to the end?")
-    return _redacted(data)
+    return _redact(data)
 
 
-def _redacted(data: bytes) -> bytes:
+def _redact(data: bytes) -> bytes:
     """The list without secrets. PowerShell's ``pip freeze > requirements.txt`` writes UTF-16."""
     for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
         if data.startswith(mark):
@@ -168,13 +168,13 @@ def _redacted(data: bytes) -> bytes:
     return redaction.redact_packages(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
 
-def platform() -> str:
+def describe_platform() -> str:
     """System, its release, and the machine: ``Linux 6.1.0 x86_64``."""
     system = os.uname()
     return f"{system.sysname} {system.release} {system.machine}"
 
 
-def graphics(root: str = _NVIDIA) -> dict[str, Any]:
+def describe_gpus(root: str = _NVIDIA) -> dict[str, Any]:
     """``gpu`` and ``driver`` of NVIDIA's cards, as the kernel tells them; empty when there are none."""
     cards = []
     try:
@@ -182,13 +182,13 @@ def graphics(root: str = _NVIDIA) -> dict[str, Any]:
     except OSError:
         return {}
     for folder in folders:
-        model = re.search(r"^Model:[ \t]*(.+?)[ \t]*$", _text(f"{root}/gpus/{folder}/information"), re.MULTILINE)
+        model = re.search(r"^Model:[ \t]*(.+?)[ \t]*$", _read_text(f"{root}/gpus/{folder}/information"), re.MULTILINE)
         cards.append(model[1] if model else "unknown")
-    driver = re.search(r"Kernel Module\s+(?:for \S+\s+)?([0-9.]+)", _text(f"{root}/version"))
+    driver = re.search(r"Kernel Module\s+(?:for \S+\s+)?([0-9.]+)", _read_text(f"{root}/version"))
     return {"gpu": cards, **({"driver": driver[1]} if driver else {})} if cards else {}
 
 
-def _text(path: str) -> str:
+def _read_text(path: str) -> str:
     try:
         return Path(path).read_text("utf-8", "replace")[:65_536]
     except OSError:
@@ -210,16 +210,16 @@ _INSTALLED = ("site-packages", "dist-packages")
 _METADATA_READ = 16 << 10
 
 
-def listed(text: str) -> dict[str, str]:
+def parse_packages(text: str) -> dict[str, str]:
     """The packages that a text tells of, with their versions: requirements, ``pip freeze``, uv, Poetry, conda."""
-    found = requirements(text)
+    found = parse_requirements(text)
     for pattern in (_CONDA,) if found else (_TOML, _YAML, _CONDA):
         for name, version in pattern.findall(text):
-            found.setdefault(_spelt(name), version)
+            found.setdefault(_normalize_name(name), version)
     return found
 
 
-def requirements(text: str) -> dict[str, str]:
+def parse_requirements(text: str) -> dict[str, str]:
     """The ``name==version`` and ``name @ address`` lines of a requirements file. Other lines are passed over."""
     found = {}
     for line in text.splitlines():  # no pattern over the whole line: it may have a million spaces
@@ -227,21 +227,21 @@ def requirements(text: str) -> dict[str, str]:
         name = name.partition("[")[0].strip()
         version = re.split(r"[\s;,#\\]", rest.lstrip("= \t"), maxsplit=1)[0]
         if mark and version and _NAME.match(name):
-            found[_spelt(name)] = version
+            found[_normalize_name(name)] = version
     return found
 
 
-def _spelt(name: str) -> str:
+def _normalize_name(name: str) -> str:
     """A name as PEP 503 spells it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def installed(folders: Iterable[str]) -> list[str]:
+def list_installed(folders: Iterable[str]) -> list[str]:
     """The packages below ``folders`` as lines of a requirements file, sorted. Of two of a name the first folder's counts."""
     found: dict[str, str] = {}
     for folder in folders:
         for name, version, line in _in_folder(folder):
-            key = _spelt(name)
+            key = _normalize_name(name)
             if version and key != _OWN and len(found) < MOST:
                 found.setdefault(key, line)
     return [found[key] for key in sorted(found)]
@@ -271,10 +271,10 @@ def _in_folder(folder: str) -> Iterator[tuple[str, str, str]]:
                     f"# {name}=={version}  # from file://{replace_unprintable(os.path.abspath(folder), '?')}",
                 )
             else:
-                yield name, version, _line(name, version, os.path.join(folder, entry, "direct_url.json"))
+                yield name, version, _format_requirement(name, version, os.path.join(folder, entry, "direct_url.json"))
 
 
-def _line(name: str, version: str, direct: str) -> str:
+def _format_requirement(name: str, version: str, direct: str) -> str:
     """``numpy==2.1.0``; what came from an address, as pip writes it. What came from a folder or file of that machine is a
     remark: an index may have another package of that name, by somebody else.
     """
@@ -306,7 +306,7 @@ def _metadata_version(path: str) -> str:
     return found[1] if found else ""
 
 
-def of_conda(prefix: str) -> list[str]:
+def list_conda_packages(prefix: str) -> list[str]:
     """The packages that conda installed in an environment, each as a remark: ``# conda numpy=2.1.0=py311h…``."""
     try:
         with os.scandir(os.path.join(prefix, "conda-meta")) as entries:

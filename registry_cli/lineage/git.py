@@ -37,12 +37,12 @@ def is_commit(text: object) -> bool:
     return isinstance(text, str) and bool(_COMMIT.match(text))
 
 
-class Silent(Exception):
+class GitUnavailable(Exception):
     """Git said nothing that can be used; the text says why."""
 
 
 @dataclass(eq=False, repr=False)
-class Repository:
+class GitRepository:
     """A repository that is being asked; ``top`` is its work tree. Its questions share one limit of time."""
 
     top: Path
@@ -58,7 +58,7 @@ class Repository:
     @classmethod
     def around(
         cls, folder: str, variables: Mapping[str, str] | None = None, patience: float = PATIENCE
-    ) -> Repository | None:
+    ) -> GitRepository | None:
         """The repository whose work tree holds ``folder``; None when there is none. No program is started."""
         top = git_files.top_of(folder)
         return cls(top, variables, patience) if top else None
@@ -70,26 +70,26 @@ class Repository:
             The id of the commit that is checked out; empty when there is none yet.
 
         Raises:
-            Silent: it is not to be asked, or git does not answer.
+            GitUnavailable: it is not to be asked, or git does not answer.
         """
         if self._head is not None:
             return self._head
         try:
             git_files.check_layout(self.top)
-        except git_files.Unsafe as error:
-            raise Silent(f"git is not asked: {error}") from None
+        except git_files.UnsafeRepository as error:
+            raise GitUnavailable(f"git is not asked: {error}") from None
         except OSError as error:
-            raise Silent(f"git is not asked: {error.strerror}") from None
+            raise GitUnavailable(f"git is not asked: {error.strerror}") from None
         # Several questions at once; the last one fails in a repository without commits.
         done = self._run("rev-parse", "--show-toplevel", "HEAD^{commit}", "--", accepted=(0, 128))
         top, _, rest = done.output.partition(b"\n")
         if done.code and b"bad revision" not in done.errors and b"unknown revision" not in done.errors:
-            raise Silent(_why(done.errors))
+            raise GitUnavailable(_failure_reason(done.errors))
         if os.path.realpath(top) != os.fsencode(os.path.realpath(self.top)):
-            raise Silent("git is not asked: its settings name a work tree elsewhere (core.worktree)")
-        head = readable(rest).partition("\n")[0]
+            raise GitUnavailable("git is not asked: its settings name a work tree elsewhere (core.worktree)")
+        head = decode(rest).partition("\n")[0]
         if not is_commit(head) and "commit" in git_files.head_of(self.top):
-            raise Silent("the commit that is checked out is not in the repository")
+            raise GitUnavailable("the commit that is checked out is not in the repository")
         self._head = head if is_commit(head) else ""
         return self._head
 
@@ -99,7 +99,7 @@ class Repository:
         """Run one plumbing command of git in this repository, which is opened first.
 
         Raises:
-            Silent: it did not end well and in time, or answered more than ``most`` bytes.
+            GitUnavailable: it did not end well and in time, or answered more than ``most`` bytes.
         """
         self.open()
         return self._run(*words, data=data, most=most, accepted=accepted)
@@ -115,7 +115,7 @@ class Repository:
 
 
 def run(
-    repository: Repository,
+    repository: GitRepository,
     words: Sequence[str],
     *,
     folder: str | os.PathLike[str],
@@ -129,39 +129,39 @@ def run(
     left = repository.deadline - time.monotonic()
     late = f"git did not answer within {repository.patience:g} seconds"
     if left <= 0:
-        raise Silent(late)
+        raise GitUnavailable(late)
     try:
         done = subprocesses.run_git(
             words, folder=folder, variables=repository.variables, more=more, seconds=left, data=data, most=most,
             heard=heard, grace=_GRACE,
         )  # fmt: skip
     except FileNotFoundError:
-        raise Silent("git is not installed") from None
+        raise GitUnavailable("git is not installed") from None
     except OSError as error:
-        raise Silent(f"git can't be started: {error.strerror}") from None
+        raise GitUnavailable(f"git can't be started: {error.strerror}") from None
     if done.code is None:
-        raise Silent(late)
+        raise GitUnavailable(late)
     if done.code not in accepted:
-        raise Silent(_why(done.errors))
+        raise GitUnavailable(_failure_reason(done.errors))
     if done.cut and heard is None:
-        raise Silent(f"git answered more than {most:,} bytes")
+        raise GitUnavailable(f"git answered more than {most:,} bytes")
     return done
 
 
-def _why(errors: bytes) -> str:
-    said = redaction.redact_text(readable(errors)).strip().split("\n")[0].removeprefix("fatal: ")[:200]
+def _failure_reason(errors: bytes) -> str:
+    said = redaction.redact_text(decode(errors)).strip().split("\n")[0].removeprefix("fatal: ")[:200]
     if "dubious ownership" in said:
         return "git does not trust this repository: it belongs to somebody else"
     return f"git failed: {said}" if said else "git failed"
 
 
-def readable(data: bytes) -> str:
+def decode(data: bytes) -> str:
     r"""What git printed, as text: bytes that are no UTF-8 as ``\xff``."""
     return data.decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Seen:
+class GitState:
     """What was found out. ``document`` is ``lineage.git``; ``patch`` the changes that are not committed, if kept."""
 
     document: dict[str, Any]
@@ -169,17 +169,17 @@ class Seen:
     warning: str = ""
 
 
-def look(repository: Repository, *, keep_patch: bool) -> Seen:
+def capture_state(repository: GitRepository, *, keep_patch: bool) -> GitState:
     """Commit, branch, remote and uncommitted changes of a repository."""
     document: dict[str, Any] = {}
     try:
-        return _asked(repository, document, keep_patch=keep_patch)
-    except Silent as error:
+        return _capture_changes(repository, document, keep_patch=keep_patch)
+    except GitUnavailable as error:
         known = git_files.head_of(repository.top)
-        return Seen({**known, **document, "unknown": str(error)}, warning=str(error))
+        return GitState({**known, **document, "unknown": str(error)}, warning=str(error))
 
 
-def _asked(repository: Repository, document: dict[str, Any], *, keep_patch: bool) -> Seen:
+def _capture_changes(repository: GitRepository, document: dict[str, Any], *, keep_patch: bool) -> GitState:
     from . import git_changes
 
     if commit := repository.open():
@@ -198,44 +198,44 @@ def _asked(repository: Repository, document: dict[str, Any], *, keep_patch: bool
     if changes.untracked:
         document["untracked"] = changes.untracked
     if changes.unknown and not changes.dirty:
-        raise Silent(changes.unknown)
+        raise GitUnavailable(changes.unknown)
     if not (changes.dirty and commit):
-        return Seen(document)
+        return GitState(document)
     return _with_patch(repository, changes, document, keep_patch=keep_patch)
 
 
-def _with_patch(repository: Repository, changes: Any, document: dict[str, Any], *, keep_patch: bool) -> Seen:
+def _with_patch(repository: GitRepository, changes: Any, document: dict[str, Any], *, keep_patch: bool) -> GitState:
     from . import git_changes
 
     hasher = hashlib.sha256()
     try:
         if changes.unknown:
-            raise Silent(changes.unknown)
+            raise GitUnavailable(changes.unknown)
         patch, cut = git_changes.make_patch(repository, changes.paths, hasher.update, PATCH_LIMIT)
-    except Silent as error:
-        return Seen({**document, "unknown": f"the changes: {error}"}, warning=f"uncommitted changes: {error}")
+    except GitUnavailable as error:
+        return GitState({**document, "unknown": f"the changes: {error}"}, warning=f"uncommitted changes: {error}")
     if not patch:  # only of a mode that is not looked at, or what was staged is taken back
-        return Seen(document)
+        return GitState(document)
     document["patch"] = f"sha256:{hasher.hexdigest()}"
     secret = keep_patch and not cut and patch_secrets.contains_secret(patch)
     if cut or not keep_patch or secret:
         words = "the changes that are not committed hold a secret, and are not kept" if secret else ""
-        return Seen({**document, "patch_kept": False}, warning=words)
-    return Seen(document, patch)
+        return GitState({**document, "patch_kept": False}, warning=words)
+    return GitState(document, patch)
 
 
-def _branch(repository: Repository) -> str:
+def _branch(repository: GitRepository) -> str:
     """The branch where the file HEAD does not tell it: of references that are no files, of a name that is not UTF-8."""
     done = repository.ask("symbolic-ref", "--quiet", "HEAD", accepted=(0, 1))
-    return readable(done.output).strip().removeprefix("refs/heads/")
+    return decode(done.output).strip().removeprefix("refs/heads/")
 
 
-def _settings(repository: Repository) -> dict[str, str]:
+def _settings(repository: GitRepository) -> dict[str, str]:
     """The settings about remotes and files. Lists of attributes and exclusions that the repository keeps elsewhere are off."""
     parts = repository.ask("config", "--no-includes", "--list", "-z", "--show-scope").output.split(b"\0")
     found = {}
     for scope, entry in zip(parts[::2], parts[1::2], strict=False):
-        name, _, value = readable(entry).partition("\n")
+        name, _, value = decode(entry).partition("\n")
         if name.startswith(("remote.", "branch.", "core.")):
             found[name] = value
         if name in ("core.attributesfile", "core.excludesfile") and scope in (b"local", b"worktree"):
@@ -254,25 +254,25 @@ def _remote(settings: Mapping[str, str], branch: str) -> str:
     return redaction.redact_url(addresses.get(chosen, ""))
 
 
-def has_commit(repository: Repository, commit: str) -> bool:
-    """Whether a commit is in the repository. Raises :class:`Silent` when git can't say."""
+def has_commit(repository: GitRepository, commit: str) -> bool:
+    """Whether a commit is in the repository. Raises :class:`GitUnavailable` when git can't say."""
     try:
         repository.ask("cat-file", "-e", f"{commit}^{{commit}}")
-    except Silent as error:
+    except GitUnavailable as error:
         if str(error).startswith("git failed"):
             return False
         raise
     return True
 
 
-def between(repository: Repository, before: str, after: str) -> tuple[list[tuple[str, str, str]], bool]:
+def list_commits_between(repository: GitRepository, before: str, after: str) -> tuple[list[tuple[str, str, str]], bool]:
     """The commits that came (``>``) and those that went (``<``) from one to another: mark, short id, subject; the
-    newest first, at most :data:`LOG_LIMIT`, and whether there are more. Raises :class:`Silent`.
+    newest first, at most :data:`LOG_LIMIT`, and whether there are more. Raises :class:`GitUnavailable`.
     """
     done = repository.ask(
         "rev-list", "--left-right", f"--max-count={LOG_LIMIT + 1}", "--no-color", "--format=%m%x09%h%x09%s",
         f"{before}...{after}", "--",
     )  # fmt: skip
-    lines = [readable(line).split("\t", 2) for line in done.output.split(b"\n") if line[:1] in (b"<", b">")]
+    lines = [decode(line).split("\t", 2) for line in done.output.split(b"\n") if line[:1] in (b"<", b">")]
     found = [(line[0], line[1], line[2]) for line in lines if len(line) == 3]
     return found[:LOG_LIMIT], len(found) > LOG_LIMIT

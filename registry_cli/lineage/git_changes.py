@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 from ..core.lazy_dataclass import dataclass, field
 from . import git
-from .git_worktree import GONE, SUBMODULE, Entry, State, WorkTree, hash_blob
+from .git_worktree import GONE, SUBMODULE, FileState, IndexEntry, WorkTree, hash_blob
 
 if TYPE_CHECKING:
-    from .git import Repository
+    from .git import GitRepository
 
 if TYPE_CHECKING:
-    from .git import Repository
+    from .git import GitRepository
 
 _LINE_ENDS_LIMIT = 16 << 20
 _ENTRY = re.compile(
@@ -46,25 +46,25 @@ class Changes:
     dirty: bool | None = None
     untracked: int = 0
     unknown: str = ""
-    paths: dict[bytes, tuple[State, State]] = field(default_factory=dict)
+    paths: dict[bytes, tuple[FileState, FileState]] = field(default_factory=dict)
 
 
-def find_changes(repository: Repository, commit: str, settings: Mapping[str, str]) -> Changes:
+def find_changes(repository: GitRepository, commit: str, settings: Mapping[str, str]) -> Changes:
     """Compare the commit, the index and the work tree.
 
     Raises:
-        git.Silent: git does not say what is in its index.
+        git.GitUnavailable: git does not say what is in its index.
     """
     index = _read_index(repository)
     work = WorkTree(repository, settings)
-    staged = _staged(repository, commit, index)
+    staged = _find_staged(repository, commit, index)
     differs = {path: after for path, entry in index.items() if (after := work.state(path, entry)) is not None}
     changed, uncertain = _without_conversions(repository, work, index, differs)
     changes = Changes(untracked=_count_untracked(repository))
     for path in {*staged, *changed}:
         entry = index.get(path)
-        before = staged.get(path) or _committed(entry)
-        after = changed.get(path) or (State(entry.mode, entry.id) if entry else State(GONE))
+        before = staged.get(path) or _committed_state(entry)
+        after = changed.get(path) or (FileState(entry.mode, entry.id) if entry else FileState(GONE))
         if path in uncertain or (before.mode, before.id) == (after.mode, after.id):
             continue
         changes.paths[path] = before, after
@@ -73,14 +73,14 @@ def find_changes(repository: Repository, commit: str, settings: Mapping[str, str
     return changes
 
 
-def _committed(entry: Entry | None) -> State:
-    return State(GONE) if entry is None or entry.intent else State(entry.mode, entry.id)
+def _committed_state(entry: IndexEntry | None) -> FileState:
+    return FileState(GONE) if entry is None or entry.intent else FileState(entry.mode, entry.id)
 
 
-def _read_index(repository: Repository) -> dict[bytes, Entry]:
+def _read_index(repository: GitRepository) -> dict[bytes, IndexEntry]:
     """The entries of the index by path; of a conflict, our side."""
     output = repository.ask("ls-files", "--cached", "--stage", "-t", "--debug", "-z").output
-    found: dict[bytes, Entry] = {}
+    found: dict[bytes, IndexEntry] = {}
     at = 0
     for match in _ENTRY.finditer(output):
         if match.start() != at:
@@ -89,39 +89,39 @@ def _read_index(repository: Repository) -> dict[bytes, Entry]:
         stage = int(match["stage"])
         if stage in (1, 3) and match["path"] in found:
             continue
-        found[match["path"]] = Entry(
+        found[match["path"]] = IndexEntry(
             match["mode"], match["id"], stage, (int(match["mtime"]), int(match["nano"])), int(match["inode"]),
             int(match["size"]), bool(int(match["flags"], 16) & _INTENT_TO_ADD), match["tag"] == b"S",
         )  # fmt: skip
     if at != len(output):
-        raise git.Silent("git lists its index in a way that is not understood")
+        raise git.GitUnavailable("git lists its index in a way that is not understood")
     return found
 
 
-def _staged(repository: Repository, commit: str, index: Mapping[bytes, Entry]) -> dict[bytes, State]:
+def _find_staged(repository: GitRepository, commit: str, index: Mapping[bytes, IndexEntry]) -> dict[bytes, FileState]:
     """What differs between the commit and the index: each path with its state in the commit."""
     if not commit:
-        return {path: State(GONE) for path in index}
+        return {path: FileState(GONE) for path in index}
     words = ("diff-index", "--cached", "--raw", "--no-renames", "--no-abbrev", "--no-ext-diff", "-z", commit, "--")
     parts = repository.ask(*words).output.split(b"\0")
-    found: dict[bytes, State] = {}
+    found: dict[bytes, FileState] = {}
     for said, path in zip(parts[::2], parts[1::2], strict=False):
         mode, _, identity, _, kind = said.lstrip(b":").split(b" ")
         if kind != b"U":
-            found[path] = State(mode, identity if mode != GONE else b"")
+            found[path] = FileState(mode, identity if mode != GONE else b"")
         elif path in index:
-            found.setdefault(path, _committed(index[path]) if index[path].stage == 2 else State(GONE))
+            found.setdefault(path, _committed_state(index[path]) if index[path].stage == 2 else FileState(GONE))
     return found
 
 
-def _count_untracked(repository: Repository) -> int:
+def _count_untracked(repository: GitRepository) -> int:
     words = ("ls-files", "--others", "--exclude-standard", "--directory", "--no-empty-directory", "-z")
     return repository.ask(*words).output.count(b"\0")
 
 
 def _without_conversions(
-    repository: Repository, work: WorkTree, index: Mapping[bytes, Entry], differs: Mapping[bytes, State]
-) -> tuple[dict[bytes, State], dict[bytes, str]]:
+    repository: GitRepository, work: WorkTree, index: Mapping[bytes, IndexEntry], differs: Mapping[bytes, FileState]
+) -> tuple[dict[bytes, FileState], dict[bytes, str]]:
     """What is changed indeed, and of what that cannot be said (with the reason): git may store a file other than it lies there."""
     changed, uncertain = dict(differs), dict[bytes, str]()
     files = [
@@ -137,7 +137,7 @@ def _without_conversions(
             content = b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize %d\n" % (digest.encode(), size)
         elif kind:
             name = os.fsencode(path).decode("utf-8", "backslashreplace")
-            uncertain[path] = f"'{name}' goes through '{git.readable(kind)}', which is not run"
+            uncertain[path] = f"'{name}' goes through '{git.decode(kind)}', which is not run"
             del changed[path]
             continue
         elif (data := work.read(path, _LINE_ENDS_LIMIT)) and b"\r\n" in data and b"\0" not in data[:8_000]:
@@ -149,16 +149,16 @@ def _without_conversions(
         if (after.mode, identity) == (entry.mode, entry.id):
             del changed[path]
         elif kind == b"lfs" or _has_unix_lines(repository, entry.id):
-            changed[path] = State(after.mode, identity, content)
+            changed[path] = FileState(after.mode, identity, content)
     return changed, uncertain
 
 
-def _has_unix_lines(repository: Repository, identity: bytes) -> bool:
+def _has_unix_lines(repository: GitRepository, identity: bytes) -> bool:
     found = read_blobs(repository, [identity], _LINE_ENDS_LIMIT)
     return bool(found) and b"\r\n" not in found[identity]
 
 
-def _conversions(repository: Repository, paths: list[bytes]) -> dict[bytes, bytes]:
+def _conversions(repository: GitRepository, paths: list[bytes]) -> dict[bytes, bytes]:
     """The paths that go through a filter, by its name; also those with ``ident`` or an encoding."""
     if not paths:
         return {}
@@ -177,17 +177,17 @@ def _conversions(repository: Repository, paths: list[bytes]) -> dict[bytes, byte
 CONTENT_LIMIT = 64 << 20
 
 
-def read_blobs(repository: Repository, identities: list[bytes], most: int) -> dict[bytes, bytes]:
-    """The contents of objects. Raises :class:`git.Silent` if one is not there, or all together are too large."""
+def read_blobs(repository: GitRepository, identities: list[bytes], most: int) -> dict[bytes, bytes]:
+    """The contents of objects. Raises :class:`git.GitUnavailable` if one is not there, or all together are too large."""
     asked = list(dict.fromkeys(identities))
     if not asked:
         return {}
     data = b"\n".join(asked) + b"\n"
     sizes = repository.ask("cat-file", "--batch-check=%(objecttype) %(objectsize)", data=data).output.split(b"\n")
     if any(not line.startswith(b"blob ") for line in sizes[:-1]):
-        raise git.Silent("an object of the commit is not in the repository")
+        raise git.GitUnavailable("an object of the commit is not in the repository")
     if sum(int(line[5:]) for line in sizes[:-1]) > most:
-        raise git.Silent(f"the changed files have more than {most:,} bytes")
+        raise git.GitUnavailable(f"the changed files have more than {most:,} bytes")
     output = repository.ask("cat-file", "--batch=%(objectsize)", data=data).output
     found, at = {}, 0
     for identity in asked:
@@ -199,7 +199,10 @@ def read_blobs(repository: Repository, identities: list[bytes], most: int) -> di
 
 
 def make_patch(
-    repository: Repository, paths: Mapping[bytes, tuple[State, State]], heard: Callable[[bytes], object], most: int
+    repository: GitRepository,
+    paths: Mapping[bytes, tuple[FileState, FileState]],
+    heard: Callable[[bytes], object],
+    most: int,
 ) -> tuple[bytes, bool]:
     """Write the changes as a patch that ``git apply`` takes.
 
@@ -213,7 +216,7 @@ def make_patch(
         The beginning of the patch, and whether there is more of it.
 
     Raises:
-        git.Silent: a content is not there or too large, or git does not answer in time.
+        git.GitUnavailable: a content is not there or too large, or git does not answer in time.
     """
     work = WorkTree(repository, {})
     before = read_blobs(
@@ -224,20 +227,20 @@ def make_patch(
     sides: tuple[list[bytes], list[bytes]] = [], []
     room = CONTENT_LIMIT
     for path, (old, new) in sorted(paths.items()):
-        sides[0].extend(_written(path, old, before.get(old.id, b"")))
+        sides[0].extend(_format_import(path, old, before.get(old.id, b"")))
         content: bytes | None = b""
         if new.mode not in (GONE, SUBMODULE):
             content = new.content if new.content is not None else work.read(path, room)
             if content is None:
-                raise git.Silent(f"the changed files have more than {CONTENT_LIMIT:,} bytes, or change")
+                raise git.GitUnavailable(f"the changed files have more than {CONTENT_LIMIT:,} bytes, or change")
             room -= len(content)
-        sides[1].extend(_written(path, new, content or b""))
+        sides[1].extend(_format_import(path, new, content or b""))
     sha256 = any(len(state.id) == 64 for pair in paths.values() for state in pair)
     with tempfile.TemporaryDirectory(prefix="registry-patch-") as folder:
         return _diff(repository, Path(folder), sides, sha256=sha256, heard=heard, most=most)
 
 
-def _written(path: bytes, state: State, content: bytes) -> Iterator[bytes]:
+def _format_import(path: bytes, state: FileState, content: bytes) -> Iterator[bytes]:
     """A file of a commit as ``git fast-import`` reads it."""
     if state.mode == GONE:
         return
@@ -251,7 +254,7 @@ def _written(path: bytes, state: State, content: bytes) -> Iterator[bytes]:
 
 
 def _diff(
-    repository: Repository,
+    repository: GitRepository,
     folder: Path,
     sides: tuple[list[bytes], list[bytes]],
     *,

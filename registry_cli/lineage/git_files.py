@@ -25,7 +25,7 @@ _OWN = (
 _OBJECTS_MOST = 200_000
 
 
-class Unsafe(Exception):
+class UnsafeRepository(Exception):
     """The repository leads elsewhere; the text says how."""
 
 
@@ -43,10 +43,10 @@ def check_layout(top: Path) -> None:
     for each in {folder, common}:
         for name in _OWN:
             if _is_link(each / name):
-                raise Unsafe(f"{name} in its .git is a symbolic link")
+                raise UnsafeRepository(f"{name} in its .git is a symbolic link")
     for name in ("alternates", "http-alternates"):
         if _read(common / "objects/info" / name).strip():
-            raise Unsafe("it borrows objects from another repository (objects/info/alternates)")
+            raise UnsafeRepository("it borrows objects from another repository (objects/info/alternates)")
     for path in (common / "config", folder / "config.worktree"):
         _check_settings(path)
     _check_objects(common / "objects")
@@ -57,34 +57,34 @@ def _checked_folders(top: Path) -> tuple[Path, Path]:
     place = top / ".git"
     mode = os.lstat(place).st_mode
     if stat.S_ISLNK(mode):
-        raise Unsafe("its .git is a symbolic link")
+        raise UnsafeRepository("its .git is a symbolic link")
     if stat.S_ISDIR(mode):
         if os.path.lexists(place / "commondir"):
-            raise Unsafe("it borrows from another repository (commondir)")
+            raise UnsafeRepository("it borrows from another repository (commondir)")
         return place, place
     folder = _folder(top)
     if folder is None:
-        raise Unsafe("its .git is neither a folder nor a link to one")
+        raise UnsafeRepository("its .git is neither a folder nor a link to one")
     folder = Path(os.path.realpath(folder))
     if folder.parent.name == "worktrees":  # git worktree: it names our .git in turn
         common = folder.parent.parent
         back = folder / _read(folder / "gitdir").strip()
         named = folder / _read(folder / "commondir").strip()
-        if _same(back, place) and _same(named, common):
+        if _is_same_path(back, place) and _is_same_path(named, common):
             return folder, common
     elif "modules" in folder.parts:  # a submodule: its settings name our work tree
         found = _WORKTREE.findall(_read(folder / "config"))
-        if len(found) == 1 and _same(folder / found[0].strip().strip('"'), top):
+        if len(found) == 1 and _is_same_path(folder / found[0].strip().strip('"'), top):
             return folder, folder
-    raise Unsafe("its .git leads to a repository elsewhere that does not know this folder")
+    raise UnsafeRepository("its .git leads to a repository elsewhere that does not know this folder")
 
 
 def index_of(top: Path) -> Path:
-    """Where the index of a work tree lies. Raises :class:`Unsafe` as :func:`check_layout` does."""
+    """Where the index of a work tree lies. Raises :class:`UnsafeRepository` as :func:`check_layout` does."""
     return _checked_folders(top)[0] / "index"
 
 
-def _same(one: Path, other: Path) -> bool:
+def _is_same_path(one: Path, other: Path) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
 
 
@@ -101,9 +101,9 @@ def _check_settings(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISREG(status.st_mode) or status.st_size > _SETTINGS_MOST:
-        raise Unsafe(f"its settings ({path.name}) are no file of at most {_SETTINGS_MOST:,} bytes")
+        raise UnsafeRepository(f"its settings ({path.name}) are no file of at most {_SETTINGS_MOST:,} bytes")
     if "[include" in _read(path, _SETTINGS_MOST).lower():
-        raise Unsafe("its settings include other files (include.path)")
+        raise UnsafeRepository("its settings include other files (include.path)")
 
 
 def _check_objects(folder: Path) -> None:
@@ -115,15 +115,17 @@ def _check_objects(folder: Path) -> None:
                 for entry in entries:
                     count += 1
                     if entry.is_symlink():
-                        raise Unsafe("some of its objects are symbolic links")
+                        raise UnsafeRepository("some of its objects are symbolic links")
                     if count > _OBJECTS_MOST:
-                        raise Unsafe(f"it has more than {_OBJECTS_MOST:,} unpacked objects; run 'git gc' in it")
+                        raise UnsafeRepository(
+                            f"it has more than {_OBJECTS_MOST:,} unpacked objects; run 'git gc' in it"
+                        )
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(Path(entry.path))
         except FileNotFoundError:
             continue
         except OSError as error:
-            raise Unsafe(f"its objects cannot be listed: {error.strerror}") from None
+            raise UnsafeRepository(f"its objects cannot be listed: {error.strerror}") from None
 
 
 def top_of(folder: str) -> Path | None:
@@ -142,7 +144,7 @@ def head_of(top: Path) -> dict[str, str]:
     """``commit`` and ``branch`` as the files say; what they don't say is left out."""
     try:
         folder, common = _checked_folders(top)
-    except (Unsafe, OSError):
+    except (UnsafeRepository, OSError):
         return {}
     head = _read(folder / "HEAD").strip()
     if _ID.match(head):

@@ -13,7 +13,7 @@ from ..core.lazy_dataclass import dataclass
 from . import git, git_files
 
 if TYPE_CHECKING:
-    from .git import Repository
+    from .git import GitRepository
 
 #: How git writes the modes of a symbolic link, of a submodule, and of nothing.
 LINK, SUBMODULE, GONE = b"120000", b"160000", b"000000"
@@ -21,7 +21,7 @@ _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class State:
+class FileState:
     """A path in a commit, or in the work tree: its mode as git writes it, and the id of its content (empty: unknown)."""
 
     mode: bytes
@@ -31,7 +31,7 @@ class State:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Entry:
+class IndexEntry:
     mode: bytes
     id: bytes
     stage: int
@@ -45,31 +45,31 @@ class Entry:
 class WorkTree:
     """The files below the top of a repository. No link is followed, and nothing but regular files is read."""
 
-    def __init__(self, repository: Repository, settings: Mapping[str, str]) -> None:
+    def __init__(self, repository: GitRepository, settings: Mapping[str, str]) -> None:
         self._repository = repository
         self._top = os.fsencode(repository.top)
         self._modes = settings.get("core.filemode", "true").lower() != "false"
         self._links = settings.get("core.symlinks", "true").lower() != "false"
         try:
             self._index_time = os.lstat(git_files.index_of(repository.top)).st_mtime_ns
-        except (OSError, git_files.Unsafe):
+        except (OSError, git_files.UnsafeRepository):
             self._index_time = 0
 
-    def state(self, path: bytes, entry: Entry) -> State | None:
+    def state(self, path: bytes, entry: IndexEntry) -> FileState | None:
         """The state of a path if it is not that of the index; None if it is the same, or left out of a sparse checkout."""
         if self._looks_the_same(path, entry):
             return None
         if entry.mode == SUBMODULE:
             head = git_files.head_of(self._repository.top / os.fsdecode(path)).get("commit", "").encode()
-            return State(SUBMODULE, head) if head and head != entry.id else None
+            return FileState(SUBMODULE, head) if head and head != entry.id else None
         mode, identity = self._hashed(path, entry)
         if mode == GONE and entry.skipped:
             return None
         if (mode, identity) == (entry.mode, entry.id) and not entry.intent and entry.stage == 0:
             return None
-        return State(mode, identity)
+        return FileState(mode, identity)
 
-    def _looks_the_same(self, path: bytes, entry: Entry) -> bool:
+    def _looks_the_same(self, path: bytes, entry: IndexEntry) -> bool:
         """Whether the file is the one that git saw last, by size, time and inode."""
         if not self._index_time or entry.mode == SUBMODULE or entry.intent or entry.stage:
             return False
@@ -86,9 +86,9 @@ class WorkTree:
             and (entry.mode == LINK or not self._modes or executable == entry.mode)
         )
 
-    def _hashed(self, path: bytes, entry: Entry) -> tuple[bytes, bytes]:
+    def _hashed(self, path: bytes, entry: IndexEntry) -> tuple[bytes, bytes]:
         algorithm = "sha256" if len(entry.id) == 64 else "sha1"
-        with _opened(self._top, path) as found:
+        with _OpenedPath(self._top, path) as found:
             if found is None:
                 return GONE, b""
             if isinstance(found, bytes):
@@ -110,7 +110,7 @@ class WorkTree:
     def read(self, path: bytes, most: int) -> bytes | None:
         """The content of a file or link; None if it is gone, or larger than ``most``."""
         self.check_time()
-        with _opened(self._top, path) as found:
+        with _OpenedPath(self._top, path) as found:
             if found is None or isinstance(found, bytes):
                 return found
             blocks, left = [], most + 1
@@ -122,7 +122,7 @@ class WorkTree:
     def digest(self, path: bytes) -> tuple[str, int]:
         """The sha256 and size of a file, as Git LFS knows it."""
         hasher, size = hashlib.sha256(), 0
-        with _opened(self._top, path) as found:
+        with _OpenedPath(self._top, path) as found:
             while isinstance(found, int) and (block := os.read(found, _BLOCK)):
                 hasher.update(block)
                 size += len(block)
@@ -131,10 +131,10 @@ class WorkTree:
 
     def check_time(self) -> None:
         if time.monotonic() > self._repository.deadline:
-            raise git.Silent(f"the files could not be compared within {self._repository.patience:g} seconds")
+            raise git.GitUnavailable(f"the files could not be compared within {self._repository.patience:g} seconds")
 
 
-class _opened:
+class _OpenedPath:
     """A path below a folder: a descriptor of a regular file, the text of a link, or None. No link on the way is followed."""
 
     def __init__(self, top: bytes, path: bytes) -> None:

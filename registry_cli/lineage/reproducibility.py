@@ -45,7 +45,7 @@ _VERSION = re.compile(r"3\.[0-9]{1,2}")
 _OF_FOLDER = "find -L . -type f -printf '%P\\0' | LC_ALL=C sort -z | xargs -0r sha256sum -- | sha256sum | cut -d' ' -f1"
 
 
-def of(version: VersionRecord, root: str, parents: Sequence[LineageNode] = ()) -> Recipe:
+def make_recipe(version: VersionRecord, root: str, parents: Sequence[LineageNode] = ()) -> Recipe:
     """Return the steps, in the order in which they are taken.
 
     Args:
@@ -53,24 +53,24 @@ def of(version: VersionRecord, root: str, parents: Sequence[LineageNode] = ()) -
         root: the registry's folder.
         parents: what the version was made from, as the registry finds it now.
     """
-    known = _Teller(version, f"registry -C {shlex.quote(root)}", parents)
+    known = _RecipeBuilder(version, f"registry -C {shlex.quote(root)}", parents)
     return Recipe(version, tuple(step for step in known.steps() if step.notes or step.commands))
 
 
-def script(recipe: Recipe) -> str:
+def format_script(recipe: Recipe) -> str:
     """The steps as one script."""
     version = recipe.version
     lines = ["#!/bin/sh", f"# Makes {version.ref} again, as far as is known. Read it before you run it.", "set -eu"]
     for step in recipe.steps:
-        lines += ["", *(f"# {_line(note)}" for note in step.notes), *step.commands]
+        lines += ["", *(f"# {_as_single_line(note)}" for note in step.notes), *step.commands]
     return "\n".join(lines)
 
 
-def _line(text: str) -> str:
+def _as_single_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def part(lineage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def get_section(lineage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """A part of a lineage, empty if it is none."""
     found = lineage.get(name)
     return found if isinstance(found, Mapping) else {}
@@ -87,12 +87,12 @@ def items(lineage: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return [each for each in found if isinstance(each, Mapping)] if isinstance(found, (list, tuple)) else []
 
 
-class _Teller:
+class _RecipeBuilder:
     def __init__(self, version: VersionRecord, registry: str, parents: Sequence[LineageNode]) -> None:
         self.version, self.registry, self.kin = version, registry, parents
         self.lineage = version.lineage
-        self.git, self.run = part(self.lineage, "git"), part(self.lineage, "run")
-        self.environment = part(self.lineage, "environment")
+        self.git, self.run = get_section(self.lineage, "git"), get_section(self.lineage, "run")
+        self.environment = get_section(self.lineage, "environment")
         self.kept = sidecars.named(self.lineage)
 
     def steps(self) -> Iterator[RecipeStep]:
@@ -171,7 +171,7 @@ class _Teller:
                 notes.append(
                     f"{text(each, 'uri') or 'unknown'} must have {digest or 'a digest that is unknown'}: bring it here"
                 )
-            elif command := check(path, digest):
+            elif command := format_check_command(path, digest):
                 commands.append(command)
             else:
                 notes.append(
@@ -186,7 +186,7 @@ class _Teller:
         return RecipeStep("parents", tuple(notes), tuple(f"{self.registry} path {shlex.quote(ref)}" for ref in here))
 
     def command(self) -> RecipeStep:
-        variables = part(self.run, "variables")
+        variables = get_section(self.run, "variables")
         exports = [f"export {name}={shlex.quote(text(variables, name))}" for name in _EXPORTED if text(variables, name)]
         others = [f"{name}={value}" for name, value in variables.items() if name not in _EXPORTED]
         notes = [f"it ran with {', '.join(others)}"] if others else []
@@ -207,13 +207,13 @@ class _Teller:
         )
 
 
-def check(path: str, digest: str) -> str:
+def format_check_command(path: str, digest: str) -> str:
     """A command that succeeds if a file or folder has this digest; empty if no plain tool can tell."""
     found = _SHA256.match(digest)
     if found and path.endswith("/"):
         return f'[ "$(cd -- {shlex.quote(path)} && {_OF_FOLDER})" = {found[1]} ]'
     if found:
-        listed = data.line(found[1], path.encode()).decode().rstrip("\n")
+        listed = data.format_checksum_line(found[1], path.encode()).decode().rstrip("\n")
         return f"printf '%s\\n' {shlex.quote(listed)} | sha256sum -c -"
     if (md5 := _MD5.match(digest)) and not any(letter in path for letter in "\\\n\r"):
         return f"printf '%s\\n' {shlex.quote(f'{md5[1]}  {path}')} | md5sum -c -"
@@ -225,7 +225,7 @@ _NAMED = 5
 _NOT_KEPT = "it was not recorded"
 
 
-def conditions(
+def check_conditions(
     lineage: Mapping[str, Any],
     kept: Mapping[str, bytes | str],
     caller: Caller,
@@ -236,21 +236,21 @@ def conditions(
 
     ``kept`` are the files beside the version, each as bytes, or as a text that says why it can't be read.
     """
-    here = git.Repository.around(caller.folder, caller.variables)
-    yield _commit(part(lineage, "git"), here)
-    yield from _changes(part(lineage, "git"), kept)
-    yield from _packages(part(lineage, "environment"), kept, environment.chosen(caller, python))
+    here = git.GitRepository.around(caller.folder, caller.variables)
+    yield _commit(get_section(lineage, "git"), here)
+    yield from _changes(get_section(lineage, "git"), kept)
+    yield from _packages(get_section(lineage, "environment"), kept, environment.find_environment(caller, python))
     folder = _folder(lineage, caller, here)
     for name in ("data", "code"):
         for item in items(lineage, name):
             yield _measured(name, item, folder, progress)
-    command = text(part(lineage, "run"), "command")
+    command = text(get_section(lineage, "run"), "command")
     yield ReproducibilityCheck(
         "command", HOLDS if command else UNKNOWN, command, "it is known" if command else _NOT_KEPT
     )
 
 
-def _commit(said: Mapping[str, Any], here: git.Repository | None) -> ReproducibilityCheck:
+def _commit(said: Mapping[str, Any], here: git.GitRepository | None) -> ReproducibilityCheck:
     commit = text(said, "commit")
     if not git.is_commit(commit):
         return ReproducibilityCheck("commit", UNKNOWN, "", _NOT_KEPT)
@@ -260,7 +260,7 @@ def _commit(said: Mapping[str, Any], here: git.Repository | None) -> Reproducibi
         if git.has_commit(here, commit):
             return ReproducibilityCheck("commit", HOLDS, commit, f"it is in {here.top}")
         return ReproducibilityCheck("commit", DIFFERS, commit, f"it is not in {here.top}; git fetch may bring it")
-    except git.Silent as error:
+    except git.GitUnavailable as error:
         return ReproducibilityCheck("commit", DIFFERS, commit, str(error))
 
 
@@ -297,21 +297,21 @@ def _packages(
     elif not here.lines:
         yield ReproducibilityCheck("packages", DIFFERS, digest, here.why or "there are none")
     else:
-        before = environment.listed(listed.decode("utf-8", "replace"))
-        after = environment.listed("\n".join(here.lines))
+        before = environment.parse_packages(listed.decode("utf-8", "replace"))
+        after = environment.parse_packages("\n".join(here.lines))
         other = comparison.differences(before, after, comparison.Difference)
-        words = f"all {len(before)} are the same" if not other else _told(other)
+        words = f"all {len(before)} are the same" if not other else _format_differences(other)
         yield ReproducibilityCheck("packages", DIFFERS if other else HOLDS, digest, words)
 
 
-def _told(other: tuple[comparison.Difference, ...]) -> str:
+def _format_differences(other: tuple[comparison.Difference, ...]) -> str:
     first = ", ".join(f"{each.name} {each.before or 'none'} is {each.after or 'none'}" for each in other[:_NAMED])
     return f"{len(other)} differ: {first}{' …' if len(other) > _NAMED else ''}"
 
 
-def _folder(lineage: Mapping[str, Any], caller: Caller, here: git.Repository | None) -> str:
+def _folder(lineage: Mapping[str, Any], caller: Caller, here: git.GitRepository | None) -> str:
     """The folder from which paths count: where it was made, as far as that is here."""
-    said = text(part(lineage, "run"), "folder")
+    said = text(get_section(lineage, "run"), "folder")
     top = str(here.top) if here else caller.folder
     return os.path.join(top, said) if said else caller.folder
 
@@ -329,7 +329,7 @@ def _measured(kind: str, item: Mapping[str, Any], folder: str, progress: Progres
         if algorithm == "md5" and os.path.isfile(place):
             found = f"md5:{_md5(place, progress)}"
         elif algorithm == "sha256":
-            found = data.measured(place, progress)["digest"]
+            found = data.measure(place, progress)["digest"]
         else:
             return ReproducibilityCheck(
                 name, UNKNOWN, wanted, "it is here; dvc status compares it" if algorithm == "md5" else "it is here"

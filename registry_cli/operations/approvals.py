@@ -45,8 +45,8 @@ def is_member(account: str, group: str) -> bool:
 def read_people(layout: Layout, model: ModelReader, version: VersionRecord, said: Mapping[str, Any]) -> ApprovalInput:
     """What a gate is told of people."""
     record = model.seal(version.number)
-    events, about = signatures.listed(said), signatures.subject(version, record)
-    trust = signatures.trust_of(layout)
+    events, about = signatures.parse_signatures(said), signatures.signature_subject(version, record)
+    trust = signatures.load_trust(layout)
     return ApprovalInput(
         read_ballots(model, version, record, said),
         is_member,
@@ -95,7 +95,7 @@ def describe_approvals(
         policies = load_policies(layout, Scope.of_model(model.name)).policies
     except InvalidInput:  # nothing is let in by it; that is not what was asked here
         policies = {}
-    trust, people = signatures.trust_of(layout), ApprovalInput(found, is_member)
+    trust, people = signatures.load_trust(layout), ApprovalInput(found, is_member)
     people = replace(people, unproven=lambda ballot: _unproven(ballot, trust))
     told = []
     for ballot in found:
@@ -128,15 +128,15 @@ def _check_signature(event: Any, trust: signatures.Trust) -> Signature:
 
 def describe_signatures(layout: Layout, model: ModelReader, state: State, number: int) -> tuple[Signature, ...]:
     """The signatures of a version."""
-    events = signatures.listed(model.said(number, state))
+    events = signatures.parse_signatures(model.said(number, state))
     if not events:
         return ()
-    about = signatures.subject(model.sealed(number), model.seal(number))
-    trust = signatures.trust_of(layout)
+    about = signatures.signature_subject(model.sealed(number), model.seal(number))
+    trust = signatures.load_trust(layout)
     found = []
     for event in events:
         try:
-            found.append(signatures.looked_at(event, about, trust))
+            found.append(signatures.verify_version_signature(event, about, trust))
         except RegistryError:
             found.append(_check_signature(event, trust))
     return tuple(found)

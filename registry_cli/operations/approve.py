@@ -109,11 +109,11 @@ def sign(
             number = model.resolve(reference.or_latest(), writer.table)
             said = model.said(number, state)
             event = make_event(context, "signed", number, request_id)
-            event = replace(event, detail=signatures.subject(model.sealed(number), model.seal(number)))
+            event = replace(event, detail=signatures.signature_subject(model.sealed(number), model.seal(number)))
             if pen is None or pen.drafts(event, model):
                 return VersionsChanged(reference.model, "signed", (number,), writer.table.revision)
             event = pen.signed(event, model)
-            return _commit_annotation(writer, said, "signatures", signatures.with_signature(said, event), event)
+            return _commit_annotation(writer, said, "signatures", signatures.add_signature(said, event), event)
 
     return run_signed(deed, None if dry_run else key)
 

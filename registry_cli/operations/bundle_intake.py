@@ -13,8 +13,8 @@ from ..core.progress import Progress
 from ..core.records import Checkpoint, VersionRecord
 from ..core.results import ImportResult
 from ..errors import Conflict, RegistryError
-from ..interop.bundle.bundle_manifest import Contents, Part, Version
-from ..interop.bundle.bundle_reader import UnpackedPart, UnpackedVersion, Unpacking, nothing
+from ..interop.bundle.bundle_manifest import BundleModel, BundleVersion, Contents
+from ..interop.bundle.bundle_reader import BundleModelReader, BundleReader, BundleVersionReader, discard
 from ..store import creation, reader, registration, stream_import
 from ..store.filesystem import files
 from ..store.layout import ModelLayout
@@ -26,7 +26,7 @@ from ..store.stream_import import Known
 from .transaction import ensure_not_former_name, make_event, open_writer
 
 if TYPE_CHECKING:
-    from ..interop.bundle.bundle_manifest import Contents, Part
+    from ..interop.bundle.bundle_manifest import BundleModel, Contents
     from ..store.writer import Writer
     from .context import RegistryContext
     from .import_plan import Arrival, Choice
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .inspection import Examination
 
 
-def _decide(context: RegistryContext, part: Part, contents: Contents, choice: Choice) -> str:
+def _decide(context: RegistryContext, part: BundleModel, contents: Contents, choice: Choice) -> str:
     """What is to be done with what a bundle holds of a model: ``adopt`` it whole, ``add`` its versions, or ``skip`` it.
 
     :class:`Conflict` for a model that is here, made by something else, and not to be merged into.
@@ -57,12 +57,12 @@ def _decide(context: RegistryContext, part: Part, contents: Contents, choice: Ch
     raise Conflict(f"there is a model {name} already", "add to it with --merge, or choose another name with --as")
 
 
-def key_of(contents: Contents, part: Part, number: int) -> str:
+def key_of(contents: Contents, part: BundleModel, number: int) -> str:
     """What a version of a bundle is called: numbers are never used again, so it is the same wherever it goes."""
     return f"bundle:{contents.registry}/{part.name}/{number}"
 
 
-def is_same(paths: ModelLayout, part: Part) -> bool:
+def is_same(paths: ModelLayout, part: BundleModel) -> bool:
     """Whether this model came from the same history: its journal has the last line that the bundle has."""
     from ..rules import event_history
     from ..store import journal
@@ -121,7 +121,7 @@ class BundleIntake:
         self._appear()
         return self._found
 
-    def run(self, opened: Unpacking, *, eager: bool) -> list[ImportResult]:
+    def run(self, opened: BundleReader, *, eager: bool) -> list[ImportResult]:
         """Lay aside all that is wanted, then let it appear; with ``eager`` what there is of a model as soon as it is there."""
         from .import_versions import import_in_turn
 
@@ -145,7 +145,7 @@ class BundleIntake:
             self._found.append(done)
             self._on_each(done)
 
-    def _take(self, part: UnpackedPart) -> None:
+    def _take(self, part: BundleModelReader) -> None:
         plan = self._plans[part.part.name]
         if plan == "add":
             self._add(part)
@@ -155,10 +155,10 @@ class BundleIntake:
             part.drain(self._progress)
             self._slots.append(self._whole(part.part, plan, "imported"))
 
-    def _name(self, part: Part) -> str:
+    def _name(self, part: BundleModel) -> str:
         return self.choice.name or part.name
 
-    def _whole(self, part: Part, plan: str, status: str, **more: Any) -> ImportResult:
+    def _whole(self, part: BundleModel, plan: str, status: str, **more: Any) -> ImportResult:
         """What became of a whole model, or of all that there is of it."""
         name, count = self._name(part), len(part.versions)
         if plan == "skip":
@@ -167,7 +167,7 @@ class BundleIntake:
             return ImportResult(part.name, name, "skipped", "it is here already", part.size, count)
         return ImportResult(part.name, name, status, size=part.size, versions=count, **more)
 
-    def _planned(self, part: Part, version: Version, highest: dict[str, int]) -> ImportResult:
+    def _planned(self, part: BundleModel, version: BundleVersion, highest: dict[str, int]) -> ImportResult:
         from .import_versions import expect_number, repeat_import
         from .register import find_registered
 
@@ -180,14 +180,14 @@ class BundleIntake:
             return each.outcome("skipped", registration.KNOWN, number=number)
         return each.outcome("planned", number=expect_number(self.context, each, highest))
 
-    def _same_files(self, paths: ModelLayout, version: Version) -> int | None:
+    def _same_files(self, paths: ModelLayout, version: BundleVersion) -> int | None:
         """The version that has these files already, if it is to be taken instead."""
         if not self.choice.skip_existing or not is_model(paths):
             return None
         model = ModelReader(paths)
         return model.with_digest(version.digest, model.state().table)
 
-    def _adopt(self, part: UnpackedPart) -> None:
+    def _adopt(self, part: BundleModelReader) -> None:
         """Lay a whole model aside, with its history."""
         from .register import make_import_examination
 
@@ -219,7 +219,7 @@ class BundleIntake:
         self._slots.append(Aside(partial(self._place, adoption, told, unsafe)))
 
     def _adopt_pack(
-        self, adoption: Adoption, version: UnpackedVersion, path: str, look: Examination | None
+        self, adoption: Adoption, version: BundleVersionReader, path: str, look: Examination | None
     ) -> RegistryError | None:
         """Lay a pack aside as it is; what is in it is compared, and looked at, in files that are then removed."""
         staging = Staging.make(adoption.paths)
@@ -230,7 +230,7 @@ class BundleIntake:
         finally:
             staging.abandon()
 
-    def _place(self, adoption: Adoption, part: Part, unsafe: dict[int, str]) -> ImportResult:
+    def _place(self, adoption: Adoption, part: BundleModel, unsafe: dict[int, str]) -> ImportResult:
         """Let a model that was laid aside appear, unless an equal one did meanwhile. Its versions are sealed: what of them
         is ``unsafe`` is said, and why they came in all the same, in the first changes of this registry.
         """
@@ -271,14 +271,14 @@ class BundleIntake:
                 notes.append(f"{stage} stays at {ref}, which its policy here would not let in: {rules}")
         return tuple(notes)
 
-    def _add(self, part: UnpackedPart) -> None:
+    def _add(self, part: BundleModelReader) -> None:
         """Lay aside what is to become new versions of a model."""
         from .import_versions import repeat_import
         from .register import find_registered
 
         paths = self._layout.model(self._name(part.part))
         for document in part.part.documents:
-            part.copy(document, nothing)
+            part.copy(document, discard)
         known = Known()
         for version in part.versions():
             lost = tuple(_left_behind(name) for name in version.strange)
@@ -294,7 +294,7 @@ class BundleIntake:
             else:
                 self._slots.append(each.outcome("skipped", registration.KNOWN, number=number))
 
-    def _pass_over(self, version: UnpackedVersion, paths: ModelLayout, number: int, known: Known) -> None:
+    def _pass_over(self, version: BundleVersionReader, paths: ModelLayout, number: int, known: Known) -> None:
         """Read a version that is here already as ``number``; later ones may have the same files."""
         if number not in ModelReader(paths).state().table.packed:
             version.drain(self._progress)
@@ -304,7 +304,7 @@ class BundleIntake:
         self._stack.callback(staging.abandon)
         stream_import.pour(staging, version.files(), known, self._modes, self._progress, sync=False)
 
-    def _stage(self, each: Arrival, version: UnpackedVersion, known: Known) -> ImportResult | Aside:
+    def _stage(self, each: Arrival, version: BundleVersionReader, known: Known) -> ImportResult | Aside:
         from .register import make_import_examination, make_wish
 
         look = make_import_examination(self.context, each.record, self.choice.unsafe)
@@ -346,7 +346,9 @@ class BundleIntake:
             lost = set_pointers(self.context, each, outcome.number, self.choice)
         return each.outcome("imported", number=outcome.number, lost=lost)
 
-    def _arrival(self, part: Part, version: Version, record: VersionRecord, lost: tuple[str, ...]) -> Arrival:
+    def _arrival(
+        self, part: BundleModel, version: BundleVersion, record: VersionRecord, lost: tuple[str, ...]
+    ) -> Arrival:
         from .import_plan import Arrival
 
         key, shown = key_of(self.contents, part, version.number), f"{part.name}@{version.number}"

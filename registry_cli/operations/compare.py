@@ -53,12 +53,12 @@ def _commits(before: VersionRecord, after: VersionRecord, caller: Caller | None)
         return (), False
     from ..lineage import git
 
-    here = git.Repository.around(caller.folder, caller.variables)
+    here = git.GitRepository.around(caller.folder, caller.variables)
     if here is None or not all(map(git.is_commit, ends)):
         return (), False
     try:
-        found, more = git.between(here, *map(str, ends))
-    except git.Silent:  # another repository, a shallow one, no git: what was asked for is told without it
+        found, more = git.list_commits_between(here, *map(str, ends))
+    except git.GitUnavailable:  # another repository, a shallow one, no git: what was asked for is told without it
         return (), False
     return tuple(
         Difference(name, None if mark == ">" else text, text if mark == ">" else None) for mark, name, text in found
@@ -124,7 +124,7 @@ def _packages(before: _Side, after: _Side) -> tuple[Difference, ...]:
         return ()
     from ..lineage import environment
 
-    return comparison.differences(environment.listed(old), environment.listed(new), Difference)
+    return comparison.differences(environment.parse_packages(old), environment.parse_packages(new), Difference)
 
 
 def _environment_files(before: _Side, after: _Side) -> tuple[FileEntry | None, FileEntry | None]:

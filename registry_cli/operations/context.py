@@ -227,7 +227,7 @@ def find_root(start: str | os.PathLike[str] | None = None, home: str | None = No
             if os.lstat(folder / layout.REGISTRY).st_uid not in (0, os.geteuid()):
                 from ..trust import user_config
 
-                user_config.refuse_untrusted(folder, config)
+                user_config.ensure_trusted(folder, config)
             return folder
     raise NotFound(
         "there is no registry here or in a folder above",

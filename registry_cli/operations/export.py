@@ -23,7 +23,7 @@ from ..core.yaml import documents
 from ..errors import Conflict, Damaged, InvalidInput, RegistryError
 from ..interop import exported_files, tools
 from ..interop.cards import model_card
-from ..interop.cards.model_card import Card, Known
+from ..interop.cards.model_card import Card, CardInput
 from ..store import snapshot
 from ..store.filesystem import files, replacement
 from ..store.verify import verify
@@ -31,7 +31,7 @@ from . import settings
 from .context import read_version
 
 if TYPE_CHECKING:
-    from ..interop.bundle.bundle_writer import Wanted
+    from ..interop.bundle.bundle_writer import BundleSelection
     from ..interop.cards.model_card import Card
     from ..interop.exported_files import Outline
     from ..store.filesystem.replacement import Existing
@@ -166,7 +166,7 @@ def _export_version(
     from .ownership import is_bill_of_materials, replaceable_file
     from .read import check_version, get_version, open_artifact
 
-    write = tools.writer(kind, flavor)
+    write = tools.get_writer(kind, flavor)
     record = get_version(context, ref)
     if kind in tools.FILES:
         existing = replaceable_file(context, target, is_bill_of_materials, replace=replace)
@@ -211,9 +211,9 @@ def _export_bundle(
     from .ownership import is_bundle, replaceable_file
 
     if isinstance(target, Path):
-        bundle_writer.suffix_of(target.name)
+        bundle_writer.get_suffix(target.name)
         existing = replaceable_file(context, target, is_bundle, replace=replace)
-    loaded = bundle_writer.load(*_select_parts(context, refs), context.settings.id)
+    loaded = bundle_writer.plan_bundle(*_select_parts(context, refs), context.settings.id)
     if isinstance(target, Path):
         bundle_writer.write_file(loaded, target, progress=progress, existing=existing)
     else:
@@ -239,16 +239,18 @@ def save_plan(context: RegistryContext, text: str, target: str | os.PathLike[str
     write_file(context, _resolve_target_path(context, target), text, is_plan, replace=True)
 
 
-def _select_parts(context: RegistryContext, refs: OneOrMore[str | Reference] | None) -> tuple[str, list[Wanted]]:
+def _select_parts(
+    context: RegistryContext, refs: OneOrMore[str | Reference] | None
+) -> tuple[str, list[BundleSelection]]:
     """The kind of the bundle, and what goes into it: a bare name is the whole model, None the whole registry."""
-    from ..interop.bundle.bundle_writer import Wanted
+    from ..interop.bundle.bundle_writer import BundleSelection
     from .search import list_model_names
 
     if refs is None:
         if lost := next(verify.lost_models(context.layout), None):
             raise Damaged(f"{lost} has versions but no model.yaml", "run 'registry verify' for details")
         return "registry", [
-            Wanted.all_of(snapshot.take(context.layout.model(name))) for name in list_model_names(context)
+            BundleSelection.all_of(snapshot.take(context.layout.model(name))) for name in list_model_names(context)
         ]
     chosen = [Reference.coerce(ref) for ref in as_list(refs, "refs")]
     bare = {each.model for each in chosen if each.selector is None}
@@ -259,21 +261,21 @@ def _select_parts(context: RegistryContext, refs: OneOrMore[str | Reference] | N
     names = sorted({each.model for each in chosen})
     pictures = {name: snapshot.take(context.layout.model(name)) for name in names}
     if bare:
-        return "models", [Wanted.all_of(pictures[name]) for name in names]
+        return "models", [BundleSelection.all_of(pictures[name]) for name in names]
     numbers: dict[str, set[int]] = {name: set() for name in names}
     for each in chosen:
         picture = pictures[each.model]
         numbers[each.model].add(picture.model.resolve(each.or_latest(), picture.state.table))
-    return "versions", [Wanted(pictures[name], False, tuple(sorted(numbers[name]))) for name in names]
+    return "versions", [BundleSelection(pictures[name], False, tuple(sorted(numbers[name]))) for name in names]
 
 
-def gather_card(context: RegistryContext, version: VersionRecord, paths: Iterable[str]) -> Known:
+def gather_card(context: RegistryContext, version: VersionRecord, paths: Iterable[str]) -> CardInput:
     """All that is known of a version for a card. ``paths`` are those of its files."""
     from .approvals import list_approvals
     from .search import get_model
 
     level = settings.of_model(context.layout, version.model)
-    return Known(
+    return CardInput(
         version,
         get_model(context, version.model),
         model_card.fields(level.document, level.source),
@@ -288,7 +290,9 @@ def _write_card(context: RegistryContext, version: VersionRecord, target: Path |
     from .ownership import is_card, write_file
     from .read import list_files
 
-    made = model_card.made(gather_card(context, version, (entry.path for entry in list_files(context, version.ref))))
+    made = model_card.make_card(
+        gather_card(context, version, (entry.path for entry in list_files(context, version.ref)))
+    )
     if target is not None:
         if target.is_dir():
             raise InvalidInput(f"'{target}' is a folder", f"name a file: {target / model_card.NAME}")
@@ -389,7 +393,7 @@ def _outlined(
             model = get_model(context, version.model, as_of=moment)
             known = replace(known, model=model, approvals=tuple(each for each in known.approvals if each.at <= at))
         folder = Path(temporary, "export")
-        tools.writer(kind, flavor)(outline, known, folder)
+        tools.get_writer(kind, flavor)(outline, known, folder)
         return {**dict(_hashed(folder, outline)), **_earlier(copy, kind, folder)}
 
 

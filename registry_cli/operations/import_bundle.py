@@ -52,7 +52,7 @@ def import_from(
     if isinstance(source, str):
         from ..interop import tools
 
-        scheme, place = tools.split(source)
+        scheme, place = tools.split_source(source)
         if scheme:
             return import_versions(context, tools.read(scheme, place, only, artifacts), **options)
     if any([options.pop("exclude", ()), options.pop("include", ())]):
@@ -99,7 +99,7 @@ def import_bundle(
     choice = Choice(name, merge, skip_existing, stages, aliases, dry_run, request_id, unsafe, reuse_name=reuse_name)
     with _open_source(source) as (read, what, again):
         try:
-            opened = bundle_reader.Unpacking(read, what)
+            opened = bundle_reader.BundleReader(read, what)
             taking = BundleIntake(context, choice, opened.contents, progress, on_each)
             called = [choice.name or part.name for part in opened.contents.parts]
             for each in dict.fromkeys(called):
@@ -112,11 +112,11 @@ def import_bundle(
             if again is not None and several:  # read twice, written once
                 opened.drain(progress)
                 again()
-                opened = bundle_reader.Unpacking(read, what)
+                opened = bundle_reader.BundleReader(read, what)
                 taking = BundleIntake(context, choice, opened.contents, progress, on_each)
             return taking.run(opened, eager=several)
         except Damaged as error:
-            raise bundle_reader.told(error) from None
+            raise bundle_reader.without_repair_hint(error) from None
 
 
 Read = Callable[[int], bytes]

@@ -17,7 +17,7 @@ from ..core.times import format_time
 from ..errors import InvalidInput, RegistryError
 
 if TYPE_CHECKING:
-    from ..interop.imported_version import Incoming
+    from ..interop.imported_version import ImportedVersion
     from ..store.selection import FileSelection
 
 
@@ -100,7 +100,7 @@ class Arrival:
         )  # fmt: skip
 
 
-def make_arrival(incoming: Incoming, choice: Choice, author: str) -> Arrival:
+def make_arrival(incoming: ImportedVersion, choice: Choice, author: str) -> Arrival:
     """``incoming`` without secrets, and with whatever of it has no place here taken out and told.
 
     Raises :class:`InvalidInput` for its names.
@@ -145,7 +145,7 @@ def make_arrival(incoming: Incoming, choice: Choice, author: str) -> Arrival:
     )  # fmt: skip
 
 
-def _redacted(incoming: Incoming) -> Incoming:
+def _redacted(incoming: ImportedVersion) -> ImportedVersion:
     """What another tool knows without the secrets in it: command lines, addresses, tags, whatever else it kept in clear."""
     from ..core.redaction import redact_text, redact_url, redact_value
 
@@ -168,7 +168,7 @@ def _short(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
-def _lineage(incoming: Incoming, lost: list[str]) -> dict[str, Any]:
+def _lineage(incoming: ImportedVersion, lost: list[str]) -> dict[str, Any]:
     """Where it came from, with what its tool knows of that; what could not be read again is left out."""
     from ..store import sidecars
 

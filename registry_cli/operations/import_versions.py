@@ -19,7 +19,7 @@ from .transaction import ensure_not_former_name, make_event
 
 if TYPE_CHECKING:
     from ..core.values import OneOrMore
-    from ..interop.imported_version import Incoming
+    from ..interop.imported_version import ImportedVersion
     from .context import RegistryContext
     from .import_plan import Arrival, Choice
 
@@ -65,7 +65,7 @@ def ignore_outcome(_: ImportResult) -> None:
 
 def import_versions(
     context: RegistryContext,
-    incoming: Iterable[Incoming],
+    incoming: Iterable[ImportedVersion],
     *,
     name: str | None = None,
     merge: bool = False,

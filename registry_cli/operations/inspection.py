@@ -17,7 +17,7 @@ from ..store.selection import FileSelection
 if TYPE_CHECKING:
     from ..core.values import OneOrMore, PathLike
     from ..inspect.inspection import Inspected
-    from ..lineage.capture import Origin
+    from ..lineage.capture import LineageCapture
     from ..rules.scan_policy import ScanRules
     from ..scan.verdicts import Scan
     from ..store.filesystem.modes import Modes
@@ -42,7 +42,7 @@ class Examination:
         inspect: bool = True,
         scan: ScanRules | None = None,
         unsafe: str = "",
-        origin: Origin | None = None,
+        origin: LineageCapture | None = None,
         progress: Progress = SILENT,
     ) -> None:
         self._given, self._modes = given, modes

@@ -44,7 +44,7 @@ def get_recipe(context: RegistryContext, ref: str | Reference) -> Recipe:
     from .read import get_version
 
     version = get_version(context, ref)
-    return reproducibility.of(version, str(context.root), _list_parents(context, version))
+    return reproducibility.make_recipe(version, str(context.root), _list_parents(context, version))
 
 
 def check_reproducibility(
@@ -268,7 +268,7 @@ def _list_conditions(
             raise  # it was deleted just now
         except RegistryError as error:
             kept[name] = error.message
-    found = [*reproducibility.conditions(version.lineage, kept, caller, python, progress)]
+    found = [*reproducibility.check_conditions(version.lineage, kept, caller, python, progress)]
     for kin in _list_parents(context, version):
         outcome = "holds" if kin.version else "differs"
         found.append(ReproducibilityCheck(f"parent {kin.ref}", outcome, kin.ref, kin.note or "it is here"))

@@ -82,14 +82,14 @@ def verify_models(
 def _check_signatures(
     context: RegistryContext, found: Verification, models: list[str], allowed_signers: str | os.PathLike[str] | None
 ) -> Verification:
-    from ..trust.signatures import check, trust_of
+    from ..trust.signatures import check_model, load_trust
 
-    trust = trust_of(context.layout)
+    trust = load_trust(context.layout)
     if allowed_signers is not None:
         trust = replace(trust, allowed=Path(allowed_signers))
         if not trust.allowed.is_file():
             raise NotFound(f"there is no file '{allowed_signers}'", "it says whose signatures count")
-    checked = [check(context.layout.model(name), trust) for name in models]
+    checked = [check_model(context.layout.model(name), trust) for name in models]
     return replace(
         found,
         problems=(*found.problems, *(problem for each in checked for problem in each.problems)),

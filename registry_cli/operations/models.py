@@ -373,7 +373,7 @@ def _check_settings(paths: Layout, document: Mapping[str, Any], source: Settings
     if (lineage := document.get("lineage")) is not None:
         from ..lineage import capture
 
-        capture.parts(None, lineage, source.file)
+        capture.resolve_parts(None, lineage, source.file)
     found = policy_parser.parse_policies(policy_parser.find_policy(document, source), source, known.stages)
     policy.check_circular(policy.join_policies({}, found, known.stages), known.stages)
     ensure_outside_registry(paths, found)

@@ -108,10 +108,10 @@ def write_file(context: RegistryContext, target: Path, text: str, is_ours: IsOur
 
 def is_bundle(_: RegistryContext, stream: BinaryIO) -> bool:
     """Whether this begins as a bundle does."""
-    from ..interop.bundle.bundle_reader import Unpacking
+    from ..interop.bundle.bundle_reader import BundleReader
 
     try:
-        Unpacking(stream.read, "it")
+        BundleReader(stream.read, "it")
     except (RegistryError, ValueError):
         return False
     return True

@@ -25,7 +25,7 @@ from .transaction import ensure_not_former_name, make_event, open_writer
 
 if TYPE_CHECKING:
     from ..core.values import OneOrMore, PathLike
-    from ..lineage.capture import Origin
+    from ..lineage.capture import LineageCapture
     from ..store.registration import Outcome, Wish
     from ..store.selection import FileSelection
     from ..store.source_files import Source
@@ -155,7 +155,7 @@ def register(
         ensure_not_former_name(context, name, reuse_name)
     look: Examination | None = None
     report = FileReport()
-    origin: Origin | None = None
+    origin: LineageCapture | None = None
     if outcome is None:
         said = {
             "parents": values.as_list(parents, "parents"), "data": values.as_list(data, "data"),
@@ -234,7 +234,7 @@ def _find_unstored(
     outcome: Outcome,
     record: VersionRecord,
     lineage: Mapping[str, object],
-    origin: Origin | None,
+    origin: LineageCapture | None,
     progress: Progress,
 ) -> Unstored | None:
     """What was given and an unchanged version does not have; None for a version that has all of it."""
@@ -267,7 +267,7 @@ def _update(context: RegistryContext, ref: str, left: Unstored, request_id: str)
 
 def _origin(
     context: RegistryContext, said: dict[str, Any], capture: OneOrMore[str] | None, given: Mapping[str, object]
-) -> Origin | None:
+) -> LineageCapture | None:
     """What is to be found out of where a version comes from; what was said of it is checked now. None for nothing."""
     if claimed := sidecars.claimed(given, {}):
         raise InvalidInput(f"the lineage names the digest of {claimed}, which is no file yet", "leave the digest out")
@@ -284,8 +284,8 @@ def _origin(
     from ..lineage import capture as capturing
 
     setting = context.settings.extra.get("lineage")
-    parts = capturing.parts(capture, setting, str(context.layout.config))
-    return capturing.Origin(capturing.Said(**said), context.caller, parts, get_account_name())
+    parts = capturing.resolve_parts(capture, setting, str(context.layout.config))
+    return capturing.LineageCapture(capturing.UserLineage(**said), context.caller, parts, get_account_name())
 
 
 def store_version(

@@ -194,7 +194,7 @@ class EventSigner:
         from ..trust import signatures
 
         if self.draft is not None:
-            self._signature = signatures.sign(signatures.statement(self.draft), key)
+            self._signature = signatures.sign(signatures.signed_bytes(self.draft), key)
 
     def drafts(self, event: Event, model: ModelReader) -> bool:
         """Keep ``event`` if this is the first time, when nothing is to be committed."""

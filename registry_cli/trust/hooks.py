@@ -25,7 +25,7 @@ from ..rules.event_history import ACTIONS
 from ..rules.settings_errors import Path as Place
 from ..rules.settings_errors import SettingsSource, suggest
 from ..store.filesystem import files
-from .user_config import HOOK_SETTINGS, HOOKS, refuse_foreign
+from .user_config import HOOK_SETTINGS, HOOKS, ensure_private
 
 #: The keys of the document, of ``programs:`` and of each of ``webhooks:``.
 KEYS = ("programs", "webhooks")
@@ -39,14 +39,14 @@ _SECRET = 4_096
 _T = TypeVar("_T")
 
 
-class Limits(NamedTuple):
+class HookLimits(NamedTuple):
     """Seconds for each attempt, and how often it is repeated."""
 
     seconds: float
     retries: int
 
 
-class Wanted(NamedTuple):
+class HookFilter(NamedTuple):
     """Of which changes somebody wants to know: all, where nothing is said. Models are patterns: ``risk/*``."""
 
     actions: frozenset[str] = frozenset()
@@ -57,8 +57,8 @@ class Wanted(NamedTuple):
         return of_model and (not self.actions or action in self.actions)
 
 
-ALL = Wanted()
-PROGRAMS, WEBHOOKS = Limits(30.0, 0), Limits(10.0, 2)
+ALL = HookFilter()
+PROGRAMS, WEBHOOKS = HookLimits(30.0, 0), HookLimits(10.0, 2)
 
 
 @dataclass(frozen=True)
@@ -66,42 +66,42 @@ class WebhookSettings:
     """One address. ``secret`` is the key that what is sent is signed with; it is never shown."""
 
     url: str
-    limits: Limits = WEBHOOKS
-    wanted: Wanted = ALL
+    limits: HookLimits = WEBHOOKS
+    wanted: HookFilter = ALL
     registry: str = ""
     secret: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
-class Settings:
+class HookSettings:
     """What ``hooks.yaml`` says."""
 
-    programs: Limits = PROGRAMS
+    programs: HookLimits = PROGRAMS
     webhooks: tuple[WebhookSettings, ...] = ()
 
 
-def read(path: Path) -> Settings:
+def read_settings(path: Path) -> HookSettings:
     """The settings in a file. :class:`InvalidInput` for a slip, with its line; :class:`Refused` for what others can write."""
-    refuse_foreign(path)
+    ensure_private(path)
     data = path.read_bytes()
     document = documents.loads(data, str(path), limit=_LIMIT) or {}
     source = SettingsSource(str(path), lambda: documents.lines(data))
-    _keys(document, KEYS, (), source)
+    _check_keys(document, KEYS, (), source)
     programs = document.get("programs", {})
-    _keys(programs, PROGRAM_KEYS, ("programs",), source)
+    _check_keys(programs, PROGRAM_KEYS, ("programs",), source)
     said = document.get("webhooks", [])
     if not isinstance(said, list):
         raise source.error(("webhooks",), "is no list", "write '- url: https://…' lines below it")
-    found = tuple(_webhook(each, ("webhooks", str(at)), source, path.parent) for at, each in enumerate(said))
+    found = tuple(_parse_webhook(each, ("webhooks", str(at)), source, path.parent) for at, each in enumerate(said))
     if any("secret" in each for each in said):
-        refuse_foreign(path, private=True)
-    return Settings(_limits(programs, ("programs",), source, PROGRAMS), found)
+        ensure_private(path, private=True)
+    return HookSettings(_parse_limits(programs, ("programs",), source, PROGRAMS), found)
 
 
-def _webhook(said: Any, place: Place, source: SettingsSource, folder: Path) -> WebhookSettings:
-    _keys(said, WEBHOOK_KEYS, place, source)
+def _parse_webhook(said: Any, place: Place, source: SettingsSource, folder: Path) -> WebhookSettings:
+    _check_keys(said, WEBHOOK_KEYS, place, source)
     url = said.get("url")
-    parts = _read(lambda: urlsplit(url), (*place, "url"), source) if isinstance(url, str) else None
+    parts = _parse_value(lambda: urlsplit(url), (*place, "url"), source) if isinstance(url, str) else None
     if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or not str(url).isprintable():
         raise source.error((*place, "url"), "is no address", "write it as https://example.org/hook")
     if parts.username is not None:
@@ -109,21 +109,21 @@ def _webhook(said: Any, place: Place, source: SettingsSource, folder: Path) -> W
     registry = said.get("registry", "")
     if not isinstance(registry, str):
         raise source.error((*place, "registry"), "is no text", "it is the id of a registry: registry info shows it")
-    actions = _texts(said, "actions", place, source)
+    actions = _parse_texts(said, "actions", place, source)
     for action in actions:
         if action not in (*ACTIONS, REFUSED):
             hint = suggest(action, (*ACTIONS, REFUSED)) or f"there are {', '.join((*ACTIONS, REFUSED))}"
             raise source.error((*place, "actions"), f"there is no action '{escape_for_message(action)}'", hint)
     return WebhookSettings(
         str(url),
-        _limits(said, place, source, WEBHOOKS),
-        Wanted(frozenset(actions), tuple(_texts(said, "models", place, source))),
+        _parse_limits(said, place, source, WEBHOOKS),
+        HookFilter(frozenset(actions), tuple(_parse_texts(said, "models", place, source))),
         registry,
-        _secret(said, place, source, folder),
+        _read_secret(said, place, source, folder),
     )
 
 
-def _secret(said: Mapping[str, Any], place: Place, source: SettingsSource, folder: Path) -> bytes:
+def _read_secret(said: Mapping[str, Any], place: Place, source: SettingsSource, folder: Path) -> bytes:
     if "secret" in said and "secret_file" in said:
         raise source.error((*place, "secret"), "stands beside 'secret_file'", "say one of them")
     for key in ("secret", "secret_file"):
@@ -135,7 +135,7 @@ def _secret(said: Mapping[str, Any], place: Place, source: SettingsSource, folde
         return b""
     path = folder / Path(said["secret_file"]).expanduser()
     try:
-        refuse_foreign(path, private=True)
+        ensure_private(path, private=True)
         secret = files.read(path, _SECRET, str(path)).strip()
     except OSError as error:
         raise source.error((*place, "secret_file"), explain(error)) from None
@@ -144,21 +144,21 @@ def _secret(said: Mapping[str, Any], place: Place, source: SettingsSource, folde
     return secret
 
 
-def _limits(said: Mapping[str, Any], place: Place, source: SettingsSource, default: Limits) -> Limits:
+def _parse_limits(said: Mapping[str, Any], place: Place, source: SettingsSource, default: HookLimits) -> HookLimits:
     seconds, retries = default
     if "time_limit" in said:
         at = (*place, "time_limit")
-        seconds = _read(lambda: parse_duration(str(said["time_limit"])).total_seconds(), at, source)
+        seconds = _parse_value(lambda: parse_duration(str(said["time_limit"])).total_seconds(), at, source)
         if not 0 < seconds <= LONGEST:
             raise source.error(at, "is no time that a hook can have", f"more than 0s, at most {LONGEST:g}s")
     if "retries" in said:
         retries = said["retries"]
         if type(retries) is not int or not 0 <= retries <= MOST_RETRIES:
             raise source.error((*place, "retries"), "is no number of repetitions", f"0 to {MOST_RETRIES}")
-    return Limits(seconds, retries)
+    return HookLimits(seconds, retries)
 
 
-def _texts(said: Mapping[str, Any], key: str, place: Place, source: SettingsSource) -> list[str]:
+def _parse_texts(said: Mapping[str, Any], key: str, place: Place, source: SettingsSource) -> list[str]:
     value = said.get(key, [])
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value) or value != said.get(key, value):
         raise source.error((*place, key), "is no list of texts", f"write it as {key}: [a, b]")
@@ -167,7 +167,7 @@ def _texts(said: Mapping[str, Any], key: str, place: Place, source: SettingsSour
     return value
 
 
-def _keys(said: Any, known: tuple[str, ...], place: Place, source: SettingsSource) -> None:
+def _check_keys(said: Any, known: tuple[str, ...], place: Place, source: SettingsSource) -> None:
     if not isinstance(said, dict):
         raise source.error(place, "is no mapping", f"use {', '.join(known)}")
     for key, value in said.items():
@@ -178,7 +178,7 @@ def _keys(said: Any, known: tuple[str, ...], place: Place, source: SettingsSourc
             raise source.error((*place, key), "says nothing", "give it a value, or leave it out")
 
 
-def _read(value: Callable[[], _T], place: Place, source: SettingsSource) -> _T:
+def _parse_value(value: Callable[[], _T], place: Place, source: SettingsSource) -> _T:
     try:
         return value()
     except InvalidInput as error:
@@ -204,7 +204,7 @@ class RegistryIdentity:
     id: str
 
 
-class Failure(Exception):
+class HookError(Exception):
     """One attempt that came to nothing; ``final`` if another would not fare better."""
 
     def __init__(self, words: str, *, final: bool = False) -> None:
@@ -218,12 +218,12 @@ class Hook(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def wanted(self) -> Wanted: ...
+    def wanted(self) -> HookFilter: ...
     @property
-    def limits(self) -> Limits: ...
+    def limits(self) -> HookLimits: ...
 
     def attempt(self, body: bytes, event: Event, variables: Mapping[str, str]) -> None:
-        """Tell of an event, once. Raises :class:`Failure`."""
+        """Tell of an event, once. Raises :class:`HookError`."""
 
 
 @dataclass(frozen=True)
@@ -231,8 +231,8 @@ class Program:
     """An executable of the user's. It gets the event as JSON on its standard input."""
 
     path: Path
-    limits: Limits
-    wanted: Wanted = ALL
+    limits: HookLimits
+    wanted: HookFilter = ALL
 
     @property
     def name(self) -> str:
@@ -244,25 +244,25 @@ class Program:
         from ..core.redaction import redact_text
 
         try:
-            refuse_foreign(self.path)
-            refuse_foreign(self.path.parent)
+            ensure_private(self.path)
+            ensure_private(self.path.parent)
             done = subprocesses.run(
                 [str(self.path)], seconds=self.limits.seconds, data=body, folder=self.path.parent, variables=variables
             )
         except RegistryError as error:
-            raise Failure(f"was not run: {error}", final=True) from None
+            raise HookError(f"was not run: {error}", final=True) from None
         except OSError as error:
             words = "is not executable" if isinstance(error, PermissionError) else f"can't be run: {explain(error)}"
-            raise Failure(words, final=True) from None
+            raise HookError(words, final=True) from None
         if done.code is None:
-            raise Failure(f"took longer than {self.limits.seconds:g} s and was stopped")
+            raise HookError(f"took longer than {self.limits.seconds:g} s and was stopped")
         if done.code:
             ended = f"was ended by signal {-done.code}" if done.code < 0 else f"failed with exit code {done.code}"
             said = (done.errors or done.output).decode("utf-8", "replace").strip().splitlines()
-            raise Failure(f"{ended}: {redact_text(said[-1])[:_LINE]}" if said else ended)
+            raise HookError(f"{ended}: {redact_text(said[-1])[:_LINE]}" if said else ended)
 
 
-def load(folder: Path, registry: str, warn: Callable[[str], None]) -> list[Hook]:
+def load_hooks(folder: Path, registry: str, warn: Callable[[str], None]) -> list[Hook]:
     """The hooks of a user for a registry, by its id. What can't be used is told to ``warn``, and left out."""
     settings = _settings(folder / HOOK_SETTINGS, warn)
     found: list[Hook] = []
@@ -275,16 +275,16 @@ def load(folder: Path, registry: str, warn: Callable[[str], None]) -> list[Hook]
     return found
 
 
-def _settings(path: Path, warn: Callable[[str], None]) -> Settings:
+def _settings(path: Path, warn: Callable[[str], None]) -> HookSettings:
     try:
-        return read(path)
+        return read_settings(path)
     except FileNotFoundError:
-        return Settings()
+        return HookSettings()
     except RegistryError as error:
         warn(f"hooks.yaml is not followed: {error}")
     except OSError as error:
         warn(f"hooks.yaml is not followed: {explain(error)}")
-    return Settings()
+    return HookSettings()
 
 
 def _programs(folder: Path, warn: Callable[[str], None]) -> Iterator[Path]:
@@ -299,7 +299,7 @@ def _programs(folder: Path, warn: Callable[[str], None]) -> Iterator[Path]:
     yield from (path for path in paths if not path.name.startswith(".") and not path.is_dir())
 
 
-def document(place: RegistryIdentity, model: str, event: Event) -> dict[str, object]:
+def make_payload(place: RegistryIdentity, model: str, event: Event) -> dict[str, object]:
     """What a hook is told of an event."""
     return {
         "schema": SCHEMA,
@@ -321,7 +321,7 @@ def deliver(
     """Tell each hook of the events that it wants, one after the other. What fails is told to ``warn``, and no more."""
     listening = list(hooks)
     for model, event in events:
-        said = document(place, model, event)
+        said = make_payload(place, model, event)
         body = json.dumps(said, ensure_ascii=True).encode()
         variables = {
             "REGISTRY_ACTION": event.action,
@@ -333,10 +333,10 @@ def deliver(
         }
         for hook in listening:
             if hook.wanted.fits(model, event.action):
-                _tell(hook, body, event, variables, warn, pause)
+                _notify(hook, body, event, variables, warn, pause)
 
 
-def _tell(
+def _notify(
     hook: Hook,
     body: bytes,
     event: Event,
@@ -348,7 +348,7 @@ def _tell(
         try:
             hook.attempt(body, event, variables)
             return
-        except Failure as failure:
+        except HookError as failure:
             if failure.final or attempt == hook.limits.retries:
                 tries = f" ({attempt + 1} attempts)" if attempt else ""
                 warn(f"hook {hook.name} {failure}{tries}; '{event.action}' is done all the same")

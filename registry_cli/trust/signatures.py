@@ -47,7 +47,7 @@ _OLD = (b"usage: ", b"unknown option", b"illegal option", b"Unsupported operatio
 BAD, UNKNOWN, OTHER = "signature-bad", "signature-unknown", "signature-other"
 
 
-def statement(event: Event) -> bytes:
+def signed_bytes(event: Event) -> bytes:
     """The bytes that are signed."""
     return values.canonical({key: value for key, value in event.document().items() if key != SIGNATURE})
 
@@ -67,11 +67,11 @@ def sign(data: bytes, key: str | os.PathLike[str]) -> str:
     if done.code and b"passphrase" in done.errors:
         raise InvalidInput(f"'{key}' is locked by a passphrase", "hand it to an agent first: ssh-add KEY")
     if done.code or not done.output.startswith(b"-----BEGIN SSH SIGNATURE-----"):
-        raise InvalidInput(f"'{key}' can't sign: {_last(done.errors)}", _USABLE)
+        raise InvalidInput(f"'{key}' can't sign: {_last_line(done.errors)}", _USABLE)
     return done.output.decode("ascii", "replace").strip() + "\n"
 
 
-def wants_touch(key: str | os.PathLike[str]) -> bool:
+def needs_touch(key: str | os.PathLike[str]) -> bool:
     """Whether a key lies on a security key, which waits for a finger, as its public half says."""
     path = Path(key).expanduser()
     try:
@@ -106,9 +106,9 @@ class Trust:
         signature = event.detail.get(SIGNATURE)
         text = signature if isinstance(signature, str) and len(signature) <= _LONGEST else ""
         key = fingerprint(text)
-        if not key or not _can_be_stated(event):
+        if not key or not _is_signable(event):
             return Signature(event.by, event.at, key, code=BAD, problem="there is no signature in it")
-        with _written(text) as path:
+        with _signature_file(text) as path:
             principals = self._principals(path, event)
             wanted = _identities(principals, event.by)
             for principal in wanted:
@@ -132,7 +132,7 @@ class Trust:
         signature = event.detail.get(SIGNATURE)
         if not isinstance(signature, str) or len(signature) > _LONGEST or not self.allowed.is_file():
             return False
-        with _written(signature) as path:
+        with _signature_file(signature) as path:
             return self._holds(path, event, principal)
 
     def _principals(self, signature: str, event: Event) -> list[str]:
@@ -147,11 +147,11 @@ class Trust:
         words = ["-Y", "verify", "-n", NAMESPACE, "-f", str(self.allowed), "-I", principal, "-s", signature]
         if os.path.lexists(self.revoked):  # one that can't be read revokes everything
             words += ["-r", str(self.revoked)]
-        return _run([*words, *self._moment(event)], statement(event), _CHECKING).code == 0
+        return _run([*words, *self._moment(event)], signed_bytes(event), _CHECKING).code == 0
 
     def _fits(self, signature: str, event: Event) -> bool:
         words = ["-Y", "check-novalidate", "-n", NAMESPACE, "-s", signature]
-        return _run(words, statement(event), _CHECKING).code == 0
+        return _run(words, signed_bytes(event), _CHECKING).code == 0
 
     def _moment(self, event: Event) -> list[str]:
         """The time at which a key must have been valid, in the local time that ``ssh-keygen`` reads.
@@ -186,16 +186,16 @@ def _is_pattern(principal: str) -> bool:
     return "*" in principal or "?" in principal
 
 
-def _can_be_stated(event: Event) -> bool:
+def _is_signable(event: Event) -> bool:
     """Whether an event, which may have been written by anybody, can be spelt canonically."""
     try:
-        return bool(statement(event))
+        return bool(signed_bytes(event))
     except (TypeError, ValueError, RecursionError):
         return False
 
 
 @contextmanager
-def _written(signature: str) -> Iterator[str]:
+def _signature_file(signature: str) -> Iterator[str]:
     """``ssh-keygen`` reads a signature from a file only."""
     from tempfile import NamedTemporaryFile
 
@@ -217,7 +217,7 @@ def _run(words: Sequence[str], data: bytes, seconds: float) -> Finished:
     return done
 
 
-def _last(errors: bytes) -> str:
+def _last_line(errors: bytes) -> str:
     """The last thing that a program complained of, on one line."""
     lines = errors.decode("utf-8", "replace").strip().splitlines()
     return replace_unprintable(lines[-1])[:300] if lines else "it did not say why"
@@ -227,12 +227,12 @@ SIGNED = "signed"
 MISPLACED = "signature-misplaced"
 
 
-def trust_of(layout: Layout) -> Trust:
+def load_trust(layout: Layout) -> Trust:
     """Whose signatures count in a registry."""
     return Trust(layout.allowed_signers, layout.revoked_signers)
 
 
-def listed(said: Mapping[str, Any]) -> list[Event]:
+def parse_signatures(said: Mapping[str, Any]) -> list[Event]:
     """The signatures that the annotation of a version has, each as the event that made it."""
     found = []
     entries = said.get("signatures")
@@ -246,7 +246,7 @@ def listed(said: Mapping[str, Any]) -> list[Event]:
     return found
 
 
-def with_signature(said: Mapping[str, Any], event: Event) -> list[Any]:
+def add_signature(said: Mapping[str, Any], event: Event) -> list[Any]:
     """The list of an annotation with ``event`` in it: of each key the newest only."""
     entries = said.get("signatures")
     kept = [entry for entry in (entries if isinstance(entries, list) else []) if _key(entry) != _key(event.document())]
@@ -258,12 +258,12 @@ def _key(entry: object) -> str:
     return fingerprint(signature) if isinstance(signature, str) else ""
 
 
-def subject(version: VersionRecord, record: str) -> dict[str, str]:
+def signature_subject(version: VersionRecord, record: str) -> dict[str, str]:
     """What a signature of ``version`` is about, as its event has it; ``record`` is the sha256 of ``version.yaml``."""
     return {"digest": f"sha256:{version.digest}", "record": f"sha256:{record}"}
 
 
-def looked_at(event: Event, about: Mapping[str, str], trust: Trust) -> Signature:
+def verify_version_signature(event: Event, about: Mapping[str, str], trust: Trust) -> Signature:
     """A signature of a version: whether it holds, and is about just this version."""
     found = trust.look(event)
     if not found.code and any(event.detail.get(name) != value for name, value in about.items()):
@@ -284,7 +284,7 @@ def unsigned(events: list[Event], about: Mapping[str, str], trust: Trust, princi
 
 
 @dataclass
-class Checked:
+class SignatureCheck:
     """What was found in one model: the problems, how many signatures were checked, and how many versions have none."""
 
     problems: list[Problem] = field(default_factory=list)
@@ -297,9 +297,9 @@ class Checked:
             self.problems.append(Problem(found.code, "error", where, f"{what}: {found.problem}"))
 
 
-def check(paths: ModelLayout, trust: Trust) -> Checked:
+def check_model(paths: ModelLayout, trust: Trust) -> SignatureCheck:
     """Every signature of a model. What can't be read is no signature: that it is damaged, ``verify`` tells."""
-    done = Checked()
+    done = SignatureCheck()
     try:
         model = ModelReader(paths)
         state = model.state()
@@ -309,20 +309,20 @@ def check(paths: ModelLayout, trust: Trust) -> Checked:
     told: set[tuple[str, str]] = set()
     for number in numbers:
         try:
-            about = subject(model.sealed(number), model.seal(number))
-            events = listed(model.said(number, state))
+            about = signature_subject(model.sealed(number), model.seal(number))
+            events = parse_signatures(model.said(number, state))
         except (RegistryError, OSError):
             continue
         good = 0
         for event in events:
-            found = looked_at(event, about, trust)
+            found = verify_version_signature(event, about, trust)
             good += not found.code
             done.take(f"{paths.name}@{number}", f"signed by {event.by}", found)
             told.add((event.id, str(event.detail.get(SIGNATURE))))
         done.unsigned += not good
     for event in _signed_events(paths):
         if (event.id, str(event.detail.get(SIGNATURE))) not in told:
-            done.take(*_named(paths, event), _of_event(model, event, trust))
+            done.take(*_describe_event(paths, event), _verify_event_signature(model, event, trust))
     return done
 
 
@@ -332,12 +332,12 @@ def _signed_events(paths: ModelLayout) -> Iterator[Event]:
     return reversed([entry.event for entry in entries if SIGNATURE in entry.event.detail])
 
 
-def _named(paths: ModelLayout, event: Event) -> tuple[str, str]:
+def _describe_event(paths: ModelLayout, event: Event) -> tuple[str, str]:
     where = paths.name if event.version is None else f"{paths.name}@{event.version}"
     return where, f"{event.action} by {event.by} at {event.at}"
 
 
-def _of_event(model: ModelReader, event: Event, trust: Trust) -> Signature:
+def _verify_event_signature(model: ModelReader, event: Event, trust: Trust) -> Signature:
     """The signature of an event, which names the version it is about by the sha256 of its document."""
     found = trust.look(event)
     if found.code or event.version is None:

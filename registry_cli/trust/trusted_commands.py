@@ -19,13 +19,13 @@ from typing import Any
 from ..core.lazy_dataclass import dataclass
 from ..rules.policy.command_checks import CommandSet
 from ..store.filesystem import files
-from .user_config import refuse_foreign
+from .user_config import ensure_private
 
 FILE = "trusted.jsonl"
 
 
 @dataclass(frozen=True)
-class Trusted:
+class TrustedCommandSet:
     """Commands that may run: their ``digest``, the registry, the model or group they were shown for, and when."""
 
     digest: str
@@ -46,24 +46,24 @@ class TrustFile:
         """Whether these commands were trusted. Raises :class:`Refused` for a file that others could have written."""
         return any(each.digest == commands.digest for each in self.all())
 
-    def all(self) -> list[Trusted]:
+    def all(self) -> list[TrustedCommandSet]:
         """Every trust, the oldest first."""
         try:
             data = self.path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return []
-        refuse_foreign(self.path)
-        return [each for line in data.splitlines() if (each := _parse(line))]
+        ensure_private(self.path)
+        return [each for line in data.splitlines() if (each := _parse_line(line))]
 
-    def add(self, commands: CommandSet, at: str) -> Trusted:
+    def add(self, commands: CommandSet, at: str) -> TrustedCommandSet:
         """Trust these commands from now on."""
         said = tuple(f"{each.stage}: {' '.join(each.arguments)}" for each in commands.items)
-        new = Trusted(commands.digest, commands.root, commands.id, commands.name, at, said)
+        new = TrustedCommandSet(commands.digest, commands.root, commands.id, commands.name, at, said)
         with self._changing() as kept:
             kept[:] = [*(each for each in kept if each.digest != new.digest), new]
         return new
 
-    def remove(self, chosen: Callable[[Trusted], bool]) -> list[Trusted]:
+    def remove(self, chosen: Callable[[TrustedCommandSet], bool]) -> list[TrustedCommandSet]:
         """Trust what is ``chosen`` no more; what that was."""
         if not self.all():
             return []
@@ -73,10 +73,10 @@ class TrustFile:
         return gone
 
     @contextlib.contextmanager
-    def _changing(self) -> Iterator[list[Trusted]]:
+    def _changing(self) -> Iterator[list[TrustedCommandSet]]:
         """What is trusted, to be changed; written whole, for the user's eyes only, while no other process does."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        refuse_foreign(self.path.parent)
+        ensure_private(self.path.parent)
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         lock = os.open(self.path.with_suffix(".lock"), flags, 0o600)
         try:
@@ -89,10 +89,10 @@ class TrustFile:
             os.close(lock)
 
 
-def _parse(line: bytes) -> Trusted | None:
+def _parse_line(line: bytes) -> TrustedCommandSet | None:
     try:
         said: dict[str, Any] = json.loads(line)
         texts = {key: str(said[key]) for key in ("digest", "root", "id", "name", "at")}
-        return Trusted(**texts, commands=tuple(map(str, said["commands"])))
+        return TrustedCommandSet(**texts, commands=tuple(map(str, said["commands"])))
     except (ValueError, KeyError, TypeError):
         return None

@@ -28,7 +28,7 @@ def config_folder(environment: Mapping[str, str]) -> Path | None:
     return Path(home) / ".config" / "registry-cli" if home.startswith("/") else None
 
 
-def refuse_foreign(path: Path, *, private: bool = False) -> None:
+def ensure_private(path: Path, *, private: bool = False) -> None:
     """:class:`Refused` for what others could have written; if it is ``private``, also for what they can read.
 
     Links are followed: what counts is the file that they lead to.
@@ -47,7 +47,7 @@ FILE, KEY = "config.yaml", "trusted_registries"
 _MOST = 1 << 20
 
 
-def refuse_untrusted(root: Path, config: Path | None) -> None:
+def ensure_trusted(root: Path, config: Path | None) -> None:
     """Refuse a registry of another user unless a group shares it with this user, or the user's settings list it.
 
     Args:
@@ -69,7 +69,7 @@ def refuse_untrusted(root: Path, config: Path | None) -> None:
 def is_listed(root: Path, config: Path | None) -> bool:
     """Return whether the user's settings list a registry: its folder, or one above with ``/*`` behind it."""
     real = os.path.realpath(root)
-    for entry in _listed(config):
+    for entry in _list_trusted(config):
         path = str(Path(entry).expanduser())
         if not path.startswith("/"):
             continue
@@ -79,7 +79,7 @@ def is_listed(root: Path, config: Path | None) -> bool:
     return False
 
 
-def _listed(config: Path | None) -> list[str]:
+def _list_trusted(config: Path | None) -> list[str]:
     from ..core.yaml import documents
 
     if config is None:
@@ -90,7 +90,7 @@ def _listed(config: Path | None) -> list[str]:
             data = stream.read(_MOST)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    refuse_foreign(path)
+    ensure_private(path)
     found = documents.loads_mapping(data, str(path)).get(KEY, [])
     if not isinstance(found, list) or not all(isinstance(entry, str) for entry in found):
         raise InvalidInput(f"error in {path}: '{KEY}' is not a list of folders", f"write it as {KEY}: [/srv/models]")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from ..core.lazy_dataclass import dataclass
 from ..core.records import Event
-from .hooks import Failure, Limits, Wanted, WebhookSettings
+from .hooks import HookError, HookFilter, HookLimits, WebhookSettings
 
 SIGNATURE = "X-Registry-Signature"
 #: Answers after which another attempt may fare better, besides those from 500 on.
@@ -45,11 +45,11 @@ class Webhook:
         return f"{parts.scheme}://{parts.netloc}/…"
 
     @property
-    def wanted(self) -> Wanted:
+    def wanted(self) -> HookFilter:
         return self.settings.wanted
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> HookLimits:
         return self.settings.limits
 
     def attempt(self, body: bytes, event: Event, variables: Mapping[str, str]) -> None:  # noqa: ARG002
@@ -68,12 +68,12 @@ class Webhook:
         sender.start()
         sender.join(self.limits.seconds)
         if not outcome:
-            raise Failure(f"gave no answer within {self.limits.seconds:g} s")
+            raise HookError(f"gave no answer within {self.limits.seconds:g} s")
         answer = outcome[0]
         if isinstance(answer, str):
-            raise Failure(f"can't be reached: {answer}")
+            raise HookError(f"can't be reached: {answer}")
         if not 200 <= answer < 300:
-            raise Failure(f"answered {answer}", final=answer < 500 and answer not in _AGAIN)
+            raise HookError(f"answered {answer}", final=answer < 500 and answer not in _AGAIN)
 
     def _send(self, request: urllib.request.Request, outcome: list[int | str]) -> None:
         opener = urllib.request.build_opener(_NoRedirect)

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from registry_cli import Refused, Registry
-from registry_cli.interop.imported_version import Incoming
+from registry_cli.interop.imported_version import ImportedVersion
 from registry_cli.rules.settings_errors import SettingsSource
 from registry_cli.store import layout
 from registry_cli.store.filesystem import modes
@@ -57,7 +57,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     reg.archive(["churn@4"], compress="gzip")
     reg.restore(["churn@4"])
     reg.archive(["churn@2"], force=True, reason="room", compress="gzip")
-    reg.import_versions([Incoming("other:churn/9", "churn", (folder / "work",), number=9)], merge=True)
+    reg.import_versions([ImportedVersion("other:churn/9", "churn", (folder / "work",), number=9)], merge=True)
     reg.describe("churn", description="who leaves", tags={"team": "crm"})
     reg.rename("churn", "leaving")
     reg.rename("leaving", "churn")

@@ -157,7 +157,7 @@ def test_a_signed_event_that_somebody_else_signs_as_if_by_its_author(signed: Sto
     from registry_cli.trust import signatures
 
     event = Event.parse({**said(signed, 1)["signatures"][0], "by": "bob"})
-    signature = signatures.sign(signatures.statement(event), tmp_path / "keys/mallory")
+    signature = signatures.sign(signatures.signed_bytes(event), tmp_path / "keys/mallory")
     resign(signed, 1, signature=signature)
     assert codes(signed) == {("signature-other", "churn@1")}
     assert signed.reg.approvals.signatures("churn@1")[0].problem == "says bob, but is signed by mallory"

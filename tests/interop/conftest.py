@@ -13,23 +13,23 @@ import pytest
 
 from registry_cli.core.records import Artifact
 from registry_cli.interop import tools
-from registry_cli.interop.cards.card_inputs import Known
-from registry_cli.interop.imported_version import Incoming
+from registry_cli.interop.cards.card_inputs import CardInput
+from registry_cli.interop.imported_version import ImportedVersion
 from tests.cli.conftest import site, still  # noqa: F401 - fixtures
 
 Tiny = Callable[..., Path]
 
 
-def read(place: str) -> Iterator[Incoming]:
+def read(place: str) -> Iterator[ImportedVersion]:
     folder = Path(place)
     for path in sorted(folder.glob("*.json")):
         said: dict[str, Any] = json.loads(path.read_text())
         files = tuple(folder / name for name in said.pop("files"))
         pointers: dict[str, Any] = {name: tuple(said.pop(name, ())) for name in ("stages", "aliases", "lost")}
-        yield Incoming(files=files, **pointers, **said)
+        yield ImportedVersion(files=files, **pointers, **said)
 
 
-def write(artifact: Artifact, known: Known, target: Path) -> list[str]:
+def write(artifact: Artifact, known: CardInput, target: Path) -> list[str]:
     target.mkdir()
     for entry in artifact.files:
         (target / entry.path).write_bytes((artifact.folder / entry.path).read_bytes())

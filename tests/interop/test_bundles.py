@@ -454,6 +454,6 @@ def test_a_newer_format_is_told(origin: Registry, tmp_path: Path, site: Registry
 def test_contents_survive_their_document(origin: Registry, tmp_path: Path) -> None:
     origin.export(None, tmp_path / "out.tar")
     with (tmp_path / "out.tar").open("rb") as stream:
-        opened = bundle_reader.Unpacking(stream.read, "x")
+        opened = bundle_reader.BundleReader(stream.read, "x")
         opened.drain()
     assert bundle_manifest.dumps(opened.contents) == members(tmp_path / "out.tar")[bundle_manifest.HEAD]

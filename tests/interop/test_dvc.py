@@ -10,8 +10,8 @@ import pytest
 
 from registry_cli import InvalidInput, NotFound, Registry
 from registry_cli.interop.dvc import dvc_import
-from registry_cli.interop.dvc.git_tags import Tag, artifacts
-from registry_cli.interop.imported_version import Incoming
+from registry_cli.interop.dvc.git_tags import GitTag, parse_artifacts
+from registry_cli.interop.imported_version import ImportedVersion
 from tests.interop.stores import unpacked
 from tests.support import snapshot
 
@@ -21,11 +21,11 @@ def repository(tmp_path: Path) -> Path:
     return unpacked("dvc", tmp_path)
 
 
-def read(place: Path, only: str | None = None) -> dict[str, Incoming]:
+def read(place: Path, only: str | None = None) -> dict[str, ImportedVersion]:
     return {each.key.rpartition(":")[0]: each for each in dvc_import.read(place, only=only)}
 
 
-def contents(incoming: Incoming) -> dict[str, str]:
+def contents(incoming: ImportedVersion) -> dict[str, str]:
     return {name: path.read_text() for name, path in incoming.named.items()}
 
 
@@ -176,19 +176,21 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", "-C", folder, *names, *arguments], check=True, capture_output=True)
 
 
-def tag(name: str, commit: str = "c1") -> Tag:
-    return Tag(name, commit, "", "alice", "")
+def tag(name: str, commit: str = "c1") -> GitTag:
+    return GitTag(name, commit, "", "alice", "")
 
 
 def test_the_words_of_gto() -> None:
     names = ["churn@v1.0.0", "churn@v1.0.0-rc.2", "churn@v1.0.0-rc.10", "churn@v2.0.0", "churn@v2.0.0!#9", "churn@v3"]
-    (churn,) = artifacts([tag(name, f"c{number}") for number, name in enumerate(names)]).values()
+    (churn,) = parse_artifacts([tag(name, f"c{number}") for number, name in enumerate(names)]).values()
     assert churn.ordered() == ["v1.0.0-rc.2", "v1.0.0-rc.10", "v1.0.0"]
     moved = [tag("m@v1.0.0"), tag("m#prod#1"), tag("m@v1.1.0", "c2"), tag("m#prod#3", "c2"), tag("m#dev#2")]
-    assert artifacts(moved)["m"].stages == {"prod": "v1.1.0", "dev": "v1.0.0"}
-    assert artifacts([*moved, tag("m#prod!#4", "c2")])["m"].stages == {"dev": "v1.0.0"}
-    assert artifacts([*moved, tag("m@deprecated#5")])["m"].deprecated
-    assert list(artifacts([tag("folder/sub=m@v1.0.0"), tag("v1.0"), tag("x@y"), tag("#prod")])) == ["folder/sub:m"]
+    assert parse_artifacts(moved)["m"].stages == {"prod": "v1.1.0", "dev": "v1.0.0"}
+    assert parse_artifacts([*moved, tag("m#prod!#4", "c2")])["m"].stages == {"dev": "v1.0.0"}
+    assert parse_artifacts([*moved, tag("m@deprecated#5")])["m"].deprecated
+    assert list(parse_artifacts([tag("folder/sub=m@v1.0.0"), tag("v1.0"), tag("x@y"), tag("#prod")])) == [
+        "folder/sub:m"
+    ]
 
 
 def test_variables_of_a_git_hook_lead_to_no_other_repository(

@@ -173,9 +173,9 @@ def test_a_card_for_hugging_face(reg: Registry, make: Make, tmp_path: Path) -> N
 
 
 def hf_export_parts(path: Path) -> tuple[dict[str, Any], str]:
-    from registry_cli.interop.huggingface import front_matter
+    from registry_cli.interop.huggingface import split_front_matter
 
-    head, body = front_matter(path.read_text(encoding="utf-8"))
+    head, body = split_front_matter(path.read_text(encoding="utf-8"))
     return documents.loads_mapping(head.encode(), "card"), body
 
 
@@ -187,7 +187,7 @@ def test_a_card_that_is_there_stays(reg: Registry, make: Make, tmp_path: Path) -
 
 def test_licenses() -> None:
     told = {"MIT": "mit", "GPL-3.0-only": "gpl-3.0", "Acme EULA": "other", "apache-2.0": "apache-2.0"}
-    assert {text: licenses.look(text).word for text in told} == told
+    assert {text: licenses.parse_license(text).word for text in told} == told
 
 
 def test_hugging_face_there_and_back(reg: Registry, make: Make, tmp_path: Path) -> None:

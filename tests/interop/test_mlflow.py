@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from registry_cli import InvalidInput, NotFound, Registry
-from registry_cli.interop.imported_version import Incoming
+from registry_cli.interop.imported_version import ImportedVersion
 from registry_cli.interop.mlflow import mlflow_import
 from tests.interop.stores import changed, unpacked
 from tests.support import snapshot
@@ -22,7 +22,7 @@ def store(kind: str, tmp_path: Path) -> Path:
     return unpacked(kind, tmp_path)
 
 
-def read(place: Path, model: str = "churn-model", artifacts: Path | None = None) -> dict[int, Incoming]:
+def read(place: Path, model: str = "churn-model", artifacts: Path | None = None) -> dict[int, ImportedVersion]:
     found = mlflow_import.read(place, artifacts=artifacts)
     return {each.number or 0: each for each in found if each.model == model}
 

@@ -9,7 +9,7 @@ from registry_cli.core import names, values
 from registry_cli.core.times import format_milliseconds, format_timestamp
 from registry_cli.core.yaml import documents
 from registry_cli.interop import name_mapping
-from registry_cli.interop.imported_version import Luggage, plain
+from registry_cli.interop.imported_version import ImportedMetadata, to_plain_value
 
 
 def test_names() -> None:
@@ -18,24 +18,24 @@ def test_names() -> None:
         "--x--": "x", "7": "model-7", "v7": "model-v7", "con": "model-con", "versions": "model-versions",
         "日本": "model", "a..b.": "a.b", "x" * 90: "x" * 63, "main.default.Churn": "main.default.churn",
     }  # fmt: skip
-    assert {text: name_mapping.model_name(text) for text in told} == told
+    assert {text: name_mapping.to_model_name(text) for text in told} == told
 
 
 @given(st.text(max_size=80))
 def test_every_name_becomes_an_allowed_one(text: str) -> None:
-    name = name_mapping.model_name(text)
+    name = name_mapping.to_model_name(text)
     assert names.is_model_name(name)
-    assert name_mapping.model_name(name) == name
+    assert name_mapping.to_model_name(name) == name
 
 
 def test_one_that_is_allowed_keeps_its_name() -> None:
-    assert name_mapping.assign(["Churn", "churn", "CHURN", "other"]) == {
+    assert name_mapping.assign_names(["Churn", "churn", "CHURN", "other"]) == {
         "churn": "churn", "CHURN": None, "Churn": None, "other": "other",
     }  # fmt: skip
 
 
 def test_aliases() -> None:
-    assert [name_mapping.alias(text) for text in ("Champion", "eu-canary", "latest", "V7", "a b", "7")] == [
+    assert [name_mapping.to_alias(text) for text in ("Champion", "eu-canary", "latest", "V7", "a b", "7")] == [
         "champion", "eu-canary", None, None, None, None,
     ]  # fmt: skip
 
@@ -49,7 +49,7 @@ ANYTHING = st.recursive(
 
 @given(st.dictionaries(st.text(max_size=300), ANYTHING, max_size=6))
 def test_whatever_is_said_can_be_kept_or_is_told(said: dict[str, object]) -> None:
-    luggage = Luggage()
+    luggage = ImportedMetadata()
     luggage.add_params(said)
     luggage.add_metrics(said)
     luggage.add_tags(said)
@@ -60,12 +60,12 @@ def test_whatever_is_said_can_be_kept_or_is_told(said: dict[str, object]) -> Non
     assert values.checked(luggage.tags, values.check_line) == luggage.tags
     assert values.checked(luggage.annotations, values.check_text) == luggage.annotations
     assert len(luggage.lost) >= len(said.keys() - luggage.metrics.keys())
-    kept = {"lineage": plain(said)}
+    kept = {"lineage": to_plain_value(said)}
     assert documents.loads(documents.dumps(kept), "kept") == kept
 
 
 def test_what_came_first_stays() -> None:
-    luggage = Luggage()
+    luggage = ImportedMetadata()
     luggage.add_tags({"team": "crm", "same": "x"})
     luggage.add_tags({"team": "risk", "same": "x"}, " of the run")
     assert luggage.tags == {"team": "crm", "same": "x"}

@@ -12,7 +12,7 @@ import pytest
 
 from registry_cli import Registry
 from registry_cli.core.results import ImportResult
-from registry_cli.interop.imported_version import Incoming
+from registry_cli.interop.imported_version import ImportedVersion
 from tests.commands import run
 from tests.interop.stores import unpacked
 from tests.scan.corpus import DATA, EVIL
@@ -217,7 +217,7 @@ def test_a_digest_of_a_file_that_did_not_come(
     lineage: dict[str, object], absent: list[str], site: Registry, tmp_path: Path
 ) -> None:
     """It is kept as it was told, and the version does not claim to have the file."""
-    incoming = Incoming("tiny:churn/1", "churn", (SKLEARN,), lineage=lineage)
+    incoming = ImportedVersion("tiny:churn/1", "churn", (SKLEARN,), lineage=lineage)
     (done,) = site.import_versions([incoming])
     assert done.status == "imported"
     assert list(done.lost) == [f"{name}: only its digest is known" for name in absent]

@@ -126,9 +126,9 @@ def test_a_registry_says_what_is_captured(lab: Lab) -> None:
 
 
 def test_parts() -> None:
-    assert capture.parts(None) == PARTS
-    assert capture.parts(["run", "git"]) == ("git", "run")
-    assert capture.parts(None, False) == ()
+    assert capture.resolve_parts(None) == PARTS
+    assert capture.resolve_parts(["run", "git"]) == ("git", "run")
+    assert capture.resolve_parts(None, False) == ()
 
 
 def test_parents_are_kept_by_number(lab: Lab) -> None:
@@ -280,7 +280,9 @@ def test_they_are_not_fetched_and_go_with_the_version(lab: Lab) -> None:
 
 def test_it_is_instant(lab: Lab) -> None:
     """No figure of a benchmark: only that nothing slow has crept in."""
-    origin = capture.Origin(capture.Said(), lab.repo.caller(VIRTUAL_ENV=str(Path(sys.prefix))), PARTS, "alice")
+    origin = capture.LineageCapture(
+        capture.UserLineage(), lab.repo.caller(VIRTUAL_ENV=str(Path(sys.prefix))), PARTS, "alice"
+    )
     origin.look()
     times = []
     for _ in range(5):

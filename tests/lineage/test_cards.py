@@ -15,7 +15,7 @@ from registry_cli import Conflict, InvalidInput, Registry
 from registry_cli.core.records import ModelRecord, VersionRecord
 from registry_cli.core.results import Approval
 from registry_cli.interop.cards import licenses, model_card
-from registry_cli.interop.cards.model_card import Card, Known
+from registry_cli.interop.cards.model_card import Card, CardInput
 from tests.commands import run
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")
@@ -208,10 +208,10 @@ def test_whatever_people_say_the_structure_is_ours(said: list[str], annotations:
     )  # fmt: skip
     model = ModelRecord("churn", EVENT_TIME, said[7], said[8])
     approval = Approval("churn@1", "staging", said[7], EVENT_TIME, True, said[13], "in-force")
-    known = Known(
+    known = CardInput(
         version, model, {"intended_use": said[4], "data": said[5], "ethics": said[6]}, (), (approval,), (said[9],)
     )
-    card: Card = model_card.made(known)
+    card: Card = model_card.make_card(known)
     head, body = parts(card.text)
     assert head == card.head
     heads, kinds = structure(body)
@@ -245,7 +245,7 @@ class TestLicences:
         ],
     )  # fmt: skip
     def test_what_is_one(self, text: str, spdx: str, word: str) -> None:
-        found = licenses.look(text)
+        found = licenses.parse_license(text)
         assert (found.spdx, found.word) == (spdx, word)
 
     @pytest.mark.parametrize(
@@ -254,10 +254,10 @@ class TestLicences:
          ("cc-by", "CC-BY-4.0"), ("the MIT license", "MIT"), ("cc0", "CC0-1.0"), ("Acme EULA", "")],
     )  # fmt: skip
     def test_what_was_meant(self, text: str, near: str) -> None:
-        assert licenses.look(text).near == near
+        assert licenses.parse_license(text).near == near
 
     @given(TEXT)
     def test_any_text_is_answered(self, text: str) -> None:
-        found = licenses.look(text)
+        found = licenses.parse_license(text)
         assert found.word
-        assert licenses.look(found.spdx).spdx == found.spdx or not found.spdx
+        assert licenses.parse_license(found.spdx).spdx == found.spdx or not found.spdx

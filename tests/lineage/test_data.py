@@ -57,12 +57,12 @@ def test_files_and_folders(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     }
     assert (folder["path"], folder["files"]) == ("tree/", 11)
     for each in (file, folder):
-        command = reproducibility.check(str(each["path"]), str(each["digest"]))
+        command = reproducibility.format_check_command(str(each["path"]), str(each["digest"]))
         assert subprocess.run(["sh", "-c", command], check=False, capture_output=True).returncode == 0, command
     (tree / "sub/deep/x").write_bytes(b"y")
     (tree / "b.csv").write_bytes(b"other")
     for each in (file, folder):
-        command = reproducibility.check(str(each["path"]), str(each["digest"]))
+        command = reproducibility.format_check_command(str(each["path"]), str(each["digest"]))
         assert subprocess.run(["sh", "-c", command], check=False, capture_output=True).returncode != 0
 
 
@@ -74,7 +74,7 @@ def test_a_folder_with_one_file_or_none(tmp_path: Path, monkeypatch: pytest.Monk
             (tmp_path / "it's" / name).write_text("x")
         (found,) = documents("it's")
         assert found["files"] == (1 if name else 0)
-        command = reproducibility.check(str(found["path"]), str(found["digest"]))
+        command = reproducibility.format_check_command(str(found["path"]), str(found["digest"]))
         assert subprocess.run(["sh", "-c", command], check=False).returncode == 0, command
 
 
@@ -121,7 +121,7 @@ def test_data_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
             path.write_bytes(b"y" * 101)
 
     with pytest.raises(Conflict):
-        data.measured(str(path), Meddler())
+        data.measure(str(path), Meddler())
 
 
 def test_registered_with_a_bar_that_comes_to_its_end(lab: Lab, tree: Path, make_file: Callable[..., Path]) -> None:

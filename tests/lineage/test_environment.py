@@ -32,17 +32,17 @@ tool @ file:///x==1
 loose>=1
 wild==1.*,<2
 """
-    assert environment.requirements(text) == {
+    assert environment.parse_requirements(text) == {
         "numpy": "1.26.4", "scikit-learn": "1.5.0", "torch": "2.3.0+cu121", "pandas": "2.2.0", "wild": "1.*",
         "tool": "file:///x==1",
     }  # fmt: skip
-    assert environment.requirements("a" + " " * 900_000 + "\nb==1") == {"b": "1"}, "in a moment"
-    assert environment.requirements(" " * 900_000 + "==" + " " * 10 + "\0") == {}
+    assert environment.parse_requirements("a" + " " * 900_000 + "\nb==1") == {"b": "1"}, "in a moment"
+    assert environment.parse_requirements(" " * 900_000 + "==" + " " * 10 + "\0") == {}
 
 
 @given(st.text())
 def test_any_text_may_be_an_environment_file(text: str) -> None:
-    assert all(name and value for name, value in environment.requirements(text).items())
+    assert all(name and value for name, value in environment.parse_requirements(text).items())
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,13 @@ def test_any_text_may_be_an_environment_file(text: str) -> None:
     ids=["uv and poetry", "conda-lock", "conda list --export", "ours"],
 )
 def test_lists_of_every_kind(text: str) -> None:
-    assert environment.listed(text) == {"numpy": "2.1.0", "py-yaml": "6"}
+    assert environment.parse_packages(text) == {"numpy": "2.1.0", "py-yaml": "6"}
 
 
 @pytest.mark.parametrize("part", ["\n", " ", "- ", "name:", "#", "a=", "a==b", "\t\n", 'name = "'])
 def test_no_list_takes_long(part: str) -> None:
     start = time.monotonic()
-    environment.listed(part * 200_000)
+    environment.parse_packages(part * 200_000)
     assert time.monotonic() - start < 5
 
 
@@ -91,15 +91,18 @@ PYTHON = ".".join(map(str, sys.version_info[:3]))
 
 
 def test_an_environment_is_read_without_its_python(venv: Path) -> None:
-    found = environment.of_folder(str(venv))
+    found = environment.inspect_folder(str(venv))
     assert (found.python, found.lines, found.why) == (PYTHON, LINES, "")
     for path in (venv, venv / "bin/python"):
-        assert environment.chosen(None, str(path)) == found or environment.chosen(None, str(path)).lines == LINES
+        assert (
+            environment.find_environment(None, str(path)) == found
+            or environment.find_environment(None, str(path)).lines == LINES
+        )
 
 
 def test_a_python_outside_of_an_environment_is_asked() -> None:
     base = Path(sys.base_prefix, "bin", f"python3.{sys.version_info[1]}")
-    found = environment.chosen(None, str(base))
+    found = environment.find_environment(None, str(base))
     assert found.python == PYTHON
     assert any(line.startswith("pip==") for line in found.lines)
 
@@ -108,10 +111,10 @@ def test_what_is_no_python(tmp_path: Path) -> None:
     (tmp_path / "python").write_text("#!/bin/sh\necho 3.11\n")
     (tmp_path / "python").chmod(0o755)
     with pytest.raises(InvalidInput):
-        environment.chosen(None, str(tmp_path / "python"))
+        environment.find_environment(None, str(tmp_path / "python"))
     for name in ("nothing", "."):
         with pytest.raises(NotFound):
-            environment.chosen(None, str(tmp_path / name))
+            environment.find_environment(None, str(tmp_path / name))
 
 
 def test_an_environment_of_conda(tmp_path: Path) -> None:
@@ -119,31 +122,31 @@ def test_an_environment_of_conda(tmp_path: Path) -> None:
         (tmp_path / "conda-meta").mkdir(exist_ok=True)
         (tmp_path / "conda-meta" / f"{name}.json").write_text("{}")
     (tmp_path / "lib/python3.11/site-packages/rich-13.0.dist-info").mkdir(parents=True)
-    found = environment.of_folder(str(tmp_path))
+    found = environment.inspect_folder(str(tmp_path))
     assert found.python == "3.11.4"
     assert found.lines == ["# conda numpy=1.26.0=py311h2_0", "# conda python=3.11.4=h1_0_cpython", "rich==13.0"]
 
 
 def test_who_is_meant(venv: Path, tmp_path: Path) -> None:
     def of(**variables: str) -> environment.Environment:
-        return environment.chosen(Caller(str(tmp_path), variables))
+        return environment.find_environment(Caller(str(tmp_path), variables))
 
     assert of(VIRTUAL_ENV=str(venv), CONDA_PREFIX="/nonexistent").lines == LINES
     assert of().why == environment.UNKNOWN
     assert of(VIRTUAL_ENV="/nonexistent").why == "$VIRTUAL_ENV: there is no environment in /nonexistent"
-    own = environment.chosen(Caller("", {"VIRTUAL_ENV": str(venv)}, python="3.12.1", modules=[], prefix="/x"))
+    own = environment.find_environment(Caller("", {"VIRTUAL_ENV": str(venv)}, python="3.12.1", modules=[], prefix="/x"))
     assert (own.python, own.lines) == ("3.12.1", []), "a program that tells of itself is believed"
 
 
 def test_cards(tmp_path: Path) -> None:
-    assert environment.graphics(str(tmp_path)) == {}
+    assert environment.describe_gpus(str(tmp_path)) == {}
     for bus, name in (("0000:01:00.0", "NVIDIA A100-SXM4-40GB"), ("0000:02:00.0", "NVIDIA H100")):
         (tmp_path / "gpus" / bus).mkdir(parents=True)
         (tmp_path / "gpus" / bus / "information").write_text(f"Model: \t\t {name}\nIRQ:   \t\t 1\n")
     (tmp_path / "version").write_text(
         "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug\nGCC version: 12\n"
     )
-    assert environment.graphics(str(tmp_path)) == {
+    assert environment.describe_gpus(str(tmp_path)) == {
         "gpu": ["NVIDIA A100-SXM4-40GB", "NVIDIA H100"], "driver": "535.104.05"
     }  # fmt: skip
 
@@ -193,7 +196,7 @@ def test_what_came_from_files_of_this_machine_is_a_remark(tmp_path: Path) -> Non
     checkout = tmp_path / "checkout"
     (checkout / "work.egg-info").mkdir(parents=True)
     (checkout / "work.egg-info/PKG-INFO").write_text("Name: work\nVersion: 3.0\n")
-    found = environment.installed([str(site), str(checkout)])
+    found = environment.list_installed([str(site), str(checkout)])
     assert found == [
         "far @ https://example.org/far-1.0.whl", "# mine==1.0  # editable, from file:///home/me/mine", "numpy==2.0",
         "vcs @ git+https://example.org/vcs.git@" + "b" * 40, "# wheel==1.0  # from file:///home/me/wheel-1.0.whl",

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from registry_cli.lineage import git
-from registry_cli.lineage.git import Repository, Seen
+from registry_cli.lineage.git import GitRepository, GitState
 from tests.lineage.conftest import Repo
 
 
-def look(repo: Repo, folder: str = ".", *, keep_patch: bool = True, **changes: str) -> Seen:
+def look(repo: Repo, folder: str = ".", *, keep_patch: bool = True, **changes: str) -> GitState:
     caller = repo.caller(folder, **changes)
-    here = Repository.around(caller.folder, caller.variables)
+    here = GitRepository.around(caller.folder, caller.variables)
     assert here is not None
-    return git.look(here, keep_patch=keep_patch)
+    return git.capture_state(here, keep_patch=keep_patch)
 
 
 def test_a_clean_repository(repo: Repo) -> None:
@@ -32,7 +32,7 @@ def test_a_clean_repository(repo: Repo) -> None:
 
 
 def test_no_repository_is_no_question(tmp_path: Path) -> None:
-    assert Repository.around(str(tmp_path), {"PATH": "/nonexistent"}) is None
+    assert GitRepository.around(str(tmp_path), {"PATH": "/nonexistent"}) is None
 
 
 def test_changes_can_be_applied_again(repo: Repo, tmp_path: Path) -> None:
@@ -116,14 +116,18 @@ def test_states_of_a_repository(repo: Repo, tmp_path: Path) -> None:
     assert look(repo).document == {"commit": first, "dirty": False}, "a detached head has no branch"
     repo.git("checkout", "-q", "main")
     repo.git("worktree", "add", "-q", "-b", "feature/x", str(tmp_path / "tree"))
-    here = Repository.around(str(tmp_path / "tree/lib"), repo.caller().variables)
+    here = GitRepository.around(str(tmp_path / "tree/lib"), repo.caller().variables)
     assert here is not None
-    assert git.look(here, keep_patch=True).document == {"commit": second, "branch": "feature/x", "dirty": False}
+    assert git.capture_state(here, keep_patch=True).document == {
+        "commit": second,
+        "branch": "feature/x",
+        "dirty": False,
+    }
     shallow = tmp_path / "shallow"
     repo.git("clone", "-q", "--depth", "1", f"file://{repo.folder}", str(shallow))
-    here = Repository.around(str(shallow), repo.caller().variables)
+    here = GitRepository.around(str(shallow), repo.caller().variables)
     assert here is not None
-    assert git.look(here, keep_patch=True).document["commit"] == second
+    assert git.capture_state(here, keep_patch=True).document["commit"] == second
     assert not git.has_commit(here, first)
     assert git.has_commit(here, second)
 
@@ -138,7 +142,7 @@ def test_a_repository_without_commits(tmp_path: Path) -> None:
 
 def test_inside_a_bare_repository_there_is_no_work_tree(repo: Repo, tmp_path: Path) -> None:
     repo.git("clone", "-q", "--bare", str(repo.folder), str(tmp_path / "bare.git"))
-    assert Repository.around(str(tmp_path / "bare.git"), {}) is None
+    assert GitRepository.around(str(tmp_path / "bare.git"), {}) is None
 
 
 def test_a_submodule_counts_by_its_commit(repo: Repo, tmp_path: Path) -> None:
@@ -227,10 +231,10 @@ def test_nothing_of_a_hostile_repository_is_run(repo: Repo, tmp_path: Path) -> N
     os.utime(repo.folder / "lib/helper.py", (1, 1))  # git has to look into it
     mark.unlink(missing_ok=True)  # making it ran a hook
     seen = look(repo)
-    here = Repository.around(str(repo.folder), repo.caller().variables)
+    here = GitRepository.around(str(repo.folder), repo.caller().variables)
     assert here is not None
     assert git.has_commit(here, first)
-    assert [each[2] for each in git.between(here, first, second)[0]] == ["more"]
+    assert [each[2] for each in git.list_commits_between(here, first, second)[0]] == ["more"]
     assert not mark.exists()
     assert seen.document["dirty"] is True
     assert "which is not run" in str(seen.document["unknown"])
@@ -282,9 +286,9 @@ def test_a_git_that_hangs_costs_a_moment(repo: Repo, tmp_path: Path) -> None:
 
 def test_without_git_the_commit_is_read_from_the_files(repo: Repo, tmp_path: Path) -> None:
     def without(folder: Path) -> dict[str, object]:
-        here = Repository.around(str(folder), {"PATH": str(tmp_path / "nothing")})
+        here = GitRepository.around(str(folder), {"PATH": str(tmp_path / "nothing")})
         assert here is not None
-        return git.look(here, keep_patch=True).document
+        return git.capture_state(here, keep_patch=True).document
 
     gone = {"unknown": "git is not installed"}
     assert without(repo.folder) == {"commit": repo.head, "branch": "main", **gone}
@@ -333,12 +337,12 @@ def test_the_commits_between_two(repo: Repo) -> None:
     for number in range(60):
         repo.git("commit", "-q", "--allow-empty", "-m", f"number {number}\n\nwith more\tlines")
     tip = repo.head
-    here = Repository.around(str(repo.folder), repo.caller().variables)
+    here = GitRepository.around(str(repo.folder), repo.caller().variables)
     assert here is not None
-    found, more = git.between(here, base, tip)
+    found, more = git.list_commits_between(here, base, tip)
     assert (len(found), more) == (git.LOG_LIMIT, True)
     assert found[0][0] == ">"
     assert found[0][2] == "number 59"
-    assert [each[0] for each in git.between(here, tip, base)[0][:2]] == ["<", "<"]
-    with pytest.raises(git.Silent):
-        git.between(here, base, "f" * 40)
+    assert [each[0] for each in git.list_commits_between(here, tip, base)[0][:2]] == ["<", "<"]
+    with pytest.raises(git.GitUnavailable):
+        git.list_commits_between(here, base, "f" * 40)

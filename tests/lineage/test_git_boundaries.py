@@ -13,18 +13,18 @@ from pathlib import Path
 import pytest
 
 from registry_cli.lineage import git
-from registry_cli.lineage.git import Repository, Seen
+from registry_cli.lineage.git import GitRepository, GitState
 from tests.lineage.conftest import Repo
 
 SECRET = "machine api.example login bob"
 
 
-def look(repo: Repo, **changes: str) -> Seen:
+def look(repo: Repo, **changes: str) -> GitState:
     caller = repo.caller(".", **changes)
-    here = Repository.around(caller.folder, caller.variables)
+    here = GitRepository.around(caller.folder, caller.variables)
     assert here is not None
     here.deadline += 10  # what is tested is what it does, on a machine that may be busy
-    return git.look(here, keep_patch=True)
+    return git.capture_state(here, keep_patch=True)
 
 
 def _settings(repo: Repo, text: bytes) -> None:
@@ -126,10 +126,10 @@ def test_no_program_of_a_repository_is_run(how: str, repo: Repo, tmp_path: Path)
     repo.write("train.py", "print(2)\n")
     repo.write("data.txt", "2\n")
     seen = look(repo)
-    here = Repository.around(str(repo.folder), repo.caller().variables)
+    here = GitRepository.around(str(repo.folder), repo.caller().variables)
     assert here is not None
-    for ask in (lambda: git.has_commit(here, first), lambda: git.between(here, first, second)):
-        with contextlib.suppress(git.Silent):
+    for ask in (lambda: git.has_commit(here, first), lambda: git.list_commits_between(here, first, second)):
+        with contextlib.suppress(git.GitUnavailable):
             ask()
     assert not mark.exists()
     assert seen.document["commit"] == second

@@ -118,7 +118,7 @@ def test_nothing_of_a_lineage_gets_out_of_its_quotes(lab: Lab, tmp_path: Path) -
     }  # fmt: skip
     listed = lab.repo.write("requirements.txt", "x==1\n")
     lab.reg.register("churn", [lab.model], lineage=lineage, environment=listed)
-    script = reproducibility.script(lab.reg.lineage.reproduce("churn@1"))
+    script = reproducibility.format_script(lab.reg.lineage.reproduce("churn@1"))
     place = tmp_path / "run"
     place.mkdir()
     for name in ("git", "registry", "python3", "python", "sha256sum", "md5sum", "cd"):

@@ -19,7 +19,7 @@ from registry_cli import Indeterminate, Registry
 from registry_cli.core.records import Event
 from registry_cli.rules import event_history
 from registry_cli.trust import hooks
-from registry_cli.trust.hooks import ALL, Limits
+from registry_cli.trust.hooks import ALL, HookLimits
 from tests.cli.conftest import Site
 from tests.commands import NOBODY, Answer, assert_inert, begin, ended, environment, run, spawn, until
 from tests.trust.receiver import CLOSE, DRIP, HANG, Receiver, receiving
@@ -455,10 +455,10 @@ def test_repetitions_wait_longer_and_longer() -> None:
     warned: list[str] = []
 
     class Failing:
-        name, wanted, limits = "x", ALL, Limits(1.0, 5)
+        name, wanted, limits = "x", ALL, HookLimits(1.0, 5)
 
         def attempt(self, *_: object) -> None:
-            raise hooks.Failure("failed")
+            raise hooks.HookError("failed")
 
     event = Event("e", "2026-03-03T10:00:00.000Z", "alice", "host", "promoted", 1)
     hooks.deliver([Failing()], hooks.RegistryIdentity("/r", "1"), [("churn", event)], warned.append, waited.append)
@@ -470,9 +470,9 @@ def test_an_action_that_hooks_can_name() -> None:
     """Each action of the history can be asked for."""
     for action in event_history.ACTIONS:
         configure(f"webhooks: [{{url: 'https://example.org', actions: [{action}]}}]\n")
-        from registry_cli.trust.hooks import read
+        from registry_cli.trust.hooks import read_settings
 
-        assert read(settings() / "hooks.yaml").webhooks[0].wanted.actions == {action}
+        assert read_settings(settings() / "hooks.yaml").webhooks[0].wanted.actions == {action}
 
 
 def test_without_a_folder_of_settings(site: Site) -> None:

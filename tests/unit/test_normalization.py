@@ -100,7 +100,7 @@ def test_typed_words_are_those_of_yaml(word: str) -> None:
     except (yaml.YAMLError, ValueError):
         return
     if event.style is None and event.value == word and word not in ("", "None"):
-        assert repr(value_files._yaml(f"a: {word}\n", "a.yaml")["a"]) == repr(values.typed(word))
+        assert repr(value_files._parse_yaml(f"a: {word}\n", "a.yaml")["a"]) == repr(values.typed(word))
 
 
 def test_all_that_is_not_valid_is_named() -> None:

@@ -115,7 +115,7 @@ def reproduce(
     from ...lineage import reproducibility
 
     found = reader.lineage.reproduce(ref)
-    script = reproducibility.script(found)
+    script = reproducibility.format_script(found)
     if cx.as_json or cx.quiet:
         cx.show(Output("recipe", found, [found.version.ref]))
     else:

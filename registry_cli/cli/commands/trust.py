@@ -17,7 +17,7 @@ from ..views.text import escape, plural, shorten, shorten_time
 if TYPE_CHECKING:
     from ...rules.policy.command_checks import CommandSet
     from ...rules.policy.evaluation import RuleResult
-    from ...trust.trusted_commands import Trusted, TrustFile
+    from ...trust.trusted_commands import TrustedCommandSet, TrustFile
 
 #: Lines of what a check printed that a person is shown; the rest is in ``check --json``.
 _LINES = 20
@@ -150,7 +150,7 @@ def _revoke(cx: Session, name: str | None) -> None:
     _show_trusted(cx, file, gone)
 
 
-def _show_trusted(cx: Session, file: TrustFile, which: list[Trusted] | None) -> None:
+def _show_trusted(cx: Session, file: TrustFile, which: list[TrustedCommandSet] | None) -> None:
     found = file.all() if which is None else which
     rows = [(each.at, each.root, each.name, len(each.commands), f"sha256:{each.digest}") for each in found]
     shown = [

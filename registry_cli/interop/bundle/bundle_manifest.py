@@ -31,7 +31,7 @@ BESIDE = (layout.PATCH, layout.ENVIRONMENT)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Document:
+class BundleFile:
     """One member that is no file of an artifact; ``path`` is relative to its model's folder."""
 
     path: str
@@ -40,7 +40,7 @@ class Document:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Version:
+class BundleVersion:
     """One version: the digest of its manifest, the sizes of its files in the order of the manifest, and its documents.
 
     ``stages``, ``aliases`` and ``archived`` say what the stage table said of it. ``checkpoint`` is the line of the
@@ -51,12 +51,12 @@ class Version:
     number: int
     digest: str
     sizes: tuple[int, ...]
-    documents: tuple[Document, ...]
+    documents: tuple[BundleFile, ...]
     stages: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     archived: bool = False
     checkpoint: str = ""
-    pack: Document | None = None
+    pack: BundleFile | None = None
 
     @property
     def size(self) -> int:
@@ -64,7 +64,7 @@ class Version:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Part:
+class BundleModel:
     """What a bundle holds of one model: all of it (``whole``), with ``documents`` of its own, or some versions.
 
     ``packed`` are the bytes of its files that really are in the bundle: equal contents stand in it once a model, and of
@@ -74,8 +74,8 @@ class Part:
 
     name: str
     whole: bool
-    documents: tuple[Document, ...]
-    versions: tuple[Version, ...]
+    documents: tuple[BundleFile, ...]
+    versions: tuple[BundleVersion, ...]
     packed: int
     checkpoint: str = ""
 
@@ -94,7 +94,7 @@ class Contents:
     kind: str
     registry: str
     newest: str
-    parts: tuple[Part, ...]
+    parts: tuple[BundleModel, ...]
 
     @property
     def size(self) -> int:
@@ -127,7 +127,7 @@ def dumps(contents: Contents) -> bytes:
     return data
 
 
-def _version_document(version: Version) -> dict[str, Any]:
+def _version_document(version: BundleVersion) -> dict[str, Any]:
     said: dict[str, Any] = {
         "version": version.number,
         "digest": f"sha256:{version.digest}",
@@ -161,12 +161,12 @@ def loads(data: bytes, what: str) -> Contents:
         if type(number) is not int or number < 1:
             raise ValueError("it has no format")
         contents = Contents(
-            _one_of(KINDS, document["kind"]),
-            _matching(_REGISTRY, document["registry"]),
-            _text(document.get("newest", ""), 40),
-            tuple(_part(each) for each in _list(document["models"])),
+            _check_choice(KINDS, document["kind"]),
+            _check_pattern(_REGISTRY, document["registry"]),
+            _check_text(document.get("newest", ""), 40),
+            tuple(_parse_model(each) for each in _check_list(document["models"])),
         )
-        _refuse_twice(part.name for part in contents.parts)
+        _check_unique(part.name for part in contents.parts)
         groups = {part.name.partition("/")[0] for part in contents.parts if "/" in part.name}
         if both := groups & {part.name for part in contents.parts}:
             raise ValueError(f"{min(both)} is a model and a group")
@@ -179,7 +179,7 @@ def loads(data: bytes, what: str) -> Contents:
 def read_json(data: bytes, name: str, what: str) -> Mapping[str, Any]:
     """An object; no key stands in it twice."""
     try:
-        document = json.loads(data, object_pairs_hook=_once, parse_constant=_refuse)
+        document = json.loads(data, object_pairs_hook=_unique_keys, parse_constant=_reject_constant)
     except (ValueError, RecursionError):
         raise Damaged(f"{what}: {name} is no JSON") from None
     if not isinstance(document, dict):
@@ -187,45 +187,45 @@ def read_json(data: bytes, name: str, what: str) -> Mapping[str, Any]:
     return document
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a key stands there twice")
     return found
 
 
-def _refuse(text: str) -> None:
+def _reject_constant(text: str) -> None:
     raise ValueError(f"{text} is no number")
 
 
-def _part(said: Mapping[str, Any]) -> Part:
-    name = names.model_name(_text(said["name"], 200))
+def _parse_model(said: Mapping[str, Any]) -> BundleModel:
+    name = names.model_name(_check_text(said["name"], 200))
     whole = said["whole"]
     if type(whole) is not bool:
         raise ValueError(f"{name} is neither whole nor not")
-    versions = tuple(_parse_version(each) for each in _list(said["versions"]))
+    versions = tuple(_parse_version(each) for each in _check_list(said["versions"]))
     numbers = [version.number for version in versions]
     if numbers != sorted(set(numbers)):
         raise ValueError(f"the versions of {name} are not in order")
-    documents = _documents(said.get("documents", []), lambda path: _limit(path) if whole else 0)
+    documents = _parse_files(said.get("documents", []), lambda path: _size_limit(path) if whole else 0)
     if whole and not {layout.MODEL, layout.STAGES} <= {each.path for each in documents}:
         raise ValueError(f"{name} lacks {layout.MODEL} or {layout.STAGES}")
     if not whole and not versions:
         raise ValueError(f"there is nothing of {name}")
     if not whole and any(version.pack for version in versions):
         raise ValueError(f"a version of {name} has a pack, but the model is not whole")
-    packed = _size(said["packed"], _SIZE_LIMIT)
-    return Part(name, whole, documents, versions, packed, _checkpoint(said.get("checkpoint", "")))
+    packed = _check_size(said["packed"], _SIZE_LIMIT)
+    return BundleModel(name, whole, documents, versions, packed, _parse_checkpoint(said.get("checkpoint", "")))
 
 
-def _limit(path: str) -> int:
+def _size_limit(path: str) -> int:
     """How large a document of a whole model may be; 0 for what is none."""
     if path == layout.HISTORY:
         return _HISTORY_LIMIT
     return files.DOCUMENT_LIMIT if path in (layout.MODEL, layout.STAGES) or _TOMBSTONE.match(path) else 0
 
 
-def _parse_version(said: Mapping[str, Any]) -> Version:
+def _parse_version(said: Mapping[str, Any]) -> BundleVersion:
     number = said["version"]
     if type(number) is not int or not 0 < number < 10**9:
         raise ValueError(f"{number!r:.40} is no version")
@@ -234,54 +234,54 @@ def _parse_version(said: Mapping[str, Any]) -> Version:
     first = list(limits)
     limits |= {f"{base}/{name}": files.DOCUMENT_LIMIT for name in BESIDE}
     limits[f"annotations/{number}.yaml"] = files.DOCUMENT_LIMIT
-    documents = _documents(said["documents"], lambda path: limits.get(path, 0))
+    documents = _parse_files(said["documents"], lambda path: limits.get(path, 0))
     if [each.path for each in documents[:2]] != first:
         raise ValueError(f"version {number} does not begin with its document and its manifest")
-    sizes = tuple(_size(each, _SIZE_LIMIT) for each in _list(said["sizes"]))
+    sizes = tuple(_check_size(each, _SIZE_LIMIT) for each in _check_list(said["sizes"]))
     if not 0 < len(sizes) <= source_files.FILES_LIMIT or not 0 < sum(sizes) < _SIZE_LIMIT:
         raise ValueError(f"version {number} has {len(sizes):,} files")
     archived = said.get("archived", False)
     if type(archived) is not bool:
         raise ValueError(f"version {number} is neither archived nor not")
-    return Version(
+    return BundleVersion(
         number,
-        _digest(_text(said["digest"], 80).removeprefix("sha256:")),
+        _check_digest(_check_text(said["digest"], 80).removeprefix("sha256:")),
         sizes,
         documents,
-        tuple(names.stage_name(_text(each, 100)) for each in _list(said.get("stages", []))),
-        tuple(names.alias_name(_text(each, 100)) for each in _list(said.get("aliases", []))),
+        tuple(names.stage_name(_check_text(each, 100)) for each in _check_list(said.get("stages", []))),
+        tuple(names.alias_name(_check_text(each, 100)) for each in _check_list(said.get("aliases", []))),
         archived,
-        _checkpoint(said.get("checkpoint", "")),
-        _pack(said.get("pack"), number),
+        _parse_checkpoint(said.get("checkpoint", "")),
+        _parse_pack(said.get("pack"), number),
     )
 
 
-def _pack(said: Any, number: int) -> Document | None:
+def _parse_pack(said: Any, number: int) -> BundleFile | None:
     if said is None:
         return None
     names_of_it = [f"{layout.PACKS}/{number}{suffix}" for suffix in layout.PACK_SUFFIXES]
-    return _documents([said], lambda path: _SIZE_LIMIT if path in names_of_it else 0)[0]
+    return _parse_files([said], lambda path: _SIZE_LIMIT if path in names_of_it else 0)[0]
 
 
-def _checkpoint(value: Any) -> str:
-    text = _text(value, 300)
+def _parse_checkpoint(value: Any) -> str:
+    text = _check_text(value, 300)
     if text and event_history.parse_checkpoint(text) is None:
         raise ValueError(f"{text!r:.40} is no checkpoint")
     return text
 
 
-def _documents(said: Any, limit: Callable[[str], int]) -> tuple[Document, ...]:
+def _parse_files(said: Any, limit: Callable[[str], int]) -> tuple[BundleFile, ...]:
     found = []
-    for each in _list(said):
-        path = _text(each["path"], 200)
+    for each in _check_list(said):
+        path = _check_text(each["path"], 200)
         if not (most := limit(path)):
             raise ValueError(f"'{path}' has no place in it")
-        found.append(Document(path, _size(each["size"], most), _digest(each["sha256"])))
-    _refuse_twice(each.path for each in found)
+        found.append(BundleFile(path, _check_size(each["size"], most), _check_digest(each["sha256"])))
+    _check_unique(each.path for each in found)
     return tuple(found)
 
 
-def _refuse_twice(texts: Iterator[str]) -> None:
+def _check_unique(texts: Iterator[str]) -> None:
     seen: set[str] = set()
     for text in texts:
         if text in seen:
@@ -289,37 +289,37 @@ def _refuse_twice(texts: Iterator[str]) -> None:
         seen.add(text)
 
 
-def _list(value: Any) -> list[Any]:
+def _check_list(value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise ValueError("there is no list where one should be")
     return value
 
 
-def _text(value: Any, most: int) -> str:
+def _check_text(value: Any, most: int) -> str:
     if not isinstance(value, str) or len(value) > most or not value.isprintable():
         raise ValueError(f"{value!r:.40} is no name")
     return value
 
 
-def _size(value: Any, most: int) -> int:
+def _check_size(value: Any, most: int) -> int:
     if type(value) is not int or not 0 <= value <= most:
         raise ValueError(f"{value!r:.40} is no size that it can have")
     return value
 
 
-def _digest(value: Any) -> str:
+def _check_digest(value: Any) -> str:
     if not isinstance(value, str) or not layout.is_digest(value):
         raise ValueError(f"{value!r:.40} is no sha256")
     return value
 
 
-def _matching(pattern: re.Pattern[str], value: Any) -> str:
+def _check_pattern(pattern: re.Pattern[str], value: Any) -> str:
     if not isinstance(value, str) or not pattern.match(value):
         raise ValueError(f"{value!r:.40} is no id of a registry")
     return value
 
 
-def _one_of(known: tuple[str, ...], value: Any) -> str:
+def _check_choice(known: tuple[str, ...], value: Any) -> str:
     if value not in known:
         raise ValueError(f"{value!r:.40} is no kind of bundle")
     return str(value)

@@ -20,13 +20,13 @@ from ...store.packs import compression, pack_reader
 from ...store.packs.tarball import Members
 from ...store.stream_import import Poured
 from . import bundle_manifest, bundle_validation
-from .bundle_manifest import Document, Part, Version
+from .bundle_manifest import BundleFile, BundleModel, BundleVersion
 
 _MADE = "a bundle is made by registry export"
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
-class _Said:
+class _PeekableReader:
     """The bytes of the input, of which the first were looked at."""
 
     def __init__(self, read: Callable[[int], bytes]) -> None:
@@ -42,9 +42,9 @@ class _Said:
         return self._read(most)
 
 
-def _expanded(read: Callable[[int], bytes], what: str) -> Callable[[int], bytes]:
+def _decompressed(read: Callable[[int], bytes], what: str) -> Callable[[int], bytes]:
     """What reads the tar, however it is compressed: that is told by its first bytes, not by its name."""
-    said = _Said(read)
+    said = _PeekableReader(read)
     if not said.first:
         raise Damaged(f"{what} is empty", _MADE)
     for mark, kind in ((_GZIP, compression.GZIP), (_ZSTD, compression.ZSTD)):
@@ -53,13 +53,13 @@ def _expanded(read: Callable[[int], bytes], what: str) -> Callable[[int], bytes]
     return said.read
 
 
-class Unpacking:
+class BundleReader:
     """A bundle that is read to its end. ``read`` gives its next bytes; ``what`` names it in errors."""
 
     def __init__(self, read: Callable[[int], bytes], what: str) -> None:
         self.what = what
         self._listing, self._count = hashlib.sha256(), 0
-        self.tar = Members(_expanded(read, what), what)
+        self.tar = Members(_decompressed(read, what), what)
         self._members = iter(self.tar)
         try:
             path, size = self._header()
@@ -71,10 +71,10 @@ class Unpacking:
         self._tell(path, hashlib.sha256(data).hexdigest())
         self.contents = bundle_manifest.loads(data, what)
 
-    def parts(self) -> Iterator[UnpackedPart]:
+    def parts(self) -> Iterator[BundleModelReader]:
         """Each model, in turn. All of one is to be read before the next is asked for."""
         for part in self.contents.parts:
-            yield UnpackedPart(self, part)
+            yield BundleModelReader(self, part)
 
     def finish(self) -> None:
         """The last member is there, and tells as many members, of the same digests, as there were. Nothing follows."""
@@ -102,14 +102,14 @@ class Unpacking:
         if length != size:
             raise self.damaged(f"'{path}' has {length:,} bytes, not {size:,}")
 
-    def document(self, prefix: str, document: Document) -> bytes:
+    def document(self, prefix: str, document: BundleFile) -> bytes:
         """The bytes of a document, compared with its sha256."""
         self.expect(prefix + document.path, document.size)
         data = self._bytes(document.size)
         self.check(prefix + document.path, hashlib.sha256(data).hexdigest(), document.sha256)
         return data
 
-    def copy(self, prefix: str, document: Document, write: Callable[[bytes], object]) -> None:
+    def copy(self, prefix: str, document: BundleFile, write: Callable[[bytes], object]) -> None:
         """The same for one that may be large, block by block."""
         self.expect(prefix + document.path, document.size)
         hasher = hashlib.sha256()
@@ -158,10 +158,10 @@ class Unpacking:
             raise Damaged(error.message, _MADE) from None
 
 
-class UnpackedPart:
+class BundleModelReader:
     """What a bundle holds of one model. Its documents come first, then each of its versions."""
 
-    def __init__(self, unpacking: Unpacking, part: Part) -> None:
+    def __init__(self, unpacking: BundleReader, part: BundleModel) -> None:
         self.unpacking, self.part = unpacking, part
         self._packed: set[str] = set()
         self._left = part.packed
@@ -170,7 +170,7 @@ class UnpackedPart:
     def prefix(self) -> str:
         return f"{self.part.name}/"
 
-    def copy(self, document: Document, write: Callable[[bytes], object]) -> None:
+    def copy(self, document: BundleFile, write: Callable[[bytes], object]) -> None:
         """Give each block of a document of the whole model to ``write``; they come in the order of the list."""
         if document.path == layout.HISTORY:  # which the verifier reads, when all of the model is there
             self.unpacking.copy(self.prefix, document, write)
@@ -179,15 +179,15 @@ class UnpackedPart:
         bundle_validation.check_document(document.path, data, self.part, self.unpacking.what)
         write(data)
 
-    def versions(self) -> Iterator[UnpackedVersion]:
+    def versions(self) -> Iterator[BundleVersionReader]:
         """Each version, its documents read and found to fit together. Its files are to be read before the next."""
         for version in self.part.versions:
-            yield UnpackedVersion(self, version)
+            yield BundleVersionReader(self, version)
 
     def drain(self, progress: Progress = SILENT) -> None:
         """Read all of it to its end, compared, and keep nothing."""
         for document in self.part.documents:
-            self.copy(document, nothing)
+            self.copy(document, discard)
         for version in self.versions():
             version.drain(progress)
 
@@ -206,21 +206,32 @@ class UnpackedPart:
             raise self.unpacking.damaged(f"{self.part.name} has more than the {self.part.packed:,} bytes that it tells")
 
 
-def told(error: Damaged) -> Damaged:
+def without_repair_hint(error: Damaged) -> Damaged:
     """What is wrong with a document in a bundle, of which ``verify`` knows nothing."""
     return Damaged(error.message, _MADE) if "verify" in error.hint or not error.hint else error
 
 
-_SAID = frozenset({"format", "metrics", "tags", "annotations"})
-_SEALED = _SAID | {"version", "created", "author", "digest", "size", "files", "message", "params", "lineage", "event"}
+_ANNOTATED = frozenset({"format", "metrics", "tags", "annotations"})
+_SEALED = _ANNOTATED | {
+    "version",
+    "created",
+    "author",
+    "digest",
+    "size",
+    "files",
+    "message",
+    "params",
+    "lineage",
+    "event",
+}
 
 
-class UnpackedVersion:
+class BundleVersionReader:
     """One version: ``record`` with what was said of it afterwards, ``documents`` by their paths, those ``beside`` its own
     by their names, ``entries`` its files. ``strange`` are the fields of its documents that this program does not know.
     """
 
-    def __init__(self, part: UnpackedPart, version: Version) -> None:
+    def __init__(self, part: BundleModelReader, version: BundleVersion) -> None:
         self._part, self.version = part, version
         self._unpacking = part.unpacking
         self.ref = f"{part.part.name}@{version.number}"
@@ -246,7 +257,7 @@ class UnpackedVersion:
         said: Mapping[str, Any] = {}
         if data := self.documents.get(path := f"annotations/{version.number}.yaml"):
             said = codec.loads(data, f"{what}: {path}")
-        self.strange = (*sorted(document.keys() - _SEALED), *sorted(said.keys() - _SAID))
+        self.strange = (*sorted(document.keys() - _SEALED), *sorted(said.keys() - _ANNOTATED))
         record = codec.overlay(record, said, f"{what}: {path}")
         bundle_validation.check_version(record, what)
         return record
@@ -293,7 +304,7 @@ class UnpackedVersion:
         Those of a packed version are unpacked on the way; ``keep`` takes the pack as it is.
         """
         if self.version.pack:
-            yield from self._unpacked(self.version.pack, keep or nothing)
+            yield from self._unpacked(self.version.pack, keep or discard)
             return
         for entry, size in zip(self.entries, self.version.sizes, strict=True):
             if not self._part.is_new(entry.sha256, size):
@@ -304,7 +315,7 @@ class UnpackedVersion:
             yield Poured(entry, size, self._unpacking)
             self._unpacking.check(path, entry.sha256, entry.sha256)
 
-    def _unpacked(self, pack: Document, keep: Callable[[bytes], object]) -> Iterator[Poured]:
+    def _unpacked(self, pack: BundleFile, keep: Callable[[bytes], object]) -> Iterator[Poured]:
         path = f"{self._part.prefix}{pack.path}"
         self._part.count(pack.size)
         self._unpacking.expect(path, pack.size)
@@ -337,5 +348,5 @@ class UnpackedVersion:
                 raise self._unpacking.damaged(f"'{each.entry.path}' of {self.ref} is not what its sha256 says")
 
 
-def nothing(_: bytes) -> None:
+def discard(_: bytes) -> None:
     """What takes blocks that nobody needs."""

@@ -13,7 +13,7 @@ from ...core import names, values
 from ...core.records import VersionRecord
 from ...errors import Damaged, InvalidInput
 from ...store import codec, layout
-from .bundle_manifest import Part
+from .bundle_manifest import BundleModel
 
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z\Z", re.ASCII)
 
@@ -27,7 +27,7 @@ def check_version(record: VersionRecord, ref: str) -> None:
             (record.tags, values.check_line),
             (record.annotations, values.check_text),
         ):
-            _same(said, values.checked(said, check))
+            _check_unchanged(said, values.checked(said, check))
         values.text(record.message, "message")
         values.line(record.author, "author")
         if not _TIME.match(record.created):
@@ -42,13 +42,13 @@ def check_version(record: VersionRecord, ref: str) -> None:
         raise Damaged(f"{ref}: {error.message}") from None
 
 
-def _same(said: Mapping[str, Any], kept: Mapping[str, Any]) -> None:
+def _check_unchanged(said: Mapping[str, Any], kept: Mapping[str, Any]) -> None:
     """What was checked is what was said: nothing had to be turned into something else."""
     if kept != said or any(type(kept[name]) is not type(value) for name, value in said.items()):
         raise InvalidInput("a value of it is of another kind")
 
 
-def check_document(path: str, data: bytes, part: Part, what: str) -> None:
+def check_document(path: str, data: bytes, part: BundleModel, what: str) -> None:
     """A document of a whole model, before it is where anybody looks for it."""
     name = f"{what}: {part.name}"
     document = codec.loads(data, f"{name}: {path}")
@@ -69,10 +69,10 @@ def _check_model(document: Mapping[str, Any]) -> None:
         said = document.get(key) or {}
         if not isinstance(said, dict):
             raise InvalidInput(f"'{key}' is no mapping")
-        _same(said, values.checked(said, values.check_text))
+        _check_unchanged(said, values.checked(said, values.check_text))
 
 
-def _check_table(document: Mapping[str, Any], part: Part) -> None:
+def _check_table(document: Mapping[str, Any], part: BundleModel) -> None:
     """Its names become names of files: those of stages are links that other programs follow. Its numbers are looked at
     one by one: there are no more than the part has documents for.
     """

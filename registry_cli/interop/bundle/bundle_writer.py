@@ -23,17 +23,17 @@ from ...store.snapshot import Kept, Snapshot
 from ...store.verify import verify
 from .. import exported_files
 from . import bundle_manifest
-from .bundle_manifest import Contents, Document, Part, Version
+from .bundle_manifest import BundleFile, BundleModel, BundleVersion, Contents
 
 if TYPE_CHECKING:
     from ...store.packs.compression import Compressor
 
 #: What the name of a bundle ends with, and how it is compressed; None for not at all.
-KINDS = {".tar.gz": compression.GZIP, ".tgz": compression.GZIP, ".tar.zst": compression.ZSTD, ".tar": None}
+SUFFIXES = {".tar.gz": compression.GZIP, ".tgz": compression.GZIP, ".tar.zst": compression.ZSTD, ".tar": None}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Wanted:
+class BundleSelection:
     """What of a model is to be packed: all of it, or the versions with these ``numbers``."""
 
     snapshot: Snapshot
@@ -41,35 +41,37 @@ class Wanted:
     numbers: tuple[int, ...]
 
     @classmethod
-    def all_of(cls, taken: Snapshot) -> Wanted:
+    def all_of(cls, taken: Snapshot) -> BundleSelection:
         return cls(taken, True, taken.numbers)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class _Version:
+class _PlannedVersion:
     record: VersionRecord
     documents: list[Kept]
-    told: Version
+    told: BundleVersion
     pack: Kept | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Load:
+class BundlePlan:
     """All that goes into a bundle, looked at: ``contents`` says it, ``parts`` has the bytes."""
 
     contents: Contents
-    parts: list[tuple[Wanted, list[_Version]]] = field(default_factory=list)
+    parts: list[tuple[BundleSelection, list[_PlannedVersion]]] = field(default_factory=list)
 
 
-def suffix_of(name: str) -> str:
+def get_suffix(name: str) -> str:
     """What a bundle's name ends with. :class:`InvalidInput` for any other name: a reference is no name of a bundle."""
-    for suffix in KINDS:
+    for suffix in SUFFIXES:
         if name.endswith(suffix):
             return suffix
-    raise InvalidInput(f"'{name}' is no name for a bundle", f"end it with {', '.join(KINDS)}; '-' is standard output")
+    raise InvalidInput(
+        f"'{name}' is no name for a bundle", f"end it with {', '.join(SUFFIXES)}; '-' is standard output"
+    )
 
 
-def load(kind: str, wanted: Iterable[Wanted], registry: str) -> Load:
+def plan_bundle(kind: str, wanted: Iterable[BundleSelection], registry: str) -> BundlePlan:
     """Look at all that is wanted.
 
     Raises:
@@ -78,45 +80,47 @@ def load(kind: str, wanted: Iterable[Wanted], registry: str) -> Load:
     parts, told, newest = [], [], ""
     for each in wanted:
         verify.refuse_damaged(each.snapshot.model.paths, None if each.whole else each.numbers)
-        lines = _registered(each.snapshot.model)
+        lines = _registration_checkpoints(each.snapshot.model)
         packed: dict[str, int] = {}
-        versions = [_version(each, number, lines, packed) for number in each.numbers]
+        versions = [_plan_version(each, number, lines, packed) for number in each.numbers]
         own = each.snapshot.documents if each.whole else ()
         name, last = each.snapshot.model.name, each.snapshot.last
         head = str(Checkpoint(name, last.seq, last.hash)) if last and each.whole else ""
         listed = tuple(version.told for version in versions)
-        told.append(Part(name, each.whole, _told(own), listed, sum(packed.values()), head))
+        told.append(BundleModel(name, each.whole, _list_files(own), listed, sum(packed.values()), head))
         parts.append((each, versions))
         newest = max(newest, last.event.at if last else "")
-    return Load(Contents(kind, registry, newest, tuple(told)), parts)
+    return BundlePlan(Contents(kind, registry, newest, tuple(told)), parts)
 
 
-def _told(documents: Iterable[Kept]) -> tuple[Document, ...]:
-    return tuple(Document(each.path, each.size, each.sha256) for each in documents)
+def _list_files(documents: Iterable[Kept]) -> tuple[BundleFile, ...]:
+    return tuple(BundleFile(each.path, each.size, each.sha256) for each in documents)
 
 
-def _registered(model: ModelReader) -> dict[str, str]:
+def _registration_checkpoints(model: ModelReader) -> dict[str, str]:
     """The lines of the history that tell a registration, by the event's id, each as a checkpoint."""
     entries = journal.oldest_first(model.paths.history, b'"registered"')
     return {entry.event.id: str(Checkpoint(model.name, entry.seq, entry.hash)) for entry in entries}
 
 
-def _version(wanted: Wanted, number: int, lines: dict[str, str], packed: dict[str, int]) -> _Version:
+def _plan_version(
+    wanted: BundleSelection, number: int, lines: dict[str, str], packed: dict[str, int]
+) -> _PlannedVersion:
     model, state = wanted.snapshot.model, wanted.snapshot.state
     record = model.version(number, state)
     documents = snapshot.of_version(model, state, record)
     entries = model.manifest(record)
     pack = snapshot.of_pack(model, number) if wanted.whole and number in state.table.packed else None
-    sizes = exported_files.sizes(model, record)
+    sizes = exported_files.file_sizes(model, record)
     if pack:
         packed[pack.path] = pack.size
     else:
         packed.update((entry.sha256, size) for entry, size in zip(entries, sizes, strict=True))
-    told = Version(
-        number, record.digest, sizes, _told(documents), record.stages, record.aliases, record.archived,
-        lines.get(record.event.id, "") if record.event else "", *_told([pack] if pack else []),
+    told = BundleVersion(
+        number, record.digest, sizes, _list_files(documents), record.stages, record.aliases, record.archived,
+        lines.get(record.event.id, "") if record.event else "", *_list_files([pack] if pack else []),
     )  # fmt: skip
-    return _Version(record, documents, told, pack)
+    return _PlannedVersion(record, documents, told, pack)
 
 
 class _Tar:
@@ -157,20 +161,20 @@ class _Tar:
 
 
 def write(
-    loaded: Load, put: Callable[[bytes], object], progress: Progress, kind: str | None = compression.GZIP
+    loaded: BundlePlan, put: Callable[[bytes], object], progress: Progress, kind: str | None = compression.GZIP
 ) -> None:
     """Write the bundle, block by block, to ``put``; compressed, unless ``kind`` is None."""
     tar = _Tar(put, compression.compressor(kind) if kind else None)
     progress.expect(loaded.contents.size)
     tar.document(bundle_manifest.HEAD, bundle_manifest.dumps(loaded.contents))
     for wanted, versions in loaded.parts:
-        _write_part(tar, wanted, versions, progress)
+        _write_model(tar, wanted, versions, progress)
     end = {"format": bundle_manifest.FORMAT, "members": tar.members, "digest": f"sha256:{tar.listing.hexdigest()}"}
     tar.document(bundle_manifest.END, json.dumps(end, separators=(",", ":")).encode() + b"\n")
     tar.end()
 
 
-def _write_part(tar: _Tar, wanted: Wanted, versions: Sequence[_Version], progress: Progress) -> None:
+def _write_model(tar: _Tar, wanted: BundleSelection, versions: Sequence[_PlannedVersion], progress: Progress) -> None:
     model = wanted.snapshot.model
     packed: set[str] = set()
     _write_documents(tar, model.name, wanted.snapshot.documents if wanted.whole else ())
@@ -182,7 +186,7 @@ def _write_part(tar: _Tar, wanted: Wanted, versions: Sequence[_Version], progres
             continue
         folder = f"{model.name}/versions/{version.record.number}/{layout.FILES}"
         for (entry, content), size in zip(
-            exported_files.members(model, version.record), version.told.sizes, strict=True
+            exported_files.iter_members(model, version.record), version.told.sizes, strict=True
         ):
             if entry.sha256 in packed:
                 progress(size)
@@ -201,11 +205,11 @@ def _write_documents(tar: _Tar, name: str, documents: Iterable[Kept]) -> None:
                 tar.write(block)
 
 
-def write_file(loaded: Load, target: Path, *, progress: Progress, existing: Existing | None) -> None:
+def write_file(loaded: BundlePlan, target: Path, *, progress: Progress, existing: Existing | None) -> None:
     """Write the bundle to the new file ``target``, or in place of ``existing``: it appears when it is whole and on the
     disk.
     """
-    kind = KINDS[suffix_of(target.name)]
+    kind = SUFFIXES[get_suffix(target.name)]
     if not target.parent.is_dir():
         raise NotFound(f"there is no folder '{target.parent}'", "make it first")
     with replacement.appearing(target, existing) as temporary:

@@ -28,7 +28,7 @@ _LICENCE_NAMES = ("license", "licence", "model.license")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Known:
+class CardInput:
     """All that a card can tell. ``fields`` are those of ``model.yaml``, ``files`` the paths of the version's files.
 
     ``bases`` are the models of Hugging Face that it was made from: by their names there.
@@ -53,7 +53,7 @@ class Known:
         for said in (version.tags, version.annotations, self.fields, model.tags, model.annotations):
             for name in _LICENCE_NAMES:
                 if text := str(said.get(name) or "").strip():
-                    return licenses.look(text)
+                    return licenses.parse_license(text)
         return None
 
     @property
@@ -78,14 +78,14 @@ def fields(document: Mapping[str, Any], source: SettingsSource) -> dict[str, str
     """What a ``model.yaml`` says in :data:`~..rules.settings_errors.CARD_KEYS`, as texts. People write it: what can't be
     meant is told as theirs.
     """
-    found = {name: _text(document[name], name, source) for name in CARD_KEYS if document.get(name) is not None}
+    found = {name: _parse_text(document[name], name, source) for name in CARD_KEYS if document.get(name) is not None}
     other = found.pop("license", None)
     if other is not None and found.setdefault("licence", other) != other:
         raise source.error(("license",), "says something else than 'licence'", "keep one of them")
     return {name: text for name, text in found.items() if text}
 
 
-def _text(value: Any, name: str, source: SettingsSource) -> str:
+def _parse_text(value: Any, name: str, source: SettingsSource) -> str:
     if not isinstance(value, str):
         raise source.error((name,), "is no text", f"write {name}: …, or {name}: | and lines below it")
     if len(value) > TEXT_LENGTH:

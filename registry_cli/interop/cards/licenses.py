@@ -116,16 +116,16 @@ class Licence(NamedTuple):
         return f"{_PLACE}{self.spdx}.html" if self.word == OTHER and self.spdx in IDS else ""
 
 
-def look(text: str) -> Licence:
+def parse_license(text: str) -> Licence:
     """What a text says of a licence. Upper and lower case are alike."""
     text = " ".join(text.split())
-    spdx = _expression(text)
-    word = _word(text, spdx)
-    near = "" if spdx or word != OTHER else _near(text)
+    spdx = _parse_expression(text)
+    word = _huggingface_id(text, spdx)
+    near = "" if spdx or word != OTHER else _find_similar(text)
     return Licence(text, spdx, word, near)
 
 
-def _word(text: str, spdx: str) -> str:
+def _huggingface_id(text: str, spdx: str) -> str:
     """A licence as Hugging Face spells it: SPDX in lower case (without ``-only`` and ``-or-later``), or ``other``."""
     for each in (spdx, text):
         word = _OWN_WORDS.get(each, each.lower().removesuffix("-only").removesuffix("-or-later"))
@@ -134,7 +134,7 @@ def _word(text: str, spdx: str) -> str:
     return OTHER
 
 
-def _near(text: str) -> str:
+def _find_similar(text: str) -> str:
     """What may have been meant by ``Apache License 2.0``, ``gpl3``, ``CC BY 4.0``, ``apache``."""
     told = re.sub(r"\W*(licen[cs]e|version)\b|\b(gnu|the)\b", "", text.lower()).strip(" ,")
     told = re.sub(r"[\s_,-]+v?", "-", told)
@@ -146,7 +146,7 @@ def _near(text: str) -> str:
     return _BY_LOWER.get(newest, "")
 
 
-def _expression(text: str) -> str:
+def _parse_expression(text: str) -> str:
     """An SPDX expression in its own spelling; empty if it is none, or has an identifier that is not known."""
     parts = _PART.findall(text)
     if not parts or len(parts) > _MOST_PARTS:
@@ -156,9 +156,9 @@ def _expression(text: str) -> str:
     for said in parts:
         word, after_with = said.upper(), written[-1:] == ["WITH"]
         if after_with:
-            part = _exception(said)
+            part = _parse_exception(said)
         elif wants:
-            part = said if said == "(" else _identifier(said)
+            part = said if said == "(" else _parse_identifier(said)
             depth, wants = depth + (said == "("), said == "("
         elif said == ")" and depth:
             part, depth = said, depth - 1
@@ -174,7 +174,7 @@ def _expression(text: str) -> str:
     return " ".join(written).replace("( ", "(").replace(" )", ")")
 
 
-def _identifier(said: str) -> str:
+def _parse_identifier(said: str) -> str:
     plus = said.endswith("+") and said.lower() not in _BY_LOWER
     name = _BY_LOWER.get(said.lower().removesuffix("+") if plus else said.lower(), "")
     if name:
@@ -182,5 +182,5 @@ def _identifier(said: str) -> str:
     return said if _REFERENCE.match(said) else ""
 
 
-def _exception(said: str) -> str:
+def _parse_exception(said: str) -> str:
     return next((name for name in _EXCEPTIONS if name.lower() == said.lower()), "")

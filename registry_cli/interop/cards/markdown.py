@@ -23,13 +23,13 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202
 _MARKS = re.compile(r"([\\|`*\[\]~])")
 
 
-def prose(text: str) -> str:
+def escape_text(text: str) -> str:
     """A text of any number of lines, as paragraphs of a document."""
     lines = [_UNSEEN.sub(" ", line) for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
-    return "\n".join(_lines(lines)).strip("\n")
+    return "\n".join(_escape_lines(lines)).strip("\n")
 
 
-def line(text: object) -> str:
+def escape_line(text: object) -> str:
     """A text as one line of a document, with no mark-up of its own: for a heading, an item, a cell of a table."""
     plain = " ".join(_UNSEEN.sub(" ", str(text)).split())
     plain = _ENTITY.sub("&amp;", _MARKS.sub(r"\\\1", plain))
@@ -37,21 +37,21 @@ def line(text: object) -> str:
     return re.sub(r"#+\Z", lambda found: f"\\{found[0]}", plain)
 
 
-def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+def format_table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     """A table; ``head`` is ours, ``rows`` are anybody's."""
     titles = list(head)
-    written = [f"| {' | '.join(line(cell) for cell in row)} |" for row in rows]
+    written = [f"| {' | '.join(escape_line(cell) for cell in row)} |" for row in rows]
     return "\n".join([f"| {' | '.join(titles)} |", "|" + "---|" * len(titles), *written])
 
 
-def _lines(lines: list[str]) -> Iterator[str]:
+def _escape_lines(lines: list[str]) -> Iterator[str]:
     at = 0
     while at < len(lines):
         end = _end_of_fence(lines, at)
         yield from lines[at:end]
         at = end
         if at < len(lines):
-            yield _harmless(lines[at])
+            yield _escape_markup(lines[at])
             at += 1
 
 
@@ -65,7 +65,7 @@ def _end_of_fence(lines: list[str], at: int) -> int:
     return next((end + 1 for end in range(at + 1, len(lines)) if closing.match(lines[end])), at)
 
 
-def _harmless(text: str) -> str:
+def _escape_markup(text: str) -> str:
     text = _HTML.sub("&lt;", text)
     for mark in (_UNDERLINE, _HEADING, _FENCE, _DEFINITION):
         if found := mark.match(text):

@@ -21,14 +21,14 @@ from ...core.lazy_dataclass import dataclass
 from ...core.yaml import documents
 from ...errors import InvalidInput, RegistryError
 from ...store import manifest
-from ..source_tree import DOCUMENT, Tree, lookup, text_of
-from .git_tags import Repository
+from ..source_tree import DOCUMENT_LIMIT, SourceTree, lookup, text_or_empty
+from .git_tags import TaggedRepository
 
 _MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?\Z")
 _LISTED = 200_000
 
 
-class Scratch:
+class TemporaryFolder:
     """A private folder that goes with the last one who holds this."""
 
     def __init__(self) -> None:
@@ -37,11 +37,11 @@ class Scratch:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Snapshot:
+class DvcSnapshot:
     """The files that git has at a commit, or, with ``commit`` empty, that lie in the workspace."""
 
-    tree: Tree
-    repository: Repository | None = None
+    tree: SourceTree
+    repository: TaggedRepository | None = None
     commit: str = ""
 
     def read(self, path: Path) -> bytes | None:
@@ -60,29 +60,29 @@ class Snapshot:
     def yaml(self, path: Path) -> dict[str, Any]:
         """A YAML document; empty when it isn't there. Raises :class:`InvalidInput` when it can't be read."""
         data = self.read(path)
-        return {} if data is None else documents.loads_mapping(data, f"'{path}'", limit=DOCUMENT)
+        return {} if data is None else documents.loads_mapping(data, f"'{path}'", limit=DOCUMENT_LIMIT)
 
     def _in_git(self, path: Path) -> str:
         assert self.repository  # noqa: S101 - for the type checker
         return path.relative_to(self.repository.root.resolve()).as_posix()
 
 
-class Content:
+class DvcContent:
     """Where the content of paths is: in DVC's cache, in the workspace, or in git."""
 
-    def __init__(self, tree: Tree, top: Path, temporary: Path) -> None:
+    def __init__(self, tree: SourceTree, top: Path, temporary: Path) -> None:
         self._caches = tuple(_caches(tree, top))
         # A cache that several repositories share lies elsewhere. Only files that have the MD5 of their name are taken from it.
-        self._tree = Tree(top, *(cache for cache in self._caches if cache.is_dir()))
+        self._tree = SourceTree(top, *(cache for cache in self._caches if cache.is_dir()))
         self._top, self._temporary = top, temporary
         self._made = 0
 
-    def files(self, snapshot: Snapshot, path: Path) -> dict[str, Path]:
+    def files(self, snapshot: DvcSnapshot, path: Path) -> dict[str, Path]:
         """The files of an artifact by their names. Raises :class:`InvalidInput` when one is not to be had."""
         for owner in (path, *path.parents):
             if not owner.is_relative_to(self._top) or owner == self._top:
                 break
-            if md5 := _md5_of(snapshot, owner):
+            if md5 := _find_md5(snapshot, owner):
                 inside = path.relative_to(owner).as_posix()
                 return self._by_md5(md5, owner, "" if inside == "." else inside)
         return self._plain(snapshot, path)
@@ -128,7 +128,7 @@ class Content:
             raise InvalidInput(f"the cache of DVC has another content for {what} than its name, {md5}, tells")
         raise InvalidInput(f"{what} ({md5}) is neither in the cache of DVC nor in the workspace", "dvc pull brings it")
 
-    def _plain(self, snapshot: Snapshot, path: Path) -> dict[str, Path]:
+    def _plain(self, snapshot: DvcSnapshot, path: Path) -> dict[str, Path]:
         """What DVC does not keep: it is in git, or lies in the workspace."""
         if not snapshot.commit:
             found = self._tree.inside(path)
@@ -152,16 +152,16 @@ class Content:
         return place
 
 
-def _md5_of(snapshot: Snapshot, path: Path) -> str:
+def _find_md5(snapshot: DvcSnapshot, path: Path) -> str:
     """What ``PATH.dvc`` or the ``dvc.lock`` beside it, or in a folder above, says; empty if nothing does."""
     outs = snapshot.yaml(path.with_name(f"{path.name}.dvc")).get("outs")
     for out in outs if isinstance(outs, list) else ():
-        if isinstance(out, dict) and out.get("path") == path.name and _MD5.match(text_of(out.get("md5"))):
-            return text_of(out["md5"])
-    return text_of(lookup(locked(snapshot, path), "out", "md5"))
+        if isinstance(out, dict) and out.get("path") == path.name and _MD5.match(text_or_empty(out.get("md5"))):
+            return text_or_empty(out["md5"])
+    return text_or_empty(lookup(find_locked_stage(snapshot, path), "out", "md5"))
 
 
-def locked(snapshot: Snapshot, path: Path) -> dict[str, Any]:
+def find_locked_stage(snapshot: DvcSnapshot, path: Path) -> dict[str, Any]:
     """The stage of a pipeline that makes ``path``, as ``dvc.lock`` tells it: ``{name, stage, out}``, or nothing."""
     for folder in path.parents:
         if not folder.is_relative_to(snapshot.tree.root):
@@ -173,13 +173,13 @@ def locked(snapshot: Snapshot, path: Path) -> dict[str, Any]:
                 if (
                     isinstance(out, dict)
                     and out.get("path") == path.relative_to(folder).as_posix()
-                    and _MD5.match(text_of(out.get("md5")))
+                    and _MD5.match(text_or_empty(out.get("md5")))
                 ):
                     return {"name": name, "stage": stage, "out": out, "folder": folder}
     return {}
 
 
-def _caches(tree: Tree, top: Path) -> Iterator[Path]:
+def _caches(tree: SourceTree, top: Path) -> Iterator[Path]:
     """The caches of a repository: the one that its configuration names, and ``.dvc/cache``."""
     for name in ("config.local", "config"):
         parser = configparser.ConfigParser(interpolation=None, strict=False)

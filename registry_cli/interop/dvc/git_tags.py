@@ -29,7 +29,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40,64}\Z")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Tag:
+class GitTag:
     """A tag: the commit that it names, when, by whom and with which words it was made."""
 
     name: str
@@ -39,26 +39,26 @@ class Tag:
     message: str
 
 
-class Repository:
+class TaggedRepository:
     """The git repository that holds ``folder``; what leads out of it is refused, as for a lineage."""
 
-    def __init__(self, repository: git.Repository) -> None:
+    def __init__(self, repository: git.GitRepository) -> None:
         self._git = repository
         self._read: dict[tuple[str, str], bytes | None] = {}
         self.root = repository.top
         self._head = self._asking(repository.open)
 
     @classmethod
-    def around(cls, folder: Path) -> Repository | None:
+    def around(cls, folder: Path) -> TaggedRepository | None:
         """The repository whose work tree holds ``folder``; None when there is none.
 
         Raises:
             InvalidInput: git does not trust it, or it leads elsewhere.
         """
-        found = git.Repository.around(str(folder), patience=_SECONDS)
+        found = git.GitRepository.around(str(folder), patience=_SECONDS)
         return cls(found) if found else None
 
-    def tags(self) -> Iterator[Tag]:
+    def tags(self) -> Iterator[GitTag]:
         """All tags that name a commit, in the order of their names."""
         for line in self._text("for-each-ref", f"--format={_FORMAT}", "refs/tags").splitlines():
             parts = line.split("\0")
@@ -68,7 +68,7 @@ class Repository:
             commit = behind or direct
             if _COMMIT.match(commit):
                 created = format_milliseconds(int(when) * 1000) if when.isdecimal() else ""
-                yield Tag(name, commit, created, author, message)
+                yield GitTag(name, commit, created, author, message)
 
     def head(self) -> str:
         """The commit that is checked out; empty in a repository without one."""
@@ -122,7 +122,7 @@ class Repository:
     def _asking(self, ask: Callable[[], _T]) -> _T:
         try:
             return ask()
-        except git.Silent as error:
+        except git.GitUnavailable as error:
             hint = "install git" if "not installed" in str(error) else "import from a fresh 'git clone' of it"
             raise InvalidInput(f"cannot read the git repository '{self.root}': {error}", hint) from None
 
@@ -141,16 +141,16 @@ _VERSION = re.compile(rf"v{_SEMVER}\Z")
 class GtoArtifact:
     """What the tags say of an artifact: its versions, and the version that each stage was given last."""
 
-    versions: Mapping[str, Tag] = field(default_factory=dict)
+    versions: Mapping[str, GitTag] = field(default_factory=dict)
     stages: Mapping[str, str] = field(default_factory=dict)
     deprecated: bool = False
 
     def ordered(self) -> list[str]:
         """The versions, by the rules of semantic versioning."""
-        return sorted(self.versions, key=_order)
+        return sorted(self.versions, key=_version_key)
 
 
-def _order(version: str) -> tuple[object, ...]:
+def _version_key(version: str) -> tuple[object, ...]:
     match = _VERSION.match(version)
     assert match  # noqa: S101 - it was matched as part of its tag
     before = tuple(
@@ -159,23 +159,23 @@ def _order(version: str) -> tuple[object, ...]:
     return (int(match[1]), int(match[2]), int(match[3]), not match[4], before)
 
 
-def artifacts(tags: Iterable[Tag]) -> dict[str, GtoArtifact]:
+def parse_artifacts(tags: Iterable[GitTag]) -> dict[str, GtoArtifact]:
     """The artifacts by name (``churn``, or ``folder:churn``). Tags that are none of GTO's are passed over."""
-    found: dict[str, _Building] = {}
+    found: dict[str, _ArtifactBuilder] = {}
     matched = [(match, tag) for tag in tags if (match := _TAG.match(tag.name))]
     for match, tag in sorted(matched, key=lambda each: (int(each[0]["counter"] or 0), each[1].created)):
-        found.setdefault(match["artifact"].replace("=", ":"), _Building()).add(match, tag)
+        found.setdefault(match["artifact"].replace("=", ":"), _ArtifactBuilder()).add(match, tag)
     return {name: building.done() for name, building in found.items()}
 
 
-class _Building:
+class _ArtifactBuilder:
     def __init__(self) -> None:
-        self._versions: dict[str, Tag] = {}
+        self._versions: dict[str, GitTag] = {}
         self._stages: dict[str, str] = {}
         self._commits: dict[str, str | None] = {}
         self._deprecated = False
 
-    def add(self, match: re.Match[str], tag: Tag) -> None:
+    def add(self, match: re.Match[str], tag: GitTag) -> None:
         if match["version"]:
             if match["gone"]:
                 self._versions.pop(match["version"], None)
@@ -189,7 +189,9 @@ class _Building:
     def done(self) -> GtoArtifact:
         """A stage is given to a commit: it is the newest version that was registered there."""
         at = {
-            tag.commit: version for version in sorted(self._versions, key=_order) for tag in (self._versions[version],)
+            tag.commit: version
+            for version in sorted(self._versions, key=_version_key)
+            for tag in (self._versions[version],)
         }
         stages = {stage: at[commit] for stage, commit in self._commits.items() if commit in at}
         return GtoArtifact(self._versions, stages, self._deprecated)

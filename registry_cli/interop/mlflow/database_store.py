@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InvalidInput
-from ..source_tree import text_of
-from .mlflow_records import LoggedModel, ModelVersion, RegisteredModel, Run, Said
-from .sqlite_reader import Tables, opened
+from ..source_tree import text_or_empty
+from .mlflow_records import LoggedModel, ModelVersion, RegisteredModel, Run, RunData
+from .sqlite_reader import Tables, open_database
 
 _VERSION = (
     "version workspace name source storage_location run_id current_stage status description user_id creation_time"
@@ -23,11 +23,12 @@ class MlflowDatabase:
     """An open database. Everything is asked in one transaction: it is as it was at one moment."""
 
     def __init__(self, path: Path, stack: ExitStack) -> None:
-        self._tables = Tables(stack.enter_context(opened(path)))
+        self._tables = Tables(stack.enter_context(open_database(path)))
         if "registered_models" not in self._tables or "model_versions" not in self._tables:
             raise InvalidInput(f"'{path}' is no store of MLflow", "it has no table of registered models")
         self._experiments = {
-            row["experiment_id"]: text_of(row["name"]) for row in self._tables.rows("experiments", "experiment_id name")
+            row["experiment_id"]: text_or_empty(row["name"])
+            for row in self._tables.rows("experiments", "experiment_id name")
         }
 
     def models(self) -> Iterator[RegisteredModel]:
@@ -35,8 +36,8 @@ class MlflowDatabase:
             trouble: list[str] = []
             yield RegisteredModel(
                 name=str(row["name"]),
-                workspace=text_of(row["workspace"]),
-                description=text_of(row["description"]),
+                workspace=text_or_empty(row["workspace"]),
+                description=text_or_empty(row["description"]),
                 tags=self._pairs("registered_model_tags", "key value", **self._of(row, "registered_model_tags")),
                 aliases={
                     str(each["alias"]): each["version"]
@@ -65,13 +66,13 @@ class MlflowDatabase:
                 continue
             yield ModelVersion(
                 number=number,
-                source=text_of(row["source"]),
-                location=text_of(row["storage_location"]),
-                run=text_of(row["run_id"]),
-                stage=text_of(row["current_stage"]),
-                status=text_of(row["status"]),
-                description=text_of(row["description"]),
-                user=text_of(row["user_id"]),
+                source=text_or_empty(row["source"]),
+                location=text_or_empty(row["storage_location"]),
+                run=text_or_empty(row["run_id"]),
+                stage=text_or_empty(row["current_stage"]),
+                status=text_or_empty(row["status"]),
+                description=text_or_empty(row["description"]),
+                user=text_or_empty(row["user_id"]),
                 created=row["creation_time"],
                 tags=self._pairs("model_version_tags", "key value", **tags, version=number),
             )
@@ -80,15 +81,15 @@ class MlflowDatabase:
         for row in self._tables.rows("runs", _RUN, run_uuid=run_id):
             return Run(
                 id=run_id,
-                name=text_of(row["name"]),
+                name=text_or_empty(row["name"]),
                 experiment=self._experiments.get(row["experiment_id"], ""),
-                user=text_of(row["user_id"]),
-                status=text_of(row["status"]),
-                source=text_of(row["source_name"]),
+                user=text_or_empty(row["user_id"]),
+                status=text_or_empty(row["status"]),
+                source=text_or_empty(row["source_name"]),
                 started=row["start_time"],
                 ended=row["end_time"],
-                artifacts=text_of(row["artifact_uri"]),
-                said=Said(
+                artifacts=text_or_empty(row["artifact_uri"]),
+                said=RunData(
                     self._pairs("params", "key value", run_uuid=run_id),
                     self._latest_metrics(run_id),
                     self._pairs("tags", "key value", run_uuid=run_id),
@@ -107,9 +108,9 @@ class MlflowDatabase:
                 measured[name] = max(measured.get(name, moment), moment, key=lambda at: at[:2])
             return LoggedModel(
                 id=model_id,
-                location=text_of(row["artifact_location"]),
-                run=text_of(row["source_run_id"]),
-                said=Said(
+                location=text_or_empty(row["artifact_location"]),
+                run=text_or_empty(row["source_run_id"]),
+                said=RunData(
                     self._pairs("logged_model_params", "param_key param_value", model_id=model_id),
                     {name: moment[2] for name, moment in measured.items()},
                     self._pairs("logged_model_tags", "tag_key tag_value", model_id=model_id),

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import RegistryError
-from ..source_tree import Tree, text_of
-from .mlflow_records import LoggedModel, ModelVersion, RegisteredModel, Run, Said
+from ..source_tree import SourceTree, text_or_empty
+from .mlflow_records import LoggedModel, ModelVersion, RegisteredModel, Run, RunData
 
-_SAID = 1 << 20  # the most bytes of a param or tag that are read
+_VALUE_LIMIT = 1 << 20  # the most bytes of a param or tag that are read
 _VERSION = re.compile(r"version-([1-9][0-9]{0,8})\Z")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _STATUS = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
@@ -20,7 +20,7 @@ _STATUS = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"
 class MlflowFiles:
     """A folder ``mlruns``."""
 
-    def __init__(self, tree: Tree, folder: Path) -> None:
+    def __init__(self, tree: SourceTree, folder: Path) -> None:
         self._tree, self._folder = tree, folder
         self._experiments = [
             folder / name
@@ -53,9 +53,9 @@ class MlflowFiles:
             if number.strip().isdecimal():
                 aliases[name] = int(number)
         return RegisteredModel(
-            name=text_of(meta.get("name")) or folder.name,
-            workspace=text_of(meta.get("workspace")),
-            description=text_of(meta.get("description")),
+            name=text_or_empty(meta.get("name")) or folder.name,
+            workspace=text_or_empty(meta.get("workspace")),
+            description=text_or_empty(meta.get("description")),
             tags=self._texts(folder / "tags"),
             aliases=aliases,
             versions=tuple(sorted(versions, key=lambda version: version.number)),
@@ -66,13 +66,13 @@ class MlflowFiles:
         meta = self._tree.yaml(folder / "meta.yaml")
         return ModelVersion(
             number=number,
-            source=text_of(meta.get("source")),
-            location=text_of(meta.get("storage_location")),
-            run=text_of(meta.get("run_id")),
-            stage=text_of(meta.get("current_stage")),
-            status=text_of(meta.get("status")),
-            description=text_of(meta.get("description")),
-            user=text_of(meta.get("user_id")),
+            source=text_or_empty(meta.get("source")),
+            location=text_or_empty(meta.get("storage_location")),
+            run=text_or_empty(meta.get("run_id")),
+            stage=text_or_empty(meta.get("current_stage")),
+            status=text_or_empty(meta.get("status")),
+            description=text_or_empty(meta.get("description")),
+            user=text_or_empty(meta.get("user_id")),
             created=meta.get("creation_timestamp"),
             tags=self._texts(folder / "tags"),
         )
@@ -85,14 +85,14 @@ class MlflowFiles:
                 status = meta.get("status")
                 return Run(
                     id=run_id,
-                    name=text_of(meta.get("run_name")),
-                    experiment=text_of(self._tree.yaml(experiment / "meta.yaml").get("name")),
-                    user=text_of(meta.get("user_id")),
-                    status=_STATUS.get(status, "") if isinstance(status, int) else text_of(status),
-                    source=text_of(meta.get("source_name")),
+                    name=text_or_empty(meta.get("run_name")),
+                    experiment=text_or_empty(self._tree.yaml(experiment / "meta.yaml").get("name")),
+                    user=text_or_empty(meta.get("user_id")),
+                    status=_STATUS.get(status, "") if isinstance(status, int) else text_or_empty(status),
+                    source=text_or_empty(meta.get("source_name")),
                     started=meta.get("start_time"),
                     ended=meta.get("end_time"),
-                    artifacts=text_of(meta.get("artifact_uri")),
+                    artifacts=text_or_empty(meta.get("artifact_uri")),
                     said=self._said(folder),
                     datasets=tuple(self._datasets(experiment, folder)),
                 )
@@ -103,22 +103,22 @@ class MlflowFiles:
             folder = experiment / "models" / model_id
             if self._tree.is_file(folder / "meta.yaml"):
                 meta = self._tree.yaml(folder / "meta.yaml")
-                location, run = text_of(meta.get("artifact_location")), text_of(meta.get("source_run_id"))
+                location, run = text_or_empty(meta.get("artifact_location")), text_or_empty(meta.get("source_run_id"))
                 return LoggedModel(model_id, self._said(folder), location, run)
         return None
 
-    def _said(self, folder: Path) -> Said:
+    def _said(self, folder: Path) -> RunData:
         metrics = {name: _latest(text) for name, text in self._texts(folder / "metrics", 64 << 20).items()}
-        return Said(self._texts(folder / "params"), metrics, self._texts(folder / "tags"))
+        return RunData(self._texts(folder / "params"), metrics, self._texts(folder / "tags"))
 
-    def _texts(self, folder: Path, most: int = _SAID) -> dict[str, str]:
+    def _texts(self, folder: Path, most: int = _VALUE_LIMIT) -> dict[str, str]:
         """What each file below a folder says, by its path: a key may have slashes in it."""
         return {path.relative_to(folder).as_posix(): self._tree.text(path, most) for path in self._tree.below(folder)}
 
     def _datasets(self, experiment: Path, run: Path) -> Iterator[Mapping[str, Any]]:
         for name in self._tree.names(run / "inputs"):
             used = self._tree.yaml(run / "inputs" / name / "meta.yaml")
-            key = text_of(used.get("source_id"))
+            key = text_or_empty(used.get("source_id"))
             place = experiment / "datasets" / key / "meta.yaml"
             if used.get("source_type") == "DATASET" and _ID.match(key) and self._tree.is_file(place):
                 tags = used.get("tags")

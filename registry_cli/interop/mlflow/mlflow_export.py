@@ -15,8 +15,8 @@ from ...core.lazy_dataclass import dataclass, field
 from ...core.records import Artifact, ModelRecord, VersionRecord
 from ...errors import InvalidInput
 from .. import exported_files
-from ..cards.card_inputs import Known
-from ..source_tree import lookup, text_of
+from ..cards.card_inputs import CardInput
+from ..source_tree import lookup, text_or_empty
 from . import mlflow_records
 
 FLAVORS = ("sklearn", "xgboost", "lightgbm", "onnx", "pytorch")
@@ -49,7 +49,7 @@ def _load_pyfunc(path):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Flavored:
+class FlavorExport:
     """What ``MLmodel`` says of a model: its flavors by name. ``moved`` are files that get another path, ``added`` text files
     that MLflow needs besides, ``packages`` what loads it.
     """
@@ -61,11 +61,11 @@ class Flavored:
     notes: tuple[str, ...] = ()
 
 
-def flavored(artifact: Artifact, flavor: str | None) -> Flavored:
+def resolve_flavor(artifact: Artifact, flavor: str | None) -> FlavorExport:
     """The flavor of an artifact: ``flavor``, if given, else what is known of it. :class:`InvalidInput` if that is nothing."""
     if flavor is not None and flavor not in FLAVORS:
         raise InvalidInput(f"there is no flavor '{flavor}'", f"there are: {', '.join(FLAVORS)}")
-    name = flavor or _known(artifact)
+    name = flavor or _detect_flavor(artifact)
     if not name:
         raise InvalidInput(
             f"what {artifact.version.ref} is made with is not known, so MLflow could not load it",
@@ -74,10 +74,10 @@ def flavored(artifact: Artifact, flavor: str | None) -> Flavored:
     return _MAKERS[name](artifact, _main_file(artifact, name))
 
 
-def _known(artifact: Artifact) -> str:
+def _detect_flavor(artifact: Artifact) -> str:
     lineage = artifact.version.lineage
-    kind = text_of(lineage.get("format"))
-    framework, _ = exported_files.framework(artifact.version)
+    kind = text_or_empty(lineage.get("format"))
+    framework, _ = exported_files.get_framework(artifact.version)
     if kind.startswith("onnx"):
         return "onnx"
     flavor = _OF_FRAMEWORK.get(framework, "")
@@ -115,7 +115,7 @@ def _generic(loader: str, **more: Any) -> dict[str, Any]:
 
 def _release(artifact: Artifact, framework: str) -> str:
     """The release of a framework, if it is the one that the version was made with."""
-    name, release = exported_files.framework(artifact.version)
+    name, release = exported_files.get_framework(artifact.version)
     return release if name == framework else ""
 
 
@@ -124,14 +124,14 @@ def _package(framework: str, release: str) -> str:
     return f"{package}=={release}" if release else package
 
 
-def _sklearn(artifact: Artifact, path: str) -> Flavored:
+def _sklearn(artifact: Artifact, path: str) -> FlavorExport:
     release = _release(artifact, "sklearn")
     needed = (_package("sklearn", release), *_wrapped(artifact))
     how = _serialization(artifact, path)
     if how == "joblib":
         generic = _generic(LOADER, code="code", data=path)
         note = "joblib has written it: MLflow loads it as python_function, and mlflow.sklearn.load_model can't"
-        return Flavored(
+        return FlavorExport(
             {"python_function": generic}, (*needed, "joblib"), added={f"code/{LOADER}.py": LOADER_CODE}, notes=(note,)
         )
     said = {"pickled_model": path, "serialization_format": how, "sklearn_version": release or None, "code": None}
@@ -145,18 +145,18 @@ def _sklearn(artifact: Artifact, path: str) -> Flavored:
             )
         said["skops_trusted_types"] = None
     generic = _generic("mlflow.sklearn", model_path=path, predict_fn="predict")
-    return Flavored({"python_function": generic, "sklearn": said}, needed, notes=notes)
+    return FlavorExport({"python_function": generic, "sklearn": said}, needed, notes=notes)
 
 
 def _wrapped(artifact: Artifact) -> tuple[str, ...]:
     """The library whose model is wrapped in scikit-learn's manner, if another is."""
-    name, release = exported_files.framework(artifact.version)
+    name, release = exported_files.get_framework(artifact.version)
     return (_package(name, release),) if name in ("xgboost", "lightgbm") else ()
 
 
 def _serialization(artifact: Artifact, path: str) -> str:
     """How a scikit-learn model was written: ``skops``, ``joblib``, ``cloudpickle`` or ``pickle``."""
-    head = exported_files.read(artifact, path, 4)
+    head = exported_files.read_head(artifact, path, 4)
     if head.startswith(b"PK"):
         return "skops"
     plain = head.startswith(b"\x80") or artifact.version.lineage.get("format") == "pickle"  # those of old have no mark
@@ -176,9 +176,9 @@ def _mentions(artifact: Artifact, path: str, word: bytes) -> bool:
     return False
 
 
-def _xgboost(artifact: Artifact, path: str) -> Flavored:
+def _xgboost(artifact: Artifact, path: str) -> FlavorExport:
     release = _release(artifact, "xgboost")
-    kind = "json" if exported_files.read(artifact, path, 2).lstrip().startswith(b'{"') else "ubj"
+    kind = "json" if exported_files.read_head(artifact, path, 2).lstrip().startswith(b'{"') else "ubj"
     said = {
         "data": path,
         "model_class": "xgboost.core.Booster",
@@ -189,17 +189,17 @@ def _xgboost(artifact: Artifact, path: str) -> Flavored:
     moved = {path: f"{path}.{kind}"} if not path.endswith((".json", ".ubj")) else {}  # XGBoost goes by the name
     said["data"] = moved.get(path, path)
     flavors = {"python_function": _generic("mlflow.xgboost", data=said["data"]), "xgboost": said}
-    return Flavored(flavors, (_package("xgboost", release),), moved=moved)
+    return FlavorExport(flavors, (_package("xgboost", release),), moved=moved)
 
 
-def _lightgbm(artifact: Artifact, path: str) -> Flavored:
+def _lightgbm(artifact: Artifact, path: str) -> FlavorExport:
     release = _release(artifact, "lightgbm")
     said = {"data": path, "model_class": "lightgbm.basic.Booster", "lgb_version": release or None, "code": None}
     flavors = {"python_function": _generic("mlflow.lightgbm", data=path), "lightgbm": said}
-    return Flavored(flavors, (_package("lightgbm", release),))
+    return FlavorExport(flavors, (_package("lightgbm", release),))
 
 
-def _onnx(artifact: Artifact, path: str) -> Flavored:
+def _onnx(artifact: Artifact, path: str) -> FlavorExport:
     if "/" in path:  # MLflow looks for MLmodel beside it
         raise InvalidInput(
             f"'{path}' of {artifact.version.ref} lies in a folder, where MLflow does not find it", "register the folder"
@@ -212,12 +212,12 @@ def _onnx(artifact: Artifact, path: str) -> Flavored:
         "code": None,
     }
     flavors = {"python_function": _generic("mlflow.onnx", data=path), "onnx": said}
-    return Flavored(flavors, ("onnx", "onnxruntime"))
+    return FlavorExport(flavors, ("onnx", "onnxruntime"))
 
 
-def _pytorch(artifact: Artifact, path: str) -> Flavored:
-    kind = text_of(lookup(dict(artifact.version.lineage), "contents", "kind"))
-    words = f"{text_of(artifact.version.lineage.get('format'))} {kind}".lower()
+def _pytorch(artifact: Artifact, path: str) -> FlavorExport:
+    kind = text_or_empty(lookup(dict(artifact.version.lineage), "contents", "kind"))
+    words = f"{text_or_empty(artifact.version.lineage.get('format'))} {kind}".lower()
     if path.endswith(".pt2"):
         moved, added = {path: "data/model.pt2"}, {}
     elif any(word in words for word in ("torchscript", "module")):
@@ -233,10 +233,10 @@ def _pytorch(artifact: Artifact, path: str) -> Flavored:
         "python_function": _generic("mlflow.pytorch", data="data", pickle_module_name="mlflow.pytorch.pickle_module"),
         "pytorch": said,
     }
-    return Flavored(flavors, (_package("torch", release),), moved=moved, added=added)
+    return FlavorExport(flavors, (_package("torch", release),), moved=moved, added=added)
 
 
-_MAKERS: dict[str, Callable[[Artifact, str], Flavored]] = {
+_MAKERS: dict[str, Callable[[Artifact, str], FlavorExport]] = {
     "sklearn": _sklearn,
     "xgboost": _xgboost,
     "lightgbm": _lightgbm,
@@ -251,53 +251,53 @@ _NUMPY = frozenset(
 )
 
 
-def write(artifact: Artifact, known: Known, target: Path, *, flavor: str | None = None) -> list[str]:
+def write(artifact: Artifact, known: CardInput, target: Path, *, flavor: str | None = None) -> list[str]:
     """Write the folder ``target``; what it has no place for is returned.
 
     Raises :class:`InvalidInput` when what the files are is not known and no ``flavor`` says it, or MLflow has no way to
     load them.
     """
     version = artifact.version
-    if exported_files.has(artifact, mlflow_records.NAME):
-        exported_files.copy(artifact, target)
+    if exported_files.has_file(artifact, mlflow_records.NAME):
+        exported_files.copy_files(artifact, target)
         note = f"{mlflow_records.NAME} is as it came: nothing that was said here stands in it"
         return [
-            *exported_files.lost(version),
+            *exported_files.list_lost(version),
             note,
             *([f"--flavor {flavor}: it says itself what it is"] if flavor else []),
         ]
-    made = flavored(artifact, flavor)
-    exported_files.copy(artifact, target)
+    made = resolve_flavor(artifact, flavor)
+    exported_files.copy_files(artifact, target)
     for path, place in made.moved.items():
         (target / place).parent.mkdir(parents=True, exist_ok=True)
         (target / path).rename(target / place)
     for path, text in made.added.items():
-        exported_files.write(target / path, text)
+        exported_files.write_text(target / path, text)
     notes = [*made.notes, *_environment(artifact, made, target)]
-    exported_files.yaml(target / mlflow_records.NAME, _document(artifact, made, known.model))
-    return [*exported_files.lost(version, message=True, params=True, metrics=True, tags=True), *notes]
+    exported_files.write_yaml(target / mlflow_records.NAME, _document(artifact, made, known.model))
+    return [*exported_files.list_lost(version, message=True, params=True, metrics=True, tags=True), *notes]
 
 
-def _environment(artifact: Artifact, made: Flavored, target: Path) -> list[str]:
+def _environment(artifact: Artifact, made: FlavorExport, target: Path) -> list[str]:
     """What is needed to load it, as files; what is not known of that."""
     notes = []
-    if not exported_files.has(artifact, _REQUIREMENTS):
-        exported_files.write(target / _REQUIREMENTS, "".join(f"{line}\n" for line in ("mlflow", *made.packages)))
+    if not exported_files.has_file(artifact, _REQUIREMENTS):
+        exported_files.write_text(target / _REQUIREMENTS, "".join(f"{line}\n" for line in ("mlflow", *made.packages)))
         loose = [package for package in made.packages if "==" not in package]
         if loose:
             notes.append(f"the release of {', '.join(loose)} is not known: {_REQUIREMENTS} names none")
-    python = exported_files.python_release(artifact.version)
-    if python and not exported_files.has(artifact, _ENVIRONMENT):
+    python = exported_files.get_python_release(artifact.version)
+    if python and not exported_files.has_file(artifact, _ENVIRONMENT):
         document = {"python": python, "build_dependencies": ["pip"], "dependencies": [f"-r {_REQUIREMENTS}"]}
-        exported_files.yaml(target / _ENVIRONMENT, document)
+        exported_files.write_yaml(target / _ENVIRONMENT, document)
     elif not python:
         notes.append("which Python made it is not known: run it with --env-manager local")
     return notes
 
 
-def _document(artifact: Artifact, made: Flavored, model: ModelRecord) -> dict[str, Any]:
+def _document(artifact: Artifact, made: FlavorExport, model: ModelRecord) -> dict[str, Any]:
     version = artifact.version
-    python = exported_files.python_release(version)
+    python = exported_files.get_python_release(version)
     flavors = {name: dict(said) for name, said in made.flavors.items()}
     generic = flavors["python_function"]
     if python:
@@ -330,7 +330,7 @@ def _signature(version: VersionRecord) -> dict[str, Any]:
     """Inputs and outputs, where each is a tensor of a known type: MLflow casts what it is given to these."""
     contents = lookup(dict(version.lineage), "contents")
     sides = {name: _tensors(lookup(contents, name)) for name in ("inputs", "outputs")}
-    if text_of(version.lineage.get("format")) != "onnx" or not sides["inputs"]:
+    if text_or_empty(version.lineage.get("format")) != "onnx" or not sides["inputs"]:
         return {}
     return {**{name: json.dumps(side) if side else None for name, side in sides.items()}, "params": None}
 
@@ -338,10 +338,10 @@ def _signature(version: VersionRecord) -> dict[str, Any]:
 def _tensors(side: Any) -> list[dict[str, Any]]:
     found = []
     for each in side if isinstance(side, (list, tuple)) else ():
-        dtype, shape = text_of(lookup(dict(each), "type")), lookup(dict(each), "shape")
+        dtype, shape = text_or_empty(lookup(dict(each), "type")), lookup(dict(each), "shape")
         if dtype not in _NUMPY or not isinstance(shape, (list, tuple)):
             return []
         sizes = [size if isinstance(size, int) else -1 for size in shape]
         spec = {"dtype": dtype, "shape": sizes}
-        found.append({"name": text_of(each.get("name")), "type": "tensor", "tensor-spec": spec})
+        found.append({"name": text_or_empty(each.get("name")), "type": "tensor", "tensor-spec": spec})
     return found

@@ -9,15 +9,15 @@ from typing import Any, Protocol
 from ...core.lazy_dataclass import dataclass, field
 from ...core.times import format_timestamp
 from ...inspect.formats import mlflow
-from ..imported_version import plain
-from ..source_tree import Tree, text_of
+from ..imported_version import to_plain_value
+from ..source_tree import SourceTree, text_or_empty
 
 #: The workspace that a store without workspaces has.
 DEFAULT_WORKSPACE = "default"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Said:
+class RunData:
     """Params, metrics (the latest value of each) and tags of a run or of a logged model."""
 
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Run:
     """One run. ``datasets`` are documents with ``name``, ``digest``, ``source_type``, ``source`` and ``context``."""
 
     id: str
-    said: Said
+    said: RunData
     name: str = ""
     experiment: str = ""
     user: str = ""
@@ -47,7 +47,7 @@ class LoggedModel:
     """A model that a run of MLflow 3 logged; ``location`` is where its files were."""
 
     id: str
-    said: Said
+    said: RunData
     location: str = ""
     run: str = ""
 
@@ -96,12 +96,12 @@ NAME = mlflow.NAME
 _GENERIC = "python_function"
 
 
-def read(tree: Tree, folder: Path) -> dict[str, Any]:
+def read_mlmodel(tree: SourceTree, folder: Path) -> dict[str, Any]:
     """The document of a model's folder. Raises :class:`InvalidInput` for one that is missing or can't be read."""
     return tree.yaml(folder / NAME)
 
 
-def flavors(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def get_flavors(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The flavors by name, the ones that say what it is before ``python_function``."""
     given = document.get("flavors")
     found = (
@@ -110,27 +110,27 @@ def flavors(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return dict(sorted(found.items(), key=lambda item: item[0] == _GENERIC))
 
 
-def told(document: Mapping[str, Any]) -> dict[str, Any]:
+def summarize(document: Mapping[str, Any]) -> dict[str, Any]:
     """What a version keeps of it as ``lineage.imported.mlmodel``: flavors with their versions, who made it, the signature."""
-    return plain(  # type: ignore[no-any-return]
+    return to_plain_value(  # type: ignore[no-any-return]
         {
-            "flavors": {name: _version(name, said) for name, said in flavors(document).items()},
+            "flavors": {name: _flavor_version(name, said) for name, said in get_flavors(document).items()},
             "model_id": document.get("model_id") or document.get("model_uuid"),
             "run_id": document.get("run_id"),
             "mlflow_version": document.get("mlflow_version"),
-            "python": _python(document),
+            "python": _python_version(document),
             "created": format_timestamp(document.get("utc_time_created")),
             "signature": document.get("signature"),
         }
     )
 
 
-def _version(name: str, said: Mapping[str, Any]) -> str:
+def _flavor_version(name: str, said: Mapping[str, Any]) -> str:
     """``sklearn_version``, ``xgb_version``, ``pytorch_version`` …: each flavor spells it its own way."""
     if name == _GENERIC:
-        return text_of(said.get("loader_module"))
+        return text_or_empty(said.get("loader_module"))
     return mlflow.flavor_version(said) or "?"
 
 
-def _python(document: Mapping[str, Any]) -> str:
-    return text_of(flavors(document).get(_GENERIC, {}).get("python_version"))
+def _python_version(document: Mapping[str, Any]) -> str:
+    return text_or_empty(get_flavors(document).get(_GENERIC, {}).get("python_version"))

@@ -35,7 +35,7 @@ _SETTLED = 50_000_000
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[sqlite3.Connection]:
+def open_database(path: Path) -> Iterator[sqlite3.Connection]:
     """The database, in one read transaction. Raises :class:`InvalidInput`, :class:`LockTimeout`, :class:`Refused`."""
     if path.stat().st_size == 0 or not _magic(path).startswith(b"SQLite format 3\x00"):
         raise InvalidInput(f"'{path}' is no SQLite database")
@@ -43,19 +43,19 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         try:
             connection = _connect(path, stack)
             stack.enter_context(contextlib.closing(connection))
-            stack.enter_context(_in_words(path))
+            stack.enter_context(_translate_errors(path))
             _guard(connection)
             connection.execute("BEGIN")
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.Error as error:
-            raise _worded(path, error) from None
+            raise _translate_error(path, error) from None
         yield connection
 
 
 def _connect(path: Path, stack: contextlib.ExitStack) -> sqlite3.Connection:
     if _needs_copy(path):
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="registry-import-")))
-        return _open(_copied(path, folder), "rw")
+        return _open(_copy_database(path, folder), "rw")
     connection = _open(path, "ro")
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -64,7 +64,7 @@ def _connect(path: Path, stack: contextlib.ExitStack) -> sqlite3.Connection:
         if not (isinstance(error, sqlite3.OperationalError) and "readonly" in str(error)):
             raise  # else a journal that a crash left: it can be rolled back in a copy only
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="registry-import-")))
-        return _open(_copied(path, folder), "rw")
+        return _open(_copy_database(path, folder), "rw")
     return connection
 
 
@@ -82,17 +82,17 @@ def _needs_copy(path: Path) -> bool:
     return 2 in _magic(path)[18:20]
 
 
-def _copied(path: Path, folder: Path) -> Path:
+def _copy_database(path: Path, folder: Path) -> Path:
     """A copy of the database and of what stands beside it, taken while nothing of it changed."""
     if shutil.disk_usage(folder).free < path.stat().st_size * 2:
         raise Refused(f"no room in '{folder.parent}' for a copy of '{path}'", "set TMPDIR to a folder that has more")
     until = time.monotonic() + PATIENCE
     while True:
-        before = _marks(path)
+        before = _file_stamps(path)
         if all(time.time_ns() - mark[3] > _SETTLED for mark in before):
             for mark in before:
                 shutil.copyfile(mark[0], folder / f"copy.db{mark[0].removeprefix(str(path))}")
-            if _marks(path) == before:
+            if _file_stamps(path) == before:
                 return folder / "copy.db"
         if time.monotonic() > until:
             raise LockTimeout(f"'{path}' is being written all the time", "try again later, or stop the server")
@@ -101,7 +101,7 @@ def _copied(path: Path, folder: Path) -> Path:
         time.sleep(0.1)
 
 
-def _marks(path: Path) -> list[tuple[str, int, int, int]]:
+def _file_stamps(path: Path) -> list[tuple[str, int, int, int]]:
     found = []
     for name in (str(path), *(f"{path}{suffix}" for suffix in _COMPANIONS)):
         with contextlib.suppress(FileNotFoundError):
@@ -120,14 +120,14 @@ def _guard(connection: sqlite3.Connection) -> None:
 
 
 @contextlib.contextmanager
-def _in_words(path: Path) -> Iterator[None]:
+def _translate_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise _worded(path, error) from None
+        raise _translate_error(path, error) from None
 
 
-def _worded(path: Path, error: sqlite3.Error) -> Exception:
+def _translate_error(path: Path, error: sqlite3.Error) -> Exception:
     text = str(error)
     if "locked" in text or "busy" in text:
         return LockTimeout(f"'{path}' is locked by another program", "try again later, or stop the server")
