@@ -26,7 +26,9 @@ def main() -> None:
     gc.set_threshold(_MANY)
     from .cli.main import run
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    gc.freeze()  # or Python looks for cycles among all that was imported once more before it ends
+    sys.exit(code)
 
 
 if __name__ == "__main__":

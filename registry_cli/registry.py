@@ -21,16 +21,14 @@ from .core.times import format_time, utc_now
 from .operations.context import (
     HOME_VARIABLE,
     LOCK_TIMEOUT,
-    IndexAccess,
     OnEvent,
     RegistryContext,
     Trust,
     cache_folder,
+    create_context,
     find_root,
-    read_settings,
 )
 from .store import codec
-from .store.layout import Layout
 
 if TYPE_CHECKING:
     from .core.names import Reference
@@ -175,13 +173,11 @@ class Registry:
         on_warning: Callable[[str], None] | None = None,
     ) -> None:
         """Open the registry in the folder ``root``. Raises :class:`NotFound` when there is none."""
-        layout = Layout(Path(root).absolute())
-        index = IndexAccess(layout, cache, progress, on_warning)
-        settings = read_settings(layout, index)
         given = values.line(author, "author") if author is not None else None
-        self.context = RegistryContext(
-            layout, settings, index, given, now, lock_timeout, on_wait, on_event, caller, trust
-        )
+        self.context = create_context(
+            root, cache=cache, progress=progress, on_warning=on_warning, given_author=given, clock=now,
+            lock_timeout=lock_timeout, on_wait=on_wait, on_event=on_event, caller=caller, trust=trust,
+        )  # fmt: skip
 
     @classmethod
     def open(cls, root: str | os.PathLike[str] | None = None, **options: Any) -> Registry:

@@ -69,19 +69,19 @@ def _print_path(arguments: list[str]) -> bool:
     """Print the path if the arguments have the plain form of ``registry path``; False if they are for Typer to parse.
 
     Every Makefile asks it again and again, so it is answered before Typer is imported; a test holds the two to the same
-    answers. The plain form is ``path REF [FILE] [-C DIR] [-q]`` to a pipe.
+    answers. The plain form is ``path REF [FILE] [-C DIR] [-q]`` to a pipe. No index is used: to read the documents of one
+    version takes less time than to import SQLite. To find a digest among many versions takes longer, so that is for Typer.
     """
     plain = _parse_path(arguments)
     if plain is None or process.is_terminal(sys.stdout):
         return False
     root, words = plain
-    from .session import Session
+    from ..operations.context import HOME_VARIABLE, create_context, find_root
+    from ..operations.read import get_path
+    from ..trust.user_config import config_folder
 
-    session = Session(root=root)
-    try:
-        process.write(str(session.reader().path(*words)))
-    finally:
-        session.close()
+    folder = find_root(root, os.environ.get(HOME_VARIABLE), config_folder(os.environ))
+    process.write(str(get_path(create_context(folder), *words)))
     return True
 
 
@@ -98,7 +98,7 @@ def _parse_path(arguments: list[str]) -> tuple[str | None, list[str]] | None:
                 return None
         else:
             words.append(argument)
-    if not 2 <= len(words) <= 3 or words[0] != "path":
+    if not 2 <= len(words) <= 3 or words[0] != "path" or "sha256:" in words[1]:
         return None
     return root, words[1:]
 

@@ -2,7 +2,8 @@
 
 ``dataclasses.dataclass`` compiles six functions for each class when its module is imported (about 0.5 ms), and imports
 ``inspect``. A command imports a hundred such classes and makes instances of few of them, so that this was a third of its
-time. Here ``__init__`` is compiled when the first instance is made, and the other methods are shared by all classes.
+time. Here ``__init__`` is compiled for a class of which many instances are made, and the other methods are shared by all
+classes.
 
 Used like the standard decorator, with the subset of its parameters that this project needs. Type checkers see the
 standard one. ``dataclasses.fields``, ``asdict`` and ``replace`` accept the instances.
@@ -10,12 +11,13 @@ standard one. ``dataclasses.fields``, ``asdict`` and ``replace`` accept the inst
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # as typing's, without importing typing
 
 __all__ = ["dataclass", "field", "replace"]
 
 if TYPE_CHECKING:
     from dataclasses import dataclass, field, replace
+    from typing import Any
 else:
 
     class _Missing:
@@ -23,6 +25,8 @@ else:
             return "MISSING"
 
     _MISSING = _Missing()
+    #: So many instances of a class are made before its ``__init__`` is compiled, which takes as long as about fifty of them.
+    _INTERPRETED = 20
 
     class field:
         """The default of a field, or the function that makes it."""
@@ -83,10 +87,42 @@ else:
             setattr(cls, name, method)
 
     def _first_init(cls: Any) -> Any:
+        left = _INTERPRETED
+
         def __init__(self: Any, /, *args: Any, **kwargs: Any) -> None:
-            _compile_init(cls)(self, *args, **kwargs)
+            nonlocal left
+            left -= 1
+            values = _bind(cls, args, kwargs) if left >= 0 else None
+            if values is None:
+                _compile_init(cls)(self, *args, **kwargs)
+                return
+            for name, value in values.items():
+                object.__setattr__(self, name, value)
+            if hasattr(cls, "__post_init__"):
+                self.__post_init__()
 
         return __init__
+
+    def _bind(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
+        """The value of each field; None for wrong arguments, which a compiled ``__init__`` explains."""
+        fields = [each for each in cls.__lazy_fields__.values() if each.init]
+        if len(args) > len(fields):
+            return None
+        given = {each.name: value for each, value in zip(fields, args, strict=False)}
+        if not given.keys().isdisjoint(kwargs):
+            return None
+        given.update(kwargs)
+        values = {}
+        for each in fields:
+            if each.name in given:
+                values[each.name] = given.pop(each.name)
+            elif each.default is not _MISSING:
+                values[each.name] = each.default
+            elif each.default_factory is not _MISSING:
+                values[each.name] = each.default_factory()
+            else:
+                return None
+        return None if given else values
 
     def _compile_init(cls: Any) -> Any:
         """Compile ``__init__`` of a class, and set it."""

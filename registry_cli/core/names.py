@@ -6,20 +6,19 @@ on every file system in use, and has one spelling only.
 
 from __future__ import annotations
 
-import re
-
 from ..errors import InvalidInput
 from .lazy_dataclass import dataclass
+from .text import lazy_pattern
 
 #: Folders of a model that a model inside a group of that name would collide with.
 INTERNAL = frozenset({"versions", "stages", "blobs", "annotations", "observations", "packed", "tombstones"})
 
-_PART = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
-_STAGE = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")
-_NUMBER = re.compile(r"v?([1-9][0-9]{0,8})\Z")
-_NUMBER_LIKE = re.compile(r"v?[0-9]+\Z")
-_DIGEST = re.compile(r"sha256:([0-9a-f]{8,64})\Z")
-_REQUEST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}\Z")
+_PART = lazy_pattern(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
+_STAGE = lazy_pattern(r"[a-z][a-z0-9_-]{0,31}\Z")
+_NUMBER = lazy_pattern(r"v?([1-9][0-9]{0,8})\Z")
+_NUMBER_LIKE = lazy_pattern(r"v?[0-9]+\Z")
+_DIGEST = lazy_pattern(r"sha256:([0-9a-f]{8,64})\Z")
+_REQUEST = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}\Z")
 _DEVICES = frozenset(
     {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))}
 )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from .redaction import BEARER, LOGIN_CALL, PAIR, is_secret_pair, redact_places, redact_url, split_text
 from .secret_names import is_secret_name, is_strong_name
 from .secret_values import NOT_SECRET, iter_assignments
+from .text import lazy_pattern
 
 
 def contains_secret(data: bytes) -> bool:
@@ -31,7 +30,7 @@ _CODE = frozenset((
     "py", "pyi", "pyx", "js", "ts", "jsx", "tsx", "r", "R", "jl", "go", "rs", "java", "c", "cc", "cpp", "cu", "h",
     "hpp", "scala", "rb", "kt", "swift", "lua", "m",
 ))  # fmt: skip
-_LITERAL = re.compile(r"""(?<!\\)(['"])((?:(?!\1)[^\\\n]|\\.){1,4096})\1""")
+_LITERAL = lazy_pattern(r"""(?<!\\)(['"])((?:(?!\1)[^\\\n]|\\.){1,4096})\1""")
 
 
 def _has_secret(lines: list[str], *, is_code: bool) -> bool:
@@ -51,7 +50,7 @@ def _has_secret(lines: list[str], *, is_code: bool) -> bool:
     )
 
 
-_LITERAL_COLON = re.compile(
+_LITERAL_COLON = lazy_pattern(
     r"(?<![\w.-])([\w.-]{1,128})((?:\\{0,8}['\"])[ \t]{0,9}:\s{0,80})((?:\\{0,8})['\"][^\n]{1,4096})"
 )
 

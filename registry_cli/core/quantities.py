@@ -9,14 +9,14 @@ import re
 from datetime import datetime, timedelta, timezone
 
 from ..errors import InvalidInput
-from .text import escape_for_message
+from .text import escape_for_message, lazy_pattern
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 #: The longest duration, in days of 24 hours: 1,000 years.
 LONGEST = 365_000
 LARGEST = 2**63 - 1
 
-_AMOUNT = re.compile(r"([0-9]{1,30})(?:\.([0-9]{1,30}))?\s*([A-Za-z]*)\Z", re.ASCII)
+_AMOUNT = lazy_pattern(r"([0-9]{1,30})(?:\.([0-9]{1,30}))?\s*([A-Za-z]*)\Z", re.ASCII)
 _SECOND = 1_000_000
 _DURATIONS = {
     "s": _SECOND,
@@ -33,7 +33,7 @@ _SIZES = {
     **{f"{letter}b": 1_000**power for power, letter in enumerate(_LETTERS, 1)},
     **{f"{letter}ib": 1_024**power for power, letter in enumerate(_LETTERS, 1)},
 }
-_MOMENT = re.compile(
+_MOMENT = lazy_pattern(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
     r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,6})[0-9]{0,3})?)?"
     r"(?:([Zz])|([+-])([0-9]{2}):?([0-9]{2}))?)?\Z",

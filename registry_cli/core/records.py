@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .lazy_dataclass import dataclass, field, replace
 from .version_ranges import VersionRanges
 
+TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
     from .values import Metric, Param
 
 #: What the first keys of every event mean; all others are details of its action.
@@ -70,7 +72,8 @@ class JournalEntry:
     carrier: str = ""
 
 
-class Checkpoint(NamedTuple):
+@dataclass(frozen=True)
+class Checkpoint:
     """A line of a history as somebody wrote it down elsewhere: its place and its hash. Place 0 is before the first.
 
     ``seq`` is None when only the hash is known. As a text it is ``churn:16:9f86d0…``.
@@ -84,7 +87,8 @@ class Checkpoint(NamedTuple):
         return f"{self.model}:{self.seq}:{self.hash}" if self.seq is not None else f"{self.model}:{self.hash}"
 
 
-class ModelHistoryEntry(NamedTuple):
+@dataclass(frozen=True)
+class ModelHistoryEntry:
     """An entry of a history, and whose history it is."""
 
     model: str
@@ -201,14 +205,16 @@ class ModelRecord:
         return self.name.rpartition("/")[0]
 
 
-class VersionSummary(NamedTuple):
+@dataclass(frozen=True)
+class VersionSummary:
     """What a list of models shows of one version: when it was made, and its first metrics."""
 
     created: str
     metrics: Mapping[str, Metric]
 
 
-class ModelSummary(NamedTuple):
+@dataclass(frozen=True)
+class ModelSummary:
     """A model, and a glance at its latest version and at those that hold a stage, by number."""
 
     model: ModelRecord

@@ -27,6 +27,7 @@ from .secret_values import (
     redact_structures,
     redact_tokens,
 )
+from .text import lazy_pattern
 
 __all__ = [
     "REDACTED",
@@ -43,40 +44,40 @@ _T = TypeVar("_T")
 #: Characters of all texts of a version; more than a document can have.
 _STORABLE = 64 << 20
 _TOGETHER, _LONGEST, _WORDS_MOST, _DEPTH = 20_000, 4_096, 512, 32
-_FOLLOWED = re.compile(
+_FOLLOWED = lazy_pattern(
     rf"(?<![\w-])(--?[A-Za-z][\w.-]{{0,100}})((?:['\"]?,?(?:[ \t]|\\\n){{1,40}}|['\"],\s{{0,40}}|\n[ \t]{{0,40}}-[ \t]{{1,9}}))(?![-<|>&;])({VALUE})",
     re.DOTALL,
 )
 #: A pair of texts in a program or a list: ``setenv("API_KEY", "x")``.
-PAIR = re.compile(r"""(?<!\w)((['"])([\w.-]{1,128})\2[ \t]{0,9},\s{0,80})(['"])((?:(?!\4)[^\\\n]|\\.){1,4096})\4""")
+PAIR = lazy_pattern(r"""(?<!\w)((['"])([\w.-]{1,128})\2[ \t]{0,9},\s{0,80})(['"])((?:(?!\4)[^\\\n]|\\.){1,4096})\4""")
 #: ``smtp.login(user, "x")``
-LOGIN_CALL = re.compile(r"""(\.login\(\s{0,80}(?:'[^'\n]{0,200}'|"[^"\n]{0,200}"|[\w.]{1,100})\s{0,9},\s{0,80})('[^'\n]{1,4096}'|"[^"\n]{1,4096}")""")  # fmt: skip
+LOGIN_CALL = lazy_pattern(r"""(\.login\(\s{0,80}(?:'[^'\n]{0,200}'|"[^"\n]{0,200}"|[\w.]{1,100})\s{0,9},\s{0,80})('[^'\n]{1,4096}'|"[^"\n]{1,4096}")""")  # fmt: skip
 #: In prose and SQL: ``IDENTIFIED BY 'x'``, ``the password is x1``.
-_PROSE = re.compile(
+_PROSE = lazy_pattern(
     r"""(?<![\w-])((?:password|passwd|passphrase|pwd|secret|token|identified[ \t]{1,9}by|api[ _-]?key)(?:[ \t]{1,9}(?:is|was|to))?[ \t]{1,9}(?:(?:->|\|)[ \t]{1,9})?)"""
     r"""('[^'\n]{1,4096}'|"[^"\n]{1,4096}"|[^\s'"<>()|]{4,4096})""",
     re.IGNORECASE,
 )
-_SET = re.compile(r"(?<![\w-])(?:set|setx|setenv|modify|config|-[pr]|--parameters)(?=[ \t])")
-_SET_WORD = re.compile(r"[ \t]{1,40}([^\s'\"]{1,128})")
-_SET_VALUE = re.compile(rf"([ \t]{{1,40}}(?:to[ \t]{{1,40}})?)({VALUE})", re.DOTALL)
+_SET = lazy_pattern(r"(?<![\w-])(?:set|setx|setenv|modify|config|-[pr]|--parameters)(?=[ \t])")
+_SET_WORD = lazy_pattern(r"[ \t]{1,40}([^\s'\"]{1,128})")
+_SET_VALUE = lazy_pattern(rf"([ \t]{{1,40}}(?:to[ \t]{{1,40}})?)({VALUE})", re.DOTALL)
 _SET_WORDS = 5
-_NETRC = re.compile(rf"\b(login\s{{1,20}}\S{{1,200}}\s{{1,20}}password\s{{1,20}})({VALUE})")
-BEARER = re.compile(r"\b(bearer)(\s+)[^\s'\"\\,;]{6,}", re.IGNORECASE)
-_BASIC = re.compile(r"\b(basic|apikey|negotiate|digest)(\s+)([A-Za-z0-9+/_=-]{8,})", re.IGNORECASE)
-_ADDRESS = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{0,30}://)([^\s'\"<>|\\]+)")
-_LOGIN = re.compile(
+_NETRC = lazy_pattern(rf"\b(login\s{{1,20}}\S{{1,200}}\s{{1,20}}password\s{{1,20}})({VALUE})")
+BEARER = lazy_pattern(r"\b(bearer)(\s+)[^\s'\"\\,;]{6,}", re.IGNORECASE)
+_BASIC = lazy_pattern(r"\b(basic|apikey|negotiate|digest)(\s+)([A-Za-z0-9+/_=-]{8,})", re.IGNORECASE)
+_ADDRESS = lazy_pattern(r"\b([A-Za-z][A-Za-z0-9+.-]{0,30}://)([^\s'\"<>|\\]+)")
+_LOGIN = lazy_pattern(
     r"(?<![\w/.@:%+-])[\w.+%-]{1,64}:(?!\d{1,5}@)[^\s@/:'\"=][^\s@/'\"=]{0,127}@(?!sha\d|[\d'\" ])(?=[\w.-]+)"
 )
-_ORACLE = re.compile(r"(:thin:)[^\s@/]{1,64}/[^\s@]{1,128}@")
+_ORACLE = lazy_pattern(r"(:thin:)[^\s@/]{1,64}/[^\s@]{1,128}@")
 #: Schemes whose user name is no secret, but where one logs in as.
 _LOGINS = ("ssh://", "git+ssh://", "ssh+git://", "git://", "sftp://", "rsync://")
-_WEBHOOK_HOST = re.compile(r"(?:^|\.)(?:hooks?|webhooks?)\.|webhook\.office\.com|(?:^|\.)hc-ping\.com|maker\.ifttt\.com", re.IGNORECASE)  # fmt: skip
-_WEBHOOK_PATH = re.compile(r"/(?:(?:web)?hooks?(?:b2)?|incoming|bot(?=\d+:)|with/key)(?=/|\d)/?", re.IGNORECASE)
+_WEBHOOK_HOST = lazy_pattern(r"(?:^|\.)(?:hooks?|webhooks?)\.|webhook\.office\.com|(?:^|\.)hc-ping\.com|maker\.ifttt\.com", re.IGNORECASE)  # fmt: skip
+_WEBHOOK_PATH = lazy_pattern(r"/(?:(?:web)?hooks?(?:b2)?|incoming|bot(?=\d+:)|with/key)(?=/|\d)/?", re.IGNORECASE)
 #: The token of a conda channel: ``https://host/t/TOKEN/channel``.
-_CONDA_TOKEN = re.compile(r"(?<=/t/)(?=[A-Za-z_-]{0,64}\d)[A-Za-z0-9_-]{8,}(?=/|\Z)")
+_CONDA_TOKEN = lazy_pattern(r"(?<=/t/)(?=[A-Za-z_-]{0,64}\d)[A-Za-z0-9_-]{8,}(?=/|\Z)")
 #: A line that states the version of a package, or opens the entry of one: a package may be called ``secrets``.
-_PACKAGE = re.compile(
+_PACKAGE = lazy_pattern(
     r"""[ \t]{0,80}(?:
     (?:-[ \t]+['"]?|\#[ \t]*(?:conda[ ])?)?(?:[\w.-]{1,64}::)?[A-Za-z0-9][\w.-]{0,128}(?:\[[\w.,\ -]{0,200}\])?
         [ \t]{0,9}(?:===?|~=|!=|>=|<=|<|>)[ \t]{0,9}v?\d[\w.+!*-]{0,40}(?:[\s;,\#\\'"]|\Z)
@@ -88,17 +89,19 @@ _PACKAGE = re.compile(
     )""",
     re.VERBOSE,
 )
-_PATH_PIECE = re.compile(r"[A-Za-z0-9_-]{24,}")
+_PATH_PIECE = lazy_pattern(r"[A-Za-z0-9_-]{24,}")
 _QUERY_SECRETS = frozenset(("code", "signature", "sign", "x-amz-signature", "awsaccesskeyid", "googleaccessid"))
-_ESCAPE = re.compile("%([0-7][0-9A-Fa-f])")
-_PLAIN = re.compile(r"[\w.-]+\Z")
+_ESCAPE = lazy_pattern("%([0-7][0-9A-Fa-f])")
+_PLAIN = lazy_pattern(r"[\w.-]+\Z")
 #: Words behind which a name and its value follow, each as a word: ``git config github.token X``.
 _SETTERS = frozenset(("set", "setx", "setenv", "modify", "config", "-p", "-r", "--parameters"))
 
 
 def redact_url(text: str) -> str:
     """Return an address without login, secret parameters, and the secret path of a webhook."""
-    return redact_tokens(_ADDRESS.sub(lambda found: found[1] + _without_login(found[1].lower(), found[2]), text))
+    if "://" in text:
+        text = _ADDRESS.sub(lambda found: found[1] + _without_login(found[1].lower(), found[2]), text)
+    return redact_tokens(text)
 
 
 def redact_text(text: str) -> str:
@@ -229,20 +232,38 @@ def split_text(text: str) -> list[str]:
 
 
 def redact_places(text: str, *, colons: bool) -> str:
-    """Cut what is a secret by its place: behind a name, an option, a login."""
-    text = _NETRC.sub(rf"\1{REDACTED}", text)
-    text = _ORACLE.sub(rf"\1{REDACTED}@", text)
-    text = _LOGIN.sub(f"{REDACTED}@", text)
+    """Cut what is a secret by its place: behind a name, an option, a login.
+
+    A pattern is only tried on a text with the characters that it needs: most texts are a word, and to compile all the
+    patterns takes longer than all else that ``tag`` does.
+    """
+    has_space = any(map(str.isspace, text))
+    if has_space:
+        text = _NETRC.sub(rf"\1{REDACTED}", text)
+    if "@" in text:
+        text = _ORACLE.sub(rf"\1{REDACTED}@", text)
+        text = _LOGIN.sub(f"{REDACTED}@", text)
     if colons:
         text = redact_structures(text)
+    if has_space:
+        text = _redact_words(text)
+    if "," in text:
+        text = LOGIN_CALL.sub(rf"\1{REDACTED}", text)
+        text = PAIR.sub(lambda found: f"{found[1]}{REDACTED}" if is_secret_pair(found) else found[0], text)
+    if "=" in text:
+        text = redact_assignments(text)
+    if has_space or "," in text:
+        text = _FOLLOWED.sub(_cut, text)
+    if has_space:
+        text = _PROSE.sub(lambda found: f"{found[1]}{REDACTED}" if is_not_word(found[2]) else found[0], text)
+    return redact_random(redact_programs(text))
+
+
+def _redact_words(text: str) -> str:
+    """Cut what stands behind a word and a space: ``Bearer x``, ``git config github.token x``."""
     text = BEARER.sub(lambda found: f"{found[1]}{found[2]}{REDACTED}", text)
     text = _BASIC.sub(lambda found: f"{found[1]}{found[2]}{REDACTED}" if _is_basic(found[3]) else found[0], text)
-    text = _without_settings(text)
-    text = LOGIN_CALL.sub(rf"\1{REDACTED}", text)
-    text = PAIR.sub(lambda found: f"{found[1]}{REDACTED}" if is_secret_pair(found) else found[0], text)
-    text = _FOLLOWED.sub(_cut, redact_assignments(text))
-    text = _PROSE.sub(lambda found: f"{found[1]}{REDACTED}" if is_not_word(found[2]) else found[0], text)
-    return redact_random(redact_programs(text))
+    return _without_settings(text)
 
 
 def _without_settings(text: str) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
+from .text import lazy_pattern
 
-_SPLIT = re.compile(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_SPLIT = lazy_pattern(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 #: A part of a name that ends so is a secret wherever it stands: ``pgpassword``, ``clientsecret``.
-_STRONG = re.compile(
+_STRONG = lazy_pattern(
     r"(?:passwords?|passwd|passphrase|passcode|pwd|secrets?|credentials?|creds?|apikey|accesskey|secretkey|privatekey"
     r"|accountkey|authkey|signingkey|authtoken|accesstoken|refreshtoken|apitoken|bearertoken|sessiontoken|authorization"
     r"|connectionstring|(?:ssh|pg|db|user|root|my|ftp|smtp|mail|sudo|gpg|key|store|auth)pass|webhook|webhookurl)\Z"
@@ -30,7 +30,7 @@ _WEAK = frozenset(("key", "token", "pass", "auth", "sig", "pw", "otp"))
 #: The same, but only behind another part: ``GITHUB_PAT``.
 _WEAK_BEHIND = frozenset(("pat",))
 #: ``-Dtoken=x`` defines ``token``, and ``-Ptoken=x`` too.
-_DEFINES = re.compile(r"-[DP](?=[A-Za-z])")
+_DEFINES = lazy_pattern(r"-[DP](?=[A-Za-z])")
 _AFTER = frozenset(
     ["prod", "production", "dev", "test", "staging", "live", "id", "old", "backup", "secondary", "header", "value"]
 )

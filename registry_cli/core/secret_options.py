@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from .secret_values import REDACTED
+from .text import lazy_pattern
 
 _DATABASES = [
     "mysql", "mysqldump", "mysqladmin", "mysqlimport", "mysqlsh", "mariadb", "mariadb-dump", "mariadb-admin", "mycli",
@@ -31,7 +32,7 @@ _NEVER_ATTACHED = frozenset(
     ("openssl", "influx", "http", "https", "xh", "lftp", "prefect", "anaconda", "vercel", "glab")
 )
 #: Short options of curl without a value, which may stand before the last one: ``-sSu me:x``.
-_CURL_FLAGS = re.compile(r"-[sSfLkvigIOJNqGn#]+(?=[uUbE])")
+_CURL_FLAGS = lazy_pattern(r"-[sSfLkvigIOJNqGn#]+(?=[uUbE])")
 #: Programs whose ``login`` takes the password as ``-p``, or as the word behind it.
 _LOGINS = frozenset(["docker", "podman", "nerdctl", "helm", "oras", "crane", "az", "cf", "oc", "registry-login"])
 _BARE_LOGINS = frozenset(
@@ -55,22 +56,22 @@ _OTHER_P = frozenset((
 _WRAPPERS = frozenset(
     ["sudo", "env", "exec", "time", "nohup", "xargs", "nice", "command", "then", "do", "else", "if", "while"]
 )
-_HONEST = re.compile(r"['\"]?(?:[-+]?\d{1,5}(?:[.:]\d{1,6}){0,3}|[\w.-]+=.*|(?:\.{0,2}|~)/.*|\.|\*\*\*|\$\{?[A-Z_][A-Z0-9_]*\}?)['\"]?\Z", re.DOTALL)  # fmt: skip
-_USER = re.compile(r"['\"]?[^\s:/'\"=]{1,128}:(?!\d{1,6}['\"]?\Z)(?![/\\])[^\s/]{1,256}\Z")
-_NUMERIC = re.compile(r"['\"]?\d+:\d+['\"]?\Z")
-_STDIN = re.compile(
+_HONEST = lazy_pattern(r"['\"]?(?:[-+]?\d{1,5}(?:[.:]\d{1,6}){0,3}|[\w.-]+=.*|(?:\.{0,2}|~)/.*|\.|\*\*\*|\$\{?[A-Z_][A-Z0-9_]*\}?)['\"]?\Z", re.DOTALL)  # fmt: skip
+_USER = lazy_pattern(r"['\"]?[^\s:/'\"=]{1,128}:(?!\d{1,6}['\"]?\Z)(?![/\\])[^\s/]{1,256}\Z")
+_NUMERIC = lazy_pattern(r"['\"]?\d+:\d+['\"]?\Z")
+_STDIN = lazy_pattern(
     r"--password-stdin|--with-token|--token-stdin|\bsudo\s+(?:-\w+\s+)*-S|\bchpasswd\b|\|\s*(?:sudo\s+)?passwd\b|\bkinit\b|\bread\s+-\w*s"
 )
 #: What a text must hold for a program in it to be looked for.
-_WORTH = re.compile(r"(?:^|\s)['\"]?-|<<<|sqlplus|htpasswd|chpasswd|passwd|login|authtoken|unseal|alias|config|add_user|password|token|auth|signin")  # fmt: skip
-_WORD = re.compile(r"""(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;&|()`])+|[;&|()`\n]""", re.DOTALL)
+_WORTH = lazy_pattern(r"(?:^|\s)['\"]?-|<<<|sqlplus|htpasswd|chpasswd|passwd|login|authtoken|unseal|alias|config|add_user|password|token|auth|signin")  # fmt: skip
+_WORD = lazy_pattern(r"""(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\;&|()`])+|[;&|()`\n]""", re.DOTALL)
 _LOGIN_WORDS = frozenset(("login", "add-authtoken", "authtoken", "auth", "signin"))
 #: Options of a login that take no value.
 _LOGIN_FLAGS = frozenset(("--relogin", "--cloud", "--verify", "--force", "--no-verify"))
 #: Short options that often take a login, whatever the program.
 _USUAL = frozenset(("-p", "-u", "-U", "--user", "--auth", "-a"))
-_ORACLE = re.compile(r"^([^/\s]+)/[^@\s]+")
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_ORACLE = lazy_pattern(r"^([^/\s]+)/[^@\s]+")
+_ASSIGNMENT = lazy_pattern(r"[A-Za-z_]\w*=")
 
 
 def redact_arguments(words: Sequence[str]) -> list[str | None]:

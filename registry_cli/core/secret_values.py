@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from .secret_names import is_secret_name, is_strong_name
+from .text import lazy_pattern
 
 #: A value: quoted pieces, escaped characters and bare ones, in any order, as a shell joins them.
 VALUE = (
@@ -14,15 +15,15 @@ VALUE = (
     r"""|'(?:[^'\\]|\\.|''){0,4096}'?|\$\([^()\n]{0,4096}\)|`[^`\n]{0,4096}`|\\.|[^\s'"&;|,()\]}\\]|[,)\]}](?=\w)|\((?=\S))+"""
 )
 _EQUALS = r"(?<![\w.-])([\w.-]{1,128})((?:\\{0,8}['\"])?\]?[ \t]{0,9}(?:=>|:=|==|=)[ \t]{0,9})"
-_ASSIGNED_NAME = re.compile(_EQUALS)
-_ASSIGNED_VALUE = re.compile(VALUE, re.DOTALL)
-_CLOSED = re.compile(r"""(['"])(?:(?!\1)[^\\]|\\.){1,4096}\1""", re.DOTALL)
-NOT_SECRET = re.compile(
+_ASSIGNED_NAME = lazy_pattern(_EQUALS)
+_ASSIGNED_VALUE = lazy_pattern(VALUE, re.DOTALL)
+_CLOSED = lazy_pattern(r"""(['"])(?:(?!\1)[^\\]|\\.){1,4096}\1""", re.DOTALL)
+NOT_SECRET = lazy_pattern(
     r"""['"\\]*(?:|\*\*\*|true|false|none|null|yes|no|\$\{?[A-Z_][A-Z0-9_]*\}?|%[sr]|%\([a-z_]+\)s|\{+[ ]?[A-Za-z_.]{0,60}[ ]?\}+|<[A-Za-z_ -]{1,40}>)['"\\,;]*\Z""",
     re.IGNORECASE,
 )
-_NUMBER_OR_PATH = re.compile(r"['\"]?(?:[-+]?\d{1,5}(?:\.\d*)?|(?:/|\./|\.\./|~/)[\w./@+-]*)['\"]?\Z")
-_ITEM_END = re.compile(r'"\s{0,80}(?:[,\]}]|\Z)')
+_NUMBER_OR_PATH = lazy_pattern(r"['\"]?(?:[-+]?\d{1,5}(?:\.\d*)?|(?:/|\./|\.\./|~/)[\w./@+-]*)['\"]?\Z")
+_ITEM_END = lazy_pattern(r'"\s{0,80}(?:[,\]}]|\Z)')
 
 
 def iter_assignments(text: str) -> Iterator[tuple[re.Match[str], re.Match[str]]]:
@@ -110,20 +111,26 @@ _ANYWHERE = (
 _AT_WORD = r"(?<![A-Za-z0-9])(?:sk|pypi|r8|hf|xai|pplx|tvly|key|secret|api_org|pat)[-_][\w-]{16,}|(?<![A-Za-z0-9])SG\.[\w-]{8,}(?:\.[\w-]+)?"
 _DISCORD = r"(?<![\w-])[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,}"
 _TELEGRAM = r"(?<!\d)\d{8,10}:AA[\w-]{30,}"
-_TOKEN = re.compile("|".join((*_ANYWHERE, _DISCORD, _TELEGRAM)))
-_WORD_TOKEN = re.compile(_AT_WORD)
-_PIECE = re.compile(r"[A-Za-z0-9]{12,}")
-_RANDOM = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{32,200}={0,2}(?![A-Za-z0-9+/=_-])")
-_HASH_BEFORE = re.compile(r"(?:sha\d{1,3}|md5|etag|blake\w{1,3}|digest|checksum|integrity)[\"']?[-:=@ ]{1,3}[\"']?\Z", re.IGNORECASE)  # fmt: skip
-_PRIVATE_KEY = re.compile(
+_TOKEN = lazy_pattern("|".join((*_ANYWHERE, _DISCORD, _TELEGRAM)))
+_WORD_TOKEN = lazy_pattern(_AT_WORD)
+_PIECE = lazy_pattern(r"[A-Za-z0-9]{12,}")
+_RANDOM = lazy_pattern(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{32,200}={0,2}(?![A-Za-z0-9+/=_-])")
+_HASH_BEFORE = lazy_pattern(r"(?:sha\d{1,3}|md5|etag|blake\w{1,3}|digest|checksum|integrity)[\"']?[-:=@ ]{1,3}[\"']?\Z", re.IGNORECASE)  # fmt: skip
+_PRIVATE_KEY = lazy_pattern(
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----(?:(?!-----END).)*(?:-----END[A-Z0-9 ]{0,60}-----|-{0,5}\Z)?"
     r"|(?:^[ \t+\-]?[A-Za-z0-9+/=]{16,80}\r?\n){0,200}[ \t+\-]?-----END [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,10}-----",
     re.DOTALL | re.MULTILINE,
 )
 
 
+#: No token, and nothing that looks random, is shorter: the patterns are not even compiled for most texts.
+SHORTEST_TOKEN, SHORTEST_RANDOM = 11, 32
+
+
 def redact_tokens(text: str) -> str:
     """Return ``text`` without private keys, and without tokens that are known by their looks."""
+    if len(text) < SHORTEST_TOKEN:
+        return text
     if "PRIVATE KEY" in text:
         text = _PRIVATE_KEY.sub(REDACTED, text)
     text = _TOKEN.sub(REDACTED, text)
@@ -132,6 +139,8 @@ def redact_tokens(text: str) -> str:
 
 def redact_random(text: str) -> str:
     """Return ``text`` without long strings that look random; digests of files stay."""
+    if len(text) < SHORTEST_RANDOM:
+        return text
     return _RANDOM.sub(lambda found: _unless_hash(found, text), text)
 
 
@@ -167,30 +176,34 @@ def _has_random_piece(text: str) -> bool:
     return False
 
 
-_COLON = re.compile(
+_COLON = lazy_pattern(
     r"(?<![\w.-])([\w.-]{1,128})((?:\\{0,8}['\"])?[ \t]{0,9}:(?!:|//)\s{0,80})((?:\\{1,8})?['\"]|[^\s'\"\\])", re.DOTALL
 )
-_BLOCK = re.compile(r"^([ \t+-]{0,80})([\w.-]{1,128})(['\"]?[ \t]{0,9}:[ \t]{0,9}(?:![\w!./:-]{0,64}[ \t]{1,9})?[|>][^\n]{0,9})\n", re.MULTILINE)  # fmt: skip
-_ITEMS = re.compile(
+_BLOCK = lazy_pattern(r"^([ \t+-]{0,80})([\w.-]{1,128})(['\"]?[ \t]{0,9}:[ \t]{0,9}(?:![\w!./:-]{0,64}[ \t]{1,9})?[|>][^\n]{0,9})\n", re.MULTILINE)  # fmt: skip
+_ITEMS = lazy_pattern(
     r"^([ \t+-]{0,80})([\w.-]{1,128})(['\"]?[ \t]{0,9}:[ \t]{0,9}\n)((?:\1-[ \t]+[^\n]*(?:\n|\Z)){1,200})", re.MULTILINE
 )
 #: A name and its value as two entries: ``name: DB_PASSWORD`` and ``value: x``, ``key="password" value="x"``.
-_APART = re.compile(
+_APART = lazy_pattern(
     r"((?<![\w.-])(?:name|key)(?:\\{0,8}['\"])?\s{0,9}[:=]\s{0,9}(?:\\{0,8}['\"])?)([\w.:-]{1,128})"
     r"((?:\\{0,8}['\"])?\s{0,9}[,;]?\s{0,80}(?:\\{0,8}['\"])?value(?:\\{0,8}['\"])?\s{0,9}[:=]\s{0,9})" + f"({VALUE})",
     re.DOTALL | re.IGNORECASE,
 )
-_ELEMENT = re.compile(r"(<([\w.:-]{1,64})(?:\s[^<>]{0,200})?>)([^<>]{1,4096})(?=</\2\s{0,9}>)")
-_ELEMENTS = re.compile(r"(<(?:name|key)>\s{0,9}([\w.:-]{1,128})\s{0,9}</(?:name|key)>\s{0,80}<(?:value|string)>)([^<>]{1,4096})", re.IGNORECASE)  # fmt: skip
-_HEADER = re.compile(r"((?:proxy-)?authorization|(?:set-)?cookie)", re.IGNORECASE)
-_QUOTED = re.compile(
+_ELEMENT = lazy_pattern(r"(<([\w.:-]{1,64})(?:\s[^<>]{0,200})?>)([^<>]{1,4096})(?=</\2\s{0,9}>)")
+_ELEMENTS = lazy_pattern(r"(<(?:name|key)>\s{0,9}([\w.:-]{1,128})\s{0,9}</(?:name|key)>\s{0,80}<(?:value|string)>)([^<>]{1,4096})", re.IGNORECASE)  # fmt: skip
+_HEADER = lazy_pattern(r"((?:proxy-)?authorization|(?:set-)?cookie)", re.IGNORECASE)
+_QUOTED = lazy_pattern(
     r"""\\+"(?:(?!\\*").)*\\*"|\\+'(?:(?!\\*').)*\\*'|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.|'')*'?""", re.DOTALL
 )
 
 
 def redact_structures(text: str) -> str:
     """Return a text without the values of secret names in YAML, JSON, XML and headers."""
-    text = _without_elements(_APART.sub(_cut_apart, text))
+    if text.count(":") + text.count("=") > 1:
+        text = _APART.sub(_cut_apart, text)
+    text = _without_elements(text)
+    if ":" not in text:
+        return text
     return _without_colons(_ITEMS.sub(_cut_items, _without_blocks(text)))
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False  # as typing's, without importing typing
+if TYPE_CHECKING:
+    import re
+    from typing import Any, AnyStr
+
 _MESSAGE = 60
 
 
@@ -18,3 +23,23 @@ def shorten(text: str, most: int) -> str:
 def escape_for_message(text: str) -> str:
     """``text`` as it can stand in a one-line message: cut, and without control characters."""
     return replace_unprintable(text if len(text) <= _MESSAGE else f"{text[:_MESSAGE]}…", "\ufffd")
+
+
+if TYPE_CHECKING:
+
+    def lazy_pattern(pattern: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]: ...
+
+else:
+
+    class lazy_pattern:
+        """A regular expression that is compiled when it is first used: most commands need few of all there are."""
+
+        def __init__(self, pattern: Any, flags: int = 0) -> None:
+            self._source = pattern, flags
+
+        def __getattr__(self, name: str) -> Any:
+            import re
+
+            found = getattr(re.compile(*self._source), name)  # re keeps what it compiled: its methods share one pattern
+            setattr(self, name, found)
+            return found

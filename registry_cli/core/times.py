@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+TYPE_CHECKING = False  # as typing's, without importing typing
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _LATEST = 253_402_300_799  # the last second of the year 9999
 
 
 def utc_now() -> datetime:
+    from datetime import datetime, timezone
+
     return datetime.now(timezone.utc)
 
 
 def format_time(moment: datetime) -> str:
     """A moment as every document writes it. A time without zone is taken for UTC."""
+    from datetime import timezone
+
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)
     return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -24,6 +30,8 @@ def format_milliseconds(milliseconds: object) -> str:
         return ""
     if not 0 < milliseconds / 1000 <= _LATEST:
         return ""
+    from datetime import datetime, timezone
+
     return format_time(datetime.fromtimestamp(milliseconds / 1000, timezone.utc))
 
 

@@ -27,6 +27,7 @@ from .conversion import (
     parse_scalar,
     to_plain_value,
 )
+from .text import lazy_pattern
 
 Param = Union[bool, int, float, str]
 Metric = Union[int, float]
@@ -41,10 +42,10 @@ TEXT_LENGTH = 65_536
 ENTRIES = 20_000
 DEPTH = 32
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = lazy_pattern("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 #: What a text of many lines may not have: control characters but tabs and the ends of lines.
-_CONTROL_IN_LINES = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")
-_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
+_CONTROL_IN_LINES = lazy_pattern("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]|\r(?!\n)")
+_UNWRITABLE = lazy_pattern("[\x00\ud800-\udfff]")
 
 
 def as_list(given: Any, name: str) -> list[Any]:
@@ -199,7 +200,7 @@ def check_metric(value: object, name: str) -> Metric:
     raise InvalidInput(f"metric '{name}' is {_digits(int(value), name):.60}, which a double can't hold exactly")
 
 
-_COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+\Z", re.ASCII)
+_COMMA = lazy_pattern(r"[-+]?[0-9]+,[0-9]+\Z", re.ASCII)
 
 
 def _digits(value: int, name: str) -> str:

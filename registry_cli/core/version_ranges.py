@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
 from ..errors import InvalidInput
 from .lazy_dataclass import dataclass
+from .text import lazy_pattern
 
-_RANGE = re.compile(r"([1-9][0-9]{0,8})(?:-([1-9][0-9]{0,8}))?\Z", re.ASCII)
+_RANGE = lazy_pattern(r"([1-9][0-9]{0,8})(?:-([1-9][0-9]{0,8}))?\Z", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,10 @@ class VersionRanges:
         return cls(tuple(joined))
 
     def __contains__(self, number: object) -> bool:
-        if not isinstance(number, int):
+        if not isinstance(number, int) or not self.ranges:
             return False
+        from bisect import bisect_right
+
         at = bisect_right(self.ranges, (number, 10**10)) - 1
         return at >= 0 and self.ranges[at][0] <= number <= self.ranges[at][1]
 

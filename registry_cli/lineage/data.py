@@ -17,13 +17,14 @@ from typing import Any
 from ..core import redaction
 from ..core.lazy_dataclass import dataclass
 from ..core.progress import SILENT, Progress
+from ..core.text import lazy_pattern
 from ..errors import InvalidInput, NotFound
 from ..store.filesystem import copying
 
 #: So many files of a folder are hashed at most.
 FILES_MOST = 10_000_000
-_DIGEST = re.compile(r"([a-z][a-z0-9-]{1,15}):([A-Za-z0-9+/=._-]{1,200})\Z", re.ASCII)
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_DIGEST = lazy_pattern(r"([a-z][a-z0-9-]{1,15}):([A-Za-z0-9+/=._-]{1,200})\Z", re.ASCII)
+_SCHEME = lazy_pattern(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _DVC_LIMIT = 1 << 20
 
 

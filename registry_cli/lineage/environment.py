@@ -19,7 +19,7 @@ from typing import Any
 
 from ..core import redaction, subprocesses
 from ..core.lazy_dataclass import dataclass, field
-from ..core.text import replace_unprintable
+from ..core.text import lazy_pattern, replace_unprintable
 from ..errors import InvalidInput, NotFound
 from .process_info import Caller
 
@@ -197,13 +197,13 @@ def _read_text(path: str) -> str:
 
 #: So many packages are listed at most.
 MOST = 20_000
-_TOML = re.compile(r'''^name[ \t]*=[ \t]*"([^"\n]+)"[ \t]*\nversion[ \t]*=[ \t]*"([^"\n]+)"''', re.MULTILINE)
-_YAML = re.compile(
+_TOML = lazy_pattern(r'''^name[ \t]*=[ \t]*"([^"\n]+)"[ \t]*\nversion[ \t]*=[ \t]*"([^"\n]+)"''', re.MULTILINE)
+_YAML = lazy_pattern(
     r"^[ \t]*(?:-[ \t]+)?name:[ \t]*['\"]?([\w.-]+)['\"]?[ \t]*\n[ \t]*version:[ \t]*['\"]?([^\s'\"]+)", re.MULTILINE
 )
-_CONDA = re.compile(r"^#?[ \t]*(?:conda )?([A-Za-z0-9_.-]+)=([^=\s]+)=[^=\s]+$", re.MULTILINE)
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z", re.ASCII)
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*\Z", re.ASCII)
+_CONDA = lazy_pattern(r"^#?[ \t]*(?:conda )?([A-Za-z0-9_.-]+)=([^=\s]+)=[^=\s]+$", re.MULTILINE)
+_NAME = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z", re.ASCII)
+_VERSION = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9._+!-]*\Z", re.ASCII)
 #: Our own package, as it is spelt: what records a model is no part of its environment.
 _OWN = "registry-cli"
 _INSTALLED = ("site-packages", "dist-packages")

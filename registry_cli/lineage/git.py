@@ -18,6 +18,7 @@ from typing import Any
 
 from ..core import patch_secrets, redaction, subprocesses
 from ..core.lazy_dataclass import dataclass, field
+from ..core.text import lazy_pattern
 from . import git_files
 
 #: Seconds that all questions together may take.
@@ -29,7 +30,7 @@ LOG_LIMIT = 50
 #: The most bytes of an answer; one that is longer is an error.
 ANSWER_LIMIT = 64 << 20
 _GRACE = 0.5
-_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z", re.ASCII)
+_COMMIT = lazy_pattern(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z", re.ASCII)
 
 
 def is_commit(text: object) -> bool:

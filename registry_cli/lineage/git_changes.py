@@ -9,13 +9,13 @@ through any other filter is unknown.
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.lazy_dataclass import dataclass, field
+from ..core.text import lazy_pattern
 from . import git
 from .git_worktree import GONE, SUBMODULE, FileState, IndexEntry, WorkTree, hash_blob
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from .git import GitRepository
 
 _LINE_ENDS_LIMIT = 16 << 20
-_ENTRY = re.compile(
+_ENTRY = lazy_pattern(
     rb"(?P<tag>\S) (?P<mode>[0-7]{6}) (?P<id>[0-9a-f]{40,64}) (?P<stage>[0-3])\t(?P<path>[^\0]+)\0"
     rb"  ctime: \d+:\d+\n  mtime: (?P<mtime>\d+):(?P<nano>\d+)\n  dev: \d+\tino: (?P<inode>\d+)\n  uid: \d+\tgid: \d+\n"
     rb"  size: (?P<size>\d+)\tflags: (?P<flags>[0-9a-f]+)\n"
 )
 _INTENT_TO_ADD = 1 << 29
-_POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-[^\n]*\n)*oid sha256:([0-9a-f]{64})\nsize (\d+)\n")  # fmt: skip
+_POINTER = lazy_pattern(rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-[^\n]*\n)*oid sha256:([0-9a-f]{64})\nsize (\d+)\n")  # fmt: skip
 _NO_FILTER = (b"unspecified", b"unset")
 
 

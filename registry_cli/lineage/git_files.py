@@ -11,9 +11,11 @@ import re
 import stat
 from pathlib import Path
 
-_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z", re.ASCII)
-_WORKTREE = re.compile(r"^[ \t]*worktree[ \t]*=[ \t]*([^\n#;]+)", re.MULTILINE | re.IGNORECASE)
-_REF = re.compile(r"ref: (refs/[^\x00-\x20\x7f~^:?*\[\\]+)\Z")
+from ..core.text import lazy_pattern
+
+_ID = lazy_pattern(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z", re.ASCII)
+_WORKTREE = lazy_pattern(r"^[ \t]*worktree[ \t]*=[ \t]*([^\n#;]+)", re.MULTILINE | re.IGNORECASE)
+_REF = lazy_pattern(r"ref: (refs/[^\x00-\x20\x7f~^:?*\[\\]+)\Z")
 _MOST = 1 << 20
 #: The largest file of settings that is looked at, in bytes.
 _SETTINGS_MOST = 1 << 20

@@ -17,6 +17,7 @@ from ..core import redaction
 from ..core.progress import SILENT, Progress
 from ..core.records import VersionRecord
 from ..core.results import LineageNode, Recipe, RecipeStep, ReproducibilityCheck
+from ..core.text import lazy_pattern
 from ..errors import RegistryError, explain
 from ..rules import comparison
 from ..store import layout, sidecars
@@ -40,7 +41,7 @@ _MD5 = re.compile(r"md5:([0-9a-f]{32})\Z")
 #: Of a list that was recorded here: without our own package, and what came from files of the machine where it was made, for
 #: which an index may have another package of the same name.
 _WITHOUT_LOCAL = " | sed -e '/^registry[-_.]cli[ =]/d' -e '/  # from file:/s/^[^#]/# &/'"
-_VERSION = re.compile(r"3\.[0-9]{1,2}")
+_VERSION = lazy_pattern(r"3\.[0-9]{1,2}")
 #: The sha256 of a folder, as ``data.measured`` gives it.
 _OF_FOLDER = "find -L . -type f -printf '%P\\0' | LC_ALL=C sort -z | xargs -0r sha256sum -- | sha256sum | cut -d' ' -f1"
 

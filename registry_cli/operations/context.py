@@ -4,38 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
-from ..core.lazy_dataclass import replace
+from ..core.lazy_dataclass import dataclass, replace
 from ..core.names import Reference, Selector, model_name
 from ..core.progress import SILENT, Progress
-from ..core.records import Event, StageTable, VersionRecord
 from ..core.times import utc_now
 from ..errors import FOLDER_GONE, FOLDER_GONE_HINT, InvalidInput, NotFound
 from ..rules import stages as rules
 from ..store import codec, layout
 from ..store import settings as edited
-from ..store.filesystem.modes import Modes
 from ..store.layout import Layout
 from ..store.reader import ModelReader, State
 
+TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
-    from ..core.records import VersionRecord
-    from ..index.index import Index
-    from ..lineage.process_info import Caller
-from dataclasses import dataclass
-from functools import cached_property
+    from datetime import datetime
+    from typing import Any, TypeVar
 
-if TYPE_CHECKING:
-    from ..core.records import Event
+    from ..core.records import Event, StageTable, VersionRecord
     from ..index.index import Index
     from ..lineage.process_info import Caller
     from ..rules.policy.command_checks import CommandSet
     from ..store.filesystem.modes import Modes
+
+    _T = TypeVar("_T")
 
 #: The environment variable that names the registry, when no folder is given.
 HOME_VARIABLE = "REGISTRY_HOME"
@@ -47,7 +42,6 @@ LOCK_TIMEOUT = 30.0
 OnEvent = Callable[[str, "Event"], None]
 #: Says whether these commands may run on this machine.
 Trust = Callable[["CommandSet"], bool]
-_T = TypeVar("_T")
 
 
 class IndexAccess:
@@ -167,6 +161,20 @@ class RegistryContext:
         return self.settings.stages
 
 
+def create_context(
+    root: str | os.PathLike[str],
+    *,
+    cache: Path | None = None,
+    progress: Progress = SILENT,
+    on_warning: Callable[[str], None] | None = None,
+    **options: Any,
+) -> RegistryContext:
+    """The context of the registry in the folder ``root``. Raises :class:`NotFound` when there is none."""
+    layout = Layout(Path(root).absolute())
+    index = IndexAccess(layout, cache, progress, on_warning)
+    return RegistryContext(layout, read_settings(layout, index), index, **options)
+
+
 def read_settings(layout: Layout, index: IndexAccess) -> codec.Settings:
     """Read ``registry.yaml``: from the index if it has it as it is now. Raises :class:`NotFound`."""
     kept = index.ask(lambda each: each.settings(), make=False)
@@ -174,6 +182,8 @@ def read_settings(layout: Layout, index: IndexAccess) -> codec.Settings:
         return codec.Settings(**{**kept, "stages": tuple(kept["stages"])})
     if not index.is_open:
         return edited.open_settings(layout)
+    import time
+
     from ..index import file_stamps
 
     looked = time.time_ns()  # before reading: a change in between has another stamp

@@ -55,8 +55,6 @@ def evaluate_policy(
 
     ``read`` are the policies, if they were read just before, ``checks`` what commands found that were run before.
     """
-    from .approvals import read_people
-
     read = read or load_policies(layout, Scope.of_model(model.name))
     rules.check_stage(stage, read.stages)  # one that was renamed meanwhile has no policy, and is no open door
     wanted, said = read.policies.get(stage, StagePolicy()), model.said(number, state)
@@ -64,7 +62,11 @@ def evaluate_policy(
         return Evaluation(f"{model.name}@{number}", stage, ())
     needs = {rule.needs for rule in wanted.rules}
     version = model.version(number, state)
-    told = read_people(layout, model, version, said) if PEOPLE in needs or said.get("approvals") else NOBODY
+    told = NOBODY
+    if PEOPLE in needs or said.get("approvals"):
+        from .approvals import read_people
+
+        told = read_people(layout, model, version, said)
     current = state.table.stages.get(stage)
     facts = PolicyInput(
         stage,

@@ -11,7 +11,6 @@ from ..rules.policy import evaluation, policy, policy_parser
 from ..rules.policy.command_checks import CommandCheck
 from ..rules.policy.evaluation import PolicyLine
 from ..rules.policy.policy import Policies
-from ..rules.retention_rules import RetentionPolicy
 from ..rules.settings_errors import check_unknown_keys
 from ..rules.stages import ARCHIVE, DELETE, PACK
 from ..store import codec
@@ -92,6 +91,8 @@ class RetentionPolicies:
 
 
 def _parse_retention(level: settings.Level) -> RetentionPolicy:
+    from ..rules.retention_rules import RetentionPolicy
+
     return RetentionPolicy.parse(level.document.get("retention"), level.source)
 
 

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
 
-from ..core import values
 from ..core.names import Reference
 from ..core.records import Artifact, FileEntry, VersionRecord
 from ..core.times import resolve_time
-from ..core.values import OneOrMore
 from ..errors import InvalidInput, NotFound
 from ..store import reader
 from .context import open_model, read_version, resolve_version
 
+TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
+    from datetime import datetime
+    from typing import Protocol
+
     from ..core.results import Signature
+    from ..core.values import OneOrMore
     from ..rules.metric_directions import Directions
     from .context import RegistryContext
 
+    class Sink(Protocol):
+        """Whatever bytes can be written to: a binary file, a socket's file, a buffer."""
 
-class Sink(Protocol):
-    """Whatever bytes can be written to: a binary file, a socket's file, a buffer."""
-
-    def write(self, block: bytes, /) -> object: ...
+        def write(self, block: bytes, /) -> object: ...
 
 
 def get_version(
@@ -87,9 +87,9 @@ def get_path(
     folder = model.paths.files(record.number)
     if file is None:
         return folder
-    from ..store import fetch
+    from ..store import manifest
 
-    return folder / fetch.find_file(model.manifest(record), file, record.ref).path
+    return folder / manifest.find_file(model.manifest(record), file, record.ref).path
 
 
 def check_version(context: RegistryContext, ref: str | Reference) -> VersionRecord:
@@ -115,7 +115,7 @@ def cat(
 
     Raises :class:`NotFound` when there is none, :class:`Damaged` at the end of a file that is not what was stored.
     """
-    from ..store import fetch
+    from ..store import fetch, manifest
 
     model, record = read_version(context, ref)
     entries = model.manifest(record)
@@ -123,7 +123,7 @@ def cat(
         raise InvalidInput("a file is named, and globs are given", "name the file, or select files by globs")
     chosen = select_files(entries, only, exclude, record.ref)
     if chosen is None:
-        chosen = [fetch.find_file(entries, file, record.ref)]
+        chosen = [manifest.find_file(entries, file, record.ref)]
     fetch.write(model, record, chosen, stream.write)
 
 
@@ -131,6 +131,7 @@ def select_files(
     entries: Sequence[FileEntry], only: OneOrMore[str], exclude: OneOrMore[str], ref: str
 ) -> list[FileEntry] | None:
     """The files that globs select; None when there are no globs."""
+    from ..core import values
     from ..store import fetch
 
     globs = values.as_list(only, "only"), values.as_list(exclude, "exclude")

@@ -6,10 +6,9 @@ Every function returns the new table or raises; none looks at a file. The caller
 from __future__ import annotations
 
 import enum
-import math
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Union
 
+from ..core.lazy_dataclass import dataclass
 from ..core.names import Selector, version_number
 from ..core.records import Event, StageTable
 from ..core.version_ranges import VersionRanges
@@ -32,7 +31,7 @@ class Unset(enum.Enum):
 
 
 ANY = Unset.ANY
-Expected = Union[int, None, Unset]
+Expected = int | None | Unset
 
 
 def check_stage(stage: str, stages: tuple[str, ...]) -> None:
@@ -140,7 +139,8 @@ def check_unpointed(table: StageTable, model: str, number: int, action: str) -> 
         )
 
 
-class StageInterval(NamedTuple):
+@dataclass(frozen=True)
+class StageInterval:
     """That a version held ``stage``, from when until when, in seconds since 1970; ``until`` is None while it does."""
 
     stage: str
@@ -161,7 +161,7 @@ def list_intervals(events: Iterable[Event], number: int) -> list[StageInterval]:
                 since = held.pop(stage)
                 found.append(StageInterval(stage, since, since if moment is None else moment))
             elif stage not in held and after == number:
-                held[stage] = math.inf if moment is None else moment
+                held[stage] = float("inf") if moment is None else moment
     return [*found, *(StageInterval(stage, since) for stage, since in held.items())]
 
 

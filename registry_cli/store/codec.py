@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
 
 from ..core import names
 from ..core.lazy_dataclass import dataclass, field
 from ..core.records import Event, StageTable, VersionRecord
+from ..core.text import lazy_pattern
 from ..core.version_ranges import VersionRanges
 from ..errors import Damaged, InvalidInput, Refused
 from ..rules.settings_errors import REGISTRY_KEYS, SettingsSource, check_unknown_keys
@@ -18,8 +18,13 @@ from . import layout
 from .filesystem import files
 from .filesystem.modes import SHARED
 
+TYPE_CHECKING = False  # as typing's, without importing typing
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    _T = TypeVar("_T")
+
 DEFAULT_STAGES = ("development", "staging", "production")
-_T = TypeVar("_T")
 _MORE = "registry verify tells more"
 
 
@@ -134,7 +139,7 @@ def _said(source: SettingsSource, path: Place, read: Callable[[Any], object], va
         raise source.error(path, error.message, error.hint) from None
 
 
-_MODEL_ID = re.compile(r"[0-9A-Za-z_-]{8,64}\Z", re.ASCII)
+_MODEL_ID = lazy_pattern(r"[0-9A-Za-z_-]{8,64}\Z", re.ASCII)
 
 
 def model_id(document: Mapping[str, Any]) -> str:

@@ -9,26 +9,13 @@ from pathlib import Path
 
 from ..core.progress import SILENT, Progress
 from ..core.records import FileEntry, VersionRecord
-from ..errors import Damaged, InvalidInput, NotFound
+from ..errors import Damaged, NotFound
 from . import layout
 from .filesystem import files
 from .filesystem.replacement import Existing, appearing
 from .packs import pack_reader
 from .packs.pack_reader import Content
 from .reader import ModelReader
-
-
-def find_file(entries: Iterable[FileEntry], path: str | None, ref: str) -> FileEntry:
-    """The file that was asked for; with no ``path``, the only one there is."""
-    listed = list(entries)
-    if path is None:
-        if len(listed) == 1:
-            return listed[0]
-        raise InvalidInput(f"{ref} has {len(listed):,} files", f"name one of them: registry show {ref} lists them")
-    for entry in listed:
-        if entry.path == path:
-            return entry
-    raise NotFound(f"{ref} has no file '{path}'", f"registry show {ref} lists them")
 
 
 def select(entries: Iterable[FileEntry], only: Sequence[str], exclude: Sequence[str], ref: str) -> list[FileEntry]:

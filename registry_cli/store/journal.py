@@ -15,12 +15,15 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from ..core.lazy_dataclass import replace
 from ..core.records import Event, JournalEntry
 from .filesystem import files
 from .layout import ModelLayout
+
+TYPE_CHECKING = False  # as typing's, without importing typing
+if TYPE_CHECKING:
+    from typing import Any
 
 GENESIS = "0" * 64
 _FIRST_BLOCK = 1 << 14

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from ..core.lazy_dataclass import dataclass
+from ..core.text import lazy_pattern
 
 FORMAT = 1
 REGISTRY = "registry.yaml"
@@ -38,10 +39,10 @@ DESCRIBING = frozenset({"tagged", "annotated", "measured", "approved", "rejected
 #: How many claims are kept behind the current revision.
 CLAIMS_KEPT = 8
 
-_VERSION_DIR = re.compile(r"[1-9][0-9]{0,8}\Z", re.ASCII)
-_HEX = re.compile(r"[0-9a-f]{64}\Z")
-_TAIL = re.compile(r"[0-9a-f]+(\.tar\.(gz|zst))?\Z")
-_DESCRIPTION = re.compile(r"((annotations|tombstones)/[1-9][0-9]{0,8}|model)\.yaml\Z", re.ASCII)
+_VERSION_DIR = lazy_pattern(r"[1-9][0-9]{0,8}\Z", re.ASCII)
+_HEX = lazy_pattern(r"[0-9a-f]{64}\Z")
+_TAIL = lazy_pattern(r"[0-9a-f]+(\.tar\.(gz|zst))?\Z")
+_DESCRIPTION = lazy_pattern(r"((annotations|tombstones)/[1-9][0-9]{0,8}|model)\.yaml\Z", re.ASCII)
 
 
 def version_of(folder: str) -> int | None:

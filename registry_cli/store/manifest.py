@@ -7,11 +7,10 @@ manifest's bytes is the digest of the version.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 
 from ..core.records import FileEntry
-from ..errors import Damaged, InvalidInput
+from ..errors import Damaged, InvalidInput, NotFound
 from . import layout
 
 PATH_LENGTH = 1_024
@@ -64,4 +63,19 @@ def loads(data: bytes, what: str) -> tuple[FileEntry, ...]:
 
 def digest(data: bytes) -> str:
     """The digest of the version that has this manifest."""
+    import hashlib
+
     return hashlib.sha256(data).hexdigest()
+
+
+def find_file(entries: Iterable[FileEntry], path: str | None, ref: str) -> FileEntry:
+    """The file that was asked for; with no ``path``, the only one there is."""
+    listed = list(entries)
+    if path is None:
+        if len(listed) == 1:
+            return listed[0]
+        raise InvalidInput(f"{ref} has {len(listed):,} files", f"name one of them: registry show {ref} lists them")
+    for entry in listed:
+        if entry.path == path:
+            return entry
+    raise NotFound(f"{ref} has no file '{path}'", f"registry show {ref} lists them")

@@ -7,20 +7,21 @@ entries only then), and follows a claim that its writer could not finish (see ``
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-from typing import Any
 
 from ..core.lazy_dataclass import dataclass, replace
 from ..core.names import Selector
 from ..core.records import Event, FileEntry, ModelRecord, StageTable, VersionRecord
 from ..errors import Conflict, Damaged, InvalidInput, NotFound
 from ..rules import stages as rules
-from . import codec, journal, layout, manifest, sidecars
+from . import codec, layout, manifest
 from .codec import Redo
 from .filesystem import files
 from .layout import ModelLayout
-from .packs import pack_paths
+
+TYPE_CHECKING = False  # as typing's, without importing typing
+if TYPE_CHECKING:
+    from typing import Any
 
 #: Up to so many files, the size of an artifact is compared each time its path is handed out.
 QUICK_CHECK_FILES = 1_000
@@ -148,6 +149,8 @@ class ModelReader:
 
     def seal(self, number: int) -> str:
         """The sha256 of ``version.yaml``: what stands for all that was registered of a version."""
+        import hashlib
+
         path = self.paths.version_document(number)
         return hashlib.sha256(files.read(path, files.DOCUMENT_LIMIT, f"{self.name}@{number}")).hexdigest()
 
@@ -160,7 +163,7 @@ class ModelReader:
             stages=table.stages_of(number),
             aliases=table.aliases_of(number),
             archived=number in table.archived,
-            packed=pack_paths.size(self.paths, number) if number in table.packed else None,
+            packed=self._packed_size(number) if number in table.packed else None,
         )
 
     def said(self, number: int, state: State) -> dict[str, Any]:
@@ -172,6 +175,11 @@ class ModelReader:
             return codec.load(path, f"{self.name}: annotations/{number}.yaml")
         except FileNotFoundError:
             return {}
+
+    def _packed_size(self, number: int) -> int:
+        from .packs import pack_paths
+
+        return pack_paths.size(self.paths, number)
 
     def mentions(self, number: int, word: bytes) -> bool:
         """Whether ``annotations/N.yaml`` has these bytes: cheaper than to read it as a document."""
@@ -192,6 +200,8 @@ class ModelReader:
     def sidecar(self, record: VersionRecord, name: str) -> bytes | None:
         """A file beside ``version.yaml``; None when the version has none. :class:`Damaged` when it is not what was sealed."""
         import hashlib
+
+        from . import sidecars
 
         digest = sidecars.named(record.lineage).get(name)
         if digest is None:
@@ -299,6 +309,8 @@ def highest(paths: ModelLayout, table: StageTable) -> int:
     The journal's last line gives the number to start from; every number above it is looked for, one by one. Without
     a journal the whole folder is listed.
     """
+    from . import journal
+
     last = journal.last_entry(paths.history)
     found = max(table.deleted.highest, table.archived.highest, *table.stages.values(), 0)
     if last is None:

@@ -11,6 +11,8 @@ import os
 import re
 from pathlib import Path
 
+from ..core.text import lazy_pattern
+
 #: Names of files, wherever they lie.
 NAMES = frozenset(
     {
@@ -50,7 +52,7 @@ EXAMPLES = frozenset({"example", "sample", "template", "dist", "defaults", "sche
 #: Only files of at most so many bytes are looked into.
 LOOKED_AT = 64 << 10
 _HEAD = 128
-_KEY = re.compile(
+_KEY = lazy_pattern(
     rb"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----|---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----"
     rb"|PuTTY-User-Key-File-\d|AGE-SECRET-KEY-1"
 )

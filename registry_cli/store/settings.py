@@ -7,7 +7,6 @@ import os
 from collections.abc import Collection, Generator, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from ..core import names
 from ..errors import Conflict, NotFound, RegistryError
@@ -16,6 +15,10 @@ from . import codec, layout
 from .codec import Settings
 from .filesystem import files
 from .layout import Layout
+
+TYPE_CHECKING = False  # as typing's, without importing typing
+if TYPE_CHECKING:
+    from typing import Any
 
 #: Among so many models one that was renamed is looked for.
 _SEARCHED = 10_000

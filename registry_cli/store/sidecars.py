@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from . import layout
+
+TYPE_CHECKING = False  # as typing's, without importing typing
+if TYPE_CHECKING:
+    from typing import Any
 
 #: Each file, and where in the lineage its digest stands; one that is there without its file says so under ``NAME_kept``.
 _PLACES = {layout.ENVIRONMENT: ("environment", "digest"), layout.PATCH: ("git", "patch")}

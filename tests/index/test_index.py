@@ -56,7 +56,7 @@ def told(reg: Registry) -> Any:
         damage.append(error.message)
 
     answers: list[Any] = [[asdict(each) for each in reg.models(on_damage=note)]]
-    answers.append([{n: g._asdict() for n, g in each.shown.items()} for each in reg.overview(on_damage=note)])
+    answers.append([{n: asdict(g) for n, g in each.shown.items()} for each in reg.overview(on_damage=note)])
     answers += [[asdict(each) for each in reg.search(query, on_damage=note)] for query in QUERIES]
     answers.append([asdict(each) for each in reg.search(sort="metrics.auc:desc", archived=True, on_damage=note)])
     return answers, sorted(set(damage))

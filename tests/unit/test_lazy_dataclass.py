@@ -70,6 +70,16 @@ def test_instances_have_their_values(made: Any) -> None:
     assert (made["Point"].y, hasattr(made["Point"], "tags")) == (2, False)
 
 
+def test_an_init_is_compiled_when_many_instances_are_made() -> None:
+    scope: dict[str, Any] = {"dataclass": lazy_dataclass.dataclass, "field": lazy_dataclass.field, "__name__": __name__}
+    exec("from __future__ import annotations\n" + TEXT, scope)
+    interpreted = scope["Point"](1, tags=["a"])
+    assert scope["Point"].__init__.__code__.co_filename == lazy_dataclass.__file__
+    many = [scope["Point"](1, tags=["a"]) for _ in range(50)]
+    assert scope["Point"].__init__.__code__.co_filename != lazy_dataclass.__file__
+    assert all(each == interpreted for each in many)
+
+
 def test_wrong_arguments_are_refused(made: Any) -> None:
     given: list[tuple[tuple[Any, ...], dict[str, Any]]] = [((), {}), ((1,), {"z": 1}), ((1, 2, [], 4), {})]
     for arguments, named in given:

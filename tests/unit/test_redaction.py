@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry_cli.core import patch_secrets, redaction
+from registry_cli.core import patch_secrets, redaction, secret_values
 
 SECRET = "hunter2hunter2"
 TOKEN = "ghp_" + "a1B2" * 9
@@ -109,3 +111,15 @@ def test_the_time_grows_with_the_length(part: str) -> None:
     patch_secrets.contains_secret((part * (100_000 // len(part))).encode())
     patch_secrets.contains_secret(b"diff --git a/x.py b/x.py\n+" + (part * (100_000 // len(part))).encode())
     assert time.monotonic() - start < 5
+
+
+def test_no_token_is_shorter_than_the_texts_that_are_searched() -> None:
+    parser = importlib.import_module("re._parser" if sys.version_info >= (3, 11) else "sre_parse")
+    shortest = {
+        secret_values._TOKEN: secret_values.SHORTEST_TOKEN,
+        secret_values._WORD_TOKEN: secret_values.SHORTEST_TOKEN,
+        secret_values._PRIVATE_KEY: secret_values.SHORTEST_TOKEN,
+        secret_values._RANDOM: secret_values.SHORTEST_RANDOM,
+    }
+    for pattern, length in shortest.items():
+        assert parser.parse(pattern.pattern, pattern.flags).getwidth()[0] >= length, pattern.pattern

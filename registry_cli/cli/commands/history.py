@@ -81,8 +81,9 @@ def _parse_model(name: str | None, every: bool) -> str | None:
 
 def _show_checkpoints(cx: Session, reader: Registry, model: str | None) -> None:
     found = reader.admin.checkpoints(None if model is None else [model])
-    text = "\n".join(" ".join(map(str, each)) for each in found)  # as one line each, however narrow the terminal is
-    cx.show(Output("checkpoints", found, [str(each) for each in found], rows=found, text=text))
+    rows = [(each.model, each.seq, each.hash) for each in found]
+    text = "\n".join(" ".join(map(str, row)) for row in rows)  # as one line each, however narrow the terminal is
+    cx.show(Output("checkpoints", found, [str(each) for each in found], rows=rows, text=text))
 
 
 def _follow(cx: Session, reader: Registry, model: str | None, until: str | None, **wanted: Any) -> None:

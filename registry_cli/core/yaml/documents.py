@@ -9,10 +9,13 @@ document loads equal to what was dumped. What is in the plain form (see ``plain`
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from ...errors import InvalidInput
 from . import DOCUMENT_LIMIT, fast_loader
+
+TYPE_CHECKING = False  # as typing's, without importing typing
+if TYPE_CHECKING:
+    from typing import Any
 
 #: The largest document that people may hand in, in bytes.
 INPUT_LIMIT = 1 << 20

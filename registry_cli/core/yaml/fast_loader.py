@@ -10,8 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from math import isfinite
-from typing import Any
+
+from ..text import lazy_pattern
+
+TYPE_CHECKING = False  # as typing's, without importing typing
+if TYPE_CHECKING:
+    from typing import Any
 
 #: A flat mapping of at most so many keys, and about so many characters, stands in braces on one line.
 FLOW_KEYS, FLOW_LENGTH = 6, 90
@@ -26,14 +30,14 @@ _QUOTED = r"'(?:[^'\n]|'')*'"
 _WORD = r"[A-Za-z0-9][A-Za-z0-9_./+@%() -]*(?<! )"
 # One line of a block, in groups: the indentation, the dash of a list, a key, and the value as one of the kinds it can
 # have, the last of which is whatever is none of the others.
-_LINES = re.compile(
+_LINES = lazy_pattern(
     rf"^( *)(- )?(?:({_KEY}):(?: (?=[^ \n])|$))?(?:({_INT})|({_FLOAT})|({_QUOTED})|({_WORD})|([{{\[].*[}}\]])|(.*))$",
     re.ASCII | re.MULTILINE,
 )
-_ENTRY = re.compile(rf"({_KEY}): (?:({_INT})|({_FLOAT})|({_QUOTED})|({_WORD}))(?:, |\Z)", re.ASCII)
-_ITEM = re.compile(rf"(?:({_INT})|({_FLOAT})|({_QUOTED})|({_WORD}))\Z", re.ASCII)
-_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9_./+@%() -]*(?<! )\Z", re.ASCII)
-_NUMERIC = re.compile(r"[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?\Z", re.ASCII)
+_ENTRY = lazy_pattern(rf"({_KEY}): (?:({_INT})|({_FLOAT})|({_QUOTED})|({_WORD}))(?:, |\Z)", re.ASCII)
+_ITEM = lazy_pattern(rf"(?:({_INT})|({_FLOAT})|({_QUOTED})|({_WORD}))\Z", re.ASCII)
+_TEXT = lazy_pattern(r"[A-Za-z][A-Za-z0-9_./+@%() -]*(?<! )\Z", re.ASCII)
+_NUMERIC = lazy_pattern(r"[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?\Z", re.ASCII)
 _LITERALS = {"null": None, "true": True, "false": False}
 _NAMES = {value: name for name, value in _LITERALS.items()}
 #: Words that the real loader takes for something else than text, or that its dumper quotes, in any case of letters.
@@ -267,7 +271,7 @@ def _inline(value: Any) -> str:
 def _number(value: Any) -> str:
     if type(value) is int:
         return str(value)
-    if type(value) is float and isfinite(value):
+    if type(value) is float and abs(value) < float("inf"):
         return float_text(value)
     raise _Other
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from fractions import Fraction
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...core import values
 from ...core.quantities import parse_duration, parse_size
@@ -22,6 +21,9 @@ from ..settings_errors import Path, SettingsSource, suggest
 from . import command_checks
 from . import policy_rules as rules
 from .policy import DIRECTIONS, Policies, PolicyFlag, PolicyRule, StagePolicy
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 #: The keys of a stage, and those of its ``require`` and of a metric in its ``against_current``.
 STAGE_KEYS = (
@@ -246,6 +248,8 @@ class _Stage:
                 match = _BOUND.match(bound) if isinstance(bound, str) else None
                 if match is None:
                     raise self._fail(at, "is no bound on a metric", "write it as '>= 0.9' or '<= 50', in quotes")
+                from fractions import Fraction
+
                 look = rules.metric_within(name, match[1], Fraction(match[2]))
                 self._add(at, f"metrics.{name}", f"{match[1]} {match[2]}", look, place)
 
@@ -362,6 +366,8 @@ class _Stage:
     def _amount(self, value: Any, path: Path) -> tuple[Fraction, bool]:
         match = _PERCENT.match(value) if isinstance(value, str) else None
         if match:
+            from fractions import Fraction
+
             return Fraction(match[1]), True
         amount = rules.to_fraction(value)
         if amount is None or amount < 0:

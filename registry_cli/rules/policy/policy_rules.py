@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping
-from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...core.quantities import to_epoch
 from ...core.text import escape_for_message
@@ -20,6 +19,9 @@ from ..metric_directions import HIGHER, LOWER
 from ..settings_errors import SettingsSource
 from ..stages import StageInterval
 from .policy import FAILED, PASSED, WAITING, PolicyInput, PolicyRule, RuleOutcome
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 Look = Callable[[PolicyInput], RuleOutcome]
 #: Why an approval does not count, empty if it does.
@@ -135,6 +137,8 @@ def metric_within(name: str, sign: str, bound: Fraction) -> Look:
 
 def to_fraction(value: object) -> Fraction | None:
     """A finite number as it is written, so that 0.93 - 0.005 is 0.925; None for all else."""
+    from fractions import Fraction
+
     if isinstance(value, int) and not isinstance(value, bool):
         return Fraction(value)
     return Fraction(repr(float(value))) if isinstance(value, float) and math.isfinite(value) else None

@@ -16,7 +16,6 @@ from pathlib import Path
 from ...core.yaml import DOCUMENT_LIMIT as DOCUMENT_LIMIT  # noqa: PLC0414
 from ...errors import Damaged, NotFound
 from .. import layout
-from . import removal
 
 BLOCK = 1 << 20
 
@@ -64,6 +63,8 @@ def replace(path: Path, data: bytes, mode: int, below: Path | None = None) -> No
 
     No link is followed on the way from the trusted folder ``below`` (by default the one that it is in).
     """
+    from . import removal
+
     temporary = path.with_name(layout.temporary_name())
     with removal.opened_parent(path, below or path.parent) as folder:
         try:
@@ -99,6 +100,8 @@ def make_folder(path: Path, mode: int) -> bool:
         if not stat.S_ISDIR(os.lstat(path).st_mode):
             raise
         return False
+    from . import removal
+
     removal.change_mode(path, path.parent, mode)
     return True
 
@@ -108,6 +111,8 @@ def refresh_links(folder: Path, wanted: Mapping[str, str], below: Path) -> None:
 
     Derived: not synced, and no failure is reported. Whatever is no link there is left alone.
     """
+    from . import removal
+
     with contextlib.suppress(OSError), removal.opened_parent(folder / "any", below) as parent:
         for name in list_folder(folder):
             if name not in wanted:
