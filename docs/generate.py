@@ -25,7 +25,7 @@ from registry_cli import Registry, errors
 from registry_cli.cli import app, command, grammar
 from registry_cli.core.progress import SILENT, Progress
 from registry_cli.core.records import Checkpoint, ModelHistoryEntry, ModelSummary, VersionSummary
-from registry_cli.operations.find import Known
+from registry_cli.operations.find import FileMatch
 from registry_cli.operations.gate import Review
 from registry_cli.registry import (
     AdminOperations,
@@ -65,7 +65,7 @@ PIPES = {
 ALL_SHARED = {*command.SHARED, *command.WRITING, *command.INDEXED}
 
 #: Results that are no dataclasses, since there may be very many of them.
-NAMED_TUPLES: tuple[type, ...] = (Checkpoint, VersionSummary, Known, ModelSummary, Review, ModelHistoryEntry)
+NAMED_TUPLES: tuple[type, ...] = (Checkpoint, VersionSummary, FileMatch, ModelSummary, Review, ModelHistoryEntry)
 
 #: The methods of Registry by chapter; each is in one of them.
 CHAPTERS: tuple[tuple[str, str], ...] = (

@@ -87,9 +87,9 @@ class ApprovalOperations:
     def __init__(self, context: RegistryContext) -> None:
         self.context = context
 
-    approve = Operation(lambda: operations.approve.approve)
+    approve = Operation(lambda: operations.approvals.approve)
     list = Operation(lambda: operations.approvals.list_approvals)
-    sign = Operation(lambda: operations.approve.sign)
+    sign = Operation(lambda: operations.approvals.sign)
     signatures = Operation(lambda: operations.read.list_signatures)
     review = Operation(lambda: operations.gate.get_review)
 
@@ -101,8 +101,8 @@ class PolicyOperations:
         self.context = context
 
     gate = Operation(lambda: operations.gate.evaluate_gate)
-    list = Operation(lambda: operations.policies.list_policy)
-    commands = Operation(lambda: operations.policies.list_commands)
+    list = Operation(lambda: operations.gate.list_policy)
+    commands = Operation(lambda: operations.gate.list_commands)
 
 
 class LineageOperations:
@@ -329,9 +329,9 @@ class Registry:
 
     # Registering and importing
     register = Operation(lambda: operations.register.register)
-    import_from = Operation(lambda: operations.import_bundle.import_from)
-    import_bundle = Operation(lambda: operations.import_bundle.import_bundle)
-    import_versions = Operation(lambda: operations.import_versions.import_versions)
+    import_from = Operation(lambda: operations.imports.import_from)
+    import_bundle = Operation(lambda: operations.imports.import_bundle)
+    import_versions = Operation(lambda: operations.imports.import_versions)
 
     # Stages and aliases
     promote = Operation(lambda: operations.pointers.promote)

@@ -17,10 +17,8 @@ EXIT_CODES = {
     8: "may have been applied: retry with the same --request-id",
     130: "interrupted",
 }
-
 #: What a code means for one verb besides.
 OWN_CODES = {("diff", 1): "failed; or they differ (with --exit-code)"}
-
 #: The groups of ``registry --help``, in order.
 GROUPS = ("begin", "put in", "find", "compare", "take out", "describe", "lifecycle", "look back", "trust", "shell")
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from .session import Session
 
 _NAMED = 10
-
 Only = list[str] | None
 MetricsFile = Annotated[
     Only, option("--metrics-file", "FILE", "Metrics from JSON, YAML, TOML, a CSV log, or a report of scikit-learn.")

@@ -11,7 +11,6 @@ from operator import attrgetter
 from typing import Any
 
 SCHEMA = 1
-
 #: For each class of records the name of its shape, empty where it is documented with another, and its keys: those of its
 #: fields unless they are listed. The value of ``key=path`` is found there, in a method by a call. ``key?`` is null when
 #: empty, ``key-`` is left out then. ``*`` stands for the keys of a mapping.
@@ -42,6 +41,7 @@ SHAPES = {
     ),
     "FileDifference": ("file_difference", "path=name change before after"),
     "FileEntry": ("file", ""),
+    "FileMatch": ("known", "file sha256=digest path? version similar?"),
     "FileScan": ("scanned_file", "path verdict kind? limited globals findings=worst_first uses"),
     "DoctorCheck": ("finding", "check status message advice"),
     "CleanupItem": ("freed", ""),
@@ -53,7 +53,6 @@ SHAPES = {
     "CardCheck": ("card_item", "name required state hint"),
     "RuleResult": ("judgement", "rule=name wanted found outcome file line output?"),
     "LineageNode": ("kin", "ref here note stages archived lineage kin"),
-    "Known": ("known", "file sha256=digest path? version similar?"),
     "MetricDifference": ("metric_difference", "name change before after delta percent better"),
     "ModelRecord": (
         "model",
@@ -96,7 +95,6 @@ SHAPES = {
         " stages aliases archived packed event",
     ),
 }
-
 #: The values that no attribute has.
 _COMPUTED: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("Card", "lacking"): lambda card: [item.name for item in card.lacking],
@@ -113,7 +111,6 @@ _COMPUTED: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("LineageNode", "stages"): lambda node: node.version.stages if node.version else (),
     ("Plan", "refs"): lambda plan: [f"{plan.model}@{number}" for number in plan.chosen],
 }
-
 _Reader = tuple[str, Callable[[Any], Any], str]
 _READERS: dict[type, tuple[_Reader, ...]] = {}
 

@@ -45,7 +45,6 @@ Limit = Annotated[int | None, option("--limit", "N", "At most N.", min=1)]
 AsOf = Annotated[str | None, option("--as-of", "TIME", "As it was at 2026-03-03, 2026-03-03T10:00 or '7d ago'.")]
 NoVerify = Annotated[bool, flag("--no-verify", "Compare sizes only, not the sha256 of each file.")]
 Force = Annotated[bool, flag("--force", "Also what a rollback would go to; needs a --reason.")]
-
 Sign = Annotated[
     str | None, option("--sign", "KEY", "Sign it: the path of an SSH key, or of a public one an agent holds.")
 ]

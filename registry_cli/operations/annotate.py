@@ -9,6 +9,7 @@ from ..core import values
 from ..core.lazy_dataclass import replace
 from ..core.names import Reference
 from ..core.records import Event
+from ..core.redaction import redact_kinds
 from ..core.results import VersionsChanged
 from ..core.values import OneOrMore, as_list
 from ..store.codec import Redo
@@ -81,8 +82,6 @@ def _change_without_secrets(
     dry_run: bool,
     request_id: str | None,
 ) -> VersionsChanged:
-    from ..core.redaction import redact_kinds
-
     given, warnings = redact_kinds({kind: changes})
     done = _change_annotation(context, ref, kind, given[kind], remove, dry_run, request_id)
     return replace(done, warnings=warnings)
@@ -127,12 +126,12 @@ _ACTIONS = {"tags": "tagged", "annotations": "annotated", "metrics": "measured"}
 
 
 def _overlay(
-    sealed: Mapping[str, Any], wanted: Mapping[str, Any], kind: str, said: Mapping[str, Any]
+    sealed: Mapping[str, Any], wanted: Mapping[str, Any], kind: str, annotation: Mapping[str, Any]
 ) -> dict[str, Any]:
     """``annotations/N.yaml`` that turns ``sealed`` into ``wanted``: null takes a sealed value away."""
     changed = {name: value for name, value in wanted.items() if name not in sealed or sealed[name] != value}
     removed = {name: None for name in sealed if name not in wanted}
-    document = {"format": FORMAT, **said, kind: {**changed, **removed}}
+    document = {"format": FORMAT, **annotation, kind: {**changed, **removed}}
     return {name: value for name, value in document.items() if value != {}}
 
 

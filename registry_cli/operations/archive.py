@@ -22,12 +22,11 @@ from ..store import history, tombstones
 from ..store.filesystem import removal
 from ..store.maintenance import gc
 from ..store.writer import Writer
+from .pack import PackRequest, ensure_packable, find_packed, pack_versions, remove_packs, restore_files, unpack_versions
 from .transaction import make_event, open_writer, resolve_target, transaction
 
 if TYPE_CHECKING:
     from .context import RegistryContext
-    from .pack import PackRequest
-
 
 References = OneOrMore[Union[str, Reference]]
 
@@ -52,8 +51,6 @@ def archive(
     latter can be overridden with ``force`` and a ``reason``. :class:`Damaged` for one whose files are not what was
     stored: it is not packed. :class:`Refused` where there is no zstd.
     """
-    from .pack import PackRequest, pack_versions
-
     _check_force(force, reason)
     if compress:
         from ..store.packs import compression
@@ -62,7 +59,7 @@ def archive(
     wanted = PackRequest(
         compress, request_id or os.urandom(16).hex(), request_id is not None, reason, progress=progress
     )
-    by_model = _by_model(refs)
+    by_model = _group_by_model(refs)
     if len(by_model) > 1 and not dry_run:  # what can't be done is refused before the first commit
         every = [ref for references in by_model.values() for ref in references]
         archive(context, every, force=force, reason=reason, compress=compress, dry_run=True, request_id=request_id)
@@ -86,21 +83,19 @@ def _archive_model(
     outcomes: list[VersionsChanged],
 ) -> VersionRanges:
     """Archive versions of one model; those that are to be packed then."""
-    from .pack import ensure_packable, find_packed
-
     given_id = wanted.request_id if wanted.given else None
     with transaction(context, name, given_id, "archived") as (writer, done_before):
         if done_before:
-            outcomes.append(_as_before(writer, done_before))
+            outcomes.append(_repeated(writer, done_before))
             return VersionRanges.parse(str(done_before.event.detail.get("compress", "")))
-        every = _numbers(writer, refs)
+        every = _resolve_numbers(writer, refs)
         numbers, packed = every - writer.table.archived, writer.table.packed
         packed = packed - find_packed(context, name, wanted)
         if wanted.kind:  # before the commit: packing comes after it
             ensure_packable(context, name, every - packed)
         overridden = _guarded_targets(context, writer, numbers, force)
         table = rules.archive(writer.table, name, numbers)
-        detail = {"reason": wanted.reason, **_forced(overridden)}
+        detail = {"reason": wanted.reason, **_forced_detail(overridden)}
         detail |= {"compress": str(every - packed)} if wanted.kind else {}
         event = make_event(context, "archived", None, wanted.request_id, versions=str(numbers), **detail)
         if numbers and not dry_run:
@@ -122,10 +117,8 @@ def restore(
 
     Raises :class:`Damaged` for a pack that is not what was stored: nothing of that model is restored then.
     """
-    from .pack import remove_packs, restore_files, unpack_versions
-
     request = request_id or os.urandom(16).hex()
-    by_model = _by_model(refs)
+    by_model = _group_by_model(refs)
     if len(by_model) > 1 and not dry_run:
         every = [ref for references in by_model.values() for ref in references]
         restore(context, every, dry_run=True, request_id=request_id)
@@ -136,10 +129,10 @@ def restore(
                 trash: list[Path] = []
                 with transaction(context, name, request_id, "restored") as (writer, done):
                     if done:
-                        outcomes.append(_as_before(writer, done))
+                        outcomes.append(_repeated(writer, done))
                         continue
                     table = writer.table
-                    numbers = _numbers(writer, references)
+                    numbers = _resolve_numbers(writer, references)
                     numbers = numbers - (numbers - (table.archived | table.packed))
                     packed = numbers - (numbers - table.packed)
                     event = make_event(context, "restored", None, request, versions=str(numbers), packed=str(packed))
@@ -168,7 +161,7 @@ def delete(
     """
     _check_force(force, reason)
     request = request_id or os.urandom(16).hex()
-    by_model = _by_model(refs)
+    by_model = _group_by_model(refs)
     if len(by_model) > 1 and not dry_run:
         every = [ref for references in by_model.values() for ref in references]
         delete(context, every, force=force, reason=reason, dry_run=True, request_id=request_id)
@@ -178,11 +171,11 @@ def delete(
                 names.request_id(make_event_id(request_id, len(references), len(references) > 1))
             trash: list[Path] = []
             with open_writer(context, name) as writer:
-                numbers, left = _deletable(writer, references, request_id)
+                numbers, left = _find_deletable(writer, references, request_id)
                 overridden = ensure_deletable(context, writer, left, force)
                 if not dry_run:
                     several = {"versions": str(numbers)} if len(references) > 1 else {}
-                    detail = {"reason": reason, **_forced(overridden), **several}
+                    detail = {"reason": reason, **_forced_detail(overridden), **several}
                     trash = delete_numbers(context, writer, numbers, left, request, detail)
                 revision = writer.table.revision
                 outcomes.append(
@@ -202,17 +195,19 @@ def ensure_deletable(context: RegistryContext, writer: Writer, numbers: VersionR
     return overridden
 
 
-def _deletable(writer: Writer, refs: list[Reference], request_id: str | None) -> tuple[VersionRanges, VersionRanges]:
+def _find_deletable(
+    writer: Writer, refs: list[Reference], request_id: str | None
+) -> tuple[VersionRanges, VersionRanges]:
     """All that is to be deleted, and what is left of it when this request was begun before.
 
     Then the references are not looked up again: ``latest`` would mean another version by now.
     """
     if request_id is None:
-        numbers = _numbers(writer, refs)
+        numbers = _resolve_numbers(writer, refs)
         return numbers, numbers
     entry = writer.done_before(make_event_id(request_id, 1, len(refs) > 1), "deleted")
     if entry is None:
-        numbers = _numbers(writer, refs)
+        numbers = _resolve_numbers(writer, refs)
         return numbers, numbers
     numbers = VersionRanges.parse(str(entry.event.detail.get("versions", entry.event.version)))
     return numbers, numbers - writer.table.deleted
@@ -245,7 +240,7 @@ def delete_numbers(
     return trash
 
 
-def _numbers(writer: Writer, refs: list[Reference]) -> VersionRanges:
+def _resolve_numbers(writer: Writer, refs: list[Reference]) -> VersionRanges:
     return VersionRanges.from_numbers(resolve_target(writer, ref) for ref in refs)
 
 
@@ -263,7 +258,7 @@ def ensure_no_rollback_targets(context: RegistryContext, writer: Writer, numbers
     rollback.check_rollback_targets(writer.table, writer.paths.name, numbers, chains)
 
 
-def _as_before(writer: Writer, entry: JournalEntry) -> VersionsChanged:
+def _repeated(writer: Writer, entry: JournalEntry) -> VersionsChanged:
     """What a request did when it was carried out before."""
     numbers = VersionRanges.parse(str(entry.event.detail.get("versions", "")))
     return VersionsChanged(writer.paths.name, entry.event.action, tuple(numbers), entry.revision, False)
@@ -274,7 +269,7 @@ def make_event_id(request_id: str, at: int, several: bool) -> str:
     return f"{request_id}:{at}" if several else request_id
 
 
-def _by_model(refs: References) -> dict[str, list[Reference]]:
+def _group_by_model(refs: References) -> dict[str, list[Reference]]:
     """The references of each model; a bare name is refused."""
     grouped: dict[str, list[Reference]] = {}
     for ref in as_list(refs, "refs"):
@@ -290,13 +285,13 @@ def commit_in_turn(request_id: str, dry_run: bool) -> Iterator[list[VersionsChan
     try:
         yield outcomes
     except BaseException as error:
-        begun = isinstance(error, Indeterminate) or any(each.changed for each in outcomes)
-        if dry_run or not begun or getattr(error, "request_id", "") == request_id:
+        started = isinstance(error, Indeterminate) or any(each.changed for each in outcomes)
+        if dry_run or not started or getattr(error, "request_id", "") == request_id:
             raise
         raise indeterminate("the change is committed, or a part of it", request_id, error) from error
 
 
-def _forced(overridden: tuple[str, ...]) -> dict[str, object]:
+def _forced_detail(overridden: tuple[str, ...]) -> dict[str, object]:
     """What an event says of safeguards that were overridden."""
     return {"forced": True, "failed": list(overridden)} if overridden else {}
 

@@ -12,17 +12,15 @@ from ..rules.comparison import Diff, Difference, FileDifference, StoredFile
 from ..store import layout, sidecars
 from ..store.packs import pack_reader
 from .context import open_model
+from .read import get_artifact, get_directions, read_sidecar
 
 if TYPE_CHECKING:
     from ..core.names import Reference
     from ..lineage.process_info import Caller
     from .context import RegistryContext
 
-
 #: The files that say which packages a model was made with; the first that both versions have is taken.
 ENVIRONMENTS = ("environment.txt", "requirements.txt")
-
-
 #: An environment file of more bytes is compared by its digest only.
 ENVIRONMENT_LIMIT = 1_000_000
 
@@ -35,19 +33,22 @@ def diff(
     The commits between them are told when the repository around ``caller`` has both. Raises :class:`InvalidInput`,
     :class:`NotFound`, :class:`Damaged`.
     """
-    from .read import get_artifact, get_directions
-
     old, new = get_artifact(context, before), get_artifact(context, after)
-    sides = (_Side(context, old), _Side(context, new))
-    commits = _commits(old.version, new.version, caller)
+    sides = (_DiffSide(context, old), _DiffSide(context, new))
+    commits = _list_commits(old.version, new.version, caller)
     directions = get_directions(context, new.version.model)
-    return comparison.diff(old.version, new.version, _files(*sides), _packages(*sides), commits, directions)
+    return comparison.diff(
+        old.version, new.version, _compare_files(*sides), _compare_packages(*sides), commits, directions
+    )
 
 
-def _commits(before: VersionRecord, after: VersionRecord, caller: Caller | None) -> tuple[tuple[Difference, ...], bool]:
+def _list_commits(
+    before: VersionRecord, after: VersionRecord, caller: Caller | None
+) -> tuple[tuple[Difference, ...], bool]:
     """The commits that came and went, the newest first; none when no repository at hand has both ends."""
     ends = [
-        said.get("commit") if isinstance(said := each.lineage.get("git"), Mapping) else None for each in (before, after)
+        git_lineage.get("commit") if isinstance(git_lineage := each.lineage.get("git"), Mapping) else None
+        for each in (before, after)
     ]
     if caller is None or ends[0] == ends[1] or not all(isinstance(end, str) and end for end in ends):
         return (), False
@@ -65,7 +66,7 @@ def _commits(before: VersionRecord, after: VersionRecord, caller: Caller | None)
     ), more
 
 
-class _Side:
+class _DiffSide:
     """One of the two versions, with the sizes and the texts of its files."""
 
     def __init__(self, context: RegistryContext, artifact: Artifact) -> None:
@@ -83,21 +84,19 @@ class _Side:
         with pack_reader.content(self._model, self.version, entry) as content:
             return content.size
 
-    def text(self, entry: FileEntry) -> str | None:
+    def read_text(self, entry: FileEntry) -> str | None:
         """The text of a stored file, its bytes checked; None when it is too large."""
         with pack_reader.content(self._model, self.version, entry) as content:
             return content.read().decode("utf-8", "replace") if content.size <= ENVIRONMENT_LIMIT else None
 
-    def kept(self) -> str | None:
+    def read_package_list(self) -> str | None:
         """The list of packages that was kept when the version was registered; None when there is none."""
-        from .read import read_sidecar
-
         if layout.ENVIRONMENT not in sidecars.named(self.version.lineage):
             return None
         return read_sidecar(self._context, self.version.ref, layout.ENVIRONMENT).decode("utf-8", "replace")
 
 
-def _files(before: _Side, after: _Side) -> tuple[FileDifference, ...]:
+def _compare_files(before: _DiffSide, after: _DiffSide) -> tuple[FileDifference, ...]:
     old, new = ({entry.path: entry for entry in side.files} for side in (before, after))
     differing = [
         path
@@ -105,21 +104,22 @@ def _files(before: _Side, after: _Side) -> tuple[FileDifference, ...]:
         if path not in old or path not in new or old[path].sha256 != new[path].sha256
     ]
     return tuple(
-        FileDifference(path, _stored(before, old.get(path)), _stored(after, new.get(path))) for path in differing
+        FileDifference(path, _make_stored_file(before, old.get(path)), _make_stored_file(after, new.get(path)))
+        for path in differing
     )
 
 
-def _stored(side: _Side, entry: FileEntry | None) -> StoredFile | None:
+def _make_stored_file(side: _DiffSide, entry: FileEntry | None) -> StoredFile | None:
     return StoredFile(entry.sha256, side.size(entry)) if entry else None
 
 
-def _packages(before: _Side, after: _Side) -> tuple[Difference, ...]:
+def _compare_packages(before: _DiffSide, after: _DiffSide) -> tuple[Difference, ...]:
     """The packages that differ, when both versions tell of theirs: in what was kept beside them, else in their files."""
-    old, new = before.kept(), after.kept()
+    old, new = before.read_package_list(), after.read_package_list()
     if old is None or new is None:
-        files = _environment_files(before, after)
-        old = before.text(files[0]) if old is None and files[0] else old
-        new = after.text(files[1]) if new is None and files[1] else new
+        files = _choose_environment_files(before, after)
+        old = before.read_text(files[0]) if old is None and files[0] else old
+        new = after.read_text(files[1]) if new is None and files[1] else new
     if old is None or new is None or old == new:
         return ()
     from ..lineage import environment
@@ -127,16 +127,16 @@ def _packages(before: _Side, after: _Side) -> tuple[Difference, ...]:
     return comparison.differences(environment.parse_packages(old), environment.parse_packages(new), Difference)
 
 
-def _environment_files(before: _Side, after: _Side) -> tuple[FileEntry | None, FileEntry | None]:
+def _choose_environment_files(before: _DiffSide, after: _DiffSide) -> tuple[FileEntry | None, FileEntry | None]:
     """The environment files among the files of the two: of the same name, if there are such."""
-    old, new = _environments(before), _environments(after)
+    old, new = _list_environment_files(before), _list_environment_files(after)
     name = next((name for name in old if name in new), None)
     if name:
         return old[name], new[name]
     return next(iter(old.values()), None), next(iter(new.values()), None)
 
 
-def _environments(side: _Side) -> dict[str, FileEntry]:
+def _list_environment_files(side: _DiffSide) -> dict[str, FileEntry]:
     """The environment files of a version by their names: of each the one that lies nearest to the top."""
     found = {}
     for name in ENVIRONMENTS:

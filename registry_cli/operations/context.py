@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from ..index.index import Index
     from ..lineage.process_info import Caller
     from ..rules.policy.command_checks import CommandSet
-    from ..store.filesystem.modes import Modes
 
     _T = TypeVar("_T")
 
@@ -73,7 +72,7 @@ class IndexAccess:
             self._index.close()
             self._index = None
 
-    def ask(self, question: Callable[[Index], _T], *, make: bool = True) -> _T | None:
+    def query(self, question: Callable[[Index], _T], *, make: bool = True) -> _T | None:
         """What the index answers; None when there is none that can. One that is damaged is made anew, once.
 
         With ``make=False`` an index is used only if it is there already.
@@ -146,8 +145,6 @@ class RegistryContext:
     @cached_property
     def modes(self) -> Modes:
         """The file modes of the registry."""
-        from ..store.filesystem.modes import Modes
-
         return Modes.of(self.settings.shared)
 
     @property
@@ -177,7 +174,7 @@ def create_context(
 
 def read_settings(layout: Layout, index: IndexAccess) -> codec.Settings:
     """Read ``registry.yaml``: from the index if it has it as it is now. Raises :class:`NotFound`."""
-    kept = index.ask(lambda each: each.settings(), make=False)
+    kept = index.query(lambda each: each.settings(), make=False)
     if kept:
         return codec.Settings(**{**kept, "stages": tuple(kept["stages"])})
     if not index.is_open:
@@ -189,7 +186,7 @@ def read_settings(layout: Layout, index: IndexAccess) -> codec.Settings:
     looked = time.time_ns()  # before reading: a change in between has another stamp
     stamp = file_stamps.settled(file_stamps.stamp(str(layout.config)), looked)
     settings = edited.open_settings(layout)
-    index.ask(lambda each: each.store_settings(vars(settings), stamp), make=False)
+    index.query(lambda each: each.store_settings(vars(settings), stamp), make=False)
     return settings
 
 
@@ -255,8 +252,6 @@ def open_model(context: RegistryContext, name: str) -> ModelReader:
 
 def model_not_found(context: RegistryContext, name: str) -> NotFound:
     """What to raise for a model that isn't there; one that was renamed is told by the name that it has now."""
-    from ..store import settings as edited
-
     if now := edited.renamed(context.layout, name):
         return NotFound(f"there is no model '{name}'", f"it is called {now} now")
     return NotFound(f"there is no model '{name}'", "registry list shows the models that are here")
@@ -288,7 +283,7 @@ def resolve_version(
     if number > past.highest:
         raise NotFound(f"{model.name}@{number} was not there yet at {as_of}")
     model.resolve(Selector(number=number), state.table)
-    return model, replace(state, table=as_it_was(past.table, state.table)), number
+    return model, replace(state, table=past_table(past.table, state.table)), number
 
 
 def read_version(
@@ -298,14 +293,14 @@ def read_version(
     reference = Reference.coerce(ref)
     if as_of is None:
         selector = reference.or_latest()
-        record = context.index.ask(lambda index: index.find_version(reference.model, selector), make=False)
+        record = context.index.query(lambda index: index.find_version(reference.model, selector), make=False)
         if record is not None:
             return open_model(context, reference.model), record
     model, state, number = resolve_version(context, ref, as_of)
     return model, model.version(number, state)
 
 
-def as_it_was(past: StageTable, now: StageTable) -> StageTable:
+def past_table(past: StageTable, now: StageTable) -> StageTable:
     """The pointers and the archive as they were; what was deleted since can't be shown, and files lie where they do now."""
     return past.with_(deleted=past.deleted | now.deleted, packed=now.packed)
 

@@ -24,23 +24,37 @@ from ..errors import Conflict, Damaged, InvalidInput, RegistryError
 from ..interop import exported_files, tools
 from ..interop.cards import model_card
 from ..interop.cards.model_card import Card, CardInput
+from ..store import fetch as outgoing
 from ..store import snapshot
 from ..store.filesystem import files, replacement
+from ..store.filesystem.containment import RegistryBoundary
 from ..store.verify import verify
 from . import settings
 from .context import read_version
+from .lineage import iter_parent_names
+from .ownership import (
+    is_bill_of_materials,
+    is_bundle,
+    is_card,
+    is_plan,
+    iter_manifests,
+    replaceable_file,
+    replaceable_folder,
+    write_file,
+)
+from .read import check_version, get_version, list_files, open_artifact, select_files
+from .search import get_model, list_model_names
 
 if TYPE_CHECKING:
     from ..interop.bundle.bundle_writer import BundleSelection
-    from ..interop.cards.model_card import Card
     from ..interop.exported_files import Outline
     from ..store.filesystem.replacement import Existing
     from .context import RegistryContext
     from .ownership import Copy, Expected
-    from .read import Sink
+    from .read import BinaryWriter
 
 
-def _in_use(folder: Path) -> str:
+def _find_use(folder: Path) -> str:
     """What would lose its place if ``folder`` was replaced: the current folder, or the home of the user."""
     places: list[tuple[str, Path]] = []
     with contextlib.suppress(FileNotFoundError):  # it was removed
@@ -72,9 +86,6 @@ def fetch(
     of this registry has, or that an export writes. Raises :class:`Conflict` for anything else that is there,
     :class:`NotFound` when no file matches.
     """
-    from ..store import fetch as outgoing
-    from .read import select_files
-
     model, record = read_version(context, ref)
     chosen = select_files(model.manifest(record), only, exclude, record.ref) if only or exclude else None
     place = _resolve_target_path(context, target)
@@ -85,15 +96,13 @@ def fetch(
 
 def _resolve_target_path(context: RegistryContext, target: str | os.PathLike[str]) -> Path:
     """``target``, if something may be written there without harm to a registry: to this one, or another."""
-    from ..store.filesystem.containment import RegistryBoundary
-
     destination = Path(target).absolute()
     real, root = destination.resolve(), context.root.resolve()
     if inside := RegistryBoundary(root).registry_of(real):
         raise InvalidInput(f"'{target}' is inside the registry '{inside}'", "name a place outside of it")
     if root.is_relative_to(real):  # to replace it would be to remove the registry
         raise InvalidInput(f"'{target}' has the registry in it", "name a new one")
-    if what := _in_use(real):
+    if what := _find_use(real):
         raise Conflict(f"'{target}' is {what}, or has it in it", "name a new folder")
     return destination
 
@@ -101,7 +110,7 @@ def _resolve_target_path(context: RegistryContext, target: str | os.PathLike[str
 def export_bundle(
     context: RegistryContext,
     refs: OneOrMore[str | Reference] | None,
-    target: str | os.PathLike[str] | Sink,
+    target: str | os.PathLike[str] | BinaryWriter,
     *,
     replace: bool = False,
     progress: Progress = SILENT,
@@ -113,8 +122,24 @@ def export_bundle(
     written to. The same versions make the same bytes. Nothing is locked; every byte is checked on the way. Raises
     :class:`Conflict` when the file is there and ``replace`` is not set, :class:`Damaged` for what is not as stored.
     """
+    from ..interop.bundle import bundle_writer
+
     place = _resolve_target_path(context, target) if isinstance(target, (str, os.PathLike)) else target
-    return _export_bundle(context, refs, place, replace=replace, progress=progress)
+    if isinstance(place, Path):
+        bundle_writer.get_suffix(place.name)
+        existing = replaceable_file(context, place, is_bundle, replace=replace)
+    loaded = bundle_writer.plan_bundle(*_select_parts(context, refs), context.settings.id)
+    if isinstance(place, Path):
+        bundle_writer.write_file(loaded, place, progress=progress, existing=existing)
+    else:
+        bundle_writer.write(loaded, place.write, progress)
+    contents = loaded.contents
+    names = tuple(
+        name
+        for part in contents.parts
+        for name in ([part.name] if part.whole else [f"{part.name}@{version.number}" for version in part.versions])
+    )
+    return ExportResult(str(place) if isinstance(place, Path) else "-", names, contents.size)
 
 
 def export_version(
@@ -132,7 +157,18 @@ def export_version(
     :class:`Conflict` when ``target`` is there and ``replace`` is not set, and
     :class:`InvalidInput` for an unknown format.
     """
-    return _export_version(context, ref, kind, _resolve_target_path(context, target), flavor=flavor, replace=replace)
+    place = _resolve_target_path(context, target)
+    write = tools.get_writer(kind, flavor)
+    record = get_version(context, ref)
+    if kind in tools.FILES:
+        existing = replaceable_file(context, place, is_bill_of_materials, replace=replace)
+    else:
+        existing = _find_replaceable_folder(context, place, record.model, replace=replace, kind=kind, flavor=flavor)
+    check_version(context, record.ref)
+    with open_artifact(context, record.ref) as artifact, replacement.appearing(place, existing) as temporary:
+        known = gather_card(context, artifact.version, (entry.path for entry in artifact.files))
+        lost = write(artifact, known, temporary)
+    return ExportResult(str(place), (record.ref,), record.size, tuple(lost))
 
 
 def write_card(
@@ -147,36 +183,16 @@ def write_card(
     With ``target`` it is written to that file. Raises :class:`Conflict` when it is there and ``replace`` is not
     set, :class:`InvalidInput` for a ``model.yaml`` that says something else than texts.
     """
-    from .read import get_version
-
     place = None if target is None else _resolve_target_path(context, target)
-    return _write_card(context, get_version(context, ref), place, replace=replace)
-
-
-def _export_version(
-    context: RegistryContext,
-    ref: str | Reference,
-    kind: str,
-    target: Path,
-    *,
-    flavor: str | None = None,
-    replace: bool = False,
-) -> ExportResult:
-    """See :meth:`RegistryReader.export_as`."""
-    from .ownership import is_bill_of_materials, replaceable_file
-    from .read import check_version, get_version, open_artifact
-
-    write = tools.get_writer(kind, flavor)
-    record = get_version(context, ref)
-    if kind in tools.FILES:
-        existing = replaceable_file(context, target, is_bill_of_materials, replace=replace)
-    else:
-        existing = _find_replaceable_folder(context, target, record.model, replace=replace, kind=kind, flavor=flavor)
-    check_version(context, record.ref)
-    with open_artifact(context, record.ref) as artifact, replacement.appearing(target, existing) as temporary:
-        known = gather_card(context, artifact.version, (entry.path for entry in artifact.files))
-        lost = write(artifact, known, temporary)
-    return ExportResult(str(target), (record.ref,), record.size, tuple(lost))
+    version = get_version(context, ref)
+    made = model_card.make_card(
+        gather_card(context, version, (entry.path for entry in list_files(context, version.ref)))
+    )
+    if place is not None:
+        if place.is_dir():
+            raise InvalidInput(f"'{place}' is a folder", f"name a file: {place / model_card.NAME}")
+        write_file(context, place, made.text, is_card, replace=replace)
+    return made
 
 
 def _find_replaceable_folder(
@@ -189,42 +205,11 @@ def _find_replaceable_folder(
     flavor: str | None = None,
 ) -> Existing | None:
     """What is at ``target``, if it is a folder that the program made; None for nothing. See :mod:`.ownership`."""
-    from .ownership import replaceable_folder
 
     def layouts(copy: Copy) -> Iterator[Expected]:
-
         return _iter_layouts(context, copy, model, kind, flavor)
 
     return replaceable_folder(context, target, replace=replace, first=model, layouts=layouts)
-
-
-def _export_bundle(
-    context: RegistryContext,
-    refs: OneOrMore[str | Reference] | None,
-    target: Path | Sink,
-    *,
-    replace: bool,
-    progress: Progress,
-) -> ExportResult:
-    """See :meth:`RegistryReader.export`."""
-    from ..interop.bundle import bundle_writer
-    from .ownership import is_bundle, replaceable_file
-
-    if isinstance(target, Path):
-        bundle_writer.get_suffix(target.name)
-        existing = replaceable_file(context, target, is_bundle, replace=replace)
-    loaded = bundle_writer.plan_bundle(*_select_parts(context, refs), context.settings.id)
-    if isinstance(target, Path):
-        bundle_writer.write_file(loaded, target, progress=progress, existing=existing)
-    else:
-        bundle_writer.write(loaded, target.write, progress)
-    contents = loaded.contents
-    names = tuple(
-        name
-        for part in contents.parts
-        for name in ([part.name] if part.whole else [f"{part.name}@{version.number}" for version in part.versions])
-    )
-    return ExportResult(str(target) if isinstance(target, Path) else "-", names, contents.size)
 
 
 def save_plan(context: RegistryContext, text: str, target: str | os.PathLike[str]) -> None:
@@ -234,8 +219,6 @@ def save_plan(context: RegistryContext, text: str, target: str | os.PathLike[str
         Conflict: Something else is there.
         InvalidInput: It is inside a registry.
     """
-    from .ownership import is_plan, write_file
-
     write_file(context, _resolve_target_path(context, target), text, is_plan, replace=True)
 
 
@@ -244,7 +227,6 @@ def _select_parts(
 ) -> tuple[str, list[BundleSelection]]:
     """The kind of the bundle, and what goes into it: a bare name is the whole model, None the whole registry."""
     from ..interop.bundle.bundle_writer import BundleSelection
-    from .search import list_model_names
 
     if refs is None:
         if lost := next(verify.lost_models(context.layout), None):
@@ -272,9 +254,8 @@ def _select_parts(
 def gather_card(context: RegistryContext, version: VersionRecord, paths: Iterable[str]) -> CardInput:
     """All that is known of a version for a card. ``paths`` are those of its files."""
     from .approvals import list_approvals
-    from .search import get_model
 
-    level = settings.of_model(context.layout, version.model)
+    level = settings.load_model_document(context.layout, version.model)
     return CardInput(
         version,
         get_model(context, version.model),
@@ -285,26 +266,8 @@ def gather_card(context: RegistryContext, version: VersionRecord, paths: Iterabl
     )
 
 
-def _write_card(context: RegistryContext, version: VersionRecord, target: Path | None, *, replace: bool) -> Card:
-    """See :meth:`RegistryReader.card`."""
-    from .ownership import is_card, write_file
-    from .read import list_files
-
-    made = model_card.make_card(
-        gather_card(context, version, (entry.path for entry in list_files(context, version.ref)))
-    )
-    if target is not None:
-        if target.is_dir():
-            raise InvalidInput(f"'{target}' is a folder", f"name a file: {target / model_card.NAME}")
-        write_file(context, target, made.text, is_card, replace=replace)
-    return made
-
-
 def _iter_bases(context: RegistryContext, version: VersionRecord) -> Iterator[str]:
     """The models of Hugging Face among the parents, by their names there. What is not here is not known to be one."""
-    from .lineage import iter_parent_names
-    from .read import get_version
-
     for parent in iter_parent_names(version.lineage):
         try:
             imported = get_version(context, Reference.parse(parent)).lineage.get("imported")
@@ -316,19 +279,13 @@ def _iter_bases(context: RegistryContext, version: VersionRecord) -> Iterator[st
 
 #: The document by which a folder of each format is known.
 DOCUMENTS = {"mlflow": "MLmodel", "bentoml": "model.yaml", "hf": "README.md"}
-
-
 #: What in a document may be other than it is now: what people say of a version or a model, and what it is called.
 CHANGING = {
     "mlflow": ("metadata registry ref", "metadata model_description", "metadata metrics", "metadata tags"),
     "bentoml": ("name", "labels", "metadata registry_ref", "metadata metrics", "metadata tags"),
 }
-
-
 #: So many files at most does an export add to those of a version.
 _ADDED = 8
-
-
 _DOCUMENT = 8 << 20
 
 
@@ -344,20 +301,18 @@ def _iter_layouts(
     """
     kinds = dict.fromkeys([kind] if kind else [])
     kinds |= dict.fromkeys(kind for kind, document in DOCUMENTS.items() if document in copy.files)
-    for ref, added in _candidates(context, copy, first) if kinds else ():
+    for ref, added in _iter_candidates(context, copy, first) if kinds else ():
         written = max((copy.files[path].st_mtime for path in added), default=0.0)
         then = datetime.fromtimestamp(written, tz=timezone.utc)
         for each in kinds:
-            for known in _flavors(copy, flavor) if each in tools.WITH_FLAVOR else [None]:
+            for known in _list_flavors(copy, flavor) if each in tools.WITH_FLAVOR else [None]:
                 for moment in (None, then):
                     with contextlib.suppress(RegistryError, OSError, ValueError):
-                        yield _outlined(context, copy, ref, each, known, moment)
+                        yield _build_layout(context, copy, ref, each, known, moment)
 
 
-def _candidates(context: RegistryContext, copy: Copy, first: str) -> Iterator[tuple[str, list[str]]]:
+def _iter_candidates(context: RegistryContext, copy: Copy, first: str) -> Iterator[tuple[str, list[str]]]:
     """The versions that have all files in a folder, wherever they are there, but for a few, which are named."""
-    from .ownership import iter_manifests
-
     for model, number, expected in iter_manifests(context, first):
         if len(copy.files) <= len(expected) + _ADDED:
             known = set(expected.values())
@@ -366,7 +321,7 @@ def _candidates(context: RegistryContext, copy: Copy, first: str) -> Iterator[tu
                 yield f"{model}@{number}", added
 
 
-def _flavors(copy: Copy, flavor: str | None) -> list[str | None]:
+def _list_flavors(copy: Copy, flavor: str | None) -> list[str | None]:
     """The flavors of MLflow with which the folder may have been made."""
     from ..interop.mlflow.mlflow_export import FLAVORS
 
@@ -374,16 +329,13 @@ def _flavors(copy: Copy, flavor: str | None) -> list[str | None]:
     with contextlib.suppress(RegistryError, ValueError):
         text = copy.read(DOCUMENTS["mlflow"], _DOCUMENT)
         named = documents.loads_mapping(text, DOCUMENTS["mlflow"], limit=_DOCUMENT).get("flavors")
-    said = [each for each in FLAVORS if isinstance(named, dict) and each in named]
-    return list(dict.fromkeys((flavor, None, *said)))
+    in_document = [each for each in FLAVORS if isinstance(named, dict) and each in named]
+    return list(dict.fromkeys((flavor, None, *in_document)))
 
 
-def _outlined(
+def _build_layout(
     context: RegistryContext, copy: Copy, ref: str, kind: str, flavor: str | None, moment: datetime | None
 ) -> Expected:
-    from .read import get_version, open_artifact
-    from .search import get_model
-
     with open_artifact(context, ref) as artifact, tempfile.TemporaryDirectory(prefix="registry-") as temporary:
         version = get_version(context, ref, as_of=moment)
         outline = exported_files.Outline(version, artifact.folder, artifact.files)
@@ -394,24 +346,23 @@ def _outlined(
             known = replace(known, model=model, approvals=tuple(each for each in known.approvals if each.at <= at))
         folder = Path(temporary, "export")
         tools.get_writer(kind, flavor)(outline, known, folder)
-        return {**dict(_hashed(folder, outline)), **_earlier(copy, kind, folder)}
+        return {**dict(_iter_hashes(folder, outline)), **_match_earlier_document(copy, kind, folder)}
 
 
-def _earlier(copy: Copy, kind: str, folder: Path) -> Expected:
+def _match_earlier_document(copy: Copy, kind: str, folder: Path) -> Expected:
     """The document of a format with its sha256 in the copy, if it is an earlier one of the same version."""
     name = DOCUMENTS.get(kind, "")
     if kind not in CHANGING or not (folder / name).is_file():
         return {}
     with contextlib.suppress(RegistryError, ValueError):
         there, here = copy.read(name, _DOCUMENT), (folder / name).read_bytes()
-        told = documents.loads_mapping(there, name, limit=_DOCUMENT)
-        made = documents.loads_mapping(here, name, limit=_DOCUMENT)
-        if documents.dumps(told) == there and _lasting(told, kind) == _lasting(made, kind):
+        found, made = (documents.loads_mapping(data, name, limit=_DOCUMENT) for data in (there, here))
+        if documents.dumps(found) == there and _strip_changing(found, kind) == _strip_changing(made, kind):
             return {name: copy.sha256(name)}
     return {}
 
 
-def _lasting(document: dict[str, Any], kind: str) -> dict[str, Any]:
+def _strip_changing(document: dict[str, Any], kind: str) -> dict[str, Any]:
     """A document without what may change."""
     for path in CHANGING[kind]:
         *parts, last = path.split()
@@ -423,7 +374,7 @@ def _lasting(document: dict[str, Any], kind: str) -> dict[str, Any]:
     return document
 
 
-def _hashed(folder: Path, outline: Outline) -> Iterator[tuple[str, str]]:
+def _iter_hashes(folder: Path, outline: Outline) -> Iterator[tuple[str, str]]:
     start = len(f"{folder}/")
     for path, status in files.below(folder):
         if path[start:] and stat.S_ISREG(status.st_mode):

@@ -15,10 +15,10 @@ from ..store import manifest
 from ..store.filesystem import copying, files
 from ..store.selection import FileSelection
 from .context import open_model
-from .search import raise_it
+from .read import get_version
+from .search import list_model_names, raise_error
 
 if TYPE_CHECKING:
-    from ..core.progress import Progress
     from .context import RegistryContext
     from .search import OnDamage
 
@@ -28,35 +28,11 @@ def find_files(
     paths: OneOrMore[PathLike],
     *,
     progress: Progress = SILENT,
-    on_damage: OnDamage = raise_it,
-) -> Iterator[Known]:
+    on_damage: OnDamage = raise_error,
+) -> Iterator[FileMatch]:
     """Every version that holds the content of these files, or of the files in these folders.
 
     A file that no version holds comes with ``version`` None. ``progress`` is told of the bytes that are read.
-    Raises :class:`NotFound` for a path that isn't there.
-    """
-    return _find_files(context, paths, progress, on_damage)
-
-
-class Known(NamedTuple):
-    """A file, or a folder as a whole, and one version that holds it as ``path``; ``version`` None when none does.
-
-    ``path`` is empty for a folder that is the whole of the version. When no version holds it, ``similar`` is the newest
-    version of the first model that has a file of this name; empty for none.
-    """
-
-    file: str
-    digest: str
-    version: VersionRecord | None = None
-    path: str = ""
-    similar: str = ""
-
-
-def _find_files(
-    context: RegistryContext, paths: OneOrMore[PathLike], progress: Progress, on_damage: OnDamage
-) -> Iterator[Known]:
-    """Every version that holds the content of these files; of folders, of each file in them that ``register`` takes.
-
     Raises :class:`NotFound` for a path that isn't there, :class:`InvalidInput` for what is no file or folder.
     """
     asked: dict[str, str] = {}
@@ -75,18 +51,33 @@ def _find_files(
             elif (name := line[66:].rpartition(b"/")[2]) in similar:
                 similar[name] = similar[name] or ref
     for file, digest in asked.items():
-        known = [Known(file, digest, version, path) for version, path in _iter_known(context, found[digest], on_damage)]
+        known = [
+            FileMatch(file, digest, version, path)
+            for version, path in _iter_versions(context, found[digest], on_damage)
+        ]
         yield from known
         if not known and not file.endswith("/"):
-            yield Known(file, digest, similar=similar[os.fsencode(Path(file).name)])
+            yield FileMatch(file, digest, similar=similar[os.fsencode(Path(file).name)])
 
 
-def _iter_known(
+class FileMatch(NamedTuple):
+    """A file, or a folder as a whole, and one version that holds it as ``path``; ``version`` None when none does.
+
+    ``path`` is empty for a folder that is the whole of the version. When no version holds it, ``similar`` is the newest
+    version of the first model that has a file of this name; empty for none.
+    """
+
+    file: str
+    digest: str
+    version: VersionRecord | None = None
+    path: str = ""
+    similar: str = ""
+
+
+def _iter_versions(
     context: RegistryContext, found: Iterable[tuple[str, str]], on_damage: OnDamage
 ) -> Iterator[tuple[VersionRecord, str]]:
     """The versions that were found, but for those that somebody deletes meanwhile."""
-    from .read import get_version
-
     for ref, path in found:
         try:
             yield get_version(context, ref), path
@@ -122,8 +113,6 @@ def _sha256(path: Path, progress: Progress) -> str:
 
 def _iter_manifests(context: RegistryContext, on_damage: OnDamage) -> Iterator[tuple[str, bytes]]:
     """The reference and the manifest of every version, the newest of each model first."""
-    from .search import list_model_names
-
     for name in list_model_names(context):
         try:
             model = open_model(context, name)

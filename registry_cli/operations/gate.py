@@ -1,9 +1,10 @@
-"""Evaluate the policy of a stage on a version, and run its checks."""
+"""The policies in force: load them, evaluate the one of a stage on a version, and run its checks."""
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,9 +17,9 @@ from ..rules import approvals
 from ..rules import stages as rules
 from ..rules.approvals import NOBODY
 from ..rules.metric_directions import LISTED
-from ..rules.policy import evaluation as gate
-from ..rules.policy.command_checks import CommandCheck, format_time_limit
-from ..rules.policy.evaluation import Evaluation
+from ..rules.policy import evaluation
+from ..rules.policy.command_checks import NOT_TRUSTED, CommandCheck, format_time_limit
+from ..rules.policy.evaluation import Evaluation, PolicyLine
 from ..rules.policy.policy import DIRECTIONS, FAILED, PASSED, Policies, PolicyInput, RuleOutcome, StagePolicy
 from ..rules.policy.policy_rules import PEOPLE
 from ..store import history, journal
@@ -27,17 +28,14 @@ from ..store.reader import ModelReader, State
 from ..store.writer import Writer
 from . import settings
 from .context import resolve_version
-from .policies import LoadedPolicies, collect_commands, is_inside, list_checks, load_policies
-from .settings import Scope
+from .read import check_version
+from .settings import LoadedPolicies, SettingsScope, is_inside, load_policies
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..core.records import VersionRecord
-    from ..core.results import Approval
     from ..rules.comparison import Diff
-    from ..rules.policy.evaluation import Evaluation
-    from ..rules.policy.policy import Policies, RuleOutcome
+    from ..rules.policy.command_checks import CommandSet
     from .context import RegistryContext
 
 
@@ -55,18 +53,18 @@ def evaluate_policy(
 
     ``read`` are the policies, if they were read just before, ``checks`` what commands found that were run before.
     """
-    read = read or load_policies(layout, Scope.of_model(model.name))
+    read = read or load_policies(layout, SettingsScope.for_model(model.name))
     rules.check_stage(stage, read.stages)  # one that was renamed meanwhile has no policy, and is no open door
-    wanted, said = read.policies.get(stage, StagePolicy()), model.said(number, state)
-    if not (wanted.rules or said.get("approvals")):
+    wanted, annotation = read.policies.get(stage, StagePolicy()), model.said(number, state)
+    if not (wanted.rules or annotation.get("approvals")):
         return Evaluation(f"{model.name}@{number}", stage, ())
     needs = {rule.needs for rule in wanted.rules}
     version = model.version(number, state)
-    told = NOBODY
-    if PEOPLE in needs or said.get("approvals"):
+    people = NOBODY
+    if PEOPLE in needs or annotation.get("approvals"):
         from .approvals import read_people
 
-        told = read_people(layout, model, version, said)
+        people = read_people(layout, model, version, annotation)
     current = state.table.stages.get(stage)
     facts = PolicyInput(
         stage,
@@ -76,14 +74,16 @@ def evaluate_policy(
         holdings=history.holdings(model.paths, number) if "history" in needs else (),
         model=read.model,
         now=now(),
-        people=told,
+        people=people,
         checks=checks or {},
-        directions=settings.directions(layout, Scope.of_model(model.name)) if DIRECTIONS in needs else LISTED,
+        directions=settings.load_directions(layout, SettingsScope.for_model(model.name))
+        if DIRECTIONS in needs
+        else LISTED,
     )
-    return gate.evaluate(wanted, facts)
+    return evaluation.evaluate(wanted, facts)
 
 
-class Ran(NamedTuple):
+class CheckResults(NamedTuple):
     """What the checks found of version ``number``, whose files have this ``digest``, before the lock was taken."""
 
     number: int
@@ -106,25 +106,25 @@ def notify_refused(context: RegistryContext, name: str, error: Refused, reason: 
         )
 
 
-def prepare_promotion(context: RegistryContext, reference: Reference, stage: str, force: bool, whole: bool) -> Ran:
+def prepare_promotion(
+    context: RegistryContext, reference: Reference, stage: str, force: bool, whole: bool
+) -> CheckResults:
     """All that is slow, before the lock: the artifact is compared, then the checks of the stage are run on it.
 
     Neither is done for what the policy refuses anyway; what counts is the look under the lock.
     """
-    from ..rules.policy import evaluation as gate
-
     model, state, number = resolve_version(context, reference)
     rules.check_in_use(state.table, model.name, number)
     _complete_approval(context, model, state)
-    read = load_policies(context.layout, Scope.of_model(model.name))
+    read = load_policies(context.layout, SettingsScope.for_model(model.name))
     passed = dict.fromkeys(list_checks(read.policies, stage), NOT_YET)
     early = evaluate_policy(context.layout, model, state, number, stage, context.clock, read, passed)
-    gate.check_passed(early, force=force)
+    evaluation.check_passed(early, force=force)
     check_artifact(context, Reference.parse(f"{model.name}@{number}"), whole)
     found, trusted = run_stage_checks(context, model, state, number, stage, read)
     if not trusted and not (force and early.forcible):
         raise _untrusted_error(stage, model.name)
-    return Ran(number, model.version(number, state).digest if found else "", found)
+    return CheckResults(number, model.version(number, state).digest if found else "", found)
 
 
 def _complete_approval(context: RegistryContext, model: ModelReader, state: State) -> None:
@@ -142,33 +142,31 @@ def _complete_approval(context: RegistryContext, model: ModelReader, state: Stat
 
 def ensure_checks_trusted(context: RegistryContext, name: str, stage: str) -> None:
     """Before a version is there at all: raise for a policy that can't be read, and for checks that are not trusted."""
-    policies = load_policies(context.layout, Scope.to_be(context.layout, name)).policies
+    policies = load_policies(context.layout, SettingsScope.for_new_model(context.layout, name)).policies
     if list_checks(policies, stage) and not _is_trusted(context, name, policies):
         raise _untrusted_error(stage, name)
 
 
-def ensure_allowed(context: RegistryContext, writer: Writer, ran: Ran, stage: str, force: bool) -> dict[str, Any]:
+def ensure_allowed(
+    context: RegistryContext, writer: Writer, ran: CheckResults, stage: str, force: bool
+) -> dict[str, Any]:
     """Raise :class:`Refused` unless the policy lets the version in; what the event says of rules passed over.
 
     What the checks found counts for the files and the commands that they were run with, and no others.
     """
-    from ..rules.policy import evaluation as gate
-
     model, state = ModelReader(writer.paths), State(writer.table)
-    read = load_policies(context.layout, Scope.of_model(model.name))
+    read = load_policies(context.layout, SettingsScope.for_model(model.name))
     wanted = list_checks(read.policies, stage)
     if not ran.found.keys() >= set(wanted):
         raise Conflict(f"the checks of {stage} were changed while they ran", "look again, then promote")
     if wanted and model.version(ran.number, state).digest != ran.digest:
         raise Conflict(f"{model.name}@{ran.number} is not what was checked any more", "look again, then promote")
-    evaluation = evaluate_policy(context.layout, model, state, ran.number, stage, context.clock, read, ran.found)
-    gate.check_passed(evaluation, force=force)
-    return {} if evaluation.passed else {"forced": True, "failed": list(evaluation.failed)}
+    result = evaluate_policy(context.layout, model, state, ran.number, stage, context.clock, read, ran.found)
+    evaluation.check_passed(result, force=force)
+    return {} if result.passed else {"forced": True, "failed": list(result.failed)}
 
 
 def check_artifact(context: RegistryContext, reference: Reference, verify: bool) -> int:
-    from .read import check_version
-
     if verify:
         return check_version(context, reference).number
     model, state, number = resolve_version(context, reference)
@@ -178,8 +176,6 @@ def check_artifact(context: RegistryContext, reference: Reference, verify: bool)
 
 #: What a check that is still to be run counts for, where only the other rules are looked at.
 NOT_YET = RuleOutcome(PASSED, "is run later")
-
-
 #: Characters of the last line that a command printed, in the table.
 _LINE = 120
 
@@ -196,7 +192,7 @@ def _run_checks(
     wanted: list[CommandCheck], version: VersionRecord, folder: Path, stage: str, layout: Layout
 ) -> dict[CommandCheck, RuleOutcome]:
     """Run each check on the files of a version in ``folder``; what each of them found."""
-    said = {"path": str(folder), "ref": version.ref, "stage": stage}
+    values = {"path": str(folder), "ref": version.ref, "stage": stage}
     variables = {
         "REGISTRY_REF": version.ref,
         "REGISTRY_PATH": str(folder),
@@ -207,7 +203,7 @@ def _run_checks(
         "REGISTRY_ROOT": str(layout.root),
         "REGISTRY_HOME": str(layout.root),
     }
-    return {check: _run_check(check, check.fill(said), variables, layout.root) for check in wanted}
+    return {check: _run_check(check, check.fill(values), variables, layout.root) for check in wanted}
 
 
 def _run_check(check: CommandCheck, arguments: list[str], variables: Mapping[str, str], root: Path) -> RuleOutcome:
@@ -221,7 +217,7 @@ def _run_check(check: CommandCheck, arguments: list[str], variables: Mapping[str
     if program and is_inside(program, root):
         return RuleOutcome(FAILED, f"was not run: {escape_for_message(program)} lies inside the registry")
     place = tempfile.mkdtemp(prefix="registry-check-")  # what lies in the folder it starts in can be loaded by it
-    begun = time.monotonic()
+    started = time.monotonic()
     try:
         done = subprocesses.run(arguments, seconds=check.seconds, folder=place, variables=variables)
     except (OSError, ValueError) as error:
@@ -233,7 +229,7 @@ def _run_check(check: CommandCheck, arguments: list[str], variables: Mapping[str
     output = f"{printed}\n… (cut)" if done.cut else printed
     if done.code is None:
         return RuleOutcome(FAILED, f"took longer than {format_time_limit(check.seconds)}", output)
-    took = time.monotonic() - begun
+    took = time.monotonic() - started
     if done.code == 0:
         return RuleOutcome(PASSED, f"exit 0 after {took:.1f} s", output)
     ended = f"signal {-done.code}" if done.code < 0 else f"exit {done.code}"
@@ -263,7 +259,7 @@ def evaluate_gate(context: RegistryContext, ref: str | Reference, stage: str) ->
     rules.check_stage(stage, context.stages)
     model, state, number = resolve_version(context, ref)
     rules.check_in_use(state.table, model.name, number)
-    read = load_policies(context.layout, Scope.of_model(model.name))
+    read = load_policies(context.layout, SettingsScope.for_model(model.name))
     found, _ = run_stage_checks(context, model, state, number, stage, read)
     return evaluate_policy(context.layout, model, state, number, stage, context.clock, read, found)
 
@@ -272,8 +268,6 @@ def run_stage_checks(
     context: RegistryContext, model: ModelReader, state: State, number: int, stage: str, read: LoadedPolicies
 ) -> tuple[dict[CommandCheck, RuleOutcome], bool]:
     """What the checks of a stage find of a version, and whether they were run: only if they are trusted."""
-    from ..rules.policy.command_checks import NOT_TRUSTED
-
     wanted = list_checks(read.policies, stage)
     if not wanted:
         return {}, True
@@ -285,7 +279,6 @@ def run_stage_checks(
 
 
 def _is_trusted(context: RegistryContext, name: str, policies: Policies) -> bool:
-
     return context.trust is not None and context.trust(
         collect_commands(context.layout, context.settings.id, name, policies)
     )
@@ -307,3 +300,48 @@ def get_review(context: RegistryContext, ref: str | Reference, stage: str) -> Re
         diff(context, current.ref, evaluation.ref) if current else None,
         describe_approvals(context.layout, model, state, number, context.clock),
     )
+
+
+def _iter_lines(layout: Layout, scope: SettingsScope) -> Iterator[PolicyLine]:
+    """What is in force, a line each, with where it stands: policies, retention, and what a group says of itself."""
+    yield from evaluation.list_policy_lines(load_policies(layout, scope).policies)
+
+    for name, value, source, path in settings.RetentionPolicies(layout).for_scope(scope).lines():
+        yield PolicyLine("", name, value, source.file, source.line(path))
+    for name, value, source, path in settings.load_directions(layout, scope).lines():
+        yield PolicyLine("", name, value, source.file, source.line(path))
+    if scope.group and not scope.model and (group := settings.load_group_document(layout, scope.group)):
+        for key in ("owner", "description"):
+            if text := group.document.get(key):
+                yield PolicyLine("", key, text, group.source.file, group.source.line((key,)))
+
+
+def list_checks(policies: Policies, stage: str) -> list[CommandCheck]:
+    """The checks that a version must pass to enter a stage."""
+    policy = policies.get(stage)
+    return [rule.check for rule in policy.rules if rule.check] if policy else []
+
+
+def collect_commands(layout: Layout, registry_id: str, name: str, policies: Policies) -> CommandSet:
+    """The commands of ``policies``; ``name`` is the model or group that they are of, empty for the registry."""
+    from ..rules.policy.command_checks import CommandSet, iter_commands
+
+    return CommandSet(os.path.realpath(layout.root), registry_id, name, tuple(iter_commands(policies)))
+
+
+def list_commands(context: RegistryContext, name: str | None = None) -> CommandSet:
+    """The commands of the policies of the registry, or of those that are in force for a model or a group.
+
+    Raises :class:`InvalidInput` for a policy that can't be read, :class:`NotFound`.
+    """
+    policies = load_policies(context.layout, SettingsScope.from_name(context.layout, name)).policies
+    return collect_commands(context.layout, context.settings.id, name or "", policies)
+
+
+def list_policy(context: RegistryContext, name: str | None = None) -> tuple[PolicyLine, ...]:
+    """What is in force, line by line: policies of stages, and retention. Of the registry, or of a model or a group
+    with what its own documents add.
+
+    Raises :class:`InvalidInput` for what can't be read, :class:`NotFound`.
+    """
+    return tuple(_iter_lines(context.layout, SettingsScope.from_name(context.layout, name)))

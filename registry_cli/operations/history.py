@@ -12,20 +12,22 @@ from ..core.records import Checkpoint, JournalEntry, ModelHistoryEntry
 from ..core.times import resolve_time
 from ..core.values import OneOrMore, as_list
 from ..errors import RegistryError
+from ..rules import event_history
 from ..rules import stages as rules
+from ..store import history, journal
+from ..store.history import Head
 from ..store.model_names import iter_model_names
 from .context import open_model
-from .search import raise_it
+from .search import list_model_names, raise_error
 
 if TYPE_CHECKING:
     from ..rules.event_history import EventFilter
     from ..rules.rollback import StageHolder
-    from ..store.history import Head
     from .context import RegistryContext
     from .search import OnDamage
 
 
-def a_second() -> None:
+def sleep_one_second() -> None:
     """What :meth:`LookingBack.follow` does between two looks."""
     import time
 
@@ -46,9 +48,7 @@ def list_history(
     Only what happened at ``since`` or later, and before ``until``; only these ``actions``, as :class:`Event` has
     them. Raises :class:`InvalidInput` for an action that there is not.
     """
-    from ..store import history
-
-    wanted = _parse_wanted(since, until, actions)
+    wanted = _parse_filter(since, until, actions)
     return list(islice(history.newest_first(open_model(context, name).paths, wanted), limit))
 
 
@@ -59,15 +59,13 @@ def iter_histories(
     since: str | datetime | None = None,
     until: str | datetime | None = None,
     actions: OneOrMore[str] = (),
-    on_damage: OnDamage = raise_it,
+    on_damage: OnDamage = raise_error,
 ) -> Iterator[ModelHistoryEntry]:
     """The histories of all models as one, the newest entry first; see :meth:`history`.
 
     ``on_damage`` is told of each model whose history can't be read; the rest is told.
     """
-    from ..store.history import Head
-
-    wanted = _parse_wanted(since, until, actions)
+    wanted = _parse_filter(since, until, actions)
     heads: dict[str, Head] = {}
     for name in iter_model_names(context.layout):
         with _reporting_damage(on_damage):
@@ -82,16 +80,14 @@ def follow_history(
     limit: int | None = 10,
     since: str | datetime | None = None,
     actions: OneOrMore[str] = (),
-    pause: Callable[[], object] = a_second,
-    on_damage: OnDamage = raise_it,
+    pause: Callable[[], object] = sleep_one_second,
+    on_damage: OnDamage = raise_error,
 ) -> Iterator[ModelHistoryEntry]:
     """The newest ``limit`` entries of a model, or of all, the oldest first; then each new one, without an end.
 
     Between two looks ``pause`` is called. A look costs one system call a model while nothing happens.
     """
-    from ..store.history import Head
-
-    wanted = _parse_wanted(since, None, actions)
+    wanted = _parse_filter(since, None, actions)
     heads: dict[str, Head] = {}
     for each in _list_followed(context, name):
         with _reporting_damage(on_damage):
@@ -99,17 +95,15 @@ def follow_history(
     yield from reversed(list(islice(_iter_newest(heads, wanted), limit)))
     while True:
         pause()
-        told = []
+        new_entries = []
         for each in _list_followed(context, name):
             head = heads.setdefault(each, Head(context.layout.model(each)))
             with _reporting_damage(on_damage):
-                told += [ModelHistoryEntry(each, entry) for entry in head.news() if wanted.fits(entry)]
-        yield from sorted(told, key=lambda each: each.entry.event.at)
+                new_entries += [ModelHistoryEntry(each, entry) for entry in head.news() if wanted.fits(entry)]
+        yield from sorted(new_entries, key=lambda each: each.entry.event.at)
 
 
 def _list_followed(context: RegistryContext, name: str | None) -> list[str]:
-    from .search import list_model_names
-
     return list_model_names(context) if name is None else [open_model(context, name).name]
 
 
@@ -119,8 +113,6 @@ def list_checkpoints(context: RegistryContext, models: OneOrMore[str] | None = N
     Only what is in the journal counts: a change whose line a crash held back is not in it before the next change.
     """
     from ..rules import event_history
-    from ..store import journal
-    from .search import list_model_names
 
     found = []
     for name in list_model_names(context) if models is None else as_list(models, "models"):
@@ -147,14 +139,10 @@ def list_holders(context: RegistryContext, name: str, stage: str) -> tuple[Stage
 def list_earlier_holders(context: RegistryContext, name: str, stage: str) -> tuple[int, ...]:
     """The versions that rollbacks of ``stage`` go to one after another, the nearest first; :meth:`holders` has all."""
     rules.check_stage(stage, context.stages)
-    from ..store import history
-
     return history.chains(open_model(context, name).paths, (stage,))[stage].earlier
 
 
-def _parse_wanted(since: str | datetime | None, until: str | datetime | None, actions: OneOrMore[str]) -> EventFilter:
-    from ..rules import event_history
-
+def _parse_filter(since: str | datetime | None, until: str | datetime | None, actions: OneOrMore[str]) -> EventFilter:
     return event_history.parse_event_filter(resolve_time(since), resolve_time(until), as_list(actions, "actions"))
 
 
@@ -169,7 +157,5 @@ def _reporting_damage(on_damage: OnDamage) -> Iterator[None]:
 
 def _iter_newest(heads: Mapping[str, Head], wanted: EventFilter) -> Iterator[ModelHistoryEntry]:
     """What is wanted of the histories up to their heads, as one, the newest first."""
-    from ..rules import event_history
-
     newest = [(head.last.event.at, name) for name, head in heads.items() if head.last]
     return event_history.merge_histories(newest, lambda name: heads[name].history(wanted))

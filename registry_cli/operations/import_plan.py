@@ -1,36 +1,43 @@
-"""A version to import: checked and converted to a record of this registry; nothing is written here."""
+"""What every import shares: the version that comes in, converted to a record of this registry; its outcome, its pointers."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import yaml
 
 from ..core import names, values
 from ..core.lazy_dataclass import dataclass, field, replace
 from ..core.progress import Progress
 from ..core.quantities import parse_timestamp
-from ..core.records import VersionRecord
+from ..core.records import StageTable, VersionRecord
+from ..core.redaction import redact_text, redact_url, redact_value
 from ..core.results import FileReport, ImportResult
 from ..core.times import format_time
-from ..errors import InvalidInput, RegistryError
+from ..core.yaml import documents
+from ..errors import Indeterminate, InvalidInput, LockTimeout, RegistryError, indeterminate
+from ..store import reader, sidecars, source_files, writer
+from ..store.filesystem import name_collisions
+from ..store.reader import ModelReader
+from ..store.selection import FileSelection
+from .archive import archive
+from .pointers import promote, set_alias
 
 if TYPE_CHECKING:
     from ..interop.imported_version import ImportedVersion
-    from ..store.selection import FileSelection
-
+    from .context import RegistryContext
 
 _T = TypeVar("_T")
-
-
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9._:/-]{1,80}\Z", re.ASCII)
-
-
 _LONGEST_ID = 128
 
 
-class Choice(NamedTuple):
+class ImportOptions(NamedTuple):
     """How an import is to be made: under which ``name``, into models that are here already (``merge``), without what is
     here already (``skip_existing``), with the ``stages`` and ``aliases`` of the origin. ``unsafe`` is why what the scan
     refuses is let in, ``selection`` which files come in. With
@@ -48,26 +55,26 @@ class Choice(NamedTuple):
     selection: FileSelection | None = None
     reuse_name: bool = False
 
-    def refuse_several(self, models: Collection[str]) -> None:
+    def ensure_one_model(self, models: Collection[str]) -> None:
         """One name is for one model."""
         if self.name is not None and len(models) > 1:
             some = ", ".join(sorted(models)[:5])
             raise InvalidInput(f"{len(models):,} models can't all be called {self.name}: {some}", "leave out --as")
 
-    def identity(self, key: str) -> str:
+    def version_request_id(self, key: str) -> str:
         """The request id of the version that ``key`` names: the same each time, so that nothing comes in twice."""
         if self.request_id is None:
-            return f"import:{key if _PLAIN_KEY.match(key) else _short(key)}"
-        return names.request_id(f"{self.request_id}:{_short(key)[:16]}")
+            return f"import:{key if _PLAIN_KEY.match(key) else _digest(key)}"
+        return names.request_id(f"{self.request_id}:{_digest(key)[:16]}")
 
-    def pointed(self, key: str, pointer: str) -> str:
+    def pointer_request_id(self, key: str, pointer: str) -> str:
         """The request id of letting a ``pointer`` (``stage:production``) point to that version."""
-        identity = f"{self.identity(key)}:{pointer}"
-        return identity if len(identity) <= _LONGEST_ID else f"import:{_short(identity)}"
+        identity = f"{self.version_request_id(key)}:{pointer}"
+        return identity if len(identity) <= _LONGEST_ID else f"import:{_digest(identity)}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Arrival:
+class PlannedImport:
     """One version on its way in. ``wanted`` says how its files come (see ``registration.Wish``); ``error`` why it can't.
 
     ``record`` is what will be said of it, but its number; ``number`` is the one that it had. ``shown`` is a shorter name
@@ -100,29 +107,25 @@ class Arrival:
         )  # fmt: skip
 
 
-def make_arrival(incoming: ImportedVersion, choice: Choice, author: str) -> Arrival:
+def plan_import(incoming: ImportedVersion, choice: ImportOptions, author: str) -> PlannedImport:
     """``incoming`` without secrets, and with whatever of it has no place here taken out and told.
 
     Raises :class:`InvalidInput` for its names.
     """
-    from ..store import source_files
-    from ..store.filesystem import name_collisions
-    from ..store.selection import FileSelection
-
-    incoming = _redacted(incoming)
+    incoming = _redact(incoming)
     model = names.model_name(choice.name or incoming.model)
     key = values.line(incoming.key, "key")
     lost = list(incoming.lost)
     record = VersionRecord(
         model=model, number=0, digest="", size=0, files=0,
-        created=_created(incoming.created, lost),
-        author=_one(incoming.author, values.line, "author", lost) or author,
-        message=_one(incoming.message, values.text, "message", lost),
-        params=_kept(incoming.params, values.check_param, "param", lost),
-        metrics=_kept(incoming.metrics, values.check_metric, "metric", lost),
-        tags=_kept(incoming.tags, values.check_line, "tag", lost),
-        annotations=_kept(incoming.annotations, values.check_text, "annotation", lost),
-        lineage=_lineage(incoming, lost),
+        created=_convert_time(incoming.created, lost),
+        author=_accept_text(incoming.author, values.line, "author", lost) or author,
+        message=_accept_text(incoming.message, values.text, "message", lost),
+        params=_accept_values(incoming.params, values.check_param, "param", lost),
+        metrics=_accept_values(incoming.metrics, values.check_metric, "metric", lost),
+        tags=_accept_values(incoming.tags, values.check_line, "tag", lost),
+        annotations=_accept_values(incoming.annotations, values.check_text, "annotation", lost),
+        lineage=_convert_lineage(incoming, lost),
     )  # fmt: skip
     found, error = [], None
     chosen = choice.selection.again() if choice.selection else FileSelection()
@@ -138,17 +141,15 @@ def make_arrival(incoming: ImportedVersion, choice: Choice, author: str) -> Arri
     report = chosen.report()
     collisions = name_collisions.find_name_collisions(source.path for source in found)
     report = replace(report, warnings=(*report.warnings, *collisions))
-    return Arrival(
+    return PlannedImport(
         key, model, record, {"sources": found}, incoming.number, sum(source.size for source in found),
         incoming.stages, incoming.aliases, tuple(lost), error, archived=incoming.archived, shown=incoming.shown,
         report=report,
     )  # fmt: skip
 
 
-def _redacted(incoming: ImportedVersion) -> ImportedVersion:
+def _redact(incoming: ImportedVersion) -> ImportedVersion:
     """What another tool knows without the secrets in it: command lines, addresses, tags, whatever else it kept in clear."""
-    from ..core.redaction import redact_text, redact_url, redact_value
-
     lineage = redact_value(incoming.lineage)
     given = incoming.lineage.get("imported")
     if isinstance(given, Mapping) and isinstance(key := given.get("key"), str):
@@ -164,46 +165,44 @@ def _redacted(incoming: ImportedVersion) -> ImportedVersion:
     )
 
 
-def _short(text: str) -> str:
+def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
-def _lineage(incoming: ImportedVersion, lost: list[str]) -> dict[str, Any]:
+def _convert_lineage(incoming: ImportedVersion, lost: list[str]) -> dict[str, Any]:
     """Where it came from, with what its tool knows of that; what could not be read again is left out."""
-    from ..store import sidecars
-
-    told = incoming.lineage.get("imported")
+    given = incoming.lineage.get("imported")
     pointers = {"stages": list(incoming.stages), "aliases": list(incoming.aliases), "archived": incoming.archived}
     imported = {
         "from": incoming.key.partition(":")[0],
         "key": incoming.key,
-        **(told if isinstance(told, Mapping) else {}),
-        **{name: told for name, told in pointers.items() if told},
+        **(given if isinstance(given, Mapping) else {}),
+        **{name: given for name, given in pointers.items() if given},
     }
     found: dict[str, Any] = {"imported": imported}
     for name, value in incoming.lineage.items():
-        if name != "imported" and _lasts({"lineage": {name: value}}):
+        if name != "imported" and _is_storable({"lineage": {name: value}}):
             found[str(name)] = value
         elif name != "imported":
             lost.append(f"what it says of its {str(name)[:60]}")
     found, absent = sidecars.disclaimed(found)
     lost += [f"{name}: only its digest is known" for name in absent]
-    return found if _lasts({"lineage": found}) else {"imported": {"from": imported["from"], "key": imported["key"]}}
+    return (
+        found if _is_storable({"lineage": found}) else {"imported": {"from": imported["from"], "key": imported["key"]}}
+    )
 
 
-def _lasts(document: Mapping[str, Any]) -> bool:
+def _is_storable(document: Mapping[str, Any]) -> bool:
     """Whether a document can be written and read again as it is."""
-    import yaml
-
-    from ..core.yaml import documents
-
     try:
         return bool(documents.loads(documents.dumps(document), "lineage") == document)
     except (RegistryError, yaml.YAMLError, UnicodeError, RecursionError):
         return False
 
 
-def _kept(given: Mapping[str, Any], check: Callable[[object, str], _T], kind: str, lost: list[str]) -> dict[str, _T]:
+def _accept_values(
+    given: Mapping[str, Any], check: Callable[[object, str], _T], kind: str, lost: list[str]
+) -> dict[str, _T]:
     """Those values that can be kept as they are; of each other, ``lost`` says why it can't."""
     found: dict[str, _T] = {}
     for name, value in given.items():
@@ -217,7 +216,7 @@ def _kept(given: Mapping[str, Any], check: Callable[[object, str], _T], kind: st
     return found
 
 
-def _one(text: str, check: Callable[[str, str], str], what: str, lost: list[str]) -> str:
+def _accept_text(text: str, check: Callable[[str, str], str], what: str, lost: list[str]) -> str:
     try:
         return check(text, what)
     except InvalidInput as error:
@@ -225,7 +224,7 @@ def _one(text: str, check: Callable[[str, str], str], what: str, lost: list[str]
         return ""
 
 
-def _created(text: str, lost: list[str]) -> str:
+def _convert_time(text: str, lost: list[str]) -> str:
     """A time of the origin as ours are written; empty for none, and for one that can't be read."""
     if not text:
         return ""
@@ -235,7 +234,7 @@ def _created(text: str, lost: list[str]) -> str:
     return ""
 
 
-class Forward(Progress):
+class ForwardingProgress(Progress):
     """Tells ``progress`` of bytes, but not what to expect: that was told of the whole before."""
 
     def __init__(self, progress: Progress) -> None:
@@ -243,3 +242,86 @@ class Forward(Progress):
 
     def __call__(self, size: int) -> None:
         self._progress(size)
+
+
+#: Called with the outcome of each version, as it comes in.
+OnEach = Callable[[ImportResult], None]
+
+
+def ignore_outcome(_: ImportResult) -> None:
+    """Who is told of each version as it comes in, when nobody wants to be."""
+
+
+@contextlib.contextmanager
+def import_in_turn(found: list[ImportResult]) -> Iterator[None]:
+    """One after the other: after the first that came in, whatever stops the rest is :class:`Indeterminate`.
+
+    It is gone on with by repeating all of it, without any request id to be remembered.
+    """
+    try:
+        yield
+    except BaseException as error:
+        partly = any(each.status == "imported" for each in found)
+        if not partly and not isinstance(error, Indeterminate):
+            raise
+        reported = (
+            error if isinstance(error, Indeterminate) else indeterminate("a part of it is in the registry", "", error)
+        )
+        reported.hint, reported.request_id = "repeat the import: what is here already is skipped", ""
+        if reported is error:
+            raise
+        raise reported from error
+
+
+@contextlib.contextmanager
+def after_import(ref: str) -> Iterator[None]:
+    """What is inside comes after the commit of ``ref``: whatever stops it says that this is here."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, Indeterminate):
+            raise
+        raise indeterminate(f"{ref} is in the registry", "", error) from error
+
+
+def repeat_import(context: RegistryContext, each: PlannedImport, number: int, choice: ImportOptions) -> ImportResult:
+    """What came in before: its pointers may not have, if that was interrupted."""
+    if number in ModelReader(context.layout.model(each.model)).state().table.deleted:
+        return each.outcome("skipped", f"it came in before as {each.model}@{number}, which was deleted")
+    lost = () if choice.dry_run else set_pointers(context, each, number, choice)
+    return each.outcome("skipped", "it came in before", number=number, lost=lost)
+
+
+def expect_number(context: RegistryContext, each: PlannedImport, highest: dict[str, int]) -> int:
+    """The number that a version would get."""
+    if each.model not in highest:
+        paths = context.layout.model(each.model)
+        table = ModelReader(paths).state().table if reader.is_model(paths) else StageTable()
+        highest[each.model] = reader.highest(paths, table) if reader.is_model(paths) else 0
+    highest[each.model] = writer.number_for(each.number, highest[each.model])
+    return highest[each.model]
+
+
+def set_pointers(context: RegistryContext, each: PlannedImport, number: int, choice: ImportOptions) -> tuple[str, ...]:
+    """Let the stages and aliases of the origin point to the version, where that was asked for; what did not come to be."""
+    ref = f"{each.model}@{number}"
+    promoted = partial(promote, context, ref, reason=f"as in {each.key}", verify=False)
+    aliased = partial(set_alias, context, ref)
+    retired = partial(archive, context, [ref], reason=f"as in {each.key}")
+    pointers: list[tuple[str, str, bool, Callable[..., object]]] = [
+        *(("stage", name, choice.stages, partial(promoted, name)) for name in each.stages),
+        *(("alias", name, choice.aliases, partial(aliased, name)) for name in each.aliases),
+        *(("stage", "archived", choice.stages, retired) for _ in (1,) if each.archived),
+    ]
+    lost = []
+    for kind, name, wanted, set_pointer in pointers:
+        if not wanted:
+            lost.append(f"{kind} {name} (only with --{'stages' if kind == 'stage' else 'aliases'})")
+            continue
+        try:
+            set_pointer(request_id=choice.pointer_request_id(each.key, f"{kind}:{name}"))
+        except (Indeterminate, LockTimeout):
+            raise
+        except RegistryError as error:
+            lost.append(f"{kind} {name}: {error.message}")
+    return tuple(lost)

@@ -11,8 +11,12 @@ from ..core import values
 from ..core.names import Reference
 from ..core.progress import SILENT, Progress
 from ..errors import InvalidInput, Refused
+from ..inspect import inspector
+from ..rules import scan_policy
+from ..scan import scanner
 from ..store import layout, sidecars, source_files
 from ..store.selection import FileSelection
+from .read import open_artifact
 
 if TYPE_CHECKING:
     from ..core.values import OneOrMore, PathLike
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
     from .context import RegistryContext
 
 
-class Examination:
+class ArtifactAnalysis:
     """One look at staged files. ``lineage`` is what the version will say of them; what was given stands above all.
 
     ``inspect`` says whether to look what is inside, ``scan`` what is done with what is not safe, ``origin`` how to find
@@ -52,15 +56,15 @@ class Examination:
         self.passed: dict[str, Any] = {}
         self.warnings: list[str] = []
 
-    def examine(self, staging: Staging) -> None:
+    def analyze(self, staging: Staging) -> None:
         """Look at the files, which are hashed and complete; not under the lock. May refuse them."""
-        scan = self._scanned(staging, self._scan) if self._scan and self._scan.mode != "off" else None
+        scan = self._scan_files(staging, self._scan) if self._scan and self._scan.mode != "off" else None
         found = _inspect_contents(staging) if self._inspect else {}
-        self.lineage = _merge_lineage({**found, **self._traced(staging)}, self._given)
+        self.lineage = _merge_lineage({**found, **self._capture_lineage(staging)}, self._given)
         if scan:
             self.lineage["scan"] = scan  # whatever was given: a verdict is what was found
 
-    def _traced(self, staging: Staging) -> Mapping[str, Any]:
+    def _capture_lineage(self, staging: Staging) -> Mapping[str, Any]:
         """Where the files come from; the list of packages and the changes are kept beside them."""
         if self._origin is None:
             return {}
@@ -70,18 +74,16 @@ class Examination:
         self.warnings += found.warnings
         return found.lineage
 
-    def _scanned(self, staging: Staging, rules: ScanRules) -> dict[str, Any]:
+    def _scan_files(self, staging: Staging, rules: ScanRules) -> dict[str, Any]:
         """The verdict, and what it rests on. :class:`Refused` when the rules say so, unless it was said why not."""
-        from ..scan.scanner import scan
-
-        found = scan({entry.path: staging.files / entry.path for entry in staging.entries}, rules.allow)
-        said = found.lineage()
+        found = scanner.scan({entry.path: staging.files / entry.path for entry in staging.entries}, rules.allow)
+        lineage = found.lineage()
         if rules.allows(found.verdict, found.limited):
-            return said
+            return lineage
         if not self._unsafe:
             raise _scan_refusal(found, rules)
         self.passed = {"unsafe": found.verdict, "reason": self._unsafe}
-        return {**said, "allowed": self._unsafe}
+        return {**lineage, "allowed": self._unsafe}
 
 
 def _scan_refusal(found: Scan, rules: ScanRules) -> Refused:
@@ -96,9 +98,7 @@ def _scan_refusal(found: Scan, rules: ScanRules) -> Refused:
 
 def _inspect_contents(staging: Staging) -> dict[str, Any]:
     """Format, framework and contents."""
-    from ..inspect.inspector import inspect
-
-    return inspect({entry.path: staging.files / entry.path for entry in staging.entries}).lineage()
+    return inspector.inspect({entry.path: staging.files / entry.path for entry in staging.entries}).lineage()
 
 
 def _merge_lineage(found: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,18 +113,13 @@ def _merge_lineage(found: Mapping[str, Any], given: Mapping[str, Any]) -> dict[s
 
 
 def inspect_files(paths: OneOrMore[PathLike]) -> Inspected:
-    """What files, or a folder, are: see ``RegistryReader.inspect_files``."""
-    from ..inspect import inspector
-
+    """Inspect files, or a folder, of no registry; see :meth:`Registry.inspect_files`."""
     return inspector.inspect(_collect_files(paths, "inspected"))
 
 
 def scan_files(paths: OneOrMore[PathLike], *, allow: OneOrMore[str] = (), progress: Progress = SILENT) -> Scan:
-    """Whether files, or a folder, are safe to load: see ``RegistryReader.scan_files``."""
-    from ..rules.scan_policy import check_global
-    from ..scan import scanner
-
-    names = [check_global(name) for name in values.as_list(allow, "allow")]
+    """Scan files, or a folder, of no registry; see :meth:`Registry.scan_files`."""
+    names = [scan_policy.check_global(name) for name in values.as_list(allow, "allow")]
     return scanner.scan(_collect_files(paths, "scanned"), names, progress=progress)
 
 
@@ -141,11 +136,8 @@ def inspect_version(context: RegistryContext, ref: str | Reference) -> Inspected
 
     Raises as :meth:`scan` does.
     """
-    from ..inspect.inspector import inspect
-    from .read import open_artifact
-
     with open_artifact(context, ref) as artifact:
-        return inspect({entry.path: artifact.folder / entry.path for entry in artifact.files})
+        return inspector.inspect({entry.path: artifact.folder / entry.path for entry in artifact.files})
 
 
 def scan_version(
@@ -156,18 +148,13 @@ def scan_version(
     Raises OSError when one can't be opened, :class:`Damaged` when one is missing, :class:`NotFound` and
     :class:`Conflict` when the version is deleted or packed meanwhile.
     """
-    from ..scan.scanner import scan
-    from .read import open_artifact
-
     allowed = (*get_scan_rules(context).allow, *values.as_list(allow, "allow"))
     with open_artifact(context, ref) as artifact:
         files = {entry.path: artifact.folder / entry.path for entry in artifact.files}
-        return scan(files, allowed, progress=progress)
+        return scanner.scan(files, allowed, progress=progress)
 
 
 def get_scan_rules(context: RegistryContext) -> ScanRules:
     """What this registry does with what is not safe: its setting ``scan``."""
-    from ..rules import scan_policy
-
-    said = context.settings.scan
-    return scan_policy.ScanRules() if said is None else scan_policy.parse_scan_rules(said, layout.REGISTRY)
+    setting = context.settings.scan
+    return scan_policy.ScanRules() if setting is None else scan_policy.parse_scan_rules(setting, layout.REGISTRY)

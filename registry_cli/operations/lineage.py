@@ -13,26 +13,32 @@ from ..core.records import ModelRecord, VersionRecord
 from ..core.results import LineageGraph, LineageNode, ReproducibilityCheck
 from ..errors import InvalidInput, NotFound, RegistryError
 from ..store import sidecars
-from .search import raise_it
+from .read import get_version, read_sidecar
+from .search import iter_models, raise_error, search_versions
 
 if TYPE_CHECKING:
-    from ..core.progress import Progress
-    from ..core.results import LineageGraph, Recipe, ReproducibilityCheck
+    from ..core.results import Recipe
     from ..lineage.process_info import Caller
     from .context import RegistryContext
     from .search import OnDamage
 
 
 def trace_lineage(
-    context: RegistryContext, ref: str | Reference, *, depth: int = 20, on_damage: OnDamage = raise_it
+    context: RegistryContext, ref: str | Reference, *, depth: int = 20, on_damage: OnDamage = raise_error
 ) -> LineageGraph:
     """What a version was made from, and what was made from it, over at most ``depth`` steps, through all models.
 
     ``on_damage`` is told of versions that can't be read. A parent that is gone is in it, with a note.
     """
-    from .read import get_version
-
-    return _trace_family(context, get_version(context, ref), depth, on_damage)
+    version = get_version(context, ref)
+    if not 1 <= depth <= DEEPEST:
+        raise InvalidInput(f"{depth} steps can't be followed", f"1 to {DEEPEST} can")
+    known = LineageIndex(context, on_damage)
+    return LineageGraph(
+        version,
+        _follow(LineageNode(version.ref, version), known.parents, depth),
+        _follow(LineageNode(version.ref, version), known.children, depth),
+    )
 
 
 def get_recipe(context: RegistryContext, ref: str | Reference) -> Recipe:
@@ -41,7 +47,6 @@ def get_recipe(context: RegistryContext, ref: str | Reference) -> Recipe:
     Parents are named as they are called now; one that is not here is a remark.
     """
     from ..lineage import reproducibility
-    from .read import get_version
 
     version = get_version(context, ref)
     return reproducibility.make_recipe(version, str(context.root), _list_parents(context, version))
@@ -59,84 +64,74 @@ def check_reproducibility(
 
     Here is the folder, the repository and the environment of ``caller``; ``python`` names another environment.
     """
-    from .read import get_version
+    from ..lineage import reproducibility
 
-    return _list_conditions(
-        context, get_version(context, ref), caller, None if python is None else os.fspath(python), progress
-    )
+    version = get_version(context, ref)
+    folder = None if python is None else os.fspath(python)
+    kept: dict[str, bytes | str] = {}
+    for name in sidecars.named(version.lineage):
+        try:
+            kept[name] = read_sidecar(context, version.ref, name)
+        except NotFound:
+            raise  # it was deleted just now
+        except RegistryError as error:
+            kept[name] = error.message
+    found = [*reproducibility.check_conditions(version.lineage, kept, caller, folder, progress)]
+    for parent in _list_parents(context, version):
+        outcome = "holds" if parent.version else "differs"
+        found.append(ReproducibilityCheck(f"parent {parent.ref}", outcome, parent.ref, parent.note or "it is here"))
+    return tuple(found)
 
 
 #: No family is followed over more steps than this.
 DEEPEST = 200
-
-
 _ABOVE = "told above"
-
-
 _CYCLE = "its own ancestor"
-
-
 _FURTHER = "goes on; see --depth"
-
-
 #: What stands beside a name on the way, its kin not yet known.
 _Next = Callable[[LineageNode], list[LineageNode]]
 
 
-def _trace_family(context: RegistryContext, version: VersionRecord, depth: int, on_damage: OnDamage) -> LineageGraph:
-    """The ancestors and the descendants of a version."""
-    if not 1 <= depth <= DEEPEST:
-        raise InvalidInput(f"{depth} steps can't be followed", f"1 to {DEEPEST} can")
-    known = _Known(context, on_damage)
-    return LineageGraph(
-        version,
-        _follow(LineageNode(version.ref, version), known.parents, depth),
-        _follow(LineageNode(version.ref, version), known.children, depth),
-    )
-
-
 def _list_parents(context: RegistryContext, version: VersionRecord) -> tuple[LineageNode, ...]:
     """Return what a version was made from, under the names that the models have now."""
-    return tuple(_Known(context, lambda _: None).parents(LineageNode(version.ref, version)))
+    return tuple(LineageIndex(context, lambda _: None).parents(LineageNode(version.ref, version)))
 
 
 def _follow(start: LineageNode, following: _Next, depth: int) -> tuple[LineageNode, ...]:
-    told: set[str] = set()
+    shown: set[str] = set()
 
-    def of(kin: LineageNode, around: tuple[str, ...]) -> tuple[LineageNode, ...]:
+    def of(node: LineageNode, around: tuple[str, ...]) -> tuple[LineageNode, ...]:
         found = []
-        for each in following(kin):
+        for each in following(node):
             beyond = following(each) if each.version else []
             if each.ref in around:
                 found.append(LineageNode(each.ref, each.version, _CYCLE))
             elif not beyond:
                 found.append(each)
-            elif each.ref in told:
+            elif each.ref in shown:
                 found.append(LineageNode(each.ref, each.version, _ABOVE))
             elif len(around) >= depth:
                 found.append(LineageNode(each.ref, each.version, _FURTHER))
             else:
-                told.add(each.ref)
+                shown.add(each.ref)
                 found.append(LineageNode(each.ref, each.version, each.note, of(each, (*around, each.ref))))
         return tuple(found)
 
     return of(start, (start.ref,))
 
 
-class _Known:
+class LineageIndex:
     """The versions that were looked at so far, and who names whom as a parent."""
 
     def __init__(self, context: RegistryContext, on_damage: OnDamage) -> None:
         self._context, self._on_damage = context, on_damage
-        self._kin: dict[Parent, LineageNode] = {}
+        self._nodes: dict[Parent, LineageNode] = {}
         self._children: dict[str, list[LineageNode]] | None = None
 
-    def parents(self, kin: LineageNode) -> list[LineageNode]:
-        return [self._look(each) for each in _iter_parents(kin.version)] if kin.version else []
+    def parents(self, node: LineageNode) -> list[LineageNode]:
+        return [self._find(each) for each in _iter_parents(node.version)] if node.version else []
 
-    def children(self, kin: LineageNode) -> list[LineageNode]:
-        from .search import search_versions
-
+    def children(self, node: LineageNode) -> list[LineageNode]:
         if self._children is None:
             self._children = {}
             for child in search_versions(
@@ -146,7 +141,7 @@ class _Known:
                     self._children.setdefault(self._canonical(each), []).append(LineageNode(child.ref, child))
             for listed in self._children.values():
                 listed.sort(key=lambda each: (each.version.created if each.version else "", each.ref))
-        return self._children.get(kin.ref, [])
+        return self._children.get(node.ref, [])
 
     def _canonical(self, parent: Parent) -> str:
         """The reference by number that a parent means; its text itself when it means none."""
@@ -155,25 +150,25 @@ class _Known:
         except InvalidInput:
             return parent.text
         selector = reference.selector
-        if (selector is not None and selector.digest) or self._meant(reference.model, parent) != reference.model:
-            return self._look(parent).ref
+        if (selector is not None and selector.digest) or self._find_meant_model(
+            reference.model, parent
+        ) != reference.model:
+            return self._find(parent).ref
         return str(reference)
 
-    def _look(self, parent: Parent) -> LineageNode:
-        if parent not in self._kin:
-            self._kin[parent] = self._looked_up(parent)
-        return self._kin[parent]
+    def _find(self, parent: Parent) -> LineageNode:
+        if parent not in self._nodes:
+            self._nodes[parent] = self._resolve(parent)
+        return self._nodes[parent]
 
-    def _looked_up(self, parent: Parent) -> LineageNode:
-        from .read import get_version
-
+    def _resolve(self, parent: Parent) -> LineageNode:
         try:
             reference = Reference.parse(parent.text)
         except InvalidInput:
             return LineageNode(parent.text, None, "not of this registry")
         if reference.selector is None or not (reference.selector.number or reference.selector.digest):
             return LineageNode(parent.text, None, "names no version for good: what it points to may have moved")
-        model = self._meant(reference.model, parent)
+        model = self._find_meant_model(reference.model, parent)
         if model is None:
             return LineageNode(
                 str(reference), None, f"{reference.model} is another model now, and the one that is meant is not here"
@@ -184,7 +179,7 @@ class _Known:
             return LineageNode(str(reference), None, error.message)
         return LineageNode(version.ref, version)
 
-    def _meant(self, name: str, parent: Parent) -> str | None:
+    def _find_meant_model(self, name: str, parent: Parent) -> str | None:
         """The model that a lineage means by a name: by its id, where it is recorded; None for one that is not here.
 
         Without an id the name counts, and names that models had before. A model that was made after the version whose
@@ -205,8 +200,6 @@ class _Known:
 
     @cached_property
     def _models(self) -> dict[str, ModelRecord]:
-        from .search import iter_models
-
         return {model.name: model for model in iter_models(self._context, on_damage=self._on_damage)}
 
     @cached_property
@@ -244,32 +237,10 @@ def _iter_parents(version: VersionRecord) -> Iterator[Parent]:
 
 def iter_parent_names(lineage: Mapping[str, Any]) -> Iterator[str]:
     """What a lineage names as parents, as texts, each once."""
-    said = lineage.get("parents")
+    parents = lineage.get("parents")
     texts = (
-        (each.get("ref") if isinstance(each, Mapping) else each for each in said)
-        if isinstance(said, (list, tuple))
+        (each.get("ref") if isinstance(each, Mapping) else each for each in parents)
+        if isinstance(parents, (list, tuple))
         else ()
     )
     yield from dict.fromkeys(text for text in texts if isinstance(text, str) and text)
-
-
-def _list_conditions(
-    context: RegistryContext, version: VersionRecord, caller: Caller, python: str | None, progress: Progress
-) -> tuple[ReproducibilityCheck, ...]:
-    """What it takes to make a version again, and which of it is here."""
-    from ..lineage import reproducibility
-    from .read import read_sidecar
-
-    kept: dict[str, bytes | str] = {}
-    for name in sidecars.named(version.lineage):
-        try:
-            kept[name] = read_sidecar(context, version.ref, name)
-        except NotFound:
-            raise  # it was deleted just now
-        except RegistryError as error:
-            kept[name] = error.message
-    found = [*reproducibility.check_conditions(version.lineage, kept, caller, python, progress)]
-    for kin in _list_parents(context, version):
-        outcome = "holds" if kin.version else "differs"
-        found.append(ReproducibilityCheck(f"parent {kin.ref}", outcome, kin.ref, kin.note or "it is here"))
-    return tuple(found)

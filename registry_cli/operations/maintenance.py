@@ -19,13 +19,14 @@ from ..store import reader
 from ..store.filesystem import files, locking, removal
 from ..store.layout import ModelLayout
 from ..store.maintenance import gc
+from ..store.verify import verify
 from .context import model_not_found, open_model
+from .search import list_model_names
 from .transaction import make_event
 
 if TYPE_CHECKING:
     from ..store.maintenance.restoration import Restorable
     from .context import RegistryContext
-
 
 #: How many files ``verify`` hashes at a time.
 WORKERS = 4
@@ -54,9 +55,6 @@ def verify_models(
 
     If there is an index, the next list compares every document of these models with it.
     """
-    from ..store.verify import verify
-    from .search import list_model_names
-
     every = models is None
     chosen = (
         sorted([*list_model_names(context), *verify.lost_models(context.layout)])
@@ -69,11 +67,11 @@ def verify_models(
 
         known = select_checkpoints(known, chosen)
     found = verify.verify(context.layout, chosen, quick=quick, progress=progress, workers=WORKERS, checkpoints=known)
-    context.index.ask(lambda index: index.forget_stamps(None if every else chosen), make=False)
+    context.index.query(lambda index: index.forget_stamps(None if every else chosen), make=False)
     left = gc.left_models(context.layout, time.time(), gc.STALE) if every else ()
     words = "a model that was never taken in whole; registry gc removes it"
-    told = [Problem("leftover", "warning", each.path, words, True) for each in left]
-    found = replace(found, problems=(*found.problems, *told)) if told else found
+    leftovers = [Problem("leftover", "warning", each.path, words, True) for each in left]
+    found = replace(found, problems=(*found.problems, *leftovers)) if leftovers else found
     if not signatures:
         return found
     return _check_signatures(context, found, chosen, allowed_signers)
@@ -185,8 +183,6 @@ def run_doctor(context: RegistryContext) -> list[DoctorCheck]:
 
 
 def _list_chosen(context: RegistryContext, models: OneOrMore[str] | None) -> list[ModelLayout]:
-    from .search import list_model_names
-
     chosen = list_model_names(context) if models is None else _list_named(context, models)
     return [context.layout.model(name) for name in chosen]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..core import names, values
 from ..core.results import ModelChanged, ModelRenamed
 from ..core.values import OneOrMore, as_list
+from ..core.yaml import text_edits
 from ..errors import Conflict, Damaged, InvalidInput, RegistryError
 from ..interop.cards import card_inputs
 from ..rules import retention_rules, scan_policy
@@ -25,15 +26,14 @@ from ..store.layout import Layout, ModelLayout
 from ..store.writer import Writer
 from . import settings
 from .context import model_not_found, open_model
-from .settings import Scope
+from .settings import SettingsScope, ensure_outside_registry
 from .transaction import Transaction, ensure_not_former_name, make_event, open_writer, transaction
 
 if TYPE_CHECKING:
     from .context import RegistryContext
 
-
 #: A value of a document of so many characters at most is told in the history, before and after.
-_TOLD = 200
+_LONGEST_VALUE = 200
 
 
 def describe(
@@ -76,8 +76,6 @@ def describe(
         creation.make_skeleton(context.layout, context.layout.model(name), context.modes)
 
     def change(text: str, document: Mapping[str, Any]) -> str:
-        from ..core.yaml import text_edits
-
         asked = dict(wanted)
         for key, gone in _list_removed(document, remove).items():
             asked[key] = None if gone is None else {**asked.get(key, {}), **gone}
@@ -85,7 +83,7 @@ def describe(
 
     try:
         with transaction(context, name, request_id, "described", create=first, reuse_name=reuse_name) as found:
-            return _rewritten(context, found, change, reason, dry_run, request_id)
+            return _commit_document(context, found, change, reason, dry_run, request_id)
     finally:
         if first:
             creation.remove_skeleton(context.layout, context.layout.model(name), context.modes)
@@ -114,10 +112,10 @@ def rewrite(
         return text
 
     with transaction(context, name, request_id, "described") as found:
-        return _rewritten(context, found, change, reason, dry_run, request_id)
+        return _commit_document(context, found, change, reason, dry_run, request_id)
 
 
-def _rewritten(
+def _commit_document(
     context: RegistryContext, found: Transaction, change: Any, reason: str, dry_run: bool, request_id: str | None
 ) -> ModelChanged:
     """Commit what ``change`` makes of the text of the document."""
@@ -132,8 +130,8 @@ def _rewritten(
     keys = tuple(sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key)))
     if text == data.decode() or dry_run:
         return ModelChanged(model, keys, writer.table.revision, changed=text != data.decode())
-    told = {key: [_shorten(before.get(key)), _shorten(after.get(key))] for key in keys}
-    event = make_event(context, "described", None, request_id, keys=list(keys), said=told, reason=reason)
+    differences = {key: [_shorten(before.get(key)), _shorten(after.get(key))] for key in keys}
+    event = make_event(context, "described", None, request_id, keys=list(keys), said=differences, reason=reason)
     table = writer.move(writer.table, event, Redo(layout.MODEL, after, text))
     return ModelChanged(model, keys, table.revision)
 
@@ -146,7 +144,24 @@ def read_text(context: RegistryContext, name: str | None = None) -> str:
 
 def check_text(context: RegistryContext, name: str | None, text: str) -> None:
     """Raise what is wrong with ``text`` as a ``model.yaml``, or as ``registry.yaml``, with the line of the mistake."""
-    _check_document(context.layout, name, text)
+    called = layout.MODEL if name else layout.REGISTRY
+    data = text.encode()
+    try:
+        document = codec.loads(data, called)
+    except Damaged as error:
+        raise InvalidInput(error.message.removesuffix(f"; {error.hint}"), "mend it, or leave it as it was") from None
+
+    def lines() -> Mapping[tuple[str, ...], int]:
+        from ..core.yaml import documents
+
+        return documents.lines(data)
+
+    source = SettingsSource(called, lines)
+    _ensure_fixed_keys(context.layout, name, document, source)
+    if name is None:
+        _check_settings(context.layout, document, source)
+    else:
+        _check_model(context.layout, name, document, source)
 
 
 def rewrite_settings(context: RegistryContext, text: str, *, was: str) -> ModelChanged:
@@ -184,21 +199,21 @@ def rename(
     if name == new:
         raise InvalidInput(f"it is called {name} already", "name another")
     if not reader.is_model(source):
-        if _was_called(context, target, name):
+        if _is_renamed_from(context, target, name):
             return ModelRenamed(name, new, changed=False)
         raise model_not_found(context, name)
-    _refuse_taken(context, target, name)
+    _ensure_free(context, target, name)
     ensure_not_former_name(context, new, reuse_name, but=(name,))
-    _refuse_other_file_system(source, target, context.layout.models)
+    _ensure_same_file_system(source, target, context.layout.models)
     moved = True
     with open_writer(context, name) as writer:
         if dry_run:
             return ModelRenamed(name, new)
-        with _group_of(context, target):
-            _refuse_taken(context, target, name)
-            begun = _is_begun(context, writer, new, request_id)
+        with _lock_group(context, target):
+            _ensure_free(context, target, name)
+            recorded = _is_move_recorded(context, writer, new, request_id)
             with reservation.reserved(context.layout, target, name, context.modes):
-                if not begun:
+                if not recorded:
                     ensure_not_former_name(context, new, reuse_name, but=(name,))  # another model may have had it since
                     _record_name(context, writer, name, new, reason, request_id)
                 moved = _move_folder(context.layout, source, target)  # the folder, with its lock and all
@@ -212,12 +227,12 @@ def rename(
     return ModelRenamed(name, new)
 
 
-def _was_called(context: RegistryContext, target: ModelLayout, name: str) -> bool:
+def _is_renamed_from(context: RegistryContext, target: ModelLayout, name: str) -> bool:
     """Whether a model had ``name`` last, before it got its own."""
     return reader.is_model(target) and codec.former_names(open_model(context, target.name).document())[-1:] == (name,)
 
 
-def _is_begun(context: RegistryContext, writer: Writer, new: str, request_id: str | None) -> bool:
+def _is_move_recorded(context: RegistryContext, writer: Writer, new: str, request_id: str | None) -> bool:
     """Whether the move to this name is recorded, and was not made: until then its own name is a former one.
 
     What was changed since makes no difference: the last word on the name counts.
@@ -237,7 +252,7 @@ def _is_begun(context: RegistryContext, writer: Writer, new: str, request_id: st
     return last is not None and last.event.detail.get("after") == new
 
 
-def _refuse_taken(context: RegistryContext, target: ModelLayout, name: str) -> None:
+def _ensure_free(context: RegistryContext, target: ModelLayout, name: str) -> None:
     if reservation.holder(context.layout, target) != name:  # which an interrupted rename to this name has left
         creation.refuse_collision(context.layout, target.name)
     if files.exists(target.root) and set(files.list_folder(target.root)) - {layout.RESERVATION}:
@@ -254,8 +269,6 @@ def _record_name(
     *,
     undo: bool = False,
 ) -> None:
-    from ..core.yaml import text_edits
-
     if not os.access(writer.paths.root.parent, os.W_OK) or not os.access(writer.paths.root, os.W_OK):
         raise RegistryError(f"the folder of {name} may not be moved by you", "ask its owner")
     text = files.read(writer.paths.model, files.DOCUMENT_LIMIT, layout.MODEL).decode()
@@ -269,7 +282,7 @@ def _record_name(
 
 
 @contextlib.contextmanager
-def _group_of(context: RegistryContext, target: ModelLayout) -> Any:
+def _lock_group(context: RegistryContext, target: ModelLayout) -> Any:
     """Where the folder goes: its group is made, and can't become a model meanwhile."""
     group = context.layout.group(target.name)
     if group.name == target.name:
@@ -283,7 +296,7 @@ def _group_of(context: RegistryContext, target: ModelLayout) -> Any:
         yield
 
 
-def _refuse_other_file_system(source: ModelLayout, target: ModelLayout, models: Path) -> None:
+def _ensure_same_file_system(source: ModelLayout, target: ModelLayout, models: Path) -> None:
     """Say before anything is recorded that a folder can't move to another file system, nor one that is mounted."""
     there = next(folder for folder in (target.root.parent, models) if files.exists(folder))
     if len({folder.stat().st_dev for folder in (source.root, source.root.parent, there)}) > 1:
@@ -328,36 +341,14 @@ def _shorten(value: object) -> object:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     text = value if isinstance(value, str) else str(value)
-    return text if len(text) <= _TOLD else f"{text[:_TOLD]}…"
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 
 #: What of each document no edit may change: the store relies on it.
 _FIXED = {"model.yaml": ("format", "created"), "registry.yaml": ("format", "id", "created")}
 
 
-def _check_document(paths: Layout, name: str | None, text: str) -> None:
-    """Raise :class:`InvalidInput` for a mistake, with its line."""
-    called = layout.MODEL if name else layout.REGISTRY
-    data = text.encode()
-    try:
-        document = codec.loads(data, called)
-    except Damaged as error:
-        raise InvalidInput(error.message.removesuffix(f"; {error.hint}"), "mend it, or leave it as it was") from None
-
-    def lines() -> Mapping[tuple[str, ...], int]:
-        from ..core.yaml import documents
-
-        return documents.lines(data)
-
-    source = SettingsSource(called, lines)
-    _refuse_fixed(paths, name, document, source)
-    if name is None:
-        _check_settings(paths, document, source)
-    else:
-        _check_model(paths, name, document, source)
-
-
-def _refuse_fixed(paths: Layout, name: str | None, document: Mapping[str, Any], source: SettingsSource) -> None:
+def _ensure_fixed_keys(paths: Layout, name: str | None, document: Mapping[str, Any], source: SettingsSource) -> None:
     before = codec.load(paths.model(name).model if name else paths.config, source.file)
     for key in _FIXED[source.file]:
         if document.get(key) != before.get(key):
@@ -365,8 +356,6 @@ def _refuse_fixed(paths: Layout, name: str | None, document: Mapping[str, Any], 
 
 
 def _check_settings(paths: Layout, document: Mapping[str, Any], source: SettingsSource) -> None:
-    from .policies import ensure_outside_registry
-
     known = codec.parse_settings(document, source)
     if known.scan is not None:
         scan_policy.parse_scan_rules(known.scan, source.file)
@@ -382,22 +371,20 @@ def _check_settings(paths: Layout, document: Mapping[str, Any], source: Settings
 
 
 def _check_model(paths: Layout, name: str, document: Mapping[str, Any], source: SettingsSource) -> None:
-    from .policies import ensure_outside_registry
-
     check_unknown_keys(document, MODEL_KEYS, source)
     for key in ("owner", "description"):
         if not isinstance(document.get(key, ""), str):
             raise source.error((key,), "is no text", "write it in quotes")
     for key in ("tags", "annotations"):
-        said = document.get(key) or {}
-        if not isinstance(said, Mapping) or not all(isinstance(text, str) for text in said.values()):
+        entries = document.get(key) or {}
+        if not isinstance(entries, Mapping) or not all(isinstance(text, str) for text in entries.values()):
             raise source.error((key,), "is no mapping of names to texts", "write 'name: text' lines below it")
     card_inputs.fields(document, source)
-    levels = settings.levels(paths, Scope(name.rpartition("/")[0]))
+    levels = settings.load_documents(paths, SettingsScope(name.rpartition("/")[0]))
     stages = codec.parse_settings(levels[0].document, levels[0].source).stages
     directions = LISTED
     found: policy.Policies = {}
-    for at, (each, where, _) in enumerate([*levels, settings.Level(document, source, MODEL_KEYS)]):
+    for at, (each, where, _) in enumerate([*levels, settings.SettingsDocument(document, source, MODEL_KEYS)]):
         own = policy_parser.parse_policies(policy_parser.find_policy(each, where), where, stages, found if at else None)
         found = policy.join_policies(found, own, stages)
         directions = Directions.parse(each.get(KEY), where).over(directions)

@@ -25,26 +25,18 @@ from ..store import codec, manifest
 from ..store.filesystem import copying, files, replacement
 from ..store.filesystem.replacement import Existing
 from .context import open_model
+from .search import list_model_names
 
 if TYPE_CHECKING:
     from ..store.reader import ModelReader
     from .context import RegistryContext
 
-
 #: The files of a version, or of an export, by path with their sha256.
 Expected = Mapping[str, str]
-
-
 #: Whether a file was made by this program, by its bytes.
 IsOurs = Callable[["RegistryContext", BinaryIO], bool]
-
-
 _DOCUMENT = 64 << 20
-
-
 _SHOWN = 5
-
-
 _DIGEST = re.compile(rb"\| Digest \| sha256:([0-9a-f]{64}) \|")
 
 
@@ -64,15 +56,15 @@ def replaceable_folder(
     except FileNotFoundError:
         return None
     if not stat.S_ISDIR(status.st_mode):
-        raise _refused(target, status, "folder", replace=replace)
+        raise _conflict(target, status, "folder", replace=replace)
     if not replace:
         with os.scandir(target) as entries:
             if next(entries, None) is not None:
-                raise _exists(target)
+                raise _exists_conflict(target)
     existing = replacement.look(target)
     if existing is None or not existing.entries:
         return existing
-    _refuse_foreign(context, Copy(existing), first, layouts)
+    _ensure_ours(context, Copy(existing), first, layouts)
     return existing
 
 
@@ -83,7 +75,7 @@ def replaceable_file(context: RegistryContext, target: Path, is_ours: IsOurs, *,
     except FileNotFoundError:
         return None
     if not stat.S_ISREG(status.st_mode) or not replace:
-        raise _refused(target, status, "file", replace=replace)
+        raise _conflict(target, status, "file", replace=replace)
     with files.opened(target, f"'{target}'") as descriptor:
         status = os.fstat(descriptor)
         with os.fdopen(os.dup(descriptor), "rb") as stream:
@@ -172,7 +164,7 @@ class Copy:
             return files.read(self.folder / path, limit, path)
         return b""
 
-    def foreign(self, expected: Expected) -> list[str]:
+    def list_foreign(self, expected: Expected) -> list[str]:
         """What is in it that is not expected there, sorted. Files are hashed only where all the names are right."""
         strange = [path for path in self.files if path not in expected]
         if self.folders:
@@ -195,7 +187,7 @@ class Copy:
         return self.files[path].st_size
 
 
-def _refuse_foreign(
+def _ensure_ours(
     context: RegistryContext, copy: Copy, first: str, layouts: Callable[[Copy], Iterable[Expected]]
 ) -> None:
     """:class:`Conflict`, naming what in a folder this program did not put there."""
@@ -204,7 +196,7 @@ def _refuse_foreign(
     for expected in chain(manifests, layouts(copy)) if copy.files else ():
         if len(copy.files) - len(expected) >= len(best):
             continue  # no better than what is known
-        foreign = copy.foreign(expected)
+        foreign = copy.list_foreign(expected)
         if not foreign:
             return
         best = min(best, foreign, key=len)
@@ -218,8 +210,6 @@ def _refuse_foreign(
 
 
 def _iter_models(context: RegistryContext, first: str) -> Iterator[ModelReader]:
-    from .search import list_model_names
-
     names = list_model_names(context)
     for name in sorted(names, key=lambda each: each != first):
         with contextlib.suppress(RegistryError, OSError):
@@ -241,7 +231,7 @@ def _is_deleted(context: RegistryContext, copy: Copy) -> bool:
     for document in _iter_tombstones(context):
         if (document.get("files"), document.get("size")) == (len(copy.files), copy.size):
             with contextlib.suppress(UnicodeEncodeError):  # a name that no version has
-                if _hex(document) == copy.digest():
+                if _hex_digest(document) == copy.digest():
                     return True
     return False
 
@@ -264,22 +254,22 @@ def _iter_digests(context: RegistryContext) -> Iterator[str]:
             for number in model.numbers(model.state().table):
                 with contextlib.suppress(RegistryError, OSError):
                     yield model.sealed(number).digest
-    yield from (_hex(document) for document in _iter_tombstones(context))
+    yield from (_hex_digest(document) for document in _iter_tombstones(context))
 
 
-def _hex(document: Mapping[str, object]) -> str:
+def _hex_digest(document: Mapping[str, object]) -> str:
     return str(document.get("digest")).removeprefix("sha256:")
 
 
-def _refused(target: Path, status: os.stat_result, wanted: str, *, replace: bool) -> Conflict:
+def _conflict(target: Path, status: os.stat_result, wanted: str, *, replace: bool) -> Conflict:
     """Why what is at ``target`` is not replaced, which is not what would come there, or not to be replaced."""
     if stat.S_ISLNK(status.st_mode):
         return Conflict(f"'{target}' is a symbolic link, which is never replaced", f"name the {wanted} itself")
     if not replace:
-        return _exists(target)
+        return _exists_conflict(target)
     kind = {stat.S_IFREG: "file", stat.S_IFDIR: "folder"}.get(stat.S_IFMT(status.st_mode), "special file")
     return Conflict(f"'{target}' is a {kind}, not a {wanted}", f"name a new {wanted}")
 
 
-def _exists(target: Path) -> Conflict:
+def _exists_conflict(target: Path) -> Conflict:
     return Conflict(f"'{target}' exists already", "name a new one, or use --force to replace an earlier copy")

@@ -17,7 +17,7 @@ from ..rules import stages as rules
 from ..store import journal, reader
 from ..store.filesystem import removal
 from ..store.maintenance import gc
-from ..store.packs import pack_paths
+from ..store.packs import pack_paths, pack_writer
 from ..store.writer import Writer
 from .context import open_model
 from .transaction import make_event, open_writer
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from ..store.packs.pack_writer import Pack
     from ..store.staging import Staging
     from .context import RegistryContext
-
 
 #: What the ids of the events of packing have behind that of their request, before the number of the version.
 _SUFFIX = ":packed:"
@@ -45,7 +44,7 @@ class PackRequest:
     progress: Progress = SILENT
 
 
-class _Tally:
+class _PackOutcome:
     """The outcome of packing several versions, as the last of ``outcomes``: right after each commit it tells of it."""
 
     def __init__(self, outcomes: list[VersionsChanged], nothing: VersionsChanged) -> None:
@@ -66,14 +65,12 @@ def find_packed(context: RegistryContext, name: str, wanted: PackRequest) -> Ver
     """The versions that this request has packed already."""
     if not wanted.given:
         return VersionRanges()
-    told = journal.oldest_first(context.layout.model(name).history, f'"id":"{wanted.request_id}{_SUFFIX}'.encode())
-    return VersionRanges.from_numbers(entry.event.version or 0 for entry in told if entry.event.action == "packed")
+    entries = journal.oldest_first(context.layout.model(name).history, f'"id":"{wanted.request_id}{_SUFFIX}'.encode())
+    return VersionRanges.from_numbers(entry.event.version or 0 for entry in entries if entry.event.action == "packed")
 
 
 def ensure_packable(context: RegistryContext, name: str, numbers: VersionRanges) -> None:
     """Raise now what would stop the packing of one of these versions later."""
-    from ..store.packs import pack_writer
-
     for number in numbers:
         pack_writer.refuse_unowned(context.layout.model(name), number)
 
@@ -91,11 +88,9 @@ def pack_versions(
 
     The outcome is the last of ``outcomes``, brought up to date with each.
     """
-    from ..store.packs import pack_writer
-
     model = open_model(context, name)
     table = model.state().table
-    tally = _Tally(outcomes, VersionsChanged(name, "packed", tuple(numbers), table.revision, False))
+    tally = _PackOutcome(outcomes, VersionsChanged(name, "packed", tuple(numbers), table.revision, False))
     for number in numbers:
         if not dry_run:
             _pack_one(context, name, number, wanted, tally)
@@ -104,10 +99,8 @@ def pack_versions(
             tally.add(pack_writer.saved(model, number), table.revision)
 
 
-def _pack_one(context: RegistryContext, name: str, number: int, wanted: PackRequest, tally: _Tally) -> None:
+def _pack_one(context: RegistryContext, name: str, number: int, wanted: PackRequest, tally: _PackOutcome) -> None:
     """Nothing is done to one that is packed already, nor to one that was restored or deleted meanwhile."""
-    from ..store.packs import pack_writer
-
     model = open_model(context, name)
     state = model.state()
     if number in state.table.packed:
@@ -138,8 +131,6 @@ def _pack_one(context: RegistryContext, name: str, number: int, wanted: PackRequ
 
 
 def _commit_pack(context: RegistryContext, writer: Writer, table: StageTable, pack: Pack, wanted: PackRequest) -> None:
-    from ..store.packs import pack_writer
-
     event = make_event(
         context, "packed", pack.number, f"{wanted.request_id}{_SUFFIX}{pack.number}", reason=wanted.reason
     )
@@ -167,8 +158,6 @@ def unpack_versions(
         except NotFound:
             continue  # under the lock it may be the repetition of a request that was carried out
         if number in state.table.packed and number not in staged:
-            from ..store.packs import pack_writer
-
             pack_writer.refuse_unowned(model.paths, number)
             staged[number] = pack_writer.unpack(model, model.version(number, state), context.modes, progress)
             stack.callback(staged[number].abandon)
@@ -181,8 +170,6 @@ def restore_files(
     """Move what was unpacked to where it belongs, before the commit; what is returned is to be removed after it."""
     if not numbers:
         return []
-    from ..store.packs import pack_writer
-
     if late := [number for number in numbers if number not in staged]:
         raise Conflict(f"{writer.paths.name}@{late[0]} was packed just now", "try again")
     trash = (pack_writer.put_back(writer.paths, context.modes, number, staged[number]) for number in numbers)
@@ -193,8 +180,6 @@ def remove_packs(writer: Writer, numbers: VersionRanges, staged: dict[int, Stagi
     """After the commit: what was unpacked is known by its contents, and the packs are out of sight."""
     if not numbers:
         return []
-    from ..store.packs import pack_writer
-
     for number in numbers:
         writer.link_blobs(writer.paths.files(number), staged[number].entries)
     return [trash for number in numbers for trash in pack_writer.take_packs(writer.paths, number)]

@@ -61,7 +61,7 @@ def promote(
     try:
         ran = prepare_promotion(context, reference, stage, force, verify)
 
-        def deed(signer: EventSigner | None) -> PointerChange:
+        def change(signer: EventSigner | None) -> PointerChange:
             with transaction(context, reference.model, request_id, "promoted") as (writer, done):
                 if done:
                     return _repeated(reference.model, done, stage)
@@ -80,7 +80,7 @@ def promote(
                     context, writer, table, "promoted", stage, number, request_id, dry_run, signer=signer, **detail
                 )
 
-        return run_signed(deed, sign)
+        return run_signed(change, sign)
     except Refused as error:
         if not dry_run:
             notify_refused(context, reference.model, error, reason)
@@ -102,7 +102,7 @@ def demote(
     rules.check_stage(stage, context.stages)
     reference = Reference.coerce(ref)
 
-    def deed(signer: EventSigner | None) -> PointerChange:
+    def change(signer: EventSigner | None) -> PointerChange:
         with transaction(context, reference.model, request_id, "demoted") as (writer, done):
             if done:
                 return _repeated(reference.model, done, stage)
@@ -116,7 +116,7 @@ def demote(
                 context, writer, table, "demoted", stage, None, request_id, dry_run, signer=signer, reason=reason
             )
 
-    return run_signed(deed, sign)
+    return run_signed(change, sign)
 
 
 def rollback(
@@ -148,7 +148,7 @@ def rollback(
         return done
     checked = _rollback_checked(context, name, stage, to, verify, expect, again)
 
-    def deed(signer: EventSigner | None) -> PointerChange:
+    def change(signer: EventSigner | None) -> PointerChange:
         with transaction(context, name, request_id, "rolled-back") as (writer, done):
             if done:
                 return _repeated(name, done, stage)
@@ -160,7 +160,7 @@ def rollback(
                 context, writer, table, "rolled-back", stage, number, request_id, dry_run, signer=signer, reason=reason
             )
 
-    return run_signed(deed, sign)
+    return run_signed(change, sign)
 
 
 def _rollback_checked(
@@ -275,9 +275,9 @@ def _commit_pointer(
     event = make_event(context, action, after or before, request_id, **{kind: pointer})
     moved = {"before": before, "after": after, **{name: text for name, text in detail.items() if text}}
     event = replace(event, detail={**event.detail, **moved})
-    if signer and signer.drafts(event, ModelReader(writer.paths)):
+    if signer and signer.keep_draft(event, ModelReader(writer.paths)):
         return PointerChange(model, pointer, before, after, writer.table.revision, overridden=overridden)
-    table = writer.move(table, signer.signed(event, ModelReader(writer.paths)) if signer else event)
+    table = writer.move(table, signer.make_signed_event(event, ModelReader(writer.paths)) if signer else event)
     return PointerChange(model, pointer, before, after, table.revision, overridden=overridden)
 
 

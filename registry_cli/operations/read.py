@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..rules.metric_directions import Directions
     from .context import RegistryContext
 
-    class Sink(Protocol):
+    class BinaryWriter(Protocol):
         """Whatever bytes can be written to: a binary file, a socket's file, a buffer."""
 
         def write(self, block: bytes, /) -> object: ...
@@ -105,7 +105,7 @@ def cat(
     context: RegistryContext,
     ref: str | Reference,
     file: str | None,
-    stream: Sink,
+    stream: BinaryWriter,
     *,
     only: OneOrMore[str] = (),
     exclude: OneOrMore[str] = (),
@@ -155,7 +155,7 @@ def get_directions(context: RegistryContext, name: str) -> Directions:
     from . import settings
 
     model = open_model(context, name).name
-    return settings.directions(context.layout, settings.Scope.of_model(model))
+    return settings.load_directions(context.layout, settings.SettingsScope.for_model(model))
 
 
 def read_sidecar(context: RegistryContext, ref: str | Reference, name: str) -> bytes:

@@ -12,26 +12,31 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from ..core import names, values
 from ..core.lazy_dataclass import replace
 from ..core.names import Reference
+from ..core.normalization import METRIC, PARAM, normalize
 from ..core.progress import SILENT, Progress
 from ..core.records import Event, VersionRecord
+from ..core.redaction import redact_kinds, redact_value
 from ..core.results import FileReport, PointerChange, RegisterResult
 from ..errors import Indeterminate, InvalidInput, Refused, RegistryError, indeterminate
 from ..rules import stages as rules
-from ..store import codec, creation, sidecars
-from ..store.filesystem import files
+from ..store import codec, creation, journal, registration, sidecars, source_files, staging
+from ..store.filesystem import files, name_collisions
+from ..store.filesystem.containment import RegistryBoundary
 from ..store.layout import ModelLayout
+from ..store.registration import UNCHANGED
+from ..store.selection import FileSelection
 from .context import get_account_name, read_version
+from .inspection import ArtifactAnalysis, get_scan_rules
+from .read import get_version
 from .transaction import ensure_not_former_name, make_event, open_writer
 
 if TYPE_CHECKING:
     from ..core.values import OneOrMore, PathLike
     from ..lineage.capture import LineageCapture
     from ..store.registration import Outcome, Wish
-    from ..store.selection import FileSelection
     from ..store.source_files import Source
     from ..store.writer import Writer
     from .context import RegistryContext
-    from .inspection import Examination
 
 
 def register(
@@ -104,11 +109,6 @@ def register(
     Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Refused` or :class:`Conflict` with nothing written;
     :class:`Indeterminate` when the version is there, or may be.
     """
-    from ..core.normalization import METRIC, PARAM, normalize
-    from ..store import staging
-    from .inspection import Examination, get_scan_rules
-    from .read import get_version
-
     names.model_name(name)
     given = [
         normalize(PARAM, params, only=params_only, skip_invalid=skip_invalid),
@@ -123,8 +123,6 @@ def register(
         raise InvalidInput("update has no effect without if_changed", "set both: a new version has all that is given")
     _check_pointers(context, name, stage, alias, request_id)
     if lineage:
-        from ..core.redaction import redact_value
-
         lineage = cast("Mapping[str, object]", redact_value(lineage))
     if update and request_id:
         names.request_id(f"{request_id}:annotations")  # as for those of the pointers
@@ -138,8 +136,6 @@ def register(
     }
     redacted: tuple[str, ...] = ()
     if any(described.values()):
-        from ..core.redaction import redact_kinds
-
         described, redacted = redact_kinds(described)
     unsafe = described[""].get("reason", "")
     record = VersionRecord(
@@ -153,17 +149,19 @@ def register(
     outcome = find_registered(layout, event.id) if request_id else None
     if outcome is None:
         ensure_not_former_name(context, name, reuse_name)
-    look: Examination | None = None
+    look: ArtifactAnalysis | None = None
     report = FileReport()
     origin: LineageCapture | None = None
     if outcome is None:
-        said = {
+        stated = {
             "parents": values.as_list(parents, "parents"), "data": values.as_list(data, "data"),
             "code": values.as_list(code, "code"), "command": command,
         }  # fmt: skip
-        found, report = _collect(context, paths, stdin_name, exclude, include)
-        origin = _origin(context, {**said, "environment": environment, "python": python}, capture, lineage or {})
-        look = Examination(
+        found, report = _collect_files(context, paths, stdin_name, exclude, include)
+        origin = _make_capture(
+            context, {**stated, "environment": environment, "python": python}, capture, lineage or {}
+        )
+        look = ArtifactAnalysis(
             dict(lineage or {}), context.modes, inspect=inspect, scan=scan_rules, unsafe=unsafe, origin=origin,
             progress=progress,
         )  # fmt: skip
@@ -173,7 +171,9 @@ def register(
             reuse_name=reuse_name,
         )  # fmt: skip
     ref = f"{name}@{outcome.number}"
-    with _registered(ref, event.id):  # each pointer is a commit of its own: a repetition finishes what is missing
+    with _after_registration(
+        ref, event.id
+    ):  # each pointer is a commit of its own: a repetition finishes what is missing
         left = _find_unstored(context, outcome, record, lineage or {}, origin, progress)
         updated = _update(context, ref, left, event.id) if update and left else ()
         moved = _set_pointers(context, ref, stage, alias, event.id) if stage or alias else ()
@@ -206,13 +206,10 @@ def _set_pointers(
     return tuple(moved)
 
 
-def _collect(
+def _collect_files(
     context: RegistryContext, paths: list[Any], stdin_name: str | None, exclude: OneOrMore[str], include: OneOrMore[str]
 ) -> tuple[list[Source], FileReport]:
     """The files to store, and what is left out of the folders that were named."""
-    from ..store import source_files
-    from ..store.filesystem import name_collisions
-
     choice = make_file_selection(context, exclude, include)
     found = source_files.collect(paths, stdin_name, choice)
     report = choice.report()
@@ -222,9 +219,6 @@ def _collect(
 
 def make_file_selection(context: RegistryContext, exclude: OneOrMore[str], include: OneOrMore[str]) -> FileSelection:
     """Which files come in: nothing of a registry, no secrets, and not what these globs exclude."""
-    from ..store.filesystem.containment import RegistryBoundary
-    from ..store.selection import FileSelection
-
     globs = values.as_list(exclude, "exclude"), values.as_list(include, "include")
     return FileSelection(*globs, boundary=RegistryBoundary(context.root))
 
@@ -238,14 +232,11 @@ def _find_unstored(
     progress: Progress,
 ) -> Unstored | None:
     """What was given and an unchanged version does not have; None for a version that has all of it."""
-    from ..store.registration import UNCHANGED
-    from .read import get_version
-
     if outcome.why != UNCHANGED:
         return None
 
-    said = {**(origin.look_at_said(progress) if origin else {}), **lineage}
-    return compare_unstored(record, get_version(context, f"{record.model}@{outcome.number}"), said)
+    stated = {**(origin.look_at_said(progress) if origin else {}), **lineage}
+    return compare_unstored(record, get_version(context, f"{record.model}@{outcome.number}"), stated)
 
 
 def _update(context: RegistryContext, ref: str, left: Unstored, request_id: str) -> tuple[str, ...]:
@@ -265,8 +256,8 @@ def _update(context: RegistryContext, ref: str, left: Unstored, request_id: str)
     return tuple(updated)
 
 
-def _origin(
-    context: RegistryContext, said: dict[str, Any], capture: OneOrMore[str] | None, given: Mapping[str, object]
+def _make_capture(
+    context: RegistryContext, stated: dict[str, Any], capture: OneOrMore[str] | None, given: Mapping[str, object]
 ) -> LineageCapture | None:
     """What is to be found out of where a version comes from; what was said of it is checked now. None for nothing."""
     if claimed := sidecars.claimed(given, {}):
@@ -275,26 +266,30 @@ def _origin(
         capture = values.as_list(capture, "capture")
     if capture and context.caller is None:
         raise InvalidInput("nothing is known of the program that registers", "use Registry.open(), or give caller=")
-    said = {name: os.fspath(each) if isinstance(each, os.PathLike) else each for name, each in said.items()}
-    parents = {version.ref: model for model, version in map(partial(read_version, context), said["parents"])}
+    stated = {name: os.fspath(each) if isinstance(each, os.PathLike) else each for name, each in stated.items()}
+    parents = {version.ref: model for model, version in map(partial(read_version, context), stated["parents"])}
     identities = {ref: codec.model_id(model.document()) for ref, model in parents.items()}
-    said |= {"parents": list(parents), "parent_models": {ref: each for ref, each in identities.items() if each}}
-    if context.caller is None and not any(said.values()):
+    stated |= {"parents": list(parents), "parent_models": {ref: each for ref, each in identities.items() if each}}
+    if context.caller is None and not any(stated.values()):
         return None
     from ..lineage import capture as capturing
 
     setting = context.settings.extra.get("lineage")
     parts = capturing.resolve_parts(capture, setting, str(context.layout.config))
-    return capturing.LineageCapture(capturing.UserLineage(**said), context.caller, parts, get_account_name())
+    return capturing.LineageCapture(capturing.UserLineage(**stated), context.caller, parts, get_account_name())
 
 
 def store_version(
-    context: RegistryContext, record: VersionRecord, event: Event, look: Examination, *, reuse_name: bool, **wanted: Any
+    context: RegistryContext,
+    record: VersionRecord,
+    event: Event,
+    look: ArtifactAnalysis,
+    *,
+    reuse_name: bool,
+    **wanted: Any,
 ) -> Outcome:
     """Make a version of what is ``wanted`` (see :class:`~registry_cli.store.registration.Wish`)."""
-    from ..store import registration
-
-    wish = make_wish(context, record, event, look, **wanted)
+    request = make_register_request(context, record, event, look, **wanted)
 
     def lock(first: bool) -> AbstractContextManager[Writer]:
         return open_writer(
@@ -304,26 +299,24 @@ def store_version(
             reuse_name=reuse_name,
         )
 
-    return registration.register(context.layout, context.layout.model(record.model), context.modes, wish, lock)
+    return registration.register(context.layout, context.layout.model(record.model), context.modes, request, lock)
 
 
-def make_import_examination(context: RegistryContext, record: VersionRecord, unsafe: str) -> Examination:
+def make_import_analysis(context: RegistryContext, record: VersionRecord, unsafe: str) -> ArtifactAnalysis:
     """The look at files that were made elsewhere: what this program, or its folder, is has nothing to do with them."""
-    from .inspection import Examination, get_scan_rules
-
-    return Examination(dict(record.lineage), context.modes, scan=get_scan_rules(context), unsafe=unsafe)
+    return ArtifactAnalysis(dict(record.lineage), context.modes, scan=get_scan_rules(context), unsafe=unsafe)
 
 
-def make_wish(context: RegistryContext, record: VersionRecord, event: Event, look: Examination, **wanted: Any) -> Wish:
+def make_register_request(
+    context: RegistryContext, record: VersionRecord, event: Event, look: ArtifactAnalysis, **wanted: Any
+) -> Wish:
     """What is ``wanted``, as a wish; the record of the version is made of what ``look`` found."""
-    from ..store import registration
-
     creation.refuse_collision(context.layout, record.model)
 
     def describe(number: int) -> VersionRecord:
-        return _numbered(replace(record, lineage=look.lineage), number, event, look.passed)
+        return _complete_record(replace(record, lineage=look.lineage), number, event, look.passed)
 
-    return registration.Wish(describe=describe, request_id=event.id, **{"examine": look.examine, **wanted})
+    return registration.Wish(describe=describe, request_id=event.id, **{"examine": look.analyze, **wanted})
 
 
 def _check_pointers(
@@ -342,8 +335,6 @@ def _check_pointers(
 
 def find_registered(paths: ModelLayout, event_id: str) -> Outcome | None:
     """The outcome of the same request, if it was carried out: then not a byte need be copied again."""
-    from ..store import journal, registration
-
     entry = journal.find(paths.history, event_id) if files.exists(paths.history) else None
     if entry is None or entry.event.action != "registered" or entry.event.version is None:
         return None
@@ -351,7 +342,7 @@ def find_registered(paths: ModelLayout, event_id: str) -> Outcome | None:
 
 
 @contextlib.contextmanager
-def _registered(ref: str, request_id: str) -> Iterator[None]:
+def _after_registration(ref: str, request_id: str) -> Iterator[None]:
     """What is inside comes after the registration: whatever stops it says that the version is there."""
     try:
         yield
@@ -365,7 +356,7 @@ def _registered(ref: str, request_id: str) -> Iterator[None]:
         raise indeterminate(f"{ref} is registered", request_id, error) from error
 
 
-def _numbered(record: VersionRecord, number: int, event: Event, passed: Mapping[str, str]) -> VersionRecord:
+def _complete_record(record: VersionRecord, number: int, event: Event, passed: Mapping[str, str]) -> VersionRecord:
     """``record`` as version ``number``, created by ``event`` if not somewhere else before; ``event`` tells what was
     ``passed`` over.
     """
@@ -375,8 +366,6 @@ def _numbered(record: VersionRecord, number: int, event: Event, passed: Mapping[
 
 #: What can be stored of a version after it was registered; all else is sealed.
 LATER = ("metrics", "tags", "annotations")
-
-
 #: The ids of the models that ``parents`` names; a part of these, and reported as such.
 _IDENTITIES = "parent_models"
 
@@ -401,18 +390,18 @@ def compare_unstored(given: VersionRecord, version: VersionRecord, lineage: Mapp
         version: The version that holds the same files.
         lineage: What was said of where they come from, without what is found out by itself.
     """
-    later = {kind: dict(_differing(getattr(given, kind), getattr(version, kind))) for kind in LATER}
-    sealed = [f"params.{name}" for name, _ in _differing(given.params, version.params)]
+    later = {kind: dict(_iter_differing(getattr(given, kind), getattr(version, kind))) for kind in LATER}
+    sealed = [f"params.{name}" for name, _ in _iter_differing(given.params, version.params)]
     if given.message and given.message != version.message:
         sealed.append("message")
     compared = {name: value for name, value in lineage.items() if name != _IDENTITIES}
-    sealed += _lineage(compared, version.lineage, "lineage")
-    if "lineage.parents" not in sealed and _other_parents(lineage, version.lineage):
+    sealed += _iter_lineage_differences(compared, version.lineage, "lineage")
+    if "lineage.parents" not in sealed and _has_other_parents(lineage, version.lineage):
         sealed.append("lineage.parents")
     return Unstored({kind: found for kind, found in later.items() if found}, tuple(sealed))
 
 
-def _other_parents(given: Mapping[str, Any], there: Mapping[str, Any]) -> bool:
+def _has_other_parents(given: Mapping[str, Any], there: Mapping[str, Any]) -> bool:
     """Whether parents of the same names are other models; a version that was registered before models had ids is as good."""
     ids, stored = given.get(_IDENTITIES), there.get(_IDENTITIES)
     if not isinstance(ids, Mapping) or not isinstance(stored, Mapping):
@@ -420,19 +409,19 @@ def _other_parents(given: Mapping[str, Any], there: Mapping[str, Any]) -> bool:
     return any(stored.get(ref, identity) != identity for ref, identity in ids.items())
 
 
-def _differing(given: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    return ((name, value) for name, value in given.items() if name not in there or not _same(value, there[name]))
+def _iter_differing(given: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    return ((name, value) for name, value in given.items() if name not in there or not _is_same(value, there[name]))
 
 
-def _same(value: Any, stored: Any) -> bool:
+def _is_same(value: Any, stored: Any) -> bool:
     """Whether two values are equal; unlike for Python, ``true`` is not 1."""
     return bool(value == stored) and isinstance(value, bool) == isinstance(stored, bool)
 
 
-def _lineage(given: Mapping[str, Any], there: Mapping[str, Any], path: str) -> Iterator[str]:
+def _iter_lineage_differences(given: Mapping[str, Any], there: Mapping[str, Any], path: str) -> Iterator[str]:
     for name, value in given.items():
         stored = there.get(name)
         if isinstance(value, Mapping) and isinstance(stored, Mapping):
-            yield from _lineage(value, stored, f"{path}.{name}")
-        elif not _same(value, stored) and not (isinstance(stored, str) and stored.startswith(f"{value} ")):
+            yield from _iter_lineage_differences(value, stored, f"{path}.{name}")
+        elif not _is_same(value, stored) and not (isinstance(stored, str) and stored.startswith(f"{value} ")):
             yield f"{path}.{name}"  # of 'sklearn', what is stored may be 'sklearn 1.5.2'

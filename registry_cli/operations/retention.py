@@ -16,14 +16,20 @@ from ..core.text import replace_unprintable, shorten
 from ..core.values import OneOrMore, as_list
 from ..core.version_ranges import VersionRanges
 from ..errors import Conflict, Indeterminate, InvalidInput, NotFound, RegistryError
+from ..rules import retention
 from ..rules import stages as stage_rules
+from ..rules.metric_directions import LISTED
+from ..rules.retention_rules import RetentionStep, iter_policy_steps
 from ..rules.stages import ARCHIVE, DELETE, PACK
 from ..store import codec, history, reader
 from ..store.maintenance import gc
 from ..store.reader import ModelReader
 from ..store.writer import Writer
+from . import settings
+from .archive import commit_in_turn, delete_numbers, ensure_deletable, ensure_no_rollback_targets, make_event_id
 from .context import open_model
-from .search import raise_it
+from .pack import PackRequest, find_packed, pack_versions
+from .search import list_model_names, raise_error, search_versions
 from .transaction import make_event, open_writer
 
 if TYPE_CHECKING:
@@ -31,18 +37,17 @@ if TYPE_CHECKING:
     from ..rules.retention import Plan
     from ..rules.retention_rules import RetentionRules
     from .context import RegistryContext
-    from .pack import PackRequest
-    from .policies import Step
-_DEEDS = {ARCHIVE: "archived", DELETE: "deleted", PACK: "packed"}
+
+_EVENT_ACTIONS = {ARCHIVE: "archived", DELETE: "deleted", PACK: "packed"}
 #: What versions were made from: a reference, and the version that names it in its lineage.
 Children = list[tuple[Reference, VersionRecord]]
 
 
-def ignore(_: str) -> None:
+def ignore_warning(_: str) -> None:
     """Pass over a warning."""
 
 
-class Carried(NamedTuple):
+class RetentionOutcome(NamedTuple):
     """What was done, and the folders that are to be removed after it, without the lock."""
 
     changed: VersionsChanged
@@ -55,9 +60,7 @@ def plan_retention(context: RegistryContext, name: str, action: str, rules: Rete
     ``action`` is ``archive`` (among the versions in use), ``delete`` (among the archived) or ``pack`` (the archived).
     Raises :class:`InvalidInput` for a metric that no version has, :class:`Damaged` when a version can't be read.
     """
-    from .policies import Step
-
-    return _plan_step(context, Step(name, action, rules), context.clock(), _children(context, action))
+    return _plan_step(context, RetentionStep(name, action, rules), context.clock(), _list_children(context, action))
 
 
 def retain(
@@ -70,12 +73,9 @@ def retain(
     request_id: str | None = None,
 ) -> VersionsChanged:
     """Archive, delete or pack what ``rules`` choose, as :meth:`plan` says; nothing is changed when that is nothing."""
-    from .archive import commit_in_turn
-    from .policies import Step
-
-    request = Request.of(request_id, reason)
+    request = RetentionRequest.create(request_id, reason)
     with commit_in_turn(request.id, False) as outcomes:
-        _retain_step(context, Step(name, action, rules), _children(context, action), request, outcomes)
+        _retain_step(context, RetentionStep(name, action, rules), _list_children(context, action), request, outcomes)
     return outcomes[0]
 
 
@@ -91,21 +91,18 @@ def apply_plans(
 
     Raises :class:`Conflict` for a model that has changed since: all are looked at before the first is touched.
     """
-    from .archive import commit_in_turn
-    from .pack import pack_versions
-
     expected = list(_iter_revisions(plans))
-    request = Request(request_id or get_request_id(plan for plan, _ in expected), True, reason)
+    request = RetentionRequest(request_id or get_request_id(plan for plan, _ in expected), True, reason)
     for plan, revision in expected:
         with open_writer(context, plan.model) as writer:
-            _left(context, writer, plan, range(plan.revision, revision + 1), request)
+            _find_remaining(context, writer, plan, range(plan.revision, revision + 1), request)
     with commit_in_turn(request.id, dry_run) as outcomes:
         for plan, revision in expected:
             with open_writer(context, plan.model) as writer:
                 due = plan.revision if dry_run else revision  # nothing was moved on
-                numbers, left = _left(context, writer, plan, (due,), request)
+                numbers, left = _find_remaining(context, writer, plan, (due,), request)
                 if plan.action != PACK:
-                    done = _carry_out(context, writer, plan, numbers, left, request, dry_run)
+                    done = _execute(context, writer, plan, numbers, left, request, dry_run)
                     outcomes.append(done.changed)
             if plan.action != PACK:
                 gc.remove_trash(context.layout.model(done.changed.model), done.trash)  # slow, and needs no lock
@@ -121,13 +118,13 @@ def plan_prune(
     models: OneOrMore[str] | None = None,
     rules: RetentionRules | None = None,
     *,
-    on_error: Callable[[RegistryError], None] = raise_it,
-    on_warning: Callable[[str], None] = ignore,
+    on_error: Callable[[RegistryError], None] = raise_error,
+    on_warning: Callable[[str], None] = ignore_warning,
 ) -> list[Plan]:
     """What :meth:`prune` would do; ``on_warning`` is told of rules of a policy that keep every version."""
-    children = _children(context, DELETE)
+    children = _list_children(context, DELETE)
     found: list[Plan] = []
-    for steps in _steps(context, models, rules, on_error, on_warning):
+    for steps in _iter_steps(context, models, rules, on_error, on_warning):
         plans = list(_run_steps(steps, lambda step: _plan_step(context, step, context.clock(), children), on_error))
         gone = {number: "deleted before" for each in plans if each.action == DELETE for number in each.chosen}
         found += [each.without(gone) if each.action == PACK else each for each in plans]
@@ -141,8 +138,8 @@ def prune(
     *,
     reason: str = "",
     request_id: str | None = None,
-    on_error: Callable[[RegistryError], None] = raise_it,
-    on_warning: Callable[[str], None] = ignore,
+    on_error: Callable[[RegistryError], None] = raise_error,
+    on_warning: Callable[[str], None] = ignore_warning,
 ) -> list[VersionsChanged]:
     """Delete the archived versions that ``rules`` choose, of some models or of all.
 
@@ -152,13 +149,11 @@ def prune(
     because the direction of their metric is not known. Raises :class:`InvalidInput` for a slip in ``registry.yaml``, and
     for a model that was named and has no policy.
     """
-    from .archive import commit_in_turn
-
-    children = _children(context, DELETE)
-    request = Request.of(request_id, reason)
+    children = _list_children(context, DELETE)
+    request = RetentionRequest.create(request_id, reason)
     with commit_in_turn(request.id, False) as outcomes:
-        for steps in _steps(context, models, rules, on_error, on_warning):
-            judged = _run_steps(steps, lambda step: _judged(context, step, context.clock(), children), on_error)
+        for steps in _iter_steps(context, models, rules, on_error, on_warning):
+            judged = _run_steps(steps, lambda step: _evaluate_step(context, step, context.clock(), children), on_error)
             if len(list(judged)) < len(steps):  # a slip in one of them: none is done
                 continue
             for _ in _run_steps(steps, lambda step: _retain_step(context, step, children, request, outcomes), on_error):
@@ -167,10 +162,12 @@ def prune(
 
 
 def _retain_step(
-    context: RegistryContext, step: Step, children: Children, request: Request, outcomes: list[VersionsChanged]
+    context: RegistryContext,
+    step: RetentionStep,
+    children: Children,
+    request: RetentionRequest,
+    outcomes: list[VersionsChanged],
 ) -> None:
-    from .pack import find_packed, pack_versions
-
     if step.action == PACK:
         plan = _plan_step(context, step, context.clock(), children)
         wanted = _pack_request(plan, request)
@@ -178,25 +175,25 @@ def _retain_step(
         pack_versions(context, plan.model, numbers, wanted, outcomes)
         return
     now = context.clock()
-    plan = _judged(context, step, now, children)  # slow, and needs no lock: looked at again below
+    plan = _evaluate_step(context, step, now, children)  # slow, and needs no lock: looked at again below
     with open_writer(context, step.model) as writer:
-        begun = _begun(writer, step.action, request) if request.given else None
-        if begun is None and (writer.table.revision, writer.highest) != (plan.revision, plan.highest):
-            plan = _judged(context, step, now, children)
-        numbers, left = begun or (VersionRanges.from_numbers(plan.chosen),) * 2
-        done = _carry_out(context, writer, plan, numbers, left, request, False)
+        started = _find_started(writer, step.action, request) if request.given else None
+        if started is None and (writer.table.revision, writer.highest) != (plan.revision, plan.highest):
+            plan = _evaluate_step(context, step, now, children)
+        numbers, left = started or (VersionRanges.from_numbers(plan.chosen),) * 2
+        done = _execute(context, writer, plan, numbers, left, request, False)
         outcomes.append(done.changed)
     gc.remove_trash(context.layout.model(done.changed.model), done.trash)  # slow, and needs no lock
 
 
-def _plan_step(context: RegistryContext, step: Step, now: datetime, children: Children) -> Plan:
-    plan = _judged(context, step, now, children)
+def _plan_step(context: RegistryContext, step: RetentionStep, now: datetime, children: Children) -> Plan:
+    plan = _evaluate_step(context, step, now, children)
     if plan.action == PACK:
-        return _worthwhile(context, plan)
+        return _drop_useless_packs(context, plan)
     return plan.with_freed(gc.freed_by(context.layout.model(plan.model), plan.chosen))
 
 
-def _worthwhile(context: RegistryContext, plan: Plan) -> Plan:
+def _drop_useless_packs(context: RegistryContext, plan: Plan) -> Plan:
     """A plan to pack, without what would free nothing, or is not ours to pack."""
     from ..store.packs import pack_writer
 
@@ -208,16 +205,12 @@ def _worthwhile(context: RegistryContext, plan: Plan) -> Plan:
     return plan.without({n: why for n, why in reasons.items() if n not in found}).with_freed(found)
 
 
-def _pack_request(plan: Plan, request: Request) -> PackRequest:
-    from .pack import PackRequest
-
+def _pack_request(plan: Plan, request: RetentionRequest) -> PackRequest:
     reason = request.reason or _flatten(f"retention: {plan.rules}")
     return PackRequest(plan.compress, request.id, request.given, reason)
 
 
-def _judged(context: RegistryContext, step: Step, now: datetime, children: Children) -> Plan:
-    from ..rules import retention
-
+def _evaluate_step(context: RegistryContext, step: RetentionStep, now: datetime, children: Children) -> Plan:
     model = open_model(context, step.model)
     state = model.state()
     highest = reader.highest(model.paths, state.table)
@@ -250,59 +243,48 @@ def _judged(context: RegistryContext, step: Step, now: datetime, children: Child
     return retention.make_plan(known, step.rules, now, step.action)
 
 
-def _undirected(context: RegistryContext, step: Step) -> tuple[str, ...]:
+def _list_undirected(context: RegistryContext, step: RetentionStep) -> tuple[str, ...]:
     return step.rules.directed(_directions(context, step), strict=False).undirected
 
 
-def _directions(context: RegistryContext, step: Step) -> Directions:
+def _directions(context: RegistryContext, step: RetentionStep) -> Directions:
     """The directions of the model's metrics. Raises :class:`InvalidInput` where the rules need one that is not known."""
-    from ..rules.metric_directions import LISTED
-
     if not step.rules.best:
         return LISTED
-    from . import settings
-
-    found = settings.directions(context.layout, settings.Scope.of_model(step.model))
+    found = settings.load_directions(context.layout, settings.SettingsScope.for_model(step.model))
     step.rules.directed(found, strict=not step.policy)
     return found
 
 
-def _children(context: RegistryContext, action: str) -> Children:
+def _list_children(context: RegistryContext, action: str) -> Children:
     """What versions, of whichever model, say they were made from; only what is deleted is lost to them."""
-    from ..rules import retention
-    from .search import search_versions
-
     if action != DELETE:
         return []
     found = search_versions(context, archived=True)
     return [(parent, version) for version in found for parent in retention.iter_parents(version)]
 
 
-def _begun(writer: Writer, action: str, request: Request) -> tuple[VersionRanges, VersionRanges] | None:
+def _find_started(writer: Writer, action: str, request: RetentionRequest) -> tuple[VersionRanges, VersionRanges] | None:
     """All that this request was about, and what is left of it, when it was begun before."""
-    from .archive import make_event_id
-
     if action == PACK:
         return None
     identity = make_event_id(request.id, 1, action == DELETE)
-    entry = writer.done_before(identity, _DEEDS[action])
+    entry = writer.done_before(identity, _EVENT_ACTIONS[action])
     if entry is None:
         return None
     numbers = VersionRanges.parse(str(entry.event.detail.get("versions", entry.event.version or "")))
     return numbers, numbers - writer.table.deleted if action == DELETE else VersionRanges()
 
 
-def _left(
-    context: RegistryContext, writer: Writer, plan: Plan, revisions: Container[int], request: Request
+def _find_remaining(
+    context: RegistryContext, writer: Writer, plan: Plan, revisions: Container[int], request: RetentionRequest
 ) -> tuple[VersionRanges, VersionRanges]:
     """What a plan is about, and what is left to do of it. :class:`Conflict` if it is out of date."""
-    from .pack import find_packed
-
     numbers = VersionRanges.from_numbers(plan.chosen)
     if not numbers:
         return numbers, numbers
-    if begun := _begun(writer, plan.action, request):
-        return begun
+    if started := _find_started(writer, plan.action, request):
+        return started
     if plan.action == PACK and find_packed(context, plan.model, _pack_request(plan, request)):
         return numbers, numbers - writer.table.packed
     model = writer.paths.name
@@ -317,22 +299,20 @@ def _left(
     fit = {DELETE: there - used, ARCHIVE: used, PACK: there - writer.table.packed}[plan.action]
     if wrong := numbers - fit:
         state = {DELETE: "archived", ARCHIVE: "in use", PACK: "there and unpacked"}[plan.action]
-        raise Conflict(f"{model}: {wrong} can't be {_DEEDS[plan.action]}: not {state}", "plan it again")
+        raise Conflict(f"{model}: {wrong} can't be {_EVENT_ACTIONS[plan.action]}: not {state}", "plan it again")
     return numbers, numbers
 
 
-def _carry_out(
+def _execute(
     context: RegistryContext,
     writer: Writer,
     plan: Plan,
     numbers: VersionRanges,
     left: VersionRanges,
-    request: Request,
+    request: RetentionRequest,
     dry_run: bool,
-) -> Carried:
+) -> RetentionOutcome:
     """One change of the stage table to archive, one a version to delete, the oldest first."""
-    from .archive import delete_numbers, ensure_deletable, ensure_no_rollback_targets
-
     reason = request.reason or _flatten(f"retention: {plan.rules}")
     trash = []
     if plan.action == DELETE:
@@ -346,43 +326,38 @@ def _carry_out(
         table = stage_rules.archive(writer.table, plan.model, left)
         if left and not dry_run:
             writer.move(table, make_event(context, "archived", None, request.id, versions=str(numbers), reason=reason))
-    done = VersionsChanged(plan.model, _DEEDS[plan.action], tuple(numbers), writer.table.revision, bool(left))
-    return Carried(done, trash)
+    done = VersionsChanged(plan.model, _EVENT_ACTIONS[plan.action], tuple(numbers), writer.table.revision, bool(left))
+    return RetentionOutcome(done, trash)
 
 
-def _steps(
+def _iter_steps(
     context: RegistryContext,
     models: OneOrMore[str] | None,
     rules: RetentionRules | None,
     on_error: Callable[[RegistryError], None],
     on_warning: Callable[[str], None],
-) -> Iterator[list[Step]]:
+) -> Iterator[list[RetentionStep]]:
     """What is to be done, model by model: first to delete, so that what is archived now has its time."""
-    from .policies import RetentionPolicies, Step, iter_policy_steps
-    from .search import list_model_names
-
     chosen = (
         list_model_names(context)
         if models is None
         else [open_model(context, name).name for name in dict.fromkeys(as_list(models, "models"))]
     )
     if rules:
-        yield from ([Step(name, DELETE, rules)] for name in chosen)
+        yield from ([RetentionStep(name, DELETE, rules)] for name in chosen)
         return
-    from . import settings
-
-    retention = RetentionPolicies(context.layout)
+    retention = settings.RetentionPolicies(context.layout)
     for name in chosen:
         try:
             model = open_model(context, name)
             own = str(model.paths.model.relative_to(context.root))
-            steps = list(iter_policy_steps(name, retention.of(settings.Scope.of_model(name)), own))
+            steps = list(iter_policy_steps(name, retention.for_scope(settings.SettingsScope.for_model(name)), own))
             if not steps and models is not None:
                 raise InvalidInput(
                     f"{name} has no retention policy",
                     "say how old (--older-than 90d), or write 'retention' into its model.yaml",
                 )
-            for metric in dict.fromkeys(each for step in steps for each in _undirected(context, step)):
+            for metric in dict.fromkeys(each for step in steps for each in _list_undirected(context, step)):
                 on_warning(
                     f"{name}: the direction of metric '{metric}' is not known, so its retention policy keeps every "
                     f"version; write {metric}:N:min or {metric}:N:max, or declare 'metrics: {{{metric}: lower}}'"
@@ -395,12 +370,10 @@ def _steps(
 
 #: So many characters of the rules are kept in the history as the reason.
 REASON = 500
-
-
 _T = TypeVar("_T")
 
 
-class Request(NamedTuple):
+class RetentionRequest(NamedTuple):
     """The id of a change, whether it may have been used before, and why it is made."""
 
     id: str
@@ -408,17 +381,17 @@ class Request(NamedTuple):
     reason: str
 
     @classmethod
-    def of(cls, request_id: str | None, reason: str) -> Request:
+    def create(cls, request_id: str | None, reason: str) -> RetentionRequest:
         return cls(request_id or os.urandom(16).hex(), request_id is not None, reason)
 
 
 def _run_steps(
-    steps: Iterable[Step], deed: Callable[[Step], _T], on_error: Callable[[RegistryError], None]
+    steps: Iterable[RetentionStep], operate: Callable[[RetentionStep], _T], on_error: Callable[[RegistryError], None]
 ) -> Iterator[_T]:
     """What each step of a model gives; after one that failed the others of that model are left."""
     for step in steps:
         try:
-            yield deed(step)
+            yield operate(step)
         except Indeterminate:
             raise
         except RegistryError as error:

@@ -16,19 +16,15 @@ from ..store import layout
 from ..store import settings as edited
 from ..store.model_names import iter_model_names
 from ..store.reader import ModelReader, State
-from .context import as_it_was, open_model
+from .context import open_model, past_table
 
 if TYPE_CHECKING:
     from ..core.progress import Progress
-    from ..core.records import ModelRecord
     from ..index.index import Index, UnreadableDocument
     from .context import RegistryContext
 
-
 #: What is told of documents that can't be read; the answer goes on without them.
 OnDamage = Callable[[RegistryError], None]
-
-
 _METRICS = 3
 
 
@@ -42,7 +38,7 @@ class VersionQuery(NamedTuple):
     limit: int | None
 
 
-def raise_it(error: RegistryError) -> None:
+def raise_error(error: RegistryError) -> None:
     """What is done about damage when nobody asked to be told."""
     raise error
 
@@ -71,7 +67,7 @@ def list_model_names(context: RegistryContext) -> list[str]:
 
 
 def iter_models(
-    context: RegistryContext, *, as_of: str | datetime | None = None, on_damage: OnDamage = raise_it
+    context: RegistryContext, *, as_of: str | datetime | None = None, on_damage: OnDamage = raise_error
 ) -> Iterator[ModelRecord]:
     """Every model, in the order of names; as it was at a time, if one is given.
 
@@ -84,7 +80,7 @@ def iter_overview(
     context: RegistryContext,
     *,
     as_of: str | datetime | None = None,
-    on_damage: OnDamage = raise_it,
+    on_damage: OnDamage = raise_error,
     glances: bool = True,
 ) -> Iterator[ModelSummary]:
     """As :meth:`models`, with what a list shows of the versions that are the latest or hold a stage.
@@ -92,10 +88,10 @@ def iter_overview(
     Without ``glances`` nothing is shown of them, and none is looked at.
     """
     if as_of is None:
-        answer = context.index.ask(lambda index: _ask_overview(context, index, glances))
+        answer = context.index.query(lambda index: _query_overview(context, index, glances))
         if answer is not None:
             yield from answer[0]
-            _report_troubles(answer[1], on_damage)
+            _report_unreadable(answer[1], on_damage)
             return
     then = resolve_time(as_of)
     for name in iter_model_names(context.layout):
@@ -106,7 +102,7 @@ def iter_overview(
             on_damage(error)
 
 
-def _ask_overview(
+def _query_overview(
     context: RegistryContext, index: Index, glances: bool
 ) -> tuple[list[ModelSummary], list[UnreadableDocument]]:
     index.refresh(progress=context.index.progress)
@@ -150,7 +146,7 @@ def _state_at(model: ModelReader, state: State, then: str | None) -> tuple[State
     past = history.past(model.paths, then)
     if past is None:
         return None
-    return replace(state, table=as_it_was(past.table, state.table)), past.highest
+    return replace(state, table=past_table(past.table, state.table)), past.highest
 
 
 def get_model(context: RegistryContext, name: str, *, as_of: str | datetime | None = None) -> ModelRecord:
@@ -171,7 +167,7 @@ def list_versions(
     sort: str = "",
     limit: int | None = None,
     as_of: str | datetime | None = None,
-    on_damage: OnDamage = raise_it,
+    on_damage: OnDamage = raise_error,
 ) -> list[VersionRecord]:
     """The versions of a model, the newest first unless ``sort`` says otherwise; see :meth:`search`.
 
@@ -191,7 +187,7 @@ def search_versions(
     sort: str = "",
     limit: int | None = None,
     as_of: str | datetime | None = None,
-    on_damage: OnDamage = raise_it,
+    on_damage: OnDamage = raise_error,
 ) -> Iterator[VersionRecord]:
     """The versions of all models that the query ``where`` selects (or each of several), at most ``limit``.
 
@@ -231,15 +227,14 @@ def find_unknown_names(
 def _find_versions(
     context: RegistryContext, wanted: VersionQuery, then: str | None, on_damage: OnDamage
 ) -> Iterator[VersionRecord]:
-
-    selection = Selection(wanted, utc_now())
+    selection = SearchExecution(wanted, utc_now())
     a_few = wanted.model is not None and wanted.limit is not None and not (selection.query or selection.ordering)
     if then is None and not a_few:  # the newest few of one model are read faster than a new index is made
-        answer = context.index.ask(lambda index: selection.ask(index, context.index.progress))
+        answer = context.index.query(lambda index: selection.run_on_index(index, context.index.progress))
         if answer is not None:
-            _report_troubles(answer[1], on_damage)
+            _report_unreadable(answer[1], on_damage)
             return answer[0]
-    return selection.pick(_iter_records(context, wanted.model, then, on_damage))
+    return selection.filter_records(_iter_records(context, wanted.model, then, on_damage))
 
 
 def _iter_records(
@@ -269,7 +264,7 @@ def _list_shown(model: ModelRecord) -> list[int]:
     return sorted({number for number in (model.latest, *model.stages.values()) if number is not None})
 
 
-def _report_troubles(unreadable: Iterable[UnreadableDocument], on_damage: OnDamage) -> None:
+def _report_unreadable(unreadable: Iterable[UnreadableDocument], on_damage: OnDamage) -> None:
     for each in unreadable:
         on_damage(Damaged(each.message, each.hint))
 
@@ -278,11 +273,10 @@ def _report_troubles(unreadable: Iterable[UnreadableDocument], on_damage: OnDama
 _AT_ONCE = 2_000
 
 
-class Selection:
+class SearchExecution:
     """What is wanted, parsed. Raises :class:`InvalidInput` for a slip."""
 
     def __init__(self, wanted: VersionQuery, now: datetime) -> None:
-
         from ..query import query
         from ..query.query import parse_sort
 
@@ -293,7 +287,9 @@ class Selection:
         self.ordering = parse_sort(wanted.sort) if wanted.sort else None
         self.all = wanted.archived or (self.query is not None and "archived" in self.query.fields)
 
-    def ask(self, index: Index, progress: Progress) -> tuple[Iterator[VersionRecord], list[UnreadableDocument]]:
+    def run_on_index(
+        self, index: Index, progress: Progress
+    ) -> tuple[Iterator[VersionRecord], list[UnreadableDocument]]:
         """The answer of the index, brought up to date before; the first ones are there already, the rest is read on."""
         from ..index.index import Condition
 
@@ -325,7 +321,7 @@ class Selection:
         unreadable = [each for each in index.unreadable(self.wanted.model) if each.what != "document"]
         return chain(first, found), unreadable
 
-    def pick(self, records: Iterable[VersionRecord]) -> Iterator[VersionRecord]:
+    def filter_records(self, records: Iterable[VersionRecord]) -> Iterator[VersionRecord]:
         """The records that are wanted, in the order in which they come unless another was asked for."""
         found: Iterable[VersionRecord] = (
             record for record in records if (self.all or not record.archived) and self._matches(record)

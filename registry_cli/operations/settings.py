@@ -9,48 +9,53 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core import names
+from ..core.text import escape_for_message
 from ..core.times import format_time
 from ..core.values import OneOrMore, as_list
 from ..errors import InvalidInput, NotFound
 from ..rules.metric_directions import KEY, LISTED, Directions
 from ..rules.settings_errors import GROUP_KEYS, MODEL_KEYS, REGISTRY_KEYS, SettingsSource, check_unknown_keys
-from ..store import reader, settings
+from ..store import codec, reader, settings
 from ..store.layout import MODEL, Layout
 
+if TYPE_CHECKING:
+    from ..rules.policy.policy import Policies
+    from ..rules.retention_rules import RetentionPolicy
 
-class Scope(NamedTuple):
+
+class SettingsScope(NamedTuple):
     """Whose settings are meant: those of the registry, of a group, or of a model, with all that is around it."""
 
     group: str = ""
     model: str = ""
 
     @classmethod
-    def of(cls, layout: Layout, name: str | None) -> Scope:
+    def from_name(cls, layout: Layout, name: str | None) -> SettingsScope:
         """What ``name`` means: a model, a group, or the registry (None). Raises :class:`NotFound`."""
         if name is None:
             return cls()
         if reader.is_model(layout.model(names.model_name(name))):
-            return cls.of_model(name)
+            return cls.for_model(name)
         folder = layout.model(name).root
         if "/" not in name and folder.is_dir() and not folder.is_symlink():
             return cls(group=name)
         raise NotFound(f"there is no model or group '{name}'", "registry list shows the models that are here")
 
     @classmethod
-    def of_model(cls, name: str) -> Scope:
+    def for_model(cls, name: str) -> SettingsScope:
         return cls(name.rpartition("/")[0], name)
 
     @classmethod
-    def to_be(cls, layout: Layout, name: str) -> Scope:
+    def for_new_model(cls, layout: Layout, name: str) -> SettingsScope:
         """Of a model that may not be there yet: then what its group says is all."""
-        scope = cls.of_model(names.model_name(name))
+        scope = cls.for_model(names.model_name(name))
         return scope if reader.is_model(layout.model(name)) else cls(group=scope.group)
 
 
-class Level(NamedTuple):
+class SettingsDocument(NamedTuple):
     """One document, where its lines are, and the settings that it knows."""
 
     document: Mapping[str, Any]
@@ -58,36 +63,36 @@ class Level(NamedTuple):
     known: tuple[str, ...]
 
 
-def levels(layout: Layout, scope: Scope) -> list[Level]:
+def load_documents(layout: Layout, scope: SettingsScope) -> list[SettingsDocument]:
     """The documents of a scope, the widest first. A group may have none."""
-    found = [of_registry(layout)]
-    if scope.group and (group := of_group(layout, scope.group)):
+    found = [load_registry_document(layout)]
+    if scope.group and (group := load_group_document(layout, scope.group)):
         found.append(group)
     if scope.model:
-        found.append(of_model(layout, scope.model))
+        found.append(load_model_document(layout, scope.model))
     return found
 
 
-def directions(layout: Layout, scope: Scope) -> Directions:
+def load_directions(layout: Layout, scope: SettingsScope) -> Directions:
     """The directions of metrics in a scope: the nearest document that declares one counts, else the list.
 
     Raises:
         InvalidInput: A declaration is not valid; with its line.
     """
     found = LISTED
-    for level in levels(layout, scope):
+    for level in load_documents(layout, scope):
         found = Directions.parse(level.document.get(KEY), level.source).over(found)
     return found
 
 
-def of_registry(layout: Layout) -> Level:
+def load_registry_document(layout: Layout) -> SettingsDocument:
     try:
-        return Level(*settings.document_with_lines(layout.config, layout.config.name), REGISTRY_KEYS)
+        return SettingsDocument(*settings.document_with_lines(layout.config, layout.config.name), REGISTRY_KEYS)
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(f"there is no registry in {layout.root}") from None
 
 
-def of_group(layout: Layout, name: str) -> Level | None:
+def load_group_document(layout: Layout, name: str) -> SettingsDocument | None:
     path = layout.group_document(name)
     try:
         document, source = settings.document_with_lines(path, str(path.relative_to(layout.root)))
@@ -96,24 +101,99 @@ def of_group(layout: Layout, name: str) -> Level | None:
     for key in ("owner", "description"):
         if not isinstance(document.get(key, ""), str):
             raise source.error((key,), "is no text", "write it in quotes")
-    return _checked(Level(document, source, GROUP_KEYS))
+    return _check_keys(SettingsDocument(document, source, GROUP_KEYS))
 
 
-def of_model(layout: Layout, name: str) -> Level:
+def load_model_document(layout: Layout, name: str) -> SettingsDocument:
     """What is committed counts, also where the writer died before it was in its place."""
     paths = layout.model(name)
     redo, what = reader.read_state(paths).redo, str(paths.model.relative_to(layout.root))
     if redo and redo.path == MODEL:
-        return _checked(Level(*settings.with_lines(redo.data(), what), MODEL_KEYS))
+        return _check_keys(SettingsDocument(*settings.with_lines(redo.data(), what), MODEL_KEYS))
     try:
-        return _checked(Level(*settings.document_with_lines(paths.model, what), MODEL_KEYS))
+        return _check_keys(SettingsDocument(*settings.document_with_lines(paths.model, what), MODEL_KEYS))
     except FileNotFoundError:
         raise NotFound(f"there is no model '{name}'", "registry list shows the models that are here") from None
 
 
-def _checked(level: Level) -> Level:
+def _check_keys(level: SettingsDocument) -> SettingsDocument:
     check_unknown_keys(level.document, level.known, level.source)
     return level
+
+
+class RetentionPolicies:
+    """How long versions stay: of each section the nearest document that speaks of it counts, whole."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        registry = load_registry_document(layout)
+        check_unknown_keys(registry.document, registry.known, registry.source)
+        self._wide = {"": _parse_retention(registry)}
+
+    def for_scope(self, scope: SettingsScope) -> RetentionPolicy:
+        """The rules for a scope. Raises :class:`InvalidInput` for a slip in one of its documents."""
+        if scope.group not in self._wide:
+            group = load_group_document(self._layout, scope.group)
+            self._wide[scope.group] = _parse_retention(group).over(self._wide[""]) if group else self._wide[""]
+        around = self._wide[scope.group]
+        if not scope.model:
+            return around
+        policy = _parse_retention(load_model_document(self._layout, scope.model)).over(around)
+        if any(rules and rules.best for rules in (policy.archive, policy.prune)):
+            policy.check_directions(load_directions(self._layout, scope))
+        return policy
+
+
+def _parse_retention(level: SettingsDocument) -> RetentionPolicy:
+    from ..rules.retention_rules import RetentionPolicy  # with the query language: only for those that plan retention
+
+    return RetentionPolicy.parse(level.document.get("retention"), level.source)
+
+
+class LoadedPolicies(NamedTuple):
+    """The policies in force, the stages of the registry, and the document of the model."""
+
+    policies: Policies
+    stages: tuple[str, ...]
+    model: Mapping[str, Any]
+
+
+def load_policies(layout: Layout, scope: SettingsScope) -> LoadedPolicies:
+    """The policies of the registry, with those of a group and of a model on top, each stricter than what is around it.
+
+    Raises :class:`InvalidInput` for every mistake in them.
+    """
+    from ..rules.policy import policy, policy_parser
+
+    levels = load_documents(layout, scope)
+    stages = codec.parse_settings(levels[0].document, levels[0].source).stages
+    found: Policies = {}
+    for at, (document, source, _) in enumerate(levels):
+        own = policy_parser.parse_policies(
+            policy_parser.find_policy(document, source), source, stages, found if at else None
+        )
+        found = policy.join_policies(found, own, stages)
+    policy.check_circular(found, stages)
+    ensure_outside_registry(layout, found)
+    return LoadedPolicies(found, stages, levels[-1].document if scope.model else {})
+
+
+def ensure_outside_registry(layout: Layout, policies: Policies) -> None:
+    """A program inside of the registry's folder is never run: who may write there could change it after it was trusted."""
+    for each in policies.values():
+        for rule in each.rules:
+            for word in rule.check.arguments if rule.check else ():
+                if word.startswith("/") and "{" not in word and is_inside(word, layout.root):
+                    raise rule.source.error(
+                        rule.path,
+                        f"'{escape_for_message(word)}' lies inside the registry",
+                        "keep programs elsewhere: whoever may write there could change it after it was trusted",
+                    )
+
+
+def is_inside(path: str, root: Path) -> bool:
+    real, folder = os.path.realpath(path), os.path.realpath(root)
+    return os.path.commonpath([real, folder]) == folder
 
 
 def create_registry(

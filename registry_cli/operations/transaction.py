@@ -13,7 +13,7 @@ from ..core.names import Reference
 from ..core.records import Event, JournalEntry
 from ..core.times import format_time
 from ..errors import Conflict, Indeterminate, NotFound, RegistryError, indeterminate
-from ..store import codec, creation, layout, reader
+from ..store import codec, creation, layout, reader, settings
 from ..store.filesystem import files, locking
 from ..store.layout import FORMAT, ModelLayout
 from ..store.reader import ModelReader
@@ -28,10 +28,10 @@ def make_event(
     context: RegistryContext, action: str, version: int | None, request_id: str | None, **detail: Any
 ) -> Event:
     identity = names.request_id(request_id) if request_id else os.urandom(16).hex()
-    said = {name: value for name, value in detail.items() if value not in (None, "")}
-    if reason := said.get("reason"):
-        said["reason"] = values.line(reason, "reason")
-    return Event(identity, format_time(context.clock()), context.author, os.uname().nodename, action, version, said)
+    kept = {name: value for name, value in detail.items() if value not in (None, "")}
+    if reason := kept.get("reason"):
+        kept["reason"] = values.line(reason, "reason")
+    return Event(identity, format_time(context.clock()), context.author, os.uname().nodename, action, version, kept)
 
 
 @contextlib.contextmanager
@@ -45,11 +45,11 @@ def open_writer(
     writer: Writer | None = None
     try:
         lock = locking.exclusive(paths.lock, name, context.modes.file, context.lock_timeout, context.on_wait)
-        with lock, _model_made(context, paths, create, reuse_name, but):
+        with lock, _create_if_missing(context, paths, create, reuse_name, but):
             writer = Writer.recovered(paths, context.modes)
             yield writer
             if writer.committed:
-                _give_id(context, paths)
+                _add_model_id(context, paths)
     except Indeterminate:
         raise
     except BaseException as error:
@@ -114,7 +114,7 @@ def notify(context: RegistryContext, name: str, event: Event) -> None:
 
 
 @contextlib.contextmanager
-def _model_made(
+def _create_if_missing(
     context: RegistryContext, paths: ModelLayout, create: bool, reuse_name: bool, but: Collection[str]
 ) -> Iterator[None]:
     """The model is there, made if ``create``; one that was made is taken back if nothing comes of it."""
@@ -139,7 +139,7 @@ def _make_model(context: RegistryContext, paths: ModelLayout) -> None:
     creation.make_model(context.layout, paths, context.modes, document, context.lock_timeout, context.on_wait)
 
 
-def _give_id(context: RegistryContext, paths: ModelLayout) -> None:
+def _add_model_id(context: RegistryContext, paths: ModelLayout) -> None:
     """Give a model of an earlier release an id; under its lock, after a change of it.
 
     The id is optional: where its document can't be changed now (it was renamed away, the disk is full), the next
@@ -159,8 +159,6 @@ def ensure_not_former_name(context: RegistryContext, name: str, reuse_name: bool
     """:class:`Conflict` when a new model would get a name that another model, none of ``but``, had before."""
     if reuse_name or reader.is_model(context.layout.model(name)):
         return
-    from ..store import settings
-
     if now := settings.renamed(context.layout, name, most=None, but=but):
         raise Conflict(
             f"'{name}' is a former name of the model '{now}'",
@@ -174,15 +172,13 @@ def resolve_target(writer: Writer, reference: Reference) -> int:
 
 #: The path of a key to sign with.
 Key = Union[str, "os.PathLike[str]"]
-
-
 _T = TypeVar("_T")
 
 
 class EventSigner:
-    """The event of a deed that is done twice: first it only drafts the event, then it commits the event that was signed.
+    """The event of a change that is done twice: first it only drafts the event, then it commits the event that was signed.
 
-    Between both the signature is made. The second time the deed must come to the same event again, else it is a
+    Between both the signature is made. The second time the change must come to the same event again, else it is a
     conflict: what is committed is exactly what was signed.
     """
 
@@ -196,36 +192,36 @@ class EventSigner:
         if self.draft is not None:
             self._signature = signatures.sign(signatures.signed_bytes(self.draft), key)
 
-    def drafts(self, event: Event, model: ModelReader) -> bool:
+    def keep_draft(self, event: Event, model: ModelReader) -> bool:
         """Keep ``event`` if this is the first time, when nothing is to be committed."""
         if self.draft is not None:
             return False
-        self.draft = _bound(event, model)
+        self.draft = _bind_record(event, model)
         return True
 
-    def signed(self, event: Event, model: ModelReader) -> Event:
+    def make_signed_event(self, event: Event, model: ModelReader) -> Event:
         """The event that was signed; :class:`Conflict` when it is not what this one says."""
         draft = self.draft
-        again = _bound(event, model)
+        again = _bind_record(event, model)
         if draft is None or replace(again, id=draft.id, at=draft.at) != draft:
             raise Conflict(f"{model.name} was changed while this was being signed", "look again, then decide")
         return replace(draft, detail={**draft.detail, "signature": self._signature})
 
 
-def _bound(event: Event, model: ModelReader) -> Event:
+def _bind_record(event: Event, model: ModelReader) -> Event:
     """``event`` with the sha256 of its version's document: so that it can't be told of any other version."""
     if event.version is None or "record" in event.detail:
         return event
     return replace(event, detail={**event.detail, "record": f"sha256:{model.seal(event.version)}"})
 
 
-def run_signed(deed: Callable[[EventSigner | None], _T], key: Key | None) -> _T:
-    """Do ``deed``; with a key twice: see :class:`Pen`. One that has nothing to commit needs no signature."""
+def run_signed(change: Callable[[EventSigner | None], _T], key: Key | None) -> _T:
+    """Do ``change``; with a key twice: see :class:`Pen`. One that has nothing to commit needs no signature."""
     if key is None:
-        return deed(None)
-    pen = EventSigner()
-    done = deed(pen)
-    if pen.draft is None:
+        return change(None)
+    signer = EventSigner()
+    done = change(signer)
+    if signer.draft is None:
         return done
-    pen.sign(key)
-    return deed(pen)
+    signer.sign(key)
+    return change(signer)

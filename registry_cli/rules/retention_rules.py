@@ -14,6 +14,7 @@ from ..errors import InvalidInput
 from ..query import query
 from .metric_directions import HIGHER, LOWER, Directions, listed_direction
 from .settings_errors import Path, SettingsSource, suggest
+from .stages import ARCHIVE, DELETE, PACK
 
 #: How many of those that held a stage last are never chosen, unless it is said.
 HOLDERS = 3
@@ -252,3 +253,30 @@ def _count(number: int, what: str) -> int:
     if not 1 <= number <= MOST:
         raise InvalidInput(f"'{what}' keeps {number:,} versions", f"1 to {MOST:,}")
     return number
+
+
+class RetentionStep(NamedTuple):
+    """One action on a model. ``strict``: a metric that no version has is an error. ``policy``: the rules come from a
+    document, so a metric without a direction keeps every version instead of being an error.
+    """
+
+    model: str
+    action: str
+    rules: RetentionRules
+    strict: bool = True
+    policy: bool = False
+
+
+def iter_policy_steps(name: str, policy: RetentionPolicy, own: str) -> Iterator[RetentionStep]:
+    """Yield what a policy does to a model, deletions first: what is archived now has its time.
+
+    A wider document may name a metric that not every model has; only rules in ``own``, the model's document, are strict.
+    """
+    sources = policy.sources
+    if policy.prune:
+        yield RetentionStep(name, DELETE, policy.prune, sources["prune"].file == own, True)
+    if policy.archive:
+        strict = sources["archive"].file == own
+        yield RetentionStep(name, ARCHIVE, policy.archive, strict, True)
+        if policy.archive.compress:
+            yield RetentionStep(name, PACK, policy.archive, strict, True)

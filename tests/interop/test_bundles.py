@@ -17,7 +17,7 @@ from registry_cli import Conflict, Damaged, InvalidInput, NotFound, Refused, Reg
 from registry_cli.core.records import Checkpoint
 from registry_cli.core.results import ImportResult
 from registry_cli.interop.bundle import bundle_manifest, bundle_reader
-from registry_cli.operations.inspection import Examination
+from registry_cli.operations.inspection import ArtifactAnalysis
 from registry_cli.rules import event_history
 from tests.crash.scenarios import common, die, source
 from tests.crash.world import fingerprint, observed
@@ -299,12 +299,12 @@ def test_each_version_of_a_whole_model_is_examined(
     """One that may not come in keeps out all of its model, and no other; single versions stand for themselves."""
     looked: list[int] = []
 
-    def examine(self: Examination, staging: object) -> None:
+    def examine(self: ArtifactAnalysis, staging: object) -> None:
         looked.append(len(staging.entries))  # type: ignore[attr-defined]
         if len(looked) in refused:
             raise Refused("it is dangerous")
 
-    monkeypatch.setattr(Examination, "examine", examine)
+    monkeypatch.setattr(ArtifactAnalysis, "analyze", examine)
     refused = {2}
     origin.export(None, tmp_path / "all.tar")
     found = site.import_bundle(tmp_path / "all.tar")

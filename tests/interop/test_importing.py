@@ -10,7 +10,7 @@ import pytest
 from registry_cli import Conflict, InvalidInput, NotFound, Registry
 from registry_cli.core.results import ImportResult
 from registry_cli.errors import Refused
-from registry_cli.operations.inspection import Examination
+from registry_cli.operations.inspection import ArtifactAnalysis
 from tests.interop.conftest import Tiny
 from tests.support import snapshot
 
@@ -166,14 +166,14 @@ def test_one_that_fails_does_not_stop_the_others(reg: Registry, tiny: Tiny, monk
     tiny(2)
     folder = tiny(3)
     (folder / "churn-002.bin").unlink()
-    looked = Examination.examine
+    looked = ArtifactAnalysis.analyze
 
-    def examine(self: Examination, staging: object) -> None:
+    def examine(self: ArtifactAnalysis, staging: object) -> None:
         if self.lineage["imported"]["key"] == "tiny:churn/3":
             raise Refused("it is dangerous")
         looked(self, staging)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Examination, "examine", examine)
+    monkeypatch.setattr(ArtifactAnalysis, "analyze", examine)
     found = reg.import_from(f"tiny:{folder}")
     assert statuses(found) == [("imported", "churn@1"), ("failed", ""), ("failed", "")]
     assert [each.code for each in found] == [0, 3, 5]

@@ -15,7 +15,7 @@ import pytest
 
 from registry_cli import Conflict, Registry
 from registry_cli.core.results import ImportResult
-from registry_cli.operations.bundle_intake import BundleIntake
+from registry_cli.operations.bundle_importer import BundleImporter
 from tests.commands import PEAK, assert_refused, begin, ended, public_folder, run, shell, spawn, until
 from tests.crash.world import fingerprint, observed
 from tests.support import everything_imported, race, without_rights
@@ -92,14 +92,14 @@ def test_killed_it_is_gone_on_with(everything: Path, origin: Registry, site: Reg
 
 
 def test_stopped_after_the_first_it_says_so(everything: Path, site: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    appear = BundleIntake._appear
+    publish = BundleImporter._publish
 
-    def stop(self: BundleIntake) -> None:
+    def stop(self: BundleImporter) -> None:
         if any(each.status == "imported" for each in self._found):
             raise OSError(5, "Input/output error")
-        appear(self)
+        publish(self)
 
-    monkeypatch.setattr(BundleIntake, "_appear", stop)
+    monkeypatch.setattr(BundleImporter, "_publish", stop)
     answer = run("import", everything, root=site.root)
     assert_refused(answer, 8)
     assert answer.err.endswith("; repeat the import: what is here already is skipped\n")

@@ -115,14 +115,14 @@ def test_a_rename_to_a_name_that_becomes_a_former_one_is_refused(
     family: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another model has the name after the first look, and gives it away before the lock."""
-    refuse = models._refuse_other_file_system
+    refuse = models._ensure_same_file_system
 
     def rename_before(*arguments: Any) -> None:
-        monkeypatch.setattr(models, "_refuse_other_file_system", refuse)
+        monkeypatch.setattr(models, "_ensure_same_file_system", refuse)
         family.rename("betb", "passing")
         family.rename("passing", "gamma")
 
-    monkeypatch.setattr(models, "_refuse_other_file_system", rename_before)
+    monkeypatch.setattr(models, "_ensure_same_file_system", rename_before)
     with pytest.raises(Conflict, match="'passing' is a former name of the model 'gamma'"):
         family.rename("kid", "passing")
     assert "kid" in family.model_names()

@@ -153,7 +153,7 @@ def test_a_file_that_is_changed_after_it_was_copied_stays(
     """Its new content is nowhere else: it is the same file, by its inode, and not what was stored."""
     path = make_file("content")
     monkeypatch.setattr(staging._Place, "_linked", lambda *_: False)  # as on another file system
-    examine = inspection.Examination.examine
+    examine = inspection.ArtifactAnalysis.analyze
 
     def late(*args: Any) -> None:
         examine(*args)
@@ -161,7 +161,7 @@ def test_a_file_that_is_changed_after_it_was_copied_stays(
             stream.seek(0, os.SEEK_END if change == "grew" else os.SEEK_SET)
             stream.write("changed")
 
-    monkeypatch.setattr(inspection.Examination, "examine", late)
+    monkeypatch.setattr(inspection.ArtifactAnalysis, "analyze", late)
     done = reg.register("churn", [path], how="move")
     assert path.read_text() == ("contentchanged" if change == "grew" else "changed")
     assert any("model.pkl' is stored, but was not removed: it was changed" in line for line in done.warnings)

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry_cli import Conflict, Damaged, InvalidInput, NotFound, Registry, RegistryError
-from registry_cli.operations import pack as pack_operations
+from registry_cli.operations import archive as archive_operations
 from registry_cli.operations.context import open_model
 from registry_cli.rules.retention_rules import RetentionRules
 from registry_cli.store.filesystem import removal
@@ -348,8 +348,8 @@ def test_an_older_program_restores_and_deletes(three: Registry, monkeypatch: pyt
 
     with monkeypatch.context() as patch:
         patch.setattr(Writer, "move", older)
-        patch.setattr(pack_operations, "restore_files", lambda *_: [])
-        patch.setattr(pack_operations, "remove_packs", lambda *_: [])
+        patch.setattr(archive_operations, "restore_files", lambda *_: [])
+        patch.setattr(archive_operations, "remove_packs", lambda *_: [])
         patch.setattr(pack_writer, "take_packs", lambda *_: [])
         three.restore(["churn@1"])
         three.delete(["churn@2"], reason="old")

@@ -12,9 +12,10 @@ import pytest
 
 from registry_cli import Conflict, Indeterminate, InvalidInput, NotFound, Registry, RegistryError
 from registry_cli.core.version_ranges import VersionRanges
-from registry_cli.operations import archive as archiving
-from registry_cli.operations import search
+from registry_cli.operations import retention as retention_operations
+from registry_cli.operations.archive import ensure_no_rollback_targets
 from registry_cli.operations.context import RegistryContext
+from registry_cli.operations.search import search_versions
 from registry_cli.rules.retention import Plan, RetentionDecision
 from registry_cli.rules.retention_rules import RetentionRules
 from registry_cli.store.packs import pack_writer
@@ -155,14 +156,13 @@ def test_parents_of_other_models_are_not_deleted(
 ) -> None:
     """No verb writes a lineage yet; its documents may hold one."""
     six.register("child", [make_file("child")])
-    real = search.search_versions
 
-    def search_versions(context: RegistryContext, *args: object, **named: object) -> object:
-        for each in real(context, archived=True):
+    def with_a_lineage(context: RegistryContext, *args: object, **named: object) -> object:
+        for each in search_versions(context, archived=True):
             yield replace(each, lineage={"parents": ["churn@4"]}) if each.model == "child" else each
 
     six.archive(["churn@4", "churn@5"])
-    monkeypatch.setattr(search, "search_versions", search_versions)
+    monkeypatch.setattr(retention_operations, "search_versions", with_a_lineage)
     plan = six.retention.plan("churn", "delete", ALL)
     assert plan.chosen == (5,)
     assert next(each.reason for each in plan.verdicts if each.version == 4) == "parent of child@1"
@@ -235,15 +235,13 @@ def test_a_plan_of_several_steps_is_carried_out(six: Registry, clock: Clock, mon
     with pytest.raises(InvalidInput, match="two plans to archive"):
         six.retention.apply([*plans, plans[1]])
 
-    archive = archiving.ensure_no_rollback_targets
-
     def dies(context: RegistryContext, writer: Writer, numbers: VersionRanges) -> None:
         if 5 in numbers:
             raise KeyboardInterrupt
-        archive(context, writer, numbers)
+        ensure_no_rollback_targets(context, writer, numbers)
 
     with monkeypatch.context() as patch:
-        patch.setattr(archiving, "ensure_no_rollback_targets", dies)
+        patch.setattr(retention_operations, "ensure_no_rollback_targets", dies)
         with pytest.raises(Indeterminate, match="the change is committed, or a part of it"):
             six.retention.apply(plans)
     assert numbers(six, archived=True) == [6, 5, 3, 2], "between the two"

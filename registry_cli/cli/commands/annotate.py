@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 #: Of so many metrics that changed the values are shown.
 _SHOWN = 10
-
 Pairs = Optional[list[str]]
 Remove = Annotated[Pairs, option("--remove -r", "KEY", "Take this one away.")]
 _EXITS = (0, 1, 2, 3, 6, 7, 8)

@@ -28,7 +28,6 @@ NEWEST = 5
 _MOST = 100
 _RANGE = re.compile(r"v?([1-9][0-9]{0,8})-v?([1-9][0-9]{0,8})\Z", re.ASCII)
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z", re.ASCII)
-
 Metrics = list[str] | None
 
 

@@ -17,7 +17,6 @@ from ..views.text import escape, supports_unicode
 
 #: So many generations of a family are shown.
 _DEPTH = 20
-
 _MARKS = {"holds": "yes", "differs": "no", "unknown": "?"}
 
 

@@ -19,7 +19,7 @@ from ..views import inspection_view, lineage_view
 from ..views.text import align, escape, format_age, format_metrics, format_size, shorten, shorten_time
 
 if TYPE_CHECKING:
-    from ...operations.find import Known
+    from ...operations.find import FileMatch
 
 _FILES_SHOWN = 20
 
@@ -174,7 +174,7 @@ def find(cx: Session, files: Annotated[list[str], argument("PATH...", "Files, or
     with cx.progress("reading") as bar:
         found = list(cx.reader().find(files, progress=bar, on_damage=damage))
     listed = _one_per_version(found) if cx.quiet else found
-    refs: Callable[[Known], str] = lambda each: each.version.ref if each.version else ""  # noqa: E731
+    refs: Callable[[FileMatch], str] = lambda each: each.version.ref if each.version else ""  # noqa: E731
     cx.list(ListOutput("found", listed, refs, _format_match, _draw_matches))
     damage.raise_found()
     unknown = [each.file for each in found if each.version is None]
@@ -188,19 +188,19 @@ def find(cx: Session, files: Annotated[list[str], argument("PATH...", "Files, or
         )  # fmt: skip
 
 
-def _one_per_version(found: Iterable[Known]) -> list[Known]:
+def _one_per_version(found: Iterable[FileMatch]) -> list[FileMatch]:
     """One line for each version, for ``-q``."""
     return list({each.version.ref: each for each in found if each.version}.values())
 
 
-def _format_match(each: Known) -> Sequence[Any]:
+def _format_match(each: FileMatch) -> Sequence[Any]:
     version = each.version
     if version is None:
         return (each.file, "", "", "", "", "")
     return (each.file, version.ref, each.path, ",".join(version.stages), ",".join(version.aliases), version.archived)
 
 
-def _draw_matches(found: list[Known]) -> TableView:
+def _draw_matches(found: list[FileMatch]) -> TableView:
     rows = []
     for each in found:
         version = each.version

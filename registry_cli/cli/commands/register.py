@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 Pairs = Optional[list[str]]
 Text = Optional[str]
-
 Paths = Annotated[list[str], argument("PATH...", "Files, a folder, or '-' for standard input.")]
 Param = Annotated[Pairs, option("--param -p", "KEY=VALUE", "A hyper-parameter: number, true, false or text.")]
 Metric = Annotated[Pairs, option("--metric -m", "KEY=NUMBER", "A measured number; nan and inf are refused.")]

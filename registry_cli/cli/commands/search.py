@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _METRICS_SHOWN = 3
 #: A person's eyes want no more rows than this; a pipe gets them all.
 _ROWS_SHOWN = 1_000
-
 Every = Annotated[bool, flag("--all -a", "The archived ones too.")]
 AtStage = Annotated[str | None, option("--stage", "STAGE", "Only what this stage points to.")]
 WithAlias = Annotated[str | None, option("--alias", "ALIAS", "Only what this alias points to.")]
