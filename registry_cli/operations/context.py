@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..index.index import Index
     from ..lineage.process_info import Caller
     from ..rules.policy.command_checks import CommandSet
+    from ..store.filesystem.modes import Modes
 
     _T = TypeVar("_T")
 
@@ -145,6 +146,8 @@ class RegistryContext:
     @cached_property
     def modes(self) -> Modes:
         """The file modes of the registry."""
+        from ..store.filesystem.modes import Modes
+
         return Modes.of(self.settings.shared)
 
     @property
