@@ -105,14 +105,14 @@ class Session:
         return Caller(folder, dict(os.environ), register=["registry", *sys.argv[1:]])
 
     def _is_trusted(self, commands: CommandSet) -> bool:
-        from .commands.trust import is_trusted
+        from .trust_prompt import is_trusted
 
         return is_trusted(self, commands)
 
     def report_refusal(self, error: Refused) -> None:
         """What the checks printed that a gate stayed shut for: they may have run for long."""
         if evaluation := getattr(error, "evaluation", None):
-            from .commands.trust import report_outputs
+            from .trust_prompt import report_outputs
 
             report_outputs(self, evaluation.rules)
 

@@ -10,8 +10,8 @@ from ..command import command
 from ..options import Ref, Stage
 from ..output import Output
 from ..session import Session
+from ..trust_prompt import report_outputs
 from ..views.text import plural, shorten
-from .trust import report_outputs
 
 
 @command(

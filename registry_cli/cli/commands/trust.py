@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 from ...core import times
@@ -12,72 +11,18 @@ from ..command import argument, command, flag
 from ..options import Yes
 from ..output import Output
 from ..session import Session
-from ..views.text import escape, plural, shorten, shorten_time
+from ..trust_prompt import QUESTION, format_command, open_trust_file, print_commands
+from ..views.text import plural, shorten_time
 
 if TYPE_CHECKING:
-    from ...rules.policy.command_checks import CommandSet
-    from ...rules.policy.evaluation import RuleResult
     from ...trust.trusted_commands import TrustedCommandSet, TrustFile
-
-#: Lines of what a check printed that a person is shown; the rest is in ``check --json``.
-_LINES = 20
-_QUESTION = "Let these commands run on this machine, as you?"
-
-
-def _trust_file() -> TrustFile | None:
-    from ...trust.trusted_commands import TrustFile
-    from ...trust.user_config import config_folder
-
-    folder = config_folder(os.environ)
-    return TrustFile(folder) if folder else None
 
 
 def _require_trust_file() -> TrustFile:
-    file = _trust_file()
+    file = open_trust_file()
     if file is None:
         raise NotFound("there is no folder for your settings", "set HOME, or XDG_CONFIG_HOME")
     return file
-
-
-def is_trusted(cx: Session, commands: CommandSet) -> bool:
-    """Whether commands may run. Whoever sits at a terminal is asked, and not again until they change."""
-    file = _trust_file()
-    if file is None:
-        return False
-    if file(commands):
-        return True
-    if not cx.can_ask:
-        return False
-    known = any((each.root, each.id) == (commands.root, commands.id) for each in file.all())
-    _print_commands(
-        commands, " are not those that you trusted, or have changed" if known else " are commands that would run here"
-    )
-    if not cx.ask_yes_no(_QUESTION):
-        return False
-    file.add(commands, times.format_time(times.utc_now()))
-    return True
-
-
-def _print_commands(commands: CommandSet, why: str) -> None:
-    """Show commands to somebody who has to decide: on standard error, whatever form of result was asked for."""
-    print(f"The checks of {escape(commands.name or commands.root)}{why}:", file=sys.stderr)
-    for each in commands.items:
-        place = each.file if each.line is None else f"{each.file}:{each.line}"
-        print(escape(f"  {each.stage}  {_format_command(each.arguments)}  ({place})"), file=sys.stderr)
-
-
-def _format_command(arguments: tuple[str, ...]) -> str:
-    from ...rules.policy.command_checks import CommandCheck
-
-    return CommandCheck("", arguments).command
-
-
-def report_outputs(cx: Session, rules: tuple[RuleResult, ...]) -> None:
-    """The last lines of what each check printed that did not pass."""
-    for rule in rules:
-        lines = rule.output.splitlines() if rule.outcome != "passed" else []
-        for line in [f"{rule.name} printed:", *(f"  {shorten(line)}" for line in lines[-_LINES:])] if lines else ():
-            cx.say(line)
 
 
 @command(
@@ -120,16 +65,16 @@ def _trust(cx: Session, name: str | None, yes: bool) -> None:
         cx.say("you trust them already")
     else:
         if not yes:
-            _print_commands(commands, " are commands that would run here")
-            cx.confirm(_QUESTION, "to let commands run needs a yes")
+            print_commands(commands, " are commands that would run here")
+            cx.confirm(QUESTION, "to let commands run needs a yes")
         file.add(commands, times.format_time(times.utc_now()))
         cx.say(f"{plural(len(commands.items), 'command')} may run now")
     rows = [
-        (each.stage, each.name, _format_command(each.arguments), each.time_limit, each.file, each.line)
+        (each.stage, each.name, format_command(each.arguments), each.time_limit, each.file, each.line)
         for each in commands.items
     ]
     shown = [
-        [each.stage, each.name, _format_command(each.arguments), f"{each.time_limit:g} s", f"{each.file}:{each.line}"]
+        [each.stage, each.name, format_command(each.arguments), f"{each.time_limit:g} s", f"{each.file}:{each.line}"]
         for each in commands.items
     ]
     digests = [f"sha256:{commands.digest}"] if commands.items else []

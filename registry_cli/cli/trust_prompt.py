@@ -1,0 +1,69 @@
+"""Asking whether the commands of a policy may run, and showing what checks printed: for every verb that runs checks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from ..core import times
+from .views.text import escape, shorten
+
+if TYPE_CHECKING:
+    from ..rules.policy.command_checks import CommandSet
+    from ..rules.policy.evaluation import RuleResult
+    from ..trust.trusted_commands import TrustFile
+    from .session import Session
+
+#: Lines of what a check printed that a person is shown; the rest is in ``check --json``.
+_LINES = 20
+QUESTION = "Let these commands run on this machine, as you?"
+
+
+def open_trust_file() -> TrustFile | None:
+    from ..trust.trusted_commands import TrustFile
+    from ..trust.user_config import config_folder
+
+    folder = config_folder(os.environ)
+    return TrustFile(folder) if folder else None
+
+
+def is_trusted(cx: Session, commands: CommandSet) -> bool:
+    """Whether commands may run. Whoever sits at a terminal is asked, and not again until they change."""
+    file = open_trust_file()
+    if file is None:
+        return False
+    if file(commands):
+        return True
+    if not cx.can_ask:
+        return False
+    known = any((each.root, each.id) == (commands.root, commands.id) for each in file.all())
+    print_commands(
+        commands, " are not those that you trusted, or have changed" if known else " are commands that would run here"
+    )
+    if not cx.ask_yes_no(QUESTION):
+        return False
+    file.add(commands, times.format_time(times.utc_now()))
+    return True
+
+
+def print_commands(commands: CommandSet, why: str) -> None:
+    """Show commands to somebody who has to decide: on standard error, whatever form of result was asked for."""
+    print(f"The checks of {escape(commands.name or commands.root)}{why}:", file=sys.stderr)
+    for each in commands.items:
+        place = each.file if each.line is None else f"{each.file}:{each.line}"
+        print(escape(f"  {each.stage}  {format_command(each.arguments)}  ({place})"), file=sys.stderr)
+
+
+def format_command(arguments: tuple[str, ...]) -> str:
+    from ..rules.policy.command_checks import CommandCheck
+
+    return CommandCheck("", arguments).command
+
+
+def report_outputs(cx: Session, rules: tuple[RuleResult, ...]) -> None:
+    """The last lines of what each check printed that did not pass."""
+    for rule in rules:
+        lines = rule.output.splitlines() if rule.outcome != "passed" else []
+        for line in [f"{rule.name} printed:", *(f"  {shorten(line)}" for line in lines[-_LINES:])] if lines else ():
+            cx.say(line)
