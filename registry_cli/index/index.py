@@ -263,20 +263,8 @@ class Index:
         return [UnreadableDocument(*row) for row in rows]
 
 
-def dumps_version(record: VersionRecord) -> str:
-    """A version as the index holds it: all but what the pointers of its model say."""
-    return json.dumps(
-        [
-            record.number, record.created, record.author, record.digest, record.size, record.files, record.message,
-            record.params, record.metrics, record.tags, record.annotations, record.lineage,
-            record.event.document() if record.event else None,
-        ],
-        separators=(",", ":"),
-    )  # fmt: skip
-
-
 def _loads_version(model: str, archived: bool, text: str, pointers: Mapping[str, Any]) -> VersionRecord:
-    """The inverse of :func:`dumps_version`."""
+    """The inverse of :func:`.updater.dumps_version`."""
     number, created, author, digest, size, files, message, params, metrics, tags, annotations, lineage, event = (
         json.loads(text)
     )

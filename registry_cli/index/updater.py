@@ -163,8 +163,6 @@ class IndexUpdater:
         self._store_model(change, stamp, [glances[number] for number in sorted(glances)])
 
     def _add(self, version: VersionRecord, stamps: _Stamps) -> None:
-        from .index import dumps_version
-
         key, self._next_key = self._next_key, self._next_key + 1
         self._rows.append((key, *make_row(version, dumps_version(version))))
         self._stamps.append((key, *stamps))
@@ -275,3 +273,15 @@ def _first(metrics: Mapping[str, Any]) -> dict[str, Any]:
 def _pointers_of(table: StageTable, number: int) -> Iterator[tuple[str, str]]:
     for field, names in zip(POINTED, (table.stages_of(number), table.aliases_of(number)), strict=True):
         yield from ((field, name) for name in names)
+
+
+def dumps_version(record: VersionRecord) -> str:
+    """A version as the index holds it: all but what the pointers of its model say."""
+    return json.dumps(
+        [
+            record.number, record.created, record.author, record.digest, record.size, record.files, record.message,
+            record.params, record.metrics, record.tags, record.annotations, record.lineage,
+            record.event.document() if record.event else None,
+        ],
+        separators=(",", ":"),
+    )  # fmt: skip
