@@ -216,12 +216,6 @@ class Registry:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        """Close what a script or a notebook leaves open; SQLite warns of a connection that nobody closed."""
-        if "context" in vars(self):
-            with contextlib.suppress(Exception):
-                self.close()
-
     @property
     def root(self) -> Path:
         """The folder of the registry, absolute."""

@@ -81,6 +81,7 @@ class IndexAccess:
         if self.cache is None:
             return None
         import sqlite3
+        import weakref
 
         from ..index import index
 
@@ -93,7 +94,10 @@ class IndexAccess:
             try:
                 if self._index is None and not make and not place.exists():
                     break
-                self._index = self._index or index.Index(self._layout, place)
+                if self._index is None:
+                    self._index = index.Index(self._layout, place)
+                    # Closes what a script leaves open, before the garbage collector finalizes the connection itself.
+                    weakref.finalize(self, self._index.close)
                 return question(self._index)
             except (OSError, sqlite3.OperationalError) as error:
                 if "no such" not in str(error):  # held by somebody for too long, no room, no permission: do without

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -377,14 +378,14 @@ def test_a_change_in_the_same_tick_of_the_clock_is_noticed(reg: Registry, monkey
     clock: list[int] = []
     original = os.lstat
 
-    def stopped(target: Any, **options: Any) -> os.stat_result:
+    def stopped(target: Any, **options: Any) -> Any:
         found = original(target, **options)
         if str(target) != str(path):
             return found
         if not clock:
             clock.append(time.time_ns())
         values = {name: getattr(found, name) for name in dir(found) if name.startswith("st_")}
-        return os.stat_result(tuple(found), {**values, "st_mtime_ns": clock[0], "st_ctime_ns": clock[0]})
+        return SimpleNamespace(**{**values, "st_mtime_ns": clock[0], "st_ctime_ns": clock[0]})
 
     monkeypatch.setattr(os, "lstat", stopped)
     assert {each.owner for each in reg.models() if each.name == "churn"} == {"alice"}

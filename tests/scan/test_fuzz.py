@@ -23,6 +23,7 @@ from registry_cli.inspect.binary.sources import MemorySource, straight
 from registry_cli.scan.pickle.stream_analysis import analyse_stream
 from registry_cli.scan.scanner import Scanner
 from registry_cli.scan.verdicts import VERDICTS, AllowedGlobals, FileScan
+from tests.commands import as_from_a_terminal
 from tests.scan.corpus import DATA, EVIL, OBJECTS, call, cases, pickled, stack_global, text, wrapper
 from tests.support import memory_below
 
@@ -243,7 +244,10 @@ def test_an_interrupt_is_heard(tmp_path: Path) -> None:
     path = tmp_path / "large.pkl"
     path.write_bytes(b"\x80\x04" + b"N0" * 20_000_000 + b"N.")
     with subprocess.Popen(
-        [sys.executable, "-m", "registry_cli", "scan", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "registry_cli", "scan", path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=as_from_a_terminal,  # noqa: PLW1509
     ) as child:
         time.sleep(2)
         child.send_signal(signal.SIGINT)
