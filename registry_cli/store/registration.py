@@ -23,6 +23,9 @@ from .writer import Writer
 #: Takes the model's lock, makes the model if it isn't there and that is wanted, recovers it.
 Locked = Callable[[bool], "contextlib.AbstractContextManager[Writer]"]
 
+#: So many times the folders of a model are made that a rename takes away.
+_ATTEMPTS = 100
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Wish:
@@ -171,11 +174,11 @@ def _is_inside(error: OSError, staging: Staging) -> bool:
 
 def _make_staging(root: Layout, paths: ModelLayout, modes: Modes) -> Staging:
     first = not is_model(paths)
-    with contextlib.suppress(FileNotFoundError):
-        make_skeleton(root, paths, modes)
-        return Staging.make(paths, first=first)
-    make_skeleton(root, paths, modes)  # the model was renamed just now, or who gave up took its empty folders away
-    return Staging.make(paths, first=first)
+    for _ in range(_ATTEMPTS):  # a rename, or who gave up, may take the folders away between the two steps
+        with contextlib.suppress(FileNotFoundError):
+            make_skeleton(root, paths, modes)
+            return Staging.make(paths, first=first)
+    raise Conflict(f"{paths.name} is being renamed all the time", "try again")
 
 
 def _newest(paths: ModelLayout) -> VersionRecord | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from registry_cli import Conflict, Registry
 from registry_cli.core.records import JournalEntry
 from registry_cli.operations.context import open_model
-from registry_cli.store import codec, journal, registration
+from registry_cli.store import codec, creation, journal, registration
 from tests.concurrency import renaming
 from tests.concurrency.killed import Line, Log, Request
 from tests.concurrency.test_killed import run_and_kill
@@ -57,6 +58,24 @@ def test_a_model_that_is_renamed_while_a_version_comes_in(
         shared.register("churn", [tmp_path / "m"])
     assert shared.model_names() == ["churn-retail"]
     assert not (shared.root / "models" / "churn" / "versions").exists()
+
+
+def test_folders_that_are_taken_away_again_and_again_are_made_again(
+    shared: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "m").write_text("the first")
+    make_skeleton, left = creation.make_skeleton, [3]
+
+    def taken_away(*arguments: Any) -> Any:
+        made = make_skeleton(*arguments)
+        if left[0]:
+            left[0] -= 1
+            shutil.rmtree(shared.root / "models" / "churn")
+        return made
+
+    monkeypatch.setattr(registration, "make_skeleton", taken_away)
+    assert shared.register("churn", [tmp_path / "m"]).ref == "churn@1"
+    assert left == [0]
 
 
 def _history(registry: Registry, name: str) -> list[JournalEntry]:
