@@ -94,7 +94,7 @@ def flush() -> None:
 
 
 def idle(seconds: float) -> None:
-    """Wait; raises :class:`OutputLost` as soon as nobody reads standard output any more."""
+    """Wait; raises :class:`OutputError` as soon as nobody reads standard output any more."""
     import select
     import time
 

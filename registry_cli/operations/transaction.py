@@ -38,7 +38,7 @@ def make_event(
 def open_writer(
     context: RegistryContext, name: str, *, create: bool = False, reuse_name: bool = False, but: Collection[str] = ()
 ) -> Iterator[Writer]:
-    """The model under its lock, recovered; made first if ``create``, see :meth:`_refuse_former`."""
+    """The model under its lock, recovered; made first if ``create``, see :func:`ensure_not_former_name`."""
     paths = context.layout.model(names.model_name(name))
     if not create and not reader.is_model(paths):
         raise model_not_found(context, name)
@@ -216,7 +216,7 @@ def _bind_record(event: Event, model: ModelReader) -> Event:
 
 
 def run_signed(change: Callable[[EventSigner | None], _T], key: Key | None) -> _T:
-    """Do ``change``; with a key twice: see :class:`Pen`. One that has nothing to commit needs no signature."""
+    """Do ``change``; with a key twice: see :class:`EventSigner`. One that has nothing to commit needs no signature."""
     if key is None:
         return change(None)
     signer = EventSigner()

@@ -78,7 +78,7 @@ class Query:
     def bounded(self) -> RegexTimeout:
         """A context for the evaluation, which ends it with :class:`InvalidInput` when a pattern takes too long.
 
-        Nothing happens for a query without ``~``. See :class:`Bound` for the limit, and for other threads than the
+        Nothing happens for a query without ``~``. See :class:`RegexTimeout` for the limit, and for other threads than the
         main one.
         """
         return RegexTimeout(

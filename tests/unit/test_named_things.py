@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import importlib
 import importlib.util
 import re
@@ -69,3 +70,23 @@ def test_no_list_of_cases_may_be_empty(pytestconfig: pytest.Config) -> None:
     """A parametrisation over a list or a folder that has become empty is an error, not a test that is skipped."""
     assert pytestconfig.getini("empty_parameter_set_mark") == "fail_at_collect"
     assert {path.name for path in FILES} >= LOADERS
+
+
+_ROLE = re.compile(r":(?:class|meth|func|data|mod|attr):`~?([\w.]+)`")
+
+
+def test_what_docstrings_refer_to_exists() -> None:
+    """A reference is followed by its last name: it is that of a module, a class, a function, an attribute or a builtin."""
+    known: set[str] = set(dir(builtins))
+    references: dict[str, str] = {}
+    for path in Path(registry_cli.__file__).parent.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        known |= {path.stem, path.parent.name}
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                known.add(node.name)
+            elif isinstance(node, (ast.Name, ast.Attribute)):
+                known.add(node.id if isinstance(node, ast.Name) else node.attr)
+        references |= {f"{path.name}: {each}": each.rpartition(".")[2] for each in _ROLE.findall(text)}
+    assert references
+    assert [where for where, name in references.items() if name not in known] == []
