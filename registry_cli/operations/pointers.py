@@ -14,7 +14,7 @@ from ..errors import Conflict, Damaged, InvalidInput, NotFound, Refused
 from ..rules import rollback as rollbacks
 from ..rules import stages as rules
 from ..rules.rollback import StageTimeline
-from ..rules.stages import ANY, Expected, Unset
+from ..rules.stages import ANY, Expected
 from ..store.reader import ModelReader
 from ..store.writer import Writer
 from .context import open_model
@@ -72,8 +72,7 @@ def promote(
                     )
                 rules.check_in_use(writer.table, reference.model, number)
                 forced = ensure_allowed(context, writer, ran, stage, force)
-                if not isinstance(expect, Unset):
-                    rules.check_expected(writer.table.stages, stage, reference.model, expect)
+                rules.check_expected(writer.table.stages, stage, reference.model, expect)
                 table = rules.set_stage(writer.table, reference.model, stage, number, archive_previous=archive_previous)
                 detail = {"archived": str(table.archived - writer.table.archived), "reason": reason, **forced}
                 return _commit_pointer(
@@ -106,8 +105,7 @@ def demote(
         with transaction(context, reference.model, request_id, "demoted") as (writer, done):
             if done:
                 return _repeated(reference.model, done, stage)
-            if not isinstance(expect, Unset):
-                rules.check_expected(writer.table.stages, stage, reference.model, expect)
+            rules.check_expected(writer.table.stages, stage, reference.model, expect)
             if reference.selector is not None:
                 number = resolve_target(writer, reference)
                 rules.check_expected(writer.table.stages, stage, reference.model, number)
@@ -182,8 +180,7 @@ def _rollback_target(
 ) -> int:
     """Where a rollback goes now; looked at before the lock is taken, and again under it."""
     table, line = _read_chain(context, name, stage)
-    if not isinstance(expect, Unset):
-        rules.check_expected(table.stages, stage, name, expect)
+    rules.check_expected(table.stages, stage, name, expect)
     target = rollbacks.find_rollback_target(table, name, stage, line, to)
     if not again:
         rollbacks.check_recent_rollback(line, name, stage, table.stages.get(stage), context.clock())
@@ -214,8 +211,7 @@ def set_alias(
     with transaction(context, reference.model, request_id, "aliased") as (writer, done):
         if done:
             return _repeated(reference.model, done, alias)
-        if not isinstance(expect, Unset):
-            rules.check_expected(writer.table.aliases, alias, reference.model, expect)
+        rules.check_expected(writer.table.aliases, alias, reference.model, expect)
         number = resolve_target(writer, reference)
         table = rules.set_alias(writer.table, reference.model, alias, number)
         return _commit_pointer(context, writer, table, "aliased", alias, number, request_id, dry_run)
@@ -239,8 +235,7 @@ def remove_alias(
     with transaction(context, name, request_id, "unaliased") as (writer, done):
         if done:
             return _repeated(name, done, alias)
-        if not isinstance(expect, Unset):
-            rules.check_expected(writer.table.aliases, alias, name, expect)
+        rules.check_expected(writer.table.aliases, alias, name, expect)
         if alias not in writer.table.aliases:
             raise NotFound(f"{name} has no alias '{alias}'", f"registry alias {name} lists them")
         if reference.selector is not None:

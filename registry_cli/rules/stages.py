@@ -50,10 +50,10 @@ def parse_expected(text: str) -> int | None:
     return number
 
 
-def check_expected(pointers: Mapping[str, int], name: str, model: str, expected: int | None) -> None:
-    """Compare-and-swap: :class:`Conflict`, with the current value, unless ``name`` is at ``expected``."""
+def check_expected(pointers: Mapping[str, int], name: str, model: str, expected: Expected) -> None:
+    """Compare-and-swap: :class:`Conflict`, with the current value, unless ``name`` is at ``expected``, or that is ANY."""
     current = pointers.get(name)
-    if current != expected:
+    if expected is not ANY and current != expected:
         now = f"at {model}@{current}" if current else "empty"
         wanted = f"{model}@{expected}" if expected else "empty"
         raise Conflict(f"{name} of {model} is {now}, not {wanted}", "somebody was faster: look again, then decide")
