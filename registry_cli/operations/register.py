@@ -127,22 +127,11 @@ def register(
     if update and request_id:
         names.request_id(f"{request_id}:annotations")  # as for those of the pointers
     scan_rules = get_scan_rules(context).with_mode(scan)
-    texts = {"message": values.text(message, "message"), "reason": values.line(unsafe, "reason") if unsafe else ""}
-    described: dict[str, dict[str, Any]] = {
-        "": {name: text for name, text in texts.items() if text},
-        "params": given[0].values,
-        "tags": values.checked(tags, values.check_line),
-        "annotations": values.checked(annotations, values.check_text),
-    }
-    redacted: tuple[str, ...] = ()
-    if any(described.values()):
-        described, redacted = redact_kinds(described)
-    unsafe = described[""].get("reason", "")
+    described, redacted = _redact_texts(message, unsafe, given[0].values, tags, annotations)
+    unsafe = described.reason
     record = VersionRecord(
-        model=name, number=0, created="", author=context.author, digest="", size=0, files=0,
-        message=described[""].get("message", ""),
-        params=described["params"], metrics=given[1].values,
-        tags=described["tags"], annotations=described["annotations"],
+        model=name, number=0, created="", author=context.author, digest="", size=0, files=0, message=described.message,
+        params=described.params, metrics=given[1].values, tags=described.tags, annotations=described.annotations,
     )  # fmt: skip
     event = make_event(context, "registered", None, request_id)
     layout = context.layout.model(name)
@@ -171,9 +160,7 @@ def register(
             reuse_name=reuse_name,
         )  # fmt: skip
     ref = f"{name}@{outcome.number}"
-    with _after_registration(
-        ref, event.id
-    ):  # each pointer is a commit of its own: a repetition finishes what is missing
+    with _after_registration(ref, event.id):  # each pointer is a commit: a repetition finishes what is missing
         left = _find_unstored(context, outcome, record, lineage or {}, origin, progress)
         updated = _update(context, ref, left, event.id) if update and left else ()
         moved = _set_pointers(context, ref, stage, alias, event.id) if stage or alias else ()
@@ -190,6 +177,38 @@ def register(
             get_version(context, ref), not outcome.why, outcome.added, outcome.why, warnings, report.excluded,
             report.empty_folders, not_stored, updated, (*given[0].skipped, *given[1].skipped), moved,
         )  # fmt: skip
+
+
+class _Texts(NamedTuple):
+    """What a person wrote of a version, without the secrets in it."""
+
+    message: str
+    reason: str
+    params: dict[str, Any]
+    tags: dict[str, Any]
+    annotations: dict[str, Any]
+
+
+def _redact_texts(
+    message: str,
+    reason: str,
+    params: dict[str, Any],
+    tags: Mapping[str, object] | None,
+    annotations: Mapping[str, object] | None,
+) -> tuple[_Texts, tuple[str, ...]]:
+    """Check what a person wrote, and redact it; with a warning for each value that was changed."""
+    texts = {"message": values.text(message, "message"), "reason": values.line(reason, "reason") if reason else ""}
+    kinds: dict[str, dict[str, Any]] = {
+        "": {name: text for name, text in texts.items() if text},
+        "params": params,
+        "tags": values.checked(tags, values.check_line),
+        "annotations": values.checked(annotations, values.check_text),
+    }
+    warnings: tuple[str, ...] = ()
+    if any(kinds.values()):
+        kinds, warnings = redact_kinds(kinds)
+    texts |= kinds[""]
+    return _Texts(texts["message"], texts["reason"], kinds["params"], kinds["tags"], kinds["annotations"]), warnings
 
 
 def _set_pointers(
