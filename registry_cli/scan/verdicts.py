@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from ..core.text import replace_unprintable
@@ -160,12 +160,6 @@ class Scan(NamedTuple):
 def _line(text: str) -> str:
     """One line that can be kept and shown."""
     return replace_unprintable(text, "\N{REPLACEMENT CHARACTER}")[:_TEXT]
-
-
-def verdict_of(lineage: Mapping[str, Any]) -> str:
-    """The verdict that a version's lineage tells; empty if it tells none."""
-    scan = lineage.get("scan")
-    return str(scan.get("verdict", "")) if isinstance(scan, Mapping) else ""
 
 
 class AllowedGlobals:

@@ -21,37 +21,22 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-if __package__:
-    from tests.scan.corpus import (
-        OBJECTS,
-        array,
-        call,
-        evil,
-        npy,
-        onnx,
-        pickled,
-        stack_global,
-        text,
-        torch_archive,
-        wrapper,
-        zipped,
-    )
-else:
+if not __package__:  # run as a script
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-    from tests.scan.corpus import (
-        OBJECTS,
-        array,
-        call,
-        evil,
-        npy,
-        onnx,
-        pickled,
-        stack_global,
-        text,
-        torch_archive,
-        wrapper,
-        zipped,
-    )
+from tests.scan.corpus import (
+    OBJECTS,
+    array,
+    call,
+    evil,
+    npy,
+    onnx,
+    pickled,
+    stack_global,
+    text,
+    torch_archive,
+    wrapper,
+    zipped,
+)
 
 COMMAND = "touch marker-of-a-payload"
 Files = Iterator[tuple[str, bytes]]
