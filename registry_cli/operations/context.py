@@ -61,6 +61,7 @@ class IndexAccess:
         self.cache, self.progress = cache, progress
         self._layout, self._on_warning = layout, on_warning
         self._index: Index | None = None
+        self._close_index: Callable[[], object] = lambda: None
 
     @property
     def is_open(self) -> bool:
@@ -69,9 +70,8 @@ class IndexAccess:
 
     def close(self) -> None:
         """Close the index, if it is open. A later question opens it again; closing twice does no harm."""
-        if self._index is not None:
-            self._index.close()
-            self._index = None
+        self._close_index()
+        self._index = None
 
     def query(self, question: Callable[[Index], _T], *, make: bool = True) -> _T | None:
         """What the index answers; None when there is none that can. One that is damaged is made anew, once.
@@ -97,7 +97,7 @@ class IndexAccess:
                 if self._index is None:
                     self._index = index.Index(self._layout, place)
                     # Closes what a script leaves open, before the garbage collector finalizes the connection itself.
-                    weakref.finalize(self, self._index.close)
+                    self._close_index = weakref.finalize(self, self._index.close)
                 return question(self._index)
             except (OSError, sqlite3.OperationalError) as error:
                 if "no such" not in str(error):  # held by somebody for too long, no room, no permission: do without
