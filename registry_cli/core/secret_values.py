@@ -12,7 +12,7 @@ from .text import lazy_pattern
 #: A value: quoted pieces, escaped characters and bare ones, in any order, as a shell joins them.
 VALUE = (
     r"""(?:\\+"(?:(?!\\*").){0,4096}\\*"|\\+'(?:(?!\\*').){0,4096}\\*'|"(?:[^"\\]|\\.){0,4096}"?"""
-    r"""|'(?:[^'\\]|\\.|''){0,4096}'?|\$\([^()\n]{0,4096}\)|`[^`\n]{0,4096}`|\\.|[^\s'"&;|,()\]}\\]|[,)\]}](?=\w)|\((?=\S))+"""
+    r"""|'(?:[^'\\]|\\.|''){0,4096}'?|\$\([^()\n]{0,4096}\)|`[^`\n]{0,4096}`|\\.|[^\s'"&;|,()\]}\\]|[,)\]}]+(?=[^\s'"&;|,()\]}\\])|\((?=\S))+"""
 )
 _EQUALS = r"(?<![\w.-])([\w.-]{1,128})((?:\\{0,8}['\"])?\]?[ \t]{0,9}(?:=>|:=|==|=)[ \t]{0,9})"
 _ASSIGNED_NAME = lazy_pattern(_EQUALS)
@@ -40,7 +40,7 @@ def iter_assignments(text: str) -> Iterator[tuple[re.Match[str], re.Match[str]]]
         value = None
         if is_secret_name(found[1]):
             value = _ASSIGNED_VALUE.match(text, at, _end_of_item(text, found.start(), at, ends[-1]))
-        if value is not None and not value[0].startswith("//"):
+        if value is not None and value[0] != "//":  # a comment
             at = value.end()
             yield found, value
         elif quoted := _CLOSED.match(text, at, ends[-1]):  # a value inside ends with these quotes

@@ -185,6 +185,7 @@ def test_a_secret_is_cut_where_one_has_its_place(place: str, secret: str) -> Non
 @example(secret="/00000")
 @example(secret="//0000")
 @example(secret='"-0000')
+@example(secret=",/0000")
 def test_a_quoted_secret_may_hold_any_character(secret: str) -> None:
     for words in (
         ["x", "--password", secret],
@@ -197,6 +198,22 @@ def test_a_quoted_secret_may_hold_any_character(secret: str) -> None:
     for text in (json.dumps({"password": secret, "a": 1}), f"x --password {shlex.quote(secret)} --a 1"):
         assert secret not in redaction.redact_text(text)
     assert redaction.redact_value({"password": secret}) == {"password": "***"}
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    secret=st.text("@%+=:,./-_" + ALNUM, min_size=6, max_size=20).filter(
+        lambda text: text[0] not in "-=%" and text.strip(",")
+    )
+)
+@example(secret="e,/d7B1")
+@example(secret="bCB/:,,b5_")
+@example(secret=",,@0000")
+def test_a_bare_secret_is_cut_to_its_end(secret: str) -> None:
+    for before in ("x --password ", "x --password=", "PASSWORD="):
+        left = redaction.redact_text(f"{before}{secret} --a 1")
+        assert left.startswith(f"{before}***")
+        assert left.removeprefix(f"{before}***").removesuffix(" --a 1").strip(",") == ""
 
 
 HONEST = [
