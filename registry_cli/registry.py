@@ -227,7 +227,7 @@ class Registry:
         return self.context.stages
 
     @property
-    def settings(self) -> codec.Settings:
+    def settings(self) -> codec.RegistrySettings:
         """What ``registry.yaml`` contains."""
         return self.context.settings
 

@@ -54,7 +54,7 @@ CREATE UNIQUE INDEX versions_of ON versions (model, version);
 """
 
 
-class Condition(NamedTuple):
+class VersionCondition(NamedTuple):
     """Which versions, in which order: texts of SQL about ``versions v``, their parameters, functions they call."""
 
     where: str = "1"
@@ -205,7 +205,7 @@ class Index:
         if file_stamps.version_stamps(f"{models}/{model}", number, annotated=True) != stamps:
             self.forget_stamps([model])  # it was edited in place: lists shall compare the model file by file
             return None
-        return next(self.versions(Condition("v.model = ? AND v.version = ?", (model, number))), None)
+        return next(self.versions(VersionCondition("v.model = ? AND v.version = ?", (model, number))), None)
 
     def forget_stamps(self, models: Sequence[str] | None = None) -> None:
         """Have these models, or all, compared file by file the next time, whether or not their stamps change."""
@@ -232,7 +232,7 @@ class Index:
                     {number: VersionSummary(created, metrics) for number, created, metrics in seen},
                 )
 
-    def versions(self, condition: Condition) -> Iterator[VersionRecord]:
+    def versions(self, condition: VersionCondition) -> Iterator[VersionRecord]:
         """The versions that a condition selects, one by one."""
         for name, function in condition.functions.items():
             self.database.create_function(name, 2, function, deterministic=True)
@@ -252,9 +252,9 @@ class Index:
             yield self._with_pack(found) if found.number in pointers[model]["packed"] else found
 
     def _with_pack(self, record: VersionRecord) -> VersionRecord:
-        from ..store.packs import pack_paths
+        from ..store import reader
 
-        return replace(record, packed=pack_paths.size(self.root.model(record.model), record.number))
+        return replace(record, packed=reader.pack_size(self.root.model(record.model), record.number))
 
     def unreadable(self, model: str | None = None) -> list[UnreadableDocument]:
         """The documents that can't be read: the index holds the rest."""

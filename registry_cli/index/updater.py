@@ -19,7 +19,7 @@ from ..core.version_ranges import VersionRanges
 from ..errors import NotFound, RegistryError, explain
 from ..query.sql_schema import POINTED, list_facts, make_row
 from ..store import layout
-from ..store.reader import ModelReader, State
+from ..store.reader import ModelReader, ModelState
 from . import file_stamps
 from .file_stamps import UNKNOWN
 
@@ -49,7 +49,7 @@ class _Change(NamedTuple):
     """
 
     model: ModelReader
-    state: State
+    state: ModelState
     record: ModelRecord | None
     stamp: bytes
     stored: Mapping[int, _StoredVersion]
@@ -251,7 +251,7 @@ class IndexUpdater:
         self._database.execute("INSERT INTO unreadable VALUES (?, ?, ?, ?, ?)", (name, what, number, message, hint))
 
 
-def _annotated(model: ModelReader, state: State) -> tuple[frozenset[int], int | None]:
+def _annotated(model: ModelReader, state: ModelState) -> tuple[frozenset[int], int | None]:
     """The versions that have an annotation, and the one whose annotation is committed but not in its place yet."""
     uncommitted = _annotation_number(state.redo.path.rpartition("/")[2]) if state.redo else None
     try:

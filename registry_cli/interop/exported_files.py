@@ -12,7 +12,7 @@ from ..core.lazy_dataclass import dataclass, field
 from ..core.records import Artifact, FileEntry, VersionRecord
 from ..store.filesystem import files
 from ..store.packs import pack_reader
-from ..store.packs.pack_reader import Content
+from ..store.packs.pack_reader import VerifiedStream
 from ..store.reader import ModelReader
 from .source_tree import DOCUMENT_LIMIT, lookup, text_or_empty
 
@@ -109,7 +109,7 @@ def file_sizes(model: ModelReader, record: VersionRecord) -> tuple[int, ...]:
     return tuple(content.size for _, content in iter_members(model, record))
 
 
-def iter_members(model: ModelReader, record: VersionRecord) -> Iterator[tuple[FileEntry, Content]]:
+def iter_members(model: ModelReader, record: VersionRecord) -> Iterator[tuple[FileEntry, VerifiedStream]]:
     """Every file with its bytes, in the order of the manifest; one that is not wanted need not be read."""
     with contextlib.closing(pack_reader.members(model, record)) as found:
         for entry, content in found:

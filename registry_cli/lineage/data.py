@@ -144,9 +144,9 @@ def format_checksum_line(digest: str, name: bytes) -> bytes:
 def _hash_file(path: str, size: int, progress: Progress) -> tuple[str, int]:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        before = copying.identity(descriptor)
-        found = copying.pump(descriptor, None, size, progress)
-        copying.refuse_changed(descriptor, before, to_storable_path(path))
+        before = copying.file_state(descriptor)
+        found = copying.copy_and_hash(descriptor, None, size, progress)
+        copying.ensure_unchanged(descriptor, before, to_storable_path(path))
         return found
     finally:
         os.close(descriptor)

@@ -20,7 +20,7 @@ from ..core.results import LineageNode, Recipe, RecipeStep, ReproducibilityCheck
 from ..core.text import lazy_pattern
 from ..errors import RegistryError, explain
 from ..rules import comparison
-from ..store import layout, sidecars
+from ..store import codec, layout
 from . import data, environment, git
 from .process_info import Caller
 
@@ -94,7 +94,7 @@ class _RecipeBuilder:
         self.lineage = version.lineage
         self.git, self.run = get_section(self.lineage, "git"), get_section(self.lineage, "run")
         self.environment = get_section(self.lineage, "environment")
-        self.kept = sidecars.named(self.lineage)
+        self.kept = codec.sidecar_digests(self.lineage)
 
     def steps(self) -> Iterator[RecipeStep]:
         yield self.folder()

@@ -14,7 +14,7 @@ from ..core.results import VersionsChanged
 from ..core.values import OneOrMore, as_list
 from ..store.codec import Redo
 from ..store.layout import FORMAT
-from ..store.reader import ModelReader, State
+from ..store.reader import ModelReader, ModelState
 from .transaction import make_event, transaction
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _change_annotation(
     with transaction(context, reference.model, request_id, action) as (writer, done):
         if done:
             return VersionsChanged(reference.model, action, (done.event.version or 0,), done.revision, False)
-        model, state = ModelReader(writer.paths), State(writer.table)
+        model, state = ModelReader(writer.paths), ModelState(writer.table)
         number = model.resolve(reference.or_latest(), writer.table)
         current = getattr(model.version(number, state), kind)
         wanted = {**current, **changes}
@@ -114,7 +114,7 @@ def _change_annotation(
         if wanted == current or dry_run:
             revision = writer.table.revision
             return VersionsChanged(reference.model, action, (number,), revision, wanted != current, values=changed)
-        document = _overlay(getattr(model.sealed(number), kind), wanted, kind, model.said(number, state))
+        document = _overlay(getattr(model.sealed(number), kind), wanted, kind, model.annotation(number, state))
         event = make_event(context, action, number, request_id)
         event = Event(**{**vars(event), "detail": {kind: found}})
         redo = Redo(writer.paths.relative(writer.paths.annotation(number)), document)

@@ -23,7 +23,7 @@ from ..rules.rollback import StageTimeline
 from ..store import history, journal
 from ..store.codec import Redo
 from ..store.layout import FORMAT, Layout
-from ..store.reader import ModelReader, State
+from ..store.reader import ModelReader, ModelState
 from ..store.writer import Writer
 from ..trust import signatures
 from .context import resolve_version
@@ -91,10 +91,10 @@ def _find_doubt(entry: JournalEntry, last: JournalEntry | None) -> str:
 
 
 def describe_approvals(
-    layout: Layout, model: ModelReader, state: State, number: int, now: Callable[[], datetime]
+    layout: Layout, model: ModelReader, state: ModelState, number: int, now: Callable[[], datetime]
 ) -> tuple[Approval, ...]:
     """What was said of a version for any stage, and whether it counts by the policies that can be read."""
-    version, annotation = model.version(number, state), model.said(number, state)
+    version, annotation = model.version(number, state), model.annotation(number, state)
     found = read_ballots(model, version, model.seal(number), annotation)
     if not found:
         return ()
@@ -133,9 +133,9 @@ def _check_signature(event: Any, trust: signatures.Trust) -> Signature:
         return Signature(event.by, event.at, key, code="unchecked", problem=str(error))
 
 
-def describe_signatures(layout: Layout, model: ModelReader, state: State, number: int) -> tuple[Signature, ...]:
+def describe_signatures(layout: Layout, model: ModelReader, state: ModelState, number: int) -> tuple[Signature, ...]:
     """The signatures of a version."""
-    events = signatures.parse_signatures(model.said(number, state))
+    events = signatures.parse_signatures(model.annotation(number, state))
     if not events:
         return ()
     about = signatures.signature_subject(model.sealed(number), model.seal(number))
@@ -149,20 +149,20 @@ def describe_signatures(layout: Layout, model: ModelReader, state: State, number
     return tuple(found)
 
 
-def read_chain(model: ModelReader, state: State, stage: str) -> StageTimeline:
+def read_chain(model: ModelReader, state: ModelState, stage: str) -> StageTimeline:
     """What ``stage`` held, and which of it somebody rejected for the stage."""
-    found = history.chains(model.paths, (stage,))[stage]
+    found = history.stage_timelines(model.paths, (stage,))[stage]
     entries = history.newest_first(model.paths, EventFilter(actions=frozenset({approvals.REJECTED})))
     concerned = {entry.event.version for entry in entries if entry.event.detail.get("stage") == stage}
     rejected = {number for number in found.holders if number in concerned and _is_rejected(model, state, number, stage)}
     return replace(found, rejected=frozenset(rejected))
 
 
-def _is_rejected(model: ModelReader, state: State, number: int, stage: str) -> bool:
+def _is_rejected(model: ModelReader, state: ModelState, number: int, stage: str) -> bool:
     if number in state.table.deleted:
         return False
     try:
-        version, annotation = model.version(number, state), model.said(number, state)
+        version, annotation = model.version(number, state), model.annotation(number, state)
         found = read_ballots(model, version, model.seal(number), annotation)
     except (Damaged, NotFound):
         return False  # what is damaged is not gone back to either, and that is told
@@ -207,10 +207,10 @@ def approve(
         with transaction(context, reference.model, request_id, action) as (writer, done):
             if done:
                 return VersionsChanged(reference.model, action, (done.event.version or 0,), done.revision, False)
-            model, state = ModelReader(writer.paths), State(writer.table)
+            model, state = ModelReader(writer.paths), ModelState(writer.table)
             number = model.resolve(reference.or_latest(), writer.table)
             rules.check_in_use(writer.table, model.name, number)
-            version, annotation = model.version(number, state), model.said(number, state)
+            version, annotation = model.version(number, state), model.annotation(number, state)
             record = model.seal(number)
             about = approvals.describe_subject(version, record)
             if seen is not None and approvals.describe_subject(seen, record) != about:
@@ -251,9 +251,9 @@ def sign(
         with transaction(context, reference.model, request_id, "signed") as (writer, done):
             if done:
                 return VersionsChanged(reference.model, "signed", (done.event.version or 0,), done.revision, False)
-            model, state = ModelReader(writer.paths), State(writer.table)
+            model, state = ModelReader(writer.paths), ModelState(writer.table)
             number = model.resolve(reference.or_latest(), writer.table)
-            annotation = model.said(number, state)
+            annotation = model.annotation(number, state)
             event = make_event(context, "signed", number, request_id)
             event = replace(event, detail=signatures.signature_subject(model.sealed(number), model.seal(number)))
             if signer is None or signer.keep_draft(event, model):

@@ -18,7 +18,7 @@ from ..core.version_ranges import VersionRanges
 from ..errors import Indeterminate, InvalidInput, indeterminate
 from ..rules import rollback
 from ..rules import stages as rules
-from ..store import history, tombstones
+from ..store import history
 from ..store.filesystem import removal
 from ..store.maintenance import gc
 from ..store.writer import Writer
@@ -53,9 +53,9 @@ def archive(
     """
     _check_force(force, reason)
     if compress:
-        from ..store.packs import compression
+        from ..store.packs import pack_format
 
-        compression.check(compress)
+        pack_format.ensure_supported(compress)
     wanted = PackRequest(
         compress, request_id or os.urandom(16).hex(), request_id is not None, reason, progress=progress
     )
@@ -191,7 +191,7 @@ def ensure_deletable(context: RegistryContext, writer: Writer, numbers: VersionR
     table = writer.table
     for number in numbers:
         table = rules.delete(table, writer.paths.name, number)
-        writer.refuse_unremovable(number)
+        writer.ensure_removable(number)
     return overridden
 
 
@@ -228,15 +228,15 @@ def delete_numbers(
         if number not in left:
             continue
         event = make_event(context, "deleted", number, make_event_id(request, at, several), **detail)
-        redo = tombstones.redo(writer, number, event)
+        redo = writer.build_tombstone(number, event)
         packed = number in writer.table.packed
         writer.move(rules.delete(writer.table, writer.paths.name, number), event, redo)
-        if folder := writer.bury(number):
+        if folder := writer.move_to_trash(number):
             trash.append(folder)
         if packed:
             from ..store.packs import pack_writer
 
-            trash += pack_writer.take_packs(writer.paths, number)
+            trash += pack_writer.move_packs_to_trash(writer.paths, number)
     return trash
 
 
@@ -249,12 +249,12 @@ def _guarded_targets(context: RegistryContext, writer: Writer, numbers: VersionR
     if not force:
         ensure_no_rollback_targets(context, writer, numbers)
         return ()
-    found = rollback.find_rollback_targets(writer.table, numbers, history.chains(writer.paths, context.stages))
+    found = rollback.find_rollback_targets(writer.table, numbers, history.stage_timelines(writer.paths, context.stages))
     return tuple(f"rollback target of {stage} ({writer.paths.name}@{number})" for stage, number in found.items())
 
 
 def ensure_no_rollback_targets(context: RegistryContext, writer: Writer, numbers: VersionRanges) -> None:
-    chains = history.chains(writer.paths, context.stages)
+    chains = history.stage_timelines(writer.paths, context.stages)
     rollback.check_rollback_targets(writer.table, writer.paths.name, numbers, chains)
 
 

@@ -19,11 +19,11 @@ from ..rules import event_history
 from ..store import creation, journal, reader, registration, stream_import
 from ..store.filesystem import files
 from ..store.layout import ModelLayout
-from ..store.model_import import Adoption
+from ..store.model_import import ModelImport
 from ..store.reader import ModelReader, is_model
-from ..store.registration import Wish
-from ..store.staging import Intake, Staging
-from ..store.stream_import import Known
+from ..store.registration import RegisterRequest
+from ..store.staging import CopyOptions, StagingFolder, ensure_free
+from ..store.stream_import import ContentIndex
 from .annotate import annotate
 from .gate import evaluate_gate
 from .import_plan import PlannedImport, after_import, expect_number, import_in_turn, repeat_import, set_pointers
@@ -45,7 +45,7 @@ def _plan_model(context: RegistryContext, part: BundleModel, contents: Contents,
     """
     name = choice.name or part.name
     paths = context.layout.model(name)
-    creation.refuse_collision(context.layout, name)
+    creation.ensure_name_is_free(context.layout, name)
     if not reader.is_model(paths):
         return "adopt" if part.whole else "add"
     if part.whole and is_same(paths, part):
@@ -107,7 +107,7 @@ class BundleImporter:
                 largest = max([largest, *(version.size for version in packs)])
             elif self._plans[part.name] == "add":
                 needed += part.packed + sum(version.size for version in packs)
-        stream_import.room_for(needed + largest, self._layout.models)
+        ensure_free(self._layout.models, needed + largest)
 
     def plan(self) -> list[ImportResult]:
         """What would become of each version, or whole model."""
@@ -185,12 +185,12 @@ class BundleImporter:
     def _stage_model(self, part: BundleModelReader) -> None:
         """Lay a whole model aside, with its history."""
         manifest_part = part.part
-        model_import = Adoption(self._layout, self._name(manifest_part), self._modes)
+        model_import = ModelImport(self._layout, self._name(manifest_part), self._modes)
         self._stack.callback(model_import.abandon)
         for document in manifest_part.documents:
             with model_import.document(document.path) as write:
                 part.copy(document, write)
-        known, stagings, looks, refused = Known(), [], {}, None
+        known, stagings, looks, refused = ContentIndex(), [], {}, None
         for version in part.versions():
             looks[version.version.number] = look = make_import_analysis(
                 self.context, version.record, self.choice.unsafe
@@ -202,7 +202,7 @@ class BundleImporter:
                     )
                     refused = refused or found
                     continue
-                stream_import.pour(staging, version.files(), known, self._modes, self._progress, sync=False)
+                stream_import.write_stream(staging, version.files(), known, self._modes, self._progress, sync=False)
             refused = refused or _analyze(look, staging)
             stagings.append(staging)
         if refused is not None:
@@ -216,18 +216,20 @@ class BundleImporter:
         self._slots.append(PendingImport(partial(self._publish_model, model_import, manifest_part, unsafe)))
 
     def _stage_pack(
-        self, model_import: Adoption, version: BundleVersionReader, path: str, look: ArtifactAnalysis | None
+        self, model_import: ModelImport, version: BundleVersionReader, path: str, look: ArtifactAnalysis | None
     ) -> RegistryError | None:
         """Lay a pack aside as it is; what is in it is compared, and looked at, in files that are then removed."""
-        staging = Staging.make(model_import.paths)
+        staging = StagingFolder.make(model_import.paths)
         try:
             with model_import.pack(path) as write:
-                stream_import.pour(staging, version.files(write), Known(), self._modes, self._progress, sync=False)
+                stream_import.write_stream(
+                    staging, version.files(write), ContentIndex(), self._modes, self._progress, sync=False
+                )
             return _analyze(look, staging) if look else None
         finally:
             staging.abandon()
 
-    def _publish_model(self, model_import: Adoption, part: BundleModel, unsafe: dict[int, str]) -> ImportResult:
+    def _publish_model(self, model_import: ModelImport, part: BundleModel, unsafe: dict[int, str]) -> ImportResult:
         """Let a model that was laid aside appear, unless an equal one did meanwhile. Its versions are sealed: what of them
         is ``unsafe`` is said, and why they came in all the same, in the first changes of this registry.
         """
@@ -267,7 +269,7 @@ class BundleImporter:
         paths = self._layout.model(self._name(part.part))
         for document in part.part.documents:
             part.copy(document, discard)
-        known = Known()
+        known = ContentIndex()
         for version in part.versions():
             lost = tuple(_describe_lost_field(name) for name in version.strange)
             each = self._make_planned_import(part.part, version.version, version.record, lost)
@@ -282,26 +284,26 @@ class BundleImporter:
             else:
                 self._slots.append(each.outcome("skipped", registration.KNOWN, number=number))
 
-    def _skip_version(self, version: BundleVersionReader, paths: ModelLayout, number: int, known: Known) -> None:
+    def _skip_version(self, version: BundleVersionReader, paths: ModelLayout, number: int, known: ContentIndex) -> None:
         """Read a version that is here already as ``number``; later ones may have the same files."""
         if number not in ModelReader(paths).state().table.packed:
             version.drain(self._progress)
             known.add_stored(paths.files(number), version.entries)
             return
-        staging = Staging.make(paths)
+        staging = StagingFolder.make(paths)
         self._stack.callback(staging.abandon)
-        stream_import.pour(staging, version.files(), known, self._modes, self._progress, sync=False)
+        stream_import.write_stream(staging, version.files(), known, self._modes, self._progress, sync=False)
 
     def _stage_version(
-        self, each: PlannedImport, version: BundleVersionReader, known: Known
+        self, each: PlannedImport, version: BundleVersionReader, known: ContentIndex
     ) -> ImportResult | PendingImport:
         look = make_import_analysis(self.context, each.record, self.choice.unsafe)
         event = make_event(
             self.context, "registered", None, self.choice.version_request_id(each.key), imported=each.key
         )
 
-        def bring(staging: Staging, _: Intake) -> None:
-            stream_import.pour(staging, version.files(), known, self._modes, self._progress)
+        def bring(staging: StagingFolder, _: CopyOptions) -> None:
+            stream_import.write_stream(staging, version.files(), known, self._modes, self._progress)
             for name, data in version.beside.items():
                 files.write_new(staging.folder / name, data, self._modes.sealed_file)
 
@@ -309,13 +311,13 @@ class BundleImporter:
             each.record, event, look, number=each.number, if_new=self.choice.skip_existing, bring=bring,
             examine=lambda _: None,
         )  # fmt: skip
-        staged = registration.staged(self._layout, self._layout.model(each.model), self._modes, request)
+        staged = registration.stage(self._layout, self._layout.model(each.model), self._modes, request)
         staging = self._stack.enter_context(staged)
         if refused := _analyze(look, staging):  # what is laid aside stays until the end: others may have the same files
             return each.outcome("failed", refused.message, code=refused.exit_code)
         return PendingImport(partial(self._commit, each, staging, request))
 
-    def _commit(self, each: PlannedImport, staging: Staging, request: Wish) -> ImportResult:
+    def _commit(self, each: PlannedImport, staging: StagingFolder, request: RegisterRequest) -> ImportResult:
         called = {self._name(part) for part in self.contents.parts}
 
         def lock(first: bool) -> AbstractContextManager[Writer]:
@@ -367,7 +369,7 @@ def _describe_lost_field(name: str) -> str:
     return f"its {name}" if name in ("approvals", "signatures") else f"what it says as '{name[:60]}'"
 
 
-def _analyze(look: ArtifactAnalysis, staging: Staging) -> RegistryError | None:
+def _analyze(look: ArtifactAnalysis, staging: StagingFolder) -> RegistryError | None:
     """Why the files may not come in, if they may not."""
     try:
         look.analyze(staging)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..core.records import Artifact, FileEntry, VersionRecord
 from ..rules import comparison
 from ..rules.comparison import Diff, Difference, FileDifference, StoredFile
-from ..store import layout, sidecars
+from ..store import codec, layout
 from ..store.packs import pack_reader
 from .context import open_model
 from .read import get_artifact, get_directions, read_sidecar
@@ -91,7 +91,7 @@ class _DiffSide:
 
     def read_package_list(self) -> str | None:
         """The list of packages that was kept when the version was registered; None when there is none."""
-        if layout.ENVIRONMENT not in sidecars.named(self.version.lineage):
+        if layout.ENVIRONMENT not in codec.sidecar_digests(self.version.lineage):
             return None
         return read_sidecar(self._context, self.version.ref, layout.ENVIRONMENT).decode("utf-8", "replace")
 

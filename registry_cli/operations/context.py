@@ -14,10 +14,9 @@ from ..core.progress import SILENT, Progress
 from ..core.times import utc_now
 from ..errors import FOLDER_GONE, FOLDER_GONE_HINT, InvalidInput, NotFound
 from ..rules import stages as rules
-from ..store import codec, layout
-from ..store import settings as edited
+from ..store import codec, layout, model_names
 from ..store.layout import Layout
-from ..store.reader import ModelReader, State
+from ..store.reader import ModelReader, ModelState
 
 TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from ..index.index import Index
     from ..lineage.process_info import Caller
     from ..rules.policy.command_checks import CommandSet
-    from ..store.filesystem.modes import Modes
+    from ..store.filesystem.files import Modes
 
     _T = TypeVar("_T")
 
@@ -132,7 +131,7 @@ class RegistryContext:
     """
 
     layout: Layout
-    settings: codec.Settings
+    settings: codec.RegistrySettings
     index: IndexAccess
     given_author: str | None = None
     clock: Callable[[], datetime] = utc_now
@@ -150,7 +149,7 @@ class RegistryContext:
     @cached_property
     def modes(self) -> Modes:
         """The file modes of the registry."""
-        from ..store.filesystem.modes import Modes
+        from ..store.filesystem.files import Modes
 
         return Modes.of(self.settings.shared)
 
@@ -179,20 +178,20 @@ def create_context(
     return RegistryContext(layout, read_settings(layout, index), index, **options)
 
 
-def read_settings(layout: Layout, index: IndexAccess) -> codec.Settings:
+def read_settings(layout: Layout, index: IndexAccess) -> codec.RegistrySettings:
     """Read ``registry.yaml``: from the index if it has it as it is now. Raises :class:`NotFound`."""
     kept = index.query(lambda each: each.settings(), make=False)
     if kept:
-        return codec.Settings(**{**kept, "stages": tuple(kept["stages"])})
+        return codec.RegistrySettings(**{**kept, "stages": tuple(kept["stages"])})
     if not index.is_open:
-        return edited.open_settings(layout)
+        return codec.open_settings(layout)
     import time
 
     from ..index import file_stamps
 
     looked = time.time_ns()  # before reading: a change in between has another stamp
     stamp = file_stamps.settled(file_stamps.stamp(str(layout.config)), looked)
-    settings = edited.open_settings(layout)
+    settings = codec.open_settings(layout)
     index.query(lambda each: each.store_settings(vars(settings), stamp), make=False)
     return settings
 
@@ -259,14 +258,14 @@ def open_model(context: RegistryContext, name: str) -> ModelReader:
 
 def model_not_found(context: RegistryContext, name: str) -> NotFound:
     """What to raise for a model that isn't there; one that was renamed is told by the name that it has now."""
-    if now := edited.renamed(context.layout, name):
+    if now := model_names.find_renamed_model(context.layout, name):
         return NotFound(f"there is no model '{name}'", f"it is called {now} now")
     return NotFound(f"there is no model '{name}'", "registry list shows the models that are here")
 
 
 def resolve_version(
     context: RegistryContext, ref: str | Reference, as_of: str | None = None
-) -> tuple[ModelReader, State, int]:
+) -> tuple[ModelReader, ModelState, int]:
     """The version that a reference means, now or ``as_of`` a time as events write it."""
     reference = Reference.coerce(ref)
     model = open_model(context, reference.model)
@@ -275,7 +274,7 @@ def resolve_version(
         return model, state, model.resolve(reference.or_latest(), state.table)
     from ..store import history
 
-    past = history.past(model.paths, as_of)
+    past = history.load_past_state(model.paths, as_of)
     if past is None:
         raise NotFound(f"there was no model '{model.name}' yet at {as_of}")
     selector = reference.or_latest()

@@ -165,7 +165,7 @@ def export_version(
     else:
         existing = _find_replaceable_folder(context, place, record.model, replace=replace, kind=kind, flavor=flavor)
     check_version(context, record.ref)
-    with open_artifact(context, record.ref) as artifact, replacement.appearing(place, existing) as temporary:
+    with open_artifact(context, record.ref) as artifact, replacement.atomic_output(place, existing) as temporary:
         known = gather_card(context, artifact.version, (entry.path for entry in artifact.files))
         lost = write(artifact, known, temporary)
     return ExportResult(str(place), (record.ref,), record.size, tuple(lost))
@@ -232,7 +232,8 @@ def _select_parts(
         if lost := next(verify.lost_models(context.layout), None):
             raise Damaged(f"{lost} has versions but no model.yaml", "run 'registry verify' for details")
         return "registry", [
-            BundleSelection.all_of(snapshot.take(context.layout.model(name))) for name in list_model_names(context)
+            BundleSelection.all_of(snapshot.take_snapshot(context.layout.model(name)))
+            for name in list_model_names(context)
         ]
     chosen = [Reference.coerce(ref) for ref in as_list(refs, "refs")]
     bare = {each.model for each in chosen if each.selector is None}
@@ -241,7 +242,7 @@ def _select_parts(
             "a bundle holds whole models, or versions", f"say {min(bare)}@latest for one of its versions"
         )
     names = sorted({each.model for each in chosen})
-    pictures = {name: snapshot.take(context.layout.model(name)) for name in names}
+    pictures = {name: snapshot.take_snapshot(context.layout.model(name)) for name in names}
     if bare:
         return "models", [BundleSelection.all_of(pictures[name]) for name in names]
     numbers: dict[str, set[int]] = {name: set() for name in names}
@@ -376,7 +377,7 @@ def _strip_changing(document: dict[str, Any], kind: str) -> dict[str, Any]:
 
 def _iter_hashes(folder: Path, outline: Outline) -> Iterator[tuple[str, str]]:
     start = len(f"{folder}/")
-    for path, status in files.below(folder):
+    for path, status in files.iter_tree(folder):
         if path[start:] and stat.S_ISREG(status.st_mode):
             stand_in = outline.stand_ins.get(status.st_ino)
             yield path[start:], stand_in or hashlib.sha256(Path(path).read_bytes()).hexdigest()

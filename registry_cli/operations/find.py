@@ -108,7 +108,7 @@ def _sha256(path: Path, progress: Progress) -> str:
     size = path.stat().st_size
     progress.expect(size)
     with path.open("rb") as stream:
-        return copying.pump(stream.fileno(), None, size, progress)[0]
+        return copying.copy_and_hash(stream.fileno(), None, size, progress)[0]
 
 
 def _iter_manifests(context: RegistryContext, on_damage: OnDamage) -> Iterator[tuple[str, bytes]]:

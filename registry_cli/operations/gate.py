@@ -24,7 +24,7 @@ from ..rules.policy.policy import DIRECTIONS, FAILED, PASSED, Policies, PolicyIn
 from ..rules.policy.policy_rules import PEOPLE
 from ..store import history, journal
 from ..store.layout import Layout
-from ..store.reader import ModelReader, State
+from ..store.reader import ModelReader, ModelState
 from ..store.writer import Writer
 from . import settings
 from .context import resolve_version
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 def evaluate_policy(
     layout: Layout,
     model: ModelReader,
-    state: State,
+    state: ModelState,
     number: int,
     stage: str,
     now: Callable[[], datetime],
@@ -55,7 +55,7 @@ def evaluate_policy(
     """
     read = read or load_policies(layout, SettingsScope.for_model(model.name))
     rules.check_stage(stage, read.stages)  # one that was renamed meanwhile has no policy, and is no open door
-    wanted, annotation = read.policies.get(stage, StagePolicy()), model.said(number, state)
+    wanted, annotation = read.policies.get(stage, StagePolicy()), model.annotation(number, state)
     if not (wanted.rules or annotation.get("approvals")):
         return Evaluation(f"{model.name}@{number}", stage, ())
     needs = {rule.needs for rule in wanted.rules}
@@ -127,7 +127,7 @@ def prepare_promotion(
     return CheckResults(number, model.version(number, state).digest if found else "", found)
 
 
-def _complete_approval(context: RegistryContext, model: ModelReader, state: State) -> None:
+def _complete_approval(context: RegistryContext, model: ModelReader, state: ModelState) -> None:
     """Recover a model whose last writer died between an approval and its line of the history: only then it counts."""
     from .transaction import open_writer
 
@@ -154,7 +154,7 @@ def ensure_allowed(
 
     What the checks found counts for the files and the commands that they were run with, and no others.
     """
-    model, state = ModelReader(writer.paths), State(writer.table)
+    model, state = ModelReader(writer.paths), ModelState(writer.table)
     read = load_policies(context.layout, SettingsScope.for_model(model.name))
     wanted = list_checks(read.policies, stage)
     if not ran.found.keys() >= set(wanted):
@@ -265,7 +265,7 @@ def evaluate_gate(context: RegistryContext, ref: str | Reference, stage: str) ->
 
 
 def run_stage_checks(
-    context: RegistryContext, model: ModelReader, state: State, number: int, stage: str, read: LoadedPolicies
+    context: RegistryContext, model: ModelReader, state: ModelState, number: int, stage: str, read: LoadedPolicies
 ) -> tuple[dict[CommandCheck, RuleOutcome], bool]:
     """What the checks of a stage find of a version, and whether they were run: only if they are trusted."""
     wanted = list_checks(read.policies, stage)

@@ -15,7 +15,7 @@ from ..errors import RegistryError
 from ..rules import event_history
 from ..rules import stages as rules
 from ..store import history, journal
-from ..store.history import Head
+from ..store.history import JournalTail
 from ..store.model_names import iter_model_names
 from .context import open_model
 from .search import list_model_names, raise_error
@@ -66,10 +66,10 @@ def iter_histories(
     ``on_damage`` is told of each model whose history can't be read; the rest is told.
     """
     wanted = _parse_filter(since, until, actions)
-    heads: dict[str, Head] = {}
+    heads: dict[str, JournalTail] = {}
     for name in iter_model_names(context.layout):
         with _reporting_damage(on_damage):
-            heads[name] = Head.of(context.layout.model(name))
+            heads[name] = JournalTail.from_layout(context.layout.model(name))
     return islice(_iter_newest(heads, wanted), limit)
 
 
@@ -88,16 +88,16 @@ def follow_history(
     Between two looks ``pause`` is called. A look costs one system call a model while nothing happens.
     """
     wanted = _parse_filter(since, None, actions)
-    heads: dict[str, Head] = {}
+    heads: dict[str, JournalTail] = {}
     for each in _list_followed(context, name):
         with _reporting_damage(on_damage):
-            heads[each] = Head.of(context.layout.model(each))
+            heads[each] = JournalTail.from_layout(context.layout.model(each))
     yield from reversed(list(islice(_iter_newest(heads, wanted), limit)))
     while True:
         pause()
         new_entries = []
         for each in _list_followed(context, name):
-            head = heads.setdefault(each, Head(context.layout.model(each)))
+            head = heads.setdefault(each, JournalTail(context.layout.model(each)))
             with _reporting_damage(on_damage):
                 new_entries += [ModelHistoryEntry(each, entry) for entry in head.news() if wanted.fits(entry)]
         yield from sorted(new_entries, key=lambda each: each.entry.event.at)
@@ -139,7 +139,7 @@ def list_holders(context: RegistryContext, name: str, stage: str) -> tuple[Stage
 def list_earlier_holders(context: RegistryContext, name: str, stage: str) -> tuple[int, ...]:
     """The versions that rollbacks of ``stage`` go to one after another, the nearest first; :meth:`holders` has all."""
     rules.check_stage(stage, context.stages)
-    return history.chains(open_model(context, name).paths, (stage,))[stage].earlier
+    return history.stage_timelines(open_model(context, name).paths, (stage,))[stage].earlier
 
 
 def _parse_filter(since: str | datetime | None, until: str | datetime | None, actions: OneOrMore[str]) -> EventFilter:
@@ -155,7 +155,7 @@ def _reporting_damage(on_damage: OnDamage) -> Iterator[None]:
         on_damage(error)
 
 
-def _iter_newest(heads: Mapping[str, Head], wanted: EventFilter) -> Iterator[ModelHistoryEntry]:
+def _iter_newest(heads: Mapping[str, JournalTail], wanted: EventFilter) -> Iterator[ModelHistoryEntry]:
     """What is wanted of the histories up to their heads, as one, the newest first."""
     newest = [(head.last.event.at, name) for name, head in heads.items() if head.last]
     return event_history.merge_histories(newest, lambda name: heads[name].history(wanted))

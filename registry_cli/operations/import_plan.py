@@ -21,8 +21,7 @@ from ..core.results import FileReport, ImportResult
 from ..core.times import format_time
 from ..core.yaml import documents
 from ..errors import Indeterminate, InvalidInput, LockTimeout, RegistryError, indeterminate
-from ..store import reader, sidecars, source_files, writer
-from ..store.filesystem import name_collisions
+from ..store import codec, manifest, reader, source_files, writer
 from ..store.reader import ModelReader
 from ..store.selection import FileSelection
 from .archive import archive
@@ -75,7 +74,7 @@ class ImportOptions(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PlannedImport:
-    """One version on its way in. ``wanted`` says how its files come (see ``registration.Wish``); ``error`` why it can't.
+    """One version on its way in. ``wanted`` says how its files come (see ``registration.RegisterRequest``); ``error`` why it can't.
 
     ``record`` is what will be said of it, but its number; ``number`` is the one that it had. ``shown`` is a shorter name
     for a person; ``report`` tells which files were left out.
@@ -139,7 +138,7 @@ def plan_import(incoming: ImportedVersion, choice: ImportOptions, author: str) -
     except RegistryError as problem:
         error = problem
     report = chosen.report()
-    collisions = name_collisions.find_name_collisions(source.path for source in found)
+    collisions = manifest.find_name_collisions(source.path for source in found)
     report = replace(report, warnings=(*report.warnings, *collisions))
     return PlannedImport(
         key, model, record, {"sources": found}, incoming.number, sum(source.size for source in found),
@@ -185,7 +184,7 @@ def _convert_lineage(incoming: ImportedVersion, lost: list[str]) -> dict[str, An
             found[str(name)] = value
         elif name != "imported":
             lost.append(f"what it says of its {str(name)[:60]}")
-    found, absent = sidecars.disclaimed(found)
+    found, absent = codec.without_sidecars(found)
     lost += [f"{name}: only its digest is known" for name in absent]
     return (
         found if _is_storable({"lineage": found}) else {"imported": {"from": imported["from"], "key": imported["key"]}}

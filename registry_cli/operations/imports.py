@@ -238,7 +238,7 @@ def _conflicts_with_existing(
     :class:`Conflict` if that was not asked for. What an interrupted import of the same began is gone on with.
     """
     paths = context.layout.model(name)
-    creation.refuse_collision(context.layout, name)
+    creation.ensure_name_is_free(context.layout, name)
     if choice.merge or not reader.is_model(paths):
         return False
     if any(find_registered(paths, choice.version_request_id(each.key)) for each in arrivals if each.model == name):

@@ -14,7 +14,7 @@ from ..errors import InvalidInput, Refused
 from ..inspect import inspector
 from ..rules import scan_policy
 from ..scan import scanner
-from ..store import layout, sidecars, source_files
+from ..store import codec, layout, source_files
 from ..store.selection import FileSelection
 from .read import open_artifact
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from ..lineage.capture import LineageCapture
     from ..rules.scan_policy import ScanRules
     from ..scan.verdicts import Scan
-    from ..store.filesystem.modes import Modes
-    from ..store.staging import Staging
+    from ..store.filesystem.files import Modes
+    from ..store.staging import StagingFolder
     from .context import RegistryContext
 
 
@@ -56,7 +56,7 @@ class ArtifactAnalysis:
         self.passed: dict[str, Any] = {}
         self.warnings: list[str] = []
 
-    def analyze(self, staging: Staging) -> None:
+    def analyze(self, staging: StagingFolder) -> None:
         """Look at the files, which are hashed and complete; not under the lock. May refuse them."""
         scan = self._scan_files(staging, self._scan) if self._scan and self._scan.mode != "off" else None
         found = _inspect_contents(staging) if self._inspect else {}
@@ -64,17 +64,17 @@ class ArtifactAnalysis:
         if scan:
             self.lineage["scan"] = scan  # whatever was given: a verdict is what was found
 
-    def _capture_lineage(self, staging: Staging) -> Mapping[str, Any]:
+    def _capture_lineage(self, staging: StagingFolder) -> Mapping[str, Any]:
         """Where the files come from; the list of packages and the changes are kept beside them."""
         if self._origin is None:
             return {}
         found = self._origin.look(self._progress)
-        for name in sidecars.named(_merge_lineage(found.lineage, self._given)):
+        for name in codec.sidecar_digests(_merge_lineage(found.lineage, self._given)):
             staging.keep(name, found.sidecars[name], self._modes)
         self.warnings += found.warnings
         return found.lineage
 
-    def _scan_files(self, staging: Staging, rules: ScanRules) -> dict[str, Any]:
+    def _scan_files(self, staging: StagingFolder, rules: ScanRules) -> dict[str, Any]:
         """The verdict, and what it rests on. :class:`Refused` when the rules say so, unless it was said why not."""
         found = scanner.scan({entry.path: staging.files / entry.path for entry in staging.entries}, rules.allow)
         lineage = found.lineage()
@@ -96,7 +96,7 @@ def _scan_refusal(found: Scan, rules: ScanRules) -> Refused:
     )
 
 
-def _inspect_contents(staging: Staging) -> dict[str, Any]:
+def _inspect_contents(staging: StagingFolder) -> dict[str, Any]:
     """Format, framework and contents."""
     return inspector.inspect({entry.path: staging.files / entry.path for entry in staging.entries}).lineage()
 

@@ -12,7 +12,7 @@ from ..core.progress import SILENT, Progress
 from ..core.records import ModelRecord, VersionRecord
 from ..core.results import LineageGraph, LineageNode, ReproducibilityCheck
 from ..errors import InvalidInput, NotFound, RegistryError
-from ..store import sidecars
+from ..store import codec
 from .read import get_version, read_sidecar
 from .search import iter_models, raise_error, search_versions
 
@@ -69,7 +69,7 @@ def check_reproducibility(
     version = get_version(context, ref)
     folder = None if python is None else os.fspath(python)
     kept: dict[str, bytes | str] = {}
-    for name in sidecars.named(version.lineage):
+    for name in codec.sidecar_digests(version.lineage):
         try:
             kept[name] = read_sidecar(context, version.ref, name)
         except NotFound:

@@ -68,7 +68,7 @@ def verify_models(
         known = select_checkpoints(known, chosen)
     found = verify.verify(context.layout, chosen, quick=quick, progress=progress, workers=WORKERS, checkpoints=known)
     context.index.query(lambda index: index.forget_stamps(None if every else chosen), make=False)
-    left = gc.left_models(context.layout, time.time(), gc.STALE) if every else ()
+    left = gc.find_abandoned_imports(context.layout, time.time(), gc.STALE) if every else ()
     words = "a model that was never taken in whole; registry gc removes it"
     leftovers = [Problem("leftover", "warning", each.path, words, True) for each in left]
     found = replace(found, problems=(*found.problems, *leftovers)) if leftovers else found
@@ -125,7 +125,7 @@ def repair_models(
                 continue
             done += repair.restore_files(context.layout, paths, context.modes, lost, dry_run=dry_run)
             mark = make_event(context, "repaired", None, None)
-            done += repair.mend(context.layout, paths, context.modes, mark, dry_run=dry_run)
+            done += repair.repair_model(context.layout, paths, context.modes, mark, dry_run=dry_run)
     return done
 
 
@@ -154,12 +154,14 @@ def collect_garbage(
             if not here:
                 continue
             now = gc.server_time(paths.root, probe=not dry_run)
-            found = list(gc.garbage(context.layout, paths, now, age))
-            taken = [] if dry_run else [gc.take(paths, context.modes, context.root / each.path) for each in found]
+            found = list(gc.find_garbage(context.layout, paths, now, age))
+            taken = (
+                [] if dry_run else [gc.move_to_trash(paths, context.modes, context.root / each.path) for each in found]
+            )
         for path in taken:  # slow, and needs no lock
             removal.discard(path, context.root)
         if taken:  # their size is counted with the files that had them
-            gc.drop_lone_blobs(paths)
+            gc.remove_unreferenced_blobs(paths)
         done += [each for each in found if dry_run or not files.exists(context.root / each.path)]
     return done + (_remove_left_models(context, age, dry_run) if models is None else [])
 
@@ -169,7 +171,7 @@ def _remove_left_models(context: RegistryContext, age: float, dry_run: bool) -> 
     if not any(gc.staging_of_models(context.layout)):
         return []
     now = gc.server_time(context.layout.models, probe=not dry_run)
-    found = list(gc.left_models(context.layout, now, age))
+    found = list(gc.find_abandoned_imports(context.layout, now, age))
     for leftover in found if not dry_run else ():
         removal.discard(context.root / leftover.path, context.root)
     return [each for each in found if dry_run or not files.exists(context.root / each.path)]
@@ -179,7 +181,7 @@ def run_doctor(context: RegistryContext) -> list[DoctorCheck]:
     """Prove on the store itself that locks, renames, links, syncs and modes behave; say what to change."""
     from ..store.maintenance import doctor
 
-    return list(doctor.examine(context.layout, context.settings))
+    return list(doctor.run_checks(context.layout, context.settings))
 
 
 def _list_chosen(context: RegistryContext, models: OneOrMore[str] | None) -> list[ModelLayout]:

@@ -19,7 +19,7 @@ from ..rules import retention_rules, scan_policy
 from ..rules.metric_directions import KEY, LISTED, Directions
 from ..rules.policy import policy, policy_parser
 from ..rules.settings_errors import MODEL_KEYS, SettingsSource, check_unknown_keys
-from ..store import codec, creation, layout, reader, reservation
+from ..store import codec, creation, layout, reader
 from ..store.codec import Redo
 from ..store.filesystem import files, locking, removal, replacement
 from ..store.layout import Layout, ModelLayout
@@ -67,7 +67,7 @@ def describe(
     values.refuse_set_and_removed(named if "description" in wanted else named.keys() - {"description"}, remove)
     if not (wanted or remove):
         raise InvalidInput("nothing to say", "give a description, an owner, tags or annotations")
-    creation.refuse_collision(context.layout, names.model_name(name))
+    creation.ensure_name_is_free(context.layout, names.model_name(name))
     first = not reader.is_model(context.layout.model(name))
     ensure_not_former_name(context, name, reuse_name)
     if first:
@@ -212,7 +212,7 @@ def rename(
         with _lock_group(context, target):
             _ensure_free(context, target, name)
             recorded = _is_move_recorded(context, writer, new, request_id)
-            with reservation.reserved(context.layout, target, name, context.modes):
+            with creation.reserve_name(context.layout, target, name, context.modes):
                 if not recorded:
                     ensure_not_former_name(context, new, reuse_name, but=(name,))  # another model may have had it since
                     _record_name(context, writer, name, new, reason, request_id)
@@ -253,8 +253,8 @@ def _is_move_recorded(context: RegistryContext, writer: Writer, new: str, reques
 
 
 def _ensure_free(context: RegistryContext, target: ModelLayout, name: str) -> None:
-    if reservation.holder(context.layout, target) != name:  # which an interrupted rename to this name has left
-        creation.refuse_collision(context.layout, target.name)
+    if creation.reservation_holder(context.layout, target) != name:  # which an interrupted rename to this name has left
+        creation.ensure_name_is_free(context.layout, target.name)
     if files.exists(target.root) and set(files.list_folder(target.root)) - {layout.RESERVATION}:
         raise Conflict(f"there is something called '{target.name}' already", "choose another name")
 
@@ -310,7 +310,7 @@ def _move_folder(root: Layout, source: ModelLayout, target: ModelLayout) -> bool
     """Move the folder in the place of the reservation; False if it lies on another file system after all."""
     try:
         if replacement.exchange(source.root, target.root):
-            reservation.release(root, source)
+            creation.release_name(root, source)
         else:
             removal.remove(target.reservation, root.root)
             removal.rename(source.root, target.root, root.root)

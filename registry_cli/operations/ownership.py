@@ -61,7 +61,7 @@ def replaceable_folder(
         with os.scandir(target) as entries:
             if next(entries, None) is not None:
                 raise _exists_conflict(target)
-    existing = replacement.look(target)
+    existing = replacement.scan_existing(target)
     if existing is None or not existing.entries:
         return existing
     _ensure_ours(context, Copy(existing), first, layouts)
@@ -76,7 +76,7 @@ def replaceable_file(context: RegistryContext, target: Path, is_ours: IsOurs, *,
         return None
     if not stat.S_ISREG(status.st_mode) or not replace:
         raise _conflict(target, status, "file", replace=replace)
-    with files.opened(target, f"'{target}'") as descriptor:
+    with files.open_file(target, f"'{target}'") as descriptor:
         status = os.fstat(descriptor)
         with os.fdopen(os.dup(descriptor), "rb") as stream:
             accepted = not status.st_size or is_ours(context, stream)
@@ -94,7 +94,7 @@ def write_file(context: RegistryContext, target: Path, text: str, is_ours: IsOur
         Conflict: Something else is there, or ``replace`` is not set.
     """
     existing = replaceable_file(context, target, is_ours, replace=replace)
-    with replacement.appearing(target, existing) as temporary:
+    with replacement.atomic_output(target, existing) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
@@ -151,9 +151,9 @@ class Copy:
         """The sha256 of a file; empty if it is not what was looked at any more."""
         if path not in self._hashes:
             self._hashes[path] = ""
-            with contextlib.suppress(RegistryError), files.opened_beneath(self.folder, path) as descriptor:
+            with contextlib.suppress(RegistryError), files.open_beneath(self.folder, path) as descriptor:
                 if self.existing.holds(path, os.fstat(descriptor)):
-                    self._hashes[path] = copying.pump(descriptor, None, self.files[path].st_size)[0]
+                    self._hashes[path] = copying.copy_and_hash(descriptor, None, self.files[path].st_size)[0]
         return self._hashes[path]
 
     def read(self, path: str, limit: int) -> bytes:

@@ -17,7 +17,7 @@ from ..rules import stages as rules
 from ..store import journal, reader
 from ..store.filesystem import removal
 from ..store.maintenance import gc
-from ..store.packs import pack_paths, pack_writer
+from ..store.packs import pack_writer
 from ..store.writer import Writer
 from .context import open_model
 from .transaction import make_event, open_writer
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..store.packs.pack_writer import Pack
-    from ..store.staging import Staging
+    from ..store.staging import StagingFolder
     from .context import RegistryContext
 
 #: What the ids of the events of packing have behind that of their request, before the number of the version.
@@ -72,7 +72,7 @@ def find_packed(context: RegistryContext, name: str, wanted: PackRequest) -> Ver
 def ensure_packable(context: RegistryContext, name: str, numbers: VersionRanges) -> None:
     """Raise now what would stop the packing of one of these versions later."""
     for number in numbers:
-        pack_writer.refuse_unowned(context.layout.model(name), number)
+        pack_writer.ensure_owned(context.layout.model(name), number)
 
 
 def pack_versions(
@@ -95,8 +95,8 @@ def pack_versions(
         if not dry_run:
             _pack_one(context, name, number, wanted, tally)
         elif number not in table.packed:
-            pack_writer.refuse_unowned(model.paths, number)
-            tally.add(pack_writer.saved(model, number), table.revision)
+            pack_writer.ensure_owned(model.paths, number)
+            tally.add(pack_writer.estimate_savings(model, number), table.revision)
 
 
 def _pack_one(context: RegistryContext, name: str, number: int, wanted: PackRequest, tally: _PackOutcome) -> None:
@@ -107,9 +107,9 @@ def _pack_one(context: RegistryContext, name: str, number: int, wanted: PackRequ
         return
     try:
         rules.pack(state.table, name, number)
-        pack_writer.refuse_unowned(model.paths, number)
+        pack_writer.ensure_owned(model.paths, number)
         before = gc.freed_by(model.paths, [number])[number]
-        pack = pack_writer.write(model, model.version(number, state), wanted.kind, context.modes, wanted.progress)
+        pack = pack_writer.write_pack(model, model.version(number, state), wanted.kind, context.modes, wanted.progress)
     except (Conflict, NotFound):
         tally.leave_out(number)
         return
@@ -123,8 +123,8 @@ def _pack_one(context: RegistryContext, name: str, number: int, wanted: PackRequ
                 return
             _commit_pack(context, writer, rules.pack(writer.table, name, number), pack, wanted)
             tally.add(before - pack.size, writer.table.revision)
-            there = pack_paths.path(model.paths, number)  # unless somebody got past a broken lock
-            trash = pack_writer.take_files(model.paths, context.modes, number) if there else None
+            there = reader.pack_path(model.paths, number)  # unless somebody got past a broken lock
+            trash = pack_writer.move_files_to_trash(model.paths, context.modes, number) if there else None
     finally:
         removal.discard(pack.temporary, context.root)
     gc.remove_packed(model.paths, [trash] if trash else [], number)
@@ -135,51 +135,51 @@ def _commit_pack(context: RegistryContext, writer: Writer, table: StageTable, pa
         context, "packed", pack.number, f"{wanted.request_id}{_SUFFIX}{pack.number}", reason=wanted.reason
     )
     try:
-        pack.place()
+        pack.commit()
         writer.move(table, event)
     except BaseException:
         with contextlib.suppress(OSError, RegistryError):  # nobody names it: don't leave it on a full disk
             if pack.number not in reader.read_state(writer.paths).table.packed:
-                for trash in pack_writer.take_packs(writer.paths, pack.number):
+                for trash in pack_writer.move_packs_to_trash(writer.paths, pack.number):
                     removal.discard(trash, context.root)
         raise
 
 
 def unpack_versions(
     context: RegistryContext, stack: contextlib.ExitStack, name: str, refs: Iterable[Reference], progress: Progress
-) -> dict[int, Staging]:
+) -> dict[int, StagingFolder]:
     """The files of those versions that are packed, each in a staging folder, which goes when ``stack`` ends."""
     model = open_model(context, name)
     state = model.state()
-    staged: dict[int, Staging] = {}
+    staged: dict[int, StagingFolder] = {}
     for ref in refs if state.table.packed else ():
         try:
             number = model.resolve(ref.or_latest(), state.table)
         except NotFound:
             continue  # under the lock it may be the repetition of a request that was carried out
         if number in state.table.packed and number not in staged:
-            pack_writer.refuse_unowned(model.paths, number)
+            pack_writer.ensure_owned(model.paths, number)
             staged[number] = pack_writer.unpack(model, model.version(number, state), context.modes, progress)
             stack.callback(staged[number].abandon)
     return staged
 
 
 def restore_files(
-    context: RegistryContext, writer: Writer, numbers: VersionRanges, staged: dict[int, Staging]
+    context: RegistryContext, writer: Writer, numbers: VersionRanges, staged: dict[int, StagingFolder]
 ) -> list[Path]:
     """Move what was unpacked to where it belongs, before the commit; what is returned is to be removed after it."""
     if not numbers:
         return []
     if late := [number for number in numbers if number not in staged]:
         raise Conflict(f"{writer.paths.name}@{late[0]} was packed just now", "try again")
-    trash = (pack_writer.put_back(writer.paths, context.modes, number, staged[number]) for number in numbers)
+    trash = (pack_writer.restore_files(writer.paths, context.modes, number, staged[number]) for number in numbers)
     return [each for each in trash if each]
 
 
-def remove_packs(writer: Writer, numbers: VersionRanges, staged: dict[int, Staging]) -> list[Path]:
+def remove_packs(writer: Writer, numbers: VersionRanges, staged: dict[int, StagingFolder]) -> list[Path]:
     """After the commit: what was unpacked is known by its contents, and the packs are out of sight."""
     if not numbers:
         return []
     for number in numbers:
         writer.link_blobs(writer.paths.files(number), staged[number].entries)
-    return [trash for number in numbers for trash in pack_writer.take_packs(writer.paths, number)]
+    return [trash for number in numbers for trash in pack_writer.move_packs_to_trash(writer.paths, number)]

@@ -57,7 +57,7 @@ def open_artifact(context: RegistryContext, ref: str | Reference) -> Iterator[Ar
 
     model, record = read_version(context, ref)
     entries = model.manifest(record)
-    with fetch.laid_out(model, record) as folder:
+    with fetch.open_files(model, record) as folder:
         yield Artifact(record, folder, entries)
 
 

@@ -19,8 +19,8 @@ from ..core.redaction import redact_kinds, redact_value
 from ..core.results import FileReport, PointerChange, RegisterResult
 from ..errors import Indeterminate, InvalidInput, Refused, RegistryError, indeterminate
 from ..rules import stages as rules
-from ..store import codec, creation, journal, registration, sidecars, source_files, staging
-from ..store.filesystem import files, name_collisions
+from ..store import codec, creation, journal, manifest, registration, source_files, staging
+from ..store.filesystem import files
 from ..store.filesystem.containment import RegistryBoundary
 from ..store.layout import ModelLayout
 from ..store.registration import UNCHANGED
@@ -33,8 +33,8 @@ from .transaction import ensure_not_former_name, make_event, open_writer
 if TYPE_CHECKING:
     from ..core.values import OneOrMore, PathLike
     from ..lineage.capture import LineageCapture
-    from ..store.registration import Outcome, Wish
-    from ..store.source_files import Source
+    from ..store.registration import RegisterOutcome, RegisterRequest
+    from ..store.source_files import SourceFile
     from ..store.writer import Writer
     from .context import RegistryContext
 
@@ -227,12 +227,12 @@ def _set_pointers(
 
 def _collect_files(
     context: RegistryContext, paths: list[Any], stdin_name: str | None, exclude: OneOrMore[str], include: OneOrMore[str]
-) -> tuple[list[Source], FileReport]:
+) -> tuple[list[SourceFile], FileReport]:
     """The files to store, and what is left out of the folders that were named."""
     choice = make_file_selection(context, exclude, include)
     found = source_files.collect(paths, stdin_name, choice)
     report = choice.report()
-    collisions = name_collisions.find_name_collisions(source.path for source in found) if len(found) > 1 else []
+    collisions = manifest.find_name_collisions(source.path for source in found) if len(found) > 1 else []
     return found, replace(report, warnings=(*report.warnings, *collisions, *choice.unused()))
 
 
@@ -244,7 +244,7 @@ def make_file_selection(context: RegistryContext, exclude: OneOrMore[str], inclu
 
 def _find_unstored(
     context: RegistryContext,
-    outcome: Outcome,
+    outcome: RegisterOutcome,
     record: VersionRecord,
     lineage: Mapping[str, object],
     origin: LineageCapture | None,
@@ -279,7 +279,7 @@ def _make_capture(
     context: RegistryContext, stated: dict[str, Any], capture: OneOrMore[str] | None, given: Mapping[str, object]
 ) -> LineageCapture | None:
     """What is to be found out of where a version comes from; what was said of it is checked now. None for nothing."""
-    if claimed := sidecars.claimed(given, {}):
+    if claimed := codec.find_missing_sidecar(given, {}):
         raise InvalidInput(f"the lineage names the digest of {claimed}, which is no file yet", "leave the digest out")
     if capture is not None:
         capture = values.as_list(capture, "capture")
@@ -306,8 +306,8 @@ def store_version(
     *,
     reuse_name: bool,
     **wanted: Any,
-) -> Outcome:
-    """Make a version of what is ``wanted`` (see :class:`~registry_cli.store.registration.Wish`)."""
+) -> RegisterOutcome:
+    """Make a version of what is ``wanted`` (see :class:`~registry_cli.store.registration.RegisterRequest`)."""
     request = make_register_request(context, record, event, look, **wanted)
 
     def lock(first: bool) -> AbstractContextManager[Writer]:
@@ -328,14 +328,14 @@ def make_import_analysis(context: RegistryContext, record: VersionRecord, unsafe
 
 def make_register_request(
     context: RegistryContext, record: VersionRecord, event: Event, look: ArtifactAnalysis, **wanted: Any
-) -> Wish:
+) -> RegisterRequest:
     """What is ``wanted``, as a wish; the record of the version is made of what ``look`` found."""
-    creation.refuse_collision(context.layout, record.model)
+    creation.ensure_name_is_free(context.layout, record.model)
 
     def describe(number: int) -> VersionRecord:
         return _complete_record(replace(record, lineage=look.lineage), number, event, look.passed)
 
-    return registration.Wish(describe=describe, request_id=event.id, **{"examine": look.analyze, **wanted})
+    return registration.RegisterRequest(describe=describe, request_id=event.id, **{"examine": look.analyze, **wanted})
 
 
 def _check_pointers(
@@ -352,12 +352,12 @@ def _check_pointers(
         names.request_id(f"{request_id}:stage")  # theirs are made from it: say now that there is no room
 
 
-def find_registered(paths: ModelLayout, event_id: str) -> Outcome | None:
+def find_registered(paths: ModelLayout, event_id: str) -> RegisterOutcome | None:
     """The outcome of the same request, if it was carried out: then not a byte need be copied again."""
     entry = journal.find(paths.history, event_id) if files.exists(paths.history) else None
     if entry is None or entry.event.action != "registered" or entry.event.version is None:
         return None
-    return registration.Outcome(entry.event.version, registration.REPEATED)
+    return registration.RegisterOutcome(entry.event.version, registration.REPEATED)
 
 
 @contextlib.contextmanager

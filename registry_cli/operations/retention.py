@@ -199,7 +199,7 @@ def _drop_useless_packs(context: RegistryContext, plan: Plan) -> Plan:
 
     model = open_model(context, plan.model)
     owned = [number for number in plan.chosen if pack_writer.is_owned(model.paths, number)]
-    found = pack_writer.worthwhile(model, owned)
+    found = pack_writer.select_worthwhile(model, owned)
     reasons = dict.fromkeys(plan.chosen, "belongs to another user")
     reasons |= dict.fromkeys(owned, "to pack it would free nothing")
     return plan.without({n: why for n, why in reasons.items() if n not in found}).with_freed(found)
@@ -236,7 +236,7 @@ def _evaluate_step(context: RegistryContext, step: RetentionStep, now: datetime,
         if child.model != model.name and retention.refers_to(reference, child, identity, (model.name, *formerly))
         for number in retention.iter_referenced(reference, versions)
     }
-    chains = history.chains(model.paths, stages)
+    chains = history.stage_timelines(model.paths, stages)
     known = retention.RetentionInput(
         model.name, versions, state.table, chains, highest, since, needed, formerly, directions, identity
     )

@@ -12,10 +12,9 @@ from ..core.names import is_model_name
 from ..core.records import ModelRecord, ModelSummary, RegistryRecord, VersionRecord, VersionSummary
 from ..core.times import resolve_time, utc_now
 from ..errors import Damaged, NotFound, RegistryError
-from ..store import layout
-from ..store import settings as edited
+from ..store import layout, model_names
 from ..store.model_names import iter_model_names
-from ..store.reader import ModelReader, State
+from ..store.reader import ModelReader, ModelState
 from .context import open_model, past_table
 
 if TYPE_CHECKING:
@@ -137,13 +136,13 @@ def _read_overview(
     return ModelSummary(record, shown)
 
 
-def _state_at(model: ModelReader, state: State, then: str | None) -> tuple[State, int | None] | None:
+def _state_at(model: ModelReader, state: ModelState, then: str | None) -> tuple[ModelState, int | None] | None:
     """The state of a model at a time, and the highest number then; None when it was not there yet."""
     if then is None:
         return state, None
     from ..store import history
 
-    past = history.past(model.paths, then)
+    past = history.load_past_state(model.paths, then)
     if past is None:
         return None
     return replace(state, table=past_table(past.table, state.table)), past.highest
@@ -291,7 +290,7 @@ class SearchExecution:
         self, index: Index, progress: Progress
     ) -> tuple[Iterator[VersionRecord], list[UnreadableDocument]]:
         """The answer of the index, brought up to date before; the first ones are there already, the rest is read on."""
-        from ..index.index import Condition
+        from ..index.index import VersionCondition
 
         texts: list[str] = [] if self.all else ["v.archived = 0"]
         parameters: list[object] = []
@@ -302,8 +301,8 @@ class SearchExecution:
             text, values = self.query.sql(self.now)
             texts.append(f"({text})")
             parameters += values
-        order, order_values = self.ordering.sql(self.now) if self.ordering else (Condition().order, ())
-        condition = Condition(
+        order, order_values = self.ordering.sql(self.now) if self.ordering else (VersionCondition().order, ())
+        condition = VersionCondition(
             " AND ".join(texts) or "1",
             parameters,
             order,
@@ -377,7 +376,11 @@ class UnknownNames:
     def _sentence(self, kind: str, name: str) -> str:
         known = self._known(kind)
         hint = ""
-        if kind == "model" and is_model_name(name) and (now := edited.renamed(self._context.layout, name)):
+        if (
+            kind == "model"
+            and is_model_name(name)
+            and (now := model_names.find_renamed_model(self._context.layout, name))
+        ):
             hint = f"it is called {now} now"
         if not hint:
             from ..rules.settings_errors import suggest

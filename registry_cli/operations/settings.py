@@ -18,7 +18,7 @@ from ..core.values import OneOrMore, as_list
 from ..errors import InvalidInput, NotFound
 from ..rules.metric_directions import KEY, LISTED, Directions
 from ..rules.settings_errors import GROUP_KEYS, MODEL_KEYS, REGISTRY_KEYS, SettingsSource, check_unknown_keys
-from ..store import codec, reader, settings
+from ..store import codec, reader
 from ..store.layout import MODEL, Layout
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def load_directions(layout: Layout, scope: SettingsScope) -> Directions:
 
 def load_registry_document(layout: Layout) -> SettingsDocument:
     try:
-        return SettingsDocument(*settings.document_with_lines(layout.config, layout.config.name), REGISTRY_KEYS)
+        return SettingsDocument(*codec.load_with_lines(layout.config, layout.config.name), REGISTRY_KEYS)
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(f"there is no registry in {layout.root}") from None
 
@@ -95,7 +95,7 @@ def load_registry_document(layout: Layout) -> SettingsDocument:
 def load_group_document(layout: Layout, name: str) -> SettingsDocument | None:
     path = layout.group_document(name)
     try:
-        document, source = settings.document_with_lines(path, str(path.relative_to(layout.root)))
+        document, source = codec.load_with_lines(path, str(path.relative_to(layout.root)))
     except (FileNotFoundError, NotADirectoryError):
         return None
     for key in ("owner", "description"):
@@ -109,9 +109,9 @@ def load_model_document(layout: Layout, name: str) -> SettingsDocument:
     paths = layout.model(name)
     redo, what = reader.read_state(paths).redo, str(paths.model.relative_to(layout.root))
     if redo and redo.path == MODEL:
-        return _check_keys(SettingsDocument(*settings.with_lines(redo.data(), what), MODEL_KEYS))
+        return _check_keys(SettingsDocument(*codec.parse_with_lines(redo.data(), what), MODEL_KEYS))
     try:
-        return _check_keys(SettingsDocument(*settings.document_with_lines(paths.model, what), MODEL_KEYS))
+        return _check_keys(SettingsDocument(*codec.load_with_lines(paths.model, what), MODEL_KEYS))
     except FileNotFoundError:
         raise NotFound(f"there is no model '{name}'", "registry list shows the models that are here") from None
 

@@ -13,7 +13,7 @@ from ..core.names import Reference
 from ..core.records import Event, JournalEntry
 from ..core.times import format_time
 from ..errors import Conflict, Indeterminate, NotFound, RegistryError, indeterminate
-from ..store import codec, creation, layout, reader, settings
+from ..store import codec, creation, layout, model_names, reader
 from ..store.filesystem import files, locking
 from ..store.layout import FORMAT, ModelLayout
 from ..store.reader import ModelReader
@@ -46,7 +46,7 @@ def open_writer(
     try:
         lock = locking.exclusive(paths.lock, name, context.modes.file, context.lock_timeout, context.on_wait)
         with lock, _create_if_missing(context, paths, create, reuse_name, but):
-            writer = Writer.recovered(paths, context.modes)
+            writer = Writer.recover(paths, context.modes)
             yield writer
             if writer.committed:
                 _add_model_id(context, paths)
@@ -159,7 +159,7 @@ def ensure_not_former_name(context: RegistryContext, name: str, reuse_name: bool
     """:class:`Conflict` when a new model would get a name that another model, none of ``but``, had before."""
     if reuse_name or reader.is_model(context.layout.model(name)):
         return
-    if now := settings.renamed(context.layout, name, most=None, but=but):
+    if now := model_names.find_renamed_model(context.layout, name, most=None, but=but):
         raise Conflict(
             f"'{name}' is a former name of the model '{now}'",
             f"use {now}, or add --reuse-name to make another model of that name",

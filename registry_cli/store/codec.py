@@ -11,12 +11,13 @@ from ..core.lazy_dataclass import dataclass, field
 from ..core.records import Event, StageTable, VersionRecord
 from ..core.text import lazy_pattern
 from ..core.version_ranges import VersionRanges
-from ..errors import Damaged, InvalidInput, Refused
+from ..errors import Damaged, InvalidInput, NotFound, Refused
 from ..rules.settings_errors import REGISTRY_KEYS, SettingsSource, check_unknown_keys
 from ..rules.settings_errors import Path as Place
 from . import layout
 from .filesystem import files
-from .filesystem.modes import SHARED
+from .filesystem.files import SHARED
+from .layout import Layout
 
 TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _MORE = "registry verify tells more"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Settings:
+class RegistrySettings:
     """What ``registry.yaml`` says. ``shared`` is ``private`` or ``group``; ``stages`` are in order; ``scan`` is as it
     stands there, checked: see ``rules.scan_policy``.
     """
@@ -106,14 +107,39 @@ def _parsed(read: Callable[[Any], _T], value: Any, key: str, what: str) -> _T:
         raise Damaged(f"{what}: '{key}' can't be read: {error}", _MORE) from None
 
 
-def parse_settings(document: Mapping[str, Any], source: SettingsSource) -> Settings:
+def open_settings(root: Layout) -> RegistrySettings:
+    """``registry.yaml``. :class:`NotFound` when the folder is no registry."""
+    try:
+        document, source = load_with_lines(root.config, str(root.config))
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(f"there is no registry in {root.root}", "make one: registry init DIR") from None
+    return parse_settings(document, source)
+
+
+def load_with_lines(path: Path, what: str) -> tuple[dict[str, Any], SettingsSource]:
+    """A document that people edit, and where its lines are; ``what`` is what messages call it."""
+    return parse_with_lines(files.read(path, files.DOCUMENT_LIMIT, what), what)
+
+
+def parse_with_lines(data: bytes, what: str) -> tuple[dict[str, Any], SettingsSource]:
+    """The same for the bytes of such a document."""
+
+    def lines() -> Mapping[tuple[str, ...], int]:
+        from ..core.yaml import documents
+
+        return documents.lines(data)
+
+    return loads(data, what), SettingsSource(what, lines)
+
+
+def parse_settings(document: Mapping[str, Any], source: SettingsSource) -> RegistrySettings:
     """``registry.yaml``. People edit it, so a slip is told as theirs, with its line and the nearest right name."""
     check_unknown_keys(document, REGISTRY_KEYS, source)
     stages = document.get("stages", list(DEFAULT_STAGES))
     if not isinstance(stages, list) or not stages or not all(isinstance(stage, str) for stage in stages):
         raise source.error(("stages",), "is no list of names", "write it as [development, staging, production]")
     for at, stage in enumerate(stages):
-        _said(source, ("stages", str(at)), names.stage_name, stage)
+        _check_name(source, ("stages", str(at)), names.stage_name, stage)
         if stage in stages[:at]:
             raise source.error(("stages", str(at)), f"'{stage}' stands there twice", "name each stage once")
     shared = document.get("shared", "private")
@@ -125,13 +151,13 @@ def parse_settings(document: Mapping[str, Any], source: SettingsSource) -> Setti
         scan_policy.parse_scan_rules(document["scan"], source.place(("scan",)))
     extra = {key: document[key] for key in document if key not in REGISTRY_KEYS or key in ("retention", "lineage")}
     what = source.file
-    return Settings(
+    return RegistrySettings(
         _get(document, "id", str, what), _get(document, "created", str, what, ""), shared, tuple(stages),
         document.get("scan"), extra,
     )  # fmt: skip
 
 
-def _said(source: SettingsSource, path: Place, read: Callable[[Any], object], value: Any) -> None:
+def _check_name(source: SettingsSource, path: Place, read: Callable[[Any], object], value: Any) -> None:
     """A name that somebody wrote into a document; what is wrong with it is told with its place."""
     try:
         read(value)
@@ -150,8 +176,8 @@ def model_id(document: Mapping[str, Any]) -> str:
 
 def former_names(document: Mapping[str, Any]) -> tuple[str, ...]:
     """What ``formerly`` in a ``model.yaml`` says; people edit it, and what is no text there is passed over."""
-    said = document.get("formerly")
-    return tuple(each for each in said if isinstance(each, str)) if isinstance(said, list) else ()
+    found = document.get("formerly")
+    return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
 
 
 def table_document(table: StageTable, redo: Redo | None = None) -> dict[str, Any]:
@@ -168,8 +194,8 @@ def table_document(table: StageTable, redo: Redo | None = None) -> dict[str, Any
         **table.extra,
     }
     if redo:
-        said = {"text": redo.text} if redo.text else {"document": dict(redo.document)}
-        document["redo"] = {"path": redo.path, **said}
+        content = {"text": redo.text} if redo.text else {"document": dict(redo.document)}
+        document["redo"] = {"path": redo.path, **content}
     return document
 
 
@@ -239,7 +265,7 @@ def parse_version(document: Mapping[str, Any], model: str, number: int, what: st
     digest = _get(document, "digest", str, what).removeprefix("sha256:")
     if not layout.is_digest(digest):
         raise Damaged(f"{what}: 'digest' is no sha256", _MORE)
-    said: dict[str, Any] = {
+    mappings: dict[str, Any] = {
         key: _get(document, key, dict, what, {}) for key in ("params", "metrics", "tags", "annotations", "lineage")
     }
     return VersionRecord(
@@ -251,19 +277,51 @@ def parse_version(document: Mapping[str, Any], model: str, number: int, what: st
         size=_get(document, "size", int, what),
         files=_get(document, "files", int, what),
         message=_get(document, "message", str, what, ""),
-        **said,
+        **mappings,
         event=_parsed(Event.parse, document.get("event"), "event", what),
     )
 
 
-def overlay(record: VersionRecord, said: Mapping[str, Any], what: str) -> VersionRecord:
+def overlay(record: VersionRecord, annotation: Mapping[str, Any], what: str) -> VersionRecord:
     """``record`` with what was said of it afterwards. A value of null takes a sealed one away."""
     from ..core.lazy_dataclass import replace
 
     merged: dict[str, Any] = {}
     for key in ("metrics", "tags", "annotations"):
-        changes = _get(said, key, dict, what, {})
+        changes = _get(annotation, key, dict, what, {})
         if changes:
             values = {**getattr(record, key), **changes}
             merged[key] = {name: value for name, value in values.items() if value is not None}
     return replace(record, **merged)
+
+
+#: Each file, and where in the lineage its digest stands; one that is there without its file says so under ``NAME_kept``.
+_PLACES = {layout.ENVIRONMENT: ("environment", "digest"), layout.PATCH: ("git", "patch")}
+
+
+def sidecar_digests(lineage: Mapping[str, Any]) -> dict[str, str]:
+    """The files that a version has beside its document, and their sha256."""
+    found = {}
+    for name, (part, key) in _PLACES.items():
+        section = lineage.get(part)
+        digest = section.get(key) if isinstance(section, Mapping) else None
+        if isinstance(digest, str) and isinstance(section, Mapping) and section.get(f"{key}_kept") is not False:
+            sha256 = digest.removeprefix("sha256:")
+            if layout.is_digest(sha256):
+                found[name] = sha256
+    return found
+
+
+def without_sidecars(lineage: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """A lineage whose files are not there: their digests stay, and it says so; and the names of these files."""
+    absent = list(sidecar_digests(lineage))
+    changed = dict(lineage)
+    for name in absent:
+        part, key = _PLACES[name]
+        changed[part] = {**changed[part], f"{key}_kept": False}
+    return changed, absent
+
+
+def find_missing_sidecar(lineage: Mapping[str, Any], given: Mapping[str, bytes]) -> str:
+    """The file that a lineage names although it is not ``given``; empty if there is none."""
+    return next((name for name in sidecar_digests(lineage) if name not in given), "")

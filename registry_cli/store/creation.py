@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..core.records import StageTable
 from ..core.yaml import documents
 from ..errors import Conflict, InvalidInput, RegistryError
-from . import codec, journal, layout, reservation, template
+from . import codec, journal, layout, reader
 from .filesystem import files, locking, removal
-from .filesystem.modes import SHARED, Modes
+from .filesystem.files import SHARED, Modes
 from .layout import Layout, ModelLayout
 
 #: How long one who gave up waits for the lock, in seconds, to tidy up behind himself.
@@ -38,12 +38,12 @@ def make_registry(root: Layout, shared: str, stages: tuple[str, ...], created: s
         os.chmod(root.root, modes.folder)
     files.make_folder(root.models, modes.folder)
     _write_schemas(root, modes)
-    text = template.REGISTRY.format(
+    text = REGISTRY_TEMPLATE.format(
         id=os.urandom(16).hex(),
         created=created,
         shared=shared,
         stages=", ".join(map(_quoted, stages)),
-        entered=template.ENTERED.format(_quoted(stages[-2])) if len(stages) > 1 else "",
+        entered=FROM_TEMPLATE.format(_quoted(stages[-2])) if len(stages) > 1 else "",
         last=_quoted(stages[-1]),
     )
     temporary = root.root / layout.temporary_name()
@@ -85,9 +85,9 @@ def _make_parents(folder: Path) -> list[Path]:
     return [each.parent for each in missing]
 
 
-def refuse_collision(root: Layout, name: str) -> None:
+def ensure_name_is_free(root: Layout, name: str) -> None:
     """:class:`Conflict` when ``name`` would make a model of a group, or a group of a model, or is reserved."""
-    reservation.refuse_reserved(root, root.model(name))
+    ensure_not_reserved(root, root.model(name))
     group = root.group(name)
     if group.name != name:
         if files.exists(group.model):
@@ -114,14 +114,14 @@ def make_skeleton(root: Layout, paths: ModelLayout, modes: Modes) -> None:
 
     Until it is one, folders that are here already are synced too: who made them may have died before.
     """
-    refuse_collision(root, paths.name)
-    begun = not files.exists(paths.model)
+    ensure_name_is_free(root, paths.name)
+    incomplete = not files.exists(paths.model)
     above = root.models
     for folder in dict.fromkeys((root.group(paths.name).root, paths.root)):
-        if files.make_folder(folder, modes.folder) or begun:
+        if files.make_folder(folder, modes.folder) or incomplete:
             files.fsync_folder(above)
         above = folder
-    if make_folders(paths, modes) and not begun:  # in a new model the coming of its model.yaml makes them last
+    if make_folders(paths, modes) and not incomplete:  # in a new model the coming of its model.yaml makes them last
         files.fsync_folder(paths.root)
 
 
@@ -175,7 +175,7 @@ def make_model(
     if group.name != paths.name:
         guard = locking.exclusive(group.lock, f"group {group.name}", modes.file, timeout, on_wait)
     with guard:
-        refuse_collision(root, paths.name)
+        ensure_name_is_free(root, paths.name)
         make_folders(paths, modes)  # who gave up before us may have taken them away
         if not files.exists(paths.stages):
             files.replace(paths.stages, documents.dumps(codec.table_document(StageTable())), modes.file, root.root)
@@ -188,8 +188,154 @@ def unmake_model(root: Layout, paths: ModelLayout) -> None:
     Whatever the disk does not say stays as it is.
     """
     with contextlib.suppress(OSError):
-        told = any(entry.event.action != "passed-over" for entry in journal.oldest_first(paths.history))
-        if told or any(map(layout.version_of, files.list_folder(paths.versions))) or files.exists(paths.claim(1)):
+        recorded = any(entry.event.action != "passed-over" for entry in journal.oldest_first(paths.history))
+        if recorded or any(map(layout.version_of, files.list_folder(paths.versions))) or files.exists(paths.claim(1)):
             return
         for path in (paths.model, paths.stages, paths.history):
             removal.remove(path, root.root)
+
+
+_RESERVATION_LIMIT = 1_000
+
+
+def reservation_holder(root: Layout, paths: ModelLayout) -> str | None:
+    """The model that is being renamed to the name of ``paths``; None if there is none."""
+    if not files.exists(paths.reservation):
+        return None
+    with contextlib.suppress(RegistryError, OSError, UnicodeDecodeError):
+        name = files.read(paths.reservation, _RESERVATION_LIMIT, layout.RESERVATION).decode().strip()
+        source = reader.ModelReader(root.model(name))
+        return name if name in codec.former_names(source.document()) else None
+    return None
+
+
+def ensure_not_reserved(root: Layout, paths: ModelLayout) -> None:
+    """Raise :class:`Conflict` if the name of ``paths`` is reserved for a model that is being renamed."""
+    if name := reservation_holder(root, paths):
+        raise Conflict(
+            f"the name '{paths.name}' is reserved for {name}, whose rename was interrupted",
+            f"finish it with 'registry rename {name} {paths.name}', or choose another name",
+        )
+
+
+@contextlib.contextmanager
+def reserve_name(root: Layout, target: ModelLayout, name: str, modes: Modes) -> Iterator[None]:
+    """Reserve the name of ``target`` for the model ``name``; what fails inside, before anything is recorded, frees it."""
+    made = files.make_folder(target.root, modes.folder)
+    removal.remove(target.reservation, root.root)
+    files.write_new(target.reservation, f"{name}\n".encode(), modes.file)  # one that is torn reserves nothing
+    if made:
+        files.fsync_folder(target.root.parent)
+    try:
+        yield
+    finally:
+        if files.exists(target.reservation) and not reservation_holder(root, target):
+            release_name(root, target)
+
+
+def release_name(root: Layout, paths: ModelLayout) -> None:
+    """Remove a reservation, and its folder if nothing else is in it."""
+    removal.discard(paths.reservation, root.root)
+    with contextlib.suppress(OSError):
+        os.rmdir(paths.root)
+
+
+#: What a registry with more than one stage has besides.
+FROM_TEMPLATE = """\
+# It holds one of these stages now, or has held one:
+#    from: [{}]
+"""
+
+#: ``id``, ``created``, ``shared`` and ``stages`` are filled in.
+REGISTRY_TEMPLATE = """\
+# yaml-language-server: $schema=.schemas/registry.json
+#
+# A model registry: one folder, no server. Made by `registry init`; edit it as you like. `registry config show` prints
+# what is in force and where it stands, and tells a mistake with its line.
+#
+# Below, each line that begins with # and no space is a setting that you can have: take the # away. All of them are
+# explained in docs/reference/policy.md and docs/how-to/retention.md of the program, the format in docs/format.md.
+#
+# The same 'policy' and 'retention' may stand in models/GROUP/group.yaml, for the models of a group, and in the
+# model.yaml of a model. A policy there comes on top of what is said here.
+format: 1
+id: '{id}'
+created: '{created}'
+
+# Who may write: 'private' (the owner) or 'group' (everyone in the Unix group of this folder).
+# Set it with `registry init --shared group`: the folders' modes have to fit.
+shared: {shared}
+
+# The stages a version can be promoted to, in order. Names: a-z, 0-9, '_', '-'.
+stages: [{stages}]
+
+# What is refused when a version is registered, by what loading it would run: off, warn, refuse-dangerous (if nothing is
+# said) or allowlist; and what is known besides, as `registry scan` has it.
+#scan:
+#  mode: allowlist
+#  allow: ['ourpackage.*']
+
+# What is recorded by itself of where a version comes from; all of it if nothing is said.
+#lineage: [git, patch, run, environment]
+
+# Whether lower or higher values of a metric are better, for names that are not in the list of docs/reference/metrics.md:
+#metrics:
+#  drift: lower
+
+# What a version must satisfy before `promote` lets it into a stage. Every rule must pass.
+#policy:
+#  {last}:
+{entered}#    require:
+# Each of these says something. 'description' and 'owner' are the model's, all else is the version's:
+#      fields: [description, message, annotations.training_data]
+# Tags with just this text, in quotes:
+#      tags: {{reviewed: 'yes'}}
+# Metrics that are there and compare, in quotes:
+#      metrics: {{auc: '>= 0.90', latency_ms: '<= 50'}}
+# Patterns that each fit a file of the artifact, and patterns that fit none:
+#      files: ['model.*']
+#      forbid: ['*.csv']
+# The files together have at most so many bytes:
+#      max_size: 5GB
+# A query that selects the version, as `registry search` has them:
+#      where: not params.depth > 12
+# One of these has signed it (`registry sign`):
+#      signed_by: [alice@example.com]
+# It has held a stage of 'from' for so long:
+#      min_age_in_stage: 2d
+# How much worse it may be than what holds the stage now, as a number or in percent:
+#    against_current:
+#      auc: {{max_drop: 0.005}}
+#      logloss: {{max_rise: 1%}}
+#      f1: {{max_worse: 0.01}}
+# Commands that must end with exit code 0. They run on the machine of whoever promotes, after that person has looked at
+# them (`registry trust`). {{path}}, {{ref}} and {{stage}} are put in; no shell runs them. 10 minutes if nothing is said:
+#    checks:
+#      - python /opt/checks/smoke.py {{path}}
+#      - {{run: [/opt/checks/latency, --model, '{{path}}'], time_limit: 30s, name: latency}}
+# How many accounts must approve it (`registry approve`), whose approvals count, and whether the author's does not:
+#    approvals: 2
+#    approvers: [alice, '@risk-team']
+#    not_author: true
+# Approvals count only with a signature by a key in allowed_signers (`registry approve --sign KEY`):
+#    signed: required
+# Whether `promote --force --reason` may override rules that fail (true if left out), and a rejection (false if left out):
+#    force: false
+#    override_rejections: false
+
+# Which versions go by themselves, when `registry prune --all` runs. One stays if any of these keeps it.
+#retention:
+# Archived (hidden, restorable) is what is older than this, not among the newest, not among the best, and fits the query:
+#  archive:
+#    older_than: 90d
+#    keep: 30
+#    best: [auc:3]
+#    where: not tags.audit = wanted
+# Never touched are the last so many that held each stage; 3 if left out:
+#    keep_holders: 3
+# It is packed, too:
+#    compress: true
+# Deleted for good is what was archived so long ago:
+#  prune:
+#    older_than: 180d
+"""

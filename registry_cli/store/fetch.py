@@ -12,9 +12,9 @@ from ..core.records import FileEntry, VersionRecord
 from ..errors import Damaged, NotFound
 from . import layout
 from .filesystem import files
-from .filesystem.replacement import Existing, appearing
+from .filesystem.replacement import Existing, atomic_output
 from .packs import pack_reader
-from .packs.pack_reader import Content
+from .packs.pack_reader import VerifiedStream
 from .reader import ModelReader
 
 
@@ -61,7 +61,7 @@ def fetch(
     if record.packed is None and chosen is None:
         model.check_size(record)
     progress.expect(record.size if chosen is None else 0)
-    with appearing(target, existing) as temporary:
+    with atomic_output(target, existing) as temporary:
         temporary.mkdir()
         every = pack_reader.members(model, record) if chosen is None else _chosen(model, record, chosen)
         with contextlib.closing(every) as members:
@@ -83,12 +83,12 @@ def write(
 
 def _chosen(
     model: ModelReader, record: VersionRecord, chosen: Sequence[FileEntry]
-) -> Generator[tuple[FileEntry, Content], None, None]:
+) -> Generator[tuple[FileEntry, VerifiedStream], None, None]:
     return pack_reader.chosen_members(model, record, [entry.path for entry in chosen])
 
 
 @contextlib.contextmanager
-def laid_out(model: ModelReader, record: VersionRecord) -> Iterator[Path]:
+def open_files(model: ModelReader, record: VersionRecord) -> Iterator[Path]:
     """A folder with the files of a version, to look into: its own, or one for the time being if it is packed.
 
     One that is deleted or packed meanwhile raises :class:`NotFound` or :class:`Conflict`, a file that is missing
@@ -110,7 +110,7 @@ def laid_out(model: ModelReader, record: VersionRecord) -> Iterator[Path]:
         yield folder
 
 
-def _copy(content: Content, target: Path, nested: bool, progress: Progress) -> None:
+def _copy(content: VerifiedStream, target: Path, nested: bool, progress: Progress) -> None:
     if nested:
         target.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(target, files.CREATE, 0o666)  # the user's own copy: the umask decides

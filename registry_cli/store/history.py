@@ -25,7 +25,9 @@ from .layout import ModelLayout
 ALL = EventFilter()
 
 
-def pending(paths: ModelLayout, table: StageTable, highest: int, last: JournalEntry | None) -> list[JournalEntry]:
+def pending_entries(
+    paths: ModelLayout, table: StageTable, highest: int, last: JournalEntry | None
+) -> list[JournalEntry]:
     """The lines that the journal lacks behind ``last``. More than a crash explains raises :class:`Damaged`."""
     known, revision = (last.highest, last.revision) if last else (0, 0)
     versions, revisions = highest - known, table.revision - revision
@@ -38,10 +40,10 @@ def pending(paths: ModelLayout, table: StageTable, highest: int, last: JournalEn
     entries: list[JournalEntry] = []
     if versions:
         event = reader.ModelReader(paths).sealed(highest).event
-        entries.append(line(paths, last, event, highest, revision))
+        entries.append(next_line(paths, last, event, highest, revision))
     if revisions:
         before = entries[-1] if entries else last
-        entries.append(line(paths, before, table.changed, highest, table.revision, _carrier(paths, table)))
+        entries.append(next_line(paths, before, table.changed, highest, table.revision, _carrier(paths, table)))
     return entries
 
 
@@ -61,7 +63,7 @@ def _carrier(paths: ModelLayout, table: StageTable) -> str:
     return "" if owner == table.changed.by else owner
 
 
-def line(
+def next_line(
     paths: ModelLayout,
     last: JournalEntry | None,
     event: Event | None,
@@ -72,7 +74,7 @@ def line(
     """The line of ``event`` behind ``last``, with the seal of the document that it wrote."""
     if event is None:
         raise Damaged(f"{paths.name}: a change without an event", "registry verify tells more")
-    return journal.following(last, event, highest, revision, journal.seal_of(paths, event), carrier)
+    return journal.next_entry(last, event, highest, revision, journal.document_digest(paths, event), carrier)
 
 
 def newest_first(paths: ModelLayout, wanted: EventFilter = ALL) -> Iterator[JournalEntry]:
@@ -80,25 +82,23 @@ def newest_first(paths: ModelLayout, wanted: EventFilter = ALL) -> Iterator[Jour
     last: JournalEntry | None = None  # what is pending hangs on it, so until it is found every line is looked at
     found = journal.newest_first(paths.history, lambda line: last is None or wanted.may_match(line))
     last = next(found, None)
-    told = (*reversed(_ahead(paths, last)), *([last] if last else ()))
-    return (entry for entry in itertools.chain(told, found) if wanted.fits(entry))
+    newest = (*reversed(_ahead(paths, last)), *([last] if last else ()))
+    return (entry for entry in itertools.chain(newest, found) if wanted.fits(entry))
 
 
-class Head:
-    """How far the history of a model is told; at first, nothing of it is."""
+class JournalTail:
+    """The newest entry of a history that was reported; at first there is none."""
 
-    def __init__(self, paths: ModelLayout) -> None:
-        self.paths = paths
-        self.last: JournalEntry | None = None
-        self._identity: tuple[int, ...] | None = ()
+    def __init__(
+        self, paths: ModelLayout, last: JournalEntry | None = None, identity: tuple[int, ...] | None = ()
+    ) -> None:
+        self.paths, self.last, self._identity = paths, last, identity
 
     @classmethod
-    def of(cls, paths: ModelLayout) -> Head:
-        """The head of what is there now: only what comes later is news."""
-        head = cls(paths)
-        head._identity = files.identity(str(paths.history))  # before reading: what comes meanwhile is looked for again
-        head.last = next(newest_first(paths), None)
-        return head
+    def from_layout(cls, paths: ModelLayout) -> JournalTail:
+        """The tail of the history as it is now: only what comes later is news."""
+        identity = files.identity(str(paths.history))  # before reading: what comes meanwhile is looked for again
+        return cls(paths, next(newest_first(paths), None), identity)
 
     def history(self, wanted: EventFilter) -> Iterator[JournalEntry]:
         """What is wanted of the history up to here, the newest first."""
@@ -121,7 +121,7 @@ class Head:
         return found[::-1]
 
 
-def chains(paths: ModelLayout, stages: tuple[str, ...]) -> dict[str, StageTimeline]:
+def stage_timelines(paths: ModelLayout, stages: tuple[str, ...]) -> dict[str, StageTimeline]:
     """What each of ``stages`` held, from the first move to the newest."""
     events = list(_moves(paths))
     return {stage: build_timeline(events, stage) for stage in stages}
@@ -132,7 +132,7 @@ def holdings(paths: ModelLayout, number: int) -> list[StageInterval]:
     return rules.list_intervals(_moves(paths), number)
 
 
-def past(paths: ModelLayout, until: str) -> PastState | None:
+def load_past_state(paths: ModelLayout, until: str) -> PastState | None:
     """The model as it was at a time; None when it had no history yet."""
     return replay(list(_oldest_first(paths)), until)
 
@@ -156,6 +156,6 @@ def _ahead(paths: ModelLayout, last: JournalEntry | None) -> list[JournalEntry]:
     """What is pending, for a reader; where journal and versions don't fit together, ``verify`` is who tells."""
     table = reader.read_state(paths).table
     try:
-        return pending(paths, table, reader.highest(paths, table), last)
+        return pending_entries(paths, table, reader.highest(paths, table), last)
     except (Damaged, NotFound):
         return []

@@ -75,7 +75,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def following(
+def next_entry(
     last: JournalEntry | None, event: Event, highest: int, revision: int, sealed: str = "", carrier: str = ""
 ) -> JournalEntry:
     """The entry of ``event`` behind ``last``; its hash is set."""
@@ -84,7 +84,7 @@ def following(
     return replace(entry, hash=encode(entry)[-66:-2].decode())
 
 
-def seal_of(paths: ModelLayout, event: Event) -> str:
+def document_digest(paths: ModelLayout, event: Event) -> str:
     """The sha256 of the document that ``event`` wrote, empty if it wrote none (or it is gone).
 
     This is what binds a document, down to its last byte, to the chain: nothing else would tell that a metric in it
@@ -113,7 +113,7 @@ def newest_first(path: Path, looked_at: Callable[[bytes], bool] = bool) -> Itera
 def oldest_first(path: Path, containing: bytes = b"") -> Iterator[JournalEntry]:
     """Every whole entry, in order; only those whose line has the bytes ``containing``."""
     try:
-        with files.opened(path, path.name) as descriptor, os.fdopen(os.dup(descriptor), "rb") as stream:
+        with files.open_file(path, path.name) as descriptor, os.fdopen(os.dup(descriptor), "rb") as stream:
             for line in stream:
                 if containing in line and (entry := decode(line.rstrip(b"\n"))):
                     yield entry
@@ -148,7 +148,7 @@ def _blocks_backward(path: Path) -> Iterator[bytes]:
     position, size = -1, _FIRST_BLOCK
     while position:
         try:
-            with files.opened(path, path.name) as descriptor:
+            with files.open_file(path, path.name) as descriptor:
                 end = os.fstat(descriptor).st_size if position < 0 else position
                 position, size = max(0, end - size), files.BLOCK
                 block = os.pread(descriptor, end - position, position)

@@ -16,17 +16,17 @@ from ..errors import Conflict, Damaged, indeterminate
 from . import codec, creation, journal, layout
 from . import staging as ingest
 from .filesystem import files, locking, removal
-from .filesystem.modes import Modes
-from .filesystem.signals import uninterrupted
+from .filesystem.files import Modes
+from .filesystem.removal import uninterrupted
 from .layout import Layout, ModelLayout
-from .staging import Staging
+from .staging import StagingFolder
 from .verify import verify
 from .writer import Writer
 
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR})
 
 
-class Adoption:
+class ModelImport:
     """A model on its way in. ``paths`` are those of the folder aside; :meth:`commit` gives it its name.
 
     Its documents were checked: the names of stages in them are names, and become those of links.
@@ -36,14 +36,13 @@ class Adoption:
         self._root, self._modes = root, modes
         self._target = root.model(name)
         group = root.group(name)
-        creation.refuse_collision(root, name)
+        creation.ensure_name_is_free(root, name)
         self._made_group = group.name != name and files.make_folder(group.root, modes.folder)
         if self._made_group:
             files.fsync_folder(root.models)
         self.paths = ModelLayout(name, self._target.root.parent / layout.temporary_name())
         os.mkdir(self.paths.root, 0o700)
-        status = os.lstat(self.paths.root)
-        self._inode = (status.st_dev, status.st_ino)
+        self._inode = removal.identity(os.lstat(self.paths.root))
         for folder in self.paths.folders:
             files.make_folder(folder, modes.versions if folder == self.paths.versions else modes.folder)
 
@@ -58,12 +57,11 @@ class Adoption:
             os.close(descriptor)
 
     @contextlib.contextmanager
-    def version(self, number: int, documents: dict[str, bytes]) -> Iterator[Staging]:
+    def version(self, number: int, documents: dict[str, bytes]) -> Iterator[StagingFolder]:
         """The folder of a version, to be filled; then sealed."""
         folder = self.paths.version(number)
         os.mkdir(folder, 0o700)
-        status = os.lstat(folder)
-        staging = Staging(folder, removal.identity(status), self._root.root)
+        staging = StagingFolder(folder, removal.identity(os.lstat(folder)), self._root.root)
         yield staging
         for path, data in documents.items():
             with self.document(path) as write:
@@ -80,7 +78,7 @@ class Adoption:
             yield write
         self._set_mode(self.paths.root / path, self._modes.sealed_file)
 
-    def finish(self, stagings: list[Staging], checkpoint: str) -> None:
+    def finish(self, stagings: list[StagingFolder], checkpoint: str) -> None:
         """Make what is derived, look at all of it as ``verify`` does, bring it to the disk. :class:`Damaged` if it is not
         sound, or its history does not end with ``checkpoint``.
         """
@@ -96,7 +94,7 @@ class Adoption:
         for staging in stagings:
             writer.link_blobs(staging.files, staging.entries)
         self._set_mode(self.paths.root, self._modes.folder)
-        verify.refuse_damaged(self.paths)
+        verify.ensure_undamaged(self.paths)
         _sync_tree(self.paths.root)
 
     def _set_mode(self, path: Path, mode: int) -> None:
@@ -116,14 +114,14 @@ class Adoption:
         """
         try:
             with self._locked(timeout, on_wait):
-                creation.refuse_collision(self._root, self._target.name)
+                creation.ensure_name_is_free(self._root, self._target.name)
                 check()
                 self._clear_place()
                 with uninterrupted():
                     os.rename(self.paths.root, self._target.root)  # COMMIT
                     files.fsync_folder(self._target.root.parent)
         except BaseException as error:
-            if not self._is_aside():
+            if not self._is_temporary():
                 raise indeterminate(f"{self._target.name} is in the registry", "", error) from error
             if isinstance(error, OSError) and error.errno in _TAKEN:
                 raise Conflict(
@@ -159,17 +157,16 @@ class Adoption:
                 os.unlink(self._target.lock)
             os.rmdir(self._target.root)
 
-    def _is_aside(self) -> bool:
+    def _is_temporary(self) -> bool:
         """Whether it still has its temporary name. When the disk doesn't say, it is not ours to remove."""
         try:
-            status = os.lstat(self.paths.root)
+            return removal.identity(os.lstat(self.paths.root)) == self._inode
         except OSError:
             return False
-        return (status.st_dev, status.st_ino) == self._inode
 
     def abandon(self) -> None:
         """Remove what did not become a model; what did is left alone."""
-        if self._is_aside():
+        if self._is_temporary():
             removal.discard(self.paths.root, self._root.root, expected=self._inode)
         if self._made_group and not files.exists(self._target.root):
             with contextlib.suppress(OSError):

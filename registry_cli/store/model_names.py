@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Container, Generator, Iterator
+from itertools import islice
+from pathlib import Path
 
 from ..core import names
-from . import layout
+from ..errors import Conflict, RegistryError
+from . import codec, layout
 from .filesystem import files
 from .layout import Layout
+
+#: Among so many models one that was renamed is looked for.
+_SEARCHED = 10_000
+#: So much of each document is searched for the key of former names before it is parsed.
+_SCANNED = 64 << 10
+#: So many times the models are listed before it is a :class:`Conflict` that they change their names all the time.
+_LISTINGS = 1_000
 
 
 def iter_model_names(root: Layout, known: Container[str] = ()) -> Iterator[str]:
@@ -35,3 +46,73 @@ def _list_folders(parent: str, prefix: str, known: Container[str] = ()) -> list[
     except (FileNotFoundError, NotADirectoryError):
         return []
     return sorted(name for name in found if prefix + name in known or names.is_model_name(prefix + name))
+
+
+def find_renamed_model(
+    root: Layout, name: str, *, most: int | None = _SEARCHED, but: Collection[str] = ()
+) -> str | None:
+    """The model, none of ``but``, that was called ``name`` before; looked for among the first ``most`` models."""
+    for each, start in islice(_beginnings(root.models), most):
+        if each in but or (len(start) < _SCANNED and b"formerly" not in start):
+            continue
+        with contextlib.suppress(OSError, RegistryError):
+            whole = len(start) < _SCANNED
+            data = start if whole else files.read(root.model(each).model, files.DOCUMENT_LIMIT, each)
+            if name in codec.former_names(codec.loads(data, each)):
+                return each
+    return None
+
+
+def _beginnings(models: Path) -> Iterator[tuple[str, bytes]]:
+    """The name of every model and the beginning of its document. All are read whenever a model is made, so each costs
+    three system calls, and is parsed only if it may have former names.
+
+    A model that is renamed between the listing and the reading would be missed, so the folders are listed again until
+    there is none that was not read. A model that was renamed comes a second time.
+    """
+    read: set[tuple[str, int]] = set()
+    for _ in range(_LISTINGS):
+        if not (yield from _unread_beginnings(str(models), "", read)):
+            return
+    raise Conflict("models are being renamed all the time", "try again")
+
+
+def _unread_beginnings(
+    folder: str, prefix: str, read: set[tuple[str, int]]
+) -> Generator[tuple[str, bytes], None, bool]:
+    """The same for the models that are not in ``read``, which get into it, each by its name and the inode of its folder.
+
+    Returns whether any was read, or renamed since it was listed: then there may be more.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            found = [(entry.name, entry.inode()) for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    more = False
+    for name, inode in sorted(found):
+        model = f"{prefix}{name}"
+        if (model, inode) in read or not names.is_model_name(model):
+            continue
+        try:
+            start = _beginning(f"{folder}/{name}/{layout.MODEL}")
+        except FileNotFoundError:
+            if prefix:
+                more |= not os.path.lexists(f"{folder}/{name}")
+            else:  # a group
+                more |= yield from _unread_beginnings(f"{folder}/{name}", f"{name}/", read)
+            continue
+        except OSError:
+            start = b""
+        read.add((model, inode))
+        more = True
+        yield model, start
+    return more
+
+
+def _beginning(path: str) -> bytes:
+    descriptor = os.open(path, files.READ)
+    try:
+        return os.read(descriptor, _SCANNED)
+    finally:
+        os.close(descriptor)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from pathlib import Path
 
 from ..core.lazy_dataclass import dataclass, replace
 from ..core.names import Selector
@@ -31,7 +32,7 @@ _SHOWN = "registry list shows the models that are here"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class State:
+class ModelState:
     """A model's stage table as committed; ``redo`` is a document that is committed but not yet in its place."""
 
     table: StageTable
@@ -47,11 +48,11 @@ class ModelReader:
         if not is_model(paths):
             raise NotFound(f"there is no model '{paths.name}'", _SHOWN)
 
-    def state(self) -> State:
+    def state(self) -> ModelState:
         """The stage table, following claims that are newer than ``stages.yaml``."""
         return read_state(self.paths)
 
-    def document(self, state: State | None = None) -> dict[str, Any]:
+    def document(self, state: ModelState | None = None) -> dict[str, Any]:
         """``model.yaml``, or the claim that will become it."""
         redo = (state or self.state()).redo
         if redo and redo.path == layout.MODEL:
@@ -154,19 +155,21 @@ class ModelReader:
         path = self.paths.version_document(number)
         return hashlib.sha256(files.read(path, files.DOCUMENT_LIMIT, f"{self.name}@{number}")).hexdigest()
 
-    def version(self, number: int, state: State, *, annotated: bool = True) -> VersionRecord:
+    def version(self, number: int, state: ModelState, *, annotated: bool = True) -> VersionRecord:
         """Version ``number`` with everything that is known of it now. When it is not ``annotated``, nothing is looked for."""
         table = state.table
         sealed = self.sealed(number)
         return replace(
-            codec.overlay(sealed, self.said(number, state), f"annotations/{number}.yaml") if annotated else sealed,
+            codec.overlay(sealed, self.annotation(number, state), f"annotations/{number}.yaml")
+            if annotated
+            else sealed,
             stages=table.stages_of(number),
             aliases=table.aliases_of(number),
             archived=number in table.archived,
-            packed=self._packed_size(number) if number in table.packed else None,
+            packed=pack_size(self.paths, number) if number in table.packed else None,
         )
 
-    def said(self, number: int, state: State) -> dict[str, Any]:
+    def annotation(self, number: int, state: ModelState) -> dict[str, Any]:
         """What was said of a version afterwards: ``annotations/N.yaml``, or the claim that will become it."""
         path = self.paths.annotation(number)
         if state.redo and state.redo.path == self.paths.relative(path):
@@ -175,11 +178,6 @@ class ModelReader:
             return codec.load(path, f"{self.name}: annotations/{number}.yaml")
         except FileNotFoundError:
             return {}
-
-    def _packed_size(self, number: int) -> int:
-        from .packs import pack_paths
-
-        return pack_paths.size(self.paths, number)
 
     def mentions(self, number: int, word: bytes) -> bool:
         """Whether ``annotations/N.yaml`` has these bytes: cheaper than to read it as a document."""
@@ -201,9 +199,7 @@ class ModelReader:
         """A file beside ``version.yaml``; None when the version has none. :class:`Damaged` when it is not what was sealed."""
         import hashlib
 
-        from . import sidecars
-
-        digest = sidecars.named(record.lineage).get(name)
+        digest = codec.sidecar_digests(record.lineage).get(name)
         if digest is None:
             return None
         what = f"{record.ref}: {name}"
@@ -247,7 +243,7 @@ class ModelReader:
                 f"registry verify {record.model} tells which; do not use it",
             )
 
-    def record(self, state: State | None = None, highest: int | None = None) -> ModelRecord:
+    def record(self, state: ModelState | None = None, highest: int | None = None) -> ModelRecord:
         """The model as one row, of versions up to ``highest``."""
         state = state or self.state()
         document, table = self.document(state), state.table
@@ -278,11 +274,11 @@ def _is_packed(record: VersionRecord) -> Conflict:
     )
 
 
-def read_state(paths: ModelLayout) -> State:
+def read_state(paths: ModelLayout) -> ModelState:
     """The committed stage table of a model: ``stages.yaml``, or the newest claim behind it."""
     what = f"{paths.name}: {layout.STAGES}"
     try:
-        state = State(*codec.parse_table(codec.load(paths.stages, what), what))
+        state = ModelState(*codec.parse_table(codec.load(paths.stages, what), what))
     except FileNotFoundError:
         if not is_model(paths):
             raise NotFound(f"{paths.name} was renamed, or removed, just now", _SHOWN) from None
@@ -292,10 +288,10 @@ def read_state(paths: ModelLayout) -> State:
     return state
 
 
-def _claim_after(paths: ModelLayout, revision: int) -> State | None:
+def _claim_after(paths: ModelLayout, revision: int) -> ModelState | None:
     what = f"{paths.name}: {layout.CLAIM}{revision + 1}"
     try:
-        state = State(*codec.parse_table(codec.load(paths.claim(revision + 1), what), what))
+        state = ModelState(*codec.parse_table(codec.load(paths.claim(revision + 1), what), what))
     except FileNotFoundError:
         return None
     if state.table.revision != revision + 1:
@@ -333,3 +329,15 @@ def is_model(paths: ModelLayout) -> bool:
         return files.exists(paths.model)
     except NotADirectoryError:
         return False
+
+
+def pack_path(paths: ModelLayout, number: int) -> Path | None:
+    """Where the pack of a version lies, None if there is none."""
+    packs = (paths.pack(number, suffix) for suffix in layout.PACK_SUFFIXES)
+    return next((pack for pack in packs if files.exists(pack)), None)
+
+
+def pack_size(paths: ModelLayout, number: int) -> int:
+    """The bytes of a version's pack, 0 if it is not there (``verify`` says so)."""
+    pack = pack_path(paths, number)
+    return os.lstat(pack).st_size if pack else 0

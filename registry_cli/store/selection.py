@@ -34,7 +34,7 @@ _PATHS_KEPT = 20
 _SECRETS_NAMED = 10
 
 
-class Rule:
+class SelectionRule:
     """What leaves files out, or takes them back: a glob, or without one a name that is left out by default.
 
     ``used`` says that it made a difference.
@@ -49,10 +49,10 @@ class Rule:
 
 
 #: The rule that decides about a file or folder, and its place in the order; the higher wins.
-State = tuple[int, Rule]
+_Decision = tuple[int, SelectionRule]
 
-_DEFAULTS: Mapping[str, State] = {
-    name: (-1, Rule(f"{name}/" if name in DEFAULT_FOLDERS else name, "default"))
+_DEFAULTS: Mapping[str, _Decision] = {
+    name: (-1, SelectionRule(f"{name}/" if name in DEFAULT_FOLDERS else name, "default"))
     for name in DEFAULT_FOLDERS | DEFAULT_FILES
 }
 
@@ -92,28 +92,28 @@ class FileSelection:
         other.rules = self.rules
         return other
 
-    def in_folder(self, root: Path, prefix: str) -> tuple[Scope, State | None]:
+    def in_folder(self, root: Path, prefix: str) -> tuple[FolderRules, _Decision | None]:
         """The rules for the folder ``root``, whose files are called ``prefix`` and their path in it; that for itself."""
         ignored = [] if self.everything else read_ignore_file(root / IGNORE_FILE)
         state = self._of_named(prefix.rstrip("/"), folder=True) if prefix else None
         if state is not None:  # in the order of the folder's rules, those of its own file come first
             state = (state[0] + len(ignored), state[1])
-        scope = Scope(self, ignored, prefix)
+        scope = FolderRules(self, ignored, prefix)
         scope.leave_out(prefix, state, None)
         return scope, state
 
-    def in_files(self, files: Mapping[str, Path]) -> Scope:
+    def in_files(self, files: Mapping[str, Path]) -> FolderRules:
         """The rules for files by their names in the artifact."""
         ignore_file = files.get(IGNORE_FILE)
-        return Scope(self, [] if ignore_file is None else read_ignore_file(ignore_file), "")
+        return FolderRules(self, [] if ignore_file is None else read_ignore_file(ignore_file), "")
 
     def keeps_named(self, name: str) -> bool:
         """Whether a file that was named itself is kept: only the options can leave it out."""
         state = self._of_named(name, folder=False)
-        return not Scope(self, [], "").leave_out(name, state, None)
+        return not FolderRules(self, [], "").leave_out(name, state, None)
 
-    def _of_named(self, name: str, *, folder: bool) -> State | None:
-        return Scope(self, [], "").decide(name, "", None, folder=folder)
+    def _of_named(self, name: str, *, folder: bool) -> _Decision | None:
+        return FolderRules(self, [], "").decide(name, "", None, folder=folder)
 
     def refuse_inside(self, real: Path, shown: str, *, folder: bool = False) -> None:
         """Raises :class:`Refused` for what belongs to a registry."""
@@ -133,7 +133,7 @@ class FileSelection:
             f"leave it out with --exclude '/{_escape(name)}', or register only the files of the model",
         )
 
-    def note_excluded(self, path: str, rule: Rule) -> None:
+    def note_excluded(self, path: str, rule: SelectionRule) -> None:
         key = (rule.origin, rule.pattern)
         self._counts[key] = self._counts.get(key, 0) + 1
         paths = self._excluded.setdefault(key, [])
@@ -203,7 +203,7 @@ class FileSelection:
         )
 
 
-def _parse(patterns: Iterable[str], option: str, *, excludes: bool) -> list[Rule]:
+def _parse(patterns: Iterable[str], option: str, *, excludes: bool) -> list[SelectionRule]:
     if not (given := list(patterns)):
         return []
     from ..core import globs
@@ -211,20 +211,24 @@ def _parse(patterns: Iterable[str], option: str, *, excludes: bool) -> list[Rule
     for text in given:
         if text.startswith("!"):
             raise InvalidInput(f"invalid glob for {option}: '{text}'", "use --include to take back an exclusion")
-    return [Rule(glob.text, option, glob, excludes=excludes) for glob in globs.parse(given, option)]
+    return [SelectionRule(glob.text, option, glob, excludes=excludes) for glob in globs.parse(given, option)]
 
 
-class Scope:
+class FolderRules:
     """The rules for the files below one folder, or for files that are named one by one."""
 
     def __init__(self, selection: FileSelection, ignored: Sequence[tuple[Glob, bool]], prefix: str) -> None:
         self._selection, self._prefix = selection, len(prefix)
-        self._ignored = [Rule(glob.text, IGNORE_FILE, glob, excludes=not takes_back) for glob, takes_back in ignored]
+        self._ignored = [
+            SelectionRule(glob.text, IGNORE_FILE, glob, excludes=not takes_back) for glob, takes_back in ignored
+        ]
         self._rules = [*self._ignored, *selection.rules]
         self._last_back = max((at for at, rule in enumerate(self._rules) if not rule.excludes), default=-1)
-        self._folders: dict[str, State | None] = {"": None}
+        self._folders: dict[str, _Decision | None] = {"": None}
 
-    def decide(self, path: str, name: str, around: State | None, *, folder: bool, link: bool = False) -> State | None:
+    def decide(
+        self, path: str, name: str, around: _Decision | None, *, folder: bool, link: bool = False
+    ) -> _Decision | None:
         """The rule for a file or folder in a folder that ``around`` is the rule of. None when nobody leaves it out."""
         found = around
         if (
@@ -247,18 +251,18 @@ class Scope:
                     otherwise[1].used = True
         return found
 
-    def _highest(self, path: str, before: int, above: State | None, *, folder: bool) -> State | None:
+    def _highest(self, path: str, before: int, above: _Decision | None, *, folder: bool) -> _Decision | None:
         """The last rule that matches, of those in front of ``before`` and behind the rule ``above``."""
         for at in range(before - 1, -1 if above is None else above[0], -1):
             if self._rules[at].matches(path[self._prefix :] if at < len(self._ignored) else path, folder=folder):
                 return (at, self._rules[at])
         return None
 
-    def may_take_back(self, state: State) -> bool:
+    def may_take_back(self, state: _Decision) -> bool:
         """Whether something in a folder that is left out may be taken back by a later rule."""
         return self._last_back > state[0]
 
-    def leave_out(self, path: str, state: State | None, around: State | None) -> bool:
+    def leave_out(self, path: str, state: _Decision | None, around: _Decision | None) -> bool:
         """Whether this is left out: then it is reported, unless the folder around it was for the same reason."""
         if state is None or not state[1].excludes:
             return False
@@ -272,7 +276,7 @@ class Scope:
         around = self._of_folder(folder)
         return not self.leave_out(path, self.decide(path, name, around, folder=False), around)
 
-    def _of_folder(self, folder: str) -> State | None:
+    def _of_folder(self, folder: str) -> _Decision | None:
         if folder not in self._folders:
             parent, _, name = folder.rpartition("/")
             around = self._of_folder(parent)

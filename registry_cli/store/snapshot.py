@@ -17,17 +17,16 @@ from ..core.lazy_dataclass import dataclass
 from ..core.records import JournalEntry, VersionRecord
 from ..core.yaml import documents
 from ..errors import Conflict, Damaged, NotFound
-from . import codec, history, journal, layout, manifest, reader, sidecars
+from . import codec, history, journal, layout, manifest, reader
 from .filesystem import files
 from .layout import ModelLayout
-from .packs import pack_paths
-from .reader import ModelReader, State
+from .reader import ModelReader, ModelState
 
 _TRIES = 20
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Kept:
+class SnapshotFile:
     """A document: ``path`` relative to the model's folder; its bytes are those of ``origin`` up to ``length``, if there
     is one, then ``data``.
     """
@@ -51,17 +50,17 @@ class Kept:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Snapshot:
+class ModelSnapshot:
     """A model at one moment: its stage table, the numbers of its versions, its own documents, its newest entry."""
 
     model: ModelReader
-    state: State
+    state: ModelState
     numbers: tuple[int, ...]
-    documents: tuple[Kept, ...]
+    documents: tuple[SnapshotFile, ...]
     last: JournalEntry | None
 
 
-def take(paths: ModelLayout) -> Snapshot:
+def take_snapshot(paths: ModelLayout) -> ModelSnapshot:
     """The model as it is now; looked at again until nobody changed it meanwhile."""
     model = ModelReader(paths)
     for _ in range(_TRIES):
@@ -80,56 +79,48 @@ def take(paths: ModelLayout) -> Snapshot:
     raise Conflict(f"{paths.name} is being changed all the time", "try again later")
 
 
-def _moment(paths: ModelLayout) -> list[tuple[int, ...]]:
+def _moment(paths: ModelLayout) -> list[tuple[int, ...] | None]:
     """What differs when something of the model was written."""
     places = (paths.root, paths.stages, paths.history, paths.versions, paths.annotations, paths.tombstones)
-    return [_mark(path) for path in places]
+    return [files.identity(str(path)) for path in places]
 
 
-def _mark(path: Path) -> tuple[int, ...]:
-    try:
-        status = os.lstat(path)
-    except FileNotFoundError:
-        return ()
-    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _look(model: ModelReader) -> Snapshot:
+def _look(model: ModelReader) -> ModelSnapshot:
     paths, state = model.paths, model.state()
     numbers = tuple(model.numbers(state.table))
     pending = _pending(paths, state)
     last = pending[-1] if pending else journal.last_entry(paths.history)
     own = [
         _model_document(paths, state),
-        of_bytes(paths.relative(paths.stages), documents.dumps(codec.table_document(state.table))),
+        _file_from_bytes(paths.relative(paths.stages), documents.dumps(codec.table_document(state.table))),
         *_journal(paths, pending),
         *(_tombstone(paths, state, number) for number in state.table.deleted),
     ]
-    return Snapshot(model, state, numbers, tuple(own), last)
+    return ModelSnapshot(model, state, numbers, tuple(own), last)
 
 
-def _pending(paths: ModelLayout, state: State) -> list[JournalEntry]:
+def _pending(paths: ModelLayout, state: ModelState) -> list[JournalEntry]:
     """The lines that the journal lacks, with the seal of what a claim still has to write."""
     last = journal.last_entry(paths.history)
-    found = history.pending(paths, state.table, reader.highest(paths, state.table), last)
+    found = history.pending_entries(paths, state.table, reader.highest(paths, state.table), last)
     if found and state.redo and found[-1].revision == state.table.revision:
         *before, late = found
         sealed = late.event is not None and paths.document_of(late.event.action, late.event.version) is not None
         seal = hashlib.sha256(state.redo.data()).hexdigest() if sealed else ""
         previous = before[-1] if before else last
-        found = [*before, journal.following(previous, late.event, late.highest, late.revision, seal)]
+        found = [*before, journal.next_entry(previous, late.event, late.highest, late.revision, seal)]
     return found
 
 
-def _model_document(paths: ModelLayout, state: State) -> Kept:
+def _model_document(paths: ModelLayout, state: ModelState) -> SnapshotFile:
     if state.redo and state.redo.path == layout.MODEL:
-        return of_bytes(layout.MODEL, state.redo.data())
-    return of_file(paths, paths.model)
+        return _file_from_bytes(layout.MODEL, state.redo.data())
+    return file_from_path(paths, paths.model)
 
 
-def _journal(paths: ModelLayout, pending: list[JournalEntry]) -> Iterator[Kept]:
+def _journal(paths: ModelLayout, pending: list[JournalEntry]) -> Iterator[SnapshotFile]:
     try:
-        with files.opened(paths.history, paths.history.name) as descriptor:
+        with files.open_file(paths.history, paths.history.name) as descriptor:
             size = os.fstat(descriptor).st_size
             torn = bool(size) and os.pread(descriptor, 1, size - 1) != b"\n"
     except FileNotFoundError:
@@ -139,41 +130,41 @@ def _journal(paths: ModelLayout, pending: list[JournalEntry]) -> Iterator[Kept]:
         yield _kept(paths, paths.history, size, b"\n" * torn + data if data else b"")
 
 
-def said(model: ModelReader, state: State, number: int) -> Kept | None:
+def _annotation_file(model: ModelReader, state: ModelState, number: int) -> SnapshotFile | None:
     """What was said of a version afterwards, as it is or will be in its place."""
     path = model.paths.annotation(number)
     if state.redo and state.redo.path == model.paths.relative(path):
-        return of_bytes(state.redo.path, state.redo.data())
-    return of_file(model.paths, path) if files.exists(path) else None
+        return _file_from_bytes(state.redo.path, state.redo.data())
+    return file_from_path(model.paths, path) if files.exists(path) else None
 
 
-def _tombstone(paths: ModelLayout, state: State, number: int) -> Kept:
+def _tombstone(paths: ModelLayout, state: ModelState, number: int) -> SnapshotFile:
     path = paths.relative(paths.tombstone(number))
     if state.redo and state.redo.path == path:
-        return of_bytes(path, state.redo.data())
-    return of_file(paths, paths.tombstone(number))
+        return _file_from_bytes(path, state.redo.data())
+    return file_from_path(paths, paths.tombstone(number))
 
 
-def of_version(model: ModelReader, state: State, record: VersionRecord) -> list[Kept]:
+def version_files(model: ModelReader, state: ModelState, record: VersionRecord) -> list[SnapshotFile]:
     """The documents of a version: its own, its manifest, the files beside them that its lineage names, and what was said
     of it. :class:`Damaged` for one of these files that is not what was stored.
     """
     paths, number = model.paths, record.number
     try:
-        found = [of_file(paths, path) for path in (paths.version_document(number), paths.manifest(number))]
-        for name, sha256 in sorted(sidecars.named(record.lineage).items()):
+        found = [file_from_path(paths, path) for path in (paths.version_document(number), paths.manifest(number))]
+        for name, sha256 in sorted(codec.sidecar_digests(record.lineage).items()):
             path, size = paths.version(number) / name, len(model.sidecar(record, name) or b"")
-            found.append(Kept(paths.relative(path), size, sha256, path, size))
-        told = said(model, state, number)
-        return found + ([told] if told else [])
+            found.append(SnapshotFile(paths.relative(path), size, sha256, path, size))
+        annotation = _annotation_file(model, state, number)
+        return found + ([annotation] if annotation else [])
     except FileNotFoundError:
         model.refuse_deleted(number)
         raise NotFound(f"{model.name}@{number} was deleted just now", "try again") from None
 
 
-def of_pack(model: ModelReader, number: int) -> Kept:
+def pack_file(model: ModelReader, number: int) -> SnapshotFile:
     """The pack of a version, as it is; to be read again block by block."""
-    path = pack_paths.path(model.paths, number)
+    path = reader.pack_path(model.paths, number)
     try:
         if path is not None:
             return _kept(model.paths, path, os.lstat(path).st_size, b"")
@@ -185,26 +176,28 @@ def of_pack(model: ModelReader, number: int) -> Kept:
     raise Conflict(f"{model.name}@{number} was restored just now", "try again")
 
 
-def of_file(paths: ModelLayout, path: Path) -> Kept:
+def file_from_path(paths: ModelLayout, path: Path) -> SnapshotFile:
     limit = manifest.LIMIT if path.name == layout.MANIFEST else files.DOCUMENT_LIMIT
     data = files.read(path, limit, f"{paths.name}: {paths.relative(path)}")
-    return Kept(paths.relative(path), len(data), hashlib.sha256(data).hexdigest(), path, len(data))
+    return SnapshotFile(paths.relative(path), len(data), hashlib.sha256(data).hexdigest(), path, len(data))
 
 
-def of_bytes(path: str, data: bytes) -> Kept:
-    return Kept(path, len(data), hashlib.sha256(data).hexdigest(), data=data)
+def _file_from_bytes(path: str, data: bytes) -> SnapshotFile:
+    return SnapshotFile(path, len(data), hashlib.sha256(data).hexdigest(), data=data)
 
 
-def _kept(paths: ModelLayout, path: Path, length: int, data: bytes) -> Kept:
+def _kept(paths: ModelLayout, path: Path, length: int, data: bytes) -> SnapshotFile:
     hasher = hashlib.sha256()
     for block in _blocks(path if length else None, length, data):
         hasher.update(block)
-    return Kept(paths.relative(path), length + len(data), hasher.hexdigest(), path if length else None, length, data)
+    return SnapshotFile(
+        paths.relative(path), length + len(data), hasher.hexdigest(), path if length else None, length, data
+    )
 
 
 def _blocks(origin: Path | None, length: int, data: bytes) -> Iterator[bytes]:
     if origin is not None:
-        with files.opened(origin, origin.name) as descriptor:
+        with files.open_file(origin, origin.name) as descriptor:
             left = length
             while left and (block := os.read(descriptor, min(left, files.BLOCK))):
                 left -= len(block)

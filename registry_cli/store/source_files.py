@@ -14,14 +14,14 @@ from ..errors import InvalidInput, NotFound, Refused
 from . import manifest
 
 if TYPE_CHECKING:
-    from .selection import FileSelection, State
+    from .selection import FileSelection, _Decision
 
 FILES_LIMIT = 1_000_000
 STDIN = "-"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Source:
+class SourceFile:
     """One file to store: under the name ``path``, read from ``origin``, ``size`` in bytes.
 
     Without an origin its bytes are what ``content`` gives, else standard input.
@@ -33,7 +33,9 @@ class Source:
     content: Callable[[], Any] = lambda: 0
 
 
-def collect(paths: Iterable[str | os.PathLike[str]], stdin_name: str | None, selection: FileSelection) -> list[Source]:
+def collect(
+    paths: Iterable[str | os.PathLike[str]], stdin_name: str | None, selection: FileSelection
+) -> list[SourceFile]:
     """Every file of ``paths``, by the name it will have in the artifact.
 
     A single folder gives its contents; a file, or a folder among several paths, comes under its own name. A link
@@ -45,7 +47,7 @@ def collect(paths: Iterable[str | os.PathLike[str]], stdin_name: str | None, sel
         raise InvalidInput("no file to register", "name files, a folder, or '-' for standard input")
     if stdin_name is not None and STDIN not in given and (len(given) > 1 or os.path.isdir(given[0])):
         raise InvalidInput("--as names one file", "leave it out for a folder or several files, or name the file alone")
-    found: dict[str, Source] = {}
+    found: dict[str, SourceFile] = {}
     for source in (source for path in given for source in _of(path, len(given) == 1, stdin_name, selection)):
         if source.path in found:
             raise InvalidInput(f"two files would be called '{source.path}'", "register them from one folder")
@@ -61,12 +63,12 @@ def collect(paths: Iterable[str | os.PathLike[str]], stdin_name: str | None, sel
     return list(found.values())
 
 
-def named(files: Mapping[str, Path], selection: FileSelection) -> list[Source]:
+def named(files: Mapping[str, Path], selection: FileSelection) -> list[SourceFile]:
     """Files by the names that they will have in the artifact. Each must be a regular file, and is reached by no link."""
     if not files:
         raise InvalidInput("no file to register", "name files, or a folder")
     scope = selection.in_files(files)
-    found: dict[str, Source] = {}
+    found: dict[str, SourceFile] = {}
     for name, path in sorted(files.items()):
         if not scope.keeps(name):
             continue
@@ -77,7 +79,7 @@ def named(files: Mapping[str, Path], selection: FileSelection) -> list[Source]:
         _refuse_special(str(path), status.st_mode)
         selection.refuse_inside(Path(os.path.realpath(path)), str(path))
         selection.check_secret(name, path, status.st_size)
-        found[manifest.check_path(name)] = Source(name, path, status.st_size)
+        found[manifest.check_path(name)] = SourceFile(name, path, status.st_size)
     _refuse_nested(found)
     selection.refuse_secrets()
     if not found:
@@ -87,7 +89,7 @@ def named(files: Mapping[str, Path], selection: FileSelection) -> list[Source]:
     return list(found.values())
 
 
-def _refuse_nested(found: dict[str, Source]) -> None:
+def _refuse_nested(found: dict[str, SourceFile]) -> None:
     for path in found:
         parent = path
         while "/" in parent:
@@ -96,12 +98,12 @@ def _refuse_nested(found: dict[str, Source]) -> None:
                 raise InvalidInput(f"'{parent}' would be a file and a folder", "register them from one folder")
 
 
-def _of(path: str, alone: bool, stdin_name: str | None, selection: FileSelection) -> Iterator[Source]:
+def _of(path: str, alone: bool, stdin_name: str | None, selection: FileSelection) -> Iterator[SourceFile]:
     if path == STDIN:
         if not stdin_name or "/" in stdin_name:
             raise InvalidInput("standard input needs a file name", "add --as FILENAME")
         selection.check_secret(stdin_name, None, 0)
-        yield Source(stdin_name, None)
+        yield SourceFile(stdin_name, None)
         return
     real, status = _locate(path)
     name = os.path.basename(os.path.normpath(path))
@@ -118,7 +120,7 @@ def _of(path: str, alone: bool, stdin_name: str | None, selection: FileSelection
     called = stdin_name or name if alone else name
     if selection.keeps_named(called):
         selection.check_secret(called, real, status.st_size, above)
-        yield Source(called, real, status.st_size)
+        yield SourceFile(called, real, status.st_size)
 
 
 def _locate(path: str) -> tuple[Path, os.stat_result]:
@@ -143,13 +145,13 @@ def _unreadable(path: str, error: OSError) -> Exception:
     return error
 
 
-def _walk(root: Path, prefix: str, selection: FileSelection, above: str) -> Iterator[Source]:
+def _walk(root: Path, prefix: str, selection: FileSelection, above: str) -> Iterator[SourceFile]:
     """The files below ``root`` that ``selection`` lets in, a folder at a time, without recursion.
 
     ``above`` are the names of the folders around the artifact.
     """
     scope, first = selection.in_folder(root, prefix)
-    pending: list[tuple[str, str, State | None]] = [(str(root), prefix, first)]
+    pending: list[tuple[str, str, _Decision | None]] = [(str(root), prefix, first)]
     while pending:
         folder, name, around = pending.pop()
         manifest.check_path(f"{name}x")  # refuses what is nested too deep before it is opened
@@ -179,13 +181,13 @@ def _walk(root: Path, prefix: str, selection: FileSelection, above: str) -> Iter
             yield source
 
 
-def _entry(entry: os.DirEntry[str], path: str) -> Source:
+def _entry(entry: os.DirEntry[str], path: str) -> SourceFile:
     status = entry.stat(follow_symlinks=False)
     _refuse_special(entry.path, status.st_mode)
-    return Source(path, Path(entry.path), status.st_size)
+    return SourceFile(path, Path(entry.path), status.st_size)
 
 
-def _linked(root: Path, link: Path, path: str) -> Source:
+def _linked(root: Path, link: Path, path: str) -> SourceFile:
     """A link inside the folder, as the file that it leads to; refused unless that is inside the folder too."""
     try:
         target = Path(os.path.realpath(link, strict=True))
@@ -197,7 +199,7 @@ def _linked(root: Path, link: Path, path: str) -> Source:
     if stat.S_ISDIR(status.st_mode):
         raise Refused(f"'{link}' is a symbolic link to a folder", "put the folder itself there")
     _refuse_special(str(link), status.st_mode)
-    return Source(path, target, status.st_size)
+    return SourceFile(path, target, status.st_size)
 
 
 def _way_in(root: Path) -> str:

@@ -21,9 +21,9 @@ from ..core.records import FileEntry
 from ..errors import Damaged, InvalidInput, Refused
 from . import layout
 from .filesystem import copying, files, removal
-from .filesystem.modes import Modes
+from .filesystem.files import Modes
 from .layout import ModelLayout
-from .source_files import Source
+from .source_files import SourceFile
 
 HOW = ("copy", "link", "move")
 
@@ -31,11 +31,10 @@ HOW = ("copy", "link", "move")
 _MANY = 48
 #: From this size on, a file that the newest version seems to hold is hashed before it is copied.
 _HASH_FIRST = 1 << 20
-_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass
-class Staging:
+class StagingFolder:
     """A staging folder and what is in it, in the registry ``below``. ``added`` are the bytes that are stored anew, not
     linked; ``first`` says that there was no model yet when it was made; ``sources`` are the user's files that were
     stored, as they were found.
@@ -49,10 +48,10 @@ class Staging:
     size: int = 0
     added: int = 0
     sources: list[tuple[Path, copying.FileState]] = field(default_factory=list)
-    _taken: list[tuple[Path, removal.Identity, int]] = field(default_factory=list)
+    linked: list[tuple[Path, removal.Identity, int]] = field(default_factory=list)
 
     @classmethod
-    def make(cls, paths: ModelLayout, *, first: bool = False) -> Staging:
+    def make(cls, paths: ModelLayout, *, first: bool = False) -> StagingFolder:
         folder = paths.versions / layout.temporary_name()
         os.mkdir(folder, 0o700)
         return cls(folder, removal.identity(os.lstat(folder)), paths.registry, first)
@@ -74,14 +73,14 @@ class Staging:
 
     def abandon(self) -> None:
         """Remove the folder and give files that were linked into it their old mode back."""
-        for origin, identity, mode in reversed(self._taken):  # the second time that one was taken it was sealed already
+        for origin, identity, mode in reversed(self.linked):  # the second time that one was taken it was sealed already
             with contextlib.suppress(OSError):
                 removal.change_mode(origin, origin.parent, mode, expected=identity)
         removal.discard(self.folder, self.below, expected=self.inode)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Intake:
+class CopyOptions:
     """How files come in: where equal contents may lie already, the modes they get, who watches."""
 
     paths: ModelLayout
@@ -91,15 +90,18 @@ class Intake:
     progress: Progress = SILENT
 
 
-def fill(staging: Staging, sources: Sequence[Source], intake: Intake) -> None:
+def fill(staging: StagingFolder, sources: Sequence[SourceFile], intake: CopyOptions) -> None:
     """Bring ``sources`` into the staging folder, hashed, with their final modes, and on the disk."""
-    _refuse_too_large(sources, intake)
+    _ensure_room(sources, intake)
     intake.progress.expect(sum(source.size for source in sources))
     many = len(sources) > _MANY
     os.mkdir(staging.files, 0o700)
-    folders = _make_folders(staging, sources)
+    made: dict[str, Path] = {}
     for source in sources:
-        entry, size, added = _Place(staging, source, intake, sync=not many).run()
+        make_parents(staging.files, source.path, made)
+    folders = list(made.values())
+    for source in sources:
+        entry, size, added = _FileIngest(staging, source, intake, sync=not many).run()
         staging.entries.append(entry)
         staging.size += size
         staging.added += added
@@ -110,7 +112,7 @@ def fill(staging: Staging, sources: Sequence[Source], intake: Intake) -> None:
     sync(staging, folders, written=not many)
 
 
-def sync(staging: Staging, folders: Sequence[Path], *, written: bool = False) -> None:
+def sync(staging: StagingFolder, folders: Sequence[Path], *, written: bool = False) -> None:
     """Bring all that is staged to the disk: the files too, unless they were as they were ``written``."""
     many = len(staging.entries) > _MANY
     if many and files.sync_file_system(staging.folder):
@@ -129,18 +131,23 @@ def sync_file(path: Path) -> None:
         os.close(descriptor)
 
 
-def _refuse_too_large(sources: Sequence[Source], intake: Intake) -> None:
+def _ensure_room(sources: Sequence[SourceFile], intake: CopyOptions) -> None:
     """Say before a byte is copied that the disk has no room for it."""
     if intake.how != "copy":
         return
     needed = sum(source.size for source in sources if _candidate(source, intake) is None)
-    room = os.statvfs(intake.paths.versions)
+    ensure_free(intake.paths.versions, needed, "make room, or register with --link")
+
+
+def ensure_free(folder: Path, size: int, hint: str = "make room first") -> None:
+    """Raise :class:`Refused` when the disk has no room for ``size`` bytes in ``folder``."""
+    room = os.statvfs(folder)
     free = room.f_bavail * room.f_frsize
-    if needed > free:
-        raise Refused(f"{needed:,} bytes to store, but only {free:,} are free", "make room, or register with --link")
+    if size > free:
+        raise Refused(f"{size:,} bytes to store, but only {free:,} are free", hint)
 
 
-def _candidate(source: Source, intake: Intake) -> Path | None:
+def _candidate(source: SourceFile, intake: CopyOptions) -> Path | None:
     """The file of the newest version that looks the same: same path, same size. Worth hashing before copying."""
     if intake.newest is None or source.size < _HASH_FIRST:
         return None
@@ -152,21 +159,18 @@ def _candidate(source: Source, intake: Intake) -> Path | None:
     return path if stat.S_ISREG(status.st_mode) and status.st_size == source.size else None
 
 
-def _make_folders(staging: Staging, sources: Sequence[Source]) -> list[Path]:
-    """Every folder that a source needs, parents first."""
-    made: dict[str, Path] = {}
-    for source in sources:
-        parts = source.path.split("/")[:-1]
-        for depth in range(1, len(parts) + 1):
-            name = "/".join(parts[:depth])
-            if name not in made:
-                made[name] = staging.files / name
-                os.mkdir(made[name], 0o700)
-    return list(made.values())
+def make_parents(root: Path, path: str, made: dict[str, Path]) -> None:
+    """Make those folders below ``root`` that the file ``path`` is in and that are not ``made`` yet, parents first."""
+    parts = path.split("/")[:-1]
+    for depth in range(1, len(parts) + 1):
+        name = "/".join(parts[:depth])
+        if name not in made:
+            os.mkdir(root / name, 0o700)
+            made[name] = root / name
 
 
 @contextlib.contextmanager
-def opened(origin: Path) -> Iterator[int]:
+def open_source(origin: Path) -> Iterator[int]:
     """A descriptor of a user's file. :class:`Refused` when it was made a link or something else meanwhile."""
     try:
         descriptor = os.open(origin, files.READ)
@@ -182,24 +186,24 @@ def opened(origin: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-class _Place:
+class _FileIngest:
     """One file on its way into the staging folder."""
 
-    def __init__(self, staging: Staging, source: Source, intake: Intake, *, sync: bool) -> None:
+    def __init__(self, staging: StagingFolder, source: SourceFile, intake: CopyOptions, *, sync: bool) -> None:
         self.staging, self.source, self.intake, self.sync = staging, source, intake, sync
         self.target = staging.files / source.path
 
     def run(self) -> tuple[FileEntry, int, int]:
         """The file's entry, its size, and how many of its bytes are stored anew."""
         with self._opened() as origin:
-            before = copying.identity(origin) if self.source.origin else None
+            before = copying.file_state(origin) if self.source.origin else None
             if self.intake.how != "copy" and self.source.origin and self._linked(origin):
-                sha256, size = copying.pump(origin, None, self.source.size, self.intake.progress)
+                sha256, size = copying.copy_and_hash(origin, None, self.source.size, self.intake.progress)
                 added = 0
             else:
                 sha256, size, added = self._linked_to_candidate(origin) or self._copied(origin)
             if before is not None and self.source.origin:
-                copying.refuse_changed(origin, before, self.source.path)
+                copying.ensure_unchanged(origin, before, self.source.path)
                 self.staging.sources.append((self.source.origin, before))
         return FileEntry(self.source.path, sha256), size, added
 
@@ -208,7 +212,7 @@ class _Place:
         if self.source.origin is None:
             yield self.source.content()
             return
-        with opened(self.source.origin) as descriptor:
+        with open_source(self.source.origin) as descriptor:
             yield descriptor
 
     def _linked(self, origin: int) -> bool:
@@ -227,11 +231,11 @@ class _Place:
             raise
         if removal.identity(os.lstat(self.target)) != removal.identity(mine):
             raise Refused(f"'{self.source.origin}' was replaced while it was linked", "register it again")
-        self.staging._taken.append((self.source.origin, removal.identity(mine), stat.S_IMODE(mine.st_mode)))
+        self.staging.linked.append((self.source.origin, removal.identity(mine), stat.S_IMODE(mine.st_mode)))
         os.fchmod(origin, self.intake.modes.sealed_file)
         if moving and copying.may_be_written(origin):  # by a process that opened it before it was sealed
             os.unlink(self.target)
-            os.fchmod(origin, self.staging._taken.pop()[2])
+            os.fchmod(origin, self.staging.linked.pop()[2])
             return False
         if self.sync:
             sync_file(self.target)
@@ -249,7 +253,7 @@ class _Place:
         except RuntimeError:  # this process may start no more threads: copy it, and look for its blob then
             return None
         try:
-            sha256, size = copying.pump(origin, None, 0, self.intake.progress)
+            sha256, size = copying.copy_and_hash(origin, None, 0, self.intake.progress)
         finally:
             thread.join()
         if known == [sha256] and self._link_store_file(candidate):
@@ -269,12 +273,12 @@ class _Place:
         return True
 
     def _copied(self, origin: int | Any) -> tuple[str, int, int]:
-        target = os.open(self.target, _CREATE, 0o600)
+        target = os.open(self.target, files.CREATE_READABLE, 0o600)
         try:
             if self.source.origin and copying.clone(origin, target):
-                sha256, size = copying.pump(target, None, self.source.size, self.intake.progress)
+                sha256, size = copying.copy_and_hash(target, None, self.source.size, self.intake.progress)
             else:
-                sha256, size = copying.pump(origin, target, self.source.size, self.intake.progress)
+                sha256, size = copying.copy_and_hash(origin, target, self.source.size, self.intake.progress)
             if self._replaced_by_blob(sha256):
                 return sha256, size, 0
             os.fchmod(target, self.intake.modes.sealed_file)
@@ -301,7 +305,7 @@ class _Place:
 def _hash_of(path: Path) -> list[str]:
     """The sha256 of a file of the store; empty if it can't be read (then it is not used)."""
     try:
-        with files.opened(path, path.name) as descriptor:
-            return [copying.pump(descriptor, None, 0)[0]]
+        with files.open_file(path, path.name) as descriptor:
+            return [copying.copy_and_hash(descriptor, None, 0)[0]]
     except (OSError, Damaged):
         return []

@@ -16,12 +16,12 @@ from ..core.records import FileEntry
 from ..errors import Conflict, Damaged, Refused
 from . import staging as ingest
 from .filesystem import copying, files, removal
-from .filesystem.modes import Modes
+from .filesystem.files import Modes
 from .packs.pack_reader import Readable
-from .staging import Staging
+from .staging import StagingFolder
 
 
-class Poured(NamedTuple):
+class StreamedFile(NamedTuple):
     """One file of a version, in the order in which they come; ``content`` is None where equal contents came before."""
 
     entry: FileEntry
@@ -30,7 +30,7 @@ class Poured(NamedTuple):
 
 
 @dataclass
-class Known:
+class ContentIndex:
     """Where contents lie that came before, in this model, by their sha256: in this bundle, or ``stored`` earlier."""
 
     fresh: dict[str, Path] = field(default_factory=dict)
@@ -47,22 +47,28 @@ class Known:
             return found
         path = self.stored.get(entry.sha256)
         if path is not None:
-            with contextlib.suppress(OSError, Damaged), files.opened(path, path.name) as descriptor:
-                if copying.pump(descriptor, None, 0)[0] == entry.sha256:
+            with contextlib.suppress(OSError, Damaged), files.open_file(path, path.name) as descriptor:
+                if copying.copy_and_hash(descriptor, None, 0)[0] == entry.sha256:
                     return path
         raise Conflict(f"the content of '{entry.path}' is not where it was stored", "registry verify tells more")
 
 
-def pour(
-    staging: Staging, poured: Iterable[Poured], known: Known, modes: Modes, progress: Progress, *, sync: bool = True
+def write_stream(
+    staging: StagingFolder,
+    streamed: Iterable[StreamedFile],
+    known: ContentIndex,
+    modes: Modes,
+    progress: Progress,
+    *,
+    sync: bool = True,
 ) -> None:
     """Bring files into the staging folder, with their final modes, and (with ``sync``) on the disk."""
     os.mkdir(staging.files, 0o700)
     folders: dict[str, Path] = {}
-    for each in poured:
+    for each in streamed:
         target = staging.files / each.entry.path
         with _one_name(each.entry.path):
-            _make_folders(staging.files, each.entry.path, folders)
+            ingest.make_parents(staging.files, each.entry.path, folders)
             if each.content is None:
                 _repeat(known.path(each.entry), target, modes)
                 progress(each.size)
@@ -78,23 +84,6 @@ def pour(
         ingest.sync(staging, list(folders.values()))
 
 
-def room_for(size: int, folder: Path) -> None:
-    """:class:`Refused` when the disk has no room for so many bytes."""
-    room = os.statvfs(folder)
-    free = room.f_bavail * room.f_frsize
-    if size > free:
-        raise Refused(f"{size:,} bytes to store, but only {free:,} are free", "make room first")
-
-
-def _make_folders(root: Path, path: str, made: dict[str, Path]) -> None:
-    parts = path.split("/")[:-1]
-    for depth in range(1, len(parts) + 1):
-        name = "/".join(parts[:depth])
-        if name not in made:
-            os.mkdir(root / name, 0o700)
-            made[name] = root / name
-
-
 @contextlib.contextmanager
 def _one_name(path: str) -> Iterator[None]:
     """Two files of one name are told as that: on a file system that takes 'A' for 'a', too."""
@@ -106,7 +95,7 @@ def _one_name(path: str) -> Iterator[None]:
         raise
 
 
-def _write(each: Poured, target: Path, modes: Modes, progress: Progress) -> None:
+def _write(each: StreamedFile, target: Path, modes: Modes, progress: Progress) -> None:
     import hashlib
 
     assert each.content is not None  # noqa: S101 - told by the caller

@@ -27,10 +27,10 @@ from ..errors import Conflict, RegistryError, indeterminate
 from . import codec, history, journal, layout, manifest, reader
 from .codec import Redo
 from .filesystem import files, removal
-from .filesystem.modes import Modes
-from .filesystem.signals import uninterrupted
+from .filesystem.files import Modes
+from .filesystem.removal import uninterrupted
 from .layout import ModelLayout
-from .staging import Staging
+from .staging import StagingFolder
 
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST})
 #: So many numbers at most are left out, for a version to keep the one that it had elsewhere.
@@ -62,7 +62,7 @@ class Writer:
         return self.committed[-1] if self.committed else None
 
     @classmethod
-    def recovered(cls, paths: ModelLayout, modes: Modes) -> Writer:
+    def recover(cls, paths: ModelLayout, modes: Modes) -> Writer:
         """The first step of every write: finish what the writer before could not. O(1), and needs the lock.
 
         A newer claim is rolled forward; the event of the newest version and of the stage table is written to the
@@ -74,14 +74,14 @@ class Writer:
             codec.parse_table(codec.load(paths.stages, layout.STAGES), layout.STAGES)[0].revision
             != state.table.revision
         ):
-            writer._roll_forward(state.redo)
+            writer.roll_forward(state.redo)
         writer.highest = reader.highest(paths, state.table)
-        writer._append_pending()
+        writer.append_pending()
         writer.refresh_links()  # who reads through them must not wait for the next change of a stage
         return writer
 
-    def _append_pending(self) -> None:
-        missing = history.pending(self.paths, self.table, self.highest, self.last)
+    def append_pending(self) -> None:
+        missing = history.pending_entries(self.paths, self.table, self.highest, self.last)
         if missing:
             files.fsync_folder(self.paths.versions)  # the writer that died may not have come to this
             files.fsync_folder(self.paths.root)
@@ -89,7 +89,7 @@ class Writer:
             self._write(entry)
 
     def _append(self, event: Event | None, highest: int, revision: int) -> None:
-        self._write(history.line(self.paths, self.last, event, highest, revision))
+        self._write(history.next_line(self.paths, self.last, event, highest, revision))
 
     def _write(self, entry: JournalEntry) -> None:
         journal.append(self.paths.history, entry, self.modes.file)
@@ -105,7 +105,7 @@ class Writer:
             )
         return entry
 
-    def pass_over(self, number: int, because: Event | None) -> None:
+    def skip_numbers(self, number: int, because: Event | None) -> None:
         """Let ``number``, which a version had elsewhere, be the next one, if it is higher than all that were given here.
 
         The numbers in between are never given: a line of the journal says so, before the version is there. One that is
@@ -118,7 +118,7 @@ class Writer:
         self._append(replace(event, detail={"versions": passed}), number - 1, self.table.revision)
         self.highest = number - 1
 
-    def publish(self, staging: Staging, describe: Callable[[int], VersionRecord]) -> VersionRecord:
+    def publish(self, staging: StagingFolder, describe: Callable[[int], VersionRecord]) -> VersionRecord:
         """Make the staging folder a version; ``describe`` gives its record for the number it gets.
 
         Raises what went wrong when nothing happened, :class:`Indeterminate` when the version is there all the same.
@@ -138,7 +138,7 @@ class Writer:
             removal.remove(staging.folder / layout.VERSION, self.paths.registry)
             number += 1
 
-    def _commit_version(self, staging: Staging, record: VersionRecord) -> bool:
+    def _commit_version(self, staging: StagingFolder, record: VersionRecord) -> bool:
         """The rename, and what follows it. False when somebody who got past the lock has taken the number."""
         with uninterrupted():
             try:
@@ -196,9 +196,9 @@ class Writer:
     def _commit_claim(self, temporary: Path, claim: Path, table: StageTable, redo: Redo | None) -> None:
         with uninterrupted():
             self._claim(temporary, claim)  # COMMIT
-            if not self._went_on(claim, table):
+            if not self._was_finished_by_others(claim, table):
                 self.table = table
-                self._roll_forward(redo)
+                self.roll_forward(redo)
                 self._append(table.changed, self.highest, table.revision)
             self.committed += [table.changed] if table.changed else []
 
@@ -210,7 +210,7 @@ class Writer:
                 f"{self.paths.name} was changed by another process just now", "look again, then decide"
             ) from None
 
-    def _went_on(self, claim: Path, table: StageTable) -> bool:
+    def _was_finished_by_others(self, claim: Path, table: StageTable) -> bool:
         """Whether others, past a broken lock, were here between our claim and this line.
 
         Mostly they found the claim and brought it forward, as after a crash: it is done, and not ours to do again. But
@@ -227,7 +227,7 @@ class Writer:
         self.table, self.last = known, journal.last_entry(self.paths.history)
         return True
 
-    def _roll_forward(self, redo: Redo | None) -> None:
+    def roll_forward(self, redo: Redo | None) -> None:
         """Bring the newest claim, which is committed, to where readers look first. May be done again and again."""
         files.fsync_folder(self.paths.root)  # the claim is on the disk before anything that follows from it
         if redo:
@@ -240,7 +240,7 @@ class Writer:
         wanted = {stage: f"../versions/{number}" for stage, number in self.table.stages.items()}
         files.refresh_links(self.paths.links, wanted, self.paths.registry)
 
-    def refuse_unremovable(self, number: int) -> None:
+    def ensure_removable(self, number: int) -> None:
         """Say before anything is committed that only the owner may remove a folder (``versions/`` is sticky)."""
         folder, around = os.stat(self.paths.version(number)), os.stat(self.paths.versions)
         allowed = (0, folder.st_uid, around.st_uid)
@@ -250,7 +250,24 @@ class Writer:
                 "archive it instead, or ask its owner",
             )
 
-    def bury(self, number: int) -> Path | None:
+    def build_tombstone(self, number: int, event: Event) -> Redo:
+        """What stays of a version that is about to be deleted: all that was known of it but its files.
+
+        A version that is damaged can be deleted too, with what is left of it.
+        """
+        document: dict[str, object] = {"format": layout.FORMAT}
+        try:
+            document["version"] = codec.load(self.paths.version_document(number), layout.VERSION)
+        except (OSError, RegistryError) as error:
+            document["version"] = {"version": number, "unreadable": str(error)}
+        try:
+            document["said"] = reader.ModelReader(self.paths).annotation(number, reader.ModelState(self.table))
+        except (OSError, RegistryError) as error:
+            document["said"] = {"unreadable": str(error)}
+        document["event"] = event.document()
+        return Redo(self.paths.relative(self.paths.tombstone(number)), document)
+
+    def move_to_trash(self, number: int) -> Path | None:
         """Take the folder of a deleted version out of sight; what is returned can be removed without the lock."""
         trash = self.paths.versions / layout.trash_name()
         try:
@@ -261,7 +278,7 @@ class Writer:
             files.fsync_folder(self.paths.versions)
         return trash
 
-    def with_hash(self, record: VersionRecord, staging: Staging) -> VersionRecord:
+    def with_hash(self, record: VersionRecord, staging: StagingFolder) -> VersionRecord:
         """``record`` with the digest, size and count of what is staged."""
         data = manifest.dumps(staging.entries)
         return replace(record, digest=manifest.digest(data), size=staging.size, files=len(staging.entries))
@@ -269,10 +286,9 @@ class Writer:
 
 def _inode(path: Path) -> tuple[int, int] | None:
     try:
-        status = os.lstat(path)
+        return removal.identity(os.lstat(path))
     except FileNotFoundError:
         return None
-    return status.st_dev, status.st_ino
 
 
 def _still(look: Callable[[], bool]) -> bool | None:

@@ -310,7 +310,7 @@ def check_model(paths: ModelLayout, trust: Trust) -> SignatureCheck:
     for number in numbers:
         try:
             about = signature_subject(model.sealed(number), model.seal(number))
-            events = parse_signatures(model.said(number, state))
+            events = parse_signatures(model.annotation(number, state))
         except (RegistryError, OSError):
             continue
         good = 0

@@ -99,13 +99,13 @@ def _list_trusted(config: Path | None) -> list[str]:
 
 def _shares_with_us(root: Path) -> bool:
     """Whether the registry says ``shared: group``, and its folder's group is one of ours."""
-    from ..store import settings
+    from ..store import codec
     from ..store.layout import Layout
 
     try:
         group = root.stat().st_gid
         if group != os.getegid() and group not in os.getgroups():
             return False
-        return settings.open_settings(Layout(root)).shared == "group"
+        return codec.open_settings(Layout(root)).shared == "group"
     except (RegistryError, OSError):
         return False

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from registry_cli import Registry
-from registry_cli.store.packs import tarball
+from registry_cli.store.packs import pack_format
 from tests.bad_inputs.conftest import World
 from tests.bad_inputs.table import Case, scenario
 from tests.commands import assert_refused
@@ -40,7 +40,7 @@ def _with_last(forge: Forge, header_of_it: bytes) -> bytes:
 def _last(forge: Forge, name: str = "") -> bytes:
     """The header that fits the last file, or one of another name."""
     last = forge.members()[-1]
-    return tarball.header(name or last.name, len(last.data))
+    return pack_format.file_header(name or last.name, len(last.data))
 
 
 def _tar(*members: tuple[str, bytes, str, bytes, int]) -> bytes:
@@ -107,7 +107,7 @@ def a_chain_of_links_longer_than_any_path(world: World, case: Case) -> None:
     data = _tar(*members)
     _refuse_import(world, case, data)
     chain = data[: data.rindex(b"escape/escaped")]
-    chain = chain[: len(chain) // tarball.BLOCK * tarball.BLOCK]
+    chain = chain[: len(chain) // pack_format.TAR_BLOCK * pack_format.TAR_BLOCK]
     forge = _good(world)
     _refuse_import(world, case, _with_last(forge, chain + _last(forge)))
     assert not list(world.root.parent.rglob("escaped"))
@@ -132,7 +132,9 @@ def devices_and_set_uid(world: World, case: Case) -> None:
 def a_negative_size(world: World, case: Case) -> None:
     forge = _good(world)
     for size in (b"-0000000001\0", b"\xff" * 12, b"\xff" * 4 + bytes(8)):
-        _refuse_import(world, case, patched(tarball.header(HEAD, 1), 124, size) + bytes(20 * tarball.BLOCK))
+        _refuse_import(
+            world, case, patched(pack_format.file_header(HEAD, 1), 124, size) + bytes(20 * pack_format.TAR_BLOCK)
+        )
         _refuse_import(world, case, _with_last(forge, patched(_last(forge), 124, size)))
 
 
@@ -187,9 +189,9 @@ def a_bomb(world: World, case: Case) -> None:
     large = 10_000 << 20
     for data in (
         bomb,
-        gzip.compress(tarball.header(HEAD, large)) + bomb,
-        gzip.compress(blocks[0] + tarball.header(members[1].name, large)) + bomb,
-        gzip.compress(b"".join(blocks[:-1]) + tarball.header(members[-1].name, large)) + bomb,
+        gzip.compress(pack_format.file_header(HEAD, large)) + bomb,
+        gzip.compress(blocks[0] + pack_format.file_header(members[1].name, large)) + bomb,
+        gzip.compress(b"".join(blocks[:-1]) + pack_format.file_header(members[-1].name, large)) + bomb,
         gzip.compress(forge.tar()) + bomb,
     ):
         assert len(data) < 11 << 20
@@ -197,7 +199,9 @@ def a_bomb(world: World, case: Case) -> None:
 
 
 def _empty_members(each: int, times: int) -> Iterator[bytes]:
-    block = gzip.compress(b"".join(tarball.header(f"churn/versions/1/files/{number:04}", 0) for number in range(each)))
+    block = gzip.compress(
+        b"".join(pack_format.file_header(f"churn/versions/1/files/{number:04}", 0) for number in range(each))
+    )
     for _ in range(times):
         yield block
 

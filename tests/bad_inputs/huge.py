@@ -39,7 +39,7 @@ def a_hundred_thousand_versions(world: World, case: Case) -> None:
     (world.model / "versions/99999").rmdir()
     (world.model / "versions/100000").rename(world.model / "versions/99999")
     world.change("versions/99999/version.yaml", "version: 4", "version: 99999")
-    journal.append(history, journal.following(last, event, 99_999, last.revision), 0o644)
+    journal.append(history, journal.next_entry(last, event, 99_999, last.revision), 0o644)
     many = audited(world, "register", "m", world.file, "--request-id", "one-more")
     assert many.answer.out == "m@100000\n", many
     ours = [[path for path in seen.order if str(world.root) in path] for seen in (few, many)]

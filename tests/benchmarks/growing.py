@@ -103,7 +103,7 @@ def multiply(root: Path, model: str, wanted: int) -> None:
         paths.files(number).chmod(0o555)
         folder.chmod(0o555)
         seal = hashlib.sha256(document.encode()).hexdigest()
-        last = journal.following(last, event, number, table.revision, seal)
+        last = journal.next_entry(last, event, number, table.revision, seal)
         lines.append(journal.encode(last) + b"\n")
     with paths.history.open("ab") as stream:
         stream.writelines(lines)

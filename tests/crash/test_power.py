@@ -30,18 +30,18 @@ SITES = {
     "staging.sync: MODEL/versions/.tmp": "register many files",
     "journal.append > files.fsync_folder: MODEL": "register in a group",
     "journal.append: MODEL/history.jsonl": "register in a group",
-    "pack_writer.place > files.fsync_folder: MODEL/packed": "pack",
-    "pack_writer.put_back > files.fsync_folder: MODEL/versions/2": "restore from a pack",
-    "pack_writer.write > files.fsync_folder: MODEL": "pack",
-    "pack_writer.write: MODEL/packed/.tmp.tar.gz": "pack",
+    "pack_writer.commit > files.fsync_folder: MODEL/packed": "pack",
+    "pack_writer.restore_files > files.fsync_folder: MODEL/versions/2": "restore from a pack",
+    "pack_writer.write_pack > files.fsync_folder: MODEL": "pack",
+    "pack_writer.write_pack: MODEL/packed/.tmp.tar.gz": "pack",
     "writer._commit_version > files.fsync_folder: MODEL/versions": "register the first",
-    "writer._roll_forward > files.fsync_folder: MODEL": "tag",
-    "writer._roll_forward > files.replace > files.fsync_folder: MODEL": "promote",
-    "writer._roll_forward > files.replace > files.fsync_folder: MODEL/annotations": "tag",
-    "writer._roll_forward > files.replace > files.fsync_folder: MODEL/tombstones": "delete",
-    "writer._roll_forward > files.replace > files.write_new: MODEL/.tmp": "promote",
-    "writer._roll_forward > files.replace > files.write_new: MODEL/annotations/.tmp": "tag",
-    "writer._roll_forward > files.replace > files.write_new: MODEL/tombstones/.tmp": "delete",
+    "writer.roll_forward > files.fsync_folder: MODEL": "tag",
+    "writer.roll_forward > files.replace > files.fsync_folder: MODEL": "promote",
+    "writer.roll_forward > files.replace > files.fsync_folder: MODEL/annotations": "tag",
+    "writer.roll_forward > files.replace > files.fsync_folder: MODEL/tombstones": "delete",
+    "writer.roll_forward > files.replace > files.write_new: MODEL/.tmp": "promote",
+    "writer.roll_forward > files.replace > files.write_new: MODEL/annotations/.tmp": "tag",
+    "writer.roll_forward > files.replace > files.write_new: MODEL/tombstones/.tmp": "delete",
     "writer.move > files.write_new: MODEL/.tmp": "promote",
     "writer.publish > files.fsync_folder: MODEL/versions/.tmp": "register the first",
     "writer.publish > files.write_new: MODEL/versions/.tmp/manifest-sha256.txt": "register the first",
@@ -49,12 +49,12 @@ SITES = {
 }
 KEPT = {
     # For readers without this tool: a deleted version must not come back half emptied under its old name,
-    "writer.bury > files.fsync_folder: MODEL/versions",
+    "writer.move_to_trash > files.fsync_folder: MODEL/versions",
     # nor the files of a packed one.
-    "pack_writer.take_files > files.fsync_folder: MODEL/versions",
-    "pack_writer.take_files > files.fsync_folder: MODEL/versions/2",
+    "pack_writer.move_files_to_trash > files.fsync_folder: MODEL/versions",
+    "pack_writer.move_files_to_trash > files.fsync_folder: MODEL/versions/2",
     # It makes the mode of the folder last, of which this model of a disk knows nothing.
-    "pack_writer.put_back > files.fsync_folder: MODEL/versions/2/files",
+    "pack_writer.restore_files > files.fsync_folder: MODEL/versions/2/files",
 }
 
 

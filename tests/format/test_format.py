@@ -17,7 +17,7 @@ from registry_cli import Refused, Registry
 from registry_cli.interop.imported_version import ImportedVersion
 from registry_cli.rules.settings_errors import SettingsSource
 from registry_cli.store import layout
-from registry_cli.store.filesystem import modes
+from registry_cli.store.filesystem import files
 from tests.format import second_reader
 from tests.integrity.conftest import prepare
 from tests.keys import make_key
@@ -126,13 +126,12 @@ def test_nothing_else_lies_there(root: Path) -> None:
 
 def test_numbers_are_told() -> None:
     assert f"the last {layout.CLAIMS_KEPT} revisions" in TEXT
-    group = modes.Modes.of("group")
+    group = files.Modes.of("group")
     for mode in (group.folder, group.versions, group.file, group.sealed_folder, group.sealed_file):
         assert f"{mode:04o}" in TEXT
     from registry_cli.core import values
     from registry_cli.core.yaml import loader
     from registry_cli.store import manifest, source_files
-    from registry_cli.store.filesystem import files
 
     for number in (values.KEY_LENGTH, values.LINE_LENGTH, values.TEXT_LENGTH, values.ENTRIES, manifest.PATH_LENGTH):
         assert f" {number:,} " in TEXT

@@ -14,7 +14,7 @@ from registry_cli import InvalidInput, NotFound
 from registry_cli.core.records import Checkpoint
 from registry_cli.store.layout import ModelLayout
 from registry_cli.store.verify import verify_journal
-from registry_cli.store.verify.verify import Findings
+from registry_cli.store.verify.verify_contents import ProblemCollector
 from tests.integrity.conftest import Store
 
 HISTORY = "history.jsonl"
@@ -210,6 +210,6 @@ def test_a_model_without_a_checkpoint_is_not_passed_over(store: Store, known: Ch
 def test_what_crashes_and_torn_lines_leave_holds(store: Store, known: Checkpoint) -> None:
     """Bytes that are no line may stand anywhere: no reader minds them, and no checkpoint."""
     store.write(HISTORY, b'{"torn\n'.join([b"", *lines(store)]))
-    findings = Findings("churn")
+    findings = ProblemCollector("churn")
     verify_journal.check_checkpoints(ModelLayout("churn", store.churn), [known], findings)
     assert findings.problems == []

@@ -14,9 +14,8 @@ from typing import NamedTuple
 import pytest
 
 from registry_cli import Damaged, Registry, RegistryError
-from registry_cli.store.packs import compression, tarball
-from registry_cli.store.packs.compression import GZIP, Expanded
-from registry_cli.store.packs.tarball import Members
+from registry_cli.store.packs import pack_format
+from registry_cli.store.packs.pack_format import GZIP, DecompressingReader, TarReader
 from tests.commands import run
 from tests.crash.world import fingerprint
 
@@ -241,7 +240,7 @@ def test_a_bomb_is_not_expanded(tmp_path: Path, kind: str) -> None:
     start = tarfile.TarInfo("a.txt")
     start.size = 1 << 30
     for beginning in (b"", start.tobuf(tarfile.PAX_FORMAT)):
-        squeeze = compression.compressor(kind)
+        squeeze = pack_format.compressor(kind)
         zeros = bytes(1 << 20)
         blocks = [squeeze.compress(beginning), *(squeeze.compress(zeros) for _ in range(1024)), squeeze.flush()]
         packed.write(b"".join(blocks))
@@ -322,16 +321,16 @@ def test_where_there_is_no_zstd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_the_reader_and_the_writer_agree_on_headers() -> None:
     """Of a file larger than 8 GiB, too, whose size does not fit into the plain header."""
-    head = tarball.header("größe/" + "x" * 200, 20 << 30)
+    head = pack_format.file_header("größe/" + "x" * 200, 20 << 30)
     stream = io.BytesIO(head)
-    assert next(iter(Members(stream.read, "it"))) == ("größe/" + "x" * 200, 20 << 30)
+    assert next(iter(TarReader(stream.read, "it"))) == ("größe/" + "x" * 200, 20 << 30)
 
 
 def test_expanding_gives_no_more_than_was_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "zeros"
     path.write_bytes(gzip.compress(bytes(1 << 24)))
     descriptor = os.open(path, os.O_RDONLY)
-    expanded = Expanded(partial(os.read, descriptor), GZIP, "it")
+    expanded = DecompressingReader(partial(os.read, descriptor), GZIP, "it")
     assert [len(expanded.read(1000)) for _ in range(5)] == [1000] * 5
     total = 5000
     while block := expanded.read(1 << 20):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from registry_cli.store.packs import tarball
+from registry_cli.store.packs import pack_format
 
 HEAD, END = "bundle.json", "bundle-end.json"
 
@@ -26,8 +26,8 @@ class Member:
     header: bytes | None = None
 
     def blocks(self) -> bytes:
-        header = tarball.header(self.name, len(self.data)) if self.header is None else self.header
-        return header + self.data + tarball.padding(len(self.data))
+        header = pack_format.file_header(self.name, len(self.data)) if self.header is None else self.header
+        return header + self.data + pack_format.file_padding(len(self.data))
 
     @property
     def sha256(self) -> str:
@@ -101,7 +101,7 @@ class Forge:
         if end:
             every = [*every, ending(every)]
         data = b"".join(member.blocks() for member in every)
-        return data + tarball.end(len(data)) + self.tail
+        return data + pack_format.end_of_archive(len(data)) + self.tail
 
 
 def ending(members: list[Member]) -> Member:
@@ -235,19 +235,19 @@ def an_extended_header_of_a_megabyte(forge: Forge) -> bytes:
 
 @case
 def an_extended_header_for_all(forge: Forge) -> bytes:
-    return _instead(forge, lambda m: header("pax", 0, b"g") + tarball.header(m.name, len(m.data)))
+    return _instead(forge, lambda m: header("pax", 0, b"g") + pack_format.file_header(m.name, len(m.data)))
 
 
 @case
 def a_long_name_of_gnu(forge: Forge) -> bytes:
     return _instead(
-        forge, lambda m: header("././@LongLink", 512, b"L") + bytes(512) + tarball.header(m.name, len(m.data))
+        forge, lambda m: header("././@LongLink", 512, b"L") + bytes(512) + pack_format.file_header(m.name, len(m.data))
     )
 
 
 @case
 def a_name_in_two_halves(forge: Forge) -> bytes:
-    return _instead(forge, lambda m: patched(tarball.header(m.name, len(m.data)), 345, b"../.."))
+    return _instead(forge, lambda m: patched(pack_format.file_header(m.name, len(m.data)), 345, b"../.."))
 
 
 @case
@@ -267,12 +267,12 @@ def a_name_with_a_control_character(forge: Forge) -> bytes:
 
 @case
 def a_name_with_a_nul_in_it(forge: Forge) -> bytes:
-    return _instead(forge, lambda m: patched(tarball.header(m.name, len(m.data)), 40, b"\0evil"))
+    return _instead(forge, lambda m: patched(pack_format.file_header(m.name, len(m.data)), 40, b"\0evil"))
 
 
 @case
 def a_name_that_is_no_utf_8(forge: Forge) -> bytes:
-    return _instead(forge, lambda m: patched(tarball.header(m.name, len(m.data)), 10, b"\xff\xfe"))
+    return _instead(forge, lambda m: patched(pack_format.file_header(m.name, len(m.data)), 10, b"\xff\xfe"))
 
 
 @case
@@ -305,33 +305,35 @@ def two_members_the_other_way_round(forge: Forge) -> bytes:
 
 @case
 def a_size_that_is_negative(forge: Forge) -> bytes:
-    return _instead(forge, lambda m: patched(tarball.header(m.name, len(m.data)), 124, b"-0000000001\0"))
+    return _instead(forge, lambda m: patched(pack_format.file_header(m.name, len(m.data)), 124, b"-0000000001\0"))
 
 
 @case
 def a_size_in_base_256(forge: Forge) -> bytes:
-    return _instead(forge, lambda m: patched(tarball.header(m.name, len(m.data)), 124, b"\x80" + bytes(10) + b"\x05"))
+    return _instead(
+        forge, lambda m: patched(pack_format.file_header(m.name, len(m.data)), 124, b"\x80" + bytes(10) + b"\x05")
+    )
 
 
 @case
 def a_size_that_is_too_large(forge: Forge) -> bytes:
-    return _instead(forge, lambda m: tarball.header(m.name, len(m.data) + 512))
+    return _instead(forge, lambda m: pack_format.file_header(m.name, len(m.data) + 512))
 
 
 @case
 def a_size_that_is_too_small(forge: Forge) -> bytes:
-    return _instead(forge, lambda m: tarball.header(m.name, 0))
+    return _instead(forge, lambda m: pack_format.file_header(m.name, 0))
 
 
 @case
 def a_header_whose_sum_is_wrong(forge: Forge) -> bytes:
-    block = tarball.header("x", 1)
+    block = pack_format.file_header("x", 1)
     return _instead(forge, lambda m: block[:150] + b"7" + block[151:])
 
 
 @case
 def a_header_of_old(forge: Forge) -> bytes:
-    return _instead(forge, lambda m: patched(tarball.header(m.name, len(m.data)), 257, bytes(8)))
+    return _instead(forge, lambda m: patched(pack_format.file_header(m.name, len(m.data)), 257, bytes(8)))
 
 
 @case
@@ -441,7 +443,7 @@ def a_bomb(forge: Forge) -> bytes:
     """A head of a gigabyte, in a megabyte."""
     stream = io.BytesIO()
     with gzip.GzipFile(fileobj=stream, mode="wb", mtime=0) as out:
-        out.write(tarball.header(HEAD, 1 << 30))
+        out.write(pack_format.file_header(HEAD, 1 << 30))
         for _ in range(64):
             out.write(bytes(1 << 20))
     return stream.getvalue()

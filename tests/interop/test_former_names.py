@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from registry_cli import Conflict, LockTimeout, Registry
-from registry_cli.store import creation, settings
-from registry_cli.store.model_import import Adoption
+from registry_cli.store import creation, model_names
+from registry_cli.store.model_import import ModelImport
 
 Make = Callable[..., Path]
 
@@ -36,14 +36,14 @@ def single(bundle: Path, name: str) -> Path:
 def test_a_name_that_becomes_a_former_one_while_a_model_comes_in(
     reg: Registry, make_file: Make, bundle: Path, monkeypatch: pytest.MonkeyPatch, name: str, reuse: bool
 ) -> None:
-    source, finish = make_file("mine"), Adoption.finish
+    source, finish = make_file("mine"), ModelImport.finish
 
     def late(*args: Any) -> None:
         finish(*args)
         reg.register(name, [source])
         reg.rename(name, "retail")
 
-    monkeypatch.setattr(Adoption, "finish", late)
+    monkeypatch.setattr(ModelImport, "finish", late)
     if reuse:
         [done] = reg.import_bundle(single(bundle, name), reuse_name=True)
         assert done.status == "imported"
@@ -59,8 +59,8 @@ def test_a_name_that_becomes_a_former_one_while_a_model_comes_in(
 def test_nobody_makes_a_model_of_the_name_between_the_check_and_the_commit(
     reg: Registry, make_file: Make, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, renamed, tried = make_file("mine"), settings.renamed, list[bool]()
-    finish = Adoption.finish
+    source, renamed, tried = make_file("mine"), model_names.find_renamed_model, list[bool]()
+    finish = ModelImport.finish
     monkeypatch.setattr(creation, "_PATIENCE", 0.1)
 
     def while_checked(*args: Any, **options: Any) -> str | None:
@@ -72,9 +72,9 @@ def test_nobody_makes_a_model_of_the_name_between_the_check_and_the_commit(
 
     def late(*args: Any) -> None:
         finish(*args)
-        monkeypatch.setattr(settings, "renamed", while_checked)
+        monkeypatch.setattr(model_names, "find_renamed_model", while_checked)
 
-    monkeypatch.setattr(Adoption, "finish", late)
+    monkeypatch.setattr(ModelImport, "finish", late)
     [done] = reg.import_bundle(single(bundle, "churn"))
     assert tried
     assert done.status == "imported"

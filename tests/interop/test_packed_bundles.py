@@ -209,10 +209,12 @@ def _packed(entries: list[tuple[str, bytes]], tail: bytes = b"") -> bytes:
     """A pack with these files."""
     import gzip
 
-    from registry_cli.store.packs import tarball
+    from registry_cli.store.packs import pack_format
 
-    data = b"".join(tarball.header(name, len(body)) + body + tarball.padding(len(body)) for name, body in entries)
-    return gzip.compress(data + tarball.end(len(data)), mtime=0) + tail
+    data = b"".join(
+        pack_format.file_header(name, len(body)) + body + pack_format.file_padding(len(body)) for name, body in entries
+    )
+    return gzip.compress(data + pack_format.end_of_archive(len(data)), mtime=0) + tail
 
 
 SHARED, MODEL = b"the same " * 5000, b"weights 1\n" * 400
@@ -339,7 +341,7 @@ def test_a_pack_of_zstd_where_there_is_none(
 ) -> None:
     pytest.importorskip("backports.zstd")
     from registry_cli.errors import Refused as Missing
-    from registry_cli.store.packs import compression
+    from registry_cli.store.packs import pack_format
 
     reg = Registry(copied(origin.root, tmp_path / "copy"), author="alice")
     reg.archive(["churn@4"], compress="zstd")
@@ -349,7 +351,7 @@ def test_a_pack_of_zstd_where_there_is_none(
         raise Missing("this Python has no zstd")
 
     with monkeypatch.context() as patched:
-        patched.setattr(compression, "_zstd", none)
+        patched.setattr(pack_format, "_zstd", none)
         with pytest.raises(Refused, match="no zstd"):
             site.import_bundle(tmp_path / "out.tar")
     assert site.model_names() == []

@@ -77,12 +77,12 @@ def test_no_other_way_of_sharing(tmp_path: Path) -> None:
 def test_staging_is_closed_to_everybody(tmp_path: Path) -> None:
     """Even in a group registry, even under umask 0: nobody can put a file into what is being written."""
     from registry_cli.store.layout import Layout
-    from registry_cli.store.staging import Staging
+    from registry_cli.store.staging import StagingFolder
 
     reg = fill(tmp_path / "registry", "group")
     before = os.umask(0)
     try:
-        staging = Staging.make(Layout(reg.root).model("churn"))
+        staging = StagingFolder.make(Layout(reg.root).model("churn"))
     finally:
         os.umask(before)
     assert stat.S_IMODE(staging.folder.stat().st_mode) & 0o777 == 0o700

@@ -129,7 +129,7 @@ def test_delete_beside_such_a_process(make_file: Make, tmp_path: Path, precious:
 @needs_exchange
 def test_staging_that_is_given_up_beside_such_a_process(make_file: Make, tmp_path: Path, precious: Path) -> None:
     for turn, reg, link in turns(tmp_path, make_file, 2):
-        staging = ingest.Staging.make(reg.context.layout.model("churn"))
+        staging = ingest.StagingFolder.make(reg.context.layout.model("churn"))
         for number in range(300):
             (staging.folder / "files" / str(number)).mkdir(parents=True)
         link.symlink_to(precious)
@@ -185,7 +185,7 @@ def prepared(reg: Registry, make_file: Make) -> None:
 
 
 def abandoned(reg: Registry) -> None:
-    staging = ingest.Staging.make(reg.context.layout.model("risk/churn"))
+    staging = ingest.StagingFolder.make(reg.context.layout.model("risk/churn"))
     (staging.folder / "sub" / "deep").mkdir(parents=True)
     (staging.folder / "letter.txt").write_text("staged")
     staging.abandon()

@@ -36,26 +36,26 @@ def test_a_tree_that_goes_away(tmp_path: Path) -> None:
         path = tmp_path / "tree" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
-    whole = {Path(path).name for path, _ in files.below(tmp_path / "tree")}
+    whole = {Path(path).name for path, _ in files.iter_tree(tmp_path / "tree")}
     assert whole == {"a", "b", "c", "d", "1", "2", "3", "4"}
-    walk = files.below(tmp_path / "tree")
+    walk = files.iter_tree(tmp_path / "tree")
     first = Path(next(walk)[0])
     shutil.rmtree(tmp_path / "tree")
     assert {Path(path).parent for path, _ in walk} <= {first.parent}, "nothing below what is gone, and no error"
-    assert list(files.below(tmp_path / "tree")) == []
+    assert list(files.iter_tree(tmp_path / "tree")) == []
     assert files.measure(tmp_path / "tree") == (0, 0)
 
 
 def test_what_a_version_frees_that_is_deleted_just_now(churn: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = Layout(churn.root).model("churn")
-    walk = files.below
+    walk = files.iter_tree
 
     def slow(folder: Path) -> object:
         if folder == paths.files(1):
             churn.delete(["churn@1"], force=True, reason="wrong")
         return walk(folder)
 
-    monkeypatch.setattr(files, "below", slow)
+    monkeypatch.setattr(files, "iter_tree", slow)
     freed = gc.freed_by(paths, [1, 2])
     assert freed[1] == 0
     assert freed[2] > 0
@@ -119,7 +119,7 @@ def test_a_copy_of_a_model_that_changes_under_it(churn: Registry, monkeypatch: p
         return last_entry(path)
 
     monkeypatch.setattr(journal, "last_entry", slow)
-    taken = snapshot.take(Layout(churn.root).model("churn"))
+    taken = snapshot.take_snapshot(Layout(churn.root).model("churn"))
     assert taken.last is not None
     assert taken.last.revision == taken.state.table.revision == churn.model("churn").revision
     assert taken.state.table.stages == {"production": 3, "staging": 2}
@@ -130,7 +130,7 @@ def test_a_damaged_model_is_told_as_such(churn: Registry, tmp_path: Path) -> Non
     shutil.copytree(churn.root, broken, symlinks=True)
     (broken / "models/churn/history.jsonl").unlink()
     with pytest.raises(Damaged, match="do not fit together"):
-        snapshot.take(Layout(broken).model("churn"))
+        snapshot.take_snapshot(Layout(broken).model("churn"))
 
 
 def test_the_past_of_a_model_that_goes_on(churn: Registry, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pytest
 from registry_cli import Conflict, Registry
 from registry_cli.operations import models
 from registry_cli.rules.retention_rules import RetentionRules
-from registry_cli.store import codec, settings
+from registry_cli.store import codec, model_names
 from registry_cli.store.layout import Layout
 from tests.commands import environment, spawn
 
@@ -98,7 +98,7 @@ def test_a_former_name_is_not_given_again(family: Registry, make_file: Make) -> 
 def test_a_model_that_moves_during_the_search_for_a_former_name_is_found(
     family: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = settings._beginning
+    read = model_names._beginning
     moves = iter([("betb", "aa"), ("aa", "zz"), ("zz", "bb")])
 
     def move_before(path: str) -> bytes:
@@ -107,8 +107,8 @@ def test_a_model_that_moves_during_the_search_for_a_former_name_is_found(
             (family.root / "models" / name).rename(family.root / "models" / new)
         return read(path)
 
-    monkeypatch.setattr(settings, "_beginning", move_before)
-    assert settings.renamed(Layout(family.root), "beta", most=None) in {"aa", "zz", "bb"}
+    monkeypatch.setattr(model_names, "_beginning", move_before)
+    assert model_names.find_renamed_model(Layout(family.root), "beta", most=None) in {"aa", "zz", "bb"}
 
 
 def test_a_rename_to_a_name_that_becomes_a_former_one_is_refused(

@@ -309,7 +309,7 @@ def test_a_claim_that_was_not_brought_forward_is_read(
     was = reg.admin.text("churn")
     text = was.replace("owner: alice", "owner: crm\npolicy: {production: {require: {tags: {safe: 'yes'}}}}")
     with monkeypatch.context() as patch, pytest.raises(Indeterminate):
-        patch.setattr(Writer, "_roll_forward", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(Writer, "roll_forward", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         reg.admin.rewrite("churn", text, was=was)
     assert "crm" not in (reg.root / "models/churn/model.yaml").read_text()
     assert reg.model("churn").owner == "crm"

@@ -152,7 +152,7 @@ def test_a_file_that_is_changed_after_it_was_copied_stays(
 ) -> None:
     """Its new content is nowhere else: it is the same file, by its inode, and not what was stored."""
     path = make_file("content")
-    monkeypatch.setattr(staging._Place, "_linked", lambda *_: False)  # as on another file system
+    monkeypatch.setattr(staging._FileIngest, "_linked", lambda *_: False)  # as on another file system
     examine = inspection.ArtifactAnalysis.analyze
 
     def late(*args: Any) -> None:
@@ -172,7 +172,7 @@ def test_a_file_that_is_changed_in_the_last_moment_is_put_back(
     reg: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_file("content")
-    monkeypatch.setattr(staging._Place, "_linked", lambda *_: False)
+    monkeypatch.setattr(staging._FileIngest, "_linked", lambda *_: False)
     rename = os.rename
 
     def late(source: Any, target: Any, **options: Any) -> None:
@@ -194,7 +194,7 @@ def test_what_can_not_be_put_back_is_named(
 ) -> None:
     """Changed in the last moment, and something else came to its name as well: both stay, and the user is told where."""
     path = make_file("content")
-    monkeypatch.setattr(staging._Place, "_linked", lambda *_: False)
+    monkeypatch.setattr(staging._FileIngest, "_linked", lambda *_: False)
     rename, link = os.rename, os.link
 
     def late(source: Any, target: Any, **options: Any) -> None:
@@ -224,7 +224,7 @@ def test_one_is_put_back_where_there_are_no_hard_links(
     reg: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = make_file("content")
-    monkeypatch.setattr(staging._Place, "_linked", lambda *_: False)
+    monkeypatch.setattr(staging._FileIngest, "_linked", lambda *_: False)
     rename, link = os.rename, os.link
 
     def late(source: Any, target: Any, **options: Any) -> None:

@@ -272,7 +272,7 @@ def _contents(registry: Registry, ref: str) -> dict[str, bytes]:
 def test_gc_finishes_what_was_interrupted(three: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """The files stay when the process dies between the commit and their removal; readers go by the pack."""
     with monkeypatch.context() as patch:
-        patch.setattr(pack_writer, "take_files", lambda *_: None)
+        patch.setattr(pack_writer, "move_files_to_trash", lambda *_: None)
         three.archive(["churn@1"], compress="gzip")
     left = three.root / "models/churn/versions/1/files"
     assert left.exists()
@@ -284,12 +284,12 @@ def test_gc_finishes_what_was_interrupted(three: Registry, monkeypatch: pytest.M
     assert not left.exists()
     assert three.admin.verify().problems == ()
     with monkeypatch.context() as patch:
-        patch.setattr(pack_writer, "take_packs", lambda *_: [])
+        patch.setattr(pack_writer, "move_packs_to_trash", lambda *_: [])
         three.restore(["churn@1"])
     assert [each.code for each in three.admin.verify().problems] == ["leftover"]
     three.archive(["churn@1"], compress="gzip")
     with monkeypatch.context() as patch:
-        patch.setattr(pack_writer, "take_files", lambda *_: None)
+        patch.setattr(pack_writer, "move_files_to_trash", lambda *_: None)
         three.archive(["churn@2"], compress="gzip")
     assert three.restore(["churn@2"])[0].changed, "over what was left there"
     assert three.check("churn@2").packed is None
@@ -300,11 +300,11 @@ def test_gc_finishes_what_was_interrupted(three: Registry, monkeypatch: pytest.M
 def test_gc_does_not_remove_what_has_come_there_meanwhile(three: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between its look and its removal others may pack and restore: what it removes, it renamed under the lock."""
     with monkeypatch.context() as patch:
-        patch.setattr(pack_writer, "take_files", lambda *_: None)
+        patch.setattr(pack_writer, "move_files_to_trash", lambda *_: None)
         three.archive(["churn@1"], compress="gzip")
     three.archive(["churn@2"], compress="gzip")
     with monkeypatch.context() as patch:
-        patch.setattr(pack_writer, "take_packs", lambda *_: [])
+        patch.setattr(pack_writer, "move_packs_to_trash", lambda *_: [])
         three.restore(["churn@2"])
     discard = removal.discard
     turns: list[Path] = []
@@ -326,7 +326,7 @@ def test_gc_does_not_remove_what_has_come_there_meanwhile(three: Registry, monke
 
 def test_neither_is_garbage_while_the_other_is_missing(three: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(pack_writer, "take_files", lambda *_: None)
+        patch.setattr(pack_writer, "move_files_to_trash", lambda *_: None)
         three.archive(["churn@1"], compress="gzip")
     kept = pack(three).rename(three.root / "kept")
     assert three.admin.gc() == []
@@ -350,7 +350,7 @@ def test_an_older_program_restores_and_deletes(three: Registry, monkeypatch: pyt
         patch.setattr(Writer, "move", older)
         patch.setattr(archive_operations, "restore_files", lambda *_: [])
         patch.setattr(archive_operations, "remove_packs", lambda *_: [])
-        patch.setattr(pack_writer, "take_packs", lambda *_: [])
+        patch.setattr(pack_writer, "move_packs_to_trash", lambda *_: [])
         three.restore(["churn@1"])
         three.delete(["churn@2"], reason="old")
     version = three.version("churn@1")

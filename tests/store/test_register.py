@@ -231,7 +231,7 @@ def test_who_gives_no_request_id_reads_only_the_end_of_the_journal(tmp_path: Pat
     last = registry.history("churn")[0]
     with history.open("ab") as stream:
         for number in range(20_000):
-            last = journal.following(last, replace(last.event, id=f"id-{number}"), 1, 0)
+            last = journal.next_entry(last, replace(last.event, id=f"id-{number}"), 1, 0)
             stream.write(journal.encode(last) + b"\n")
     before = _bytes_read()
     registry.register("churn", [make_file("b")])

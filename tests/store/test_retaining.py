@@ -113,7 +113,7 @@ def test_a_plan_that_was_interrupted_goes_on(six: Registry) -> None:
 def test_a_request_that_was_interrupted_goes_on(six: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     six.archive(["churn@1", "churn@4", "churn@5"])
     plan = six.retention.plan("churn", "delete", ALL)
-    bury, calls = Writer.bury, []
+    bury, calls = Writer.move_to_trash, []
 
     def dies(self: Writer, number: int) -> Path | None:
         calls.append(number)
@@ -122,7 +122,7 @@ def test_a_request_that_was_interrupted_goes_on(six: Registry, monkeypatch: pyte
         return bury(self, number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Writer, "bury", dies)
+        patch.setattr(Writer, "move_to_trash", dies)
         with pytest.raises(RegistryError, match="could not be confirmed"):
             six.retention.apply([plan])
     assert numbers(six, archived=True) == [6, 5, 3, 2]
@@ -343,7 +343,7 @@ def test_what_is_deleted_is_not_planned_to_be_packed(reg: Registry, make_file: M
 def test_packing_goes_on_after_a_kill(reg: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     heavy(reg, make_file)
     write(reg, "retention: {archive: {keep: 1, compress: true}}\n", "images")
-    wrote, calls = pack_writer.write, []
+    wrote, calls = pack_writer.write_pack, []
 
     def dies(*arguments: object) -> pack_writer.Pack:
         calls.append(arguments)
@@ -352,7 +352,7 @@ def test_packing_goes_on_after_a_kill(reg: Registry, make_file: Make, monkeypatc
         return wrote(*arguments)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(pack_writer, "write", dies)
+        patch.setattr(pack_writer, "write_pack", dies)
         with pytest.raises(Indeterminate):
             reg.retention.prune(request_id="night")
     assert packed(reg) == [1]

@@ -22,7 +22,7 @@ def history(moves: list[tuple[str, str]], **detail: str) -> list[JournalEntry]:
     found: list[JournalEntry] = []
     for number, (at, action) in enumerate(moves, 1):
         event = Event(f"id-{number}", at, '"at":"x', "host", action, number, detail)
-        found.append(journal.following(found[-1] if found else None, event, number, 0))
+        found.append(journal.next_entry(found[-1] if found else None, event, number, 0))
     return found
 
 

@@ -35,7 +35,7 @@ def event(number: int, **detail: Any) -> Event:
 def entries(count: int) -> Iterator[JournalEntry]:
     last = None
     for number in range(1, count + 1):
-        last = journal.following(last, event(number), number, 0)
+        last = journal.next_entry(last, event(number), number, 0)
         yield last
 
 
@@ -53,7 +53,7 @@ def path(tmp_path: Path) -> Path:
 def test_a_line_reads_back_as_it_was_written(events: list[Event]) -> None:
     last = None
     for number, each in enumerate(events, 1):
-        entry = journal.following(last, each, number, number)
+        entry = journal.next_entry(last, each, number, number)
         line = journal.encode(entry)
         assert b"\n" not in line
         assert line.isascii()
@@ -64,7 +64,7 @@ def test_a_line_reads_back_as_it_was_written(events: list[Event]) -> None:
 
 @given(EVENTS, st.data())
 def test_a_line_with_any_other_byte_is_none(each: Event, data: st.DataObject) -> None:
-    line = bytearray(journal.encode(journal.following(None, each, 1, 0)))
+    line = bytearray(journal.encode(journal.next_entry(None, each, 1, 0)))
     at = data.draw(st.integers(0, len(line) - 1))
     line[at] ^= data.draw(st.integers(1, 255))
     assert journal.decode(bytes(line)) is None
@@ -129,7 +129,7 @@ def test_a_tail_torn_anywhere_costs_one_event_and_the_next_one_is_whole(
     whole = written[:3] if kept >= len(lines[2]) - 1 else written[:2]
     assert journal.last_entry(path) == whole[-1]
     before = path.read_bytes()
-    following = journal.following(whole[-1], event(9), 9, 0)
+    following = journal.next_entry(whole[-1], event(9), 9, 0)
     journal.append(path, following, 0o644)
     assert path.read_bytes().startswith(before), "what is torn stays as it is"
     assert list(journal.oldest_first(path)) == [*whole, following]
@@ -148,7 +148,7 @@ def test_reading_backwards_finds_what_reading_forwards_finds(
             if isinstance(piece, bytes):
                 stream.write(piece + b"\n")
             else:
-                last = journal.following(last, event(number, reason="x" * piece), number, 0)
+                last = journal.next_entry(last, event(number, reason="x" * piece), number, 0)
                 stream.write(journal.encode(last) + b"\n")
     forwards = list(journal.oldest_first(path))
     assert list(journal.newest_first(path)) == forwards[::-1]
@@ -170,7 +170,7 @@ def test_a_writer_reads_only_the_end_of_a_long_journal(path: Path) -> None:
     before = _bytes_read()
     last = journal.last_entry(path)
     assert last is not None
-    journal.append(path, journal.following(last, event(100_001), 100_001, 0), 0o644)
+    journal.append(path, journal.next_entry(last, event(100_001), 100_001, 0), 0o644)
     assert _bytes_read() - before < 64 << 10
     assert [entry.seq for entry in (journal.last_entry(path), last) if entry] == [100_001, 100_000]
 

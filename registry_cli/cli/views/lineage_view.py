@@ -9,7 +9,7 @@ from typing import Any
 
 from ...core.records import VersionRecord
 from ...core.results import LineageGraph, LineageNode
-from ...store import sidecars
+from ...store import codec
 from .inspection_view import mappings
 from .text import escape, format_size, plural, shorten, shorten_time
 
@@ -36,7 +36,7 @@ def iter_facts(version: VersionRecord) -> Iterator[tuple[str, str, str]]:
             parts += [plural(count, "file")] if type(count) is int and count > 1 else []
             yield kind, str(each.get("path") or each.get("uri") or "unknown"), ", ".join(filter(None, parts))
     if git := _part(lineage, "git"):
-        yield "git", str(git.get("remote") or "no remote"), _format_git(git, sidecars.named(lineage))
+        yield "git", str(git.get("remote") or "no remote"), _format_git(git, codec.sidecar_digests(lineage))
     if environment := _part(lineage, "environment"):
         yield "environment", f"Python {environment.get('python') or 'unknown'}", _format_environment(environment)
     if run := _part(lineage, "run"):

@@ -14,11 +14,11 @@ from typing import Any
 from ...core.progress import SILENT, Progress
 from ...core.records import FileEntry, VersionRecord
 from ...errors import Damaged
-from ...store import codec, layout, manifest, sidecars
+from ...store import codec, layout, manifest
 from ...store.filesystem import files
-from ...store.packs import compression, pack_reader
-from ...store.packs.tarball import Members
-from ...store.stream_import import Poured
+from ...store.packs import pack_format, pack_reader
+from ...store.packs.pack_format import TarReader
+from ...store.stream_import import StreamedFile
 from . import bundle_manifest, bundle_validation
 from .bundle_manifest import BundleFile, BundleModel, BundleVersion
 
@@ -47,9 +47,9 @@ def _decompressed(read: Callable[[int], bytes], what: str) -> Callable[[int], by
     said = _PeekableReader(read)
     if not said.first:
         raise Damaged(f"{what} is empty", _MADE)
-    for mark, kind in ((_GZIP, compression.GZIP), (_ZSTD, compression.ZSTD)):
+    for mark, kind in ((_GZIP, pack_format.GZIP), (_ZSTD, pack_format.ZSTD)):
         if said.first.startswith(mark):
-            return compression.Expanded(said.read, kind, what).read
+            return pack_format.DecompressingReader(said.read, kind, what).read
     return said.read
 
 
@@ -59,7 +59,7 @@ class BundleReader:
     def __init__(self, read: Callable[[int], bytes], what: str) -> None:
         self.what = what
         self._listing, self._count = hashlib.sha256(), 0
-        self.tar = Members(_decompressed(read, what), what)
+        self.tar = TarReader(_decompressed(read, what), what)
         self._members = iter(self.tar)
         try:
             path, size = self._header()
@@ -264,7 +264,7 @@ class BundleVersionReader:
 
     def _check_beside(self) -> None:
         """The files beside its document are those that its lineage names."""
-        named, beside = sidecars.named(self.record.lineage), self.beside
+        named, beside = codec.sidecar_digests(self.record.lineage), self.beside
         if strange := sorted(beside.keys() - named.keys()):
             raise self._unpacking.damaged(f"{self.ref} does not say that it has '{strange[0]}'")
         for name, sha256 in sorted(named.items()):
@@ -298,7 +298,7 @@ class BundleVersionReader:
                 if parent in paths:
                     raise self._unpacking.damaged(f"'{parent}' of {self.ref} is a file and a folder")
 
-    def files(self, keep: Callable[[bytes], object] | None = None) -> Iterator[Poured]:
+    def files(self, keep: Callable[[bytes], object] | None = None) -> Iterator[StreamedFile]:
         """Its files, in order. Whoever takes one reads and compares it before the next; then it is checked off.
 
         Those of a packed version are unpacked on the way; ``keep`` takes the pack as it is.
@@ -308,14 +308,14 @@ class BundleVersionReader:
             return
         for entry, size in zip(self.entries, self.version.sizes, strict=True):
             if not self._part.is_new(entry.sha256, size):
-                yield Poured(entry, size, None)
+                yield StreamedFile(entry, size, None)
                 continue
             path = f"{self._part.prefix}{self._base}{layout.FILES}/{entry.path}"
             self._unpacking.expect(path, size)
-            yield Poured(entry, size, self._unpacking)
+            yield StreamedFile(entry, size, self._unpacking)
             self._unpacking.check(path, entry.sha256, entry.sha256)
 
-    def _unpacked(self, pack: BundleFile, keep: Callable[[bytes], object]) -> Iterator[Poured]:
+    def _unpacked(self, pack: BundleFile, keep: Callable[[bytes], object]) -> Iterator[StreamedFile]:
         path = f"{self._part.prefix}{pack.path}"
         self._part.count(pack.size)
         self._unpacking.expect(path, pack.size)
@@ -332,7 +332,7 @@ class BundleVersionReader:
         for entry, content in members:
             if content.size != (size := next(sizes)):
                 raise self._unpacking.damaged(f"'{entry.path}' of {self.ref} has {content.size:,} bytes, not {size:,}")
-            yield Poured(entry, size, content)
+            yield StreamedFile(entry, size, content)
         self._unpacking.check(path, hasher.hexdigest(), pack.sha256)
 
     def drain(self, progress: Progress = SILENT) -> None:

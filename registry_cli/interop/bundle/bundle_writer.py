@@ -17,40 +17,40 @@ from ...errors import Conflict, InvalidInput, NotFound
 from ...store import journal, layout, snapshot
 from ...store.filesystem import files, replacement
 from ...store.filesystem.replacement import Existing
-from ...store.packs import compression, tarball
+from ...store.packs import pack_format
 from ...store.reader import ModelReader
-from ...store.snapshot import Kept, Snapshot
+from ...store.snapshot import ModelSnapshot, SnapshotFile
 from ...store.verify import verify
 from .. import exported_files
 from . import bundle_manifest
 from .bundle_manifest import BundleFile, BundleModel, BundleVersion, Contents
 
 if TYPE_CHECKING:
-    from ...store.packs.compression import Compressor
+    from ...store.packs.pack_format import Compressor
 
 #: What the name of a bundle ends with, and how it is compressed; None for not at all.
-SUFFIXES = {".tar.gz": compression.GZIP, ".tgz": compression.GZIP, ".tar.zst": compression.ZSTD, ".tar": None}
+SUFFIXES = {".tar.gz": pack_format.GZIP, ".tgz": pack_format.GZIP, ".tar.zst": pack_format.ZSTD, ".tar": None}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BundleSelection:
     """What of a model is to be packed: all of it, or the versions with these ``numbers``."""
 
-    snapshot: Snapshot
+    snapshot: ModelSnapshot
     whole: bool
     numbers: tuple[int, ...]
 
     @classmethod
-    def all_of(cls, taken: Snapshot) -> BundleSelection:
+    def all_of(cls, taken: ModelSnapshot) -> BundleSelection:
         return cls(taken, True, taken.numbers)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class _PlannedVersion:
     record: VersionRecord
-    documents: list[Kept]
+    documents: list[SnapshotFile]
     told: BundleVersion
-    pack: Kept | None = None
+    pack: SnapshotFile | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,7 +79,7 @@ def plan_bundle(kind: str, wanted: Iterable[BundleSelection], registry: str) -> 
     """
     parts, told, newest = [], [], ""
     for each in wanted:
-        verify.refuse_damaged(each.snapshot.model.paths, None if each.whole else each.numbers)
+        verify.ensure_undamaged(each.snapshot.model.paths, None if each.whole else each.numbers)
         lines = _registration_checkpoints(each.snapshot.model)
         packed: dict[str, int] = {}
         versions = [_plan_version(each, number, lines, packed) for number in each.numbers]
@@ -93,7 +93,7 @@ def plan_bundle(kind: str, wanted: Iterable[BundleSelection], registry: str) -> 
     return BundlePlan(Contents(kind, registry, newest, tuple(told)), parts)
 
 
-def _list_files(documents: Iterable[Kept]) -> tuple[BundleFile, ...]:
+def _list_files(documents: Iterable[SnapshotFile]) -> tuple[BundleFile, ...]:
     return tuple(BundleFile(each.path, each.size, each.sha256) for each in documents)
 
 
@@ -108,9 +108,9 @@ def _plan_version(
 ) -> _PlannedVersion:
     model, state = wanted.snapshot.model, wanted.snapshot.state
     record = model.version(number, state)
-    documents = snapshot.of_version(model, state, record)
+    documents = snapshot.version_files(model, state, record)
     entries = model.manifest(record)
-    pack = snapshot.of_pack(model, number) if wanted.whole and number in state.table.packed else None
+    pack = snapshot.pack_file(model, number) if wanted.whole and number in state.table.packed else None
     sizes = exported_files.file_sizes(model, record)
     if pack:
         packed[pack.path] = pack.size
@@ -141,12 +141,12 @@ class _Tar:
     @contextlib.contextmanager
     def member(self, path: str, size: int, sha256: str) -> Iterator[None]:
         """What is written inside is the member ``path``."""
-        self.write(tarball.header(path, size))
+        self.write(pack_format.file_header(path, size))
         start = self._written
         yield
         if self._written - start != size:
             raise Conflict(f"{path} was changed while it was packed", "try again")
-        self.write(tarball.padding(size))
+        self.write(pack_format.file_padding(size))
         self.listing.update(f"{sha256}  {path}\n".encode())
         self.members += 1
 
@@ -155,16 +155,16 @@ class _Tar:
             self.write(data)
 
     def end(self) -> None:
-        self.write(tarball.end(self._written))
+        self.write(pack_format.end_of_archive(self._written))
         if self._squeeze:
             self._put(self._squeeze.flush())
 
 
 def write(
-    loaded: BundlePlan, put: Callable[[bytes], object], progress: Progress, kind: str | None = compression.GZIP
+    loaded: BundlePlan, put: Callable[[bytes], object], progress: Progress, kind: str | None = pack_format.GZIP
 ) -> None:
     """Write the bundle, block by block, to ``put``; compressed, unless ``kind`` is None."""
-    tar = _Tar(put, compression.compressor(kind) if kind else None)
+    tar = _Tar(put, pack_format.compressor(kind) if kind else None)
     progress.expect(loaded.contents.size)
     tar.document(bundle_manifest.HEAD, bundle_manifest.dumps(loaded.contents))
     for wanted, versions in loaded.parts:
@@ -198,7 +198,7 @@ def _write_model(tar: _Tar, wanted: BundleSelection, versions: Sequence[_Planned
                     progress(len(block))
 
 
-def _write_documents(tar: _Tar, name: str, documents: Iterable[Kept]) -> None:
+def _write_documents(tar: _Tar, name: str, documents: Iterable[SnapshotFile]) -> None:
     for each in documents:
         with tar.member(f"{name}/{each.path}", each.size, each.sha256):
             for block in each.blocks():
@@ -212,7 +212,7 @@ def write_file(loaded: BundlePlan, target: Path, *, progress: Progress, existing
     kind = SUFFIXES[get_suffix(target.name)]
     if not target.parent.is_dir():
         raise NotFound(f"there is no folder '{target.parent}'", "make it first")
-    with replacement.appearing(target, existing) as temporary:
+    with replacement.atomic_output(target, existing) as temporary:
         descriptor = os.open(temporary, files.CREATE, 0o666)  # the user's own: the umask decides
         try:
             write(loaded, lambda block: files.write_all(descriptor, block), progress, kind)

@@ -58,24 +58,24 @@ class _Hasher:
             self._thread.join()
 
 
-def pump(source: int | Any, target: int | None, size: int, progress: Progress = SILENT) -> tuple[str, int]:
+def copy_and_hash(source: int | Any, target: int | None, size: int, progress: Progress = SILENT) -> tuple[str, int]:
     """Read ``source`` to its end, write it to ``target`` if there is one; its sha256 and size in bytes.
 
     ``source`` is a descriptor, or has a ``read``. ``size`` is what is expected: it only decides whether a thread is worth it.
     """
     if size < _THREADED:
-        return _pump(source, target, hashlib.sha256(), progress)
+        return _copy_and_hash(source, target, hashlib.sha256(), progress)
     try:
         hasher = _Hasher()
     except RuntimeError:  # this process may start no more threads
-        return _pump(source, target, hashlib.sha256(), progress)
+        return _copy_and_hash(source, target, hashlib.sha256(), progress)
     try:
-        return _pump(source, target, hasher, progress)
+        return _copy_and_hash(source, target, hasher, progress)
     finally:
         hasher.stop()
 
 
-def _pump(source: int | Any, target: int | None, hasher: Any, progress: Progress) -> tuple[str, int]:
+def _copy_and_hash(source: int | Any, target: int | None, hasher: Any, progress: Progress) -> tuple[str, int]:
     done = 0
     read = partial(os.read, source) if isinstance(source, int) else source.read
     while block := read(files.BLOCK):
@@ -91,7 +91,7 @@ def _pump(source: int | Any, target: int | None, hasher: Any, progress: Progress
 FileState = tuple[int, int, int, int]
 
 
-def identity(descriptor: int) -> FileState:
+def file_state(descriptor: int) -> FileState:
     """The state of an open file."""
     return state_of(os.fstat(descriptor))
 
@@ -101,9 +101,9 @@ def state_of(status: os.stat_result) -> FileState:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def refuse_changed(descriptor: int, before: FileState, name: str) -> None:
+def ensure_unchanged(descriptor: int, before: FileState, name: str) -> None:
     """:class:`Conflict` when the file is not the one that was opened any more: it changed while it was read."""
-    if identity(descriptor) != before:
+    if file_state(descriptor) != before:
         raise Conflict(f"'{name}' changed while it was copied", "wait until it is written, then register again")
 
 

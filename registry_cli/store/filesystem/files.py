@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from ...core.lazy_dataclass import dataclass
 from ...core.yaml import DOCUMENT_LIMIT as DOCUMENT_LIMIT  # noqa: PLC0414
 from ...errors import Damaged, NotFound
 from .. import layout
@@ -25,6 +26,7 @@ NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS
 #: How a file of the store is opened for reading, and how a new one is made: no link is followed, nothing is waited for.
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+CREATE_READABLE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -66,7 +68,7 @@ def replace(path: Path, data: bytes, mode: int, below: Path | None = None) -> No
     from . import removal
 
     temporary = path.with_name(layout.temporary_name())
-    with removal.opened_parent(path, below or path.parent) as folder:
+    with removal.open_parent(path, below or path.parent) as folder:
         try:
             write_new(temporary, data, mode, folder=folder)
             os.rename(temporary.name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
@@ -113,7 +115,7 @@ def refresh_links(folder: Path, wanted: Mapping[str, str], below: Path) -> None:
     """
     from . import removal
 
-    with contextlib.suppress(OSError), removal.opened_parent(folder / "any", below) as parent:
+    with contextlib.suppress(OSError), removal.open_parent(folder / "any", below) as parent:
         for name in list_folder(folder):
             if name not in wanted:
                 with contextlib.suppress(OSError):
@@ -138,7 +140,7 @@ def read(path: Path, limit: int, what: str) -> bytes:
 
     FileNotFoundError if it isn't there; :class:`Damaged` if it is a link, no regular file, or too large.
     """
-    with opened(path, what) as descriptor:
+    with open_file(path, what) as descriptor:
         size = os.fstat(descriptor).st_size
         if size > limit:
             raise Damaged(f"{what} has {size:,} bytes, more than {limit:,}")
@@ -152,7 +154,7 @@ def read(path: Path, limit: int, what: str) -> bytes:
 
 
 @contextlib.contextmanager
-def opened(path: Path, what: str) -> Iterator[int]:
+def open_file(path: Path, what: str) -> Iterator[int]:
     """A descriptor for reading a regular file that is not reached through a link in the last component."""
     try:
         descriptor = os.open(path, READ)
@@ -179,7 +181,7 @@ def open_folder(path: Path) -> int:
 
 
 @contextlib.contextmanager
-def opened_beneath(root: Path, relative: str) -> Iterator[int]:
+def open_beneath(root: Path, relative: str) -> Iterator[int]:
     """A descriptor for ``root/relative``, opened one component at a time, following no link anywhere."""
     *folders, name = relative.split("/")
     with contextlib.ExitStack() as stack:
@@ -215,7 +217,7 @@ def list_folder(path: Path) -> list[str]:
         os.close(descriptor)
 
 
-def below(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+def iter_tree(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
     """The path of everything in ``folder``, at any depth, with its status; no link is followed.
 
     Others may be removing it meanwhile: what vanishes on the way, ``folder`` itself included, is left out.
@@ -237,7 +239,7 @@ def measure(folder: Path) -> tuple[int, int]:
     """Count and total size in bytes of the regular files below ``folder``; a link counts as a file of size 0."""
     sizes = [
         status.st_size if stat.S_ISREG(status.st_mode) else 0
-        for _, status in below(folder)
+        for _, status in iter_tree(folder)
         if not stat.S_ISDIR(status.st_mode)
     ]
     return len(sizes), sum(sizes)
@@ -282,3 +284,38 @@ def sync_file_system(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return True
+
+
+SHARED = ("private", "group")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Modes:
+    """The modes of one registry. Nothing is ever writable for the world.
+
+    ``folder`` and ``file`` are for what changes, ``sealed_folder`` and ``sealed_file`` for versions, ``versions`` for
+    the folder that holds them: sticky in a group registry, so that a teammate can't rename over a sealed version.
+    """
+
+    folder: int
+    file: int
+    versions: int
+    sealed_folder: int
+    sealed_file: int
+
+    @classmethod
+    def of(cls, shared: str) -> Modes:
+        """For a registry with this ``shared`` setting. A private one narrows the modes by the user's umask.
+
+        The owner keeps access whatever the umask: a store that its owner can't read is of no use to anybody.
+        """
+        if shared == "group":
+            return cls(0o2775, 0o664, 0o3775, 0o555, 0o444)
+        allowed = ~_umask() | 0o700
+        return cls(0o755 & allowed, 0o644 & allowed, 0o755 & allowed, 0o555 & allowed, 0o444 & allowed)
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

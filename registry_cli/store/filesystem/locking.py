@@ -34,20 +34,20 @@ def exclusive(path: Path, what: str, mode: int, timeout: float, on_wait: Callabl
     from filelock import Timeout, UnixFileLock
 
     deadline = time.monotonic() + timeout
-    told = False
+    notified = False
     while True:
         before = _identity(path, what, mode)
         lock = UnixFileLock(path, mode=mode, thread_local=False, **_strict())
         wait = max(0.0, deadline - time.monotonic())
         try:
-            lock.acquire(timeout=wait if told else min(wait, _QUIET), poll_interval=_POLL)
+            lock.acquire(timeout=wait if notified else min(wait, _QUIET), poll_interval=_POLL)
         except Timeout:
-            if told or wait <= _QUIET:
+            if notified or wait <= _QUIET:
                 raise LockTimeout(
                     f"{what} is locked by another process{_holder(before)}; waited {timeout:g} s",
                     "try again later, or raise --lock-timeout",
                 ) from None
-            told = True
+            notified = True
             on_wait(f"waiting for {what}, which another process is changing{_holder(before)} …")
             continue
         except FileExistsError:  # its folder was moved away, and is made anew, in this very moment
@@ -95,12 +95,12 @@ def remove_unusable(path: Path, below: Path, *, dry_run: bool) -> bool:
                 raise
             raise Damaged(f"'{path}' is a folder with something in it", "move it away, then repair again") from None
         return True
-    aside = path.with_name(layout.temporary_name())
-    removal.rename(path, aside, below)
-    if stat.S_ISREG(os.lstat(aside).st_mode):  # another repair was faster, and somebody has its lock by now
-        removal.rename(aside, path, below)
+    temporary = path.with_name(layout.temporary_name())
+    removal.rename(path, temporary, below)
+    if stat.S_ISREG(os.lstat(temporary).st_mode):  # another repair was faster, and somebody has its lock by now
+        removal.rename(temporary, path, below)
         return False
-    removal.remove(aside, below)
+    removal.remove(temporary, below)
     return True
 
 

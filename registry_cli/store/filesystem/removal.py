@@ -13,12 +13,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .. import layout
-from .signals import uninterrupted
 
 #: How a folder is opened on the way: to name what is in it, which needs no permission to list it.
 _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -50,7 +50,7 @@ def remove(path: Path, below: Path, *, expected: Identity | None = None, check: 
     Raises:
         OSError: Something could not be removed, is mounted there, was exchanged meanwhile, or was not accepted.
     """
-    with contextlib.suppress(FileNotFoundError), opened_parent(path, below) as parent:
+    with contextlib.suppress(FileNotFoundError), open_parent(path, below) as parent:
         status = os.lstat(path.name, dir_fd=parent)
         if expected is not None and identity(status) != expected:
             raise _exchanged(path.name)
@@ -66,7 +66,7 @@ def discard(path: Path, below: Path, *, expected: Identity | None = None) -> Non
 def remove_file(path: Path, below: Path, check: Callable[[os.stat_result], bool]) -> bool:
     """Remove a regular file if ``check`` accepts its status; whether it was removed."""
     try:
-        with opened_parent(path, below) as parent:
+        with open_parent(path, below) as parent:
             status = os.lstat(path.name, dir_fd=parent)
             if not stat.S_ISREG(status.st_mode) or not check(status):
                 return False
@@ -94,46 +94,46 @@ def remove_exactly(path: Path, expected: Identity, *, check: Callable[[os.stat_r
         if not check(status):
             raise OSError(errno.EBUSY, "it was changed meanwhile", str(path))
 
-    with opened_parent(path, path.parent) as parent:
+    with open_parent(path, path.parent) as parent:
         refuse_other(os.lstat(path.name, dir_fd=parent))
         with uninterrupted():  # a signal must not leave it under another name
-            aside = layout.temporary_name()
+            temporary = layout.temporary_name()
             try:
-                os.rename(path.name, aside, src_dir_fd=parent, dst_dir_fd=parent)
-                refuse_other(os.lstat(aside, dir_fd=parent))
-                os.unlink(aside, dir_fd=parent)
+                os.rename(path.name, temporary, src_dir_fd=parent, dst_dir_fd=parent)
+                refuse_other(os.lstat(temporary, dir_fd=parent))
+                os.unlink(temporary, dir_fd=parent)
             except BaseException:  # where there are other threads, a signal is not held back
-                _put_back(parent, aside, path)
+                _put_back(parent, temporary, path)
                 raise
 
 
-def _put_back(parent: int, aside: str, path: Path) -> None:
-    """Give what was moved ``aside``, if it was, its name back, never over what has come there now."""
+def _put_back(parent: int, temporary: str, path: Path) -> None:
+    """Give what was moved ``temporary``, if it was, its name back, never over what has come there now."""
     try:
-        status = os.lstat(aside, dir_fd=parent)
+        status = os.lstat(temporary, dir_fd=parent)
     except FileNotFoundError:
         return
     if not stat.S_ISDIR(status.st_mode):
         with contextlib.suppress(OSError):  # some file systems have no links
-            os.link(aside, path.name, src_dir_fd=parent, dst_dir_fd=parent, follow_symlinks=False)
-            os.unlink(aside, dir_fd=parent)
+            os.link(temporary, path.name, src_dir_fd=parent, dst_dir_fd=parent, follow_symlinks=False)
+            os.unlink(temporary, dir_fd=parent)
             return
         with contextlib.suppress(FileNotFoundError):
             os.lstat(path.name, dir_fd=parent)
             taken = "it was changed meanwhile, and something else has its name now; it is at"
-            raise OSError(errno.EEXIST, taken, str(path), None, str(path.with_name(aside)))
-    os.rename(aside, path.name, src_dir_fd=parent, dst_dir_fd=parent)
+            raise OSError(errno.EEXIST, taken, str(path), None, str(path.with_name(temporary)))
+    os.rename(temporary, path.name, src_dir_fd=parent, dst_dir_fd=parent)
 
 
 def rename(source: Path, target: Path, below: Path) -> None:
     """Rename ``source`` to ``target``; both lie in ``below``."""
-    with opened_parent(source, below) as old, opened_parent(target, below) as new:
+    with open_parent(source, below) as old, open_parent(target, below) as new:
         os.rename(source.name, target.name, src_dir_fd=old, dst_dir_fd=new)
 
 
 def change_mode(path: Path, below: Path, mode: int, *, expected: Identity | None = None) -> None:
     """Set the mode of a file or folder; of nothing else, and of nothing that a link leads to."""
-    with opened_parent(path, below) as parent:
+    with open_parent(path, below) as parent:
         descriptor = os.open(path.name, _ANY, dir_fd=parent)
         try:
             status = os.fstat(descriptor)
@@ -146,7 +146,7 @@ def change_mode(path: Path, below: Path, mode: int, *, expected: Identity | None
 
 
 @contextlib.contextmanager
-def opened_parent(path: Path, below: Path) -> Iterator[int]:
+def open_parent(path: Path, below: Path) -> Iterator[int]:
     """A descriptor of the folder that ``path`` is in, opened from ``below`` downwards.
 
     Raises:
@@ -236,3 +236,17 @@ def _open_folder(parent: int, name: str, status: os.stat_result) -> int:
 
 def _exchanged(name: str) -> OSError:
     return OSError(errno.ESTALE, "something else has its name now", name)
+
+
+_SIGNALS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold signals back, for example from just before a commit until its event is in the journal."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:  # a signal that came just before is still raised by the call that holds the next ones back
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

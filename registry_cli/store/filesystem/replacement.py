@@ -18,7 +18,7 @@ from ...core.lazy_dataclass import dataclass, field
 from ...errors import Conflict, RegistryError, explain
 from .. import layout
 from . import files, removal
-from .signals import uninterrupted
+from .removal import uninterrupted
 
 #: Folders with more entries than this are not looked through: no artifact has as many.
 LIMIT = 2_000_000
@@ -46,13 +46,13 @@ class Existing:
 
     def is_unchanged(self, path: Path) -> bool:
         """Whether all of it is at ``path`` now, unchanged, and nothing besides."""
-        now = look(path)
+        now = scan_existing(path)
         if now is None or not self.holds("", now.status) or now.entries.keys() != self.entries.keys():
             return False
         return all(self.holds(name, status) for name, status in now.entries.items())
 
 
-def look(path: Path) -> Existing | None:
+def scan_existing(path: Path) -> Existing | None:
     """What is at a path; None if there is nothing. No link is followed.
 
     Raises:
@@ -66,14 +66,14 @@ def look(path: Path) -> Existing | None:
     entries: dict[str, os.stat_result] = {}
     if stat.S_ISDIR(status.st_mode):
         start = len(f"{path}/")
-        for name, found in files.below(path):
+        for name, found in files.iter_tree(path):
             entries[name[start:]] = found
             if len(entries) > LIMIT:
                 raise Conflict(f"'{path}' has more than {LIMIT:,} entries", "name a new folder with -o")
     return Existing(path, status, entries)
 
 
-def put(made: Path, target: Path, existing: Existing | None) -> str:
+def publish(made: Path, target: Path, existing: Existing | None) -> str:
     """Give ``made``, which lies beside it, the name ``target``; in place of ``existing``, which is removed then.
 
     Args:
@@ -107,7 +107,7 @@ def put(made: Path, target: Path, existing: Existing | None) -> str:
 
 
 @contextlib.contextmanager
-def appearing(target: Path, existing: Existing | None = None) -> Iterator[Path]:
+def atomic_output(target: Path, existing: Existing | None = None) -> Iterator[Path]:
     """A temporary name beside ``target``: what is made there gets its name in the end, or is removed.
 
     It takes the place of ``existing``, if that is given. A warning is issued about what could not be removed of that.
@@ -119,7 +119,7 @@ def appearing(target: Path, existing: Existing | None = None) -> Iterator[Path]:
     temporary = target.with_name(f".{target.name}{layout.temporary_name()}")
     try:
         yield temporary
-        left = put(temporary, target, existing)
+        left = publish(temporary, target, existing)
     except BaseException:
         with uninterrupted():
             _discard(temporary, existing)
@@ -174,19 +174,19 @@ def _replace(made: Path, target: Path) -> Path:
     """Give ``made`` the name ``target``, and what is there another name, which is returned."""
     if _done(lambda: renameat2(made, target, _EXCHANGE), made, target):
         return made
-    aside = target.with_name(f".{target.name}{layout.temporary_name()}")
-    _rename(target, aside)
+    temporary = target.with_name(f".{target.name}{layout.temporary_name()}")
+    _rename(target, temporary)
     try:
         _rename(made, target)
     except BaseException as error:
         try:
-            _rename(aside, target)
+            _rename(temporary, target)
         except OSError:
             raise RegistryError(
-                f"'{target}' could not be replaced, nor put back", f"what was there is at '{aside}': rename it"
+                f"'{target}' could not be replaced, nor put back", f"what was there is at '{temporary}': rename it"
             ) from error
         raise
-    return aside
+    return temporary
 
 
 def _rename(source: Path, target: Path) -> None:

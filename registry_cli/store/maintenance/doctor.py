@@ -14,9 +14,9 @@ from pathlib import Path
 from ...core.results import DoctorCheck
 from ...errors import RegistryError, explain
 from .. import layout, model_names
-from ..codec import Settings
+from ..codec import RegistrySettings
 from ..filesystem import files, removal
-from ..filesystem.modes import Modes
+from ..filesystem.files import Modes
 from ..layout import Layout
 
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "lustre", "beegfs", "ceph", "gpfs", "afs", "glusterfs"}
@@ -36,7 +36,7 @@ sys.exit(0)
 """
 
 
-def examine(root: Layout, settings: Settings) -> Iterator[DoctorCheck]:
+def run_checks(root: Layout, settings: RegistrySettings) -> Iterator[DoctorCheck]:
     """Every check, one after the other. Writes into a scratch folder inside the registry, and removes it."""
     yield from _mount(root.root)
     scratch = root.root / layout.temporary_name()
@@ -54,14 +54,14 @@ def examine(root: Layout, settings: Settings) -> Iterator[DoctorCheck]:
     try:
         yield DoctorCheck("writable", "ok", "files can be made here")
         for name, check in _PROOFS:
-            yield _proved(name, check, scratch)
+            yield _run_proof(name, check, scratch)
     finally:
         removal.discard(scratch, root.root)
     yield from _modes(root, settings)
     yield from _room(root.root)
 
 
-def _proved(name: str, check: Callable[[Path], tuple[str, str, str]], scratch: Path) -> DoctorCheck:
+def _run_proof(name: str, check: Callable[[Path], tuple[str, str, str]], scratch: Path) -> DoctorCheck:
     try:
         return DoctorCheck(name, *check(scratch))
     except (OSError, RegistryError, subprocess.SubprocessError) as error:
@@ -178,24 +178,27 @@ def _mount(root: Path) -> Iterator[DoctorCheck]:
         yield DoctorCheck("mount", "warning", "this system does not tell how the folder is mounted")
         return
     kind, options = found
-    told = f"{kind} ({','.join(sorted(options))})"[:160]
+    description = f"{kind} ({','.join(sorted(options))})"[:160]
     broken = sorted(option for option in options if option in ("nolock", "local_lock=all", "local_lock=flock"))
     if kind.startswith("nfs") and broken:
         yield DoctorCheck("mount", "failed", f"mounted with {', '.join(broken)}: each machine has locks of its own",
                       "mount it again without; until then let one machine write")  # fmt: skip
     elif kind in _NO_LINKS:
         yield DoctorCheck(
-            "mount", "warning", f"{told}: no hard links, no modes", "use a Unix file system for more than one person"
+            "mount",
+            "warning",
+            f"{description}: no hard links, no modes",
+            "use a Unix file system for more than one person",
         )
     elif kind in _NETWORK:
-        yield DoctorCheck("mount", "ok", f"{told}: a network file system", "")
+        yield DoctorCheck("mount", "ok", f"{description}: a network file system", "")
         yield from _client_names(kind)
     elif kind == "overlay":
         yield DoctorCheck(
             "mount", "warning", "overlay: what is in an image layer can't be renamed", "keep the registry on a volume"
         )
     else:
-        yield DoctorCheck("mount", "ok", told)
+        yield DoctorCheck("mount", "ok", description)
 
 
 def _client_names(kind: str) -> Iterator[DoctorCheck]:
@@ -233,7 +236,7 @@ def mount_of(path: Path, table: str | None = None) -> tuple[str, frozenset[str]]
     return best[1:] if best else None
 
 
-def _modes(root: Layout, settings: Settings) -> Iterator[DoctorCheck]:
+def _modes(root: Layout, settings: RegistrySettings) -> Iterator[DoctorCheck]:
     """Do the folders have the modes that the sharing needs?"""
     wanted = Modes.of(settings.shared)
     wrong = []

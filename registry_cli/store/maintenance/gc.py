@@ -14,9 +14,8 @@ from ...core.records import StageTable
 from ...core.results import CleanupItem
 from .. import layout, reader
 from ..filesystem import files, removal
-from ..filesystem.modes import Modes
+from ..filesystem.files import Modes
 from ..layout import Layout, ModelLayout
-from ..packs import pack_paths
 
 #: A staging folder in which nothing changed for so many seconds has no living writer.
 STALE = 24 * 3600.0
@@ -56,7 +55,7 @@ def _digests(folder: Path) -> list[str]:
     return []
 
 
-def garbage(
+def find_garbage(
     root: Layout, paths: ModelLayout, now: float, age: float = STALE, table: StageTable | None = None
 ) -> Iterator[CleanupItem]:
     """What can be removed of a model. ``now`` is the file server's time in seconds, ``age`` in seconds.
@@ -83,7 +82,7 @@ def garbage(
     yield from _lone_blobs(root, paths, table)
 
 
-def left_models(root: Layout, now: float, age: float) -> Iterator[CleanupItem]:
+def find_abandoned_imports(root: Layout, now: float, age: float) -> Iterator[CleanupItem]:
     """Models that were to be taken in whole, and never appeared: an import died."""
     for name in staging_of_models(root):
         if now - _newest_change(root.models / name) >= age:
@@ -110,11 +109,11 @@ def _left_of_packing(
         if old or layout.is_trash(name) or (number is not None and number not in table.packed):
             yield _freed("pack that no version needs", root, paths.packs / name)
     for number in table.packed:
-        if files.exists(paths.files(number)) and pack_paths.path(paths, number):
+        if files.exists(paths.files(number)) and reader.pack_path(paths, number):
             yield _freed("files of a version that is packed", root, paths.files(number))
 
 
-def take(paths: ModelLayout, modes: Modes, path: Path) -> Path:
+def move_to_trash(paths: ModelLayout, modes: Modes, path: Path) -> Path:
     """Take a piece of garbage out of sight, under the lock; what is returned can be removed without it.
 
     The names of a pack, and of the files in a version's folder, may be used again as soon as the lock is free.
@@ -122,7 +121,9 @@ def take(paths: ModelLayout, modes: Modes, path: Path) -> Path:
     from ..packs import pack_writer
 
     if path.name == layout.FILES:
-        return pack_writer.take_files(paths, modes, int(path.parent.name)) or path.with_name(layout.trash_name())
+        return pack_writer.move_files_to_trash(paths, modes, int(path.parent.name)) or path.with_name(
+            layout.trash_name()
+        )
     if path.parent == paths.packs and not layout.is_trash(path.name):
         trash = path.with_name(layout.trash_name())
         removal.rename(path, trash, paths.registry)
@@ -134,11 +135,11 @@ def named_in_manifests(paths: ModelLayout, packed: Container[int]) -> set[str]:
     """Every sha256 that the manifest of a version with files names: the blob of one that is missing is its last copy."""
     numbers = map(layout.version_of, files.list_folder(paths.versions))
     known = (number for number in numbers if number is not None)
-    unpacked = (number for number in known if number not in packed or not pack_paths.path(paths, number))
+    unpacked = (number for number in known if number not in packed or not reader.pack_path(paths, number))
     return {digest for number in unpacked for digest in _digests(paths.version(number))}
 
 
-def lone_blobs(paths: ModelLayout, packed: Container[int]) -> Iterator[tuple[Path, int]]:
+def unreferenced_blobs(paths: ModelLayout, packed: Container[int]) -> Iterator[tuple[Path, int]]:
     """Blobs that no version links to and no manifest names, with their size in bytes."""
     lone: list[tuple[Path, int]] = []
     folders = (name for name in files.list_folder(paths.blobs) if stat.S_ISDIR(os.lstat(paths.blobs / name).st_mode))
@@ -154,13 +155,13 @@ def lone_blobs(paths: ModelLayout, packed: Container[int]) -> Iterator[tuple[Pat
 
 
 def _lone_blobs(root: Layout, paths: ModelLayout, table: StageTable) -> Iterator[CleanupItem]:
-    for blob, size in lone_blobs(paths, table.packed):
+    for blob, size in unreferenced_blobs(paths, table.packed):
         yield CleanupItem("blob without a version", str(blob.relative_to(root.root)), size)
 
 
-def drop_lone_blobs(paths: ModelLayout) -> None:
+def remove_unreferenced_blobs(paths: ModelLayout) -> None:
     """Remove the blobs of files that were just removed. What fails waits for the next time."""
-    for blob, _ in lone_blobs(paths, reader.read_state(paths).table.packed):
+    for blob, _ in unreferenced_blobs(paths, reader.read_state(paths).table.packed):
         with contextlib.suppress(OSError):
             removal.remove_file(blob, paths.registry, _is_lone)
 
@@ -174,7 +175,7 @@ def _exclusive_size(path: Path) -> int:
     links: dict[int, list[int]] = {}
     with contextlib.suppress(FileNotFoundError, PermissionError):
         status = os.lstat(path)
-        inside = files.below(path) if stat.S_ISDIR(status.st_mode) else ()
+        inside = files.iter_tree(path) if stat.S_ISDIR(status.st_mode) else ()
         for found in (status, *(each for _, each in inside)):
             if stat.S_ISREG(found.st_mode):
                 links.setdefault(found.st_ino, [found.st_nlink, found.st_size])[0] -= 1
@@ -195,8 +196,8 @@ def freed_by(paths: ModelLayout, numbers: Iterable[int]) -> dict[int, int]:
         for digest in _digests(paths.version(number)):
             with contextlib.suppress(FileNotFoundError):
                 blobs.add(os.lstat(paths.blob(digest)).st_ino)
-        freed[number] = pack_paths.size(paths, number)
-        for _, status in files.below(paths.files(number)):
+        freed[number] = reader.pack_size(paths, number)
+        for _, status in files.iter_tree(paths.files(number)):
             if stat.S_ISREG(status.st_mode):
                 links = left.get(status.st_ino, status.st_nlink - (status.st_ino in blobs)) - 1
                 left[status.st_ino] = links
@@ -211,7 +212,7 @@ def _newest_change(path: Path) -> float:
         status = os.lstat(path)
         newest = status.st_mtime
         if stat.S_ISDIR(status.st_mode):
-            newest = max([newest, *(found.st_mtime for _, found in files.below(path))])
+            newest = max([newest, *(found.st_mtime for _, found in files.iter_tree(path))])
     return newest
 
 

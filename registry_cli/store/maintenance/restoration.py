@@ -21,9 +21,9 @@ from ...core.records import FileEntry, StageTable
 from ...errors import Damaged, NotFound, RegistryError
 from .. import layout
 from ..filesystem import copying, files, removal
-from ..filesystem.modes import Modes
+from ..filesystem.files import Modes
 from ..packs import pack_reader
-from ..reader import ModelReader, State
+from ..reader import ModelReader, ModelState
 
 #: Errors that say that a file can't be put back here: another user's folder, or something else in place of one.
 _NOT_OURS = frozenset({errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ESTALE})
@@ -123,10 +123,10 @@ class _Search:
         """The sha256 of a file, read once however many names it has; empty for what can't be read, or is no file."""
         with contextlib.suppress(RegistryError, OSError):
             relative = path.relative_to(self.model.paths.registry).as_posix()
-            with files.opened_beneath(self.model.paths.registry, relative) as descriptor:
-                mark = copying.identity(descriptor)
+            with files.open_beneath(self.model.paths.registry, relative) as descriptor:
+                mark = copying.file_state(descriptor)
                 if mark not in self.hashes:
-                    self.hashes[mark] = copying.pump(descriptor, None, mark[2], self.progress)[0]
+                    self.hashes[mark] = copying.copy_and_hash(descriptor, None, mark[2], self.progress)[0]
                 return self.hashes[mark]
         return ""
 
@@ -153,7 +153,7 @@ class _Search:
         if self.quick:
             return True
         with contextlib.suppress(RegistryError, OSError):
-            record = self.model.version(number, State(self.table))
+            record = self.model.version(number, ModelState(self.table))
             with pack_reader.content(self.model, record, entry) as content:
                 content.copy(progress=self.progress)
             return True
@@ -179,16 +179,16 @@ def _writable(folders: list[Path], below: Path, modes: Modes) -> Iterator[None]:
 
 def _bring(model: ModelReader, wanted: Restorable, target: Path, modes: Modes) -> None:
     """The bytes of a file at ``target``, which is new: linked where they lie already, or else copied; compared."""
-    with removal.opened_parent(target, model.paths.registry) as folder, _content(model, wanted) as source:
+    with removal.open_parent(target, model.paths.registry) as folder, _content(model, wanted) as source:
         if wanted.source and isinstance(source, int):
-            if copying.pump(source, None, 0)[0] != wanted.entry.sha256:
+            if copying.copy_and_hash(source, None, 0)[0] != wanted.entry.sha256:
                 raise Damaged(f"'{wanted.source}' is not what it was")
             if _linked(wanted.source, source, folder, target.name, modes):
                 return
             os.lseek(source, 0, os.SEEK_SET)
         descriptor = os.open(target.name, files.CREATE, 0o600, dir_fd=folder)
         try:
-            if copying.pump(source, descriptor, 0)[0] != wanted.entry.sha256:
+            if copying.copy_and_hash(source, descriptor, 0)[0] != wanted.entry.sha256:
                 raise Damaged(f"'{wanted.entry.path}' is not what was stored")
             os.fchmod(descriptor, modes.sealed_file)
             os.fsync(descriptor)
@@ -214,10 +214,10 @@ def _linked(path: Path, descriptor: int, folder: int, name: str, modes: Modes) -
 
 
 @contextlib.contextmanager
-def _content(model: ModelReader, wanted: Restorable) -> Iterator[int | pack_reader.Content]:
+def _content(model: ModelReader, wanted: Restorable) -> Iterator[int | pack_reader.VerifiedStream]:
     if wanted.source is not None:
         registry = model.paths.registry
-        with files.opened_beneath(registry, wanted.source.relative_to(registry).as_posix()) as descriptor:
+        with files.open_beneath(registry, wanted.source.relative_to(registry).as_posix()) as descriptor:
             yield descriptor
         return
     assert wanted.member is not None  # noqa: S101 - one of the two is there

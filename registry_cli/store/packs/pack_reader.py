@@ -21,11 +21,11 @@ from typing import Protocol, Union
 from ...core.progress import SILENT, Progress
 from ...core.records import FileEntry, VersionRecord
 from ...errors import Damaged, NotFound
+from .. import reader
 from ..filesystem import copying, files
 from ..reader import ModelReader
-from . import compression, pack_paths
-from .compression import Expanded
-from .tarball import Members
+from . import pack_format
+from .pack_format import DecompressingReader, TarReader
 
 #: How often a version may move from one place to the other while it is read.
 _MOVES = 4
@@ -41,7 +41,7 @@ class Readable(Protocol):
 Raw = Union[int, Readable]
 
 
-class Content:
+class VerifiedStream:
     """The bytes of one stored file, ``size`` of them.
 
     Who reads, or copies, to the end knows that they are what was stored: else it is :class:`Damaged`. ``raw`` are the
@@ -68,13 +68,13 @@ class Content:
 
     def copy(self, target: int | None = None, progress: Progress = SILENT) -> int:
         """Write all of it to the descriptor ``target``, if there is one; how many bytes it is."""
-        sha256, size = copying.pump(self.raw, target, self.size, progress)
+        sha256, size = copying.copy_and_hash(self.raw, target, self.size, progress)
         if sha256 != self._entry.sha256:
             raise changed(self._entry, self._ref)
         return size
 
 
-_Files = Generator["tuple[FileEntry, Content]", None, None]
+_Files = Generator["tuple[FileEntry, VerifiedStream]", None, None]
 
 
 def changed(entry: FileEntry, ref: str) -> Damaged:
@@ -98,7 +98,7 @@ def chosen_members(model: ModelReader, record: VersionRecord, chosen: Collection
 
 
 @contextlib.contextmanager
-def content(model: ModelReader, record: VersionRecord, entry: FileEntry) -> Iterator[Content]:
+def content(model: ModelReader, record: VersionRecord, entry: FileEntry) -> Iterator[VerifiedStream]:
     """The bytes of one file of a version."""
     with contextlib.closing(_members(model, record, model.manifest(record), {entry.path})) as found:
         yield next(found)[1]
@@ -107,8 +107,8 @@ def content(model: ModelReader, record: VersionRecord, entry: FileEntry) -> Iter
 def copy(folder: Path, entry: FileEntry, ref: str, target: int) -> None:
     """Write a file that lies in ``folder`` to the descriptor ``target``, its bytes checked."""
     try:
-        with files.opened_beneath(folder, entry.path) as descriptor:
-            Content(descriptor, os.fstat(descriptor).st_size, entry, ref).copy(target)
+        with files.open_beneath(folder, entry.path) as descriptor:
+            VerifiedStream(descriptor, os.fstat(descriptor).st_size, entry, ref).copy(target)
     except (NotFound, FileNotFoundError):
         raise Damaged(f"{ref}: the file '{entry.path}' is missing", "registry verify tells more") from None
 
@@ -142,17 +142,17 @@ def _unpacked(
         with contextlib.ExitStack() as stack:
             try:
                 folder = model.paths.files(record.number)
-                descriptor = stack.enter_context(files.opened_beneath(folder, entry.path))
+                descriptor = stack.enter_context(files.open_beneath(folder, entry.path))
             except (NotFound, FileNotFoundError):
                 raise _missing(model, record, entry) from None
-            yield entry, Content(descriptor, os.fstat(descriptor).st_size, entry, record.ref)
+            yield entry, VerifiedStream(descriptor, os.fstat(descriptor).st_size, entry, record.ref)
 
 
 def _missing(model: ModelReader, record: VersionRecord, entry: FileEntry) -> Exception:
     """Why a file is not there: its version was packed or deleted just now, or it is damage."""
     if not files.exists(model.paths.version(record.number)):
         return NotFound(f"{record.ref} was deleted just now", "its number is not used again")
-    if record.number in model.state().table.packed and pack_paths.path(model.paths, record.number):
+    if record.number in model.state().table.packed and reader.pack_path(model.paths, record.number):
         return _Elsewhere()
     return Damaged(f"{record.ref}: the file '{entry.path}' is missing", "registry verify tells more")
 
@@ -163,17 +163,17 @@ def _packed(
     """The files in the version's pack, but for the first ``done``; of some, no further than the last of them."""
     with contextlib.ExitStack() as stack:
         try:
-            pack = pack_paths.path(model.paths, record.number)
+            pack = reader.pack_path(model.paths, record.number)
             if pack is None:
                 raise FileNotFoundError
-            descriptor = stack.enter_context(files.opened(pack, f"the pack of {record.ref}"))
+            descriptor = stack.enter_context(files.open_file(pack, f"the pack of {record.ref}"))
         except FileNotFoundError:
             if files.exists(model.paths.files(record.number)):
                 raise _Elsewhere from None
             model.refuse_deleted(record.number)
             raise Damaged(f"the pack of {record.ref} is missing", "registry verify tells more") from None
         at = 0
-        for each in opened(descriptor, pack, entries, record.size, record.ref):
+        for each in open_pack(descriptor, pack, entries, record.size, record.ref):
             if only is not None and each[0].path not in only:
                 continue
             at += 1
@@ -183,7 +183,7 @@ def _packed(
                 return
 
 
-def opened(descriptor: int, pack: Path, entries: Sequence[FileEntry], size: int, ref: str) -> _Files:
+def open_pack(descriptor: int, pack: Path, entries: Sequence[FileEntry], size: int, ref: str) -> _Files:
     """The files of an open pack. Raises :class:`Damaged` unless they are just ``entries``, ``size`` bytes together."""
     return streamed(partial(os.read, descriptor), pack.name, entries, size, ref)
 
@@ -191,8 +191,8 @@ def opened(descriptor: int, pack: Path, entries: Sequence[FileEntry], size: int,
 def streamed(read: Callable[[int], bytes], name: str, entries: Sequence[FileEntry], size: int, ref: str) -> _Files:
     """The same for a pack called ``name``, whose bytes ``read`` gives."""
     what = f"the pack of {ref}"
-    kind = next(kind for kind, suffix in compression.SUFFIXES.items() if name.endswith(suffix))
-    tar = Members(Expanded(read, kind, what).read, what)
+    kind = next(kind for kind, suffix in pack_format.SUFFIXES.items() if name.endswith(suffix))
+    tar = TarReader(DecompressingReader(read, kind, what).read, what)
     left, expected = size, iter(entries)
     for path, length in tar:
         entry = next(expected, None)
@@ -201,7 +201,7 @@ def streamed(read: Callable[[int], bytes], name: str, entries: Sequence[FileEntr
         left -= length
         if left < 0:
             raise Damaged(f"{what} has more than the {size:,} bytes that were stored", "registry verify tells more")
-        yield entry, Content(tar, length, entry, ref)
+        yield entry, VerifiedStream(tar, length, entry, ref)
     if missing := next(expected, None):
         raise Damaged(f"{what} lacks '{missing.path}'", "registry verify tells more")
     if left:

@@ -23,21 +23,20 @@ from ...core.lazy_dataclass import dataclass
 from ...core.progress import SILENT, Progress
 from ...core.records import FileEntry, VersionRecord
 from ...errors import Conflict, NotFound, RegistryError
-from .. import layout
+from .. import layout, reader
 from .. import staging as ingest
 from ..filesystem import files, removal
-from ..filesystem.modes import Modes
+from ..filesystem.files import Modes
 from ..layout import ModelLayout
 from ..maintenance import gc
 from ..reader import ModelReader
-from ..source_files import Source
-from ..staging import Intake, Staging
-from . import compression, pack_paths, pack_reader, tarball
-from .pack_reader import Content
+from ..source_files import SourceFile
+from ..staging import CopyOptions, StagingFolder
+from . import pack_format, pack_reader
+from .pack_reader import VerifiedStream
 
 #: To tell beforehand how far files shrink, so many pieces of so many bytes are looked at.
 _SAMPLES, _SAMPLE = 64, 1 << 17
-_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass
@@ -50,29 +49,29 @@ class Pack:
     kind: str
     size: int
 
-    def place(self) -> None:
+    def commit(self) -> None:
         """Give it its name, in place of what an interrupted packing may have left there. Under the lock."""
-        target = self.paths.pack(self.number, compression.SUFFIXES[self.kind])
+        target = self.paths.pack(self.number, pack_format.SUFFIXES[self.kind])
         removal.rename(self.temporary, target, self.paths.registry)
         files.fsync_folder(self.paths.packs)
 
 
-def write(model: ModelReader, record: VersionRecord, kind: str, modes: Modes, progress: Progress = SILENT) -> Pack:
+def write_pack(model: ModelReader, record: VersionRecord, kind: str, modes: Modes, progress: Progress = SILENT) -> Pack:
     """Pack the files of a version. :class:`Damaged` when one of them is not what was stored: nothing is packed then."""
     paths = model.paths
     if files.make_folder(paths.packs, modes.versions):
         files.fsync_folder(paths.root)
     progress.expect(2 * record.size)
-    temporary = paths.packs / f"{layout.temporary_name()}{compression.SUFFIXES[kind]}"
+    temporary = paths.packs / f"{layout.temporary_name()}{pack_format.SUFFIXES[kind]}"
     try:
-        descriptor = os.open(temporary, _CREATE, 0o600)
+        descriptor = os.open(temporary, files.CREATE_READABLE, 0o600)
         try:
             with contextlib.closing(pack_reader.members(model, record)) as members:
-                size = _write(descriptor, compression.compressor(kind), members, progress)
+                size = _write(descriptor, pack_format.compressor(kind), members, progress)
             os.fchmod(descriptor, modes.sealed_file)
             os.fsync(descriptor)
             os.lseek(descriptor, 0, os.SEEK_SET)
-            for _, content in pack_reader.opened(
+            for _, content in pack_reader.open_pack(
                 descriptor, temporary, model.manifest(record), record.size, record.ref
             ):
                 content.copy(progress=progress)
@@ -85,7 +84,10 @@ def write(model: ModelReader, record: VersionRecord, kind: str, modes: Modes, pr
 
 
 def _write(
-    descriptor: int, squeeze: compression.Compressor, members: Iterator[tuple[FileEntry, Content]], progress: Progress
+    descriptor: int,
+    squeeze: pack_format.Compressor,
+    members: Iterator[tuple[FileEntry, VerifiedStream]],
+    progress: Progress,
 ) -> int:
     """Write a compressed tar; its size in bytes."""
     written = expanded = 0
@@ -98,16 +100,16 @@ def _write(
         written += len(data)
 
     for entry, content in members:
-        put(tarball.header(entry.path, content.size))
+        put(pack_format.file_header(entry.path, content.size))
         while block := content.read(files.BLOCK):
             put(block)
             progress(len(block))
-        put(tarball.padding(content.size))
-    put(tarball.end(expanded), last=True)
+        put(pack_format.file_padding(content.size))
+    put(pack_format.end_of_archive(expanded), last=True)
     return written
 
 
-def refuse_unowned(paths: ModelLayout, number: int) -> None:
+def ensure_owned(paths: ModelLayout, number: int) -> None:
     """Say beforehand that only its owner may take files out of a sealed folder, or put them back."""
     if not is_owned(paths, number):
         raise RegistryError(
@@ -123,18 +125,18 @@ def is_owned(paths: ModelLayout, number: int) -> bool:
         return True
 
 
-def unpack(model: ModelReader, record: VersionRecord, modes: Modes, progress: Progress = SILENT) -> Staging:
+def unpack(model: ModelReader, record: VersionRecord, modes: Modes, progress: Progress = SILENT) -> StagingFolder:
     """The files of a packed version in a staging folder, compared, sealed and on the disk.
 
     What the model holds already is linked, not stored again. Raises :class:`Damaged` with nothing left behind.
     """
     entries = model.manifest(record)
     progress.expect(record.size)
-    staging = Staging.make(model.paths)
+    staging = StagingFolder.make(model.paths)
     try:
         with contextlib.closing(pack_reader.members(model, record)) as members:
-            sources = [Source(entry.path, None, content=lambda: next(members)[1].raw) for entry in entries]
-            ingest.fill(staging, sources, Intake(model.paths, modes, progress=progress))
+            sources = [SourceFile(entry.path, None, content=lambda: next(members)[1].raw) for entry in entries]
+            ingest.fill(staging, sources, CopyOptions(model.paths, modes, progress=progress))
             for entry, staged in zip(entries, staging.entries, strict=True):
                 if entry != staged:
                     raise pack_reader.changed(entry, record.ref)
@@ -146,12 +148,12 @@ def unpack(model: ModelReader, record: VersionRecord, modes: Modes, progress: Pr
     return staging
 
 
-def put_back(paths: ModelLayout, modes: Modes, number: int, staging: Staging) -> Path | None:
+def restore_files(paths: ModelLayout, modes: Modes, number: int, staging: StagingFolder) -> Path | None:
     """Move unpacked files into the folder of their version, on the disk when this returns. Under the lock.
 
     What is returned was left there by an interrupted packing or restoring, and is to be removed.
     """
-    trash = take_files(paths, modes, number) if files.exists(paths.files(number)) else None
+    trash = move_files_to_trash(paths, modes, number) if files.exists(paths.files(number)) else None
     below = paths.registry
     with _writable(paths.version(number), below, modes), _writable(staging.files, below, modes, paths.files(number)):
         removal.rename(staging.files, paths.files(number), paths.registry)
@@ -160,7 +162,7 @@ def put_back(paths: ModelLayout, modes: Modes, number: int, staging: Staging) ->
     return trash
 
 
-def take_files(paths: ModelLayout, modes: Modes, number: int) -> Path | None:
+def move_files_to_trash(paths: ModelLayout, modes: Modes, number: int) -> Path | None:
     """Take the files of a packed version out of sight; what is returned can be removed without the lock."""
     trash = paths.versions / layout.trash_name()
     try:
@@ -175,10 +177,10 @@ def take_files(paths: ModelLayout, modes: Modes, number: int) -> Path | None:
     return trash
 
 
-def take_packs(paths: ModelLayout, number: int) -> list[Path]:
+def move_packs_to_trash(paths: ModelLayout, number: int) -> list[Path]:
     """Take the pack of a version that was restored or deleted out of sight, to be removed without the lock."""
     taken = []
-    while pack := pack_paths.path(paths, number):
+    while pack := reader.pack_path(paths, number):
         trash = paths.packs / layout.trash_name()
         try:
             removal.rename(pack, trash, paths.registry)
@@ -200,7 +202,7 @@ def _writable(folder: Path, below: Path, modes: Modes, afterwards: Path | None =
             removal.change_mode(path, below, modes.sealed_folder)
 
 
-def saved(model: ModelReader, number: int) -> int:
+def estimate_savings(model: ModelReader, number: int) -> int:
     """About how many bytes packing a version gives back; below zero, it takes more than it frees.
 
     What it shares with others is kept by these, and stands once more in the pack.
@@ -208,7 +210,7 @@ def saved(model: ModelReader, number: int) -> int:
     return gc.freed_by(model.paths, [number])[number] - _estimate(model, number)
 
 
-def worthwhile(model: ModelReader, numbers: Iterable[int]) -> dict[int, int]:
+def select_worthwhile(model: ModelReader, numbers: Iterable[int]) -> dict[int, int]:
     """Those of these versions that give back something when they are packed, and about how many bytes each.
 
     A file that several of them share counts with the last one, as long as all of them are packed.
@@ -220,7 +222,7 @@ def worthwhile(model: ModelReader, numbers: Iterable[int]) -> dict[int, int]:
     while True:
         freed = gc.freed_by(model.paths, estimates)
         found = {number: freed[number] - size for number, size in estimates.items()}
-        if all(saved > 0 for saved in found.values()):
+        if all(estimate_savings > 0 for estimate_savings in found.values()):
             return found
         estimates = {number: size for number, size in estimates.items() if found[number] > 0}
 
@@ -241,13 +243,13 @@ def _sampled(model: ModelReader, record: VersionRecord) -> int:
     folder = model.paths.files(record.number)
     sizes = [os.lstat(folder / entry.path).st_size for entry in entries]
     total = sum(sizes)
-    heads, data = (compression.compressor(compression.GZIP) for _ in range(2))
+    heads, data = (pack_format.compressor(pack_format.GZIP) for _ in range(2))
     gap = max(0, total // _SAMPLES - _SAMPLE)
     headers = packed = sampled = at = due = 0
     for entry, size in zip(entries, sizes, strict=True):
-        headers += len(heads.compress(tarball.header(entry.path, size)))
+        headers += len(heads.compress(pack_format.file_header(entry.path, size)))
         while due < at + size:
-            with files.opened_beneath(folder, entry.path) as descriptor:
+            with files.open_beneath(folder, entry.path) as descriptor:
                 block = os.pread(descriptor, _SAMPLE, due - at)
             packed, sampled = packed + len(data.compress(block)), sampled + len(block)
             due += gap + max(len(block), 1)

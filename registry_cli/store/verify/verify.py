@@ -14,37 +14,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ...core import names
-from ...core.lazy_dataclass import dataclass, field
 from ...core.progress import SILENT, Progress
 from ...core.records import Checkpoint, StageTable, VersionRecord
-from ...core.results import Problem, Verification
+from ...core.results import Verification
 from ...errors import Damaged, RegistryError, explain
-from .. import codec, layout, reader, sidecars
+from .. import codec, layout, reader
 from ..filesystem import files
 from ..layout import Layout, ModelLayout
-from . import verify_journal, verify_packs
-from .verify_annotations import check_sidecars
-from .verify_contents import File, check_digests, read
-from .verify_records import check_document, check_records, walk, words
+from . import verify_journal
+from .verify_contents import HashJob, ProblemCollector, check_digests, check_pack, check_sidecars, error_message, read
+from .verify_records import check_document, check_records, iter_files
 
 _LINE = re.compile(rb"([0-9a-f]{64})  ([^\\\x00-\x1f\x7f]+)\Z")
-
-
-@dataclass
-class Findings:
-    """What was found so far of one model, and how much was looked at."""
-
-    model: str
-    problems: list[Problem] = field(default_factory=list)
-    versions: int = 0
-    files: int = 0
-    size: int = 0
-
-    def error(self, code: str, where: str, message: str, *, repair: bool = False) -> None:
-        self.problems.append(Problem(code, "error", where, message, repair))
-
-    def warning(self, code: str, where: str, message: str, *, repair: bool = False) -> None:
-        self.problems.append(Problem(code, "warning", where, message, repair))
 
 
 def verify(
@@ -65,7 +46,7 @@ def verify(
     found += [_check_group(root, group) for group in sorted({root.group(name).name for name in of} - of.keys())]
     for name in dict.fromkeys(each.model for each in checkpoints):
         if name not in of:
-            found.append(Findings(name))
+            found.append(ProblemCollector(name))
         known = [each for each in checkpoints if each.model == name]
         verify_journal.check_checkpoints(root.model(name), known, of.get(name, found[-1]))
     return Verification(
@@ -90,9 +71,9 @@ def lost_models(root: Layout) -> Iterator[str]:
                 yield paths.name
 
 
-def check_model(paths: ModelLayout, quick: bool, progress: Progress, workers: int) -> Findings:
+def check_model(paths: ModelLayout, quick: bool, progress: Progress, workers: int) -> ProblemCollector:
     """Everything about one model. A version that is taken away while we look is no problem."""
-    found = Findings(paths.name)
+    found = ProblemCollector(paths.name)
     listed = check_records(paths, found)
     if listed is None:
         return found
@@ -114,7 +95,7 @@ def check_model(paths: ModelLayout, quick: bool, progress: Progress, workers: in
     return found
 
 
-def refuse_damaged(paths: ModelLayout, versions: Iterable[int] | None = None) -> None:
+def ensure_undamaged(paths: ModelLayout, versions: Iterable[int] | None = None) -> None:
     """Check a model, or some of its ``versions``, as ``verify --quick`` does: all but the bytes of the artifacts.
 
     Raises:
@@ -133,9 +114,9 @@ def _table(paths: ModelLayout) -> StageTable:
         return StageTable()
 
 
-def _check_group(root: Layout, group: str) -> Findings:
+def _check_group(root: Layout, group: str) -> ProblemCollector:
     """What is said of all models of a group, if anything is."""
-    found = Findings(group)
+    found = ProblemCollector(group)
     path = root.group_document(group)
     if os.path.lexists(path):
         check_document(path, f"{group}: {layout.GROUP}", found)
@@ -144,10 +125,10 @@ def _check_group(root: Layout, group: str) -> Findings:
 
 def _check_versions(
     paths: ModelLayout, listed: Iterable[int], table: StageTable, progress: Progress, workers: int
-) -> Findings:
+) -> ProblemCollector:
     """The versions themselves: their documents and files; every byte too, by so many ``workers``, if there are any."""
-    found = Findings(paths.name)
-    jobs: list[File] = []
+    found = ProblemCollector(paths.name)
+    jobs: list[HashJob] = []
     for number in listed:
         try:
             if number in table.packed:
@@ -155,13 +136,13 @@ def _check_versions(
             else:
                 jobs += _check_version(paths, number, found)
         except FileNotFoundError as error:
-            found.error("missing-file", f"{paths.name}@{number}", words(error))
+            found.error("missing-file", f"{paths.name}@{number}", error_message(error))
     if workers:
         check_digests(jobs, found, progress, workers)
     return found
 
 
-def _is_folder(paths: ModelLayout, number: int, found: Findings) -> bool:
+def _is_folder(paths: ModelLayout, number: int, found: ProblemCollector) -> bool:
     found.versions += 1
     if paths.version(number).is_symlink() or not paths.version(number).is_dir():
         found.error("version-folder", f"{paths.name}@{number}", "is a link or a file, not a folder")
@@ -169,7 +150,7 @@ def _is_folder(paths: ModelLayout, number: int, found: Findings) -> bool:
     return True
 
 
-def _check_packed(paths: ModelLayout, number: int, found: Findings, progress: Progress | None) -> list[File]:
+def _check_packed(paths: ModelLayout, number: int, found: ProblemCollector, progress: Progress | None) -> list[HashJob]:
     """A version whose files lie in its pack: its document, its manifest, and the pack against it; what is beside them is
     left to be hashed.
     """
@@ -179,11 +160,11 @@ def _check_packed(paths: ModelLayout, number: int, found: Findings, progress: Pr
     record = _record(paths, number, found)
     listed = _manifest(paths, number, record, found)
     if record is not None and listed is not None:
-        verify_packs.check_pack(paths, number, record.size, listed, found, progress)
+        check_pack(paths, number, record.size, listed, found, progress)
     return check_sidecars(paths, record, found) if record else []
 
 
-def _check_version(paths: ModelLayout, number: int, found: Findings) -> list[File]:
+def _check_version(paths: ModelLayout, number: int, found: ProblemCollector) -> list[HashJob]:
     """Its document, its manifest, its files by name, kind, mode and total size; what is left is to hash them."""
     ref = f"{paths.name}@{number}"
     if not _is_folder(paths, number, found):
@@ -197,7 +178,7 @@ def _check_version(paths: ModelLayout, number: int, found: Findings) -> list[Fil
     listed = _manifest(paths, number, record, found)
     if listed is None:
         return jobs
-    here = dict(walk(paths.files(number)))
+    here = dict(iter_files(paths.files(number)))
     for name in sorted(here.keys() - listed.keys()):
         found.error("extra-file", ref, f"'{name}' is not in the manifest")
     for name, sha256 in listed.items():
@@ -212,13 +193,13 @@ def _check_version(paths: ModelLayout, number: int, found: Findings) -> list[Fil
             if status.st_mode & 0o222:
                 found.warning("mode", ref, f"'{name}' is writable", repair=True)
             jobs.append(
-                File(ref, name, paths.files(number) / name, sha256, (status.st_dev, status.st_ino), status.st_size)
+                HashJob(ref, name, paths.files(number) / name, sha256, (status.st_dev, status.st_ino), status.st_size)
             )
     _check_size(record, here, found)
     return jobs
 
 
-def _check_sealed(paths: ModelLayout, number: int, found: Findings) -> None:
+def _check_sealed(paths: ModelLayout, number: int, found: ProblemCollector) -> None:
     """Nothing around the files is writable: the folders, the manifest, the document."""
     folder = paths.version(number)
     below = (Path(path) for path, _, _ in os.walk(paths.files(number)))
@@ -234,7 +215,7 @@ def _check_sealed(paths: ModelLayout, number: int, found: Findings) -> None:
             )
 
 
-def _check_size(record: VersionRecord | None, here: dict[str, os.stat_result], found: Findings) -> None:
+def _check_size(record: VersionRecord | None, here: dict[str, os.stat_result], found: ProblemCollector) -> None:
     size = sum(status.st_size for status in here.values() if stat.S_ISREG(status.st_mode))
     if record is not None and (len(here), size) != (record.files, record.size):
         found.error(
@@ -244,23 +225,25 @@ def _check_size(record: VersionRecord | None, here: dict[str, os.stat_result], f
         )
 
 
-def _record(paths: ModelLayout, number: int, found: Findings) -> VersionRecord | None:
+def _record(paths: ModelLayout, number: int, found: ProblemCollector) -> VersionRecord | None:
     ref = f"{paths.name}@{number}"
     known = {layout.VERSION, layout.MANIFEST, layout.FILES}
     record = None
     try:
         what = f"{ref}: {layout.VERSION}"
         record = codec.parse_version(codec.load(paths.version_document(number), what), paths.name, number, what)
-        known |= sidecars.named(record.lineage).keys()
+        known |= codec.sidecar_digests(record.lineage).keys()
     except (RegistryError, OSError) as error:
-        found.error("document", ref, words(error))
+        found.error("document", ref, error_message(error))
         known |= {layout.ENVIRONMENT, layout.PATCH}  # nobody knows whether it has these
     for name in sorted(set(os.listdir(paths.version(number))) - known):
         found.error("extra-file", ref, f"'{name}' does not belong into a version's folder")
     return record
 
 
-def _manifest(paths: ModelLayout, number: int, record: VersionRecord | None, found: Findings) -> dict[str, str] | None:
+def _manifest(
+    paths: ModelLayout, number: int, record: VersionRecord | None, found: ProblemCollector
+) -> dict[str, str] | None:
     """Path to sha256, as the manifest says; None when there is none that can be believed."""
     ref = f"{paths.name}@{number}"
     try:

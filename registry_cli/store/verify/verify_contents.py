@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from ...core.lazy_dataclass import dataclass
+from ...core.lazy_dataclass import dataclass, field
 from ...core.progress import Progress
-from ...errors import explain
-
-if TYPE_CHECKING:
-    from .verify import Findings
+from ...core.records import FileEntry, VersionRecord
+from ...core.results import Problem
+from ...errors import Refused, RegistryError, explain
+from .. import codec, reader
+from ..filesystem import files
+from ..layout import ModelLayout
+from ..packs import pack_reader
 
 _BLOCK = 1 << 20
 
 
+@dataclass
+class ProblemCollector:
+    """What was found so far of one model, and how much was looked at."""
+
+    model: str
+    problems: list[Problem] = field(default_factory=list)
+    versions: int = 0
+    files: int = 0
+    size: int = 0
+
+    def error(self, code: str, where: str, message: str, *, repair: bool = False) -> None:
+        self.problems.append(Problem(code, "error", where, message, repair))
+
+    def warning(self, code: str, where: str, message: str, *, repair: bool = False) -> None:
+        self.problems.append(Problem(code, "warning", where, message, repair))
+
+
 @dataclass(frozen=True)
-class File:
+class HashJob:
     """One file whose digest is to be compared."""
 
     ref: str
@@ -31,7 +52,7 @@ class File:
     size: int
 
 
-def check_digests(jobs: list[File], found: Findings, progress: Progress, workers: int) -> None:
+def check_digests(jobs: list[HashJob], found: ProblemCollector, progress: Progress, workers: int) -> None:
     """Hash every file once, however many versions share it; several at a time."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -82,3 +103,65 @@ def read(path: Path) -> bytes:
             return stream.read()
     finally:
         os.close(descriptor)
+
+
+def check_sidecars(paths: ModelLayout, record: VersionRecord, found: ProblemCollector) -> list[HashJob]:
+    """The files beside the document that its lineage names."""
+    jobs = []
+    for name, sha256 in codec.sidecar_digests(record.lineage).items():
+        path = paths.version(record.number) / name
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:
+            found.error("missing-file", record.ref, f"'{name}' is missing")
+            continue
+        if not stat.S_ISREG(status.st_mode):
+            found.error("changed-file", record.ref, f"'{name}' is no regular file any more")
+            continue
+        if status.st_mode & 0o222:
+            found.warning("mode", record.ref, f"'{name}' is writable", repair=True)
+        jobs.append(HashJob(record.ref, name, path, sha256, (status.st_dev, status.st_ino), status.st_size))
+    return jobs
+
+
+def check_pack(
+    paths: ModelLayout,
+    number: int,
+    size: int,
+    listed: dict[str, str],
+    found: ProblemCollector,
+    progress: Progress | None,
+) -> None:
+    """A pack against the manifest of its version; without ``progress`` only that it is there and sealed."""
+    ref = f"{paths.name}@{number}"
+    pack = reader.pack_path(paths, number)
+    if pack is None:
+        found.error("missing-pack", ref, "it is packed, but its pack is missing")
+        return
+    mode = os.lstat(pack).st_mode
+    if not stat.S_ISREG(mode):
+        found.error("pack", ref, "its pack is no regular file")
+        return
+    if mode & 0o222:
+        found.warning("mode", ref, "its pack is writable", repair=True)
+    found.files += len(listed)
+    found.size += size
+    if progress is None:
+        return
+    progress.expect(size)
+    entries = [FileEntry(path, sha256) for path, sha256 in listed.items()]
+    try:
+        with (
+            files.open_file(pack, f"the pack of {ref}") as descriptor,
+            contextlib.closing(pack_reader.open_pack(descriptor, pack, entries, size, ref)) as members,
+        ):
+            for _, content in members:
+                content.copy(progress=progress)
+    except Refused as error:  # by zstd, which this Python has not: nothing is known to be wrong
+        found.warning("pack", ref, f"its pack was not read: {error}")
+    except (RegistryError, OSError) as error:
+        found.error("pack", ref, error_message(error))
+
+
+def error_message(error: Any) -> str:
+    return explain(error) if isinstance(error, OSError) else str(error)

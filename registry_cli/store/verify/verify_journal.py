@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from ...core.lazy_dataclass import dataclass, field
 from ...core.records import Checkpoint, StageTable
@@ -14,11 +14,7 @@ from ...core.version_ranges import VersionRanges
 from ...errors import InvalidInput, RegistryError, explain
 from .. import codec, layout
 from ..layout import ModelLayout
-from . import verify_approvals
-from .verify_contents import read
-
-if TYPE_CHECKING:
-    from .verify import Findings
+from .verify_contents import ProblemCollector, read
 
 GENESIS = "0" * 64
 #: Actions after which a stage or an alias points elsewhere; others may speak of a stage, too.
@@ -28,7 +24,7 @@ _HASHED = re.compile(rb'(\{.*),"hash":"([0-9a-f]{64})"\}\Z', re.DOTALL)
 
 
 @dataclass
-class Story:
+class JournalReplay:
     """What the journal says the model looks like: replayed line by line."""
 
     stages: dict[str, int] = field(default_factory=dict)
@@ -71,8 +67,8 @@ class Story:
         """What documents are compared with: their sha256, and what people are said to have said."""
         if isinstance(version, int) and (document := self._document(action, version)):
             self.sealed[document] = str(line.get("sealed", ""))
-        if action in verify_approvals.VOICES:
-            self.voices[str(line.get("id"))] = verify_approvals.event_of(line)
+        if action in VOICES:
+            self.voices[str(line.get("id"))] = event_of(line)
             if line.get("carrier"):
                 self.carried.append(line)
 
@@ -111,24 +107,28 @@ class Story:
 
     def differences(self, table: StageTable) -> dict[str, tuple[str, str]]:
         """What of the stage table is not what the journal tells: here, and there."""
-        told = {
+        pairs = {
             "stages": (dict(table.stages), self.stages),
             "aliases": (dict(table.aliases), self.aliases),
             "archived": (str(table.archived), str(self.archived)),
             "deleted": (str(table.deleted), str(VersionRanges.from_numbers(self.deleted))),
             "packed": (str(table.packed), str(self.packed)),
         }
-        return {key: (str(here or "none"), str(told or "none")) for key, (here, told) in told.items() if here != told}
+        return {
+            key: (str(here or "none"), str(there or "none")) for key, (here, there) in pairs.items() if here != there
+        }
 
 
-def check_journal(paths: ModelLayout, table: StageTable, listed: list[int], found: Findings) -> int:
+def check_journal(paths: ModelLayout, table: StageTable, listed: list[int], found: ProblemCollector) -> int:
     """The chain of hashes, then the story against the stage table and the versions; the revision it knows."""
     try:
         data = read(paths.history)
     except FileNotFoundError:
         if listed or table.revision:
-            begun = table.revision <= 1 and max(listed, default=0) <= 1  # a first writer that died leaves just this
-            report = found.warning if begun else found.error
+            interrupted = (
+                table.revision <= 1 and max(listed, default=0) <= 1
+            )  # a first writer that died leaves just this
+            report = found.warning if interrupted else found.error
             report("journal-missing", paths.name, "history.jsonl is missing", repair=True)
         return 0
     except OSError as error:
@@ -143,14 +143,16 @@ def check_journal(paths: ModelLayout, table: StageTable, listed: list[int], foun
         pending = (
             {table.changed.id: table.changed.document()} if table.changed else {}
         )  # the next writer tells the journal
-        verify_approvals.check_approvals(paths, listed, {**pending, **story.voices}, found)
+        check_approvals(paths, listed, {**pending, **story.voices}, found)
     for line in story.carried:
         problem = f"an approval by {line.get('by')!r} was written by {line['carrier']!r}, and does not count"
         found.warning("foreign-approval", f"{paths.name}@{line.get('version')}", problem)
     return story.revision
 
 
-def _check_documents(paths: ModelLayout, table: StageTable, listed: list[int], story: Story, found: Findings) -> None:
+def _check_documents(
+    paths: ModelLayout, table: StageTable, listed: list[int], story: JournalReplay, found: ProblemCollector
+) -> None:
     """Every document is, byte for byte, what its event wrote; none was written by no event."""
     pending = table.changed if story.revision < table.revision else None
     documents = [(number, paths.version_document(number)) for number in listed]
@@ -167,16 +169,16 @@ def _check_documents(paths: ModelLayout, table: StageTable, listed: list[int], s
         except OSError as error:
             found.error("document", ref, f"{name} can't be read: {explain(error)}")
             continue
-        told = story.sealed.get(name, "")
-        if told and here != told and (here or name.startswith("annotations/")):
+        recorded = story.sealed.get(name, "")
+        if recorded and here != recorded and (here or name.startswith("annotations/")):
             problem = "is not what was recorded" if here else "is missing"
             found.error("changed-document", ref, f"{name} {problem}")
-        elif here and not told and not story.rebuilt and path.parent == paths.annotations:
+        elif here and not recorded and not story.rebuilt and path.parent == paths.annotations:
             found.error("changed-document", ref, f"{name} was written by no change that is recorded")
 
 
-def replay(data: bytes, name: str, found: Findings) -> Story | None:
-    story, prev, seq = Story(), GENESIS, 0
+def replay(data: bytes, name: str, found: ProblemCollector) -> JournalReplay | None:
+    story, prev, seq = JournalReplay(), GENESIS, 0
     lines = data.split(b"\n")
     for number, raw in enumerate(lines, 1):
         last = number == len(lines)
@@ -202,7 +204,7 @@ def replay(data: bytes, name: str, found: Findings) -> Story | None:
     return story
 
 
-def check_checkpoints(paths: ModelLayout, checkpoints: Sequence[Checkpoint], found: Findings) -> None:
+def check_checkpoints(paths: ModelLayout, checkpoints: Sequence[Checkpoint], found: ProblemCollector) -> None:
     """The journal still holds exactly these lines, and before each, link by link down to the first, what it hangs on.
 
     A hash stands for all before it: who changed an earlier line had to change every later one, this one too.
@@ -256,7 +258,9 @@ def _line(raw: bytes) -> dict[str, Any] | None:
     return line if all(type(line.get(key)) is int for key in ("seq", "highest", "revision")) else None
 
 
-def _compare(paths: ModelLayout, table: StageTable, listed: list[int], story: Story, found: Findings) -> None:
+def _compare(
+    paths: ModelLayout, table: StageTable, listed: list[int], story: JournalReplay, found: ProblemCollector
+) -> None:
     name = paths.name
     if story.revision > table.revision:
         found.error(
@@ -267,8 +271,8 @@ def _compare(paths: ModelLayout, table: StageTable, listed: list[int], story: St
     elif story.revision < table.revision:
         pending = table.revision == story.revision + 1 and table.changed is not None
         report = found.warning if pending else found.error
-        told = f"revision {table.revision} of the stages is not in the journal"
-        report("journal-behind", name, told, repair=True)
+        problem = f"revision {table.revision} of the stages is not in the journal"
+        report("journal-behind", name, problem, repair=True)
     else:
         _compare_table(name, table, story, found)
     for number in listed:
@@ -285,16 +289,18 @@ def _compare(paths: ModelLayout, table: StageTable, listed: list[int], story: St
             found.error("missing-version", f"{name}@{number}", "is in the journal, but its folder is gone")
 
 
-def _compare_table(name: str, table: StageTable, story: Story, found: Findings) -> None:
-    for key, (here, told) in story.differences(table).items():
-        found.error("pointer-journal", name, f"{key} in stages.yaml ({here}) are not what the journal tells ({told})")
-    if table.revision and not is_told(table, story):
+def _compare_table(name: str, table: StageTable, story: JournalReplay, found: ProblemCollector) -> None:
+    for key, (here, recorded) in story.differences(table).items():
+        found.error(
+            "pointer-journal", name, f"{key} in stages.yaml ({here}) are not what the journal tells ({recorded})"
+        )
+    if table.revision and not is_recorded(table, story):
         found.error("pointer-journal", name, "the newest change in stages.yaml is not the one in the journal")
 
 
-def is_told(table: StageTable, story: Story) -> bool:
+def is_recorded(table: StageTable, story: JournalReplay) -> bool:
     """Whether the newest event of the table is, in full, the one that the journal has for its revision."""
-    return table.changed is not None and table.changed.document() == verify_approvals.event_of(story.newest)
+    return table.changed is not None and table.changed.document() == event_of(story.newest)
 
 
 def _sealed_id(paths: ModelLayout, number: int) -> str | None:
@@ -304,3 +310,32 @@ def _sealed_id(paths: ModelLayout, number: int) -> str | None:
     except (RegistryError, OSError):
         return None
     return str(event.get("id")) if isinstance(event, dict) else None
+
+
+#: The actions whose events stand in an annotation in full.
+VOICES = frozenset({"approved", "rejected"})
+#: What a line of the journal has beside its event.
+_PLACE = frozenset({"seq", "prev", "highest", "revision", "sealed", "carrier", "hash"})
+
+
+def event_of(line: Mapping[str, Any]) -> dict[str, Any]:
+    """The event that a line of the journal tells."""
+    return {key: value for key, value in line.items() if key not in _PLACE}
+
+
+def check_approvals(
+    paths: ModelLayout, listed: Iterable[int], recorded: Mapping[str, Mapping[str, Any]], found: ProblemCollector
+) -> None:
+    """``recorded`` are the events that approve or reject, by their ids. Nobody's voice counts that is not among them."""
+    for number in listed:
+        name = f"annotations/{number}.yaml"
+        try:
+            entries = codec.load(paths.annotation(number), name).get("approvals", [])
+        except (RegistryError, OSError):
+            continue  # there is none, or it is damaged, which is told elsewhere
+        for entry in entries if isinstance(entries, list) else [entries]:
+            known = recorded.get(str(entry.get("id"))) if isinstance(entry, Mapping) else None
+            if known is None or known != entry or known.get("version") != number:
+                who = entry.get("by") if isinstance(entry, Mapping) else None
+                problem = f"{name} has an approval by {who!r} that the history does not tell"
+                found.error("unrecorded-approval", f"{paths.name}@{number}", problem)

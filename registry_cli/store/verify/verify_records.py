@@ -12,21 +12,16 @@ import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from ...core.records import StageTable
 from ...core.results import Problem
-from ...errors import RegistryError, explain
+from ...errors import RegistryError
 from .. import codec, layout, reader
 from ..filesystem import files
 from ..layout import ModelLayout
-from ..packs import pack_paths
-from ..reader import State
+from ..reader import ModelState
+from .verify_contents import ProblemCollector, error_message
 from .verify_journal import check_journal
-from .verify_types import check_types
-
-if TYPE_CHECKING:
-    from .verify import Findings
 
 #: How long a staging folder may stand before it is called left over, in seconds.
 FRESH = 24 * 3600.0
@@ -35,7 +30,7 @@ _PASSING = frozenset({"journal-behind", "journal-torn", "unrecorded-version", "l
 _PAUSES = (0.02, 0.08, 0.2, 0.0)
 
 
-def check_records(paths: ModelLayout, found: Findings) -> list[int] | None:
+def check_records(paths: ModelLayout, found: ProblemCollector) -> list[int] | None:
     """Everything but the versions themselves; the numbers of these, or None when that can't be told."""
     attempts: list[list[Problem]] = []
     for pause in _PAUSES:
@@ -52,41 +47,31 @@ def check_records(paths: ModelLayout, found: Findings) -> list[int] | None:
     return listed
 
 
-def _moment(paths: ModelLayout) -> list[tuple[int, int, int] | None]:
+def _moment(paths: ModelLayout) -> list[tuple[int, ...] | None]:
     """What differs when something of the model was written."""
-    return [_identity(path) for path in (paths.root, paths.stages, paths.history, paths.versions)]
+    return [files.identity(str(path)) for path in (paths.root, paths.stages, paths.history, paths.versions)]
 
 
-def _identity(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = os.lstat(path)
-    except OSError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _look(paths: ModelLayout, found: Findings) -> list[int] | None:
+def _look(paths: ModelLayout, found: ProblemCollector) -> list[int] | None:
     check_document(paths.model, f"{paths.name}: model.yaml", found)
     try:
         state = reader.read_state(paths)
     except (RegistryError, OSError) as error:
-        found.error("document", f"{paths.name}/{layout.STAGES}", words(error), repair=True)
+        found.error("document", f"{paths.name}/{layout.STAGES}", error_message(error), repair=True)
         return None
-    from .verify_packs import check_names as check_packs
-
     check_types(paths, found)
     listed = _check_names(paths, state, found)
     _check_pointers(paths, state, listed, found)
     _check_annotations(paths, state, listed, found)
-    told = check_journal(paths, state.table, listed, found)
-    _check_claim(paths, state, told, found)
+    recorded = check_journal(paths, state.table, listed, found)
+    _check_claim(paths, state, recorded, found)
     _check_links(paths, state, found)
     _check_blobs(paths, state.table, found)
-    check_packs(paths, state.table, found)
+    _check_packs(paths, state.table, found)
     return listed
 
 
-def _check_names(paths: ModelLayout, state: State, found: Findings) -> list[int]:
+def _check_names(paths: ModelLayout, state: ModelState, found: ProblemCollector) -> list[int]:
     """The numbers of the versions that are here, in order; every other name in ``versions/`` is told."""
     numbers = []
     for name in sorted(os.listdir(paths.versions)) if _is_folder(paths.versions) else ():
@@ -99,7 +84,7 @@ def _check_names(paths: ModelLayout, state: State, found: Findings) -> list[int]
         elif layout.is_trash(name):
             found.warning("leftover", where, "what is left of a deleted version; registry gc removes it", repair=True)
         elif layout.is_temporary(name):
-            if age(paths.versions / name) > FRESH:
+            if age_in_seconds(paths.versions / name) > FRESH:
                 found.warning(
                     "leftover", where, "a staging folder nobody works on; registry gc removes it", repair=True
                 )
@@ -117,14 +102,14 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def age(path: Path) -> float:
+def age_in_seconds(path: Path) -> float:
     try:
         return time.time() - path.lstat().st_mtime
     except OSError:
         return 0.0
 
 
-def _check_pointers(paths: ModelLayout, state: State, listed: list[int], found: Findings) -> None:
+def _check_pointers(paths: ModelLayout, state: ModelState, listed: list[int], found: ProblemCollector) -> None:
     here, table = set(listed), state.table
     for kind, pointers in (("stage", table.stages), ("alias", table.aliases)):
         for name, number in pointers.items():
@@ -137,7 +122,7 @@ def _check_pointers(paths: ModelLayout, state: State, listed: list[int], found: 
             found.error("missing-version", f"{paths.name}@{number}", "archived, but its folder is gone")
 
 
-def _check_annotations(paths: ModelLayout, state: State, listed: list[int], found: Findings) -> None:
+def _check_annotations(paths: ModelLayout, state: ModelState, listed: list[int], found: ProblemCollector) -> None:
     """What was said of each version can be read, and belongs to one."""
     for name in sorted(os.listdir(paths.annotations)) if _is_folder(paths.annotations) else ():
         number = layout.version_of(name.removesuffix(".yaml"))
@@ -149,24 +134,24 @@ def _check_annotations(paths: ModelLayout, state: State, listed: list[int], foun
         check_document(paths.annotations / name, f"{paths.name}: annotations/{name}", found, where)
 
 
-def check_document(path: Path, what: str, found: Findings, where: str = "") -> None:
+def check_document(path: Path, what: str, found: ProblemCollector, where: str = "") -> None:
     try:
         codec.load(path, what)
     except (RegistryError, OSError) as error:
-        found.error("document", where or found.model, words(error))
+        found.error("document", where or found.model, error_message(error))
 
 
-def _check_claim(paths: ModelLayout, state: State, told: int, found: Findings) -> None:
+def _check_claim(paths: ModelLayout, state: ModelState, recorded: int, found: ProblemCollector) -> None:
     """``stages.yaml`` is as new as its claims, and the claim behind it (its only copy) says the same.
 
-    ``told`` is the revision that the journal knows: what it doesn't know either is only not finished yet.
+    ``recorded`` is the revision that the journal knows: what it doesn't know either is only not finished yet.
     """
     revision = state.table.revision
     try:
         table, _ = codec.parse_table(codec.load(paths.stages, layout.STAGES), layout.STAGES)
     except (RegistryError, OSError):
         return  # the reader has just said so
-    if table.revision < revision <= told:
+    if table.revision < revision <= recorded:
         words_ = f"stages.yaml has revision {table.revision}; readers follow its claims to {revision}"
         found.warning("stages-behind", paths.name, words_, repair=True)
     if revision and not _is_copy(paths, state):
@@ -195,20 +180,20 @@ def stray_claims(paths: ModelLayout, revision: int) -> Iterator[tuple[Path, int]
             yield paths.root / name, table.revision
 
 
-def _check_name(paths: ModelLayout, state: State, found: Findings) -> None:
+def _check_name(paths: ModelLayout, state: ModelState, found: ProblemCollector) -> None:
     """Whether a model was to be renamed, and is not: until its folder moves, its own name is one of the former ones."""
     try:
-        begun = paths.name in codec.former_names(reader.ModelReader(paths).document(state))
+        renaming = paths.name in codec.former_names(reader.ModelReader(paths).document(state))
     except (RegistryError, OSError):
         return  # which was told already
     changed = state.table.changed
-    if begun:
+    if renaming:
         after = changed.detail.get("after") if changed and changed.action == "renamed" else "NEW"
-        told = f"it was to get another name, and was not moved; registry rename {paths.name} {after} ends it"
-        found.warning("rename", paths.name, told)
+        problem = f"it was to get another name, and was not moved; registry rename {paths.name} {after} ends it"
+        found.warning("rename", paths.name, problem)
 
 
-def _is_copy(paths: ModelLayout, state: State) -> bool:
+def _is_copy(paths: ModelLayout, state: ModelState) -> bool:
     name = paths.claim(state.table.revision).name
     try:
         table, redo = codec.parse_table(codec.load(paths.claim(state.table.revision), name), name)
@@ -220,7 +205,7 @@ def _is_copy(paths: ModelLayout, state: State) -> bool:
     return table == state.table
 
 
-def _check_links(paths: ModelLayout, state: State, found: Findings) -> None:
+def _check_links(paths: ModelLayout, state: ModelState, found: ProblemCollector) -> None:
     """The links in ``stages/``: derived, but people and programs without this tool follow them."""
     here: dict[str, str] = {}
     if _is_folder(paths.links):
@@ -235,25 +220,29 @@ def _check_links(paths: ModelLayout, state: State, found: Findings) -> None:
             found.warning("link", f"{paths.name}/stages/{name}", f"stages.yaml says it leads to {to}", repair=True)
 
 
-def _named(paths: ModelLayout, table: StageTable) -> frozenset[str]:
+def _digests_in_manifests(paths: ModelLayout, table: StageTable) -> frozenset[str]:
     """Every sha256 in the manifest of a version with files: the blob of one that went missing is its last copy, and no
     leftover.
     """
     found: set[str] = set()
     for manifest in paths.versions.glob(f"[1-9]*/{layout.MANIFEST}"):
         number = layout.version_of(manifest.parent.name)
-        if number in table.packed and pack_paths.path(paths, number or 0):
+        if number in table.packed and reader.pack_path(paths, number or 0):
             continue
         with contextlib.suppress(OSError):
             found.update(line[:64].decode("ascii", "replace") for line in manifest.read_bytes().split(b"\n"))
     return frozenset(found)
 
 
-def _check_blobs(paths: ModelLayout, table: StageTable, found: Findings) -> None:
+def _check_blobs(paths: ModelLayout, table: StageTable, found: ProblemCollector) -> None:
     if not _is_folder(paths.blobs):
         return
-    named = _named(paths, table) if any(status.st_nlink == 1 for _, status in walk(paths.blobs)) else frozenset()
-    for name, status in walk(paths.blobs):
+    named = (
+        _digests_in_manifests(paths, table)
+        if any(status.st_nlink == 1 for _, status in iter_files(paths.blobs))
+        else frozenset()
+    )
+    for name, status in iter_files(paths.blobs):
         prefix, _, digest = name.partition("/")
         where = f"{paths.name}/blobs/{name}"
         if not (layout.is_digest(digest) and digest.startswith(prefix)) or not stat.S_ISREG(status.st_mode):
@@ -262,7 +251,7 @@ def _check_blobs(paths: ModelLayout, table: StageTable, found: Findings) -> None
             found.warning("leftover", where, "no version uses this blob; registry gc removes it", repair=True)
 
 
-def walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
+def iter_files(root: Path) -> Iterator[tuple[str, os.stat_result]]:
     """Everything below ``root`` that is no folder, by its path with slashes; what goes away meanwhile is left out."""
     pending = [(root, "")]
     while pending:
@@ -281,5 +270,62 @@ def walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
                 continue
 
 
-def words(error: Any) -> str:
-    return explain(error) if isinstance(error, OSError) else str(error)
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link", stat.S_IFIFO: "a fifo", stat.S_IFSOCK: "a socket", stat.S_IFDIR: "a folder",
+    stat.S_IFREG: "a file", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
+}  # fmt: skip
+
+
+def check_types(paths: ModelLayout, found: ProblemCollector) -> None:
+    """Check what no other check of ``verify`` opens: the lock, claims, tombstones, and the folders themselves."""
+    for folder in (*paths.folders, paths.packs):
+        _check_type(paths, folder, stat.S_IFDIR, found)
+    _check_type(paths, paths.lock, stat.S_IFREG, found, repair=not is_occupied(paths.lock))
+    for name in _listed(paths.root):
+        if name.startswith(layout.CLAIM):
+            _check_type(paths, paths.root / name, stat.S_IFREG, found)
+    for name in _listed(paths.tombstones):
+        _check_type(paths, paths.tombstones / name, stat.S_IFREG, found)
+
+
+def is_occupied(path: Path) -> bool:
+    """Whether ``path`` is a folder with something in it, which repair does not remove."""
+    return bool(_listed(path))
+
+
+def _listed(path: Path) -> list[str]:
+    """The names in a folder; none if it is something else."""
+    try:
+        return [] if path.is_symlink() else sorted(os.listdir(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _check_type(paths: ModelLayout, path: Path, wanted: int, found: ProblemCollector, *, repair: bool = False) -> None:
+    try:
+        kind = stat.S_IFMT(os.lstat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if kind != wanted:
+        where = f"{paths.name}/{paths.relative(path)}"
+        found.error("file-type", where, f"is {_KINDS[kind]}, not {_KINDS[wanted]}", repair=repair)
+
+
+def _check_packs(paths: ModelLayout, table: StageTable, found: ProblemCollector) -> None:
+    """What lies beside the packs, and what an interrupted packing or restoring left."""
+    is_folder = paths.packs.is_dir() and not paths.packs.is_symlink()  # else `_check_type` says so
+    for name in sorted(files.list_folder(paths.packs)) if is_folder else ():
+        where = f"{paths.name}/{layout.PACKS}/{name}"
+        number = layout.packed_version_of(name)
+        if number is not None and number in table.packed:
+            continue
+        if number is not None or layout.is_trash(name):
+            found.warning("leftover", where, "a pack that no version needs; registry gc removes it", repair=True)
+        elif not layout.is_temporary(name):
+            found.warning("unknown-name", where, "not a name that the registry gives; it is ignored")
+        elif age_in_seconds(paths.packs / name) > FRESH:
+            found.warning("leftover", where, "a pack nobody works on; registry gc removes it", repair=True)
+    for number in table.packed:
+        if files.exists(paths.files(number)) and reader.pack_path(paths, number):
+            where = f"{paths.name}/versions/{number}/{layout.FILES}"
+            found.warning("leftover", where, "the files of a packed version; registry gc removes them", repair=True)

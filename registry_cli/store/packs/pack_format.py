@@ -1,0 +1,239 @@
+"""The format of a pack: a tar, compressed by gzip, which every Python has, or by zstd, faster and smaller.
+
+The tar has regular files one after the other, with a name and a size, and nothing else. The reader is not Python's
+``tarfile``: that believes what an archive says of itself (links, devices, sparse files, headers of any length), and all
+of it would have to be refused again. Here a header is 512 bytes, a name that does not fit comes in a POSIX extended
+header of a few kilobytes, and whatever else there may be in a tar is damage.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from ...errors import Damaged, InvalidInput, Refused
+from ..filesystem import files
+
+GZIP = "gzip"
+ZSTD = "zstd"
+SUFFIXES = {GZIP: ".tar.gz", ZSTD: ".tar.zst"}
+
+_LEVELS = {GZIP: 6, ZSTD: 9}
+_WITH_GZIP_HEADER = 31
+
+
+class Compressor(Protocol):
+    """What takes blocks and gives, now and then, compressed ones."""
+
+    def compress(self, data: bytes, /) -> bytes: ...
+
+    def flush(self) -> bytes: ...
+
+
+def compressor(kind: str) -> Compressor:
+    """A new one of this kind; the same blocks always give the same bytes. :class:`Refused` where there is no zstd."""
+    if kind == GZIP:  # its header has no time and no name
+        return zlib.compressobj(_LEVELS[kind], zlib.DEFLATED, _WITH_GZIP_HEADER)
+    made: Compressor = _zstd().ZstdCompressor(_LEVELS[kind])
+    return made
+
+
+def ensure_supported(kind: str) -> None:
+    """Say before anything is done that this kind is unknown, or not to be had here."""
+    if kind not in SUFFIXES:
+        raise InvalidInput(f"'{kind}' is no way to compress", f"use {' or '.join(SUFFIXES)}")
+    compressor(kind)
+
+
+def _zstd() -> Any:
+    try:
+        from compression import zstd  # type: ignore[import-not-found,unused-ignore]  # Python 3.14
+    except ImportError:
+        try:
+            from backports import zstd
+        except ImportError:
+            raise Refused("this Python has no zstd", "use Python 3.14, or pip install 'registry-cli[zstd]'") from None
+    return zstd
+
+
+class _Gunzip:
+    """zlib's way to take input, made like that of the zstd module."""
+
+    def __init__(self) -> None:
+        self._inner = zlib.decompressobj(_WITH_GZIP_HEADER)
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._inner.unconsumed_tail
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
+
+    def decompress(self, data: bytes, most: int) -> bytes:
+        return self._inner.decompress(self._inner.unconsumed_tail + data, most)
+
+
+class DecompressingReader:
+    """The contents of a compressed file, never more at a time than is asked for. ``what`` names it in errors."""
+
+    def __init__(self, read: Callable[[int], bytes], kind: str, what: str) -> None:
+        self._read, self._what = read, what
+        self._engine: Any = _Gunzip() if kind == GZIP else _zstd().ZstdDecompressor()
+
+    def read(self, most: int) -> bytes:
+        """The next bytes, at most so many; empty at the end. :class:`Damaged` when it is cut off or garbled."""
+        while not self._engine.eof:
+            hungry = self._engine.needs_input
+            data = self._read(files.BLOCK) if hungry else b""
+            if block := self._expand(data, most):
+                return block
+            if hungry and not data:
+                raise Damaged(f"{self._what} was cut off", "registry verify tells more")
+        if self._engine.unused_data or self._read(1):
+            raise Damaged(f"{self._what} has something behind its end", "registry verify tells more")
+        return b""
+
+    def _expand(self, data: bytes, most: int) -> bytes:
+        try:
+            block: bytes = self._engine.decompress(data, most)
+        except OSError:
+            raise
+        except Exception as error:  # zlib.error or ZstdError, by which module it is
+            if type(error).__name__ not in ("error", "ZstdError"):
+                raise
+            raise Damaged(f"{self._what} is garbled: {error}", "registry verify tells more") from None
+        return block
+
+
+TAR_BLOCK = 512
+#: How much the end may be padded: tar writes records of 20 blocks.
+TAR_RECORD = 20 * TAR_BLOCK
+_NOTHING = bytes(TAR_BLOCK)
+_EXTENDED_LIMIT = 8 * TAR_BLOCK
+_OCTAL = re.compile(rb"[0-7]{1,11}\Z")
+_PAIR = re.compile(rb"([1-9][0-9]{0,4}) (path|size)=")
+
+
+def file_header(path: str, size: int) -> bytes:
+    """What stands before a file: no owner, no time, read-only."""
+    import tarfile
+
+    member = tarfile.TarInfo(path)
+    member.size, member.mode = size, 0o444
+    return member.tobuf(tarfile.PAX_FORMAT)
+
+
+def file_padding(size: int) -> bytes:
+    """What follows so many bytes of a file, up to the next block."""
+    return bytes(-size % TAR_BLOCK)
+
+
+def end_of_archive(size: int) -> bytes:
+    """What ends a tar of so many bytes."""
+    return bytes(2 * TAR_BLOCK + -(size + 2 * TAR_BLOCK) % TAR_RECORD)
+
+
+class TarReader:
+    """The files of a tar, in order. ``read`` gives its next bytes, at most so many; ``what`` names it in errors."""
+
+    def __init__(self, read: Callable[[int], bytes], what: str) -> None:
+        self._source, self._what = read, what
+        self._left = self._padding = 0
+
+    def __iter__(self) -> Iterator[tuple[str, int]]:
+        """Path and size of each file; :meth:`read` then gives its bytes. :class:`Damaged` for whatever is no such file."""
+        while True:
+            while self.read(1 << 20):
+                pass
+            self._exactly(self._padding)
+            block = self._exactly(TAR_BLOCK)
+            if block == _NOTHING:
+                self._end()
+                return
+            extended: dict[str, str] = {}
+            if block[156:157] == b"x":
+                extended = self._extended(self._size(block))
+                block = self._exactly(TAR_BLOCK)
+            path = extended.get("path") or self._text(block[:100].rstrip(b"\0"))
+            size = int(extended["size"]) if "size" in extended else self._size(block)
+            if block[156:157] != b"0" or block[345:500].strip(b"\0"):
+                raise self._damaged(f"'{path}' in it is no regular file")
+            self._left, self._padding = size, len(file_padding(size))
+            yield path, size
+
+    def read(self, most: int) -> bytes:
+        """The next bytes of the file at hand, at most so many; empty at its end."""
+        if not self._left:
+            return b""
+        block = self._source(min(most, self._left))
+        if not block:
+            raise self._damaged("it was cut off")
+        self._left -= len(block)
+        return block
+
+    def _exactly(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            block = self._source(size - len(data))
+            if not block:
+                raise self._damaged("it was cut off")
+            data += block
+        return data
+
+    def _size(self, block: bytes) -> int:
+        """The size that a header tells; the header's own sum and mark are checked before anything in it is believed."""
+        total = sum(block) - sum(block[148:156]) + 8 * 32
+        if block[257:265] != b"ustar\x0000" or self._octal(block[148:156]) != total:
+            raise self._damaged("a header in it is garbled")
+        return self._octal(block[124:136])
+
+    def _octal(self, field: bytes) -> int:
+        digits = field.strip(b" \0")
+        if not _OCTAL.match(digits):
+            raise self._damaged("a header in it is garbled")
+        return int(digits, 8)
+
+    def _extended(self, size: int) -> dict[str, str]:
+        """The path and the size that an extended header says: ``LENGTH KEY=VALUE`` and a newline each."""
+        if size > _EXTENDED_LIMIT:
+            raise self._damaged("a header in it is too long")
+        data = self._exactly(size)
+        self._exactly(len(file_padding(size)))
+        fields: dict[str, str] = {}
+        while data:
+            match = _PAIR.match(data)
+            length = int(match[1]) if match else 0
+            if match is None or not match.end() < length <= len(data) or data[length - 1 : length] != b"\n":
+                raise self._damaged("a header in it says something else than a path or a size")
+            fields[match[2].decode()] = self._text(data[match.end() : length - 1])
+            data = data[length:]
+        if not re.fullmatch("[0-9]{1,18}", fields.get("size", "0"), re.ASCII):
+            raise self._damaged("a header in it is garbled")
+        return fields
+
+    def _text(self, name: bytes) -> str:
+        try:
+            return name.decode("utf-8")
+        except UnicodeDecodeError:
+            raise self._damaged("a name in it is not UTF-8") from None
+
+    def _end(self) -> None:
+        """A second block of zeros, the padding of the last record, and nothing more."""
+        self._left = 0
+        rest = 0
+        while block := self._source(TAR_RECORD):
+            rest += len(block)
+            if block.strip(b"\0") or rest > TAR_RECORD:
+                raise self._damaged("something follows its last file")
+        if rest < TAR_BLOCK:
+            raise self._damaged("it was cut off")
+
+    def _damaged(self, why: str) -> Damaged:
+        return Damaged(f"{self._what}: {why}", "registry verify tells more")
