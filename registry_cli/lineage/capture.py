@@ -111,13 +111,13 @@ class LineageCapture:
         """Git's part; gives the top of the work tree, empty if there is none."""
         if self._caller is None or not {"git", "run"} & set(self._parts):
             return ""
-        from . import git
+        from . import git, git_changes
 
         here = git.GitRepository.around(self._caller.folder, self._caller.variables)
         if here is None and self._caller.script:
             here = git.GitRepository.around(self._caller.script, self._caller.variables)
         if here is not None and "git" in self._parts:
-            seen = git.capture_state(here, keep_patch="patch" in self._parts)
+            seen = git_changes.capture_state(here, keep_patch="patch" in self._parts)
             found.lineage["git"] = seen.document
             if seen.patch is not None:
                 found.sidecars[layout.PATCH] = seen.patch

@@ -8,23 +8,24 @@ through any other filter is unknown.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..core import patch_secrets, redaction
 from ..core.lazy_dataclass import dataclass, field
 from ..core.text import lazy_pattern
-from . import git
+from . import git, git_files
 from .git_worktree import GONE, SUBMODULE, FileState, IndexEntry, WorkTree, hash_blob
 
 if TYPE_CHECKING:
     from .git import GitRepository
 
-if TYPE_CHECKING:
-    from .git import GitRepository
-
+#: The largest patch that is kept, in bytes.
+PATCH_LIMIT = 1 << 20
 _LINE_ENDS_LIMIT = 16 << 20
 _ENTRY = lazy_pattern(
     rb"(?P<tag>\S) (?P<mode>[0-7]{6}) (?P<id>[0-9a-f]{40,64}) (?P<stage>[0-3])\t(?P<path>[^\0]+)\0"
@@ -47,6 +48,96 @@ class Changes:
     untracked: int = 0
     unknown: str = ""
     paths: dict[bytes, tuple[FileState, FileState]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GitState:
+    """What was found out. ``document`` is ``lineage.git``; ``patch`` the changes that are not committed, if kept."""
+
+    document: dict[str, Any]
+    patch: bytes | None = None
+    warning: str = ""
+
+
+def capture_state(repository: GitRepository, *, keep_patch: bool) -> GitState:
+    """Commit, branch, remote and uncommitted changes of a repository."""
+    document: dict[str, Any] = {}
+    try:
+        return _capture_changes(repository, document, keep_patch=keep_patch)
+    except git.GitUnavailable as error:
+        known = git_files.head_of(repository.top)
+        return GitState({**known, **document, "unknown": str(error)}, warning=str(error))
+
+
+def _capture_changes(repository: GitRepository, document: dict[str, Any], *, keep_patch: bool) -> GitState:
+    if commit := repository.open():
+        document["commit"] = commit
+    branch = git_files.head_of(repository.top).get("branch", "")
+    if branch in ("", ".invalid"):
+        branch = _branch(repository)
+    if branch:
+        document["branch"] = branch
+    settings = _settings(repository)
+    if remote := _remote(settings, branch):
+        document["remote"] = remote
+    changes = find_changes(repository, commit, settings)
+    if changes.dirty is not None:
+        document["dirty"] = changes.dirty
+    if changes.untracked:
+        document["untracked"] = changes.untracked
+    if changes.unknown and not changes.dirty:
+        raise git.GitUnavailable(changes.unknown)
+    if not (changes.dirty and commit):
+        return GitState(document)
+    return _with_patch(repository, changes, document, keep_patch=keep_patch)
+
+
+def _with_patch(repository: GitRepository, changes: Changes, document: dict[str, Any], *, keep_patch: bool) -> GitState:
+    hasher = hashlib.sha256()
+    try:
+        if changes.unknown:
+            raise git.GitUnavailable(changes.unknown)
+        patch, cut = make_patch(repository, changes.paths, hasher.update, PATCH_LIMIT)
+    except git.GitUnavailable as error:
+        return GitState({**document, "unknown": f"the changes: {error}"}, warning=f"uncommitted changes: {error}")
+    if not patch:  # only of a mode that is not looked at, or what was staged is taken back
+        return GitState(document)
+    document["patch"] = f"sha256:{hasher.hexdigest()}"
+    secret = keep_patch and not cut and patch_secrets.contains_secret(patch)
+    if cut or not keep_patch or secret:
+        words = "the changes that are not committed hold a secret, and are not kept" if secret else ""
+        return GitState({**document, "patch_kept": False}, warning=words)
+    return GitState(document, patch)
+
+
+def _branch(repository: GitRepository) -> str:
+    """The branch where the file HEAD does not tell it: of references that are no files, of a name that is not UTF-8."""
+    done = repository.ask("symbolic-ref", "--quiet", "HEAD", accepted=(0, 1))
+    return git.decode(done.output).strip().removeprefix("refs/heads/")
+
+
+def _settings(repository: GitRepository) -> dict[str, str]:
+    """The settings about remotes and files. Lists of attributes and exclusions that the repository keeps elsewhere are off."""
+    parts = repository.ask("config", "--no-includes", "--list", "-z", "--show-scope").output.split(b"\0")
+    found = {}
+    for scope, entry in zip(parts[::2], parts[1::2], strict=False):
+        name, _, value = git.decode(entry).partition("\n")
+        if name.startswith(("remote.", "branch.", "core.")):
+            found[name] = value
+        if name in ("core.attributesfile", "core.excludesfile") and scope in (b"local", b"worktree"):
+            repository.settings += (f"{name}=/dev/null",)
+    return found
+
+
+def _remote(settings: Mapping[str, str], branch: str) -> str:
+    """The address that the branch follows, else ``origin``, else the only one there is; without what logs in."""
+    addresses = {
+        name[7:-4]: value for name, value in settings.items() if name.startswith("remote.") and name.endswith(".url")
+    }
+    chosen = settings.get(f"branch.{branch}.remote", "origin")
+    if chosen not in addresses and len(addresses) == 1:
+        chosen = next(iter(addresses))
+    return redaction.redact_url(addresses.get(chosen, ""))
 
 
 def find_changes(repository: GitRepository, commit: str, settings: Mapping[str, str]) -> Changes:

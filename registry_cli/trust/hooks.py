@@ -192,6 +192,10 @@ SCHEMA = 1
 INSIDE = "REGISTRY_INSIDE_HOOK"
 #: Seconds before the first, the second ... repetition.
 _PAUSES = (0.5, 1.0, 2.0, 4.0)
+#: The header of a webhook that has a secret.
+SIGNATURE = "X-Registry-Signature"
+#: Answers after which another attempt may fare better, besides those from 500 on.
+_AGAIN = frozenset({408, 425, 429})
 #: Characters of what a program said last, in a warning.
 _LINE = 160
 
@@ -262,17 +266,54 @@ class Program:
             raise HookError(f"{ended}: {redact_text(said[-1])[:_LINE]}" if said else ended)
 
 
+@dataclass(frozen=True)
+class Webhook:
+    """An address that is notified of changes."""
+
+    settings: WebhookSettings
+
+    @property
+    def name(self) -> str:
+        """Its scheme and host: a path may be as good as a password."""
+        parts = urlsplit(self.settings.url)
+        return f"{parts.scheme}://{parts.netloc}/…"
+
+    @property
+    def wanted(self) -> HookFilter:
+        return self.settings.wanted
+
+    @property
+    def limits(self) -> HookLimits:
+        return self.settings.limits
+
+    def attempt(self, body: bytes, event: Event, variables: Mapping[str, str]) -> None:  # noqa: ARG002
+        """Send it, signed if there is a secret."""
+        from . import webhooks  # with urllib, which programs do without
+
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "registry-cli",
+            "X-Registry-Event": event.action,
+            "X-Registry-Delivery": event.id,
+        }
+        if self.settings.secret:
+            headers[SIGNATURE] = webhooks.signature(self.settings.secret, body)
+        answer = webhooks.post(self.settings.url, body, headers, self.limits.seconds)
+        if answer is None:
+            raise HookError(f"gave no answer within {self.limits.seconds:g} s")
+        if isinstance(answer, str):
+            raise HookError(f"can't be reached: {answer}")
+        if not 200 <= answer < 300:
+            raise HookError(f"answered {answer}", final=answer < 500 and answer not in _AGAIN)
+
+
 def load_hooks(folder: Path, registry: str, warn: Callable[[str], None]) -> list[Hook]:
     """The hooks of a user for a registry, by its id. What can't be used is told to ``warn``, and left out."""
     settings = _settings(folder / HOOK_SETTINGS, warn)
     found: list[Hook] = []
     for place in (folder / HOOKS, folder / HOOKS / registry):
         found += [Program(path, settings.programs) for path in _programs(place, warn)]
-    if settings.webhooks:
-        from .webhooks import Webhook
-
-        found += [Webhook(each) for each in settings.webhooks if each.registry in ("", registry)]
-    return found
+    return found + [Webhook(each) for each in settings.webhooks if each.registry in ("", registry)]
 
 
 def _settings(path: Path, warn: Callable[[str], None]) -> HookSettings:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from registry_cli.lineage import git
-from registry_cli.lineage.git import GitRepository, GitState
+from registry_cli.lineage import git, git_changes
+from registry_cli.lineage.git import GitRepository
+from registry_cli.lineage.git_changes import GitState
 from tests.lineage.conftest import Repo
 
 
@@ -19,7 +20,7 @@ def look(repo: Repo, folder: str = ".", *, keep_patch: bool = True, **changes: s
     caller = repo.caller(folder, **changes)
     here = GitRepository.around(caller.folder, caller.variables)
     assert here is not None
-    return git.capture_state(here, keep_patch=keep_patch)
+    return git_changes.capture_state(here, keep_patch=keep_patch)
 
 
 def test_a_clean_repository(repo: Repo) -> None:
@@ -88,7 +89,7 @@ def test_a_patch_that_is_too_large_or_not_wanted_is_only_a_digest(repo: Repo) ->
         capture_output=True,
         check=True,
     ).stdout
-    assert len(whole) > git.PATCH_LIMIT
+    assert len(whole) > git_changes.PATCH_LIMIT
     assert seen.patch is None
     assert seen.document["patch"] == f"sha256:{hashlib.sha256(whole).hexdigest()}", "of all of it, all the same"
     assert seen.document["patch_kept"] is False
@@ -118,7 +119,7 @@ def test_states_of_a_repository(repo: Repo, tmp_path: Path) -> None:
     repo.git("worktree", "add", "-q", "-b", "feature/x", str(tmp_path / "tree"))
     here = GitRepository.around(str(tmp_path / "tree/lib"), repo.caller().variables)
     assert here is not None
-    assert git.capture_state(here, keep_patch=True).document == {
+    assert git_changes.capture_state(here, keep_patch=True).document == {
         "commit": second,
         "branch": "feature/x",
         "dirty": False,
@@ -127,7 +128,7 @@ def test_states_of_a_repository(repo: Repo, tmp_path: Path) -> None:
     repo.git("clone", "-q", "--depth", "1", f"file://{repo.folder}", str(shallow))
     here = GitRepository.around(str(shallow), repo.caller().variables)
     assert here is not None
-    assert git.capture_state(here, keep_patch=True).document["commit"] == second
+    assert git_changes.capture_state(here, keep_patch=True).document["commit"] == second
     assert not git.has_commit(here, first)
     assert git.has_commit(here, second)
 
@@ -288,7 +289,7 @@ def test_without_git_the_commit_is_read_from_the_files(repo: Repo, tmp_path: Pat
     def without(folder: Path) -> dict[str, object]:
         here = GitRepository.around(str(folder), {"PATH": str(tmp_path / "nothing")})
         assert here is not None
-        return git.capture_state(here, keep_patch=True).document
+        return git_changes.capture_state(here, keep_patch=True).document
 
     gone = {"unknown": "git is not installed"}
     assert without(repo.folder) == {"commit": repo.head, "branch": "main", **gone}

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from registry_cli.lineage import git
-from registry_cli.lineage.git import GitRepository, GitState
+from registry_cli.lineage import git, git_changes
+from registry_cli.lineage.git import GitRepository
+from registry_cli.lineage.git_changes import GitState
 from tests.lineage.conftest import Repo
 
 SECRET = "machine api.example login bob"
@@ -24,7 +25,7 @@ def look(repo: Repo, **changes: str) -> GitState:
     here = GitRepository.around(caller.folder, caller.variables)
     assert here is not None
     here.deadline += 10  # what is tested is what it does, on a machine that may be busy
-    return git.capture_state(here, keep_patch=True)
+    return git_changes.capture_state(here, keep_patch=True)
 
 
 def _settings(repo: Repo, text: bytes) -> None:

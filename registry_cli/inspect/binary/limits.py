@@ -52,6 +52,11 @@ class Budget:
         self.read -= length
 
 
+def create_pickle_budget() -> Budget:
+    """What may be spent on one pickle to find out what it holds."""
+    return Budget(opcodes=3_000_000, kept=1_000_000, unpacked=256 << 20)
+
+
 class Stream(Protocol):
     """Where bytes come from. Both give less than was asked for only at the end."""
 

@@ -301,7 +301,7 @@ def _is_mlx(folder: ModelFolder, config: dict[str, Any]) -> bool:
         found = safetensors.weights_of(folder, files)
     except Stopped:
         return False
-    packed = weights.unpacked(found.listed, {}).uncounted == weights.UNKNOWN_BITS
+    packed = safetensors.unpacked(found.listed, {}).uncounted == safetensors.UNKNOWN_BITS
     return found.framework == "mlx" or (packed and isinstance(config.get("quantization"), dict))
 
 

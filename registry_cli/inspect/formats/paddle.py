@@ -7,7 +7,7 @@ from collections import Counter
 from math import prod
 from typing import Any
 
-from ..binary.limits import Limit, Stopped
+from ..binary.limits import Limit, Stopped, create_pickle_budget
 from ..binary.model_files import FIELDS, ModelFile, unless_stopped
 from ..binary.protobuf import Messages, WireField
 from ..binary.sources import SequentialReader
@@ -158,11 +158,10 @@ def _info(file: ModelFile) -> Inspection | None:
     """The little pickle beside the numbers: what is said of each, by its name."""
     from ...scan.pickle.stack_values import SymbolicContainer
     from ...scan.pickle.stream_analysis import analyse_stream
-    from .pickles import create_budget
 
     if file.size > 4 << 20:
         return None
-    found = analyse_stream(lambda: SequentialReader(file), create_budget())
+    found = analyse_stream(lambda: SequentialReader(file), create_pickle_budget())
     value = found.values[0] if len(found.values) == 1 and found.complete else None
     if not isinstance(value, SymbolicContainer) or value.kind != "dict":
         return None

@@ -12,13 +12,11 @@ from ...scan.pickle.opcode_reader import OPCODES
 from ...scan.pickle.stack_values import Call, Global, SymbolicContainer, attributes, class_of
 from ...scan.pickle.stream_analysis import StreamAnalysis, analyse_stream
 from ..binary.decompression import DecompressedStream, compression_of, read_beginning
-from ..binary.limits import Budget, Stopped, Stream
+from ..binary.limits import Stopped, Stream, create_pickle_budget
 from ..binary.model_files import ModelFile
 from ..binary.sources import SequentialReader
 from ..inspection import Inspection
 
-#: What is spent on one file: opcodes, objects that are kept, bytes that come out of a compression.
-_OPCODES, _KEPT, _UNPACKED = 3_000_000, 1_000_000, 256 << 20
 _FRAMEWORKS = (
     "sklearn",
     "xgboost",
@@ -36,14 +34,9 @@ _NAMES = 10_000
 _NAMED = (".pkl", ".pickle", ".joblib", ".dill", ".cpkl", ".pk", ".p", ".sav", ".ckpt", ".pt", ".pth")
 
 
-def create_budget() -> Budget:
-    """What looking at one file may cost."""
-    return Budget(opcodes=_OPCODES, kept=_KEPT, unpacked=_UNPACKED)
-
-
 def read(file: ModelFile) -> Inspection | None:
     """What the first object of the file is; of a pipeline its steps, of a search what it found."""
-    spent = create_budget()
+    spent = create_pickle_budget()
     opened: Callable[[], Stream] = lambda: SequentialReader(file)  # noqa: E731
     kind = compression_of(file.head)
     if kind:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 from ..binary.limits import Stopped
 from ..binary.model_files import ModelFile, ModelFolder
 from ..inspection import Inspection
-from .weights import Listed, unpacked
 
 #: The largest header that is read, in bytes; one of 10,000 tensors has about a million.
 HEADER = 4 << 20
@@ -26,9 +27,36 @@ _DTYPES = {
 #: What ``__metadata__.format`` says of who wrote it.
 _FRAMEWORKS = {"pt": "torch", "tf": "tensorflow", "flax": "flax", "mlx": "mlx"}
 
-
+_BLOCKS = {"qweight", "weight_packed"}
+#: What belongs to packed weights and is no parameter of the model: scales, offsets, the order of groups.
+_BESIDE = {
+    "weight": ("scales", "biases"),
+    "qweight": ("scales", "qzeros", "g_idx"),
+    "weight_packed": ("weight_scale", "weight_shape", "weight_zero_point", "weight_g_idx", "weight_global_scale"),
+}
+UNKNOWN_BITS = "its weights are packed, and nothing says into how many bits"
 _LORA = re.compile(r"\.lora_(A|B|down|up|embedding_A)\b|^lora_(unet|te\d?|transformer)_")
 _BASES = ("ss_base_model_version", "ss_sd_model_name", "base_model", "modelspec.architecture")
+
+
+class Listed(NamedTuple):
+    """One tensor, as the header of a file lists it."""
+
+    name: str
+    type: str
+    shape: tuple[int, ...]
+
+
+class Counted(NamedTuple):
+    """How many numbers there are, and of which types; None, and why, when they could not be counted. ``kind`` is the
+    format of the files.
+    """
+
+    parameters: int | None = None
+    dtypes: Mapping[str, int] = {}
+    uncounted: str = ""
+    kind: str = ""
+    metadata: Mapping[str, Any] = {}
 
 
 class Weights(NamedTuple):
@@ -121,3 +149,67 @@ def _dimension(value: object) -> int:
     if type(value) is not int or not 0 <= value < 2**63:
         raise Stopped("a dimension is no number")
     return value
+
+
+def unpacked(tensors: Sequence[Listed], config: Mapping[str, Any]) -> Counted:
+    """Count tensors as the numbers that they stand for: packed weights by their bits, and nothing that lies beside them."""
+    names = {each.name: each for each in tensors}
+    left_out: set[str] = set()
+    packed: dict[str, tuple[int | None, str]] = {}
+    states = {each.name.partition(".weight.")[0] for each in tensors if ".weight." in each.name}
+    for each in tensors:
+        base, _, last = each.name.rpartition(".")
+        if last == "weight" and each.type == "uint32" and f"{base}.scales" in names:
+            packed[each.name] = _bits(config, base), "uint"
+        elif last in _BLOCKS and (each.type in ("int32", "uint8")) and len(_near(base, last, names)) > 0:
+            packed[each.name] = (_bits(config, base) if each.type == "int32" else 4), "uint"
+        elif last == "weight" and each.type == "uint8" and base in states:  # bitsandbytes
+            packed[each.name] = 4, "uint"
+            continue
+        elif last.endswith("_blocks") and each.type == "uint8" and f"{each.name[:-7]}_scales" in names:
+            packed[each.name] = 4, "float"
+            left_out.add(f"{each.name[:-7]}_scales")
+            continue
+        else:
+            continue
+        left_out |= {f"{base}.{near}" for near in _near(base, last, names)}
+    inside = {base for base in states if f"{base}.weight" in packed}
+    dtypes: Counter[str] = Counter()
+    for each in tensors:
+        if each.name in left_out or (".weight." in each.name and each.name.partition(".weight.")[0] in inside):
+            continue
+        numbers = prod(each.shape)
+        if each.name not in packed:
+            dtypes[each.type] += numbers
+            continue
+        bits, kind = packed[each.name]
+        width = int("".join(filter(str.isdigit, each.type)))
+        if bits is None or not 0 < bits <= width:
+            return Counted(uncounted=UNKNOWN_BITS)
+        dtypes[f"{kind}{bits}"] += numbers * width // bits
+    return Counted(sum(dtypes.values()), dtypes)
+
+
+def _near(base: str, last: str, names: Mapping[str, Listed]) -> list[str]:
+    return [near for near in _BESIDE.get(last, ()) if f"{base}.{near}" in names]
+
+
+def _bits(config: Mapping[str, Any], layer: str) -> int | None:
+    """Into how many bits the weights of a layer were packed; a layer may differ from the rest."""
+    for key in ("quantization", "quantization_config"):
+        quantization = config.get(key)
+        if not isinstance(quantization, dict):
+            continue
+        groups = quantization.get("config_groups")
+        inner = (
+            [each.get("weights") for each in groups.values() if isinstance(each, dict)]
+            if isinstance(groups, dict)
+            else []
+        )
+        for part in (quantization.get(layer), quantization, *inner):
+            if not isinstance(part, dict):
+                continue
+            bits = next((part[name] for name in ("bits", "w_bit", "num_bits") if name in part), None)
+            if type(bits) is int:
+                return bits
+    return None

@@ -11,7 +11,7 @@ from typing import Any
 from ...scan.pickle.stack_values import Call, Global, Persistent, SymbolicContainer, class_of
 from ...scan.pickle.stream_analysis import analyse_stream
 from ..binary import zip_members
-from ..binary.limits import Stopped
+from ..binary.limits import Stopped, create_pickle_budget
 from ..binary.model_files import ModelFile, parse_json
 from ..binary.sources import SequentialReader
 from ..inspection import Inspection, Shape, Tensor
@@ -31,8 +31,6 @@ _PICKLE = 64 << 20
 
 def read_torch(file: ModelFile) -> Inspection | None:
     """Kind, class, tensors by type, byte order."""
-    from .pickles import create_budget
-
     if not file.head.startswith(zip_members.MAGIC):
         return None
     members = zip_members.list_members(file)
@@ -42,7 +40,7 @@ def read_torch(file: ModelFile) -> Inspection | None:
     folder = at[: -len("data.pkl")]
     script = any(name.startswith(f"{folder}code/") for name in members)
     content = zip_members.open_member(file, at, _PICKLE)
-    found = analyse_stream(lambda: SequentialReader(content), create_budget(), lone=True)
+    found = analyse_stream(lambda: SequentialReader(content), create_pickle_budget(), lone=True)
     if not found.values:
         raise Stopped(found.why)
     details: dict[str, Any] = {}

@@ -118,17 +118,40 @@ def move_to_trash(paths: ModelLayout, modes: Modes, path: Path) -> Path:
 
     The names of a pack, and of the files in a version's folder, may be used again as soon as the lock is free.
     """
-    from ..packs import pack_writer
-
     if path.name == layout.FILES:
-        return pack_writer.move_files_to_trash(paths, modes, int(path.parent.name)) or path.with_name(
-            layout.trash_name()
-        )
+        return move_files_to_trash(paths, modes, int(path.parent.name)) or path.with_name(layout.trash_name())
     if path.parent == paths.packs and not layout.is_trash(path.name):
         trash = path.with_name(layout.trash_name())
         removal.rename(path, trash, paths.registry)
         return trash
     return path
+
+
+def move_files_to_trash(paths: ModelLayout, modes: Modes, number: int) -> Path | None:
+    """Take the files of a packed version out of sight; what is returned can be removed without the lock."""
+    trash = paths.versions / layout.trash_name()
+    try:
+        below = paths.registry
+        with unsealed(paths.version(number), below, modes), unsealed(paths.files(number), below, modes, trash):
+            removal.rename(paths.files(number), trash, paths.registry)
+    except OSError:
+        return None  # they are gone, or stay for ``gc``: the pack is what counts
+    with contextlib.suppress(OSError):
+        files.fsync_folder(paths.version(number))
+        files.fsync_folder(paths.versions)
+    return trash
+
+
+@contextlib.contextmanager
+def unsealed(folder: Path, below: Path, modes: Modes, afterwards: Path | None = None) -> Iterator[None]:
+    """Let a sealed folder be changed, or be moved to ``afterwards``: to move a folder is to write ``..`` in it."""
+    try:
+        removal.change_mode(folder, below, modes.sealed_folder | 0o200)
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            path = afterwards if afterwards and files.exists(afterwards) else folder
+            removal.change_mode(path, below, modes.sealed_folder)
 
 
 def named_in_manifests(paths: ModelLayout, packed: Container[int]) -> set[str]:

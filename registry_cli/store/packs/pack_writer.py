@@ -153,27 +153,15 @@ def restore_files(paths: ModelLayout, modes: Modes, number: int, staging: Stagin
 
     What is returned was left there by an interrupted packing or restoring, and is to be removed.
     """
-    trash = move_files_to_trash(paths, modes, number) if files.exists(paths.files(number)) else None
+    trash = gc.move_files_to_trash(paths, modes, number) if files.exists(paths.files(number)) else None
     below = paths.registry
-    with _writable(paths.version(number), below, modes), _writable(staging.files, below, modes, paths.files(number)):
+    with (
+        gc.unsealed(paths.version(number), below, modes),
+        gc.unsealed(staging.files, below, modes, paths.files(number)),
+    ):
         removal.rename(staging.files, paths.files(number), paths.registry)
     files.fsync_folder(paths.files(number))
     files.fsync_folder(paths.version(number))
-    return trash
-
-
-def move_files_to_trash(paths: ModelLayout, modes: Modes, number: int) -> Path | None:
-    """Take the files of a packed version out of sight; what is returned can be removed without the lock."""
-    trash = paths.versions / layout.trash_name()
-    try:
-        below = paths.registry
-        with _writable(paths.version(number), below, modes), _writable(paths.files(number), below, modes, trash):
-            removal.rename(paths.files(number), trash, paths.registry)
-    except OSError:
-        return None  # they are gone, or stay for ``gc``: the pack is what counts
-    with contextlib.suppress(OSError):
-        files.fsync_folder(paths.version(number))
-        files.fsync_folder(paths.versions)
     return trash
 
 
@@ -188,18 +176,6 @@ def move_packs_to_trash(paths: ModelLayout, number: int) -> list[Path]:
             break  # it stays for ``gc``
         taken.append(trash)
     return taken
-
-
-@contextlib.contextmanager
-def _writable(folder: Path, below: Path, modes: Modes, afterwards: Path | None = None) -> Iterator[None]:
-    """Let a sealed folder be changed, or be moved to ``afterwards``: to move a folder is to write ``..`` in it."""
-    try:
-        removal.change_mode(folder, below, modes.sealed_folder | 0o200)
-        yield
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            path = afterwards if afterwards and files.exists(afterwards) else folder
-            removal.change_mode(path, below, modes.sealed_folder)
 
 
 def estimate_savings(model: ModelReader, number: int) -> int:
