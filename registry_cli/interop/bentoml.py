@@ -1,7 +1,8 @@
-"""BentoML: import from its model store (``$BENTOML_HOME``, the ``models`` in it, or one model), and export as one of its models."""
+"""BentoML: import from its model store (``$BENTOML_HOME``, the ``models`` in it, or one model), and export a model of it."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,35 +15,41 @@ from ..errors import Damaged, InvalidInput, NotFound, RegistryError
 from . import exported_files, name_mapping
 from .cards.card_inputs import CardInput
 from .imported_version import ImportedMetadata, ImportedVersion, clean_line, to_plain_value
-from .source_tree import SourceTree, error_message, lookup, resolve_path, text_or_empty
+from .source_tree import (
+    SourceTree,
+    drop_empty,
+    error_message,
+    lookup,
+    lookup_mapping,
+    lookup_text,
+    resolve_path,
+)
 
 DOCUMENT = "model.yaml"
 
 
 def read(place: str | Path, *, only: str | None = None) -> Iterator[ImportedVersion]:
-    """Every model in ``place`` (or ``only`` one): names in order, the versions of each by the time they were made."""
+    """Read every model in ``place``, or ``only`` one, by name; the versions of each by their creation time."""
     where = resolve_path(Path(place))
     tree = SourceTree(where)
     if not where.is_dir():
         raise InvalidInput(f"'{place}' is no folder", "name $BENTOML_HOME, or the folder of one model")
     if tree.is_file(where / DOCUMENT):
-        yield _incoming(tree, where, tree.yaml(where / DOCUMENT), {})
+        yield _read_version(tree, where, tree.yaml(where / DOCUMENT), None)
         return
     store = where / "models" if tree.is_folder(where / "models") else where
-    found = {name: versions for name in tree.names(store) if (versions := list(_versions(tree, store / name)))}
-    if not found:
+    models = {name: versions for name in tree.names(store) if (versions := list(_find_versions(tree, store / name)))}
+    if not models:
         raise NotFound(f"'{place}' holds no model of BentoML", f"a model is NAME/VERSION/{DOCUMENT}")
-    wanted = name_mapping.select_names(found, only, place)
-    given = name_mapping.assign_names(wanted)
-    for name in wanted:
-        versions = found[name]
+    selected = name_mapping.select_models(models, only, place)
+    for name in selected:
         for folder, document in sorted(
-            versions, key=lambda each: (format_timestamp(each[1].get("creation_time")), each[0].name)
+            models[name], key=lambda each: (format_timestamp(each[1].get("creation_time")), each[0].name)
         ):
-            yield _incoming(tree, folder, document, given)
+            yield _read_version(tree, folder, document, selected)
 
 
-def _versions(tree: SourceTree, folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+def _find_versions(tree: SourceTree, folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     for name in tree.names(folder):
         if tree.is_file(folder / name / DOCUMENT):
             try:
@@ -51,52 +58,47 @@ def _versions(tree: SourceTree, folder: Path) -> Iterator[tuple[Path, dict[str, 
                 yield folder / name, {"": error_message(error)}
 
 
-def _incoming(
-    tree: SourceTree, folder: Path, document: Mapping[str, Any], given: Mapping[str, str | None]
+def _read_version(
+    tree: SourceTree, folder: Path, document: Mapping[str, Any], selected: Mapping[str, str | None] | None
 ) -> ImportedVersion:
-    name = text_or_empty(document.get("name")) or folder.parent.name
+    name = lookup_text(document, "name") or folder.parent.name
     version = str(document.get("version") or folder.name)
     key = f"bentoml:{clean_line(name, 63)}:{clean_line(version, 63)}"
-    allowed = name_mapping.to_model_name(name)
     if "" in document:
-        return ImportedVersion(key, allowed, (), lost=(document[""],))
-    if given.get(folder.parent.name, allowed) is None:
-        return ImportedVersion(key, allowed, (), lost=(name_mapping.format_conflict(name),))
-    luggage = ImportedMetadata()
-    luggage.add_tags({"bentoml_version": version})
-    luggage.add_tags(_mapping(document, "labels"))
-    _add_metadata(luggage, _mapping(document, "metadata"))
+        return ImportedVersion(key, name_mapping.to_model_name(name), lost=(document[""],))
+    if selected and selected[folder.parent.name] is None:
+        return ImportedVersion.conflicting(key, name)
+    metadata = ImportedMetadata()
+    metadata.add_tags({"bentoml_version": version})
+    metadata.add_tags(lookup_mapping(document, "labels"))
+    _add_metadata(metadata, lookup_mapping(document, "metadata"))
     return ImportedVersion(
         key=key,
-        model=allowed,
+        model=name_mapping.to_model_name(name),
         files=(tree.inside(folder) or folder,),
         created=format_timestamp(document.get("creation_time")),
-        params=luggage.params,
-        metrics=luggage.metrics,
-        tags=luggage.tags,
-        annotations=luggage.annotations,
         lineage=_lineage(document, key),
-        lost=tuple(luggage.lost),
+        **metadata.fields(),
     )
 
 
-def _add_metadata(luggage: ImportedMetadata, metadata: Mapping[str, Any]) -> None:
-    """BentoML has one place for all that is said: its numbers become metrics, the rest params."""
+def _add_metadata(metadata: ImportedMetadata, document: Mapping[str, Any]) -> None:
+    """Add the numbers of BentoML's metadata as metrics, the rest as params."""
     try:
-        flat = values.flatten(metadata)
+        flat = values.flatten(document)
     except InvalidInput as error:
-        luggage.lose(f"metadata: {error.message}")
+        metadata.lose(f"metadata: {error.message}")
         return
     numbers = {
         name: value for name, value in flat.items() if isinstance(value, (int, float)) and not isinstance(value, bool)
     }
-    luggage.add_metrics(numbers)
-    luggage.add_params({name: value for name, value in flat.items() if name not in numbers})
+    metadata.add_metrics(numbers)
+    metadata.add_params({name: value for name, value in flat.items() if name not in numbers})
 
 
 def _lineage(document: Mapping[str, Any], key: str) -> dict[str, Any]:
-    framework = text_or_empty(lookup(document, "context", "framework_name"))
-    versions = _mapping(document.get("context"), "framework_versions")
+    framework = lookup_text(document, "context", "framework_name")
+    versions = lookup_mapping(document, "context", "framework_versions")
     imported = {
         "from": "bentoml",
         "key": key,
@@ -110,47 +112,35 @@ def _lineage(document: Mapping[str, Any], key: str) -> dict[str, Any]:
     return to_plain_value({"framework": f"{framework} {version}".strip(), "imported": imported})  # type: ignore[no-any-return]
 
 
-def _mapping(document: Any, name: str) -> dict[str, Any]:
-    found = lookup(document, name)
-    return found if isinstance(found, dict) else {}
-
-
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?\Z")
 
 
-def write(artifact: Artifact, known: CardInput, target: Path) -> list[str]:
-    """Write the folder ``target``; what it has no place for is returned.
+def write(artifact: Artifact, card: CardInput, target: Path) -> list[str]:
+    """Write the folder ``target``. Returns what the format has no place for.
 
-    A model that came from BentoML keeps the module and the signatures that its own ``model.yaml`` says.
+    A model that came from BentoML keeps the module and the signatures of its ``model.yaml``.
     """
     version = artifact.version
     exported_files.copy_files(artifact, target)
     before: dict[str, Any] = {}
     notes = []
     if exported_files.has_file(artifact, DOCUMENT):
-        try:
+        with contextlib.suppress(Damaged, ValueError):
             before = SourceTree(target).yaml(target / DOCUMENT)
-        except (Damaged, ValueError):
-            before = {}
         (target / DOCUMENT).unlink()
     if not before.get("module"):
         notes.append("no module of BentoML loads it: bentoml.models.get(TAG).path_of(FILE) gives the file to load")
     labels, others = _labels(version)
     if others:
         notes.append(f"tags that can't be labels are metadata: {', '.join(sorted(others))}")
-    exported_files.write_yaml(target / DOCUMENT, _document(version, known.model, before, labels, others))
-    return [*exported_files.list_lost(version, params=True, metrics=True, tags=True, message=True), *notes]
-
-
-def to_bento_name(model: str) -> str:
-    """A model's name as BentoML takes it: without a group."""
-    return model.replace("/", "-").strip("._-")[:63]
+    exported_files.write_yaml(target / DOCUMENT, _document(version, card.model, before, labels, others))
+    return [*exported_files.list_lost(version, "params", "metrics", "tags", "message"), *notes]
 
 
 def _labels(version: VersionRecord) -> tuple[dict[str, str], dict[str, str]]:
     """The tags that can be labels, and those that can't."""
-    fitting = {name: value for name, value in version.tags.items() if _LABEL.match(name) and _LABEL.match(value)}
-    return fitting, {name: value for name, value in version.tags.items() if name not in fitting}
+    labels = {name: value for name, value in version.tags.items() if _LABEL.match(name) and _LABEL.match(value)}
+    return labels, {name: value for name, value in version.tags.items() if name not in labels}
 
 
 def _document(
@@ -166,24 +156,22 @@ def _document(
         "metrics": dict(version.metrics),
         "tags": others,
     }
-    signatures = before.get("signatures")
+    context = lookup_mapping(before, "context")
+    python = lookup_text(context, "python_version") or exported_files.get_python_release(version)
     return {
-        "name": to_bento_name(model.name),
+        "name": model.name.replace("/", "-").strip("._-")[:63],
         "version": str(version.number),
-        "module": text_or_empty(before.get("module")),
+        "module": lookup_text(before, "module"),
         "labels": labels,
-        "options": before.get("options") if isinstance(before.get("options"), dict) else {},
-        "metadata": {key: value for key, value in metadata.items() if value},
+        "options": lookup_mapping(before, "options"),
+        "metadata": drop_empty(metadata),
         "context": {
-            "framework_name": text_or_empty(lookup(before, "context", "framework_name")) or name or "unknown",
-            "framework_versions": lookup(before, "context", "framework_versions")
-            or ({package: release} if release else {}),
-            "bentoml_version": text_or_empty(lookup(before, "context", "bentoml_version")) or "1.4.0",
-            "python_version": text_or_empty(lookup(before, "context", "python_version"))
-            or exported_files.get_python_release(version)
-            or "3",
+            "framework_name": lookup_text(context, "framework_name") or name or "unknown",
+            "framework_versions": context.get("framework_versions") or ({package: release} if release else {}),
+            "bentoml_version": lookup_text(context, "bentoml_version") or "1.4.0",
+            "python_version": python or "3",
         },
-        "signatures": signatures if isinstance(signatures, dict) else {},
+        "signatures": lookup_mapping(before, "signatures"),
         "api_version": "v1",
         "creation_time": version.created.replace("Z", "+00:00"),
     }

@@ -10,31 +10,32 @@ from typing import Any
 
 from ..core.lazy_dataclass import dataclass, field
 from ..core.records import Artifact, FileEntry, VersionRecord
+from ..core.yaml import documents
 from ..store.filesystem import files
 from ..store.packs import pack_reader
 from ..store.packs.pack_reader import VerifiedStream
 from ..store.reader import ModelReader
-from .source_tree import DOCUMENT_LIMIT, lookup, text_or_empty
+from .source_tree import DOCUMENT_LIMIT, lookup_text
 
-#: How the frameworks are called where packages are installed from.
+#: The packages on PyPI of the frameworks.
 PACKAGES = {"sklearn": "scikit-learn", "torch": "torch", "xgboost": "xgboost", "lightgbm": "lightgbm", "onnx": "onnx"}
 
-#: What of a lineage is found in the files themselves, wherever they are: it is not lost.
-_FOUND = frozenset({"format", "framework", "contents", "scan"})
+#: The fields of a lineage that are derived from the files: they are not lost in an export.
+_DERIVED = frozenset({"format", "framework", "contents", "scan"})
 
 
 @dataclass(frozen=True)
 class Outline(Artifact):
-    """An artifact whose large files are not copied but stood in for, to see what an export would look like.
+    """An artifact whose large files are exported as empty ones, to compare an export without copying it.
 
-    ``stand_ins`` has the sha256 of what each stands for, by its inode.
+    ``stand_ins`` has the sha256 of each of these files, by the inode of the empty one.
     """
 
     stand_ins: dict[int, str] = field(default_factory=dict)
 
 
 def copy_files(artifact: Artifact, folder: Path) -> None:
-    """Copy all files into ``folder``, which is made; :class:`Damaged` for one that is not what was stored."""
+    """Copy all files into ``folder``, which is made. Raises :class:`Damaged` for a file that differs from what was stored."""
     folder.mkdir(parents=True, exist_ok=True)
     for entry in artifact.files:
         target = folder / entry.path
@@ -47,16 +48,13 @@ def copy_files(artifact: Artifact, folder: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """A new text file; its folder is made."""
+    """Write a new text file; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8", newline="\n") as stream:
         stream.write(text)
 
 
 def write_yaml(path: Path, document: Mapping[str, Any]) -> None:
-    """A new YAML document."""
-    from ..core.yaml import documents
-
     write_text(path, documents.dumps(document).decode())
 
 
@@ -65,7 +63,6 @@ def has_file(artifact: Artifact, path: str) -> bool:
 
 
 def read_head(artifact: Artifact, path: str, most: int = 1 << 20) -> bytes:
-    """The beginning of a file of the artifact."""
     with (artifact.folder / path).open("rb") as stream:
         return stream.read(most)
 
@@ -75,45 +72,42 @@ def file_size(artifact: Artifact, path: str) -> int:
 
 
 def get_framework(version: VersionRecord) -> tuple[str, str]:
-    """The framework of a version and its release, as far as they are known."""
-    name, _, release = text_or_empty(version.lineage.get("framework")).partition(" ")
+    """The framework of a version and its release; empty where they are not known."""
+    name, _, release = lookup_text(version.lineage, "framework").partition(" ")
     return name, release
 
 
 def get_python_release(version: VersionRecord) -> str:
-    """The Python that made it; empty when that is not known."""
-    told = lookup(dict(version.lineage), "environment", "python") or lookup(dict(version.lineage), "contents", "python")
-    return text_or_empty(told)
+    """The release of Python that a version was made with; empty if it is not known."""
+    return lookup_text(version.lineage, "environment", "python") or lookup_text(version.lineage, "contents", "python")
 
 
-def list_lost(version: VersionRecord, **carried: bool) -> list[str]:
-    """What a format has no place for: of stages, aliases, annotations and so on, what there is and is not named here."""
-    there = {
-        "stages": bool(version.stages),
-        "aliases": bool(version.aliases),
-        "message": bool(version.message),
-        "params": bool(version.params),
-        "metrics": bool(version.metrics),
-        "tags": bool(version.tags),
-        "annotations": bool(version.annotations),
-        "lineage": bool(version.lineage.keys() - _FOUND),
-    }
-    left = [name for name, some in there.items() if some and not carried.get(name)]
-    return [", ".join(left)] if left else []
+def list_lost(version: VersionRecord, *carried: str) -> list[str]:
+    """The fields of a version that are not empty and not ``carried`` by a format, as one text; empty if there are none."""
+    fields = ("stages", "aliases", "message", "params", "metrics", "tags", "annotations")
+    lost = [name for name in fields if name not in carried and getattr(version, name)]
+    if version.lineage.keys() - _DERIVED:
+        lost.append("lineage")
+    return [", ".join(lost)] if lost else []
+
+
+def list_lost_beside(version: VersionRecord, document: str) -> list[str]:
+    """The same for a version that has the ``document`` of a format among its files, which is exported unchanged."""
+    return [*list_lost(version), f"{document} is as it came: nothing that was said here stands in it"]
 
 
 def file_sizes(model: ModelReader, record: VersionRecord) -> tuple[int, ...]:
-    """How large each file is, in the order of the manifest. :class:`Damaged` when they are not what was stored."""
+    """The size of each file, in the order of the manifest. Raises :class:`Damaged` when they are not what was stored."""
     if record.packed is None:
         model.check_size(record)
     return tuple(content.size for _, content in iter_members(model, record))
 
 
 def iter_members(model: ModelReader, record: VersionRecord) -> Iterator[tuple[FileEntry, VerifiedStream]]:
-    """Every file with its bytes, in the order of the manifest; one that is not wanted need not be read."""
-    with contextlib.closing(pack_reader.members(model, record)) as found:
-        for entry, content in found:
+    """Every file with its content, in the order of the manifest; the content need not be read."""
+    with contextlib.closing(pack_reader.members(model, record)) as members:
+        for entry, content in members:
             yield entry, content
-            if record.packed is not None:  # what follows in the pack is behind it
+            if record.packed is not None:  # the next file of the pack begins behind this one
                 while content.read(files.BLOCK):
                     pass

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..core.conversion import limit_value
 from ..core.lazy_dataclass import dataclass, field
 from ..core.text import shorten
 from ..errors import InvalidInput
+from .name_mapping import to_model_name
 
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -21,9 +23,9 @@ _DEPTH = 8
 
 
 class ImportedMetadata:
-    """Params, metrics, tags and annotations on their way in: each is checked when it is put in.
+    """Params, metrics, tags and annotations of an imported version, checked when they are added.
 
-    What comes first stays: a name that is put in again with another value is lost.
+    The first value of a name is kept. What can't be kept is listed in ``lost``.
     """
 
     def __init__(self) -> None:
@@ -33,60 +35,62 @@ class ImportedMetadata:
         self.annotations: dict[str, str] = {}
         self.lost: list[str] = []
 
-    def add_params(self, given: Mapping[str, Any], whose: str = "") -> None:
-        """Params as another tool has them; a text is read as if it were typed, and what has no value is left out."""
-        for name, value in given.items():
-            read = values.typed(value) if isinstance(value, str) else value
-            if read is not None:
-                self._put(self.params, "param", name, read, whose)
+    def add_params(self, params: Mapping[str, Any], origin: str = "") -> None:
+        """Add params of another tool; a text is parsed like one that was typed, None is left out."""
+        for name, value in params.items():
+            parsed = values.typed(value) if isinstance(value, str) else value
+            if parsed is not None:
+                self._add("param", name, parsed, origin)
 
-    def add_metrics(self, given: Mapping[str, Any], whose: str = "") -> None:
-        for name, value in given.items():
-            self._put(self.metrics, "metric", name, value, whose)
+    def add_metrics(self, metrics: Mapping[str, Any]) -> None:
+        for name, value in metrics.items():
+            self._add("metric", name, value)
 
-    def add_tags(self, given: Mapping[str, Any], whose: str = "") -> None:
-        for name, value in given.items():
-            self._put(self.tags, "tag", name, value, whose)
+    def add_tags(self, tags: Mapping[str, Any], origin: str = "") -> None:
+        for name, value in tags.items():
+            self._add("tag", name, value, origin)
 
     def annotate(self, name: str, text: object) -> None:
-        """Free text; nothing happens when it is empty."""
         if text not in (None, ""):
-            self._put(self.annotations, "annotation", name, text, "")
+            self._add("annotation", name, text)
 
     def lose(self, what: str) -> None:
-        """Something that has no place here."""
+        """Report something that the registry can't hold."""
         if len(self.lost) < _ITEMS:
             self.lost.append(clean_line(what, 300))
 
-    def _put(self, where: dict[str, Any], kind: str, name: object, value: object, whose: str) -> None:
-        label = f"{kind} '{clean_line(str(name), 60)}'{whose}"
+    def fields(self) -> dict[str, Any]:
+        """All of it, as arguments of :class:`ImportedVersion`."""
+        return {**vars(self), "lost": tuple(self.lost)}
+
+    def _add(self, kind: str, name: object, value: object, origin: str = "") -> None:
+        target: dict[str, Any] = getattr(self, f"{kind}s")
+        label = f"{kind} '{clean_line(str(name), 60)}'{origin}"
         try:
             key = values.key(str(name))
-            if len(where) >= values.ENTRIES and key not in where:
+            if len(target) >= values.ENTRIES and key not in target:
                 self.lose(f"{label}: more than {values.ENTRIES:,} of them")
                 return
-            taken = _CHECKS[kind](value, key)
+            checked = _CHECKS[kind](value, key)
         except InvalidInput as error:
-            text = str(value)
-            if kind in ("param", "tag") and 0 < len(text) <= values.TEXT_LENGTH and not _UNWRITABLE.search(text):
-                self._keep_as_text(kind, str(name), text, label, error)
+            if kept_as := self._keep_as_text(kind, name, str(value)):
+                self.lose(f"{label} is not plain text: kept as the annotation '{kept_as}'")
             else:
                 self.lose(f"{label}: {clean_line(error.message, 160)}")
             return
-        if where.setdefault(key, taken) != taken:
+        if target.setdefault(key, checked) != checked:
             self.lose(
-                f"{label} ({clean_line(str(value), 60)}): the version itself says {clean_line(str(where[key]), 60)}"
+                f"{label} ({clean_line(str(value), 60)}): the version itself says {clean_line(str(target[key]), 60)}"
             )
 
-    def _keep_as_text(self, kind: str, name: str, text: str, label: str, error: InvalidInput) -> None:
-        """A tag of many lines, or a text with control characters: an annotation can hold it."""
-        try:
-            key = values.key(f"{kind}.{name}")
-        except InvalidInput:
-            self.lose(f"{label}: {clean_line(error.message, 160)}")
-            return
-        self.annotations.setdefault(key, text)
-        self.lose(f"{label} is not plain text: kept as the annotation '{key}'")
+    def _keep_as_text(self, kind: str, name: object, text: str) -> str:
+        """Keep a tag or param of many lines as an annotation, whose name is returned; empty if that can't be."""
+        if kind in ("param", "tag") and 0 < len(text) <= values.TEXT_LENGTH and not _UNWRITABLE.search(text):
+            with contextlib.suppress(InvalidInput):
+                key = values.key(f"{kind}.{name}")
+                self.annotations.setdefault(key, text)
+                return key
+        return ""
 
 
 def _check_metric(value: object, name: str) -> values.Metric:
@@ -95,35 +99,27 @@ def _check_metric(value: object, name: str) -> values.Metric:
     return values.check_metric(value, name)
 
 
-def _check_line(value: object, name: str) -> str:
-    return values.check_line("" if value is None else value, name)
-
-
-def _check_text(value: object, name: str) -> str:
-    return values.check_text(value if isinstance(value, str) else str(value), name)
-
-
-_CHECKS: dict[str, Any] = {
+_CHECKS: dict[str, Callable[[Any, str], object]] = {
     "param": values.check_param,
     "metric": _check_metric,
-    "tag": _check_line,
-    "annotation": _check_text,
+    "tag": lambda value, name: values.check_line("" if value is None else value, name),
+    "annotation": lambda value, name: values.check_text(str(value), name),
 }
 
 
 def clean_line(text: str, most: int = values.LINE_LENGTH) -> str:
-    """``text`` on one line, cut at ``most`` characters, without control characters and what a document can't hold."""
+    """``text`` on one line of at most ``most`` characters, without characters that a document can't hold."""
     line = _CONTROL.sub("\ufffd", " ".join(_UNWRITABLE.sub("\ufffd", text).split()))
     return shorten(line, most)
 
 
-def message(text: object) -> str:
-    """A description as the message of a version: as it is, but for what a document can't hold."""
+def to_message(text: object) -> str:
+    """A description as the message of a version, without characters that a document can't hold."""
     return _UNWRITABLE.sub("\ufffd", text if isinstance(text, str) else "")[: values.TEXT_LENGTH].strip()
 
 
 def to_plain_value(value: Any) -> Any:
-    """``value`` as lineage can hold it: plain types, bounded in depth, length and number, without what is empty."""
+    """``value`` as lineage can hold it: plain types, bounded in depth, length and number, without empty values."""
     return _without_empty(
         limit_value(
             value,
@@ -146,19 +142,18 @@ def _without_empty(value: Any) -> Any:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ImportedVersion:
-    """One version as another tool knows it.
+    """One version as another tool has it.
 
-    ``key`` names it there (``mlflow:churn/3``) and is the same each time it is read: repeating an import is told by it.
-    ``files`` are a folder or single files, read but never changed; or ``named`` has each file by the path it gets in the
-    artifact, and ``keeps`` whatever must live until they are copied. With neither, nothing can be brought in, and the
-    first line of ``lost`` says why. ``stages`` and ``aliases`` are what pointed to it; ``archived`` says that it was out
-    of use. ``shown`` is a shorter key, for a person. ``number`` is its number there, kept where that can be. ``lost`` says, in a few words each, what of it has no
-    place here.
+    ``key`` identifies it there (``mlflow:churn/3``) and is the same each time it is read, so that a repeated import is
+    recognized; ``shown`` is a shorter one to display. ``files`` are a folder or single files, never changed; or
+    ``named`` has each file by its path in the artifact, and ``keeps`` an object that must live until they are copied.
+    With neither, it can't be imported, and the first entry of ``lost`` says why; otherwise ``lost`` lists what the
+    registry can't hold of it. ``number`` is its number there, kept if it is free.
     """
 
     key: str
     model: str
-    files: tuple[Path, ...]
+    files: tuple[Path, ...] = ()
     number: int | None = None
     author: str = ""
     created: str = ""
@@ -175,3 +170,10 @@ class ImportedVersion:
     keeps: object = None
     shown: str = ""
     lost: tuple[str, ...] = ()
+
+    @classmethod
+    def conflicting(cls, key: str, text: str) -> ImportedVersion:
+        """A model that can't be imported because another one gets its name."""
+        name = to_model_name(text)
+        why = f"another is called '{name}' here: import it with --only '{text}' --as NAME"
+        return cls(key, name, lost=(why,))

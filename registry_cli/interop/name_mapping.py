@@ -14,58 +14,49 @@ _STRANGE = re.compile(r"[^a-z0-9._-]+")
 
 
 def to_model_name(text: str) -> str:
-    """The allowed name that is nearest to ``text``: ``Churn Model`` becomes ``churn-model``.
+    """The allowed name that is nearest to ``text``: ``Churn Model`` becomes ``churn-model``, ``é`` becomes ``e``.
 
-    A single slash inside parts a group from a name; ``é`` becomes ``e``. What has no letter or digit is ``model``.
+    The first slash separates a group from the name. A text without letters and digits becomes ``model``.
     """
-    parts = [part for part in text.split("/") if part.strip()]
-    return "/".join(
-        _to_name_part(part) for part in ([parts[0], "-".join(parts[1:])] if len(parts) > 1 else parts or [""])
-    )
+    group, *rest = [part for part in text.split("/") if part.strip()] or [""]
+    return "/".join(map(_to_name_part, [group, "-".join(rest)] if rest else [group]))
 
 
 def _to_name_part(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     part = re.sub(r"-{2,}", "-", _STRANGE.sub("-", plain))
     part = re.sub(r"\.{2,}", ".", part).lstrip("._-")[:_LENGTH].rstrip(".-")
-    if part and not names.is_model_name(part):  # a number, or a word that is reserved
+    if part and not names.is_model_name(part):  # a number, or a reserved word
         part = f"model-{part}"[:_LENGTH].rstrip(".-")
     return part or "model"
 
 
 def assign_names(texts: Iterable[str]) -> dict[str, str | None]:
-    """A name for each of the ``texts``; None for one whose name another has already.
+    """A model name for each of the ``texts``; None for one whose name another has already.
 
-    One that is allowed as it stands keeps its name, whoever else would like it.
+    A text that is an allowed name has precedence.
     """
-    wanted = sorted(set(texts), key=lambda text: (to_model_name(text) != text, text))
-    given: dict[str, str | None] = {}
-    taken: set[str] = set()
-    for text in wanted:
-        name = to_model_name(text)
-        given[text] = None if name in taken else name
-        taken.add(name)
-    return given
+    allowed = {text: to_model_name(text) for text in texts}
+    owners: dict[str, str] = {}
+    for text in sorted(allowed, key=lambda text: (allowed[text] != text, text)):
+        owners.setdefault(allowed[text], text)
+    return {text: name if owners[name] == text else None for text, name in allowed.items()}
 
 
-def format_conflict(text: str) -> str:
-    """What is told of one that :func:`assign_names` has no name for."""
-    return f"another is called '{to_model_name(text)}' here: import it with --only '{text}' --as NAME"
+def select_models(texts: Iterable[str], only: str | None, place: object) -> dict[str, str | None]:
+    """The models to import, all of a source or ``only`` one, by their names there, with the names that they get.
 
-
-def select_names(found: Iterable[str], only: str | None, place: object) -> list[str]:
-    """The names that are wanted: all, or ``only`` one of them. :class:`NotFound` when that is not there."""
-    listed = list(found)
-    if only is None:
-        return listed
-    if only not in listed:
+    Raises :class:`NotFound` when ``only`` is not among them.
+    """
+    listed = list(texts)
+    if only is not None and only not in listed:
         some = ", ".join(sorted(listed)[:10]) or "none"
         raise NotFound(f"there is no model '{only}' in '{place}'", f"there are: {some}")
-    return [only]
+    return assign_names(listed if only is None else [only])
 
 
 def to_alias(text: str) -> str | None:
-    """``text`` as an alias, in lower case if need be; None when it can't be one."""
+    """``text`` as an alias, in lower case if necessary; None if it can't be one."""
     for candidate in (text, text.lower()):
         try:
             return names.alias_name(candidate)

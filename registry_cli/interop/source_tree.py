@@ -3,48 +3,50 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..core.yaml import documents
 from ..errors import Damaged, InvalidInput, NotFound, RegistryError, explain
+from ..store.filesystem import files
+from ..store.selection import DEFAULT_FILES, DEFAULT_FOLDERS
 
-#: The most bytes of a document of another tool that are read.
+#: The largest document of another tool that is read, in bytes.
 DOCUMENT_LIMIT = 8 << 20
 _ENTRIES = 1_000_000
 
 
 class SourceTree:
-    """The folder ``root``, and what may be read besides. Links are followed as long as they stay inside."""
+    """The folder ``root`` and any ``others`` that may be read. Links are followed as long as they stay inside."""
 
     def __init__(self, root: Path, *others: Path) -> None:
         self.root = resolve_path(root)
         self.roots = (self.root, *(resolve_path(other) for other in others))
 
     def inside(self, path: Path) -> Path | None:
-        """Where ``path`` really lies, if it is there and inside; else None."""
+        """The real path of ``path``; None if it does not exist or is not inside."""
         try:
-            found = Path(os.path.realpath(path, strict=True))
+            real = Path(os.path.realpath(path, strict=True))
         except (OSError, ValueError):  # ValueError: a NUL in it
             return None
-        return found if any(found.is_relative_to(root) for root in self.roots) else None
+        return real if any(real.is_relative_to(root) for root in self.roots) else None
 
     def is_file(self, path: Path) -> bool:
-        found = self.inside(path)
-        return found is not None and found.is_file()
+        real = self.inside(path)
+        return real is not None and real.is_file()
 
     def is_folder(self, path: Path) -> bool:
-        found = self.inside(path)
-        return found is not None and found.is_dir()
+        real = self.inside(path)
+        return real is not None and real.is_dir()
 
     def names(self, path: Path) -> list[str]:
-        """What is in a folder, sorted; nothing if it is none."""
-        found = self.inside(path)
-        if found is None or not found.is_dir():
+        """The names in a folder, sorted; empty if it is not a folder."""
+        real = self.inside(path)
+        if real is None or not real.is_dir():
             return []
-        with os.scandir(found) as entries:
+        with os.scandir(real) as entries:
             return sorted(entry.name for entry, _ in zip(entries, range(_ENTRIES), strict=False))
 
     def below(self, path: Path, depth: int = 16) -> Iterator[Path]:
@@ -58,38 +60,26 @@ class SourceTree:
                 yield child
 
     def read(self, path: Path, most: int = DOCUMENT_LIMIT) -> bytes:
-        """A file of at most ``most`` bytes. Raises :class:`InvalidInput` unless it is one, inside, and readable."""
-        from ..store.filesystem import files
-
-        where = self.inside(path)
-        if where is None:
+        """A file of at most ``most`` bytes. Raises :class:`InvalidInput` unless it is a readable file inside."""
+        real = self.inside(path)
+        if real is None:
             raise InvalidInput(f"'{path}' is not there, or a link that leaves '{self.root}'")
         try:
-            return files.read(where, most, f"'{path}'")
-        except Damaged as error:
-            raise InvalidInput(error.message) from None
-        except OSError as error:
-            raise InvalidInput(explain(error)) from None
+            return files.read(real, most, f"'{path}'")
+        except (Damaged, OSError) as error:
+            raise InvalidInput(error_message(error)) from None
 
     def text(self, path: Path, most: int = DOCUMENT_LIMIT) -> str:
-        """A file as text; bytes that are no UTF-8 are replaced."""
+        """A file as text; invalid UTF-8 is replaced."""
         return self.read(path, most).decode("utf-8", "replace")
 
     def yaml(self, path: Path) -> dict[str, Any]:
-        """A YAML document that is a mapping, by the rules of this project: no tags, anchors or aliases."""
-        from ..core.yaml import documents
-
+        """A YAML document that is a mapping; tags, anchors and aliases are refused."""
         return documents.loads_mapping(self.read(path), f"'{path}'", limit=DOCUMENT_LIMIT)
-
-    def json(self, path: Path) -> Any:
-        try:
-            return json.loads(self.read(path))
-        except (ValueError, RecursionError):
-            raise InvalidInput(f"'{path}' is no JSON") from None
 
 
 def resolve_path(path: Path) -> Path:
-    """Where ``path`` really lies; :class:`NotFound` if it is not there."""
+    """The real path of ``path``. Raises :class:`NotFound` if it does not exist."""
     try:
         return Path(os.path.realpath(path, strict=True))
     except (FileNotFoundError, NotADirectoryError):
@@ -99,12 +89,10 @@ def resolve_path(path: Path) -> Path:
 
 
 def fingerprint(named: Mapping[str, Path]) -> str:
-    """What tells one state of a folder from another: the names, sizes and times of its files.
+    """A short hash of the names, sizes and times of files; it changes when a folder does.
 
-    What is left out by default does not count: a new index of git makes no new version of a model.
+    Files that registration leaves out by default do not count: a new index of git makes no new version of a model.
     """
-    from ..store.selection import DEFAULT_FILES, DEFAULT_FOLDERS
-
     lines = []
     for name, path in sorted(named.items()):
         if (DEFAULT_FOLDERS | DEFAULT_FILES).isdisjoint(name.split("/")):
@@ -119,12 +107,33 @@ def error_message(error: RegistryError | OSError) -> str:
 
 
 def lookup(tree: Any, *keys: str) -> Any:
-    """``tree[key][key]…`` of a document that anybody may have written; None where it isn't so."""
+    """``tree[key][key]…`` of a document of any shape; None where there is no such value."""
     for key in keys:
-        tree = tree.get(key) if isinstance(tree, dict) else None
+        tree = tree.get(key) if isinstance(tree, Mapping) else None
     return tree
 
 
 def text_or_empty(value: Any) -> str:
-    """A text of a document, empty when there is another thing in its place."""
     return value if isinstance(value, str) else ""
+
+
+def lookup_text(tree: Any, *keys: str) -> str:
+    """The same for a text; empty where there is none."""
+    return text_or_empty(lookup(tree, *keys))
+
+
+def lookup_mapping(tree: Any, *keys: str) -> dict[str, Any]:
+    """The same for a mapping."""
+    value = lookup(tree, *keys)
+    return value if isinstance(value, dict) else {}
+
+
+def lookup_list(tree: Any, *keys: str) -> list[Any]:
+    """The same for a list."""
+    value = lookup(tree, *keys)
+    return list(value) if isinstance(value, (list, tuple)) else []
+
+
+def drop_empty(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A mapping without the keys whose value is None, empty or false."""
+    return {key: value for key, value in document.items() if value}

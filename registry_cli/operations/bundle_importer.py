@@ -271,7 +271,7 @@ class BundleImporter:
             part.copy(document, discard)
         known = ContentIndex()
         for version in part.versions():
-            lost = tuple(_describe_lost_field(name) for name in version.strange)
+            lost = tuple(_describe_lost_field(name) for name in version.unknown_fields)
             each = self._make_planned_import(part.part, version.version, version.record, lost)
             before = find_registered(paths, self.choice.version_request_id(each.key))
             number = before.number if before else self._find_same_files(paths, version.version)

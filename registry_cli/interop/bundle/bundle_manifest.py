@@ -1,6 +1,6 @@
-"""The first member of a bundle, ``bundle.json``: everything that follows, by name, size and digest; written and parsed.
+"""The first member of a bundle, ``bundle.json``, which lists all others by name, size and digest.
 
-Every value is checked when it is parsed: a bundle may be anybody's. ``docs/bundle-format.md`` is the specification.
+Every value is checked when it is parsed: a bundle is untrusted. ``docs/bundle-format.md`` is the specification.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from ...core import names
 from ...core.lazy_dataclass import dataclass
@@ -16,23 +16,25 @@ from ...errors import Damaged, InvalidInput, Refused
 from ...rules import event_history
 from ...store import layout, manifest, source_files
 from ...store.filesystem import files
+from ..source_tree import drop_empty
 
+_T = TypeVar("_T")
 FORMAT = 1
 HEAD = "bundle.json"
 END = "bundle-end.json"
 KINDS = ("versions", "models", "registry")
 
-#: The most that the head may have, in bytes; what it lists is bounded by that.
+#: The largest head, in bytes; this bounds what it lists.
 HEAD_LIMIT = 64 << 20
 END_LIMIT = 4_096
 
-#: Files that may lie beside the document of a version.
+#: Files that may be beside the document of a version.
 BESIDE = (layout.PATCH, layout.ENVIRONMENT)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BundleFile:
-    """One member that is no file of an artifact; ``path`` is relative to its model's folder."""
+    """One member that is not a file of an artifact; ``path`` is relative to its model's folder."""
 
     path: str
     size: int
@@ -43,9 +45,9 @@ class BundleFile:
 class BundleVersion:
     """One version: the digest of its manifest, the sizes of its files in the order of the manifest, and its documents.
 
-    ``stages``, ``aliases`` and ``archived`` say what the stage table said of it. ``checkpoint`` is the line of the
-    history that told its registration, as ``verify --checkpoint`` takes it. ``pack`` has all of its files, if they are
-    in a pack: then none of them is a member of its own.
+    ``stages``, ``aliases`` and ``archived`` are those of the stage table. ``checkpoint`` is the line of the history with
+    its registration, as ``verify --checkpoint`` takes it. With a ``pack``, which has all of its files, none of them is a
+    member.
     """
 
     number: int
@@ -65,11 +67,10 @@ class BundleVersion:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BundleModel:
-    """What a bundle holds of one model: all of it (``whole``), with ``documents`` of its own, or some versions.
+    """The part of a bundle for one model: all of it (``whole``), with its own ``documents``, or some versions.
 
-    ``packed`` are the bytes of its files that really are in the bundle: equal contents stand in it once a model, and of
-    a version that is packed there is only the pack.
-    ``checkpoint`` is the last line of the history of a whole model, empty when it has none.
+    ``packed`` is the number of bytes of files in the bundle: equal contents are in it once per model, and of a packed
+    version only the pack. ``checkpoint`` is the last line of the history of a whole model, empty when it has none.
     """
 
     name: str
@@ -86,9 +87,9 @@ class BundleModel:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Contents:
-    """What is in a bundle. ``registry`` is the id of the one it comes from, ``newest`` the time of its newest event.
+    """The head of a bundle. ``registry`` is the id of its source, ``newest`` the time of the newest event.
 
-    There is no time of packing: the same versions make the same bytes.
+    It does not have the time of packing: the same versions make the same bytes.
     """
 
     kind: str
@@ -98,12 +99,11 @@ class Contents:
 
     @property
     def size(self) -> int:
-        """The bytes of all files; those that stand more than once in a model are packed only once."""
         return sum(part.size for part in self.parts)
 
 
 def dumps(contents: Contents) -> bytes:
-    """``bundle.json``."""
+    """Serialize the head. Raises :class:`Refused` if it is too large."""
     document = {
         "format": FORMAT,
         "kind": contents.kind,
@@ -128,18 +128,19 @@ def dumps(contents: Contents) -> bytes:
 
 
 def _version_document(version: BundleVersion) -> dict[str, Any]:
-    said: dict[str, Any] = {
-        "version": version.number,
-        "digest": f"sha256:{version.digest}",
-        "sizes": list(version.sizes),
-        "documents": [vars(document) for document in version.documents],
-        "stages": list(version.stages),
-        "aliases": list(version.aliases),
-        "archived": version.archived,
-        "checkpoint": version.checkpoint,
-        "pack": vars(version.pack) if version.pack else "",
-    }
-    return {key: value for key, value in said.items() if value not in ([], False, "")}
+    return drop_empty(
+        {
+            "version": version.number,
+            "digest": f"sha256:{version.digest}",
+            "sizes": version.sizes,
+            "documents": [vars(document) for document in version.documents],
+            "stages": version.stages,
+            "aliases": version.aliases,
+            "archived": version.archived,
+            "checkpoint": version.checkpoint,
+            "pack": version.pack and vars(version.pack),
+        }
+    )
 
 
 _HISTORY_LIMIT = 4 << 30
@@ -149,7 +150,7 @@ _REGISTRY = re.compile(r"[0-9a-f]{32}\Z")
 
 
 def loads(data: bytes, what: str) -> Contents:
-    """What ``bundle.json`` says, each word of it checked. :class:`Damaged`, or :class:`Refused` for a newer format."""
+    """Parse and check ``bundle.json``. Raises :class:`Damaged`, or :class:`Refused` for a newer format."""
     document = read_json(data, HEAD, what)
     number = document.get("format")
     if type(number) is int and number > FORMAT:
@@ -160,9 +161,10 @@ def loads(data: bytes, what: str) -> Contents:
     try:
         if type(number) is not int or number < 1:
             raise ValueError("it has no format")
+        kind, registry = document["kind"], document["registry"]
         contents = Contents(
-            _check_choice(KINDS, document["kind"]),
-            _check_pattern(_REGISTRY, document["registry"]),
+            _check(kind, kind in KINDS, "kind of bundle"),
+            _check(registry, isinstance(registry, str) and bool(_REGISTRY.match(registry)), "id of a registry"),
             _check_text(document.get("newest", ""), 40),
             tuple(_parse_model(each) for each in _check_list(document["models"])),
         )
@@ -177,7 +179,7 @@ def loads(data: bytes, what: str) -> Contents:
 
 
 def read_json(data: bytes, name: str, what: str) -> Mapping[str, Any]:
-    """An object; no key stands in it twice."""
+    """Parse a JSON object without duplicate keys. Raises :class:`Damaged`."""
     try:
         document = json.loads(data, object_pairs_hook=_unique_keys, parse_constant=_reject_constant)
     except (ValueError, RecursionError):
@@ -188,91 +190,86 @@ def read_json(data: bytes, name: str, what: str) -> Mapping[str, Any]:
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands there twice")
-    return found
+    _check_unique(key for key, _ in pairs)
+    return dict(pairs)
 
 
 def _reject_constant(text: str) -> None:
     raise ValueError(f"{text} is no number")
 
 
-def _parse_model(said: Mapping[str, Any]) -> BundleModel:
-    name = names.model_name(_check_text(said["name"], 200))
-    whole = said["whole"]
+def _parse_model(record: Mapping[str, Any]) -> BundleModel:
+    name = names.model_name(_check_text(record["name"], 200))
+    whole = record["whole"]
     if type(whole) is not bool:
         raise ValueError(f"{name} is neither whole nor not")
-    versions = tuple(_parse_version(each) for each in _check_list(said["versions"]))
+    versions = tuple(_parse_version(each) for each in _check_list(record["versions"]))
     numbers = [version.number for version in versions]
     if numbers != sorted(set(numbers)):
         raise ValueError(f"the versions of {name} are not in order")
-    documents = _parse_files(said.get("documents", []), lambda path: _size_limit(path) if whole else 0)
+    documents = _parse_files(record.get("documents", []), lambda path: _size_limit(path) if whole else 0)
     if whole and not {layout.MODEL, layout.STAGES} <= {each.path for each in documents}:
         raise ValueError(f"{name} lacks {layout.MODEL} or {layout.STAGES}")
     if not whole and not versions:
         raise ValueError(f"there is nothing of {name}")
     if not whole and any(version.pack for version in versions):
         raise ValueError(f"a version of {name} has a pack, but the model is not whole")
-    packed = _check_size(said["packed"], _SIZE_LIMIT)
-    return BundleModel(name, whole, documents, versions, packed, _parse_checkpoint(said.get("checkpoint", "")))
+    packed = _check_size(record["packed"], _SIZE_LIMIT)
+    return BundleModel(name, whole, documents, versions, packed, _parse_checkpoint(record))
 
 
 def _size_limit(path: str) -> int:
-    """How large a document of a whole model may be; 0 for what is none."""
+    """The most bytes of a document of a whole model; 0 for any other path."""
     if path == layout.HISTORY:
         return _HISTORY_LIMIT
     return files.DOCUMENT_LIMIT if path in (layout.MODEL, layout.STAGES) or _TOMBSTONE.match(path) else 0
 
 
-def _parse_version(said: Mapping[str, Any]) -> BundleVersion:
-    number = said["version"]
-    if type(number) is not int or not 0 < number < 10**9:
-        raise ValueError(f"{number!r:.40} is no version")
+def _parse_version(record: Mapping[str, Any]) -> BundleVersion:
+    number = record["version"]
+    _check(number, type(number) is int and 0 < number < 10**9, "version")
     base = f"versions/{number}"
     limits = {f"{base}/{layout.VERSION}": files.DOCUMENT_LIMIT, f"{base}/{layout.MANIFEST}": manifest.LIMIT}
     first = list(limits)
     limits |= {f"{base}/{name}": files.DOCUMENT_LIMIT for name in BESIDE}
     limits[f"annotations/{number}.yaml"] = files.DOCUMENT_LIMIT
-    documents = _parse_files(said["documents"], lambda path: limits.get(path, 0))
+    documents = _parse_files(record["documents"], lambda path: limits.get(path, 0))
     if [each.path for each in documents[:2]] != first:
         raise ValueError(f"version {number} does not begin with its document and its manifest")
-    sizes = tuple(_check_size(each, _SIZE_LIMIT) for each in _check_list(said["sizes"]))
+    sizes = tuple(_check_size(each, _SIZE_LIMIT) for each in _check_list(record["sizes"]))
     if not 0 < len(sizes) <= source_files.FILES_LIMIT or not 0 < sum(sizes) < _SIZE_LIMIT:
         raise ValueError(f"version {number} has {len(sizes):,} files")
-    archived = said.get("archived", False)
+    archived = record.get("archived", False)
     if type(archived) is not bool:
         raise ValueError(f"version {number} is neither archived nor not")
     return BundleVersion(
         number,
-        _check_digest(_check_text(said["digest"], 80).removeprefix("sha256:")),
+        _check_digest(_check_text(record["digest"], 80).removeprefix("sha256:")),
         sizes,
         documents,
-        tuple(names.stage_name(_check_text(each, 100)) for each in _check_list(said.get("stages", []))),
-        tuple(names.alias_name(_check_text(each, 100)) for each in _check_list(said.get("aliases", []))),
+        tuple(names.stage_name(_check_text(each, 100)) for each in _check_list(record.get("stages", []))),
+        tuple(names.alias_name(_check_text(each, 100)) for each in _check_list(record.get("aliases", []))),
         archived,
-        _parse_checkpoint(said.get("checkpoint", "")),
-        _parse_pack(said.get("pack"), number),
+        _parse_checkpoint(record),
+        _parse_pack(record.get("pack"), number),
     )
 
 
-def _parse_pack(said: Any, number: int) -> BundleFile | None:
-    if said is None:
+def _parse_pack(record: Any, number: int) -> BundleFile | None:
+    if record is None:
         return None
-    names_of_it = [f"{layout.PACKS}/{number}{suffix}" for suffix in layout.PACK_SUFFIXES]
-    return _parse_files([said], lambda path: _SIZE_LIMIT if path in names_of_it else 0)[0]
+    paths = [f"{layout.PACKS}/{number}{suffix}" for suffix in layout.PACK_SUFFIXES]
+    return _parse_files([record], lambda path: _SIZE_LIMIT if path in paths else 0)[0]
 
 
-def _parse_checkpoint(value: Any) -> str:
-    text = _check_text(value, 300)
-    if text and event_history.parse_checkpoint(text) is None:
-        raise ValueError(f"{text!r:.40} is no checkpoint")
-    return text
+def _parse_checkpoint(record: Mapping[str, Any]) -> str:
+    text = _check_text(record.get("checkpoint", ""), 300)
+    return _check(text, not text or event_history.parse_checkpoint(text) is not None, "checkpoint")
 
 
-def _parse_files(said: Any, limit: Callable[[str], int]) -> tuple[BundleFile, ...]:
+def _parse_files(records: Any, limit: Callable[[str], int]) -> tuple[BundleFile, ...]:
     found = []
-    for each in _check_list(said):
+    for each in _check_list(records):
         path = _check_text(each["path"], 200)
         if not (most := limit(path)):
             raise ValueError(f"'{path}' has no place in it")
@@ -295,31 +292,21 @@ def _check_list(value: Any) -> list[Any]:
     return value
 
 
-def _check_text(value: Any, most: int) -> str:
-    if not isinstance(value, str) or len(value) > most or not value.isprintable():
-        raise ValueError(f"{value!r:.40} is no name")
+def _check(value: _T, is_valid: bool, what: str) -> _T:
+    if not is_valid:
+        raise ValueError(f"{value!r:.40} is no {what}")
     return value
+
+
+def _check_text(value: Any, most: int) -> str:
+    is_valid = isinstance(value, str) and len(value) <= most and value.isprintable()
+    return _check(value, is_valid, "name")  # type: ignore[no-any-return]
 
 
 def _check_size(value: Any, most: int) -> int:
-    if type(value) is not int or not 0 <= value <= most:
-        raise ValueError(f"{value!r:.40} is no size that it can have")
-    return value
+    is_valid = type(value) is int and 0 <= value <= most
+    return _check(value, is_valid, "size that it can have")  # type: ignore[no-any-return]
 
 
 def _check_digest(value: Any) -> str:
-    if not isinstance(value, str) or not layout.is_digest(value):
-        raise ValueError(f"{value!r:.40} is no sha256")
-    return value
-
-
-def _check_pattern(pattern: re.Pattern[str], value: Any) -> str:
-    if not isinstance(value, str) or not pattern.match(value):
-        raise ValueError(f"{value!r:.40} is no id of a registry")
-    return value
-
-
-def _check_choice(known: tuple[str, ...], value: Any) -> str:
-    if value not in known:
-        raise ValueError(f"{value!r:.40} is no kind of bundle")
-    return str(value)
+    return _check(value, isinstance(value, str) and layout.is_digest(value), "sha256")  # type: ignore[no-any-return]

@@ -1,60 +1,59 @@
-"""Reading a bundle: member by member, as a stream, with nothing taken on trust and nothing held in memory.
+"""Read a bundle as a stream, member by member. Nothing in it is trusted, and no file is held in memory.
 
-A bundle says in its first member all that follows. From there on the next member is known: another name, another size,
-a link or a device in its place, or a byte that is not what its sha256 says, ends it. No name is ever taken from the
-archive: those of documents are known, those of files are in the manifest, whose digest is known.
+The first member of a bundle lists all that follow. Each further member is compared with that list: another name or size,
+a link or a device, or content of another sha256 ends the reading. No path is taken from the archive: those of documents
+are known, those of files are in the manifest, whose digest is known.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
+from ...core import names, values
 from ...core.progress import SILENT, Progress
 from ...core.records import FileEntry, VersionRecord
-from ...errors import Damaged
+from ...errors import Damaged, InvalidInput
 from ...store import codec, layout, manifest
 from ...store.filesystem import files
 from ...store.packs import pack_format, pack_reader
 from ...store.packs.pack_format import TarReader
 from ...store.stream_import import StreamedFile
-from . import bundle_manifest, bundle_validation
+from . import bundle_manifest
 from .bundle_manifest import BundleFile, BundleModel, BundleVersion
 
 _MADE = "a bundle is made by registry export"
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-
-
-class _PeekableReader:
-    """The bytes of the input, of which the first were looked at."""
-
-    def __init__(self, read: Callable[[int], bytes]) -> None:
-        self._read = read
-        self.first = b""
-        while len(self.first) < 4 and (block := read(4 - len(self.first))):
-            self.first += block
-
-    def read(self, most: int) -> bytes:
-        if self.first:
-            block, self.first = self.first[:most], self.first[most:]
-            return block
-        return self._read(most)
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z\Z", re.ASCII)
 
 
 def _decompressed(read: Callable[[int], bytes], what: str) -> Callable[[int], bytes]:
-    """What reads the tar, however it is compressed: that is told by its first bytes, not by its name."""
-    said = _PeekableReader(read)
-    if not said.first:
+    """A function that reads the tar; its first bytes, not its name, say how it is compressed."""
+    first = b""
+    while len(first) < 4 and (block := read(4 - len(first))):
+        first += block
+    if not first:
         raise Damaged(f"{what} is empty", _MADE)
+    magic = first
+
+    def read_from_start(most: int) -> bytes:
+        nonlocal first
+        if not first:
+            return read(most)
+        block, first = first[:most], first[most:]
+        return block
+
     for mark, kind in ((_GZIP, pack_format.GZIP), (_ZSTD, pack_format.ZSTD)):
-        if said.first.startswith(mark):
-            return pack_format.DecompressingReader(said.read, kind, what).read
-    return said.read
+        if magic.startswith(mark):
+            return pack_format.DecompressingReader(read_from_start, kind, what).read
+    return read_from_start
 
 
 class BundleReader:
-    """A bundle that is read to its end. ``read`` gives its next bytes; ``what`` names it in errors."""
+    """A bundle that is read to its end. ``read`` returns its next bytes; ``what`` names it in errors."""
 
     def __init__(self, read: Callable[[int], bytes], what: str) -> None:
         self.what = what
@@ -67,91 +66,81 @@ class BundleReader:
             raise Damaged(f"{what} is no bundle, or was cut off", _MADE) from None
         if path != bundle_manifest.HEAD or size > bundle_manifest.HEAD_LIMIT:
             raise Damaged(f"{what} does not begin as a bundle does", _MADE)
-        data = self._bytes(size)
-        self._tell(path, hashlib.sha256(data).hexdigest())
+        data = b"".join(self._blocks())
+        self.count_member(path, hashlib.sha256(data).hexdigest())
         self.contents = bundle_manifest.loads(data, what)
 
     def parts(self) -> Iterator[BundleModelReader]:
-        """Each model, in turn. All of one is to be read before the next is asked for."""
+        """Each model. One must be read completely before the next."""
         for part in self.contents.parts:
             yield BundleModelReader(self, part)
 
     def finish(self) -> None:
-        """The last member is there, and tells as many members, of the same digests, as there were. Nothing follows."""
+        """Compare the last member with the number and digests of all members; nothing may follow it."""
         path, size = self._header()
         if path != bundle_manifest.END or size > bundle_manifest.END_LIMIT:
             raise self.damaged(f"'{path}' has no place in it")
-        end = bundle_manifest.read_json(self._bytes(size), bundle_manifest.END, self.what)
+        end = bundle_manifest.read_json(b"".join(self._blocks()), bundle_manifest.END, self.what)
         if (end.get("members"), end.get("digest")) != (self._count, f"sha256:{self._listing.hexdigest()}"):
             raise self.damaged("it is not the one that its end belongs to")
         if next(self._members, None) is not None:
             raise self.damaged("something follows its end")
 
     def drain(self, progress: Progress = SILENT) -> None:
-        """Read all of it to its end, compared, and keep nothing."""
+        """Read and compare all of it, and keep nothing."""
         progress.expect(self.contents.size)
         for part in self.parts():
             part.drain(progress)
         self.finish()
 
     def expect(self, path: str, size: int) -> None:
-        """The next member is this one; its bytes are then read from ``tar``."""
+        """Go to the next member, which must be this one."""
         found, length = self._header()
         if found != path:
             raise self.damaged(f"'{found}' is where '{path}' should be")
         if length != size:
             raise self.damaged(f"'{path}' has {length:,} bytes, not {size:,}")
 
-    def document(self, prefix: str, document: BundleFile) -> bytes:
-        """The bytes of a document, compared with its sha256."""
-        self.expect(prefix + document.path, document.size)
-        data = self._bytes(document.size)
-        self.check(prefix + document.path, hashlib.sha256(data).hexdigest(), document.sha256)
-        return data
-
-    def copy(self, prefix: str, document: BundleFile, write: Callable[[bytes], object]) -> None:
-        """The same for one that may be large, block by block."""
-        self.expect(prefix + document.path, document.size)
+    def copy(self, path: str, document: BundleFile, write: Callable[[bytes], object]) -> None:
+        """Give each block of the next member, a document, to ``write``."""
+        self.expect(path, document.size)
         hasher = hashlib.sha256()
-        while block := self._read():
+        for block in self._blocks():
             hasher.update(block)
             write(block)
-        self.check(prefix + document.path, hasher.hexdigest(), document.sha256)
+        self.check(path, hasher.hexdigest(), document.sha256)
 
-    def check(self, path: str, sha256: str, wanted: str) -> None:
-        if sha256 != wanted:
+    def document(self, path: str, document: BundleFile) -> bytes:
+        data = bytearray()
+        self.copy(path, document, data.extend)
+        return bytes(data)
+
+    def check(self, path: str, sha256: str, expected: str) -> None:
+        if sha256 != expected:
             raise self.damaged(f"'{path}' is not what its sha256 says")
-        self._tell(path, sha256)
+        self.count_member(path, sha256)
 
     def damaged(self, why: str) -> Damaged:
         return Damaged(f"{self.what} is no sound bundle: {why}", "export it again; nothing of it was taken in")
 
-    def _tell(self, path: str, sha256: str) -> None:
+    def count_member(self, path: str, sha256: str) -> None:
         self._listing.update(f"{sha256}  {path}\n".encode())
         self._count += 1
 
     def _header(self) -> tuple[str, int]:
         try:
-            found = next(self._members, None)
+            header = next(self._members, None)
         except Damaged as error:
             raise Damaged(error.message, _MADE) from None
-        if found is None:
+        if header is None:
             raise self.damaged("it was cut off")
-        return found
+        return header
 
-    def _bytes(self, size: int) -> bytes:
-        data = bytearray()
-        while block := self._read():
-            data += block
-        if len(data) != size:
-            raise self.damaged("it was cut off")
-        return bytes(data)
-
-    def _read(self) -> bytes:
-        return self.read(files.BLOCK)
+    def _blocks(self) -> Iterator[bytes]:
+        return iter(lambda: self.read(files.BLOCK), b"")
 
     def read(self, most: int, /) -> bytes:
-        """The next bytes of the member at hand; empty at its end."""
+        """The next bytes of the current member; empty at its end."""
         try:
             return self.tar.read(most)
         except Damaged as error:
@@ -159,170 +148,149 @@ class BundleReader:
 
 
 class BundleModelReader:
-    """What a bundle holds of one model. Its documents come first, then each of its versions."""
+    """The part of a bundle for one model: its documents, then each of its versions."""
 
-    def __init__(self, unpacking: BundleReader, part: BundleModel) -> None:
-        self.unpacking, self.part = unpacking, part
-        self._packed: set[str] = set()
+    def __init__(self, bundle: BundleReader, part: BundleModel) -> None:
+        self.bundle, self.part = bundle, part
+        self._contents: set[str] = set()
         self._left = part.packed
 
-    @property
-    def prefix(self) -> str:
-        return f"{self.part.name}/"
-
     def copy(self, document: BundleFile, write: Callable[[bytes], object]) -> None:
-        """Give each block of a document of the whole model to ``write``; they come in the order of the list."""
-        if document.path == layout.HISTORY:  # which the verifier reads, when all of the model is there
-            self.unpacking.copy(self.prefix, document, write)
+        """Give the content of a document of the whole model to ``write``; they are read in the order of the list."""
+        path = f"{self.part.name}/{document.path}"
+        if document.path == layout.HISTORY:  # the verifier checks it when the whole model has been read
+            self.bundle.copy(path, document, write)
             return
-        data = self.unpacking.document(self.prefix, document)
-        bundle_validation.check_document(document.path, data, self.part, self.unpacking.what)
+        data = self.bundle.document(path, document)
+        _check_document(document.path, data, self.part, self.bundle.what)
         write(data)
 
     def versions(self) -> Iterator[BundleVersionReader]:
-        """Each version, its documents read and found to fit together. Its files are to be read before the next."""
+        """Each version, its documents read and checked. Its files must be read before the next version."""
         for version in self.part.versions:
             yield BundleVersionReader(self, version)
 
     def drain(self, progress: Progress = SILENT) -> None:
-        """Read all of it to its end, compared, and keep nothing."""
+        """Read and compare all of it, and keep nothing."""
         for document in self.part.documents:
             self.copy(document, discard)
         for version in self.versions():
             version.drain(progress)
 
     def is_new(self, sha256: str, size: int) -> bool:
-        """Whether the files so far had not this content: then it is in the bundle here, and from here on known."""
-        if sha256 in self._packed:
+        """Whether this is the first file with this content, which is in the bundle only once."""
+        if sha256 in self._contents:
             return False
-        self._packed.add(sha256)
+        self._contents.add(sha256)
         self.count(size)
         return True
 
     def count(self, size: int) -> None:
-        """So many bytes more are in the bundle."""
         self._left -= size
         if self._left < 0:
-            raise self.unpacking.damaged(f"{self.part.name} has more than the {self.part.packed:,} bytes that it tells")
+            raise self.bundle.damaged(f"{self.part.name} has more than the {self.part.packed:,} bytes that it tells")
 
 
 def without_repair_hint(error: Damaged) -> Damaged:
-    """What is wrong with a document in a bundle, of which ``verify`` knows nothing."""
+    """An error about a document of a bundle, without a hint to run ``verify``, which does not read bundles."""
     return Damaged(error.message, _MADE) if "verify" in error.hint or not error.hint else error
 
 
-_ANNOTATED = frozenset({"format", "metrics", "tags", "annotations"})
-_SEALED = _ANNOTATED | {
-    "version",
-    "created",
-    "author",
-    "digest",
-    "size",
-    "files",
-    "message",
-    "params",
-    "lineage",
-    "event",
-}
+_ANNOTATION_FIELDS = frozenset({"format", "metrics", "tags", "annotations"})
+_VERSION_FIELDS = _ANNOTATION_FIELDS.union(
+    ("version", "created", "author", "digest", "size", "files", "message", "params", "lineage", "event")
+)
 
 
 class BundleVersionReader:
-    """One version: ``record`` with what was said of it afterwards, ``documents`` by their paths, those ``beside`` its own
-    by their names, ``entries`` its files. ``strange`` are the fields of its documents that this program does not know.
+    """One version.
+
+    ``record`` includes its annotations, ``documents`` are by path, ``beside`` those of the version's folder by name, and
+    ``entries`` its files. ``unknown_fields`` are those of its documents that this program does not know.
     """
 
     def __init__(self, part: BundleModelReader, version: BundleVersion) -> None:
         self._part, self.version = part, version
-        self._unpacking = part.unpacking
-        self.ref = f"{part.part.name}@{version.number}"
-        self.documents: dict[str, bytes] = {}
-        for document in version.documents:
-            self.documents[document.path] = self._unpacking.document(part.prefix, document)
-        self.record = self._record()
+        self._bundle = part.bundle
+        self._name = part.part.name
+        self.ref = f"{self._name}@{version.number}"
+        self._base = f"versions/{version.number}/"
+        self.documents = {
+            each.path: self._bundle.document(f"{self._name}/{each.path}", each) for each in version.documents
+        }
+        paths = {f"{self._base}{name}": name for name in bundle_manifest.BESIDE}
+        self.beside = {paths[path]: data for path, data in self.documents.items() if path in paths}
+        self.record = self._parse_record()
         self._check_beside()
-        self.entries = self._manifest()
+        self.entries = self._parse_manifest()
 
-    @property
-    def _base(self) -> str:
-        return f"versions/{self.version.number}/"
-
-    def _record(self) -> VersionRecord:
-        """The document of the version, which says the same as the head, with what was said afterwards."""
+    def _parse_record(self) -> VersionRecord:
         version = self.version
-        what = f"{self._unpacking.what}: {self.ref}"
+        what = f"{self._bundle.what}: {self.ref}"
         document = codec.loads(self.documents[f"{self._base}{layout.VERSION}"], f"{what}: {layout.VERSION}")
-        record = codec.parse_version(document, self._part.part.name, version.number, what)
+        record = codec.parse_version(document, self._name, version.number, what)
         if (record.digest, record.size, record.files) != (version.digest, version.size, len(version.sizes)):
-            raise self._unpacking.damaged(f"{self.ref} says of itself something else than {bundle_manifest.HEAD}")
-        said: Mapping[str, Any] = {}
+            raise self._bundle.damaged(f"{self.ref} says of itself something else than {bundle_manifest.HEAD}")
+        annotations: Mapping[str, Any] = {}
         if data := self.documents.get(path := f"annotations/{version.number}.yaml"):
-            said = codec.loads(data, f"{what}: {path}")
-        self.strange = (*sorted(document.keys() - _SEALED), *sorted(said.keys() - _ANNOTATED))
-        record = codec.overlay(record, said, f"{what}: {path}")
-        bundle_validation.check_version(record, what)
+            annotations = codec.loads(data, f"{what}: {path}")
+        self.unknown_fields = (
+            *sorted(document.keys() - _VERSION_FIELDS),
+            *sorted(annotations.keys() - _ANNOTATION_FIELDS),
+        )
+        record = codec.overlay(record, annotations, f"{what}: {path}")
+        _check_version(record, what)
         return record
 
     def _check_beside(self) -> None:
         """The files beside its document are those that its lineage names."""
-        named, beside = codec.sidecar_digests(self.record.lineage), self.beside
-        if strange := sorted(beside.keys() - named.keys()):
-            raise self._unpacking.damaged(f"{self.ref} does not say that it has '{strange[0]}'")
-        for name, sha256 in sorted(named.items()):
-            if name not in beside:
-                raise self._unpacking.damaged(f"{self.ref} lacks '{name}'")
-            if hashlib.sha256(beside[name]).hexdigest() != sha256:
-                raise self._unpacking.damaged(f"'{name}' of {self.ref} is not what its sha256 says")
+        expected = codec.sidecar_digests(self.record.lineage)
+        if unexpected := sorted(self.beside.keys() - expected.keys()):
+            raise self._bundle.damaged(f"{self.ref} does not say that it has '{unexpected[0]}'")
+        for name, sha256 in sorted(expected.items()):
+            if name not in self.beside:
+                raise self._bundle.damaged(f"{self.ref} lacks '{name}'")
+            if hashlib.sha256(self.beside[name]).hexdigest() != sha256:
+                raise self._bundle.damaged(f"'{name}' of {self.ref} is not what its sha256 says")
 
-    @property
-    def beside(self) -> dict[str, bytes]:
-        paths = {f"{self._base}{name}": name for name in bundle_manifest.BESIDE}
-        return {paths[path]: data for path, data in self.documents.items() if path in paths}
-
-    def _manifest(self) -> tuple[FileEntry, ...]:
+    def _parse_manifest(self) -> tuple[FileEntry, ...]:
         data = self.documents[f"{self._base}{layout.MANIFEST}"]
         if manifest.digest(data) != self.version.digest:
-            raise self._unpacking.damaged(f"the manifest of {self.ref} is not what its digest says")
-        entries = manifest.loads(data, f"{self._unpacking.what}: {self.ref}: {layout.MANIFEST}")
+            raise self._bundle.damaged(f"the manifest of {self.ref} is not what its digest says")
+        entries = manifest.loads(data, f"{self._bundle.what}: {self.ref}: {layout.MANIFEST}")
         if len(entries) != len(self.version.sizes) or manifest.dumps(entries) != data:
-            raise self._unpacking.damaged(f"the manifest of {self.ref} is not in order")
-        self._refuse_nested(entries)
+            raise self._bundle.damaged(f"the manifest of {self.ref} is not in order")
+        paths = {entry.path for entry in entries}
+        for parent in (str(parent) for path in paths for parent in PurePosixPath(path).parents):
+            if parent in paths:
+                raise self._bundle.damaged(f"'{parent}' of {self.ref} is a file and a folder")
         return entries
 
-    def _refuse_nested(self, entries: tuple[FileEntry, ...]) -> None:
-        """No file is a folder of another one."""
-        paths = {entry.path for entry in entries}
-        for path in paths:
-            parent = path
-            while "/" in parent:
-                parent = parent.rpartition("/")[0]
-                if parent in paths:
-                    raise self._unpacking.damaged(f"'{parent}' of {self.ref} is a file and a folder")
-
     def files(self, keep: Callable[[bytes], object] | None = None) -> Iterator[StreamedFile]:
-        """Its files, in order. Whoever takes one reads and compares it before the next; then it is checked off.
+        """Its files, in order. Each must be read and compared before the next.
 
-        Those of a packed version are unpacked on the way; ``keep`` takes the pack as it is.
+        Those of a packed version are unpacked on the way; ``keep`` gets the bytes of the pack.
         """
         if self.version.pack:
-            yield from self._unpacked(self.version.pack, keep or discard)
+            yield from self._unpack(self.version.pack, keep or discard)
             return
         for entry, size in zip(self.entries, self.version.sizes, strict=True):
             if not self._part.is_new(entry.sha256, size):
                 yield StreamedFile(entry, size, None)
                 continue
-            path = f"{self._part.prefix}{self._base}{layout.FILES}/{entry.path}"
-            self._unpacking.expect(path, size)
-            yield StreamedFile(entry, size, self._unpacking)
-            self._unpacking.check(path, entry.sha256, entry.sha256)
+            path = f"{self._name}/{self._base}{layout.FILES}/{entry.path}"
+            self._bundle.expect(path, size)
+            yield StreamedFile(entry, size, self._bundle)
+            self._bundle.count_member(path, entry.sha256)
 
-    def _unpacked(self, pack: BundleFile, keep: Callable[[bytes], object]) -> Iterator[StreamedFile]:
-        path = f"{self._part.prefix}{pack.path}"
+    def _unpack(self, pack: BundleFile, keep: Callable[[bytes], object]) -> Iterator[StreamedFile]:
+        path = f"{self._name}/{pack.path}"
         self._part.count(pack.size)
-        self._unpacking.expect(path, pack.size)
+        self._bundle.expect(path, pack.size)
         hasher = hashlib.sha256()
 
         def read(most: int) -> bytes:
-            block = self._unpacking.read(most)
+            block = self._bundle.read(most)
             hasher.update(block)
             keep(block)
             return block
@@ -331,12 +299,12 @@ class BundleVersionReader:
         sizes = iter(self.version.sizes)
         for entry, content in members:
             if content.size != (size := next(sizes)):
-                raise self._unpacking.damaged(f"'{entry.path}' of {self.ref} has {content.size:,} bytes, not {size:,}")
+                raise self._bundle.damaged(f"'{entry.path}' of {self.ref} has {content.size:,} bytes, not {size:,}")
             yield StreamedFile(entry, size, content)
-        self._unpacking.check(path, hasher.hexdigest(), pack.sha256)
+        self._bundle.check(path, hasher.hexdigest(), pack.sha256)
 
     def drain(self, progress: Progress = SILENT) -> None:
-        """Read its files, compared, and keep nothing."""
+        """Read and compare its files, and keep nothing."""
         for each in self.files():
             hasher = hashlib.sha256()
             while each.content and (block := each.content.read(files.BLOCK)):
@@ -345,8 +313,79 @@ class BundleVersionReader:
             if each.content is None:
                 progress(each.size)
             elif hasher.hexdigest() != each.entry.sha256:
-                raise self._unpacking.damaged(f"'{each.entry.path}' of {self.ref} is not what its sha256 says")
+                raise self._bundle.damaged(f"'{each.entry.path}' of {self.ref} is not what its sha256 says")
 
 
 def discard(_: bytes) -> None:
-    """What takes blocks that nobody needs."""
+    pass
+
+
+def _check_version(record: VersionRecord, ref: str) -> None:
+    """Check what a registry checks before it writes a version, with its annotations. Raises :class:`Damaged`."""
+    try:
+        _check_values(record.params, values.check_param)
+        _check_values(record.metrics, values.check_metric)
+        _check_values(record.tags, values.check_line)
+        _check_values(record.annotations, values.check_text)
+        values.text(record.message, "message")
+        values.line(record.author, "author")
+        if not _TIME.match(record.created):
+            raise InvalidInput("when it was made is no time")
+        if record.event is not None:
+            names.request_id(record.event.id)
+            values.line(record.event.by, "by")
+            values.line(record.event.host, "host")
+            if record.event.action != "registered":
+                raise InvalidInput(f"it came to be by '{record.event.action[:40]}'")
+    except InvalidInput as error:
+        raise Damaged(f"{ref}: {error.message}") from None
+
+
+def _check_values(given: Mapping[str, Any], check: Callable[[Any, str], Any]) -> None:
+    """Each value is valid and in its normal form."""
+    checked = values.checked(given, check)
+    if checked != given or any(type(checked[name]) is not type(value) for name, value in given.items()):
+        raise InvalidInput("a value of it is of another kind")
+
+
+def _check_document(path: str, data: bytes, part: BundleModel, what: str) -> None:
+    """Check a document of a whole model. Raises :class:`Damaged`."""
+    where = f"{what}: {part.name}: {path}"
+    document = codec.loads(data, where)
+    try:
+        if path == layout.MODEL:
+            _check_model(document)
+        elif path == layout.STAGES:
+            _check_stage_table(document, part)
+    except InvalidInput as error:
+        raise Damaged(f"{where}: {error.message}") from None
+
+
+def _check_model(document: Mapping[str, Any]) -> None:
+    for key in ("created", "owner", "description"):
+        if not isinstance(document.get(key, ""), str):
+            raise InvalidInput(f"'{key}' is no text")
+    for key in ("tags", "annotations"):
+        texts = document.get(key) or {}
+        if not isinstance(texts, dict):
+            raise InvalidInput(f"'{key}' is no mapping")
+        _check_values(texts, values.check_text)
+
+
+def _check_stage_table(document: Mapping[str, Any], part: BundleModel) -> None:
+    """Its names become names of files: those of stages are links that other programs follow. It may not name more
+    versions than the part has documents for.
+    """
+    table, redo = codec.parse_table(document, layout.STAGES)
+    if redo is not None:
+        raise InvalidInput("it is a claim, and no stage table")
+    tombstones = sum(each.path.startswith("tombstones/") for each in part.documents)
+    if len(table.deleted) > tombstones or len(table.archived) > len(part.versions):
+        raise InvalidInput("it tells of versions that are not there")
+    packed = [version.number for version in part.versions if version.pack]
+    if len(table.packed) != len(packed) or list(table.packed) != packed:
+        raise InvalidInput("other versions are packed than it tells")
+    for stage in table.stages:
+        names.stage_name(stage)
+    for alias in table.aliases:
+        names.alias_name(alias)

@@ -1,4 +1,4 @@
-"""Writing a bundle: one stream, a block at a time, the same bytes for the same versions."""
+"""Write a bundle as a stream, a block at a time; the same versions make the same bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...core.lazy_dataclass import dataclass, field
+from ...core.lazy_dataclass import dataclass
 from ...core.progress import Progress
 from ...core.records import Checkpoint, VersionRecord
 from ...errors import Conflict, InvalidInput, NotFound
@@ -28,13 +28,13 @@ from .bundle_manifest import BundleFile, BundleModel, BundleVersion, Contents
 if TYPE_CHECKING:
     from ...store.packs.pack_format import Compressor
 
-#: What the name of a bundle ends with, and how it is compressed; None for not at all.
+#: The suffixes of bundles, and how each is compressed; None for not at all.
 SUFFIXES = {".tar.gz": pack_format.GZIP, ".tgz": pack_format.GZIP, ".tar.zst": pack_format.ZSTD, ".tar": None}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BundleSelection:
-    """What of a model is to be packed: all of it, or the versions with these ``numbers``."""
+    """What to export of a model: all of it, or the versions with these ``numbers``."""
 
     snapshot: ModelSnapshot
     whole: bool
@@ -49,20 +49,20 @@ class BundleSelection:
 class _PlannedVersion:
     record: VersionRecord
     documents: list[SnapshotFile]
-    told: BundleVersion
+    entry: BundleVersion
     pack: SnapshotFile | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BundlePlan:
-    """All that goes into a bundle, looked at: ``contents`` says it, ``parts`` has the bytes."""
+    """All that goes into a bundle: ``contents`` lists it, ``parts`` has what to write."""
 
     contents: Contents
-    parts: list[tuple[BundleSelection, list[_PlannedVersion]]] = field(default_factory=list)
+    parts: list[tuple[BundleSelection, list[_PlannedVersion]]]
 
 
 def get_suffix(name: str) -> str:
-    """What a bundle's name ends with. :class:`InvalidInput` for any other name: a reference is no name of a bundle."""
+    """The suffix of the name of a bundle. Raises :class:`InvalidInput` for any other name, such as a reference."""
     for suffix in SUFFIXES:
         if name.endswith(suffix):
             return suffix
@@ -71,26 +71,26 @@ def get_suffix(name: str) -> str:
     )
 
 
-def plan_bundle(kind: str, wanted: Iterable[BundleSelection], registry: str) -> BundlePlan:
-    """Look at all that is wanted.
+def plan_bundle(kind: str, selections: Iterable[BundleSelection], registry: str) -> BundlePlan:
+    """Read and check all that is selected.
 
     Raises:
-        Damaged: for whatever ``import`` would refuse: a backup that can't be restored must not look like one.
+        Damaged: Something that ``import`` would refuse: a backup that can't be restored must not be written.
     """
-    parts, told, newest = [], [], ""
-    for each in wanted:
+    parts, models, newest = [], [], ""
+    for each in selections:
         verify.ensure_undamaged(each.snapshot.model.paths, None if each.whole else each.numbers)
-        lines = _registration_checkpoints(each.snapshot.model)
+        checkpoints = _registration_checkpoints(each.snapshot.model)
         packed: dict[str, int] = {}
-        versions = [_plan_version(each, number, lines, packed) for number in each.numbers]
+        versions = [_plan_version(each, number, checkpoints, packed) for number in each.numbers]
         own = each.snapshot.documents if each.whole else ()
         name, last = each.snapshot.model.name, each.snapshot.last
         head = str(Checkpoint(name, last.seq, last.hash)) if last and each.whole else ""
-        listed = tuple(version.told for version in versions)
-        told.append(BundleModel(name, each.whole, _list_files(own), listed, sum(packed.values()), head))
+        entries = tuple(version.entry for version in versions)
+        models.append(BundleModel(name, each.whole, _list_files(own), entries, sum(packed.values()), head))
         parts.append((each, versions))
         newest = max(newest, last.event.at if last else "")
-    return BundlePlan(Contents(kind, registry, newest, tuple(told)), parts)
+    return BundlePlan(Contents(kind, registry, newest, tuple(models)), parts)
 
 
 def _list_files(documents: Iterable[SnapshotFile]) -> tuple[BundleFile, ...]:
@@ -98,49 +98,50 @@ def _list_files(documents: Iterable[SnapshotFile]) -> tuple[BundleFile, ...]:
 
 
 def _registration_checkpoints(model: ModelReader) -> dict[str, str]:
-    """The lines of the history that tell a registration, by the event's id, each as a checkpoint."""
+    """The checkpoint of each registration in the history, by the id of the event."""
     entries = journal.oldest_first(model.paths.history, b'"registered"')
     return {entry.event.id: str(Checkpoint(model.name, entry.seq, entry.hash)) for entry in entries}
 
 
 def _plan_version(
-    wanted: BundleSelection, number: int, lines: dict[str, str], packed: dict[str, int]
+    selection: BundleSelection, number: int, checkpoints: dict[str, str], packed: dict[str, int]
 ) -> _PlannedVersion:
-    model, state = wanted.snapshot.model, wanted.snapshot.state
+    """Read and check one version. The sizes of what the bundle gets of it are added to ``packed``, by content."""
+    model, state = selection.snapshot.model, selection.snapshot.state
     record = model.version(number, state)
     documents = snapshot.version_files(model, state, record)
     entries = model.manifest(record)
-    pack = snapshot.pack_file(model, number) if wanted.whole and number in state.table.packed else None
+    pack = snapshot.pack_file(model, number) if selection.whole and number in state.table.packed else None
     sizes = exported_files.file_sizes(model, record)
     if pack:
         packed[pack.path] = pack.size
     else:
         packed.update((entry.sha256, size) for entry, size in zip(entries, sizes, strict=True))
-    told = BundleVersion(
+    entry = BundleVersion(
         number, record.digest, sizes, _list_files(documents), record.stages, record.aliases, record.archived,
-        lines.get(record.event.id, "") if record.event else "", *_list_files([pack] if pack else []),
+        checkpoints.get(record.event.id, "") if record.event else "", *_list_files([pack] if pack else []),
     )  # fmt: skip
-    return _PlannedVersion(record, documents, told, pack)
+    return _PlannedVersion(record, documents, entry, pack)
 
 
 class _Tar:
-    """A tar that is being written: names, sizes, and the list of all members for the end."""
+    """A tar that is written to ``put``; ``listing`` is the digest of the list of its ``members``."""
 
-    def __init__(self, put: Callable[[bytes], object], squeeze: Compressor | None) -> None:
-        self._put, self._squeeze = put, squeeze
+    def __init__(self, put: Callable[[bytes], object], compressor: Compressor | None) -> None:
+        self._put, self._compressor = put, compressor
         self._written = self.members = 0
         self.listing = hashlib.sha256()
 
     def write(self, data: bytes) -> None:
         self._written += len(data)
-        if self._squeeze:
-            data = self._squeeze.compress(data)
+        if self._compressor:
+            data = self._compressor.compress(data)
         if data:
             self._put(data)
 
     @contextlib.contextmanager
     def member(self, path: str, size: int, sha256: str) -> Iterator[None]:
-        """What is written inside is the member ``path``."""
+        """Write the member ``path``, whose content is written in the body of the ``with`` statement."""
         self.write(pack_format.file_header(path, size))
         start = self._written
         yield
@@ -156,42 +157,43 @@ class _Tar:
 
     def end(self) -> None:
         self.write(pack_format.end_of_archive(self._written))
-        if self._squeeze:
-            self._put(self._squeeze.flush())
+        if self._compressor:
+            self._put(self._compressor.flush())
 
 
 def write(
-    loaded: BundlePlan, put: Callable[[bytes], object], progress: Progress, kind: str | None = pack_format.GZIP
+    plan: BundlePlan, put: Callable[[bytes], object], progress: Progress, kind: str | None = pack_format.GZIP
 ) -> None:
     """Write the bundle, block by block, to ``put``; compressed, unless ``kind`` is None."""
     tar = _Tar(put, pack_format.compressor(kind) if kind else None)
-    progress.expect(loaded.contents.size)
-    tar.document(bundle_manifest.HEAD, bundle_manifest.dumps(loaded.contents))
-    for wanted, versions in loaded.parts:
-        _write_model(tar, wanted, versions, progress)
+    progress.expect(plan.contents.size)
+    tar.document(bundle_manifest.HEAD, bundle_manifest.dumps(plan.contents))
+    for selection, versions in plan.parts:
+        _write_model(tar, selection, versions, progress)
     end = {"format": bundle_manifest.FORMAT, "members": tar.members, "digest": f"sha256:{tar.listing.hexdigest()}"}
     tar.document(bundle_manifest.END, json.dumps(end, separators=(",", ":")).encode() + b"\n")
     tar.end()
 
 
-def _write_model(tar: _Tar, wanted: BundleSelection, versions: Sequence[_PlannedVersion], progress: Progress) -> None:
-    model = wanted.snapshot.model
-    packed: set[str] = set()
-    _write_documents(tar, model.name, wanted.snapshot.documents if wanted.whole else ())
+def _write_model(
+    tar: _Tar, selection: BundleSelection, versions: Sequence[_PlannedVersion], progress: Progress
+) -> None:
+    model = selection.snapshot.model
+    written: set[str] = set()
+    _write_documents(tar, model.name, selection.snapshot.documents if selection.whole else ())
     for version in versions:
         _write_documents(tar, model.name, version.documents)
         if version.pack:
             _write_documents(tar, model.name, [version.pack])
-            progress(version.told.size)
+            progress(version.entry.size)
             continue
         folder = f"{model.name}/versions/{version.record.number}/{layout.FILES}"
-        for (entry, content), size in zip(
-            exported_files.iter_members(model, version.record), version.told.sizes, strict=True
-        ):
-            if entry.sha256 in packed:
+        members = exported_files.iter_members(model, version.record)
+        for (entry, content), size in zip(members, version.entry.sizes, strict=True):
+            if entry.sha256 in written:
                 progress(size)
                 continue
-            packed.add(entry.sha256)
+            written.add(entry.sha256)
             with tar.member(f"{folder}/{entry.path}", size, entry.sha256):
                 while block := content.read(files.BLOCK):
                     tar.write(block)
@@ -205,17 +207,15 @@ def _write_documents(tar: _Tar, name: str, documents: Iterable[SnapshotFile]) ->
                 tar.write(block)
 
 
-def write_file(loaded: BundlePlan, target: Path, *, progress: Progress, existing: Existing | None) -> None:
-    """Write the bundle to the new file ``target``, or in place of ``existing``: it appears when it is whole and on the
-    disk.
-    """
+def write_file(plan: BundlePlan, target: Path, *, progress: Progress, existing: Existing | None) -> None:
+    """Write the bundle to the new file ``target``, or in place of ``existing``; it appears complete and synced."""
     kind = SUFFIXES[get_suffix(target.name)]
     if not target.parent.is_dir():
         raise NotFound(f"there is no folder '{target.parent}'", "make it first")
     with replacement.atomic_output(target, existing) as temporary:
-        descriptor = os.open(temporary, files.CREATE, 0o666)  # the user's own: the umask decides
+        descriptor = os.open(temporary, files.CREATE, 0o666)  # the user's own file: the umask decides
         try:
-            write(loaded, lambda block: files.write_all(descriptor, block), progress, kind)
+            write(plan, lambda block: files.write_all(descriptor, block), progress, kind)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

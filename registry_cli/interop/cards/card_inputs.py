@@ -1,4 +1,4 @@
-"""What a model card is made from, in one place: a version, its model, and what people wrote of them."""
+"""The input of a model card: a version, its model, and what people have written about them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .licenses import Licence
 
 #: The name of a card among the files of a model, as Hugging Face has it.
 NAME = "README.md"
-#: The annotations of a version that say the same of it, by the field; those of ``evaluation`` have no field.
+#: The annotations of a version for each section; all sections but ``evaluation`` are also fields of ``model.yaml``.
 ANNOTATIONS = {
     "intended_use": ("intended_use", "purpose", "use_cases", "use_case", "users"),
     "limitations": ("limitations", "performance_tradeoffs", "caveats"),
@@ -29,9 +29,8 @@ _LICENCE_NAMES = ("license", "licence", "model.license")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CardInput:
-    """All that a card can tell. ``fields`` are those of ``model.yaml``, ``files`` the paths of the version's files.
-
-    ``bases`` are the models of Hugging Face that it was made from: by their names there.
+    """The facts for a card. ``fields`` are those of ``model.yaml``, ``files`` the paths of the version's files, ``bases``
+    the models of Hugging Face that it was made from.
     """
 
     version: VersionRecord
@@ -43,16 +42,16 @@ class CardInput:
 
     @property
     def has_card(self) -> bool:
-        """Whether a card is among its files, as in what came from Hugging Face."""
+        """Whether a card is among its files, as in a version from Hugging Face."""
         return NAME in self.files
 
     @property
     def licence(self) -> Licence | None:
-        """The licence, where people said one: as a tag or annotation of the version, in ``model.yaml``, as its tag."""
+        """The licence, from tags or annotations of the version, ``model.yaml``, or tags or annotations of the model."""
         version, model = self.version, self.model
-        for said in (version.tags, version.annotations, self.fields, model.tags, model.annotations):
+        for source in (version.tags, version.annotations, self.fields, model.tags, model.annotations):
             for name in _LICENCE_NAMES:
-                if text := str(said.get(name) or "").strip():
+                if text := str(source.get(name) or "").strip():
                     return licenses.parse_license(text)
         return None
 
@@ -60,29 +59,27 @@ class CardInput:
     def description(self) -> str:
         return self.version.annotations.get(DESCRIPTION) or self.model.description
 
-    def said(self, name: str) -> list[str]:
-        """What people said under a name of :data:`ANNOTATIONS`: first of the model, then of this version."""
+    def statements(self, name: str) -> list[str]:
+        """The texts for a section of :data:`ANNOTATIONS`: of the model, then of the version."""
         annotations = self.version.annotations
         texts = [self.fields.get(name), *(annotations.get(each) for each in ANNOTATIONS[name])]
         return list(dict.fromkeys(text.strip() for text in texts if text and text.strip()))
 
     def rest(self) -> dict[str, str]:
-        """The annotations of the version that have no place of their own, by their names."""
+        """The annotations of the version that belong to no section."""
         placed = {DESCRIPTION, *_LICENCE_NAMES, *(each for names in ANNOTATIONS.values() for each in names)}
         if self.has_card:
-            placed.add("card")  # what was taken from it when it came: it is there as a whole
+            placed.add("card")  # the beginning of that card, from its import
         return {name: text for name, text in sorted(self.version.annotations.items()) if name not in placed}
 
 
 def fields(document: Mapping[str, Any], source: SettingsSource) -> dict[str, str]:
-    """What a ``model.yaml`` says in :data:`~..rules.settings_errors.CARD_KEYS`, as texts. People write it: what can't be
-    meant is told as theirs.
-    """
-    found = {name: _parse_text(document[name], name, source) for name in CARD_KEYS if document.get(name) is not None}
-    other = found.pop("license", None)
-    if other is not None and found.setdefault("licence", other) != other:
+    """Parse the :data:`~..rules.settings_errors.CARD_KEYS` of a ``model.yaml``. Raises :class:`InvalidInput`."""
+    texts = {name: _parse_text(document[name], name, source) for name in CARD_KEYS if document.get(name) is not None}
+    other = texts.pop("license", None)
+    if other is not None and texts.setdefault("licence", other) != other:
         raise source.error(("license",), "says something else than 'licence'", "keep one of them")
-    return {name: text for name, text in found.items() if text}
+    return {name: text for name, text in texts.items() if text}
 
 
 def _parse_text(value: Any, name: str, source: SettingsSource) -> str:

@@ -1,8 +1,8 @@
-"""Licences: SPDX identifiers, those that models and data are given, and what Hugging Face calls them.
+"""Licences: SPDX identifiers that are used for models and data, and their identifiers at Hugging Face.
 
-Source of the identifiers: the SPDX License List, https://spdx.org/licenses/. It has more than 600, most of which no model
-ever bears; an identifier that is missing here can be said as ``LicenseRef-NAME``. Expressions (``MIT OR Apache-2.0``)
-are those of annex D of the SPDX specification, of identifiers that are known here.
+Source of the identifiers: the SPDX License List, https://spdx.org/licenses/. It has more than 600, most of which are not
+used for models; an identifier that is missing here can be written as ``LicenseRef-NAME``. Expressions
+(``MIT OR Apache-2.0``) are those of annex D of the SPDX specification, of identifiers that are known here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from difflib import get_close_matches
 from typing import NamedTuple
 
-#: What Hugging Face says of any licence that it has no word for.
+#: Hugging Face's identifier for every licence that it does not know.
 OTHER = "other"
 _PLACE = "https://spdx.org/licenses/"
 
@@ -48,7 +48,7 @@ IDS = frozenset(
     Zend-2.0 Zlib zlib-acknowledgement ZPL-1.1 ZPL-2.0 ZPL-2.1
     """.split()  # noqa: SIM905 - one a line would be 250 lines
 )
-#: Identifiers that SPDX has withdrawn, and that everybody goes on writing.
+#: Identifiers that SPDX has withdrawn and that are still widely used.
 _WITHDRAWN = {
     f"{name}{mark}": f"{name}-{word}"
     for name in ("AGPL-3.0", "GPL-2.0", "GPL-3.0", "LGPL-2.1", "LGPL-3.0")
@@ -62,7 +62,7 @@ _EXCEPTIONS = frozenset(
     Qt-GPL-exception-1.0 Qt-LGPL-exception-1.1 Universal-FOSS-exception-1.0 WxWindows-exception-3.1
     """.split()  # noqa: SIM905 - one a line would be 250 lines
 )
-#: The words of Hugging Face, of https://huggingface.co/docs/hub/repositories-licenses.
+#: The identifiers of Hugging Face, from https://huggingface.co/docs/hub/repositories-licenses.
 _WORDS = frozenset(
     """
     apache-2.0 mit openrail bigscience-openrail-m creativeml-openrail-m bigscience-bloom-rail-1.0 bigcode-openrail-m
@@ -76,7 +76,7 @@ _WORDS = frozenset(
     gemma unknown other
     """.split()  # noqa: SIM905 - one a line would be 250 lines
 )
-#: Where Hugging Face's word is not SPDX's in lower case.
+#: Where Hugging Face's identifier is not SPDX's in lower case.
 _OWN_WORDS = {
     "C-UDA-1.0": "c-uda", "ODC-By-1.0": "odc-by", "ODbL-1.0": "odbl", "PDDL-1.0": "pddl", "LGPLLR": "lgpl-lr",
     "GFDL-1.1-only": "gfdl", "GFDL-1.1-or-later": "gfdl", "GFDL-1.2-only": "gfdl", "GFDL-1.2-or-later": "gfdl",
@@ -85,13 +85,15 @@ _OWN_WORDS = {
 _REFERENCE = re.compile(r"LicenseRef-[A-Za-z0-9.-]{1,200}\Z")
 _PART = re.compile(r"\s*([()]|[^\s()]+)")
 _MOST_PARTS = 100
+#: The operators of an expression, and the letter for each in :func:`_parse_expression`.
+_OPERATORS = {"AND": "o", "OR": "o", "WITH": "w", "(": "(", ")": ")"}
 _BY_LOWER = {name.lower(): name for name in IDS} | {old.lower(): new for old, new in _WITHDRAWN.items()}
 
 
 class Licence(NamedTuple):
-    """A licence as somebody said it. ``spdx`` is its identifier or expression in SPDX's spelling, empty if it is none.
+    """A licence as it was written. ``spdx`` is its SPDX identifier or expression, empty if it is not one.
 
-    ``word`` is what Hugging Face calls it; ``near`` the identifier that may have been meant, empty if none is near.
+    ``word`` is its identifier at Hugging Face; ``near`` a similar SPDX identifier, empty if there is none.
     """
 
     text: str
@@ -106,18 +108,17 @@ class Licence(NamedTuple):
 
     @property
     def name(self) -> str:
-        """For ``license_name``: what Hugging Face is told where it has no word."""
-        told = (self.spdx or self.text).removeprefix("LicenseRef-").lower()
-        return re.sub(r"[^\w.+]+", "-", told).strip("-")
+        """The ``license_name`` of a licence that Hugging Face does not know."""
+        return re.sub(r"[^\w.+]+", "-", (self.spdx or self.text).removeprefix("LicenseRef-").lower()).strip("-")
 
     @property
     def link(self) -> str:
-        """Where the text of a licence stands that SPDX knows and Hugging Face does not; else empty."""
+        """The URL of a licence that SPDX knows and Hugging Face does not; else empty."""
         return f"{_PLACE}{self.spdx}.html" if self.word == OTHER and self.spdx in IDS else ""
 
 
 def parse_license(text: str) -> Licence:
-    """What a text says of a licence. Upper and lower case are alike."""
+    """Parse a licence, ignoring case."""
     text = " ".join(text.split())
     spdx = _parse_expression(text)
     word = _huggingface_id(text, spdx)
@@ -135,52 +136,40 @@ def _huggingface_id(text: str, spdx: str) -> str:
 
 
 def _find_similar(text: str) -> str:
-    """What may have been meant by ``Apache License 2.0``, ``gpl3``, ``CC BY 4.0``, ``apache``."""
-    told = re.sub(r"\W*(licen[cs]e|version)\b|\b(gnu|the)\b", "", text.lower()).strip(" ,")
-    told = re.sub(r"[\s_,-]+v?", "-", told)
-    wanted = re.sub(r"(?<=[a-z])v?(?=[0-9])", "-", told)
-    if found := get_close_matches(wanted, _BY_LOWER, 1, 0.75):
-        return _BY_LOWER[found[0]]
-    begins = [lower for lower in _BY_LOWER if told and re.match(rf"{re.escape(told)}[-.]", lower)]
+    """The identifier that ``Apache License 2.0``, ``gpl3``, ``CC BY 4.0`` or ``apache`` may stand for; or empty."""
+    name = re.sub(r"\W*(licen[cs]e|version)\b|\b(gnu|the)\b", "", text.lower()).strip(" ,")
+    name = re.sub(r"[\s_,-]+v?", "-", name)
+    if matches := get_close_matches(re.sub(r"(?<=[a-z])v?(?=[0-9])", "-", name), _BY_LOWER, 1, 0.75):
+        return _BY_LOWER[matches[0]]
+    begins = [lower for lower in _BY_LOWER if name and re.match(rf"{re.escape(name)}[-.]", lower)]
     newest = max(begins, key=lambda lower: (-len(lower), lower), default="")
     return _BY_LOWER.get(newest, "")
 
 
 def _parse_expression(text: str) -> str:
-    """An SPDX expression in its own spelling; empty if it is none, or has an identifier that is not known."""
+    """An SPDX expression in its canonical spelling; empty if it is not one, or has an unknown identifier."""
     parts = _PART.findall(text)
-    if not parts or len(parts) > _MOST_PARTS:
+    if len(parts) > _MOST_PARTS:
         return ""
-    written: list[str] = []
-    depth, wants = 0, True  # wants an identifier, or a parenthesis that opens
-    for said in parts:
-        word, after_with = said.upper(), written[-1:] == ["WITH"]
-        if after_with:
-            part = _parse_exception(said)
-        elif wants:
-            part = said if said == "(" else _parse_identifier(said)
-            depth, wants = depth + (said == "("), said == "("
-        elif said == ")" and depth:
-            part, depth = said, depth - 1
-        elif word == "WITH" and written[-1] != ")":
-            part = word
+    words: list[str] = []
+    for part in parts:
+        if words[-1:] == ["WITH"]:
+            word = next((name for name in _EXCEPTIONS if name.lower() == part.lower()), "")
         else:
-            part, wants = (word if word in ("AND", "OR") else ""), True
-        if not part:
+            word = part.upper() if part.upper() in _OPERATORS else _parse_identifier(part)
+        if not word:
             return ""
-        written.append(part)
-    if depth or wants or written[-1] == "WITH":
-        return ""
-    return " ".join(written).replace("( ", "(").replace(" )", ")")
+        words.append(word)
+    # The kind of each word, with i for an identifier or exception, reduced by the rules of the grammar.
+    kinds = re.sub("i(wi)*", "t", "".join(_OPERATORS.get(word, "i") for word in words))
+    while (reduced := re.sub(r"tot|\(t\)", "t", kinds)) != kinds:
+        kinds = reduced
+    return " ".join(words).replace("( ", "(").replace(" )", ")") if kinds == "t" else ""
 
 
-def _parse_identifier(said: str) -> str:
-    plus = said.endswith("+") and said.lower() not in _BY_LOWER
-    name = _BY_LOWER.get(said.lower().removesuffix("+") if plus else said.lower(), "")
+def _parse_identifier(text: str) -> str:
+    plus = text.endswith("+") and text.lower() not in _BY_LOWER
+    name = _BY_LOWER.get(text.lower().removesuffix("+") if plus else text.lower(), "")
     if name:
         return f"{name}+" if plus else name
-    return said if _REFERENCE.match(said) else ""
-
-
-def _parse_exception(said: str) -> str:
-    return next((name for name in _EXCEPTIONS if name.lower() == said.lower()), "")
+    return text if _REFERENCE.match(text) else ""

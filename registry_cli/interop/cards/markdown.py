@@ -1,7 +1,7 @@
-"""Text of other people inside of a Markdown document: it keeps its looks, and can't change the document's structure.
+"""Escape untrusted text in a Markdown document, so that it can't change the document's structure.
 
-By CommonMark and the tables of GitHub's: a text makes no heading, no HTML, and no fence that stays open. Emphasis, links,
-lists, quotes and whole blocks of code at the left margin are left as they are.
+By CommonMark and GitHub's tables: a text makes no heading, no HTML, and no fence that stays open. Emphasis, links, lists,
+quotes and complete code blocks at the left margin are kept.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-#: What stands before the text of a line: spaces, marks of quotes and of lists.
+#: What may be before the text of a line: spaces, marks of quotes and of lists.
 _BEFORE = r"(?P<before>(?:[ \t>*+-]|[0-9]{1,9}[.)](?=[ \t]|$))*)"
 _HEADING = re.compile(rf"{_BEFORE}(?P<mark>#)")
 _UNDERLINE = re.compile(r"(?P<before>[ \t>]*)(?P<mark>[=-])[=\- \t]*\Z")
@@ -18,19 +18,19 @@ _DEFINITION = re.compile(rf"{_BEFORE}(?P<mark>\[)(?=[^\]]*\]:)")
 _OPEN = re.compile(r"(?P<fence>`{3,}(?=[^`]*\Z)|~{3,})")
 _HTML = re.compile(r"<(?=[A-Za-z/!?])")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
-#: What has no place in a document, or hides what is there. The characters that join emoji and letters stay.
+#: Control characters, and those that hide text. The characters that join emoji and letters are kept.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _MARKS = re.compile(r"([\\|`*\[\]~])")
 
 
 def escape_text(text: str) -> str:
-    """A text of any number of lines, as paragraphs of a document."""
+    """Escape a text of any number of lines, as paragraphs."""
     lines = [_UNSEEN.sub(" ", line) for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
     return "\n".join(_escape_lines(lines)).strip("\n")
 
 
 def escape_line(text: object) -> str:
-    """A text as one line of a document, with no mark-up of its own: for a heading, an item, a cell of a table."""
+    """Escape a text as one line without mark-up, for a heading, an item or a cell of a table."""
     plain = " ".join(_UNSEEN.sub(" ", str(text)).split())
     plain = _ENTITY.sub("&amp;", _MARKS.sub(r"\\\1", plain))
     plain = _HTML.sub("&lt;", plain)
@@ -38,10 +38,10 @@ def escape_line(text: object) -> str:
 
 
 def format_table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """A table; ``head`` is ours, ``rows`` are anybody's."""
+    """A table, empty if it has no rows; the cells are escaped."""
     titles = list(head)
-    written = [f"| {' | '.join(escape_line(cell) for cell in row)} |" for row in rows]
-    return "\n".join([f"| {' | '.join(titles)} |", "|" + "---|" * len(titles), *written])
+    lines = [f"| {' | '.join(escape_line(cell) for cell in row)} |" for row in rows]
+    return "\n".join([f"| {' | '.join(titles)} |", "|" + "---|" * len(titles), *lines]) if lines else ""
 
 
 def _escape_lines(lines: list[str]) -> Iterator[str]:
@@ -56,7 +56,7 @@ def _escape_lines(lines: list[str]) -> Iterator[str]:
 
 
 def _end_of_fence(lines: list[str], at: int) -> int:
-    """Behind the block of code that begins at line ``at``; ``at`` itself where none does that also ends."""
+    """The line after the code block that begins at line ``at``; ``at`` if there is none, or it is not closed."""
     opened = _OPEN.match(lines[at])
     if not opened:
         return at

@@ -1,4 +1,4 @@
-"""Model cards: Markdown with the front matter that Hugging Face reads, and what a card lacks.
+"""Model cards: Markdown with the front matter that Hugging Face reads, and the checks of a card.
 
 Source of the front matter: https://huggingface.co/docs/hub/model-cards. All its values are single lines and numbers.
 """
@@ -11,7 +11,8 @@ from typing import Any
 from ...core.lazy_dataclass import dataclass
 from ...core.text import replace_unprintable
 from ...core.yaml import documents
-from ...lineage.reproducibility import get_section, items, text
+from ...lineage.reproducibility import items, text
+from ..source_tree import drop_empty, lookup, lookup_list, lookup_mapping, lookup_text
 from .card_inputs import NAME, CardInput, fields
 from .licenses import OTHER
 from .markdown import escape_line, escape_text, format_table
@@ -23,8 +24,8 @@ PRESENT, MISSING, WRONG = "present", "missing", "wrong"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CardCheck:
-    """One of the things that a card should tell. ``state`` is ``present``, ``missing``, or ``wrong`` when what is said
-    does not hold; ``hint`` is what there is of it, or where to say it.
+    """One item that a card should have. ``state`` is ``present``, ``missing``, or ``wrong`` for an invalid value;
+    ``hint`` is the value, or where to write it.
     """
 
     name: str
@@ -39,7 +40,7 @@ class CardCheck:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Card:
-    """A card: ``text`` is all of it, ``head`` its front matter. ``own`` is whether the version has one among its files."""
+    """A card with its front matter, ``head``. ``own`` says whether the version has a card among its files."""
 
     ref: str
     text: str
@@ -49,46 +50,50 @@ class Card:
 
     @property
     def lacking(self) -> tuple[CardCheck, ...]:
-        """What is required and missing, or wrong."""
+        """The required items that are missing or wrong."""
         return tuple(item for item in self.items if item.lacking)
 
 
-def make_card(known: CardInput) -> Card:
-    """The card of a version."""
-    head = make_front_matter(known)
+def make_card(facts: CardInput) -> Card:
+    """Make the card of a version."""
+    head = make_front_matter(facts)
     front = f"---\n{documents.dumps(head).decode()}---\n\n" if head else ""
-    return Card(known.version.ref, front + format_body(known), head, tuple(_iter_checks(known, head)), known.has_card)
+    return Card(facts.version.ref, front + format_body(facts), head, tuple(_iter_checks(facts, head)), facts.has_card)
 
 
-def _iter_checks(known: CardInput, head: dict[str, Any]) -> Iterator[CardCheck]:
-    """The list by which a card is judged: what is required first."""
-    field = "{} in model.yaml"
-    yield _make_check("description", True, known.description, field.format("description"))
-    yield _licence_check(known)
+def _iter_checks(facts: CardInput, head: dict[str, Any]) -> Iterator[CardCheck]:
+    """The checks of a card, those of required items first."""
+    version = facts.version
+    annotate, tag = f"registry annotate {version.ref}", f"registry tag {version.ref}"
+    yield _make_check("description", True, facts.description, "description in model.yaml")
+    yield _check_licence(facts)
     for name in ("intended_use", "limitations"):
-        yield _make_check(
-            name, True, known.said(name), f"{field.format(name)}, or registry annotate {known.version.ref}"
-        )
-    data = known.said("data") or known.version.lineage.get("data")
-    yield _make_check("data", True, data, f"{field.format('data')}, or registry register --data")
-    yield _make_check("ethics", False, known.said("ethics"), field.format("ethics"))
-    metrics = ", ".join(sorted(known.version.metrics))
-    yield _make_check("metrics", False, metrics, f"registry log-metric {known.version.ref} NAME=VALUE")
-    tag = f"registry tag {known.version.ref} {{}}"
-    yield _make_check("pipeline_tag", False, get_task(known), tag.format("pipeline_tag=tabular-classification"))
-    named = known.version.tags.get("datasets") or get_dataset(known)
-    yield _make_check("datasets", False, named, tag.format("datasets=NAME") + ": Hugging Face shows no metrics without")
-    yield _make_check("language", False, known.version.tags.get("language"), tag.format("language=en"))
-    yield _make_check("library_name", False, head.get("library_name"), tag.format("library_name=NAME"))
+        yield _make_check(name, True, facts.statements(name), f"{name} in model.yaml, or {annotate}")
+    data = facts.statements("data") or version.lineage.get("data")
+    yield _make_check("data", True, data, "data in model.yaml, or registry register --data")
+    for name, value, hint in (
+        ("ethics", facts.statements("ethics"), "ethics in model.yaml"),
+        ("metrics", ", ".join(sorted(version.metrics)), f"registry log-metric {version.ref} NAME=VALUE"),
+        ("pipeline_tag", get_task(facts), f"{tag} pipeline_tag=tabular-classification"),
+        (
+            "datasets",
+            version.tags.get("datasets") or get_dataset(facts),
+            f"{tag} datasets=NAME: Hugging Face shows no metrics without",
+        ),
+        ("language", version.tags.get("language"), f"{tag} language=en"),
+        ("library_name", head.get("library_name"), f"{tag} library_name=NAME"),
+    ):
+        yield _make_check(name, False, value, hint)
 
 
-def _make_check(name: str, required: bool, found: Any, hint: str) -> CardCheck:
-    shown = found if isinstance(found, str) else ""
-    return CardCheck(name, required, PRESENT if found else MISSING, shown if found else hint)
+def _make_check(name: str, required: bool, value: Any, hint: str) -> CardCheck:
+    if not value:
+        return CardCheck(name, required, MISSING, hint)
+    return CardCheck(name, required, PRESENT, value if isinstance(value, str) else "")
 
 
-def _licence_check(known: CardInput) -> CardCheck:
-    licence = known.licence
+def _check_licence(facts: CardInput) -> CardCheck:
+    licence = facts.licence
     if licence is None:
         return CardCheck("licence", True, MISSING, "licence in model.yaml: an SPDX identifier, as Apache-2.0")
     if licence.known:
@@ -101,32 +106,31 @@ _MOST = 50
 _FACTS = ("name", "value")
 
 
-def format_body(known: CardInput) -> str:
-    """From the title on. A section of which nothing is known is not there."""
-    return "\n\n".join(each for each in _iter_sections(known) if each) + "\n"
+def format_body(facts: CardInput) -> str:
+    """The card without its front matter. Empty sections are left out."""
+    return "\n\n".join(each for each in _iter_sections(facts) if each) + "\n"
 
 
-def _iter_sections(known: CardInput) -> Iterator[str]:
-    version = known.version
-    yield f"# {escape_line(known.model.name)}"
-    yield escape_text(known.description)
+def _iter_sections(facts: CardInput) -> Iterator[str]:
+    version = facts.version
+    yield f"# {escape_line(facts.model.name)}"
+    yield escape_text(facts.description)
     yield escape_text(version.message)
-    yield from _format_section("Intended use", known.said("intended_use"))
-    yield from _format_section("Limitations", known.said("limitations"))
-    yield from _format_section("Training data", known.said("data"), _data(known))
-    yield from _format_section(
-        "Evaluation", known.said("evaluation"), _format_pairs(("metric", "value"), version.metrics)
-    )
-    yield from _format_section("Ethical considerations", known.said("ethics"))
-    yield from _format_section("Inside", [], _format_pairs(_FACTS, _inside(known)), _tensors(known))
+    yield from _format_section("Intended use", facts.statements("intended_use"))
+    yield from _format_section("Limitations", facts.statements("limitations"))
+    yield from _format_section("Training data", facts.statements("data"), _data(facts))
+    metrics = _format_pairs(("metric", "value"), version.metrics)
+    yield from _format_section("Evaluation", facts.statements("evaluation"), metrics)
+    yield from _format_section("Ethical considerations", facts.statements("ethics"))
+    yield from _format_section("Inside", [], _format_pairs(_FACTS, _contents(facts)), _tensors(facts))
     yield from _format_section("Parameters", [], _format_pairs(("parameter", "value"), version.params))
-    yield from _format_section("Provenance", [], _format_pairs(_FACTS, _provenance(known)))
-    yield from _format_section("Approvals", [], _approvals(known))
-    if rest := known.rest():
+    yield from _format_section("Provenance", [], _format_pairs(_FACTS, _provenance(facts)))
+    yield from _format_section("Approvals", [], _approvals(facts))
+    if rest := facts.rest():
         yield "## Notes"
-        for name, told in rest.items():
+        for name, annotation in rest.items():
             yield f"### {escape_line(name.replace('_', ' ').capitalize())}"
-            yield escape_text(told)
+            yield escape_text(annotation)
 
 
 def _format_section(title: str, texts: list[str], *tables: str) -> Iterator[str]:
@@ -137,8 +141,9 @@ def _format_section(title: str, texts: list[str], *tables: str) -> Iterator[str]
 
 
 def _format_pairs(head: tuple[str, str], pairs: Mapping[str, Any]) -> str:
-    rows = [(name, _format_value(value)) for name, value in pairs.items() if value not in (None, "", (), [], {})]
-    return format_table(head, rows) if rows else ""
+    return format_table(
+        head, [(name, _format_value(value)) for name, value in pairs.items() if value not in (None, "", (), [], {})]
+    )
 
 
 def _format_value(value: Any) -> str:
@@ -154,36 +159,36 @@ def _format_value(value: Any) -> str:
     return str(value)
 
 
-def _data(known: CardInput) -> str:
+def _data(facts: CardInput) -> str:
     rows = [
         (text(each, "path") or text(each, "uri"), text(each, "digest"), _format_value(each.get("size", "")))
-        for each in items(known.version.lineage, "data")
+        for each in items(facts.version.lineage, "data")
     ]
-    return format_table(("data", "digest", "bytes"), rows[:_MOST]) if rows else ""
+    return format_table(("data", "digest", "bytes"), rows[:_MOST])
 
 
-def _inside(known: CardInput) -> dict[str, Any]:
-    lineage = known.version.lineage
-    contents = get_section(lineage, "contents")
+def _contents(facts: CardInput) -> dict[str, Any]:
+    lineage = facts.version.lineage
+    contents = lookup_mapping(lineage, "contents")
     count = contents.get("parameters")
     return {
-        "Format": text(lineage, "format"),
-        "Framework": text(lineage, "framework"),
-        "Class": text(contents, "class"),
+        "Format": lookup_text(lineage, "format"),
+        "Framework": lookup_text(lineage, "framework"),
+        "Class": lookup_text(contents, "class"),
         "Parameters": f"{count:,}" if isinstance(count, int) else "",
-        "Types": get_section(contents, "dtypes"),
+        "Types": lookup_mapping(contents, "dtypes"),
         "Features": contents.get("features") or contents.get("feature_count"),
     }
 
 
-def _tensors(known: CardInput) -> str:
-    contents = get_section(known.version.lineage, "contents")
+def _tensors(facts: CardInput) -> str:
+    contents = lookup_mapping(facts.version.lineage, "contents")
     rows = [
         (side, text(each, "name"), text(each, "type"), _format_shape(each.get("shape")))
-        for side, name in (("input", "inputs"), ("output", "outputs"))
-        for each in items(contents, name)
+        for side in ("input", "output")
+        for each in items(contents, f"{side}s")
     ]
-    return format_table(("", "name", "type", "shape"), rows[: 2 * _MOST]) if rows else ""
+    return format_table(("", "name", "type", "shape"), rows[: 2 * _MOST])
 
 
 def _format_shape(shape: Any) -> str:
@@ -192,125 +197,123 @@ def _format_shape(shape: Any) -> str:
     return f"({', '.join('?' if size is None else str(size) for size in shape)})"
 
 
-def _provenance(known: CardInput) -> dict[str, Any]:
-    version, lineage = known.version, known.version.lineage
-    git, run = get_section(lineage, "git"), get_section(lineage, "run")
-    environment, imported = get_section(lineage, "environment"), get_section(lineage, "imported")
-    packages = environment.get("packages")
-    licence = known.licence
-    commit = text(git, "commit")
+def _provenance(facts: CardInput) -> dict[str, Any]:
+    version, lineage = facts.version, facts.version.lineage
+    packages = lookup(lineage, "environment", "packages")
+    packages_digest = lookup_text(lineage, "environment", "digest")
+    licence = facts.licence
+    commit = lookup_text(lineage, "git", "commit")
+    parents = [each if isinstance(each, str) else lookup(each, "ref") for each in lookup_list(lineage, "parents")]
     return {
         "Version": version.ref,
         "Made": version.created,
         "By": version.author,
-        "Owner": known.model.owner,
+        "Owner": facts.model.owner,
         "Licence": licence and (licence.spdx or licence.text),
         "Digest": f"sha256:{version.digest}",
         "Files": f"{version.files:,} ({version.size:,} bytes)",
-        "Repository": text(git, "remote"),
-        "Commit": f"{commit}, and changes that were not committed" if commit and git.get("dirty") else commit,
-        "Command": text(run, "command"),
-        "Python": text(environment, "python"),
-        "Packages": f"{packages} ({text(environment, 'digest')})" if isinstance(packages, int) and packages else "",
-        "Made from": [each if isinstance(each, str) else text(each, "ref") for each in _parents(lineage)],
-        "Imported": text(imported, "key") or text(imported, "from"),
-        "Scan": text(get_section(lineage, "scan"), "verdict"),
+        "Repository": lookup_text(lineage, "git", "remote"),
+        "Commit": f"{commit}, and changes that were not committed"
+        if commit and lookup(lineage, "git", "dirty")
+        else commit,
+        "Command": lookup_text(lineage, "run", "command"),
+        "Python": lookup_text(lineage, "environment", "python"),
+        "Packages": f"{packages} ({packages_digest})" if isinstance(packages, int) and packages else "",
+        "Made from": [each for each in parents if isinstance(each, str)],
+        "Imported": lookup_text(lineage, "imported", "key") or lookup_text(lineage, "imported", "from"),
+        "Scan": lookup_text(lineage, "scan", "verdict"),
         "Stages": version.stages,
         "Aliases": version.aliases,
     }
 
 
-def _parents(lineage: Mapping[str, Any]) -> list[Any]:
-    found = lineage.get("parents")
-    return [each for each in found if isinstance(each, (str, Mapping))] if isinstance(found, (list, tuple)) else []
-
-
-def _approvals(known: CardInput) -> str:
+def _approvals(facts: CardInput) -> str:
     rows = [
         (each.stage, each.by, "approved" if each.approved else "rejected", each.at, each.state, each.reason)
-        for each in known.approvals
+        for each in facts.approvals
     ]
-    return format_table(("stage", "who", "said", "when", "state", "reason"), rows) if rows else ""
+    return format_table(("stage", "who", "said", "when", "state", "reason"), rows)
 
 
-#: What Hugging Face calls the libraries.
+#: Hugging Face's names of the libraries.
 _LIBRARIES = {
     "sklearn": "sklearn", "torch": "pytorch", "transformers": "transformers", "keras": "keras", "tensorflow": "tf-keras",
     "onnx": "onnx", "xgboost": "xgboost", "lightgbm": "lightgbm", "safetensors": "safetensors", "catboost": "catboost",
 }  # fmt: skip
 _LISTS = ("language", "datasets", "base_model")
 _TEXTS = ("pipeline_tag", "library_name", "license_name", "license_link")
-#: What people call the file with the text of a licence.
+#: The usual names of a file with the text of a licence.
 _LICENSE_FILES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE", "LICENCE.txt", "LICENCE.md", "COPYING")
-#: Tags that are told as something else.
+#: Tags that have keys of their own in the front matter.
 _USED = frozenset({*_TEXTS, *_LISTS, "license", "licence", "task", "hf_tags", "hf_revision"})
 
 
-def make_front_matter(known: CardInput) -> dict[str, Any]:
-    """The keys in the order in which Hugging Face writes them; what is not known is left out."""
-    tags = {name: _as_single_line(value) for name, value in known.version.tags.items()}
+def make_front_matter(facts: CardInput) -> dict[str, Any]:
+    """The front matter, with its keys in the order of Hugging Face."""
+    tags = {name: _as_single_line(value) for name, value in facts.version.tags.items()}
     lists = {name: _split_list(tags[name]) for name in _LISTS if tags.get(name)}
-    said = {
-        "language": lists.get("language"),
-        **_licence(known, tags),
-        "library_name": tags.get("library_name") or _library(known),
-        "pipeline_tag": get_task(known),
-        "tags": _split_list(tags.get("hf_tags", "")) + [f"{name}:{tags[name]}" for name in sorted(tags.keys() - _USED)],
-        "datasets": lists.get("datasets"),
-        "metrics": sorted(known.version.metrics),
-        "base_model": lists.get("base_model") or [_as_single_line(each) for each in known.bases],
-        "model-index": _index(known, (lists.get("datasets") or [""])[0]),
-    }
-    return {key: value for key, value in said.items() if value not in (None, "", [])}
+    return drop_empty(
+        {
+            "language": lists.get("language"),
+            **_licence(facts, tags),
+            "library_name": tags.get("library_name") or _library(facts),
+            "pipeline_tag": get_task(facts),
+            "tags": [
+                *_split_list(tags.get("hf_tags", "")),
+                *(f"{name}:{tags[name]}" for name in sorted(tags.keys() - _USED)),
+            ],
+            "datasets": lists.get("datasets"),
+            "metrics": sorted(facts.version.metrics),
+            "base_model": lists.get("base_model") or [_as_single_line(each) for each in facts.bases],
+            "model-index": _model_index(facts, (lists.get("datasets") or [""])[0]),
+        }
+    )
 
 
-def get_task(known: CardInput) -> str:
-    """What the model is for, in a word of Hugging Face: ``tabular-classification``; empty when nobody said it."""
-    return _as_single_line(known.version.tags.get("pipeline_tag") or known.version.tags.get("task") or "")
+def get_task(facts: CardInput) -> str:
+    """The task in Hugging Face's terms, as ``tabular-classification``; empty if it is not facts."""
+    return _as_single_line(facts.version.tags.get("pipeline_tag") or facts.version.tags.get("task") or "")
 
 
-def get_dataset(known: CardInput) -> str:
-    """The data that it was trained with, as far as it has a name."""
-    for each in items(known.version.lineage, "data"):
-        if told := text(each, "path") or text(each, "uri"):
-            return _as_single_line(told.rstrip("/").rpartition("/")[2])
-    return ""
+def get_dataset(facts: CardInput) -> str:
+    """The name of the training data; empty if it is not facts."""
+    paths = (text(each, "path") or text(each, "uri") for each in items(facts.version.lineage, "data"))
+    return _as_single_line(next(filter(None, paths), "").rstrip("/").rpartition("/")[2])
 
 
-def _licence(known: CardInput, tags: dict[str, str]) -> dict[str, str]:
-    licence = known.licence
+def _licence(facts: CardInput, tags: dict[str, str]) -> dict[str, str]:
+    licence = facts.licence
     if licence is None:
         return {}
     if licence.word != OTHER:
         return {"license": licence.word}
     name = tags.get("license_name") or ("" if licence.text.lower() == OTHER else licence.name)
-    beside = next((each for each in _LICENSE_FILES if each in known.files), "")
+    beside = next((each for each in _LICENSE_FILES if each in facts.files), "")
     return {
         "license": OTHER, "license_name": name, "license_link": tags.get("license_link") or beside or licence.link
     }  # fmt: skip
 
 
-def _library(known: CardInput) -> str | None:
-    lineage = known.version.lineage
-    if text(lineage, "format") == "transformers" and "config.json" in known.files:
+def _library(facts: CardInput) -> str | None:
+    lineage = facts.version.lineage
+    if lookup_text(lineage, "format") == "transformers" and "config.json" in facts.files:
         return "transformers"
-    return _LIBRARIES.get(text(lineage, "framework").partition(" ")[0])
+    return _LIBRARIES.get(lookup_text(lineage, "framework").partition(" ")[0])
 
 
-def _index(known: CardInput, named: str) -> list[dict[str, Any]]:
-    """The metrics as Hugging Face reads them: only where task and data set are known, for it takes them with these only."""
-    data = named or get_dataset(known)
-    if not (get_task(known) and data and known.version.metrics):
+def _model_index(facts: CardInput, dataset: str) -> list[dict[str, Any]]:
+    """The metrics, if task and data set are facts, without which Hugging Face does not read them."""
+    data = dataset or get_dataset(facts)
+    if not (get_task(facts) and data and facts.version.metrics):
         return []
-    metrics = [{"type": name, "value": value} for name, value in sorted(known.version.metrics.items())]
-    result = {"task": {"type": get_task(known)}, "dataset": {"type": data, "name": data}, "metrics": metrics}
-    return [{"name": known.model.name, "results": [result]}]
+    metrics = [{"type": name, "value": value} for name, value in sorted(facts.version.metrics.items())]
+    result = {"task": {"type": get_task(facts)}, "dataset": {"type": data, "name": data}, "metrics": metrics}
+    return [{"name": facts.model.name, "results": [result]}]
 
 
-def _split_list(told: str) -> list[str]:
-    return [each.strip() for each in told.split(",") if each.strip()]
+def _split_list(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",") if each.strip()]
 
 
 def _as_single_line(value: str) -> str:
-    """One printable line, whatever wrote the store."""
     return " ".join(replace_unprintable(str(value)).split())

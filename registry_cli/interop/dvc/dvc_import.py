@@ -1,4 +1,4 @@
-"""Models that come from DVC: the artifacts of ``dvc.yaml``, with the versions that GTO keeps as git tags, or one ``.dvc`` file."""
+"""Import from DVC: the artifacts of ``dvc.yaml``, with the versions that GTO keeps as git tags, or one ``.dvc`` file."""
 
 from __future__ import annotations
 
@@ -7,27 +7,36 @@ from pathlib import Path
 from typing import Any
 
 from ...core import values
-from ...core.lazy_dataclass import dataclass
 from ...core.yaml import documents
 from ...errors import InvalidInput, NotFound, RegistryError
 from ...store import manifest
 from .. import name_mapping
-from ..imported_version import ImportedMetadata, ImportedVersion, clean_line, message, to_plain_value
-from ..source_tree import DOCUMENT_LIMIT, SourceTree, error_message, fingerprint, resolve_path, text_or_empty
+from ..imported_version import ImportedMetadata, ImportedVersion, clean_line, to_message, to_plain_value
+from ..source_tree import (
+    DOCUMENT_LIMIT,
+    SourceTree,
+    error_message,
+    fingerprint,
+    lookup,
+    lookup_list,
+    lookup_mapping,
+    lookup_text,
+    resolve_path,
+)
 from . import git_tags
 from .dvc_content import DvcContent, DvcSnapshot, TemporaryFolder, find_locked_stage
-from .git_tags import GitTag, TaggedRepository
+from .git_tags import GitTag, GtoArtifact, TaggedRepository
 
 DOCUMENT_NAME = "dvc.yaml"
-#: What people call the stages that are named otherwise here.
+#: Common short names of stages.
 _STAGES = {"prod": "production", "dev": "development", "stage": "staging"}
 
 
 def read(place: str | Path, *, only: str | None = None) -> Iterator[ImportedVersion]:
-    """Every version of every artifact (or of ``only`` one) of the ``dvc.yaml`` in ``place`` (or named by it), by name and version.
+    """Read every version of every artifact, or of ``only`` one, of the ``dvc.yaml`` in ``place``, by name and version.
 
-    An artifact without versions in git tags comes as it is in the workspace; so does a single ``.dvc`` file. Artifacts
-    whose type is another than ``model`` are passed over.
+    ``place`` is a folder, a ``dvc.yaml``, or a single ``.dvc`` file. That, and an artifact without versions in git tags,
+    is read from the workspace. Artifacts of another type than ``model`` are skipped.
     """
     where = resolve_path(Path(place))
     single = where if where.is_file() and where.suffix == ".dvc" else None
@@ -35,207 +44,178 @@ def read(place: str | Path, *, only: str | None = None) -> Iterator[ImportedVers
     if where.is_file() and single is None and where.name != DOCUMENT_NAME:
         raise InvalidInput(f"'{place}' is nothing of DVC", f"name a {DOCUMENT_NAME}, its folder, or a .dvc file")
     source = _Source(folder)
-    yield from source.single(single) if single else source.artifacts(place, only)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class _Artifact:
-    """An artifact as one state of ``dvc.yaml`` declares it: its key, its name here, where it lies, what is said of it."""
-
-    key: str
-    model: str
-    path: Path
-    said: Mapping[str, Any]
+    yield from [source.read_single(single)] if single else source.read_artifacts(place, only)
 
 
 class _Source:
+    """The folder of a ``dvc.yaml`` or ``.dvc`` file, in a git repository or not."""
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._scratch = TemporaryFolder()
+        self._temporary = TemporaryFolder()
         self._git = TaggedRepository.around(folder)
-        top = self._git.root.resolve() if self._git else _top(folder)
+        if self._git:
+            top = self._git.root.resolve()
+        else:
+            top = next((each for each in (folder, *folder.parents) if (each / ".dvc").is_dir()), folder)
         self._tree = SourceTree(top)
-        self._content = DvcContent(self._tree, top, self._scratch.folder)
+        self._content = DvcContent(self._tree, top, self._temporary.folder)
+        self._workspace = DvcSnapshot(self._tree, self._git)
         self._prefix = folder.relative_to(top).as_posix()
 
-    def single(self, path: Path) -> Iterator[ImportedVersion]:
-        """What one ``.dvc`` file stands for."""
-        target = path.with_suffix("")
+    def read_single(self, document: Path) -> ImportedVersion:
+        """The version of one ``.dvc`` file."""
+        target = document.with_suffix("")
         key = f"dvc:{clean_line(target.relative_to(self._tree.root).as_posix(), 200)}"
-        said = {"desc": self._tree.yaml(path).get("desc")}
-        now = DvcSnapshot(self._tree, self._git)
-        yield self._incoming(
-            _Artifact(key, name_mapping.to_model_name(target.stem), target, said), now, None, (), False
-        )
+        artifact = {"desc": self._tree.yaml(document).get("desc")}
+        return self._read(self._workspace, key, name_mapping.to_model_name(target.stem), target, artifact)
 
-    def artifacts(self, place: str | Path, only: str | None) -> Iterator[ImportedVersion]:
-        now = DvcSnapshot(self._tree, self._git)
-        declared = _artifacts(now, self._folder)
+    def read_artifacts(self, place: str | Path, only: str | None) -> Iterator[ImportedVersion]:
+        declared = self._declared(self._workspace)
         tagged = self._tagged()
         if not declared and not tagged:
             raise NotFound(
                 f"'{place}' declares no artifact", f"name a .dvc file, or declare artifacts in {DOCUMENT_NAME}"
             )
-        models = [name for name in sorted({*declared, *tagged}) if _is_model(declared.get(name, {}))]
-        wanted = name_mapping.select_names(models, only, place)
-        given = name_mapping.assign_names(wanted)
-        for name in wanted:
-            model, key = given[name], f"dvc:{clean_line(self._full_name(name), 200)}"
+        models = [name for name in sorted({*declared, *tagged}) if lookup_text(declared, name, "type") in ("", "model")]
+        for name, model in name_mapping.select_models(models, only, place).items():
+            full_name = name if self._prefix == "." else f"{self._prefix}:{name}"
+            key = f"dvc:{clean_line(full_name, 200)}"
             if model is None:
-                yield ImportedVersion(
-                    key, name_mapping.to_model_name(name), (), lost=(name_mapping.format_conflict(name),)
-                )
-                continue
-            if name not in tagged:
-                yield self._now(name, model, key, declared[name])
-                continue
-            yield from self._versions(name, model, key, tagged[name])
+                yield ImportedVersion.conflicting(key, name)
+            elif name in tagged:
+                yield from self._read_versions(name, model, key, tagged[name])
+            else:
+                try:
+                    path = self._artifact_path(name, declared[name])
+                except InvalidInput as error:
+                    yield ImportedVersion(key, model, lost=(error.message,))
+                else:
+                    yield self._read(self._workspace, key, model, path, declared[name])
 
-    def _tagged(self) -> dict[str, git_tags.GtoArtifact]:
-        """What GTO's tags say of the artifacts of this folder, by the names that ``dvc.yaml`` has for them."""
-        found = {}
+    def _declared(self, snapshot: DvcSnapshot) -> dict[str, dict[str, Any]]:
+        artifacts = lookup_mapping(snapshot.yaml(self._folder / DOCUMENT_NAME), "artifacts")
+        return {name: artifact for name, artifact in artifacts.items() if isinstance(artifact, dict)}
+
+    def _tagged(self) -> dict[str, GtoArtifact]:
+        """The artifacts of this folder that have versions in git tags, by their names in ``dvc.yaml``."""
+        tagged = {}
         for name, artifact in git_tags.parse_artifacts(self._git.tags() if self._git else ()).items():
             folder, mark, own = name.rpartition(":")
             if artifact.versions and (folder if mark else ".") == self._prefix:
-                found[own] = artifact
-        return found
+                tagged[own] = artifact
+        return tagged
 
-    def _full_name(self, name: str) -> str:
-        return name if self._prefix == "." else f"{self._prefix}:{name}"
+    def _artifact_path(self, name: str, artifact: Mapping[str, Any]) -> Path:
+        return self._folder / manifest.check_path(lookup_text(artifact, "path") or name)
 
-    def _now(self, name: str, model: str, key: str, said: Mapping[str, Any]) -> ImportedVersion:
-        """An artifact without versions: as it is in the workspace."""
-        try:
-            path = self._folder / manifest.check_path(text_or_empty(said.get("path")) or name)
-        except InvalidInput as error:
-            return ImportedVersion(key, model, (), lost=(error.message,))
-        return self._incoming(_Artifact(key, model, path, said), DvcSnapshot(self._tree, self._git), None, (), False)
-
-    def _versions(self, name: str, model: str, key: str, artifact: git_tags.GtoArtifact) -> Iterator[ImportedVersion]:
-        for version in artifact.ordered():
-            tag = artifact.versions[version]
+    def _read_versions(self, name: str, model: str, key: str, tagged: GtoArtifact) -> Iterator[ImportedVersion]:
+        versions_in_stages = tagged.stages
+        for version in tagged.ordered():
+            tag = tagged.versions[version]
             shown = f"{key}@{version}"
-            own = f"{shown}:{tag.commit[:12]}"
-            then = DvcSnapshot(self._tree, self._git, tag.commit)
-            stages = tuple(stage for stage, at in artifact.stages.items() if at == version)
+            own_key = f"{shown}:{tag.commit[:12]}"
+            snapshot = DvcSnapshot(self._tree, self._git, tag.commit)
             try:
-                said = _artifacts(then, self._folder).get(name)
-                if said is None:
+                artifact = self._declared(snapshot).get(name)
+                if artifact is None:
                     raise InvalidInput(f"the {DOCUMENT_NAME} of that commit does not declare it")
-                path = self._folder / manifest.check_path(text_or_empty(said.get("path")) or name)
+                path = self._artifact_path(name, artifact)
             except RegistryError as error:
-                yield ImportedVersion(own, model, (), shown=shown, lost=(error_message(error),))
+                yield ImportedVersion(own_key, model, shown=shown, lost=(error_message(error),))
                 continue
-            yield self._incoming(_Artifact(own, model, path, said), then, (version, tag), stages, artifact.deprecated)
+            stages = [stage.lower() for stage, at in versions_in_stages.items() if at == version]
+            yield self._read(
+                snapshot,
+                own_key,
+                model,
+                path,
+                artifact,
+                tag,
+                shown=shown,
+                tags={"gto_version": version},
+                stages=tuple(_STAGES.get(stage, stage) for stage in stages),
+                archived=tagged.deprecated and not stages,
+            )
 
-    def _incoming(
+    def _read(
         self,
-        wanted: _Artifact,
-        then: DvcSnapshot,
-        version: tuple[str, GitTag] | None,
-        stages: tuple[str, ...],
-        old: bool,
+        snapshot: DvcSnapshot,
+        key: str,
+        model: str,
+        path: Path,
+        artifact: Mapping[str, Any],
+        tag: GitTag | None = None,
+        *,
+        shown: str = "",
+        tags: Mapping[str, str] | None = None,
+        **fields: Any,
     ) -> ImportedVersion:
-        luggage = ImportedMetadata()
-        shown = wanted.key.rpartition(":")[0] if version else wanted.key
+        """One version of the artifact at ``path``, by a ``tag`` or in the workspace; ``fields`` follow from the tag."""
+        metadata = ImportedMetadata()
+        shown = shown or key
         try:
-            named = self._content.files(then, wanted.path)
-            made = find_locked_stage(then, wanted.path)
-            self._say(luggage, wanted.said, then, made)
+            named = self._content.files(snapshot, path)
+            locked = find_locked_stage(snapshot, path)
+            _add_metadata(metadata, artifact, snapshot, locked)
         except (RegistryError, OSError) as error:
-            return ImportedVersion(wanted.key, wanted.model, (), shown=shown, lost=(error_message(error),))
-        number, tag = version or ("", None)
-        if number:
-            luggage.add_tags({"gto_version": number})
+            return ImportedVersion(key, model, shown=shown, lost=(error_message(error),))
+        metadata.add_tags(tags or {})
+        if tag:
+            fields |= {"author": tag.author, "created": tag.created, "message": to_message(tag.message)}
         return ImportedVersion(
-            key=wanted.key if tag else f"{wanted.key}:{fingerprint(named)}",
+            key=key if tag else f"{key}:{fingerprint(named)}",
             shown=shown,
-            model=wanted.model,
-            files=(),
+            model=model,
             named=named,
-            keeps=self._scratch,
-            author=tag.author if tag else "",
-            created=tag.created if tag else "",
-            message=message(tag.message if tag else ""),
-            params=luggage.params,
-            metrics=luggage.metrics,
-            tags=luggage.tags,
-            annotations=luggage.annotations,
-            lineage=self._lineage(wanted.key, then, tag, made),
-            stages=tuple(_STAGES.get(stage.lower(), stage.lower()) for stage in stages),
-            archived=old and not stages,
-            lost=tuple(luggage.lost),
+            keeps=self._temporary,
+            lineage=self._lineage(key, snapshot, tag, locked),
+            **fields,
+            **metadata.fields(),
         )
 
-    def _say(
-        self, luggage: ImportedMetadata, said: Mapping[str, Any], then: DvcSnapshot, made: Mapping[str, Any]
-    ) -> None:
-        luggage.annotate("description", said.get("desc"))
-        labels = said.get("labels")
-        if isinstance(labels, list) and labels:
-            luggage.add_tags({"labels": ", ".join(str(label) for label in labels)})
-        meta = said.get("meta")
-        if isinstance(meta, dict):
-            luggage.add_tags(values.flatten(meta))
-        if not made:
-            return
-        for params in _mappings(made["stage"].get("params")):
-            luggage.add_params(values.flatten(params))
-        declared = then.yaml(made["folder"] / DOCUMENT_NAME).get("stages")
-        stage = declared.get(made["name"]) if isinstance(declared, dict) else None
-        for name in _names(stage.get("metrics") if isinstance(stage, dict) else None):
-            data = then.read(made["folder"] / name)
-            if data is None:
-                luggage.lose(f"the metrics in '{clean_line(name, 100)}': git does not have that file")
-                continue
-            found = values.flatten(documents.loads_mapping(data, name, limit=DOCUMENT_LIMIT))
-            numbers = {each: value for each, value in found.items() if isinstance(value, (int, float, bool))}
-            luggage.add_metrics({each: value for each, value in numbers.items() if not isinstance(value, bool)})
-
-    def _lineage(self, key: str, then: DvcSnapshot, tag: GitTag | None, made: Mapping[str, Any]) -> dict[str, Any]:
-        stage = made.get("stage", {})
+    def _lineage(
+        self, key: str, snapshot: DvcSnapshot, tag: GitTag | None, locked: Mapping[str, Any]
+    ) -> dict[str, Any]:
         data = [
-            {
-                "path": text_or_empty(dep.get("path")),
-                "digest": f"md5:{text_or_empty(dep.get('md5'))}",
-                "size": dep.get("size"),
-            }
-            for dep in stage.get("deps") or ()
+            {"path": lookup_text(dep, "path"), "digest": f"md5:{lookup_text(dep, 'md5')}", "size": dep.get("size")}
+            for dep in lookup_list(locked, "stage", "deps")
             if isinstance(dep, dict)
         ]
-        git = {}
-        if self._git:
-            git = {"commit": then.commit or self._git.head(), "remote": self._git.remote()}
+        git = {"commit": snapshot.commit or self._git.head, "remote": self._git.remote()} if self._git else {}
         return to_plain_value(  # type: ignore[no-any-return]
             {
                 "git": git,
-                "run": {"command": text_or_empty(stage.get("cmd")), "folder": self._prefix if made else ""},
+                "run": {"command": lookup_text(locked, "stage", "cmd"), "folder": self._prefix if locked else ""},
                 "data": data,
                 "imported": {"from": "dvc", "key": key, "tag": tag.name if tag else ""},
             }
         )
 
 
-def _top(folder: Path) -> Path:
-    """The nearest folder upward with a ``.dvc`` folder, else the folder itself."""
-    return next((each for each in (folder, *folder.parents) if (each / ".dvc").is_dir()), folder)
+def _add_metadata(
+    metadata: ImportedMetadata, artifact: Mapping[str, Any], snapshot: DvcSnapshot, locked: Mapping[str, Any]
+) -> None:
+    """Add what ``dvc.yaml`` has of an artifact, and the params and metrics of the stage that makes it."""
+    metadata.annotate("description", artifact.get("desc"))
+    if labels := artifact.get("labels") if isinstance(artifact.get("labels"), list) else None:
+        metadata.add_tags({"labels": ", ".join(map(str, labels))})
+    metadata.add_tags(values.flatten(lookup_mapping(artifact, "meta")))
+    if not locked:
+        return
+    for params in lookup_mapping(locked, "stage", "params").values():
+        metadata.add_params(values.flatten(params) if isinstance(params, dict) else {})
+    stage = lookup(snapshot.yaml(locked["folder"] / DOCUMENT_NAME), "stages", locked["name"])
+    for name in _list_metrics_files(lookup_list(stage, "metrics")):
+        data = snapshot.read(locked["folder"] / name)
+        if data is None:
+            metadata.lose(f"the metrics in '{clean_line(name, 100)}': git does not have that file")
+            continue
+        found = values.flatten(documents.loads_mapping(data, name, limit=DOCUMENT_LIMIT))
+        metadata.add_metrics({key: value for key, value in found.items() if type(value) in (int, float)})
 
 
-def _artifacts(then: DvcSnapshot, folder: Path) -> dict[str, dict[str, Any]]:
-    found = then.yaml(folder / DOCUMENT_NAME).get("artifacts")
-    return {name: said for name, said in found.items() if isinstance(said, dict)} if isinstance(found, dict) else {}
-
-
-def _is_model(said: Mapping[str, Any]) -> bool:
-    return text_or_empty(said.get("type")) in ("", "model")
-
-
-def _mappings(value: Any) -> list[dict[str, Any]]:
-    return [each for each in value.values() if isinstance(each, dict)] if isinstance(value, dict) else []
-
-
-def _names(metrics: Any) -> list[str]:
-    """The files of a stage's metrics: a list of names, or of mappings that begin with one."""
-    listed = metrics if isinstance(metrics, list) else []
-    named = [next(iter(each), "") if isinstance(each, dict) else each for each in listed]
-    return [manifest.check_path(each) for each in named if isinstance(each, str) and each]
+def _list_metrics_files(metrics: list[Any]) -> list[str]:
+    """The files of a stage's metrics, each given by its name, or by a mapping that begins with it."""
+    names = [next(iter(each), "") if isinstance(each, dict) else each for each in metrics]
+    return [manifest.check_path(each) for each in names if isinstance(each, str) and each]

@@ -1,18 +1,18 @@
-"""Tags of a git repository, with GTO's convention for them, and files as they were at a commit. Nothing is changed.
+"""Tags of a git repository, with GTO's convention for them, and files at a commit. Nothing is changed.
 
-No hook, pager, filter or transport of the repository is run, and no variable of git leads to another one: see
-``lineage.git``. GTO 1.9 writes versions and stages of artifacts as tags, ``churn@v1.2.3`` and ``churn#prod#4``; ``=``
-stands for the ``:`` between a folder and a name.
+No hook, pager, filter or transport of the repository is run, and no variable of git leads to another repository: see
+``lineage.git``. GTO 1.9 writes versions and stages of artifacts as tags, ``churn@v1.2.3`` and ``churn#prod#4``, with
+``=`` in place of the ``:`` between a folder and a name.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
-from ...core.lazy_dataclass import dataclass, field
+from ...core.lazy_dataclass import dataclass
 from ...core.redaction import redact_url
 from ...core.times import format_milliseconds
 from ...errors import InvalidInput
@@ -24,13 +24,12 @@ _KEPT = 256 << 10
 _FORMAT = (
     "%(refname:short)%00%(objectname)%00%(*objectname)%00%(creatordate:unix)%00%(taggername)%00%(contents:subject)"
 )
-_T = TypeVar("_T")
 _COMMIT = re.compile(r"[0-9a-f]{40,64}\Z")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class GitTag:
-    """A tag: the commit that it names, when, by whom and with which words it was made."""
+    """A tag that names a commit."""
 
     name: str
     commit: str
@@ -40,27 +39,30 @@ class GitTag:
 
 
 class TaggedRepository:
-    """The git repository that holds ``folder``; what leads out of it is refused, as for a lineage."""
+    """A git repository; what leads out of it is refused, as for a lineage. ``head`` is the commit that is checked out."""
 
     def __init__(self, repository: git.GitRepository) -> None:
         self._git = repository
-        self._read: dict[tuple[str, str], bytes | None] = {}
+        self._blobs: dict[tuple[str, str], bytes | None] = {}
         self.root = repository.top
-        self._head = self._asking(repository.open)
+        with self._translate_errors():
+            self.head = repository.open()
 
     @classmethod
     def around(cls, folder: Path) -> TaggedRepository | None:
-        """The repository whose work tree holds ``folder``; None when there is none.
+        """The repository whose work tree has ``folder`` in it, or None.
 
         Raises:
             InvalidInput: git does not trust it, or it leads elsewhere.
         """
-        found = git.GitRepository.around(str(folder), patience=_SECONDS)
-        return cls(found) if found else None
+        repository = git.GitRepository.around(str(folder), patience=_SECONDS)
+        return cls(repository) if repository else None
 
     def tags(self) -> Iterator[GitTag]:
         """All tags that name a commit, in the order of their names."""
-        for line in self._text("for-each-ref", f"--format={_FORMAT}", "refs/tags").splitlines():
+        for line in (
+            self._run("for-each-ref", f"--format={_FORMAT}", "refs/tags").decode("utf-8", "replace").splitlines()
+        ):
             parts = line.split("\0")
             if len(parts) != 6:
                 continue
@@ -70,33 +72,27 @@ class TaggedRepository:
                 created = format_milliseconds(int(when) * 1000) if when.isdecimal() else ""
                 yield GitTag(name, commit, created, author, message)
 
-    def head(self) -> str:
-        """The commit that is checked out; empty in a repository without one."""
-        return self._head
-
     def remote(self) -> str:
-        """The address of ``origin`` without its login; empty if there is none."""
-        done = self._asking(
-            lambda: self._git.ask("config", "--no-includes", "--get", "remote.origin.url", accepted=(0, 1))
-        )
-        return redact_url(done.output.decode("utf-8", "replace").strip())
+        """The URL of ``origin`` without its login; empty if there is none."""
+        url = self._run("config", "--no-includes", "--get", "remote.origin.url", accepted=(0, 1))
+        return redact_url(url.decode("utf-8", "replace").strip())
 
     def blob(self, commit: str, path: str) -> bytes | None:
-        """A file as it was at a commit; None if it wasn't there, or was none. :class:`InvalidInput` if it is too large."""
-        if (commit, path) in self._read:
-            return self._read[commit, path]
+        """A file at a commit, or None. Raises :class:`InvalidInput` if it is too large."""
+        if (commit, path) in self._blobs:
+            return self._blobs[commit, path]
         kind, size = self._object(f"{commit}:{path}")
         if size > _MOST:
             raise InvalidInput(
                 f"'{path}' has {size:,} bytes in git", f"{_MOST:,} are the most that are taken from there"
             )
         data = self._run("cat-file", "blob", f"{commit}:{path}", most=size) if kind == "blob" else None
-        if data is None or size <= _KEPT:  # the same few documents are asked for again and again
-            self._read[commit, path] = data
+        if data is None or size <= _KEPT:  # the same few documents are read again and again
+            self._blobs[commit, path] = data
         return data
 
     def below(self, commit: str, path: str) -> list[str]:
-        """The paths of the regular files below a folder as it was at a commit."""
+        """The paths of the regular files below a folder at a commit."""
         if self._object(f"{commit}:{path}")[0] != "tree":
             return []
         listed = self._run("ls-tree", "-r", "-z", "--full-tree", commit, "--", f":(literal){path}/").decode(
@@ -106,22 +102,21 @@ class TaggedRepository:
         return [name for mode, _, name in entries if mode.startswith("100")]
 
     def _object(self, name: str) -> tuple[str, int]:
-        """The kind and size of an object; an empty kind if there is none by that name."""
+        """The kind and size of a blob or tree; an empty kind if there is none."""
         if "\n" in name:
             return "", 0
-        told = self._run("cat-file", "--batch-check=%(objecttype) %(objectsize)", data=f"{name}\n".encode()).decode()
-        kind, _, size = told.strip().rpartition(" ")
+        output = self._run("cat-file", "--batch-check=%(objecttype) %(objectsize)", data=f"{name}\n".encode()).decode()
+        kind, _, size = output.strip().rpartition(" ")
         return (kind, int(size)) if kind in ("blob", "tree") and size.isdecimal() else ("", 0)
 
-    def _text(self, *arguments: str) -> str:
-        return self._run(*arguments).decode("utf-8", "replace")
+    def _run(self, *arguments: str, data: bytes = b"", most: int = _MOST, accepted: tuple[int, ...] = (0,)) -> bytes:
+        with self._translate_errors():
+            return self._git.ask(*arguments, data=data, most=most, accepted=accepted).output
 
-    def _run(self, *arguments: str, data: bytes = b"", most: int = _MOST) -> bytes:
-        return self._asking(lambda: self._git.ask(*arguments, data=data, most=most)).output
-
-    def _asking(self, ask: Callable[[], _T]) -> _T:
+    @contextlib.contextmanager
+    def _translate_errors(self) -> Iterator[None]:
         try:
-            return ask()
+            yield
         except git.GitUnavailable as error:
             hint = "install git" if "not installed" in str(error) else "import from a fresh 'git clone' of it"
             raise InvalidInput(f"cannot read the git repository '{self.root}': {error}", hint) from None
@@ -137,17 +132,35 @@ _TAG = re.compile(
 _VERSION = re.compile(rf"v{_SEMVER}\Z")
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class GtoArtifact:
-    """What the tags say of an artifact: its versions, and the version that each stage was given last."""
+    """An artifact by its tags: its versions, and the commit that each stage was given last."""
 
-    versions: Mapping[str, GitTag] = field(default_factory=dict)
-    stages: Mapping[str, str] = field(default_factory=dict)
-    deprecated: bool = False
+    def __init__(self) -> None:
+        self.versions: dict[str, GitTag] = {}
+        self.deprecated = False
+        self._commits: dict[str, str] = {}
 
     def ordered(self) -> list[str]:
-        """The versions, by the rules of semantic versioning."""
+        """The versions in the order of semantic versioning."""
         return sorted(self.versions, key=_version_key)
+
+    @property
+    def stages(self) -> dict[str, str]:
+        """The version of each stage: the newest of those at its commit."""
+        at = {self.versions[version].commit: version for version in self.ordered()}
+        return {stage: at[commit] for stage, commit in self._commits.items() if commit in at}
+
+    def add(self, match: re.Match[str], tag: GitTag) -> None:
+        """Apply a tag; later tags are added later."""
+        if match["version"]:
+            if match["gone"]:
+                self.versions.pop(match["version"], None)
+            else:
+                self.versions[match["version"]] = tag
+        elif match["stage"]:
+            self._commits[match["stage"]] = "" if match["left"] else tag.commit
+        else:
+            self.deprecated = match["word"] == "deprecated"
 
 
 def _version_key(version: str) -> tuple[object, ...]:
@@ -160,38 +173,9 @@ def _version_key(version: str) -> tuple[object, ...]:
 
 
 def parse_artifacts(tags: Iterable[GitTag]) -> dict[str, GtoArtifact]:
-    """The artifacts by name (``churn``, or ``folder:churn``). Tags that are none of GTO's are passed over."""
-    found: dict[str, _ArtifactBuilder] = {}
+    """The artifacts by name (``churn``, or ``folder:churn``). Tags that are not GTO's are skipped."""
+    artifacts: dict[str, GtoArtifact] = {}
     matched = [(match, tag) for tag in tags if (match := _TAG.match(tag.name))]
     for match, tag in sorted(matched, key=lambda each: (int(each[0]["counter"] or 0), each[1].created)):
-        found.setdefault(match["artifact"].replace("=", ":"), _ArtifactBuilder()).add(match, tag)
-    return {name: building.done() for name, building in found.items()}
-
-
-class _ArtifactBuilder:
-    def __init__(self) -> None:
-        self._versions: dict[str, GitTag] = {}
-        self._stages: dict[str, str] = {}
-        self._commits: dict[str, str | None] = {}
-        self._deprecated = False
-
-    def add(self, match: re.Match[str], tag: GitTag) -> None:
-        if match["version"]:
-            if match["gone"]:
-                self._versions.pop(match["version"], None)
-            else:
-                self._versions[match["version"]] = tag
-        elif match["stage"]:
-            self._commits[match["stage"]] = None if match["left"] else tag.commit
-        else:
-            self._deprecated = match["word"] == "deprecated"
-
-    def done(self) -> GtoArtifact:
-        """A stage is given to a commit: it is the newest version that was registered there."""
-        at = {
-            tag.commit: version
-            for version in sorted(self._versions, key=_version_key)
-            for tag in (self._versions[version],)
-        }
-        stages = {stage: at[commit] for stage, commit in self._commits.items() if commit in at}
-        return GtoArtifact(self._versions, stages, self._deprecated)
+        artifacts.setdefault(match["artifact"].replace("=", ":"), GtoArtifact()).add(match, tag)
+    return artifacts

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InvalidInput
-from ..source_tree import text_or_empty
+from ..source_tree import lookup_text
 from .mlflow_records import LoggedModel, ModelVersion, RegisteredModel, Run, RunData
 from .sqlite_reader import Tables, open_database
 
@@ -20,80 +20,59 @@ _RUN = "run_uuid name experiment_id user_id status source_name start_time end_ti
 
 
 class MlflowDatabase:
-    """An open database. Everything is asked in one transaction: it is as it was at one moment."""
+    """An open database, read in one transaction."""
 
     def __init__(self, path: Path, stack: ExitStack) -> None:
         self._tables = Tables(stack.enter_context(open_database(path)))
         if "registered_models" not in self._tables or "model_versions" not in self._tables:
             raise InvalidInput(f"'{path}' is no store of MLflow", "it has no table of registered models")
         self._experiments = {
-            row["experiment_id"]: text_or_empty(row["name"])
+            row["experiment_id"]: lookup_text(row, "name")
             for row in self._tables.rows("experiments", "experiment_id name")
         }
 
     def models(self) -> Iterator[RegisteredModel]:
         for row in list(self._tables.rows("registered_models", "name workspace description")):
             trouble: list[str] = []
+            table = "registered_model_aliases"
+            aliases = self._pairs(table, "alias version", **self._filter(row, table))
             yield RegisteredModel(
                 name=str(row["name"]),
-                workspace=text_or_empty(row["workspace"]),
-                description=text_or_empty(row["description"]),
-                tags=self._pairs("registered_model_tags", "key value", **self._of(row, "registered_model_tags")),
-                aliases={
-                    str(each["alias"]): each["version"]
-                    for each in self._tables.rows(
-                        "registered_model_aliases", "alias version", **self._of(row, "registered_model_aliases")
-                    )
-                    if isinstance(each["version"], int)
-                },
+                workspace=lookup_text(row, "workspace"),
+                description=lookup_text(row, "description"),
+                tags=self._pairs("registered_model_tags", "key value", **self._filter(row, "registered_model_tags")),
+                aliases={alias: number for alias, number in aliases.items() if isinstance(number, int)},
                 versions=tuple(self._versions(row, trouble)),
                 trouble=tuple(trouble),
             )
 
-    def _of(self, model: Mapping[str, Any], table: str) -> dict[str, Any]:
-        """What picks the rows of a registered model from a table: its name, and its workspace since there are these."""
+    def _filter(self, model: Mapping[str, Any], table: str) -> dict[str, Any]:
+        """What selects the rows of a model in a table: its name, and its workspace where the schema has workspaces."""
         where = {"name": model["name"]}
         if model["workspace"] is not None and self._tables.has(table, "workspace"):
             where["workspace"] = model["workspace"]
         return where
 
     def _versions(self, model: Mapping[str, Any], trouble: list[str]) -> Iterator[ModelVersion]:
-        tags = self._of(model, "model_version_tags")
-        for row in list(self._tables.rows("model_versions", _VERSION, **self._of(model, "model_versions"))):
+        tags = self._filter(model, "model_version_tags")
+        for row in list(self._tables.rows("model_versions", _VERSION, **self._filter(model, "model_versions"))):
             number = row["version"]
             if not isinstance(number, int) or number < 1:
                 trouble.append(f"a version with the number {str(number)[:40]!r}")
                 continue
-            yield ModelVersion(
-                number=number,
-                source=text_or_empty(row["source"]),
-                location=text_or_empty(row["storage_location"]),
-                run=text_or_empty(row["run_id"]),
-                stage=text_or_empty(row["current_stage"]),
-                status=text_or_empty(row["status"]),
-                description=text_or_empty(row["description"]),
-                user=text_or_empty(row["user_id"]),
-                created=row["creation_time"],
-                tags=self._pairs("model_version_tags", "key value", **tags, version=number),
-            )
+            own_tags = self._pairs("model_version_tags", "key value", **tags, version=number)
+            yield ModelVersion.from_row(number, row, row["creation_time"], own_tags)
 
     def run(self, run_id: str) -> Run | None:
         for row in self._tables.rows("runs", _RUN, run_uuid=run_id):
-            return Run(
-                id=run_id,
-                name=text_or_empty(row["name"]),
+            params, tags = (self._pairs(table, "key value", run_uuid=run_id) for table in ("params", "tags"))
+            return Run.from_row(
+                run_id,
+                RunData(params, self._latest_metrics(run_id), tags),
+                row,
+                name=lookup_text(row, "name"),
                 experiment=self._experiments.get(row["experiment_id"], ""),
-                user=text_or_empty(row["user_id"]),
-                status=text_or_empty(row["status"]),
-                source=text_or_empty(row["source_name"]),
-                started=row["start_time"],
-                ended=row["end_time"],
-                artifacts=text_or_empty(row["artifact_uri"]),
-                said=RunData(
-                    self._pairs("params", "key value", run_uuid=run_id),
-                    self._latest_metrics(run_id),
-                    self._pairs("tags", "key value", run_uuid=run_id),
-                ),
+                status=lookup_text(row, "status"),
                 datasets=tuple(self._datasets(run_id)),
             )
         return None
@@ -106,16 +85,12 @@ class MlflowDatabase:
                 moment = (each["metric_step"] or 0, each["metric_timestamp_ms"] or 0, each["metric_value"])
                 name = str(each["metric_name"])
                 measured[name] = max(measured.get(name, moment), moment, key=lambda at: at[:2])
-            return LoggedModel(
-                id=model_id,
-                location=text_or_empty(row["artifact_location"]),
-                run=text_or_empty(row["source_run_id"]),
-                said=RunData(
-                    self._pairs("logged_model_params", "param_key param_value", model_id=model_id),
-                    {name: moment[2] for name, moment in measured.items()},
-                    self._pairs("logged_model_tags", "tag_key tag_value", model_id=model_id),
-                ),
+            data = RunData(
+                self._pairs("logged_model_params", "param_key param_value", model_id=model_id),
+                {name: moment[2] for name, moment in measured.items()},
+                self._pairs("logged_model_tags", "tag_key tag_value", model_id=model_id),
             )
+            return LoggedModel(model_id, data, lookup_text(row, "artifact_location"), lookup_text(row, "source_run_id"))
         return None
 
     def _pairs(self, table: str, columns: str, **where: Any) -> dict[str, Any]:
@@ -132,10 +107,5 @@ class MlflowDatabase:
             context = self._pairs("input_tags", "name value", input_uuid=used["input_uuid"])
             columns = "name digest dataset_source_type dataset_source"
             for row in self._tables.rows("datasets", columns, dataset_uuid=used["source_id"]):
-                yield {
-                    "name": row["name"],
-                    "digest": row["digest"],
-                    "source_type": row["dataset_source_type"],
-                    "source": row["dataset_source"],
-                    "context": context.get("mlflow.data.context"),
-                }
+                source = {"source_type": row["dataset_source_type"], "source": row["dataset_source"]}
+                yield {**row, **source, "context": context.get("mlflow.data.context")}

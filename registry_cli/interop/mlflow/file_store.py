@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import RegistryError
-from ..source_tree import SourceTree, text_or_empty
+from ..source_tree import SourceTree, lookup, lookup_text, text_or_empty
 from .mlflow_records import LoggedModel, ModelVersion, RegisteredModel, Run, RunData
 
 _VALUE_LIMIT = 1 << 20  # the most bytes of a param or tag that are read
@@ -29,14 +29,12 @@ class MlflowFiles:
         ]
 
     def models(self) -> Iterator[RegisteredModel]:
-        place = self._folder / "models"
-        for name in self._tree.names(place):
-            if not self._tree.is_folder(place / name):
-                continue
+        parent = self._folder / "models"
+        for folder in filter(self._tree.is_folder, (parent / name for name in self._tree.names(parent))):
             try:
-                yield self._model(place / name)
+                yield self._model(folder)
             except RegistryError as error:
-                yield RegisteredModel(name, trouble=(error.message,))
+                yield RegisteredModel(folder.name, trouble=(error.message,))
 
     def _model(self, folder: Path) -> RegisteredModel:
         meta = self._tree.yaml(folder / "meta.yaml")
@@ -53,9 +51,9 @@ class MlflowFiles:
             if number.strip().isdecimal():
                 aliases[name] = int(number)
         return RegisteredModel(
-            name=text_or_empty(meta.get("name")) or folder.name,
-            workspace=text_or_empty(meta.get("workspace")),
-            description=text_or_empty(meta.get("description")),
+            name=lookup_text(meta, "name") or folder.name,
+            workspace=lookup_text(meta, "workspace"),
+            description=lookup_text(meta, "description"),
             tags=self._texts(folder / "tags"),
             aliases=aliases,
             versions=tuple(sorted(versions, key=lambda version: version.number)),
@@ -64,18 +62,7 @@ class MlflowFiles:
 
     def _version(self, folder: Path, number: int) -> ModelVersion:
         meta = self._tree.yaml(folder / "meta.yaml")
-        return ModelVersion(
-            number=number,
-            source=text_or_empty(meta.get("source")),
-            location=text_or_empty(meta.get("storage_location")),
-            run=text_or_empty(meta.get("run_id")),
-            stage=text_or_empty(meta.get("current_stage")),
-            status=text_or_empty(meta.get("status")),
-            description=text_or_empty(meta.get("description")),
-            user=text_or_empty(meta.get("user_id")),
-            created=meta.get("creation_timestamp"),
-            tags=self._texts(folder / "tags"),
-        )
+        return ModelVersion.from_row(number, meta, meta.get("creation_timestamp"), self._texts(folder / "tags"))
 
     def run(self, run_id: str) -> Run | None:
         for experiment in self._experiments if _ID.match(run_id) else ():
@@ -83,17 +70,13 @@ class MlflowFiles:
             if self._tree.is_file(folder / "meta.yaml"):
                 meta = self._tree.yaml(folder / "meta.yaml")
                 status = meta.get("status")
-                return Run(
-                    id=run_id,
-                    name=text_or_empty(meta.get("run_name")),
-                    experiment=text_or_empty(self._tree.yaml(experiment / "meta.yaml").get("name")),
-                    user=text_or_empty(meta.get("user_id")),
+                return Run.from_row(
+                    run_id,
+                    self._run_data(folder),
+                    meta,
+                    name=lookup_text(meta, "run_name"),
+                    experiment=lookup_text(self._tree.yaml(experiment / "meta.yaml"), "name"),
                     status=_STATUS.get(status, "") if isinstance(status, int) else text_or_empty(status),
-                    source=text_or_empty(meta.get("source_name")),
-                    started=meta.get("start_time"),
-                    ended=meta.get("end_time"),
-                    artifacts=text_or_empty(meta.get("artifact_uri")),
-                    said=self._said(folder),
                     datasets=tuple(self._datasets(experiment, folder)),
                 )
         return None
@@ -103,33 +86,31 @@ class MlflowFiles:
             folder = experiment / "models" / model_id
             if self._tree.is_file(folder / "meta.yaml"):
                 meta = self._tree.yaml(folder / "meta.yaml")
-                location, run = text_or_empty(meta.get("artifact_location")), text_or_empty(meta.get("source_run_id"))
-                return LoggedModel(model_id, self._said(folder), location, run)
+                location, run = lookup_text(meta, "artifact_location"), lookup_text(meta, "source_run_id")
+                return LoggedModel(model_id, self._run_data(folder), location, run)
         return None
 
-    def _said(self, folder: Path) -> RunData:
+    def _run_data(self, folder: Path) -> RunData:
         metrics = {name: _latest(text) for name, text in self._texts(folder / "metrics", 64 << 20).items()}
         return RunData(self._texts(folder / "params"), metrics, self._texts(folder / "tags"))
 
     def _texts(self, folder: Path, most: int = _VALUE_LIMIT) -> dict[str, str]:
-        """What each file below a folder says, by its path: a key may have slashes in it."""
+        """The text of each file below a folder, by its path: a key may have slashes in it."""
         return {path.relative_to(folder).as_posix(): self._tree.text(path, most) for path in self._tree.below(folder)}
 
     def _datasets(self, experiment: Path, run: Path) -> Iterator[Mapping[str, Any]]:
         for name in self._tree.names(run / "inputs"):
             used = self._tree.yaml(run / "inputs" / name / "meta.yaml")
-            key = text_or_empty(used.get("source_id"))
-            place = experiment / "datasets" / key / "meta.yaml"
-            if used.get("source_type") == "DATASET" and _ID.match(key) and self._tree.is_file(place):
-                tags = used.get("tags")
-                context = tags.get("mlflow.data.context") if isinstance(tags, dict) else None
-                yield {**self._tree.yaml(place), "context": context}
+            key = lookup_text(used, "source_id")
+            dataset = experiment / "datasets" / key / "meta.yaml"
+            if used.get("source_type") == "DATASET" and _ID.match(key) and self._tree.is_file(dataset):
+                yield {**self._tree.yaml(dataset), "context": lookup(used, "tags", "mlflow.data.context")}
 
 
 def _latest(history: str) -> Any:
     """The value of the highest step, and of these the newest, of lines ``time value step …``.
 
-    A line that is none of these makes it None: what can't be read is not to be guessed.
+    None if a line can't be parsed: the value is not to be guessed.
     """
     best: tuple[int, int, float] | None = None
     for line in history.splitlines():

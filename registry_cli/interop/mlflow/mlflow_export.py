@@ -1,7 +1,7 @@
 """Export as an MLflow model: ``MLmodel`` beside the files, for ``mlflow models predict`` and ``pyfunc``.
 
-The flavor follows from what is known of the files, and is never guessed. A version that has a ``MLmodel`` already leaves
-as it is.
+The flavor follows from what is known of the files, and is never guessed. A version that has a ``MLmodel`` already is
+exported unchanged.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ...core.records import Artifact, ModelRecord, VersionRecord
 from ...errors import InvalidInput
 from .. import exported_files
 from ..cards.card_inputs import CardInput
-from ..source_tree import lookup, text_or_empty
+from ..source_tree import drop_empty, lookup, lookup_list, lookup_text
 from . import mlflow_records
 
 FLAVORS = ("sklearn", "xgboost", "lightgbm", "onnx", "pytorch")
@@ -30,13 +30,13 @@ _SUFFIXES = {
     "onnx": (".onnx",),
     "pytorch": (".pt", ".pth", ".pt2"),
 }
-#: What the readers of formats call what MLflow calls so.
-_OF_FRAMEWORK = {"sklearn": "sklearn", "xgboost": "xgboost", "lightgbm": "lightgbm", "onnx": "onnx", "torch": "pytorch"}
-#: Files that stand beside a model and are none.
+#: The flavor of each framework.
+_FLAVOR_OF = {"sklearn": "sklearn", "xgboost": "xgboost", "lightgbm": "lightgbm", "onnx": "onnx", "torch": "pytorch"}
+#: Files beside a model that are not the model.
 _BESIDE = frozenset(
     {"requirements.txt", "config.json", "metrics.json", "params.json", "metadata.json", "input_example.json"}
 )
-#: The module that loads what ``joblib`` has written: no flavor of MLflow does.
+#: The module that loads a model written by ``joblib``, which no flavor of MLflow does.
 LOADER = "joblib_loader"
 LOADER_CODE = '''"""Loads a model that joblib has written, for MLflow's python_function."""
 
@@ -50,8 +50,9 @@ def _load_pyfunc(path):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FlavorExport:
-    """What ``MLmodel`` says of a model: its flavors by name. ``moved`` are files that get another path, ``added`` text files
-    that MLflow needs besides, ``packages`` what loads it.
+    """How a model is exported: the ``flavors`` of its ``MLmodel`` by name, and the ``packages`` that load it.
+
+    ``moved`` are files that get another path, ``added`` the text files that MLflow needs besides.
     """
 
     flavors: dict[str, dict[str, Any]]
@@ -62,7 +63,7 @@ class FlavorExport:
 
 
 def resolve_flavor(artifact: Artifact, flavor: str | None) -> FlavorExport:
-    """The flavor of an artifact: ``flavor``, if given, else what is known of it. :class:`InvalidInput` if that is nothing."""
+    """The flavor of an artifact: ``flavor``, or the one that is detected. Raises :class:`InvalidInput` if there is none."""
     if flavor is not None and flavor not in FLAVORS:
         raise InvalidInput(f"there is no flavor '{flavor}'", f"there are: {', '.join(FLAVORS)}")
     name = flavor or _detect_flavor(artifact)
@@ -75,12 +76,9 @@ def resolve_flavor(artifact: Artifact, flavor: str | None) -> FlavorExport:
 
 
 def _detect_flavor(artifact: Artifact) -> str:
-    lineage = artifact.version.lineage
-    kind = text_or_empty(lineage.get("format"))
-    framework, _ = exported_files.get_framework(artifact.version)
-    if kind.startswith("onnx"):
+    if lookup_text(artifact.version.lineage, "format").startswith("onnx"):
         return "onnx"
-    flavor = _OF_FRAMEWORK.get(framework, "")
+    flavor = _FLAVOR_OF.get(exported_files.get_framework(artifact.version)[0], "")
     if (
         flavor in ("xgboost", "lightgbm")
         and _files(artifact, _SUFFIXES["sklearn"])
@@ -109,49 +107,46 @@ def _main_file(artifact: Artifact, flavor: str) -> str:
     raise InvalidInput(f"{len(found):,} files of {ref} could be the model: {', '.join(found[:4])}", "only one may be")
 
 
-def _generic(loader: str, **more: Any) -> dict[str, Any]:
-    return {"loader_module": loader, **more}
-
-
-def _release(artifact: Artifact, framework: str) -> str:
+def _release(artifact: Artifact, framework: str) -> str | None:
     """The release of a framework, if it is the one that the version was made with."""
     name, release = exported_files.get_framework(artifact.version)
-    return release if name == framework else ""
+    return release or None if name == framework else None
 
 
-def _package(framework: str, release: str) -> str:
-    package = exported_files.PACKAGES[framework]
+def _package(artifact: Artifact, framework: str) -> str:
+    package, release = exported_files.PACKAGES[framework], _release(artifact, framework)
     return f"{package}=={release}" if release else package
 
 
+def _make_export(
+    name: str, flavor: dict[str, Any], generic: dict[str, Any], packages: tuple[str, ...], **more: Any
+) -> FlavorExport:
+    """An export with a flavor of MLflow and the generic one that loads by its module."""
+    generic = {"loader_module": f"mlflow.{name}", **generic}
+    return FlavorExport({"python_function": generic, name: {**flavor, "code": None}}, packages, **more)
+
+
 def _sklearn(artifact: Artifact, path: str) -> FlavorExport:
-    release = _release(artifact, "sklearn")
-    needed = (_package("sklearn", release), *_wrapped(artifact))
+    packages = [_package(artifact, "sklearn")]
+    framework, _ = exported_files.get_framework(artifact.version)
+    if framework in ("xgboost", "lightgbm"):  # a model that scikit-learn's interface wraps
+        packages.append(_package(artifact, framework))
     how = _serialization(artifact, path)
     if how == "joblib":
-        generic = _generic(LOADER, code="code", data=path)
+        generic = {"loader_module": LOADER, "code": "code", "data": path}
         note = "joblib has written it: MLflow loads it as python_function, and mlflow.sklearn.load_model can't"
-        return FlavorExport(
-            {"python_function": generic}, (*needed, "joblib"), added={f"code/{LOADER}.py": LOADER_CODE}, notes=(note,)
-        )
-    said = {"pickled_model": path, "serialization_format": how, "sklearn_version": release or None, "code": None}
+        added = {f"code/{LOADER}.py": LOADER_CODE}
+        return FlavorExport({"python_function": generic}, (*packages, "joblib"), added=added, notes=(note,))
+    flavor: dict[str, Any] = {"pickled_model": path, "serialization_format": how}
+    flavor["sklearn_version"] = _release(artifact, "sklearn")
     notes: tuple[str, ...] = ()
     if how == "skops":
-        needed = (*needed, "skops")
-        trusted = lookup(dict(artifact.version.lineage), "contents", "other_modules")
-        if trusted:
-            notes = (
-                f"skops asks to trust {', '.join(map(str, trusted))}: say so in MLmodel, skops_trusted_types, if you do",
-            )
-        said["skops_trusted_types"] = None
-    generic = _generic("mlflow.sklearn", model_path=path, predict_fn="predict")
-    return FlavorExport({"python_function": generic, "sklearn": said}, needed, notes=notes)
-
-
-def _wrapped(artifact: Artifact) -> tuple[str, ...]:
-    """The library whose model is wrapped in scikit-learn's manner, if another is."""
-    name, release = exported_files.get_framework(artifact.version)
-    return (_package(name, release),) if name in ("xgboost", "lightgbm") else ()
+        packages.append("skops")
+        if trusted := lookup(artifact.version.lineage, "contents", "other_modules"):
+            listed = ", ".join(map(str, trusted))
+            notes = (f"skops asks to trust {listed}: say so in MLmodel, skops_trusted_types, if you do",)
+        flavor |= {"code": None, "skops_trusted_types": None}
+    return _make_export("sklearn", flavor, {"model_path": path, "predict_fn": "predict"}, tuple(packages), notes=notes)
 
 
 def _serialization(artifact: Artifact, path: str) -> str:
@@ -159,14 +154,14 @@ def _serialization(artifact: Artifact, path: str) -> str:
     head = exported_files.read_head(artifact, path, 4)
     if head.startswith(b"PK"):
         return "skops"
-    plain = head.startswith(b"\x80") or artifact.version.lineage.get("format") == "pickle"  # those of old have no mark
-    if not plain or _mentions(artifact, path, b"joblib.numpy_pickle"):
+    # A pickle of protocol 0 or 1 does not begin with \x80.
+    is_pickle = head.startswith(b"\x80") or artifact.version.lineage.get("format") == "pickle"
+    if not is_pickle or _contains(artifact, path, b"joblib.numpy_pickle"):
         return "joblib"  # compressed, or with its arrays between the opcodes: pickle alone can't read either
-    return "cloudpickle" if _mentions(artifact, path, b"cloudpickle") else "pickle"
+    return "cloudpickle" if _contains(artifact, path, b"cloudpickle") else "pickle"
 
 
-def _mentions(artifact: Artifact, path: str, word: bytes) -> bool:
-    """Whether a word stands anywhere in a file, read a block at a time."""
+def _contains(artifact: Artifact, path: str, word: bytes) -> bool:
     with (artifact.folder / path).open("rb") as stream:
         tail = b""
         while block := stream.read(1 << 20):
@@ -177,26 +172,18 @@ def _mentions(artifact: Artifact, path: str, word: bytes) -> bool:
 
 
 def _xgboost(artifact: Artifact, path: str) -> FlavorExport:
-    release = _release(artifact, "xgboost")
     kind = "json" if exported_files.read_head(artifact, path, 2).lstrip().startswith(b'{"') else "ubj"
-    said = {
-        "data": path,
-        "model_class": "xgboost.core.Booster",
-        "model_format": kind,
-        "xgb_version": release or None,
-        "code": None,
-    }
-    moved = {path: f"{path}.{kind}"} if not path.endswith((".json", ".ubj")) else {}  # XGBoost goes by the name
-    said["data"] = moved.get(path, path)
-    flavors = {"python_function": _generic("mlflow.xgboost", data=said["data"]), "xgboost": said}
-    return FlavorExport(flavors, (_package("xgboost", release),), moved=moved)
+    moved = {} if path.endswith((".json", ".ubj")) else {path: f"{path}.{kind}"}  # XGBoost goes by the suffix
+    data = {"data": moved.get(path, path)}
+    release = {"xgb_version": _release(artifact, "xgboost")}
+    flavor = {**data, "model_class": "xgboost.core.Booster", "model_format": kind, **release}
+    return _make_export("xgboost", flavor, data, (_package(artifact, "xgboost"),), moved=moved)
 
 
 def _lightgbm(artifact: Artifact, path: str) -> FlavorExport:
-    release = _release(artifact, "lightgbm")
-    said = {"data": path, "model_class": "lightgbm.basic.Booster", "lgb_version": release or None, "code": None}
-    flavors = {"python_function": _generic("mlflow.lightgbm", data=path), "lightgbm": said}
-    return FlavorExport(flavors, (_package("lightgbm", release),))
+    release = {"lgb_version": _release(artifact, "lightgbm")}
+    flavor = {"data": path, "model_class": "lightgbm.basic.Booster", **release}
+    return _make_export("lightgbm", flavor, {"data": path}, (_package(artifact, "lightgbm"),))
 
 
 def _onnx(artifact: Artifact, path: str) -> FlavorExport:
@@ -204,20 +191,13 @@ def _onnx(artifact: Artifact, path: str) -> FlavorExport:
         raise InvalidInput(
             f"'{path}' of {artifact.version.ref} lies in a folder, where MLflow does not find it", "register the folder"
         )
-    said = {
-        "data": path,
-        "onnx_version": None,
-        "providers": ["CPUExecutionProvider"],
-        "onnx_session_options": None,
-        "code": None,
-    }
-    flavors = {"python_function": _generic("mlflow.onnx", data=path), "onnx": said}
-    return FlavorExport(flavors, ("onnx", "onnxruntime"))
+    options = {"onnx_version": None, "providers": ["CPUExecutionProvider"], "onnx_session_options": None}
+    return _make_export("onnx", {"data": path, **options}, {"data": path}, ("onnx", "onnxruntime"))
 
 
 def _pytorch(artifact: Artifact, path: str) -> FlavorExport:
-    kind = text_or_empty(lookup(dict(artifact.version.lineage), "contents", "kind"))
-    words = f"{text_or_empty(artifact.version.lineage.get('format'))} {kind}".lower()
+    lineage = artifact.version.lineage
+    words = f"{lookup_text(lineage, 'format')} {lookup_text(lineage, 'contents', 'kind')}".lower()
     if path.endswith(".pt2"):
         moved, added = {path: "data/model.pt2"}, {}
     elif any(word in words for word in ("torchscript", "module")):
@@ -227,13 +207,9 @@ def _pytorch(artifact: Artifact, path: str) -> FlavorExport:
             f"{artifact.version.ref} has the weights of a model of PyTorch, not the code that they belong to",
             "MLflow can load a whole module, TorchScript, or what torch.export has written",
         )
-    release = _release(artifact, "torch")
-    said = {"model_data": "data", "pytorch_version": release or None, "code": None}
-    flavors = {
-        "python_function": _generic("mlflow.pytorch", data="data", pickle_module_name="mlflow.pytorch.pickle_module"),
-        "pytorch": said,
-    }
-    return FlavorExport(flavors, (_package("torch", release),), moved=moved, added=added)
+    flavor = {"model_data": "data", "pytorch_version": _release(artifact, "torch")}
+    generic = {"data": "data", "pickle_module_name": "mlflow.pytorch.pickle_module"}
+    return _make_export("pytorch", flavor, generic, (_package(artifact, "torch"),), moved=moved, added=added)
 
 
 _MAKERS: dict[str, Callable[[Artifact, str], FlavorExport]] = {
@@ -251,40 +227,34 @@ _NUMPY = frozenset(
 )
 
 
-def write(artifact: Artifact, known: CardInput, target: Path, *, flavor: str | None = None) -> list[str]:
-    """Write the folder ``target``; what it has no place for is returned.
+def write(artifact: Artifact, card: CardInput, target: Path, *, flavor: str | None = None) -> list[str]:
+    """Write the folder ``target``. Returns what the format has no place for.
 
-    Raises :class:`InvalidInput` when what the files are is not known and no ``flavor`` says it, or MLflow has no way to
-    load them.
+    Raises :class:`InvalidInput` when the flavor is neither known nor given, or MLflow has no way to load the files.
     """
     version = artifact.version
     if exported_files.has_file(artifact, mlflow_records.NAME):
         exported_files.copy_files(artifact, target)
-        note = f"{mlflow_records.NAME} is as it came: nothing that was said here stands in it"
-        return [
-            *exported_files.list_lost(version),
-            note,
-            *([f"--flavor {flavor}: it says itself what it is"] if flavor else []),
-        ]
-    made = resolve_flavor(artifact, flavor)
+        ignored = [f"--flavor {flavor}: it says itself what it is"] if flavor else []
+        return [*exported_files.list_lost_beside(version, mlflow_records.NAME), *ignored]
+    export = resolve_flavor(artifact, flavor)
     exported_files.copy_files(artifact, target)
-    for path, place in made.moved.items():
+    for path, place in export.moved.items():
         (target / place).parent.mkdir(parents=True, exist_ok=True)
         (target / path).rename(target / place)
-    for path, text in made.added.items():
+    for path, text in export.added.items():
         exported_files.write_text(target / path, text)
-    notes = [*made.notes, *_environment(artifact, made, target)]
-    exported_files.write_yaml(target / mlflow_records.NAME, _document(artifact, made, known.model))
-    return [*exported_files.list_lost(version, message=True, params=True, metrics=True, tags=True), *notes]
+    notes = [*export.notes, *_write_environment(artifact, export, target)]
+    exported_files.write_yaml(target / mlflow_records.NAME, _document(version, export, card.model))
+    return [*exported_files.list_lost(version, "message", "params", "metrics", "tags"), *notes]
 
 
-def _environment(artifact: Artifact, made: FlavorExport, target: Path) -> list[str]:
-    """What is needed to load it, as files; what is not known of that."""
+def _write_environment(artifact: Artifact, export: FlavorExport, target: Path) -> list[str]:
+    """Write the files that say what loads the model. Returns what is not known of that."""
     notes = []
     if not exported_files.has_file(artifact, _REQUIREMENTS):
-        exported_files.write_text(target / _REQUIREMENTS, "".join(f"{line}\n" for line in ("mlflow", *made.packages)))
-        loose = [package for package in made.packages if "==" not in package]
-        if loose:
+        exported_files.write_text(target / _REQUIREMENTS, "".join(f"{line}\n" for line in ("mlflow", *export.packages)))
+        if loose := [package for package in export.packages if "==" not in package]:
             notes.append(f"the release of {', '.join(loose)} is not known: {_REQUIREMENTS} names none")
     python = exported_files.get_python_release(artifact.version)
     if python and not exported_files.has_file(artifact, _ENVIRONMENT):
@@ -295,15 +265,11 @@ def _environment(artifact: Artifact, made: FlavorExport, target: Path) -> list[s
     return notes
 
 
-def _document(artifact: Artifact, made: FlavorExport, model: ModelRecord) -> dict[str, Any]:
-    version = artifact.version
-    python = exported_files.get_python_release(version)
-    flavors = {name: dict(said) for name, said in made.flavors.items()}
-    generic = flavors["python_function"]
-    if python:
-        generic |= {"python_version": python, "env": {"virtualenv": _ENVIRONMENT}}
+def _document(version: VersionRecord, export: FlavorExport, model: ModelRecord) -> dict[str, Any]:
+    if python := exported_files.get_python_release(version):
+        export.flavors["python_function"] |= {"python_version": python, "env": {"virtualenv": _ENVIRONMENT}}
     document: dict[str, Any] = {
-        "flavors": flavors,
+        "flavors": export.flavors,
         "metadata": _metadata(version, model),
         "model_uuid": version.digest[:32],
         "utc_time_created": version.created.replace("T", " ").removesuffix("Z"),
@@ -314,34 +280,34 @@ def _document(artifact: Artifact, made: FlavorExport, model: ModelRecord) -> dic
 
 
 def _metadata(version: VersionRecord, model: ModelRecord) -> dict[str, Any]:
-    """What is said of the version here; MLflow keeps it, and gives it back as ``Model.metadata``."""
-    said = {
-        "registry": {"ref": version.ref, "digest": f"sha256:{version.digest}", "author": version.author},
-        "message": version.message,
-        "model_description": model.description,
-        "params": dict(version.params),
-        "metrics": dict(version.metrics),
-        "tags": dict(version.tags),
-    }
-    return {name: value for name, value in said.items() if value}
+    """The metadata of the version, which MLflow returns as ``Model.metadata``."""
+    return drop_empty(
+        {
+            "registry": {"ref": version.ref, "digest": f"sha256:{version.digest}", "author": version.author},
+            "message": version.message,
+            "model_description": model.description,
+            "params": dict(version.params),
+            "metrics": dict(version.metrics),
+            "tags": dict(version.tags),
+        }
+    )
 
 
 def _signature(version: VersionRecord) -> dict[str, Any]:
-    """Inputs and outputs, where each is a tensor of a known type: MLflow casts what it is given to these."""
-    contents = lookup(dict(version.lineage), "contents")
-    sides = {name: _tensors(lookup(contents, name)) for name in ("inputs", "outputs")}
-    if text_or_empty(version.lineage.get("format")) != "onnx" or not sides["inputs"]:
+    """Inputs and outputs, if each is a tensor of a known type: MLflow casts its input to these types."""
+    sides = {name: _tensors(lookup_list(version.lineage, "contents", name)) for name in ("inputs", "outputs")}
+    if lookup_text(version.lineage, "format") != "onnx" or not sides["inputs"]:
         return {}
     return {**{name: json.dumps(side) if side else None for name, side in sides.items()}, "params": None}
 
 
-def _tensors(side: Any) -> list[dict[str, Any]]:
+def _tensors(side: list[Any]) -> list[dict[str, Any]]:
     found = []
-    for each in side if isinstance(side, (list, tuple)) else ():
-        dtype, shape = text_or_empty(lookup(dict(each), "type")), lookup(dict(each), "shape")
+    for each in side:
+        dtype, shape = lookup_text(each, "type"), lookup(each, "shape")
         if dtype not in _NUMPY or not isinstance(shape, (list, tuple)):
             return []
         sizes = [size if isinstance(size, int) else -1 for size in shape]
         spec = {"dtype": dtype, "shape": sizes}
-        found.append({"name": text_or_empty(each.get("name")), "type": "tensor", "tensor-spec": spec})
+        found.append({"name": lookup_text(each, "name"), "type": "tensor", "tensor-spec": spec})
     return found

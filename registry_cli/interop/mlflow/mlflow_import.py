@@ -17,28 +17,29 @@ from ...core.redaction import redact_url
 from ...core.times import format_milliseconds, format_timestamp
 from ...errors import InvalidInput, NotFound
 from .. import name_mapping
-from ..imported_version import ImportedMetadata, ImportedVersion, clean_line, message, to_plain_value
-from ..source_tree import SourceTree, resolve_path, text_or_empty
+from ..imported_version import ImportedMetadata, ImportedVersion, clean_line, to_message, to_plain_value
+from ..source_tree import SourceTree, lookup_text, resolve_path
 from . import mlflow_records
+from .file_store import MlflowFiles
 from .mlflow_records import LoggedModel, MlflowStore, ModelVersion, RegisteredModel, Run
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _WINDOWS = re.compile(r"/?[A-Za-z]:[\\/]")
 _RUNS = re.compile(r"runs:/+([^/]+)/(.+)\Z")
 _LOGGED = re.compile(r"models:/+(m-[A-Za-z0-9]+)(/.*)?\Z")
-#: Where a tracking server keeps what it is handed under ``mlflow-artifacts:``.
+#: The folders in which a tracking server keeps the files of ``mlflow-artifacts:``.
 _SERVED = ("mlartifacts", "mlruns", ".")
 
 
 class ArtifactNotFound(Exception):
-    """The files are not here; the text says why, in a few words."""
+    """The files of a version can't be found; the text says why."""
 
 
 def locate_artifact(tree: SourceTree, store: MlflowStore, version: ModelVersion) -> Path:
     """The folder or file of a version. Raises :class:`ArtifactNotFound`.
 
-    A path that the store names is taken as it stands, else relative to the store, else by its end: the part of it
-    that is found inside the store, as long as this has the id of the run or of the logged model in it.
+    A path that the store names is used as it is, else relative to the store, else by its end: the part of it that is
+    found inside the store, provided that it contains the id of the run or of the logged model.
     """
     reasons: list[str] = []
     for location in filter(None, dict.fromkeys((version.location, version.source))):
@@ -50,7 +51,7 @@ def locate_artifact(tree: SourceTree, store: MlflowStore, version: ModelVersion)
 
 
 def _resolve_location(store: MlflowStore, location: str) -> str:
-    """What ``models:/m-<id>`` and ``runs:/<id>/path`` stand for."""
+    """Resolve ``models:/m-<id>`` and ``runs:/<id>/path`` to the location of their files."""
     if match := _LOGGED.match(location):
         logged = store.logged(match[1])
         if logged is None or not logged.location:
@@ -68,16 +69,15 @@ def _find_local(tree: SourceTree, location: str, run: str) -> Path:
     text, served = _parse_location(location)
     path = PurePosixPath(text)
     for candidate in _candidates(tree, path, served, run):
-        found = tree.inside(candidate)
-        if found is not None:
-            return found
+        if real := tree.inside(candidate):
+            return real
     if path.is_absolute() and Path(path).exists():
         raise ArtifactNotFound(f"its files lie outside of the store, at {text[:200]}: name the folder that holds both")
     raise ArtifactNotFound(f"its files are not at {text[:200]}, nor inside the store")
 
 
 def _parse_location(location: str) -> tuple[str, bool]:
-    """The path in a location, and whether a tracking server knows it by that."""
+    """The path in a location, and whether it is one of a tracking server."""
     if _WINDOWS.match(location):
         return location.replace("\\", "/"), False
     scheme = _SCHEME.match(location)
@@ -111,29 +111,28 @@ def _candidates(tree: SourceTree, path: PurePosixPath, served: bool, run: str) -
 
 DATABASE = "mlflow.db"
 FILES = "mlruns"
-#: Tags that MLflow keeps for itself; what they say stands elsewhere, or says nothing of the model.
+#: Tags that MLflow sets itself are not imported: their values are elsewhere, or do not concern the model.
 _OWN = "mlflow."
 _STAGES = {"Staging": "staging", "Production": "production"}
 
 
 def read(place: str | Path, *, only: str | None = None, artifacts: Path | None = None) -> Iterator[ImportedVersion]:
-    """Every version in ``place``: a tracking folder, ``mlflow.db``, a folder that holds either, or a model's folder.
+    """Read every version in ``place``: a tracking folder, ``mlflow.db``, a folder that has either, or a model's folder.
 
     Models come by name (or ``only`` one), versions by number. Files are looked for in the folder of the store, and in
-    ``artifacts``.
-    Raises :class:`NotFound` and :class:`InvalidInput` before the first one.
+    ``artifacts``. Raises :class:`NotFound` and :class:`InvalidInput` before the first one.
     """
     where = resolve_path(Path(place))
     if where.is_dir() and (where / mlflow_records.NAME).is_file():
         yield _import_folder(where, only)
         return
-    with contextlib.ExitStack() as stack:  # all is read at once: nothing is held open while files are copied
-        found = list(_versions(*_store(where, artifacts, stack), only, place))
-    if not found:
+    with contextlib.ExitStack() as stack:  # all is read at once: the database is closed while files are copied
+        versions = list(_versions(*_store(where, artifacts, stack), only, place))
+    if not versions:
         raise NotFound(
             f"no model is registered in '{place}'", "name the folder of one model, which has a file MLmodel in it"
         )
-    yield from found
+    yield from versions
 
 
 def _store(where: Path, artifacts: Path | None, stack: contextlib.ExitStack) -> tuple[SourceTree, MlflowStore]:
@@ -145,8 +144,6 @@ def _store(where: Path, artifacts: Path | None, stack: contextlib.ExitStack) -> 
         return tree, _database(where / DATABASE, stack)
     for folder in (where, where / FILES):
         if tree.is_folder(folder / "models") or _has_experiments(tree, folder):
-            from .file_store import MlflowFiles
-
             root = where.parent if folder == where and where.name == FILES else where
             return SourceTree(root, *others), MlflowFiles(tree, folder)
     raise InvalidInput(
@@ -166,180 +163,153 @@ def _database(path: Path, stack: contextlib.ExitStack) -> MlflowStore:
 
 def _versions(tree: SourceTree, store: MlflowStore, only: str | None, place: str | Path) -> Iterator[ImportedVersion]:
     models = sorted(store.models(), key=lambda model: model.full_name)
-    wanted = set(name_mapping.select_names((model.full_name for model in models), only, place))
-    models = [model for model in models if model.full_name in wanted]
-    given = name_mapping.assign_names(model.full_name for model in models)
+    selected = name_mapping.select_models((model.full_name for model in models), only, place)
     for model in models:
-        name = given[model.full_name]
+        if model.full_name not in selected:
+            continue
+        name = selected[model.full_name]
         key = f"mlflow:{clean_line(model.full_name, 200)}"
         if name is None:
-            yield ImportedVersion(
-                key,
-                name_mapping.to_model_name(model.full_name),
-                (),
-                lost=(name_mapping.format_conflict(model.full_name),),
-            )
+            yield ImportedVersion.conflicting(key, model.full_name)
             continue
         for trouble in model.trouble:
-            yield ImportedVersion(key, name, (), lost=(trouble,))
-        holders = _holders(model)
+            yield ImportedVersion(key, name, lost=(trouble,))
         for version in model.versions:
-            yield _Version(tree, store, model, version, holders).incoming(name)
+            yield _VersionImport(tree, store, model, version).run(name)
 
 
-def _holders(model: RegisteredModel) -> dict[str, int]:
-    """The version that a stage is given to here: of several that MLflow has in it, the highest, which it serves too."""
-    return {version.stage: version.number for version in sorted(model.versions, key=lambda version: version.number)}
+class _VersionImport:
+    """Makes an :class:`ImportedVersion` of one version."""
 
-
-class _Version:
-    """One version on its way to an :class:`ImportedVersion`."""
-
-    def __init__(
-        self,
-        tree: SourceTree,
-        store: MlflowStore,
-        model: RegisteredModel,
-        version: ModelVersion,
-        holders: Mapping[str, int],
-    ) -> None:
+    def __init__(self, tree: SourceTree, store: MlflowStore, model: RegisteredModel, version: ModelVersion) -> None:
         self._tree, self._store, self._model, self._version = tree, store, model, version
-        self._holders = holders
-        self._luggage = ImportedMetadata()
-        own = version.source.removeprefix("models:/") if version.source.startswith("models:/m-") else version.run
+        self._metadata = ImportedMetadata()
+        self._model_id = version.source.removeprefix("models:/") if version.source.startswith("models:/m-") else ""
         self._shown = f"mlflow:{clean_line(model.full_name, 200)}/{version.number}"
-        # The id belongs to it: another store may have a model of that name, too.
-        self._key = clean_line(f"{self._shown}:{own or format_milliseconds(version.created) or '-'}", 400)
+        # With an id, since another store may have a model of that name, too.
+        own = self._model_id or version.run or format_milliseconds(version.created) or "-"
+        self._key = clean_line(f"{self._shown}:{own}", 400)
 
-    def incoming(self, name: str) -> ImportedVersion:
-        version, luggage = self._version, self._luggage
+    def run(self, name: str) -> ImportedVersion:
+        version = self._version
         try:
-            logged = self._logged()
+            logged = self._store.logged(self._model_id) if self._model_id else None
             files, document = self._files()
         except (InvalidInput, ArtifactNotFound) as error:
             why = getattr(error, "message", str(error))
-            return ImportedVersion(self._key, name, (), number=version.number, shown=self._shown, lost=(why,))
+            return ImportedVersion(self._key, name, number=version.number, shown=self._shown, lost=(why,))
         run = self._run(version.run or (logged.run if logged else ""))
-        self._say(run, logged)
-        stages = self._stages()
+        self._add_metadata(run, logged)
         return ImportedVersion(
             key=self._key,
             shown=self._shown,
             model=name,
-            files=files,
+            files=(files,),
             number=version.number,
             author=version.user or (run.user if run else ""),
             created=format_milliseconds(version.created),
-            message=message(version.description),
-            params=luggage.params,
-            metrics=luggage.metrics,
-            tags=luggage.tags,
-            annotations=luggage.annotations,
+            message=to_message(version.description),
             lineage=self._lineage(run, document),
-            stages=stages,
+            stages=self._stages(),
             aliases=self._aliases(),
             archived=version.stage == "Archived",
-            lost=tuple(luggage.lost),
+            **self._metadata.fields(),
         )
-
-    def _logged(self) -> LoggedModel | None:
-        source = self._version.source
-        return self._store.logged(source.removeprefix("models:/")) if source.startswith("models:/m-") else None
 
     def _run(self, run_id: str) -> Run | None:
         try:
             run = self._store.run(run_id) if run_id else None
         except InvalidInput as error:
-            self._luggage.lose(f"its run: {error.message}")
+            self._metadata.lose(f"its run: {error.message}")
             return None
         if run_id and run is None:
-            self._luggage.lose(f"its run {run_id[:40]} is not in the store any more")
+            self._metadata.lose(f"its run {run_id[:40]} is not in the store any more")
         return run
 
-    def _files(self) -> tuple[tuple[Path, ...], dict[str, Any]]:
+    def _files(self) -> tuple[Path, dict[str, Any]]:
+        """Its files, and the ``MLmodel`` among them."""
         version = self._version
         if version.status not in ("", "READY"):
             raise ArtifactNotFound(f"MLflow says that it is {version.status}, not READY")
         place = locate_artifact(self._tree, self._store, version)
         if not (place / mlflow_records.NAME).is_file():
-            self._luggage.lose(f"there is no {mlflow_records.NAME} beside its files: what they are is not said")
-            return (place,), {}
+            self._metadata.lose(f"there is no {mlflow_records.NAME} beside its files: what they are is not said")
+            return place, {}
         try:
             document = mlflow_records.read_mlmodel(self._tree, place)
         except InvalidInput as error:
-            self._luggage.lose(f"its {mlflow_records.NAME} can't be read: {error.message}")
-            return (place,), {}
-        wrong = text_or_empty(document.get("run_id"))
-        if wrong and version.run and wrong != version.run:
-            raise ArtifactNotFound(f"the files at {place} are of another run, {wrong[:40]}")
-        return (place,), document
+            self._metadata.lose(f"its {mlflow_records.NAME} can't be read: {error.message}")
+            return place, {}
+        other_run = lookup_text(document, "run_id")
+        if other_run and version.run and other_run != version.run:
+            raise ArtifactNotFound(f"the files at {place} are of another run, {other_run[:40]}")
+        return place, document
 
-    def _say(self, run: Run | None, logged: LoggedModel | None) -> None:
-        """What is said of the version comes first, then of the logged model, then of its run, then of its name."""
-        luggage, model = self._luggage, self._model
-        luggage.add_tags(_user_tags(self._version.tags))
+    def _add_metadata(self, run: Run | None, logged: LoggedModel | None) -> None:
+        """Add what is known of the version first, then of the logged model, of its run, and of the registered model."""
+        metadata, model = self._metadata, self._model
+        metadata.add_tags(_user_tags(self._version.tags))
         if logged:
-            luggage.add_params(logged.said.params)
-            luggage.add_metrics(_logged_metrics(logged, run))
-            luggage.add_tags(_user_tags(logged.said.tags), " of the logged model")
+            metadata.add_params(logged.data.params)
+            metadata.add_metrics(_logged_metrics(logged, run))
+            metadata.add_tags(_user_tags(logged.data.tags), " of the logged model")
         if run:
-            luggage.add_params(run.said.params, " of the run")
-            done = logged.said.metrics if logged else {}
-            luggage.add_metrics({name: value for name, value in run.said.metrics.items() if name not in done})
-            luggage.add_tags(_user_tags(run.said.tags), " of the run")
-            luggage.annotate("run_description", run.said.tags.get("mlflow.note.content"))
-        luggage.add_tags({f"model.{name}": value for name, value in _user_tags(model.tags).items()})
-        luggage.annotate("model_description", model.description)
+            metadata.add_params(run.data.params, " of the run")
+            done = logged.data.metrics if logged else {}
+            metadata.add_metrics({name: value for name, value in run.data.metrics.items() if name not in done})
+            metadata.add_tags(_user_tags(run.data.tags), " of the run")
+            metadata.annotate("run_description", run.data.tags.get("mlflow.note.content"))
+        metadata.add_tags({f"model.{name}": value for name, value in _user_tags(model.tags).items()})
+        metadata.annotate("model_description", model.description)
 
     def _stages(self) -> tuple[str, ...]:
         stage = self._version.stage
         if stage in ("", "None", "Archived"):
             return ()
         if stage not in _STAGES:
-            self._luggage.lose(f"the stage '{stage}'")
+            self._metadata.lose(f"the stage '{stage}'")
             return ()
-        if self._holders[stage] != self._version.number:
-            self._luggage.lose(
-                f"the stage {stage}: version {self._holders[stage]} is in it too, and a stage holds one version"
-            )
+        # Of several versions in a stage MLflow serves the highest.
+        holder = max(version.number for version in self._model.versions if version.stage == stage)
+        if holder != self._version.number:
+            self._metadata.lose(f"the stage {stage}: version {holder} is in it too, and a stage holds one version")
             return ()
         return (_STAGES[stage],)
 
     def _aliases(self) -> tuple[str, ...]:
-        found: dict[str, str] = {}
+        aliases: list[str] = []
         for text, number in sorted(self._model.aliases.items()):
             if number != self._version.number:
                 continue
             alias = name_mapping.to_alias(text)
-            if alias is None or alias in found:
-                self._luggage.lose(f"the alias '{text}', which can't be one here")
+            if alias is None or alias in aliases:
+                self._metadata.lose(f"the alias '{text}', which can't be one here")
             else:
-                found[alias] = text
-        return tuple(found)
+                aliases.append(alias)
+        return tuple(aliases)
 
     def _lineage(self, run: Run | None, document: Mapping[str, Any]) -> dict[str, Any]:
         imported = {"from": "mlflow", "key": self._key, "name": self._model.full_name, "version": self._version.number}
-        told = mlflow_records.summarize(document) if document else {}
-        found: dict[str, Any] = {"run": _run(run), "git": _git(run), "data": _data(run)} if run else {}
-        return to_plain_value({**found, "imported": {**imported, "mlmodel": told}})  # type: ignore[no-any-return]
+        mlmodel = mlflow_records.summarize(document) if document else {}
+        origin: dict[str, Any] = {"run": _run(run), "git": _git(run), "data": _data(run)} if run else {}
+        return to_plain_value({**origin, "imported": {**imported, "mlmodel": mlmodel}})  # type: ignore[no-any-return]
 
 
 def _user_tags(tags: Mapping[str, Any]) -> dict[str, Any]:
-    """The tags that people set."""
     return {name: value for name, value in tags.items() if not name.startswith(_OWN)}
 
 
 def _logged_metrics(logged: LoggedModel, run: Run | None) -> dict[str, Any]:
-    """The metrics of a logged model; where its table says 0 and the run says nan, it was nan: that table can't hold one."""
-    told = dict(logged.said.metrics)
-    for name, value in (run.said.metrics if run else {}).items():
-        if isinstance(value, float) and math.isnan(value) and told.get(name) == 0:
-            told[name] = value
-    return told
+    """The metrics of a logged model. Its table can't hold nan: it has 0 then, and only the run has nan."""
+    metrics = dict(logged.data.metrics)
+    for name, value in (run.data.metrics if run else {}).items():
+        if isinstance(value, float) and math.isnan(value) and metrics.get(name) == 0:
+            metrics[name] = value
+    return metrics
 
 
 def _run(run: Run) -> dict[str, Any]:
-    tags = run.said.tags
+    tags = run.data.tags
     return {
         "id": run.id,
         "name": run.name or tags.get("mlflow.runName"),
@@ -354,21 +324,21 @@ def _run(run: Run) -> dict[str, Any]:
 
 
 def _git(run: Run) -> dict[str, Any]:
-    tags = run.said.tags
-    remote = tags.get("mlflow.source.git.repoURL") or tags.get("mlflow.gitRepoURL")
+    tags = run.data.tags
+    remote = lookup_text(tags, "mlflow.source.git.repoURL") or lookup_text(tags, "mlflow.gitRepoURL")
     return {
         "commit": tags.get("mlflow.source.git.commit"),
         "branch": tags.get("mlflow.source.git.branch") or tags.get("mlflow.gitBranch"),
-        "remote": redact_url(text_or_empty(remote)),
+        "remote": redact_url(remote),
     }
 
 
 def _data(run: Run) -> Iterable[dict[str, Any]]:
     return [
         {
-            "uri": f"{text_or_empty(each.get('source_type')) or 'dataset'}:{text_or_empty(each.get('name'))}",
-            "digest": f"mlflow:{text_or_empty(each.get('digest'))}",
-            "source": redact_url(text_or_empty(each.get("source"))),
+            "uri": f"{lookup_text(each, 'source_type') or 'dataset'}:{lookup_text(each, 'name')}",
+            "digest": f"mlflow:{lookup_text(each, 'digest')}",
+            "source": redact_url(lookup_text(each, "source")),
             "context": each.get("context"),
         }
         for each in run.datasets
@@ -376,14 +346,13 @@ def _data(run: Run) -> Iterable[dict[str, Any]]:
 
 
 def _import_folder(folder: Path, only: str | None) -> ImportedVersion:
-    """The folder of one model: what its ``MLmodel`` says is all that is known."""
+    """The folder of one model, of which only its ``MLmodel`` is known."""
     own = folder.parent.name if folder.name in ("artifacts", "model") else folder.name
-    name_mapping.select_names([own], only, folder)
+    name_mapping.select_models([own], only, folder)
     document = mlflow_records.read_mlmodel(SourceTree(folder), folder)
-    told = mlflow_records.summarize(document)
-    key = f"mlflow:{told.get('model_id') or clean_line(own, 200)}"
-    run = {"id": told["run_id"]} if told.get("run_id") else None
-    lineage = {"run": run, "imported": {"from": "mlflow", "key": key, "mlmodel": told}}
+    mlmodel = mlflow_records.summarize(document)
+    key = f"mlflow:{mlmodel.get('model_id') or clean_line(own, 200)}"
+    lineage = {"run": {"id": mlmodel.get("run_id")}, "imported": {"from": "mlflow", "key": key, "mlmodel": mlmodel}}
     return ImportedVersion(
         key=key,
         model=name_mapping.to_model_name(own),

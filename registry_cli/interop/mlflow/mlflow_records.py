@@ -10,10 +10,12 @@ from ...core.lazy_dataclass import dataclass, field
 from ...core.times import format_timestamp
 from ...inspect.formats import mlflow
 from ..imported_version import to_plain_value
-from ..source_tree import SourceTree, text_or_empty
+from ..source_tree import SourceTree, lookup_mapping, lookup_text
 
-#: The workspace that a store without workspaces has.
+NAME = mlflow.NAME
+#: The workspace of a store without workspaces.
 DEFAULT_WORKSPACE = "default"
+_GENERIC = "python_function"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,7 +32,7 @@ class Run:
     """One run. ``datasets`` are documents with ``name``, ``digest``, ``source_type``, ``source`` and ``context``."""
 
     id: str
-    said: RunData
+    data: RunData
     name: str = ""
     experiment: str = ""
     user: str = ""
@@ -41,13 +43,27 @@ class Run:
     artifacts: str = ""
     datasets: tuple[Mapping[str, Any], ...] = ()
 
+    @classmethod
+    def from_row(cls, run_id: str, data: RunData, row: Mapping[str, Any], **values: Any) -> Run:
+        """A run from what database and files have under the same names; ``values`` are the other fields."""
+        return cls(
+            run_id,
+            data,
+            user=lookup_text(row, "user_id"),
+            source=lookup_text(row, "source_name"),
+            started=row.get("start_time"),
+            ended=row.get("end_time"),
+            artifacts=lookup_text(row, "artifact_uri"),
+            **values,
+        )
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LoggedModel:
     """A model that a run of MLflow 3 logged; ``location`` is where its files were."""
 
     id: str
-    said: RunData
+    data: RunData
     location: str = ""
     run: str = ""
 
@@ -65,10 +81,25 @@ class ModelVersion:
     created: Any = None
     tags: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def from_row(cls, number: int, row: Mapping[str, Any], created: Any, tags: Mapping[str, Any]) -> ModelVersion:
+        return cls(
+            number,
+            source=lookup_text(row, "source"),
+            location=lookup_text(row, "storage_location"),
+            run=lookup_text(row, "run_id"),
+            stage=lookup_text(row, "current_stage"),
+            status=lookup_text(row, "status"),
+            description=lookup_text(row, "description"),
+            user=lookup_text(row, "user_id"),
+            created=created,
+            tags=tags,
+        )
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RegisteredModel:
-    """A name with its versions, by number. ``trouble`` says, one line each, what of it can't be read."""
+    """A name with its versions, by number. ``trouble`` has a line for each part of it that can't be read."""
 
     name: str
     versions: tuple[ModelVersion, ...] = ()
@@ -80,7 +111,7 @@ class RegisteredModel:
 
     @property
     def full_name(self) -> str:
-        """The name, behind its workspace if it has one of its own."""
+        """The name, with its workspace unless that is the default one."""
         return self.name if self.workspace in ("", DEFAULT_WORKSPACE) else f"{self.workspace}/{self.name}"
 
 
@@ -92,45 +123,27 @@ class MlflowStore(Protocol):
     def logged(self, model_id: str) -> LoggedModel | None: ...
 
 
-NAME = mlflow.NAME
-_GENERIC = "python_function"
-
-
 def read_mlmodel(tree: SourceTree, folder: Path) -> dict[str, Any]:
-    """The document of a model's folder. Raises :class:`InvalidInput` for one that is missing or can't be read."""
+    """The ``MLmodel`` of a folder. Raises :class:`InvalidInput` if it is missing or can't be read."""
     return tree.yaml(folder / NAME)
 
 
-def get_flavors(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The flavors by name, the ones that say what it is before ``python_function``."""
-    given = document.get("flavors")
-    found = (
-        {str(name): said for name, said in given.items() if isinstance(said, dict)} if isinstance(given, dict) else {}
-    )
-    return dict(sorted(found.items(), key=lambda item: item[0] == _GENERIC))
-
-
 def summarize(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What a version keeps of it as ``lineage.imported.mlmodel``: flavors with their versions, who made it, the signature."""
+    """What a version keeps of ``MLmodel`` as ``lineage.imported.mlmodel``; specific flavors come before the generic one."""
+    flavors = {name: flavor for name, flavor in lookup_mapping(document, "flavors").items() if isinstance(flavor, dict)}
+    versions = {str(name): _flavor_version(str(name), flavor) for name, flavor in flavors.items()}
     return to_plain_value(  # type: ignore[no-any-return]
         {
-            "flavors": {name: _flavor_version(name, said) for name, said in get_flavors(document).items()},
+            "flavors": dict(sorted(versions.items(), key=lambda item: item[0] == _GENERIC)),
             "model_id": document.get("model_id") or document.get("model_uuid"),
             "run_id": document.get("run_id"),
             "mlflow_version": document.get("mlflow_version"),
-            "python": _python_version(document),
+            "python": lookup_text(flavors, _GENERIC, "python_version"),
             "created": format_timestamp(document.get("utc_time_created")),
             "signature": document.get("signature"),
         }
     )
 
 
-def _flavor_version(name: str, said: Mapping[str, Any]) -> str:
-    """``sklearn_version``, ``xgb_version``, ``pytorch_version`` …: each flavor spells it its own way."""
-    if name == _GENERIC:
-        return text_or_empty(said.get("loader_module"))
-    return mlflow.flavor_version(said) or "?"
-
-
-def _python_version(document: Mapping[str, Any]) -> str:
-    return text_or_empty(get_flavors(document).get(_GENERIC, {}).get("python_version"))
+def _flavor_version(name: str, flavor: Mapping[str, Any]) -> str:
+    return lookup_text(flavor, "loader_module") if name == _GENERIC else mlflow.flavor_version(flavor) or "?"

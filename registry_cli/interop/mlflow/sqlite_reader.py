@@ -1,8 +1,8 @@
-"""Reading a SQLite database that belongs to somebody else: not a byte of it, nor of its folder, is changed.
+"""Read a SQLite database of another program without changing it or its folder.
 
 SQLite writes even when it reads: a database in WAL mode gets a ``-shm`` file beside it, and a journal that a crash
 left is rolled back. So a database in rollback mode is opened read-only, under SQLite's own lock; one in WAL mode, or
-with such a journal, is copied to a private folder first, together with what stands beside it, and read there.
+with such a journal, is first copied to a private folder, together with the files beside it, and read there.
 """
 
 from __future__ import annotations
@@ -24,48 +24,42 @@ from ...errors import InvalidInput, LockTimeout, Refused
 PATIENCE = 10.0
 #: The longest value that is read, in bytes; a longer one is an error of its query.
 _VALUE = 16 << 20
-#: Seconds after which a query is stopped: one that is honest takes a moment.
+#: Seconds after which a query is stopped.
 _LONGEST = 120.0
 _COMPANIONS = ("-wal", "-journal")
-_LOOK_EVERY = 100_000  # steps of SQLite's machine
+_CHECK_EVERY = 100_000  # steps of SQLite's virtual machine
 #: The most rows that are read of one database.
 _ROWS = 5_000_000
-#: Nanoseconds: a file that changed so lately may change again without a new time.
+#: Nanoseconds: a file that changed more recently may change again without a new time.
 _SETTLED = 50_000_000
 
 
 @contextlib.contextmanager
 def open_database(path: Path) -> Iterator[sqlite3.Connection]:
-    """The database, in one read transaction. Raises :class:`InvalidInput`, :class:`LockTimeout`, :class:`Refused`."""
+    """Open a database in one read transaction. Raises :class:`InvalidInput`, :class:`LockTimeout`, :class:`Refused`."""
     if path.stat().st_size == 0 or not _magic(path).startswith(b"SQLite format 3\x00"):
         raise InvalidInput(f"'{path}' is no SQLite database")
-    with contextlib.ExitStack() as stack:
-        try:
-            connection = _connect(path, stack)
-            stack.enter_context(contextlib.closing(connection))
-            stack.enter_context(_translate_errors(path))
-            _guard(connection)
-            connection.execute("BEGIN")
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except sqlite3.Error as error:
-            raise _translate_error(path, error) from None
+    with contextlib.ExitStack() as stack, _translate_errors(path):
+        connection = stack.enter_context(contextlib.closing(_connect(path, stack)))
+        _guard(connection)
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         yield connection
 
 
 def _connect(path: Path, stack: contextlib.ExitStack) -> sqlite3.Connection:
-    if _needs_copy(path):
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="registry-import-")))
-        return _open(_copy_database(path, folder), "rw")
-    connection = _open(path, "ro")
-    try:
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error as error:
-        connection.close()
-        if not (isinstance(error, sqlite3.OperationalError) and "readonly" in str(error)):
-            raise  # else a journal that a crash left: it can be rolled back in a copy only
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="registry-import-")))
-        return _open(_copy_database(path, folder), "rw")
-    return connection
+    # Bytes 18 and 19 of the header (https://sqlite.org/fileformat.html) are 2 in WAL mode.
+    if 2 not in _magic(path)[18:20]:
+        connection = _open(path, "ro")
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            return connection
+        except sqlite3.Error as error:
+            connection.close()
+            if not (isinstance(error, sqlite3.OperationalError) and "readonly" in str(error)):
+                raise  # else a journal that a crash left: it can be rolled back in a copy only
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="registry-import-")))
+    return _open(_copy_database(path, folder), "rw")
 
 
 def _open(path: Path, mode: str) -> sqlite3.Connection:
@@ -77,13 +71,8 @@ def _magic(path: Path) -> bytes:
         return stream.read(20)
 
 
-def _needs_copy(path: Path) -> bool:
-    """Whether it is in WAL mode: bytes 18 and 19 of the header (https://sqlite.org/fileformat.html) are 2 then."""
-    return 2 in _magic(path)[18:20]
-
-
 def _copy_database(path: Path, folder: Path) -> Path:
-    """A copy of the database and of what stands beside it, taken while nothing of it changed."""
+    """Copy the database and the files beside it, at a moment when none of them changes."""
     if shutil.disk_usage(folder).free < path.stat().st_size * 2:
         raise Refused(f"no room in '{folder.parent}' for a copy of '{path}'", "set TMPDIR to a folder that has more")
     until = time.monotonic() + PATIENCE
@@ -102,16 +91,16 @@ def _copy_database(path: Path, folder: Path) -> Path:
 
 
 def _file_stamps(path: Path) -> list[tuple[str, int, int, int]]:
-    found = []
+    stamps = []
     for name in (str(path), *(f"{path}{suffix}" for suffix in _COMPANIONS)):
         with contextlib.suppress(FileNotFoundError):
             status = Path(name).stat()
-            found.append((name, status.st_ino, status.st_size, status.st_mtime_ns))
-    return found
+            stamps.append((name, status.st_ino, status.st_size, status.st_mtime_ns))
+    return stamps
 
 
 def _guard(connection: sqlite3.Connection) -> None:
-    """What a database may not do to its reader: run its own functions, hand out endless values or endless rows."""
+    """Keep a hostile database from running functions, writing, and returning values without end."""
     connection.text_factory = lambda data: data.decode("utf-8", "replace")
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA query_only = ON")
@@ -124,33 +113,28 @@ def _translate_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise _translate_error(path, error) from None
-
-
-def _translate_error(path: Path, error: sqlite3.Error) -> Exception:
-    text = str(error)
-    if "locked" in text or "busy" in text:
-        return LockTimeout(f"'{path}' is locked by another program", "try again later, or stop the server")
-    if "interrupted" in text:
-        return Refused(f"'{path}' did not answer within {_LONGEST:.0f} s", "is it really a store of MLflow?")
-    return InvalidInput(f"'{path}' can't be read: {text[:200]}")
+        text = str(error)
+        if "locked" in text or "busy" in text:
+            raise LockTimeout(f"'{path}' is locked by another program", "try again later, or stop the server") from None
+        if "interrupted" in text:
+            raise Refused(
+                f"'{path}' did not answer within {_LONGEST:.0f} s", "is it really a store of MLflow?"
+            ) from None
+        raise InvalidInput(f"'{path}' can't be read: {text[:200]}") from None
 
 
 class Tables:
-    """The real tables of a database, and their columns: what differs between versions of a schema is asked, not known."""
+    """The tables of a database and their columns, which differ between versions of the schema."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._until = time.monotonic() + _LONGEST
         self._read = 0
-        connection.set_progress_handler(lambda: int(time.monotonic() > self._until), _LOOK_EVERY)
+        connection.set_progress_handler(lambda: int(time.monotonic() > self._until), _CHECK_EVERY)
         listed = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
         names = [str(name) for name, sql in listed if not str(sql).lstrip().upper().startswith("CREATE VIRTUAL")]
-        self._columns = {name: self._columns_of(name) for name in names}
-
-    def _columns_of(self, table: str) -> frozenset[str]:
-        rows = self._connection.execute("SELECT name FROM pragma_table_info(?)", (table,))
-        return frozenset(str(row[0]) for row in rows)
+        columns = "SELECT name FROM pragma_table_info(?)"
+        self._columns = {name: {str(row[0]) for row in connection.execute(columns, (name,))} for name in names}
 
     def __contains__(self, table: str) -> bool:
         return table in self._columns
@@ -159,23 +143,21 @@ class Tables:
         return column in self._columns.get(table, ())
 
     def rows(self, table: str, columns: str, **where: Any) -> Iterator[dict[str, Any]]:
-        """The rows of a table as dicts, in the order of their keys; a column or table that is not there gives None, or nothing.
+        """The rows of a table as dicts, sorted. A column that it lacks is None; without the table there are no rows.
 
-        ``table`` and ``columns`` are words of this program, never of the database; values are parameters.
+        ``table`` and ``columns`` are constants of this program, never taken from the database; values are parameters.
         """
-        there = self._columns.get(table, frozenset())
-        wanted = columns.split()
-        if not there or not set(where) <= there:
-            return
-        found = [column for column in wanted if column in there]
-        if not found:
+        existing = self._columns.get(table, set())
+        requested = columns.split()
+        found = [column for column in requested if column in existing]
+        if not found or not set(where) <= existing:
             return
         filters = " AND ".join(f'"{name}" = ?' for name in where)
         listed = ", ".join(found)
-        query = f'SELECT {listed} FROM "{table}"{" WHERE " if filters else ""}{filters} ORDER BY {listed}'  # noqa: S608 - our own words
+        query = f'SELECT {listed} FROM "{table}"{" WHERE " if filters else ""}{filters} ORDER BY {listed}'  # noqa: S608 - constants
         self._until = time.monotonic() + _LONGEST
         for row in self._connection.execute(query, tuple(where.values())):
             self._read += 1
             if self._read > _ROWS:
                 raise Refused(f"more than {_ROWS:,} rows", "is it really a store of MLflow?")
-            yield {**dict.fromkeys(wanted), **dict(zip(found, row, strict=True))}
+            yield {**dict.fromkeys(requested), **dict(zip(found, row, strict=True))}
