@@ -271,12 +271,12 @@ def make_front_matter(facts: CardInput) -> dict[str, Any]:
 
 
 def get_task(facts: CardInput) -> str:
-    """The task in Hugging Face's terms, as ``tabular-classification``; empty if it is not facts."""
+    """The task in Hugging Face's terms, as ``tabular-classification``; empty if it is not known."""
     return _as_single_line(facts.version.tags.get("pipeline_tag") or facts.version.tags.get("task") or "")
 
 
 def get_dataset(facts: CardInput) -> str:
-    """The name of the training data; empty if it is not facts."""
+    """The name of the training data; empty if it is not known."""
     paths = (text(each, "path") or text(each, "uri") for each in items(facts.version.lineage, "data"))
     return _as_single_line(next(filter(None, paths), "").rstrip("/").rpartition("/")[2])
 
@@ -302,7 +302,7 @@ def _library(facts: CardInput) -> str | None:
 
 
 def _model_index(facts: CardInput, dataset: str) -> list[dict[str, Any]]:
-    """The metrics, if task and data set are facts, without which Hugging Face does not read them."""
+    """The metrics, if task and data set are known, without which Hugging Face does not read them."""
     data = dataset or get_dataset(facts)
     if not (get_task(facts) and data and facts.version.metrics):
         return []
