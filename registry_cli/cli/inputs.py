@@ -42,7 +42,7 @@ def collect(
 
     collection = Collection(kind, tuple(only or ()))
     for path in files or ():
-        found_in_file = value_files.read(path, kind)
+        found_in_file = value_files.read(path, kind, skip_invalid=skip_invalid)
         collection.add(found_in_file, path)
         if not found_in_file:
             cx.warn(f"{path} has no {kind}s")

@@ -130,17 +130,11 @@ def write(artifact: Artifact, card: CardInput, target: Path) -> list[str]:
         (target / DOCUMENT).unlink()
     if not before.get("module"):
         notes.append("no module of BentoML loads it: bentoml.models.get(TAG).path_of(FILE) gives the file to load")
-    labels, others = _labels(version)
-    if others:
+    labels = {name: value for name, value in version.tags.items() if _LABEL.match(name) and _LABEL.match(value)}
+    if others := {name: value for name, value in version.tags.items() if name not in labels}:
         notes.append(f"tags that can't be labels are metadata: {', '.join(sorted(others))}")
     exported_files.write_yaml(target / DOCUMENT, _document(version, card.model, before, labels, others))
     return [*exported_files.list_lost(version, "params", "metrics", "tags", "message"), *notes]
-
-
-def _labels(version: VersionRecord) -> tuple[dict[str, str], dict[str, str]]:
-    """The tags that can be labels, and those that can't."""
-    labels = {name: value for name, value in version.tags.items() if _LABEL.match(name) and _LABEL.match(value)}
-    return labels, {name: value for name, value in version.tags.items() if name not in labels}
 
 
 def _document(

@@ -34,15 +34,13 @@ class SourceTree:
         return real if any(real.is_relative_to(root) for root in self.roots) else None
 
     def is_file(self, path: Path) -> bool:
-        real = self.inside(path)
-        return real is not None and real.is_file()
+        return bool((real := self.inside(path)) and real.is_file())
 
     def is_folder(self, path: Path) -> bool:
-        real = self.inside(path)
-        return real is not None and real.is_dir()
+        return bool((real := self.inside(path)) and real.is_dir())
 
     def names(self, path: Path) -> list[str]:
-        """The names in a folder, sorted; empty if it is not a folder."""
+        """The names in a folder, sorted; empty for any other path."""
         real = self.inside(path)
         if real is None or not real.is_dir():
             return []
@@ -113,13 +111,10 @@ def lookup(tree: Any, *keys: str) -> Any:
     return tree
 
 
-def text_or_empty(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
 def lookup_text(tree: Any, *keys: str) -> str:
     """The same for a text; empty where there is none."""
-    return text_or_empty(lookup(tree, *keys))
+    value = lookup(tree, *keys)
+    return value if isinstance(value, str) else ""
 
 
 def lookup_mapping(tree: Any, *keys: str) -> dict[str, Any]:

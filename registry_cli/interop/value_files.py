@@ -1,7 +1,7 @@
 """Files of params and metrics, as people and other tools write them: JSON, YAML, TOML, CSV, JSON Lines, reports.
 
-Which format a file has is decided here, by the end of its name and by its content; ``docs/reference/metrics.md`` has the
-table. Numbers are read as they are written: what a double can't hold is kept as text, never changed.
+The suffix and the content of a file decide its format; ``docs/reference/metrics.md`` has the table. A number that a
+double can't hold is kept as text, never changed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import values
-from ..core.conversion import parse_number, parse_scalar
+from ..core.conversion import DIGITS, parse_scalar
 from ..core.normalization import METRIC
 from ..core.yaml import documents
 from ..errors import InvalidInput, NotFound
@@ -24,25 +24,30 @@ from ..errors import InvalidInput, NotFound
 #: The largest log, in bytes: CSV, JSON Lines, ``trainer_state.json``.
 LOG_LIMIT = 16 << 20
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-#: What stands for no value in a CSV file, as Lightning and Keras write it.
+#: The texts for a missing value in a CSV file of Lightning and Keras.
 _NO_VALUE = frozenset(("", "NA"))
 _REPORT_COLUMNS = ("precision", "recall", "f1-score", "support")
-#: Of a ``trainer_state.json`` these are measured, besides what stands in its ``log_history``.
+#: The metrics of a ``trainer_state.json`` besides those in its ``log_history``.
 _TRAINER = ("best_metric", "best_global_step", "epoch", "global_step", "total_flos")
+#: Stands for a number of too many digits, which is not converted; no param or metric may have this value.
+_TOO_LONG = (1 << 4 * DIGITS + 2) + 1
 
-Reader = Callable[[str, str], Mapping[str, object]]
+Parse = Callable[[str], object]
+Reader = Callable[[str, str, Parse], Mapping[str, object]]
 
 
-def read(path: str, kind: str) -> Mapping[str, object]:
-    """The params or metrics of a file, nested as they stand there.
+def read(path: str, kind: str, *, skip_invalid: bool = False) -> Mapping[str, object]:
+    """Read the params or metrics of a file, nested as they are there.
 
     Args:
         path: The file.
         kind: ``param`` or ``metric``: only metrics are read from logs and reports.
+        skip_invalid: Whether a number of too many digits is returned as a value that is not valid, so that it can be
+            skipped, instead of an error.
 
     Raises:
         NotFound: There is no such file.
-        InvalidInput: It is empty, too large, not text, or not in a format that is read.
+        InvalidInput: It is empty, too large, not text, not in a format that is read, or has a number of too many digits.
     """
     name = Path(path).name.lower()
     log = name.endswith((".csv", ".tsv", ".jsonl", ".ndjson")) or name == "trainer_state.json"
@@ -54,13 +59,19 @@ def read(path: str, kind: str) -> Mapping[str, object]:
         reader = _parse_json if text.lstrip()[:1] == "{" and _is_json(text) else _parse_yaml
     if reader is _parse_yaml and kind == METRIC and _is_report(text):
         reader = _parse_report
-    found = reader(text, path)
+    found = reader(text, path, _parse_leniently if skip_invalid else parse_scalar)
     history = found.get("log_history")
     return _merge_trainer_state(found, history) if kind == METRIC and isinstance(history, list) else found
 
 
+def _parse_leniently(text: str) -> object:
+    try:
+        return parse_scalar(text)
+    except ValueError:
+        return _TOO_LONG
+
+
 def _read_text(path: str, limit: int) -> str:
-    """The text of a file: UTF-8, or UTF-16 with a byte order mark."""
     try:
         with Path(path).open("rb") as stream:
             data = stream.read(limit + 1)
@@ -85,24 +96,24 @@ def _read_text(path: str, limit: int) -> str:
     return text
 
 
-def _parse_json(text: str, path: str) -> Mapping[str, object]:
-    found = _loads_json(text, path)
+def _parse_json(text: str, path: str, parse: Parse) -> Mapping[str, object]:
+    found = _loads_json(text, path, parse)
     if not isinstance(found, dict):
         raise InvalidInput(f"{path} does not hold an object", 'it should look like {"auc": 0.93}')
     return found
 
 
-def _loads_json(text: str, where: str) -> object:
+def _loads_json(text: str, where: str, parse: Parse) -> object:
     try:
-        return json.loads(text, object_pairs_hook=_unique_keys, parse_int=parse_number, parse_float=parse_number)
+        return json.loads(text, object_pairs_hook=_unique_keys, parse_int=parse, parse_float=parse)
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{where} is not valid JSON: {error}") from None
 
 
 def _is_json(text: str) -> bool:
-    """Whether a text that begins with ``{`` is JSON; a flow mapping of YAML begins so, too."""
+    """Whether a text that begins with ``{`` is JSON, and not a flow mapping of YAML."""
     try:
-        json.loads(text)
+        json.loads(text, parse_int=str)
     except (ValueError, RecursionError):
         return False
     return True
@@ -117,39 +128,39 @@ def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
-def _parse_yaml(text: str, path: str) -> Mapping[str, object]:
-    return documents.loads_mapping(text.encode(), path, limit=documents.INPUT_LIMIT, scalar=parse_scalar)
+def _parse_yaml(text: str, path: str, parse: Parse = parse_scalar) -> Mapping[str, object]:
+    return documents.loads_mapping(text.encode(), path, limit=documents.INPUT_LIMIT, scalar=parse)
 
 
-def _parse_toml(text: str, path: str) -> Mapping[str, object]:
+def _parse_toml(text: str, path: str, parse: Parse) -> Mapping[str, object]:
     try:
         tomllib = importlib.import_module("tomllib")
     except ModuleNotFoundError:  # Python 3.10
         raise InvalidInput(f"{path}: TOML is read with Python 3.11 or newer", "use JSON or YAML") from None
     try:
-        found: dict[str, object] = tomllib.loads(text, parse_float=_toml_float)
+        found: dict[str, object] = tomllib.loads(text, parse_float=lambda word: _parse_toml_float(word, parse))
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{path} is not valid TOML: {error}") from None
     return found
 
 
-def _toml_float(word: str) -> object:
-    return float(word) if word.endswith(("inf", "nan")) else parse_number(word)
+def _parse_toml_float(word: str, parse: Parse) -> object:
+    return float(word) if word.endswith(("inf", "nan")) else parse(word.replace("_", ""))
 
 
-def _parse_json_lines(text: str, path: str) -> Mapping[str, object]:
+def _parse_json_lines(text: str, path: str, parse: Parse) -> Mapping[str, object]:
     """JSON Lines: of each name the last value that is not null."""
     found: dict[str, object] = {}
     for at, line in enumerate(text.splitlines(), 1):
         if line.strip():
-            row = _loads_json(line, f"{path}, line {at}")
+            row = _loads_json(line, f"{path}, line {at}", parse)
             if not isinstance(row, dict):
                 raise InvalidInput(f"{path}, line {at}: not an object", 'each line should look like {"loss": 0.5}')
             found.update((name, value) for name, value in values.flatten(row).items() if value is not None)
     return found
 
 
-def _parse_csv(text: str, path: str) -> Mapping[str, object]:
+def _parse_csv(text: str, path: str, parse: Parse) -> Mapping[str, object]:
     """A log with a header, as Lightning's ``metrics.csv``: of each column the last value that is not empty."""
     header, _, _ = text.partition("\n")
     mark = "\t" if path.lower().endswith(".tsv") else ";" if ";" in header and "," not in header else ","
@@ -165,7 +176,7 @@ def _parse_csv(text: str, path: str) -> Mapping[str, object]:
                 raise InvalidInput(f"{path}, line {rows.line_num}: more fields than columns")
             for name, value in zip(names, map(str.strip, row), strict=False):
                 if name and value not in _NO_VALUE:
-                    found[name] = parse_scalar(value)
+                    found[name] = parse(value)
     except (csv.Error, ValueError) as error:
         raise InvalidInput(f"{path} is not valid CSV: {error}") from None
     if not found:
@@ -187,12 +198,12 @@ def _is_report(text: str) -> bool:
     return tuple(next(filter(None, text.splitlines())).split()) == _REPORT_COLUMNS
 
 
-def _parse_report(text: str, path: str) -> Mapping[str, object]:
+def _parse_report(text: str, path: str, parse: Parse) -> Mapping[str, object]:
     """The text of scikit-learn's ``classification_report``; the names are those of its ``output_dict``."""
     found: dict[str, object] = {}
     for line in filter(str.strip, text.splitlines()[1:]):
         label, *words = re.split(r"\s{2,}", line.strip())
-        cells = [parse_scalar(word) for word in " ".join(words).split()]
+        cells = [parse(word) for word in " ".join(words).split()]
         if label in found:
             raise InvalidInput(f"{path}: '{label}' is there twice")
         if len(cells) == len(_REPORT_COLUMNS):

@@ -91,8 +91,8 @@ class BundleImporter:
         self.context, self.choice, self.contents = context, choice, contents
         self._progress, self._on_each = progress, on_each
         self._layout, self._modes = context.layout, context.modes
-        choice.ensure_one_model({part.name for part in contents.parts})
-        self._plans = {part.name: _plan_model(context, part, contents, choice) for part in contents.parts}
+        choice.ensure_one_model({part.name for part in contents.models})
+        self._plans = {part.name: _plan_model(context, part, contents, choice) for part in contents.models}
         self._slots: list[ImportResult | PendingImport] = []
         self._found: list[ImportResult] = []
         self._stack = contextlib.ExitStack()
@@ -100,7 +100,7 @@ class BundleImporter:
     def ensure_space(self) -> None:
         """:class:`Refused` when the disk has no room for what is to be laid aside; packs are unpacked to be looked at."""
         needed, largest = 0, 0
-        for part in self.contents.parts:
+        for part in self.contents.models:
             packs = [version for version in part.versions if version.pack]
             if self._plans[part.name] == "adopt":
                 needed += part.packed
@@ -112,7 +112,7 @@ class BundleImporter:
     def plan(self) -> list[ImportResult]:
         """What would become of each version, or whole model."""
         highest: dict[str, int] = {}
-        for part in self.contents.parts:
+        for part in self.contents.models:
             plan = self._plans[part.name]
             if plan == "add":
                 self._slots += [self._plan_version(part, version, highest) for version in part.versions]
@@ -234,7 +234,7 @@ class BundleImporter:
         is ``unsafe`` is said, and why they came in all the same, in the first changes of this registry.
         """
         name = self._name(part)
-        called = {self._name(each) for each in self.contents.parts}
+        called = {self._name(each) for each in self.contents.models}
         check = partial(ensure_not_former_name, self.context, name, self.choice.reuse_name, but=called)
         try:
             model_import.commit(self.context.lock_timeout, self.context.on_wait, check)
@@ -318,7 +318,7 @@ class BundleImporter:
         return PendingImport(partial(self._commit, each, staging, request))
 
     def _commit(self, each: PlannedImport, staging: StagingFolder, request: RegisterRequest) -> ImportResult:
-        called = {self._name(part) for part in self.contents.parts}
+        called = {self._name(part) for part in self.contents.models}
 
         def lock(first: bool) -> AbstractContextManager[Writer]:
             return open_writer(

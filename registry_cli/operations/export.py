@@ -136,7 +136,7 @@ def export_bundle(
     contents = loaded.contents
     names = tuple(
         name
-        for part in contents.parts
+        for part in contents.models
         for name in ([part.name] if part.whole else [f"{part.name}@{version.number}" for version in part.versions])
     )
     return ExportResult(str(place) if isinstance(place, Path) else "-", names, contents.size)
@@ -180,8 +180,9 @@ def write_card(
 ) -> Card:
     """The model card of a version, in Markdown with the front matter of Hugging Face, and what it lacks.
 
-    With ``target`` it is written to that file. Raises :class:`Conflict` when it is there and ``replace`` is not
-    set, :class:`InvalidInput` for a ``model.yaml`` that says something else than texts.
+    With ``target`` it is written to that file; with ``replace`` in place of a card of this registry, including edits
+    made by hand. Raises :class:`Conflict` when something else is there, or ``replace`` is not set,
+    :class:`InvalidInput` for a ``model.yaml`` that says something else than texts.
     """
     place = None if target is None else _resolve_target_path(context, target)
     version = get_version(context, ref)

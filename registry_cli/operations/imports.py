@@ -116,14 +116,14 @@ def import_bundle(
         try:
             opened = bundle_reader.BundleReader(read, what)
             importer = BundleImporter(context, choice, opened.contents, progress, on_each)
-            called = [choice.name or part.name for part in opened.contents.parts]
+            called = [choice.name or part.name for part in opened.contents.models]
             for each in dict.fromkeys(called):
                 ensure_not_former_name(context, each, reuse_name, but=called)
             importer.ensure_space()
             if dry_run:
                 opened.drain(progress)
                 return importer.plan()
-            several = again is not None and sum(part.whole for part in opened.contents.parts) > 1
+            several = again is not None and sum(part.whole for part in opened.contents.models) > 1
             if again is not None and several:  # read twice, written once
                 opened.drain(progress)
                 again()

@@ -110,7 +110,7 @@ def is_bundle(_: RegistryContext, stream: BinaryIO) -> bool:
 
 
 def is_card(context: RegistryContext, stream: BinaryIO) -> bool:
-    """Whether this is the model card of a version, which people may have added to."""
+    """Whether this is the model card of a version. It may have been edited: ``--force`` replaces that, too."""
     named = {each.decode() for each in _DIGEST.findall(stream.read(_DOCUMENT))}
     return bool(named) and not named.isdisjoint(_iter_digests(context))
 

@@ -230,6 +230,27 @@ class TestGiven:
         assert done.err.count("warning: skipped: ") == 4
         assert shop.register("-m", "auc=high").code == 2
 
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("m.json", '{{"auc": 0.9, "deep": {{"big": {0}}}}}'), ("m.yaml", "auc: 0.9\ndeep:\n  big: {0}\n"),
+            ("m.txt", '{{"auc": 0.9, "deep": {{"big": {0}}}}}'), ("m.jsonl", '{{"auc": 0.9}}\n{{"deep.big": {0}}}\n'),
+            ("m.csv", "auc,deep.big\n0.9,{0}\n"), ("m.toml", "auc = 0.9\ndeep.big = 0.{0}\n"),
+        ],
+    )  # fmt: skip
+    @pytest.mark.parametrize("count", [101, 5_000])
+    def test_a_number_of_very_many_digits_is_skipped_alone(self, shop: Shop, name: str, text: str, count: int) -> None:
+        if name.endswith(".toml"):
+            pytest.importorskip("tomllib", reason="Python 3.11 or newer")
+        path = shop.file(name, text.format("7" * count))
+        assert shop.register("--metrics-file", path).code == 2
+        for kind in ("metric", "param") if path.suffix not in (".csv", ".jsonl") else ("metric",):
+            done = shop.register(f"--{kind}s-file", path, "--skip-invalid", "--json")
+            assert (done.code, done.json[f"{kind}s"]) == (0, {"auc": 0.9})
+            (skipped,) = done.json["skipped"]
+            assert (skipped["kind"], skipped["name"], skipped["file"]) == (kind, "deep.big", str(path))
+            assert "warning: skipped: the value of 'deep.big' has more than 100 digits" in done.err
+
     def test_keys_are_selected(self, shop: Shop) -> None:
         path = shop.file("results.json", '{"eval_auc": 0.9, "eval_note": "x", "train": {"loss": 1}, "chat": "y"}')
         words = ["--metrics-file", path, "--metrics-only", "*loss", "--metrics-only", "*auc", "--metrics-only", "zz*"]

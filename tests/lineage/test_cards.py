@@ -177,6 +177,21 @@ def test_a_file_is_written_once(churn: Registry, tmp_path: Path) -> None:
         churn.card("risk/churn", tmp_path / "folder", replace=True)
 
 
+def test_edits_of_a_card_are_lost_with_force_only_as_help_says(churn: Registry, tmp_path: Path) -> None:
+    target = tmp_path / "README.md"
+    churn.card("risk/churn", target)
+    edited = target.read_text() + "\n## Contact\n\nThe risk team.\n"
+    target.write_text(edited)
+    refused = run("card", "risk/churn", "-o", str(target), root=churn.root)
+    assert refused.code == 4
+    assert target.read_text() == edited
+    assert run("card", "risk/churn", "-o", str(target), "--force", root=churn.root).code == 0
+    assert target.read_text() == churn.card("risk/churn").text
+    words = " ".join(run("card", "--help", root=churn.root).out.split())
+    assert "Replace FILE if it is a card of this registry, including edits made by hand; otherwise exit 4." in words
+    assert "including edits made by hand" in " ".join((Registry.card.__doc__ or "").split())
+
+
 def test_the_card_among_the_files_is_told_of(reg: Registry, tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("mine")
     reg.register("churn", [tmp_path / "README.md"], annotations={"card": "mine"})

@@ -34,7 +34,12 @@ def card(
         bool, flag("--check", "Say what it has and what it lacks; exit 5 if something required is missing.")
     ] = False,
     output: Annotated[str | None, option("--output -o", "FILE", "Write it to this file.")] = None,
-    force: Annotated[bool, flag("--force", "Replace FILE if it is a card of this registry; otherwise exit 4.")] = False,
+    force: Annotated[
+        bool,
+        flag(
+            "--force", "Replace FILE if it is a card of this registry, including edits made by hand; otherwise exit 4."
+        ),
+    ] = False,
 ) -> None:
     """Made from what is known: params, metrics, tags, annotations, lineage, stages, approvals, and what people wrote into
     model.yaml as description, intended_use, limitations, data, ethics and licence. It begins with the front matter that

@@ -75,10 +75,10 @@ class BundleModel:
 
     name: str
     whole: bool
+    packed: int
+    checkpoint: str
     documents: tuple[BundleFile, ...]
     versions: tuple[BundleVersion, ...]
-    packed: int
-    checkpoint: str = ""
 
     @property
     def size(self) -> int:
@@ -95,52 +95,27 @@ class Contents:
     kind: str
     registry: str
     newest: str
-    parts: tuple[BundleModel, ...]
+    models: tuple[BundleModel, ...]
 
     @property
     def size(self) -> int:
-        return sum(part.size for part in self.parts)
+        return sum(part.size for part in self.models)
 
 
 def dumps(contents: Contents) -> bytes:
     """Serialize the head. Raises :class:`Refused` if it is too large."""
-    document = {
-        "format": FORMAT,
-        "kind": contents.kind,
-        "registry": contents.registry,
-        "newest": contents.newest,
-        "models": [
-            {
-                "name": part.name,
-                "whole": part.whole,
-                "packed": part.packed,
-                "checkpoint": part.checkpoint,
-                "documents": [vars(document) for document in part.documents],
-                "versions": [_version_document(version) for version in part.versions],
-            }
-            for part in contents.parts
-        ],
-    }
-    data = json.dumps(document, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+    document = {"format": FORMAT, **vars(contents)}
+    data = json.dumps(document, ensure_ascii=True, separators=(",", ":"), default=_to_document).encode() + b"\n"
     if len(data) > HEAD_LIMIT:
         raise Refused(f"a bundle of this many files needs a list of {len(data):,} bytes", "export fewer at a time")
     return data
 
 
-def _version_document(version: BundleVersion) -> dict[str, Any]:
-    return drop_empty(
-        {
-            "version": version.number,
-            "digest": f"sha256:{version.digest}",
-            "sizes": version.sizes,
-            "documents": [vars(document) for document in version.documents],
-            "stages": version.stages,
-            "aliases": version.aliases,
-            "archived": version.archived,
-            "checkpoint": version.checkpoint,
-            "pack": version.pack and vars(version.pack),
-        }
-    )
+def _to_document(entry: BundleFile | BundleVersion | BundleModel) -> dict[str, Any]:
+    fields = dict(vars(entry))
+    if isinstance(entry, BundleVersion):
+        return drop_empty({"version": fields.pop("number"), **fields, "digest": f"sha256:{entry.digest}"})
+    return fields
 
 
 _HISTORY_LIMIT = 4 << 30
@@ -168,9 +143,9 @@ def loads(data: bytes, what: str) -> Contents:
             _check_text(document.get("newest", ""), 40),
             tuple(_parse_model(each) for each in _check_list(document["models"])),
         )
-        _check_unique(part.name for part in contents.parts)
-        groups = {part.name.partition("/")[0] for part in contents.parts if "/" in part.name}
-        if both := groups & {part.name for part in contents.parts}:
+        _check_unique(part.name for part in contents.models)
+        groups = {part.name.partition("/")[0] for part in contents.models if "/" in part.name}
+        if both := groups & {part.name for part in contents.models}:
             raise ValueError(f"{min(both)} is a model and a group")
     except (ValueError, KeyError, TypeError, AttributeError, InvalidInput) as error:
         why = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
@@ -215,7 +190,7 @@ def _parse_model(record: Mapping[str, Any]) -> BundleModel:
     if not whole and any(version.pack for version in versions):
         raise ValueError(f"a version of {name} has a pack, but the model is not whole")
     packed = _check_size(record["packed"], _SIZE_LIMIT)
-    return BundleModel(name, whole, documents, versions, packed, _parse_checkpoint(record))
+    return BundleModel(name, whole, packed, _parse_checkpoint(record), documents, versions)
 
 
 def _size_limit(path: str) -> int:

@@ -72,7 +72,7 @@ class BundleReader:
 
     def parts(self) -> Iterator[BundleModelReader]:
         """Each model. One must be read completely before the next."""
-        for part in self.contents.parts:
+        for part in self.contents.models:
             yield BundleModelReader(self, part)
 
     def finish(self) -> None:

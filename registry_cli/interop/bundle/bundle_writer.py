@@ -87,7 +87,7 @@ def plan_bundle(kind: str, selections: Iterable[BundleSelection], registry: str)
         name, last = each.snapshot.model.name, each.snapshot.last
         head = str(Checkpoint(name, last.seq, last.hash)) if last and each.whole else ""
         entries = tuple(version.entry for version in versions)
-        models.append(BundleModel(name, each.whole, _list_files(own), entries, sum(packed.values()), head))
+        models.append(BundleModel(name, each.whole, sum(packed.values()), head, _list_files(own), entries))
         parts.append((each, versions))
         newest = max(newest, last.event.at if last else "")
     return BundlePlan(Contents(kind, registry, newest, tuple(models)), parts)

@@ -58,7 +58,8 @@ def make_card(facts: CardInput) -> Card:
     """Make the card of a version."""
     head = make_front_matter(facts)
     front = f"---\n{documents.dumps(head).decode()}---\n\n" if head else ""
-    return Card(facts.version.ref, front + format_body(facts), head, tuple(_iter_checks(facts, head)), facts.has_card)
+    body = "\n\n".join(filter(None, _iter_sections(facts)))
+    return Card(facts.version.ref, f"{front}{body}\n", head, tuple(_iter_checks(facts, head)), facts.has_card)
 
 
 def _iter_checks(facts: CardInput, head: dict[str, Any]) -> Iterator[CardCheck]:
@@ -104,11 +105,6 @@ def _check_licence(facts: CardInput) -> CardCheck:
 
 _MOST = 50
 _FACTS = ("name", "value")
-
-
-def format_body(facts: CardInput) -> str:
-    """The card without its front matter. Empty sections are left out."""
-    return "\n\n".join(each for each in _iter_sections(facts) if each) + "\n"
 
 
 def _iter_sections(facts: CardInput) -> Iterator[str]:

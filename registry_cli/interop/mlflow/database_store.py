@@ -24,7 +24,7 @@ class MlflowDatabase:
 
     def __init__(self, path: Path, stack: ExitStack) -> None:
         self._tables = Tables(stack.enter_context(open_database(path)))
-        if "registered_models" not in self._tables or "model_versions" not in self._tables:
+        if not (self._tables.has("registered_models") and self._tables.has("model_versions")):
             raise InvalidInput(f"'{path}' is no store of MLflow", "it has no table of registered models")
         self._experiments = {
             row["experiment_id"]: lookup_text(row, "name")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import RegistryError
-from ..source_tree import SourceTree, lookup, lookup_text, text_or_empty
+from ..source_tree import SourceTree, lookup, lookup_text
 from .mlflow_records import LoggedModel, ModelVersion, RegisteredModel, Run, RunData
 
 _VALUE_LIMIT = 1 << 20  # the most bytes of a param or tag that are read
@@ -76,7 +76,7 @@ class MlflowFiles:
                     meta,
                     name=lookup_text(meta, "run_name"),
                     experiment=lookup_text(self._tree.yaml(experiment / "meta.yaml"), "name"),
-                    status=_STATUS.get(status, "") if isinstance(status, int) else text_or_empty(status),
+                    status=_STATUS.get(status, "") if isinstance(status, int) else lookup_text(status),
                     datasets=tuple(self._datasets(experiment, folder)),
                 )
         return None

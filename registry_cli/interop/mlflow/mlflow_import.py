@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -143,16 +143,13 @@ def _store(where: Path, artifacts: Path | None, stack: contextlib.ExitStack) -> 
     if tree.is_file(where / DATABASE):
         return tree, _database(where / DATABASE, stack)
     for folder in (where, where / FILES):
-        if tree.is_folder(folder / "models") or _has_experiments(tree, folder):
+        experiments = (folder / name / "meta.yaml" for name in tree.names(folder))
+        if tree.is_folder(folder / "models") or any(map(tree.is_file, experiments)):
             root = where.parent if folder == where and where.name == FILES else where
             return SourceTree(root, *others), MlflowFiles(tree, folder)
     raise InvalidInput(
         f"'{where}' holds nothing of MLflow", f"it has no {DATABASE}, no {FILES}/ and no {mlflow_records.NAME}"
     )
-
-
-def _has_experiments(tree: SourceTree, folder: Path) -> bool:
-    return any(tree.is_file(folder / name / "meta.yaml") for name in tree.names(folder))
 
 
 def _database(path: Path, stack: contextlib.ExitStack) -> MlflowStore:
@@ -291,7 +288,7 @@ class _VersionImport:
     def _lineage(self, run: Run | None, document: Mapping[str, Any]) -> dict[str, Any]:
         imported = {"from": "mlflow", "key": self._key, "name": self._model.full_name, "version": self._version.number}
         mlmodel = mlflow_records.summarize(document) if document else {}
-        origin: dict[str, Any] = {"run": _run(run), "git": _git(run), "data": _data(run)} if run else {}
+        origin = _describe_run(run) if run else {}
         return to_plain_value({**origin, "imported": {**imported, "mlmodel": mlmodel}})  # type: ignore[no-any-return]
 
 
@@ -308,41 +305,38 @@ def _logged_metrics(logged: LoggedModel, run: Run | None) -> dict[str, Any]:
     return metrics
 
 
-def _run(run: Run) -> dict[str, Any]:
+def _describe_run(run: Run) -> dict[str, Any]:
+    """The parts of a lineage that are known from a run."""
     tags = run.data.tags
     return {
-        "id": run.id,
-        "name": run.name or tags.get("mlflow.runName"),
-        "experiment": run.experiment,
-        "user": run.user or tags.get("mlflow.user"),
-        "command": run.source or tags.get("mlflow.source.name"),
-        "started": format_milliseconds(run.started),
-        "ended": format_milliseconds(run.ended),
-        "status": run.status,
-        "parent": tags.get("mlflow.parentRunId"),
+        "run": {
+            "id": run.id,
+            "name": run.name or tags.get("mlflow.runName"),
+            "experiment": run.experiment,
+            "user": run.user or tags.get("mlflow.user"),
+            "command": run.source or tags.get("mlflow.source.name"),
+            "started": format_milliseconds(run.started),
+            "ended": format_milliseconds(run.ended),
+            "status": run.status,
+            "parent": tags.get("mlflow.parentRunId"),
+        },
+        "git": {
+            "commit": tags.get("mlflow.source.git.commit"),
+            "branch": tags.get("mlflow.source.git.branch") or tags.get("mlflow.gitBranch"),
+            "remote": redact_url(
+                lookup_text(tags, "mlflow.source.git.repoURL") or lookup_text(tags, "mlflow.gitRepoURL")
+            ),
+        },
+        "data": [
+            {
+                "uri": f"{lookup_text(each, 'source_type') or 'dataset'}:{lookup_text(each, 'name')}",
+                "digest": f"mlflow:{lookup_text(each, 'digest')}",
+                "source": redact_url(lookup_text(each, "source")),
+                "context": each.get("context"),
+            }
+            for each in run.datasets
+        ],
     }
-
-
-def _git(run: Run) -> dict[str, Any]:
-    tags = run.data.tags
-    remote = lookup_text(tags, "mlflow.source.git.repoURL") or lookup_text(tags, "mlflow.gitRepoURL")
-    return {
-        "commit": tags.get("mlflow.source.git.commit"),
-        "branch": tags.get("mlflow.source.git.branch") or tags.get("mlflow.gitBranch"),
-        "remote": redact_url(remote),
-    }
-
-
-def _data(run: Run) -> Iterable[dict[str, Any]]:
-    return [
-        {
-            "uri": f"{lookup_text(each, 'source_type') or 'dataset'}:{lookup_text(each, 'name')}",
-            "digest": f"mlflow:{lookup_text(each, 'digest')}",
-            "source": redact_url(lookup_text(each, "source")),
-            "context": each.get("context"),
-        }
-        for each in run.datasets
-    ]
 
 
 def _import_folder(folder: Path, only: str | None) -> ImportedVersion:

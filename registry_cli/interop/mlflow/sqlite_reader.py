@@ -136,11 +136,8 @@ class Tables:
         columns = "SELECT name FROM pragma_table_info(?)"
         self._columns = {name: {str(row[0]) for row in connection.execute(columns, (name,))} for name in names}
 
-    def __contains__(self, table: str) -> bool:
-        return table in self._columns
-
-    def has(self, table: str, column: str) -> bool:
-        return column in self._columns.get(table, ())
+    def has(self, table: str, *columns: str) -> bool:
+        return self._columns.get(table, set()).issuperset(columns) and table in self._columns
 
     def rows(self, table: str, columns: str, **where: Any) -> Iterator[dict[str, Any]]:
         """The rows of a table as dicts, sorted. A column that it lacks is None; without the table there are no rows.
