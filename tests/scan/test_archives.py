@@ -416,10 +416,10 @@ def bombs() -> dict[str, bytes]:
 def test_bombs_end_soon(name: str, tmp_path: Path) -> None:
     from registry_cli.inspect.binary.limits import Budget
 
-    start = time.monotonic()
+    start = time.process_time()
     budget = Budget(unpacked=8 << 20, members=2000, seeking=64 << 20)
     found = scanned(tmp_path, "m.bin", bombs()[name], budget=budget)
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20
     if name in ("deep", "layers", "many"):
         assert found.verdict == "unscannable"
         assert found.files[0].limited, "a limit of ours is reported as one"

@@ -246,7 +246,7 @@ def test_aliases_of_yaml_end_soon(tmp_path: Path) -> None:
     levels = "".join(f"l{number}: &l{number} [{', '.join([f'*l{number - 1}'] * 9)}]\n" for number in range(1, 30))
     merges = "".join(f"m{n}: &m{n}\n  <<: [{', '.join([f'*m{n - 1}'] * 9)}]\n" for n in range(1, 30))
     deep = "_target_: " + "[" * 5000
-    start = time.monotonic()
+    start = time.process_time()
     for text in (
         f"_target_: 1\nl0: &l0 x\n{levels}",
         f"_target_: 1\nm0: &m0 {{a: 1}}\n{merges}",
@@ -254,7 +254,7 @@ def test_aliases_of_yaml_end_soon(tmp_path: Path) -> None:
         "!x" + "[" * 9000,
     ):
         scanned(tmp_path, "a.yaml", text.encode())
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20
 
 
 # chat templates

@@ -358,9 +358,9 @@ def test_any_change_of_a_file_ends_soon_with_a_verdict(name: str, tmp_path: Path
                 for _ in range(chance.choice((1, 1, 1, 4, 8)))
             )
         budget = Budget(opcodes=200_000, unpacked=8 << 20, members=500, seeking=64 << 20)
-        start = time.monotonic()
+        start = time.process_time()
         found = Scanner(AllowedGlobals(), budget).file(f"model.{name}", MemorySource(bytes(broken)))
-        assert time.monotonic() - start < 10
+        assert time.process_time() - start < 10
         assert found.verdicts
 
 
@@ -396,9 +396,9 @@ def test_a_loader_of_mlflow_that_is_not_its_own(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_what_is_made_to_take_long_ends_soon(name: str, data: bytes, tmp_path: Path) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     scanned(tmp_path, name, data)
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20
 
 
 def test_members_that_lie_over_one_another_are_not_all_looked_into(tmp_path: Path) -> None:
@@ -407,9 +407,9 @@ def test_members_that_lie_over_one_another_are_not_all_looked_into(tmp_path: Pat
     at, end = one.find(b"PK\1\2"), one.rfind(b"PK\5\6")
     count = 60_000
     record = b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, count, count, (end - at) * count, at, 0)
-    start = time.monotonic()
+    start = time.process_time()
     assert scanned(tmp_path, "m.zip", one[:at] + one[at:end] * count + record).verdict == "dangerous"
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20
 
 
 def test_operations_of_tensorflow_lite(tmp_path: Path) -> None:

@@ -23,9 +23,9 @@ def test_nothing_malicious_is_known_or_safe(tmp_path: Path) -> None:
     for kind, name, data in corpus():
         path = tmp_path / "file"
         path.write_bytes(data)
-        start = time.monotonic()
+        start = time.process_time()
         found = scan({name: path})
-        if time.monotonic() - start > _SECONDS:
+        if time.process_time() - start > _SECONDS:
             slow.append(name)
         if found.verdict in CLEAN:
             clean.append(f"{found.verdict}: {name}")

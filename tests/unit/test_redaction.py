@@ -92,11 +92,11 @@ def test_any_words_can_be_cut(words: list[str]) -> None:
 
 @pytest.mark.parametrize("part", ["a", "-", "a=", "://", "a@", " ", "'", "--token", "eyJ", "Bearer ", "a.b-", "x:"])
 def test_no_text_takes_long(part: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     redaction.redact_text(part * 20_000)
     redaction.redact_command([part * 20_000])
     patch_secrets.contains_secret((part * 200_000).encode())
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.mark.parametrize(
@@ -105,12 +105,12 @@ def test_no_text_takes_long(part: str) -> None:
      'x="\\"name\\":\\"a\\",', '\\"name\\":\\"a\\",', "x.login('a',"],
 )  # fmt: skip
 def test_the_time_grows_with_the_length(part: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     redaction.redact_text(part * (100_000 // len(part)))
     redaction.redact_command([part * (100_000 // len(part))])
     patch_secrets.contains_secret((part * (100_000 // len(part))).encode())
     patch_secrets.contains_secret(b"diff --git a/x.py b/x.py\n+" + (part * (100_000 // len(part))).encode())
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_no_token_is_shorter_than_the_texts_that_are_searched() -> None:
