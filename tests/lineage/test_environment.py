@@ -61,9 +61,9 @@ def test_lists_of_every_kind(text: str) -> None:
 
 @pytest.mark.parametrize("part", ["\n", " ", "- ", "name:", "#", "a=", "a==b", "\t\n", 'name = "'])
 def test_no_list_takes_long(part: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     environment.parse_packages(part * 200_000)
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 @pytest.fixture(scope="module")
