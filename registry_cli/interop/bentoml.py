@@ -15,15 +15,7 @@ from ..errors import Damaged, InvalidInput, NotFound, RegistryError
 from . import exported_files, name_mapping
 from .cards.card_inputs import CardInput
 from .imported_version import ImportedMetadata, ImportedVersion, clean_line, to_plain_value
-from .source_tree import (
-    SourceTree,
-    drop_empty,
-    error_message,
-    lookup,
-    lookup_mapping,
-    lookup_text,
-    resolve_path,
-)
+from .source_tree import SourceTree, drop_empty, error_message, lookup, lookup_mapping, lookup_text, resolve_path
 
 DOCUMENT = "model.yaml"
 
@@ -89,9 +81,7 @@ def _add_metadata(metadata: ImportedMetadata, document: Mapping[str, Any]) -> No
     except InvalidInput as error:
         metadata.lose(f"metadata: {error.message}")
         return
-    numbers = {
-        name: value for name, value in flat.items() if isinstance(value, (int, float)) and not isinstance(value, bool)
-    }
+    numbers = {name: value for name, value in flat.items() if type(value) in (int, float)}
     metadata.add_metrics(numbers)
     metadata.add_params({name: value for name, value in flat.items() if name not in numbers})
 

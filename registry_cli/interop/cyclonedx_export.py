@@ -34,7 +34,17 @@ def write(artifact: Artifact, card: CardInput, target: Path) -> list[str]:
 
 def _make_document(artifact: Artifact, card: CardInput) -> dict[str, Any]:
     version = artifact.version
-    components = [*_files(artifact), *_data(version), *_libraries(version)]
+    files = [
+        {
+            "type": "file",
+            "bom-ref": f"file:{entry.path}",
+            "name": entry.path,
+            "hashes": [{"alg": "SHA-256", "content": entry.sha256}],
+            "properties": [{"name": "registry:size", "value": str(exported_files.file_size(artifact, entry.path))}],
+        }
+        for entry in artifact.files
+    ]
+    components = [*files, *_data(version), *_libraries(version)]
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -154,17 +164,6 @@ def _properties(version: VersionRecord) -> Iterator[dict[str, str]]:
     ]
     for name, value in pairs:
         yield {"name": f"registry:{name}", "value": value if isinstance(value, str) else json.dumps(value)}
-
-
-def _files(artifact: Artifact) -> Iterator[dict[str, Any]]:
-    for entry in artifact.files:
-        yield {
-            "type": "file",
-            "bom-ref": f"file:{entry.path}",
-            "name": entry.path,
-            "hashes": [{"alg": "SHA-256", "content": entry.sha256}],
-            "properties": [{"name": "registry:size", "value": str(exported_files.file_size(artifact, entry.path))}],
-        }
 
 
 def _data(version: VersionRecord) -> Iterator[dict[str, Any]]:

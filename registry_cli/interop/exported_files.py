@@ -48,7 +48,6 @@ def copy_files(artifact: Artifact, folder: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a new text file; its folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8", newline="\n") as stream:
         stream.write(text)
@@ -94,13 +93,6 @@ def list_lost(version: VersionRecord, *carried: str) -> list[str]:
 def list_lost_beside(version: VersionRecord, document: str) -> list[str]:
     """The same for a version that has the ``document`` of a format among its files, which is exported unchanged."""
     return [*list_lost(version), f"{document} is as it came: nothing that was said here stands in it"]
-
-
-def file_sizes(model: ModelReader, record: VersionRecord) -> tuple[int, ...]:
-    """The size of each file, in the order of the manifest. Raises :class:`Damaged` when they are not what was stored."""
-    if record.packed is None:
-        model.check_size(record)
-    return tuple(content.size for _, content in iter_members(model, record))
 
 
 def iter_members(model: ModelReader, record: VersionRecord) -> Iterator[tuple[FileEntry, VerifiedStream]]:

@@ -16,11 +16,11 @@ from ..core.times import format_milliseconds
 from ..core.yaml import documents
 from ..errors import InvalidInput, NotFound, RegistryError
 from ..store import manifest
-from . import exported_files, name_mapping, source_tree
+from . import exported_files, name_mapping
 from .cards import model_card
 from .cards.card_inputs import NAME as CARD
 from .cards.model_card import CardInput
-from .imported_version import ImportedMetadata, ImportedVersion, clean_line, to_plain_value
+from .imported_version import ImportedMetadata, ImportedVersion, clean_line, fingerprint, to_plain_value
 from .source_tree import SourceTree, error_message, lookup, lookup_list, lookup_text, resolve_path
 
 _REPOSITORY = "models--"
@@ -103,7 +103,7 @@ def _read_snapshot(tree: SourceTree, repository: Path | None, snapshot: Path) ->
     if not named:
         raise NotFound(f"there is no file of a model in '{snapshot}'", "is the snapshot complete?")
     shown = f"hf:{clean_line(name, 120)}"
-    key = f"{shown}:{revision or source_tree.fingerprint(named)}"
+    key = f"{shown}:{revision or fingerprint(named)}"
     card = _read_card(tree, snapshot, metadata)
     _add_front_matter(metadata, card)
     refs = _read_refs(tree, repository) if repository else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from ..core.conversion import limit_value
 from ..core.lazy_dataclass import dataclass, field
 from ..core.text import shorten
 from ..errors import InvalidInput
+from ..store.selection import DEFAULT_FILES, DEFAULT_FOLDERS
 from .name_mapping import to_model_name
 
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
@@ -107,6 +109,19 @@ _CHECKS: dict[str, Callable[[Any, str], object]] = {
 }
 
 
+def fingerprint(named: Mapping[str, Path]) -> str:
+    """A short hash of the names, sizes and times of files, for the key of a version that has no id.
+
+    Files that registration leaves out by default do not count: a new index of git makes no new version of a model.
+    """
+    lines = []
+    for name, path in sorted(named.items()):
+        if (DEFAULT_FOLDERS | DEFAULT_FILES).isdisjoint(name.split("/")):
+            status = path.stat()
+            lines.append(f"{name} {status.st_size} {status.st_mtime_ns}")
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+
 def clean_line(text: str, most: int = values.LINE_LENGTH) -> str:
     """``text`` on one line of at most ``most`` characters, without characters that a document can't hold."""
     line = _CONTROL.sub("\ufffd", " ".join(_UNWRITABLE.sub("\ufffd", text).split()))
@@ -120,14 +135,12 @@ def to_message(text: object) -> str:
 
 def to_plain_value(value: Any) -> Any:
     """``value`` as lineage can hold it: plain types, bounded in depth, length and number, without empty values."""
+
+    def limit_key(name: str) -> str:
+        return clean_line(name, 250)
+
     return _without_empty(
-        limit_value(
-            value,
-            lambda each: clean_line(str(each)),
-            key=lambda name: clean_line(name, 250),
-            items=_ITEMS,
-            depth=_DEPTH,
-        )
+        limit_value(value, lambda each: clean_line(str(each)), key=limit_key, items=_ITEMS, depth=_DEPTH)
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 from ..core.yaml import documents
 from ..errors import Damaged, InvalidInput, NotFound, RegistryError, explain
 from ..store.filesystem import files
-from ..store.selection import DEFAULT_FILES, DEFAULT_FOLDERS
 
 #: The largest document of another tool that is read, in bytes.
 DOCUMENT_LIMIT = 8 << 20
@@ -73,7 +71,11 @@ class SourceTree:
 
     def yaml(self, path: Path) -> dict[str, Any]:
         """A YAML document that is a mapping; tags, anchors and aliases are refused."""
-        return documents.loads_mapping(self.read(path), f"'{path}'", limit=DOCUMENT_LIMIT)
+        return parse_yaml(self.read(path), f"'{path}'")
+
+
+def parse_yaml(data: bytes, name: str) -> dict[str, Any]:
+    return documents.loads_mapping(data, name, limit=DOCUMENT_LIMIT)
 
 
 def resolve_path(path: Path) -> Path:
@@ -86,45 +88,29 @@ def resolve_path(path: Path) -> Path:
         raise InvalidInput(f"'{path!s:.80}' is no path") from None
 
 
-def fingerprint(named: Mapping[str, Path]) -> str:
-    """A short hash of the names, sizes and times of files; it changes when a folder does.
-
-    Files that registration leaves out by default do not count: a new index of git makes no new version of a model.
-    """
-    lines = []
-    for name, path in sorted(named.items()):
-        if (DEFAULT_FOLDERS | DEFAULT_FILES).isdisjoint(name.split("/")):
-            status = path.stat()
-            lines.append(f"{name} {status.st_size} {status.st_mtime_ns}")
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
-
-
 def error_message(error: RegistryError | OSError) -> str:
     """Why something can't be read, in one line."""
     return error.message if isinstance(error, RegistryError) else explain(error)
 
 
 def lookup(tree: Any, *keys: str) -> Any:
-    """``tree[key][key]…`` of a document of any shape; None where there is no such value."""
+    """``tree[key][key]…`` of a document of any shape; None, or empty, where there is no such value of this type."""
     for key in keys:
         tree = tree.get(key) if isinstance(tree, Mapping) else None
     return tree
 
 
 def lookup_text(tree: Any, *keys: str) -> str:
-    """The same for a text; empty where there is none."""
     value = lookup(tree, *keys)
     return value if isinstance(value, str) else ""
 
 
 def lookup_mapping(tree: Any, *keys: str) -> dict[str, Any]:
-    """The same for a mapping."""
     value = lookup(tree, *keys)
     return value if isinstance(value, dict) else {}
 
 
 def lookup_list(tree: Any, *keys: str) -> list[Any]:
-    """The same for a list."""
     value = lookup(tree, *keys)
     return list(value) if isinstance(value, (list, tuple)) else []
 

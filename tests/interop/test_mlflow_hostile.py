@@ -16,7 +16,7 @@ import pytest
 
 from registry_cli import InvalidInput, NotFound, Registry
 from registry_cli.errors import LockTimeout, Refused
-from registry_cli.interop.mlflow import mlflow_import, sqlite_reader
+from registry_cli.interop.mlflow import database_store, mlflow_import
 from tests.commands import public_folder
 from tests.interop.stores import changed, unpacked
 from tests.interop.test_mlflow import read
@@ -162,7 +162,7 @@ def test_a_view_that_never_ends_is_no_table(store: Path) -> None:
 
 
 def test_values_and_rows_without_end(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_reader, "_ROWS", 20)
+    monkeypatch.setattr(database_store, "_ROWS", 20)
     with pytest.raises(Refused, match="more than 20 rows"):
         list(mlflow_import.read(store))
     monkeypatch.undo()
@@ -181,7 +181,7 @@ def test_half_a_database(store: Path) -> None:
 
 
 def test_a_database_that_is_locked(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_reader, "PATIENCE", 0.1)
+    monkeypatch.setattr(database_store, "PATIENCE", 0.1)
     with contextlib.closing(sqlite3.connect(store / "mlflow.db", isolation_level=None)) as writer:
         writer.execute("BEGIN EXCLUSIVE")
         with pytest.raises(LockTimeout, match="is locked by another program"):

@@ -171,7 +171,6 @@ class BundleModelReader:
             yield BundleVersionReader(self, version)
 
     def drain(self, progress: Progress = SILENT) -> None:
-        """Read and compare all of it, and keep nothing."""
         for document in self.part.documents:
             self.copy(document, discard)
         for version in self.versions():
@@ -234,10 +233,8 @@ class BundleVersionReader:
         annotations: Mapping[str, Any] = {}
         if data := self.documents.get(path := f"annotations/{version.number}.yaml"):
             annotations = codec.loads(data, f"{what}: {path}")
-        self.unknown_fields = (
-            *sorted(document.keys() - _VERSION_FIELDS),
-            *sorted(annotations.keys() - _ANNOTATION_FIELDS),
-        )
+        unknown = sorted(document.keys() - _VERSION_FIELDS), sorted(annotations.keys() - _ANNOTATION_FIELDS)
+        self.unknown_fields = (*unknown[0], *unknown[1])
         record = codec.overlay(record, annotations, f"{what}: {path}")
         _check_version(record, what)
         return record
@@ -304,7 +301,6 @@ class BundleVersionReader:
         self._bundle.check(path, hasher.hexdigest(), pack.sha256)
 
     def drain(self, progress: Progress = SILENT) -> None:
-        """Read and compare its files, and keep nothing."""
         for each in self.files():
             hasher = hashlib.sha256()
             while each.content and (block := each.content.read(files.BLOCK)):

@@ -18,7 +18,6 @@ from ...store import journal, layout, snapshot
 from ...store.filesystem import files, replacement
 from ...store.filesystem.replacement import Existing
 from ...store.packs import pack_format
-from ...store.reader import ModelReader
 from ...store.snapshot import ModelSnapshot, SnapshotFile
 from ...store.verify import verify
 from .. import exported_files
@@ -41,8 +40,8 @@ class BundleSelection:
     numbers: tuple[int, ...]
 
     @classmethod
-    def all_of(cls, taken: ModelSnapshot) -> BundleSelection:
-        return cls(taken, True, taken.numbers)
+    def all_of(cls, snapshot: ModelSnapshot) -> BundleSelection:
+        return cls(snapshot, True, snapshot.numbers)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,11 +79,12 @@ def plan_bundle(kind: str, selections: Iterable[BundleSelection], registry: str)
     parts, models, newest = [], [], ""
     for each in selections:
         verify.ensure_undamaged(each.snapshot.model.paths, None if each.whole else each.numbers)
-        checkpoints = _registration_checkpoints(each.snapshot.model)
+        name, last = each.snapshot.model.name, each.snapshot.last
+        registrations = journal.oldest_first(each.snapshot.model.paths.history, b'"registered"')
+        checkpoints = {entry.event.id: str(Checkpoint(name, entry.seq, entry.hash)) for entry in registrations}
         packed: dict[str, int] = {}
         versions = [_plan_version(each, number, checkpoints, packed) for number in each.numbers]
         own = each.snapshot.documents if each.whole else ()
-        name, last = each.snapshot.model.name, each.snapshot.last
         head = str(Checkpoint(name, last.seq, last.hash)) if last and each.whole else ""
         entries = tuple(version.entry for version in versions)
         models.append(BundleModel(name, each.whole, sum(packed.values()), head, _list_files(own), entries))
@@ -97,12 +97,6 @@ def _list_files(documents: Iterable[SnapshotFile]) -> tuple[BundleFile, ...]:
     return tuple(BundleFile(each.path, each.size, each.sha256) for each in documents)
 
 
-def _registration_checkpoints(model: ModelReader) -> dict[str, str]:
-    """The checkpoint of each registration in the history, by the id of the event."""
-    entries = journal.oldest_first(model.paths.history, b'"registered"')
-    return {entry.event.id: str(Checkpoint(model.name, entry.seq, entry.hash)) for entry in entries}
-
-
 def _plan_version(
     selection: BundleSelection, number: int, checkpoints: dict[str, str], packed: dict[str, int]
 ) -> _PlannedVersion:
@@ -112,7 +106,9 @@ def _plan_version(
     documents = snapshot.version_files(model, state, record)
     entries = model.manifest(record)
     pack = snapshot.pack_file(model, number) if selection.whole and number in state.table.packed else None
-    sizes = exported_files.file_sizes(model, record)
+    if record.packed is None:
+        model.check_size(record)
+    sizes = tuple(content.size for _, content in exported_files.iter_members(model, record))
     if pack:
         packed[pack.path] = pack.size
     else:

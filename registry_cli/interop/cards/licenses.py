@@ -121,18 +121,13 @@ def parse_license(text: str) -> Licence:
     """Parse a licence, ignoring case."""
     text = " ".join(text.split())
     spdx = _parse_expression(text)
-    word = _huggingface_id(text, spdx)
+    # Hugging Face's identifiers are SPDX's in lower case, without -only and -or-later.
+    words = (
+        _OWN_WORDS.get(each, each.lower().removesuffix("-only").removesuffix("-or-later")) for each in (spdx, text)
+    )
+    word = next((word for word in words if word in _WORDS), OTHER)
     near = "" if spdx or word != OTHER else _find_similar(text)
     return Licence(text, spdx, word, near)
-
-
-def _huggingface_id(text: str, spdx: str) -> str:
-    """A licence as Hugging Face spells it: SPDX in lower case (without ``-only`` and ``-or-later``), or ``other``."""
-    for each in (spdx, text):
-        word = _OWN_WORDS.get(each, each.lower().removesuffix("-only").removesuffix("-or-later"))
-        if word in _WORDS:
-            return word
-    return OTHER
 
 
 def _find_similar(text: str) -> str:

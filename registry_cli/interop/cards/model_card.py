@@ -33,10 +33,6 @@ class CardCheck:
     state: str
     hint: str
 
-    @property
-    def lacking(self) -> bool:
-        return self.required and self.state != PRESENT
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Card:
@@ -51,7 +47,7 @@ class Card:
     @property
     def lacking(self) -> tuple[CardCheck, ...]:
         """The required items that are missing or wrong."""
-        return tuple(item for item in self.items if item.lacking)
+        return tuple(item for item in self.items if item.required and item.state != PRESENT)
 
 
 def make_card(facts: CardInput) -> Card:
@@ -71,16 +67,13 @@ def _iter_checks(facts: CardInput, head: dict[str, Any]) -> Iterator[CardCheck]:
     for name in ("intended_use", "limitations"):
         yield _make_check(name, True, facts.statements(name), f"{name} in model.yaml, or {annotate}")
     data = facts.statements("data") or version.lineage.get("data")
+    datasets = version.tags.get("datasets") or get_dataset(facts)
     yield _make_check("data", True, data, "data in model.yaml, or registry register --data")
     for name, value, hint in (
         ("ethics", facts.statements("ethics"), "ethics in model.yaml"),
         ("metrics", ", ".join(sorted(version.metrics)), f"registry log-metric {version.ref} NAME=VALUE"),
         ("pipeline_tag", get_task(facts), f"{tag} pipeline_tag=tabular-classification"),
-        (
-            "datasets",
-            version.tags.get("datasets") or get_dataset(facts),
-            f"{tag} datasets=NAME: Hugging Face shows no metrics without",
-        ),
+        ("datasets", datasets, f"{tag} datasets=NAME: Hugging Face shows no metrics without"),
         ("language", version.tags.get("language"), f"{tag} language=en"),
         ("library_name", head.get("library_name"), f"{tag} library_name=NAME"),
     ):
@@ -199,6 +192,7 @@ def _provenance(facts: CardInput) -> dict[str, Any]:
     packages_digest = lookup_text(lineage, "environment", "digest")
     licence = facts.licence
     commit = lookup_text(lineage, "git", "commit")
+    changes = ", and changes that were not committed" if lookup(lineage, "git", "dirty") else ""
     parents = [each if isinstance(each, str) else lookup(each, "ref") for each in lookup_list(lineage, "parents")]
     return {
         "Version": version.ref,
@@ -209,9 +203,7 @@ def _provenance(facts: CardInput) -> dict[str, Any]:
         "Digest": f"sha256:{version.digest}",
         "Files": f"{version.files:,} ({version.size:,} bytes)",
         "Repository": lookup_text(lineage, "git", "remote"),
-        "Commit": f"{commit}, and changes that were not committed"
-        if commit and lookup(lineage, "git", "dirty")
-        else commit,
+        "Commit": f"{commit}{changes}" if commit else "",
         "Command": lookup_text(lineage, "run", "command"),
         "Python": lookup_text(lineage, "environment", "python"),
         "Packages": f"{packages} ({packages_digest})" if isinstance(packages, int) and packages else "",
@@ -248,16 +240,14 @@ def make_front_matter(facts: CardInput) -> dict[str, Any]:
     """The front matter, with its keys in the order of Hugging Face."""
     tags = {name: _as_single_line(value) for name, value in facts.version.tags.items()}
     lists = {name: _split_list(tags[name]) for name in _LISTS if tags.get(name)}
+    others = [f"{name}:{tags[name]}" for name in sorted(tags.keys() - _USED)]
     return drop_empty(
         {
             "language": lists.get("language"),
             **_licence(facts, tags),
             "library_name": tags.get("library_name") or _library(facts),
             "pipeline_tag": get_task(facts),
-            "tags": [
-                *_split_list(tags.get("hf_tags", "")),
-                *(f"{name}:{tags[name]}" for name in sorted(tags.keys() - _USED)),
-            ],
+            "tags": [*_split_list(tags.get("hf_tags", "")), *others],
             "datasets": lists.get("datasets"),
             "metrics": sorted(facts.version.metrics),
             "base_model": lists.get("base_model") or [_as_single_line(each) for each in facts.bases],

@@ -18,10 +18,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ...core.lazy_dataclass import dataclass
-from ...core.yaml import documents
 from ...errors import InvalidInput, RegistryError
 from ...store import manifest
-from ..source_tree import DOCUMENT_LIMIT, SourceTree, lookup, lookup_list, lookup_mapping, lookup_text
+from ..source_tree import SourceTree, lookup, lookup_list, lookup_mapping, lookup_text, parse_yaml
 from .git_tags import TaggedRepository
 
 _MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?\Z")
@@ -45,7 +44,6 @@ class DvcSnapshot:
     commit: str = ""
 
     def read(self, path: Path) -> bytes | None:
-        """A file below the root of the tree, or None."""
         if self.commit and self.repository:
             return self.repository.blob(self.commit, self._in_git(path))
         return self.tree.read(path) if self.tree.is_file(path) else None
@@ -58,9 +56,9 @@ class DvcSnapshot:
                 yield name.removeprefix(f"{prefix}/"), self.repository.root / name
 
     def yaml(self, path: Path) -> dict[str, Any]:
-        """A YAML document; empty if there is none. Raises :class:`InvalidInput` if it can't be read."""
+        """A YAML document; empty if there is none."""
         data = self.read(path)
-        return {} if data is None else documents.loads_mapping(data, f"'{path}'", limit=DOCUMENT_LIMIT)
+        return {} if data is None else parse_yaml(data, f"'{path}'")
 
     def _in_git(self, path: Path) -> str:
         assert self.repository  # noqa: S101 - for the type checker

@@ -7,22 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ...core import values
-from ...core.yaml import documents
 from ...errors import InvalidInput, NotFound, RegistryError
 from ...store import manifest
 from .. import name_mapping
-from ..imported_version import ImportedMetadata, ImportedVersion, clean_line, to_message, to_plain_value
-from ..source_tree import (
-    DOCUMENT_LIMIT,
-    SourceTree,
-    error_message,
-    fingerprint,
-    lookup,
-    lookup_list,
-    lookup_mapping,
-    lookup_text,
-    resolve_path,
-)
+from ..imported_version import ImportedMetadata, ImportedVersion, clean_line, fingerprint, to_message, to_plain_value
+from ..source_tree import SourceTree, error_message, lookup_list, lookup_mapping, lookup_text, parse_yaml, resolve_path
 from . import git_tags
 from .dvc_content import DvcContent, DvcSnapshot, TemporaryFolder, find_locked_stage
 from .git_tags import GitTag, GtoArtifact, TaggedRepository
@@ -64,11 +53,10 @@ class _Source:
         self._prefix = folder.relative_to(top).as_posix()
 
     def read_single(self, document: Path) -> ImportedVersion:
-        """The version of one ``.dvc`` file."""
         target = document.with_suffix("")
         key = f"dvc:{clean_line(target.relative_to(self._tree.root).as_posix(), 200)}"
         artifact = {"desc": self._tree.yaml(document).get("desc")}
-        return self._read(self._workspace, key, name_mapping.to_model_name(target.stem), target, artifact)
+        return self._read(self._workspace, key, name_mapping.to_model_name(target.stem), target.name, artifact)
 
     def read_artifacts(self, place: str | Path, only: str | None) -> Iterator[ImportedVersion]:
         declared = self._declared(self._workspace)
@@ -86,12 +74,7 @@ class _Source:
             elif name in tagged:
                 yield from self._read_versions(name, model, key, tagged[name])
             else:
-                try:
-                    path = self._artifact_path(name, declared[name])
-                except InvalidInput as error:
-                    yield ImportedVersion(key, model, lost=(error.message,))
-                else:
-                    yield self._read(self._workspace, key, model, path, declared[name])
+                yield self._read(self._workspace, key, model, name, declared[name])
 
     def _declared(self, snapshot: DvcSnapshot) -> dict[str, dict[str, Any]]:
         artifacts = lookup_mapping(snapshot.yaml(self._folder / DOCUMENT_NAME), "artifacts")
@@ -106,33 +89,18 @@ class _Source:
                 tagged[own] = artifact
         return tagged
 
-    def _artifact_path(self, name: str, artifact: Mapping[str, Any]) -> Path:
-        return self._folder / manifest.check_path(lookup_text(artifact, "path") or name)
-
     def _read_versions(self, name: str, model: str, key: str, tagged: GtoArtifact) -> Iterator[ImportedVersion]:
         versions_in_stages = tagged.stages
         for version in tagged.ordered():
             tag = tagged.versions[version]
-            shown = f"{key}@{version}"
-            own_key = f"{shown}:{tag.commit[:12]}"
-            snapshot = DvcSnapshot(self._tree, self._git, tag.commit)
-            try:
-                artifact = self._declared(snapshot).get(name)
-                if artifact is None:
-                    raise InvalidInput(f"the {DOCUMENT_NAME} of that commit does not declare it")
-                path = self._artifact_path(name, artifact)
-            except RegistryError as error:
-                yield ImportedVersion(own_key, model, shown=shown, lost=(error_message(error),))
-                continue
             stages = [stage.lower() for stage, at in versions_in_stages.items() if at == version]
             yield self._read(
-                snapshot,
-                own_key,
+                DvcSnapshot(self._tree, self._git, tag.commit),
+                f"{key}@{version}:{tag.commit[:12]}",
                 model,
-                path,
-                artifact,
-                tag,
-                shown=shown,
+                name,
+                tag=tag,
+                shown=f"{key}@{version}",
                 tags={"gto_version": version},
                 stages=tuple(_STAGES.get(stage, stage) for stage in stages),
                 archived=tagged.deprecated and not stages,
@@ -143,18 +111,22 @@ class _Source:
         snapshot: DvcSnapshot,
         key: str,
         model: str,
-        path: Path,
-        artifact: Mapping[str, Any],
-        tag: GitTag | None = None,
+        name: str,
+        artifact: Mapping[str, Any] | None = None,
         *,
+        tag: GitTag | None = None,
         shown: str = "",
         tags: Mapping[str, str] | None = None,
         **fields: Any,
     ) -> ImportedVersion:
-        """One version of the artifact at ``path``, by a ``tag`` or in the workspace; ``fields`` follow from the tag."""
+        """One version of an artifact, by a ``tag`` or in the workspace; ``fields`` follow from the tag."""
         metadata = ImportedMetadata()
         shown = shown or key
         try:
+            artifact = artifact or self._declared(snapshot).get(name)
+            if artifact is None:
+                raise InvalidInput(f"the {DOCUMENT_NAME} of that commit does not declare it")
+            path = self._folder / manifest.check_path(lookup_text(artifact, "path") or name)
             named = self._content.files(snapshot, path)
             locked = find_locked_stage(snapshot, path)
             _add_metadata(metadata, artifact, snapshot, locked)
@@ -205,17 +177,15 @@ def _add_metadata(
         return
     for params in lookup_mapping(locked, "stage", "params").values():
         metadata.add_params(values.flatten(params) if isinstance(params, dict) else {})
-    stage = lookup(snapshot.yaml(locked["folder"] / DOCUMENT_NAME), "stages", locked["name"])
-    for name in _list_metrics_files(lookup_list(stage, "metrics")):
+    stages = snapshot.yaml(locked["folder"] / DOCUMENT_NAME)
+    for metrics in lookup_list(stages, "stages", locked["name"], "metrics"):  # names, or mappings that begin with one
+        name = next(iter(metrics), "") if isinstance(metrics, dict) else metrics
+        if not (isinstance(name, str) and name):
+            continue
+        name = manifest.check_path(name)
         data = snapshot.read(locked["folder"] / name)
         if data is None:
             metadata.lose(f"the metrics in '{clean_line(name, 100)}': git does not have that file")
             continue
-        found = values.flatten(documents.loads_mapping(data, name, limit=DOCUMENT_LIMIT))
+        found = values.flatten(parse_yaml(data, name))
         metadata.add_metrics({key: value for key, value in found.items() if type(value) in (int, float)})
-
-
-def _list_metrics_files(metrics: list[Any]) -> list[str]:
-    """The files of a stage's metrics, each given by its name, or by a mapping that begins with it."""
-    names = [next(iter(each), "") if isinstance(each, dict) else each for each in metrics]
-    return [manifest.check_path(each) for each in names if isinstance(each, str) and each]

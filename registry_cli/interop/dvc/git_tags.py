@@ -50,16 +50,11 @@ class TaggedRepository:
 
     @classmethod
     def around(cls, folder: Path) -> TaggedRepository | None:
-        """The repository whose work tree has ``folder`` in it, or None.
-
-        Raises:
-            InvalidInput: git does not trust it, or it leads elsewhere.
-        """
+        """The repository of a folder, or None. Raises :class:`InvalidInput` if it is not trusted, or leads elsewhere."""
         repository = git.GitRepository.around(str(folder), patience=_SECONDS)
         return cls(repository) if repository else None
 
     def tags(self) -> Iterator[GitTag]:
-        """All tags that name a commit, in the order of their names."""
         for line in (
             self._run("for-each-ref", f"--format={_FORMAT}", "refs/tags").decode("utf-8", "replace").splitlines()
         ):

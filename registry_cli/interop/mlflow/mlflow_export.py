@@ -17,7 +17,7 @@ from ...errors import InvalidInput
 from .. import exported_files
 from ..cards.card_inputs import CardInput
 from ..source_tree import drop_empty, lookup, lookup_list, lookup_text
-from . import mlflow_records
+from . import mlflow_store
 
 FLAVORS = ("sklearn", "xgboost", "lightgbm", "onnx", "pytorch")
 
@@ -79,26 +79,20 @@ def _detect_flavor(artifact: Artifact) -> str:
     if lookup_text(artifact.version.lineage, "format").startswith("onnx"):
         return "onnx"
     flavor = _FLAVOR_OF.get(exported_files.get_framework(artifact.version)[0], "")
-    if (
-        flavor in ("xgboost", "lightgbm")
-        and _files(artifact, _SUFFIXES["sklearn"])
-        and not _files(artifact, _SUFFIXES[flavor])
-    ):
-        return "sklearn"  # a wrapper in scikit-learn's manner, pickled: MLflow's sklearn flavor loads it
+    if flavor in ("xgboost", "lightgbm") and not _files(artifact, flavor) and _files(artifact, "sklearn"):
+        return "sklearn"  # a wrapper with scikit-learn's interface, pickled: MLflow's sklearn flavor loads it
     return flavor
 
 
-def _files(artifact: Artifact, suffixes: tuple[str, ...]) -> list[str]:
-    return [
-        entry.path
-        for entry in artifact.files
-        if entry.path.lower().endswith(suffixes) and entry.path.rpartition("/")[2] not in _BESIDE
-    ]
+def _files(artifact: Artifact, flavor: str) -> list[str]:
+    """The files that can be a model of a flavor, by their names."""
+    paths = (entry.path for entry in artifact.files if entry.path.rpartition("/")[2] not in _BESIDE)
+    return [path for path in paths if path.lower().endswith(_SUFFIXES[flavor])]
 
 
 def _main_file(artifact: Artifact, flavor: str) -> str:
     """The one file that is the model."""
-    found = _files(artifact, _SUFFIXES[flavor])
+    found = _files(artifact, flavor)
     if len(found) == 1:
         return found[0]
     ref, listed = artifact.version.ref, ", ".join(_SUFFIXES[flavor])
@@ -173,7 +167,9 @@ def _contains(artifact: Artifact, path: str, word: bytes) -> bool:
 
 def _xgboost(artifact: Artifact, path: str) -> FlavorExport:
     kind = "json" if exported_files.read_head(artifact, path, 2).lstrip().startswith(b'{"') else "ubj"
-    moved = {} if path.endswith((".json", ".ubj")) else {path: f"{path}.{kind}"}  # XGBoost goes by the suffix
+    moved = (
+        {} if path.endswith((".json", ".ubj")) else {path: f"{path}.{kind}"}
+    )  # XGBoost detects the format by the suffix
     data = {"data": moved.get(path, path)}
     release = {"xgb_version": _release(artifact, "xgboost")}
     flavor = {**data, "model_class": "xgboost.core.Booster", "model_format": kind, **release}
@@ -233,10 +229,10 @@ def write(artifact: Artifact, card: CardInput, target: Path, *, flavor: str | No
     Raises :class:`InvalidInput` when the flavor is neither known nor given, or MLflow has no way to load the files.
     """
     version = artifact.version
-    if exported_files.has_file(artifact, mlflow_records.NAME):
+    if exported_files.has_file(artifact, mlflow_store.NAME):
         exported_files.copy_files(artifact, target)
         ignored = [f"--flavor {flavor}: it says itself what it is"] if flavor else []
-        return [*exported_files.list_lost_beside(version, mlflow_records.NAME), *ignored]
+        return [*exported_files.list_lost_beside(version, mlflow_store.NAME), *ignored]
     export = resolve_flavor(artifact, flavor)
     exported_files.copy_files(artifact, target)
     for path, place in export.moved.items():
@@ -245,7 +241,7 @@ def write(artifact: Artifact, card: CardInput, target: Path, *, flavor: str | No
     for path, text in export.added.items():
         exported_files.write_text(target / path, text)
     notes = [*export.notes, *_write_environment(artifact, export, target)]
-    exported_files.write_yaml(target / mlflow_records.NAME, _document(version, export, card.model))
+    exported_files.write_yaml(target / mlflow_store.NAME, _document(version, export, card.model))
     return [*exported_files.list_lost(version, "message", "params", "metrics", "tags"), *notes]
 
 
@@ -268,27 +264,21 @@ def _write_environment(artifact: Artifact, export: FlavorExport, target: Path) -
 def _document(version: VersionRecord, export: FlavorExport, model: ModelRecord) -> dict[str, Any]:
     if python := exported_files.get_python_release(version):
         export.flavors["python_function"] |= {"python_version": python, "env": {"virtualenv": _ENVIRONMENT}}
-    document: dict[str, Any] = {
-        "flavors": export.flavors,
-        "metadata": _metadata(version, model),
-        "model_uuid": version.digest[:32],
-        "utc_time_created": version.created.replace("T", " ").removesuffix("Z"),
+    metadata = {
+        "registry": {"ref": version.ref, "digest": f"sha256:{version.digest}", "author": version.author},
+        "message": version.message,
+        "model_description": model.description,
+        "params": dict(version.params),
+        "metrics": dict(version.metrics),
+        "tags": dict(version.tags),
     }
-    if signature := _signature(version):
-        document["signature"] = signature
-    return document
-
-
-def _metadata(version: VersionRecord, model: ModelRecord) -> dict[str, Any]:
-    """The metadata of the version, which MLflow returns as ``Model.metadata``."""
     return drop_empty(
         {
-            "registry": {"ref": version.ref, "digest": f"sha256:{version.digest}", "author": version.author},
-            "message": version.message,
-            "model_description": model.description,
-            "params": dict(version.params),
-            "metrics": dict(version.metrics),
-            "tags": dict(version.tags),
+            "flavors": export.flavors,
+            "metadata": drop_empty(metadata),
+            "model_uuid": version.digest[:32],
+            "utc_time_created": version.created.replace("T", " ").removesuffix("Z"),
+            "signature": _signature(version),
         }
     )
 
