@@ -61,7 +61,7 @@ def has_file(artifact: Artifact, path: str) -> bool:
     return any(entry.path == path for entry in artifact.files)
 
 
-def read_head(artifact: Artifact, path: str, most: int = 1 << 20) -> bytes:
+def read_head(artifact: Artifact, path: str, most: int) -> bytes:
     with (artifact.folder / path).open("rb") as stream:
         return stream.read(most)
 

@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ...core.lazy_dataclass import dataclass
 from ...core.progress import Progress
@@ -23,9 +22,6 @@ from ...store.verify import verify
 from .. import exported_files
 from . import bundle_manifest
 from .bundle_manifest import BundleFile, BundleModel, BundleVersion, Contents
-
-if TYPE_CHECKING:
-    from ...store.packs.pack_format import Compressor
 
 #: The suffixes of bundles, and how each is compressed; None for not at all.
 SUFFIXES = {".tar.gz": pack_format.GZIP, ".tgz": pack_format.GZIP, ".tar.zst": pack_format.ZSTD, ".tar": None}
@@ -46,10 +42,11 @@ class BundleSelection:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class _PlannedVersion:
+    """A version, and all members that it gets but its files; a pack is the last of them."""
+
     record: VersionRecord
     documents: list[SnapshotFile]
     entry: BundleVersion
-    pack: SnapshotFile | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -117,13 +114,13 @@ def _plan_version(
         number, record.digest, sizes, _list_files(documents), record.stages, record.aliases, record.archived,
         checkpoints.get(record.event.id, "") if record.event else "", *_list_files([pack] if pack else []),
     )  # fmt: skip
-    return _PlannedVersion(record, documents, entry, pack)
+    return _PlannedVersion(record, [*documents, *([pack] if pack else [])], entry)
 
 
 class _Tar:
     """A tar that is written to ``put``; ``listing`` is the digest of the list of its ``members``."""
 
-    def __init__(self, put: Callable[[bytes], object], compressor: Compressor | None) -> None:
+    def __init__(self, put: Callable[[bytes], object], compressor: pack_format.Compressor | None) -> None:
         self._put, self._compressor = put, compressor
         self._written = self.members = 0
         self.listing = hashlib.sha256()
@@ -179,8 +176,7 @@ def _write_model(
     _write_documents(tar, model.name, selection.snapshot.documents if selection.whole else ())
     for version in versions:
         _write_documents(tar, model.name, version.documents)
-        if version.pack:
-            _write_documents(tar, model.name, [version.pack])
+        if version.entry.pack:
             progress(version.entry.size)
             continue
         folder = f"{model.name}/versions/{version.record.number}/{layout.FILES}"

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 #: Hugging Face's identifier for every licence that it does not know.
 OTHER = "other"
-_PLACE = "https://spdx.org/licenses/"
 
 IDS = frozenset(
     """
@@ -114,7 +113,7 @@ class Licence(NamedTuple):
     @property
     def link(self) -> str:
         """The URL of a licence that SPDX knows and Hugging Face does not; else empty."""
-        return f"{_PLACE}{self.spdx}.html" if self.word == OTHER and self.spdx in IDS else ""
+        return f"https://spdx.org/licenses/{self.spdx}.html" if self.word == OTHER and self.spdx in IDS else ""
 
 
 def parse_license(text: str) -> Licence:

@@ -49,21 +49,17 @@ class MlflowDatabase:
         self._tables = Tables(stack.enter_context(open_database(path)))
         if not (self._tables.has("registered_models") and self._tables.has("model_versions")):
             raise InvalidInput(f"'{path}' is no store of MLflow", "it has no table of registered models")
-        self._experiments = {
-            row["experiment_id"]: lookup_text(row, "name")
-            for row in self._tables.rows("experiments", "experiment_id name")
-        }
+        self._experiments = self._pairs("experiments", "experiment_id name")
 
     def models(self) -> Iterator[RegisteredModel]:
         for row in list(self._tables.rows("registered_models", "name workspace description")):
             errors: list[str] = []
-            table = "registered_model_aliases"
-            aliases = self._pairs(table, "alias version", **self._filter(row, table))
+            aliases = self._model_pairs(row, "registered_model_aliases", "alias version")
             yield RegisteredModel(
                 name=str(row["name"]),
                 workspace=lookup_text(row, "workspace"),
                 description=lookup_text(row, "description"),
-                tags=self._pairs("registered_model_tags", "key value", **self._filter(row, "registered_model_tags")),
+                tags=self._model_pairs(row, "registered_model_tags", "key value"),
                 aliases={alias: number for alias, number in aliases.items() if isinstance(number, int)},
                 versions=dict(self._versions(row, errors)),
                 errors=tuple(errors),
@@ -77,21 +73,22 @@ class MlflowDatabase:
         return where
 
     def _versions(self, model: Mapping[str, Any], errors: list[str]) -> Iterator[tuple[int, MlflowRecord]]:
-        tags = self._filter(model, "model_version_tags")
         for row in list(self._tables.rows("model_versions", _VERSION, **self._filter(model, "model_versions"))):
             number = row["version"]
             if not isinstance(number, int) or number < 1:
                 errors.append(f"a version with the number {str(number)[:40]!r}")
                 continue
-            own_tags = self._pairs("model_version_tags", "key value", **tags, version=number)
-            yield number, MlflowRecord(row, tags=own_tags)
+            tags = self._model_pairs(model, "model_version_tags", "key value", version=number)
+            yield number, MlflowRecord(row, tags=tags)
 
     def run(self, run_id: str) -> MlflowRecord | None:
         for row in self._tables.rows("runs", _RUN, run_uuid=run_id):
-            row["experiment"] = self._experiments.get(row["experiment_id"], "")
+            row["experiment"] = self._experiments.get(str(row["experiment_id"]))
             row["run_id"] = row["run_uuid"]
             params, tags = (self._pairs(table, "key value", run_uuid=run_id) for table in ("params", "tags"))
-            return MlflowRecord(row, params, self._latest_metrics(run_id), tags, tuple(self._datasets(run_id)))
+            latest = self._tables.rows("latest_metrics", "key value is_nan", run_uuid=run_id)
+            metrics = {str(each["key"]): math.nan if each["is_nan"] else each["value"] for each in latest}
+            return MlflowRecord(row, params, metrics, tags, tuple(self._datasets(run_id)))
         return None
 
     def logged(self, model_id: str) -> MlflowRecord | None:
@@ -110,13 +107,12 @@ class MlflowDatabase:
             )
         return None
 
+    def _model_pairs(self, model: Mapping[str, Any], table: str, columns: str, **where: Any) -> dict[str, Any]:
+        return self._pairs(table, columns, **self._filter(model, table), **where)
+
     def _pairs(self, table: str, columns: str, **where: Any) -> dict[str, Any]:
         name, value = columns.split()
         return {str(row[name]): row[value] for row in self._tables.rows(table, columns, **where)}
-
-    def _latest_metrics(self, run_id: str) -> dict[str, Any]:
-        rows = self._tables.rows("latest_metrics", "key value is_nan", run_uuid=run_id)
-        return {str(row["key"]): math.nan if row["is_nan"] else row["value"] for row in rows}
 
     def _datasets(self, run_id: str) -> Iterator[dict[str, Any]]:
         where = {"destination_type": "RUN", "destination_id": run_id, "source_type": "DATASET"}
