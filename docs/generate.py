@@ -1,5 +1,5 @@
 """Writes what the code knows best: ``docs/reference/commands.md``, ``docs/reference/python-api.md``, and what completion
-knows of the commands, ``registry_cli/cli/arguments.py``.
+knows of the commands, in ``registry_cli/cli/grammar.py``.
 
     python docs/generate.py            # write them
     python docs/generate.py --check    # exit 1 if one of them is not what would be written
@@ -22,7 +22,7 @@ import typer
 
 import registry_cli
 from registry_cli import Registry, errors
-from registry_cli.cli import app, command, grammar
+from registry_cli.cli import command, grammar
 from registry_cli.core.progress import SILENT, Progress
 from registry_cli.core.records import Checkpoint, ModelHistoryEntry, ModelSummary, VersionSummary
 from registry_cli.operations.find import FileMatch
@@ -64,6 +64,15 @@ PIPES = {
 #: The options that many commands share, by the names of their parameters.
 ALL_SHARED = {*command.SHARED, *command.WRITING, *command.INDEXED}
 
+#: Every command, in the order of the verbs. One that ``grammar.ORDER`` does not name is an error here.
+_MODULES = (ROOT / "registry_cli/cli/commands").glob("[a-z]*.py")
+COMMANDS = dict(
+    sorted(
+        ((each.name, each) for module in _MODULES for each in command.commands_of(module.stem)),
+        key=lambda item: grammar.ORDER.index(item[0]),
+    )
+)
+
 #: Results that are no dataclasses, since there may be very many of them.
 NAMED_TUPLES: tuple[type, ...] = (Checkpoint, VersionSummary, FileMatch, ModelSummary, Review, ModelHistoryEntry)
 
@@ -96,7 +105,7 @@ NAMESPACES: tuple[tuple[str, str, type], ...] = (
 
 def commands() -> str:
     """The page of the commands."""
-    group: Any = typer.main.get_command(app.build(grammar.VERBS))
+    group: Any = typer.main.get_command(command.build(COMMANDS.values()))
     lines = ["# Commands", "", NOTE, "", *_commands_intro(group.commands["promote"], group.commands["list"])]
     for group_name in grammar.GROUPS:
         lines += [f"**{group_name}**: " + " · ".join(f"[`{verb}`](#{verb})" for verb in _verbs(group_name)), ""]
@@ -107,7 +116,7 @@ def commands() -> str:
 
 
 def _verbs(group: str) -> list[str]:
-    return [name for name, verb in grammar.VERBS.items() if verb.group == group]
+    return [name for name, each in COMMANDS.items() if each.verb.group == group]
 
 
 def _commands_intro(writing: Any, indexed: Any) -> list[str]:
@@ -154,7 +163,7 @@ def _commands_intro(writing: Any, indexed: Any) -> list[str]:
 
 
 def _command(name: str, parsed: Any) -> list[str]:
-    verb = grammar.VERBS[name]
+    verb = COMMANDS[name].verb
     summary, _, details = parsed.help.partition("\n\n")
     paragraphs = [" ".join(part.split()) for part in details.split("\n\n") if part.strip()]
     pipe = next((part.removeprefix(PIPE) for part in paragraphs if part.startswith(PIPE)), PIPES.get(name, ""))
@@ -412,29 +421,25 @@ FILES = {"DIR", "FILE", "FILE|CHECKPOINT", "PATH", "PATH|URI"}
 FILE_OPTIONS = {"--key", "--sign"}
 
 
-def arguments() -> str:
-    """The module of what each verb takes, for completion: it answers before Typer is imported."""
-    group: Any = typer.main.get_command(app.build(grammar.VERBS))
+def verbs() -> str:
+    """The module of the verbs, its generated part made anew: completion answers before Typer is imported."""
+    path = ROOT / "registry_cli/cli/grammar.py"
+    head, mark, _ = path.read_text(encoding="utf-8").partition("# Generated: do not edit below.\n")
+    group: Any = typer.main.get_command(command.build(COMMANDS.values()))
     writing, indexed = group.commands["promote"].params, group.commands["list"].params
-    shared = {
-        "SHARED": [each for each in writing if each.name in command.SHARED],
-        "WRITING": [each for each in writing if each.name in command.WRITING],
-        "INDEXED": [each for each in indexed if each.name in command.INDEXED],
-    }
-    lines = [
-        '"""What each verb takes, for completion. Made by docs/generate.py from the commands (`make docs`)."""',
-        "",
-    ]
-    lines += ["# fmt: off", "", '#: Options with all their spellings; "=" takes a value, "=FILE" a file or a folder.']
-    lines += [
-        f'{name} = "{_spellings(options)}{" --help,-h" * (name == "SHARED")}"' for name, options in shared.items()
-    ]
-    lines += ["#: For each verb the kinds of its arguments, and its own options.", "VERBS = {"]
+    lines = ['#: Options with all their spellings; "=" takes a value, "=FILE" a file or a folder.']
+    for kind, parameters in (("SHARED", writing), ("WRITING", writing), ("INDEXED", indexed)):
+        options = [each for each in parameters if each.name in getattr(command, kind)]
+        lines.append(f'{kind} = "{_spellings(options)}{" --help,-h" * (kind == "SHARED")}"')
+    lines.append("VERBS = {")
     for name, parsed in group.commands.items():
+        verb = COMMANDS[name].verb
         own = [each for each in parsed.params if each.param_type_name == "option" and each.name not in ALL_SHARED]
         kinds = " ".join(_kind(name, each) for each in _arguments(parsed))
-        lines.append(f'    "{name}": ("{kinds}", "{_spellings(own)}"),')
-    return "\n".join([*lines, "}"]) + "\n"
+        words = ", ".join(f'"{each}"' for each in (verb.group, verb.home, verb.summary, kinds, _spellings(own)))
+        marks = ", writes=True" * verb.writes + ", indexed=True" * verb.indexed
+        lines.append(f'    "{name}": Verb({words}{marks}),')
+    return head + mark + "\n".join([*lines, "}"]) + "\n"
 
 
 def _kind(verb: str, argument: Any) -> str:
@@ -452,9 +457,9 @@ def _spellings(options: list[Any]) -> str:
 
 
 PAGES = {
+    "registry_cli/cli/grammar.py": verbs,  # first: the others are made of it
     "docs/reference/commands.md": commands,
     "docs/reference/python-api.md": python_api,
-    "registry_cli/cli/arguments.py": arguments,
 }
 
 

@@ -251,10 +251,10 @@ for module in pkgutil.walk_packages(registry_cli.__path__, "registry_cli."):
     if not module.name.endswith("__main__"):
         __import__(module.name)
 import concurrent.futures.thread, ctypes, difflib, filelock, fractions, pwd, queue, rich.progress, secrets, socket, sqlite3, yaml
-from registry_cli.cli.app import build
+from registry_cli.cli.command import build, find
 from registry_cli.cli.main import run
 with contextlib.redirect_stdout(io.StringIO()):
-    build(registry_cli.cli.grammar.VERBS)(args=["list", "--help"], prog_name="registry", standalone_mode=False)
+    build(map(find, registry_cli.cli.grammar.VERBS))(args=["list", "--help"], prog_name="registry", standalone_mode=False)
 os.setgroups([])
 os.setgid(int(sys.argv[1]))
 os.setuid(int(sys.argv[1]))

@@ -1,14 +1,16 @@
-"""How a function becomes a command: the shared options, the help text with examples and exit codes."""
+"""Commands: functions declared with ``@command``, and the Typer application made of as few as the command line needs."""
 
 from __future__ import annotations
 
 import contextlib
 import inspect
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
+from typing import Annotated, Any, get_type_hints
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from ..core.lazy_dataclass import dataclass
 from ..errors import InvalidInput, Refused
@@ -16,24 +18,27 @@ from . import grammar
 from .session import Session
 
 Function = Callable[..., None]
+#: Options by the names of their parameters: the annotation and the default.
+Declarations = dict[str, tuple[Any, Any]]
+_EXAMPLES = "\n\nExamples:\n"
 
 
 def argument(metavar: str, text: str) -> Any:
-    """An argument of a command, as Typer takes it, with its help text."""
+    """Declare an argument with its help text."""
     return typer.Argument(metavar=metavar, help=text)
 
 
 def option(names: str, metavar: str, text: str, **more: Any) -> Any:
-    """An option with a value; ``names`` are all its spellings, ``metavar`` stands for the value in help."""
+    """Declare an option with a value; ``names`` are all its spellings, ``metavar`` stands for the value in help."""
     return typer.Option(*names.split(), metavar=metavar, help=text, **more)
 
 
 def flag(names: str, text: str) -> Any:
-    """An option without a value."""
+    """Declare an option without a value."""
     return typer.Option(*names.split(), help=text)
 
 
-SHARED: dict[str, tuple[Any, Any]] = {
+SHARED: Declarations = {
     "root": (Annotated[str | None, option("--registry -C", "DIR", "The registry's folder.")], None),
     "as_json": (Annotated[bool, flag("--json", "Print the result as JSON.")], False),
     "quiet": (Annotated[bool, flag("--quiet -q", "Print references or paths only, one a line.")], False),
@@ -41,7 +46,7 @@ SHARED: dict[str, tuple[Any, Any]] = {
     "no_input": (Annotated[bool, flag("--no-input", "Never ask anything.")], False),
     "debug": (Annotated[bool, flag("--debug", "Show where an error came from.")], False),
 }
-WRITING: dict[str, tuple[Any, Any]] = {
+WRITING: Declarations = {
     "lock_timeout": (
         Annotated[float, option("--lock-timeout", "SECONDS", "How long to wait for a lock.", min=0)],
         30.0,
@@ -51,36 +56,46 @@ WRITING: dict[str, tuple[Any, Any]] = {
         None,
     ),
 }
-INDEXED: dict[str, tuple[Any, Any]] = {
+INDEXED: Declarations = {
     "no_index": (Annotated[bool, flag("--no-index", "Read every file; neither use nor keep an index.")], False)
 }
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class VerbCommand:
-    """A function that is a command of the table in ``grammar``."""
+    """A function that is a command."""
 
     name: str
     function: Function
+    verb: grammar.Verb
     help: str
     epilog: str
 
 
-def command(name: str, *, examples: Sequence[str], exits: Sequence[int]) -> Callable[[Function], VerbCommand]:
+def command(
+    name: str, group: str, *, exits: Sequence[int], writes: bool = False, indexed: bool = False
+) -> Callable[[Function], VerbCommand]:
     """Make a function ``(cx: Session, …)`` the command ``name``.
 
-    Its docstring says what the summary in ``grammar`` doesn't. The shared options are added to its own; their values
-    reach it in the session.
+    Its docstring is the help text and ends with a section of examples. The shared options are added to its own; their
+    values reach it in the session. A parameter whose type is a named tuple of options stands for these.
+
+    Args:
+        name: The verb.
+        group: Its group in the overview.
+        exits: The exit codes that it can have.
+        writes: It takes a lock timeout and a request id.
+        indexed: It may be answered from the index.
     """
-    verb = grammar.VERBS[name]
 
     def wrap(function: Function) -> VerbCommand:
-        details = inspect.getdoc(function) or ""
+        text, _, examples = (inspect.getdoc(function) or "").partition(_EXAMPLES)
+        lines = [f"  {example.strip()}" for example in examples.splitlines()]
         codes = [f"  {code:<3} {grammar.code_of(name, code)}" for code in exits]
-        epilog = "\n".join(
-            ["\b", "Examples:", *(f"  {example}" for example in examples), "", "\b", "Exit codes:", *codes]
-        )
-        return VerbCommand(name, _with_shared(function, verb), f"{verb.summary}\n\n{details}", epilog)
+        epilog = "\n".join(["\b", "Examples:", *lines, "", "\b", "Exit codes:", *codes])
+        home = function.__module__.rpartition(".")[2]
+        verb = grammar.Verb(group, home, text.partition("\n")[0], writes=writes, indexed=indexed)
+        return VerbCommand(name, _with_shared(function, verb), verb, text, epilog)
 
     return wrap
 
@@ -88,9 +103,21 @@ def command(name: str, *, examples: Sequence[str], exits: Sequence[int]) -> Call
 def _with_shared(function: Function, verb: grammar.Verb) -> Function:
     """``function`` with the shared options behind its own, as Typer reads them."""
     shared = {**(WRITING if verb.writes else {}), **(INDEXED if verb.indexed else {}), **SHARED}
+    # Not typing.get_type_hints: on Python 3.10 it wraps "Annotated[...] = None" into Optional, which hides the option.
+    own = {
+        each.name: (each.annotation, each.default)
+        for each in inspect.signature(function, eval_str=True).parameters.values()
+    }
+    own.pop("cx")
+    tuples = {name: kind for name, (kind, _) in own.items() if hasattr(kind, "_fields")}
+    declared: Declarations = {}
+    for name, (kind, default) in own.items():
+        declared.update(_fields_of(kind) if name in tuples else {name: (kind, default)})
 
     def call(ctx: typer.Context, **values: Any) -> None:
         given = {name: values.pop(name) for name in shared}
+        for name, kind in tuples.items():
+            values[name] = kind(*(values.pop(field) for field in kind._fields))
         session = _merge(ctx.obj or {}, given, verb.writes)
         try:
             function(session, **values)
@@ -100,26 +127,103 @@ def _with_shared(function: Function, verb: grammar.Verb) -> Function:
         finally:
             session.close()
 
-    # Not typing.get_type_hints: on Python 3.10 it wraps "Annotated[...] = None" into Optional, which hides the option.
-    own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+    return _with_signature(call, {**declared, **shared})
+
+
+def _fields_of(kind: Any) -> Declarations:
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: (hints[name], kind._field_defaults[name]) for name in kind._fields}
+
+
+def _with_signature(call: Function, declared: Declarations) -> Function:
     context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    extra = [
+    parameters = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for name, (annotation, default) in shared.items()
+        for name, (annotation, default) in declared.items()
     ]
-    parameters = [context, *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own), *extra]
-    call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    call.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in (context, *parameters)}
     return call
 
 
-def _merge(before: dict[str, Any], given: dict[str, Any], writes: bool) -> Session:
+def _merge(before: Mapping[str, Any], given: Mapping[str, Any], writes: bool) -> Session:
     """The options given before the verb and behind it. One that takes a value is given once, here or there."""
     if before.get("root") is not None and given["root"] is not None:
-        raise repeated("--registry", 2)
+        raise _repeated("--registry", 2)
     defaults = {name: default for name, (_, default) in {**WRITING, **INDEXED, **SHARED}.items()}
     behind = {name: value for name, value in given.items() if value != defaults[name]}
     return Session(**{**defaults, **before, **behind}, writes=writes)
+
+
+def _repeated(name: str, times: int) -> InvalidInput:
+    return InvalidInput(f"{name} takes one value, but was given {times} times", f"give {name} once")
+
+
+def _root(ctx: typer.Context, **values: Any) -> None:
+    """The options before the verb: ``registry -C DIR list``."""
+    ctx.obj = values
+
+
+class _Command(TyperCommand):
+    """One verb."""
+
+    def make_parser(self, ctx: Any) -> Any:
+        return _refuse_repeated(super().make_parser(ctx))
+
+
+class _Group(TyperGroup):
+    """The options before the verb."""
+
+    def make_parser(self, ctx: Any) -> Any:
+        return _refuse_repeated(super().make_parser(ctx))
+
+
+def _refuse_repeated(parser: Any) -> Any:
+    """Let a parser refuse an option that takes one value and is given again: only the last would count, silently."""
+    parse = parser.parse_args
+
+    def parse_args(args: list[str]) -> Any:
+        parsed = parse(args=args)
+        given = [parameter for parameter in parsed[2] if takes_one_value(parameter)]
+        for each in given:
+            if (times := given.count(each)) > 1:
+                raise _repeated(max(each.opts, key=len), times)
+        return parsed
+
+    parser.parse_args = parse_args
+    return parser
+
+
+def takes_one_value(parameter: Any) -> bool:
+    """Whether a parameter of a command is an option with a value of which the last one given would count."""
+    return parameter.param_type_name == "option" and not (parameter.multiple or parameter.is_flag)
+
+
+def build(commands: Iterable[VerbCommand]) -> typer.Typer:
+    """An application with these commands. No start-up time is spent on those that were not asked for."""
+    app = typer.Typer(
+        name="registry",
+        cls=_Group,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback()(_with_signature(_root, SHARED))
+    for each in commands:
+        app.command(each.name, cls=_Command, help=each.help, epilog=each.epilog)(each.function)
+    return app
+
+
+def find(verb: str) -> VerbCommand:
+    """The command of a verb, from the module that defines it."""
+    return next(each for each in commands_of(grammar.VERBS[verb].home) if each.name == verb)
+
+
+def commands_of(module: str) -> Iterator[VerbCommand]:
+    """The commands that a module of ``registry_cli.cli.commands`` defines."""
+    values = vars(import_module(f".commands.{module}", __package__)).values()
+    return (each for each in values if isinstance(each, VerbCommand))
 
 
 @contextlib.contextmanager
@@ -130,24 +234,3 @@ def library_warnings(cx: Session) -> Iterator[None]:
         yield
     for each in caught:
         cx.warn(str(each.message))
-
-
-def repeated(option: str, times: int) -> InvalidInput:
-    """What to raise for an option that takes one value and was given several."""
-    return InvalidInput(f"{option} takes one value, but was given {times} times", f"give {option} once")
-
-
-def root_callback() -> Function:
-    """The options before the verb: ``registry -C DIR list``."""
-
-    def call(ctx: typer.Context, **values: Any) -> None:
-        ctx.obj = values
-
-    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-    shared = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for name, (annotation, default) in SHARED.items()
-    ]
-    call.__signature__ = inspect.Signature([context, *shared])  # type: ignore[attr-defined]
-    call.__annotations__ = {parameter.name: parameter.annotation for parameter in (context, *shared)}
-    return call

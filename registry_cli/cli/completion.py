@@ -11,7 +11,7 @@ import os
 import re
 from itertools import pairwise
 
-from . import arguments, grammar
+from . import grammar
 
 TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
@@ -44,11 +44,10 @@ def answer(environment: Mapping[str, str]) -> int:
 
 def options(verb: str | None) -> dict[str, str]:
     """Each spelling of an option of a verb, or of those before it, with "=" if it takes a value, "=FILE" if a file."""
-    texts = [arguments.SHARED]
+    texts = [grammar.SHARED]
     if verb is not None:
         spec = grammar.VERBS[verb]
-        further = [arguments.WRITING] * spec.writes + [arguments.INDEXED] * spec.indexed
-        texts = [arguments.VERBS[verb][1], *further, *texts]
+        texts = [spec.options, grammar.WRITING * spec.writes, grammar.INDEXED * spec.indexed, grammar.SHARED]
     found = {}
     for text in " ".join(texts).split():
         names, mark, kind = text.partition("=")
@@ -95,7 +94,7 @@ def _arguments(words: list[str], known: Mapping[str, str]) -> list[str]:
 
 def _next_kind(verb: str, given: list[str]) -> str:
     """Which kind of argument comes next, behind those that are given."""
-    kinds = arguments.VERBS[verb][0].split()
+    kinds = grammar.VERBS[verb].arguments.split()
     if len(given) < len(kinds):
         return kinds[len(given)].rstrip("*")
     return kinds[-1].rstrip("*") if kinds and kinds[-1].endswith("*") else ""

@@ -1,7 +1,7 @@
-"""The verbs, by group, with where each is defined and what help says of it.
+"""The verbs: where each is defined, what help says of it, what it takes; and the exit codes.
 
 Help, completion and the late import of commands read it. Nothing is imported here: completion must answer at once.
-What a verb takes is declared at its function; ``arguments.py`` is made of that.
+The last part is made of the commands by docs/generate.py (`make docs`).
 """
 
 #: The exit codes, as every help text and ``docs/reference`` tell them.
@@ -19,85 +19,78 @@ EXIT_CODES = {
 }
 #: What a code means for one verb besides.
 OWN_CODES = {("diff", 1): "failed; or they differ (with --exit-code)"}
-#: The groups of ``registry --help``, in order.
+SHELLS = ("bash", "zsh", "fish")
+#: The groups of ``registry --help``, and the verbs, in order.
 GROUPS = ("begin", "put in", "find", "compare", "take out", "describe", "lifecycle", "look back", "trust", "shell")
+ORDER = [
+    "init",
+    "info",
+    "config",
+    "register",
+    "inspect",
+    "import",
+    "list",
+    "versions",
+    "search",
+    "show",
+    "find",
+    "diff",
+    "compare",
+    "path",
+    "fetch",
+    "cat",
+    "export",
+    "tag",
+    "annotate",
+    "log-metric",
+    "alias",
+    "describe",
+    "edit",
+    "rename",
+    "transfer",
+    "card",
+    "check",
+    "approve",
+    "approvals",
+    "promote",
+    "demote",
+    "rollback",
+    "archive",
+    "restore",
+    "delete",
+    "prune",
+    "apply",
+    "gc",
+    "history",
+    "sign",
+    "verify",
+    "lineage",
+    "reproduce",
+    "repair",
+    "scan",
+    "trust",
+    "doctor",
+    "completion",
+]
 
 
 class Verb:
-    """One command, defined in the module ``home`` of ``registry_cli.cli.commands``.
+    """A command, defined in the module ``home`` of ``registry_cli.cli.commands``.
 
-    One that ``writes`` takes a lock timeout and a request id; ``indexed`` ones may be answered from the index.
+    One that ``writes`` takes a lock timeout and a request id; ``indexed`` ones may be answered from the index. Completion
+    knows the kinds of its ``arguments``, and its own ``options`` as in ``SHARED``.
     """
 
-    def __init__(self, group: str, home: str, summary: str, *, writes: bool = False, indexed: bool = False) -> None:
-        self.group, self.home, self.summary, self.writes, self.indexed = group, home, summary, writes, indexed
-
-
-VERBS = {
-    "init": Verb("begin", "init", "Make a folder a registry."),
-    "info": Verb("begin", "init", "Show what is in the registry, and how healthy it is."),
-    "config": Verb("begin", "config", "Show the settings in force and where each line stands, or their schema."),
-    "register": Verb("put in", "register", "Store files as the next version of a model.", writes=True),
-    "inspect": Verb("put in", "inspect", "Say what files are, before or after they are registered."),
-    "import": Verb(
-        "put in", "import_export", "Take in a bundle from elsewhere, or what another tool has.", writes=True
-    ),
-    "list": Verb("find", "list", "List the models.", indexed=True),
-    "versions": Verb("find", "search", "List the versions of a model.", indexed=True),
-    "search": Verb("find", "search", "List the versions, of all models, that a query selects.", indexed=True),
-    "show": Verb("find", "list", "Show a version, or a model, with all that is known of it.", indexed=True),
-    "find": Verb("find", "list", "Say which versions hold a file.", indexed=True),
-    "diff": Verb("compare", "compare", "Show what differs between two versions.", indexed=True),
-    "compare": Verb("compare", "compare", "Show versions of a model side by side.", indexed=True),
-    "path": Verb("take out", "fetch", "Print where a version lies, to be used in place.", indexed=True),
-    "fetch": Verb("take out", "fetch", "Copy a version to a folder, every byte checked.", indexed=True),
-    "cat": Verb("take out", "fetch", "Write files of a version to standard output.", indexed=True),
-    "export": Verb("take out", "import_export", "Write versions, models or all to one file, or for another tool."),
-    "tag": Verb("describe", "annotate", "Set or remove tags of a version.", writes=True),
-    "annotate": Verb("describe", "annotate", "Say something of a version in free text.", writes=True),
-    "log-metric": Verb("describe", "annotate", "Add metrics measured after registration.", writes=True),
-    "alias": Verb("describe", "annotate", "Show, set or remove aliases.", writes=True),
-    "describe": Verb("describe", "models", "Say what a model is for, and who answers for it.", writes=True),
-    "edit": Verb("describe", "models", "Edit what is said of a model, or the settings.", writes=True),
-    "rename": Verb("describe", "models", "Give a model another name.", writes=True),
-    "transfer": Verb("describe", "models", "Move a model into a group.", writes=True),
-    "card": Verb("describe", "card", "Print the model card of a version, in Markdown."),
-    "check": Verb("lifecycle", "check", "Say whether a stage would let a version in, and why."),
-    "approve": Verb("lifecycle", "approve", "Say that a version may enter a stage, or that it may not.", writes=True),
-    "approvals": Verb("lifecycle", "approve", "Show who approved or rejected a version."),
-    "promote": Verb("lifecycle", "stages", "Let a stage point to a version.", writes=True),
-    "demote": Verb("lifecycle", "stages", "Let a stage point to nothing.", writes=True),
-    "rollback": Verb("lifecycle", "stages", "Let a stage point to what held it before.", writes=True),
-    "archive": Verb("lifecycle", "archive", "Take versions out of use.", writes=True),
-    "restore": Verb("lifecycle", "archive", "Bring archived versions back.", writes=True),
-    "delete": Verb("lifecycle", "archive", "Remove versions for good.", writes=True),
-    "prune": Verb(
-        "lifecycle",
-        "retention",
-        "Delete archived versions by rules, or follow each model's retention policy.",
-        writes=True,
-    ),
-    "apply": Verb("lifecycle", "retention", "Carry out a plan of archive, delete or prune.", writes=True),
-    "gc": Verb("lifecycle", "archive", "Remove what nobody needs any more.", writes=True),
-    "history": Verb("look back", "history", "Show every change of a model, or of all."),
-    "sign": Verb("trust", "approve", "Sign a version.", writes=True),
-    "verify": Verb("trust", "verify", "Check that everything is there and unchanged."),
-    "lineage": Verb("look back", "lineage", "Show where a version comes from, and what came of it.", indexed=True),
-    "reproduce": Verb("look back", "lineage", "Print the commands that make a version again.", indexed=True),
-    "repair": Verb("trust", "verify", "Repair what can be repaired safely.", writes=True),
-    "scan": Verb("trust", "scan", "Say whether files are safe to load."),
-    "trust": Verb("trust", "trust", "Let the commands of policies run on this machine."),
-    "doctor": Verb("trust", "verify", "Prove that this file system keeps what the registry needs."),
-    "completion": Verb("shell", "completion", "Print the completion script of a shell."),
-}
+    def __init__(
+        self, group: str, home: str, summary: str, arguments: str = "", options: str = "", *, writes: bool = False, indexed: bool = False,
+    ) -> None:  # fmt: skip
+        self.group, self.home, self.summary, self.arguments, self.options = group, home, summary, arguments, options
+        self.writes, self.indexed = writes, indexed
 
 
 def code_of(verb: str, code: int) -> str:
     """What an exit code of a verb means."""
     return OWN_CODES.get((verb, code), EXIT_CODES[code])
-
-
-SHELLS = ("bash", "zsh", "fish")
 
 
 def overview(version: str) -> str:
@@ -120,3 +113,61 @@ def overview(version: str) -> str:
         "registry VERB --help explains a verb, with examples.",
     ]
     return "\n".join(lines)
+
+
+# fmt: off
+# Generated: do not edit below.
+#: Options with all their spellings; "=" takes a value, "=FILE" a file or a folder.
+SHARED = "--registry,-C=FILE --json --quiet,-q --no-color --no-input --debug --help,-h"
+WRITING = "--lock-timeout= --request-id="
+INDEXED = "--no-index"
+VERBS = {
+    "init": Verb("begin", "init", "Make a folder a registry.", "dir", "--shared= --stages="),
+    "info": Verb("begin", "init", "Show what is in the registry, and how healthy it is.", "", ""),
+    "config": Verb("begin", "config", "Show the settings in force and where each line stands, or their schema.", "text model", ""),
+    "register": Verb("put in", "register", "Store files as the next version of a model.", "model file*", "--param,-p= --metric,-m= --tag,-t= --annotate= --params-file=FILE --params-only= --metrics-file=FILE --metrics-only= --skip-invalid --message= --stage= --alias= --as= --exclude= --include= --if-changed --update --link --move --scan= --reuse-name --allow-unsafe --reason= --no-inspect --parent= --data=FILE --code=FILE --command= --environment=FILE --python=FILE --lineage= --no-lineage", writes=True),
+    "inspect": Verb("put in", "inspect", "Say what files are, before or after they are registered.", "target*", ""),
+    "import": Verb("put in", "import_export", "Take in a bundle from elsewhere, or what another tool has.", "source", "--as= --only= --artifacts=FILE --exclude= --include= --merge --skip-existing --stages --aliases --reuse-name --allow-unsafe --reason= --dry-run,-n", writes=True),
+    "list": Verb("find", "list", "List the models.", "", "--stage= --where,-w= --as-of=", indexed=True),
+    "versions": Verb("find", "search", "List the versions of a model.", "model", "--all,-a --where,-w= --stage= --alias= --tag,-t= --sort= --columns= --limit= --as-of=", indexed=True),
+    "search": Verb("find", "search", "List the versions, of all models, that a query selects.", "text", "--all,-a --stage= --alias= --tag,-t= --sort= --columns= --limit=", indexed=True),
+    "show": Verb("find", "list", "Show a version, or a model, with all that is known of it.", "ref", "--as-of=", indexed=True),
+    "find": Verb("find", "list", "Say which versions hold a file.", "file*", "", indexed=True),
+    "diff": Verb("compare", "compare", "Show what differs between two versions.", "ref ref", "--exit-code", indexed=True),
+    "compare": Verb("compare", "compare", "Show versions of a model side by side.", "model@ selector*", "--all-rows --limit= --all,-a --where,-w= --lower= --higher= --csv", indexed=True),
+    "path": Verb("take out", "fetch", "Print where a version lies, to be used in place.", "ref text", "--verify --as-of=", indexed=True),
+    "fetch": Verb("take out", "fetch", "Copy a version to a folder, every byte checked.", "ref", "--output,-o=FILE --only= --exclude= --force", indexed=True),
+    "cat": Verb("take out", "fetch", "Write files of a version to standard output.", "ref text", "--only= --exclude=", indexed=True),
+    "export": Verb("take out", "import_export", "Write versions, models or all to one file, or for another tool.", "ref*", "--all,-a --format= --flavor= --force"),
+    "tag": Verb("describe", "annotate", "Set or remove tags of a version.", "ref text*", "--remove,-r= --dry-run,-n", writes=True),
+    "annotate": Verb("describe", "annotate", "Say something of a version in free text.", "ref text*", "--from-file= --remove,-r= --dry-run,-n", writes=True),
+    "log-metric": Verb("describe", "annotate", "Add metrics measured after registration.", "ref text*", "--metrics-file=FILE --metrics-only= --skip-invalid --dry-run,-n", writes=True),
+    "alias": Verb("describe", "annotate", "Show, set or remove aliases.", "ref alias", "--remove --expect= --dry-run,-n", writes=True),
+    "describe": Verb("describe", "models", "Say what a model is for, and who answers for it.", "model", "--description= --owner= --tag,-t= --annotate= --remove,-r= --reason= --reuse-name --dry-run,-n", writes=True),
+    "edit": Verb("describe", "models", "Edit what is said of a model, or the settings.", "model", "--reason=", writes=True),
+    "rename": Verb("describe", "models", "Give a model another name.", "model text", "--reason= --reuse-name --dry-run,-n", writes=True),
+    "transfer": Verb("describe", "models", "Move a model into a group.", "model text", "--reason= --dry-run,-n", writes=True),
+    "card": Verb("describe", "card", "Print the model card of a version, in Markdown.", "ref", "--check --output,-o=FILE --force"),
+    "check": Verb("lifecycle", "check", "Say whether a stage would let a version in, and why.", "ref stage", ""),
+    "approve": Verb("lifecycle", "approve", "Say that a version may enter a stage, or that it may not.", "ref stage", "--reject --reason= --review --yes,-y --sign=FILE --dry-run,-n", writes=True),
+    "approvals": Verb("lifecycle", "approve", "Show who approved or rejected a version.", "ref", ""),
+    "promote": Verb("lifecycle", "stages", "Let a stage point to a version.", "ref stage", "--expect= --reason= --archive-previous --no-verify --force --sign=FILE --dry-run,-n", writes=True),
+    "demote": Verb("lifecycle", "stages", "Let a stage point to nothing.", "ref stage", "--expect= --reason= --sign=FILE --dry-run,-n", writes=True),
+    "rollback": Verb("lifecycle", "stages", "Let a stage point to what held it before.", "model stage", "--to= --list --expect= --again --reason= --no-verify --sign=FILE --dry-run,-n", writes=True),
+    "archive": Verb("lifecycle", "archive", "Take versions out of use.", "ref*", "--reason= --force --older-than= --keep= --best= --where,-w= --keep-holders= --compress --zstd --dry-run,-n --plan=FILE", writes=True),
+    "restore": Verb("lifecycle", "archive", "Bring archived versions back.", "ref*", "--dry-run,-n", writes=True),
+    "delete": Verb("lifecycle", "archive", "Remove versions for good.", "ref*", "--reason= --force --older-than= --keep= --best= --where,-w= --keep-holders= --yes,-y --dry-run,-n --plan=FILE", writes=True),
+    "prune": Verb("lifecycle", "retention", "Delete archived versions by rules, or follow each model's retention policy.", "model*", "--all --older-than= --keep= --best= --where,-w= --keep-holders= --reason= --yes,-y --dry-run,-n --plan=FILE", writes=True),
+    "apply": Verb("lifecycle", "retention", "Carry out a plan of archive, delete or prune.", "file", "--reason= --yes,-y --dry-run,-n", writes=True),
+    "gc": Verb("lifecycle", "archive", "Remove what nobody needs any more.", "model*", "--older-than= --dry-run,-n", writes=True),
+    "history": Verb("look back", "history", "Show every change of a model, or of all.", "model", "--all,-a --since= --until= --action= --limit= --follow,-f --checkpoint"),
+    "sign": Verb("trust", "approve", "Sign a version.", "ref", "--key=FILE --dry-run,-n", writes=True),
+    "verify": Verb("trust", "verify", "Check that everything is there and unchanged.", "model*", "--quick --checkpoint=FILE --signatures --allowed-signers=FILE"),
+    "lineage": Verb("look back", "lineage", "Show where a version comes from, and what came of it.", "ref", "--depth= --dot --mermaid --environment --patch", indexed=True),
+    "reproduce": Verb("look back", "lineage", "Print the commands that make a version again.", "ref", "--check --python=FILE", indexed=True),
+    "repair": Verb("trust", "verify", "Repair what can be repaired safely.", "model*", "--from-blobs --dry-run,-n", writes=True),
+    "scan": Verb("trust", "scan", "Say whether files are safe to load.", "target*", "--allow= --strict --explain"),
+    "trust": Verb("trust", "trust", "Let the commands of policies run on this machine.", "model", "--list --revoke --yes,-y"),
+    "doctor": Verb("trust", "verify", "Prove that this file system keeps what the registry needs.", "", ""),
+    "completion": Verb("shell", "completion", "Print the completion script of a shell.", "shell", ""),
+}

@@ -55,9 +55,9 @@ def _answer(arguments: list[str]) -> int:
     process.install_signal_handlers()
     if "path" in arguments and _print_path(arguments):
         return 0
-    from .app import build
+    from .command import build, find
 
-    command = build(_find_verbs(arguments))
+    command = build(map(find, _find_verbs(arguments)))
     if not ("--help" in arguments or "-h" in arguments) or "--" in arguments:
         code = command(args=arguments, prog_name="registry", standalone_mode=False)
     else:

@@ -211,9 +211,9 @@ for module in pkgutil.walk_packages(registry_cli.__path__, "registry_cli."):  # 
         importlib.import_module(module.name)
 import concurrent.futures.thread, ctypes, filelock, importlib.metadata, platform, pwd, shlex, sqlite3, subprocess
 from registry_cli.cli import grammar
-from registry_cli.cli.app import build
+from registry_cli.cli.command import build, find
 from registry_cli.cli.main import run
-build(grammar.VERBS)
+build(map(find, grammar.VERBS))
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 try:

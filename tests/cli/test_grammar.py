@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 import typer
 
-from registry_cli.cli import app, arguments, command, completion, grammar
+from registry_cli.cli import command, completion, grammar
 from tests.commands import run
 
 VERBS = sorted(grammar.VERBS)
@@ -19,7 +19,7 @@ VERBS = sorted(grammar.VERBS)
 def _declared(verb: str) -> tuple[list[tuple[str, Any]], list[Any]]:
     """The arguments of a command (metavar, type), in order, and its options."""
     arguments, options = [], []
-    for parameter in inspect.signature(app.find(verb).function).parameters.values():
+    for parameter in inspect.signature(command.find(verb).function).parameters.values():
         kind, *notes = get_args(parameter.annotation) or (None,)
         for note in notes:
             if isinstance(note, typer.models.ArgumentInfo):
@@ -47,7 +47,7 @@ def test_options_are_those_of_the_table(verb: str) -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_arguments_are_those_of_the_table(verb: str) -> None:
     declared, _ = _declared(verb)
-    takes = arguments.VERBS[verb][0].split()
+    takes = grammar.VERBS[verb].arguments.split()
     assert len(declared) == len(takes)
     for (metavar, kind), taken in zip(declared, takes, strict=True):
         assert ("list" in str(kind)) == taken.endswith("*"), (metavar, taken)
@@ -59,7 +59,7 @@ def test_arguments_are_those_of_the_table(verb: str) -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_flags_take_no_value_and_the_others_do(verb: str) -> None:
     """Completion has to know, or it would take a value for an argument."""
-    for parameter in inspect.signature(app.find(verb).function).parameters.values():
+    for parameter in inspect.signature(command.find(verb).function).parameters.values():
         kind, *notes = get_args(parameter.annotation) or (None,)
         for note in notes:
             if isinstance(note, typer.models.OptionInfo):
@@ -86,7 +86,7 @@ def test_help_has_a_summary_examples_and_exit_codes(verb: str) -> None:
 def _examples() -> list[str]:
     found = []
     for verb in VERBS:
-        epilog = app.find(verb).epilog
+        epilog = command.find(verb).epilog
         found += re.findall(r"^  (.*registry .*)$", epilog.partition("Exit codes:")[0], re.MULTILINE)
     return found
 
@@ -108,4 +108,4 @@ def test_the_shared_options_are_those_of_the_table() -> None:
     shared = {flag for annotation, _ in command.SHARED.values() for flag in _flags(get_args(annotation)[1])}
     assert shared | {"--help", "-h"} == completion.options(None).keys()
     writing = {flag for annotation, _ in command.WRITING.values() for flag in _flags(get_args(annotation)[1])}
-    assert writing == {text.rstrip("=") for text in arguments.WRITING.split()}
+    assert writing == {text.rstrip("=") for text in grammar.WRITING.split()}

@@ -7,19 +7,20 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from registry_cli.cli import app, grammar
+from registry_cli.cli import grammar
+from registry_cli.cli.command import build, find, takes_one_value
 from tests.cli.conftest import Site
 from tests.commands import run
 
 
 def _parameters(wanted: bool) -> list[Any]:
     """Each option of each verb, as a case; ``wanted`` are those that take one value, else flags and lists."""
-    group: Any = get_command(app.build(grammar.VERBS))
+    group: Any = get_command(build(map(find, grammar.VERBS)))
     return [
         pytest.param(verb, parameter, id=f"{verb}-{parameter.name}")
         for verb, command in group.commands.items()
         for parameter in command.params
-        if parameter.param_type_name == "option" and app.takes_one_value(parameter) is wanted
+        if parameter.param_type_name == "option" and takes_one_value(parameter) is wanted
     ]
 
 

@@ -17,7 +17,7 @@ from unittest import mock
 import pytest
 
 from registry_cli import Registry
-from registry_cli.cli import app, main, process
+from registry_cli.cli import command, main, process
 from tests.crash.scenarios import REQUEST, _bundle, common, source
 from tests.crash.shim import Fault, Shim
 from tests.crash.world import MOMENT, Journals, copied, fingerprint, observed, opened, wiped
@@ -139,7 +139,7 @@ class Place:
         assert self.answer.code == 0, self.answer
         assert self.answer.out
         assert self.after != self.before
-        epilog = app.find(case.arguments[0]).epilog
+        epilog = command.find(case.arguments[0]).epilog
         self.codes = {int(code) for code in re.findall(r"^  (\d+) ", epilog, re.MULTILINE)} | ALWAYS
 
     def strike(self, fault: Fault) -> Answer | None:

@@ -16,7 +16,7 @@ import pytest
 import registry_cli
 import registry_cli.registry as registry_module
 from registry_cli import Registry, errors
-from registry_cli.cli import arguments, completion, grammar, json_shapes
+from registry_cli.cli import completion, grammar, json_shapes
 from registry_cli.query import fields as query_fields
 from registry_cli.query import parser, predicates, query
 from registry_cli.rules.policy import command_checks, policy_parser
@@ -75,8 +75,8 @@ def generator() -> ModuleType:
 
 
 def test_completion_knows_what_the_commands_take() -> None:
-    path = ROOT / "registry_cli" / "cli" / "arguments.py"
-    assert path.read_text(encoding="utf-8") == generator().arguments()
+    path = ROOT / "registry_cli" / "cli" / "grammar.py"
+    assert path.read_text(encoding="utf-8") == generator().verbs()
 
 
 def test_the_commands_are_what_the_code_says() -> None:
@@ -93,7 +93,7 @@ def test_the_python_api_is_what_the_code_says() -> None:
 def test_every_verb_and_option_is_told(name: str) -> None:
     page, verb = read("commands.md"), grammar.VERBS[name]
     told = section(page, name)
-    shared_options = re.findall("--[a-z-]+", arguments.SHARED + arguments.WRITING + arguments.INDEXED)
+    shared_options = re.findall("--[a-z-]+", grammar.SHARED + grammar.WRITING + grammar.INDEXED)
     assert [
         option for option in completion.long_options(name) if option not in shared_options and f"`{option}`" not in told
     ] == []
@@ -102,9 +102,9 @@ def test_every_verb_and_option_is_told(name: str) -> None:
     assert re.search(r"^\*\*In a pipe\*\*: \S", told, re.MULTILINE), "what does a pipe get?"
     assert ("options-of-every-command-that-may-use-the-index" in told) == verb.indexed
     shared = {
-        "Options of every command": arguments.SHARED,
-        "Options of every command that writes": arguments.WRITING,
-        "Options of every command that may use the index": arguments.INDEXED,
+        "Options of every command": grammar.SHARED,
+        "Options of every command that writes": grammar.WRITING,
+        "Options of every command that may use the index": grammar.INDEXED,
     }
     for title, options in shared.items():
         assert [

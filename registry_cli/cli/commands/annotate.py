@@ -29,9 +29,7 @@ Remove = Annotated[Pairs, option("--remove -r", "KEY", "Take this one away.")]
 _EXITS = (0, 1, 2, 3, 6, 7, 8)
 
 
-@command(
-    "tag", examples=["registry tag churn@7 reviewed=yes team=crm", "registry tag churn@7 --remove draft"], exits=_EXITS
-)
+@command("tag", "describe", exits=_EXITS, writes=True)
 def tag(
     cx: Session,
     ref: Ref,
@@ -39,8 +37,14 @@ def tag(
     remove: Remove = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Tags are short labels, one line each. The version itself stays sealed: tags are laid over it, and the history
+    """Set or remove tags of a version.
+
+    Tags are short labels, one line each. The version itself stays sealed: tags are laid over it, and the history
     keeps what was before.
+
+    Examples:
+        registry tag churn@7 reviewed=yes team=crm
+        registry tag churn@7 --remove draft
     """
     _ensure_given(pairs, remove, "KEY=TEXT")
     tags = values.pairs(pairs or (), values.line)
@@ -48,14 +52,7 @@ def tag(
     _report_change(cx, done, dry_run)
 
 
-@command(
-    "annotate",
-    examples=[
-        'registry annotate churn@7 purpose="churn within 90 days, retail customers only"',
-        "registry annotate churn@7 --from-file training_data=data-sheet.md",
-    ],
-    exits=_EXITS,
-)
+@command("annotate", "describe", exits=_EXITS, writes=True)
 def annotate(
     cx: Session,
     ref: Ref,
@@ -64,7 +61,14 @@ def annotate(
     remove: Remove = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Free text of many lines if need be: purpose, training data, performance notes, special considerations."""
+    """Say something of a version in free text.
+
+    Free text of many lines if need be: purpose, training data, performance notes, special considerations.
+
+    Examples:
+        registry annotate churn@7 purpose="churn within 90 days, retail customers only"
+        registry annotate churn@7 --from-file training_data=data-sheet.md
+    """
     _ensure_given([*(pairs or ()), *(from_file or ())], remove, "KEY=TEXT")
     from_files, texts = values.pairs(from_file or (), _read_text), values.pairs(pairs or (), values.text)
     if both := sorted(from_files.keys() & texts.keys()):
@@ -85,11 +89,7 @@ def _read_text(path: str, name: str) -> str:
         raise InvalidInput(f"{path} is not UTF-8 text") from None
 
 
-@command(
-    "log-metric",
-    examples=["registry log-metric churn@7 auc_holdout=0.91", "registry log-metric churn@production latency_ms=42"],
-    exits=_EXITS,
-)
+@command("log-metric", "describe", exits=_EXITS, writes=True)
 def log_metric(
     cx: Session,
     ref: Ref,
@@ -99,7 +99,14 @@ def log_metric(
     skip_invalid: SkipInvalid = False,
     dry_run: DryRun = False,
 ) -> None:
-    """For what is measured after registration. Finite numbers only."""
+    """Add metrics measured after registration.
+
+    For what is measured after registration. Finite numbers only.
+
+    Examples:
+        registry log-metric churn@7 auc_holdout=0.91
+        registry log-metric churn@production latency_ms=42
+    """
     if not pairs and not metrics_file:
         raise InvalidInput("no metric is given", "write KEY=NUMBER, or --metrics-file FILE")
     metrics = inputs.collect(cx, "metric", metrics_file, pairs, metrics_only, skip_invalid)
@@ -145,16 +152,7 @@ def _report_change(cx: Session, done: VersionsChanged, dry_run: bool, what: str 
     cx.show_one("changed", done, ref)
 
 
-@command(
-    "alias",
-    examples=[
-        "registry alias churn@7 champion",
-        "registry alias churn",
-        "registry alias churn champion --remove",
-        "registry alias churn@8 champion --expect 7",
-    ],
-    exits=(0, 1, 2, 3, 4, 6, 7, 8),
-)
+@command("alias", "describe", exits=(0, 1, 2, 3, 4, 6, 7, 8), writes=True)
 def alias(
     cx: Session,
     ref: Annotated[str, argument("REF", "The version to point to; just the model to list or remove.")],
@@ -163,9 +161,17 @@ def alias(
     expect: Expect = None,
     dry_run: DryRun = False,
 ) -> None:
-    """An alias is a free pointer to one version: champion, eu-canary. Setting one needs a version (churn@7,
+    """Show, set or remove aliases.
+
+    An alias is a free pointer to one version: champion, eu-canary. Setting one needs a version (churn@7,
     churn@latest). With --remove, a version is what the alias must point to now; a model is enough. Without ALIAS, the
     aliases of the model are listed (in a pipe: alias and ref, separated by a tab).
+
+    Examples:
+        registry alias churn@7 champion
+        registry alias churn
+        registry alias churn champion --remove
+        registry alias churn@8 champion --expect 7
     """
     reference = Reference.parse(ref)
     if name is None:

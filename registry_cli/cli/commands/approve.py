@@ -18,16 +18,7 @@ if TYPE_CHECKING:
     from ...registry import Registry
 
 
-@command(
-    "approve",
-    examples=[
-        "registry approve churn@7 production",
-        'registry approve churn@7 production --reason "cohort of 2025 reviewed, no drift"',
-        'registry approve churn@7 production --reject --reason "worse for patients over 80"',
-        "registry approve churn@7 production --reason reviewed --sign ~/.ssh/id_ed25519",
-    ],
-    exits=(0, 1, 2, 3, 4, 6, 7, 8),
-)
+@command("approve", "lifecycle", exits=(0, 1, 2, 3, 4, 6, 7, 8), writes=True)
 def approve(
     cx: Session,
     ref: VersionRef,
@@ -41,12 +32,20 @@ def approve(
     sign: Sign = None,
     dry_run: DryRun = False,
 ) -> None:
-    """On a terminal, without --reason or --yes, what the gate says, what differs from what holds the stage, where the
+    """Say that a version may enter a stage, or that it may not.
+
+    On a terminal, without --reason or --yes, what the gate says, what differs from what holds the stage, where the
     version came from and who approved it already are shown, and you are asked. Elsewhere nothing is asked: say why.
 
     It holds for this version and this stage, while its params, metrics and tags are as they are now. What you said
     before for this stage holds no more. Whose approval counts, and how many there must be, the policy says. A rejection
     stops promote and rollback; `promote --force` overrides it only where the policy says `override_rejections: true`.
+
+    Examples:
+        registry approve churn@7 production
+        registry approve churn@7 production --reason "cohort of 2025 reviewed, no drift"
+        registry approve churn@7 production --reject --reason "worse for patients over 80"
+        registry approve churn@7 production --reason reviewed --sign ~/.ssh/id_ed25519
     """
     Reference.parse_version(ref)
     registry, seen = cx.registry(), None
@@ -88,20 +87,19 @@ def _ask_verdict(cx: Session, ref: str, stage: str, *, reject: bool, reason: str
     return reject, reason or cx.ask("Why?")
 
 
-@command(
-    "approvals",
-    examples=[
-        "registry approvals churn@7",
-        "registry approvals churn@7 --json | jq '.items[] | select(.state == \"in-force\")'",
-    ],
-    exits=(0, 2, 3, 6),
-)
+@command("approvals", "lifecycle", exits=(0, 2, 3, 6))
 def approvals(cx: Session, ref: Ref) -> None:
-    """Of each person and stage the newest. An approval, or a rejection, is in force until what it was based on changes:
+    """Show who approved or rejected a version.
+
+    Of each person and stage the newest. An approval, or a rejection, is in force until what it was based on changes:
     the params, metrics or tags of the version. One that the policy does not count is told as excluded.
 
     In a pipe: stage, who, approved or rejected, time, state, why, signed by, reason; separated by tabs. With `-q`, the
     accounts whose approval is in force.
+
+    Examples:
+        registry approvals churn@7
+        registry approvals churn@7 --json | jq '.items[] | select(.state == "in-force")'
     """
     found = cx.reader().approvals.list(ref)
     rows = [
@@ -143,25 +141,24 @@ def _format_signer(signature: Signature | None) -> str:
     return "" if signature is None else signature.principal or signature.code
 
 
-@command(
-    "sign",
-    examples=[
-        "registry sign churn@7 --key ~/.ssh/id_ed25519",
-        "registry sign churn@production --key ~/.ssh/id_ed25519_sk.pub",
-        "registry verify churn --signatures",
-    ],
-    exits=(0, 1, 2, 3, 4, 6, 7, 8),
-)
+@command("sign", "trust", exits=(0, 1, 2, 3, 4, 6, 7, 8), writes=True)
 def sign(
     cx: Session,
     ref: VersionRef,
     key: Annotated[str, option("--key", "KEY", "The path of an SSH key, or of a public one an agent holds.")],
     dry_run: DryRun = False,
 ) -> None:
-    """`ssh-keygen -Y sign` signs the digest of its files and all that was registered of it. Agents and security keys
+    """Sign a version.
+
+    `ssh-keygen -Y sign` signs the digest of its files and all that was registered of it. Agents and security keys
     work. Whose keys count stands in `allowed_signers`, in the registry's folder; `verify --signatures` looks.
 
     In a pipe: the reference.
+
+    Examples:
+        registry sign churn@7 --key ~/.ssh/id_ed25519
+        registry sign churn@production --key ~/.ssh/id_ed25519_sk.pub
+        registry verify churn --signatures
     """
     done = cx.registry().approvals.sign(
         ref, prompt_for_security_key(cx, key) or key, dry_run=dry_run, request_id=cx.request_id

@@ -33,17 +33,7 @@ from .retention import RetentionOptions, parse_rules, show_changed
 _MOVES = (0, 1, 2, 3, 4, 6, 7, 8)
 
 
-@command(
-    "archive",
-    examples=[
-        "registry archive churn@3 churn@4",
-        "registry archive churn --older-than 90d --keep 5 --best auc:3 --dry-run",
-        "registry versions churn -q | tail -n +6 | registry archive -",
-        "registry archive churn@5 --compress",
-        "registry archive churn@5 --dry-run",
-    ],
-    exits=(0, 1, 2, 3, 4, 5, 6, 7, 8),
-)
+@command("archive", "lifecycle", exits=(0, 1, 2, 3, 4, 5, 6, 7, 8), writes=True)
 def archive(
     cx: Session,
     refs: Refs,
@@ -59,7 +49,9 @@ def archive(
     dry_run: DryRun = False,
     plan: PlanFile = None,
 ) -> None:
-    """They are kept and hidden, and can be restored. What a stage or alias points to is refused, and so is what a
+    """Take versions out of use.
+
+    They are kept and hidden, and can be restored. What a stage or alias points to is refused, and so is what a
     rollback would go to. All of a model's versions in one change, or none.
 
     With a model and at least one of --older-than, --keep, --best and --where, all of its versions that none of these
@@ -71,6 +63,13 @@ def archive(
 
     In a pipe: the references; of a dry run by rules reference, archive, pack or keep, reason, bytes that deleting it
     would free, or that packing it frees; separated by tabs.
+
+    Examples:
+        registry archive churn@3 churn@4
+        registry archive churn --older-than 90d --keep 5 --best auc:3 --dry-run
+        registry versions churn -q | tail -n +6 | registry archive -
+        registry archive churn@5 --compress
+        registry archive churn@5 --dry-run
     """
     kind = "zstd" if zstd else "gzip" if compress else ""
     if given := parse_rules(older_than, keep, best, where, keep_holders, plan, kind):
@@ -84,9 +83,15 @@ def archive(
     show_changed(cx, done, dry_run)
 
 
-@command("restore", examples=["registry restore churn@3"], exits=_MOVES)
+@command("restore", "lifecycle", exits=_MOVES, writes=True)
 def restore(cx: Session, refs: Refs, dry_run: DryRun = False) -> None:
-    """They are in use again, as they were. One that is packed is unpacked, every byte compared with its sha256."""
+    """Bring archived versions back.
+
+    They are in use again, as they were. One that is packed is unpacked, every byte compared with its sha256.
+
+    Examples:
+        registry restore churn@3
+    """
     with cx.progress("unpacking") as progress:
         done = cx.registry().restore(
             read_references(refs), dry_run=dry_run, request_id=cx.request_id, progress=progress
@@ -94,15 +99,7 @@ def restore(cx: Session, refs: Refs, dry_run: DryRun = False) -> None:
     show_changed(cx, done, dry_run)
 
 
-@command(
-    "delete",
-    examples=[
-        "registry delete churn@3 --yes --reason retention",
-        "registry delete churn --older-than 180d --plan plan.json",
-        "registry delete churn@3 --dry-run",
-    ],
-    exits=_MOVES,
-)
+@command("delete", "lifecycle", exits=_MOVES, writes=True)
 def delete(
     cx: Session,
     refs: Refs,
@@ -117,7 +114,9 @@ def delete(
     dry_run: DryRun = False,
     plan: PlanFile = None,
 ) -> None:
-    """The files go; what was known of the version stays as a tombstone, and its number is never used again. What a
+    """Remove versions for good.
+
+    The files go; what was known of the version stays as a tombstone, and its number is never used again. What a
     stage or alias points to is refused, and so is what a rollback would go to.
 
     With a model and at least one of --older-than, --keep, --best and --where, all of its archived versions that none
@@ -125,6 +124,11 @@ def delete(
 
     In a pipe: the references; of a dry run by rules reference, delete or keep, reason, bytes that it would free;
     separated by tabs.
+
+    Examples:
+        registry delete churn@3 --yes --reason retention
+        registry delete churn --older-than 180d --plan plan.json
+        registry delete churn@3 --dry-run
     """
     if given := parse_rules(older_than, keep, best, where, keep_holders, plan):
         retention.retain_model(cx, refs, "delete", given, RetentionOptions(reason, force, dry_run, plan, yes))
@@ -149,21 +153,24 @@ def _parse_duration(text: str) -> float:
     return float(match[1]) * _SECONDS[match[2]]
 
 
-@command(
-    "gc",
-    examples=["registry gc", "registry gc churn --dry-run", "registry gc --older-than 2h"],
-    exits=(0, 1, 2, 3, 6, 7),
-)
+@command("gc", "lifecycle", exits=(0, 1, 2, 3, 6, 7), writes=True)
 def gc(
     cx: Session,
     names: Models = None,
     older_than: Annotated[str, option("--older-than", "TIME", "How long a staging folder must lie untouched.")] = "24h",
     dry_run: DryRun = False,
 ) -> None:
-    """Left-over staging folders of writers that died, the files of deleted versions, contents that no version uses.
+    """Remove what nobody needs any more.
+
+    Left-over staging folders of writers that died, the files of deleted versions, contents that no version uses.
     No version is touched.
 
     In a pipe: what, path, size; separated by tabs.
+
+    Examples:
+        registry gc
+        registry gc churn --dry-run
+        registry gc --older-than 2h
     """
     done = cx.registry().admin.gc(names or None, age=_parse_duration(older_than), dry_run=dry_run)
     total = sum(each.size for each in done)

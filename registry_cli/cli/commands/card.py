@@ -18,15 +18,7 @@ if TYPE_CHECKING:
 _MARKS = {"present": "yes", "missing": "no", "wrong": "wrong"}
 
 
-@command(
-    "card",
-    examples=[
-        "registry card churn@production > README.md",
-        "registry card churn@7 --check",
-        "registry card churn@7 -o build/README.md --force",
-    ],
-    exits=(0, 1, 2, 3, 4, 5, 6),
-)
+@command("card", "describe", exits=(0, 1, 2, 3, 4, 5, 6))
 def card(
     cx: Session,
     ref: Ref,
@@ -41,7 +33,9 @@ def card(
         ),
     ] = False,
 ) -> None:
-    """Made from what is known: params, metrics, tags, annotations, lineage, stages, approvals, and what people wrote into
+    """Print the model card of a version, in Markdown.
+
+    Made from what is known: params, metrics, tags, annotations, lineage, stages, approvals, and what people wrote into
     model.yaml as description, intended_use, limitations, data, ethics and licence. It begins with the front matter that
     Hugging Face reads. -q prints the reference, or the file that was written.
 
@@ -50,6 +44,11 @@ def card(
 
     In a pipe: the card; with -o the file; with --check: name, required or recommended, state (present, missing, wrong),
     what there is or where to say it; separated by tabs.
+
+    Examples:
+        registry card churn@production > README.md
+        registry card churn@7 --check
+        registry card churn@7 -o build/README.md --force
     """
     if check and output is not None:
         raise InvalidInput("--check writes no file", "leave out --output")

@@ -14,20 +14,19 @@ from ..trust_prompt import report_outputs
 from ..views.text import plural, shorten
 
 
-@command(
-    "check",
-    examples=[
-        "registry check churn@7 production",
-        "registry check churn@latest staging && registry promote churn@latest staging",
-        "registry check churn@7 production --json | jq '.rules[] | select(.outcome != \"passed\")'",
-    ],
-    exits=(0, 2, 3, 4, 5, 6),
-)
+@command("check", "lifecycle", exits=(0, 2, 3, 4, 5, 6))
 def check(cx: Session, ref: Ref, stage: Stage) -> None:
-    """Every rule of the stage's policy, with what it found; nothing is moved. `waiting` is what will pass in time. Checks
+    """Say whether a stage would let a version in, and why.
+
+    Every rule of the stage's policy, with what it found; nothing is moved. `waiting` is what will pass in time. Checks
     are run, if you trust them (`registry trust`). Exit code 5 when `promote` would be refused.
 
     In a pipe: rule, wanted, found, outcome; separated by tabs. With `-q`, the reference if it passes.
+
+    Examples:
+        registry check churn@7 production
+        registry check churn@latest staging && registry promote churn@latest staging
+        registry check churn@7 production --json | jq '.rules[] | select(.outcome != "passed")'
     """
     done = cx.reader().policies.gate(ref, stage)
     rows = [(each.name, each.wanted, each.found, each.outcome) for each in done.rules]

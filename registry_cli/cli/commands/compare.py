@@ -31,27 +31,26 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z", re.ASCII)
 Metrics = list[str] | None
 
 
-@command(
-    "diff",
-    examples=[
-        "registry diff churn@production churn@latest",
-        "registry diff churn@6 7",
-        "registry diff churn@6 churn@7 --exit-code -q || echo not the same",
-    ],
-    exits=(0, 1, 2, 3, 6),
-)
+@command("diff", "compare", exits=(0, 1, 2, 3, 6), indexed=True)
 def diff(
     cx: Session,
     before: Ref,
     after: Ref,
     exit_code: Annotated[bool, flag("--exit-code", "Exit 1 when they differ, 0 when they don't.")] = False,
 ) -> None:
-    """Params, metrics, tags, annotations, message, lineage, the commits between them if the repository here has both,
+    """Show what differs between two versions.
+
+    Params, metrics, tags, annotations, message, lineage, the commits between them if the repository here has both,
     packages (as they were registered, else of the files environment.txt or requirements.txt), and files. The two may be of different models; a number or @SELECTOR alone as the second
     is of the model of the first. -q prints the names of what differs: metrics.auc, files.model.pkl.
 
     In a pipe: section, name, change (added, removed, changed), before, after, delta; separated by tabs. Files are told
     by their sizes in bytes. Nothing when nothing differs.
+
+    Examples:
+        registry diff churn@production churn@latest
+        registry diff churn@6 7
+        registry diff churn@6 churn@7 --exit-code -q || echo not the same
     """
     first = Reference.parse(before)
     found = cx.reader().diff(first, rules.beside(first, after, bare=False), cx.caller())
@@ -86,16 +85,7 @@ def _format_for_pipe(value: Any) -> Any:
     return value if isinstance(value, (str, int, float)) or value is None else format_value(value)
 
 
-@command(
-    "compare",
-    examples=[
-        "registry compare churn",
-        "registry compare churn 4 6 production",
-        "registry compare churn --limit 10 --all-rows --lower drift",
-        "registry compare churn --csv > churn.csv",
-    ],
-    exits=(0, 2, 3, 6),
-)
+@command("compare", "compare", exits=(0, 2, 3, 6), indexed=True)
 def compare(
     cx: Session,
     name: Annotated[str, argument("NAME", "A model: churn; or a version of it: churn@6.")],
@@ -114,7 +104,9 @@ def compare(
     higher: Annotated[Metrics, option("--higher", "METRIC", "Higher is better for it.")] = None,
     as_csv: Annotated[bool, flag("--csv", "Print a CSV table with a heading.")] = False,
 ) -> None:
-    """Params, metrics and tags that differ, a column a version, the newest first or as named; the best value of each
+    """Show versions of a model side by side.
+
+    Params, metrics and tags that differ, a column a version, the newest first or as named; the best value of each
     metric is marked, if it is known whether lower or higher is better: as 'metrics' in model.yaml, group.yaml or
     registry.yaml declares it, else from a list of exact names (docs/reference/metrics.md). --lower and --higher take
     precedence. -q prints the references.
@@ -124,6 +116,12 @@ def compare(
 
     In a pipe: section, name, the best versions, then a value a version; separated by tabs. The first line names the
     versions: version, ref, nothing, churn@7, churn@6 and so on. Nothing when nothing differs.
+
+    Examples:
+        registry compare churn
+        registry compare churn 4 6 production
+        registry compare churn --limit 10 --all-rows --lower drift
+        registry compare churn --csv > churn.csv
     """
     if as_csv and (cx.as_json or cx.quiet):
         raise InvalidInput("--csv is one form of output, --json and -q are others", "ask for one of them")

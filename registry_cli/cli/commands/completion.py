@@ -11,17 +11,17 @@ from ..output import Output
 from ..session import Session
 
 
-@command(
-    "completion",
-    examples=[
-        "registry completion bash > ~/.local/share/bash-completion/completions/registry",
-        'eval "$(registry completion zsh)"',
-        "registry completion fish > ~/.config/fish/completions/registry.fish",
-    ],
-    exits=(0, 2),
-)
+@command("completion", "shell", exits=(0, 2))
 def completion_(cx: Session, shell: Annotated[str, argument("bash|zsh|fish", "Your shell.")]) -> None:
-    """Completes commands, options, models, versions, stages and aliases."""
+    """Print the completion script of a shell.
+
+    Completes commands, options, models, versions, stages and aliases.
+
+    Examples:
+        registry completion bash > ~/.local/share/bash-completion/completions/registry
+        eval "$(registry completion zsh)"
+        registry completion fish > ~/.config/fish/completions/registry.fish
+    """
     if shell not in grammar.SHELLS:
         raise InvalidInput(f"there is no completion for '{shell}'", f"use {', '.join(grammar.SHELLS)}")
     script = completion.script(shell)

@@ -15,16 +15,7 @@ from ..views.text import shorten
 _ACTIONS = ("show", "schema")
 
 
-@command(
-    "config",
-    examples=[
-        "registry config show",
-        "registry config show churn",
-        "registry config show risk",
-        "registry config schema group > group.schema.json",
-    ],
-    exits=(0, 2, 3, 6),
-)
+@command("config", "begin", exits=(0, 2, 3, 6))
 def config(
     cx: Session,
     action: Annotated[str, argument("show|schema", "What to print: settings, or a schema.")],
@@ -33,11 +24,19 @@ def config(
         argument("[NAME]", "A model or a group: with what its own documents add. A schema: registry, group or model."),
     ] = None,
 ) -> None:
-    """`show` prints the policies and the retention in force, a line each, with the file and line where it stands. A
+    """Show the settings in force and where each line stands, or their schema.
+
+    `show` prints the policies and the retention in force, a line each, with the file and line where it stands. A
     mistake in them is told in the same way. `schema` prints the JSON Schema of registry.yaml, group.yaml or model.yaml.
 
     In a pipe: stage (empty for what is no policy), rule, wanted, file, line; separated by tabs. With `-q`, nothing. Of a
     schema, its text; with `-q`, the path of its file.
+
+    Examples:
+        registry config show
+        registry config show churn
+        registry config show risk
+        registry config schema group > group.schema.json
     """
     if action == "show":
         _show(cx, name)

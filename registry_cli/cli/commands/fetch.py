@@ -16,15 +16,7 @@ from ..views.text import format_size
 File = Annotated[str | None, argument("[FILE]", "A file of the artifact.")]
 
 
-@command(
-    "path",
-    examples=[
-        "registry path churn@production",
-        "MODEL := $(shell registry path churn@production model.pkl)",
-        'python score.py --model "$(registry path churn@production model.pkl)"',
-    ],
-    exits=(0, 2, 3, 4, 6),
-)
+@command("path", "take out", exits=(0, 2, 3, 4, 6), indexed=True)
 def path(
     cx: Session,
     ref: Ref,
@@ -32,9 +24,16 @@ def path(
     verify: Annotated[bool, flag("--verify", "Compare the sha256 of every file first.")] = False,
     as_of: AsOf = None,
 ) -> None:
-    """The folder of the files, or one file in it, to be used in place. Count and sizes are compared with what was
+    """Print where a version lies, to be used in place.
+
+    The folder of the files, or one file in it, to be used in place. Count and sizes are compared with what was
     stored before anything is printed, so that `$(registry path …)` is empty when something is wrong. A version that is
     packed has no folder: exit 4.
+
+    Examples:
+        registry path churn@production
+        MODEL := $(shell registry path churn@production model.pkl)
+        python score.py --model "$(registry path churn@production model.pkl)"
     """
     registry = cx.reader()
     reference = Reference.parse(ref)
@@ -46,16 +45,7 @@ def path(
     cx.show_one("path", {"ref": str(reference), "path": where}, where)
 
 
-@command(
-    "fetch",
-    examples=[
-        "registry fetch churn@production -o model/",
-        "registry fetch churn@7",
-        "registry fetch churn@latest -o model/ --force",
-        "registry fetch churn@7 -o weights/ --only '*.safetensors' --exclude 'checkpoints/'",
-    ],
-    exits=(0, 1, 2, 3, 4, 6, 130),
-)
+@command("fetch", "take out", exits=(0, 1, 2, 3, 4, 6, 130), indexed=True)
 def fetch(
     cx: Session,
     ref: Ref,
@@ -64,11 +54,19 @@ def fetch(
     exclude: Except = None,
     force: Annotated[bool, flag("--force", "Replace DIR if it is an earlier copy; otherwise exit 4.")] = False,
 ) -> None:
-    """The folder appears whole, with every byte compared with its sha256, or not at all. Files lose their execute
+    """Copy a version to a folder, every byte checked.
+
+    The folder appears whole, with every byte compared with its sha256, or not at all. Files lose their execute
     bits. Prints the folder.
 
     --only and --exclude select files by globs as in .gitignore: '*.safetensors' at any depth, 'tokenizer/' all of a
     folder. Exit 3 when no file matches.
+
+    Examples:
+        registry fetch churn@production -o model/
+        registry fetch churn@7
+        registry fetch churn@latest -o model/ --force
+        registry fetch churn@7 -o weights/ --only '*.safetensors' --exclude 'checkpoints/'
     """
     registry = cx.reader()
     version = registry.version(ref)
@@ -88,19 +86,18 @@ def fetch(
     cx.show_one("fetched", data, target)
 
 
-@command(
-    "cat",
-    examples=[
-        "registry cat churn@production metrics.json | jq .",
-        "registry cat churn@7 > model.pkl",
-        "registry cat churn@7 --only 'logs/*.csv' > all.csv",
-    ],
-    exits=(0, 1, 2, 3, 6),
-)
+@command("cat", "take out", exits=(0, 1, 2, 3, 6), indexed=True)
 def cat(cx: Session, ref: Ref, file: File = None, only: Only = None, exclude: Except = None) -> None:
-    """FILE can be left out when the version has only one. With --only or --exclude all files that match are written, one
+    """Write files of a version to standard output.
+
+    FILE can be left out when the version has only one. With --only or --exclude all files that match are written, one
     after the other in the order of the manifest; exit 3 when none does. When the bytes turn out not to be what was stored, the exit
     code is 6: check it before you use them.
+
+    Examples:
+        registry cat churn@production metrics.json | jq .
+        registry cat churn@7 > model.pkl
+        registry cat churn@7 --only 'logs/*.csv' > all.csv
     """
     if cx.as_json:
         raise InvalidInput("the bytes of a file are no JSON", f"registry show {ref} --json lists the files")

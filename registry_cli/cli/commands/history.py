@@ -21,17 +21,7 @@ _POLL = 1.0
 _COLUMNS = ("#", "time (utc)", "who", "action", "version", "details")
 
 
-@command(
-    "history",
-    examples=[
-        "registry history churn",
-        "registry history churn --action promoted --action rolled-back --limit 5",
-        "registry history --all --since '7d ago'",
-        "registry history churn --follow --json | jq --unbuffered .action",
-        "registry history --all --checkpoint > /elsewhere/checkpoints",
-    ],
-    exits=(0, 2, 3, 6, 130),
-)
+@command("history", "look back", exits=(0, 2, 3, 6, 130))
 def history(
     cx: Session,
     name: Annotated[str | None, argument("[NAME]", "A model; none with --all.")] = None,
@@ -45,12 +35,21 @@ def history(
         bool, flag("--checkpoint", "Print only place and hash of the last line, to be kept elsewhere.")
     ] = False,
 ) -> None:
-    """The newest first: who changed what, when, and why. With --follow the oldest of them first, a line an event, until
+    """Show every change of a model, or of all.
+
+    The newest first: who changed what, when, and why. With --follow the oldest of them first, a line an event, until
     Ctrl-C; with --json each line is a document. What --checkpoint prints, verify --checkpoint takes: it proves that
     nothing before was rewritten.
 
     In a pipe: seq, time, who, action, ref, details; with --all the model before them; with --checkpoint model, seq,
     hash; separated by tabs.
+
+    Examples:
+        registry history churn
+        registry history churn --action promoted --action rolled-back --limit 5
+        registry history --all --since '7d ago'
+        registry history churn --follow --json | jq --unbuffered .action
+        registry history --all --checkpoint > /elsewhere/checkpoints
     """
     model = _parse_model(name, every)
     damage = cx.collect_damage()

@@ -21,18 +21,7 @@ BUNDLE, STREAM = "bundle", "-"
 _WORDS = {"imported": "imported", "planned": "would import", "skipped": "skipped", "failed": "failed"}
 
 
-@command(
-    "export",
-    examples=[
-        "registry export churn@production churn-production.tar.gz",
-        "registry export churn risk/fraud models.tar.gz",
-        "registry export --all registry.tar.gz",
-        "registry export churn@production model/ --format mlflow",
-        "registry export churn@7 churn-7.cdx.json --format cyclonedx",
-        "registry export churn@7 - | ssh inside registry -C /srv/registry import -",
-    ],
-    exits=(0, 1, 2, 3, 4, 6, 130),
-)
+@command("export", "take out", exits=(0, 1, 2, 3, 4, 6, 130))
 def export(
     cx: Session,
     given: Annotated[
@@ -51,11 +40,21 @@ def export(
     ] = None,
     force: Annotated[bool, flag("--force", "Replace OUT if it is an earlier export; otherwise exit 4.")] = False,
 ) -> None:
-    """A bundle is one file, for `registry import` elsewhere. A version goes with all that is known of it; a model's name
+    """Write versions, models or all to one file, or for another tool.
+
+    A bundle is one file, for `registry import` elsewhere. A version goes with all that is known of it; a model's name
     alone is the whole model, with its history, stages and all versions. Every byte is checked on the way, and the same
     versions make the same bytes. OUT appears when it is whole, or not at all.
 
     In a pipe: the path of OUT; with '-' the bundle itself.
+
+    Examples:
+        registry export churn@production churn-production.tar.gz
+        registry export churn risk/fraud models.tar.gz
+        registry export --all registry.tar.gz
+        registry export churn@production model/ --format mlflow
+        registry export churn@7 churn-7.cdx.json --format cyclonedx
+        registry export churn@7 - | ssh inside registry -C /srv/registry import -
     """
     *refs, out = given
     if every and refs:
@@ -90,18 +89,7 @@ def _open_standard_output(cx: Session) -> StandardOutput:
     return StandardOutput()
 
 
-@command(
-    "import",
-    examples=[
-        "registry import churn-production.tar.gz",
-        "registry import models.tar.gz --dry-run",
-        "registry import churn-production.tar.gz --merge --skip-existing",
-        "registry import model.tar.gz --as risk/churn",
-        "registry import mlflow:/old/mlruns --dry-run",
-        "registry import mlflow:mlflow.db --only 'Churn Model' --as churn --stages --aliases",
-    ],
-    exits=(0, 1, 2, 3, 4, 5, 6, 7, 8, 130),
-)
+@command("import", "put in", exits=(0, 1, 2, 3, 4, 5, 6, 7, 8, 130), writes=True)
 def import_(
     cx: Session,
     source: Annotated[
@@ -125,7 +113,9 @@ def import_(
     reason: Reason = "",
     dry_run: DryRun = False,
 ) -> None:
-    """All of a bundle is read and compared before the first of it appears. A whole model comes as it was, with its
+    """Take in a bundle from elsewhere, or what another tool has.
+
+    All of a bundle is read and compared before the first of it appears. A whole model comes as it was, with its
     history, numbers, stages and aliases, if there is none of that name.
 
     A version becomes a new version, and says where it came from; it keeps its number if that is higher than all that
@@ -137,6 +127,14 @@ def import_(
     From other tools, files are left out and refused as 'register' does it: see there. A bundle is restored as it is.
 
     In a pipe: status, where it came from, reference, size, why, what could not be carried over; separated by tabs.
+
+    Examples:
+        registry import churn-production.tar.gz
+        registry import models.tar.gz --dry-run
+        registry import churn-production.tar.gz --merge --skip-existing
+        registry import model.tar.gz --as risk/churn
+        registry import mlflow:/old/mlruns --dry-run
+        registry import mlflow:mlflow.db --only 'Churn Model' --as churn --stages --aliases
     """
     check_unsafe(allow_unsafe, reason)
     with cx.progress("importing") as progress:

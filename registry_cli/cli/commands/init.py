@@ -13,15 +13,7 @@ from ..session import Session
 from ..views.text import escape, format_size, plural, shorten_time
 
 
-@command(
-    "init",
-    examples=[
-        "registry init models-registry",
-        "registry init /shared/team/registry --shared group",
-        "registry init . --stages dev,canary,live",
-    ],
-    exits=(0, 1, 2, 4),
-)
+@command("init", "begin", exits=(0, 1, 2, 4))
 def init(
     cx: Session,
     folder: Annotated[str, argument("[DIR]", "The folder; it is made if it isn't there.")] = ".",
@@ -30,8 +22,15 @@ def init(
     ] = "private",
     stages: Annotated[str | None, option("--stages", "A,B,C", "The stages, in order.")] = None,
 ) -> None:
-    """The stages are development, staging and production unless you name others. With `--shared group`, everyone in
+    """Make a folder a registry.
+
+    The stages are development, staging and production unless you name others. With `--shared group`, everyone in
     the Unix group of DIR may write, whatever their umask; set that group before (`chgrp team DIR`).
+
+    Examples:
+        registry init models-registry
+        registry init /shared/team/registry --shared group
+        registry init . --stages dev,canary,live
     """
     from ...registry import Registry
 
@@ -43,9 +42,16 @@ def init(
     cx.show_one("registry", record, record.root, "")
 
 
-@command("info", examples=["registry info", "registry info --json"], exits=(0, 2, 3, 6))
+@command("info", "begin", exits=(0, 2, 3, 6))
 def info(cx: Session) -> None:
-    """Health is what `registry verify --quick` finds: names, sizes, pointers and history, but not every byte."""
+    """Show what is in the registry, and how healthy it is.
+
+    Health is what `registry verify --quick` finds: names, sizes, pointers and history, but not every byte.
+
+    Examples:
+        registry info
+        registry info --json
+    """
     registry = cx.registry()
     record, health = registry.info(), registry.admin.verify(quick=True)
     rows = [

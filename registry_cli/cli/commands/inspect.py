@@ -19,24 +19,23 @@ if TYPE_CHECKING:
 _WHOLE = "."
 
 
-@command(
-    "inspect",
-    examples=[
-        "registry inspect model.onnx",
-        "registry inspect build/ --json | jq .lineage",
-        "registry inspect churn@production",
-    ],
-    exits=(0, 1, 2, 3, 5, 6, 130),
-)
+@command("inspect", "put in", exits=(0, 1, 2, 3, 5, 6, 130))
 def inspect(
     cx: Session, paths: Annotated[list[str], argument("PATH...|REF", "Files, or a folder; or a version: churn@7.")]
 ) -> None:
-    """Format, framework and its version, class, parameters, inputs and outputs, names of features. Nothing is loaded or
+    """Say what files are, before or after they are registered.
+
+    Format, framework and its version, class, parameters, inputs and outputs, names of features. Nothing is loaded or
     run. Files need no registry: it is what 'register' would find. A version is looked at anew; what was found when it
     was registered is told by 'show'. -q prints the files and folders that were recognised.
 
     In a pipe: path, format, framework, class, parameters, inputs, outputs, features, problem; separated by tabs. What
     nobody recognises has the format 'unknown'.
+
+    Examples:
+        registry inspect model.onnx
+        registry inspect build/ --json | jq .lineage
+        registry inspect churn@production
     """
     found = _inspect(cx, paths)
     cx.show(

@@ -20,16 +20,7 @@ _DEPTH = 20
 _MARKS = {"holds": "yes", "differs": "no", "unknown": "?"}
 
 
-@command(
-    "lineage",
-    examples=[
-        "registry lineage churn@production",
-        "registry lineage churn@7 --mermaid",
-        "registry lineage churn@7 --environment > requirements.txt",
-        "registry lineage churn@7 --patch | git apply",
-    ],
-    exits=(0, 1, 2, 3, 6),
-)
+@command("lineage", "look back", exits=(0, 1, 2, 3, 6), indexed=True)
 def lineage(
     cx: Session,
     ref: Ref,
@@ -41,11 +32,19 @@ def lineage(
     environment: Annotated[bool, flag("--environment", "Print the list of packages that was kept.")] = False,
     patch: Annotated[bool, flag("--patch", "Print the changes that were not committed, for git apply.")] = False,
 ) -> None:
-    """Data, code, environment, command, what it was made from and so on, what was made from it, and the stages that it
+    """Show where a version comes from, and what came of it.
+
+    Data, code, environment, command, what it was made from and so on, what was made from it, and the stages that it
     holds. -q prints the versions of the family, itself first.
 
     In a pipe: kind, ref, name, detail; separated by tabs. Kinds: data, code, git, environment, run, imported, parent,
     child, stage, alias; name and detail say what that is to ref.
+
+    Examples:
+        registry lineage churn@production
+        registry lineage churn@7 --mermaid
+        registry lineage churn@7 --environment > requirements.txt
+        registry lineage churn@7 --patch | git apply
     """
     forms = [
         name
@@ -78,16 +77,7 @@ def lineage(
     damage.raise_found()
 
 
-@command(
-    "reproduce",
-    examples=[
-        "registry reproduce churn@production",
-        "registry reproduce churn@7 > again.sh",
-        "registry reproduce churn@7 --check",
-        "registry reproduce churn@7 --check --python .venv",
-    ],
-    exits=(0, 1, 2, 3, 5, 6),
-)
+@command("reproduce", "look back", exits=(0, 1, 2, 3, 5, 6), indexed=True)
 def reproduce(
     cx: Session,
     ref: Ref,
@@ -96,7 +86,9 @@ def reproduce(
         str | None, option("--python", "PATH", "With --check: compare this Python's environment.")
     ] = None,
 ) -> None:
-    """The commands of a shell that make it again: clone, checkout, apply what was not committed, environment, digests of
+    """Print the commands that make a version again.
+
+    The commands of a shell that make it again: clone, checkout, apply what was not committed, environment, digests of
     the data, command; with remarks on what is not known. Nothing is run. Read it before you run it.
 
     --check looks for the commit in the repository here, compares Python and packages with the active environment, and
@@ -104,6 +96,12 @@ def reproduce(
     the names of what does not hold.
 
     In a pipe: the script; with --check: condition, outcome (holds, differs, unknown), wanted, found; separated by tabs.
+
+    Examples:
+        registry reproduce churn@production
+        registry reproduce churn@7 > again.sh
+        registry reproduce churn@7 --check
+        registry reproduce churn@7 --check --python .venv
     """
     if python is not None and not check:
         raise InvalidInput("--python is for --check", "add --check")

@@ -24,28 +24,27 @@ if TYPE_CHECKING:
 _FILES_SHOWN = 20
 
 
-@command(
-    "list",
-    examples=[
-        "registry list",
-        "registry list --stage production",
-        "registry list --where 'metrics.auc >= 0.9' -q | xargs -n1 registry versions",
-        "registry list --as-of 2026-03-03",
-    ],
-    exits=(0, 2, 3, 6),
-)
+@command("list", "find", exits=(0, 2, 3, 6), indexed=True)
 def list_(
     cx: Session,
     stage: Annotated[str | None, option("--stage", "STAGE", "Only models with a version there: what is live.")] = None,
     where: Where = None,
     as_of: AsOf = None,
 ) -> None:
-    """One row a model: its latest version with its first metric, what its stages point to, how many versions are in
+    """List the models.
+
+    One row a model: its latest version with its first metric, what its stages point to, how many versions are in
     use and archived. With --stage, one row for each model with a version there. --where keeps the models that have a
     version in use which fits.
 
     In a pipe: name, versions, archived, latest, stages, aliases, owner, created; with --stage: ref, created, metrics,
     owner; separated by tabs.
+
+    Examples:
+        registry list
+        registry list --stage production
+        registry list --where 'metrics.auc >= 0.9' -q | xargs -n1 registry versions
+        registry list --as-of 2026-03-03
     """
     registry = cx.reader()
     if stage is not None:
@@ -154,21 +153,20 @@ def _draw_stage(found: list[ModelSummary], stage: str) -> TableView:
     return TableView((stage, "metrics", "age", "owner"), rows)
 
 
-@command(
-    "find",
-    examples=[
-        "registry find /srv/churn/model.pkl",
-        "registry find /srv/churn/ && echo all of it is registered",
-        "registry find model.pkl -q",
-    ],
-    exits=(0, 2, 3, 6),
-)
+@command("find", "find", exits=(0, 2, 3, 6), indexed=True)
 def find(cx: Session, files: Annotated[list[str], argument("PATH...", "Files, or folders to be searched.")]) -> None:
-    """Which versions hold this content, under which name, and what they are now. A folder that is the whole of a
+    """Say which versions hold a file.
+
+    Which versions hold this content, under which name, and what they are now. A folder that is the whole of a
     version is told as such. Exit 3 when a file is in no version.
 
     In a pipe: file, ref, its path there, stages, aliases, archived; one line a version; separated by tabs. A file that
     is unknown has a line without ref.
+
+    Examples:
+        registry find /srv/churn/model.pkl
+        registry find /srv/churn/ && echo all of it is registered
+        registry find model.pkl -q
     """
     damage = cx.collect_damage()
     with cx.progress("reading") as bar:
@@ -213,15 +211,18 @@ def _draw_matches(found: list[FileMatch]) -> TableView:
     return TableView(("file", "ref", "as", "stage"), rows)
 
 
-@command(
-    "show",
-    examples=["registry show churn@production", "registry show churn", "registry show churn@7 --json | jq .metrics"],
-    exits=(0, 2, 3, 6),
-)
+@command("show", "find", exits=(0, 2, 3, 6), indexed=True)
 def show(cx: Session, ref: Ref, as_of: AsOf = None) -> None:
-    """A bare NAME shows the model; NAME@SELECTOR shows one version with its files.
+    """Show a version, or a model, with all that is known of it.
+
+    A bare NAME shows the model; NAME@SELECTOR shows one version with its files.
 
     In a pipe: one `key<TAB>value` line each.
+
+    Examples:
+        registry show churn@production
+        registry show churn
+        registry show churn@7 --json | jq .metrics
     """
     registry = cx.reader()
     reference = Reference.parse(ref)

@@ -16,15 +16,7 @@ Pairs = Optional[list[str]]
 _EXITS = (0, 1, 2, 3, 4, 6, 7, 8)
 
 
-@command(
-    "describe",
-    examples=[
-        'registry describe churn --description "who leaves within 90 days" --owner crm-team',
-        'registry describe churn --tag domain=retail --annotate limits="not for business customers"',
-        "registry describe churn",
-    ],
-    exits=_EXITS,
-)
+@command("describe", "describe", exits=_EXITS, writes=True)
 def describe(
     cx: Session,
     name: Model,
@@ -37,10 +29,17 @@ def describe(
     reuse_name: ReuseName = False,
     dry_run: DryRun = False,
 ) -> None:
-    """The model is made if it isn't there. Nothing else in its model.yaml is touched: comments that people wrote stay.
+    """Say what a model is for, and who answers for it.
+
+    The model is made if it isn't there. Nothing else in its model.yaml is touched: comments that people wrote stay.
     With no option, what is said is shown.
 
     In a pipe: the model; with no option, one `key<TAB>value` line each.
+
+    Examples:
+        registry describe churn --description "who leaves within 90 days" --owner crm-team
+        registry describe churn --tag domain=retail --annotate limits="not for business customers"
+        registry describe churn
     """
     model = parse_model_name(name)
     if description is owner is None and not (tag or annotate or remove):
@@ -74,21 +73,24 @@ def _report_description(cx: Session, done: ModelChanged, dry_run: bool) -> None:
     cx.show_one("described", done, done.model)
 
 
-@command(
-    "edit",
-    examples=["registry edit churn", "EDITOR=nano registry edit churn --reason 'new owner'", "registry edit"],
-    exits=(0, 1, 2, 3, 4, 6, 7, 8, 130),
-)
+@command("edit", "describe", exits=(0, 1, 2, 3, 4, 6, 7, 8, 130), writes=True)
 def edit(
     cx: Session,
     name: Annotated[Optional[str], argument("[NAME]", "A model; registry.yaml when none is named.")] = None,
     reason: Reason = "",
 ) -> None:
-    """Opens model.yaml, or registry.yaml, in $VISUAL or $EDITOR. A mistake is told with its line, and the editor opens
+    """Edit what is said of a model, or the settings.
+
+    Opens model.yaml, or registry.yaml, in $VISUAL or $EDITOR. A mistake is told with its line, and the editor opens
     again; then what differs is shown, and you are asked. Nothing is locked meanwhile: exit code 4 when somebody else
     changed it.
 
     In a pipe: the model, or the path of registry.yaml.
+
+    Examples:
+        registry edit churn
+        EDITOR=nano registry edit churn --reason 'new owner'
+        registry edit
     """
     from .. import editor
 
@@ -113,11 +115,7 @@ def edit(
     cx.show_one("described", done, done.model, "")
 
 
-@command(
-    "rename",
-    examples=["registry rename churn churn-retail", "registry rename churn crm/churn --reason 'one group a team'"],
-    exits=_EXITS,
-)
+@command("rename", "describe", exits=_EXITS, writes=True)
 def rename(
     cx: Session,
     name: Model,
@@ -126,16 +124,22 @@ def rename(
     reuse_name: ReuseName = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Everything of the model moves in one step: versions, history, stages, lock. Its old name is remembered: who asks
+    """Give a model another name.
+
+    Everything of the model moves in one step: versions, history, stages, lock. Its old name is remembered: who asks
     for it is told the new one, and lineages that tell of it still find it. When it is interrupted, run it again.
 
     In a pipe: the new name.
+
+    Examples:
+        registry rename churn churn-retail
+        registry rename churn crm/churn --reason 'one group a team'
     """
     _report_rename(cx, cx.registry().rename(parse_model_name(name), parse_model_name(new), reason=reason, reuse_name=reuse_name, dry_run=dry_run,
                                     request_id=cx.request_id), dry_run)  # fmt: skip
 
 
-@command("transfer", examples=["registry transfer churn crm", "registry transfer crm/churn -"], exits=_EXITS)
+@command("transfer", "describe", exits=_EXITS, writes=True)
 def transfer(
     cx: Session,
     name: Model,
@@ -143,9 +147,15 @@ def transfer(
     reason: Reason = "",
     dry_run: DryRun = False,
 ) -> None:
-    """As rename, with the name that it has: a group is a folder, so that Unix groups decide who may write to it.
+    """Move a model into a group.
+
+    As rename, with the name that it has: a group is a folder, so that Unix groups decide who may write to it.
 
     In a pipe: the new name.
+
+    Examples:
+        registry transfer churn crm
+        registry transfer crm/churn -
     """
     model = parse_model_name(name)
     own = model.rpartition("/")[2]

@@ -50,18 +50,7 @@ Lineage = Annotated[Text, option("--lineage", "PARTS", "What is found out by its
 NoLineage = Annotated[bool, flag("--no-lineage", "Find nothing out.")]
 
 
-@command(
-    "register",
-    examples=[
-        "registry register churn model.pkl -m auc=0.93 -p depth=6 -t team=crm",
-        "registry register churn build/ --metrics-file metrics.json --params-file params.yaml --if-changed --update",
-        "train | registry register churn - --as model.bin --stage staging",
-        "registry register churn build/ --exclude '*.log' --exclude 'checkpoints/' --include 'checkpoints/best.pt'",
-        "registry register churn ours.pkl --allow-unsafe --reason 'pickled by ourselves, reviewed in #123'",
-        "registry register churn model.pkl --command 'python train.py' --data train.csv --parent churn@production",
-    ],
-    exits=(0, 1, 2, 3, 4, 5, 7, 8, 130),
-)
+@command("register", "put in", exits=(0, 1, 2, 3, 4, 5, 7, 8, 130), writes=True)
 def register(
     cx: Session, name: Model, paths: Paths, param: Param = None, metric: Metric = None, tag: Tag = None,
     annotate: Annotate = None, params_file: ParamsFile = None, params_only: ParamsOnly = None,
@@ -73,7 +62,9 @@ def register(
     made_by: Command = "", environment: Environment = None, python: Python = None, lineage: Lineage = None,
     no_lineage: NoLineage = False,
 ) -> None:  # fmt: skip
-    """With --if-changed, files that the latest version has already are not stored again, and what is given with them and
+    """Store files as the next version of a model.
+
+    With --if-changed, files that the latest version has already are not stored again, and what is given with them and
     that version does not have is named; --update stores it, as far as it can be stored later: metrics, tags, annotations.
 
     The model is made if it isn't there. The files are copied, hashed and brought to the disk before the version
@@ -87,6 +78,14 @@ def register(
 
     Where it comes from is kept, too: the git commit here and what is not committed, user, host and folder, and the
     packages of the environment that is active ($VIRTUAL_ENV, $CONDA_PREFIX). 'registry lineage' shows it.
+
+    Examples:
+        registry register churn model.pkl -m auc=0.93 -p depth=6 -t team=crm
+        registry register churn build/ --metrics-file metrics.json --params-file params.yaml --if-changed --update
+        train | registry register churn - --as model.bin --stage staging
+        registry register churn build/ --exclude '*.log' --exclude 'checkpoints/' --include 'checkpoints/best.pt'
+        registry register churn ours.pkl --allow-unsafe --reason 'pickled by ourselves, reviewed in #123'
+        registry register churn model.pkl --command 'python train.py' --data train.csv --parent churn@production
     """
     if update and not if_changed:
         raise InvalidInput("--update has no effect without --if-changed", "add --if-changed")

@@ -102,15 +102,7 @@ def retain_model(cx: Session, given: list[str], action: str, chosen_by: Retentio
     show_changed(cx, done, False)
 
 
-@command(
-    "prune",
-    examples=[
-        "registry prune churn --older-than 180d --dry-run",
-        "registry prune --all --yes --quiet",
-        "registry prune churn risk/fraud --older-than 180d --keep 10 --yes",
-    ],
-    exits=_EXITS,
-)
+@command("prune", "lifecycle", exits=_EXITS, writes=True)
 def prune(
     cx: Session,
     names: Annotated[list[str] | None, argument("[NAME]...", "Models.")] = None,
@@ -125,12 +117,19 @@ def prune(
     dry_run: DryRun = False,
     plan: PlanFile = None,
 ) -> None:
-    """With rules, among which is --older-than, the archived versions that none of them keeps are deleted. Without
+    """Delete archived versions by rules, or follow each model's retention policy.
+
+    With rules, among which is --older-than, the archived versions that none of them keeps are deleted. Without
     rules, each model's policy is followed: what 'retention' in its model.yaml says, else that in registry.yaml, to
     delete (prune), to archive and to pack. A model whose policy has a slip is left as it is; the others have their turn.
 
     In a pipe: the references; of a dry run reference, archive, delete, pack or keep, reason, bytes that this frees;
     separated by tabs.
+
+    Examples:
+        registry prune churn --older-than 180d --dry-run
+        registry prune --all --yes --quiet
+        registry prune churn risk/fraud --older-than 180d --keep 10 --yes
     """
     if bool(names) == everything:
         raise InvalidInput("name the models, or say --all", "not both, and not neither")
@@ -162,7 +161,7 @@ def prune(
     _raise_last(cx, failed)
 
 
-@command("apply", examples=["registry apply plan.json --yes", "registry apply plan.json --dry-run"], exits=_EXITS)
+@command("apply", "lifecycle", exits=_EXITS, writes=True)
 def apply(
     cx: Session,
     file: Annotated[str, argument("PATH", "What --plan wrote; '-' is standard input.")],
@@ -170,10 +169,16 @@ def apply(
     yes: Yes = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Exactly what stands in the plan, or nothing: when a model has changed since, that is a conflict. To apply a plan
+    """Carry out a plan of archive, delete or prune.
+
+    Exactly what stands in the plan, or nothing: when a model has changed since, that is a conflict. To apply a plan
     again does nothing more, or what was left to do.
 
     In a pipe: the references, one a line.
+
+    Examples:
+        registry apply plan.json --yes
+        registry apply plan.json --dry-run
     """
     registry = cx.registry()
     plans = _read_plans(file, registry.settings.id)

@@ -24,17 +24,7 @@ _FEW = 20
 _FINDINGS = 5
 
 
-@command(
-    "scan",
-    examples=[
-        "registry scan model.pkl",
-        "registry scan build/ --strict && registry register churn build/",
-        "registry scan churn@production --json | jq '.items[] | select(.verdict != \"safe-format\")'",
-        "registry scan model.joblib --allow 'ourpackage.*'",
-        "registry scan model.pkl --explain",
-    ],
-    exits=(0, 1, 2, 3, 5, 6, 130),
-)
+@command("scan", "trust", exits=(0, 1, 2, 3, 5, 6, 130))
 def scan(
     cx: Session,
     paths: Annotated[list[str], argument("PATH...|REF", "Files, or a folder; or a version: churn@7.")],
@@ -46,7 +36,9 @@ def scan(
         bool, flag("--explain", "List each global of the pickles: where, how it is used, and the judgement.")
     ] = False,
 ) -> None:
-    """Looks into pickles, archives and compressed files, whatever they are called, for what would run code when they
+    """Say whether files are safe to load.
+
+    Looks into pickles, archives and compressed files, whatever they are called, for what would run code when they
     are loaded. Nothing is loaded or run. From the best to the worst the verdicts are safe-format, known-globals,
     unknown-format, unknown-globals, unscannable (not read to the end), dangerous; the last two exit with 5. No scan
     proves a pickle safe. What the registry allows (`scan: {allow: …}` in registry.yaml) is known here, too. -q prints the
@@ -54,6 +46,13 @@ def scan(
 
     In a pipe: path, verdict, kind, findings; separated by tabs. With --explain: path, byte offset, global, use, verdict,
     reason.
+
+    Examples:
+        registry scan model.pkl
+        registry scan build/ --strict && registry register churn build/
+        registry scan churn@production --json | jq '.items[] | select(.verdict != "safe-format")'
+        registry scan model.joblib --allow 'ourpackage.*'
+        registry scan model.pkl --explain
     """
     found = _scan(cx, paths, allow or [])
     bad = set(VERDICTS) - set(CLEAN) if strict else {DANGEROUS, UNSCANNABLE}

@@ -28,16 +28,7 @@ Sort = Annotated[str | None, option("--sort", "FIELD[:desc],...", "In this order
 Columns = Annotated[str | None, option("--columns", "FIELD,...", "Show these: model,version,metrics.auc.")]
 
 
-@command(
-    "versions",
-    examples=[
-        "registry versions churn",
-        "registry versions churn --where 'metrics.auc >= 0.9' --sort metrics.auc:desc --limit 5",
-        "registry versions churn --all -q",
-        "registry versions churn --as-of '7d ago'",
-    ],
-    exits=(0, 2, 3, 6),
-)
+@command("versions", "find", exits=(0, 2, 3, 6), indexed=True)
 def versions(
     cx: Session,
     name: Model,
@@ -51,10 +42,18 @@ def versions(
     limit: Limit = None,
     as_of: AsOf = None,
 ) -> None:
-    """The newest first, side by side with their metrics.
+    """List the versions of a model.
+
+    The newest first, side by side with their metrics.
 
     In a pipe: ref, stages, aliases, archived, created, author, size, metrics, tags, message, or what --columns says;
     separated by tabs.
+
+    Examples:
+        registry versions churn
+        registry versions churn --where 'metrics.auc >= 0.9' --sort metrics.auc:desc --limit 5
+        registry versions churn --all -q
+        registry versions churn --as-of '7d ago'
     """
     model = parse_model_name(name)
     damage = cx.collect_damage()
@@ -69,16 +68,7 @@ def versions(
     damage.raise_found()
 
 
-@command(
-    "search",
-    examples=[
-        'registry search "metrics.auc >= 0.9 and stage = production"',
-        "registry search 'age < 30d and tags.team = crm' --sort metrics.auc:desc --limit 10",
-        "registry search 'params.model ~ \"^xgb\"' --columns model,version,metrics.auc",
-        "registry search 'archived and age > 1y' -q | registry delete - --yes",
-    ],
-    exits=(0, 2, 3, 6),
-)
+@command("search", "find", exits=(0, 2, 3, 6), indexed=True)
 def search(
     cx: Session,
     expr: Annotated[str, argument("[EXPR]", "A query; everything without one.")] = "",
@@ -90,7 +80,9 @@ def search(
     columns: Columns = None,
     limit: Limit = None,
 ) -> None:
-    """Versions of all models. The query language: docs/reference/query.md.
+    """List the versions, of all models, that a query selects.
+
+    Versions of all models. The query language: docs/reference/query.md.
 
     Fields: model, group, version, stage, alias, archived, author, created, age, size, files, format, digest, message,
     params.X, metrics.X, tags.X, annotations.X, lineage.X. Operators: = != < <= > >= ~ like in contains exists and or
@@ -98,6 +90,12 @@ def search(
     come with --all, or when the query speaks of them.
 
     In a pipe: as versions.
+
+    Examples:
+        registry search "metrics.auc >= 0.9 and stage = production"
+        registry search 'age < 30d and tags.team = crm' --sort metrics.auc:desc --limit 10
+        registry search 'params.model ~ "^xgb"' --columns model,version,metrics.auc
+        registry search 'archived and age > 1y' -q | registry delete - --yes
     """
     damage = cx.collect_damage()
     queries, reader = _make_queries(expr, stage, alias, tag), cx.reader()

@@ -32,16 +32,7 @@ _MOVES = (0, 1, 2, 3, 4, 6, 7, 8)
 _GATED = (0, 1, 2, 3, 4, 5, 6, 7, 8)
 
 
-@command(
-    "promote",
-    examples=[
-        "registry promote churn@7 staging",
-        'registry promote churn@7 production --expect 6 --reason "beats 6 on holdout"',
-        "registry promote churn@staging production --archive-previous",
-        'registry promote churn@8 production --force --reason "hotfix of INC-314"',
-    ],
-    exits=_GATED,
-)
+@command("promote", "lifecycle", exits=_GATED, writes=True)
 def promote(
     cx: Session,
     ref: VersionRef,
@@ -56,11 +47,19 @@ def promote(
     sign: Sign = None,
     dry_run: DryRun = False,
 ) -> None:
-    """The policy of the stage must let the version in: `registry check` says beforehand. Its checks are run
+    """Let a stage point to a version.
+
+    The policy of the stage must let the version in: `registry check` says beforehand. Its checks are run
     before the lock is taken, if you trust them. The artifact is compared with
     its manifest first. What the stage pointed to before stays as it is; the version's other stages too. `--expect`
     makes it a compare-and-swap. `--force` names every rule that it overrides; a rejection is overridden only where the
     policy says `override_rejections: true`.
+
+    Examples:
+        registry promote churn@7 staging
+        registry promote churn@7 production --expect 6 --reason "beats 6 on holdout"
+        registry promote churn@staging production --archive-previous
+        registry promote churn@8 production --force --reason "hotfix of INC-314"
     """
     done = cx.registry().promote(
         ref, stage, expect=parse_expect(expect), reason=reason, archive_previous=archive_previous,
@@ -69,11 +68,7 @@ def promote(
     cx.show_pointer(done, dry_run)
 
 
-@command(
-    "demote",
-    examples=["registry demote churn staging", 'registry demote churn@7 production --reason "drifts"'],
-    exits=_MOVES,
-)
+@command("demote", "lifecycle", exits=_MOVES, writes=True)
 def demote(
     cx: Session,
     ref: Annotated[str, argument("REF", "The model, or the version that must be there now.")],
@@ -83,7 +78,14 @@ def demote(
     sign: Sign = None,
     dry_run: DryRun = False,
 ) -> None:
-    """The version stays as it is; only the stage becomes empty."""
+    """Let a stage point to nothing.
+
+    The version stays as it is; only the stage becomes empty.
+
+    Examples:
+        registry demote churn staging
+        registry demote churn@7 production --reason "drifts"
+    """
     done = cx.registry().demote(
         ref,
         stage,
@@ -96,17 +98,7 @@ def demote(
     cx.show_pointer(done, dry_run)
 
 
-@command(
-    "rollback",
-    examples=[
-        'registry rollback churn production --expect 7 --reason "errors since 10:40"',
-        "registry rollback churn production -n",
-        "registry rollback churn production --list",
-        "registry rollback churn production --to 3 --expect 7",
-        "registry rollback churn production --again --expect 6",
-    ],
-    exits=_GATED,
-)
+@command("rollback", "lifecycle", exits=_GATED, writes=True)
 def rollback(
     cx: Session,
     name: Model,
@@ -120,7 +112,9 @@ def rollback(
     sign: Sign = None,
     dry_run: DryRun = False,
 ) -> None:
-    """To the version that held the stage before, as the history says. With --expect, the version that is live and is to
+    """Let a stage point to what held it before.
+
+    To the version that held the stage before, as the history says. With --expect, the version that is live and is to
     be rolled back, two people who do this at once roll back once: the second gets exit 4. A second rollback of the
     stage within ten minutes, by whomever, is asked for on a terminal, and exit 4 elsewhere, unless --again. --to goes to
     any version that ever held the stage, forward too: so a rollback is undone. The artifact is compared with its
@@ -128,6 +122,13 @@ def rollback(
     the stage is refused, and the next candidate named.
 
     In a pipe: the reference that the stage points to now; with --list ref and state, separated by tabs.
+
+    Examples:
+        registry rollback churn production --expect 7 --reason "errors since 10:40"
+        registry rollback churn production -n
+        registry rollback churn production --list
+        registry rollback churn production --to 3 --expect 7
+        registry rollback churn production --again --expect 6
     """
     if listed:
         ensure_alone("--list", {

@@ -25,11 +25,7 @@ def _require_trust_file() -> TrustFile:
     return file
 
 
-@command(
-    "trust",
-    examples=["registry trust", "registry trust churn", "registry trust --list", "registry trust --revoke"],
-    exits=(0, 2, 3, 5, 6),
-)
+@command("trust", "trust", exits=(0, 2, 3, 5, 6))
 def trust(
     cx: Session,
     name: Annotated[str | None, argument("[NAME]", "A model or a group: with what its own policies add.")] = None,
@@ -39,12 +35,20 @@ def trust(
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Policies can have `checks`: commands that run on the machine of whoever promotes. None does before you have seen
+    """Let the commands of policies run on this machine.
+
+    Policies can have `checks`: commands that run on the machine of whoever promotes. None does before you have seen
     it and said yes. The answer is kept in your own folder of settings, for these commands as they are, in this registry
     where it is: what changes is asked again.
 
     In a pipe: stage, check, command, time limit in seconds, file, line; with --list and --revoke time, registry, name,
     number of commands, digest; separated by tabs.
+
+    Examples:
+        registry trust
+        registry trust churn
+        registry trust --list
+        registry trust --revoke
     """
     if listed and (revoke or name or yes):
         raise InvalidInput("--list only shows", "leave out the rest")

@@ -16,17 +16,7 @@ from ..session import Session
 from ..views.text import escape, format_size, plural
 
 
-@command(
-    "verify",
-    examples=[
-        "registry verify",
-        "registry verify churn --quick",
-        "registry verify --json | jq .problems",
-        "registry verify --checkpoint /elsewhere/checkpoints",
-        "registry verify --signatures",
-    ],
-    exits=(0, 2, 3, 6, 130),
-)
+@command("verify", "trust", exits=(0, 2, 3, 6, 130))
 def verify(
     cx: Session,
     names: Models = None,
@@ -48,11 +38,20 @@ def verify(
         option("--allowed-signers", "FILE", "By this file, and not by the registry's own; with --signatures."),
     ] = None,
 ) -> None:
-    """In both directions: records without files, files without records; every sha256; pointers; the history's chain.
+    """Check that everything is there and unchanged.
+
+    In both directions: records without files, files without records; every sha256; pointers; the history's chain.
     Problems are printed with a stable code; exit 6 when one of them is an error. --signatures asks `ssh-keygen` whether
     each signature holds by the `allowed_signers` of the registry; a version without one is told, and is no error.
 
     In a pipe: severity, code, where, message; separated by tabs.
+
+    Examples:
+        registry verify
+        registry verify churn --quick
+        registry verify --json | jq .problems
+        registry verify --checkpoint /elsewhere/checkpoints
+        registry verify --signatures
     """
     known = _read_checkpoints(checkpoint, names or []) if checkpoint is not None else ()
     with cx.progress("verifying") as progress:
@@ -110,11 +109,7 @@ def _read_checkpoints(given: str, names: list[str]) -> list[Checkpoint]:
         raise InvalidInput(f"'{given}' is no file of checkpoints") from None
 
 
-@command(
-    "repair",
-    examples=["registry repair", "registry repair churn --dry-run", "registry repair churn --from-blobs"],
-    exits=(0, 1, 2, 3, 6, 7),
-)
+@command("repair", "trust", exits=(0, 1, 2, 3, 6, 7), writes=True)
 def repair(
     cx: Session,
     names: Models = None,
@@ -123,7 +118,9 @@ def repair(
     ] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Links, a torn last line of the history, events that it lacks, a damaged stages.yaml (from its newest claim),
+    """Repair what can be repaired safely.
+
+    Links, a torn last line of the history, events that it lacks, a damaged stages.yaml (from its newest claim),
     modes, left-overs. No artifact is touched: what only a backup can repair, `verify` keeps naming.
 
     With --from-blobs every file of the models is read. What is missing, or has another sha256 than was recorded, is
@@ -131,6 +128,11 @@ def repair(
     restore its files.
 
     In a pipe: what, path; separated by tabs.
+
+    Examples:
+        registry repair
+        registry repair churn --dry-run
+        registry repair churn --from-blobs
     """
     registry, models = cx.registry(), _check_models(names, "repair")
     with cx.progress("reading files") as progress:
@@ -142,12 +144,18 @@ def repair(
     cx.show(Output("repaired", done, [each.path for each in done], ("what", "path"), rows, text=None if done else ""))
 
 
-@command("doctor", examples=["registry doctor", "registry -C /mnt/nfs/registry doctor"], exits=(0, 1, 2, 3))
+@command("doctor", "trust", exits=(0, 1, 2, 3))
 def doctor(cx: Session) -> None:
-    """Makes files of its own inside the registry, and removes them: two processes try for one lock, folders are
+    """Prove that this file system keeps what the registry needs.
+
+    Makes files of its own inside the registry, and removes them: two processes try for one lock, folders are
     renamed, files linked and synced. Run it once on each machine that will write; exit 1 when something fails.
 
     In a pipe: status, check, message, advice; separated by tabs.
+
+    Examples:
+        registry doctor
+        registry -C /mnt/nfs/registry doctor
     """
     found = cx.registry().admin.doctor()
     rows = [(each.status, each.check, each.message, each.advice) for each in found]
