@@ -18,16 +18,7 @@ from . import operations
 from .core import values
 from .core.progress import SILENT, Progress
 from .core.times import format_time, utc_now
-from .operations.context import (
-    HOME_VARIABLE,
-    LOCK_TIMEOUT,
-    OnEvent,
-    RegistryContext,
-    Trust,
-    cache_folder,
-    create_context,
-    find_root,
-)
+from .operations.context import LOCK_TIMEOUT, OnEvent, RegistryContext, Trust, cache_folder, create_context, find_root
 from .store import codec
 
 if TYPE_CHECKING:
@@ -186,12 +177,9 @@ class Registry:
         This is the door for scripts: what :meth:`register` keeps of the lineage is that of the running program, its
         command line, its modules, the repository around it. ``caller=None`` keeps nothing of it.
         """
-        from .trust.user_config import config_folder
-
         options.setdefault("cache", cache_folder(os.environ))
         options.setdefault("caller", this_program())
-        config = config_folder(os.environ)
-        return cls(find_root(root, os.environ.get(HOME_VARIABLE), config), **options)
+        return cls(find_root(root, os.environ), **options)
 
     @classmethod
     def init(

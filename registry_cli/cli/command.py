@@ -46,6 +46,8 @@ SHARED: Declarations = {
     "no_input": (Annotated[bool, flag("--no-input", "Never ask anything.")], False),
     "debug": (Annotated[bool, flag("--debug", "Show where an error came from.")], False),
 }
+DryRun = Annotated[bool, flag("--dry-run -n", "Say what would be done, and change nothing.")]
+DRY_RUN: Declarations = {"dry_run": (DryRun, False)}
 WRITING: Declarations = {
     "lock_timeout": (
         Annotated[float, option("--lock-timeout", "SECONDS", "How long to wait for a lock.", min=0)],
@@ -73,7 +75,7 @@ class VerbCommand:
 
 
 def command(
-    name: str, group: str, *, exits: Sequence[int], writes: bool = False, indexed: bool = False
+    name: str, group: str, *, exits: Sequence[int], writes: bool = False, indexed: bool = False, dry_run: bool = False
 ) -> Callable[[Function], VerbCommand]:
     """Make a function ``(cx: Session, …)`` the command ``name``.
 
@@ -86,6 +88,7 @@ def command(
         exits: The exit codes that it can have.
         writes: It takes a lock timeout and a request id.
         indexed: It may be answered from the index.
+        dry_run: It can say what it would do.
     """
 
     def wrap(function: Function) -> VerbCommand:
@@ -95,14 +98,19 @@ def command(
         epilog = "\n".join(["\b", "Examples:", *lines, "", "\b", "Exit codes:", *codes])
         home = function.__module__.rpartition(".")[2]
         verb = grammar.Verb(group, home, text.partition("\n")[0], writes=writes, indexed=indexed)
-        return VerbCommand(name, _with_shared(function, verb), verb, text, epilog)
+        shared = {
+            **(DRY_RUN if dry_run else {}),
+            **(WRITING if writes else {}),
+            **(INDEXED if indexed else {}),
+            **SHARED,
+        }
+        return VerbCommand(name, _with_shared(function, shared, writes), verb, text, epilog)
 
     return wrap
 
 
-def _with_shared(function: Function, verb: grammar.Verb) -> Function:
+def _with_shared(function: Function, shared: Declarations, writes: bool) -> Function:
     """``function`` with the shared options behind its own, as Typer reads them."""
-    shared = {**(WRITING if verb.writes else {}), **(INDEXED if verb.indexed else {}), **SHARED}
     # Not typing.get_type_hints: on Python 3.10 it wraps "Annotated[...] = None" into Optional, which hides the option.
     own = {
         each.name: (each.annotation, each.default)
@@ -118,7 +126,7 @@ def _with_shared(function: Function, verb: grammar.Verb) -> Function:
         given = {name: values.pop(name) for name in shared}
         for name, kind in tuples.items():
             values[name] = kind(*(values.pop(field) for field in kind._fields))
-        session = _merge(ctx.obj or {}, given, verb.writes)
+        session = _merge(ctx.obj or {}, given, writes)
         try:
             function(session, **values)
         except Refused as error:
@@ -150,7 +158,7 @@ def _merge(before: Mapping[str, Any], given: Mapping[str, Any], writes: bool) ->
     """The options given before the verb and behind it. One that takes a value is given once, here or there."""
     if before.get("root") is not None and given["root"] is not None:
         raise _repeated("--registry", 2)
-    defaults = {name: default for name, (_, default) in {**WRITING, **INDEXED, **SHARED}.items()}
+    defaults = {name: default for name, (_, default) in {**DRY_RUN, **WRITING, **INDEXED, **SHARED}.items()}
     behind = {name: value for name, value in given.items() if value != defaults[name]}
     return Session(**{**defaults, **before, **behind}, writes=writes)
 

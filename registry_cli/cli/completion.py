@@ -161,14 +161,11 @@ def _is_trusted(folder: str) -> bool:
     """Whether a command would use this registry, which was found by walking upward."""
     if os.lstat(os.path.join(folder, "registry.yaml")).st_uid in (0, os.geteuid()):
         return True
-    from pathlib import Path
-
     from ..errors import RegistryError
     from ..operations.context import find_root
-    from ..trust import user_config
 
     try:
-        return find_root(config=user_config.config_folder(os.environ)) == Path(folder)
+        return str(find_root(None, os.environ)) == folder
     except RegistryError:
         return False
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..errors import InvalidInput, RegistryError
+from .formatting import escape
 from .session import Session
-from .views.text import escape
 
 _LIMIT = 1 << 20
 

@@ -76,12 +76,10 @@ def _print_path(arguments: list[str]) -> bool:
     if plain is None or process.is_terminal(sys.stdout):
         return False
     root, words = plain
-    from ..operations.context import HOME_VARIABLE, create_context, find_root
+    from ..operations.context import create_context, find_root
     from ..operations.read import get_path
-    from ..trust.user_config import config_folder
 
-    folder = find_root(root, os.environ.get(HOME_VARIABLE), config_folder(os.environ))
-    process.write(str(get_path(create_context(folder), *words)))
+    process.write(str(get_path(create_context(find_root(root, os.environ)), *words)))
     return True
 
 
@@ -163,7 +161,7 @@ def _fail(arguments: list[str], message: str, hint: str, kind: str, code: int, r
     """Say what went wrong on standard error: a line for a person, one JSON object with ``--json``."""
     if sys.stderr is None:
         return code
-    from .views.text import escape
+    from .formatting import escape
 
     try:
         if "--json" in arguments:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple, Optional
 
+from ..core import values
 from ..core.names import Reference
 from ..errors import InvalidInput
 from ..rules.stages import ANY, Expected, parse_expected
 from .command import argument, flag, option
+from .formatting import escape
 
 if TYPE_CHECKING:
+    from ..core.normalization import NormalizedValues, SkippedValue
     from ..registry import Registry
     from .session import Session
 
+Texts = Optional[list[str]]
 Ref = Annotated[str, argument("REF", "A version: churn@7, churn@production; churn alone is churn@latest.")]
 #: For what moves a pointer to a version, or vouches for one; see ``Reference.parse_version``.
 VersionRef = Annotated[
@@ -28,13 +32,10 @@ Stage = Annotated[str, argument("STAGE", "A stage of the registry.")]
 Reason = Annotated[str, option("--reason", "TEXT", "Why; it is kept in the history.")]
 AllowUnsafe = Annotated[bool, flag("--allow-unsafe", "Also what the scan refuses; needs a --reason.")]
 ReuseName = Annotated[bool, flag("--reuse-name", "Let a new model have a name that another one had before.")]
-DryRun = Annotated[bool, flag("--dry-run -n", "Say what would be done, and change nothing.")]
 Exclude = Annotated[
-    list[str] | None, option("--exclude", "GLOB", "Leave these files out: '*.log', 'checkpoints/', '/data/**/raw'.")
+    Texts, option("--exclude", "GLOB", "Leave these files out: '*.log', 'checkpoints/', '/data/**/raw'.")
 ]
-Include = Annotated[
-    list[str] | None, option("--include", "GLOB", "Take these back, if excluded or refused as a secret.")
-]
+Include = Annotated[Texts, option("--include", "GLOB", "Take these back, if excluded or refused as a secret.")]
 Only = Annotated[list[str] | None, option("--only", "GLOB", "Only these files: '*.safetensors', 'tokenizer/'.")]
 Except = Annotated[list[str] | None, option("--exclude", "GLOB", "All files but these.")]
 Expect = Annotated[
@@ -49,23 +50,21 @@ Sign = Annotated[
     str | None, option("--sign", "KEY", "Sign it: the path of an SSH key, or of a public one an agent holds.")
 ]
 Yes = Annotated[bool, flag("--yes -y", "Don't ask.")]
-OlderThan = Annotated[
-    str | None, option("--older-than", "TIME", "Keep what is younger than 90d, 12w, 1y; archived ones since when.")
-]
-Keep = Annotated[int | None, option("--keep", "N", "Keep the newest N.", min=1)]
-Best = Annotated[
-    list[str] | None,
-    option(
-        "--best", "METRIC:N", "Keep the best N: auc:3 or drift:3:max the highest, -loss:3 or loss:3:min the lowest."
-    ),
-]
-OnlyWhere = Annotated[str | None, option("--where -w", "EXPR", "Keep what does not fit: 'metrics.auc < 0.9'.")]
-KeepHolders = Annotated[
-    int | None, option("--keep-holders", "N", "Keep the last N that held each stage (3 if not said).", min=0)
-]
-Compress = Annotated[bool, flag("--compress", "Then pack each of them with gzip, also if it was archived before.")]
-Zstd = Annotated[bool, flag("--zstd", "As --compress, with zstd, which Python has from 3.14 on: faster, smaller.")]
-PlanFile = Annotated[str | None, option("--plan", "FILE", "Write what would be done, for 'apply', and do nothing.")]
+#: So many values are named that were left out.
+_NAMED = 10
+
+
+class MetricsOptions(NamedTuple):
+    """Metrics in files, and what becomes of values that are not valid."""
+
+    metrics_file: Annotated[
+        Texts,
+        option("--metrics-file", "FILE", "Metrics from JSON, YAML, TOML, a CSV log, or a report of scikit-learn."),
+    ] = None
+    metrics_only: Annotated[Texts, option("--metrics-only", "GLOB", "Of the files, only metrics that match.")] = None
+    skip_invalid: Annotated[
+        bool, flag("--skip-invalid", "Leave out params and metrics that are not valid, and name them.")
+    ] = False
 
 
 def parse_model_name(name: str) -> str:
@@ -113,7 +112,7 @@ def ensure_alone(option: str, others: Mapping[str, object]) -> None:
         )
 
 
-def prompt_for_security_key(cx: Session, key: str | None) -> str | None:
+def signing_key(cx: Session, key: str | None) -> str | None:
     """The key that ``--sign`` was given; of one that waits for a finger, that is said."""
     if key is not None:
         from ..trust import signatures
@@ -140,3 +139,45 @@ def read_references(given: list[str]) -> list[str]:
         ]  # none is nothing to do: cron jobs pipe what is left
     except UnicodeDecodeError:
         raise InvalidInput("standard input is not UTF-8 text", "write one reference a line") from None
+
+
+def collect_values(
+    cx: Session,
+    kind: str,
+    files: Sequence[str] | None,
+    pairs: Sequence[str] | None,
+    only: Sequence[str] | None,
+    skip_invalid: bool,
+) -> NormalizedValues:
+    """The params or metrics of files, and those that were typed, which take precedence.
+
+    Prints which have no value and are left out, and which globs select nothing. Raises :class:`InvalidInput`, naming all
+    values that are not valid, unless they are to be skipped.
+    """
+    from ..core.normalization import Collection, NormalizedValues
+
+    collection = Collection(kind, tuple(only or ()))
+    if files:
+        from ..interop import value_files
+    for path in files or ():
+        found_in_file = value_files.read(path, kind, skip_invalid=skip_invalid)
+        collection.add(found_in_file, path)
+        if not found_in_file:
+            cx.warn(f"{path} has no {kind}s")
+    collection.add(values.pairs(pairs or (), lambda text, _: values.typed(text)), selected=False)
+    found, skipped = collection.done(skip_invalid=skip_invalid)
+    for warning in collection.warnings:
+        cx.warn(warning)
+    if collection.empty:
+        names = ", ".join(map(escape, collection.empty[:_NAMED]))
+        more = f" and {len(collection.empty) - _NAMED:,} more" if len(collection.empty) > _NAMED else ""
+        cx.say(f"left out, without a value: {names}{more}")
+    return NormalizedValues(found, skipped)
+
+
+def warn_of_skipped(cx: Session, skipped: Sequence[SkippedValue]) -> None:
+    """Name the values that were left out because they are not valid."""
+    for each in skipped[:_NAMED]:
+        cx.warn(f"skipped: {each}")
+    if len(skipped) > _NAMED:
+        cx.warn(f"skipped {len(skipped) - _NAMED:,} more values that are not valid")

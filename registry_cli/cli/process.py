@@ -93,22 +93,6 @@ def flush() -> None:
             raise OutputError(error) from None
 
 
-def idle(seconds: float) -> None:
-    """Wait; raises :class:`OutputError` as soon as nobody reads standard output any more."""
-    import select
-    import time
-
-    try:
-        descriptor = sys.stdout.fileno()
-    except (AttributeError, OSError, ValueError):  # no standard output, or none of the system's
-        time.sleep(seconds)
-        return
-    watched = select.poll()
-    watched.register(descriptor, 0)
-    if watched.poll(seconds * 1000):
-        raise OutputError(OSError(errno.EPIPE, "nobody reads it any more"))
-
-
 def discard_output() -> None:
     """Let nothing more be written to a standard output that is gone, at the end of the process neither."""
     if sys.stdout is not None:

@@ -7,26 +7,60 @@ import signal
 import sys
 
 from ..core.lazy_dataclass import dataclass, field
+from ..core.progress import SILENT, Progress
 from ..errors import Damaged, InvalidInput, RegistryError, explain
+from ..operations.context import cache_folder, find_root
+from ..registry import Registry
+from .formatting import escape, format_cell
 from .process import STOPPING, Terminated, commit_output, flush, install_signal_handlers, is_terminal, write
-from .views.text import escape, format_cell
 
 TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-    from typing import Any, TypeVar
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
 
-    from ..core.progress import Progress
     from ..core.records import Event
     from ..core.results import PointerChange
     from ..errors import Refused
     from ..lineage.process_info import Caller
-    from ..registry import Registry
     from ..rules.policy.command_checks import CommandSet
-    from .output import ListOutput, Output, TableView
 
-    Item = TypeVar("Item")
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TableView:
+    """What a person sees: cells under columns, or a ``text`` instead. None of ``chosen`` columns is left out."""
+
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    text: str | None = None
+    chosen: bool = False
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Output:
+    """A result in the four forms in which it can be asked for. Of iterators only the one that is asked for is read.
+
+    ``kind`` and ``body`` make the JSON document (see ``json_shapes.document``; items of an iterator are written one by
+    one), ``refs`` are what ``-q`` prints, ``rows`` the lines for a pipe. A person sees ``text``, else what ``draw``
+    returns, else ``shown`` (or ``rows``) below ``columns``, else ``empty`` where there are no rows.
+    """
+
+    kind: str
+    body: Any
+    refs: Iterable[str] = ()
+    columns: Sequence[str] = ()
+    rows: Iterable[Sequence[Any]] = ()
+    shown: Sequence[Sequence[str]] | None = None
+    text: str | None = None
+    empty: str = ""
+    draw: Callable[[], TableView] | None = None
+
+    def view(self) -> TableView:
+        """What a person sees."""
+        if self.text is not None or self.draw is not None:
+            return self.draw() if self.draw else TableView(text=self.text)
+        shown = self.shown if self.shown is not None else [list(map(format_cell, row)) for row in self.rows]
+        return TableView(self.columns, shown, None if shown else self.empty)
 
 
 class ChangeRecorder:
@@ -53,46 +87,32 @@ class Session:
     lock_timeout: float = 30.0
     request_id: str | None = None
     no_index: bool = False
+    dry_run: bool = False
     writes: bool = False
     changes: ChangeRecorder = field(default_factory=ChangeRecorder)
     opened: list[Registry] = field(default_factory=list)
 
     def reader(self) -> Registry:
         """The registry, for reading only: nothing that writes is imported."""
-        from ..operations.context import cache_folder
-        from ..registry import Registry
-
-        root = self._root()
-        cache = None if self.no_index else cache_folder(os.environ)
-        progress = self.progress("reading versions", unit="versions")
-        reader = Registry(root, cache=cache, progress=progress, trust=self._is_trusted, on_warning=self.warn)
-        self.opened.append(reader)
-        return reader
+        return self._open(
+            cache=None if self.no_index else cache_folder(os.environ),
+            progress=self.progress("reading versions", unit="versions"),
+        )
 
     def registry(self, *, with_caller: bool = False) -> Registry:
         """The registry, for writing. ``with_caller`` lets it know the calling process, for a lineage."""
-        from ..registry import Registry
-
-        root = self._root()
-        changes = self.changes
-        changes.registry = Registry(
-            root,
+        self.changes.registry = self._open(
             lock_timeout=self.lock_timeout,
             on_wait=self.say,
-            on_event=changes.add,
-            trust=self._is_trusted,
-            on_warning=self.warn,
+            on_event=self.changes.add,
             caller=self.caller() if with_caller else None,
         )
-        self.opened.append(changes.registry)
-        return changes.registry
+        return self.changes.registry
 
-    def _root(self) -> Path:
-        """The registry's folder."""
-        from ..operations.context import HOME_VARIABLE, find_root
-        from ..trust.user_config import config_folder
-
-        return find_root(self.root, os.environ.get(HOME_VARIABLE), config_folder(os.environ))
+    def _open(self, **options: Any) -> Registry:
+        root = find_root(self.root, os.environ)
+        self.opened.append(Registry(root, trust=self._is_trusted, on_warning=self.warn, **options))
+        return self.opened[-1]
 
     def caller(self) -> Caller:
         """What this command knows of what goes on around it: not by which program a model was made."""
@@ -127,6 +147,11 @@ class Session:
                 _run_hooks(self)
 
     @property
+    def change(self) -> dict[str, Any]:
+        """What every operation that changes something is given."""
+        return {"dry_run": self.dry_run, "request_id": self.request_id}
+
+    @property
     def is_piped(self) -> bool:
         """Whether results go to a pipe or a file rather than to a person."""
         return not is_terminal(sys.stdout)
@@ -154,72 +179,48 @@ class Session:
         if self.writes:
             commit_output()
         if self.as_json:
-            from .json_shapes import document, dumps
-
-            write(dumps(document(output.kind, output.body), indent=not self.is_piped))
+            self._show_json(output)
         elif self.quiet:
             _write_lines(escape(ref) for ref in output.refs)
         elif self.is_piped:
             _write_lines("\t".join(map(format_cell, row)) for row in output.rows)
         else:
-            self._draw(output.table())
+            self._draw(output.view())
 
     def show_one(self, kind: str, body: Any, name: str, text: str | None = None) -> None:
         """Print a result with one name, a reference or a path; with --json ``body``, a record or a mapping."""
-        from .output import Output
+        self.show(Output(kind, body, [name], rows=[(name,)], text=name if text is None else text))
 
-        self.show(Output(kind, body, [name], (), [(name,)], text=name if text is None else text))
-
-    def show_pointer(self, done: PointerChange, dry_run: bool) -> None:
+    def show_pointer(self, done: PointerChange) -> None:
         """Print where a stage or an alias points now, and on standard error where it pointed before."""
-        self.report_pointer(done, dry_run=dry_run)
+        self.report_pointer(done)
         self.show_one("moved", done, done.ref)
 
-    def report_pointer(self, done: PointerChange, *, dry_run: bool = False) -> None:
+    def report_pointer(self, done: PointerChange) -> None:
         """Say on standard error where a pointer points now, where it pointed before, and what was overridden for that."""
         after = "nothing" if done.after is None else f"{done.model}@{done.after}"
         before = "nothing" if done.before is None else f"{done.model}@{done.before}"
         if not done.changed:
             self.say(f"{done.pointer} of {done.model} is {after} already")
         else:
-            self.say(f"{done.pointer} of {done.model} {'would be' if dry_run else 'is now'} {after} (was {before})")
+            self.say(
+                f"{done.pointer} of {done.model} {'would be' if self.dry_run else 'is now'} {after} (was {before})"
+            )
         if done.overridden:
-            would = "would override" if dry_run else "overrides" if done.changed else "overrode"
+            would = "would override" if self.dry_run else "overrides" if done.changed else "overrode"
             self.warn(f"this {would} the policy of {done.pointer}: {', '.join(done.overridden)}")
 
-    def list(self, listed: ListOutput[Item]) -> None:
-        """Print a list in the form that was asked for, item by item."""
-        if self.as_json:
-            self._list_json(listed)
-        elif self.quiet:
-            _write_lines(escape(ref) for item in listed.items if (ref := listed.refs(item)))
-        elif self.is_piped:
-            _write_lines("\t".join(map(format_cell, listed.row(item))) for item in listed.items)
-        else:
-            self._draw(listed.draw(list(listed.items)))
-
-    def stream(self, listed: ListOutput[Item]) -> None:
-        """Print what comes in the form that was asked for, a line an item, each as soon as it is there."""
-        from .json_shapes import document, dumps
-
-        for item in listed.items:
-            if self.as_json:
-                write(dumps(document(listed.kind, item), indent=False))
-            elif not self.quiet:
-                write("\t".join(map(format_cell, listed.row(item))) if self.is_piped else listed.line(item))
-            elif ref := listed.refs(item):
-                write(escape(ref))
-            flush()
-
-    def _list_json(self, listed: ListOutput[Item]) -> None:
-        """One JSON document, on one line in a pipe, whose items come one by one."""
+    def _show_json(self, output: Output) -> None:
+        """One JSON document, on one line in a pipe; items of an iterator come one by one."""
         from .json_shapes import document, dumps, to_json
 
-        empty = dumps(document(listed.kind, []), indent=not self.is_piped)
-        start, end = empty.rsplit("[]", 1)
+        if not hasattr(output.body, "__next__"):
+            write(dumps(document(output.kind, output.body), indent=not self.is_piped))
+            return
+        start, end = dumps(document(output.kind, []), indent=not self.is_piped).rsplit("[]", 1)
         separator, before, after = (", ", "", "") if self.is_piped else (",\n", "\n", "\n  ")
         write(f"{start}[", end=before)
-        for at, item in enumerate(listed.items):
+        for at, item in enumerate(output.body):
             text = dumps(to_json(item), indent=not self.is_piped)
             write((separator if at else "") + (text if self.is_piped else _indent(text)), end="")
         write(f"{after}]{end}")
@@ -237,8 +238,6 @@ class Session:
 
         It counts bytes, or whatever ``unit`` says.
         """
-        from ..core.progress import SILENT
-
         if self.quiet or self.as_json or not is_terminal(sys.stderr) or os.environ.get("TERM") == "dumb":
             return SILENT
         from .views.progress_bar import Bar
@@ -268,27 +267,24 @@ class Session:
 
 
 class DamageCollector:
-    """Told of documents that can't be read: each is a warning, and the command fails in the end, its result shown."""
+    """Called with documents that can't be read: each is a warning, and the command fails in the end, its result shown."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._found: list[RegistryError] = []
+        self._found: dict[str, RegistryError] = {}
 
     def __call__(self, error: RegistryError) -> None:
-        if error.message in (known.message for known in self._found):
-            return
-        self._found.append(error)
+        self._found.setdefault(error.message, error)
 
     def raise_found(self) -> None:
         """Raise :class:`Damaged` if there was any."""
         if not self._found:
             return
-        *others, last = self._found
+        *others, last = self._found.values()
         for error in others:
             if not self._session.as_json:
                 self._session.warn(error.message)
-        total = len(self._found)
-        words = f"{total} documents can't be read, the last: {last.message}" if others else last.message
+        words = f"{len(self._found)} documents can't be read, the last: {last.message}" if others else last.message
         raise Damaged(words, last.hint)
 
 

@@ -7,12 +7,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..core import times
-from .views.text import escape, shorten
+from ..rules.policy.command_checks import CommandCheck
+from ..trust.trusted_commands import TrustFile
+from ..trust.user_config import config_folder
+from .formatting import escape, shorten
 
 if TYPE_CHECKING:
     from ..rules.policy.command_checks import CommandSet
     from ..rules.policy.evaluation import RuleResult
-    from ..trust.trusted_commands import TrustFile
     from .session import Session
 
 #: Lines of what a check printed that a person is shown; the rest is in ``check --json``.
@@ -21,9 +23,6 @@ QUESTION = "Let these commands run on this machine, as you?"
 
 
 def open_trust_file() -> TrustFile | None:
-    from ..trust.trusted_commands import TrustFile
-    from ..trust.user_config import config_folder
-
     folder = config_folder(os.environ)
     return TrustFile(folder) if folder else None
 
@@ -56,8 +55,6 @@ def print_commands(commands: CommandSet, why: str) -> None:
 
 
 def format_command(arguments: tuple[str, ...]) -> str:
-    from ..rules.policy.command_checks import CommandCheck
-
     return CommandCheck("", arguments).command
 
 

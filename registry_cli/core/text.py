@@ -1,4 +1,4 @@
-"""Text that others wrote, made fit for one line of a message or a document. For a terminal see ``cli/views/text.py``."""
+"""Text that others wrote, made fit for one line of a message or a document. For a terminal see ``cli/formatting.py``."""
 
 from __future__ import annotations
 

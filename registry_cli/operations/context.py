@@ -209,22 +209,21 @@ def cache_folder(environment: Mapping[str, str]) -> Path | None:
     return None
 
 
-def find_root(start: str | os.PathLike[str] | None = None, home: str | None = None, config: Path | None = None) -> Path:
-    """Return the registry's folder: ``start`` if given, else ``home``, else the nearest one upward from here.
+def find_root(start: str | os.PathLike[str] | None = None, environment: Mapping[str, str] = {}) -> Path:
+    """Return the registry's folder: ``start`` if given, else ``$REGISTRY_HOME``, else the nearest one upward from here.
 
     Nothing in that folder is run: a ``registry.yaml`` is data. One that was found by walking upward must be trusted all
     the same, or anybody could put one into a folder above (see ``trust.user_config``).
 
     Args:
-        start: the folder that was named; always accepted.
-        home: the folder that ``$REGISTRY_HOME`` names; always accepted.
-        config: the user's own folder of settings, for ``trusted_registries``.
+        start: the folder that was named; always accepted, as is ``$REGISTRY_HOME``.
+        environment: the variables, also for the user's own settings with ``trusted_registries``.
 
     Raises:
         NotFound: there is no registry here or in a folder above, or the current folder was removed.
         Refused: the registry that was found belongs to another user, and is not trusted.
     """
-    given = os.fspath(start) if start is not None else home
+    given = os.fspath(start) if start is not None else environment.get(HOME_VARIABLE)
     if given is not None:
         if not given.strip() or "\n" in given or "\0" in given:
             raise InvalidInput(
@@ -240,7 +239,7 @@ def find_root(start: str | os.PathLike[str] | None = None, home: str | None = No
             if os.lstat(folder / layout.REGISTRY).st_uid not in (0, os.geteuid()):
                 from ..trust import user_config
 
-                user_config.ensure_trusted(folder, config)
+                user_config.ensure_trusted(folder, user_config.config_folder(environment))
             return folder
     raise NotFound(
         "there is no registry here or in a folder above",

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry_cli import InvalidInput, Refused, Registry
-from registry_cli.cli.views.text import format_numbers
+from registry_cli.cli.formatting import format_numbers
 from registry_cli.rules.retention_rules import RetentionRules
 from tests.commands import Answer, environment, on_terminal, run, uncoloured
 

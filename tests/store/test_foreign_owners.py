@@ -116,7 +116,7 @@ def test_a_registry_of_another_user_must_be_named(foreign: Path, tmp_path: Path)
     with pytest.raises(Refused, match=r"belongs to another user.*-C .*REGISTRY_HOME.*trusted_registries"):
         find_root()
     assert find_root(foreign) == foreign
-    assert find_root(None, str(foreign)) == foreign
+    assert find_root(None, {"REGISTRY_HOME": str(foreign)}) == foreign
     settings = environment(XDG_CONFIG_HOME=str(tmp_path / "config"))
     answer = spawn("list", cwd=foreign / "work", env=settings)
     assert answer.code == 5
@@ -159,14 +159,14 @@ def test_it_can_be_trusted(foreign: Path, tmp_path: Path, entry: str) -> None:
     (config / "config.yaml").write_text(
         f"trusted_registries:\n  - {entry.format(root=foreign, above=foreign.parent)}\n"
     )
-    assert find_root(config=config) == foreign
+    assert find_root(None, {"XDG_CONFIG_HOME": str(config.parent)}) == foreign
     (config / "config.yaml").write_text("trusted_registries: [/srv/other]\n")
     with pytest.raises(Refused):
-        find_root(config=config)
+        find_root(None, {"XDG_CONFIG_HOME": str(config.parent)})
     (config / "config.yaml").write_text(f"trusted_registries: [{foreign}]\n")
     (config / "config.yaml").chmod(0o666)
     with pytest.raises(Refused, match="can be written by others"):
-        find_root(config=config)
+        find_root(None, {"XDG_CONFIG_HOME": str(config.parent)})
 
 
 @pytest.mark.root

@@ -11,13 +11,10 @@ from ...core.lazy_dataclass import replace
 from ...core.names import Reference
 from ...core.results import VersionsChanged
 from ...errors import InvalidInput, NotFound, RegistryError
-from .. import inputs
 from ..command import argument, command, flag, option
-from ..inputs import MetricsFile, MetricsOnly, SkipInvalid
-from ..options import DryRun, Expect, Ref, parse_expect
-from ..output import Output
-from ..session import Session
-from ..views.text import escape, format_number, format_numbers
+from ..formatting import escape, format_number, format_numbers
+from ..options import Expect, MetricsOptions, Ref, collect_values, parse_expect, warn_of_skipped
+from ..session import Output, Session
 
 if TYPE_CHECKING:
     from ...registry import Registry
@@ -29,13 +26,12 @@ Remove = Annotated[Pairs, option("--remove -r", "KEY", "Take this one away.")]
 _EXITS = (0, 1, 2, 3, 6, 7, 8)
 
 
-@command("tag", "describe", exits=_EXITS, writes=True)
+@command("tag", "describe", exits=_EXITS, writes=True, dry_run=True)
 def tag(
     cx: Session,
     ref: Ref,
     pairs: Annotated[Pairs, argument("[KEY=TEXT]...", "Tags to set.")] = None,
     remove: Remove = None,
-    dry_run: DryRun = False,
 ) -> None:
     """Set or remove tags of a version.
 
@@ -48,18 +44,16 @@ def tag(
     """
     _ensure_given(pairs, remove, "KEY=TEXT")
     tags = values.pairs(pairs or (), values.line)
-    done = cx.registry().tag(ref, tags, remove=remove or (), dry_run=dry_run, request_id=cx.request_id)
-    _report_change(cx, done, dry_run)
+    _report_change(cx, cx.registry().tag(ref, tags, remove=remove or (), **cx.change))
 
 
-@command("annotate", "describe", exits=_EXITS, writes=True)
+@command("annotate", "describe", exits=_EXITS, writes=True, dry_run=True)
 def annotate(
     cx: Session,
     ref: Ref,
     pairs: Annotated[Pairs, argument("[KEY=TEXT]...", "Annotations to set.")] = None,
     from_file: Annotated[Pairs, option("--from-file", "KEY=FILE", "The text is in a file.")] = None,
     remove: Remove = None,
-    dry_run: DryRun = False,
 ) -> None:
     """Say something of a version in free text.
 
@@ -74,8 +68,7 @@ def annotate(
     if both := sorted(from_files.keys() & texts.keys()):
         raise InvalidInput(f"'{both[0]}' is given as text and with --from-file", "choose one of them")
     texts |= from_files
-    done = cx.registry().annotate(ref, texts, remove=remove or (), dry_run=dry_run, request_id=cx.request_id)
-    _report_change(cx, done, dry_run)
+    _report_change(cx, cx.registry().annotate(ref, texts, remove=remove or (), **cx.change))
 
 
 def _read_text(path: str, name: str) -> str:
@@ -89,15 +82,13 @@ def _read_text(path: str, name: str) -> str:
         raise InvalidInput(f"{path} is not UTF-8 text") from None
 
 
-@command("log-metric", "describe", exits=_EXITS, writes=True)
+@command("log-metric", "describe", exits=_EXITS, writes=True, dry_run=True)
 def log_metric(
     cx: Session,
     ref: Ref,
     pairs: Annotated[list[str] | None, argument("[KEY=NUMBER]...", "Metrics to add or correct.")] = None,
-    metrics_file: MetricsFile = None,
-    metrics_only: MetricsOnly = None,
-    skip_invalid: SkipInvalid = False,
-    dry_run: DryRun = False,
+    *,
+    given: MetricsOptions,
 ) -> None:
     """Add metrics measured after registration.
 
@@ -107,18 +98,17 @@ def log_metric(
         registry log-metric churn@7 auc_holdout=0.91
         registry log-metric churn@production latency_ms=42
     """
-    if not pairs and not metrics_file:
+    if not pairs and not given.metrics_file:
         raise InvalidInput("no metric is given", "write KEY=NUMBER, or --metrics-file FILE")
-    metrics = inputs.collect(cx, "metric", metrics_file, pairs, metrics_only, skip_invalid)
+    metrics = collect_values(cx, "metric", given.metrics_file, pairs, given.metrics_only, given.skip_invalid)
     registry = cx.registry()
-    done = registry.log_metric(ref, metrics.values, dry_run=dry_run, request_id=cx.request_id)
-    done = replace(done, skipped=metrics.skipped)
-    inputs.warn_of_skipped(cx, metrics.skipped)
-    _report_change(cx, done, dry_run, _format_metrics(cx, registry, done))
+    done = replace(registry.log_metric(ref, metrics.values, **cx.change), skipped=metrics.skipped)
+    warn_of_skipped(cx, metrics.skipped)
+    _report_change(cx, done, _format_metrics(cx, registry, done))
 
 
 def _format_metrics(cx: Session, registry: Registry, done: VersionsChanged) -> str:
-    """The metrics that changed, in words, and whether they are better than before."""
+    """The metrics that changed, and whether they are better than before."""
     words = []
     corrected = [name for name, (before, _) in done.values.items() if before is not None]
     directions = None
@@ -143,23 +133,22 @@ def _ensure_given(pairs: Sequence[str] | None, remove: Sequence[str] | None, for
         raise InvalidInput("nothing to set or remove", f"write {form}, or --remove KEY")
 
 
-def _report_change(cx: Session, done: VersionsChanged, dry_run: bool, what: str = "") -> None:
+def _report_change(cx: Session, done: VersionsChanged, what: str = "") -> None:
     ref = done.refs[0]
-    word = "would be changed" if dry_run and done.changed else done.action if done.changed else "was so already"
+    word = "would be changed" if cx.dry_run and done.changed else done.action if done.changed else "was so already"
     for warning in done.warnings:
         cx.warn(warning)
     cx.say(f"{ref}: {word}{': ' if what else ''}{what}")
     cx.show_one("changed", done, ref)
 
 
-@command("alias", "describe", exits=(0, 1, 2, 3, 4, 6, 7, 8), writes=True)
+@command("alias", "describe", exits=(0, 1, 2, 3, 4, 6, 7, 8), writes=True, dry_run=True)
 def alias(
     cx: Session,
     ref: Annotated[str, argument("REF", "The version to point to; just the model to list or remove.")],
     name: Annotated[str | None, argument("[ALIAS]", "The alias to set or remove.")] = None,
     remove: Annotated[bool, flag("--remove", "Take the alias away.")] = False,
     expect: Expect = None,
-    dry_run: DryRun = False,
 ) -> None:
     """Show, set or remove aliases.
 
@@ -182,23 +171,12 @@ def alias(
         _list_aliases(cx, reference.model)
         return
     registry = cx.registry()
-    if remove:
-        done = registry.remove_alias(
-            reference, name, expect=parse_expect(expect), dry_run=dry_run, request_id=cx.request_id
-        )
-    else:
-        done = registry.set_alias(
-            reference, name, expect=parse_expect(expect), dry_run=dry_run, request_id=cx.request_id
-        )
-    cx.show_pointer(done, dry_run)
+    change = registry.remove_alias if remove else registry.set_alias
+    cx.show_pointer(change(reference, name, expect=parse_expect(expect), **cx.change))
 
 
 def _list_aliases(cx: Session, model: str) -> None:
     aliases = sorted(cx.reader().model(model).aliases.items())
     rows = [(name, f"{model}@{version}") for name, version in aliases]
     body = [{"alias": name, "ref": ref} for name, ref in rows]
-    cx.show(
-        Output(
-            "aliases", body, [ref for _, ref in rows], ("alias", "version"), rows, text=None if rows else "no aliases"
-        )
-    )
+    cx.show(Output("aliases", body, [ref for _, ref in rows], ("alias", "version"), rows, empty="no aliases"))

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from ...core.names import Reference
-from ...core.results import Approval, Signature
+from ...core.results import Signature
 from ...errors import InvalidInput
 from ..command import command, flag, option
-from ..options import DryRun, Reason, Ref, Sign, Stage, VersionRef, Yes, ensure_alone, prompt_for_security_key
-from ..output import Output
-from ..session import Session
-from ..views.text import escape, shorten, shorten_time
-
-if TYPE_CHECKING:
-    from ...core.records import VersionRecord
-    from ...registry import Registry
+from ..formatting import escape, shorten, shorten_time
+from ..options import Reason, Ref, Sign, Stage, VersionRef, Yes, ensure_alone, signing_key
+from ..session import Output, Session
 
 
-@command("approve", "lifecycle", exits=(0, 1, 2, 3, 4, 6, 7, 8), writes=True)
+@command("approve", "lifecycle", exits=(0, 1, 2, 3, 4, 6, 7, 8), writes=True, dry_run=True)
 def approve(
     cx: Session,
     ref: VersionRef,
@@ -30,7 +25,6 @@ def approve(
     ] = False,
     yes: Yes = False,
     sign: Sign = None,
-    dry_run: DryRun = False,
 ) -> None:
     """Say that a version may enter a stage, or that it may not.
 
@@ -51,32 +45,26 @@ def approve(
     registry, seen = cx.registry(), None
     if review:
         ensure_alone("--review", {"--yes": yes})
-    if review or not (reason or yes or dry_run):
-        if not (cx.has_viewer and (dry_run or cx.can_ask)):
+    if review or not (reason or yes or cx.dry_run):
+        if not (cx.has_viewer and (cx.dry_run or cx.can_ask)):
             raise InvalidInput("there is nobody to ask", "say why: --reason TEXT, or --yes")
-        seen = _show_review(cx, registry, ref, stage)
-        if not dry_run:
+        from ..views import review_view
+
+        found = registry.approvals.review(ref, stage)
+        review_view.draw(cx, found)
+        seen = found.version
+        if not cx.dry_run:
             reject, reason = _ask_verdict(cx, seen.ref, stage, reject=reject, reason=reason)
     done = registry.approvals.approve(
-        seen.ref if seen else ref, stage, reject=reject, reason=reason, seen=seen, sign=prompt_for_security_key(cx, sign), dry_run=dry_run,
-        request_id=cx.request_id,
+        seen.ref if seen else ref, stage, reject=reject, reason=reason, seen=seen, sign=signing_key(cx, sign), **cx.change
     )  # fmt: skip
     word = done.action if done.changed else f"{done.action} already"
-    cx.say(f"{done.refs[0]}: {'would be ' if dry_run else ''}{word} for {stage}")
+    cx.say(f"{done.refs[0]}: {'would be ' if cx.dry_run else ''}{word} for {stage}")
     cx.show_one("changed", done, done.refs[0])
 
 
-def _show_review(cx: Session, registry: Registry, ref: str, stage: str) -> VersionRecord:
-    """Show what there is to look at to the person who is there."""
-    from ..views import review_view
-
-    found = registry.approvals.review(ref, stage)
-    review_view.draw(cx, found)
-    return found.version
-
-
 def _ask_verdict(cx: Session, ref: str, stage: str, *, reject: bool, reason: str) -> tuple[bool, str]:
-    """What the person says: whether to reject, and why."""
+    """Whether the person rejects it, and why."""
     if reject:
         cx.confirm(f"Reject {ref} for {stage}?")
     else:
@@ -103,37 +91,18 @@ def approvals(cx: Session, ref: Ref) -> None:
     """
     found = cx.reader().approvals.list(ref)
     rows = [
-        (
-            each.stage,
-            each.by,
-            _format_verdict(each),
-            each.at,
-            each.state,
-            each.why,
-            _format_signer(each.signature),
-            each.reason,
-        )
+        (each.stage, each.by, "approved" if each.approved else "rejected", each.at, each.state, each.why,
+         _format_signer(each.signature), each.reason)
         for each in found
-    ]
+    ]  # fmt: skip
     shown = [
-        [
-            each.stage,
-            each.by,
-            _format_verdict(each),
-            shorten_time(each.at),
-            escape(": ".join(filter(None, (each.state.replace("-", " "), each.why)))),
-            escape(_format_signer(each.signature) or "-"),
-            escape(shorten(each.reason)),
-        ]
-        for each in found
-    ]
+        (stage, by, verdict, shorten_time(at), escape(": ".join(filter(None, (state.replace("-", " "), why)))),
+         escape(signer or "-"), escape(shorten(reason)))
+        for stage, by, verdict, at, state, why, signer, reason in rows
+    ]  # fmt: skip
     accounts = list(dict.fromkeys(each.by for each in found if each.approved and each.state == "in-force"))
     columns = ("stage", "who", "said", "time (utc)", "state", "signed by", "reason")
-    cx.show(Output("approvals", found, accounts, columns, rows, shown, None if found else "nobody said anything"))
-
-
-def _format_verdict(each: Approval) -> str:
-    return "approved" if each.approved else "rejected"
+    cx.show(Output("approvals", found, accounts, columns, rows, shown, empty="nobody said anything"))
 
 
 def _format_signer(signature: Signature | None) -> str:
@@ -141,12 +110,11 @@ def _format_signer(signature: Signature | None) -> str:
     return "" if signature is None else signature.principal or signature.code
 
 
-@command("sign", "trust", exits=(0, 1, 2, 3, 4, 6, 7, 8), writes=True)
+@command("sign", "trust", exits=(0, 1, 2, 3, 4, 6, 7, 8), writes=True, dry_run=True)
 def sign(
     cx: Session,
     ref: VersionRef,
     key: Annotated[str, option("--key", "KEY", "The path of an SSH key, or of a public one an agent holds.")],
-    dry_run: DryRun = False,
 ) -> None:
     """Sign a version.
 
@@ -160,8 +128,6 @@ def sign(
         registry sign churn@production --key ~/.ssh/id_ed25519_sk.pub
         registry verify churn --signatures
     """
-    done = cx.registry().approvals.sign(
-        ref, prompt_for_security_key(cx, key) or key, dry_run=dry_run, request_id=cx.request_id
-    )
-    cx.say(f"{done.refs[0]}: {'would be signed' if dry_run else 'signed' if done.changed else 'was signed already'}")
+    done = cx.registry().approvals.sign(ref, signing_key(cx, key) or key, **cx.change)
+    cx.say(f"{done.refs[0]}: {'would be signed' if cx.dry_run else 'signed' if done.changed else 'was signed already'}")
     cx.show_one("changed", done, done.refs[0])

@@ -1,53 +1,107 @@
-"""The lifecycle: archive, restore, delete, gc."""
+"""The lifecycle of versions: archive, restore, delete, by hand and by rules; prune, apply."""
 
 from __future__ import annotations
 
-import re
-from typing import Annotated
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from ...errors import InvalidInput
-from ..command import command, option
+from ...core.names import model_name
+from ...errors import Conflict, InvalidInput, NotFound, RegistryError
+from ...rules.stages import ARCHIVE, DELETE, PACK
+from .. import json_shapes
+from ..command import DryRun, argument, command, flag, option
+from ..formatting import format_size, plural
 from ..options import (
-    Best,
-    Compress,
-    DryRun,
     Force,
-    Keep,
-    KeepHolders,
-    Models,
-    OlderThan,
-    OnlyWhere,
-    PlanFile,
     Reason,
     Refs,
     Yes,
-    Zstd,
+    ensure_alone,
+    parse_model_name,
     read_references,
+    warn_of_unknown_names,
 )
-from ..output import Output
-from ..session import Session
-from ..views.text import format_size, plural
-from . import retention
-from .retention import RetentionOptions, parse_rules, show_changed
+from ..session import Output, Session
+
+if TYPE_CHECKING:
+    from ...core.results import VersionsChanged
+    from ...registry import Registry
+    from ...rules.retention import Plan
+    from ...rules.retention_rules import RetentionRules
 
 _MOVES = (0, 1, 2, 3, 4, 6, 7, 8)
+_PLAN_LIMIT = 64 << 20
+_FREES = {ARCHIVE: "deleting them would free", DELETE: "that frees", PACK: "that frees about"}
+
+
+class RetentionOptions(NamedTuple):
+    """The rules that choose versions."""
+
+    older_than: Annotated[
+        str | None, option("--older-than", "TIME", "Keep what is younger than 90d, 12w, 1y; archived ones since when.")
+    ] = None
+    keep: Annotated[int | None, option("--keep", "N", "Keep the newest N.", min=1)] = None
+    best: Annotated[
+        list[str] | None,
+        option(
+            "--best", "METRIC:N", "Keep the best N: auc:3 or drift:3:max the highest, -loss:3 or loss:3:min the lowest."
+        ),
+    ] = None
+    where: Annotated[str | None, option("--where -w", "EXPR", "Keep what does not fit: 'metrics.auc < 0.9'.")] = None
+    keep_holders: Annotated[
+        int | None, option("--keep-holders", "N", "Keep the last N that held each stage (3 if not said).", min=0)
+    ] = None
+
+    @property
+    def given(self) -> bool:
+        """Whether there is a rule; ``--keep-holders`` only adds to others."""
+        return bool(self.best) or any(each is not None for each in (self.older_than, self.keep, self.where))
+
+    def parse(self, plan: str | None, compress: str = "") -> RetentionRules | None:
+        """The rules, None if none is given. What only makes sense with a rule is :class:`InvalidInput` then."""
+        if not self.given:
+            if self.keep_holders is not None or plan is not None:
+                raise InvalidInput(
+                    f"{'--plan' if plan is not None else '--keep-holders'} is for versions that rules choose",
+                    "add --older-than, --keep, --best or --where",
+                )
+            return None
+        from ...rules.retention_rules import HOLDERS, RetentionRules
+
+        holders = HOLDERS if self.keep_holders is None else self.keep_holders
+        chosen = self._replace(best=self.best or [], keep_holders=holders)._asdict()
+        return RetentionRules.build(**chosen, compress=compress)
+
+
+class PlanOptions(NamedTuple):
+    """What becomes of a plan that is not carried out."""
+
+    dry_run: DryRun = False
+    plan: Annotated[str | None, option("--plan", "FILE", "Write what would be done, for 'apply', and do nothing.")] = (
+        None
+    )
+
+    @property
+    def given(self) -> bool:
+        return self.dry_run or self.plan is not None
 
 
 @command("archive", "lifecycle", exits=(0, 1, 2, 3, 4, 5, 6, 7, 8), writes=True)
 def archive(
     cx: Session,
     refs: Refs,
+    *,
     reason: Reason = "",
     force: Force = False,
-    older_than: OlderThan = None,
-    keep: Keep = None,
-    best: Best = None,
-    where: OnlyWhere = None,
-    keep_holders: KeepHolders = None,
-    compress: Compress = False,
-    zstd: Zstd = False,
-    dry_run: DryRun = False,
-    plan: PlanFile = None,
+    chosen_by: RetentionOptions,
+    compress: Annotated[
+        bool, flag("--compress", "Then pack each of them with gzip, also if it was archived before.")
+    ] = False,
+    zstd: Annotated[
+        bool, flag("--zstd", "As --compress, with zstd, which Python has from 3.14 on: faster, smaller.")
+    ] = False,
+    how: PlanOptions,
 ) -> None:
     """Take versions out of use.
 
@@ -72,19 +126,19 @@ def archive(
         registry archive churn@5 --dry-run
     """
     kind = "zstd" if zstd else "gzip" if compress else ""
-    if given := parse_rules(older_than, keep, best, where, keep_holders, plan, kind):
-        retention.retain_model(cx, refs, "archive", given, RetentionOptions(reason, force, dry_run, plan))
+    if rules := chosen_by.parse(how.plan, kind):
+        _retain_model(cx, refs, "archive", rules, reason, force, how)
         return
     with cx.progress("packing") as progress:
         done = cx.registry().archive(
-            read_references(refs), reason=reason, force=force, compress=kind, dry_run=dry_run, request_id=cx.request_id,
-            progress=progress,
+            read_references(refs), reason=reason, force=force, compress=kind, dry_run=how.dry_run,
+            request_id=cx.request_id, progress=progress,
         )  # fmt: skip
-    show_changed(cx, done, dry_run)
+    _show_changed(cx, done, how.dry_run)
 
 
-@command("restore", "lifecycle", exits=_MOVES, writes=True)
-def restore(cx: Session, refs: Refs, dry_run: DryRun = False) -> None:
+@command("restore", "lifecycle", exits=_MOVES, writes=True, dry_run=True)
+def restore(cx: Session, refs: Refs) -> None:
     """Bring archived versions back.
 
     They are in use again, as they were. One that is packed is unpacked, every byte compared with its sha256.
@@ -93,26 +147,20 @@ def restore(cx: Session, refs: Refs, dry_run: DryRun = False) -> None:
         registry restore churn@3
     """
     with cx.progress("unpacking") as progress:
-        done = cx.registry().restore(
-            read_references(refs), dry_run=dry_run, request_id=cx.request_id, progress=progress
-        )
-    show_changed(cx, done, dry_run)
+        done = cx.registry().restore(read_references(refs), **cx.change, progress=progress)
+    _show_changed(cx, done, cx.dry_run)
 
 
 @command("delete", "lifecycle", exits=_MOVES, writes=True)
 def delete(
     cx: Session,
     refs: Refs,
+    *,
     reason: Reason = "",
     force: Force = False,
-    older_than: OlderThan = None,
-    keep: Keep = None,
-    best: Best = None,
-    where: OnlyWhere = None,
-    keep_holders: KeepHolders = None,
+    chosen_by: RetentionOptions,
     yes: Yes = False,
-    dry_run: DryRun = False,
-    plan: PlanFile = None,
+    how: PlanOptions,
 ) -> None:
     """Remove versions for good.
 
@@ -130,56 +178,234 @@ def delete(
         registry delete churn --older-than 180d --plan plan.json
         registry delete churn@3 --dry-run
     """
-    if given := parse_rules(older_than, keep, best, where, keep_holders, plan):
-        retention.retain_model(cx, refs, "delete", given, RetentionOptions(reason, force, dry_run, plan, yes))
+    if rules := chosen_by.parse(how.plan):
+        _retain_model(cx, refs, "delete", rules, reason, force, how, yes=yes)
         return
     named = read_references(refs)
     registry = cx.registry()
-    if not (yes or dry_run):
+    if not (yes or how.dry_run):
         registry.delete(named, reason=reason, force=force, dry_run=True, request_id=cx.request_id)
         cx.confirm(f"Delete {', '.join(named[:5])}{' …' if len(named) > 5 else ''} for good?")
-    done = registry.delete(named, reason=reason, force=force, dry_run=dry_run, request_id=cx.request_id)
-    show_changed(cx, done, dry_run)
+    done = registry.delete(named, reason=reason, force=force, dry_run=how.dry_run, request_id=cx.request_id)
+    _show_changed(cx, done, how.dry_run)
 
 
-_DURATION = re.compile(r"([0-9]+)(s|min|h|d|w)\Z", re.ASCII)
-_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
-
-
-def _parse_duration(text: str) -> float:
-    match = _DURATION.match(text)
-    if not match:
-        raise InvalidInput(f"'{text}' is no length of time", "write it as 30min, 12h, 7d or 2w")
-    return float(match[1]) * _SECONDS[match[2]]
-
-
-@command("gc", "lifecycle", exits=(0, 1, 2, 3, 6, 7), writes=True)
-def gc(
+def _retain_model(
     cx: Session,
-    names: Models = None,
-    older_than: Annotated[str, option("--older-than", "TIME", "How long a staging folder must lie untouched.")] = "24h",
-    dry_run: DryRun = False,
+    given: list[str],
+    action: str,
+    rules: RetentionRules,
+    reason: str,
+    force: bool,
+    how: PlanOptions,
+    *,
+    yes: bool = True,
 ) -> None:
-    """Remove what nobody needs any more.
+    """``archive`` and ``delete`` of a model by rules."""
+    if force:
+        raise InvalidInput("--force is for versions that are named", "what rules choose is never in the way")
+    if how.plan is not None:  # 'apply' is given the reason: a plan has none
+        ensure_alone("--plan", {"--reason": reason})
+    if len(given) != 1:
+        raise InvalidInput("rules are for one model at a time", f"name it alone: registry {action} churn …")
+    name = parse_model_name(given[0])
+    registry = cx.registry()
+    warn_of_unknown_names(cx, registry, rules.where or "", name)
+    actions = [action, PACK] if rules.compress else [action]
+    if how.given or not yes:
+        plans = [registry.retention.plan(name, each, rules) for each in actions]
+        if how.given:
+            _show_plans(cx, registry, plans, how.plan)
+            return
+        _confirm(cx, plans)
+        done = registry.retention.apply(plans, reason=reason, request_id=cx.request_id)
+    else:
+        done = [
+            registry.retention.retain(name, each, rules, reason=reason, request_id=cx.request_id) for each in actions
+        ]
+    _show_changed(cx, done, False)
 
-    Left-over staging folders of writers that died, the files of deleted versions, contents that no version uses.
-    No version is touched.
 
-    In a pipe: what, path, size; separated by tabs.
+@command("prune", "lifecycle", exits=_MOVES, writes=True)
+def prune(
+    cx: Session,
+    names: Annotated[list[str] | None, argument("[NAME]...", "Models.")] = None,
+    everything: Annotated[bool, flag("--all", "All models.")] = False,
+    *,
+    chosen_by: RetentionOptions,
+    reason: Reason = "",
+    yes: Yes = False,
+    how: PlanOptions,
+) -> None:
+    """Delete archived versions by rules, or follow each model's retention policy.
+
+    With rules, among which is --older-than, the archived versions that none of them keeps are deleted. Without
+    rules, each model's policy is followed: what 'retention' in its model.yaml says, else that in registry.yaml, to
+    delete (prune), to archive and to pack. A model whose policy has a slip is left as it is; the others have their turn.
+
+    In a pipe: the references; of a dry run reference, archive, delete, pack or keep, reason, bytes that this frees;
+    separated by tabs.
 
     Examples:
-        registry gc
-        registry gc churn --dry-run
-        registry gc --older-than 2h
+        registry prune churn --older-than 180d --dry-run
+        registry prune --all --yes --quiet
+        registry prune churn risk/fraud --older-than 180d --keep 10 --yes
     """
-    done = cx.registry().admin.gc(names or None, age=_parse_duration(older_than), dry_run=dry_run)
-    total = sum(each.size for each in done)
-    cx.say(
-        f"{'would free' if dry_run else 'freed'} {format_size(total)} in {plural(len(done), 'place')}"
-        if done
-        else "nothing to remove"
+    if bool(names) == everything:
+        raise InvalidInput("name the models, or say --all", "not both, and not neither")
+    models = [parse_model_name(name) for name in names or ()] or None
+    rules = chosen_by.parse(how.plan if chosen_by.given else None)
+    if rules and chosen_by.older_than is None:
+        raise InvalidInput("what is deleted is gone: say how old it must be", "add --older-than 180d")
+    if how.plan is not None:
+        ensure_alone("--plan", {"--reason": reason})
+    registry = cx.registry()
+    warn_of_unknown_names(cx, registry, chosen_by.where or "", models[0] if models and len(models) == 1 else None)
+    failed: list[RegistryError] = []
+    if how.given or not yes:
+        plans = registry.retention.prune_plans(models, rules, on_error=failed.append, on_warning=cx.warn)
+        if how.given:
+            if plans or not failed:
+                _show_plans(cx, registry, plans, how.plan)
+            _raise_last(cx, failed)
+            return
+        _confirm(cx, plans)
+        done = registry.retention.apply(plans, reason=reason, request_id=cx.request_id)
+    else:
+        done = registry.retention.prune(
+            models, rules, reason=reason, request_id=cx.request_id, on_error=failed.append, on_warning=cx.warn
+        )
+    if done or not failed:
+        _show_changed(cx, done, False)
+    _raise_last(cx, failed)
+
+
+@command("apply", "lifecycle", exits=_MOVES, writes=True, dry_run=True)
+def apply(
+    cx: Session,
+    file: Annotated[str, argument("PATH", "What --plan wrote; '-' is standard input.")],
+    reason: Reason = "",
+    yes: Yes = False,
+) -> None:
+    """Carry out a plan of archive, delete or prune.
+
+    Exactly what stands in the plan, or nothing: when a model has changed since, that is a conflict. To apply a plan
+    again does nothing more, or what was left to do.
+
+    In a pipe: the references, one a line.
+
+    Examples:
+        registry apply plan.json --yes
+        registry apply plan.json --dry-run
+    """
+    registry = cx.registry()
+    plans = _read_plans(file, registry.settings.id)
+    if not (yes or cx.dry_run):
+        _confirm(cx, plans)
+    _show_changed(cx, registry.retention.apply(plans, reason=reason, **cx.change), cx.dry_run)
+
+
+def _show_changed(cx: Session, done: list[VersionsChanged], dry_run: bool) -> None:
+    """What happened to which versions; nothing at all when there was nothing to do."""
+    refs = list(dict.fromkeys(ref for each in done for ref in each.refs))
+    for action in dict.fromkeys(each.action for each in done):
+        some = [ref for each in done if each.action == action for ref in each.refs]
+        if some:
+            word = f"would be {action}" if dry_run else action
+            more = f" and {len(some) - 20:,} more" if len(some) > 20 else ""
+            cx.say(f"{word}: {' '.join(some[:20])}{more}{_format_freed(done, action, dry_run)}")
+    if not refs:
+        cx.say("nothing to do")
+    if overridden := list(dict.fromkeys(name for each in done for name in each.overridden)):
+        cx.warn(f"this {'would override' if dry_run else 'overrides'}: {', '.join(overridden)}")
+    cx.show(Output("changed", done, refs, rows=[(ref,) for ref in refs], text="\n".join(refs)))
+
+
+def _format_freed(done: list[VersionsChanged], action: str, dry_run: bool) -> str:
+    """What packing freed."""
+    freed = sum(each.freed for each in done if each.action == action)
+    if action != "packed" or not freed:
+        return ""
+    about = "about " if dry_run else ""
+    return f"; {about}{format_size(freed)} freed" if freed > 0 else f"; that takes {about}{format_size(-freed)} more"
+
+
+def _show_plans(cx: Session, registry: Registry, plans: list[Plan], target: str | None) -> None:
+    """Every version and what would become of it; a file that is asked for is written first."""
+    body = {"registry": registry.settings.id, "items": plans}
+    if target is not None:
+        from ...operations import export
+
+        export.save_plan(registry.context, json.dumps(json_shapes.document("plans", body), indent=2) + "\n", target)
+    for each in plans:
+        if each.chosen:
+            words = f"would {each.action} {plural(len(each.chosen), 'version')} of {each.model}"
+            cx.say(f"{words}; {_FREES[each.action]} {format_size(each.freed)}")
+    refs = [f"{each.model}@{number}" for each in plans for number in each.chosen]
+    if not refs:
+        cx.say("nothing to do: all are kept")
+    rows = [
+        (f"{each.model}@{verdict.version}", each.action if verdict.chosen else "keep", verdict.reason, verdict.freed)
+        for each in plans
+        for verdict in each.verdicts
+    ]
+    shown = [(ref, what, why, format_size(freed) if what != "keep" else "") for ref, what, why, freed in rows]
+    cx.show(Output("plans", body, refs, ("ref", "plan", "reason", "frees"), rows, shown))
+
+
+def _confirm(cx: Session, plans: list[Plan]) -> None:
+    """Ask before anything is deleted. Archiving can be undone."""
+    gone = [f"{each.model}@{number}" for each in plans if each.action == "delete" for number in each.chosen]
+    if gone:
+        cx.confirm(f"Delete {', '.join(gone[:5])}{f' and {len(gone) - 5:,} more' if len(gone) > 5 else ''} for good?")
+
+
+def _raise_last(cx: Session, failed: list[RegistryError]) -> None:
+    """Fail, now that the others had their turn."""
+    if not failed:
+        return
+    for error in failed[:-1]:
+        cx.warn(str(error))
+    raise failed[-1]
+
+
+def _read_plans(file: str, registry_id: str) -> list[Plan]:
+    """The plans of a file. :class:`InvalidInput` if it holds none, :class:`Conflict` if they are another registry's."""
+    try:
+        if file == "-":
+            text = sys.stdin.read(_PLAN_LIMIT) if sys.stdin is not None else ""
+        else:
+            with open(file, encoding="utf-8") as stream:
+                text = stream.read(_PLAN_LIMIT)
+        document = json.loads(text)
+        if document["kind"] != "plans" or document["schema"] != json_shapes.SCHEMA:
+            raise ValueError
+        plans = [_parse_plan(each) for each in document["items"]]
+    except FileNotFoundError:
+        raise NotFound(f"there is no file '{file}'", "--plan FILE writes one") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise InvalidInput(f"'{file}' holds no plan", "write one with: registry archive NAME … --plan FILE") from None
+    if document.get("registry") != registry_id:
+        raise Conflict("this plan was made for another registry", "plan it again")
+    return plans
+
+
+def _parse_plan(item: dict[str, Any]) -> Plan:
+    """One plan of a file. Raises ValueError, KeyError or TypeError when it is none."""
+    from ...rules.retention import Plan, RetentionDecision
+
+    verdicts = tuple(
+        RetentionDecision(each["version"], each["chosen"], str(each["reason"]), each["freed"])
+        for each in item["verdicts"]
     )
-    rows = [(each.what, each.path, each.size) for each in done]
-    cx.show(
-        Output("freed", done, [each.path for each in done], ("what", "path", "size"), rows, text=None if done else "")
+    numbers = [item["revision"], item["highest"], *(each.version for each in verdicts)]
+    if any(type(number) is not int or not 0 <= number < 10**9 for number in numbers):
+        raise ValueError
+    compress = item.get("compress") or ""
+    if (compress not in ("", "gzip", "zstd")) or bool(compress) < (item["action"] == PACK):
+        raise ValueError
+    if item["action"] not in _FREES or any(type(each.chosen) is not bool for each in verdicts):
+        raise ValueError
+    return Plan(
+        model_name(item["model"]), item["action"], str(item["rules"]), numbers[0], numbers[1], verdicts, compress
     )

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 from ...errors import InvalidInput, Refused
 from .. import process
 from ..command import command, flag, library_warnings, option
+from ..formatting import escape
 from ..options import Ref
-from ..output import Output
-from ..session import Session
-from ..views.text import escape
+from ..session import Output, Session
 
 if TYPE_CHECKING:
     from ...interop.cards.model_card import Card
@@ -75,10 +74,7 @@ def card(
 def _check(cx: Session, made: Card) -> None:
     body = {"items": made.items, "ref": made.ref}
     rows = [(item.name, "required" if item.required else "recommended", item.state, item.hint) for item in made.items]
-    shown = [
-        [item.name, need, _MARKS[item.state], escape(item.hint)]
-        for item, (_, need, _, _) in zip(made.items, rows, strict=True)
-    ]
+    shown = [(name, need, _MARKS[state], escape(hint)) for name, need, state, hint in rows]
     names = [item.name for item in made.lacking]
     cx.show(Output("card-check", body, names, ("what", "need", "there", "which, or where to say it"), rows, shown))
     if names:

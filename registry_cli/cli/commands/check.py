@@ -7,11 +7,10 @@ import typer
 from ...rules.policy.command_checks import NOT_TRUSTED
 from ...rules.policy.policy import PASSED
 from ..command import command
+from ..formatting import plural, shorten
 from ..options import Ref, Stage
-from ..output import Output
-from ..session import Session
+from ..session import Output, Session
 from ..trust_prompt import report_outputs
-from ..views.text import plural, shorten
 
 
 @command("check", "lifecycle", exits=(0, 2, 3, 4, 5, 6))
@@ -41,9 +40,7 @@ def check(cx: Session, ref: Ref, stage: Stage) -> None:
         if any(each.found == NOT_TRUSTED.words for each in done.rules):
             model = done.ref.rpartition("@")[0]
             cx.say(f"its commands are not trusted: registry trust {model} shows them, and lets them run")
-    text = None if rows else f"{stage} has no policy"
-    cx.show(
-        Output("evaluation", done, [done.ref] * done.passed, ("rule", "wanted", "found", "outcome"), rows, shown, text)
-    )
+    columns = ("rule", "wanted", "found", "outcome")
+    cx.show(Output("evaluation", done, [done.ref] * done.passed, columns, rows, shown, empty=f"{stage} has no policy"))
     if not done.passed:
         raise typer.Exit(5)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,11 +17,10 @@ from ...errors import InvalidInput, NotFound
 from ...rules import comparison as rules
 from ...rules.comparison import Comparison, Diff, StoredFile
 from ..command import argument, command, flag, option
+from ..formatting import escape, format_value
 from ..options import Ref, Where, read_references, warn_of_unknown_names
-from ..output import Output
 from ..process import write
-from ..session import Session
-from ..views.text import escape, format_value
+from ..session import Output, Session
 
 if TYPE_CHECKING:
     from ...registry import Registry
@@ -156,20 +158,18 @@ def _resolve_versions(registry: Registry, first: Reference, words: Sequence[str]
         found[version.number] = version
     for word in (part for text in words for part in text.split(",") if part.strip()):
         span = None if word in aliases else _RANGE.match(word.strip())
-        listed = (
-            _resolve_range(registry, first.model, span) if span else [_resolve_version(registry, first, word.strip())]
-        )
-        found.update((version.number, version) for version in listed)
+        if span:
+            found.update((version.number, version) for version in _resolve_range(registry, first.model, span))
+            continue
+        reference = rules.beside(first, word.strip())
+        if reference.model != first.model:
+            raise InvalidInput(
+                f"'{word.strip()}' is no version of {first.model}",
+                f"registry diff {first} {word.strip()} takes versions of two models",
+            )
+        version = registry.version(reference)
+        found[version.number] = version
     return list(found.values())
-
-
-def _resolve_version(registry: Registry, first: Reference, word: str) -> VersionRecord:
-    reference = rules.beside(first, word)
-    if reference.model != first.model:
-        raise InvalidInput(
-            f"'{word}' is no version of {first.model}", f"registry diff {first} {word} takes versions of two models"
-        )
-    return registry.version(reference)
 
 
 def _resolve_range(registry: Registry, model: str, span: re.Match[str]) -> list[VersionRecord]:
@@ -211,9 +211,6 @@ def _show(cx: Session, found: Comparison, as_csv: bool) -> None:
 
 
 def _csv(rows: Iterable[Sequence[Any]]) -> str:
-    import csv
-    import io
-
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([_cell(value) for value in row] for row in rows)
     return text.getvalue().rstrip("\n")
@@ -221,8 +218,6 @@ def _csv(rows: Iterable[Sequence[Any]]) -> str:
 
 def _cell(value: Any) -> str:
     """A value as a cell that no spreadsheet takes for a formula: texts come from whoever registered the version."""
-    import unicodedata
-
     if value is None or isinstance(value, (bool, int, float)):
         return "" if value is None else format_value(value, exact=True)
     text = escape(str(value))

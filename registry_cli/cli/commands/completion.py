@@ -7,8 +7,7 @@ from typing import Annotated
 from ...errors import InvalidInput
 from .. import completion, grammar, process
 from ..command import argument, command
-from ..output import Output
-from ..session import Session
+from ..session import Output, Session
 
 
 @command("completion", "shell", exits=(0, 2))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Annotated
 
+from ... import schemas
 from ...errors import InvalidInput
 from ..command import argument, command
+from ..formatting import shorten
 from ..options import parse_model_name
-from ..output import Output
-from ..session import Session
-from ..views.text import shorten
+from ..session import Output, Session
 
 _ACTIONS = ("show", "schema")
 
@@ -54,12 +54,10 @@ def _show(cx: Session, name: str | None) -> None:
         for each in lines
     ]
     columns = ("stage", "rule", "wanted", "from")
-    cx.show(Output("config", lines, [], columns, rows, shown, None if rows else "no policies, no retention"))
+    cx.show(Output("config", lines, [], columns, rows, shown, empty="no policies, no retention"))
 
 
 def _schema(cx: Session, name: str) -> None:
-    from ... import schemas
-
     text, path = schemas.text(name), schemas.path(name)
     rows = [[line] for line in text.splitlines()]
     body = {"name": name, "path": str(path), "document": json.loads(text)}

@@ -9,9 +9,9 @@ from ...core.names import Reference
 from ...errors import InvalidInput
 from .. import process
 from ..command import argument, command, flag, library_warnings, option
+from ..formatting import format_size
 from ..options import AsOf, Except, Only, Ref
 from ..session import Session
-from ..views.text import format_size
 
 File = Annotated[str | None, argument("[FILE]", "A file of the artifact.")]
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
+import select
+import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ...core.records import JournalEntry, ModelHistoryEntry
 from ...errors import InvalidInput, RegistryError
 from ..command import argument, command, flag, option
+from ..formatting import escape, format_numbers, shorten, shorten_time
+from ..json_shapes import document, dumps
 from ..options import parse_model_name
-from ..output import ListOutput, Output, TableView
-from ..process import idle
-from ..session import Session
-from ..views.text import escape, format_numbers, shorten, shorten_time
+from ..process import OutputError, flush, write
+from ..session import Output, Session, TableView
 
 if TYPE_CHECKING:
     from ...registry import Registry
@@ -62,10 +66,10 @@ def history(
         _follow(cx, reader, model, until, limit=limit or (None if since else 10), since=since, actions=actions or ())
     elif model is None:
         found = reader.histories(limit=limit, since=since, until=until, actions=actions or (), on_damage=damage)
-        cx.list(_make_output("history", found, many=True))
+        _show_entries(cx, found, many=True)
     else:
         entries = reader.history(model, limit=limit, since=since, until=until, actions=actions or ())
-        cx.list(_make_output("history", (ModelHistoryEntry(model, entry) for entry in entries), many=False))
+        _show_entries(cx, (ModelHistoryEntry(model, entry) for entry in entries), many=False)
     damage.raise_found()
 
 
@@ -88,60 +92,59 @@ def _show_checkpoints(cx: Session, reader: Registry, model: str | None) -> None:
 def _follow(cx: Session, reader: Registry, model: str | None, until: str | None, **wanted: Any) -> None:
     if until is not None:
         raise InvalidInput("--follow has no end", "leave out --until")
-    found = reader.follow(model, pause=lambda: idle(_POLL), on_damage=_warn_once(cx), **wanted)
-    cx.stream(_make_output("event", found, many=model is None))
+    warned: set[str] = set()
 
-
-def _warn_once(cx: Session) -> Callable[[RegistryError], None]:
-    """Says once of each history that can't be read that it can't."""
-    seen: set[str] = set()
-
-    def warn(error: RegistryError) -> None:
-        if error.message not in seen:
-            seen.add(error.message)
+    def warn_once(error: RegistryError) -> None:
+        if error.message not in warned:
+            warned.add(error.message)
             cx.warn(error.message)
 
-    return warn
+    many = model is None
+    for each in reader.follow(model, pause=_pause, on_damage=warn_once, **wanted):
+        if cx.as_json:  # on one line, also on a terminal
+            write(dumps(document("event", each)))
+        else:
+            line = escape("  ".join(filter(None, _format_cells(each, many))))
+            cx.show(Output("event", each, filter(None, [_reference(each)]), rows=[_format_row(each, many)], text=line))
+        flush()
 
 
-def _make_output(kind: str, entries: Iterable[ModelHistoryEntry], *, many: bool) -> ListOutput[ModelHistoryEntry]:
-    """Entries in every form; the model is a column of its own where there are ``many``."""
-    return ListOutput(
-        kind, entries, _reference,
-        lambda each: (each.model, *_format_row(each)) if many else _format_row(each),
-        lambda every: _draw_entries(every, many),
-        lambda each: escape("  ".join(filter(None, _format_cells(each, many)))),
-    )  # fmt: skip
+def _pause() -> None:
+    """Wait; raises :class:`OutputError` as soon as nobody reads standard output any more."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except (AttributeError, OSError, ValueError):  # no standard output, or none of the system's
+        time.sleep(_POLL)
+        return
+    watched = select.poll()
+    watched.register(descriptor, 0)
+    if watched.poll(_POLL * 1000):
+        raise OutputError(OSError(errno.EPIPE, "nobody reads it any more"))
 
 
-def _draw_entries(every: list[ModelHistoryEntry], many: bool) -> TableView:
+def _show_entries(cx: Session, entries: Iterable[ModelHistoryEntry], *, many: bool) -> None:
+    """Show entries; the model is a column of its own where there are ``many``."""
+    found = iter(entries)
     columns = ("model", *_COLUMNS) if many else _COLUMNS
-    return TableView(columns, [_format_cells(each, many) for each in every], None if every else "nothing happened")
+
+    def draw() -> TableView:
+        cells = [_format_cells(each, many) for each in found]
+        return TableView(columns, cells, None if cells else "nothing happened")
+
+    refs = filter(None, map(_reference, found))
+    cx.show(Output("history", found, refs, rows=(_format_row(each, many) for each in found), draw=draw))
 
 
-def _format_row(recorded: ModelHistoryEntry) -> tuple[object, ...]:
+def _format_row(recorded: ModelHistoryEntry, many: bool) -> tuple[object, ...]:
     event = recorded.entry.event
-    return (
-        recorded.entry.seq,
-        event.at,
-        event.by,
-        event.action,
-        _reference(recorded),
-        _format_details(recorded.entry, _format_exact),
-    )
+    model = (recorded.model,) if many else ()
+    details = _format_details(recorded.entry, lambda values: list(map(str, values)))
+    return (*model, recorded.entry.seq, event.at, event.by, event.action, _reference(recorded), details)
 
 
 def _format_cells(recorded: ModelHistoryEntry, many: bool) -> list[str]:
-    seq, at, by, action, ref, _ = map(str, _format_row(recorded))
-    return [
-        *([recorded.model] if many else []),
-        seq,
-        shorten_time(at),
-        by,
-        action,
-        ref,
-        shorten(_format_details(recorded.entry, format_numbers)),
-    ]
+    *model, seq, at, by, action, ref, _ = map(str, _format_row(recorded, many))
+    return [*model, seq, shorten_time(at), by, action, ref, shorten(_format_details(recorded.entry, format_numbers))]
 
 
 def _reference(recorded: ModelHistoryEntry) -> str:
@@ -151,12 +154,8 @@ def _reference(recorded: ModelHistoryEntry) -> str:
     return f"{recorded.model}@{event.detail['versions']}" if "versions" in event.detail else ""
 
 
-def _format_exact(values: Sequence[object]) -> list[str]:
-    return list(map(str, values))
-
-
 def _format_details(entry: JournalEntry, format_values: Callable[[Sequence[object]], list[str]]) -> str:
-    """What happened, in a few words: ``production: 6 → 7``; values as ``format_values`` has them."""
+    """What happened: ``production: 6 → 7``; values as ``format_values`` has them."""
     detail = entry.event.detail
     parts = _format_model_change(entry)
     pointer = detail.get("stage") or detail.get("alias")

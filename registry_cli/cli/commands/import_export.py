@@ -11,11 +11,10 @@ import typer
 from ...core.results import ImportResult
 from ...errors import InvalidInput
 from ..command import argument, command, flag, library_warnings, option
-from ..options import AllowUnsafe, DryRun, Exclude, Include, Reason, ReuseName, check_unsafe
-from ..output import Output
+from ..formatting import escape, format_size, plural
+from ..options import AllowUnsafe, Exclude, Include, Reason, ReuseName, check_unsafe
 from ..process import StandardOutput, is_terminal
-from ..session import Session
-from ..views.text import escape, format_size, plural
+from ..session import Output, Session
 
 BUNDLE, STREAM = "bundle", "-"
 _WORDS = {"imported": "imported", "planned": "would import", "skipped": "skipped", "failed": "failed"}
@@ -89,7 +88,7 @@ def _open_standard_output(cx: Session) -> StandardOutput:
     return StandardOutput()
 
 
-@command("import", "put in", exits=(0, 1, 2, 3, 4, 5, 6, 7, 8, 130), writes=True)
+@command("import", "put in", exits=(0, 1, 2, 3, 4, 5, 6, 7, 8, 130), writes=True, dry_run=True)
 def import_(
     cx: Session,
     source: Annotated[
@@ -111,7 +110,6 @@ def import_(
     reuse_name: ReuseName = False,
     allow_unsafe: AllowUnsafe = False,
     reason: Reason = "",
-    dry_run: DryRun = False,
 ) -> None:
     """Take in a bundle from elsewhere, or what another tool has.
 
@@ -140,8 +138,8 @@ def import_(
     with cx.progress("importing") as progress:
         found = cx.registry().import_from(
             _open_standard_input() if source == STREAM else _expand_home(source), name=name, merge=merge, skip_existing=skip_existing,
-            stages=stages, aliases=aliases, dry_run=dry_run, request_id=cx.request_id, progress=progress, only=only,
-            artifacts=artifacts, unsafe=reason, reuse_name=reuse_name, exclude=exclude or (), include=include or (),
+            stages=stages, aliases=aliases, progress=progress, only=only, artifacts=artifacts, unsafe=reason,
+            reuse_name=reuse_name, exclude=exclude or (), include=include or (), **cx.change,
         )  # fmt: skip
     for warning in dict.fromkeys(warning for each in found for warning in each.warnings):
         cx.warn(warning)
@@ -152,9 +150,7 @@ def import_(
     rows = [(each.status, each.key, each.ref, each.size, each.why, "; ".join(each.lost)) for each in found]
     shown = [[_WORDS[each.status], each.key, each.ref, format_size(each.size), _format_notes(each)] for each in found]
     refs = [each.ref for each in found if each.ref]
-    cx.show(
-        Output("imported", found, refs, ("what", "from", "here", "size", "notes"), rows, shown, None if found else "")
-    )
+    cx.show(Output("imported", found, refs, ("what", "from", "here", "size", "notes"), rows, shown))
     if failed := [each for each in found if each.code]:
         raise typer.Exit(failed[0].code)
 

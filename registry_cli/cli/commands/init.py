@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from ...registry import Registry
 from ..command import argument, command, option
-from ..output import Output
-from ..session import Session
-from ..views.text import escape, format_size, plural, shorten_time
+from ..formatting import escape, format_size, plural, shorten_time
+from ..session import Output, Session
 
 
 @command("init", "begin", exits=(0, 1, 2, 4))
@@ -32,8 +32,6 @@ def init(
         registry init /shared/team/registry --shared group
         registry init . --stages dev,canary,live
     """
-    from ...registry import Registry
-
     options = {} if stages is None else {"stages": tuple(part.strip() for part in stages.split(","))}
     folder = folder if cx.root is None or folder != "." else cx.root
     registry = Registry.init(Path(folder), shared=shared, **options)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from ...errors import NotFound
 from ...inspect.inspection import UNKNOWN
+from ...operations.inspection import inspect_files
 from ..command import argument, command
+from ..formatting import align, escape
 from ..options import is_version
-from ..output import Output
-from ..session import Session
+from ..session import Output, Session
 from ..views import inspection_view
-from ..views.text import align, escape
 
 if TYPE_CHECKING:
     from ...inspect.inspection import Inspected, Inspection
@@ -38,16 +38,8 @@ def inspect(
         registry inspect churn@production
     """
     found = _inspect(cx, paths)
-    cx.show(
-        Output(
-            "inspected",
-            found,
-            [each.path or _WHOLE for each in found.found if each.format != UNKNOWN],
-            (),
-            [_format_row(each) for each in found.found],
-            text=_format_text(found),
-        )
-    )
+    known = [each.path or _WHOLE for each in found.found if each.format != UNKNOWN]
+    cx.show(Output("inspected", found, known, rows=map(_format_row, found.found), text=_format_text(found)))
     if found.unseen:
         cx.say(f"{found.unseen:,} of {found.files:,} files were not looked at")
 
@@ -55,8 +47,6 @@ def inspect(
 def _inspect(cx: Session, paths: list[str]) -> Inspected:
     if is_version(paths, "inspected"):
         return cx.reader().inspect(paths[0])
-    from ...operations.inspection import inspect_files
-
     try:
         return inspect_files(paths)
     except NotFound as error:
@@ -64,19 +54,10 @@ def _inspect(cx: Session, paths: list[str]) -> Inspected:
 
 
 def _format_row(each: Inspection) -> tuple[Any, ...]:
-    lineage = each.lineage()
-    about = lineage.get("contents", {})
-    return (
-        each.path or _WHOLE,
-        each.format,
-        each.made_by,
-        each.class_name,
-        each.parameters,
-        inspection_view.format_tensors(about.get("inputs")),
-        inspection_view.format_tensors(about.get("outputs")),
-        each.width,
-        each.problem,
-    )
+    about = each.lineage().get("contents", {})
+    ends = [inspection_view.format_tensors(about.get(name)) for name in ("inputs", "outputs")]
+    head = (each.path or _WHOLE, each.format, each.made_by, each.class_name, each.parameters)
+    return (*head, *ends, each.width, each.problem)
 
 
 def _format_text(found: Inspected) -> str:

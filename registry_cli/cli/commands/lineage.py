@@ -9,11 +9,11 @@ from ...errors import InvalidInput, Refused
 from ...store import layout
 from .. import process
 from ..command import command, flag, option
+from ..formatting import escape, supports_unicode
 from ..options import Ref, ensure_alone
-from ..output import Output
 from ..process import write
-from ..session import Session
-from ..views.text import escape, supports_unicode
+from ..session import Output, Session
+from ..views import lineage_view
 
 #: So many generations of a family are shown.
 _DEPTH = 20
@@ -46,18 +46,14 @@ def lineage(
         registry lineage churn@7 --environment > requirements.txt
         registry lineage churn@7 --patch | git apply
     """
-    forms = [
-        name
-        for name, given in (
-            ("--dot", as_dot),
-            ("--mermaid", as_mermaid),
-            ("--environment", environment),
-            ("--patch", patch),
-            ("--json", cx.as_json),
-            ("-q", cx.quiet),
-        )
-        if given
-    ]
+    asked = {
+        "--dot": as_dot,
+        "--mermaid": as_mermaid,
+        "--environment": environment,
+        "--patch": patch,
+        "--json": cx.as_json,
+    }
+    forms = [name for name, given in {**asked, "-q": cx.quiet}.items() if given]
     if len(forms) > 1:
         raise InvalidInput(f"{forms[0]} and {forms[1]} are two forms of output", "ask for one of them")
     reader = cx.reader()
@@ -65,15 +61,22 @@ def lineage(
         ensure_alone("--environment" if environment else "--patch", {"--depth": depth})
         process.StandardOutput().write(reader.lineage.sidecar(ref, layout.ENVIRONMENT if environment else layout.PATCH))
         return
-    from ..views import lineage_view as drawn
-
     damage = cx.collect_damage()
     found = reader.lineage.trace(ref, depth=depth or _DEPTH, on_damage=damage)
     if as_dot or as_mermaid:
-        write(drawn.format_dot(found) if as_dot else drawn.format_mermaid(found))
+        write(lineage_view.format_dot(found) if as_dot else lineage_view.format_mermaid(found))
     else:
-        text = drawn.format_tree(found, unicode=supports_unicode()) if cx.has_viewer else None
-        cx.show(Output("lineage", found, drawn.list_references(found), (), list(drawn.iter_rows(found)), text=text))
+        text = lineage_view.format_tree(found, unicode=supports_unicode()) if cx.has_viewer else None
+        cx.show(
+            Output(
+                "lineage",
+                found,
+                lineage_view.list_references(found),
+                (),
+                list(lineage_view.iter_rows(found)),
+                text=text,
+            )
+        )
     damage.raise_found()
 
 

@@ -12,11 +12,10 @@ from ...core.results import Signature
 from ...errors import NotFound
 from ...rules.stages import check_stage
 from ..command import argument, command, option
+from ..formatting import align, escape, format_age, format_metrics, format_size, list_pointers, shorten, shorten_time
 from ..options import AsOf, Ref, Where, warn_of_unknown_names
-from ..output import ListOutput, Output, TableView
-from ..session import Session
+from ..session import Output, Session, TableView
 from ..views import inspection_view, lineage_view
-from ..views.text import align, escape, format_age, format_metrics, format_size, shorten, shorten_time
 
 if TYPE_CHECKING:
     from ...operations.find import FileMatch
@@ -51,46 +50,27 @@ def list_(
         check_stage(stage, registry.stages)
     damage = cx.collect_damage()
     glances = cx.has_viewer or (stage is not None and not (cx.as_json or cx.quiet))
-    found: Iterable[ModelSummary] = registry.overview(as_of=as_of, on_damage=damage, glances=glances)
+    found = iter(registry.overview(as_of=as_of, on_damage=damage, glances=glances))
     if where:
         warn_of_unknown_names(cx, registry, where, as_of=as_of)
         fitting = {version.model for version in registry.search(where, as_of=as_of, on_damage=damage)}
         found = (each for each in found if each.model.name in fitting)
     if stage is None:
-        cx.list(
-            ListOutput(
-                "models",
-                found,
-                lambda each: each.model.name,
-                _format_model,
-                lambda all_: _draw_models(all_, registry.stages, filtered=bool(where or as_of)),
-            )
-        )
+        rows, refs = (_format_model(each) for each in found), (each.model.name for each in found)
+        filtered = bool(where or as_of)
+        draw: Callable[[], TableView] = lambda: _draw_models(list(found), registry.stages, filtered=filtered)  # noqa: E731
     else:
-        live = (each for each in found if stage in each.model.stages)
-        refs: Callable[[ModelSummary], str] = lambda each: f"{each.model.name}@{each.model.stages[stage]}"  # noqa: E731
-        cx.list(
-            ListOutput(
-                "models", live, refs,
-                lambda each: (refs(each), *_summarize(each, stage), each.model.owner),
-                lambda all_: _draw_stage(all_, stage),
-            )
-        )  # fmt: skip
+        found = (each for each in found if stage in each.model.stages)
+        rows, refs = (_format_live(each, stage) for each in found), (_live_reference(each, stage) for each in found)
+        draw = lambda: _draw_stage(list(found), stage)  # noqa: E731
+    cx.show(Output("models", found, refs, rows=rows, draw=draw))
     damage.raise_found()
 
 
 def _format_model(each: ModelSummary) -> Sequence[Any]:
     m = each.model
-    return (
-        m.name,
-        m.versions,
-        m.archived,
-        m.latest,
-        _format_pointers(m.stages),
-        _format_pointers(m.aliases),
-        m.owner,
-        m.created,
-    )
+    pointers = _format_pointers(m.stages), _format_pointers(m.aliases)
+    return (m.name, m.versions, m.archived, m.latest, *pointers, m.owner, m.created)
 
 
 def _format_pointers(pointers: Mapping[str, int]) -> str:
@@ -109,17 +89,8 @@ def _draw_models(found: list[ModelSummary], known: Sequence[str], *, filtered: b
         pointed = [_format_number(model.stages.get(stage)) for stage in stages]
         counts = [str(model.versions), str(model.archived) if model.archived else "-"]
         metric = " ".join(next(iter(first.items()), "-"))
-        rows.append(
-            [
-                model.name,
-                *pointed,
-                _format_number(model.latest),
-                metric,
-                *counts,
-                model.owner,
-                format_age(model.created),
-            ]
-        )
+        latest = _format_number(model.latest)
+        rows.append([model.name, *pointed, latest, metric, *counts, model.owner, format_age(model.created)])
     return TableView(("model", *stages, "latest", "metric", "versions", "archived", "owner", "age"), rows)
 
 
@@ -132,12 +103,15 @@ def _first_metric(glance: VersionSummary | None) -> dict[str, Any]:
     return dict(islice(glance.metrics.items(), 1)) if glance else {}
 
 
-def _summarize(each: ModelSummary, stage: str) -> tuple[str, str]:
-    """When the version at a stage was made, and its metrics."""
+def _live_reference(each: ModelSummary, stage: str) -> str:
+    return f"{each.model.name}@{each.model.stages[stage]}"
+
+
+def _format_live(each: ModelSummary, stage: str) -> Sequence[Any]:
+    """The version at a stage, when it was made, its metrics."""
     glance = each.shown.get(each.model.stages[stage])
-    if glance is None:
-        return "", ""
-    return glance.created, " ".join(f"{name}={value}" for name, value in glance.metrics.items())
+    metrics = " ".join(f"{name}={value}" for name, value in glance.metrics.items()) if glance else ""
+    return (_live_reference(each, stage), glance.created if glance else "", metrics, each.model.owner)
 
 
 def _draw_stage(found: list[ModelSummary], stage: str) -> TableView:
@@ -149,7 +123,7 @@ def _draw_stage(found: list[ModelSummary], stage: str) -> TableView:
     for each, glance, texts in zip(found, glances, shown, strict=True):
         metrics = "  ".join(f"{name} {text}" for name, text in texts.items())
         made = format_age(glance.created) if glance else ""
-        rows.append([f"{each.model.name}@{each.model.stages[stage]}", metrics or "-", made, each.model.owner])
+        rows.append([_live_reference(each, stage), metrics or "-", made, each.model.owner])
     return TableView((stage, "metrics", "age", "owner"), rows)
 
 
@@ -171,9 +145,9 @@ def find(cx: Session, files: Annotated[list[str], argument("PATH...", "Files, or
     damage = cx.collect_damage()
     with cx.progress("reading") as bar:
         found = list(cx.reader().find(files, progress=bar, on_damage=damage))
-    listed = _one_per_version(found) if cx.quiet else found
-    refs: Callable[[FileMatch], str] = lambda each: each.version.ref if each.version else ""  # noqa: E731
-    cx.list(ListOutput("found", listed, refs, _format_match, _draw_matches))
+    refs = dict.fromkeys(each.version.ref for each in found if each.version)
+    shown = list(map(_draw_match, found))
+    cx.show(Output("found", found, refs, ("file", "ref", "as", "stage"), map(_format_match, found), shown))
     damage.raise_found()
     unknown = [each.file for each in found if each.version is None]
     if unknown:
@@ -186,11 +160,6 @@ def find(cx: Session, files: Annotated[list[str], argument("PATH...", "Files, or
         )  # fmt: skip
 
 
-def _one_per_version(found: Iterable[FileMatch]) -> list[FileMatch]:
-    """One line for each version, for ``-q``."""
-    return list({each.version.ref: each for each in found if each.version}.values())
-
-
 def _format_match(each: FileMatch) -> Sequence[Any]:
     version = each.version
     if version is None:
@@ -198,17 +167,11 @@ def _format_match(each: FileMatch) -> Sequence[Any]:
     return (each.file, version.ref, each.path, ",".join(version.stages), ",".join(version.aliases), version.archived)
 
 
-def _draw_matches(found: list[FileMatch]) -> TableView:
-    rows = []
-    for each in found:
-        version = each.version
-        if version is None:
-            rows.append([escape(each.file), "unknown", "-", "-"])
-            continue
-        what = [*reversed(version.stages), *(f"@{alias}" for alias in version.aliases)]
-        what += ["archived"] if version.archived else []
-        rows.append([escape(each.file), version.ref, each.path or "the whole", " ".join(what) or "-"])
-    return TableView(("file", "ref", "as", "stage"), rows)
+def _draw_match(each: FileMatch) -> Sequence[str]:
+    version = each.version
+    if version is None:
+        return (escape(each.file), "unknown", "-", "-")
+    return (escape(each.file), version.ref, each.path or "the whole", " ".join(list_pointers(version)) or "-")
 
 
 @command("show", "find", exits=(0, 2, 3, 6), indexed=True)

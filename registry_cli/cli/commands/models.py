@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 from ...core import values
-from ...core.results import ModelChanged, ModelRenamed
+from ...core.results import ModelChanged
 from ...errors import InvalidInput
 from ..command import argument, command, option
-from ..options import DryRun, Model, Reason, ReuseName, ensure_alone, parse_model_name
+from ..options import Model, Reason, ReuseName, ensure_alone, parse_model_name
 from ..session import Session
 
 Pairs = Optional[list[str]]
 _EXITS = (0, 1, 2, 3, 4, 6, 7, 8)
 
 
-@command("describe", "describe", exits=_EXITS, writes=True)
+@command("describe", "describe", exits=_EXITS, writes=True, dry_run=True)
 def describe(
     cx: Session,
     name: Model,
@@ -27,7 +27,6 @@ def describe(
     remove: Annotated[Pairs, option("--remove -r", "KEY", "Take a tag, an annotation or 'description' away.")] = None,
     reason: Reason = "",
     reuse_name: ReuseName = False,
-    dry_run: DryRun = False,
 ) -> None:
     """Say what a model is for, and who answers for it.
 
@@ -58,18 +57,13 @@ def describe(
         remove=remove or (),
         reason=reason,
         reuse_name=reuse_name,
-        dry_run=dry_run,
-        request_id=cx.request_id,
+        **cx.change,
     )
-    _report_description(cx, done, dry_run)
-
-
-def _report_description(cx: Session, done: ModelChanged, dry_run: bool) -> None:
     what = ", ".join(done.keys) or "the text"
     if not done.changed:
         cx.say(f"nothing changed: {done.model} says that already")
     else:
-        cx.say(f"{'would change' if dry_run else 'changed'} {what} of {done.model}")
+        cx.say(f"{'would change' if cx.dry_run else 'changed'} {what} of {done.model}")
     cx.show_one("described", done, done.model)
 
 
@@ -115,14 +109,13 @@ def edit(
     cx.show_one("described", done, done.model, "")
 
 
-@command("rename", "describe", exits=_EXITS, writes=True)
+@command("rename", "describe", exits=_EXITS, writes=True, dry_run=True)
 def rename(
     cx: Session,
     name: Model,
     new: Annotated[str, argument("NEW", "The name that it gets: churn, or crm/churn.")],
     reason: Reason = "",
     reuse_name: ReuseName = False,
-    dry_run: DryRun = False,
 ) -> None:
     """Give a model another name.
 
@@ -135,17 +128,15 @@ def rename(
         registry rename churn churn-retail
         registry rename churn crm/churn --reason 'one group a team'
     """
-    _report_rename(cx, cx.registry().rename(parse_model_name(name), parse_model_name(new), reason=reason, reuse_name=reuse_name, dry_run=dry_run,
-                                    request_id=cx.request_id), dry_run)  # fmt: skip
+    _rename(cx, parse_model_name(name), parse_model_name(new), reason=reason, reuse_name=reuse_name)
 
 
-@command("transfer", "describe", exits=_EXITS, writes=True)
+@command("transfer", "describe", exits=_EXITS, writes=True, dry_run=True)
 def transfer(
     cx: Session,
     name: Model,
     group: Annotated[str, argument("GROUP|-", "The group that it goes to; '-' for none.")],
     reason: Reason = "",
-    dry_run: DryRun = False,
 ) -> None:
     """Move a model into a group.
 
@@ -159,15 +150,13 @@ def transfer(
     """
     model = parse_model_name(name)
     own = model.rpartition("/")[2]
-    new = own if group == "-" else f"{group}/{own}"
-    _report_rename(
-        cx, cx.registry().rename(model, new, reason=reason, dry_run=dry_run, request_id=cx.request_id), dry_run
-    )
+    _rename(cx, model, own if group == "-" else f"{group}/{own}", reason=reason)
 
 
-def _report_rename(cx: Session, done: ModelRenamed, dry_run: bool) -> None:
+def _rename(cx: Session, model: str, new: str, **options: Any) -> None:
+    done = cx.registry().rename(model, new, **options, **cx.change)
     if done.changed:
-        cx.say(f"{done.before} {'would be' if dry_run else 'is'} called {done.after} now")
+        cx.say(f"{done.before} {'would be' if cx.dry_run else 'is'} called {done.after} now")
     else:
         cx.say(f"{done.before} is called {done.after} already")
     cx.show_one("renamed", done, done.after)

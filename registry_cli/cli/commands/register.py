@@ -8,24 +8,35 @@ from typing import TYPE_CHECKING, Annotated, Optional
 from ...core import values
 from ...core.lazy_dataclass import replace
 from ...errors import InvalidInput
-from .. import inputs
 from ..command import argument, command, flag, option
-from ..inputs import MetricsFile, MetricsOnly, ParamsFile, ParamsOnly, SkipInvalid
-from ..options import AllowUnsafe, Exclude, Include, Model, Reason, ReuseName, check_unsafe
+from ..formatting import format_size, plural
+from ..options import (
+    AllowUnsafe,
+    Exclude,
+    Include,
+    MetricsOptions,
+    Model,
+    Reason,
+    ReuseName,
+    Texts,
+    check_unsafe,
+    collect_values,
+    warn_of_skipped,
+)
 from ..session import Session
-from ..views.text import format_size, plural
 
 if TYPE_CHECKING:
     from ...core.records import VersionRecord
     from ...core.results import RegisterResult
 
-Pairs = Optional[list[str]]
 Text = Optional[str]
 Paths = Annotated[list[str], argument("PATH...", "Files, a folder, or '-' for standard input.")]
-Param = Annotated[Pairs, option("--param -p", "KEY=VALUE", "A hyper-parameter: number, true, false or text.")]
-Metric = Annotated[Pairs, option("--metric -m", "KEY=NUMBER", "A measured number; nan and inf are refused.")]
-Tag = Annotated[Pairs, option("--tag -t", "KEY=TEXT", "A label.")]
-Annotate = Annotated[Pairs, option("--annotate", "KEY=TEXT", "Free text: purpose, training data, limits …")]
+Param = Annotated[Texts, option("--param -p", "KEY=VALUE", "A hyper-parameter: number, true, false or text.")]
+Metric = Annotated[Texts, option("--metric -m", "KEY=NUMBER", "A measured number; nan and inf are refused.")]
+Tag = Annotated[Texts, option("--tag -t", "KEY=TEXT", "A label.")]
+Annotate = Annotated[Texts, option("--annotate", "KEY=TEXT", "Free text: purpose, training data, limits …")]
+ParamsFile = Annotated[Texts, option("--params-file", "FILE", "Params from JSON, YAML or TOML; nested keys get dots.")]
+ParamsOnly = Annotated[Texts, option("--params-only", "GLOB", "Of the files, only params that match.")]
 Message = Annotated[str, option("--message", "TEXT", "What this version is.")]
 Stage = Annotated[Text, option("--stage", "STAGE", "Promote it to this stage at once.")]
 Alias = Annotated[Text, option("--alias", "ALIAS", "Let this alias point to it at once.")]
@@ -38,11 +49,11 @@ Link = Annotated[bool, flag("--link", "Hard-link the files instead of copying; n
 Move = Annotated[bool, flag("--move", "Move the files into the registry.")]
 Scan = Annotated[Text, option("--scan", "MODE", "A stricter scan: warn, refuse-dangerous or allowlist.")]
 NoInspect = Annotated[bool, flag("--no-inspect", "Don't look what the files are.")]
-Parent = Annotated[Pairs, option("--parent", "REF", "A version that it was made from.")]
+Parent = Annotated[Texts, option("--parent", "REF", "A version that it was made from.")]
 Data = Annotated[
-    Pairs, option("--data", "PATH|URI", "What it was trained on: a file, a folder, a .dvc file, s3://…#sha256:….")
+    Texts, option("--data", "PATH|URI", "What it was trained on: a file, a folder, a .dvc file, s3://…#sha256:….")
 ]
-Code = Annotated[Pairs, option("--code", "PATH", "What made it: files or folders, kept by their digests.")]
+Code = Annotated[Texts, option("--code", "PATH", "What made it: files or folders, kept by their digests.")]
 Command = Annotated[str, option("--command", "TEXT", "The command that made it.")]
 Environment = Annotated[Text, option("--environment", "FILE", "Its packages: requirements, pip freeze, a lock file.")]
 Python = Annotated[Text, option("--python", "PATH", "Its Python, or the folder of its environment.")]
@@ -52,9 +63,9 @@ NoLineage = Annotated[bool, flag("--no-lineage", "Find nothing out.")]
 
 @command("register", "put in", exits=(0, 1, 2, 3, 4, 5, 7, 8, 130), writes=True)
 def register(
-    cx: Session, name: Model, paths: Paths, param: Param = None, metric: Metric = None, tag: Tag = None,
+    cx: Session, name: Model, paths: Paths, *, param: Param = None, metric: Metric = None, tag: Tag = None,
     annotate: Annotate = None, params_file: ParamsFile = None, params_only: ParamsOnly = None,
-    metrics_file: MetricsFile = None, metrics_only: MetricsOnly = None, skip_invalid: SkipInvalid = False,
+    files: MetricsOptions,
     message: Message = "", stage: Stage = None, alias: Alias = None, as_: Filename = None, exclude: Exclude = None,
     include: Include = None, if_changed: IfChanged = False, update: Update = False, link: Link = False,
     move: Move = False, scan: Scan = None, reuse_name: ReuseName = False, allow_unsafe: AllowUnsafe = False,
@@ -94,8 +105,8 @@ def register(
     check_unsafe(allow_unsafe, reason)
     if lineage is not None and no_lineage:
         raise InvalidInput("--lineage and --no-lineage exclude each other", "choose one")
-    params = inputs.collect(cx, "param", params_file, param, params_only, skip_invalid)
-    metrics = inputs.collect(cx, "metric", metrics_file, metric, metrics_only, skip_invalid)
+    params = collect_values(cx, "param", params_file, param, params_only, files.skip_invalid)
+    metrics = collect_values(cx, "metric", files.metrics_file, metric, files.metrics_only, files.skip_invalid)
     registry = cx.registry(with_caller=True)
     with cx.progress(f"registering {name}") as progress:
         outcome = registry.register(
@@ -105,14 +116,14 @@ def register(
             alias=alias, if_changed=if_changed, update=update, how="link" if link else "move" if move else "copy",
             stdin_name=as_, parents=parent or (), data=data or (), code=code or (), command=made_by,
             environment=environment, python=python, request_id=cx.request_id, progress=progress,
-            capture=() if no_lineage else None if lineage is None else _parse_parts(lineage),
+            capture=[] if no_lineage or lineage == "none" else lineage and _split(lineage),
         )  # fmt: skip
     _report(cx, replace(outcome, skipped=params.skipped + metrics.skipped))
 
 
 def _report(cx: Session, outcome: RegisterResult) -> None:
     """Print the new reference, or that of the version that has the files already."""
-    inputs.warn_of_skipped(cx, outcome.skipped)
+    warn_of_skipped(cx, outcome.skipped)
     version = outcome.version
     for warning in outcome.warnings:
         cx.warn(warning)
@@ -156,6 +167,5 @@ def _warn_of_scan(cx: Session, version: VersionRecord) -> None:
     cx.warn(f"the scan's verdict on {version.ref} is {scan['verdict']}{why}")
 
 
-def _parse_parts(text: str) -> list[str]:
-    """What ``--lineage`` was given: names with commas between them."""
-    return [] if text == "none" else [part.strip() for part in text.split(",") if part.strip()]
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from ...errors import NotFound
+from ...operations.inspection import scan_files
 from ...scan.verdicts import CLEAN, DANGEROUS, UNSCANNABLE, VERDICTS
 from ..command import argument, command, flag, option
+from ..formatting import plural
 from ..json_shapes import to_json
 from ..options import is_version
-from ..output import Output
-from ..session import Session
-from ..views.text import plural
+from ..session import Output, Session
 
 if TYPE_CHECKING:
     from ...scan.verdicts import FileScan, Scan
@@ -75,8 +75,7 @@ def _file_output(found: Scan, refused: list[str]) -> Output:
             (each.path, each.verdict, each.kind, "; ".join(_format_findings(each, len(each.remarks))))
             for each in found.files
         ],
-        [[each.path, each.verdict, each.kind, "\n".join(_format_findings(each, _FINDINGS))] for each in shown],
-        None if shown else "",
+        [(each.path, each.verdict, each.kind, "\n".join(_format_findings(each, _FINDINGS))) for each in shown],
     )
 
 
@@ -87,23 +86,14 @@ def _use_output(found: Scan, refused: list[str]) -> Output:
         for each in found.files
         for use in each.uses
     ]
-    return Output(
-        "scanned",
-        found,
-        refused,
-        ("file", "offset", "global", "use", "verdict", "reason"),
-        rows,
-        None,
-        None if rows else "no globals",
-    )
+    columns = ("file", "offset", "global", "use", "verdict", "reason")
+    return Output("scanned", found, refused, columns, rows, empty="no globals")
 
 
 def _scan(cx: Session, paths: list[str], allow: Sequence[str]) -> Scan:
     with cx.progress("scanning", unit="files") as progress:
         if is_version(paths, "scanned"):
             return cx.reader().scan(paths[0], allow=allow, progress=progress)
-        from ...operations.inspection import scan_files
-
         try:
             return scan_files(paths, allow=(*_read_allowed(cx), *allow), progress=progress)
         except NotFound as error:

@@ -6,11 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ...core.records import VersionRecord
+from ...core.times import utc_now
 from ..command import argument, command, flag, option
+from ..formatting import (
+    escape,
+    format_age,
+    format_metrics,
+    format_numbers,
+    format_size,
+    list_pointers,
+    shorten,
+    shorten_time,
+)
 from ..options import AsOf, Limit, Model, Where, parse_model_name, warn_of_unknown_names
-from ..output import ListOutput, TableView
-from ..session import Session
-from ..views.text import escape, format_age, format_metrics, format_numbers, format_size, shorten, shorten_time
+from ..session import Output, Session, TableView
 
 if TYPE_CHECKING:
     from ...query.query import QueryField
@@ -122,31 +131,32 @@ def _quote(text: str) -> str:
 
 
 def _list(cx: Session, found: Iterable[VersionRecord], columns: str | None, nothing: str, *, single: bool) -> None:
+    versions = iter(found)
+    refs = (version.ref for version in versions)
     if columns is None:
-        cx.list(
-            ListOutput(
-                "versions", found, lambda version: version.ref, _format_row,
-                lambda all_: _draw_versions(all_, single) if all_ else TableView(text=nothing),
-            )
-        )  # fmt: skip
-        return
-    from ...core.times import utc_now
-    from ...query import query
-    from ...query.query import split_fields
 
-    names = [name.strip() for name in split_fields(columns)]
+        def draw_all() -> TableView:
+            listed = list(versions)
+            return _draw_versions(listed, single) if listed else TableView(text=nothing)
+
+        cx.show(Output("versions", versions, refs, rows=map(_format_row, versions), draw=draw_all))
+        return
+    from ...query import query
+
+    names = [name.strip() for name in query.split_fields(columns)]
     fields = [query.parse_field(name) for name in names]
     now = utc_now()
 
     def row(version: VersionRecord) -> list[Any]:
         return [_format_cell(field.value(version, now)) for field in fields]
 
-    def draw(all_: list[VersionRecord]) -> TableView:
+    def draw() -> TableView:
+        all_ = list(versions)
         shown = [_format_column(field, all_, [row(version)[at] for version in all_]) for at, field in enumerate(fields)]
         rows = [list(cells) for cells in zip(*shown, strict=True)]
         return TableView(names, rows, chosen=True) if rows else TableView(text=nothing)
 
-    cx.list(ListOutput("versions", found, lambda version: version.ref, row, draw))
+    cx.show(Output("versions", versions, refs, rows=map(row, versions), draw=draw))
 
 
 def _format_column(field: QueryField, versions: Sequence[VersionRecord], values: Sequence[Any]) -> list[str]:
@@ -199,14 +209,12 @@ def _common_metrics(found: Iterable[VersionRecord]) -> list[str]:
 
 def _format_cells(version: VersionRecord, metrics: Sequence[str], single: bool) -> list[str]:
     """The cells of a version; ``metrics`` are the texts of its metrics that have a column."""
-    where = [*reversed(version.stages), *(f"@{alias}" for alias in version.aliases)]
-    where += ["archived"] if version.archived else []
     packed = f" ({format_size(version.packed)} packed)" if version.packed is not None else ""
     tags = " ".join(f"{name}={text}" for name, text in version.tags.items())
     first_line = shorten(version.message.partition("\n")[0])
     return [
         str(version.number) if single else version.ref,
-        " ".join(where) or "-",
+        " ".join(list_pointers(version)) or "-",
         *metrics,
         format_size(version.size) + packed,
         format_age(version.created),

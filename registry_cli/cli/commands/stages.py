@@ -11,28 +11,15 @@ from ...errors import InvalidInput
 from ...rules.rollback import RecentRollback, StageHolder
 from ...rules.stages import Expected
 from ..command import argument, command, flag, option
-from ..options import (
-    DryRun,
-    Expect,
-    Model,
-    NoVerify,
-    Reason,
-    Sign,
-    Stage,
-    VersionRef,
-    ensure_alone,
-    parse_expect,
-    prompt_for_security_key,
-)
-from ..output import Output
-from ..session import Session
-from ..views.text import escape
+from ..formatting import escape
+from ..options import Expect, Model, NoVerify, Reason, Sign, Stage, VersionRef, ensure_alone, parse_expect, signing_key
+from ..session import Output, Session
 
 _MOVES = (0, 1, 2, 3, 4, 6, 7, 8)
 _GATED = (0, 1, 2, 3, 4, 5, 6, 7, 8)
 
 
-@command("promote", "lifecycle", exits=_GATED, writes=True)
+@command("promote", "lifecycle", exits=_GATED, writes=True, dry_run=True)
 def promote(
     cx: Session,
     ref: VersionRef,
@@ -45,7 +32,6 @@ def promote(
         bool, flag("--force", "Override the policy (unless it forbids overrides); requires --reason.")
     ] = False,
     sign: Sign = None,
-    dry_run: DryRun = False,
 ) -> None:
     """Let a stage point to a version.
 
@@ -63,12 +49,12 @@ def promote(
     """
     done = cx.registry().promote(
         ref, stage, expect=parse_expect(expect), reason=reason, archive_previous=archive_previous,
-        verify=not no_verify, force=force, sign=prompt_for_security_key(cx, sign), dry_run=dry_run, request_id=cx.request_id,
+        verify=not no_verify, force=force, sign=signing_key(cx, sign), **cx.change,
     )  # fmt: skip
-    cx.show_pointer(done, dry_run)
+    cx.show_pointer(done)
 
 
-@command("demote", "lifecycle", exits=_MOVES, writes=True)
+@command("demote", "lifecycle", exits=_MOVES, writes=True, dry_run=True)
 def demote(
     cx: Session,
     ref: Annotated[str, argument("REF", "The model, or the version that must be there now.")],
@@ -76,7 +62,6 @@ def demote(
     expect: Expect = None,
     reason: Reason = "",
     sign: Sign = None,
-    dry_run: DryRun = False,
 ) -> None:
     """Let a stage point to nothing.
 
@@ -87,18 +72,12 @@ def demote(
         registry demote churn@7 production --reason "drifts"
     """
     done = cx.registry().demote(
-        ref,
-        stage,
-        expect=parse_expect(expect),
-        reason=reason,
-        sign=prompt_for_security_key(cx, sign),
-        dry_run=dry_run,
-        request_id=cx.request_id,
+        ref, stage, expect=parse_expect(expect), reason=reason, sign=signing_key(cx, sign), **cx.change
     )
-    cx.show_pointer(done, dry_run)
+    cx.show_pointer(done)
 
 
-@command("rollback", "lifecycle", exits=_GATED, writes=True)
+@command("rollback", "lifecycle", exits=_GATED, writes=True, dry_run=True)
 def rollback(
     cx: Session,
     name: Model,
@@ -110,7 +89,6 @@ def rollback(
     reason: Reason = "",
     no_verify: NoVerify = False,
     sign: Sign = None,
-    dry_run: DryRun = False,
 ) -> None:
     """Let a stage point to what held it before.
 
@@ -136,16 +114,12 @@ def rollback(
         })  # fmt: skip
         _show_holders(cx, cx.reader().holders(name, stage), stage)
         return
-    registry, key, target = (
-        cx.registry(),
-        prompt_for_security_key(cx, sign),
-        None if to is None else _parse_target(name, to),
-    )
+    registry, key = cx.registry(), signing_key(cx, sign)
+    target = None if to is None else _parse_target(name, to)
 
     def move(again: bool, expect: Expected) -> PointerChange:
         return registry.rollback(
-            name, stage, to=target, expect=expect, again=again, reason=reason, verify=not no_verify, sign=key,
-            dry_run=dry_run, request_id=cx.request_id,
+            name, stage, to=target, expect=expect, again=again, reason=reason, verify=not no_verify, sign=key, **cx.change
         )  # fmt: skip
 
     try:
@@ -153,13 +127,13 @@ def rollback(
     except RecentRollback as recent:
         if not cx.can_ask:
             raise
-        if dry_run:
+        if cx.dry_run:
             cx.warn(f"{recent.message}; without --dry-run you are asked")
         elif not cx.ask_yes_no(f"{recent.message}. Roll it back once more?"):
             raise InvalidInput("nothing was changed", "answer y, or add --again") from None
         # what was asked about is what is rolled back, and nothing that came meanwhile
         done = move(True, recent.current if expect is None else parse_expect(expect))
-    cx.show_pointer(done, dry_run)
+    cx.show_pointer(done)
 
 
 def _parse_target(name: str, text: str) -> int:
@@ -179,7 +153,6 @@ _STATES = {
 
 def _show_holders(cx: Session, found: Sequence[StageHolder], stage: str) -> None:
     rows = [(each.ref, each.state) for each in found]
-    shown = [[each.ref, _STATES.get(each.state, each.state)] for each in found]
-    refs = [each.ref for each in found]
-    text = None if found else f"nothing held {escape(stage)} yet"
-    cx.show(Output("holders", found, refs, ("version", "state"), rows, shown, text))
+    shown = [(ref, _STATES.get(state, state)) for ref, state in rows]
+    nothing = f"nothing held {escape(stage)} yet"
+    cx.show(Output("holders", found, [ref for ref, _ in rows], ("version", "state"), rows, shown, empty=nothing))

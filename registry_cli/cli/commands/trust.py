@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 from ...core import times
 from ...errors import InvalidInput, NotFound
 from ..command import argument, command, flag
+from ..formatting import plural, shorten_time
 from ..options import Yes
-from ..output import Output
-from ..session import Session
+from ..session import Output, Session
 from ..trust_prompt import QUESTION, format_command, open_trust_file, print_commands
-from ..views.text import plural, shorten_time
 
 if TYPE_CHECKING:
     from ...trust.trusted_commands import TrustedCommandSet, TrustFile
 
 
-def _require_trust_file() -> TrustFile:
+def _trust_file() -> TrustFile:
     file = open_trust_file()
     if file is None:
         raise NotFound("there is no folder for your settings", "set HOME, or XDG_CONFIG_HOME")
@@ -53,7 +52,7 @@ def trust(
     if listed and (revoke or name or yes):
         raise InvalidInput("--list only shows", "leave out the rest")
     if listed:
-        _show_trusted(cx, _require_trust_file(), None)
+        _show_trusted(cx, _trust_file(), None)
     elif revoke:
         _revoke(cx, name)
     else:
@@ -62,7 +61,7 @@ def trust(
 
 def _trust(cx: Session, name: str | None, yes: bool) -> None:
     commands = cx.reader().policies.commands(name)
-    file = _require_trust_file()
+    file = _trust_file()
     if not commands.items:
         cx.say(f"the policies of {name or 'this registry'} have no commands in them: there is nothing to trust")
     elif file(commands):
@@ -78,16 +77,14 @@ def _trust(cx: Session, name: str | None, yes: bool) -> None:
         for each in commands.items
     ]
     shown = [
-        [each.stage, each.name, format_command(each.arguments), f"{each.time_limit:g} s", f"{each.file}:{each.line}"]
-        for each in commands.items
+        (stage, check, words, f"{limit:g} s", f"{source}:{line}") for stage, check, words, limit, source, line in rows
     ]
     digests = [f"sha256:{commands.digest}"] if commands.items else []
-    columns = ("stage", "check", "command", "time limit", "from")
-    cx.show(Output("commands", commands, digests, columns, rows, shown, text=None if rows else ""))
+    cx.show(Output("commands", commands, digests, ("stage", "check", "command", "time limit", "from"), rows, shown))
 
 
 def _revoke(cx: Session, name: str | None) -> None:
-    reader, file = cx.reader(), _require_trust_file()
+    reader, file = cx.reader(), _trust_file()
     if name is None:  # also when its policies can't be read
         place = (os.path.realpath(reader.root), reader.settings.id)
         gone = file.remove(lambda each: (each.root, each.id) == place)
@@ -108,4 +105,4 @@ def _show_trusted(cx: Session, file: TrustFile, which: list[TrustedCommandSet] |
     ]
     columns = ("since", "registry", "for", "commands", "digest")
     nothing = "nothing is trusted" if which is None else ""
-    cx.show(Output("trusted", found, [row[-1] for row in rows], columns, rows, shown, None if rows else nothing))
+    cx.show(Output("trusted", found, [row[-1] for row in rows], columns, rows, shown, empty=nothing))

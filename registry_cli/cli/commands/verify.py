@@ -1,7 +1,8 @@
-"""Trust: verify, repair, doctor."""
+"""Maintenance: verify, repair, doctor, gc."""
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -10,10 +11,9 @@ from ...core.records import Checkpoint
 from ...errors import InvalidInput, NotFound
 from ...rules import event_history
 from ..command import command, flag, option
-from ..options import DryRun, Models
-from ..output import Output
-from ..session import Session
-from ..views.text import escape, format_size, plural
+from ..formatting import escape, format_size, plural
+from ..options import Models
+from ..session import Output, Session
 
 
 @command("verify", "trust", exits=(0, 2, 3, 6, 130))
@@ -63,7 +63,6 @@ def verify(
             signatures=signatures or allowed_signers is not None,
             allowed_signers=allowed_signers,
         )
-    rows = [(each.severity, each.code, each.where, each.message) for each in found.problems]
     looked = f"{plural(found.models, 'model')}, {plural(found.versions, 'version')}, {plural(found.files, 'file')}, {format_size(found.size)}"
     if found.problems:
         cx.say(f"{plural(len(found.problems), 'problem')} in {looked}")
@@ -76,9 +75,8 @@ def verify(
             f"{plural(found.signatures, 'signature')} looked at; {plural(found.unsigned or 0, 'version')} without one"
         )
     columns = ("severity", "code", "where", "message")
-    cx.show(
-        Output("verification", found, [each.where for each in found.problems], columns, rows, text=None if rows else "")
-    )
+    rows = [(each.severity, each.code, each.where, each.message) for each in found.problems]
+    cx.show(Output("verification", found, [each.where for each in found.problems], columns, rows))
     if not found.ok:
         raise typer.Exit(6)
 
@@ -109,14 +107,13 @@ def _read_checkpoints(given: str, names: list[str]) -> list[Checkpoint]:
         raise InvalidInput(f"'{given}' is no file of checkpoints") from None
 
 
-@command("repair", "trust", exits=(0, 1, 2, 3, 6, 7), writes=True)
+@command("repair", "trust", exits=(0, 1, 2, 3, 6, 7), writes=True, dry_run=True)
 def repair(
     cx: Session,
     names: Models = None,
     from_blobs: Annotated[
         bool, flag("--from-blobs", "Restore missing and damaged files whose bytes the model still has.")
     ] = False,
-    dry_run: DryRun = False,
 ) -> None:
     """Repair what can be repaired safely.
 
@@ -136,12 +133,14 @@ def repair(
     """
     registry, models = cx.registry(), _check_models(names, "repair")
     with cx.progress("reading files") as progress:
-        done = registry.admin.repair(models, from_blobs=from_blobs, dry_run=dry_run, progress=progress)
-    cx.say(f"{'would repair' if dry_run else 'repaired'} {plural(len(done), 'thing')}" if done else "nothing to repair")
+        done = registry.admin.repair(models, from_blobs=from_blobs, dry_run=cx.dry_run, progress=progress)
+    cx.say(
+        f"{'would repair' if cx.dry_run else 'repaired'} {plural(len(done), 'thing')}" if done else "nothing to repair"
+    )
     if not from_blobs and (missing := registry.admin.restorable(models)):
         cx.say(f"{plural(missing, 'missing file')} can be restored: registry repair --from-blobs")
     rows = [(each.what, each.path) for each in done]
-    cx.show(Output("repaired", done, [each.path for each in done], ("what", "path"), rows, text=None if done else ""))
+    cx.show(Output("repaired", done, [each.path for each in done], ("what", "path"), rows))
 
 
 @command("doctor", "trust", exits=(0, 1, 2, 3))
@@ -167,3 +166,39 @@ def doctor(cx: Session) -> None:
     cx.show(Output("doctor", found, bad, ("status", "check", "what was found"), rows, shown))
     if bad:
         raise typer.Exit(1)
+
+
+_DURATION = re.compile(r"([0-9]+)(s|min|h|d|w)\Z", re.ASCII)
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def _parse_duration(text: str) -> float:
+    match = _DURATION.match(text)
+    if not match:
+        raise InvalidInput(f"'{text}' is no length of time", "write it as 30min, 12h, 7d or 2w")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+@command("gc", "lifecycle", exits=(0, 1, 2, 3, 6, 7), writes=True, dry_run=True)
+def gc(
+    cx: Session,
+    names: Models = None,
+    older_than: Annotated[str, option("--older-than", "TIME", "How long a staging folder must lie untouched.")] = "24h",
+) -> None:
+    """Remove what nobody needs any more.
+
+    Left-over staging folders of writers that died, the files of deleted versions, contents that no version uses.
+    No version is touched.
+
+    In a pipe: what, path, size; separated by tabs.
+
+    Examples:
+        registry gc
+        registry gc churn --dry-run
+        registry gc --older-than 2h
+    """
+    done = cx.registry().admin.gc(names or None, age=_parse_duration(older_than), dry_run=cx.dry_run)
+    total, would = sum(each.size for each in done), "would free" if cx.dry_run else "freed"
+    cx.say(f"{would} {format_size(total)} in {plural(len(done), 'place')}" if done else "nothing to remove")
+    rows = [(each.what, each.path, each.size) for each in done]
+    cx.show(Output("freed", done, [each.path for each in done], ("what", "path", "size"), rows))

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from ...core.records import VersionRecord
 from ...rules.comparison import SECTIONS, Comparison, Row
+from ..formatting import escape, format_numbers, format_value, list_pointers, shorten, supports_unicode
 from .tables import open_console
-from .text import escape, format_numbers, format_value, shorten, supports_unicode
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII = "_.-:=+*#"
@@ -111,10 +111,8 @@ def _least(cell: Text) -> int:
 
 def _format_head(version: VersionRecord) -> Text:
     """The number, and below it what points to the version."""
-    where = [*reversed(version.stages), *(f"@{alias}" for alias in version.aliases)]
-    where += ["archived"] if version.archived else []
     head = Text(f"@{version.number}", style="bold")
-    for word in where:
+    for word in list_pointers(version):
         head.append(f"\n{escape(word)}", style=_STAGES.get(word, "not bold"))
     return head
 

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from ...core.lazy_dataclass import dataclass
 from ...rules.comparison import Diff, Difference, FileDifference, MetricDifference, StoredFile
+from ..formatting import escape, format_number, format_numbers, format_size, format_value, shorten, supports_unicode
 from .tables import open_console
-from .text import escape, format_number, format_numbers, format_size, format_value, shorten, supports_unicode
 
 _MARKS = {"added": "+", "removed": "-", "changed": "~"}
 _BETTER = {True: "green", False: "red", None: ""}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ...rules.io_schema import format_tensor
-from .text import format_number
+from ..formatting import format_number
 
 #: Of inputs, features and other lists so many are shown; ``--json`` has all that is kept.
 _SHOWN = 12

@@ -10,8 +10,8 @@ from typing import Any
 from ...core.records import VersionRecord
 from ...core.results import LineageGraph, LineageNode
 from ...store import codec
+from ..formatting import escape, format_size, plural, shorten, shorten_time
 from .inspection_view import mappings
-from .text import escape, format_size, plural, shorten, shorten_time
 
 #: What a line of a tree begins with: of one of several, of the last one, and what is below each.
 _UNICODE = ("├── ", "└── ", "│   ", "    ")

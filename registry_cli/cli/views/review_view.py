@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...core.lazy_dataclass import replace
+from ..formatting import escape, format_age, format_number, shorten, shorten_time
 from ..process import write
 from . import diff_view, inspection_view, lineage_view, tables
-from .text import escape, format_age, format_number, shorten, shorten_time
 
 if TYPE_CHECKING:
     from ...core.records import VersionRecord

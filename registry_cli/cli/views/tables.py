@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .text import escape
+from ..formatting import escape
 
 _STYLES = {
     "production": "bold green",

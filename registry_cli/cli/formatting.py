@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Any
 
+    from ..core.records import VersionRecord
+
 _ESCAPES = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _COMBINING_MOST = 3
 
@@ -111,6 +113,12 @@ def format_numbers(values: Sequence[object]) -> list[str]:
         digits += 1
         shown = [format_number(value, digits) for value in values]
     return shown
+
+
+def list_pointers(version: VersionRecord) -> list[str]:
+    """The stages of a version, the last one first, its aliases with an ``@``, and whether it is archived."""
+    archived = ["archived"] if version.archived else []
+    return [*reversed(version.stages), *(f"@{alias}" for alias in version.aliases), *archived]
 
 
 def format_metrics(of_each: Sequence[Mapping[str, object]]) -> list[dict[str, str]]:
