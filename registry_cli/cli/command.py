@@ -65,7 +65,7 @@ INDEXED: Declarations = {
 
 @dataclass(frozen=True, eq=False, repr=False)
 class VerbCommand:
-    """A function that is a command."""
+    """A function that is a command, with its help text."""
 
     name: str
     function: Function
@@ -110,7 +110,7 @@ def command(
 
 
 def _with_shared(function: Function, shared: Declarations, writes: bool) -> Function:
-    """``function`` with the shared options behind its own, as Typer reads them."""
+    """Return what Typer calls for ``function``, with the shared options behind its own."""
     # Not typing.get_type_hints: on Python 3.10 it wraps "Annotated[...] = None" into Optional, which hides the option.
     own = {
         each.name: (each.annotation, each.default)
@@ -155,7 +155,7 @@ def _with_signature(call: Function, declared: Declarations) -> Function:
 
 
 def _merge(before: Mapping[str, Any], given: Mapping[str, Any], writes: bool) -> Session:
-    """The options given before the verb and behind it. One that takes a value is given once, here or there."""
+    """Combine the options before the verb with those behind it. One that takes a value is given once, here or there."""
     if before.get("root") is not None and given["root"] is not None:
         raise _repeated("--registry", 2)
     defaults = {name: default for name, (_, default) in {**DRY_RUN, **WRITING, **INDEXED, **SHARED}.items()}
@@ -168,7 +168,6 @@ def _repeated(name: str, times: int) -> InvalidInput:
 
 
 def _root(ctx: typer.Context, **values: Any) -> None:
-    """The options before the verb: ``registry -C DIR list``."""
     ctx.obj = values
 
 
@@ -208,7 +207,7 @@ def takes_one_value(parameter: Any) -> bool:
 
 
 def build(commands: Iterable[VerbCommand]) -> typer.Typer:
-    """An application with these commands. No start-up time is spent on those that were not asked for."""
+    """Make an application of these commands: no start-up time is spent on those that were not asked for."""
     app = typer.Typer(
         name="registry",
         cls=_Group,
@@ -224,19 +223,18 @@ def build(commands: Iterable[VerbCommand]) -> typer.Typer:
 
 
 def find(verb: str) -> VerbCommand:
-    """The command of a verb, from the module that defines it."""
     return next(each for each in commands_of(grammar.VERBS[verb].home) if each.name == verb)
 
 
 def commands_of(module: str) -> Iterator[VerbCommand]:
-    """The commands that a module of ``registry_cli.cli.commands`` defines."""
+    """Yield the commands that a module of ``registry_cli.cli.commands`` defines."""
     values = vars(import_module(f".commands.{module}", __package__)).values()
     return (each for each in values if isinstance(each, VerbCommand))
 
 
 @contextlib.contextmanager
 def library_warnings(cx: Session) -> Iterator[None]:
-    """Show what the library warns of in the ``with`` when its work is done."""
+    """Show the warnings of the library when the ``with`` is done."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeWarning)
         yield

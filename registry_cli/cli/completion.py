@@ -27,13 +27,13 @@ _INTERNAL = frozenset({"versions", "stages", "blobs", "annotations", "observatio
 
 
 def script(shell: str) -> str:
-    """The script that makes ``shell`` ask us."""
+    """The completion script of a shell."""
     with open(os.path.join(os.path.dirname(__file__), "scripts", f"registry.{shell}"), encoding="utf-8") as stream:
         return stream.read()
 
 
 def answer(environment: Mapping[str, str]) -> int:
-    """Print what the line in the environment can go on with; always 0."""
+    """Print the words that the line in the environment can go on with; always 0."""
     try:
         found = _answers(environment.get("_REGISTRY_LINE", ""), environment)
         print("\n".join(found[:_MOST]))
@@ -43,7 +43,7 @@ def answer(environment: Mapping[str, str]) -> int:
 
 
 def options(verb: str | None) -> dict[str, str]:
-    """Each spelling of an option of a verb, or of those before it, with "=" if it takes a value, "=FILE" if a file."""
+    """The spellings of the options of a verb, or of those before it; the values are "=" for one with a value, "=FILE" for a file."""
     texts = [grammar.SHARED]
     if verb is not None:
         spec = grammar.VERBS[verb]
@@ -56,7 +56,6 @@ def options(verb: str | None) -> dict[str, str]:
 
 
 def long_options(verb: str | None) -> list[str]:
-    """The options as TAB offers them."""
     return [name for name in options(verb) if name.startswith("--")]
 
 
@@ -93,7 +92,7 @@ def _arguments(words: list[str], known: Mapping[str, str]) -> list[str]:
 
 
 def _next_kind(verb: str, given: list[str]) -> str:
-    """Which kind of argument comes next, behind those that are given."""
+    """The kind of the next argument."""
     kinds = grammar.VERBS[verb].arguments.split()
     if len(given) < len(kinds):
         return kinds[len(given)].rstrip("*")
@@ -119,7 +118,7 @@ def _offer(kind: str, current: str, words: list[str], root: str) -> list[str]:
 
 
 def _references(root: str, current: str) -> list[str]:
-    """Models, and behind ``@`` or ``:`` what names a version of that model."""
+    """Models, and behind ``@`` or ``:`` the selectors of a version of that model."""
     mark = re.search("[@:]", current)
     if mark is None:
         models = _matching(_list_models(root), current)
@@ -129,7 +128,6 @@ def _references(root: str, current: str) -> list[str]:
 
 
 def _selectors(root: str, model: str) -> list[str]:
-    """What names a version of a model."""
     pointers = [*_list_pointers(root, model, "stages"), *_list_pointers(root, model, "aliases")]
     return ["latest", *pointers, *_list_numbers(root, model)]
 
@@ -139,7 +137,7 @@ def _matching(offers: list[str] | tuple[str, ...], current: str) -> list[str]:
 
 
 def _root(words: list[str], environment: Mapping[str, str]) -> str:
-    """The registry that the command would take, found without its settings being read."""
+    """The registry that the command would take, found without reading its settings."""
     for flag, value in pairwise(words):
         if flag in ("-C", "--registry"):
             return os.path.expanduser(value)
@@ -171,7 +169,7 @@ def _is_trusted(folder: str) -> bool:
 
 
 def _list_models(root: str) -> list[str]:
-    """Names of models; a folder without a ``model.yaml`` is a group."""
+    """A folder without a ``model.yaml`` is a group."""
     found = []
     for name in _list_names(root, "models"):
         folder = os.path.join(root, "models", name)
@@ -193,7 +191,6 @@ def _list_names(*parts: str) -> list[str]:
 
 
 def _list_numbers(root: str, model: str) -> list[str]:
-    """Version numbers, the newest first."""
     numbers = [int(name) for name in _list_names(root, "models", model, "versions") if name.isdigit()]
     return [str(number) for number in sorted(numbers, reverse=True)]
 

@@ -46,7 +46,7 @@ def _escape(char: str) -> str:
 
 
 def format_size(count: int) -> str:
-    """Bytes for a person: ``1.2 MB`` (powers of 1000, as disks are sold)."""
+    """Format bytes as ``1.2 MB`` (powers of 1000)."""
     value = float(count)
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if abs(value) < 999.5 or unit == "TB":
@@ -56,7 +56,7 @@ def format_size(count: int) -> str:
 
 
 def format_age(stamp: str, now: datetime | None = None) -> str:
-    """How long ago a time was, in one unit: ``3 h``, ``12 d``; the time itself if it is none or lies ahead."""
+    """Format how long ago a time was as ``3 h`` or ``12 d``; return what is not a past time as it is."""
     from datetime import datetime, timezone
 
     try:
@@ -74,7 +74,7 @@ def format_age(stamp: str, now: datetime | None = None) -> str:
 
 
 def shorten_time(stamp: str) -> str:
-    """A time for a person: ``2026-11-23 10:00``, in UTC."""
+    """Format a time in UTC as ``2026-11-23 10:00``."""
     return stamp[:16].replace("T", " ")
 
 
@@ -105,7 +105,7 @@ def format_number(value: object, digits: int = DIGITS) -> str:
 
 
 def format_numbers(values: Sequence[object]) -> list[str]:
-    """Values that are shown beside or below each other, as :func:`number` has them: different ones look different."""
+    """Format values that stand side by side with as many digits as make different ones look different."""
     shown = [format_number(value) for value in values]
     distinct = {(value, isinstance(value, bool)) for value in values}
     digits = DIGITS
@@ -116,13 +116,13 @@ def format_numbers(values: Sequence[object]) -> list[str]:
 
 
 def list_pointers(version: VersionRecord) -> list[str]:
-    """The stages of a version, the last one first, its aliases with an ``@``, and whether it is archived."""
+    """The stages of a version, the last one first, its aliases with an ``@``, and ``archived``."""
     archived = ["archived"] if version.archived else []
     return [*reversed(version.stages), *(f"@{alias}" for alias in version.aliases), *archived]
 
 
 def format_metrics(of_each: Sequence[Mapping[str, object]]) -> list[dict[str, str]]:
-    """The metrics of several versions as :func:`numbers` has them, those of one name beside each other."""
+    """Format the metrics of several versions, those of one name as :func:`format_numbers` does."""
     shown: list[dict[str, str]] = [{} for _ in of_each]
     for name in dict.fromkeys(name for each in of_each for name in each):
         places = [at for at, each in enumerate(of_each) if name in each]
@@ -132,7 +132,6 @@ def format_metrics(of_each: Sequence[Mapping[str, object]]) -> list[dict[str, st
 
 
 def shorten(text: str, most: int = 160) -> str:
-    """The beginning of a text, for a table: a few lines of it at most."""
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
@@ -141,7 +140,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def format_value(value: Any, *, exact: bool = False) -> str:
-    """Any value: numbers with six digits unless ``exact``, lists as JSON."""
+    """Format any value: numbers with six digits unless ``exact``, lists as JSON."""
     import json
 
     if exact and isinstance(value, float):
@@ -150,13 +149,12 @@ def format_value(value: Any, *, exact: bool = False) -> str:
 
 
 def supports_unicode() -> bool:
-    """Whether standard output can show more than ASCII."""
     encoding = getattr(sys.stdout, "encoding", None) or ""
     return encoding.lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig")
 
 
 def align(pairs: Iterable[tuple[str, Any]]) -> str:
-    """``key  value`` lines; what is empty is left out, further lines of a text stand under its first."""
+    """Format ``key  value`` lines without empty values; further lines of a text stand below its first."""
     kept = [(key, value) for key, value in pairs if value not in ("", None, False)]
     width = max(len(key) for key, _ in kept) + 2
     lines = []
@@ -167,7 +165,7 @@ def align(pairs: Iterable[tuple[str, Any]]) -> str:
 
 
 def _wrap(text: str, indent: int) -> Iterable[str]:
-    """The lines of a text for a terminal, broken between words only: digests and paths stay whole, to be copied."""
+    """Break the lines of a text between words only: digests and paths stay whole, to be copied."""
     import shutil
     import textwrap
 
@@ -180,7 +178,7 @@ def _wrap(text: str, indent: int) -> Iterable[str]:
 
 
 def format_cell(cell: Any) -> str:
-    """A value for a pipe: one line, no tab, the empty text for nothing."""
+    """Format a value for a pipe: one line, no tab, empty for None."""
     if cell is None:
         return ""
     if isinstance(cell, bool):

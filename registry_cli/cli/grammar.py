@@ -89,12 +89,10 @@ class Verb:
 
 
 def code_of(verb: str, code: int) -> str:
-    """What an exit code of a verb means."""
     return OWN_CODES.get((verb, code), EXIT_CODES[code])
 
 
 def overview(version: str) -> str:
-    """The text of ``registry --help``: every verb with its line, group by group."""
     width = max(map(len, VERBS)) + 2
     lines = [
         f"registry {version}: the model registry that lives in a folder.",

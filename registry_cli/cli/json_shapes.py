@@ -128,18 +128,18 @@ def document(kind: str, body: Any) -> dict[str, Any]:
 
 
 def dumps(value: Any, *, indent: bool = False) -> str:
-    """The text of a document: ASCII, on one line unless for a person."""
+    """The text of a document: ASCII, on one line unless indented."""
     return json.dumps(value, ensure_ascii=True, indent=2 if indent else None)
 
 
 def error(kind: str, message: str, hint: str, exit_code: int, request_id: str = "") -> dict[str, Any]:
-    """What goes to standard error when a command with ``--json`` fails."""
+    """The document on standard error when a command with ``--json`` fails."""
     body: dict[str, Any] = {"error": kind, "message": message, "hint": hint, "exit_code": exit_code}
     return document("error", {**body, "request_id": request_id} if request_id else body)
 
 
 def to_json(value: Any) -> Any:
-    """A record as a mapping, and what is in it likewise; mappings are of JSON already."""
+    """Convert a record to a mapping, and what is in it likewise; mappings are kept."""
     if value is None or isinstance(value, (str, int, float)):
         return value
     if isinstance(value, Mapping):
@@ -166,12 +166,12 @@ def _is_record(value: object) -> bool:
 
 
 def keys(record: type) -> list[str]:
-    """The keys of a record's shape, those behind a ``*`` left out."""
+    """The keys of a record's shape without ``*``."""
     return [key for key, _, _ in _readers(record) if key != "*"]
 
 
 def _readers(record: type) -> tuple[_Reader, ...]:
-    """For each key of a record how its value is read, and the sign of what happens when that is empty."""
+    """For each key of a record how to read its value, and the mark of what happens when that is empty."""
     if record not in _READERS:
         _READERS[record] = tuple(_parse(record))
     return _READERS[record]

@@ -15,7 +15,7 @@ COMPLETE_VARIABLE = "_REGISTRY_COMPLETE"
 
 
 def run(arguments: list[str]) -> int:
-    """Run the command that ``arguments`` (without the program's name) spell; its exit code."""
+    """Run the command that ``arguments`` (without the program's name) spell, and return its exit code."""
     process.keep_standard_descriptors()
     if COMPLETE_VARIABLE in os.environ:
         from . import completion
@@ -38,7 +38,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _answer(arguments: list[str]) -> int:
-    """What needs no command is answered at once; a command is handed to Typer."""
+    """Answer at once what needs no command; hand a command to Typer."""
     if arguments in (["--version"], ["-V"]):
         from .. import __version__
 
@@ -102,7 +102,7 @@ def _parse_path(arguments: list[str]) -> tuple[str | None, list[str]] | None:
 
 
 def _print_help(command: Callable[..., object], arguments: list[str]) -> object:
-    """Typer's help through our own door, where a closed pipe or a full disk is told as for any other result."""
+    """Write Typer's help as any other result, so that a closed pipe or a full disk is reported."""
     import contextlib
     import io
 
@@ -116,7 +116,7 @@ def _print_help(command: Callable[..., object], arguments: list[str]) -> object:
 
 
 def _find_verb(arguments: list[str]) -> str:
-    """The verb that is meant, as far as it can be told without parsing; empty if it can't."""
+    """The verb, as far as it can be found without parsing, else an empty text."""
     value = False
     for word in arguments:
         if value:
@@ -129,13 +129,13 @@ def _find_verb(arguments: list[str]) -> str:
 
 
 def _find_verbs(arguments: list[str]) -> list[str]:
-    """The verbs that Typer needs to know of: all of them when a misspelt one wants a suggestion."""
+    """The verbs that Typer has to know: all of them to suggest one for a misspelt one."""
     verb = _find_verb(arguments)
     return [verb] if verb else list(grammar.VERBS)
 
 
 def _failure(arguments: list[str], error: Exception) -> int:
-    """The exit code of an error, told in a line; a traceback only with ``--debug``."""
+    """Report an error and return its exit code; with ``--debug`` a traceback, too."""
     from ..errors import RegistryError, explain
 
     shown = getattr(error, "format_message", None)
@@ -158,7 +158,7 @@ def _failure(arguments: list[str], error: Exception) -> int:
 
 
 def _fail(arguments: list[str], message: str, hint: str, kind: str, code: int, request_id: str = "") -> int:
-    """Say what went wrong on standard error: a line for a person, one JSON object with ``--json``."""
+    """Report on standard error: a line, or one JSON object with ``--json``."""
     if sys.stderr is None:
         return code
     from .formatting import escape

@@ -55,7 +55,7 @@ _NAMED = 10
 
 
 class MetricsOptions(NamedTuple):
-    """Metrics in files, and what becomes of values that are not valid."""
+    """Metrics in files."""
 
     metrics_file: Annotated[
         Texts,
@@ -68,7 +68,7 @@ class MetricsOptions(NamedTuple):
 
 
 def parse_model_name(name: str) -> str:
-    """The model's name; one of its versions is not what was asked for."""
+    """Return the name of a model; refuse a reference to a version."""
     reference = Reference.parse(name)
     if reference.selector is not None:
         raise InvalidInput(f"'{name}' names a version, not a model", f"write {reference.model}")
@@ -76,7 +76,7 @@ def parse_model_name(name: str) -> str:
 
 
 def is_version(paths: Sequence[str], done: str) -> bool:
-    """Whether a version is named and not files: what exists as a path is one. ``done`` is what is done with it."""
+    """Whether a version is named, not files; what exists as a path is a file. ``done`` is the verb in the error."""
     if not any("@" in path and not os.path.lexists(path) for path in paths):
         return False
     if len(paths) > 1:
@@ -85,7 +85,6 @@ def is_version(paths: Sequence[str], done: str) -> bool:
 
 
 def check_unsafe(allowed: bool, reason: str) -> None:
-    """Who passes over the scan says why."""
     if allowed != bool(reason.strip()):
         raise InvalidInput("--allow-unsafe and --reason go together", "say why it is safe all the same")
 
@@ -97,13 +96,13 @@ def warn_of_unknown_names(
     model: str | None = None,
     as_of: str | None = None,
 ) -> None:
-    """Name the stages, aliases, models and groups in a query that do not exist: it may select nothing for that."""
+    """Warn of stages, aliases, models and groups in a query that do not exist: it may select nothing for that."""
     for text in registry.unknown_names(where, model=model, as_of=as_of):
         cx.warn(text)
 
 
 def ensure_alone(option: str, others: Mapping[str, object]) -> None:
-    """Refuse options that would do nothing beside ``option``; ``others`` are their names and what they were given."""
+    """Refuse options that would have no effect beside ``option``; ``others`` are their names and values."""
     ignored = [name for name, given in others.items() if given not in (None, False, "", [])]
     if ignored:
         raise InvalidInput(
@@ -113,7 +112,7 @@ def ensure_alone(option: str, others: Mapping[str, object]) -> None:
 
 
 def signing_key(cx: Session, key: str | None) -> str | None:
-    """The key that ``--sign`` was given; of one that waits for a finger, that is said."""
+    """Return the key of ``--sign``; tell the person to touch it if it waits for that."""
     if key is not None:
         from ..trust import signatures
 
@@ -123,12 +122,11 @@ def signing_key(cx: Session, key: str | None) -> str | None:
 
 
 def parse_expect(text: str | None) -> Expected:
-    """What ``--expect`` was given."""
     return ANY if text is None else parse_expected(text)
 
 
 def read_references(given: list[str]) -> list[str]:
-    """References as given, or one a line from standard input when the only one is ``-``."""
+    """Return the references as given, or the lines of standard input when the only one is ``-``."""
     if given != ["-"]:
         return given
     if sys.stdin is None:

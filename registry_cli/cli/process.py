@@ -9,7 +9,7 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Terminated(BaseException):
-    """A signal asked us to stop: unwind, clean up, end. ``number`` is the signal's."""
+    """A signal asks the process to unwind, clean up and end. ``number`` is the signal's."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -17,7 +17,7 @@ class Terminated(BaseException):
 
 
 class OutputError(Exception):
-    """The result could not be written: the pipe was closed, the disk behind ``>`` is full."""
+    """The result could not be written: the pipe was closed, the disk is full."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(error.strerror or str(error))
@@ -25,7 +25,7 @@ class OutputError(Exception):
 
 
 def keep_standard_descriptors() -> None:
-    """A file of the store must never be opened as descriptor 0, 1 or 2 because the caller had closed it."""
+    """Open closed standard descriptors, so that no file of the store gets number 0, 1 or 2."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -63,7 +63,7 @@ def _stop_no_more(number: int, _: object) -> None:
 
 
 def write(text: str, end: str = "\n") -> None:
-    """A line of the result, on standard output."""
+    """Write a line of the result to standard output."""
     if sys.stdout is None:
         raise OutputError(OSError(errno.EBADF, "standard output is closed"))
     try:
@@ -73,7 +73,7 @@ def write(text: str, end: str = "\n") -> None:
 
 
 class StandardOutput:
-    """Standard output as something that bytes can be written to."""
+    """Standard output as a binary stream."""
 
     def write(self, block: bytes) -> None:
         if sys.stdout is None:
@@ -85,7 +85,7 @@ class StandardOutput:
 
 
 def flush() -> None:
-    """Bring the result out. Only then a command has succeeded."""
+    """Flush the result. Only then a command has succeeded."""
     if sys.stdout is not None:
         try:
             sys.stdout.flush()
@@ -94,13 +94,12 @@ def flush() -> None:
 
 
 def discard_output() -> None:
-    """Let nothing more be written to a standard output that is gone, at the end of the process neither."""
+    """Send what is still buffered for a standard output that is gone nowhere, also when the process ends."""
     if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def is_terminal(stream: object) -> bool:
-    """Whether a person sits behind ``stream``."""
     isatty = getattr(stream, "isatty", None)
     try:
         return bool(isatty and isatty())

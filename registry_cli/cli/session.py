@@ -56,7 +56,6 @@ class Output:
     draw: Callable[[], TableView] | None = None
 
     def view(self) -> TableView:
-        """What a person sees."""
         if self.text is not None or self.draw is not None:
             return self.draw() if self.draw else TableView(text=self.text)
         shown = self.shown if self.shown is not None else [list(map(format_cell, row)) for row in self.rows]
@@ -64,7 +63,7 @@ class Output:
 
 
 class ChangeRecorder:
-    """What a command has changed so far, and where: the user's hooks get it when its result is out."""
+    """The changes of a command so far, for the user's hooks."""
 
     def __init__(self) -> None:
         self.registry: Registry | None = None
@@ -76,7 +75,7 @@ class ChangeRecorder:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Session:
-    """The shared options, and the ways to answer."""
+    """The shared options of a command, and the ways to answer."""
 
     root: str | None = None
     as_json: bool = False
@@ -93,14 +92,14 @@ class Session:
     opened: list[Registry] = field(default_factory=list)
 
     def reader(self) -> Registry:
-        """The registry, for reading only: nothing that writes is imported."""
+        """Open the registry for reading only: nothing that writes is imported."""
         return self._open(
             cache=None if self.no_index else cache_folder(os.environ),
             progress=self.progress("reading versions", unit="versions"),
         )
 
     def registry(self, *, with_caller: bool = False) -> Registry:
-        """The registry, for writing. ``with_caller`` lets it know the calling process, for a lineage."""
+        """Open the registry for writing, for a lineage ``with_caller``."""
         self.changes.registry = self._open(
             lock_timeout=self.lock_timeout,
             on_wait=self.say,
@@ -115,7 +114,7 @@ class Session:
         return self.opened[-1]
 
     def caller(self) -> Caller:
-        """What this command knows of what goes on around it: not by which program a model was made."""
+        """What is known of the calling process; not by which program a model was made."""
         from ..lineage.process_info import Caller
 
         try:
@@ -130,14 +129,14 @@ class Session:
         return is_trusted(self, commands)
 
     def report_refusal(self, error: Refused) -> None:
-        """What the checks printed that a gate stayed shut for: they may have run for long."""
+        """Print what the failed checks of a gate printed."""
         if evaluation := getattr(error, "evaluation", None):
             from .trust_prompt import report_outputs
 
             report_outputs(self, evaluation.rules)
 
     def close(self) -> None:
-        """The last thing that a command does, however it ended: the index is closed, hooks are run for its changes."""
+        """End the command, however it ended: close the index, run hooks for its changes."""
         for reader in self.opened:
             reader.close()
         if self.changes.events:
@@ -148,12 +147,11 @@ class Session:
 
     @property
     def change(self) -> dict[str, Any]:
-        """What every operation that changes something is given."""
+        """The arguments of every operation that changes something."""
         return {"dry_run": self.dry_run, "request_id": self.request_id}
 
     @property
     def is_piped(self) -> bool:
-        """Whether results go to a pipe or a file rather than to a person."""
         return not is_terminal(sys.stdout)
 
     @property
@@ -162,16 +160,15 @@ class Session:
         return not (self.is_piped or self.as_json or self.quiet)
 
     def say(self, text: str) -> None:
-        """One line for the person, on standard error; silent with ``-q`` and ``--json``."""
+        """Print one line on standard error; nothing with ``-q`` and ``--json``."""
         if not (self.quiet or self.as_json):
             print(escape(text), file=sys.stderr)
 
     def warn(self, text: str) -> None:
-        """One line that must be seen, whatever was asked for."""
+        """Print one line on standard error, whatever was asked for."""
         print(f"warning: {escape(text)}", file=sys.stderr)
 
     def collect_damage(self) -> DamageCollector:
-        """A collector of what can't be read, for a list that goes on without it."""
         return DamageCollector(self)
 
     def show(self, output: Output) -> None:
@@ -188,7 +185,7 @@ class Session:
             self._draw(output.view())
 
     def show_one(self, kind: str, body: Any, name: str, text: str | None = None) -> None:
-        """Print a result with one name, a reference or a path; with --json ``body``, a record or a mapping."""
+        """Print a result with one name, a reference or a path; with --json ``body``."""
         self.show(Output(kind, body, [name], rows=[(name,)], text=name if text is None else text))
 
     def show_pointer(self, done: PointerChange) -> None:
@@ -197,7 +194,7 @@ class Session:
         self.show_one("moved", done, done.ref)
 
     def report_pointer(self, done: PointerChange) -> None:
-        """Say on standard error where a pointer points now, where it pointed before, and what was overridden for that."""
+        """Print on standard error where a pointer points now, where it pointed before, and what that overrides."""
         after = "nothing" if done.after is None else f"{done.model}@{done.after}"
         before = "nothing" if done.before is None else f"{done.model}@{done.before}"
         if not done.changed:
@@ -246,20 +243,19 @@ class Session:
 
     @property
     def can_ask(self) -> bool:
-        """Whether there is somebody to ask: both ends are a terminal, and nobody said ``--no-input``."""
+        """Whether a person can be asked: both ends are a terminal, without ``--no-input``."""
         return not self.no_input and is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
     def ask(self, question: str) -> str:
-        """What a person answers, on one line; the empty text when there is no more to come."""
+        """Ask, and return the line that is answered; the empty text at the end of input."""
         print(f"{escape(question)} ", end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().strip()
 
     def ask_yes_no(self, question: str) -> bool:
-        """Whether somebody says yes."""
         return self.ask(f"{question} [y/N]").lower() in ("y", "yes")
 
     def confirm(self, question: str, why: str = "this can't be undone and needs a yes") -> None:
-        """Ask for a yes. Without a terminal, or with ``--no-input``, nothing is asked: say ``--yes``."""
+        """Ask for a yes, or require ``--yes`` where nobody can be asked."""
         if not self.can_ask:
             raise InvalidInput(why, "add --yes")
         if not self.ask_yes_no(question):
@@ -267,7 +263,7 @@ class Session:
 
 
 class DamageCollector:
-    """Called with documents that can't be read: each is a warning, and the command fails in the end, its result shown."""
+    """Collects documents that can't be read: the command shows its result, then fails."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -277,7 +273,6 @@ class DamageCollector:
         self._found.setdefault(error.message, error)
 
     def raise_found(self) -> None:
-        """Raise :class:`Damaged` if there was any."""
         if not self._found:
             return
         *others, last = self._found.values()
@@ -289,7 +284,7 @@ class DamageCollector:
 
 
 def _run_hooks(cx: Session) -> None:
-    """Tell the user's hooks what was changed. A signal ends the hooks, and the command as it would have ended."""
+    """Run the user's hooks for the changes. A signal ends the hooks, and the command as it would have ended."""
     from ..trust.user_config import HOOK_SETTINGS, HOOKS, config_folder
 
     folder, registry = config_folder(os.environ), cx.changes.registry

@@ -28,7 +28,7 @@ def open_trust_file() -> TrustFile | None:
 
 
 def is_trusted(cx: Session, commands: CommandSet) -> bool:
-    """Whether commands may run. Whoever sits at a terminal is asked, and not again until they change."""
+    """Whether commands may run. A person at a terminal is asked, and not again until they change."""
     file = open_trust_file()
     if file is None:
         return False
@@ -47,7 +47,7 @@ def is_trusted(cx: Session, commands: CommandSet) -> bool:
 
 
 def print_commands(commands: CommandSet, why: str) -> None:
-    """Show commands to somebody who has to decide: on standard error, whatever form of result was asked for."""
+    """Show commands to the person who has to decide, on standard error."""
     print(f"The checks of {escape(commands.name or commands.root)}{why}:", file=sys.stderr)
     for each in commands.items:
         place = each.file if each.line is None else f"{each.file}:{each.line}"
@@ -59,7 +59,7 @@ def format_command(arguments: tuple[str, ...]) -> str:
 
 
 def report_outputs(cx: Session, rules: tuple[RuleResult, ...]) -> None:
-    """The last lines of what each check printed that did not pass."""
+    """Print the last lines of the output of each check that did not pass."""
     for rule in rules:
         lines = rule.output.splitlines() if rule.outcome != "passed" else []
         for line in [f"{rule.name} printed:", *(f"  {shorten(line)}" for line in lines[-_LINES:])] if lines else ():

@@ -108,7 +108,7 @@ def log_metric(
 
 
 def _format_metrics(cx: Session, registry: Registry, done: VersionsChanged) -> str:
-    """The metrics that changed, and whether they are better than before."""
+    """Name the metrics that changed, and whether they are better than before."""
     words = []
     corrected = [name for name, (before, _) in done.values.items() if before is not None]
     directions = None

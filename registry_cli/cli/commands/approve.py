@@ -64,7 +64,7 @@ def approve(
 
 
 def _ask_verdict(cx: Session, ref: str, stage: str, *, reject: bool, reason: str) -> tuple[bool, str]:
-    """Whether the person rejects it, and why."""
+    """Ask whether to reject it, and why."""
     if reject:
         cx.confirm(f"Reject {ref} for {stage}?")
     else:
@@ -106,7 +106,7 @@ def approvals(cx: Session, ref: Ref) -> None:
 
 
 def _format_signer(signature: Signature | None) -> str:
-    """Whose signature it is; a code for one that does not count."""
+    """The principal of a signature; the code of the problem for one that does not count."""
     return "" if signature is None else signature.principal or signature.code
 
 

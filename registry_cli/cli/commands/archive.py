@@ -59,7 +59,7 @@ class RetentionOptions(NamedTuple):
         return bool(self.best) or any(each is not None for each in (self.older_than, self.keep, self.where))
 
     def parse(self, plan: str | None, compress: str = "") -> RetentionRules | None:
-        """The rules, None if none is given. What only makes sense with a rule is :class:`InvalidInput` then."""
+        """The rules, None if none is given. :class:`InvalidInput` for options that need a rule."""
         if not self.given:
             if self.keep_holders is not None or plan is not None:
                 raise InvalidInput(
@@ -201,7 +201,7 @@ def _retain_model(
     *,
     yes: bool = True,
 ) -> None:
-    """``archive`` and ``delete`` of a model by rules."""
+    """Archive or delete versions of a model by rules."""
     if force:
         raise InvalidInput("--force is for versions that are named", "what rules choose is never in the way")
     if how.plan is not None:  # 'apply' is given the reason: a plan has none
@@ -306,7 +306,7 @@ def apply(
 
 
 def _show_changed(cx: Session, done: list[VersionsChanged], dry_run: bool) -> None:
-    """What happened to which versions; nothing at all when there was nothing to do."""
+    """Print what happened to which versions."""
     refs = list(dict.fromkeys(ref for each in done for ref in each.refs))
     for action in dict.fromkeys(each.action for each in done):
         some = [ref for each in done if each.action == action for ref in each.refs]
@@ -322,7 +322,6 @@ def _show_changed(cx: Session, done: list[VersionsChanged], dry_run: bool) -> No
 
 
 def _format_freed(done: list[VersionsChanged], action: str, dry_run: bool) -> str:
-    """What packing freed."""
     freed = sum(each.freed for each in done if each.action == action)
     if action != "packed" or not freed:
         return ""
@@ -331,7 +330,7 @@ def _format_freed(done: list[VersionsChanged], action: str, dry_run: bool) -> st
 
 
 def _show_plans(cx: Session, registry: Registry, plans: list[Plan], target: str | None) -> None:
-    """Every version and what would become of it; a file that is asked for is written first."""
+    """Print every version and what would become of it; write the file first if one is asked for."""
     body = {"registry": registry.settings.id, "items": plans}
     if target is not None:
         from ...operations import export
@@ -361,7 +360,7 @@ def _confirm(cx: Session, plans: list[Plan]) -> None:
 
 
 def _raise_last(cx: Session, failed: list[RegistryError]) -> None:
-    """Fail, now that the others had their turn."""
+    """Fail after the other models were dealt with."""
     if not failed:
         return
     for error in failed[:-1]:
@@ -370,7 +369,7 @@ def _raise_last(cx: Session, failed: list[RegistryError]) -> None:
 
 
 def _read_plans(file: str, registry_id: str) -> list[Plan]:
-    """The plans of a file. :class:`InvalidInput` if it holds none, :class:`Conflict` if they are another registry's."""
+    """Read the plans of a file. :class:`InvalidInput` if it holds none, :class:`Conflict` if they are another registry's."""
     try:
         if file == "-":
             text = sys.stdin.read(_PLAN_LIMIT) if sys.stdin is not None else ""
@@ -391,7 +390,7 @@ def _read_plans(file: str, registry_id: str) -> list[Plan]:
 
 
 def _parse_plan(item: dict[str, Any]) -> Plan:
-    """One plan of a file. Raises ValueError, KeyError or TypeError when it is none."""
+    """Raises ValueError, KeyError or TypeError for what is not a plan."""
     from ...rules.retention import Plan, RetentionDecision
 
     verdicts = tuple(

@@ -81,7 +81,7 @@ def _diff_rows(found: Diff) -> Iterator[tuple[Any, ...]]:
 
 
 def _format_for_pipe(value: Any) -> Any:
-    """A value for a pipe: exact, and a file by its size."""
+    """The exact value; the size of a file."""
     if isinstance(value, StoredFile):
         return value.size
     return value if isinstance(value, (str, int, float)) or value is None else format_value(value)
@@ -148,7 +148,7 @@ def compare(
 
 
 def _resolve_versions(registry: Registry, first: Reference, words: Sequence[str]) -> list[VersionRecord]:
-    """The versions that a person named, in that order, each once."""
+    """The named versions in the order given, each once."""
     found: dict[int, VersionRecord] = {}
     aliases: frozenset[str] = frozenset()
     if any(_RANGE.match(word) for word in words):
@@ -173,7 +173,7 @@ def _resolve_versions(registry: Registry, first: Reference, words: Sequence[str]
 
 
 def _resolve_range(registry: Registry, model: str, span: re.Match[str]) -> list[VersionRecord]:
-    """The versions from one number to another, as far as they are there."""
+    """The existing versions from one number to another."""
     start, end = int(span[1]), int(span[2])
     if abs(end - start) >= _MOST:
         raise InvalidInput(f"'{span[0]}' are too many versions to stand side by side", f"{_MOST} is the most")

@@ -74,7 +74,7 @@ def history(
 
 
 def _parse_model(name: str | None, every: bool) -> str | None:
-    """The model that is meant; None for all."""
+    """The model; None for all."""
     if every and name is not None:
         raise InvalidInput("--all means every model", f"leave out --all, or '{name}'")
     if not every and name is None:
@@ -123,7 +123,7 @@ def _pause() -> None:
 
 
 def _show_entries(cx: Session, entries: Iterable[ModelHistoryEntry], *, many: bool) -> None:
-    """Show entries; the model is a column of its own where there are ``many``."""
+    """Print entries; the model is a column of its own if there are ``many``."""
     found = iter(entries)
     columns = ("model", *_COLUMNS) if many else _COLUMNS
 
@@ -155,7 +155,7 @@ def _reference(recorded: ModelHistoryEntry) -> str:
 
 
 def _format_details(entry: JournalEntry, format_values: Callable[[Sequence[object]], list[str]]) -> str:
-    """What happened: ``production: 6 → 7``; values as ``format_values`` has them."""
+    """Format what happened, as ``production: 6 → 7``, the values with ``format_values``."""
     detail = entry.event.detail
     parts = _format_model_change(entry)
     pointer = detail.get("stage") or detail.get("alias")
@@ -185,7 +185,6 @@ def _format_details(entry: JournalEntry, format_values: Callable[[Sequence[objec
 
 
 def _format_model_change(entry: JournalEntry) -> list[str]:
-    """What happened to a model as a whole."""
     detail = entry.event.detail
     if entry.event.action == "renamed":
         return [f"{detail.get('before')} → {detail.get('after')}"]

@@ -162,7 +162,7 @@ def _open_standard_input() -> BinaryIO:
 
 
 def _expand_home(source: str) -> str:
-    """``hf:~/models`` with the home in it: a shell sees no ``~`` behind a colon."""
+    """Expand ``~`` in ``hf:~/models``: a shell does not do it behind a colon."""
     scheme, mark, place = source.partition(":")
     return f"{scheme}:{Path(place).expanduser()}" if mark and place.startswith("~") else source
 
@@ -173,7 +173,6 @@ def _format_notes(each: ImportResult) -> str:
 
 
 def _format_summary(found: list[ImportResult]) -> str:
-    """How many of which: ``imported 3 versions, skipped 1``."""
     counts = {status: sum(each.versions for each in found if each.status == status) for status in _WORDS}
     parts = [f"{_WORDS[status]} {plural(count, 'version')}" for status, count in counts.items() if count]
     return ", ".join(parts) or "there is nothing to import"

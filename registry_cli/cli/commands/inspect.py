@@ -61,7 +61,7 @@ def _format_row(each: Inspection) -> tuple[Any, ...]:
 
 
 def _format_text(found: Inspected) -> str:
-    """The primary as a block, below a list of all when there are several."""
+    """The primary file as a block, below a list of all if there are several."""
     if not found.primary:
         problems = [("problem", each.problem) for each in found.found if each.problem]
         unknown = "unknown: no reader recognises it"

@@ -99,7 +99,6 @@ def _format_number(value: int | None) -> str:
 
 
 def _first_metric(glance: VersionSummary | None) -> dict[str, Any]:
-    """The first metric of a version."""
     return dict(islice(glance.metrics.items(), 1)) if glance else {}
 
 
@@ -108,7 +107,6 @@ def _live_reference(each: ModelSummary, stage: str) -> str:
 
 
 def _format_live(each: ModelSummary, stage: str) -> Sequence[Any]:
-    """The version at a stage, when it was made, its metrics."""
     glance = each.shown.get(each.model.stages[stage])
     metrics = " ".join(f"{name}={value}" for name, value in glance.metrics.items()) if glance else ""
     return (_live_reference(each, stage), glance.created if glance else "", metrics, each.model.owner)

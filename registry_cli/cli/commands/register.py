@@ -122,7 +122,6 @@ def register(
 
 
 def _report(cx: Session, outcome: RegisterResult) -> None:
-    """Print the new reference, or that of the version that has the files already."""
     warn_of_skipped(cx, outcome.skipped)
     version = outcome.version
     for warning in outcome.warnings:
@@ -142,7 +141,7 @@ def _report(cx: Session, outcome: RegisterResult) -> None:
 
 
 def _report_unstored(cx: Session, outcome: RegisterResult) -> None:
-    """What was stored of an unchanged version, and what was not."""
+    """Report what was stored of an unchanged version, and what was not."""
     if outcome.updated:
         cx.say(f"{outcome.ref}: stored {', '.join(outcome.updated)}")
     if not outcome.not_stored:
@@ -158,7 +157,7 @@ def _report_unstored(cx: Session, outcome: RegisterResult) -> None:
 
 
 def _warn_of_scan(cx: Session, version: VersionRecord) -> None:
-    """Report any verdict but the two that need no explanation, with its first reason, on one line."""
+    """Warn of a verdict that needs explanation, with its first reason."""
     scan = version.lineage.get("scan")
     if not isinstance(scan, Mapping) or scan.get("verdict") in ("safe-format", "known-globals"):
         return

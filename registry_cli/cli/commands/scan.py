@@ -64,7 +64,6 @@ def scan(
 
 
 def _file_output(found: Scan, refused: list[str]) -> Output:
-    """A line for each file."""
     shown = [each for each in found.files if len(found.files) <= _FEW or each.verdict not in CLEAN]
     return Output(
         "scanned",
@@ -80,7 +79,6 @@ def _file_output(found: Scan, refused: list[str]) -> Output:
 
 
 def _use_output(found: Scan, refused: list[str]) -> Output:
-    """A line for each use of a global."""
     rows = [
         (f"{each.path}!{use.member}" if use.member else each.path, use.offset, use.name, use.use, use.level, use.why)
         for each in found.files
@@ -101,7 +99,7 @@ def _scan(cx: Session, paths: list[str], allow: Sequence[str]) -> Scan:
 
 
 def _read_allowed(cx: Session) -> Sequence[str]:
-    """What the registry allows in which files would be registered from here, if there is one."""
+    """The globals that the registry found from here allows, if there is one."""
     try:
         return cx.reader().scan_rules().allow
     except NotFound:

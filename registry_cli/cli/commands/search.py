@@ -115,7 +115,7 @@ def search(
 
 
 def _make_queries(where: str | None, stage: str | None, alias: str | None, tags: Sequence[str] | None) -> list[str]:
-    """An expression and its shorthands, as queries that must all hold."""
+    """An expression and the shorthand options as queries that must all hold."""
     parts = [where or ""]
     parts += [f"stage = {_quote(stage)}"] if stage is not None else []
     parts += [f"alias = {_quote(alias)}"] if alias is not None else []
@@ -160,7 +160,7 @@ def _list(cx: Session, found: Iterable[VersionRecord], columns: str | None, noth
 
 
 def _format_column(field: QueryField, versions: Sequence[VersionRecord], values: Sequence[Any]) -> list[str]:
-    """What a person reads in a column that was asked for."""
+    """The cells of a column that was asked for, for a person."""
     if field.name == "age":
         return [format_age(version.created) for version in versions]
     if field.name == "size":
@@ -199,7 +199,7 @@ def _draw_versions(found: list[VersionRecord], single: bool) -> TableView:
 
 
 def _common_metrics(found: Iterable[VersionRecord]) -> list[str]:
-    """The metrics that most versions have, in the order in which they came."""
+    """The metrics that most versions have, in order of appearance."""
     counts: dict[str, int] = {}
     for version in found:
         for name in version.metrics:

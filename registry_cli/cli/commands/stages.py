@@ -137,7 +137,6 @@ def rollback(
 
 
 def _parse_target(name: str, text: str) -> int:
-    """What ``--to`` was given: a number, or a reference to a version of this model by its number."""
     number = version_number(text.removeprefix(f"{name}@"))
     if number is None:
         raise InvalidInput(f"'{text}' is no version to go to", f"registry rollback {name} STAGE --list shows them")

@@ -82,7 +82,7 @@ def verify(
 
 
 def _check_models(names: list[str] | None, verb: str) -> list[str] | None:
-    """The models that were named, None for all; a version's reference gets the command for its model."""
+    """Return the named models, None for all; refuse references to versions."""
     for name in names or ():
         if "@" in name:
             model = name.partition("@")[0]
@@ -91,7 +91,7 @@ def _check_models(names: list[str] | None, verb: str) -> list[str] | None:
 
 
 def _read_checkpoints(given: str, names: list[str]) -> list[Checkpoint]:
-    """What ``--checkpoint`` was given: a checkpoint, or the name of a file of them."""
+    """Parse a checkpoint, or read a file of them."""
     if event_history.is_entry_hash(given):
         if len(names) != 1:
             raise InvalidInput("a hash alone is of one model", "name it: registry verify NAME --checkpoint HASH")

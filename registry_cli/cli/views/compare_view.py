@@ -31,7 +31,7 @@ def sparkline(heights: Sequence[int | None], *, unicode: bool) -> str:
 
 
 def draw(comparison: Comparison, *, no_color: bool) -> None:
-    """Print the rows, a column a version; as many tables below each other as the terminal is too narrow for."""
+    """Print the rows, a column for each version, in as many tables as the terminal is too narrow for."""
     out = open_console(no_color=no_color)
     cells = [_format_cells(row) for row in comparison.rows]
     heads = [_format_head(version) for version in comparison.versions]
@@ -46,7 +46,7 @@ def draw(comparison: Comparison, *, no_color: bool) -> None:
 
 
 def _blocks(needed: Sequence[int], room: int, first: int) -> list[range]:
-    """The columns in as few groups as fit, about equally large; of the first one's room ``first`` cells are taken."""
+    """Divide the columns into as few groups as fit, about equally large; ``first`` cells of the first one are taken."""
     count = len(needed)
     fewest = len(list(_iter_groups(needed, room, first, count)))
     tried = (list(_iter_groups(needed, room, first, most)) for most in range(-(-count // fewest), count + 1))
@@ -93,7 +93,6 @@ def _table(
 
 
 def _fit(columns: Sequence[Sequence[Text]], room: int) -> list[int]:
-    """Widths that fit into ``room``: the widest columns give way first, by wrapping."""
     widths = [max(cell_len(line) for cell in column for line in cell.plain.split("\n")) for column in columns]
     least = [max(map(_least, column)) for column in columns]
     while sum(widths) + _GAP * len(widths) > room:
@@ -105,12 +104,11 @@ def _fit(columns: Sequence[Sequence[Text]], room: int) -> list[int]:
 
 
 def _least(cell: Text) -> int:
-    """How wide a cell is at least: its longest word, and of a word beyond measure a part."""
+    """The least width of a cell: its longest word, and of a word beyond measure a part."""
     return max((min(cell_len(word), _WORD_MOST) for word in cell.plain.split()), default=1)
 
 
 def _format_head(version: VersionRecord) -> Text:
-    """The number, and below it what points to the version."""
     head = Text(f"@{version.number}", style="bold")
     for word in list_pointers(version):
         head.append(f"\n{escape(word)}", style=_STAGES.get(word, "not bold"))
@@ -118,7 +116,7 @@ def _format_head(version: VersionRecord) -> Text:
 
 
 def _format_cells(row: Row) -> list[Text]:
-    """The values in words; different ones look different."""
+    """Format the values; different ones look different."""
     known = [value for value in row.values if value is not None]
     if row.section == "metrics":
         texts = iter(format_numbers(known))

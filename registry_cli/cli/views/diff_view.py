@@ -31,7 +31,7 @@ _COMMON = 80
 
 @dataclass(frozen=True)
 class _Entry:
-    """One difference in words. ``note`` says by how much; ``style`` is that of the note."""
+    """A difference as texts. ``note`` is by how much it differs; ``style`` is that of the note."""
 
     mark: str
     name: str
@@ -46,7 +46,6 @@ class _Entry:
 
 
 def draw(diff: Diff, *, no_color: bool) -> None:
-    """Print what differs."""
     out = open_console(no_color=no_color)
     arrow = "→" if supports_unicode() else "->"
     out.print(Text(f"{diff.before.ref} {arrow} {diff.after.ref}", style="bold"))
@@ -81,7 +80,7 @@ def _make_entry(each: Difference, *, named: bool) -> _Entry:
 
 
 def _format_side(value: Any) -> str:
-    """A value in words; an empty text is seen, too."""
+    """Format a value; an empty text is visible."""
     if isinstance(value, StoredFile):
         return format_size(value.size)
     return "" if value is None else escape(format_value(value), lines=True) or '""'
@@ -94,7 +93,7 @@ def _format_growth(each: MetricDifference) -> str:
 
 
 def _draw_section(out: Console, entries: Sequence[_Entry], arrow: str, *, numeric: bool) -> None:
-    """One line an entry, aligned; those that need more room stand in lines of their own."""
+    """Print one aligned line for each entry; those that need more room get lines of their own."""
     brief = [entry for entry in entries if entry.short]
     changed = [entry for entry in brief if entry.mark == "~"]
     names = max((cell_len(entry.name) for entry in brief), default=0)
@@ -139,7 +138,6 @@ def _pad(text: str, width: int, *, right: bool) -> str:
 
 
 def _draw_block(out: Console, entry: _Entry) -> None:
-    """The name, and below it the lines that went and came."""
     if entry.name:
         head = Text(f"{entry.mark} ", style="")
         head.stylize(_STYLES[entry.mark])
@@ -158,7 +156,7 @@ def _draw_block(out: Console, entry: _Entry) -> None:
 
 
 def _changed_lines(entry: _Entry) -> Iterator[tuple[str, str]]:
-    """The lines of a text that changed, each behind its sign, with one line around them."""
+    """The changed lines of a text, each behind its sign, with one line around them."""
     before, after = entry.before.splitlines(), entry.after.splitlines()
     if entry.mark != "~" or max(len(before), len(after)) > _LINES_COMPARED:
         yield from (("-", line) for line in before)

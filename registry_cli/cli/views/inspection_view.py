@@ -46,7 +46,7 @@ def format_lines(lineage: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _format_scan(scan: Any) -> str:
-    """The verdict, what it rests on, and why it was let in all the same. The best one goes without saying."""
+    """The verdict, its reason, and why it was let in all the same; nothing for the best one."""
     if not isinstance(scan, Mapping) or scan.get("verdict") == "safe-format":
         return ""
     reasons, names = scan.get("reasons"), scan.get("globals")
@@ -74,7 +74,6 @@ def _format_value(value: Any) -> str:
 
 
 def _join_first(texts: Sequence[str], total: int | None = None) -> str:
-    """The first of many."""
     more = (len(texts) if total is None else total) - min(len(texts), _SHOWN)
     return ", ".join(texts[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
 
@@ -85,12 +84,10 @@ def _format_tensor(tensor: Mapping[str, Any]) -> str:
 
 
 def format_tensors(listed: Any) -> str:
-    """Inputs or outputs on one line."""
     return _join_first([_format_tensor(each) for each in mappings(listed)])
 
 
 def mappings(listed: Any) -> list[Mapping[str, Any]]:
-    """The mappings of a list; none of anything else."""
     return [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, (list, tuple)) else []
 
 

@@ -26,7 +26,7 @@ def _part(lineage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def iter_facts(version: VersionRecord) -> Iterator[tuple[str, str, str]]:
-    """What the lineage of one version says: kind, name, detail."""
+    """What the lineage of a version records: kind, name, detail."""
     lineage = version.lineage
     for kind in ("data", "code"):
         for each in mappings(lineage.get(kind)):
@@ -47,7 +47,7 @@ def iter_facts(version: VersionRecord) -> Iterator[tuple[str, str, str]]:
 
 
 def summarize_origin(version: VersionRecord) -> list[tuple[str, str]]:
-    """What one who decides about a version wants to know of where it comes from, a line each; not of which machine."""
+    """Where a version comes from, for one who decides about it, without the machine."""
     parents = version.lineage.get("parents")
     found = [("parents", ", ".join(map(str, parents)))] if isinstance(parents, list) and parents else []
     for kind, name, detail in iter_facts(version):
@@ -121,7 +121,6 @@ def _format_pointers(version: VersionRecord | None) -> str:
 
 
 def format_tree(family: LineageGraph, *, unicode: bool) -> str:
-    """The tree: what a version comes from, and below it what came from it."""
     signs = _UNICODE if unicode else _ASCII
     version = family.version
     head = f"{version.ref}  {_format_pointers(version)}".rstrip()
@@ -146,7 +145,7 @@ def _format_fact(kind: str, name: str, detail: str) -> str:
 
 
 def _branches(kind: str, listed: Iterable[LineageNode], *, full: bool) -> list[_Branch]:
-    """Branches of versions; ``full`` ones with what each was made from."""
+    """Branches of versions; if ``full``, with what each was made from."""
     found = []
     for each in listed:
         words = each.note if each.note else _format_pointers(each.version)
@@ -164,7 +163,7 @@ def _draw_branches(branches: Sequence[_Branch], signs: Sequence[str], indent: st
 
 
 def _edges(family: LineageGraph) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """The nodes with their labels, and the edges from what was there first to what came of it."""
+    """The nodes with their labels, and the edges from earlier to later."""
     nodes = {family.version.ref: f"{family.version.ref}\n{_format_pointers(family.version)}".strip()}
     edges: dict[tuple[str, str], None] = {}
 
@@ -187,7 +186,6 @@ def _edges(family: LineageGraph) -> tuple[dict[str, str], list[tuple[str, str]]]
 
 
 def format_dot(family: LineageGraph) -> str:
-    """The family as a graph for ``dot``."""
     nodes, edges = _edges(family)
     names = {key: f"n{at}" for at, key in enumerate(nodes)}
     lines = [
@@ -199,7 +197,7 @@ def format_dot(family: LineageGraph) -> str:
 
 
 def format_mermaid(family: LineageGraph) -> str:
-    """The family as a graph for Mermaid; what its labels could mean to it is spelt as numbers."""
+    """Format the family as a graph for Mermaid; characters that it could interpret are numbers."""
     nodes, edges = _edges(family)
     names = {key: f"n{at}" for at, key in enumerate(nodes)}
     lines = [f'  {names[key]}["{_escape_label(escape(label, lines=True))}"]' for key, label in nodes.items()]

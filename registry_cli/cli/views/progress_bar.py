@@ -67,7 +67,6 @@ class Bar(Progress):
         return bar
 
     def close(self) -> None:
-        """Take the bar away."""
         with self._lock:
             if self._bar is not None:
                 self._bar.stop()

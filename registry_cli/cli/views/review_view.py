@@ -26,7 +26,7 @@ _LONGEST = 400
 
 
 def draw(cx: Session, found: Review) -> None:
-    """Print what the gate says, what differs from what holds the stage, where the version came from, who approved it."""
+    """Print the outcome of the gate, what differs from the version in the stage, the origin, the approvals."""
     version, stage = found.version, found.evaluation.stage
     write(
         f"{version.ref} for {stage}: by {escape(version.author)}, {shorten_time(version.created)} UTC ({format_age(version.created)} ago)"
@@ -43,7 +43,7 @@ def draw(cx: Session, found: Review) -> None:
 
 
 def _draw_diff(cx: Session, found: Review) -> None:
-    """What differs from what holds the stage; where there is nothing to compare with, what is said of the version."""
+    """Print what differs from the version in the stage; without one, the version's own values."""
     version, stage = found.version, found.evaluation.stage
     diff = found.diff and _drop_machine(found.diff)
     if diff is None:
@@ -59,7 +59,7 @@ def _draw_diff(cx: Session, found: Review) -> None:
 
 
 def _drop_machine(diff: Diff) -> Diff:
-    """The same without where the programs ran, which 'diff' tells."""
+    """The difference without where the programs ran."""
     return replace(diff, lineage=tuple(each for each in diff.lineage if each.name not in _MACHINE))
 
 
@@ -94,7 +94,7 @@ def _draw_gate(cx: Session, found: Review) -> None:
 
 
 def _inspection_lines(lineage: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What the files are, and the verdict of the scan, also when it is the best."""
+    """What the files are, and the verdict of the scan, also the best one."""
     texts = dict(inspection_view.format_lines(lineage))
     scan = lineage.get("scan")
     if isinstance(scan, Mapping):

@@ -31,7 +31,6 @@ _OPTIONAL = ("owner", "author", "age", "archived", "size")
 
 
 def open_console(*, no_color: bool) -> Console:
-    """Standard output as rich writes to it; nothing in a text is markup."""
     plain = no_color or os.environ.get("TERM") == "dumb"
     return Console(markup=False, emoji=False, highlight=False, no_color=True if plain else None)
 
@@ -67,7 +66,7 @@ def _drop_optional_columns(
 
 
 def _least_widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
-    """How wide each column is when it is wrapped between all words; what is numeric never is."""
+    """How wide each column is if it is wrapped between all words; numeric ones never are."""
     return [
         natural if name in _NUMERIC else max(cell_len(word) for cell in cells for word in cell.split() or [""])
         for name, natural, cells in zip(
@@ -77,7 +76,6 @@ def _least_widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list
 
 
 def _natural_widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
-    """How wide each column is when nothing is wrapped."""
     return [
         max(cell_len(line) for cell in cells for line in cell.split("\n")) for cells in _cells_by_column(columns, rows)
     ]
