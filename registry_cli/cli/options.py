@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, NamedTuple, Optional
@@ -73,15 +72,6 @@ def parse_model_name(name: str) -> str:
     if reference.selector is not None:
         raise InvalidInput(f"'{name}' names a version, not a model", f"write {reference.model}")
     return reference.model
-
-
-def is_version(paths: Sequence[str], done: str) -> bool:
-    """Whether a version is named, not files; what exists as a path is a file. ``done`` is the verb in the error."""
-    if not any("@" in path and not os.path.lexists(path) for path in paths):
-        return False
-    if len(paths) > 1:
-        raise InvalidInput(f"a version is {done} by itself", "name one version, or files")
-    return True
 
 
 def check_unsafe(allowed: bool, reason: str) -> None:

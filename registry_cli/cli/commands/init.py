@@ -1,15 +1,20 @@
-"""Beginning: make a registry, look at it as a whole."""
+"""A registry as a whole, its settings, and the shell: init, info, config, completion."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ... import schemas
+from ...errors import InvalidInput
 from ...registry import Registry
+from .. import completion, grammar, process
 from ..command import argument, command, option
-from ..formatting import escape, format_size, plural, shorten_time
+from ..formatting import escape, format_size, plural, shorten, shorten_time
+from ..options import parse_model_name
 from ..session import Output, Session
 
 
@@ -81,3 +86,72 @@ def info(cx: Session) -> None:
     cx.show(Output("registry", {"*": record, "health": health}, [record.root], ("key", "value"), rows, text=text))
     if not health.ok:
         raise typer.Exit(6)
+
+
+@command("config", "begin", exits=(0, 2, 3, 6))
+def config(
+    cx: Session,
+    action: Annotated[str, argument("show|schema", "What to print: settings, or a schema.")],
+    name: Annotated[
+        str | None,
+        argument("[NAME]", "A model or a group: with what its own documents add. A schema: registry, group or model."),
+    ] = None,
+) -> None:
+    """Show the settings in force and where each line stands, or their schema.
+
+    `show` prints the policies and the retention in force, a line each, with the file and line where it stands. A
+    mistake in them is told in the same way. `schema` prints the JSON Schema of registry.yaml, group.yaml or model.yaml.
+
+    In a pipe: stage (empty for what is no policy), rule, wanted, file, line; separated by tabs. With `-q`, nothing. Of a
+    schema, its text; with `-q`, the path of its file.
+
+    Examples:
+        registry config show
+        registry config show churn
+        registry config show risk
+        registry config schema group > group.schema.json
+    """
+    if action == "show":
+        _show_settings(cx, name)
+    elif action == "schema":
+        _show_schema(cx, name or "registry")
+    else:
+        raise InvalidInput(f"config can't '{action}'", "write: registry config show or schema")
+
+
+def _show_settings(cx: Session, name: str | None) -> None:
+    lines = cx.reader().policies.list(None if name is None else parse_model_name(name))
+    rows = [(each.stage, each.name, each.wanted, each.file, each.line) for each in lines]
+    shown = [
+        [each.stage, each.name, shorten(each.wanted), each.file if each.line is None else f"{each.file}:{each.line}"]
+        for each in lines
+    ]
+    columns = ("stage", "rule", "wanted", "from")
+    cx.show(Output("config", lines, [], columns, rows, shown, empty="no policies, no retention"))
+
+
+def _show_schema(cx: Session, name: str) -> None:
+    text, path = schemas.text(name), schemas.path(name)
+    rows = [[line] for line in text.splitlines()]
+    body = {"name": name, "path": str(path), "document": json.loads(text)}
+    cx.show(Output("schema", body, [str(path)], ("schema",), rows, text=text.rstrip("\n")))
+
+
+@command("completion", "shell", exits=(0, 2))
+def completion_(cx: Session, shell: Annotated[str, argument("bash|zsh|fish", "Your shell.")]) -> None:
+    """Print the completion script of a shell.
+
+    Completes commands, options, models, versions, stages and aliases.
+
+    Examples:
+        registry completion bash > ~/.local/share/bash-completion/completions/registry
+        eval "$(registry completion zsh)"
+        registry completion fish > ~/.config/fish/completions/registry.fish
+    """
+    if shell not in grammar.SHELLS:
+        raise InvalidInput(f"there is no completion for '{shell}'", f"use {', '.join(grammar.SHELLS)}")
+    script = completion.script(shell)
+    if cx.as_json:
+        cx.show(Output("completion", {"shell": shell, "script": script}))
+    else:
+        process.write(script.rstrip("\n"))

@@ -1,36 +1,94 @@
-"""Trust: scan."""
+"""What is in files, before or after they are registered: inspect, scan."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Optional
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...errors import NotFound
-from ...operations.inspection import scan_files
+from ...errors import InvalidInput, NotFound
+from ...inspect.inspection import UNKNOWN
+from ...operations.inspection import inspect_files, scan_files
 from ...scan.verdicts import CLEAN, DANGEROUS, UNSCANNABLE, VERDICTS
 from ..command import argument, command, flag, option
-from ..formatting import plural
+from ..formatting import align, escape, plural
 from ..json_shapes import to_json
-from ..options import is_version
+from ..options import Texts
 from ..session import Output, Session
+from ..views import inspection_view
 
 if TYPE_CHECKING:
+    from ...inspect.inspection import Inspected, Inspection
     from ...scan.verdicts import FileScan, Scan
 
+Paths = Annotated[list[str], argument("PATH...|REF", "Files, or a folder; or a version: churn@7.")]
+_WHOLE = "."
 #: So many files are shown to a person, whatever was found in them; of more only those of which there is something to say.
 _FEW = 20
 _FINDINGS = 5
 
 
+@command("inspect", "put in", exits=(0, 1, 2, 3, 5, 6, 130))
+def inspect(cx: Session, paths: Paths) -> None:
+    """Say what files are, before or after they are registered.
+
+    Format, framework and its version, class, parameters, inputs and outputs, names of features. Nothing is loaded or
+    run. Files need no registry: it is what 'register' would find. A version is looked at anew; what was found when it
+    was registered is told by 'show'. -q prints the files and folders that were recognised.
+
+    In a pipe: path, format, framework, class, parameters, inputs, outputs, features, problem; separated by tabs. What
+    nobody recognises has the format 'unknown'.
+
+    Examples:
+        registry inspect model.onnx
+        registry inspect build/ --json | jq .lineage
+        registry inspect churn@production
+    """
+    if _is_version(paths, "inspected"):
+        found = cx.reader().inspect(paths[0])
+    else:
+        with _suggest_references():
+            found = inspect_files(paths)
+    known = [each.path or _WHOLE for each in found.found if each.format != UNKNOWN]
+    cx.show(Output("inspected", found, known, rows=map(_format_inspection, found.found), text=_format_text(found)))
+    if found.unseen:
+        cx.say(f"{found.unseen:,} of {found.files:,} files were not looked at")
+
+
+def _format_inspection(each: Inspection) -> tuple[Any, ...]:
+    about = each.lineage().get("contents", {})
+    ends = [inspection_view.format_tensors(about.get(name)) for name in ("inputs", "outputs")]
+    head = (each.path or _WHOLE, each.format, each.made_by, each.class_name, each.parameters)
+    return (*head, *ends, each.width, each.problem)
+
+
+def _format_text(found: Inspected) -> str:
+    """The primary file as a block, below a list of all if there are several."""
+    if not found.primary:
+        problems = [("problem", each.problem) for each in found.found if each.problem]
+        unknown = "unknown: no reader recognises it"
+        return align([("format", unknown), *problems[:1]]) if len(found.found) < 2 else _format_list(found)
+    block = align(inspection_view.format_lines(found.primary.lineage()))
+    if len(found.found) < 2:
+        return block
+    return f"{_format_list(found)}\n\n{escape(found.primary.path or _WHOLE)}\n\n{block}"
+
+
+def _format_list(found: Inspected) -> str:
+    return align(
+        (each.path or _WHOLE, "  ".join(filter(None, (each.format, each.made_by, each.problem))))
+        for each in found.found
+    )
+
+
 @command("scan", "trust", exits=(0, 1, 2, 3, 5, 6, 130))
 def scan(
     cx: Session,
-    paths: Annotated[list[str], argument("PATH...|REF", "Files, or a folder; or a version: churn@7.")],
-    allow: Annotated[
-        Optional[list[str]], option("--allow", "GLOBAL", "Also known: package.Class, or 'package.*'.")
-    ] = None,
+    paths: Paths,
+    allow: Annotated[Texts, option("--allow", "GLOBAL", "Also known: package.Class, or 'package.*'.")] = None,
     strict: Annotated[bool, flag("--strict", "Exit 5 for unknown-format and unknown-globals, too.")] = False,
     explain: Annotated[
         bool, flag("--explain", "List each global of the pickles: where, how it is used, and the judgement.")
@@ -54,10 +112,18 @@ def scan(
         registry scan model.joblib --allow 'ourpackage.*'
         registry scan model.pkl --explain
     """
-    found = _scan(cx, paths, allow or [])
+    allowed = allow or []
+    with cx.progress("scanning", unit="files") as progress:
+        if _is_version(paths, "scanned"):
+            found = cx.reader().scan(paths[0], allow=allowed, progress=progress)
+        else:
+            with _suggest_references():
+                found = scan_files(paths, allow=(*_read_allowed(cx), *allowed), progress=progress)
     bad = set(VERDICTS) - set(CLEAN) if strict else {DANGEROUS, UNSCANNABLE}
     refused = [each for each in found.files if each.verdict in bad]
-    cx.say(_format_summary(found))
+    count = {verdict: sum(each.verdict == verdict for each in found.files) for verdict in VERDICTS}
+    counts = ", ".join(f"{number:,} {verdict}" for verdict, number in reversed(count.items()) if number)
+    cx.say(f"{plural(len(found.files), 'file')}: {counts}")
     cx.show((_use_output if explain else _file_output)(found, [each.path for each in refused]))
     if refused:
         raise typer.Exit(5)
@@ -88,16 +154,6 @@ def _use_output(found: Scan, refused: list[str]) -> Output:
     return Output("scanned", found, refused, columns, rows, empty="no globals")
 
 
-def _scan(cx: Session, paths: list[str], allow: Sequence[str]) -> Scan:
-    with cx.progress("scanning", unit="files") as progress:
-        if is_version(paths, "scanned"):
-            return cx.reader().scan(paths[0], allow=allow, progress=progress)
-        try:
-            return scan_files(paths, allow=(*_read_allowed(cx), *allow), progress=progress)
-        except NotFound as error:
-            raise NotFound(error.message, error.hint or "name a file, a folder, or a version: NAME@SELECTOR") from None
-
-
 def _read_allowed(cx: Session) -> Sequence[str]:
     """The globals that the registry found from here allows, if there is one."""
     try:
@@ -114,7 +170,18 @@ def _format_findings(each: FileScan, most: int) -> list[str]:
     return [remark.text for remark in remarks[:most]] + more
 
 
-def _format_summary(found: Scan) -> str:
-    count = {verdict: sum(each.verdict == verdict for each in found.files) for verdict in VERDICTS}
-    counts = ", ".join(f"{number:,} {verdict}" for verdict, number in reversed(count.items()) if number)
-    return f"{plural(len(found.files), 'file')}: {counts}"
+def _is_version(paths: Sequence[str], done: str) -> bool:
+    """Whether a version is named, not files; what exists as a path is a file. ``done`` is the verb in the error."""
+    if not any("@" in path and not os.path.lexists(path) for path in paths):
+        return False
+    if len(paths) > 1:
+        raise InvalidInput(f"a version is {done} by itself", "name one version, or files")
+    return True
+
+
+@contextlib.contextmanager
+def _suggest_references() -> Iterator[None]:
+    try:
+        yield
+    except NotFound as error:
+        raise NotFound(error.message, error.hint or "name a file, a folder, or a version: NAME@SELECTOR") from None
