@@ -1,4 +1,4 @@
-"""Commands: one module for each group of verbs; ``VERBS`` in ``cli/grammar.py`` names the module of a verb.
+"""Commands: one module for each group of verbs.
 
 A command parses its arguments, calls the library once, and shows the result as the user asked for it.
 

@@ -14,14 +14,13 @@ from rich.text import Text
 from ...core.records import VersionRecord
 from ...rules.comparison import SECTIONS, Comparison, Row
 from ..formatting import escape, format_numbers, format_value, list_pointers, shorten, supports_unicode
-from .tables import open_console
+from .tables import STAGE_STYLES, open_console, shrink
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII = "_.-:=+*#"
 _GAP = 2
 _WORD_MOST = 16
 _NAME_MOST = 28
-_STAGES = {"production": "bold green", "staging": "yellow", "development": "cyan", "archived": "dim"}
 
 
 def sparkline(heights: Sequence[int | None], *, unicode: bool) -> str:
@@ -76,7 +75,9 @@ def _table(
     if trend:
         table.add_column(width=trend, no_wrap=True)
     columns = [[heads[at], *(line[at] for line in cells)] for at in block]
-    for width in _fit(columns, room - names - _GAP - (trend + _GAP if trend else 0)):
+    natural = [max(cell_len(line) for cell in column for line in cell.plain.split("\n")) for column in columns]
+    room -= names + _GAP * (len(columns) + 1) + (trend + _GAP if trend else 0)
+    for width in shrink(natural, [max(map(_least, column)) for column in columns], room):
         table.add_column(justify="right", overflow="fold", width=width)
     head = Text(escape(comparison.model), style="bold")
     table.add_row(head, *([Text("")] if trend else []), *(heads[at] for at in block))
@@ -92,17 +93,6 @@ def _table(
     return table
 
 
-def _fit(columns: Sequence[Sequence[Text]], room: int) -> list[int]:
-    widths = [max(cell_len(line) for cell in column for line in cell.plain.split("\n")) for column in columns]
-    least = [max(map(_least, column)) for column in columns]
-    while sum(widths) + _GAP * len(widths) > room:
-        spare = [at for at, width in enumerate(widths) if width > least[at]]
-        if not spare:
-            break
-        widths[max(spare, key=widths.__getitem__)] -= 1
-    return widths
-
-
 def _least(cell: Text) -> int:
     """The least width of a cell: its longest word, and of a word beyond measure a part."""
     return max((min(cell_len(word), _WORD_MOST) for word in cell.plain.split()), default=1)
@@ -111,7 +101,7 @@ def _least(cell: Text) -> int:
 def _format_head(version: VersionRecord) -> Text:
     head = Text(f"@{version.number}", style="bold")
     for word in list_pointers(version):
-        head.append(f"\n{escape(word)}", style=_STAGES.get(word, "not bold"))
+        head.append(f"\n{escape(word)}", style=STAGE_STYLES.get(word, "not bold"))
     return head
 
 

@@ -13,11 +13,9 @@ from rich.text import Text
 
 from ..formatting import escape
 
+STAGE_STYLES = {"production": "bold green", "staging": "yellow", "development": "cyan", "archived": "dim"}
 _STYLES = {
-    "production": "bold green",
-    "staging": "yellow",
-    "development": "cyan",
-    "archived": "dim",
+    **STAGE_STYLES,
     "ok": "green",
     "passed": "green",
     "waiting": "yellow",
@@ -91,13 +89,18 @@ def _fit(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> li
 
     All None when that isn't enough: then rich breaks words.
     """
-    widths, least = _natural_widths(columns, rows), _least_widths(columns, rows)
+    widths = shrink(_natural_widths(columns, rows), _least_widths(columns, rows), room)
+    return [None] * len(columns) if sum(widths) > room else list(widths)
+
+
+def shrink(widths: list[int], least: Sequence[int], room: int) -> list[int]:
+    """Narrow the widest columns first until all fit into ``room``, or none can give way."""
     while sum(widths) > room:
         spare = [at for at, width in enumerate(widths) if width > least[at]]
         if not spare:
-            return [None] * len(columns)
+            break
         widths[max(spare, key=widths.__getitem__)] -= 1
-    return list(widths)
+    return widths
 
 
 def _cell(cell: str) -> Text:
