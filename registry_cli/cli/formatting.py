@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 import unicodedata
+from datetime import datetime, timezone
 
 TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
     from typing import Any
 
     from ..core.records import VersionRecord
@@ -57,8 +58,6 @@ def format_size(count: int) -> str:
 
 def format_age(stamp: str, now: datetime | None = None) -> str:
     """Format how long ago a time was as ``3 h`` or ``12 d``; return what is not a past time as it is."""
-    from datetime import datetime, timezone
-
     try:
         then = datetime.fromisoformat(stamp.replace("Z", "+00:00"))
     except ValueError:
@@ -141,8 +140,6 @@ def plural(count: int, noun: str) -> str:
 
 def format_value(value: Any, *, exact: bool = False) -> str:
     """Format any value: numbers with six digits unless ``exact``, lists as JSON."""
-    import json
-
     if exact and isinstance(value, float):
         return repr(value)
     return format_number(value) if isinstance(value, (str, bool, int, float)) else json.dumps(value, default=str)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
+from .. import __version__
 from . import grammar, process
 
 TYPE_CHECKING = False  # as typing's, without importing typing
@@ -40,13 +42,9 @@ def run(arguments: list[str]) -> int:
 def _answer(arguments: list[str]) -> int:
     """Answer at once what needs no command; hand a command to Typer."""
     if arguments in (["--version"], ["-V"]):
-        from .. import __version__
-
         process.write(f"registry {__version__}")
         return 0
     if not arguments or arguments in (["--help"], ["-h"], ["help"]):
-        from .. import __version__
-
         process.write(grammar.overview(__version__))
         return 0
     for stream in (sys.stdout, sys.stderr):
@@ -76,10 +74,10 @@ def _print_path(arguments: list[str]) -> bool:
     if plain is None or process.is_terminal(sys.stdout):
         return False
     root, words = plain
-    from ..operations.context import create_context, find_root
-    from ..operations.read import get_path
+    from ..operations import context, read
 
-    process.write(str(get_path(create_context(find_root(root, os.environ)), *words)))
+    folder = context.find_root(root, os.environ)
+    process.write(str(read.get_path(context.create_context(folder), *words)))
     return True
 
 
@@ -103,14 +101,12 @@ def _parse_path(arguments: list[str]) -> tuple[str | None, list[str]] | None:
 
 def _print_help(command: Callable[..., object], arguments: list[str]) -> object:
     """Write Typer's help as any other result, so that a closed pipe or a full disk is reported."""
-    import contextlib
-    import io
-
-    text = io.StringIO()
+    stdout = sys.stdout
+    sys.stdout = text = io.StringIO()
     try:
-        with contextlib.redirect_stdout(text):
-            return command(args=arguments, prog_name="registry", standalone_mode=False)
+        return command(args=arguments, prog_name="registry", standalone_mode=False)
     finally:
+        sys.stdout = stdout
         if text.getvalue():
             process.write(text.getvalue().rstrip("\n"))
 

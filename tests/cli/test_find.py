@@ -155,3 +155,10 @@ def test_the_condition_is_about_the_time_that_is_asked_for(still: Site) -> None:
     now = still.run("list", "--where", "version = 1 and stage = production", "--as-of", "now", "-q")
     assert now.lines == ["churn"]
     assert still.run("list", "--where", "stage = production", "--as-of", "2020-01-01", "-q").lines == []
+
+
+def test_quiet_changes_nothing_of_a_json_document(site: Site) -> None:
+    copy, unknown = site.make("a copy.bin", Path(site.file).read_text()), site.make("unknown.bin", "of no version")
+    words = ("find", site.file, copy, unknown, "--json")
+    assert site.run(*words, "-q").out == site.run(*words).out
+    assert len(json.loads(site.run(*words, "-q").out)["items"]) >= 3

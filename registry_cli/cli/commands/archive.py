@@ -6,6 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
+from ... import operations
 from ...core.names import model_name
 from ...errors import Conflict, InvalidInput, NotFound, RegistryError
 from ...rules.stages import ARCHIVE, DELETE, PACK
@@ -333,9 +334,9 @@ def _show_plans(cx: Session, registry: Registry, plans: list[Plan], target: str 
     """Print every version and what would become of it; write the file first if one is asked for."""
     body = {"registry": registry.settings.id, "items": plans}
     if target is not None:
-        from ...operations import export
-
-        export.save_plan(registry.context, json.dumps(json_shapes.document("plans", body), indent=2) + "\n", target)
+        operations.export.save_plan(
+            registry.context, json.dumps(json_shapes.document("plans", body), indent=2) + "\n", target
+        )
     for each in plans:
         if each.chosen:
             words = f"would {each.action} {plural(len(each.chosen), 'version')} of {each.model}"

@@ -6,6 +6,7 @@ from typing import Annotated, Optional
 
 from ...core.names import Reference
 from ...errors import InvalidInput, Refused
+from ...lineage import reproducibility
 from ...store import layout
 from .. import process
 from ..command import command, flag, option
@@ -112,8 +113,6 @@ def reproduce(
     if check:
         _check(cx, ref, python)
         return
-    from ...lineage import reproducibility
-
     found = reader.lineage.reproduce(ref)
     script = reproducibility.format_script(found)
     if cx.as_json or cx.quiet:

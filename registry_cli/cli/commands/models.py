@@ -11,6 +11,7 @@ from ...errors import InvalidInput
 from ..command import argument, command, option
 from ..options import Model, Reason, ReuseName, ensure_alone, parse_model_name
 from ..session import Session
+from .list import show_model
 
 Pairs = Optional[list[str]]
 _EXITS = (0, 1, 2, 3, 4, 6, 7, 8)
@@ -44,8 +45,6 @@ def describe(
     if description is owner is None and not (tag or annotate or remove):
         if reason:
             raise InvalidInput("--reason has no effect without a change", "say what changes: --description TEXT, …")
-        from .list import show_model
-
         show_model(cx, cx.reader().model(model))
         return
     done = cx.registry().describe(

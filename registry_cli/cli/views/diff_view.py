@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -168,8 +169,6 @@ def _changed_lines(entry: _Entry) -> Iterator[tuple[str, str]]:
         cut = same - _COMMON if same > 2 * _COMMON else 0  # what differs is to be seen, however far behind
         yield from ((sign, f"…{line[cut:]}" if cut else line) for sign, line in (("-", before[0]), ("+", after[0])))
         return
-    import difflib
-
     found = list(difflib.unified_diff(before, after, n=1, lineterm=""))[2:]
     for at, line in enumerate(found):
         if not line.startswith("@@"):

@@ -37,28 +37,18 @@ class Bar(Progress):
             self._bar.update(self._bar.task_ids[0], completed=self._done, total=self._total, refresh=True)
 
     def _begin(self) -> Any:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            MofNCompleteColumn,
-            ProgressColumn,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
-        from rich.progress import Progress as RichProgress
+        from rich import console, progress  # only for work that takes long
 
-        console = Console(stderr=True, markup=False, emoji=False, highlight=False, no_color=self._no_color or None)
-        counts: list[ProgressColumn] = [DownloadColumn(), TransferSpeedColumn()]
+        counts: list[progress.ProgressColumn] = [progress.DownloadColumn(), progress.TransferSpeedColumn()]
         if self._unit:
-            counts = [MofNCompleteColumn(), TextColumn(self._unit, markup=False)]
-        bar = RichProgress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
+            counts = [progress.MofNCompleteColumn(), progress.TextColumn(self._unit, markup=False)]
+        no_color = self._no_color or None
+        bar = progress.Progress(
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(),
             *counts,
-            TimeRemainingColumn(),
-            console=console,
+            progress.TimeRemainingColumn(),
+            console=console.Console(stderr=True, markup=False, emoji=False, highlight=False, no_color=no_color),
             auto_refresh=False,
             transient=True,
         )
