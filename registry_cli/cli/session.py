@@ -41,8 +41,8 @@ class Output:
     """A result in the four forms in which it can be asked for. Of iterators only the one that is asked for is read.
 
     ``kind`` and ``body`` make the JSON document (see ``json_shapes.document``; items of an iterator are written one by
-    one), ``refs`` are what ``-q`` prints, ``rows`` the lines for a pipe. A person sees ``text``, else what ``draw``
-    returns, else ``shown`` (or ``rows``) below ``columns``, else ``empty`` where there are no rows.
+    one), ``refs`` are what ``-q`` prints, ``rows`` the lines for a pipe. A person sees ``text``, else the table that ``draw``
+    returns, or ``shown`` (or ``rows``) below ``columns``; ``empty`` where that has no rows.
     """
 
     kind: str
@@ -56,10 +56,15 @@ class Output:
     draw: Callable[[], TableView] | None = None
 
     def view(self) -> TableView:
-        if self.text is not None or self.draw is not None:
-            return self.draw() if self.draw else TableView(text=self.text)
-        shown = self.shown if self.shown is not None else [list(map(format_cell, row)) for row in self.rows]
-        return TableView(self.columns, shown, None if shown else self.empty)
+        if self.text is not None:
+            return TableView(text=self.text)
+        if self.draw is not None:
+            table = self.draw()
+        elif self.shown is not None:
+            table = TableView(self.columns, self.shown)
+        else:
+            table = TableView(self.columns, [list(map(format_cell, row)) for row in self.rows])
+        return table if table.rows else TableView(text=self.empty)
 
 
 class ChangeRecorder:

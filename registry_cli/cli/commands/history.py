@@ -127,12 +127,12 @@ def _show_entries(cx: Session, entries: Iterable[ModelHistoryEntry], *, many: bo
     found = iter(entries)
     columns = ("model", *_COLUMNS) if many else _COLUMNS
 
-    def draw() -> TableView:
-        cells = [_format_cells(each, many) for each in found]
-        return TableView(columns, cells, None if cells else "nothing happened")
-
-    refs = filter(None, map(_reference, found))
-    cx.show(Output("history", found, refs, rows=(_format_row(each, many) for each in found), draw=draw))
+    cx.show(
+        Output(
+            "history", found, filter(None, map(_reference, found)), rows=(_format_row(each, many) for each in found),
+            draw=lambda: TableView(columns, [_format_cells(each, many) for each in found]), empty="nothing happened",
+        )
+    )  # fmt: skip
 
 
 def _format_row(recorded: ModelHistoryEntry, many: bool) -> tuple[object, ...]:

@@ -57,13 +57,14 @@ def list_(
         found = (each for each in found if each.model.name in fitting)
     if stage is None:
         rows, refs = (_format_model(each) for each in found), (each.model.name for each in found)
-        filtered = bool(where or as_of)
-        draw: Callable[[], TableView] = lambda: _draw_models(list(found), registry.stages, filtered=filtered)  # noqa: E731
+        nothing = "no models yet; registry register NAME FILE stores the first"
+        nothing = "no model fits" if where or as_of else nothing
+        draw: Callable[[], TableView] = lambda: _draw_models(list(found), registry.stages)  # noqa: E731
     else:
         found = (each for each in found if stage in each.model.stages)
         rows, refs = (_format_live(each, stage) for each in found), (_live_reference(each, stage) for each in found)
-        draw = lambda: _draw_stage(list(found), stage)  # noqa: E731
-    cx.show(Output("models", found, refs, rows=rows, draw=draw))
+        nothing, draw = f"nothing is at {stage}", lambda: _draw_stage(list(found), stage)
+    cx.show(Output("models", found, refs, rows=rows, draw=draw, empty=nothing))
     damage.raise_found()
 
 
@@ -77,10 +78,7 @@ def _format_pointers(pointers: Mapping[str, int]) -> str:
     return ",".join(f"{name}={at}" for name, at in pointers.items())
 
 
-def _draw_models(found: list[ModelSummary], known: Sequence[str], *, filtered: bool) -> TableView:
-    if not found:
-        nothing = "no models yet; registry register NAME FILE stores the first"
-        return TableView(text="no model fits" if filtered else nothing)
+def _draw_models(found: list[ModelSummary], known: Sequence[str]) -> TableView:
     stages = [stage for stage in reversed(known) if any(stage in each.model.stages for each in found)]
     rows = []
     firsts = format_metrics([_first_metric(each.shown.get(each.model.latest or 0)) for each in found])
@@ -113,8 +111,6 @@ def _format_live(each: ModelSummary, stage: str) -> Sequence[Any]:
 
 
 def _draw_stage(found: list[ModelSummary], stage: str) -> TableView:
-    if not found:
-        return TableView(text=f"nothing is at {stage}")
     rows = []
     glances = [each.shown.get(each.model.stages[stage]) for each in found]
     shown = format_metrics([glance.metrics if glance else {} for glance in glances])

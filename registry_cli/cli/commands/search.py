@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from ...core.records import VersionRecord
 from ...core.times import utc_now
@@ -18,7 +19,7 @@ from ..formatting import (
     shorten,
     shorten_time,
 )
-from ..options import AsOf, Limit, Model, Where, parse_model_name, warn_of_unknown_names
+from ..options import AsOf, Model, Texts, Where, parse_model_name, warn_of_unknown_names
 from ..session import Output, Session, TableView
 
 if TYPE_CHECKING:
@@ -28,13 +29,30 @@ _METRICS_SHOWN = 3
 #: A person's eyes want no more rows than this; a pipe gets them all.
 _ROWS_SHOWN = 1_000
 Every = Annotated[bool, flag("--all -a", "The archived ones too.")]
-AtStage = Annotated[str | None, option("--stage", "STAGE", "Only what this stage points to.")]
-WithAlias = Annotated[str | None, option("--alias", "ALIAS", "Only what this alias points to.")]
-WithTags = Annotated[
-    list[str] | None, option("--tag -t", "KEY[=VALUE]", "Only with this tag; again for more that must hold.")
-]
-Sort = Annotated[str | None, option("--sort", "FIELD[:desc],...", "In this order: metrics.auc:desc,created.")]
-Columns = Annotated[str | None, option("--columns", "FIELD,...", "Show these: model,version,metrics.auc.")]
+
+
+class ListOptions(NamedTuple):
+    """Which versions are listed, and how."""
+
+    stage: Annotated[str | None, option("--stage", "STAGE", "Only what this stage points to.")] = None
+    alias: Annotated[str | None, option("--alias", "ALIAS", "Only what this alias points to.")] = None
+    tag: Annotated[Texts, option("--tag -t", "KEY[=VALUE]", "Only with this tag; again for more that must hold.")] = (
+        None
+    )
+    sort: Annotated[str | None, option("--sort", "FIELD[:desc],...", "In this order: metrics.auc:desc,created.")] = None
+    columns: Annotated[str | None, option("--columns", "FIELD,...", "Show these: model,version,metrics.auc.")] = None
+    limit: Annotated[int | None, option("--limit", "N", "At most N.", min=1)] = None
+
+    def make_queries(self, where: str) -> list[str]:
+        """An expression and the shorthand options as queries that must all hold."""
+        parts = [where]
+        parts += [f"stage = {_quote(self.stage)}"] if self.stage is not None else []
+        parts += [f"alias = {_quote(self.alias)}"] if self.alias is not None else []
+        for tag in self.tag or ():
+            key, mark, value = tag.partition("=")
+            field = 'tags."' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
+            parts.append(f"{field} = {_quote(value)}" if mark else f"{field} exists")
+        return [part for part in parts if part.strip()]
 
 
 @command("versions", "find", exits=(0, 2, 3, 6), indexed=True)
@@ -43,12 +61,8 @@ def versions(
     name: Model,
     every: Every = False,
     where: Where = None,
-    stage: AtStage = None,
-    alias: WithAlias = None,
-    tag: WithTags = None,
-    sort: Sort = None,
-    columns: Columns = None,
-    limit: Limit = None,
+    *,
+    listed: ListOptions,
     as_of: AsOf = None,
 ) -> None:
     """List the versions of a model.
@@ -66,14 +80,13 @@ def versions(
     """
     model = parse_model_name(name)
     damage = cx.collect_damage()
-    queries = _make_queries(where, stage, alias, tag)
-    reader = cx.reader()
+    queries, reader = listed.make_queries(where or ""), cx.reader()
     warn_of_unknown_names(cx, reader, queries, model, as_of)
     found = reader.versions(
-        model, archived=every, where=queries, sort=sort or "", limit=limit, as_of=as_of, on_damage=damage
+        model, archived=every, where=queries, sort=listed.sort or "", limit=listed.limit, as_of=as_of, on_damage=damage
     )
     nothing = f"no versions of {escape(model)} in use; registry versions {escape(model)} --all"
-    _list(cx, found, columns, "nothing fits" if queries or as_of else nothing, single=True)
+    _list(cx, found, listed.columns, "nothing fits" if queries or as_of else nothing, single=True)
     damage.raise_found()
 
 
@@ -82,12 +95,8 @@ def search(
     cx: Session,
     expr: Annotated[str, argument("[EXPR]", "A query; everything without one.")] = "",
     every: Every = False,
-    stage: AtStage = None,
-    alias: WithAlias = None,
-    tag: WithTags = None,
-    sort: Sort = None,
-    columns: Columns = None,
-    limit: Limit = None,
+    *,
+    listed: ListOptions,
 ) -> None:
     """List the versions, of all models, that a query selects.
 
@@ -107,23 +116,11 @@ def search(
         registry search 'archived and age > 1y' -q | registry delete - --yes
     """
     damage = cx.collect_damage()
-    queries, reader = _make_queries(expr, stage, alias, tag), cx.reader()
+    queries, reader = listed.make_queries(expr), cx.reader()
     warn_of_unknown_names(cx, reader, queries)
-    found = reader.search(queries, archived=every, sort=sort or "", limit=limit, on_damage=damage)
-    _list(cx, found, columns, "nothing fits", single=False)
+    found = reader.search(queries, archived=every, sort=listed.sort or "", limit=listed.limit, on_damage=damage)
+    _list(cx, found, listed.columns, "nothing fits", single=False)
     damage.raise_found()
-
-
-def _make_queries(where: str | None, stage: str | None, alias: str | None, tags: Sequence[str] | None) -> list[str]:
-    """An expression and the shorthand options as queries that must all hold."""
-    parts = [where or ""]
-    parts += [f"stage = {_quote(stage)}"] if stage is not None else []
-    parts += [f"alias = {_quote(alias)}"] if alias is not None else []
-    for tag in tags or ():
-        key, mark, value = tag.partition("=")
-        field = 'tags."' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        parts.append(f"{field} = {_quote(value)}" if mark else f"{field} exists")
-    return [part for part in parts if part.strip()]
 
 
 def _quote(text: str) -> str:
@@ -134,12 +131,8 @@ def _list(cx: Session, found: Iterable[VersionRecord], columns: str | None, noth
     versions = iter(found)
     refs = (version.ref for version in versions)
     if columns is None:
-
-        def draw_all() -> TableView:
-            listed = list(versions)
-            return _draw_versions(listed, single) if listed else TableView(text=nothing)
-
-        cx.show(Output("versions", versions, refs, rows=map(_format_row, versions), draw=draw_all))
+        draw_all = lambda: _draw_versions(list(versions), single)  # noqa: E731
+        cx.show(Output("versions", versions, refs, rows=map(_format_row, versions), draw=draw_all, empty=nothing))
         return
     from ...query import query
 
@@ -153,10 +146,9 @@ def _list(cx: Session, found: Iterable[VersionRecord], columns: str | None, noth
     def draw() -> TableView:
         all_ = list(versions)
         shown = [_format_column(field, all_, [row(version)[at] for version in all_]) for at, field in enumerate(fields)]
-        rows = [list(cells) for cells in zip(*shown, strict=True)]
-        return TableView(names, rows, chosen=True) if rows else TableView(text=nothing)
+        return TableView(names, [list(cells) for cells in zip(*shown, strict=True)], chosen=True)
 
-    cx.show(Output("versions", versions, refs, rows=map(row, versions), draw=draw))
+    cx.show(Output("versions", versions, refs, rows=map(row, versions), draw=draw, empty=nothing))
 
 
 def _format_column(field: QueryField, versions: Sequence[VersionRecord], values: Sequence[Any]) -> list[str]:
@@ -185,7 +177,8 @@ def _format_pairs(values: Mapping[str, Any]) -> str:
 
 
 def _draw_versions(found: list[VersionRecord], single: bool) -> TableView:
-    metrics = _common_metrics(found)
+    counts = Counter(name for version in found for name in version.metrics)
+    metrics = [name for name, _ in counts.most_common(_METRICS_SHOWN)]
     columns = ("version" if single else "ref", "stage", *metrics, "size", "age", "author", "tags", "message")
     above = found[:_ROWS_SHOWN]
     texts = format_metrics([version.metrics for version in above])
@@ -198,20 +191,9 @@ def _draw_versions(found: list[VersionRecord], single: bool) -> TableView:
     return TableView(columns, rows)
 
 
-def _common_metrics(found: Iterable[VersionRecord]) -> list[str]:
-    """The metrics that most versions have, in order of appearance."""
-    counts: dict[str, int] = {}
-    for version in found:
-        for name in version.metrics:
-            counts[name] = counts.get(name, 0) + 1
-    return sorted(counts, key=lambda name: -counts[name])[:_METRICS_SHOWN]
-
-
 def _format_cells(version: VersionRecord, metrics: Sequence[str], single: bool) -> list[str]:
     """The cells of a version; ``metrics`` are the texts of its metrics that have a column."""
     packed = f" ({format_size(version.packed)} packed)" if version.packed is not None else ""
-    tags = " ".join(f"{name}={text}" for name, text in version.tags.items())
-    first_line = shorten(version.message.partition("\n")[0])
     return [
         str(version.number) if single else version.ref,
         " ".join(list_pointers(version)) or "-",
@@ -219,6 +201,6 @@ def _format_cells(version: VersionRecord, metrics: Sequence[str], single: bool) 
         format_size(version.size) + packed,
         format_age(version.created),
         version.author,
-        tags,
-        first_line,
+        _format_pairs(version.tags),
+        shorten(version.message.partition("\n")[0]),
     ]
