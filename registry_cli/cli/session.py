@@ -290,7 +290,7 @@ class DamageCollector:
 
 def _run_hooks(cx: Session) -> None:
     """Run the user's hooks for the changes. A signal ends the hooks, and the command as it would have ended."""
-    from ..trust.user_config import HOOK_SETTINGS, HOOKS, config_folder
+    from ..core.accounts import HOOK_SETTINGS, HOOKS, config_folder
 
     folder, registry = config_folder(os.environ), cx.changes.registry
     if registry is None or folder is None or not any(os.path.exists(folder / each) for each in (HOOKS, HOOK_SETTINGS)):

@@ -7,9 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..core import times
+from ..core.accounts import config_folder
 from ..rules.policy.command_checks import CommandCheck
 from ..trust.trusted_commands import TrustFile
-from ..trust.user_config import config_folder
 from .formatting import escape, shorten
 
 if TYPE_CHECKING:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 
+from .. import store
 from ..core.lazy_dataclass import dataclass, replace
 from ..core.names import Reference, Selector, model_name
 from ..core.progress import SILENT, Progress
 from ..core.times import utc_now
 from ..errors import FOLDER_GONE, FOLDER_GONE_HINT, InvalidInput, NotFound
 from ..rules import stages as rules
-from ..store import codec, layout, model_names
+from ..store import codec, layout
 from ..store.layout import Layout
 from ..store.reader import ModelReader, ModelState
 
@@ -237,9 +238,10 @@ def find_root(start: str | os.PathLike[str] | None = None, environment: Mapping[
     for folder in (here, *here.parents):
         if (folder / layout.REGISTRY).is_file():
             if os.lstat(folder / layout.REGISTRY).st_uid not in (0, os.geteuid()):
+                from ..core.accounts import config_folder
                 from ..trust import user_config
 
-                user_config.ensure_trusted(folder, user_config.config_folder(environment))
+                user_config.ensure_trusted(folder, config_folder(environment))
             return folder
     raise NotFound(
         "there is no registry here or in a folder above",
@@ -257,7 +259,7 @@ def open_model(context: RegistryContext, name: str) -> ModelReader:
 
 def model_not_found(context: RegistryContext, name: str) -> NotFound:
     """What to raise for a model that isn't there; one that was renamed is told by the name that it has now."""
-    if now := model_names.find_renamed_model(context.layout, name):
+    if now := store.model_names.find_renamed_model(context.layout, name):
         return NotFound(f"there is no model '{name}'", f"it is called {now} now")
     return NotFound(f"there is no model '{name}'", "registry list shows the models that are here")
 

@@ -7,13 +7,14 @@ import os
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Union
 
+from .. import store
 from ..core import names, values
 from ..core.lazy_dataclass import replace
 from ..core.names import Reference
 from ..core.records import Event, JournalEntry
 from ..core.times import format_time
 from ..errors import Conflict, Indeterminate, NotFound, RegistryError, indeterminate
-from ..store import codec, creation, layout, model_names, reader
+from ..store import codec, layout, reader
 from ..store.filesystem import files, locking
 from ..store.layout import FORMAT, ModelLayout
 from ..store.reader import ModelReader
@@ -120,7 +121,7 @@ def _create_if_missing(
     """The model is there, made if ``create``; one that was made is taken back if nothing comes of it."""
     if files.exists(paths.model) or not create:
         if files.exists(paths.model):
-            creation.make_folders(paths, context.modes)
+            store.creation.make_folders(paths, context.modes)
         yield
         return
     ensure_not_former_name(context, paths.name, reuse_name, but)  # it may have been renamed since the caller looked
@@ -128,7 +129,7 @@ def _create_if_missing(
         _make_model(context, paths)
         yield
     except BaseException:
-        creation.unmake_model(context.layout, paths)
+        store.creation.unmake_model(context.layout, paths)
         raise
 
 
@@ -136,7 +137,7 @@ def _make_model(context: RegistryContext, paths: ModelLayout) -> None:
     document = {
         "format": FORMAT, "id": os.urandom(16).hex(), "created": format_time(context.clock()), "owner": context.author,
     }  # fmt: skip
-    creation.make_model(context.layout, paths, context.modes, document, context.lock_timeout, context.on_wait)
+    store.creation.make_model(context.layout, paths, context.modes, document, context.lock_timeout, context.on_wait)
 
 
 def _add_model_id(context: RegistryContext, paths: ModelLayout) -> None:
@@ -159,7 +160,7 @@ def ensure_not_former_name(context: RegistryContext, name: str, reuse_name: bool
     """:class:`Conflict` when a new model would get a name that another model, none of ``but``, had before."""
     if reuse_name or reader.is_model(context.layout.model(name)):
         return
-    if now := model_names.find_renamed_model(context.layout, name, most=None, but=but):
+    if now := store.model_names.find_renamed_model(context.layout, name, most=None, but=but):
         raise Conflict(
             f"'{name}' is a former name of the model '{now}'",
             f"use {now}, or add --reuse-name to make another model of that name",

@@ -10,19 +10,19 @@ import itertools
 import os
 from collections.abc import Iterator
 
+from .. import rules
 from ..core.accounts import account_name
 from ..core.records import Event, JournalEntry, StageTable
 from ..errors import Damaged, NotFound
-from ..rules import approvals
-from ..rules import stages as rules
-from ..rules.event_history import EventFilter, PastState, replay
-from ..rules.rollback import StageTimeline, build_timeline
-from ..rules.stages import StageInterval
 from . import journal, reader
 from .filesystem import files
 from .layout import ModelLayout
 
-ALL = EventFilter()
+TYPE_CHECKING = False  # as typing's, without importing typing
+if TYPE_CHECKING:
+    from ..rules.event_history import EventFilter, PastState
+    from ..rules.rollback import StageTimeline
+    from ..rules.stages import StageInterval
 
 
 def pending_entries(
@@ -53,7 +53,7 @@ def _carrier(paths: ModelLayout, table: StageTable) -> str:
     Who approves writes the claim, so it is theirs, also when somebody else recovers it. A claim or stage table of another
     account that says "bob approved" was not written by bob.
     """
-    if table.changed is None or table.changed.action not in approvals.ACTIONS:
+    if table.changed is None or table.changed.action not in rules.approvals.ACTIONS:
         return ""
     try:
         status = os.lstat(paths.claim(table.revision))
@@ -77,8 +77,9 @@ def next_line(
     return journal.next_entry(last, event, highest, revision, journal.document_digest(paths, event), carrier)
 
 
-def newest_first(paths: ModelLayout, wanted: EventFilter = ALL) -> Iterator[JournalEntry]:
+def newest_first(paths: ModelLayout, wanted: EventFilter | None = None) -> Iterator[JournalEntry]:
     """What is wanted of the history, the newest first; only as much of the journal is read as the caller goes on."""
+    wanted = wanted or rules.event_history.EventFilter()
     last: JournalEntry | None = None  # what is pending hangs on it, so until it is found every line is looked at
     found = journal.newest_first(paths.history, lambda line: last is None or wanted.may_match(line))
     last = next(found, None)
@@ -124,17 +125,17 @@ class JournalTail:
 def stage_timelines(paths: ModelLayout, stages: tuple[str, ...]) -> dict[str, StageTimeline]:
     """What each of ``stages`` held, from the first move to the newest."""
     events = list(_moves(paths))
-    return {stage: build_timeline(events, stage) for stage in stages}
+    return {stage: rules.rollback.build_timeline(events, stage) for stage in stages}
 
 
 def holdings(paths: ModelLayout, number: int) -> list[StageInterval]:
     """Every stage that a version held, and when."""
-    return rules.list_intervals(_moves(paths), number)
+    return rules.stages.list_intervals(_moves(paths), number)
 
 
 def load_past_state(paths: ModelLayout, until: str) -> PastState | None:
     """The model as it was at a time; None when it had no history yet."""
-    return replay(list(_oldest_first(paths)), until)
+    return rules.event_history.replay(list(_oldest_first(paths)), until)
 
 
 def _moves(paths: ModelLayout) -> Iterator[Event]:

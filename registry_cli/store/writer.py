@@ -30,7 +30,10 @@ from .filesystem import files, removal
 from .filesystem.files import Modes
 from .filesystem.removal import uninterrupted
 from .layout import ModelLayout
-from .staging import StagingFolder
+
+TYPE_CHECKING = False  # as typing's, without importing typing
+if TYPE_CHECKING:
+    from .staging import StagingFolder
 
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST})
 #: So many numbers at most are left out, for a version to keep the one that it had elsewhere.

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
+from ..core.accounts import HOOK_SETTINGS, HOOKS
 from ..core.lazy_dataclass import dataclass, field
 from ..core.quantities import parse_duration
 from ..core.records import Event
@@ -25,7 +26,7 @@ from ..rules.event_history import ACTIONS
 from ..rules.settings_errors import Path as Place
 from ..rules.settings_errors import SettingsSource, suggest
 from ..store.filesystem import files
-from .user_config import HOOK_SETTINGS, HOOKS, ensure_private
+from .user_config import ensure_private
 
 #: The keys of the document, of ``programs:`` and of each of ``webhooks:``.
 KEYS = ("programs", "webhooks")

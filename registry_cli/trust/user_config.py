@@ -8,24 +8,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import InvalidInput, Refused, RegistryError
-
-#: The environment variable that names the folder of settings.
-CONFIG_VARIABLE = "XDG_CONFIG_HOME"
-#: What lies in it: programs and settings of hooks.
-HOOKS, HOOK_SETTINGS = "hooks", "hooks.yaml"
-
-
-def config_folder(environment: Mapping[str, str]) -> Path | None:
-    """``registry-cli`` in ``$XDG_CONFIG_HOME``, else in ``~/.config``; None if the user has no home."""
-    base = environment.get(CONFIG_VARIABLE, "")
-    if base.startswith("/"):
-        return Path(base) / "registry-cli"
-    home = environment.get("HOME", "")
-    return Path(home) / ".config" / "registry-cli" if home.startswith("/") else None
 
 
 def ensure_private(path: Path, *, private: bool = False) -> None:
