@@ -61,21 +61,25 @@ def long_options(verb: str | None) -> list[str]:
 
 def _answers(line: str, environment: Mapping[str, str]) -> list[str]:
     *words, current = [word.strip("'\"") for word in re.split(r"\s+", line.lstrip())]
-    words = words[1:]
+    offers = _offers(words[1:], current, environment)
+    return offers if offers == [FILES] else [offer for offer in dict.fromkeys(offers) if offer.startswith(current)]
+
+
+def _offers(words: list[str], current: str, environment: Mapping[str, str]) -> list[str]:
+    """All that could come behind ``words``, whatever ``current`` begins with."""
     verb = next((word for word in _arguments(words, options(None)) if word in grammar.VERBS), None)
     known = options(verb)
     previous = words[-1] if words else ""
     if known.get(previous) == "=FILE":
         return [FILES]
     if current.startswith("-"):
-        return _matching(long_options(verb), current)
+        return long_options(verb)
     if verb is None:
-        return _matching(list(grammar.VERBS), current)
+        return list(grammar.VERBS)
     root = _root(words, environment)
-    if previous == "--stage":
-        return _matching(_list_stages(root), current)
     found = _arguments(words, known)
-    return _offer(_next_kind(verb, found[found.index(verb) + 1 :]), current, found, root)
+    kind = "stage" if previous == "--stage" else _next_kind(verb, found[found.index(verb) + 1 :])
+    return _offer(kind, current, found, root)
 
 
 def _arguments(words: list[str], known: Mapping[str, str]) -> list[str]:
@@ -102,18 +106,15 @@ def _next_kind(verb: str, given: list[str]) -> str:
 def _offer(kind: str, current: str, words: list[str], root: str) -> list[str]:
     if kind in ("file", "dir", "source") or (kind == "target" and "@" not in current):
         return [FILES]
-    if kind == "shell":
-        return _matching(grammar.SHELLS, current)
-    if kind == "stage":
-        return _matching(_list_stages(root), current)
+    if kind in ("shell", "stage"):
+        return list(grammar.SHELLS) if kind == "shell" else _list_stages(root)
     whole = re.search("[@:]", current)  # where a part would do, a whole reference does as well
     if kind == "model" or (kind == "model@" and not whole):
-        return _matching(_list_models(root), current)
-    if kind == "alias" or (kind == "selector" and not whole):
-        model = re.split("[@:]", words[1 if kind == "selector" else -1])[0]
-        return _matching(
-            _list_pointers(root, model, "aliases") if kind == "alias" else _selectors(root, model), current
-        )
+        return _list_models(root)
+    if kind == "alias":
+        return _list_pointers(root, re.split("[@:]", words[-1])[0], "aliases")
+    if kind == "selector" and not whole:
+        return _selectors(root, re.split("[@:]", words[1])[0])
     return _references(root, current) if kind in ("ref", "target", "model@", "selector") else []
 
 
@@ -121,19 +122,15 @@ def _references(root: str, current: str) -> list[str]:
     """Models, and behind ``@`` or ``:`` the selectors of a version of that model."""
     mark = re.search("[@:]", current)
     if mark is None:
-        models = _matching(_list_models(root), current)
-        return [f"{models[0]}@"] if models == [current] else models
+        models = _list_models(root)
+        return [f"{current}@"] if [name for name in models if name.startswith(current)] == [current] else models
     model = current[: mark.start()]
-    return _matching([f"{model}{mark.group()}{selector}" for selector in _selectors(root, model)], current)
+    return [f"{model}{mark.group()}{selector}" for selector in _selectors(root, model)]
 
 
 def _selectors(root: str, model: str) -> list[str]:
     pointers = [*_list_pointers(root, model, "stages"), *_list_pointers(root, model, "aliases")]
     return ["latest", *pointers, *_list_numbers(root, model)]
-
-
-def _matching(offers: list[str] | tuple[str, ...], current: str) -> list[str]:
-    return [offer for offer in dict.fromkeys(offers) if offer.startswith(current)]
 
 
 def _root(words: list[str], environment: Mapping[str, str]) -> str:
@@ -168,18 +165,14 @@ def _is_trusted(folder: str) -> bool:
         return False
 
 
-def _list_models(root: str) -> list[str]:
-    """A folder without a ``model.yaml`` is a group."""
+def _list_models(root: str, group: str = "") -> list[str]:
+    """The models; a folder without a ``model.yaml`` is a group."""
     found = []
-    for name in _list_names(root, "models"):
-        folder = os.path.join(root, "models", name)
-        if os.path.isfile(os.path.join(folder, "model.yaml")):
-            found.append(name)
-        else:
-            inside = (child for child in _list_names(folder) if child not in _INTERNAL)
-            found += [
-                f"{name}/{child}" for child in inside if os.path.isfile(os.path.join(folder, child, "model.yaml"))
-            ]
+    for name in _list_names(root, "models", group):
+        if os.path.isfile(os.path.join(root, "models", group, name, "model.yaml")):
+            found.append(f"{group}{name}")
+        elif not group:
+            found += [model for model in _list_models(root, f"{name}/") if model.rpartition("/")[2] not in _INTERNAL]
     return found
 
 

@@ -80,36 +80,32 @@ def _format_environment(environment: Mapping[str, Any]) -> str:
     return ", ".join(filter(None, parts))
 
 
+def _walk(of: str, listed: Iterable[LineageNode]) -> Iterator[tuple[str, LineageNode]]:
+    """Each node below a version with the reference of what it is listed at, depth first."""
+    for each in listed:
+        yield of, each
+        yield from _walk(each.ref, each.kin)
+
+
 def iter_rows(family: LineageGraph) -> Iterator[tuple[str, str, str, str]]:
     """Lines for a pipe: kind, of which version, name, detail; ancestors first, then the version, then descendants."""
-    seen: set[str] = set()
-
-    def relatives(kind: str, of: str, listed: Iterable[LineageNode]) -> Iterator[tuple[str, str, str, str]]:
-        for each in listed:
-            yield kind, of, each.ref, each.note or _format_pointers(each.version)
-            if kind == "parent" and each.version and each.ref not in seen:
-                seen.add(each.ref)
-                yield from ((fact, each.ref, name, detail) for fact, name, detail in iter_facts(each.version))
-            yield from relatives(kind, each.ref, each.kin)
-
-    ref = family.version.ref
+    ref, seen = family.version.ref, set[str]()
     yield from ((kind, ref, name, detail) for kind, name, detail in iter_facts(family.version))
-    yield from relatives("parent", ref, family.parents)
-    yield from relatives("child", ref, family.children)
+    for of, each in _walk(ref, family.parents):
+        yield "parent", of, each.ref, each.note or _format_pointers(each.version)
+        if each.version and each.ref not in seen:
+            seen.add(each.ref)
+            yield from ((fact, each.ref, name, detail) for fact, name, detail in iter_facts(each.version))
+    for of, each in _walk(ref, family.children):
+        yield "child", of, each.ref, each.note or _format_pointers(each.version)
     yield from (("stage", ref, stage, "") for stage in family.version.stages)
     yield from (("alias", ref, alias, "") for alias in family.version.aliases)
 
 
 def list_references(family: LineageGraph) -> list[str]:
     """Every version of the family that is here, the version itself first."""
-
-    def of(listed: Iterable[LineageNode]) -> Iterator[str]:
-        for each in listed:
-            if each.version:
-                yield each.ref
-            yield from of(each.kin)
-
-    return list(dict.fromkeys([family.version.ref, *of(family.parents), *of(family.children)]))
+    nodes = [*_walk("", family.parents), *_walk("", family.children)]
+    return list(dict.fromkeys([family.version.ref, *(each.ref for _, each in nodes if each.version)]))
 
 
 def _format_pointers(version: VersionRecord | None) -> str:
@@ -164,24 +160,19 @@ def _draw_branches(branches: Sequence[_Branch], signs: Sequence[str], indent: st
 
 def _edges(family: LineageGraph) -> tuple[dict[str, str], list[tuple[str, str]]]:
     """The nodes with their labels, and the edges from earlier to later."""
-    nodes = {family.version.ref: f"{family.version.ref}\n{_format_pointers(family.version)}".strip()}
+    ref = family.version.ref
+    nodes = {ref: f"{ref}\n{_format_pointers(family.version)}".strip()}
     edges: dict[tuple[str, str], None] = {}
-
-    def add(of: str, listed: Iterable[LineageNode], *, up: bool) -> None:
-        for each in listed:
-            nodes.setdefault(
-                each.ref, f"{each.ref}\n{_format_pointers(each.version) if each.version else 'not here'}".strip()
-            )
+    for up, listed in ((True, family.parents), (False, family.children)):
+        for of, each in _walk(ref, listed):
+            words = _format_pointers(each.version) if each.version else "not here"
+            nodes.setdefault(each.ref, f"{each.ref}\n{words}".strip())
             edges[(each.ref, of) if up else (of, each.ref)] = None
-            add(each.ref, each.kin, up=up)
-
-    add(family.version.ref, family.parents, up=True)
-    add(family.version.ref, family.children, up=False)
     for kind, name, detail in iter_facts(family.version):
         if kind in ("data", "code", "git"):
             key = f"{kind} {name}"
             nodes.setdefault(key, f"{kind}: {shorten(name, _SHORT)}\n{shorten(detail, 40)}".strip())
-            edges[key, family.version.ref] = None
+            edges[key, ref] = None
     return nodes, list(edges)
 
 
