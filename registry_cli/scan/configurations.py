@@ -1,7 +1,8 @@
-"""Configurations in JSON and YAML: what they make a loader import, call, fetch or render."""
+"""Configurations in JSON, YAML and XML: what they make a loader import, call, fetch or render."""
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,16 +10,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..inspect.binary.limits import Budget, Stopped
+from .. import scan as readers
+from ..inspect.binary.limits import Stopped
 from ..inspect.binary.sources import ByteSource
 from . import text_formats
-from .verdicts import DANGEROUS, KNOWN, UNKNOWN, UNSCANNABLE, AllowedGlobals, FileScan
+from .verdicts import DANGEROUS, KNOWN, UNKNOWN, UNSCANNABLE, ScanContext, leaves_folder
 
-#: Longer texts are only searched for what they would have to be read for.
+#: Longer texts are only searched for the words below.
 _LONGEST = 64 << 20
 _BLOCK = 1 << 20
 _OVERLAP = 256
-#: Without one of these a text says nothing to a loader. Letters are never escaped by an honest writer.
+#: A text without one of these means nothing to a loader. An honest writer never escapes letters.
 _WORDS = (
     "loader_module", "class_name", "auto_map", "trust_remote_code", "chat_template", "_target_", "custom_pipelines", "_class_name",
     "py/", ":serialized:", "parent_library",
@@ -28,9 +30,15 @@ _SAYS = re.compile(
     "|".join([*_WORDS, _CLASS_PATH, r"\\u00(?:4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])", r"\\x[4-7]"])
 )
 _KEY = re.compile(r"""["']?class_name["']?\s*:\s*["']?(?:[\w.>]*[.>])?(?:Lambda|__lambda__|TorchModuleWrapper)\b""")
+_JSON_BEGINNING = re.compile(r"[\ufeff\s]*(?:\{\s*[\"}]|\[\s*[-\[{\"\d\]tfn])")
 _YAML_NAMES = re.compile(r"\.(yaml|yml)$|(^|/)(mlmodel|conda\.yaml)$")
 _NAMED = re.compile(r"(^|/)((modules|model_index|mar-inf/manifest)\.json|mlmodel)$")
+_DOTTED = re.compile(r"[^\W\d]\w*(\.\w+)+")
 _SPACY = re.compile(r"(^|/)config\.cfg$")
+_EXTERNAL_TYPE = re.compile(r"<!DOCTYPE(?!\s+html)[^>\[]{0,2000}\b(?:SYSTEM|PUBLIC)\b")
+_ODD_ENCODING = re.compile(
+    r"""<\?xml[^>]*encoding\s*=\s*["'](?!utf-?8|us-ascii|ascii|iso-8859-|utf-?16|windows-)""", re.IGNORECASE
+)
 _TEMPLATES = (".jinja", ".jinja2", ".j2")
 _TAGGED = re.compile(r"%TAG|(?:^|[\s\[\]{},:?-])!\S")
 #: Keys of jsonpickle whose values are imported, called, or run as code when they are decoded.
@@ -80,49 +88,41 @@ _LIBRARIES = frozenset(
 )
 
 
-def scan_text(
-    scan: FileScan, body: ByteSource, head: str, name: str, where: str, allowed: AllowedGlobals, budget: Budget
-) -> str:
-    """Look at a text, which begins with ``head``; its kind, empty when it is no text to its end."""
-    lower = name.lower()
-    encoding, skip = text_formats.encoding_of(body.at(0, 4))
+def scan_text(ctx: ScanContext, body: ByteSource, head: str, name: str) -> str:
+    """Scan a text that begins with ``head``; its kind, empty if it is no text to its end. ``name`` is in lower case."""
     whole = body.size <= _LONGEST
-    text, clean = _read(body, encoding, skip, budget, keep=whole)
+    text, clean, says = _read(ctx, body, keep=whole)
+    kind = _kind(text if whole else head, name)
     if not whole:
-        kind = _kind(head, lower)
-        if clean == "says" and kind in ("json", "yaml"):
+        if clean and says and kind in ("json", "yaml"):
             raise Stopped(f"it is a text of more than {_LONGEST:,} bytes that names classes", limit=True)
         return kind if clean else ""
-    kind = _kind(text, lower)
-    named = _YAML_NAMES.search(lower) is not None
+    named = _YAML_NAMES.search(name) is not None
     if kind == "json":
-        kind = _json(scan, text, lower, where, allowed)
+        kind = _scan_json(ctx, text, name)
     if kind == "xml":
-        _xml(scan, text, where)
-    elif lower.endswith(_TEMPLATES):
-        _check_template(scan, text, where)
-    if _TAGGED.search(text) and not (kind == "json" and text_formats.json_document(text.lstrip("\ufeff"))):
-        _tags(scan, text, named, where)
-    if _SPACY.search(lower) and "[nlp]" in text:
-        _spacy(scan, text, where, allowed)
-    if named and kind != "json" and (_SAYS.search(text) or _NAMED.search(lower)):
-        for document in text_formats.yaml_documents(text):
-            _document(scan, document, lower, where, allowed)
+        _scan_xml(ctx, text)
+    elif name.endswith(_TEMPLATES):
+        readers.jinja_templates.check_template(ctx, text)
+    if _TAGGED.search(text) and not (kind == "json" and text_formats.parse_json(text.lstrip("\ufeff"))):
+        _check_tags(ctx, text, named)
+    if _SPACY.search(name) and "[nlp]" in text:
+        _check_spacy(ctx, text)
+    if named and kind != "json" and (_SAYS.search(text) or _NAMED.search(name)):
+        for document in text_formats.parse_yaml(text):
+            _check_document(ctx, document, name)
     return kind if clean else ""
 
 
-def _read(body: ByteSource, encoding: str, skip: int, budget: Budget, *, keep: bool) -> tuple[str, str]:
-    """The text, and ``text`` if all of it is one, ``says`` if it also has a word that a loader looks for."""
-    import codecs
-
+def _read(ctx: ScanContext, body: ByteSource, *, keep: bool) -> tuple[str, bool, bool]:
+    """The text, if it is kept; whether it is one to its end; and whether it has a word that a loader looks for."""
+    encoding, at = text_formats.detect_encoding(body.at(0, 4))
     decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
     parts: list[str] = []
-    at, says, before, clean = skip, False, "", True
+    says, before, clean = False, "", True
     while at < body.size:
         data = body.at(at, _BLOCK)
-        budget.seeking -= len(data)
-        if budget.seeking < 0:
-            raise Stopped("it is longer than is looked at", limit=True)
+        ctx.spend_seeking(len(data))
         at += len(data)
         try:
             piece = decoder.decode(data, at >= body.size)
@@ -134,7 +134,7 @@ def _read(body: ByteSource, encoding: str, skip: int, budget: Budget, *, keep: b
         before = piece[-_OVERLAP:]
         if keep:
             parts.append(piece)
-    return "".join(parts), ("says" if says else "text") if clean else ""
+    return "".join(parts), clean, says
 
 
 def _kind(text: str, name: str) -> str:
@@ -146,171 +146,159 @@ def _kind(text: str, name: str) -> str:
     return "yaml" if _YAML_NAMES.search(name) else "text"
 
 
-def _json(scan: FileScan, text: str, name: str, where: str, allowed: AllowedGlobals) -> str:
-    """JSON. What is none is read as a text, in which a loader that is more forgiving must not find anything either."""
+def _scan_json(ctx: ScanContext, text: str, name: str) -> str:
+    """Scan JSON. A text that can't be parsed must not have anything for a more forgiving loader either."""
     if not _SAYS.search(text) and not _NAMED.search(name):
-        return "json" if name.endswith(".json") or _begins(text) else "text"
-    found = text_formats.json_document(text.lstrip("\ufeff"))
+        return "json" if name.endswith(".json") or _JSON_BEGINNING.match(text) else "text"
+    found = text_formats.parse_json(text.lstrip("\ufeff"))
     if found is None:
-        if _KEY.search(text):
-            scan.add_finding(DANGEROUS, "", "it holds a Lambda layer in JSON that not every reader accepts", where)
-        elif name.endswith(".json"):
-            scan.add_finding(UNSCANNABLE, "", "its JSON can't be read", where)
+        if not _check_lambda(ctx, text) and name.endswith(".json"):
+            ctx.add_finding(UNSCANNABLE, "its JSON can't be read")
         return "text"
-    for key in sorted(set(found.twice))[:5]:
-        scan.add_finding(DANGEROUS, "", f"readers differ: an object has '{key}' twice", where)
-    _document(scan, found.document, name, where, allowed)
+    _check_duplicate_keys(ctx, found)
+    _check_document(ctx, found.document, name)
     return "json"
 
 
-def _begins(text: str) -> bool:
-    """Whether what begins with a bracket goes on as JSON."""
-    return re.match(r"[\ufeff\s]*(?:\{\s*[\"}]|\[\s*[-\[{\"\d\]tfn])", text) is not None
+def _check_lambda(ctx: ScanContext, text: str) -> bool:
+    """Whether a text that can't be parsed has a layer that runs code."""
+    found = _KEY.search(text) is not None
+    if found:
+        ctx.add_finding(DANGEROUS, "it holds a Lambda layer in JSON that not every reader accepts")
+    return found
 
 
-def _tags(scan: FileScan, text: str, named: bool, where: str) -> None:
-    """Tags of YAML that make Python objects, in any text; in what is called YAML also those of a meaning of their own."""
-    code, other = text_formats.own_tags(text_formats.tags(text))
+def _check_duplicate_keys(ctx: ScanContext, found: text_formats.Json) -> None:
+    for key in sorted(set(found.twice))[:5]:
+        ctx.add_finding(DANGEROUS, f"readers differ: an object has '{key}' twice")
+
+
+def _check_tags(ctx: ScanContext, text: str, named: bool) -> None:
+    """Check tags of YAML that make Python objects, in any text; in a file named as YAML also those with another meaning."""
+    code, other = text_formats.select_tags(text_formats.find_tags(text))
     if not code and not (named and other):
         return
-    parsed = text_formats.parsed_tags(text)
-    if parsed.whole or not named:  # what is in comments and quoted texts doesn't count
-        code, other = text_formats.own_tags(parsed.tags)
+    parsed = text_formats.parse_tags(text)
+    if parsed.whole or not named:  # tags in comments and quoted texts don't count
+        code, other = text_formats.select_tags(parsed.tags)
     for tag in sorted(code)[:20]:
-        scan.add_finding(DANGEROUS, "", f"a YAML tag makes Python objects: {tag}", where)
+        ctx.add_finding(DANGEROUS, f"a YAML tag makes Python objects: {tag}")
     for tag in sorted(other)[:20] if named else ():
-        scan.add_finding(UNKNOWN, "", f"a YAML tag that a loader may give a meaning: {tag}", where)
+        ctx.add_finding(UNKNOWN, f"a YAML tag that a loader may give a meaning: {tag}")
     if parsed.limit:
         raise Stopped("it is YAML with tags that is longer than is looked at", limit=True)
 
 
-def _xml(scan: FileScan, text: str, where: str) -> None:
-    """XML whose entities or inclusions make a reader fetch files."""
-    if re.search(r"<!ENTITY", text):
-        scan.add_finding(
-            DANGEROUS, "", "it declares entities, which make a reader open files or grow without end", where
-        )
-    elif re.match(
-        r"<!DOCTYPE(?!\s+html)[^>\[]{0,2000}\b(?:SYSTEM|PUBLIC)\b", text[max(0, text.find("<!DOCTYPE")) :][:4096]
-    ):
-        scan.add_finding(UNKNOWN, "", "its type is declared in another file", where)
+def _scan_xml(ctx: ScanContext, text: str) -> None:
+    """Scan XML, whose entities or inclusions make a reader fetch files."""
+    if "<!ENTITY" in text:
+        ctx.add_finding(DANGEROUS, "it declares entities, which make a reader open files or grow without end")
+    elif _EXTERNAL_TYPE.match(text[max(0, text.find("<!DOCTYPE")) :][:4096]):
+        ctx.add_finding(UNKNOWN, "its type is declared in another file")
     if "http://www.w3.org/2001/XInclude" in text or "<?xml-stylesheet" in text:
-        scan.add_finding(UNKNOWN, "", "it includes other files", where)
-    if re.search(
-        r"""<\?xml[^>]*encoding\s*=\s*["'](?!utf-?8|us-ascii|ascii|iso-8859-|utf-?16|windows-)""",
-        text[:1000],
-        re.IGNORECASE,
-    ):
-        scan.add_finding(DANGEROUS, "", "readers differ: its encoding is one that few know", where)
+        ctx.add_finding(UNKNOWN, "it includes other files")
+    if _ODD_ENCODING.search(text[:1000]):
+        ctx.add_finding(DANGEROUS, "readers differ: its encoding is one that few know")
 
 
-# what a document says
+# documents
 
 
-def _document(scan: FileScan, document: Any, name: str, where: str, allowed: AllowedGlobals) -> None:
-    objects = list(text_formats.mappings(document))
-    _check_keras(scan, objects, where, allowed)
+def _check_document(ctx: ScanContext, document: Any, name: str) -> None:
+    objects = list(text_formats.iter_mappings(document))
+    _check_keras(ctx, objects)
     for each in objects:
-        _transformers(scan, each, where)
-        for target in _class_paths(each):
-            _target(scan, target, where, allowed)
+        _check_transformers(ctx, each)
+        for target in _iter_class_paths(each):
+            _check_call(ctx, target)
         loader = each.get("loader_module")
-        if isinstance(loader, str) and loader not in _FLAVORS and loader not in allowed.exact:
-            _target(scan, f"{loader}._load_pyfunc", where, allowed)
-        _jsonpickle(scan, each, where, allowed)
+        if isinstance(loader, str) and loader not in _FLAVORS and loader not in ctx.allowed.exact:
+            _check_call(ctx, f"{loader}._load_pyfunc")
+        _check_jsonpickle(ctx, each)
         if isinstance(each.get(":serialized:"), str):  # in the ``data`` of Stable-Baselines3, as base64
-            scan.add_finding(UNKNOWN, "", "it holds a pickle as text, which Stable-Baselines3 loads", where)
+            ctx.add_finding(UNKNOWN, "it holds a pickle as text, which Stable-Baselines3 loads")
         parent = each.get("parent_library")
-        if isinstance(parent, str) and parent.partition(".")[0] not in _PARENTS and parent not in allowed.exact:
-            scan.add_finding(UNKNOWN, parent, "it is imported when the adapter is loaded", where)
+        if isinstance(parent, str) and parent.partition(".")[0] not in _PARENTS and parent not in ctx.allowed.exact:
+            ctx.add_finding(UNKNOWN, "it is imported when the adapter is loaded", parent)
     if name.endswith("modules.json") and isinstance(document, list):
-        _sentence_transformer(scan, objects, where, allowed)
+        _check_sentence_transformer(ctx, objects)
     elif name.endswith("mar-inf/manifest.json"):
         for handler in sorted({str(each["handler"]) for each in objects if each.get("handler")} - _HANDLERS):
-            scan.add_finding(UNKNOWN, handler, "code beside the model, which TorchServe runs", where)
-    elif isinstance(document, dict):
-        _whole(scan, document, name, where, allowed)
+            ctx.add_finding(UNKNOWN, "code beside the model, which TorchServe runs", handler)
+    for end, check in _CHECKS.items():
+        if name.endswith(end) and isinstance(document, dict):
+            check(ctx, document)
 
 
-def _whole(scan: FileScan, document: Mapping[str, Any], name: str, where: str, allowed: AllowedGlobals) -> None:
-    """A document that its name gives a meaning."""
-    if name.endswith("mlmodel"):
-        _flavors(scan, document, where)
-    elif name.endswith("model_index.json"):
-        _diffusers(scan, document, where)
-    elif name.endswith("model_config.yaml"):
-        target = document.get("target")  # of NeMo
-        if isinstance(target, str) and not target.startswith("nemo.") and "params" not in document:
-            _target(scan, target, where, allowed)
-
-
-def _sentence_transformer(
-    scan: FileScan, objects: Iterable[Mapping[str, Any]], where: str, allowed: AllowedGlobals
-) -> None:
+def _check_sentence_transformer(ctx: ScanContext, objects: Iterable[Mapping[str, Any]]) -> None:
     for each in objects:
         kind = each.get("type")
-        if isinstance(kind, str) and "path" in each and kind not in _modules() and kind not in allowed.exact:
-            scan.add_finding(UNKNOWN, kind, "a module of someone's own in a sentence transformer", where)
+        if isinstance(kind, str) and "path" in each and kind not in _modules() and kind not in ctx.allowed.exact:
+            ctx.add_finding(UNKNOWN, "a module of someone's own in a sentence transformer", kind)
 
 
-def _class_paths(each: Mapping[str, Any]) -> Iterator[str]:
-    """What Hydra, latent diffusion and jsonargparse import, and call with what stands beside it."""
-    target = each.get("_target_")
-    if isinstance(target, str):
+def _check_nemo(ctx: ScanContext, document: Mapping[str, Any]) -> None:
+    target = document.get("target")
+    if isinstance(target, str) and not target.startswith("nemo.") and "params" not in document:
+        _check_call(ctx, target)
+
+
+def _iter_class_paths(each: Mapping[str, Any]) -> Iterator[str]:
+    """What Hydra, latent diffusion and jsonargparse import, and call with the values beside it."""
+    if isinstance(target := each.get("_target_"), str):
         yield target
-    for key in ("class_path", *(("target",) if "params" in each else ())):
-        target = each.get(key)
-        if isinstance(target, str) and re.fullmatch(r"[^\W\d]\w*(\.\w+)+", target):
+    for key in ("class_path", "target") if "params" in each else ("class_path",):
+        if isinstance(target := each.get(key), str) and _DOTTED.fullmatch(target):
             yield target
 
 
-def _flavors(scan: FileScan, document: Mapping[str, Any], where: str) -> None:
-    """The files that the flavors of MLflow load: code that runs before a pickle is read, and files elsewhere."""
+def _check_flavors(ctx: ScanContext, document: Mapping[str, Any]) -> None:
+    """Check the files that the flavors of MLflow load: code that runs before a pickle is read, and files elsewhere."""
     flavors = document.get("flavors")
     for flavor in flavors.values() if isinstance(flavors, dict) else ():
         for key in _FLAVOR_FILES if isinstance(flavor, dict) else ():
             path = flavor.get(key)
             if not isinstance(path, str) or not path:
                 continue
-            if path.startswith(("/", "\\")) or path[1:2] == ":" or ".." in re.split(r"[/\\]", path):
-                scan.add_finding(DANGEROUS, "", f"its {key} lies outside of the model: {path}", where)
+            if leaves_folder(path, "(?s:.):"):
+                ctx.add_finding(DANGEROUS, f"its {key} lies outside of the model: {path}")
             elif key in _FLAVOR_CODE:
-                scan.add_finding(UNKNOWN, path, "code beside the model, which MLflow runs or imports", where)
+                ctx.add_finding(UNKNOWN, "code beside the model, which MLflow runs or imports", path)
 
 
-def _spacy(scan: FileScan, text: str, where: str, allowed: AllowedGlobals) -> None:
-    """The registered functions and components that a pipeline of spaCy is made of."""
+def _check_spacy(ctx: ScanContext, text: str) -> None:
+    """Check the registered functions and components of a pipeline of spaCy."""
     for name in sorted({(match[1] or match[2] or "").strip("\"'") for match in _REGISTERED.finditer(text)}):
-        if not _SPACY_OWN.fullmatch(name) and name not in allowed.exact:
-            scan.add_finding(UNKNOWN, name, "a function of someone's own, registered with spaCy", where)
+        if not _SPACY_OWN.fullmatch(name) and name not in ctx.allowed.exact:
+            ctx.add_finding(UNKNOWN, "a function of someone's own, registered with spaCy", name)
     for name in sorted({match[1].strip("\"'") for match in _FACTORY.finditer(text)} - _COMPONENTS):
-        if name not in allowed.exact:
-            scan.add_finding(UNKNOWN, name, "a component of someone's own, registered with spaCy", where)
+        if name not in ctx.allowed.exact:
+            ctx.add_finding(UNKNOWN, "a component of someone's own, registered with spaCy", name)
 
 
 @cache
 def _modules() -> frozenset[str]:
-    """The parts that sentence-transformers has itself, by the names that its releases write."""
+    """The modules of sentence-transformers itself, by the names that its releases write."""
     document = json.loads(Path(__file__).with_name("sentence_transformers.json").read_text(encoding="utf-8"))
     return frozenset(document["classes"])
 
 
-def _transformers(scan: FileScan, each: Mapping[str, Any], where: str) -> None:
-    """Code in the repository that is loaded with ``trust_remote_code``, and chat templates."""
+def _check_transformers(ctx: ScanContext, each: Mapping[str, Any]) -> None:
+    """Check for code in the repository that is loaded with ``trust_remote_code``, and for chat templates."""
     mapped = each.get("auto_map")
-    for target in _texts(mapped):
-        scan.add_finding(UNKNOWN, target, "code beside the model, which is loaded with trust_remote_code", where)
-    if mapped and not list(_texts(mapped)):
-        scan.add_finding(UNKNOWN, "auto_map", "code beside the model", where)
-    for target in _texts(each.get("custom_pipelines")):
-        scan.add_finding(UNKNOWN, target, "a pipeline of someone's own", where)
+    for target in _iter_texts(mapped):
+        ctx.add_finding(UNKNOWN, "code beside the model, which is loaded with trust_remote_code", target)
+    if mapped and not list(_iter_texts(mapped)):
+        ctx.add_finding(UNKNOWN, "code beside the model", "auto_map")
+    for target in _iter_texts(each.get("custom_pipelines")):
+        ctx.add_finding(UNKNOWN, "a pipeline of someone's own", target)
     if each.get("trust_remote_code") not in (None, False):
-        scan.add_finding(UNKNOWN, "trust_remote_code", "it asks for code beside the model to be loaded", where)
-    for template in _texts(each.get("chat_template")):
-        _check_template(scan, template, where)
+        ctx.add_finding(UNKNOWN, "it asks for code beside the model to be loaded", "trust_remote_code")
+    for template in _iter_texts(each.get("chat_template")):
+        readers.jinja_templates.check_template(ctx, template)
 
 
-def _texts(value: Any) -> Iterable[str]:
+def _iter_texts(value: Any) -> Iterable[str]:
     pending = [value]
     while pending:
         each = pending.pop()
@@ -322,103 +310,93 @@ def _texts(value: Any) -> Iterable[str]:
             pending += each.values()
 
 
-def _target(scan: FileScan, target: str, where: str, allowed: AllowedGlobals) -> None:
-    """What Hydra, and those who build on it, import and call."""
+def _check_call(ctx: ScanContext, target: str) -> None:
+    """Check a global that Hydra, or another reader of configurations, imports and calls."""
     module, _, name = target.rpartition(".")
-    from .pickle.global_verdicts import judge_name
-
-    level, why = judge_name(module, name, allowed)
-    scan.globals += 1
+    level, why = _judge(ctx, module, name)
     if level == DANGEROUS:
-        scan.add_finding(DANGEROUS, target, why, where)
-    elif target not in allowed.exact and not target.startswith(allowed.prefixes):
-        scan.add_finding(UNKNOWN, target, "it is called when the configuration is instantiated", where)
+        ctx.add_finding(DANGEROUS, why, target)
+    elif target not in ctx.allowed:
+        ctx.add_finding(UNKNOWN, "it is called when the configuration is instantiated", target)
 
 
-def _jsonpickle(scan: FileScan, each: Mapping[str, Any], where: str, allowed: AllowedGlobals) -> None:
-    """What jsonpickle would import and call."""
-    for key in _JSONPICKLE:
-        if key not in each:
-            continue
+def _judge(ctx: ScanContext, module: str, name: str, *, called: bool = True) -> tuple[str, str]:
+    from .pickle.global_verdicts import judge_name  # large tables, which most configurations don't need
+
+    ctx.scan.globals += 1
+    return judge_name(module, name, ctx.allowed, called=called)
+
+
+def _check_jsonpickle(ctx: ScanContext, each: Mapping[str, Any]) -> None:
+    """Check what jsonpickle would import and call."""
+    for key in [key for key in _JSONPICKLE if key in each]:
         named = each[key]
         if key == "py/repr":
-            scan.add_finding(DANGEROUS, key, "jsonpickle evaluates it as code", where)
+            ctx.add_finding(DANGEROUS, "jsonpickle evaluates it as code", key)
         elif isinstance(named, str) and "." in named:
-            _target(scan, named, where, allowed)
+            _check_call(ctx, named)
         else:
-            scan.add_finding(UNKNOWN, key, "an object that jsonpickle makes", where)
+            ctx.add_finding(UNKNOWN, "an object that jsonpickle makes", key)
 
 
-def _diffusers(scan: FileScan, document: Mapping[str, Any], where: str) -> None:
+def _check_diffusers(ctx: ScanContext, document: Mapping[str, Any]) -> None:
     own = document.get("_class_name")
     if isinstance(own, list):
-        scan.add_finding(UNKNOWN, ".".join(map(str, own)), "a pipeline of someone's own", where)
+        ctx.add_finding(UNKNOWN, "a pipeline of someone's own", ".".join(map(str, own)))
     for part, value in document.items():
         if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], str):
             if part.startswith("_") or value[0] in _LIBRARIES:
                 continue
-            scan.add_finding(UNKNOWN, ".".join(value), f"code beside the model, as its {part}", where)
+            ctx.add_finding(UNKNOWN, f"code beside the model, as its {part}", ".".join(value))
 
 
-def embedded(scan: FileScan, data: bytes, where: str, allowed: AllowedGlobals) -> None:
-    """A configuration of Keras in a file of another format: from the first bracket on that begins one."""
+#: The checks of documents that have a meaning by their name.
+_CHECKS = {"mlmodel": _check_flavors, "model_index.json": _check_diffusers, "model_config.yaml": _check_nemo}
+
+
+def scan_embedded(ctx: ScanContext, data: bytes) -> None:
+    """Scan a configuration of Keras in a file of another format, from the first bracket on that begins one."""
     text = data.decode("utf-8", "replace")
     at, found = -1, None
     for _ in range(16):
         if (at := text.find("{", at + 1)) < 0:
             break
-        if (found := text_formats.json_document(text[at:], rest=True)) is not None:
+        if (found := text_formats.parse_json(text[at:], rest=True)) is not None:
             break
-    if found is None:
-        if _KEY.search(text):
-            scan.add_finding(DANGEROUS, "", "it holds a Lambda layer in JSON that not every reader accepts", where)
-        elif "class_name" in text:
-            scan.add_finding(UNSCANNABLE, "", "the configuration in it can't be read", where)
-        return
-    for key in sorted(set(found.twice))[:5]:
-        scan.add_finding(DANGEROUS, "", f"readers differ: an object has '{key}' twice", where)
-    _check_keras(scan, text_formats.mappings(found.document), where, allowed)
+    if found is not None:
+        _check_duplicate_keys(ctx, found)
+        _check_keras(ctx, text_formats.iter_mappings(found.document))
+    elif not _check_lambda(ctx, text) and "class_name" in text:
+        ctx.add_finding(UNSCANNABLE, "the configuration in it can't be read")
 
 
-def _check_keras(scan: FileScan, objects: Iterable[Mapping[str, Any]], where: str, allowed: AllowedGlobals) -> None:
+def _check_keras(ctx: ScanContext, objects: Iterable[Mapping[str, Any]]) -> None:
     for each in objects:
         if "class_name" in each:
-            from . import keras_configurations
-
-            keras_configurations.check(scan, [each], where, allowed)
+            readers.keras_configurations.check_object(ctx, each)
 
 
-def _check_template(scan: FileScan, text: str, where: str) -> None:
-    from . import jinja_templates
-
-    jinja_templates.check(scan, text, where)
-
-
-def skops_schema(scan: FileScan, data: bytes, where: str, allowed: AllowedGlobals) -> None:
-    """The types that a skops file names. ``skops.io.load`` asks before it takes those that it doesn't trust."""
+def scan_skops_schema(ctx: ScanContext, data: bytes) -> None:
+    """Check the types that a skops file names. ``skops.io.load`` asks before it takes those that it doesn't trust."""
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):
-        scan.add_finding(UNSCANNABLE, "", "its JSON can't be read", where)
+        ctx.add_finding(UNSCANNABLE, "its JSON can't be read")
         return
-    for each in text_formats.mappings(document):
+    for each in text_formats.iter_mappings(document):
         module, name = each.get("__module__"), each.get("__class__")
         content = each.get("content")
         if isinstance(content, dict) and isinstance(content.get("module_path"), str):
-            _judge(scan, content["module_path"], str(content.get("function")), where, allowed, called=False)
-            scan.globals += 1
+            _check_type(ctx, content["module_path"], str(content.get("function")), called=False)
             continue
         if isinstance(module, str) and isinstance(name, str) and module and name not in ("function", "ufunc"):
-            _judge(scan, module, name, where, allowed)
-            scan.globals += 1
+            _check_type(ctx, module, name)
         func = content.get("func") if isinstance(content, dict) else None
         if isinstance(func, str) and func.startswith("__"):
-            scan.add_finding(DANGEROUS, func, "it reaches for what Python keeps inside", where)
+            ctx.add_finding(DANGEROUS, "it reaches for what Python keeps inside", func)
 
 
-def _judge(scan: FileScan, module: str, name: str, where: str, allowed: AllowedGlobals, *, called: bool = True) -> None:
-    from .pickle.global_verdicts import judge_name
-
-    level, why = judge_name(module, name, allowed, called=called)
+def _check_type(ctx: ScanContext, module: str, name: str, *, called: bool = True) -> None:
+    level, why = _judge(ctx, module, name, called=called)
     if level != KNOWN:
-        scan.add_finding(level, f"{module}.{name}", why, where)
+        ctx.add_finding(level, why, f"{module}.{name}")

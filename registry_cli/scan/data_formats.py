@@ -324,7 +324,7 @@ def _sqlite(body: ByteSource) -> DetectedFormat | None:
     return DetectedFormat("sqlite", page * pages) if page >= 512 and 0 < page * pages <= body.size else None
 
 
-def is_index(body: ByteSource) -> bool:
+def is_checkpoint_index(body: ByteSource) -> bool:
     """Whether it is the index of a checkpoint of TensorFlow, by how such a table ends."""
     return body.size >= 48 and body.at(body.size - 8, 8) == b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
 
@@ -364,7 +364,7 @@ class Flatbuffer:
         return self._body.at(start + 4, min(self.number(start), 1000)).decode("utf-8", "replace")
 
 
-def custom_operations(body: ByteSource) -> list[str] | None:
+def list_custom_operations(body: ByteSource) -> list[str] | None:
     """The operations of a model of TensorFlow Lite that are not its own; None when it is no such model."""
     buffer = Flatbuffer(body)
     try:

@@ -1,4 +1,4 @@
-"""Graphs of ONNX and TensorFlow: which operations are in them, and which files they lead to."""
+"""Graphs of ONNX and TensorFlow: their operations, and the files that they refer to."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pathlib import Path
 from ..inspect.binary.limits import Stopped
 from ..inspect.binary.protobuf import Messages, WireField
 from ..inspect.binary.sources import ByteSource
-from .text_formats import decoded
-from .verdicts import DANGEROUS, NOTE, UNKNOWN, FileScan
+from .text_formats import decode_head
+from .verdicts import DANGEROUS, NOTE, UNKNOWN, ScanContext, leaves_folder
 
 _DEPTH = 200
 
-#: What to descend into, message by message: a field's number, and the kind of message in it.
+#: The messages to descend into: for each the numbers of fields, and the kinds of the messages in them.
 _ONNX: dict[str, dict[int, str]] = {
     "model": {7: "graph", 8: "opset", 20: "training", 25: "function"},
     "training": {1: "graph", 2: "graph"},
@@ -86,8 +86,8 @@ def operations() -> frozenset[str]:
 
 def _walk(
     body: ByteSource, first: str, inside: dict[str, dict[int, str]], named: dict[str, dict[int, str]]
-) -> Iterator[tuple[str, int, dict[str, str]]]:
-    """Every message that is descended into: its kind, how deep it lies, and the texts in it."""
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each message that is descended into: its kind, and the texts in it."""
     messages = Messages(body)
     pending = [(first, 0, body.size, 0)]
     while pending:
@@ -103,22 +103,22 @@ def _walk(
                 pending.append((inner, field.start, field.end, depth + 1))
             elif (name := names.get(field.number)) and not (kind == "attribute" and field.size > _VALUE):
                 found[name] = messages.text(field)
-        yield kind, depth, found
+        yield kind, found
 
 
-def scan_graph(scan: FileScan, body: ByteSource, head: bytes, name: str, where: str) -> str:
+def scan_graph(ctx: ScanContext, body: ByteSource, head: bytes, name: str) -> str:
     """The kind of a graph of TensorFlow or ONNX; empty for what only begins like one."""
     if name.endswith(".pbtxt"):
-        if text := decoded(head):
-            tensorflow_text(scan, body.at(0, min(body.size, _LONGEST_TEXT)), where)
+        if text := decode_head(head):
+            _scan_tensorflow_text(ctx, body.at(0, min(body.size, _LONGEST_TEXT)))
         return "graph" if text else ""
     try:
         if head[:1] == b"\x08" or name.endswith((".onnx", ".mlmodel")):
-            if onnx(scan, body, where):
+            if _scan_onnx(ctx, body):
                 return "onnx"
             if name.endswith(".mlmodel"):
-                return coreml(scan, body, where)
-        if (head[:1] in (b"\x08", b"\x0a", b"\x12") or name.endswith(".pb")) and tensorflow(scan, body, where):
+                return _scan_coreml(ctx, body)
+        if (head[:1] in (b"\x08", b"\x0a", b"\x12") or name.endswith(".pb")) and _scan_tensorflow(ctx, body):
             return "saved_model" if name.endswith("saved_model.pb") else "graph"
     except Stopped as error:
         if error.ambiguous or error.limit or name.endswith((".onnx", "saved_model.pb")):
@@ -126,46 +126,43 @@ def scan_graph(scan: FileScan, body: ByteSource, head: bytes, name: str, where: 
     return ""
 
 
-def onnx(scan: FileScan, body: ByteSource, where: str) -> bool:
-    """Tensors of ONNX may lie in other files: their paths must stay in the folder. False when there is no graph."""
+def _scan_onnx(ctx: ScanContext, body: ByteSource) -> bool:
+    """Scan a model of ONNX, whose tensors may lie in other files of the folder. False when it has no graph."""
     paths, kinds, own = set(), set(), set()
     used: dict[str, str] = {}
-    for kind, _, texts in _walk(body, "model", _ONNX, _ONNX_TEXTS):
+    for kind, texts in _walk(body, "model", _ONNX, _ONNX_TEXTS):
         kinds.add(kind)
         if kind == "entry" and texts.get("key") == "location":
             paths.add(texts.get("value", ""))
         elif kind == "node":
             if texts.get("type") in _PYTHON:
-                scan.add_finding(
-                    DANGEROUS, f"onnx.{texts['type']}", "an operation that calls functions of Python", where
-                )
+                ctx.add_finding(DANGEROUS, "an operation that calls functions of Python", f"onnx.{texts['type']}")
             used.setdefault(texts.get("domain", ""), texts.get("type", ""))
         elif kind == "function":
             own.add(texts.get("domain", ""))
     if "graph" not in kinds or not (paths or "opset" in kinds):
         return False
-    _paths(scan, paths, where)
+    _check_paths(ctx, paths)
     for domain, operation in sorted(used.items()):
         if domain not in _DOMAINS and domain not in own:
-            scan.add_finding(UNKNOWN, f"{domain}.{operation}", "an operation that needs a library of its own", where)
+            ctx.add_finding(UNKNOWN, "an operation that needs a library of its own", f"{domain}.{operation}")
     return True
 
 
-def _paths(scan: FileScan, paths: set[str], where: str) -> None:
+def _check_paths(ctx: ScanContext, paths: set[str]) -> None:
     for path in sorted(paths):
-        outside = path.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", path) or re.match(r"[A-Za-z]:", path)
-        if outside or "\0" in path or "://" in path:
-            scan.add_finding(DANGEROUS, "", f"its data lies outside of the folder: {path}", where)
+        if leaves_folder(path, "[A-Za-z]:") or "\0" in path or "://" in path:
+            ctx.add_finding(DANGEROUS, f"its data lies outside of the folder: {path}")
         else:
-            scan.add_finding(NOTE, "", f"its data lies in {path}", where)
+            ctx.add_finding(NOTE, f"its data lies in {path}")
 
 
-def tensorflow(scan: FileScan, body: ByteSource, where: str) -> bool:
-    """A SavedModel, a meta graph or a graph, by what makes sense of it. False when it is none of them."""
+def _scan_tensorflow(ctx: ScanContext, body: ByteSource) -> bool:
+    """Scan a SavedModel, a meta graph or a graph, whichever it can be read as. False when it is none of them."""
     for first in ("saved", "meta", "graph"):
         used, own, files = set(), set(), set()
         try:
-            for kind, _, texts in _walk(body, first, _TENSORFLOW, _TENSORFLOW_TEXTS):
+            for kind, texts in _walk(body, first, _TENSORFLOW, _TENSORFLOW_TEXTS):
                 if kind == "node":
                     used.add(texts.get("op", ""))
                 elif kind == "signature":
@@ -177,43 +174,49 @@ def tensorflow(scan: FileScan, body: ByteSource, where: str) -> bool:
                 raise
             continue
         if used and all(re.fullmatch(r"[\w>./:-]+", name) for name in used):
-            judge(scan, used, own, where)
+            _check_operations(ctx, used, own)
             for path in sorted(files):
-                scan.add_finding(DANGEROUS, "tensorflow.PrintV2", f"an operation that writes to {path}", where)
+                ctx.add_finding(DANGEROUS, f"an operation that writes to {path}", "tensorflow.PrintV2")
             return True
     return False
 
 
-def coreml(scan: FileScan, body: ByteSource, where: str) -> str:
-    """A model of Core ML: its version and its description; ``custom`` ones need code of their own. Empty when it is none."""
+def _scan_coreml(ctx: ScanContext, body: ByteSource) -> str:
+    """Scan a model of Core ML; empty when it is none."""
     messages = Messages(body)
     numbers = {field.number for field in messages.fields(messages.message()) if field.is_bytes}
     if 2 not in numbers:
         return ""
     if 555 in numbers:
-        scan.add_finding(UNKNOWN, "coreml.customModel", "a model that needs code of its own", where)
+        ctx.add_finding(UNKNOWN, "a model that needs code of its own", "coreml.customModel")
     return "coreml"
 
 
-def tensorflow_text(scan: FileScan, data: bytes, where: str) -> None:
-    """The same, written as text."""
+def _scan_tensorflow_text(ctx: ScanContext, data: bytes) -> None:
     text = data.decode("utf-8", "replace")
     names = {match[2] for match in _OP.finditer(text)}
     if any("\\" in name for name in names) or re.search(r"""\bop\s*:\s*(["']).{0,60}?\1\s*["']""", text):
-        scan.add_finding(DANGEROUS, "", "readers differ: the name of an operation is spelled in another way", where)
+        ctx.add_finding(DANGEROUS, "readers differ: the name of an operation is spelled in another way")
     if re.search(r"output_stream[^}]{0,100}file:", text):
-        scan.add_finding(DANGEROUS, "tensorflow.PrintV2", "an operation that writes to a file", where)
-    judge(scan, names, set(re.findall(r'\bname\s*:\s*"(.*?)"', text)), where)
+        ctx.add_finding(DANGEROUS, "an operation that writes to a file", "tensorflow.PrintV2")
+    _check_operations(ctx, names, set(re.findall(r'\bname\s*:\s*"(.*?)"', text)))
 
 
-def judge(scan: FileScan, used: set[str], own: set[str], where: str) -> None:
-    """Note the operations of TensorFlow that do more than compute; ``own`` are functions of the graph itself."""
+def _check_operations(ctx: ScanContext, used: set[str], own: set[str]) -> None:
+    """Add the operations of TensorFlow that do more than compute; ``own`` are functions of the graph itself."""
     for name in sorted(used):
         if name in HARMFUL:
-            scan.add_finding(
-                DANGEROUS, f"tensorflow.{name}", "an operation that writes files, or runs something else", where
-            )
+            ctx.add_finding(DANGEROUS, "an operation that writes files, or runs something else", f"tensorflow.{name}")
         elif name in READING:
-            scan.add_finding(UNKNOWN, f"tensorflow.{name}", "an operation that reads files", where)
+            ctx.add_finding(UNKNOWN, "an operation that reads files", f"tensorflow.{name}")
         elif name not in operations() and name not in own:
-            scan.add_finding(UNKNOWN, f"tensorflow.{name}", "an operation that is not on the list", where)
+            ctx.add_finding(UNKNOWN, "an operation that is not on the list", f"tensorflow.{name}")
+
+
+def check_tflite_operation(ctx: ScanContext, operation: str) -> None:
+    """Check an operation of TensorFlow Lite that is not its own: one of TensorFlow, or of some library."""
+    plain = operation.removeprefix("Flex")
+    if plain != operation:
+        _check_operations(ctx, {plain}, set())
+    elif operation not in ("TFLite_Detection_PostProcess", "VarHandle", "ReadVariable", "AssignVariable"):
+        ctx.add_finding(UNKNOWN, "an operation that needs a library of its own", f"tflite.{operation}")

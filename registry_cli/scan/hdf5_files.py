@@ -1,7 +1,7 @@
-"""HDF5: data, in which Keras keeps the configuration of a model as JSON, and which may lead to other files.
+"""HDF5: data, in which Keras keeps the configuration of a model as JSON, and which may refer to other files.
 
-Objects lie anywhere in the file, in several layouts, so what leads outside is looked for by how it is stored, and
-checked: a link by its two names, a list of files and a virtual dataset by the heap that they point to.
+Objects lie anywhere in the file, in several layouts. So references to other files are found by how they are stored, and
+then verified: a link by its two names, a list of files and a virtual dataset by the heap that they point to.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..inspect.binary.limits import Budget, Stopped
+from ..inspect.binary.limits import Stopped
 from ..inspect.binary.sources import ByteSlice, ByteSource
 from . import configurations
-from .verdicts import DANGEROUS, UNKNOWN, AllowedGlobals, FileScan
+from .verdicts import DANGEROUS, UNKNOWN, ScanContext, leaves_folder
 
 _BLOCK = 1 << 20
 _OVERLAP = 4096
@@ -28,25 +28,27 @@ _HEAPS = (
     (re.compile(rb"\x05\x03"), b"GCOL", "arrays in other files"),
 )
 _CONFIG = re.compile(rb"class_name|\\u00[4-7][0-9a-fA-F]")
-_PYTABLES = re.compile(rb"PYTABLES_FORMAT_VERSION")
+_PYTABLES = b"PYTABLES_FORMAT_VERSION"
 _NAME = re.compile(rb"[\x20-\x7e\x80-\xff]{1,1024}")
 _MATLAB = b"MATLAB 7.3 MAT-file"
+#: Maps bytes that are in no text to NUL.
+_CONTROLS = bytes(0 if byte < 32 and byte not in b"\t\n\r" else 1 for byte in range(256))
 
 
-def check(scan: FileScan, body: ByteSource, at: int, where: str, allowed: AllowedGlobals, budget: Budget) -> None:
-    """Look at the file that begins at ``at``."""
+def scan_hdf5(ctx: ScanContext, body: ByteSource, at: int) -> None:
+    """Scan the file that begins at ``at``."""
     if at and not body.at(0, 32).startswith(_MATLAB):
-        scan.add_finding(DANGEROUS, "", f"readers differ: it is HDF5 behind a block of {at:,} bytes", where)
+        ctx.add_finding(DANGEROUS, f"readers differ: it is HDF5 behind a block of {at:,} bytes")
     inside = ByteSlice(body, at, body.size - at)
-    texts_in(scan, inside, where, allowed, budget)
-    for window in _windows(inside, budget):
-        _outside(scan, inside, window, where)
-        if _PYTABLES.search(window):
-            scan.add_finding(UNKNOWN, "", "PyTables wrote it, which keeps pickles among its attributes", where)
-    _end(scan, inside, where)
+    scan_embedded_configurations(ctx, inside)
+    for window in _windows(ctx, inside):
+        _check_links(ctx, inside, window)
+        if _PYTABLES in window:
+            ctx.add_finding(UNKNOWN, "PyTables wrote it, which keeps pickles among its attributes")
+    _check_end(ctx, inside)
 
 
-def _end(scan: FileScan, body: ByteSource, where: str) -> None:
+def _check_end(ctx: ScanContext, body: ByteSource) -> None:
     """The superblock says where the file ends."""
     version = body.at(8, 1)
     at = {b"\0": 24 + 16, b"\1": 28 + 16, b"\2": 12 + 16, b"\3": 12 + 16}.get(version, 0)
@@ -54,10 +56,10 @@ def _end(scan: FileScan, body: ByteSource, where: str) -> None:
         end = int.from_bytes(body.at(at, 8), "little")
         rest = body.at(end, 1 << 20) if 48 <= end < body.size else b""
         if rest.strip(b"\0"):
-            scan.add_finding(DANGEROUS, "", "readers differ: something follows the end that it states", where)
+            ctx.add_finding(DANGEROUS, "readers differ: something follows the end that it states")
 
 
-def _outside(scan: FileScan, body: ByteSource, window: bytes, where: str) -> None:
+def _check_links(ctx: ScanContext, body: ByteSource, window: bytes) -> None:
     for match in _LINK.finditer(window):
         flags = window[match.start() + 1]
         at = match.end() + (8 if flags & 4 else 0) + (1 if flags & 16 else 0)
@@ -71,17 +73,28 @@ def _outside(scan: FileScan, body: ByteSource, window: bytes, where: str) -> Non
         parts = target.rstrip(b"\0").split(b"\0")
         if _NAME.fullmatch(name) and rest[2:3] == b"\0" and len(parts) == 2 and all(map(_NAME.fullmatch, parts)):
             path = parts[0].decode("utf-8", "replace")
-            outside = path.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", path) or path[1:2] == ":"
-            scan.add_finding(DANGEROUS if outside else UNKNOWN, "", f"a link to another file: {path}", where)
+            ctx.add_finding(DANGEROUS if leaves_folder(path, "(?s:.):") else UNKNOWN, f"a link to another file: {path}")
     for pattern, mark, what in _HEAPS:
         for match in pattern.finditer(window):
             heap = int.from_bytes(window[match.end() : match.end() + 8], "little")
             if 0 < heap < body.size and body.at(heap, 4) == mark:
-                scan.add_finding(UNKNOWN, "", f"an array is made of {what}", where)
+                ctx.add_finding(UNKNOWN, f"an array is made of {what}")
 
 
-def _configuration(scan: FileScan, body: ByteSource, at: int, where: str, allowed: AllowedGlobals) -> int:
-    """The text around a place, read as a configuration of Keras; where it ends."""
+def scan_embedded_configurations(ctx: ScanContext, body: ByteSource) -> None:
+    """Scan the configurations of Keras that are anywhere in a file."""
+    at, reached = 0, 0
+    for window in _windows(ctx, body):
+        found = b"class_name" in window or b"\\u00" in window
+        for match in _CONFIG.finditer(window) if found else ():
+            if at + match.start() >= reached:
+                start, reached = _find_text(body, at + match.start())
+                configurations.scan_embedded(ctx, body.at(start, reached - start))
+        at += _BLOCK
+
+
+def _find_text(body: ByteSource, at: int) -> tuple[int, int]:
+    """Where the text around a place begins and ends."""
     start, end, step = at, at, 256
     while start and end - start < _LONGEST:
         data = body.at(max(0, start - step), min(step, start))
@@ -93,41 +106,18 @@ def _configuration(scan: FileScan, body: ByteSource, at: int, where: str, allowe
     step = 256
     while end < body.size and end - start < _LONGEST:
         data = body.at(end, step)
-        match = _CONTROL.search(data)
-        end += match.start() if match else len(data)
-        if match:
+        cut = data.translate(_CONTROLS).find(b"\0")
+        end += cut if cut >= 0 else len(data)
+        if cut >= 0:
             break
         step = min(4 * step, 65_536)
     if end - start >= _LONGEST:
         raise Stopped("a text in it is longer than is looked at", limit=True)
-    configurations.embedded(scan, body.at(start, end - start), where, allowed)
-    return end
+    return start, end
 
 
-_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-
-
-#: Bytes that are in no text become NUL.
-_CONTROLS = bytes(0 if byte < 32 and byte not in b"\t\n\r" else 1 for byte in range(256))
-
-
-def texts_in(scan: FileScan, body: ByteSource, where: str, allowed: AllowedGlobals, budget: Budget) -> None:
-    """Look at configurations of Keras anywhere in a file."""
-    at, reached = 0, 0
-    for window in _windows(body, budget):
-        found = b"class_name" in window or b"\\u00" in window
-        for match in _CONFIG.finditer(window) if found else ():
-            if at + match.start() >= reached:
-                reached = _configuration(scan, body, at + match.start(), where, allowed)
-        at += _BLOCK
-
-
-def _windows(body: ByteSource, budget: Budget) -> Iterator[bytes]:
-    """All of a body, a piece at a time, each with the end of the one before."""
-    at = 0
-    while at < body.size:
-        budget.seeking -= _BLOCK
-        if budget.seeking < 0:
-            raise Stopped("it is longer than is looked at", limit=True)
+def _windows(ctx: ScanContext, body: ByteSource) -> Iterator[bytes]:
+    """All of a body, in pieces that overlap."""
+    for at in range(0, body.size, _BLOCK):
+        ctx.spend_seeking(_BLOCK)
         yield body.at(at, _BLOCK + _OVERLAP)
-        at += _BLOCK

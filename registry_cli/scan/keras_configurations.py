@@ -1,4 +1,4 @@
-"""Configurations of Keras: every class and function that they name is looked up in an exact list, never imported.
+"""Configurations of Keras: every class and function in them is looked up in an exact list, never imported.
 
 ``keras_names.json`` is the list, made by ``tests/scan/make_keras_names.py`` from the releases that it names.
 """
@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from .pickle.global_verdicts import judge_name
-from .verdicts import DANGEROUS, KNOWN, UNKNOWN, AllowedGlobals, FileScan
+from .verdicts import DANGEROUS, KNOWN, UNKNOWN, AllowedGlobals, ScanContext
 
 #: What runs code, or a model of another kind, that the configuration brings along.
 _CODE = {
@@ -47,44 +47,42 @@ _VALUES = frozenset(
 _VOCABULARIES = frozenset(str.split("StringLookup IntegerLookup TextVectorization IndexLookup WordPieceTokenizer"))
 
 
-def check(scan: FileScan, objects: Iterable[Mapping[str, Any]], where: str, allowed: AllowedGlobals) -> None:
-    """Look at all objects of a document that Keras would make something of."""
-    for each in objects:
-        name = each.get("class_name")
-        if not isinstance(name, str):
-            continue
-        last = name.rpartition(">")[2].rpartition(".")[2]
-        if last in _CODE:
-            scan.add_finding(DANGEROUS, f"keras.{last}", _CODE[last], where)
-        elif "config" in each and name not in _VALUES:
-            scan.verdicts.add(KNOWN)
-            scan.globals += 1
-            _judge(scan, each, name, where, allowed)
-
-
-def _judge(scan: FileScan, each: Mapping[str, Any], name: str, where: str, allowed: AllowedGlobals) -> None:
-    config, module = each["config"], each.get("module")
-    if name in _OPERATIONS or name in _METHODS:
-        _operation(scan, config if isinstance(config, dict) else {}, name, where)
+def check_object(ctx: ScanContext, each: Mapping[str, Any]) -> None:
+    """Check an object of a document that Keras would make something of."""
+    name = each.get("class_name")
+    if not isinstance(name, str):
         return
+    last = name.rpartition(">")[2].rpartition(".")[2]
+    if last in _CODE:
+        ctx.add_finding(DANGEROUS, _CODE[last], f"keras.{last}")
+    elif "config" in each and name not in _VALUES:
+        ctx.scan.verdicts.add(KNOWN)
+        ctx.scan.globals += 1
+        if name in _OPERATIONS or name in _METHODS:
+            _check_operation(ctx, each["config"], name)
+        else:
+            _check_class(ctx, each, name)
+
+
+def _check_class(ctx: ScanContext, each: Mapping[str, Any], name: str) -> None:
+    config, module = each["config"], each.get("module")
     function = name == "function" and isinstance(config, str)
     target = str(config) if function else name
     path = f"{module}.{target}" if isinstance(module, str) and module else target
     if isinstance(config, dict) and name in _VOCABULARIES and isinstance(config.get("vocabulary"), str):
-        scan.add_finding(UNKNOWN, path, f"it reads its vocabulary from a file: {config['vocabulary']}", where)
+        ctx.add_finding(UNKNOWN, f"it reads its vocabulary from a file: {config['vocabulary']}", path)
     registered = each.get("registered_name")
     if isinstance(registered, str) and registered not in ("", name, target, "function") and ">" in registered:
-        scan.add_finding(UNKNOWN, registered, "a class of someone's own, registered with Keras", where)
-    elif path in allowed.exact or path.startswith(allowed.prefixes):
+        ctx.add_finding(UNKNOWN, "a class of someone's own, registered with Keras", registered)
+    elif path in ctx.allowed:
         return
     elif not isinstance(module, str) or not module:
         # Keras 2.11 to 2.15 wrote its own optimizers as if somebody had registered them
         own = target.startswith("Custom>") and target[7:] in load_names()["classes"]["keras.optimizers"]
         if target not in load_bare_names() and not own:
-            scan.add_finding(UNKNOWN, target, "a class or function that is not Keras' own", where)
+            ctx.add_finding(UNKNOWN, "a class or function that is not Keras' own", target)
     elif not _is_known(module, target, function):
-        level, why = _unlisted(module, target)
-        scan.add_finding(level, path, why, where)
+        ctx.add_finding(*_judge_unlisted(module, target), path)
 
 
 def _is_known(module: str, target: str, function: bool) -> bool:
@@ -95,32 +93,32 @@ def _is_known(module: str, target: str, function: bool) -> bool:
     return target in names["functions" if function else "classes"].get(module, ())
 
 
-def _unlisted(module: str, target: str) -> tuple[str, str]:
-    """What is on no list: dangerous when it is known to be, or when Keras would fetch, load or run something."""
+def _judge_unlisted(module: str, target: str) -> tuple[str, str]:
+    """What is on no list is dangerous if it is denied, or if Keras would fetch, load or run something."""
     top = module.partition(".")[0]
     if top in ("keras", "tf_keras", "keras_hub", "keras_nlp", "keras_cv", "tensorflow"):
         first = module.split(".")
         if target in _LOADERS or any(part in _LOADERS for part in first):
             return DANGEROUS, "it loads, fetches or writes something, or switches the safe mode off"
         if top == "tensorflow":
-            return _tensorflow(".".join([*first[1:], target]))
+            return _judge_tensorflow(".".join([*first[1:], target]))
         return UNKNOWN, "it is not on the list of Keras' layers and functions"
     level, why = judge_name(module, target, AllowedGlobals())
     return (DANGEROUS, why) if level == DANGEROUS else (UNKNOWN, "it is not Keras'")
 
 
-def _operation(scan: FileScan, config: Mapping[str, Any], name: str, where: str) -> None:
-    """A function of TensorFlow as a layer."""
+def _check_operation(ctx: ScanContext, config: Any, name: str) -> None:
+    """Check a function of TensorFlow as a layer."""
+    config = config if isinstance(config, dict) else {}
     function = config.get("function" if name in _OPERATIONS else "cls_symbol")
     if name in _METHODS:
-        scan.add_finding(UNKNOWN, f"tensorflow.{function}", "a method of TensorFlow as a layer", where)
+        ctx.add_finding(UNKNOWN, "a method of TensorFlow as a layer", f"tensorflow.{function}")
     elif not isinstance(function, str):
-        scan.add_finding(DANGEROUS, name, "it names no function of TensorFlow", where)
+        ctx.add_finding(DANGEROUS, "it names no function of TensorFlow", name)
     else:
         module, _, last = function.removeprefix("tf.").rpartition(".")
         if last not in load_names()["tensorflow"].get(module, ()):
-            level, why = _tensorflow(function.removeprefix("tf."))
-            scan.add_finding(level, f"tensorflow.{function}", why, where)
+            ctx.add_finding(*_judge_tensorflow(function.removeprefix("tf.")), f"tensorflow.{function}")
 
 
 #: Parts of TensorFlow that read, write, run Python or load libraries, as the beginnings of paths.
@@ -132,7 +130,7 @@ _HARM = ("io.", "py_function", "numpy_function", "compat.v1.py_func", "load_", "
          "compat.v1.Print", "compat.v1.data", "compat.v1.raw_ops", "compat.v1.graph_util")  # fmt: skip
 
 
-def _tensorflow(path: str) -> tuple[str, str]:
+def _judge_tensorflow(path: str) -> tuple[str, str]:
     if path.startswith(_HARM) or not all(part.isidentifier() for part in path.split(".")):
         return DANGEROUS, "it reads or writes files, or runs code"
     return UNKNOWN, "it is not on the list of TensorFlow's functions that layers are made of"

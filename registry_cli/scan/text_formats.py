@@ -30,7 +30,7 @@ _PARSED = 256 << 10
 _NESTED = 100
 
 
-def encoding_of(head: bytes) -> tuple[str, int]:
+def detect_encoding(head: bytes) -> tuple[str, int]:
     """How a text that begins so is encoded, and how many bytes of mark to pass over; empty if it is no text."""
     for bom, encoding in _BOMS:
         if head.startswith(bom):
@@ -45,9 +45,9 @@ def is_printable(text: str) -> bool:
     return sum(not (char.isprintable() or char.isspace()) for char in text) * 50 <= len(text)
 
 
-def decoded(head: bytes) -> str:
+def decode_head(head: bytes) -> str:
     """The beginning of a file as text; empty if it is none. The last character may be cut."""
-    encoding, skip = encoding_of(head)
+    encoding, skip = detect_encoding(head)
     if not encoding:
         return ""
     for cut in range(4):
@@ -86,7 +86,7 @@ def _number(_text: str) -> int:
     return 0
 
 
-def mappings(document: Any) -> Iterator[dict[str, Any]]:
+def iter_mappings(document: Any) -> Iterator[dict[str, Any]]:
     """Every object in a document, however deep, also in documents that are texts in it, as Keras 2 wrote."""
     pending, left = [document], _PARTS
     seen: set[int] = set()
@@ -114,7 +114,7 @@ def mappings(document: Any) -> Iterator[dict[str, Any]]:
 # YAML
 
 
-def tags(text: str) -> set[str]:
+def find_tags(text: str) -> set[str]:
     """All tags that a text could have for a reader of YAML, in full: also such as are only in a comment."""
     handles: dict[str, set[str]] = {"!!": {_YAML}, "!": {"!"}}
     for match in _HANDLE.finditer(text):
@@ -133,7 +133,7 @@ def tags(text: str) -> set[str]:
     return found
 
 
-def own_tags(found: set[str]) -> tuple[set[str], set[str]]:
+def select_tags(found: set[str]) -> tuple[set[str], set[str]]:
     """Of some tags those that make Python objects, and those that some loader may give a meaning."""
     code, other = set(), set()
     for tag in found:
@@ -157,7 +157,7 @@ class Tags(NamedTuple):
     limit: bool = False
 
 
-def parsed_tags(text: str) -> Tags:
+def parse_tags(text: str) -> Tags:
     """The tags that PyYAML finds, up to the place where it is no YAML any more."""
     if len(text) > _PARSED:
         return Tags(set(), False, True)
@@ -178,7 +178,7 @@ def parsed_tags(text: str) -> Tags:
     return Tags(found, True)
 
 
-def yaml_documents(text: str) -> list[Any]:
+def parse_yaml(text: str) -> list[Any]:
     """The documents as plain data, whatever their tags say; as far as they can be read, and not when they are long."""
     if len(text) > _PARSED:
         raise Stopped("it is YAML that is longer than is looked at", limit=True)
@@ -201,7 +201,7 @@ def yaml_documents(text: str) -> list[Any]:
     return found
 
 
-def json_document(text: str, *, rest: bool = False) -> Json | None:
+def parse_json(text: str, *, rest: bool = False) -> Json | None:
     """A text as JSON; None when it is none. With ``rest`` something else may follow."""
     try:
         return Json(text, rest=rest)

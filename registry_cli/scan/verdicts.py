@@ -1,12 +1,13 @@
-"""What a scan says: a verdict a file, and why."""
+"""Results of a scan: findings, and the verdict that follows from them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from ..core.text import replace_unprintable
-from ..inspect.binary.limits import Stopped
+from ..inspect.binary.limits import Budget, Stopped
 
 #: From the best to the worst: of several the worst counts.
 SAFE, KNOWN, UNKNOWN_FORMAT, UNKNOWN, UNSCANNABLE, DANGEROUS = (
@@ -16,10 +17,10 @@ SAFE, KNOWN, UNKNOWN_FORMAT, UNKNOWN, UNSCANNABLE, DANGEROUS = (
 VERDICTS = (SAFE, KNOWN, UNKNOWN_FORMAT, UNKNOWN, UNSCANNABLE, DANGEROUS)
 #: Verdicts that need no explanation.
 CLEAN = (SAFE, KNOWN)
-#: A remark with no verdict of its own.
+#: The level of a finding that changes no verdict.
 NOTE = "note"
 
-#: So many remarks of one file are kept, as many again of danger; and so many names in a version's lineage.
+#: The most findings of one file that are kept (as many again if dangerous), and the most names in a version's lineage.
 _REMARKS = 500
 _USES = 2_000
 _GLOBALS = 50
@@ -28,15 +29,15 @@ _TEXT = 200
 
 
 def worst(verdicts: list[str]) -> str:
-    """The worst of some verdicts; that of no file at all is the best."""
+    """The worst of some verdicts; the best one for none."""
     return max(verdicts, key=VERDICTS.index, default=SAFE)
 
 
 class ScanFinding(NamedTuple):
-    """One thing that was found. ``level`` is the verdict it stands for, or ``note``.
+    """One finding. ``level`` is the verdict it stands for, or ``note``.
 
-    ``name`` is the global (``posix.system``), empty when it is about something else; ``why`` says what is about it.
-    ``where`` is the member, for one in an archive.
+    ``name`` is the global (``posix.system``), empty for a finding about something else; ``why`` is the reason; ``where``
+    is the member of an archive.
     """
 
     level: str
@@ -46,15 +47,15 @@ class ScanFinding(NamedTuple):
 
     @property
     def text(self) -> str:
-        """As a person reads it: ``posix.system: it can run commands or code``."""
+        """The finding as one line: ``posix.system: it can run commands or code``."""
         return ": ".join(part for part in (self.where, self.name, self.why) if part)
 
 
 class GlobalUse(NamedTuple):
-    """One use of a global in a pickle: ``registry scan --explain``.
+    """One use of a global in a pickle, for ``registry scan --explain``.
 
-    ``member`` is the path in an archive, ``offset`` the byte of the pickle behind the opcode. ``use`` says what is done
-    with it (``called with text, number``), ``level`` is the verdict on that, and ``why`` its reason.
+    ``member`` is the path in an archive, ``offset`` the byte of the pickle after the opcode, ``use`` what is done with
+    the global (``called with text, number``), ``level`` the verdict on that, and ``why`` its reason.
     """
 
     name: str
@@ -66,9 +67,9 @@ class GlobalUse(NamedTuple):
 
 
 class FileScan:
-    """What was found in one file. ``kind`` says what it is (``pickle``, ``zip``); ``globals`` is how many it refers to.
+    """The result for one file. ``kind`` is its format (``pickle``, ``zip``), ``globals`` the number that it refers to.
 
-    ``limited`` says that a limit of the scan kept it from reading something that is, or could be, a pickle.
+    ``limited``: because of a limit of the scan, something that is or could be a pickle was not read.
     """
 
     def __init__(self, path: str) -> None:
@@ -83,26 +84,26 @@ class FileScan:
 
     @property
     def verdict(self) -> str:
-        """The worst of all that was found."""
+        """The worst verdict of all findings."""
         return worst(list(self.verdicts))
 
     def add_finding(self, level: str, name: str, why: str, where: str = "") -> None:
-        """Note something down; the verdict counts even when there is no room for the words."""
+        """Add a finding; its verdict counts even if there is no room for the text."""
         if level != NOTE:
             self.verdicts.add(level)
         remark = ScanFinding(level, name[:_TEXT], why[:_TEXT], where[:_TEXT])
-        room = _REMARKS if level != DANGEROUS else 2 * _REMARKS  # what is worst is not crowded out
+        room = _REMARKS if level != DANGEROUS else 2 * _REMARKS  # the worst findings are not crowded out
         if len(self.remarks) < room and remark not in self._known:
             self._known.add(remark)
             self.remarks.append(remark)
 
     def explain(self, use: GlobalUse) -> None:
-        """Keep what is done with a global, for who asks why: of very many only the first."""
+        """Keep a use of a global for ``--explain``; only the first of very many."""
         if len(self.uses) < _USES:
             self.uses.append(use._replace(name=use.name[:_TEXT], use=use.use[:_TEXT], why=use.why[:_TEXT]))
 
     def add_stop(self, error: Stopped, where: str = "") -> None:
-        """Record why reading ended early: what two readers could read differently is dangerous, not unscannable."""
+        """Add the reason why reading ended early; one that two readers could read differently is dangerous."""
         if error.ambiguous:
             self.add_finding(DANGEROUS, "", str(error), where)
             return
@@ -110,13 +111,13 @@ class FileScan:
         self.add_finding(UNSCANNABLE, "", f"not read to the end: {error}", where)
 
     def worst_first(self) -> list[ScanFinding]:
-        """The remarks, those that the verdict rests on first."""
+        """The findings, the worst first."""
         order = (*VERDICTS[::-1], NOTE)
         return sorted(self.remarks, key=lambda each: order.index(each.level))
 
 
 class Scan(NamedTuple):
-    """What was found in all files of an artifact."""
+    """The result for all files of an artifact."""
 
     files: tuple[FileScan, ...]
 
@@ -127,17 +128,17 @@ class Scan(NamedTuple):
 
     @property
     def limited(self) -> bool:
-        """Whether a limit of the scan kept it from reading something that is, or could be, a pickle."""
+        """Whether something that is or could be a pickle was not read because of a limit of the scan."""
         return any(each.limited for each in self.files)
 
     def reasons(self, level: str) -> list[str]:
-        """What of this level was found, one line each, with its file."""
+        """The findings of this level as lines, with their files."""
         return [
             f"{each.path}: {remark.text}" for each in self.files for remark in each.remarks if remark.level == level
         ]
 
     def lineage(self) -> dict[str, Any]:
-        """As a version keeps it: the verdict, what it rests on, and how many files there are of each."""
+        """The result as the lineage of a version has it: verdict, reasons, and the number of files of each verdict."""
         lineage: dict[str, Any] = {"verdict": self.verdict}
         count: dict[str, int] = {}
         for each in self.files:
@@ -158,14 +159,55 @@ class Scan(NamedTuple):
 
 
 def _line(text: str) -> str:
-    """One line that can be kept and shown."""
     return replace_unprintable(text, "\N{REPLACEMENT CHARACTER}")[:_TEXT]
 
 
 class AllowedGlobals:
-    """``package.Class`` allows that one name, ``package.*`` all of a package that is not denied."""
+    """Globals that a user allows: ``package.Class``, or ``package.*`` for all of a package that is not denied."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         given = tuple(names)
         self.exact = frozenset(name for name in given if not name.endswith(".*"))
         self.prefixes = tuple(name[:-1] for name in given if name.endswith(".*"))
+
+    def __contains__(self, path: str) -> bool:
+        return path in self.exact or path.startswith(self.prefixes)
+
+
+class ScanContext(NamedTuple):
+    """What a scan of a file or of a member of an archive needs: the result to add to, settings, and the member's path."""
+
+    scan: FileScan
+    allowed: AllowedGlobals
+    budget: Budget
+    where: str = ""
+    depth: int = 0
+
+    def enter_member(self, name: str) -> ScanContext:
+        """The context of a member of this archive, which costs one of the budget's ``members``."""
+        self.spend_member()
+        return self._replace(where=f"{self.where}!{name}" if self.where else name, depth=self.depth + 1)
+
+    def add_finding(self, level: str, why: str, name: str = "") -> None:
+        self.scan.add_finding(level, name, why, self.where)
+
+    def recognise(self, kind: str, verdict: str = SAFE) -> None:
+        """The format is known. The file has the kind of the first one."""
+        self.scan.verdicts.add(verdict)
+        self.scan.kind = self.scan.kind or kind
+
+    def spend_member(self) -> None:
+        self.budget.members -= 1
+        if self.budget.members < 0:
+            raise Stopped("its archives have more members than are looked at", limit=True)
+
+    def spend_seeking(self, length: int) -> None:
+        """Pay for bytes that are searched."""
+        self.budget.seeking -= length
+        if self.budget.seeking < 0:
+            raise Stopped("it is longer than is looked at", limit=True)
+
+
+def leaves_folder(path: str, drive: str = r"[A-Za-z]:[/\\]") -> bool:
+    """Whether a path is absolute or has ``..`` in it, as Unix or as Windows reads it."""
+    return path.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", path) or re.match(drive, path) is not None

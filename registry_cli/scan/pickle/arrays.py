@@ -1,25 +1,22 @@
-"""Arrays as joblib writes them: their bytes lie in the stream itself, right behind the BUILD of a wrapper.
+"""Arrays that joblib writes into a stream of pickles: their bytes follow the BUILD of a wrapper object.
 
-A reader that doesn't know of them takes their bytes for opcodes. Which of the two reads a file is not known: so both
-ways are walked where they differ.
+An unpickler that doesn't know of them takes their bytes for opcodes. Which of the two will read a file is not known, so
+it is analysed in both ways where they differ.
 """
 
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...inspect.binary.limits import Budget, Stopped
-from .scan_log import HIDES, ScanLog
 from .stack_values import ARRAY, Call, Global, SymbolicContainer, attributes, class_of
 
 if TYPE_CHECKING:
     from .machine import Machine
 
-_WRAPPERS = {
-    ("joblib.numpy_pickle", "NumpyArrayWrapper"),
-    ("sklearn.externals.joblib.numpy_pickle", "NumpyArrayWrapper"),
-}
+#: The end of the wrapper's path: it can be imported from joblib by a dotted name, and there are copies of joblib.
+_WRAPPER = ".numpy_pickle.NumpyArrayWrapper"
 #: joblib aligns to 16 bytes; up to here a first byte is no opcode, so that no other reader goes on.
 _PADDING = 0x20
 _SIZES = {"b": 1, "i": 1, "u": 1, "f": 1, "c": 1, "m": 1, "M": 1, "S": 1, "V": 1, "a": 1, "U": 4}
@@ -27,53 +24,50 @@ _ITEM = 1 << 31
 _DIMENSIONS = 64
 
 
+def is_wrapper(value: Call) -> bool:
+    made = class_of(value)
+    return made is not None and f".{made.path}".endswith(_WRAPPER)
+
+
 class Arrays:
-    """Reads over arrays. ``count`` is how many there were; ``plain`` that a plain reader would read on in the first."""
+    """Skips arrays. ``count`` is their number; ``plain``: a plain unpickler would read on in the bytes of the first."""
 
     def __init__(self) -> None:
         self.count = 0
         self.plain = False
 
-    def wraps(self, value: Call) -> bool:
-        made = class_of(value)
-        return made is not None and (made.module, made.name) in _WRAPPERS
-
     def read(self, m: Machine, wrapper: Call, state: Any) -> Any:
-        """Pass over the array that follows; what it holds when it holds objects."""
+        """Skip the array that follows, and return its symbol; the value of its pickle if it holds objects."""
         if m.reader.offset < m.frame_end or wrapper.state is not None:
-            self._odd(m.log, m.reader.offset)
+            _refuse_wrapper(m)
         m.frame_end = 0
         wrapper.state = state
         fields = attributes(wrapper)
         if not {"shape", "dtype"} <= fields.keys():
-            self._odd(m.log, m.reader.offset)
+            _refuse_wrapper(m)
         self.count += 1
         if self.count == 1 and m.reader.peek() > _PADDING:
             self.plain = True
         dtype = fields["dtype"]
         if holds_objects(dtype, m.budget):
-            return self._objects(m)
+            m.budget.opcodes -= 1
+            return type(m)(m.reader, m.log, m.budget).run()  # a pickle of its own, which a plain unpickler reads
         shape = fields["shape"]
         if (
             not isinstance(shape, tuple)
             or len(shape) > _DIMENSIONS
             or not all(type(each) is int and each >= 0 for each in shape)
         ):
-            self._odd(m.log, m.reader.offset)
+            _refuse_wrapper(m)
         if fields.get("numpy_array_alignment_bytes") is not None:
             m.reader.skip(m.reader.byte())
         m.reader.skip(prod(shape) * item_size(dtype))
         return ARRAY
 
-    def _objects(self, m: Machine) -> Any:
-        """An array of objects is a pickle of its own, which a plain unpickler reads."""
-        inner = type(m)(m.reader, m.log, m.budget)
-        m.budget.opcodes -= 1
-        return inner.run()
 
-    def _odd(self, log: ScanLog, offset: int) -> None:
-        log.add_anomaly(HIDES, "the wrapper of an array is not as joblib makes it", offset)
-        raise Stopped("the wrapper of an array is not as joblib makes it", ambiguous=True)
+def _refuse_wrapper(m: Machine) -> NoReturn:
+    m.log.add_anomaly("the wrapper of an array is not as joblib makes it")
+    raise Stopped("the wrapper of an array is not as joblib makes it", ambiguous=True)
 
 
 def _code(dtype: Any) -> str:

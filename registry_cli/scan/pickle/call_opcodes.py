@@ -1,13 +1,13 @@
-"""What a pickle does to objects: calls, and what it puts into them. As symbols; and what is odd about it is noted."""
+"""Opcodes that call, or change objects: they make symbols of the results, and log uses of globals and anomalies."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from ...inspect.binary.limits import Stopped
+from .arrays import is_wrapper
 from .scan_log import CALL, HIDES, ITEMS, NEW, REFER, STATE, UNCLEAR
 from .stack_values import (
-    BUFFER,
     FORGOTTEN,
     GETATTR,
     Blob,
@@ -46,63 +46,48 @@ _APPLIERS = {"torch._tensor._rebuild_from_type_v2", "torch._tensor._rebuild_from
 _NESTED = 20
 
 
-def reduce(m: Machine) -> None:
+def call(m: Machine, how: str) -> None:
     arguments, callee = m.pop(), m.pop()
-    m.push(_called(m, callee, arguments, CALL))
+    m.push(_call(m, callee, arguments, how))
 
 
-def new(m: Machine) -> None:
-    arguments, callee = m.pop(), m.pop()
-    m.push(_called(m, callee, arguments, NEW))
-
-
-def new_with_keywords(m: Machine) -> None:
+def call_with_keywords(m: Machine) -> None:
     keywords, arguments, callee = m.pop(), m.pop(), m.pop()
-    if isinstance(keywords, SymbolicContainer) and not keywords.items and not keywords.lost:
-        m.push(_called(m, callee, arguments, NEW))
-    else:
-        m.push(_called(m, callee, Tuple((*arguments, keywords)) if isinstance(arguments, tuple) else arguments, NEW))
+    empty = isinstance(keywords, SymbolicContainer) and not keywords.items and not keywords.lost
+    if not empty and isinstance(arguments, tuple):
+        arguments = Tuple((*arguments, keywords))
+    m.push(_call(m, callee, arguments, NEW))
 
 
-def make_object(m: Machine) -> None:
-    callee, *arguments = m.to_mark()
-    m.push(_called(m, callee, m.tuple_of(arguments), CALL if arguments else NEW))
+def make_object(m: Machine, callee: Any, arguments: list[Any]) -> None:
+    m.push(_call(m, callee, m.tuple_of(arguments), CALL if arguments else NEW))
 
 
-def instance(m: Machine) -> None:
-    callee = m.import_line()
-    arguments = m.to_mark()
-    m.push(_called(m, callee, m.tuple_of(arguments), CALL if arguments else NEW))
-
-
-def _called(m: Machine, callee: Any, arguments: Any, how: str) -> Any:
-    """What a call gives. A global that is named by the arguments of a known function is that global."""
-    at = m.reader.offset
+def _call(m: Machine, callee: Any, arguments: Any, how: str) -> Any:
+    """The result of a call. A function that looks up a global by its name returns that global."""
     if callee is FORGOTTEN:
         raise Stopped("it calls what lies too far back", limit=True)
     if callee is None or isinstance(callee, (str, int, float, bytes, tuple, SymbolicContainer, Opaque, Blob)):
         raise ValueError("it calls what can't be called")
     if not isinstance(callee, Global):
-        grave = (
-            UNCLEAR if isinstance(callee, Persistent) or (isinstance(callee, Call) and callee.callee is None) else HIDES
-        )
-        m.log.add_anomaly(grave, "it calls what another call gave", at)
+        unclear = isinstance(callee, Persistent) or (isinstance(callee, Call) and callee.callee is None)
+        m.log.add_anomaly("it calls what another call gave", UNCLEAR if unclear else HIDES)
         return Call(callee, arguments)
     plain = arguments if isinstance(arguments, tuple) else ()
-    if (named := _named(m, callee, plain, at)) is not None:
+    if (named := _look_up(m, callee, plain)) is not None:
         return named
     if callee.path in _LOADERS and len(plain) == 1:
         inner = _bytes_of(plain[0])
         if inner is None:
-            m.log.add_anomaly(HIDES, "it loads a pickle that is computed", at)
+            m.log.add_anomaly("it loads a pickle that is computed")
         else:
-            m.log.load(inner)  # it is walked afterwards; then the call is no danger of its own
-    _note_call(m, callee, arguments, how, at, 0)
+            m.log.add_inner(inner)  # it is analysed afterwards; then the call is no danger of its own
+    _log_call(m, callee, arguments, how)
     if callee.name == "encode" and callee.module in ("_codecs", "codecs") and len(plain) > 1:
         encoding = plain[1]
         if not isinstance(encoding, str) or encoding not in _LATIN:
             shown = encoding[:40] if isinstance(encoding, str) else shallow_kind(encoding)
-            m.log.add_anomaly(HIDES, f"it encodes a text as {shown}", at)
+            m.log.add_anomaly(f"it encodes a text as {shown}")
     return Call(callee, arguments, new=how == NEW)
 
 
@@ -111,9 +96,10 @@ def _bytes_of(value: Any) -> bytes | Blob | None:
     if isinstance(value, (bytes, Blob)):
         return value
     made = value.arguments if isinstance(value, Call) else None
-    if not isinstance(made, tuple) or len(made) != 2 or find_origin(value) is None or made[1] not in _LATIN:
+    origin = find_origin(value)
+    if not isinstance(made, tuple) or len(made) != 2 or origin is None or made[1] not in _LATIN:
         return None
-    if getattr(find_origin(value), "path", "") not in ("_codecs.encode", "codecs.encode"):
+    if origin.path not in ("_codecs.encode", "codecs.encode"):
         return None
     if isinstance(made[0], LongText) and made[0].length:
         return Blob(made[0].offset, made[0].length, latin=True)
@@ -123,10 +109,10 @@ def _bytes_of(value: Any) -> bytes | Blob | None:
         return None
 
 
-def _note_call(m: Machine, callee: Global, arguments: Any, how: str, at: int, depth: int) -> None:
-    """Note a call, and the one that it makes of what it is given."""
+def _log_call(m: Machine, callee: Global, arguments: Any, how: str, depth: int = 0) -> None:
+    """Log a call, and the call that a known function makes of its arguments."""
     kinds = kinds_of(arguments, m.budget)
-    m.log.use(callee, how, attribute_kinds(arguments, kinds) if callee.path in GETATTR else kinds, at)
+    m.log.add_use(callee, how, attribute_kinds(arguments, kinds) if callee.path in GETATTR else kinds, m.reader.offset)
     if not isinstance(arguments, tuple) or not arguments or not isinstance(arguments[0], Global):
         return
     if depth > _NESTED:
@@ -136,33 +122,33 @@ def _note_call(m: Machine, callee: Global, arguments: Any, how: str, at: int, de
         rest = arguments[start:]
         if callee.name == "__newobj_ex__" and len(arguments) > 1:
             rest = arguments[1] if isinstance(arguments[1], tuple) else arguments[1:2]
-        _note_call(m, arguments[0], rest, NEW, at, depth + 1)
+        _log_call(m, arguments[0], rest, NEW, depth + 1)
     elif callee.path in _APPLIERS and len(arguments) > 2:
-        _note_call(m, arguments[0], arguments[2], CALL, at, depth + 1)
+        _log_call(m, arguments[0], arguments[2], CALL, depth + 1)
 
 
-def _named(m: Machine, callee: Global, arguments: tuple[Any, ...], at: int) -> Global | None:
-    """The global that a function gives by its name, where the name is known."""
+def _look_up(m: Machine, callee: Global, arguments: tuple[Any, ...]) -> Global | None:
+    """The global that a function looks up by its name, if the name is known."""
     first, second = arguments if len(arguments) == 2 else (None, None)
     if isinstance(second, str):
         if callee.path in _BY_NAME and isinstance(first, str):
-            return m.log.import_global(first, second, at)
+            return m.log.import_global(first, second, m.reader.offset)
         if callee.path in GETATTR and isinstance(first, Global):
-            return m.log.import_global(first.module, f"{first.name}.{second}", at)
+            return m.log.import_global(first.module, f"{first.name}.{second}", m.reader.offset)
     if callee.path in _BY_NAME:
-        m.log.add_anomaly(HIDES, "the name of a global is computed by the pickle", at)
+        m.log.add_anomaly("the name of a global is computed by the pickle")
     return None
 
 
 def mark_referred(m: Machine, values: Any) -> None:
-    """Note which globals are values, and not only what is called."""
+    """Log the globals that are values, and not only called."""
     for each in values:
         if isinstance(each, Global):
-            m.log.use(each, REFER, (), m.reader.offset)
+            m.log.add_use(each, REFER, (), m.reader.offset)
 
 
 def add(m: Machine, kind: str, items: list[Any]) -> None:
-    """Put elements into what is on top of the stack."""
+    """Add elements to the object on top of the stack."""
     target = m.stack[-1]
     mark_referred(m, items)
     if isinstance(target, SymbolicContainer):
@@ -171,17 +157,17 @@ def add(m: Machine, kind: str, items: list[Any]) -> None:
         target.add(items, m.room(len(items)))
         check_hooks(m, target)
     elif is_attribute(target):
-        m.log.add_anomaly(HIDES, "it changes what belongs to another object", m.reader.offset)
+        m.log.add_anomaly("it changes what belongs to another object")
     elif isinstance(target, Call):
         made = find_origin(target)
         if made is not None:
-            m.log.use(made, ITEMS, (kind,), m.reader.offset)
+            m.log.add_use(made, ITEMS, (kind,), m.reader.offset)
         else:
-            m.log.add_anomaly(UNCLEAR, "it puts elements into what another call gave", m.reader.offset)
+            m.log.add_anomaly("it puts elements into what another call gave", UNCLEAR)
         target.add(kind, items, m.room(len(items)))
         check_hooks(m, target.items)
     elif isinstance(target, Global):
-        m.log.add_anomaly(HIDES, f"it changes {target.path}, which is not its own", m.reader.offset)
+        m.log.add_anomaly(f"it changes {target.path}, which is not its own")
     elif target is FORGOTTEN:
         raise Stopped("it changes what lies too far back", limit=True)
     elif not isinstance(target, (Persistent, Opaque, Blob)):
@@ -189,52 +175,50 @@ def add(m: Machine, kind: str, items: list[Any]) -> None:
 
 
 def check_hooks(m: Machine, made: SymbolicContainer | None) -> None:
-    """No honest dict has something that can be called under the name of what Python calls by itself."""
+    """Log a callable under the name of a method that Python calls by itself: no honest dict has one."""
     if made is not None and made.callable_hook:
-        m.log.add_anomaly(HIDES, f"something that can be called is named '{made.hook}'", m.reader.offset)
+        m.log.add_anomaly(f"something that can be called is named '{made.hook}'")
 
 
 def build(m: Machine) -> None:
     """Give the object on top of the stack a state."""
     state = m.pop()
     target = m.stack[-1]
-    at = m.reader.offset
     mark_referred(m, (state,))
     if isinstance(target, Global):
-        m.log.add_anomaly(HIDES, f"it changes {target.path}, which is not its own", at)
+        m.log.add_anomaly(f"it changes {target.path}, which is not its own")
         return
     if is_attribute(target):
-        m.log.add_anomaly(HIDES, "it changes what belongs to another object", at)
+        m.log.add_anomaly("it changes what belongs to another object")
         return
     if target is FORGOTTEN:
         raise Stopped("it changes what lies too far back", limit=True)
     if isinstance(target, (SymbolicContainer, tuple, str, bytes, int, float)) or target is None:
         raise TypeError("a state for a constant")
-    if target is BUFFER or not isinstance(target, Call):
+    if not isinstance(target, Call):
         return
     for part in state if isinstance(state, tuple) and len(state) == 2 else (state,):
-        _look_at_state(m, part, at)
-    if m.arrays is not None and m.arrays.wraps(target):
-        m.log.use(class_of(target) or Global("", "", at), STATE, (shallow_kind(state),), at)
-        m.stack[-1] = m.arrays.read(m, target, state)
-        return
+        _check_state(m, part)
     made = find_origin(target)
     if made is not None:
-        m.log.use(made, STATE, (shallow_kind(state),), at)
+        m.log.add_use(made, STATE, (shallow_kind(state),), m.reader.offset)
     else:
-        m.log.add_anomaly(UNCLEAR, "it gives a state to what another call gave", at)
-    target.state = state
+        m.log.add_anomaly("it gives a state to what another call gave", UNCLEAR)
+    if m.arrays is not None and is_wrapper(target):
+        m.stack[-1] = m.arrays.read(m, target, state)
+    else:
+        target.state = state
 
 
-def _look_at_state(m: Machine, part: Any, at: int) -> None:
+def _check_state(m: Machine, part: Any) -> None:
     if isinstance(part, Call):
         made = class_of(part)
         if made is not None and made.name in _DICTS and (not isinstance(part.arguments, tuple) or part.arguments):
-            m.log.add_anomaly(HIDES, "the state of an object is computed", at)
+            m.log.add_anomaly("the state of an object is computed")
         part = part.items
     if not isinstance(part, SymbolicContainer) or part.kind != "dict":
         return
     if part.hook:
-        m.log.add_anomaly(HIDES, f"the state of an object replaces its '{part.hook}'", at)
+        m.log.add_anomaly(f"the state of an object replaces its '{part.hook}'")
     if part.computed:
-        m.log.add_anomaly(UNCLEAR, "the name of an attribute is computed", at)
+        m.log.add_anomaly("the name of an attribute is computed", UNCLEAR)

@@ -1,8 +1,8 @@
-"""One pickle, opcode by opcode, over a stack of symbols. Nothing is imported and nothing called.
+"""The interpreter of one pickle, over a stack of symbols. Nothing is imported and nothing called.
 
-The stack, the mark and the memo are kept as the unpickler keeps them, so that a global whose name is put together by
-way of the memo is the global that would be imported. What every unpickler would stop at, this stops at. What one takes
-and another refuses, or reads as something else, is noted, and read on.
+Stack, marks and memo are those of the unpickler, so that a global whose name goes through the memo is the global that
+would be imported. The interpreter stops where every unpickler would stop. What one unpickler accepts and another refuses,
+or reads as something else, is logged as an anomaly.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .arrays import Arrays
 from .call_opcodes import mark_referred
 from .opcode_reader import OpcodeReader
 from .opcodes import NUMBER_LINE, PROTOCOLS, STOP, TABLE
-from .scan_log import HIDES, UNCLEAR, ScanLog
+from .scan_log import UNCLEAR, ScanLog
 from .stack_values import (
     FORGOTTEN,
     LONG_TEXT,
@@ -28,10 +28,9 @@ from .stack_values import (
     LongText,
     Persistent,
     Tuple,
-    check_float,
     class_of,
-    is_plain,
     is_plain_float,
+    is_plain_integer,
     parse_integer,
 )
 
@@ -108,15 +107,11 @@ class Memo:
         self._oldest += 1
 
 
-def is_too_far(place: int, filled: int, offset: int) -> bool:
-    """Whether no pickler would have written this place by now, after so many bytes."""
-    return place > filled + _GAP + _BYTES * offset
-
-
 _STACK = 1 << 21
 _LINE = 1024
 _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|.)", re.DOTALL)
-_ESCAPED = {b"a": 7, b"b": 8, b"t": 9, b"n": 10, b"v": 11, b"f": 12, b"r": 13}
+_ESCAPED = {b"a": b"\a", b"b": b"\b", b"t": b"\t", b"n": b"\n", b"v": b"\v", b"f": b"\f", b"r": b"\r", b"\n": b"",
+            b"\\": b"\\", b"'": b"'", b'"': b'"'}  # fmt: skip
 _UNICODE = re.compile(rb"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.?)", re.DOTALL)
 #: What Python's own repr escapes in a text beside what can't be printed; and what a pickler escapes in a line.
 _QUOTED = frozenset([b"\\", b"'", b'"', b"n", b"r", b"t"])
@@ -131,7 +126,7 @@ _LONGEST_NUMBER = 4300
 
 
 class Machine:
-    """The state of one unpickler. ``arrays`` reads what joblib lays between opcodes; None for a plain reader."""
+    """The state of one unpickler. ``arrays`` skips the arrays that joblib writes between opcodes; None for a plain reader."""
 
     def __init__(self, reader: OpcodeReader, log: ScanLog, budget: Budget, arrays: Arrays | None = None) -> None:
         self.reader: OpcodeReader = reader
@@ -140,14 +135,14 @@ class Machine:
         self.arrays: Arrays | None = arrays
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
-        self.memo = Memo()
-        self.start = self.opcode_at = reader.offset
+        self.memo: Memo = Memo()
+        self.start = reader.offset
         self.frame_end = 0
         self.protocol = 0
-        self._newest = 0  # the protocol that the newest opcode came with
+        self._newest = 0  # the latest protocol of which an opcode was met
 
     def run(self) -> Any:
-        """What the pickle gives. :class:`Stopped` where it can't be read on."""
+        """The value of the pickle. :class:`Stopped` where it can't be read on."""
         reader, table, left, protocols, runs = self.reader, TABLE, self.budget.opcodes, PROTOCOLS, _RUNS
         byte = reader.byte
         try:
@@ -171,10 +166,12 @@ class Machine:
                     raise Stopped("it has more opcodes than are looked at", limit=True)
                 self._newest = max(self._newest, protocols[code])
                 if self.frame_end:
-                    self.opcode_at = reader.offset - 1
+                    at = reader.offset - 1
                     handle(self)
                     if reader.offset >= self.frame_end:
-                        self._leave_frame()
+                        if at < self.frame_end < reader.offset:
+                            self.log.add_anomaly("an opcode lies across the end of a frame")
+                        self.frame_end = 0
                 else:
                     handle(self)
         except (IndexError, KeyError, ValueError, OverflowError, TypeError) as error:
@@ -185,19 +182,9 @@ class Machine:
     def _check_end(self) -> None:
         """Old readers know only the opcodes of the protocol that stands in front."""
         if self._newest > max(self.protocol, 1):
-            self.log.add_anomaly(
-                HIDES,
-                f"it has opcodes of protocol {self._newest}, but says protocol {self.protocol}",
-                self.reader.offset,
-            )
+            self.log.add_anomaly(f"it has opcodes of protocol {self._newest}, but says protocol {self.protocol}")
         if self.reader.offset < self.frame_end:
-            self.log.add_anomaly(HIDES, "it ends before its frame does", self.reader.offset)
-
-    def _leave_frame(self) -> None:
-        if self.opcode_at < self.frame_end < self.reader.offset:
-            self.log.add_anomaly(HIDES, "an opcode lies across the end of a frame", self.opcode_at)
-        if self.reader.offset >= self.frame_end:
-            self.frame_end = 0
+            self.log.add_anomaly("it ends before its frame does")
 
     # the stack
 
@@ -225,12 +212,6 @@ class Machine:
         items, self.stack = self.stack, self.marks.pop()
         return items
 
-    def pop_or_unmark(self) -> None:
-        if self.stack:
-            self.stack.pop()
-        else:
-            self.to_mark()
-
     def tuple_of(self, items: list[Any]) -> Tuple:
         """A tuple, of as many elements as there is room for."""
         mark_referred(self, items)
@@ -239,86 +220,72 @@ class Machine:
 
     # constants
 
-    def text(self, data: bytes, whole: bool = True) -> None:
-        self.push(data.decode("utf-8", "surrogatepass") if whole else LONG_TEXT)
-
     def string(self, length: int) -> None:
-        """What Python 2 calls a string; its bytes are read as Latin-1, as all who read old files do."""
-        if length > TEXT:
-            self.reader.skip(length)
-            self.push(LONG_TEXT)
-        else:
-            self.text(self.reader.take(length).decode("latin-1").encode())
+        """A string of Python 2: its bytes are read as Latin-1, as all readers of old files do."""
+        self.push(self.reader.take(length).decode("latin-1") if length <= TEXT else self._skip(length, LONG_TEXT))
 
-    def long_text(self, length: int) -> None:
+    def text(self, length: int) -> None:
         if length > TEXT:
-            place = LongText(self.reader.offset, length)
-            self.reader.skip(length)
-            self.push(place)
+            self.push(self._skip(length, LongText(self.reader.offset, length)))
         else:
-            self.text(self.reader.take(length))
+            self.push(self.reader.take(length).decode("utf-8", "surrogatepass"))
 
     def byte_string(self, length: int) -> None:
-        """Bytes are passed over; only of short ones it is known what they are."""
-        if length > TEXT:
-            place = Blob(self.reader.offset, length)
-            self.reader.skip(length)
-            self.push(place)
-        else:
-            self.push(self.reader.take(length))
+        blob = Blob(self.reader.offset, length)
+        self.push(self.reader.take(length) if length <= TEXT else self._skip(length, blob))
 
     def long(self, length: int) -> None:
         if length > NUMBER_LINE:
-            self.reader.skip(length)
-            self.push(NUMBER)
+            self.push(self._skip(length, NUMBER))
         else:
             self.push(int.from_bytes(self.reader.take(length), "little", signed=True))
 
-    def line(self, keep: int) -> tuple[bytes, bool]:
-        """A line, as :meth:`Reader.line`; what is read through in search of its end is paid for."""
-        return self.reader.line(keep, self.budget)
+    def _skip(self, length: int, symbol: Any) -> Any:
+        """The symbol of a long constant, which is not read."""
+        self.reader.skip(length)
+        return symbol
 
     def line_text(self) -> None:
-        data, whole = self.line(_LINE)
+        data, whole = self.reader.line(_LINE)
         if whole and b"\\" in data and not all(map(_is_escaped_in_line, _UNICODE.findall(data))):
-            self.log.add_anomaly(HIDES, "it escapes plain letters of a text", self.reader.offset)
-        self.text(data.decode("raw-unicode-escape").encode("utf-8", "surrogatepass") if whole else data, whole)
+            self.log.add_anomaly("it escapes plain letters of a text")
+        self.push(data.decode("raw-unicode-escape") if whole else LONG_TEXT)
 
     def quoted(self) -> None:
-        data, whole = self.line(_LINE)
+        data, whole = self.reader.line(_LINE)
         if whole:
             data = data.rstrip(b"\r")  # written by Python 2 on Windows, as text
             if len(data) < 2 or data[:1] != data[-1:] or data[:1] not in (b"'", b'"'):
                 raise ValueError("a text without quotes")
             data = data[1:-1]
             if b"\\" in data and not all(map(_is_quoted, _ESCAPE.findall(data))):
-                self.log.add_anomaly(HIDES, "it escapes plain letters of a text", self.reader.offset)
-            data = _ESCAPE.sub(_unescaped, data).decode("latin-1").encode()  # names, bytes and text are the same here
-        self.text(data, whole)
+                self.log.add_anomaly("it escapes plain letters of a text")
+            data = _ESCAPE.sub(_unescaped, data)
+        self.push(data.decode("latin-1") if whole else LONG_TEXT)  # names, bytes and text are the same here
 
     def line_number(self) -> None:
         """``INT`` and ``LONG``: what is not written as picklers do, the readers take differently."""
-        data, whole = self.line(_LONGEST_NUMBER)
+        data, whole = self.reader.line(_LONGEST_NUMBER)
         if not whole:
-            self.log.add_anomaly(HIDES, "a number is so long that not every Python reads it", self.reader.offset)
-        elif not is_plain(data):
-            self.log.add_anomaly(HIDES, "a number is written as no pickler does", self.reader.offset)
+            self.log.add_anomaly("a number is so long that not every Python reads it")
+        elif not is_plain_integer(data):
+            self.log.add_anomaly("a number is written as no pickler does")
         self.push(parse_integer(data, NUMBER_LINE) if whole else NUMBER)
 
     def line_float(self) -> None:
-        data, whole = self.line(_LINE)
+        data, whole = self.reader.line(_LINE)
         if not (whole and is_plain_float(data)):
-            self.log.add_anomaly(HIDES, "a number is written as no pickler does", self.reader.offset)
-            check_float(data)
+            self.log.add_anomaly("a number is written as no pickler does")
+            float(data.strip(b" \t\r\v\f\0"))  # ValueError when no reader takes it for a number
         self.push(NUMBER)
 
     # the memo
 
     def place(self) -> int:
         """A place of the memo, written as text."""
-        data, whole = self.line(NUMBER_LINE)
-        if not whole or not is_plain(data) or data.startswith(b"-"):
-            self.log.add_anomaly(HIDES, "a number is written as no pickler does", self.reader.offset)
+        data, whole = self.reader.line(NUMBER_LINE)
+        if not whole or not is_plain_integer(data) or data.startswith(b"-"):
+            self.log.add_anomaly("a number is written as no pickler does")
         found = parse_integer(data, NUMBER_LINE, 10)
         if not isinstance(found, int):
             raise ValueError("no place of the memo")
@@ -327,13 +294,10 @@ class Machine:
     def put(self, place: int) -> None:
         if place < 0:
             raise ValueError("a negative place of the memo")
-        if is_too_far(place, len(self.memo), self.reader.offset - self.start):
-            self.log.add_anomaly(HIDES, "it skips places of the memo", self.reader.offset)
+        if place > len(self.memo) + _GAP + _BYTES * (self.reader.offset - self.start):
+            self.log.add_anomaly("it skips places of the memo")
         if not self.memo.put(place, self.stack[-1]):
-            self.log.add_anomaly(HIDES, "it fills a place of the memo twice", self.reader.offset)
-
-    def memoize(self) -> None:
-        self.memo.memoize(self.stack[-1])
+            self.log.add_anomaly("it fills a place of the memo twice")
 
     def get(self, place: int) -> None:
         self.push(self.memo[place])
@@ -341,10 +305,10 @@ class Machine:
     # globals
 
     def import_line(self) -> Global:
-        module, whole = self.line(_LINE)
-        name, all_of_it = self.line(_LINE)
+        module, whole = self.reader.line(_LINE)
+        name, all_of_it = self.reader.line(_LINE)
         if not (whole and all_of_it):
-            self.log.add_anomaly(HIDES, "the name of a global is too long to be one", self.reader.offset)
+            self.log.add_anomaly("the name of a global is too long to be one")
             raise Stopped("the name of a global is too long to be one", ambiguous=True)
         return self.log.import_global(module.decode(), name.decode(), self.reader.offset)
 
@@ -357,15 +321,15 @@ class Machine:
         if FORGOTTEN in (module, name):
             raise Stopped("the name of a global lies too far back", limit=True)
         if not all(isinstance(each, str) or _may_be_text(each) for each in (module, name)):
-            self.log.add_anomaly(HIDES, "the name of a global is no text", self.reader.offset)
+            self.log.add_anomaly("the name of a global is no text")
             raise ValueError("a global without a name")
-        self.log.add_anomaly(HIDES, "the name of a global is computed by the pickle", self.reader.offset)
+        self.log.add_anomaly("the name of a global is computed by the pickle")
         self.push(Call(None, ()))
 
     def extension(self, code: int) -> None:
         if code <= 0:
             raise ValueError("no extension")
-        self.log.add_anomaly(UNCLEAR, f"extension {code}: the global is registered with the reader", self.reader.offset)
+        self.log.add_anomaly(f"extension {code}: the global is registered with the reader", UNCLEAR)
         self.push(Call(None, ()))
 
     def persistent(self, identity: Any) -> None:
@@ -376,16 +340,16 @@ class Machine:
 
     def frame(self, length: int) -> None:
         if self.reader.offset < self.frame_end:
-            self.log.add_anomaly(HIDES, "a frame begins before the last one ends", self.reader.offset)
+            self.log.add_anomaly("a frame begins before the last one ends")
         self.frame_end = self.reader.offset + length
 
     def protocol_is(self, number: int) -> None:
         if number > 5:
             raise ValueError("no such protocol")
         if self.reader.offset - self.start != 2:
-            self.log.add_anomaly(HIDES, "it names its protocol in the middle", self.reader.offset)
+            self.log.add_anomaly("it names its protocol in the middle")
         elif number < 2:
-            self.log.add_anomaly(HIDES, f"it names protocol {number}, which has no name", self.reader.offset)
+            self.log.add_anomaly(f"it names protocol {number}, which has no name")
         self.protocol = number
 
     def room(self, count: int) -> int:
@@ -419,8 +383,4 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
         return bytes([int(escape[1:], 16)])
     if escape[:1].isdigit():
         return bytes([int(escape, 8) & 255])
-    if escape in _ESCAPED:
-        return bytes([_ESCAPED[escape]])
-    if escape in (b"\\", b"'", b'"'):
-        return escape
-    return b"" if escape == b"\n" else b"\\" + escape
+    return _ESCAPED.get(escape, b"\\" + escape)

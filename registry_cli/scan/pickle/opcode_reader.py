@@ -1,4 +1,4 @@
-"""Bytes that are read in order, with a place that is told, and limits on what is spent on them."""
+"""A reader of opcodes and their arguments, byte by byte, with limits."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _BLOCK = 1 << 16
 
 
 class OpcodeReader:
-    """A stream, byte by byte. ``offset`` is the place of the next one."""
+    """A stream, byte by byte. ``offset`` is that of the next one."""
 
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
+    def __init__(self, stream: Stream, budget: Budget) -> None:
+        self._stream, self._budget = stream, budget
         self._data = b""
         self._at = 0
         self._before = 0
@@ -41,7 +41,7 @@ class OpcodeReader:
         return self._data[at]
 
     def take(self, length: int) -> bytes:
-        """So many bytes; :class:`Stopped` when there are less. Only for short pieces."""
+        """So many bytes, for short pieces only; :class:`Stopped` when there are fewer."""
         end = self._at + length
         if end <= len(self._data):
             piece = self._data[self._at : end]
@@ -58,9 +58,9 @@ class OpcodeReader:
         return piece
 
     def run_length(self, pattern: re.Pattern[bytes], width: int, end: int) -> int:
-        """How many more pieces of ``width`` bytes match the pattern from the last byte on; they are passed over.
+        """Skip pieces of ``width`` bytes that match the pattern, from the last byte up to the offset ``end`` (0: no end).
 
-        Nothing from ``end`` on, an offset or 0 for none, is passed over; 0 when the run is a short one.
+        Returns their number, 0 for a short run.
         """
         start = self._at - 1
         data = self._data
@@ -77,7 +77,7 @@ class OpcodeReader:
         return int.from_bytes(self.take(length), "little")
 
     def skip(self, length: int) -> None:
-        """Pass over so many bytes; :class:`Stopped` when there are less."""
+        """Skip so many bytes; :class:`Stopped` when there are fewer."""
         here = min(length, len(self._data) - self._at)
         self._at += here
         rest = length - here
@@ -89,11 +89,8 @@ class OpcodeReader:
             if done < rest:
                 raise Stopped("it is cut short", end=True)
 
-    def line(self, keep: int, budget: Budget | None = None) -> tuple[bytes, bool]:
-        """The bytes up to the next newline, which is passed over, and whether these are all: at most ``keep`` are kept.
-
-        What lies beyond the first block is counted as ``seeking``.
-        """
+    def line(self, keep: int) -> tuple[bytes, bool]:
+        """At most ``keep`` bytes of the line, and whether these are all; beyond the first block it costs ``seeking``."""
         kept, whole = b"", True
         while True:
             end = self._data.find(b"\n", self._at)
@@ -103,10 +100,9 @@ class OpcodeReader:
             if end >= 0:
                 self._at = end + 1
                 return kept, whole
-            if budget is not None:
-                budget.seeking -= len(piece)
-                if budget.seeking < 0:
-                    raise Stopped("more is to be searched than is looked at", limit=True)
+            self._budget.seeking -= len(piece)
+            if self._budget.seeking < 0:
+                raise Stopped("more is to be searched than is looked at", limit=True)
             if not self._refill():
                 raise Stopped("it is cut short", end=True)
 

@@ -1,4 +1,4 @@
-"""What a walk notes down: what is done with each global, and what no pickler writes."""
+"""The log of one pickle scan: what is done with each global, and what no ordinary pickler writes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _GLOBALS = 20_000
 _USES = 100_000
 _ANOMALIES = 200
 
-#: How severity a anomaly is: it hides something, or what it does can't be known.
+#: The severity of an anomaly: it hides something, or its effect can't be known.
 HIDES, UNCLEAR = "hides", "unclear"
 #: What is done with a global. Every one is imported; one is referred to when it is a value in the pickle.
 IMPORT, REFER, NEW, CALL, STATE, ITEMS = "import", "refer", "new", "call", "state", "items"
@@ -23,11 +23,10 @@ class Anomaly(NamedTuple):
 
     severity: str
     what: str
-    offset: int
 
 
 class PickledGlobalUse(NamedTuple):
-    """What is done with the global ``module.name``, where for the first time. ``kinds`` are those of the arguments."""
+    """One kind of use of the global ``module.name``: ``offset`` is the first one, ``kinds`` are those of the arguments."""
 
     module: str
     name: str
@@ -46,36 +45,34 @@ class PickledGlobalUse(NamedTuple):
 
 @dataclass(eq=False, repr=False)
 class ScanLog:
-    """Each use of a global once, in order of appearance, and the anomalies. ``inner`` are pickles that the pickle loads."""
+    """Each use of a global once, in order of appearance, the anomalies, and the ``inner`` pickles that the pickle loads."""
 
     found: dict[tuple[str, str], Global] = field(default_factory=dict)
     uses: dict[tuple[str, str, str, tuple[str, ...]], PickledGlobalUse] = field(default_factory=dict)
-    anomalies: dict[tuple[str, str], Anomaly] = field(default_factory=dict)
+    anomalies: dict[Anomaly, None] = field(default_factory=dict)
     inner: dict[tuple[int, int] | bytes, bytes | Blob] = field(default_factory=dict)
 
     def import_global(self, module: str, name: str, offset: int) -> Global:
-        """The global of that name, and that it is imported."""
+        """Log the import of a global, and return it."""
         key = (module, name)
         known = self.found.get(key)
         if known is None:
             if len(self.found) >= _GLOBALS:
                 raise Stopped(f"it refers to more than {_GLOBALS:,} globals", limit=True)
-            known = self.found[key] = Global(module, name, offset)
-            self.use(known, IMPORT, (), offset)
+            known = self.found[key] = Global(module, name)
+            self.add_use(known, IMPORT, (), offset)
         return known
 
-    def use(self, what: Global, how: str, kinds: tuple[str, ...], offset: int) -> None:
+    def add_use(self, what: Global, how: str, kinds: tuple[str, ...], offset: int) -> None:
         key = (what.module, what.name, how, kinds)
         if key not in self.uses:
             if len(self.uses) >= _USES:
                 raise Stopped(f"it uses globals in more than {_USES:,} ways", limit=True)
-            self.uses[key] = PickledGlobalUse(what.module, what.name, how, kinds, offset)
+            self.uses[key] = PickledGlobalUse(*key, offset)
 
-    def add_anomaly(self, severity: str, what: str, offset: int) -> None:
+    def add_anomaly(self, what: str, severity: str = HIDES) -> None:
         if len(self.anomalies) < _ANOMALIES:
-            self.anomalies.setdefault((severity, what), Anomaly(severity, what, offset))
+            self.anomalies[Anomaly(severity, what)] = None
 
-    def load(self, pickle: bytes | Blob) -> None:
-        """Note a pickle that the pickle loads itself, once each."""
-        key = pickle if isinstance(pickle, bytes) else (pickle.offset, pickle.length)
-        self.inner.setdefault(key, pickle)
+    def add_inner(self, pickle: bytes | Blob) -> None:
+        self.inner.setdefault(pickle if isinstance(pickle, bytes) else (pickle.offset, pickle.length), pickle)

@@ -1,7 +1,4 @@
-"""What stands on the stack of a pickle that is not run: constants as themselves, everything else as a symbol.
-
-Texts of up to :data:`TEXT` characters, short bytes, numbers, None, True, False and tuples are themselves.
-"""
+"""Values on the stack of a pickle that is not run: short constants and tuples are themselves, all else is a symbol."""
 
 from __future__ import annotations
 
@@ -26,24 +23,23 @@ class Opaque:
         self.kind = kind
 
 
-NUMBER, BUFFER, ARRAY = map(Opaque, ("number", "buffer", "array"))
-#: What the memo held, long ago.
+NUMBER, BUFFER, ARRAY = map(Opaque, ("number", "buffer", "=numpy.ndarray"))
+#: What the memo held too long ago.
 FORGOTTEN = Opaque("forgotten")
 
 
 class Blob:
-    """Bytes that were passed over: where they lie in the stream. ``latin`` says that they are UTF-8 of characters that
-    each stand for a byte, as old protocols write bytes.
-    """
+    """Bytes that were skipped, by their place in the stream; ``latin``: a text in UTF-8 whose characters stand for bytes."""
 
     __slots__ = ("latin", "length", "offset")
+    kind = "bytes"
 
     def __init__(self, offset: int, length: int, *, latin: bool = False) -> None:
         self.offset, self.length, self.latin = offset, length, latin
 
 
 class LongText(Opaque):
-    """A text that was passed over: where it lies in the stream; ``length`` is 0 where that is not known."""
+    """A text that was skipped, by its place in the stream; ``length`` is 0 if that is not known."""
 
     __slots__ = ("length", "offset")
 
@@ -58,10 +54,10 @@ LONG_TEXT = LongText()
 class Global:
     """Something that the pickle imports."""
 
-    __slots__ = ("module", "name", "offset")
+    __slots__ = ("module", "name")
 
-    def __init__(self, module: str, name: str, offset: int) -> None:
-        self.module, self.name, self.offset = module, name, offset
+    def __init__(self, module: str, name: str) -> None:
+        self.module, self.name = module, name
 
     @property
     def path(self) -> str:
@@ -72,15 +68,16 @@ class Persistent:
     """What a reader of the file would look up by this ``id``."""
 
     __slots__ = ("id",)
+    kind = "persistent"
 
     def __init__(self, identity: Any) -> None:
         self.id = identity
 
 
 class Tuple(tuple[Any, ...]):
-    """A tuple of a pickle. It is equal to itself only: comparing or hashing nested ones can take for ever.
+    """A tuple that is equal to itself only: comparing or hashing nested ones can take for ever.
 
-    ``lost`` says that not all elements are kept.
+    ``lost``: not all elements are kept.
     """
 
     lost = False
@@ -102,19 +99,9 @@ class CutTuple(Tuple):
 #: Attributes that opcodes call: no state gives an object one of its own that could be called.
 _METHODS = frozenset(["append", "extend", "add"])
 #: Names between two underscores that are data.
-_DATA_DUNDERS = frozenset(
-    [
-        "__doc__",
-        "__name__",
-        "__qualname__",
-        "__module__",
-        "__annotations__",
-        "__orig_class__",
-        "__version__",
-        "__wrapped__",
-        "__networkx_cache__",
-    ]
-)
+_DATA_DUNDERS = frozenset(str.split(
+    "__doc__ __name__ __qualname__ __module__ __annotations__ __orig_class__ __version__ __wrapped__ __networkx_cache__"
+))  # fmt: skip
 
 
 def is_hook(name: str) -> bool:
@@ -124,10 +111,10 @@ def is_hook(name: str) -> bool:
 
 
 class SymbolicContainer:
-    """A list, a set or a dict (its keys and values by turns), of which ``items`` are kept; ``lost``: not all of them.
+    """A list, a set or a dict (keys and values by turns), of which ``items`` are kept; ``lost``: not all of them.
 
-    Of a dict ``hook`` is a key that as an attribute would change what is called, ``callable_hook`` that its value may be
-    called, and ``computed`` says that a key is not known; of these no one is lost.
+    For a dict, ``hook`` is a key that as an attribute would change what is called; ``callable_hook``: its value may be
+    callable; ``computed``: a key is not known. All keys are checked, also those that are not kept.
     """
 
     __slots__ = ("callable_hook", "computed", "hook", "items", "kind", "lost")
@@ -139,7 +126,7 @@ class SymbolicContainer:
         self.hook = ""
 
     def add(self, items: list[Any], room: int) -> SymbolicContainer:
-        """Put elements in; ``room`` is for how many of them there is any."""
+        """Add elements, of which at most ``room`` are kept."""
         if self.kind == "dict":
             for at in range(0, len(items) - 1, 2):
                 key = items[at]
@@ -165,9 +152,9 @@ class SymbolicContainer:
 
 
 class Call:
-    """What calling ``callee`` with ``arguments`` would give; ``state`` is what BUILD gave it, ``items`` what was added.
+    """The result of calling ``callee``; ``state`` is what BUILD gave it, ``items`` what was added.
 
-    ``new`` says that it was made by ``callee.__new__``, so that it is an object of that class.
+    ``new``: it was made by ``callee.__new__``, so that it is an object of that class.
     """
 
     __slots__ = ("arguments", "callee", "items", "new", "state")
@@ -242,7 +229,7 @@ _LONGEST = 4300
 _OCTAL = re.compile(rb"\s*[-+]?0[0-7]+\s*")
 
 
-def is_plain(data: bytes) -> bool:
+def is_plain_integer(data: bytes) -> bool:
     """Whether a pickler would have written an integer so."""
     return _INTEGER.fullmatch(data) is not None
 
@@ -269,11 +256,6 @@ def parse_integer(data: bytes, longest: int, base: int = 0) -> Any:
         raise
 
 
-def check_float(data: bytes) -> None:
-    """ValueError when no reader takes it for a number."""
-    float(data.strip(b" \t\r\v\f\0"))
-
-
 #: Containers hold only constants; objects, too (``+``); or globals, too (``*``).
 PLAIN, OBJECTS, GLOBALS = "", "+", "*"
 #: A dict with a key that as an attribute would change what is called: no entry permits it.
@@ -298,9 +280,8 @@ def kind_of(value: Any, budget: Budget) -> str:
     ``tuple``, ``list``, ``dict``, ``set``, with ``+`` if there are objects in it at any depth, ``*`` if globals.
     """
     if isinstance(value, (tuple, SymbolicContainer)):
-        name = "tuple" if isinstance(value, tuple) else value.kind
         held = _held(value, budget)
-        return held if held == HOOKED else f"{name}{held}"
+        return held if held == HOOKED else f"{shallow_kind(value)}{held}"
     return shallow_kind(value)
 
 
@@ -318,14 +299,13 @@ def attribute_kinds(arguments: Any, kinds: tuple[str, ...]) -> tuple[str, ...]:
     return kinds[0], f"{'' if is_new(first) or not isinstance(first, Call) else '()'}.{arguments[1]}"
 
 
-def shallow_kind(value: Any) -> str:  # noqa: PLR0911 - a line for each kind
+def shallow_kind(value: Any) -> str:
     """The same without a look into containers."""
-    if value is None or value is NUMBER or isinstance(value, (bool, int, float)):
+    if value is None or isinstance(value, (bool, int, float)):
         return "number"
-    if isinstance(value, (str, LongText)):
-        return "text"
-    if isinstance(value, (bytes, Blob)) or value is ARRAY:
-        return "bytes" if value is not ARRAY else "=numpy.ndarray"
+    for kind, name in ((str, "text"), (bytes, "bytes"), (tuple, "tuple")):
+        if isinstance(value, kind):
+            return name
     if isinstance(value, Global):
         return f"@{value.path}"
     if isinstance(value, Call):
@@ -333,17 +313,11 @@ def shallow_kind(value: Any) -> str:  # noqa: PLR0911 - a line for each kind
         if made is None:
             return UNKNOWN
         return "bytes" if made.path in _BYTES else f"={made.path}"
-    if isinstance(value, Persistent):
-        return "persistent"
-    if isinstance(value, tuple):
-        return "tuple"
-    if isinstance(value, SymbolicContainer):
-        return value.kind
-    return value.kind if isinstance(value, Opaque) else UNKNOWN
+    return str(value.kind)
 
 
 def _held(container: Any, budget: Budget) -> str:
-    """What a container holds at any depth. Each look is paid for: containers can hold each other many times."""
+    """What a container holds at any depth. Each look costs ``work``: containers can hold each other many times."""
     held, pending, seen = PLAIN, [container], set()
     while pending:
         value = pending.pop()
@@ -355,7 +329,7 @@ def _held(container: Any, budget: Budget) -> str:
             budget.work -= len(items) + 1
             if budget.work < 0:
                 raise Stopped("the arguments of its calls hold more than is looked at", limit=True)
-            if value.lost if isinstance(value, SymbolicContainer) else getattr(value, "lost", False):
+            if getattr(value, "lost", False):
                 held = GLOBALS
             if isinstance(value, SymbolicContainer) and value.callable_hook:
                 return HOOKED

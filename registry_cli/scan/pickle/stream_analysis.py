@@ -1,4 +1,4 @@
-"""A stream of pickles, walked to its end: what it refers to, what it would build, and what could not be read."""
+"""Analysis of a stream of pickles: which globals it uses, what it would build, and why reading stopped."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from ...core.lazy_dataclass import dataclass, replace
 from ...inspect.binary.limits import Budget, Stopped, Stream
+from ...inspect.binary.sources import MemorySource, SequentialReader
 from .arrays import Arrays
 from .machine import Machine
 from .opcode_reader import OPCODES, OpcodeReader
@@ -15,110 +16,159 @@ from .scan_log import HIDES, Anomaly, PickledGlobalUse, ScanLog
 from .stack_values import Blob
 
 #: The first object of a file that torch.save wrote before it wrote zip archives; raw numbers follow after five.
-TORCH_MAGIC = 0x1950A86A20F9469CFC6C
-TORCH_PICKLES = 5
-#: Of what the plain reading of an array finds, only this does not come about by chance.
-CALLS = "it calls what another call gave"
+_TORCH_MAGIC = 0x1950A86A20F9469CFC6C
+_TORCH_PICKLES = 5
+#: The only anomaly that the bytes of an array, read as opcodes, don't have by chance.
+_CALLS_RESULT = Anomaly(HIDES, "it calls what another call gave")
 _STACKED = 10_000
 _DEPTH = 4
+_PIECE = 1 << 16
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class StreamAnalysis:
-    """What a walk found. ``values`` are what the pickles give, as symbols, one each.
+    """What was found in a stream of pickles.
 
-    ``complete`` says that every byte was accounted for; else ``why`` says what kept it. ``limit`` is True when that
-    was only a limit of ours. ``offset`` is how far it came. ``legacy_torch``: raw numbers of tensors lie behind.
-    ``broken``: a pickle breaks off in its middle; ``cut``: because the bytes end.
-    ``otherwise`` are uses of globals that only a reader sees who takes the bytes of joblib's arrays for opcodes; in an honest
-    file they make no sense to it.
+    ``values`` has one symbol for each pickle. ``stopped`` is why the stream was not read to its end, at ``offset``;
+    ``broken`` when that was inside a pickle. ``legacy_torch``: the raw numbers of tensors follow the pickles.
+    ``otherwise`` are the uses that only a reader finds that takes the bytes of joblib's arrays for opcodes; in an honest
+    file they make no sense.
     """
 
     uses: tuple[PickledGlobalUse, ...]
     anomalies: tuple[Anomaly, ...]
     values: tuple[Any, ...]
-    complete: bool
-    why: str = ""
-    limit: bool = False
-    offset: int = 0
-    arrays: int = 0
-    protocol: int = 0
-    legacy_torch: bool = False
+    stopped: Stopped | None
+    offset: int
+    arrays: int
+    protocol: int
+    legacy_torch: bool
+    broken: bool
     otherwise: tuple[PickledGlobalUse, ...] = ()
-    ambiguous: bool = False
-    broken: bool = False
-    cut: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether every byte was accounted for."""
+        return self.stopped is None
+
+    @property
+    def limit(self) -> bool:
+        """Whether only a limit of the scan ended it."""
+        return self.stopped is not None and self.stopped.limit
+
+    @property
+    def why(self) -> str:
+        """Why it is not complete."""
+        return str(self.stopped or "")
 
 
 def analyse_stream(
     opened: Callable[[], Stream], budget: Budget, *, lone: bool = False, depth: int = 0
 ) -> StreamAnalysis:
-    """Walk what ``opened`` gives, from its beginning, as joblib would read it; and, where that differs, as pickle would.
+    """Analyse the stream that ``opened`` returns as joblib would read it; and, where that differs, as pickle would.
 
-    With ``lone`` what lies behind the first pickle is none of its business: in an archive of torch, or a ``.npy``.
+    With ``lone`` only the first pickle counts, as in an archive of torch or a ``.npy``.
     """
     arrays = Arrays()
-    first = _StreamAnalyser(opened(), budget, arrays, lone)
-    found = first.run()
-    if first.log.inner:
-        found = _with_inner(found, list(first.log.inner.values()), opened, budget, depth)
+    found, inner = _analyse(opened(), budget, arrays, lone)
+    for place in inner:
+        if depth >= _DEPTH:
+            found = replace(found, stopped=Stopped("pickles lie in it too deep", limit=True))
+            break
+        within = analyse_stream(lambda place=place: _open_inner(opened, place), budget, depth=depth + 1)  # type: ignore[misc]
+        found = replace(found, uses=found.uses + within.uses, anomalies=found.anomalies + within.anomalies)
+        if not within.complete and found.complete:
+            found = replace(found, stopped=Stopped(f"a pickle in it: {within.why}", limit=within.limit))
     if not arrays.plain:
         return found
-    plain = _StreamAnalyser(opened(), budget, None, lone).run()
+    plain, _ = _analyse(opened(), budget, None, lone)
     known = {use[:4] for use in found.uses}
     others = tuple(use for use in plain.uses if use[:4] not in known)
     anomalies = found.anomalies
-    if any(use.called for use in others):
-        anomalies += tuple(each for each in plain.anomalies if each.severity == HIDES and each.what.startswith(CALLS))
-    if found.complete and plain.limit:
-        return replace(found, anomalies=anomalies, otherwise=others, complete=False, why=plain.why, limit=True)
-    return replace(found, anomalies=anomalies, otherwise=others)
+    if _CALLS_RESULT in plain.anomalies and any(use.called for use in others):
+        anomalies += (_CALLS_RESULT,)
+    stopped = plain.stopped if found.complete and plain.limit else found.stopped
+    return replace(found, anomalies=anomalies, otherwise=others, stopped=stopped)
 
 
-def _with_inner(
-    found: StreamAnalysis, inner: list[bytes | Blob], opened: Callable[[], Stream], budget: Budget, depth: int
-) -> StreamAnalysis:
-    """What was found, with what is found in the pickles that it loads itself."""
-    for place in inner:
-        if depth >= _DEPTH:
-            return replace(found, complete=False, why="pickles lie in it too deep", limit=True)
-        within = analyse_stream(lambda place=place: _inner_stream(opened(), place), budget, depth=depth + 1)  # type: ignore[misc]
-        found = replace(found, uses=found.uses + within.uses, anomalies=found.anomalies + within.anomalies)
-        if not within.complete and found.complete:
-            found = replace(found, complete=False, why=f"a pickle in it: {within.why}", limit=within.limit)
-    return found
+def _analyse(
+    stream: Stream, budget: Budget, arrays: Arrays | None, lone: bool
+) -> tuple[StreamAnalysis, list[bytes | Blob]]:
+    """The analysis, and the pickles that the pickles load themselves."""
+    reader, log = OpcodeReader(stream, budget), ScanLog()
+    values: list[Any] = []
+    stopped, protocol, torch, inside = None, 0, False, False
+    try:
+        while not _is_at_end(reader, len(values)):
+            machine = Machine(reader, log, budget, arrays)
+            inside = True
+            try:
+                values.append(machine.run())
+            finally:
+                protocol = max(protocol, machine.protocol)
+            inside = False
+            torch = type(values[0]) is int and values[0] == _TORCH_MAGIC
+            if lone or (torch and len(values) == _TORCH_PICKLES):
+                break
+        if not values:
+            raise Stopped("it is empty")
+    except Stopped as error:  # copied, since its traceback would keep the machine's stack
+        stopped = Stopped(str(error), limit=error.limit, ambiguous=error.ambiguous, end=error.end)
+    except RecursionError:
+        stopped = Stopped("it is nested too deep", limit=True)
+    found = StreamAnalysis(
+        uses=tuple(log.uses.values()),
+        anomalies=tuple(log.anomalies),
+        values=tuple(values),
+        stopped=stopped,
+        offset=reader.offset,
+        arrays=arrays.count if arrays else 0,
+        protocol=protocol,
+        legacy_torch=torch,
+        broken=inside and stopped is not None,
+    )
+    return found, list(log.inner.values())
 
 
-_PIECE = 1 << 16
+def _is_at_end(reader: OpcodeReader, count: int) -> bool:
+    """Whether nothing more is to be read. Zeros at the end are padding."""
+    if count >= _STACKED:
+        raise Stopped(f"more than {_STACKED:,} pickles follow one another", limit=True)
+    code = reader.peek()
+    if code >= 0 and count and code not in OPCODES:
+        if code == 0 and reader.only_zeros():
+            return True
+        raise Stopped(f"{count} of its pickles could be read; what follows is none")
+    return code < 0
+
+
+def _open_inner(opened: Callable[[], Stream], place: bytes | Blob) -> Stream:
+    if isinstance(place, bytes):
+        return SequentialReader(MemorySource(place))
+    within = _PartialStream(opened(), place)
+    return _LatinStream(within) if place.latin else within
 
 
 class _PartialStream:
-    """A part of a stream, or some bytes, as a stream."""
+    """A part of a stream as a stream."""
 
-    def __init__(self, whole: Stream, place: bytes | Blob) -> None:
-        self._whole, self._data = whole, place if isinstance(place, bytes) else b""
-        self._left = 0
-        if isinstance(place, Blob) and whole.skip(place.offset) == place.offset:
-            self._left = place.length
+    def __init__(self, whole: Stream, place: Blob) -> None:
+        self._whole = whole
+        self._left = place.length if whole.skip(place.offset) == place.offset else 0
 
     def read(self, length: int) -> bytes:
-        if self._data:
-            data, self._data = self._data[:length], self._data[length:]
-            return data
         data = self._whole.read(min(length, self._left)) if self._left else b""
         self._left -= len(data)
         return data
 
     def skip(self, length: int) -> int:
-        if self._data:
-            return len(self.read(length))
         done = self._whole.skip(min(length, self._left))
         self._left -= done
         return done
 
 
 class _LatinStream:
-    """The bytes that a stream of UTF-8 stands for, a character each."""
+    """The bytes that a stream of UTF-8 stands for, one for each character."""
 
     def __init__(self, coded: Stream) -> None:
         self._coded, self._data = coded, b""
@@ -141,81 +191,3 @@ class _LatinStream:
         while done < length and (data := self.read(min(length - done, _PIECE))):
             done += len(data)
         return done
-
-
-def _inner_stream(whole: Stream, place: bytes | Blob) -> Stream:
-    within = _PartialStream(whole, place)
-    return _LatinStream(within) if isinstance(place, Blob) and place.latin else within
-
-
-def _is_torch(value: Any) -> bool:
-    return type(value) is int and value == TORCH_MAGIC
-
-
-class _StreamAnalyser:
-    def __init__(self, stream: Stream, budget: Budget, arrays: Arrays | None, lone: bool) -> None:
-        self.reader, self.log, self.budget, self.arrays, self.lone = (
-            OpcodeReader(stream),
-            ScanLog(),
-            budget,
-            arrays,
-            lone,
-        )
-        self.values: list[Any] = []
-        self.stopped: Stopped | None = None
-        self.protocol = 0
-        self.inside = False
-
-    def run(self) -> StreamAnalysis:
-        torch = False
-        try:
-            while not self._at_end():
-                self._one()
-                torch = torch or (len(self.values) == 1 and _is_torch(self.values[0]))
-                if torch and len(self.values) == TORCH_PICKLES:
-                    break
-                if self.lone:
-                    break
-            if not self.values:
-                raise Stopped("it is empty")
-        except Stopped as error:
-            self.stopped = error
-        except RecursionError:
-            self.stopped = Stopped("it is nested too deep", limit=True)
-        return StreamAnalysis(
-            tuple(self.log.uses.values()),
-            tuple(self.log.anomalies.values()),
-            tuple(self.values),
-            self.stopped is None,
-            str(self.stopped or ""),
-            bool(self.stopped and self.stopped.limit),
-            self.reader.offset,
-            self.arrays.count if self.arrays else 0,
-            self.protocol,
-            torch,
-            ambiguous=bool(self.stopped and self.stopped.ambiguous),
-            broken=self.stopped is not None and self.inside,
-            cut=bool(self.stopped and self.stopped.end),
-        )
-
-    def _one(self) -> None:
-        machine = Machine(self.reader, self.log, self.budget, self.arrays)
-        self.inside = True
-        try:
-            self.values.append(machine.run())
-            self.inside = False
-        finally:
-            self.protocol = max(self.protocol, machine.protocol)
-
-    def _at_end(self) -> bool:
-        """Whether nothing more is to be read. Zeros at the end are padding."""
-        if len(self.values) >= _STACKED:
-            raise Stopped(f"more than {_STACKED:,} pickles follow one another", limit=True)
-        code = self.reader.peek()
-        if code < 0:
-            return True
-        if self.values and code not in OPCODES:
-            if code == 0 and self.reader.only_zeros():
-                return True
-            raise Stopped(f"{len(self.values)} of its pickles could be read; what follows is none")
-        return False
