@@ -1,14 +1,14 @@
 """The fields of a version that a query, a column or an order can name, and how each is read from a record.
 
 A field has no value (it is missing), one, or several (stages, aliases, a list in the lineage). A value is a bool, an
-int of 64 bits, a float that is not NaN, or a text; what a record holds beyond that is brought into this shape here,
-for the predicate and the index alike, so that both give the same answers.
+int of 64 bits, a float that is not NaN, or a text. Other values of records are converted here, for predicates and the
+index alike, so that both give the same results.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Union
 
 from ..core.quantities import parse_epoch, to_epoch
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 Scalar = Union[bool, int, float, str]
 
-#: What the values of a field are, as messages call it.
+#: The types of fields, as messages call them.
 TEXT, MEMBERS, NUMBER, SIZE = "text", "a set of names", "a number", "a size"
 TRUTH, TIME, AGE, DIGEST, ANY = "true or false", "a date or time", "a duration", "a digest", "a value"
 
-#: How the kinds of values are called in the index.
+#: The names of the kinds of values in the index.
 KINDS: Mapping[type, str] = {bool: "b", int: "n", float: "n", str: "t"}
 
 _PLAIN = {
@@ -63,10 +63,10 @@ _INT_BOUND = 2**63
 
 
 class QueryField:
-    """One field: ``name`` as it is written without quotes, ``type`` what its values are (see the constants).
+    """One field: ``name`` without quotes, and the ``type`` of its values (see the constants).
 
-    ``column`` is where the index keeps it in the table of versions, empty for a field that is kept as facts;
-    ``fact`` is its name there. ``family`` and ``key`` are the halves of a dotted name.
+    ``column`` is its column in the index's table of versions, empty for a field that is kept as facts, with the name
+    ``fact``. ``family`` and ``key`` are the halves of a dotted name.
     """
 
     __slots__ = ("column", "fact", "family", "key", "name", "type")
@@ -80,14 +80,14 @@ class QueryField:
         self.fact = _FACTS.get(family, self.name)
 
     def read(self, record: VersionRecord) -> tuple[Scalar, ...]:
-        """The values in the shape in which they are compared: times as seconds since 1970, age by its ``created``."""
+        """The values as they are compared: times as seconds since 1970, an age as its ``created``."""
         if self.key:
             mapping = getattr(record, self.family)
             return _look_up(mapping, self.key) if self.family == "lineage" else to_scalars(mapping.get(self.key))
         return _read_plain(self.family, record)
 
     def value(self, record: VersionRecord, now: datetime) -> Scalar | list[Scalar] | None:
-        """The value as a person reads it: ``created`` as it was recorded, ``age`` in seconds, sets as lists."""
+        """The value for a person: ``created`` as it was recorded, ``age`` in seconds, sets as lists."""
         if self.name == "created":
             return record.created or None
         values = self.read(record)
@@ -115,10 +115,10 @@ def _read_plain(name: str, record: VersionRecord) -> tuple[Scalar, ...]:
 
 
 def to_scalars(value: object) -> tuple[Scalar, ...]:
-    """A value of a record as the values it is compared by; of a list its texts and numbers, each once.
+    """The values that a value of a record is compared by; for a list its texts and numbers, each once.
 
     Integers beyond 64 bits become floats, since the index can't hold them. A bool in a list is left out: the index
-    could not tell it from 1 or 0 in the same list.
+    could not distinguish it from 1 or 0 in the same list.
     """
     if isinstance(value, (list, tuple)):
         each = (one for item in value if not isinstance(item, (bool, list, tuple)) for one in to_scalars(item))
@@ -145,22 +145,20 @@ def limit_integer(number: int) -> int | float:
 
 
 def _look_up(tree: Mapping[str, object], key: str, depth: int = 0) -> tuple[Scalar, ...]:
-    """What :func:`iter_flat` gives for ``key`` first, without going through all of the tree."""
+    """The first value that :func:`iter_flat` yields for ``key``, without a walk through the whole tree."""
     for name, value in tree.items() if depth <= DEPTH else ():
-        if isinstance(value, Mapping):
-            if (
-                isinstance(name, str)
-                and key.startswith(f"{name}.")
-                and (found := _look_up(value, key[len(name) + 1 :], depth + 1))
-            ):
-                return found
-        elif name == key and (found := to_scalars(value)):
+        found: tuple[Scalar, ...] = ()
+        if name == key and not isinstance(value, Mapping):
+            found = to_scalars(value)
+        elif isinstance(value, Mapping) and isinstance(name, str) and key.startswith(f"{name}."):
+            found = _look_up(value, key[len(name) + 1 :], depth + 1)
+        if found:
             return found
     return ()
 
 
 def iter_flat(tree: Mapping[str, object], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, tuple[Scalar, ...]]]:
-    """All values in a nested mapping with dotted names, in order; a name may come twice, then the first counts."""
+    """All values in a nested mapping with dotted names, in order; if a name comes twice, the first one counts."""
     for name, value in tree.items() if depth <= DEPTH else ():
         if not isinstance(name, str):
             continue
@@ -171,9 +169,10 @@ def iter_flat(tree: Mapping[str, object], prefix: str = "", depth: int = 0) -> I
 
 
 def parse_field(text: str) -> QueryField:
-    """The field that ``text`` names: ``model``, ``metrics.auc``, ``params.opt.lr``, ``metrics."f1 macro"``.
+    """Parse the name of a field: ``model``, ``metrics.auc``, ``params.opt.lr``, ``metrics."f1 macro"``.
 
-    Raises :class:`InvalidInput`, with the nearest name as the hint, when there is no such field.
+    Raises:
+        InvalidInput: there is no such field; the hint has the nearest name.
     """
     family, _, key = text.strip().partition(".")
     key = _QUOTED.sub(lambda match: unquote(match[0]), key)
@@ -186,11 +185,16 @@ def parse_field(text: str) -> QueryField:
     raise InvalidInput(f"there is no field '{escape_for_message(text)}'", _suggestion(family, key))
 
 
-def _suggestion(family: str, key: str) -> str:
-    from difflib import get_close_matches
+def find_similar(word: str, words: Iterable[str]) -> list[str]:
+    """The word most similar to a misspelt one, if any."""
+    from difflib import get_close_matches  # slow to import, and only needed for an error
 
+    return get_close_matches(word, [*words], 1)
+
+
+def _suggestion(family: str, key: str) -> str:
     word = family[:40].lower()
-    near = [_OTHER_WORDS[word]] if word in _OTHER_WORDS else get_close_matches(word, [*_PLAIN, *_KEYED], 1)
+    near = [_OTHER_WORDS[word]] if word in _OTHER_WORDS else find_similar(word, [*_PLAIN, *_KEYED])
     if near:
         name = near[0] if near[0] in _PLAIN else f"{near[0]}.{key or 'NAME'}"
         return f"did you mean '{escape_for_message(name)}'?"
@@ -201,11 +205,11 @@ def _suggestion(family: str, key: str) -> str:
 
 
 def unquote(text: str) -> str:
-    r"""A quoted text without its quotes: ``''`` and ``\'`` are a quote, ``\\`` a backslash; any other stays."""
+    r"""A quoted text without its quotes: ``''`` and ``\'`` are a quote, ``\\`` a backslash; others stay."""
     mark = text[0]
     return re.sub(rf"\\([\\{mark}])|{mark}({mark})", lambda match: match[1] or match[2], text[1:-1])
 
 
 def value(record: VersionRecord, field_text: str, now: datetime) -> Scalar | list[Scalar] | None:
-    """The value of one field by its name, as :meth:`Field.value`; :class:`InvalidInput` for no such field."""
+    """The value of the field of that name, see :meth:`QueryField.value`; :class:`InvalidInput` if there is none."""
     return parse_field(field_text).value(record, now)

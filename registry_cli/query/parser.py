@@ -1,4 +1,4 @@
-"""The words and the grammar of a query. No recursion: brackets are a list of open ones, so that no text can exhaust the stack.
+"""The lexer and the parser of queries. Open brackets are a list: there is no recursion that a text could exhaust.
 
 expression := term { and | or term }        and binds closer than or
 term       := not term | ( expression ) | FIELD | FIELD test
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from ..core.quantities import parse_duration, parse_period, parse_size
 from ..core.text import escape_for_message
@@ -28,6 +28,7 @@ from .fields import (
     TRUTH,
     QueryField,
     Scalar,
+    find_similar,
     limit_integer,
     parse_field,
     unquote,
@@ -35,89 +36,77 @@ from .fields import (
 from .patterns import RegexBudget, compile_regex, compile_wildcard
 from .predicates import (
     AgePredicate,
-    ComparisonPredicate,
-    ContainsPredicate,
     Group,
-    MembershipPredicate,
     Node,
     Not,
-    PatternPredicate,
-    PeriodPredicate,
-    PrefixPredicate,
+    Predicate,
     Term,
     ValuePredicate,
+    compare,
+    compare_period,
+    contains,
+    has_prefix,
+    is_member,
+    matches_pattern,
 )
 
 TEXT_LENGTH = 10_000
 
 _WORD = r"[^\s'\"(),=<>!~]+"
 _TOKEN = re.compile(
-    rf"(?P<operator><=|>=|!=|==|<>|[=<>~])|(?P<mark>[(),])|(?P<quoted>{QUOTED})"
-    rf"|(?P<word>{_WORD}(?:(?<=\.)(?:{QUOTED})(?:{_WORD})?)*)",
+    rf"(?:(?P<operator><=|>=|!=|==|<>|[=<>~])|(?P<mark>[(),])|(?P<quoted>{QUOTED})"
+    rf"|(?P<word>{_WORD}(?:(?<=\.)(?:{QUOTED})(?:{_WORD})?)*))\s*",
     re.DOTALL,
 )
-_BLANK = re.compile(r"\s*")
-_OTHER_OPERATORS = {"<>": "!="}
 
 
-class Token:
-    """One word: ``kind`` is operator, mark, quoted, word or end; ``column`` counts from 1."""
+class Token(NamedTuple):
+    """One token: ``kind`` is operator, mark, quoted, word or end; ``column`` counts from 1."""
 
-    __slots__ = ("column", "kind", "text")
-
-    def __init__(self, kind: str, text: str, column: int) -> None:
-        self.kind = kind
-        self.text = text
-        self.column = column
+    kind: str
+    text: str
+    column: int
 
     @property
     def keyword(self) -> str:
         """A word in lower case, empty for any other token."""
         return self.text.lower() if self.kind == "word" else ""
 
+    def is_mark(self, mark: str) -> bool:
+        return self.kind == "mark" and self.text == mark
+
     def __str__(self) -> str:
         return f"'{escape_for_message(self.text)}'"
 
 
 def query_error(message: str, column: int, hint: str = "") -> InvalidInput:
-    """The error for what is wrong at a column."""
     return InvalidInput(f"query: {message} at column {column}", hint)
 
 
 def tokenize(text: str) -> Iterator[Token]:
-    """The words of ``text``, and the end. Raises :class:`InvalidInput` for what is no word."""
+    """The tokens of ``text``, and the end. Raises :class:`InvalidInput` for what is none."""
     if len(text) > TEXT_LENGTH:
         raise InvalidInput(f"query: the text has {len(text):,} characters", f"{TEXT_LENGTH:,} is the most")
     if not text.isascii() and (strange := re.search("[\ud800-\udfff]", text)):
         raise query_error("the text is not valid UTF-8", strange.start() + 1)
-    at = 0
-    while (at := _skip_blanks(text, at)) < len(text):
+    at = len(text) - len(text.lstrip())
+    while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None:
-            raise _unknown_token(text, at)
+            if text[at] == "!":
+                raise query_error("there is no operator '!'", at + 1, "use 'not' or '!='")
+            raise query_error("the quote is not closed", at + 1, f"end it with another {text[at]}")
         kind = str(match.lastgroup)
-        if kind == "operator" and match[0] in _OTHER_OPERATORS:
-            other = _OTHER_OPERATORS[match[0]]
-            raise query_error(f"there is no operator '{match[0]}'", at + 1, f"did you mean '{other}'?")
-        yield Token(kind, "=" if match[0] == "==" else match[0], at + 1)
+        if match[kind] == "<>":
+            raise query_error("there is no operator '<>'", at + 1, "did you mean '!='?")
+        yield Token(kind, "=" if match[kind] == "==" else match[kind], at + 1)
         at = match.end()
     yield Token("end", "", at + 1)
 
 
-def _skip_blanks(text: str, at: int) -> int:
-    match = _BLANK.match(text, at)
-    return match.end() if match else at
-
-
-def _unknown_token(text: str, at: int) -> InvalidInput:
-    if text[at] == "!":
-        return query_error("there is no operator '!'", at + 1, "use 'not' or '!='")
-    return query_error("the quote is not closed", at + 1, f"end it with another {text[at]}")
-
-
 _T = TypeVar("_T")
 ORDER = frozenset({"<", "<=", ">", ">="})
-#: What can't be a value without quotes, since it would hide a slip.
+#: Words that can't be a value without quotes, since that would hide a mistake.
 RESERVED = frozenset({"and", "or", "not", "in", "like", "contains", "exists"})
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z", re.ASCII)
@@ -136,7 +125,7 @@ _EXAMPLES = {
 
 
 def check_operator(field: QueryField, sign: str, token: Token) -> None:
-    """:class:`InvalidInput` for an operator that makes no sense for a field of this type."""
+    """Raise :class:`InvalidInput` for an operator that a field of this type does not have."""
     if sign in ORDER and field.type in (MEMBERS, TRUTH, DIGEST):
         raise query_error(
             f"'{token.text}' needs an order, and {escape_for_message(field.name)} has none,",
@@ -148,7 +137,7 @@ def check_operator(field: QueryField, sign: str, token: Token) -> None:
 
 
 def token_text(token: Token) -> str:
-    """The text that a word or a quoted text stands for; :class:`InvalidInput` when it is neither."""
+    """The text of a value; :class:`InvalidInput` if the token is none."""
     if token.kind == "quoted":
         return unquote(token.text)
     if token.kind != "word" or token.keyword in RESERVED:
@@ -157,36 +146,30 @@ def token_text(token: Token) -> str:
     return token.text
 
 
-def parse_pattern(sign: str, token: Token, meter: RegexBudget) -> PatternPredicate:
-    """The check for ``~``, on whose time ``meter`` looks, and ``like``."""
+def parse_pattern(sign: str, token: Token, meter: RegexBudget) -> ValuePredicate:
+    """The check for ``like``, and for ``~``, whose time ``meter`` counts."""
     text = token_text(token)
     try:
         if sign == "like":
-            return PatternPredicate("registry_like", text, compile_wildcard(text))
-        return PatternPredicate("registry_regexp", text, meter.timed(compile_regex(text)))
+            return matches_pattern("registry_like", text, compile_wildcard(text))
+        return matches_pattern("registry_regexp", text, meter.timed(compile_regex(text)))
     except InvalidInput as error:
         raise query_error(f"{error.message},", token.column, error.hint) from None
 
 
-def parse_contains(field: QueryField, token: Token) -> ValuePredicate:
-    """The check for ``contains``."""
-    text = token_text(token)
-    return ComparisonPredicate("t", "=", text) if field.type == MEMBERS else ContainsPredicate(text)
-
-
-def parse_comparison(field: QueryField, sign: str, token: Token) -> ValuePredicate:
+def parse_comparison(field: QueryField, sign: str, token: Token) -> Predicate:
     """The check for ``=`` and the operators of order."""
     text = token_text(token)
     if field.type == TIME:
         start, end = _parse_amount(field, token, lambda: parse_period(text))
-        return PeriodPredicate(sign, start / 1e6, end / 1e6)
+        return compare_period(sign, start / 1e6, end / 1e6)
     if field.type == AGE:
         return AgePredicate(sign, _parse_amount(field, token, lambda: parse_duration(text)).total_seconds())
     if field.type == DIGEST:
         match = _DIGEST.match(text.lower())
         if match is None:
             raise _unexpected_value(field, token)
-        return PrefixPredicate(match[1])
+        return has_prefix(match[1])
     literal = _parse_literal(field, token, text)
     if sign in ORDER and isinstance(literal, bool):
         raise query_error(f"'{sign}' needs an order, and true and false have none,", token.column, "use = or !=")
@@ -196,26 +179,28 @@ def parse_comparison(field: QueryField, sign: str, token: Token) -> ValuePredica
             token.column,
             f"to compare texts write '{escape_for_message(text)}' in quotes",
         )
-    return ComparisonPredicate(KINDS[type(literal)], sign, literal)
+    return compare(KINDS[type(literal)], sign, literal)
 
 
-def parse_members(field: QueryField, list_: Sequence[Token]) -> list[ValuePredicate]:
+def parse_members(field: QueryField, tokens: Sequence[Token]) -> Sequence[Predicate]:
     """The checks of which one holds when a value is in the list."""
     if field.type in (TIME, AGE, DIGEST):
-        return [parse_comparison(field, "=", token) for token in list_]
+        return [parse_comparison(field, "=", token) for token in tokens]
     literals: dict[str, list[Scalar]] = {}
-    for token in list_:
+    for token in tokens:
         literal = _parse_literal(field, token, token_text(token))
         literals.setdefault(KINDS[type(literal)], []).append(literal)
-    return [MembershipPredicate(kind, members) for kind, members in literals.items()]
+    return [is_member(kind, members) for kind, members in literals.items()]
 
 
 def _parse_literal(field: QueryField, token: Token, text: str) -> Scalar:
-    """The value that a word is for a field; where the field leaves it open, as ``--param k=v`` would read it."""
+    """The value of a token for a field; if the field allows any kind, as ``--param k=v`` would read it."""
     if field.type in (TEXT, MEMBERS):
         return text
     word = token.keyword
-    number = _parse_number(text) if word else None
+    number: int | float | None = None
+    if word and _NUMBER.match(text):
+        number = limit_integer(int(text)) if _INT.match(text) else float(text)
     if field.type == SIZE and number is None:
         return _parse_amount(field, token, lambda: parse_size(text))
     if field.type in (NUMBER, SIZE):
@@ -227,12 +212,6 @@ def _parse_literal(field: QueryField, token: Token, text: str) -> Scalar:
     if field.type == TRUTH:
         raise _unexpected_value(field, token)
     return text if number is None or _LEADING_ZERO.match(text) else number
-
-
-def _parse_number(text: str) -> int | float | None:
-    if _INT.match(text):
-        return limit_integer(int(text))
-    return float(text) if _NUMBER.match(text) else None
 
 
 def _parse_amount(field: QueryField, token: Token, read: Callable[[], _T]) -> _T:
@@ -255,52 +234,49 @@ _WORDS = ("like", "contains", "in", "exists", "not", "and", "or")
 _HABITS = {"&&": "and", "&": "and", "||": "or", "|": "or", "is": "=", "matches": "~", "has": "contains"}
 
 
-class _Level:
-    """What stands in one pair of brackets so far: alternatives, each a list of what must all hold."""
+class _Level(NamedTuple):
+    """What stands in one pair of brackets so far: alternatives, each a list of nodes that must all hold."""
 
-    __slots__ = ("alternatives", "negate", "start")
-
-    def __init__(self, start: Token | None = None, *, negate: bool = False) -> None:
-        self.start = start
-        self.negate = negate
-        self.alternatives: list[list[Node]] = [[]]
+    start: Token | None
+    negate: bool
+    alternatives: list[list[Node]]
 
     def add(self, node: Node, *, negate: bool) -> None:
         self.alternatives[-1].append(Not(node) if negate else node)
 
     def node(self) -> Node:
-        groups = [_group("AND", nodes) for nodes in self.alternatives]
-        return _group("OR", groups)
+        return join_nodes("OR", [join_nodes("AND", nodes) for nodes in self.alternatives])
 
 
-def _group(word: str, nodes: Sequence[Node]) -> Node:
+def join_nodes(word: str, nodes: Sequence[Node]) -> Node:
     return nodes[0] if len(nodes) == 1 else Group(word, nodes)
 
 
-#: The fields whose values are names that somebody gave: a registry has them, or it does not.
+#: The fields whose values are names of something: a registry has it, or has not.
 NAMED = frozenset({"model", "group", "stage", "alias"})
 
 
 class Parser:
-    """Reads one text, once. ``fields`` are the names it speaks of, ``names`` values that are names, by their field, ``patterns`` those of ``~`` and ``like``.
+    """Parses texts, and collects the names of their fields, values that are names (by field), and patterns.
 
-    ``meter`` counts the time of these.
+    ``meter`` counts the time of the patterns.
     """
 
-    def __init__(self, text: str, meter: RegexBudget | None = None) -> None:
-        self._tokens = list(tokenize(text))
-        self._at = 0
-        self._terms = 0
+    def __init__(self) -> None:
+        self._tokens: list[Token] = []
+        self._at = self._terms = 0
         self.fields: set[str] = set()
         self.names: list[tuple[str, str]] = []
-        self.patterns: list[PatternPredicate] = []
-        self.meter = meter or RegexBudget()
+        self.patterns: list[ValuePredicate] = []
+        self.meter = RegexBudget()
 
-    def parse(self) -> Node:
-        """The tree of the whole text, or :class:`InvalidInput` that says at which column it went wrong."""
+    def parse(self, tokens: list[Token]) -> Node:
+        """The tree of a text, or :class:`InvalidInput` with the column of what is wrong."""
+        self._tokens = tokens
+        self._at = self._terms = 0
         if self._peek().kind == "end":
             raise InvalidInput("query: there is nothing in it", "write one as in: metrics.auc >= 0.9")
-        levels = [_Level()]
+        levels = [_Level(None, False, [[]])]
         while True:
             self._operand(levels)
             if self._after(levels):
@@ -313,10 +289,10 @@ class Parser:
             token = self._next()
             if token.keyword == "not":
                 negate = not negate
-            elif token.kind == "mark" and token.text == "(":
+            elif token.is_mark("("):
                 if len(levels) > DEPTH:
                     raise query_error(f"brackets are nested deeper than {DEPTH}", token.column)
-                levels.append(_Level(token, negate=negate))
+                levels.append(_Level(token, negate, [[]]))
                 negate = False
             else:
                 levels[-1].add(self._term(token), negate=negate)
@@ -326,7 +302,7 @@ class Parser:
         """What follows a term: closing brackets, then ``and``, ``or`` or the end (then true)."""
         while True:
             token = self._next()
-            if token.kind == "mark" and token.text == ")" and len(levels) > 1:
+            if token.is_mark(")") and len(levels) > 1:
                 level = levels.pop()
                 levels[-1].add(level.node(), negate=level.negate)
             elif token.keyword == "and":
@@ -342,7 +318,7 @@ class Parser:
     def _unexpected(self, token: Token, level: _Level) -> InvalidInput:
         if token.kind == "end" and level.start:
             return query_error("the bracket is not closed", level.start.column, "end it with )")
-        if token.kind == "mark" and token.text == ")":
+        if token.is_mark(")"):
             return query_error("there is no open bracket for ')'", token.column)
         before = self._tokens[self._at - 2]
         hint = _suggestion(token) or ("text of many words goes in quotes" if before.kind == "word" else "")
@@ -359,7 +335,7 @@ class Parser:
         self.fields.add(field.name)
         operator = self._peek()
         if operator.kind == "end" or operator.text == ")" or operator.keyword in ("and", "or"):
-            return Term(field, [ComparisonPredicate("b", "=", True)] if field.type == TRUTH else [])
+            return Term(field, [compare("b", "=", True)] if field.type == TRUTH else [])
         return self._test(field)
 
     def _test(self, field: QueryField) -> Node:
@@ -380,28 +356,29 @@ class Parser:
         if sign in ("~", "like"):
             check = parse_pattern(sign, self._next(), self.meter)
             self.patterns.append(check)
-            return Term(field, [check], negated=negated)
+            return Term(field, [check], negated)
         if sign == "contains":
-            return Term(field, [parse_contains(field, self._next())], negated=negated)
+            text = token_text(self._next())
+            return Term(field, [compare("t", "=", text) if field.type == MEMBERS else contains(text)], negated)
         if sign == "in":
-            return Term(field, self._members(field), negated=negated)
+            return Term(field, self._members(field), negated)
         if token.kind != "operator":
             raise query_error(f"expected an operator, not {token}," if token.text else "expected an operator",
                        token.column, _suggestion(token) or "use = != < <= > >= ~ like in contains exists")  # fmt: skip
         if sign == "!=":
-            return Term(field, [parse_comparison(field, "=", self._value(field))], negated=True)
+            return Term(field, [parse_comparison(field, "=", self._value(field))], True)
         return Term(field, [parse_comparison(field, sign, self._value(field))])
 
     def _value(self, field: QueryField) -> Token:
-        """The next token, a value of ``field``; what is a name of something is noted."""
+        """The next token, a value of ``field``; if that is a name, it is added to the names."""
         token = self._next()
         if field.name in NAMED and token.kind in ("word", "quoted"):
             self.names.append((field.name, token_text(token)))
         return token
 
-    def _members(self, field: QueryField) -> list[ValuePredicate]:
+    def _members(self, field: QueryField) -> Sequence[Predicate]:
         start = self._next()
-        if start.text != "(" or start.kind != "mark":
+        if not start.is_mark("("):
             raise query_error("expected '('", start.column, "write it as in (a, b)")
         found: list[Token] = []
         while True:
@@ -410,9 +387,9 @@ class Parser:
             self._count(token)
             found.append(token)
             mark = self._next()
-            if mark.kind == "mark" and mark.text == ")":
+            if mark.is_mark(")"):
                 return parse_members(field, found)
-            if mark.kind != "mark" or mark.text != ",":
+            if not mark.is_mark(","):
                 raise query_error("expected ',' or ')'", mark.column)
 
     def _count(self, token: Token) -> None:
@@ -430,7 +407,5 @@ class Parser:
 
 
 def _suggestion(token: Token) -> str:
-    from difflib import get_close_matches
-
-    near = [_HABITS[token.keyword]] if token.keyword in _HABITS else get_close_matches(token.keyword[:20], _WORDS, 1)
+    near = [_HABITS[token.keyword]] if token.keyword in _HABITS else find_similar(token.keyword[:20], _WORDS)
     return f"did you mean '{near[0]}'?" if near else ""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from threading import current_thread, get_ident, main_thread
 from time import thread_time
-from types import FrameType, TracebackType
-from typing import Any, Union
+from types import FrameType
+from typing import Any
 
 from ..core.text import escape_for_message
 from ..errors import InvalidInput
@@ -19,34 +23,26 @@ SUBJECT_LENGTH = 10_000
 TIME_LIMIT = 2.0
 _TICK = 0.1
 
-_Handler = Union[Callable[[int, Union[FrameType, None]], Any], int, None]
-
 
 def compile_regex(pattern: str) -> Callable[[str], bool]:
-    """A function that says whether ``pattern`` (as Python's ``re``) is found in a text's first 10,000 characters."""
-    import warnings
-
+    """A function that searches the first 10,000 characters of a text for ``pattern``, a regular expression."""
     _check_length(pattern)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of syntax that may change: nothing that a person who searches can act on
             search = re.compile(pattern).search
-    except (re.error, OverflowError) as error:
-        raise InvalidInput(
-            f"'{escape_for_message(pattern)}' is no regular expression", escape_for_message(str(error))
-        ) from None
-    except (RecursionError, MemoryError):
-        raise InvalidInput(
-            f"'{escape_for_message(pattern)}' is no regular expression", "it is nested too deep"
-        ) from None
+    except (re.error, OverflowError, RecursionError, MemoryError) as error:
+        deep = isinstance(error, (RecursionError, MemoryError))
+        hint = "it is nested too deep" if deep else escape_for_message(str(error))
+        raise InvalidInput(f"'{escape_for_message(pattern)}' is no regular expression", hint) from None
     return lambda text: search(text[:SUBJECT_LENGTH]) is not None
 
 
 def compile_wildcard(pattern: str) -> Callable[[str], bool]:
-    """A function that says whether a text is like ``pattern``: ``%`` any text, ``_`` one character, case ignored.
+    """A function that matches a text with ``pattern``: ``%`` any text, ``_`` one character, case ignored.
 
-    A backslash before one of these takes it literally. Each piece between two ``%`` is taken at its first place,
-    so that the time grows with the length of text and pattern, and never beyond their product.
+    A backslash before one of these makes it literal. Each piece between two ``%`` is matched at its first place, so that
+    the time never exceeds the product of the lengths of text and pattern.
     """
     _check_length(pattern)
     pieces = _pieces(pattern.lower())
@@ -54,7 +50,7 @@ def compile_wildcard(pattern: str) -> Callable[[str], bool]:
         whole = re.compile(pieces[0], re.DOTALL).fullmatch
         return lambda text: whole(text.lower()) is not None
     first, *middle, last = (re.compile(piece, re.DOTALL) for piece in pieces)
-    width = _width(pieces[-1])
+    width = len(re.findall(r"\\.|.", pieces[-1], re.DOTALL))
 
     def like(text: str) -> bool:
         text = text.lower()
@@ -84,12 +80,8 @@ def _pieces(pattern: str) -> list[str]:
     return pieces
 
 
-def _width(piece: str) -> int:
-    return len(re.findall(r"\\.|.", piece, re.DOTALL))
-
-
 class RegexBudget:
-    """Counts the processor time that the regular expressions of one query take, while a :class:`RegexTimeout` is open."""
+    """Counts the processor time that the regular expressions of one query take within :func:`limit_regex_time`."""
 
     __slots__ = ("_owner", "_started", "_used")
 
@@ -122,87 +114,73 @@ class RegexBudget:
         return self._started is not None and self._used + thread_time() - self._started > TIME_LIMIT
 
 
-class RegexTimeout:
+@contextmanager
+def limit_regex_time(meter: RegexBudget, patterns: Sequence[str]) -> Iterator[None]:
     """A context in which the regular expressions of a query may take 2 seconds; then :class:`InvalidInput`.
 
     That is processor time inside of searches: reading files, or waiting for a busy machine, does not count. In the
-    main thread a timer looks after them (``ITIMER_VIRTUAL``: nobody's ``SIGALRM`` is disturbed); on leaving, the
-    handler and the timer that were there before are there again. Other threads have no such timer: there, patterns in
-    which a repeat or an alternative stands inside a repeat, ``(a+)+``, are refused from the start.
+    main thread a timer checks it (``ITIMER_VIRTUAL``, which leaves ``SIGALRM`` alone); on leaving, the handler and the
+    timer that were there before are restored. Other threads have no such timer: there, patterns in which a repeat or an
+    alternative stands inside a repeat, ``(a+)+``, are refused from the start.
     """
+    if not patterns:
+        yield
+        return
+    if current_thread() is not main_thread() or signal.getsignal(signal.SIGVTALRM) is None:
+        _refuse_nested(patterns)
+        yield
+        return
+    shown = " or ".join(f"'{escape_for_message(pattern)}'" for pattern in patterns[:2])
+    too_long = InvalidInput(
+        f"query: the pattern takes too long: {shown}", "avoid a repeat inside a repeat, as in (a+)+"
+    )
+    expired = False
 
-    def __init__(self, meter: RegexBudget, patterns: Iterable[str]) -> None:
-        self._meter = meter
-        self._patterns = tuple(patterns)
-        self._active = self._expired = False
-        self._handler: _Handler = None
-        self._timer = (0.0, 0.0)
+    def check_time(_number: int, _frame: FrameType | None) -> None:
+        nonlocal expired
+        if meter.is_spent():
+            expired = True
+            raise too_long
 
-    def __enter__(self) -> None:
-        if not self._patterns:
-            return
-        import signal
-
-        if current_thread() is not main_thread() or signal.getsignal(signal.SIGVTALRM) is None:
-            self._refuse_nested()
-            return
-        self._active = True
-        self._meter.restart(get_ident())
-        self._handler = signal.signal(signal.SIGVTALRM, self._look)
-        self._timer = signal.setitimer(signal.ITIMER_VIRTUAL, _TICK, _TICK)
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if not self._active:
-            return
-        import signal
-
-        self._active = False
-        self._meter.restart(0)
-        signal.setitimer(signal.ITIMER_VIRTUAL, *self._timer)
-        signal.signal(signal.SIGVTALRM, self._handler)
-        if self._expired:  # whatever became of the exception: SQLite puts one of its own in its place
-            raise self._too_long() from None
-
-    def _look(self, _number: int, _frame: FrameType | None) -> None:
-        if self._meter.is_spent():
-            self._expired = True
-            raise self._too_long()
-
-    def _too_long(self) -> InvalidInput:
-        patterns = " or ".join(f"'{escape_for_message(pattern)}'" for pattern in self._patterns[:2])
-        return InvalidInput(
-            f"query: the pattern takes too long: {patterns}", "avoid a repeat inside a repeat, as in (a+)+"
-        )
-
-    def _refuse_nested(self) -> None:
-        for pattern in self._patterns:
-            if _nested(_tree(pattern), inside=False):
-                raise InvalidInput(
-                    f"query: the pattern has a repeat inside a repeat: '{escape_for_message(pattern)}'",
-                    "outside of the main thread such a pattern can't be stopped",
-                )
+    meter.restart(get_ident())
+    handler = signal.signal(signal.SIGVTALRM, check_time)
+    timer = signal.setitimer(signal.ITIMER_VIRTUAL, _TICK, _TICK)
+    try:
+        yield
+    finally:
+        meter.restart(0)
+        signal.setitimer(signal.ITIMER_VIRTUAL, *timer)
+        signal.signal(signal.SIGVTALRM, handler)
+        if expired:  # whatever became of the exception: SQLite replaces it by one of its own
+            raise too_long from None
 
 
-def _tree(pattern: str) -> Any:
+def _refuse_nested(patterns: Iterable[str]) -> None:
+    for pattern in patterns:
+        if _is_nested(_parse_tree(pattern), inside=False):
+            raise InvalidInput(
+                f"query: the pattern has a repeat inside a repeat: '{escape_for_message(pattern)}'",
+                "outside of the main thread such a pattern can't be stopped",
+            )
+
+
+def _parse_tree(pattern: str) -> Any:
     """The syntax tree of a pattern that compiles."""
-    import sys
-    import warnings
-
     parser: Any = import_module("re._parser" if sys.version_info >= (3, 11) else "sre_parse")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return parser.parse(pattern)
 
 
-def _nested(part: Any, *, inside: bool) -> bool:
+def _is_nested(part: Any, *, inside: bool) -> bool:
     """Whether a repeat of varying length, or an alternative, stands inside a repeat somewhere in a syntax tree."""
     if isinstance(part, (list, tuple)) or type(part).__name__ == "SubPattern":
         items = list(part)
         name = str(items[0]) if items and type(items[0]).__name__ == "_NamedIntConstant" else ""
         if name.endswith("_REPEAT"):
             low, high, body = items[1]
-            return (inside and low != high) or _nested(body, inside=inside or int(high) > 1)
+            return (inside and low != high) or _is_nested(body, inside=inside or int(high) > 1)
         if name == "BRANCH" and inside:
             return True
-        return any(_nested(item, inside=inside) for item in items)
+        return any(_is_nested(item, inside=inside) for item in items)
     return False

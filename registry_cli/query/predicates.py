@@ -1,14 +1,14 @@
 """A parsed query: terms joined by and, or, not. Every condition is two-valued, in SQL too: no NULL under a NOT.
 
-What is asked of one value is a predicate in Python and an SQL condition with the same answers. The SQL is made of texts
-that stand here; whatever a person wrote goes along as a parameter.
+A test of a value is a predicate in Python and an SQL condition with the same answers. The SQL consists of the texts in this
+module; user text is passed as parameters.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from .fields import KINDS, TRUTH, QueryField, Scalar
 
@@ -28,146 +28,67 @@ COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 _MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
-class ValuePredicate:
-    """One question to a value of one kind: ``n`` number, ``t`` text, ``b`` bool. A value of another kind never passes."""
+class ValuePredicate(NamedTuple):
+    """One test of a value of one kind: ``n`` number, ``t`` text, ``b`` bool. A value of another kind never passes.
 
-    __slots__ = ("kind",)
+    ``condition`` is the same test in SQL, with ``{0}`` for the column. ``function`` is the SQL function that it calls.
+    """
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    kind: str
+    holds: Callable[[Any], bool]
+    condition: str
+    params: list[Any]
+    function: str = ""
 
-    def at(self, now: float) -> ValuePredicate:  # noqa: ARG002
-        """The check as it is at a time, in seconds since 1970."""
+    def at(self, _now: float) -> ValuePredicate:
+        """The test at a time, in seconds since 1970."""
         return self
 
-    def holds(self, value: Any) -> bool:
-        """Whether ``value``, of this check's kind, passes."""
-        raise NotImplementedError
 
-    def sql(self, column: str) -> Sql:
-        """The condition on ``column``, which holds a value of this check's kind."""
-        raise NotImplementedError
-
-
-class ComparisonPredicate(ValuePredicate):
-    """``value OPERATOR literal``; texts compare by code point, as UTF-8 does."""
-
-    __slots__ = ("_compare", "_literal", "_operator")
-
-    def __init__(self, kind: str, sign: str, literal: Scalar) -> None:
-        super().__init__(kind)
-        self._operator = sign
-        self._compare = COMPARE[sign]
-        self._literal = literal
-
-    def holds(self, value: Any) -> bool:
-        return self._compare(value, self._literal)
-
-    def sql(self, column: str) -> Sql:
-        return f"{column} {self._operator} ?", [self._literal]
-
-
-class AgePredicate(ValuePredicate):
+class AgePredicate(NamedTuple):
     """``now - created OPERATOR span``, turned into a bound on ``created``, since that is what the index keeps."""
 
-    __slots__ = ("_operator", "_span")
-
-    def __init__(self, sign: str, span: float) -> None:
-        super().__init__("n")
-        self._operator = _MIRRORED[sign]
-        self._span = span
+    sign: str
+    span: float
+    kind: str = "n"
+    function: str = ""
 
     def at(self, now: float) -> ValuePredicate:
-        return ComparisonPredicate("n", self._operator, now - self._span)
+        return compare("n", _MIRRORED[self.sign], now - self.span)
 
 
-class PeriodPredicate(ValuePredicate):
+Predicate = Union[ValuePredicate, AgePredicate]
+
+
+def compare(kind: str, sign: str, literal: Scalar) -> ValuePredicate:
+    """``value OPERATOR literal``; texts compare by code point, as UTF-8 does."""
+    function = COMPARE[sign]
+    return ValuePredicate(kind, lambda value: function(value, literal), f"{{0}} {sign} ?", [literal])
+
+
+def compare_period(sign: str, start: float, end: float) -> ValuePredicate:
     """``time OPERATOR period``: a day is all of the day, so ``= 2026-03-03`` is any time in it, ``>`` after it."""
-
-    __slots__ = ("_bounds",)
-
-    def __init__(self, sign: str, start: float, end: float) -> None:
-        super().__init__("n")
-        self._bounds: tuple[tuple[str, float], ...] = {
-            "=": ((">=", start), ("<", end)),
-            "<": (("<", start),),
-            "<=": (("<", end),),
-            ">": ((">=", end),),
-            ">=": ((">=", start),),
-        }[sign]
-
-    def holds(self, value: Any) -> bool:
-        return all(COMPARE[sign](value, bound) for sign, bound in self._bounds)
-
-    def sql(self, column: str) -> Sql:
-        text = " AND ".join(f"{column} {sign} ?" for sign, _ in self._bounds)
-        return text, [bound for _, bound in self._bounds]
+    if sign == "=":
+        return ValuePredicate("n", lambda value: bool(start <= value < end), "{0} >= ? AND {0} < ?", [start, end])
+    bound, other = {"<": ("<", start), "<=": ("<", end), ">": (">=", end), ">=": (">=", start)}[sign]
+    return compare("n", bound, other)
 
 
-class MembershipPredicate(ValuePredicate):
-    """``value in (…)``."""
-
-    __slots__ = ("_literals",)
-
-    def __init__(self, kind: str, literals: Iterable[Scalar]) -> None:
-        super().__init__(kind)
-        self._literals = frozenset(literals)
-
-    def holds(self, value: Any) -> bool:
-        return value in self._literals
-
-    def sql(self, column: str) -> Sql:
-        return f"{column} IN ({', '.join('?' * len(self._literals))})", list(self._literals)
+def is_member(kind: str, literals: Iterable[Scalar]) -> ValuePredicate:
+    found = frozenset(literals)
+    return ValuePredicate(kind, found.__contains__, f"{{0}} IN ({', '.join('?' * len(found))})", list(found))
 
 
-class PrefixPredicate(ValuePredicate):
-    """The text begins with these characters."""
-
-    __slots__ = ("_start",)
-
-    def __init__(self, start: str) -> None:
-        super().__init__("t")
-        self._start = start
-
-    def holds(self, value: Any) -> bool:
-        return str(value).startswith(self._start)
-
-    def sql(self, column: str) -> Sql:
-        return f"substr({column}, 1, {len(self._start)}) = ?", [self._start]
+def has_prefix(start: str) -> ValuePredicate:
+    return ValuePredicate("t", lambda value: value.startswith(start), f"substr({{0}}, 1, {len(start)}) = ?", [start])
 
 
-class ContainsPredicate(ValuePredicate):
-    """The text has this part."""
-
-    __slots__ = ("_part",)
-
-    def __init__(self, part: str) -> None:
-        super().__init__("t")
-        self._part = part
-
-    def holds(self, value: Any) -> bool:
-        return self._part in value
-
-    def sql(self, column: str) -> Sql:
-        return f"instr({column}, ?) > 0", [self._part]
+def contains(part: str) -> ValuePredicate:
+    return ValuePredicate("t", lambda value: part in value, "instr({0}, ?) > 0", [part])
 
 
-class PatternPredicate(ValuePredicate):
-    """The text passes a pattern; ``function`` is what SQLite calls for it, with the pattern and the text."""
-
-    __slots__ = ("function", "passes", "pattern")
-
-    def __init__(self, function: str, pattern: str, passes: Callable[[str], bool]) -> None:
-        super().__init__("t")
-        self.function = function
-        self.pattern = pattern
-        self.passes = passes
-
-    def holds(self, value: Any) -> bool:
-        return self.passes(value)
-
-    def sql(self, column: str) -> Sql:
-        return f"{self.function}(?, {column})", [self.pattern]
+def matches_pattern(function: str, pattern: str, passes: Callable[[str], bool]) -> ValuePredicate:
+    return ValuePredicate("t", passes, f"{function}(?, {{0}})", [pattern], function)
 
 
 #: SQLite allows expressions 1,000 deep, and its parser a stack of 100; a chain counts as deep as it is long.
@@ -175,84 +96,61 @@ _CHAIN = 30
 _LEVELS = 6
 
 
-class Term:
-    """What is asked of one field: that one of its values passes one of the ``checks``.
+class Term(NamedTuple):
+    """A test of one field: one of its values passes one of the ``checks``.
 
-    With ``negated`` (``!=``, ``not in``): that it has a value of their kinds, and none passes. So a missing field is
-    no match either way. Without checks: that it has a value.
+    With ``negated`` (``!=``, ``not in``) it has a value of their kinds, and none passes. So a missing field is no match
+    either way. Without checks it has a value.
     """
 
-    __slots__ = ("checks", "field", "kinds", "negated")
-
-    def __init__(self, field: QueryField, checks: Sequence[ValuePredicate] = (), *, negated: bool = False) -> None:
-        self.field = field
-        self.checks = tuple(checks)
-        self.negated = negated
-        self.kinds = tuple(sorted({check.kind for check in checks}))
+    field: QueryField
+    checks: Sequence[Predicate] = ()
+    negated: bool = False
 
     def matches(self, record: VersionRecord, now: float) -> bool:
         values = self.field.read(record)
         if not self.checks:
             return bool(values)
-        kinds = [KINDS[type(value)] for value in values]
+        kinds = {check.kind for check in self.checks}
         found = any(
-            check.kind == kind and check.at(now).holds(value)
-            for value, kind in zip(values, kinds, strict=True)
-            for check in self.checks
+            check.kind == KINDS[type(value)] and check.at(now).holds(value) for value in values for check in self.checks
         )
-        return found is not self.negated and any(kind in self.kinds for kind in kinds)
+        return found is not self.negated and any(KINDS[type(value)] in kinds for value in values)
 
     def sql(self, now: float) -> Sql:
-        passes = self._column(now) if self.field.column else self._facts(now)
-        if not self.negated:
-            return passes
-        present, before = self._present()
-        return f"({present} AND NOT {passes[0]})", before + passes[1]
-
-    def _present(self) -> Sql:
-        """That the field has a value of the kinds that the checks are about."""
-        if self.field.column:
-            return presence_condition(self.field), []
-        return _in_facts(self.field, join_conditions("OR", [f"kind = '{kind}'" for kind in self.kinds]), [])
-
-    def _column(self, now: float) -> Sql:
+        column = f"v.{self.field.column}" if self.field.column else ""
         parts, params = [], []
         for check in self.checks:
-            text, more = check.at(now).sql(f"v.{self.field.column}")
-            parts.append(f"({text})")
-            params += more
-        conditions = [presence_condition(self.field), *([join_conditions("OR", parts)] if parts else [])]
-        return f"({' AND '.join(conditions)})", params
+            test = check.at(now)
+            text = test.condition.format(column or "value")
+            parts.append(f"({text})" if column else f"(kind = '{test.kind}' AND {text})")
+            params += test.params
+        passes = join_conditions("OR", parts)
+        kinds = sorted({check.kind for check in self.checks})
+        present: Sql
+        if column:
+            present = presence_condition(self.field), []
+            passes = f"({' AND '.join(filter(None, [present[0], passes]))})"
+        else:
+            present = _in_facts(self.field, join_conditions("OR", [f"kind = '{kind}'" for kind in kinds]), [])
+            passes, params = _in_facts(self.field, passes, params)
+        return (f"({present[0]} AND NOT {passes})", present[1] + params) if self.negated else (passes, params)
 
-    def _facts(self, now: float) -> Sql:
-        parts, params = [], []
-        for check in self.checks:
-            text, more = check.at(now).sql("value")
-            parts.append(f"(kind = '{check.kind}' AND {text})")
-            params += more
-        return _in_facts(self.field, join_conditions("OR", parts), params)
 
-
-class Not:
+class Not(NamedTuple):
     """The logical opposite: a record that lacks the field matches."""
 
-    __slots__ = ("node",)
-
-    def __init__(self, node: Node) -> None:
-        self.node = node
+    node: Node
 
     def matches(self, record: VersionRecord, now: float) -> bool:
         return not self.node.matches(record, now)
 
 
-class Group:
+class Group(NamedTuple):
     """All of the nodes (``word`` is AND), or any of them (OR)."""
 
-    __slots__ = ("nodes", "word")
-
-    def __init__(self, word: str, nodes: Sequence[Node]) -> None:
-        self.word = word
-        self.nodes = tuple(nodes)
+    word: str
+    nodes: Sequence[Node]
 
     def matches(self, record: VersionRecord, now: float) -> bool:
         decides = self.word == "OR"
@@ -281,7 +179,7 @@ def _in_facts(field: QueryField, condition: str, params: list[Any]) -> Sql:
 
 
 def join_conditions(word: str, parts: Iterable[str]) -> str:
-    """The parts joined by AND or OR, in brackets; many of them in groups, which SQLite's bounds on depth ask for."""
+    """The parts joined by AND or OR, in brackets; many of them in groups, because of SQLite's bounds on depth."""
     parts = list(parts)
     while len(parts) > _CHAIN:
         parts = [f"({f' {word} '.join(parts[at : at + _CHAIN])})" for at in range(0, len(parts), _CHAIN)]
@@ -289,7 +187,7 @@ def join_conditions(word: str, parts: Iterable[str]) -> str:
 
 
 class Compiler:
-    """One SQL condition from a tree. What is nested deep becomes a set of versions of its own, named before."""
+    """Makes one SQL condition from a tree. What is nested too deep becomes a named set of versions."""
 
     def __init__(self, now: float) -> None:
         self._now = now
@@ -306,20 +204,13 @@ class Compiler:
         if isinstance(node, Term):
             return node.sql(self._now)
         if level == _LEVELS:
-            return self._name(node), []
+            text, params = self._node(node, 0)
+            name = f"q{len(self._named)}"
+            self._named.append(f"{name}(id) AS (SELECT v.id FROM versions v WHERE {text})")
+            self._params += params
+            return f"v.id IN (SELECT id FROM {name})", []
         if isinstance(node, Not):
             text, params = self._node(node.node, level + 1)
             return f"NOT {text}", params
-        texts, params = [], []
-        for each in node.nodes:
-            text, more = self._node(each, level + 1)
-            texts.append(text)
-            params += more
-        return join_conditions(node.word, texts), params
-
-    def _name(self, node: Node) -> str:
-        text, params = self._node(node, 0)
-        name = f"q{len(self._named)}"
-        self._named.append(f"{name}(id) AS (SELECT v.id FROM versions v WHERE {text})")
-        self._params += params
-        return f"v.id IN (SELECT id FROM {name})"
+        parts = [self._node(each, level + 1) for each in node.nodes]
+        return join_conditions(node.word, [text for text, _ in parts]), [each for _, more in parts for each in more]

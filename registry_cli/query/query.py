@@ -4,30 +4,31 @@
     (params.depth in (4, 6) or tags.team like 'crm%') and not archived and created >= 2026-11-01
     annotations.purpose contains 'churn' and age < 30d and size > 1.5GB
 
-A field that a version lacks, and a value of another type, is no match: neither ``metrics.auc > 1`` nor
-``metrics.auc != 1`` is true of a version without auc. ``not`` is the logical opposite of what follows it. Of the
-several values of a stage or an alias one must pass; with ``!=``, ``not in``, ``not like`` and so on, none may.
-A time stands for all that it names: ``created = 2026-11-01`` is any time of that day (in UTC), ``>`` is after it.
-``digest = ab12cd34`` takes the first hex digits, 8 or more. ``~`` is a regular expression, searched for in the first
-10,000 characters; ``like`` has ``%`` and ``_``, is about the whole text, and ignores case.
+A missing field and a value of another type don't match: neither ``metrics.auc > 1`` nor ``metrics.auc != 1`` is true of a
+version without auc. ``not`` is the logical opposite of what follows it. If a field has several values (stages, aliases),
+one of them must pass; with ``!=``, ``not in``, ``not like`` and so on, none may. A date is a period:
+``created = 2026-11-01`` is any time of that day (in UTC), ``>`` is after it. ``digest = ab12cd34`` compares the first hex
+digits, 8 or more. ``~`` searches for a regular expression in the first 10,000 characters; ``like`` has ``%`` and ``_``,
+must match the whole text, and ignores case.
 
-A query answers in two ways that agree: as a predicate on a record, and as a condition on the index
-(``sql_schema.SCHEMA``).
+A query can be evaluated as a predicate on a record, and as a condition on the index (``sql_schema.SCHEMA``), with the same
+results.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from ..core.quantities import to_epoch
 from ..core.text import escape_for_message
 from ..errors import InvalidInput
 from .fields import AGE, KINDS, QUOTED, QueryField, Scalar, parse_field, value
-from .parser import Parser
-from .patterns import RegexBudget, RegexTimeout
-from .predicates import Compiler, Group, Node, PatternPredicate, presence_condition
+from .parser import Parser, join_nodes, tokenize
+from .patterns import limit_regex_time
+from .predicates import Compiler, Node, ValuePredicate, presence_condition
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,31 +39,21 @@ __all__ = ["Ordering", "Query", "QueryField", "Scalar", "parse", "parse_all", "p
 
 
 class Query:
-    """A parsed query: ``text`` as it was given, and the names of the ``fields`` that it is about.
+    """A parsed query: its ``text``, and the names of the ``fields`` in it.
 
-    ``names`` are the stages, aliases, models and groups that it compares with: pairs of field and name.
+    ``names`` are the stages, aliases, models and groups that it compares with, as pairs of field and name.
     """
 
     __slots__ = ("_meter", "_patterns", "_tree", "fields", "names", "text")
 
-    def __init__(
-        self,
-        text: str,
-        tree: Node,
-        fields: Iterable[str],
-        patterns: Iterable[PatternPredicate],
-        meter: RegexBudget,
-        names: Iterable[tuple[str, str]] = (),
-    ) -> None:
+    def __init__(self, text: str, tree: Node, parser: Parser) -> None:
         self.text = text
-        self.fields = frozenset(fields)
-        self.names = tuple(names)
-        self._tree = tree
-        self._patterns = tuple(patterns)
-        self._meter = meter
+        self.fields = frozenset(parser.fields)
+        self.names = tuple(parser.names)
+        self._tree, self._patterns, self._meter = tree, parser.patterns, parser.meter
 
     def matches(self, record: VersionRecord, now: datetime) -> bool:
-        """Whether ``record`` matches; ``now`` is what ``age`` counts from."""
+        """Whether ``record`` matches; ``age`` is relative to ``now``."""
         return self._tree.matches(record, to_epoch(now))
 
     def sql(self, now: datetime) -> tuple[str, list[Any]]:
@@ -75,22 +66,17 @@ class Query:
         names = {check.function for check in self._patterns}
         return {name: _function(check for check in self._patterns if check.function == name) for name in names}
 
-    def bounded(self) -> RegexTimeout:
-        """A context for the evaluation, which ends it with :class:`InvalidInput` when a pattern takes too long.
-
-        Nothing happens for a query without ``~``. See :class:`RegexTimeout` for the limit, and for other threads than the
-        main one.
-        """
-        return RegexTimeout(
-            self._meter, [check.pattern for check in self._patterns if check.function == "registry_regexp"]
-        )
+    def bounded(self) -> AbstractContextManager[None]:
+        """A context for the evaluation; see :func:`.patterns.limit_regex_time`. A query without ``~`` needs none."""
+        patterns = [check.params[0] for check in self._patterns if check.function == "registry_regexp"]
+        return limit_regex_time(self._meter, patterns)
 
     def __repr__(self) -> str:
         return f"Query({self.text!r})"
 
 
-def _function(checks: Iterable[PatternPredicate]) -> Callable[[Any, Any], int]:
-    passes = {check.pattern: check.passes for check in checks}
+def _function(checks: Iterable[ValuePredicate]) -> Callable[[Any, Any], int]:
+    passes = {check.params[0]: check.holds for check in checks}
 
     def function(pattern: Any, subject: Any) -> int:
         # SQLite tests the parts of a condition in any order: this may come before the test of the kind.
@@ -100,23 +86,20 @@ def _function(checks: Iterable[PatternPredicate]) -> Callable[[Any, Any], int]:
 
 
 def parse(text: str) -> Query:
-    """Read a query. :class:`InvalidInput`, with the column and often the nearest name, for what is none.
+    """Parse a query of at most 10,000 characters, 1,000 terms, 100 open brackets, and patterns of 1,000 characters.
 
-    The bounds: 10,000 characters, 1,000 terms, 100 open brackets, patterns of 1,000 characters.
+    Raises:
+        InvalidInput: it is no query; the message has the column, and the hint often the nearest name.
     """
     return parse_all([text])
 
 
 def parse_all(texts: Sequence[str]) -> Query:
-    """One query of several, at least one, all of which must hold. Raises as :func:`parse` does."""
-    meter = RegexBudget()
-    parsers = [Parser(text, meter) for text in texts]
-    trees = [parser.parse() for parser in parsers]
-    fields = [field for parser in parsers for field in parser.fields]
-    patterns = [pattern for parser in parsers for pattern in parser.patterns]
-    names = [name for parser in parsers for name in parser.names]
+    """One query of at least one text, all of which must match. Raises as :func:`parse` does."""
+    parser = Parser()
+    trees = [parser.parse(tokens) for tokens in [list(tokenize(text)) for text in texts]]
     whole = texts[0] if len(texts) == 1 else " and ".join(f"({text})" for text in texts)
-    return Query(whole, trees[0] if len(trees) == 1 else Group("AND", trees), fields, patterns, meter, names)
+    return Query(whole, join_nodes("AND", trees), parser)
 
 
 #: Bounds of an order: characters, and fields.
@@ -129,10 +112,10 @@ _RANKS = {"n": 0, "t": 1, "b": 2}
 class Ordering:
     """The order of versions, ``metrics.auc:desc,created``, as a sort of records and as an ORDER BY that agrees with it.
 
-    ``keys`` are the fields to sort by, the first one first, each with whether it is descending (an age: its ``created``).
-    What lacks the field comes last in both directions; what is equal is in the order of model and version number. Where
-    the values of one field are of several kinds, numbers come before texts before bools (the other way round with
-    ``desc``). Of several values (a stage, an alias) the smallest counts.
+    ``keys`` are pairs of a field and whether it is descending (for an age, its ``created``). Versions without the field
+    come last in both directions; equal ones are in the order of model and version number. If the values of one field are
+    of several kinds, numbers come before texts before bools (the other way round with ``desc``). Of several values (a
+    stage, an alias) the smallest counts.
     """
 
     __slots__ = ("keys", "text")
@@ -142,7 +125,7 @@ class Ordering:
         self.keys = tuple(keys)
 
     def sorted(self, records: Iterable[VersionRecord], now: datetime) -> list[VersionRecord]:  # noqa: ARG002
-        """The records in this order. ``now`` changes nothing: an age sorts as its time of creation does."""
+        """The records in this order. ``now`` has no effect: an age sorts as its time of creation does."""
         found = sorted(records, key=lambda record: (record.model, record.number))
         for field, descending in reversed(self.keys):
             ranked = [(_rank(field, record), record) for record in found]
@@ -152,7 +135,7 @@ class Ordering:
         return found
 
     def sql(self, now: datetime) -> tuple[str, list[Any]]:  # noqa: ARG002
-        """What stands after ORDER BY in a select from ``versions v`` of the index, and its parameters."""
+        """The terms after ORDER BY in a select from ``versions v`` of the index, and their parameters."""
         terms: list[str] = []
         params: list[Any] = []
         for field, descending in self.keys:
@@ -176,7 +159,7 @@ def _rank(field: QueryField, record: VersionRecord) -> tuple[int, Scalar] | None
 
 
 def _smallest_sql(field: QueryField, what: str = "value") -> str:
-    """The value of a version that sorts first, or something of it: SQLite sorts numbers before texts, too."""
+    """SQL for the value of a version that sorts first, or for a property of it. SQLite too sorts numbers before texts."""
     only = " AND kind = 't' AND value != ''" if field.family == "format" else ""
     return (
         f"(SELECT {what} FROM facts WHERE field = (SELECT id FROM fields WHERE name = ?)"
@@ -188,9 +171,10 @@ _MISSPELT = ("ascending", "descending", "up", "down", "dsc", "des", "d", "a", "-
 
 
 def parse_sort(text: str) -> Ordering:
-    """Fields with a comma between them, each with ``:asc`` (as without) or ``:desc``; at most 20.
+    """Parse at most 20 fields, separated by commas, each with ``:asc`` (the default) or ``:desc``.
 
-    Raises :class:`InvalidInput` for no such field, as :func:`parse_field` does.
+    Raises:
+        InvalidInput: there is no such field or direction.
     """
     if len(text) > ORDER_LENGTH:
         raise InvalidInput(f"the order has {len(text):,} characters", f"{ORDER_LENGTH:,} is the most")
@@ -201,7 +185,7 @@ def parse_sort(text: str) -> Ordering:
 
 
 def split_fields(text: str) -> list[str]:
-    """The text between commas that stand in no quotes; a quote that is not closed counts as a letter."""
+    """Split at commas outside of quotes; a quote that is not closed counts as a letter."""
     parts = [""]
     for piece in re.findall(rf"{QUOTED}|.", text, re.DOTALL):
         if piece == ",":
@@ -221,4 +205,4 @@ def _parse_key(part: str) -> tuple[QueryField, bool]:
         name, direction = part, "asc"
     field = parse_field(name)
     descending = direction.strip().lower() == "desc"
-    return field, descending is not (field.type == AGE)  # the index keeps when it was created: the young come first
+    return field, descending is not (field.type == AGE)  # the index keeps ``created``: the young come first

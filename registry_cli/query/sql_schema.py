@@ -1,4 +1,4 @@
-"""What the index stores of a version, and the tables that hold it. Queries and orders compile to these tables."""
+"""The tables of the index, and the rows and facts of a version in them. Queries and orders compile to these tables."""
 
 from __future__ import annotations
 
@@ -39,10 +39,9 @@ _SETS = tuple(parse_field(name) for name in POINTED)
 
 def make_row(record: VersionRecord, document: str = "") -> tuple[Stored, ...]:
     """The row of a version, in the order of :data:`COLUMNS`; ``document`` is its record as the index keeps it."""
-    values = (field.read(record) for field in _FIELDS)
-    row = [_to_stored(found[0]) if found else "" for found in values]
-    created = COLUMNS.index("created")
-    return (*row[:created], None if row[created] == "" else row[created], *row[created + 1 :], document)
+    values = ((field, field.read(record)) for field in _FIELDS)
+    row = [_to_stored(found[0]) if found else None if field.name == "created" else "" for field, found in values]
+    return (*row, document)
 
 
 def list_facts(record: VersionRecord) -> list[tuple[str, str, Stored]]:
@@ -55,7 +54,7 @@ def list_facts(record: VersionRecord) -> list[tuple[str, str, Stored]]:
                 found.append((f"{family}.{key}", "n", value))
             elif kind is str and value.isascii():
                 found.append((f"{family}.{key}", "t", value))
-            else:  # the two above are most of all values, and ``cleaned`` would not change them
+            else:  # the two above are most of all values, and ``to_scalars`` would not change them
                 found += [(f"{family}.{key}", KINDS[type(each)], _to_stored(each)) for each in to_scalars(value)]
     seen: set[str] = set()
     for name, values in iter_flat(record.lineage, "lineage."):
