@@ -31,21 +31,9 @@ TRUTH, TIME, AGE, DIGEST, ANY = "true or false", "a date or time", "a duration",
 KINDS: Mapping[type, str] = {bool: "b", int: "n", float: "n", str: "t"}
 
 _PLAIN = {
-    "model": TEXT,
-    "group": TEXT,
-    "version": NUMBER,
-    "stage": MEMBERS,
-    "alias": MEMBERS,
-    "archived": TRUTH,
-    "author": TEXT,
-    "created": TIME,
-    "age": AGE,
-    "size": SIZE,
-    "files": NUMBER,
-    "format": TEXT,
-    "digest": DIGEST,
-    "message": TEXT,
-}
+    "model": TEXT, "group": TEXT, "version": NUMBER, "stage": MEMBERS, "alias": MEMBERS, "archived": TRUTH, "author": TEXT,
+    "created": TIME, "age": AGE, "size": SIZE, "files": NUMBER, "format": TEXT, "digest": DIGEST, "message": TEXT,
+}  # fmt: skip
 _KEYED = {"params": ANY, "metrics": NUMBER, "tags": TEXT, "annotations": TEXT, "lineage": ANY}
 _COLUMNS = {"group": "grp", "age": "created"} | {
     name: name for name in _PLAIN if name not in ("group", "age", "stage", "alias", "format")

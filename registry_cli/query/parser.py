@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 from ..core.quantities import parse_duration, parse_period, parse_size
 from ..core.text import escape_for_message
 from ..errors import InvalidInput
+from . import predicates
 from .fields import (
     AGE,
     ANY,
@@ -34,21 +35,7 @@ from .fields import (
     unquote,
 )
 from .patterns import RegexBudget, compile_regex, compile_wildcard
-from .predicates import (
-    AgePredicate,
-    Group,
-    Node,
-    Not,
-    Predicate,
-    Term,
-    ValuePredicate,
-    compare,
-    compare_period,
-    contains,
-    has_prefix,
-    is_member,
-    matches_pattern,
-)
+from .predicates import AgePredicate, Group, Node, Not, Predicate, Term, ValuePredicate
 
 TEXT_LENGTH = 10_000
 
@@ -74,6 +61,9 @@ class Token(NamedTuple):
 
     def is_mark(self, mark: str) -> bool:
         return self.kind == "mark" and self.text == mark
+
+    def error(self, message: str, hint: str = "") -> InvalidInput:
+        return query_error(message, self.column, hint)
 
     def __str__(self) -> str:
         return f"'{escape_for_message(self.text)}'"
@@ -126,14 +116,11 @@ _EXAMPLES = {
 
 def check_operator(field: QueryField, sign: str, token: Token) -> None:
     """Raise :class:`InvalidInput` for an operator that a field of this type does not have."""
+    name = escape_for_message(field.name)
     if sign in ORDER and field.type in (MEMBERS, TRUTH, DIGEST):
-        raise query_error(
-            f"'{token.text}' needs an order, and {escape_for_message(field.name)} has none,",
-            token.column,
-            "use =, != or in",
-        )
+        raise token.error(f"'{token.text}' needs an order, and {name} has none,", "use =, != or in")
     if sign in ("~", "like", "contains") and field.type not in _TEXTUAL:
-        raise query_error(f"{token} is for text, and {escape_for_message(field.name)} is {field.type},", token.column)
+        raise token.error(f"{token} is for text, and {name} is {field.type},")
 
 
 def token_text(token: Token) -> str:
@@ -142,7 +129,7 @@ def token_text(token: Token) -> str:
         return unquote(token.text)
     if token.kind != "word" or token.keyword in RESERVED:
         hint = "put it in quotes" if token.kind == "word" else ""
-        raise query_error("expected a value", token.column, hint)
+        raise token.error("expected a value", hint)
     return token.text
 
 
@@ -151,10 +138,10 @@ def parse_pattern(sign: str, token: Token, meter: RegexBudget) -> ValuePredicate
     text = token_text(token)
     try:
         if sign == "like":
-            return matches_pattern("registry_like", text, compile_wildcard(text))
-        return matches_pattern("registry_regexp", text, meter.timed(compile_regex(text)))
+            return predicates.matches_pattern("registry_like", text, compile_wildcard(text))
+        return predicates.matches_pattern("registry_regexp", text, meter.timed(compile_regex(text)))
     except InvalidInput as error:
-        raise query_error(f"{error.message},", token.column, error.hint) from None
+        raise token.error(f"{error.message},", error.hint) from None
 
 
 def parse_comparison(field: QueryField, sign: str, token: Token) -> Predicate:
@@ -162,24 +149,21 @@ def parse_comparison(field: QueryField, sign: str, token: Token) -> Predicate:
     text = token_text(token)
     if field.type == TIME:
         start, end = _parse_amount(field, token, lambda: parse_period(text))
-        return compare_period(sign, start / 1e6, end / 1e6)
+        return predicates.compare_period(sign, start / 1e6, end / 1e6)
     if field.type == AGE:
         return AgePredicate(sign, _parse_amount(field, token, lambda: parse_duration(text)).total_seconds())
     if field.type == DIGEST:
         match = _DIGEST.match(text.lower())
         if match is None:
             raise _unexpected_value(field, token)
-        return has_prefix(match[1])
+        return predicates.has_prefix(match[1])
     literal = _parse_literal(field, token, text)
     if sign in ORDER and isinstance(literal, bool):
-        raise query_error(f"'{sign}' needs an order, and true and false have none,", token.column, "use = or !=")
+        raise token.error(f"'{sign}' needs an order, and true and false have none,", "use = or !=")
     if sign in ORDER and field.type == TEXT and token.kind == "word" and _NUMBER.match(text):
-        raise query_error(
-            f"{escape_for_message(field.name)} is text, not a number,",
-            token.column,
-            f"to compare texts write '{escape_for_message(text)}' in quotes",
-        )
-    return compare(KINDS[type(literal)], sign, literal)
+        hint = f"to compare texts write '{escape_for_message(text)}' in quotes"
+        raise token.error(f"{escape_for_message(field.name)} is text, not a number,", hint)
+    return predicates.compare(KINDS[type(literal)], sign, literal)
 
 
 def parse_members(field: QueryField, tokens: Sequence[Token]) -> Sequence[Predicate]:
@@ -190,7 +174,7 @@ def parse_members(field: QueryField, tokens: Sequence[Token]) -> Sequence[Predic
     for token in tokens:
         literal = _parse_literal(field, token, token_text(token))
         literals.setdefault(KINDS[type(literal)], []).append(literal)
-    return [is_member(kind, members) for kind, members in literals.items()]
+    return [predicates.is_member(kind, members) for kind, members in literals.items()]
 
 
 def _parse_literal(field: QueryField, token: Token, text: str) -> Scalar:
@@ -224,7 +208,7 @@ def _parse_amount(field: QueryField, token: Token, read: Callable[[], _T]) -> _T
 def _unexpected_value(field: QueryField, token: Token, error: InvalidInput | None = None) -> InvalidInput:
     hint = error.hint if error and field.type != TIME else _EXAMPLES[field.type]
     found = error.message if error else f"{escape_for_message(token.text)} is none"
-    return query_error(f"expected {field.type}: {found},", token.column, hint)
+    return token.error(f"expected {field.type}: {found},", hint)
 
 
 DEPTH = 100
@@ -291,7 +275,7 @@ class Parser:
                 negate = not negate
             elif token.is_mark("("):
                 if len(levels) > DEPTH:
-                    raise query_error(f"brackets are nested deeper than {DEPTH}", token.column)
+                    raise token.error(f"brackets are nested deeper than {DEPTH}")
                 levels.append(_Level(token, negate, [[]]))
                 negate = False
             else:
@@ -317,25 +301,25 @@ class Parser:
 
     def _unexpected(self, token: Token, level: _Level) -> InvalidInput:
         if token.kind == "end" and level.start:
-            return query_error("the bracket is not closed", level.start.column, "end it with )")
+            return level.start.error("the bracket is not closed", "end it with )")
         if token.is_mark(")"):
-            return query_error("there is no open bracket for ')'", token.column)
+            return token.error("there is no open bracket for ')'")
         before = self._tokens[self._at - 2]
         hint = _suggestion(token) or ("text of many words goes in quotes" if before.kind == "word" else "")
-        return query_error(f"expected 'and' or 'or' before {token}", token.column, hint)
+        return token.error(f"expected 'and' or 'or' before {token}", hint)
 
     def _term(self, token: Token) -> Node:
         if token.kind != "word" or token.keyword in RESERVED:
-            raise query_error("expected a field", token.column, "put the field first, as in metrics.auc >= 0.9")
+            raise token.error("expected a field", "put the field first, as in metrics.auc >= 0.9")
         try:
             field = parse_field(token.text)
         except InvalidInput as error:
-            raise query_error(error.message, token.column, error.hint) from None
+            raise token.error(error.message, error.hint) from None
         self._count(token)
         self.fields.add(field.name)
         operator = self._peek()
         if operator.kind == "end" or operator.text == ")" or operator.keyword in ("and", "or"):
-            return Term(field, [compare("b", "=", True)] if field.type == TRUTH else [])
+            return Term(field, [predicates.compare("b", "=", True)] if field.type == TRUTH else [])
         return self._test(field)
 
     def _test(self, field: QueryField) -> Node:
@@ -345,11 +329,8 @@ class Parser:
             token = self._next()
         sign = token.text if token.kind == "operator" else token.keyword
         if negated and (sign in ORDER or sign in ("=", "!=")):
-            raise query_error(
-                f"'not' can't stand before '{sign}'",
-                token.column,
-                f"write not {escape_for_message(field.name)} {sign} …",
-            )
+            hint = f"write not {escape_for_message(field.name)} {sign} …"
+            raise token.error(f"'not' can't stand before '{sign}'", hint)
         if sign == "exists":
             return Not(Term(field)) if negated else Term(field)
         check_operator(field, sign, token)
@@ -359,15 +340,18 @@ class Parser:
             return Term(field, [check], negated)
         if sign == "contains":
             text = token_text(self._next())
-            return Term(field, [compare("t", "=", text) if field.type == MEMBERS else contains(text)], negated)
+            return Term(
+                field,
+                [predicates.compare("t", "=", text) if field.type == MEMBERS else predicates.contains(text)],
+                negated,
+            )
         if sign == "in":
             return Term(field, self._members(field), negated)
         if token.kind != "operator":
-            raise query_error(f"expected an operator, not {token}," if token.text else "expected an operator",
-                       token.column, _suggestion(token) or "use = != < <= > >= ~ like in contains exists")  # fmt: skip
-        if sign == "!=":
-            return Term(field, [parse_comparison(field, "=", self._value(field))], True)
-        return Term(field, [parse_comparison(field, sign, self._value(field))])
+            hint = _suggestion(token) or "use = != < <= > >= ~ like in contains exists"
+            raise token.error(f"expected an operator, not {token}," if token.text else "expected an operator", hint)
+        unequal = sign == "!="
+        return Term(field, [parse_comparison(field, "=" if unequal else sign, self._value(field))], unequal)
 
     def _value(self, field: QueryField) -> Token:
         """The next token, a value of ``field``; if that is a name, it is added to the names."""
@@ -379,7 +363,7 @@ class Parser:
     def _members(self, field: QueryField) -> Sequence[Predicate]:
         start = self._next()
         if not start.is_mark("("):
-            raise query_error("expected '('", start.column, "write it as in (a, b)")
+            raise start.error("expected '('", "write it as in (a, b)")
         found: list[Token] = []
         while True:
             token = self._value(field)
@@ -390,12 +374,12 @@ class Parser:
             if mark.is_mark(")"):
                 return parse_members(field, found)
             if not mark.is_mark(","):
-                raise query_error("expected ',' or ')'", mark.column)
+                raise mark.error("expected ',' or ')'")
 
     def _count(self, token: Token) -> None:
         self._terms += 1
         if self._terms > TERMS:
-            raise query_error(f"there are more than {TERMS:,} terms", token.column)
+            raise token.error(f"there are more than {TERMS:,} terms")
 
     def _peek(self) -> Token:
         return self._tokens[self._at]

@@ -186,31 +186,27 @@ def join_conditions(word: str, parts: Iterable[str]) -> str:
     return f"({f' {word} '.join(parts)})" if len(parts) > 1 else "".join(parts)
 
 
-class Compiler:
-    """Makes one SQL condition from a tree. What is nested too deep becomes a named set of versions."""
+def compile_sql(tree: Node, now: float) -> Sql:
+    """One SQL condition for a tree. What is nested too deep becomes a named set of versions."""
+    named: list[str] = []
+    named_params: list[Any] = []
 
-    def __init__(self, now: float) -> None:
-        self._now = now
-        self._named: list[str] = []
-        self._params: list[Any] = []
-
-    def compile(self, node: Node) -> Sql:
-        text, params = self._node(node, 0)
-        if self._named:
-            text = f"v.id IN (WITH {', '.join(self._named)} SELECT v.id FROM versions v WHERE {text})"
-        return text, self._params + params
-
-    def _node(self, node: Node, level: int) -> Sql:
+    def visit(node: Node, level: int) -> Sql:
         if isinstance(node, Term):
-            return node.sql(self._now)
+            return node.sql(now)
         if level == _LEVELS:
-            text, params = self._node(node, 0)
-            name = f"q{len(self._named)}"
-            self._named.append(f"{name}(id) AS (SELECT v.id FROM versions v WHERE {text})")
-            self._params += params
+            text, params = visit(node, 0)
+            name = f"q{len(named)}"
+            named.append(f"{name}(id) AS (SELECT v.id FROM versions v WHERE {text})")
+            named_params.extend(params)
             return f"v.id IN (SELECT id FROM {name})", []
         if isinstance(node, Not):
-            text, params = self._node(node.node, level + 1)
+            text, params = visit(node.node, level + 1)
             return f"NOT {text}", params
-        parts = [self._node(each, level + 1) for each in node.nodes]
+        parts = [visit(each, level + 1) for each in node.nodes]
         return join_conditions(node.word, [text for text, _ in parts]), [each for _, more in parts for each in more]
+
+    text, params = visit(tree, 0)
+    if named:
+        text = f"v.id IN (WITH {', '.join(named)} SELECT v.id FROM versions v WHERE {text})"
+    return text, named_params + params

@@ -28,7 +28,7 @@ from ..errors import InvalidInput
 from .fields import AGE, KINDS, QUOTED, QueryField, Scalar, parse_field, value
 from .parser import Parser, join_nodes, tokenize
 from .patterns import limit_regex_time
-from .predicates import Compiler, Node, ValuePredicate, presence_condition
+from .predicates import Node, ValuePredicate, compile_sql, presence_condition
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -58,7 +58,7 @@ class Query:
 
     def sql(self, now: datetime) -> tuple[str, list[Any]]:
         """A condition on ``versions v`` of the index, and its parameters. Register :attr:`functions` first."""
-        return Compiler(to_epoch(now)).compile(self._tree)
+        return compile_sql(self._tree, to_epoch(now))
 
     @property
     def functions(self) -> Mapping[str, Callable[[Any, Any], int]]:

@@ -30,10 +30,7 @@ COLUMNS = (
 #: The facts that come from the pointers of a model, and change with them.
 POINTED = ("stage", "alias")
 
-_FIELDS = tuple(
-    parse_field(name)
-    for name in ("model", "group", "version", "archived", "author", "created", "size", "files", "digest", "message")
-)
+_FIELDS = tuple(parse_field("group" if column == "grp" else column) for column in COLUMNS[:-1])
 _SETS = tuple(parse_field(name) for name in POINTED)
 
 

@@ -208,18 +208,7 @@ def _check_document(ctx: ScanContext, document: Any, name: str) -> None:
     objects = list(text_formats.iter_mappings(document))
     _check_keras(ctx, objects)
     for each in objects:
-        _check_transformers(ctx, each)
-        for target in _iter_class_paths(each):
-            _check_call(ctx, target)
-        loader = each.get("loader_module")
-        if isinstance(loader, str) and loader not in _FLAVORS and loader not in ctx.allowed.exact:
-            _check_call(ctx, f"{loader}._load_pyfunc")
-        _check_jsonpickle(ctx, each)
-        if isinstance(each.get(":serialized:"), str):  # in the ``data`` of Stable-Baselines3, as base64
-            ctx.add_finding(UNKNOWN, "it holds a pickle as text, which Stable-Baselines3 loads")
-        parent = each.get("parent_library")
-        if isinstance(parent, str) and parent.partition(".")[0] not in _PARENTS and parent not in ctx.allowed.exact:
-            ctx.add_finding(UNKNOWN, "it is imported when the adapter is loaded", parent)
+        _check_object(ctx, each)
     if name.endswith("modules.json") and isinstance(document, list):
         _check_sentence_transformer(ctx, objects)
     elif name.endswith("mar-inf/manifest.json"):
@@ -228,6 +217,21 @@ def _check_document(ctx: ScanContext, document: Any, name: str) -> None:
     for end, check in _CHECKS.items():
         if name.endswith(end) and isinstance(document, dict):
             check(ctx, document)
+
+
+def _check_object(ctx: ScanContext, each: Mapping[str, Any]) -> None:
+    _check_transformers(ctx, each)
+    for target in _iter_class_paths(each):
+        _check_call(ctx, target)
+    loader = each.get("loader_module")
+    if isinstance(loader, str) and loader not in _FLAVORS and loader not in ctx.allowed.exact:
+        _check_call(ctx, f"{loader}._load_pyfunc")
+    _check_jsonpickle(ctx, each)
+    if isinstance(each.get(":serialized:"), str):  # in the ``data`` of Stable-Baselines3, as base64
+        ctx.add_finding(UNKNOWN, "it holds a pickle as text, which Stable-Baselines3 loads")
+    parent = each.get("parent_library")
+    if isinstance(parent, str) and parent.partition(".")[0] not in _PARENTS and parent not in ctx.allowed.exact:
+        ctx.add_finding(UNKNOWN, "it is imported when the adapter is loaded", parent)
 
 
 def _check_sentence_transformer(ctx: ScanContext, objects: Iterable[Mapping[str, Any]]) -> None:

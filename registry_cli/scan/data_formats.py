@@ -1,7 +1,7 @@
-"""Formats of data: what a file is by its structure, and where that structure ends.
+"""Formats of data: the format of a file by its structure, and where that structure ends.
 
-A magic number alone is no evidence: anything can stand behind it. A file counts as one of these formats when its structure
-can be followed to its end; what lies behind that is looked at as a file of its own.
+A magic number alone is no evidence: anything can follow it. A file has one of these formats if its structure can be
+followed to its end; the bytes behind that are scanned as a file of their own.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import struct
 from collections.abc import Callable
 from math import prod
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple, Union
 
 from ..inspect.binary.limits import Stopped
 from ..inspect.binary.sources import ByteSource
@@ -20,22 +20,26 @@ _STEPS = 5_000_000
 
 
 class DetectedFormat(NamedTuple):
-    """A format; where its structure ends in the file; and the chat ``template`` in it, if it has one."""
+    """A format, where its structure ends in the file, and the chat ``template`` in it, if any."""
 
     kind: str
     end: int
     template: str = ""
 
 
+Reader = Callable[[ByteSource], Union[DetectedFormat, None]]
+
+
 def detect_format(body: ByteSource, head: bytes) -> DetectedFormat | None:
-    """The format of a file. None when it is of none of these, or is not as its format says."""
-    for fits, read in _FORMATS:
-        if fits(head):
-            try:
-                return read(body)
-            except (struct.error, ValueError, IndexError, OverflowError, RecursionError):
-                return None
-    return None
+    """The format of a file. None if it is none of these, or does not follow its format."""
+    if head[8:9] == b"{" and not any(head[5:8]):
+        read: Reader | None = _safetensors
+    else:
+        read = next((read for magic, read in _MAGICS if head.startswith(magic)), None)
+    try:
+        return read(body) if read else None
+    except (struct.error, ValueError, IndexError, OverflowError, RecursionError):
+        return None
 
 
 # safetensors
@@ -63,10 +67,49 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
+class _Cursor:
+    """Reads a body from the front, in windows. ValueError where it ends."""
+
+    def __init__(self, body: ByteSource) -> None:
+        self._body, self.at, self._left = body, 0, _STEPS
+        self._window, self._start = b"", 0
+        self.order = "<"
+
+    def take(self, length: int) -> bytes:
+        place = self.at - self._start
+        if not 0 <= place <= len(self._window) - length:
+            self._window, self._start, place = self._body.at(self.at, max(length, 1 << 18)), self.at, 0
+        found = self._window[place : place + length]
+        if len(found) < length:
+            raise ValueError
+        self.at += length
+        return found
+
+    def takes(self, mark: bytes) -> bool:
+        """Whether the mark of one byte comes next, which then is skipped."""
+        found = self.take(1) == mark
+        self.at -= not found
+        return found
+
+    def number(self, form: str) -> int:
+        self.spend_step("keys")
+        return int(struct.unpack(self.order + form, self.take(struct.calcsize(form)))[0])
+
+    def skip(self, length: int) -> None:
+        self.at += length
+        if self.at > self._body.size:
+            raise ValueError
+
+    def spend_step(self, what: str) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise Stopped(f"it has more {what} than are looked at", limit=True)
+
+
 # GGUF
 
 _SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
-#: Of each type of tensors: how many elements a block has, and how many bytes.
+#: For each type of tensors the elements and the bytes of a block.
 _BLOCKS = {
     0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 9: (32, 40), 10: (256, 84),
     11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 15: (256, 292), 16: (256, 66), 17: (256, 74),
@@ -75,185 +118,113 @@ _BLOCKS = {
 }  # fmt: skip
 
 
-class _Gguf:
-    """Goes through the header from the front."""
-
-    def __init__(self, body: ByteSource) -> None:
-        self._body, self._at, self._left = body, 0, _STEPS
-        self._window, self._start = b"", 0
-        self._order = "<"
-        self.template = ""
-
-    def run(self) -> DetectedFormat | None:
-        self._take(4)
-        version = self._number("I")
-        if version > 0xFFFF:
-            self._order, version = ">", int.from_bytes(struct.pack("<I", version), "big")
-        if version not in (2, 3):
-            return None
-        tensors, keys = self._number("Q"), self._number("Q")
-        alignment, names = 32, set()
-        for _ in range(keys):
-            key = self._text()
-            if key in names:
-                raise Stopped(f"readers differ: it has '{key[:50]}' twice", ambiguous=True)
-            names.add(key)
-            value = self._value(self._number("I"), keep=key.startswith("tokenizer.chat_template"))
-            if key == "general.alignment" and isinstance(value, int):
-                alignment = max(value, 1)
-            elif isinstance(value, str):
-                self.template += value
-        end = 0
-        for _ in range(tensors):
-            self._text()
-            shape = [self._number("Q") for _ in range(min(self._number("I"), 8))]
-            elements, size = _BLOCKS.get(self._number("I"), (0, 0))
-            if not elements:
-                return None
-            end = max(end, self._number("Q") + -(-prod(shape) // elements) * size)
-        start = -(-self._at // alignment) * alignment if tensors else self._at
-        if start + end > self._body.size:
-            return None
-        padding = self._body.at(start + end, -(start + end) % alignment)
-        return DetectedFormat("gguf", start + end + (0 if padding.strip(b"\0") else len(padding)), self.template)
-
-    def _take(self, length: int) -> bytes:
-        self._left -= 1
-        if self._left < 0:
-            raise Stopped("it has more keys than are looked at", limit=True)
-        place = self._at - self._start
-        if place < 0 or place + length > len(self._window):
-            self._window, self._start, place = self._body.at(self._at, max(length, 1 << 18)), self._at, 0
-        self._at += length
-        found = self._window[place : place + length]
-        if len(found) < length:
-            raise ValueError
-        return found
-
-    def _number(self, form: str) -> int:
-        return int(struct.unpack(self._order + form, self._take(struct.calcsize(form)))[0])
-
-    def _text(self) -> str:
-        length = self._number("Q")
-        if length > _HEADER:
-            raise ValueError
-        return self._take(length).decode("utf-8", "replace")
-
-    def _value(self, kind: int, *, keep: bool, depth: int = 0) -> str | int | None:
-        if kind == 8:
-            found = self._text()
-            return found if keep else None
-        if kind in _SIZES:
-            data = self._take(_SIZES[kind])
-            return int.from_bytes(data, "little" if self._order == "<" else "big")
-        if kind != 9 or depth > 8:
-            raise ValueError
-        inner, count = self._number("I"), self._number("Q")
-        if inner in _SIZES:
-            self._at += count * _SIZES[inner]
-            if self._at > self._body.size:
-                raise ValueError
-        else:
-            texts = [self._value(inner, keep=keep, depth=depth + 1) for _ in range(count)]
-            return "".join(str(text) for text in texts) if keep else None
+def _gguf(body: ByteSource) -> DetectedFormat | None:
+    cursor = _Cursor(body)
+    cursor.take(4)
+    version = cursor.number("I")
+    if version > 0xFFFF:
+        cursor.order, version = ">", int.from_bytes(struct.pack("<I", version), "big")
+    if version not in (2, 3):
         return None
+    tensors, keys = cursor.number("Q"), cursor.number("Q")
+    alignment, names, template = 32, set(), ""
+    for _ in range(keys):
+        key = _gguf_text(cursor)
+        if key in names:
+            raise Stopped(f"readers differ: it has '{key[:50]}' twice", ambiguous=True)
+        names.add(key)
+        value = _gguf_value(cursor, cursor.number("I"), keep=key.startswith("tokenizer.chat_template"))
+        if key == "general.alignment" and isinstance(value, int):
+            alignment = max(value, 1)
+        elif isinstance(value, str):
+            template += value
+    end = 0
+    for _ in range(tensors):
+        _gguf_text(cursor)
+        shape = [cursor.number("Q") for _ in range(min(cursor.number("I"), 8))]
+        elements, size = _BLOCKS.get(cursor.number("I"), (0, 0))
+        if not elements:
+            return None
+        end = max(end, cursor.number("Q") + -(-prod(shape) // elements) * size)
+    end += -(-cursor.at // alignment) * alignment if tensors else cursor.at
+    if end > body.size:
+        return None
+    padding = body.at(end, -end % alignment)
+    return DetectedFormat("gguf", end + (0 if padding.strip(b"\0") else len(padding)), template)
 
 
-# UBJSON
+def _gguf_text(cursor: _Cursor) -> str:
+    length = cursor.number("Q")
+    if length > _HEADER:
+        raise ValueError
+    cursor.spend_step("keys")
+    return cursor.take(length).decode("utf-8", "replace")
 
 
-class _Ubjson:
-    """Goes over one value, as XGBoost writes them."""
-
-    _NUMBERS: ClassVar = {
-        b"i": 1,
-        b"U": 1,
-        b"I": 2,
-        b"u": 2,
-        b"l": 4,
-        b"m": 4,
-        b"L": 8,
-        b"M": 8,
-        b"d": 4,
-        b"D": 8,
-        b"C": 1,
-    }
-
-    def __init__(self, body: ByteSource) -> None:
-        self._body, self.at, self._left = body, 0, _STEPS
-        self._window, self._start = b"", 0
-
-    def value(self, kind: bytes, depth: int = 0) -> None:
-        self._left -= 1
-        if self._left < 0:
-            raise Stopped("it has more values than are looked at", limit=True)
-        if depth > 64:
-            raise ValueError
-        if kind in self._NUMBERS:
-            self._skip(self._NUMBERS[kind])
-        elif kind == b"S":
-            self._skip(self._length())
-        elif kind in (b"[", b"{"):
-            self._container(kind, depth)
-        elif kind not in (b"Z", b"T", b"F", b"N"):
-            raise ValueError
-
-    def _container(self, kind: bytes, depth: int) -> None:
-        inner, count = b"", None
-        if self._peek() == b"$":
-            self._skip(1)
-            inner = self.take()
-        if self._peek() == b"#":
-            self._skip(1)
-            count = self._length()
-        if inner and count is None:
-            raise ValueError
-        if kind == b"[" and inner in self._NUMBERS and count is not None:
-            self._skip(count * self._NUMBERS[inner])
-            return
-        end = b"]" if kind == b"[" else b"}"
-        while count if count is not None else self._peek() != end:
-            if kind == b"{":
-                self._skip(self._length())
-            self.value(inner or self.take(), depth + 1)
-            count = count - 1 if count is not None else None
-        if count is None:
-            self._skip(1)
-
-    def _length(self) -> int:
-        size = self._NUMBERS[self.take()]
-        found = int.from_bytes(self._bytes(size), "big", signed=True)
-        if found < 0:
-            raise ValueError
-        return found
-
-    def take(self) -> bytes:
-        return self._bytes(1)
-
-    def _peek(self) -> bytes:
-        place = self.at - self._start
-        if not 0 <= place < len(self._window):
-            self._window, self._start, place = self._body.at(self.at, 1 << 16), self.at, 0
-        return self._window[place : place + 1]
-
-    def _bytes(self, size: int) -> bytes:
-        return b"".join(self._one() for _ in range(size))
-
-    def _one(self) -> bytes:
-        found = self._peek()
-        self._skip(1)
-        return found
-
-    def _skip(self, length: int) -> None:
-        self.at += length
-        if self.at > self._body.size:
-            raise ValueError
+def _gguf_value(cursor: _Cursor, kind: int, *, keep: bool, depth: int = 0) -> str | int | None:
+    if kind == 8:
+        found = _gguf_text(cursor)
+        return found if keep else None
+    if kind in _SIZES:
+        cursor.spend_step("keys")
+        return int.from_bytes(cursor.take(_SIZES[kind]), "little" if cursor.order == "<" else "big")
+    if kind != 9 or depth > 8:
+        raise ValueError
+    inner, count = cursor.number("I"), cursor.number("Q")
+    if inner in _SIZES:
+        cursor.skip(count * _SIZES[inner])
+        return None
+    texts = [_gguf_value(cursor, inner, keep=keep, depth=depth + 1) for _ in range(count)]
+    return "".join(str(text) for text in texts) if keep else None
 
 
-def _ubjson(body: ByteSource) -> DetectedFormat | None:
-    walker = _Ubjson(body)
-    walker.value(walker.take())
-    return DetectedFormat("ubjson", walker.at)
+# UBJSON, as XGBoost writes it
+
+_NUMBERS = dict(zip((b"i", b"U", b"I", b"u", b"l", b"m", b"L", b"M", b"d", b"D", b"C"),
+                    (1, 1, 2, 2, 4, 4, 8, 8, 4, 8, 1), strict=True))  # fmt: skip
+
+
+def _ubjson(body: ByteSource) -> DetectedFormat:
+    cursor = _Cursor(body)
+    _skip_value(cursor, cursor.take(1))
+    return DetectedFormat("ubjson", cursor.at)
+
+
+def _skip_value(cursor: _Cursor, kind: bytes, depth: int = 0) -> None:
+    cursor.spend_step("values")
+    if depth > 64:
+        raise ValueError
+    if kind in _NUMBERS:
+        cursor.skip(_NUMBERS[kind])
+    elif kind == b"S":
+        cursor.skip(_ubjson_length(cursor))
+    elif kind in (b"[", b"{"):
+        _skip_container(cursor, kind, depth)
+    elif kind not in (b"Z", b"T", b"F", b"N"):
+        raise ValueError
+
+
+def _skip_container(cursor: _Cursor, kind: bytes, depth: int) -> None:
+    inner = cursor.take(1) if cursor.takes(b"$") else b""
+    count = _ubjson_length(cursor) if cursor.takes(b"#") else None
+    if inner and count is None:
+        raise ValueError
+    if kind == b"[" and inner in _NUMBERS and count is not None:
+        cursor.skip(count * _NUMBERS[inner])
+        return
+    end = b"]" if kind == b"[" else b"}"
+    while count if count is not None else not cursor.takes(end):
+        if kind == b"{":
+            cursor.skip(_ubjson_length(cursor))
+        _skip_value(cursor, inner or cursor.take(1), depth + 1)
+        count = count - 1 if count is not None else None
+
+
+def _ubjson_length(cursor: _Cursor) -> int:
+    found = int.from_bytes(cursor.take(_NUMBERS[cursor.take(1)]), "big", signed=True)
+    if found < 0:
+        raise ValueError
+    return found
 
 
 # others
@@ -271,51 +242,44 @@ def _png(body: ByteSource) -> DetectedFormat | None:
     return None
 
 
-def _jpeg(body: ByteSource) -> DetectedFormat | None:
-    return DetectedFormat("jpeg", body.size) if body.at(body.size - 2, 2) == b"\xff\xd9" else None
+def _ends_with(kind: str, end: bytes) -> Reader:
+    def read(body: ByteSource) -> DetectedFormat | None:
+        return DetectedFormat(kind, body.size) if body.at(body.size - len(end), len(end)) == end else None
+
+    return read
 
 
-def _gif(body: ByteSource) -> DetectedFormat | None:
-    return DetectedFormat("gif", body.size) if body.at(body.size - 1, 1) == b";" else None
+def _has_length(kind: str, *, even: bool = False) -> Reader:
+    """A magic number of four bytes, then the length of the rest."""
+
+    def read(body: ByteSource) -> DetectedFormat | None:
+        length = 8 + int.from_bytes(body.at(4, 4), "little")
+        end = min(length + (length % 2 if even else 0), body.size)
+        return DetectedFormat(kind, end) if length <= body.size else None
+
+    return read
 
 
-def _riff(body: ByteSource) -> DetectedFormat | None:
-    length = 8 + int.from_bytes(body.at(4, 4), "little")
-    return DetectedFormat("riff", min(length + length % 2, body.size)) if length <= body.size else None
+#: "arrow.py_extension_type", also as base64 at each of the three places that it can begin at.
+_ARROW_PICKLES = (
+    b"arrow.py_extension_type", b"YXJyb3cucHlfZXh0ZW5z", b"Fycm93LnB5X2V4dGVuc2", b"hcnJvdy5weV9leHRlbnNp",
+)  # fmt: skip
 
 
-def _parquet(body: ByteSource) -> DetectedFormat | None:
-    return _with_footer(body, b"PAR1", "parquet")
+def _has_footer(kind: str, magic: bytes) -> Reader:
+    """A footer with its length, and the magic number again, end the file. Arrow may name types that are kept as pickles."""
 
+    def read(body: ByteSource) -> DetectedFormat | None:
+        end = body.size - len(magic)
+        length = int.from_bytes(body.at(end - 4, 4), "little")
+        if body.at(end, len(magic)) != magic or not 0 < length < end - 4:
+            return None
+        footer = body.at(end - 4 - length, min(length, 16 << 20)) + body.at(0, 1 << 20)
+        if any(mark in footer for mark in _ARROW_PICKLES):
+            raise Stopped("it has columns of a type that pyarrow kept as a pickle", ambiguous=True)
+        return DetectedFormat(kind, body.size)
 
-def _arrow(body: ByteSource) -> DetectedFormat | None:
-    return _with_footer(body, b"ARROW1", "arrow")
-
-
-def _with_footer(body: ByteSource, magic: bytes, kind: str) -> DetectedFormat | None:
-    """A footer with its length, and the magic once more, end the file. Arrow may name types that are kept as pickles."""
-    end = body.size - len(magic)
-    length = int.from_bytes(body.at(end - 4, 4), "little")
-    if body.at(end, len(magic)) != magic or not 0 < length < end - 4:
-        return None
-    footer = body.at(end - 4 - length, min(length, 16 << 20)) + body.at(0, 1 << 20)
-    # "arrow.py_extension_type", also as base64 at each of the three places that it can begin at
-    if any(
-        mark in footer
-        for mark in (
-            b"arrow.py_extension_type",
-            b"YXJyb3cucHlfZXh0ZW5z",
-            b"Fycm93LnB5X2V4dGVuc2",
-            b"hcnJvdy5weV9leHRlbnNp",
-        )
-    ):
-        raise Stopped("it has columns of a type that pyarrow kept as a pickle", ambiguous=True)
-    return DetectedFormat(kind, body.size)
-
-
-def _catboost(body: ByteSource) -> DetectedFormat | None:
-    length = 8 + int.from_bytes(body.at(4, 4), "little")
-    return DetectedFormat("catboost", length) if length <= body.size else None
+    return read
 
 
 def _sqlite(body: ByteSource) -> DetectedFormat | None:
@@ -325,7 +289,7 @@ def _sqlite(body: ByteSource) -> DetectedFormat | None:
 
 
 def is_checkpoint_index(body: ByteSource) -> bool:
-    """Whether it is the index of a checkpoint of TensorFlow, by how such a table ends."""
+    """Whether it ends as the index of a checkpoint of TensorFlow does."""
     return body.size >= 48 and body.at(body.size - 8, 8) == b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
 
 
@@ -365,7 +329,7 @@ class Flatbuffer:
 
 
 def list_custom_operations(body: ByteSource) -> list[str] | None:
-    """The operations of a model of TensorFlow Lite that are not its own; None when it is no such model."""
+    """The operations of a model of TensorFlow Lite that are not its own; None if it is no such model."""
     buffer = Flatbuffer(body)
     try:
         model = buffer.follow(0)
@@ -378,16 +342,16 @@ def list_custom_operations(body: ByteSource) -> list[str] | None:
         return None
 
 
-_FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[ByteSource], DetectedFormat | None]], ...] = (
-    (lambda head: head[8:9] == b"{" and not any(head[5:8]), _safetensors),
-    (lambda head: head.startswith(b"GGUF"), lambda body: _Gguf(body).run()),
-    (lambda head: head.startswith(b"{L\0\0"), _ubjson),
-    (lambda head: head.startswith(b"\x89PNG\r\n\x1a\n"), _png),
-    (lambda head: head.startswith(b"\xff\xd8\xff"), _jpeg),
-    (lambda head: head.startswith((b"GIF87a", b"GIF89a")), _gif),
-    (lambda head: head.startswith(b"RIFF"), _riff),
-    (lambda head: head.startswith(b"PAR1"), _parquet),
-    (lambda head: head.startswith(b"ARROW1\0\0"), _arrow),
-    (lambda head: head.startswith(b"CBM1"), _catboost),
-    (lambda head: head.startswith(b"SQLite format 3\0"), _sqlite),
+_MAGICS: tuple[tuple[bytes, Reader], ...] = (
+    (b"GGUF", _gguf),
+    (b"{L\0\0", _ubjson),
+    (b"\x89PNG\r\n\x1a\n", _png),
+    (b"\xff\xd8\xff", _ends_with("jpeg", b"\xff\xd9")),
+    (b"GIF87a", _ends_with("gif", b";")),
+    (b"GIF89a", _ends_with("gif", b";")),
+    (b"RIFF", _has_length("riff", even=True)),
+    (b"PAR1", _has_footer("parquet", b"PAR1")),
+    (b"ARROW1\0\0", _has_footer("arrow", b"ARROW1")),
+    (b"CBM1", _has_length("catboost")),
+    (b"SQLite format 3\0", _sqlite),
 )

@@ -1,4 +1,4 @@
-"""Texts as their readers decode them, and JSON and YAML as their readers parse them."""
+"""Texts as loaders decode them, and JSON and YAML as loaders parse them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _NESTED = 100
 
 
 def detect_encoding(head: bytes) -> tuple[str, int]:
-    """How a text that begins so is encoded, and how many bytes of mark to pass over; empty if it is no text."""
+    """The encoding of a text that begins so, empty if it is no text, and the length of its byte order mark."""
     for bom, encoding in _BOMS:
         if head.startswith(bom):
             return encoding, len(bom)
@@ -41,12 +41,12 @@ def detect_encoding(head: bytes) -> tuple[str, int]:
 
 
 def is_printable(text: str) -> bool:
-    """Whether nearly all of it can be shown."""
+    """Whether nearly all characters are printable."""
     return sum(not (char.isprintable() or char.isspace()) for char in text) * 50 <= len(text)
 
 
 def decode_head(head: bytes) -> str:
-    """The beginning of a file as text; empty if it is none. The last character may be cut."""
+    """Decode the beginning of a file; empty if it is no text. The last character may be cut."""
     encoding, skip = detect_encoding(head)
     if not encoding:
         return ""
@@ -62,32 +62,38 @@ def decode_head(head: bytes) -> str:
 # JSON
 
 
-class Json:
-    """A document of JSON. ``twice`` are keys that are in one object twice, with two values."""
+class Json(NamedTuple):
+    """A document of JSON. ``twice`` are keys that one object has twice, with two values."""
 
-    def __init__(self, text: str, *, rest: bool = False) -> None:
-        self.twice: list[str] = []
-        decoder = json.JSONDecoder(object_pairs_hook=self._object, parse_int=_number, parse_float=_number)
-        self.document: Any = decoder.raw_decode(text)[0] if rest else decoder.decode(text)
+    document: Any
+    twice: list[str]
 
-    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+
+def parse_json(text: str, *, rest: bool = False) -> Json | None:
+    """Parse JSON; None if it is none. With ``rest`` something else may follow."""
+    twice: list[str] = []
+
+    def make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
             seen: dict[str, Any] = {}
             for key, value in pairs:
-                if key in seen and seen[key] != value:
-                    self.twice.append(key)
-                seen.setdefault(key, value)
+                if seen.setdefault(key, value) != value:
+                    twice.append(key)
         return found
 
+    def number(_text: str) -> int:  # its value doesn't matter, and a function of Python lets signals through
+        return 0
 
-def _number(_text: str) -> int:
-    """Any number: which one doesn't matter here, and a function of Python lets signals through."""
-    return 0
+    decoder = json.JSONDecoder(object_pairs_hook=make_object, parse_int=number, parse_float=number)
+    try:
+        return Json(decoder.raw_decode(text)[0] if rest else decoder.decode(text), twice)
+    except (ValueError, RecursionError):
+        return None
 
 
 def iter_mappings(document: Any) -> Iterator[dict[str, Any]]:
-    """Every object in a document, however deep, also in documents that are texts in it, as Keras 2 wrote."""
+    """Every object in a document at any depth, also in documents that are texts in it, as Keras 2 wrote."""
     pending, left = [document], _PARTS
     seen: set[int] = set()
     while pending:
@@ -115,7 +121,7 @@ def iter_mappings(document: Any) -> Iterator[dict[str, Any]]:
 
 
 def find_tags(text: str) -> set[str]:
-    """All tags that a text could have for a reader of YAML, in full: also such as are only in a comment."""
+    """All tags that a text could have for a reader of YAML, in full, also those in comments."""
     handles: dict[str, set[str]] = {"!!": {_YAML}, "!": {"!"}}
     for match in _HANDLE.finditer(text):
         handles.setdefault(match[1], set()).add(unquote(match[2]))
@@ -134,7 +140,7 @@ def find_tags(text: str) -> set[str]:
 
 
 def select_tags(found: set[str]) -> tuple[set[str], set[str]]:
-    """Of some tags those that make Python objects, and those that some loader may give a meaning."""
+    """The tags that make Python objects, and those that some loader may give a meaning."""
     code, other = set(), set()
     for tag in found:
         if tag.startswith(f"{_YAML}python/"):
@@ -150,7 +156,7 @@ def select_tags(found: set[str]) -> tuple[set[str], set[str]]:
 
 
 class Tags(NamedTuple):
-    """The tags that PyYAML finds; whether it could read the ``whole`` text; whether it is too long, or too deep, to try."""
+    """The tags that PyYAML finds; whether it can parse the ``whole`` text; whether that is too long or too deep to try."""
 
     tags: set[str]
     whole: bool
@@ -158,7 +164,7 @@ class Tags(NamedTuple):
 
 
 def parse_tags(text: str) -> Tags:
-    """The tags that PyYAML finds, up to the place where it is no YAML any more."""
+    """The tags that PyYAML finds, up to the place where it can't parse the text."""
     if len(text) > _PARSED:
         return Tags(set(), False, True)
     import yaml
@@ -179,13 +185,13 @@ def parse_tags(text: str) -> Tags:
 
 
 def parse_yaml(text: str) -> list[Any]:
-    """The documents as plain data, whatever their tags say; as far as they can be read, and not when they are long."""
+    """The documents as plain data, without regard to tags, as far as they can be parsed. :class:`Stopped` if too long."""
     if len(text) > _PARSED:
         raise Stopped("it is YAML that is longer than is looked at", limit=True)
     import yaml
 
     class Plain(yaml.SafeLoader):
-        """Makes lists, dictionaries and texts of everything. Nothing is merged: that can grow without end."""
+        """Makes lists, dictionaries and texts only. Nothing is merged, since that can grow without end."""
 
         def flatten_mapping(self, node: yaml.MappingNode) -> None: ...
 
@@ -199,11 +205,3 @@ def parse_yaml(text: str) -> list[Any]:
     with contextlib.suppress(yaml.YAMLError, ValueError, TypeError, RecursionError):
         found.extend(yaml.load_all(text, Plain))
     return found
-
-
-def parse_json(text: str, *, rest: bool = False) -> Json | None:
-    """A text as JSON; None when it is none. With ``rest`` something else may follow."""
-    try:
-        return Json(text, rest=rest)
-    except (ValueError, RecursionError):
-        return None

@@ -28,7 +28,7 @@ _REASONS = 5
 _TEXT = 200
 
 
-def worst(verdicts: list[str]) -> str:
+def worst(verdicts: Iterable[str]) -> str:
     """The worst of some verdicts; the best one for none."""
     return max(verdicts, key=VERDICTS.index, default=SAFE)
 
@@ -85,7 +85,7 @@ class FileScan:
     @property
     def verdict(self) -> str:
         """The worst verdict of all findings."""
-        return worst(list(self.verdicts))
+        return worst(self.verdicts)
 
     def add_finding(self, level: str, name: str, why: str, where: str = "") -> None:
         """Add a finding; its verdict counts even if there is no room for the text."""
@@ -124,7 +124,7 @@ class Scan(NamedTuple):
     @property
     def verdict(self) -> str:
         """The worst of all files."""
-        return worst([each.verdict for each in self.files])
+        return worst(each.verdict for each in self.files)
 
     @property
     def limited(self) -> bool:
@@ -140,15 +140,11 @@ class Scan(NamedTuple):
     def lineage(self) -> dict[str, Any]:
         """The result as the lineage of a version has it: verdict, reasons, and the number of files of each verdict."""
         lineage: dict[str, Any] = {"verdict": self.verdict}
-        count: dict[str, int] = {}
-        for each in self.files:
-            count[each.verdict] = count.get(each.verdict, 0) + 1
-        if len(count) > 1:
-            lineage["files"] = {verdict: count[verdict] for verdict in VERDICTS if verdict in count}
-        names: dict[str, None] = {}
-        for level in (DANGEROUS, UNKNOWN):
-            for each in self.files:
-                names.update({remark.name: None for remark in each.remarks if remark.level == level and remark.name})
+        verdicts = [each.verdict for each in self.files]
+        if len(set(verdicts)) > 1:
+            lineage["files"] = {each: verdicts.count(each) for each in VERDICTS if each in verdicts}
+        remarks = [remark for each in self.files for remark in each.remarks if remark.name]
+        names = dict.fromkeys(each.name for level in (DANGEROUS, UNKNOWN) for each in remarks if each.level == level)
         if names:
             lineage["globals"] = [_line(name) for name in list(names)[:_GLOBALS]]
         if self.limited:

@@ -1,6 +1,6 @@
-"""The globals of honest pickles, and what they do with each: data, made by ``tests/scan/make_allow_list.py``.
+"""The allow-list: the globals of honest pickles, and their uses, made by ``tests/scan/make_allow_list.py``.
 
-A file of ``data/`` has the entries of one package: by module, by what may be done, the names. What may be done:
+A file of ``data/`` has the entries of one package: the names by module and permitted uses. The uses:
 
 ``refer``           it may be a value
 ``new``             an object may be made by ``cls.__new__(cls)``; ``new(number,text)`` with arguments of these kinds
@@ -8,14 +8,14 @@ A file of ``data/`` has the entries of one package: by module, by what may be do
 ``state(dict)``     its objects may be given a state of that kind
 ``items(list)``     elements may be put into its objects
 
-Kinds are those of ``kinds``; ``|`` stands between several, ``@`` alone is any global, ``...`` after the last one lets it
-repeat. To import what is in the list is always permitted.
+Kinds are those of ``stack_values.kind_of``; ``|`` separates alternatives, ``@`` alone is any global, ``...`` after the
+last one lets it repeat. To import a listed global is always permitted.
 """
 
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from .scan_log import IMPORT
@@ -29,10 +29,10 @@ LIBRARY = "library"
 Permitted = tuple[tuple[str, tuple[frozenset[str], ...], bool], ...]
 
 
-@lru_cache(maxsize=1)
+@cache
 def standard_library() -> frozenset[str]:
-    """The top-level modules of Python's own library, from 2.7 on, whatever interpreter runs this."""
-    return frozenset(_read(LIBRARY).get("modules", ()))
+    """The top-level modules of Python's library, of every version from 2.7 on."""
+    return frozenset(_read(LIBRARY)["modules"])
 
 
 def is_listed(module: str, name: str) -> bool:
@@ -41,7 +41,7 @@ def is_listed(module: str, name: str) -> bool:
 
 
 def permits(module: str, name: str, how: str, kinds: tuple[str, ...]) -> bool:
-    """Whether this may be done with a global, according to the list."""
+    """Whether the list permits this use of a global."""
     uses = _entries(_file(module)).get(module, {}).get(name)
     if uses is None:
         return False
@@ -53,11 +53,8 @@ def permits(module: str, name: str, how: str, kinds: tuple[str, ...]) -> bool:
 def _fits(patterns: tuple[frozenset[str], ...], repeats: bool, kinds: tuple[str, ...]) -> bool:
     if len(kinds) != len(patterns) and not (repeats and len(kinds) >= len(patterns) - 1):
         return False
-    for at, kind in enumerate(kinds):
-        wanted = patterns[min(at, len(patterns) - 1)]
-        if kind not in wanted and not (kind.startswith("@") and "@" in wanted):
-            return False
-    return True
+    wanted = (patterns[min(at, len(patterns) - 1)] for at in range(len(kinds)))
+    return all(kind in each or (kind[:1] == "@" and "@" in each) for kind, each in zip(kinds, wanted, strict=True))
 
 
 @lru_cache(maxsize=4096)
@@ -76,21 +73,21 @@ def _file(module: str) -> str:
     top = module.partition(".")[0]
     if top in standard_library():
         return PYTHON
-    return top if top.isidentifier() and _has_file(top) else OTHERS
+    return top if top in _packages() else OTHERS
 
 
-@lru_cache(maxsize=1024)
-def _has_file(top: str) -> bool:
-    return top not in (PYTHON, OTHERS, LIBRARY) and (_FOLDER / f"{top}.json").is_file()
+@cache
+def _packages() -> frozenset[str]:
+    """The packages that have a file of their own."""
+    return frozenset(path.stem for path in _FOLDER.glob("*.json")) - {PYTHON, OTHERS, LIBRARY}
 
 
-@lru_cache(maxsize=64)
+@cache
 def _entries(name: str) -> dict[str, dict[str, str]]:
     """Module to name to what may be done."""
-    modules = _read(name).get("modules", {})
     return {
         module: {each: uses for uses, names in by_use.items() for each in names.split()}
-        for module, by_use in modules.items()
+        for module, by_use in _read(name)["modules"].items()
     }
 
 

@@ -147,36 +147,46 @@ def mark_referred(m: Machine, values: Any) -> None:
             m.log.add_use(each, REFER, (), m.reader.offset)
 
 
+def _is_foreign(m: Machine, target: Any) -> bool:
+    """Whether an object is not the pickle's own, which is logged."""
+    if target is FORGOTTEN:
+        raise Stopped("it changes what lies too far back", limit=True)
+    if isinstance(target, Global):
+        m.log.add_anomaly(f"it changes {target.path}, which is not its own")
+        return True
+    if is_attribute(target):
+        m.log.add_anomaly("it changes what belongs to another object")
+        return True
+    return False
+
+
 def add(m: Machine, kind: str, items: list[Any]) -> None:
     """Add elements to the object on top of the stack."""
     target = m.stack[-1]
     mark_referred(m, items)
+    if _is_foreign(m, target):
+        return
     if isinstance(target, SymbolicContainer):
         if target.kind != kind:
             raise TypeError("elements of another kind")
         target.add(items, m.room(len(items)))
         check_hooks(m, target)
-    elif is_attribute(target):
-        m.log.add_anomaly("it changes what belongs to another object")
     elif isinstance(target, Call):
         made = find_origin(target)
         if made is not None:
             m.log.add_use(made, ITEMS, (kind,), m.reader.offset)
         else:
             m.log.add_anomaly("it puts elements into what another call gave", UNCLEAR)
-        target.add(kind, items, m.room(len(items)))
+        target.items = target.items or SymbolicContainer(kind)
+        target.items.add(items, m.room(len(items)))
         check_hooks(m, target.items)
-    elif isinstance(target, Global):
-        m.log.add_anomaly(f"it changes {target.path}, which is not its own")
-    elif target is FORGOTTEN:
-        raise Stopped("it changes what lies too far back", limit=True)
     elif not isinstance(target, (Persistent, Opaque, Blob)):
         raise TypeError("elements put into a constant")
 
 
-def check_hooks(m: Machine, made: SymbolicContainer | None) -> None:
+def check_hooks(m: Machine, made: SymbolicContainer) -> None:
     """Log a callable under the name of a method that Python calls by itself: no honest dict has one."""
-    if made is not None and made.callable_hook:
+    if made.callable_hook:
         m.log.add_anomaly(f"something that can be called is named '{made.hook}'")
 
 
@@ -185,14 +195,8 @@ def build(m: Machine) -> None:
     state = m.pop()
     target = m.stack[-1]
     mark_referred(m, (state,))
-    if isinstance(target, Global):
-        m.log.add_anomaly(f"it changes {target.path}, which is not its own")
+    if _is_foreign(m, target):
         return
-    if is_attribute(target):
-        m.log.add_anomaly("it changes what belongs to another object")
-        return
-    if target is FORGOTTEN:
-        raise Stopped("it changes what lies too far back", limit=True)
     if isinstance(target, (SymbolicContainer, tuple, str, bytes, int, float)) or target is None:
         raise TypeError("a state for a constant")
     if not isinstance(target, Call):

@@ -1,7 +1,7 @@
-"""What has no business in a model, whatever package it comes from.
+"""Globals that no model needs, of any package.
 
-Lists of what is forbidden are never complete. So of Python's own library everything is denied that is neither in the
-allow-list nor named here; only of other packages what is not listed is unknown.
+A deny-list is never complete. So all of Python's library is denied but for the allow-list and the names here; only the
+unlisted globals of other packages are unknown.
 """
 
 from __future__ import annotations
@@ -18,31 +18,10 @@ UNCLEAR = frozenset({
     "weakref.WeakKeyDictionary", "weakref.WeakValueDictionary", "weakref.WeakSet",
 })  # fmt: skip
 #: Modules of Python's library of which the same holds.
-UNCLEAR_MODULES = frozenset(
-    [
-        "abc",
-        "collections",
-        "collections.abc",
-        "copy",
-        "dataclasses",
-        "datetime",
-        "decimal",
-        "enum",
-        "fractions",
-        "itertools",
-        "math",
-        "cmath",
-        "numbers",
-        "string",
-        "typing",
-        "heapq",
-        "bisect",
-        "textwrap",
-        "unicodedata",
-        "calendar",
-        "_collections_abc",
-    ]
-)
+UNCLEAR_MODULES = frozenset(str.split(
+    "abc collections collections.abc copy dataclasses datetime decimal enum fractions itertools math cmath numbers string "
+    "typing heapq bisect textwrap unicodedata calendar _collections_abc"
+))  # fmt: skip
 #: ... but for these.
 NOT_UNCLEAR = frozenset({
     "dataclasses.make_dataclass", "dataclasses._create_fn", "typing.get_type_hints", "typing.ForwardRef",
@@ -127,49 +106,12 @@ EXACT = frozenset({
     "tensorflow.keras.utils.get_file", "keras.utils.get_file", "transformers.pipeline", "transformers.dynamic_module_utils.get_class_from_dynamic_module", "skops.io.load",
 })  # fmt: skip
 #: Last names that say enough, in whatever package they are.
-NAMES = frozenset(
-    [
-        "system",
-        "popen",
-        "popen2",
-        "spawn",
-        "exec",
-        "execfile",
-        "eval",
-        "compile",
-        "runstring",
-        "exec_command",
-        "run_command",
-        "check_output",
-        "check_call",
-        "os",
-        "subprocess",
-        "sys",
-        "builtins",
-        "importlib",
-        "__import__",
-        "import_module",
-        "load_module",
-        "exec_module",
-        "run_code",
-        "runcode",
-        "runsource",
-        "run_module",
-        "run_path",
-        "read_pickle",
-        "unpickle",
-        "pickle_load",
-        "unsafe_load",
-        "load_dynamic",
-        "load_library",
-        "LoadLibrary",
-        "get_data_from_url",
-        "urlretrieve",
-        "urlopen",
-        "rmtree",
-        "unlink",
-    ]
-)
+NAMES = frozenset(str.split(
+    "system popen popen2 spawn exec execfile eval compile runstring exec_command run_command check_output check_call os "
+    "subprocess sys builtins importlib __import__ import_module load_module exec_module run_code runcode runsource run_module "
+    "run_path read_pickle unpickle pickle_load unsafe_load load_dynamic load_library LoadLibrary get_data_from_url urlretrieve "
+    "urlopen rmtree unlink"
+))  # fmt: skip
 
 #: What calls what it is given, or gives what can be called: never called by a pickle, but for what the allow-list has.
 CALLERS = frozenset({

@@ -1,9 +1,11 @@
-"""What a use of a global means: known, unknown, or dangerous. Names only; nothing is imported."""
+"""The verdict on a use of a global: known, unknown, or dangerous. Names only; nothing is imported."""
 
 from __future__ import annotations
 
+import _compat_pickle as table
 import re
 from functools import lru_cache
+from itertools import accumulate
 from typing import NamedTuple
 
 from ..verdicts import DANGEROUS, KNOWN, UNKNOWN, AllowedGlobals
@@ -23,14 +25,14 @@ _HOW = {
 
 
 class GlobalVerdict(NamedTuple):
-    """``level`` is one of the verdicts; ``why`` says why, in a few words."""
+    """``level`` is one of the verdicts, ``why`` a short reason."""
 
     level: str
     why: str = ""
 
 
 def judge(use: PickledGlobalUse, allowed: AllowedGlobals) -> GlobalVerdict:  # noqa: PLR0911 - a line for each rule
-    """What it means that a pickle uses a global so. A name of Python 2 counts as what Python 3 makes of it, too."""
+    """The verdict on a use of a global by a pickle. A name of Python 2 also counts as that of Python 3."""
     module, name = rename_global(use.module, use.name)
     path = f"{module}.{name}"
     if path in allowed.exact or use.path in allowed.exact:
@@ -53,8 +55,9 @@ def judge(use: PickledGlobalUse, allowed: AllowedGlobals) -> GlobalVerdict:  # n
 
 
 def _judge_attribute(use: PickledGlobalUse, holder: str, attribute: str) -> GlobalVerdict:
-    """``getattr(object, "name")`` is how picklers write a method of an object: nothing that a pickle could call is known
-    of it. Only of the pickle's own objects: what a function gives may be anything.
+    """``getattr(object, "name")`` is how picklers write a method of an object: it is unknown what it is.
+
+    It must be an object of the pickle itself: the result of a function may be anything.
     """
     sure, _, name = attribute.rpartition(".")
     if _DUNDER.fullmatch(name):
@@ -71,12 +74,12 @@ def _judge_attribute(use: PickledGlobalUse, holder: str, attribute: str) -> Glob
 
 
 def judge_name(module: str, name: str, allowed: AllowedGlobals, *, called: bool = True) -> GlobalVerdict:
-    """What it means that a file other than a pickle imports a global, and calls it."""
+    """The verdict on a global that a file other than a pickle imports, and calls."""
     return judge(use_of(module, name, IMPORT if called else REFER), allowed)
 
 
 def use_of(module: str, name: str, how: str = IMPORT, kinds: tuple[str, ...] = ()) -> PickledGlobalUse:
-    """A use of a global that stands elsewhere than in a pickle."""
+    """A use of a global outside of a pickle."""
     return PickledGlobalUse(module, name, how, kinds, 0)
 
 
@@ -96,8 +99,6 @@ def describe_use(use: PickledGlobalUse) -> str:
 @lru_cache(maxsize=4096)
 def rename_global(module: str, name: str) -> tuple[str, str]:
     """The name that Python 3 looks up where a pickle of Python 2 has this one."""
-    import _compat_pickle as table
-
     first, dot, rest = name.partition(".")
     if (module, first) in table.NAME_MAPPING:
         module, first = table.NAME_MAPPING[module, first]
@@ -114,12 +115,8 @@ def rename_kind(kind: str) -> str:
 
 
 def _within(path: str, packages: frozenset[str]) -> bool:
-    """Whether it is one of the packages, or lies in one."""
-    while path:
-        if path in packages:
-            return True
-        path = path.rpartition(".")[0]
-    return False
+    """Whether a path is one of the packages, or in one."""
+    return not packages.isdisjoint(accumulate(path.split("."), "{}.{}".format))
 
 
 def _find_denial(  # noqa: PLR0911 - a line for each rule
@@ -148,7 +145,7 @@ def _find_denial(  # noqa: PLR0911 - a line for each rule
 
 
 def _of_library(module: str, path: str, parts: list[str]) -> str:
-    """Python's own library, of which only what is named is not denied."""
+    """Why a part of Python's library is denied: all is that is not named."""
     library = allow_list.standard_library()
     if module.partition(".")[0] not in library:
         inside = [part for part in parts[:-1] if part in library]

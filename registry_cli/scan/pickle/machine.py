@@ -29,15 +29,12 @@ from .stack_values import (
     Persistent,
     Tuple,
     class_of,
-    is_plain_float,
-    is_plain_integer,
-    parse_integer,
 )
 
 #: The most places. An honest pickle has one for each of its objects.
 PLACES = 64 << 20
-#: From here on a place is forgotten once so many others were filled after it.
-_PLACES_KEPT, _PLACES_RECENT = 1 << 20, 1 << 16
+#: Once more places are filled, the oldest ones are forgotten.
+_PLACES_KEPT = 1 << 20
 #: No pickler skips more places than it has written bytes.
 _GAP, _BYTES = 64, 8
 _EMPTY = object()
@@ -85,17 +82,6 @@ class Memo:
             return True
         return before is value
 
-    def memoize(self, value: Any) -> None:
-        """Fill the place whose number is that of the places that are filled."""
-        place = self._count
-        if place == len(self._filled) and not self._others:
-            self._filled.append(value)
-            self._count = place + 1
-            if place >= _PLACES_KEPT:
-                self._forget(place)
-        else:
-            self.put(place, value)
-
     def _forget(self, place: int) -> None:
         if place >= PLACES:
             raise Stopped(f"its memo has more than {PLACES:,} places", limit=True)
@@ -107,6 +93,10 @@ class Memo:
         self._oldest += 1
 
 
+_INTEGER = re.compile(rb"-?(0|[1-9][0-9]*)L?\r?|0[01]\r?")
+_FLOAT = re.compile(rb"-?(inf|nan|[0-9]+(\.[0-9]*)?(e[-+]?[0-9]+)?)\r?")
+#: What the C library's ``strtol`` reads, though Python's ``int`` does not.
+_OCTAL = re.compile(rb"\s*[-+]?0[0-7]+\s*")
 _STACK = 1 << 21
 _LINE = 1024
 _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|.)", re.DOTALL)
@@ -268,13 +258,13 @@ class Machine:
         data, whole = self.reader.line(_LONGEST_NUMBER)
         if not whole:
             self.log.add_anomaly("a number is so long that not every Python reads it")
-        elif not is_plain_integer(data):
+        elif not _INTEGER.fullmatch(data):
             self.log.add_anomaly("a number is written as no pickler does")
-        self.push(parse_integer(data, NUMBER_LINE) if whole else NUMBER)
+        self.push(_parse_integer(data) if whole else NUMBER)
 
     def line_float(self) -> None:
         data, whole = self.reader.line(_LINE)
-        if not (whole and is_plain_float(data)):
+        if not (whole and _FLOAT.fullmatch(data)):
             self.log.add_anomaly("a number is written as no pickler does")
             float(data.strip(b" \t\r\v\f\0"))  # ValueError when no reader takes it for a number
         self.push(NUMBER)
@@ -284,9 +274,9 @@ class Machine:
     def place(self) -> int:
         """A place of the memo, written as text."""
         data, whole = self.reader.line(NUMBER_LINE)
-        if not whole or not is_plain_integer(data) or data.startswith(b"-"):
+        if not whole or not _INTEGER.fullmatch(data) or data.startswith(b"-"):
             self.log.add_anomaly("a number is written as no pickler does")
-        found = parse_integer(data, NUMBER_LINE, 10)
+        found = _parse_integer(data, 10)
         if not isinstance(found, int):
             raise ValueError("no place of the memo")
         return found
@@ -384,3 +374,20 @@ def _unescaped(found: re.Match[bytes]) -> bytes:
     if escape[:1].isdigit():
         return bytes([int(escape, 8) & 255])
     return _ESCAPED.get(escape, b"\\" + escape)
+
+
+def _parse_integer(data: bytes, base: int = 0) -> Any:
+    """The integer, or the symbol of a long one. ValueError when no reader takes it for one."""
+    data = data.partition(b"\0")[0].rstrip(b"\r")  # where the C library takes the text to end
+    if data in (b"00", b"01"):
+        return data == b"01"
+    if data.endswith(b"L"):
+        data = data[:-1]
+    if _INTEGER.fullmatch(data):
+        return int(data) if len(data) <= NUMBER_LINE else NUMBER
+    try:
+        return int(data[:_LONGEST_NUMBER], base)
+    except ValueError:
+        if _OCTAL.fullmatch(data) or not data:
+            return NUMBER
+        raise

@@ -42,13 +42,8 @@ class OpcodeReader:
 
     def take(self, length: int) -> bytes:
         """So many bytes, for short pieces only; :class:`Stopped` when there are fewer."""
-        end = self._at + length
-        if end <= len(self._data):
-            piece = self._data[self._at : end]
-            self._at = end
-            return piece
-        piece = self._data[self._at :]
-        self._at = len(self._data)
+        piece = self._data[self._at : self._at + length]
+        self._at += len(piece)
         while len(piece) < length:
             if not self._refill():
                 raise Stopped("it is cut short", end=True)

@@ -146,7 +146,7 @@ _HANDLERS: dict[int, Handler] = {
     0x91: _container("set"),
     0x92: call_opcodes.call_with_keywords,
     0x93: lambda m: m.stack_global(),
-    0x94: lambda m: m.memo.memoize(m.stack[-1]),
+    0x94: lambda m: m.memo.put(len(m.memo), m.stack[-1]),
     0x95: lambda m: m.frame(m.reader.number(8)),
     0x96: lambda m: m.byte_string(m.reader.number(8)),
     0x97: _constant(BUFFER),

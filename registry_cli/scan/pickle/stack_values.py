@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -164,11 +163,6 @@ class Call:
         self.state: Any = None
         self.items: SymbolicContainer | None = None
 
-    def add(self, kind: str, items: list[Any], room: int) -> None:
-        if self.items is None:
-            self.items = SymbolicContainer(kind)
-        self.items.add(items, room)
-
 
 #: Functions that make an object of the class that is their first argument.
 _MAKERS = frozenset(["_reconstructor", "__newobj__", "__newobj_ex__"])
@@ -220,40 +214,6 @@ def attributes(value: Any) -> dict[str, Any]:
         if isinstance(part, SymbolicContainer) and part.kind == "dict":
             found.update({key: value for key, value in part.pairs() if isinstance(key, str)})
     return found
-
-
-_INTEGER = re.compile(rb"-?(0|[1-9][0-9]*)L?\r?|0[01]\r?")
-_FLOAT_NUMBER = re.compile(rb"-?(inf|nan|[0-9]+(\.[0-9]*)?(e[-+]?[0-9]+)?)\r?")
-#: What the C library's ``strtol`` reads, though Python's ``int`` does not.
-_LONGEST = 4300
-_OCTAL = re.compile(rb"\s*[-+]?0[0-7]+\s*")
-
-
-def is_plain_integer(data: bytes) -> bool:
-    """Whether a pickler would have written an integer so."""
-    return _INTEGER.fullmatch(data) is not None
-
-
-def is_plain_float(data: bytes) -> bool:
-    """Whether a pickler would have written a floating-point number so."""
-    return _FLOAT_NUMBER.fullmatch(data) is not None
-
-
-def parse_integer(data: bytes, longest: int, base: int = 0) -> Any:
-    """The integer, as a symbol when it is a long one. ValueError when no reader takes it for one."""
-    data = data.partition(b"\0")[0].rstrip(b"\r")  # where the C library takes the text to end
-    if data in (b"00", b"01"):
-        return data == b"01"
-    if data.endswith(b"L"):
-        data = data[:-1]
-    if _INTEGER.fullmatch(data):
-        return int(data) if len(data) <= longest else NUMBER
-    try:
-        return int(data[:_LONGEST], base)
-    except ValueError:
-        if _OCTAL.fullmatch(data) or not data:
-            return NUMBER
-        raise
 
 
 #: Containers hold only constants; objects, too (``+``); or globals, too (``*``).
