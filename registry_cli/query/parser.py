@@ -14,26 +14,8 @@ from typing import NamedTuple, TypeVar
 from ..core.quantities import parse_duration, parse_period, parse_size
 from ..core.text import escape_for_message
 from ..errors import InvalidInput
-from . import predicates
-from .fields import (
-    AGE,
-    ANY,
-    DIGEST,
-    KINDS,
-    MEMBERS,
-    NUMBER,
-    QUOTED,
-    SIZE,
-    TEXT,
-    TIME,
-    TRUTH,
-    QueryField,
-    Scalar,
-    find_similar,
-    limit_integer,
-    parse_field,
-    unquote,
-)
+from . import fields, predicates
+from .fields import KINDS, QUOTED, QueryField, Scalar, find_similar, limit_integer, parse_field, unquote
 from .patterns import RegexBudget, compile_regex, compile_wildcard
 from .predicates import AgePredicate, Group, Node, Not, Predicate, Term, ValuePredicate
 
@@ -103,21 +85,21 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?
 _INT = re.compile(r"[+-]?[0-9]{1,400}\Z", re.ASCII)
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]", re.ASCII)
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{8,64})\Z", re.ASCII)
-_TEXTUAL = frozenset({TEXT, MEMBERS, DIGEST, ANY})
+_TEXTUAL = frozenset({fields.TEXT, fields.MEMBERS, fields.DIGEST, fields.ANY})
 _EXAMPLES = {
-    NUMBER: "write it as 0.9, -2 or 1e-3, without quotes",
-    SIZE: "write it as 1000, 1.5GB or 1GiB",
-    TIME: "write it as 2026-03-03 or 2026-03-03T10:00; for 'in the last 7 days' use age < 7d",
-    AGE: "write it as 30d; the units are s, min, h, d, w, y",
-    TRUTH: "write true or false",
-    DIGEST: "write at least its first 8 hex digits",
+    fields.NUMBER: "write it as 0.9, -2 or 1e-3, without quotes",
+    fields.SIZE: "write it as 1000, 1.5GB or 1GiB",
+    fields.TIME: "write it as 2026-03-03 or 2026-03-03T10:00; for 'in the last 7 days' use age < 7d",
+    fields.AGE: "write it as 30d; the units are s, min, h, d, w, y",
+    fields.TRUTH: "write true or false",
+    fields.DIGEST: "write at least its first 8 hex digits",
 }
 
 
 def check_operator(field: QueryField, sign: str, token: Token) -> None:
     """Raise :class:`InvalidInput` for an operator that a field of this type does not have."""
     name = escape_for_message(field.name)
-    if sign in ORDER and field.type in (MEMBERS, TRUTH, DIGEST):
+    if sign in ORDER and field.type in (fields.MEMBERS, fields.TRUTH, fields.DIGEST):
         raise token.error(f"'{token.text}' needs an order, and {name} has none,", "use =, != or in")
     if sign in ("~", "like", "contains") and field.type not in _TEXTUAL:
         raise token.error(f"{token} is for text, and {name} is {field.type},")
@@ -147,12 +129,12 @@ def parse_pattern(sign: str, token: Token, meter: RegexBudget) -> ValuePredicate
 def parse_comparison(field: QueryField, sign: str, token: Token) -> Predicate:
     """The check for ``=`` and the operators of order."""
     text = token_text(token)
-    if field.type == TIME:
+    if field.type == fields.TIME:
         start, end = _parse_amount(field, token, lambda: parse_period(text))
         return predicates.compare_period(sign, start / 1e6, end / 1e6)
-    if field.type == AGE:
+    if field.type == fields.AGE:
         return AgePredicate(sign, _parse_amount(field, token, lambda: parse_duration(text)).total_seconds())
-    if field.type == DIGEST:
+    if field.type == fields.DIGEST:
         match = _DIGEST.match(text.lower())
         if match is None:
             raise _unexpected_value(field, token)
@@ -160,7 +142,7 @@ def parse_comparison(field: QueryField, sign: str, token: Token) -> Predicate:
     literal = _parse_literal(field, token, text)
     if sign in ORDER and isinstance(literal, bool):
         raise token.error(f"'{sign}' needs an order, and true and false have none,", "use = or !=")
-    if sign in ORDER and field.type == TEXT and token.kind == "word" and _NUMBER.match(text):
+    if sign in ORDER and field.type == fields.TEXT and token.kind == "word" and _NUMBER.match(text):
         hint = f"to compare texts write '{escape_for_message(text)}' in quotes"
         raise token.error(f"{escape_for_message(field.name)} is text, not a number,", hint)
     return predicates.compare(KINDS[type(literal)], sign, literal)
@@ -168,7 +150,7 @@ def parse_comparison(field: QueryField, sign: str, token: Token) -> Predicate:
 
 def parse_members(field: QueryField, tokens: Sequence[Token]) -> Sequence[Predicate]:
     """The checks of which one holds when a value is in the list."""
-    if field.type in (TIME, AGE, DIGEST):
+    if field.type in (fields.TIME, fields.AGE, fields.DIGEST):
         return [parse_comparison(field, "=", token) for token in tokens]
     literals: dict[str, list[Scalar]] = {}
     for token in tokens:
@@ -179,21 +161,21 @@ def parse_members(field: QueryField, tokens: Sequence[Token]) -> Sequence[Predic
 
 def _parse_literal(field: QueryField, token: Token, text: str) -> Scalar:
     """The value of a token for a field; if the field allows any kind, as ``--param k=v`` would read it."""
-    if field.type in (TEXT, MEMBERS):
+    if field.type in (fields.TEXT, fields.MEMBERS):
         return text
     word = token.keyword
     number: int | float | None = None
     if word and _NUMBER.match(text):
         number = limit_integer(int(text)) if _INT.match(text) else float(text)
-    if field.type == SIZE and number is None:
+    if field.type == fields.SIZE and number is None:
         return _parse_amount(field, token, lambda: parse_size(text))
-    if field.type in (NUMBER, SIZE):
+    if field.type in (fields.NUMBER, fields.SIZE):
         if number is None:
             raise _unexpected_value(field, token)
         return number
     if word in ("true", "false"):
         return word == "true"
-    if field.type == TRUTH:
+    if field.type == fields.TRUTH:
         raise _unexpected_value(field, token)
     return text if number is None or _LEADING_ZERO.match(text) else number
 
@@ -206,7 +188,7 @@ def _parse_amount(field: QueryField, token: Token, read: Callable[[], _T]) -> _T
 
 
 def _unexpected_value(field: QueryField, token: Token, error: InvalidInput | None = None) -> InvalidInput:
-    hint = error.hint if error and field.type != TIME else _EXAMPLES[field.type]
+    hint = error.hint if error and field.type != fields.TIME else _EXAMPLES[field.type]
     found = error.message if error else f"{escape_for_message(token.text)} is none"
     return token.error(f"expected {field.type}: {found},", hint)
 
@@ -319,7 +301,7 @@ class Parser:
         self.fields.add(field.name)
         operator = self._peek()
         if operator.kind == "end" or operator.text == ")" or operator.keyword in ("and", "or"):
-            return Term(field, [predicates.compare("b", "=", True)] if field.type == TRUTH else [])
+            return Term(field, [predicates.compare("b", "=", True)] if field.type == fields.TRUTH else [])
         return self._test(field)
 
     def _test(self, field: QueryField) -> Node:
@@ -342,7 +324,7 @@ class Parser:
             text = token_text(self._next())
             return Term(
                 field,
-                [predicates.compare("t", "=", text) if field.type == MEMBERS else predicates.contains(text)],
+                [predicates.compare("t", "=", text) if field.type == fields.MEMBERS else predicates.contains(text)],
                 negated,
             )
         if sign == "in":

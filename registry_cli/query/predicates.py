@@ -7,7 +7,7 @@ module; user text is passed as parameters.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from .fields import KINDS, TRUTH, QueryField, Scalar
@@ -18,13 +18,7 @@ if TYPE_CHECKING:
 Sql = tuple[str, list[Any]]
 
 #: The operators of order and equality. ``!=`` is the negation of ``=`` (see :class:`Term`).
-COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
+COMPARE = {"=": operator.eq, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _MIRRORED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
@@ -51,7 +45,6 @@ class AgePredicate(NamedTuple):
     sign: str
     span: float
     kind: str = "n"
-    function: str = ""
 
     def at(self, now: float) -> ValuePredicate:
         return compare("n", _MIRRORED[self.sign], now - self.span)

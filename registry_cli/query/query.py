@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..core.quantities import to_epoch
@@ -28,7 +29,7 @@ from ..errors import InvalidInput
 from .fields import AGE, KINDS, QUOTED, QueryField, Scalar, parse_field, value
 from .parser import Parser, join_nodes, tokenize
 from .patterns import limit_regex_time
-from .predicates import Node, ValuePredicate, compile_sql, presence_condition
+from .predicates import Node, compile_sql, presence_condition
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -63,8 +64,10 @@ class Query:
     @property
     def functions(self) -> Mapping[str, Callable[[Any, Any], int]]:
         """The SQL functions, of two arguments, that the condition calls: only those that this query needs."""
-        names = {check.function for check in self._patterns}
-        return {name: _function(check for check in self._patterns if check.function == name) for name in names}
+        found: dict[str, dict[str, Callable[[str], bool]]] = {}
+        for check in self._patterns:
+            found.setdefault(check.function, {})[check.params[0]] = check.holds
+        return {name: partial(_matches_pattern, passes) for name, passes in found.items()}
 
     def bounded(self) -> AbstractContextManager[None]:
         """A context for the evaluation; see :func:`.patterns.limit_regex_time`. A query without ``~`` needs none."""
@@ -75,14 +78,9 @@ class Query:
         return f"Query({self.text!r})"
 
 
-def _function(checks: Iterable[ValuePredicate]) -> Callable[[Any, Any], int]:
-    passes = {check.params[0]: check.holds for check in checks}
-
-    def function(pattern: Any, subject: Any) -> int:
-        # SQLite tests the parts of a condition in any order: this may come before the test of the kind.
-        return int(isinstance(subject, str) and passes[pattern](subject))
-
-    return function
+def _matches_pattern(passes: Mapping[str, Callable[[str], bool]], pattern: Any, subject: Any) -> int:
+    # SQLite tests the parts of a condition in any order: this may come before the test of the kind.
+    return int(isinstance(subject, str) and passes[pattern](subject))
 
 
 def parse(text: str) -> Query:

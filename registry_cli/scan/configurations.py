@@ -71,21 +71,17 @@ _SPACY_OWN = re.compile(
 )
 _FACTORY = re.compile(r"^[ \t]*factory[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 #: The components that spaCy and its own extensions have.
-_COMPONENTS = frozenset(
-    str.split(
-        "tok2vec tagger parser beam_parser ner beam_ner lemmatizer trainable_lemmatizer morphologizer attribute_ruler senter "
-        "sentencizer textcat textcat_multilabel entity_linker entity_ruler future_entity_ruler span_ruler spancat "
-        "spancat_singlelabel span_finder merge_entities merge_noun_chunks merge_subtokens token_splitter doc_cleaner "
-        "transformer curated_transformer"
-    )
-)
+_COMPONENTS = frozenset(str.split(
+    "tok2vec tagger parser beam_parser ner beam_ner lemmatizer trainable_lemmatizer morphologizer attribute_ruler senter "
+    "sentencizer textcat textcat_multilabel entity_linker entity_ruler future_entity_ruler span_ruler spancat "
+    "spancat_singlelabel span_finder merge_entities merge_noun_chunks merge_subtokens token_splitter doc_cleaner "
+    "transformer curated_transformer"
+))  # fmt: skip
 #: Where diffusers looks for the parts of a pipeline: anything else is a file in the repository.
-_LIBRARIES = frozenset(
-    str.split(
-        "diffusers transformers onnxruntime k_diffusion peft stable_diffusion stable_diffusion_safe paint_by_example "
-        "deepfloyd_if kandinsky latent_diffusion unidiffuser audioldm2 wuerstchen stable_cascade"
-    )
-)
+_LIBRARIES = frozenset(str.split(
+    "diffusers transformers onnxruntime k_diffusion peft stable_diffusion stable_diffusion_safe paint_by_example "
+    "deepfloyd_if kandinsky latent_diffusion unidiffuser audioldm2 wuerstchen stable_cascade"
+))  # fmt: skip
 
 
 def scan_text(ctx: ScanContext, body: ByteSource, head: str, name: str) -> str:
@@ -116,16 +112,15 @@ def scan_text(ctx: ScanContext, body: ByteSource, head: str, name: str) -> str:
 
 def _read(ctx: ScanContext, body: ByteSource, *, keep: bool) -> tuple[str, bool, bool]:
     """The text, if it is kept; whether it is one to its end; and whether it has a word that a loader looks for."""
-    encoding, at = text_formats.detect_encoding(body.at(0, 4))
+    encoding, mark = text_formats.detect_encoding(body.at(0, 4))
     decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
     parts: list[str] = []
     says, before, clean = False, "", True
-    while at < body.size:
+    for at in range(mark, body.size, _BLOCK):
         data = body.at(at, _BLOCK)
         ctx.spend_seeking(len(data))
-        at += len(data)
         try:
-            piece = decoder.decode(data, at >= body.size)
+            piece = decoder.decode(data, at + _BLOCK >= body.size)
         except UnicodeDecodeError:
             decoder.reset()
             piece, clean = data.decode("latin-1"), False

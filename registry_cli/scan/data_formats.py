@@ -296,48 +296,30 @@ def is_checkpoint_index(body: ByteSource) -> bool:
 # TensorFlow Lite
 
 
-class Flatbuffer:
-    """Tables of a flatbuffer."""
+def list_custom_operations(body: ByteSource) -> list[str] | None:
+    """The operations of a model of TensorFlow Lite that are not its own; None if it is no such model."""
 
-    def __init__(self, body: ByteSource) -> None:
-        self._body = body
-
-    def number(self, at: int, size: int = 4, *, signed: bool = False) -> int:
-        data = self._body.at(at, size)
+    def number(at: int, size: int = 4, *, signed: bool = False) -> int:
+        data = body.at(at, size)
         if len(data) < size:
             raise ValueError
         return int.from_bytes(data, "little", signed=signed)
 
-    def field(self, table: int, index: int) -> int:
-        """Where a field of a table lies; 0 when it has its default."""
-        layout = table - self.number(table, signed=True)
-        if 4 + 2 * index + 2 > self.number(layout, 2):
-            return 0
-        offset = self.number(layout + 4 + 2 * index, 2)
+    def field(table: int, index: int) -> int:
+        """Where a field of a table of the flatbuffer lies; 0 if it has its default."""
+        layout = table - number(table, signed=True)
+        offset = number(layout + 4 + 2 * index, 2) if 4 + 2 * index + 2 <= number(layout, 2) else 0
         return table + offset if offset else 0
 
-    def follow(self, at: int) -> int:
-        return at + self.number(at)
-
-    def vector(self, at: int) -> range:
-        start = self.follow(at)
-        return range(start + 4, start + 4 + 4 * min(self.number(start), 100_000), 4)
-
-    def text(self, at: int) -> str:
-        start = self.follow(at)
-        return self._body.at(start + 4, min(self.number(start), 1000)).decode("utf-8", "replace")
-
-
-def list_custom_operations(body: ByteSource) -> list[str] | None:
-    """The operations of a model of TensorFlow Lite that are not its own; None if it is no such model."""
-    buffer = Flatbuffer(body)
     try:
-        model = buffer.follow(0)
-        version, codes = buffer.field(model, 0), buffer.field(model, 1)
-        if not version or buffer.number(version) != 3 or not codes or not buffer.field(model, 2):
+        model = number(0)
+        version, codes = field(model, 0), field(model, 1)
+        if not version or number(version) != 3 or not codes or not field(model, 2):
             return None
-        customs = [buffer.field(buffer.follow(at), 1) for at in buffer.vector(codes)]
-        return [buffer.text(at) for at in customs if at]
+        start = codes + number(codes)
+        places = range(start + 4, start + 4 + 4 * min(number(start), 100_000), 4)
+        names = [name + number(name) for at in places if (name := field(at + number(at), 1))]
+        return [body.at(at + 4, min(number(at), 1000)).decode("utf-8", "replace") for at in names]
     except (ValueError, OverflowError):
         return None
 

@@ -27,22 +27,18 @@ _OPERATIONS = ("TFOpLambda", "SlicingOpLambda")
 #: Methods and properties of tensors that Keras 2 keeps as layers: they are looked up on a class, by name.
 _METHODS = ("ClassMethod", "InstanceMethod", "InstanceProperty")
 #: Functions of Keras that load, write, fetch, or switch off the safe mode; and what reaches them.
-_LOADERS = frozenset(
-    str.split(
-        "get_file load_model save_model load_weights save_weights load_img save_img enable_unsafe_deserialization "
-        "deserialize_keras_object deserialize model_from_json model_from_yaml model_from_config register_keras_serializable "
-        "image_dataset_from_directory text_dataset_from_directory audio_dataset_from_directory timeseries_dataset_from_array "
-        "clear_session load_data plot_model set_home disable_interactive_logging export_archive get_custom_objects "
-        "get_registered_object clone_model"
-    )
-)
+_LOADERS = frozenset(str.split(
+    "get_file load_model save_model load_weights save_weights load_img save_img enable_unsafe_deserialization "
+    "deserialize_keras_object deserialize model_from_json model_from_yaml model_from_config register_keras_serializable "
+    "image_dataset_from_directory text_dataset_from_directory audio_dataset_from_directory timeseries_dataset_from_array "
+    "clear_session load_data plot_model set_home disable_interactive_logging export_archive get_custom_objects "
+    "get_registered_object clone_model"
+))  # fmt: skip
 #: Values that Keras writes as objects, which hold nothing that runs.
-_VALUES = frozenset(
-    str.split(
-        "__tensor__ __numpy__ __bytes__ __ellipsis__ __slice__ __tuple__ __bool__ __keras_tensor__ __typespec__ __none__ "
-        "TensorShape TypeSpec __complex__ __dtype__ CompositeTensor Ellipsis"
-    )
-)
+_VALUES = frozenset(str.split(
+    "__tensor__ __numpy__ __bytes__ __ellipsis__ __slice__ __tuple__ __bool__ __keras_tensor__ __typespec__ __none__ "
+    "TensorShape TypeSpec __complex__ __dtype__ CompositeTensor Ellipsis"
+))  # fmt: skip
 #: Layers whose vocabulary may be the path of a file, which is read when the model is loaded.
 _VOCABULARIES = frozenset(str.split("StringLookup IntegerLookup TextVectorization IndexLookup WordPieceTokenizer"))
 

@@ -223,21 +223,15 @@ def _scan_graph(ctx: ScanContext, body: ByteSource, head: bytes, name: str) -> s
 
 def is_zeros(ctx: ScanContext, body: ByteSource) -> bool:
     """Whether all bytes are zeros."""
-    at = 0
-    while at < body.size:
+    for at in range(0, body.size, 1 << 20):
         data = body.at(at, 1 << 20)
         ctx.spend_seeking(len(data))
         if data.count(0) < len(data):
             return False
-        at += len(data)
     return True
 
 
 def _find_hdf5(body: ByteSource) -> int:
     """Where a file of HDF5 begins: at the start, or behind a block of the user's; -1 if it is none."""
-    at = 0
-    while at < body.size:
-        if body.at(at, len(_HDF5)) == _HDF5:
-            return at
-        at = at * 2 or 512
-    return -1
+    places = (0, *(512 << power for power in range(55)))
+    return next((at for at in places if at < body.size and body.at(at, len(_HDF5)) == _HDF5), -1)

@@ -12,13 +12,10 @@ from urllib.parse import unquote
 
 from ..inspect.binary.limits import Stopped
 
-_BOMS = (
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
+_BOMS = {
+    codecs.BOM_UTF32_LE: "utf-32-le", codecs.BOM_UTF32_BE: "utf-32-be", codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be",
+}  # fmt: skip
 _PARTS = 2_000_000
 _TAG = re.compile(r"(?:^|(?<=[\s\[\]{},:?-]))!(<[^>\s]{0,500}>|[^\s,\[\]{}]*)", re.MULTILINE)
 _TAGS = 200_000
@@ -32,17 +29,12 @@ _NESTED = 100
 
 def detect_encoding(head: bytes) -> tuple[str, int]:
     """The encoding of a text that begins so, empty if it is no text, and the length of its byte order mark."""
-    for bom, encoding in _BOMS:
+    for bom, encoding in _BOMS.items():  # UTF-32 before UTF-16, whose mark it begins with
         if head.startswith(bom):
             return encoding, len(bom)
     zeros = "".join("0" if byte == 0 else "x" for byte in head[:4])
     forms = {"x0x0": "utf-16-le", "0x0x": "utf-16-be", "x000": "utf-32-le", "000x": "utf-32-be", "x0": "utf-16-le"}
     return forms.get(zeros, "") if "0" in zeros else "utf-8", 0
-
-
-def is_printable(text: str) -> bool:
-    """Whether nearly all characters are printable."""
-    return sum(not (char.isprintable() or char.isspace()) for char in text) * 50 <= len(text)
 
 
 def decode_head(head: bytes) -> str:
@@ -55,7 +47,8 @@ def decode_head(head: bytes) -> str:
             text = head[skip : len(head) - cut].decode(encoding, "surrogatepass")
         except UnicodeDecodeError:
             continue
-        return text if is_printable(text) and "\0" not in text else ""
+        strange = sum(not (char.isprintable() or char.isspace()) for char in text)
+        return text if strange * 50 <= len(text) and "\0" not in text else ""
     return ""
 
 

@@ -372,6 +372,16 @@ def joblibs() -> Iterator[Case]:
     yield Case("joblib: behind an array", "m.joblib", after)
     yield Case("joblib: between arrays", "m.joblib", pickled(array() + b"0" + EVIL[2:-1] + b"0" + array()))
     yield Case("joblib: in an array of objects", "m.joblib", pickled(wrapper(OBJECTS, b"K\1\x85", b"N") + EVIL))
+    payload = call(stack_global("os", "system"), text("true"))
+    dtype = call(stack_global("numpy", "dtype"), text("f8"), b"\x89", b"\x88")
+    alone = wrapper(dtype, b"K\1\x85", b"N") + b"C" + bytes([6 + len(payload)]) + bytes(6) + payload + b"0"
+    usual = stack_global("joblib.numpy_pickle", "NumpyArrayWrapper")
+    for module, name in (
+        ("joblib", "numpy_pickle.NumpyArrayWrapper"),
+        ("ours.joblib.numpy_pickle", "NumpyArrayWrapper"),
+    ):
+        other = alone.replace(usual, stack_global(module, name))
+        yield Case(f"joblib: {module}.{name}, whose array hides what follows", "m.joblib", pickled(other))
     dots = b"." * 32
     dotted = array()[:-32] + dots
     yield Case("joblib: dots in an array", "m.joblib", pickled(dotted + b"0" + EVIL[2:-1]))

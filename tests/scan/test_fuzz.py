@@ -202,6 +202,29 @@ def test_a_sparse_file_is_not_read(tmp_path: Path) -> None:
         assert scan({"m.pkl": path}).verdict == "dangerous"
 
 
+class _Shrinking(MemorySource):
+    """A file that is longer when it is opened than when it is read."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.size = len(data) + (5 << 20)
+        self.calls = 0
+
+    def at(self, offset: int, length: int) -> bytes:
+        self.calls += 1
+        if self.calls > 1000:
+            raise OSError("read again and again")
+        return super().at(offset, length)
+
+
+@pytest.mark.parametrize(
+    "data", [b"plain text", b'{"class_name": "Dense"}', b"\xff\xd8\xff\xd9", b"RIFF\4\0\0\0WAVE", b"\x89HDF\r\n\x1a\n"]
+)
+def test_a_file_that_shrinks_while_it_is_read_is_not_read_for_ever(data: bytes) -> None:
+    found = Scanner(AllowedGlobals(), Budget()).file("m.bin", _Shrinking(data))
+    assert found.verdict in VERDICTS
+
+
 #: A value that holds itself twice, sixty times over: to hash, compare, print or walk it in full takes for ever.
 TWICE = b")" + b"2\x86" * 60
 LISTS = b"]\x94" + b"".join(b"](h%ch%ce\x94" % (at, at) for at in range(60))

@@ -10,23 +10,18 @@ from math import prod
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ...inspect.binary.limits import Budget, Stopped
-from .stack_values import ARRAY, Call, Global, SymbolicContainer, attributes, class_of
+from .stack_values import ARRAY, Call, Global, SymbolicContainer, attributes
 
 if TYPE_CHECKING:
     from .machine import Machine
 
 #: The end of the wrapper's path: it can be imported from joblib by a dotted name, and there are copies of joblib.
-_WRAPPER = ".numpy_pickle.NumpyArrayWrapper"
+WRAPPER = ".numpy_pickle.NumpyArrayWrapper"
 #: joblib aligns to 16 bytes; up to here a first byte is no opcode, so that no other reader goes on.
 _PADDING = 0x20
 _SIZES = {"b": 1, "i": 1, "u": 1, "f": 1, "c": 1, "m": 1, "M": 1, "S": 1, "V": 1, "a": 1, "U": 4}
 _ITEM = 1 << 31
 _DIMENSIONS = 64
-
-
-def is_wrapper(value: Call) -> bool:
-    made = class_of(value)
-    return made is not None and f".{made.path}".endswith(_WRAPPER)
 
 
 class Arrays:

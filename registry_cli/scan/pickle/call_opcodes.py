@@ -5,26 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...inspect.binary.limits import Stopped
-from .arrays import is_wrapper
+from . import stack_values
+from .arrays import WRAPPER
 from .scan_log import CALL, HIDES, ITEMS, NEW, REFER, STATE, UNCLEAR
-from .stack_values import (
-    FORGOTTEN,
-    GETATTR,
-    Blob,
-    Call,
-    Global,
-    LongText,
-    Opaque,
-    Persistent,
-    SymbolicContainer,
-    Tuple,
-    attribute_kinds,
-    class_of,
-    find_origin,
-    is_attribute,
-    kinds_of,
-    shallow_kind,
-)
+from .stack_values import FORGOTTEN, Blob, Call, Global, LongText, Opaque, Persistent, SymbolicContainer, Tuple
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -86,7 +70,7 @@ def _call(m: Machine, callee: Any, arguments: Any, how: str) -> Any:
     if callee.name == "encode" and callee.module in ("_codecs", "codecs") and len(plain) > 1:
         encoding = plain[1]
         if not isinstance(encoding, str) or encoding not in _LATIN:
-            shown = encoding[:40] if isinstance(encoding, str) else shallow_kind(encoding)
+            shown = encoding[:40] if isinstance(encoding, str) else stack_values.shallow_kind(encoding)
             m.log.add_anomaly(f"it encodes a text as {shown}")
     return Call(callee, arguments, new=how == NEW)
 
@@ -96,7 +80,7 @@ def _bytes_of(value: Any) -> bytes | Blob | None:
     if isinstance(value, (bytes, Blob)):
         return value
     made = value.arguments if isinstance(value, Call) else None
-    origin = find_origin(value)
+    origin = stack_values.find_origin(value)
     if not isinstance(made, tuple) or len(made) != 2 or origin is None or made[1] not in _LATIN:
         return None
     if origin.path not in ("_codecs.encode", "codecs.encode"):
@@ -111,8 +95,13 @@ def _bytes_of(value: Any) -> bytes | Blob | None:
 
 def _log_call(m: Machine, callee: Global, arguments: Any, how: str, depth: int = 0) -> None:
     """Log a call, and the call that a known function makes of its arguments."""
-    kinds = kinds_of(arguments, m.budget)
-    m.log.add_use(callee, how, attribute_kinds(arguments, kinds) if callee.path in GETATTR else kinds, m.reader.offset)
+    kinds = stack_values.kinds_of(arguments, m.budget)
+    m.log.add_use(
+        callee,
+        how,
+        stack_values.attribute_kinds(arguments, kinds) if callee.path in stack_values.GETATTR else kinds,
+        m.reader.offset,
+    )
     if not isinstance(arguments, tuple) or not arguments or not isinstance(arguments[0], Global):
         return
     if depth > _NESTED:
@@ -133,7 +122,7 @@ def _look_up(m: Machine, callee: Global, arguments: tuple[Any, ...]) -> Global |
     if isinstance(second, str):
         if callee.path in _BY_NAME and isinstance(first, str):
             return m.log.import_global(first, second, m.reader.offset)
-        if callee.path in GETATTR and isinstance(first, Global):
+        if callee.path in stack_values.GETATTR and isinstance(first, Global):
             return m.log.import_global(first.module, f"{first.name}.{second}", m.reader.offset)
     if callee.path in _BY_NAME:
         m.log.add_anomaly("the name of a global is computed by the pickle")
@@ -154,7 +143,7 @@ def _is_foreign(m: Machine, target: Any) -> bool:
     if isinstance(target, Global):
         m.log.add_anomaly(f"it changes {target.path}, which is not its own")
         return True
-    if is_attribute(target):
+    if stack_values.is_attribute(target):
         m.log.add_anomaly("it changes what belongs to another object")
         return True
     return False
@@ -172,7 +161,7 @@ def add(m: Machine, kind: str, items: list[Any]) -> None:
         target.add(items, m.room(len(items)))
         check_hooks(m, target)
     elif isinstance(target, Call):
-        made = find_origin(target)
+        made = stack_values.find_origin(target)
         if made is not None:
             m.log.add_use(made, ITEMS, (kind,), m.reader.offset)
         else:
@@ -203,12 +192,12 @@ def build(m: Machine) -> None:
         return
     for part in state if isinstance(state, tuple) and len(state) == 2 else (state,):
         _check_state(m, part)
-    made = find_origin(target)
+    made = stack_values.find_origin(target)
     if made is not None:
-        m.log.add_use(made, STATE, (shallow_kind(state),), m.reader.offset)
+        m.log.add_use(made, STATE, (stack_values.shallow_kind(state),), m.reader.offset)
     else:
         m.log.add_anomaly("it gives a state to what another call gave", UNCLEAR)
-    if m.arrays is not None and is_wrapper(target):
+    if m.arrays is not None and made is not None and f".{made.path}".endswith(WRAPPER):
         m.stack[-1] = m.arrays.read(m, target, state)
     else:
         target.state = state
@@ -216,7 +205,7 @@ def build(m: Machine) -> None:
 
 def _check_state(m: Machine, part: Any) -> None:
     if isinstance(part, Call):
-        made = class_of(part)
+        made = stack_values.class_of(part)
         if made is not None and made.name in _DICTS and (not isinstance(part.arguments, tuple) or part.arguments):
             m.log.add_anomaly("the state of an object is computed")
         part = part.items

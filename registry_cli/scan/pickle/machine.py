@@ -11,25 +11,13 @@ import re
 from typing import Any
 
 from ...inspect.binary.limits import Budget, Stopped
+from . import stack_values
 from .arrays import Arrays
 from .call_opcodes import mark_referred
 from .opcode_reader import OpcodeReader
 from .opcodes import NUMBER_LINE, PROTOCOLS, STOP, TABLE
 from .scan_log import UNCLEAR, ScanLog
-from .stack_values import (
-    FORGOTTEN,
-    LONG_TEXT,
-    NUMBER,
-    TEXT,
-    Blob,
-    Call,
-    CutTuple,
-    Global,
-    LongText,
-    Persistent,
-    Tuple,
-    class_of,
-)
+from .stack_values import FORGOTTEN, LONG_TEXT, NUMBER, TEXT, Blob, Call, CutTuple, Global, LongText, Persistent, Tuple
 
 #: The most places. An honest pickle has one for each of its objects.
 PLACES = 64 << 20
@@ -352,7 +340,7 @@ def _may_be_text(value: Any) -> bool:
     """Whether it may be a text, exactly: what a call gave may, unless it is an object of a class."""
     if isinstance(value, LongText):
         return True
-    made = class_of(value)
+    made = stack_values.class_of(value)
     return isinstance(value, (Call, Persistent)) and not (made and made.name.lstrip("_")[:1].isupper())
 
 
