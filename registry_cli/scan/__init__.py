@@ -15,13 +15,12 @@ if TYPE_CHECKING:
         data_formats,
         graphs,
         hdf5_files,
-        jinja_templates,
         keras_configurations,
         pickle_files,
     )
 
 _READERS = frozenset(str.split(
-    "configurations containers data_formats graphs hdf5_files jinja_templates keras_configurations pickle_files"
+    "configurations containers data_formats graphs hdf5_files keras_configurations pickle_files"
 ))  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from .. import scan as readers
 from ..inspect.binary.limits import Stopped
 from ..inspect.binary.sources import ByteSource
 from . import text_formats
-from .verdicts import DANGEROUS, KNOWN, UNKNOWN, UNSCANNABLE, ScanContext, leaves_folder
+from .verdicts import DANGEROUS, KNOWN, NOTE, UNKNOWN, UNSCANNABLE, ScanContext, leaves_folder
 
 #: Longer texts are only searched for the words below.
 _LONGEST = 64 << 20
@@ -39,6 +39,28 @@ _EXTERNAL_TYPE = re.compile(r"<!DOCTYPE(?!\s+html)[^>\[]{0,2000}\b(?:SYSTEM|PUBL
 _ODD_ENCODING = re.compile(
     r"""<\?xml[^>]*encoding\s*=\s*["'](?!utf-?8|us-ascii|ascii|iso-8859-|utf-?16|windows-)""", re.IGNORECASE
 )
+#: Chat templates of jinja, which a loader renders. No honest template uses the internals of an object.
+_LONGEST_TEMPLATE = 256 << 10
+_TEMPLATE_BLOCK = re.compile(r"\{\{.*?(?:\}\}|\Z)|\{%.*?(?:%\}|\Z)", re.DOTALL)
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
+_INSIDE = "it reaches for what Python keeps inside"
+_COMPUTED = "it looks up attributes by computed names"
+#: Dangerous code outside of quoted texts, and the reasons.
+_TEMPLATE_CODE = (
+    (r"__|\.\s*_\w|\.\s*(?:mro|func_globals|gi_frame|gi_code|f_globals|f_back|cr_frame|format_map)\b", _INSIDE),
+    (r"\|\s*attr\b", _COMPUTED),
+    (r"\b(?:lipsum|cycler|joiner|get_flashed_messages|url_for|self|request)\s*[.(\[|]",
+     "it uses an object of jinja that leads to Python's modules"),
+    (r"^\{%[-+]?\s*(?:import|include|extends|from)\b", "it loads another template"),
+    (r"\b(?:os|sys|subprocess|builtins|importlib)\s*\.|\b(?:popen|eval|exec)\s*\(", "it runs commands or code"),
+)  # fmt: skip
+#: The same for code together with its quoted texts.
+_TEMPLATE_TEXT = (
+    (r"__\w+__|\[\s*['\"]_", _INSIDE),
+    (r"(?i)\\(?:x5f|u005f|U0000005f|137|N\{LOW LINE\})", "it hides underscores in escapes"),
+    (r"['\"]attr['\"]", _COMPUTED),
+)
+_SUBSCRIPT = re.compile(r"\[[^\[\]]{0,500}\]")
 _TEMPLATES = (".jinja", ".jinja2", ".j2")
 _TAGGED = re.compile(r"%TAG|(?:^|[\s\[\]{},:?-])!\S")
 #: Keys of jsonpickle whose values are imported, called, or run as code when they are decoded.
@@ -99,7 +121,7 @@ def scan_text(ctx: ScanContext, body: ByteSource, head: str, name: str) -> str:
     if kind == "xml":
         _scan_xml(ctx, text)
     elif name.endswith(_TEMPLATES):
-        readers.jinja_templates.check_template(ctx, text)
+        check_template(ctx, text)
     if _TAGGED.search(text) and not (kind == "json" and text_formats.parse_json(text.lstrip("\ufeff"))):
         _check_tags(ctx, text, named)
     if _SPACY.search(name) and "[nlp]" in text:
@@ -294,7 +316,31 @@ def _check_transformers(ctx: ScanContext, each: Mapping[str, Any]) -> None:
     if each.get("trust_remote_code") not in (None, False):
         ctx.add_finding(UNKNOWN, "it asks for code beside the model to be loaded", "trust_remote_code")
     for template in _iter_texts(each.get("chat_template")):
-        readers.jinja_templates.check_template(ctx, template)
+        check_template(ctx, template)
+
+
+def _computes(subscript: str) -> bool:
+    """Whether a subscript combines texts, one of which begins or ends with an underscore."""
+    outside = _QUOTED.sub("", subscript)
+    inside = [match[0][1:-1] for match in _QUOTED.finditer(subscript)]
+    return any(mark in outside for mark in "~+|*%") and any(text[:1] == "_" or text[-1:] == "_" for text in inside)
+
+
+def check_template(ctx: ScanContext, template: str) -> None:
+    if len(template) > _LONGEST_TEMPLATE:
+        ctx.add_finding(DANGEROUS, "its chat template is longer than any honest one")
+        return
+    found = set()
+    for block in _TEMPLATE_BLOCK.finditer(template):
+        code = _QUOTED.sub("''", block[0])
+        found |= {why for pattern, why in _TEMPLATE_CODE if re.search(pattern, code)}
+        found |= {why for pattern, why in _TEMPLATE_TEXT if re.search(pattern, block[0])}
+        if any(_computes(match[0]) for match in _SUBSCRIPT.finditer(block[0])):
+            found.add("it computes names")
+    for why in sorted(found):
+        ctx.add_finding(DANGEROUS, f"its chat template: {why}")
+    if not found and template:
+        ctx.add_finding(NOTE, "it holds a chat template, which is rendered when the model is used")
 
 
 def _iter_texts(value: Any) -> Iterable[str]:

@@ -93,7 +93,7 @@ def scan_tar(ctx: ScanContext, body: ByteSource) -> None:
     rest = ByteSlice(body, archive.end, body.size - archive.end)
     if not scanner.is_zeros(ctx, rest):
         ctx.add_finding(DANGEROUS, "readers differ: something follows the end of the archive")
-        scanner.scan_bytes(ctx._replace(depth=ctx.depth + 1), rest, "")
+        scanner.scan_bytes(ctx.at_depth(ctx.depth + 1), rest, "")
 
 
 def _scan_tar_members(ctx: ScanContext, archive: Tar) -> None:
@@ -147,5 +147,5 @@ def scan_arrays(ctx: ScanContext, body: ByteSource) -> None:
         at = end
         if at < body.size and body.at(at, 6) != npy_array.MAGIC:
             ctx.add_finding(DANGEROUS, "something follows its array")
-            scanner.scan_bytes(ctx._replace(depth=1), ByteSlice(body, at, body.size - at), "")
+            scanner.scan_bytes(ctx.at_depth(1), ByteSlice(body, at, body.size - at), "")
             break

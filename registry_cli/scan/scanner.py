@@ -148,7 +148,7 @@ def _scan_compressed(ctx: ScanContext, body: ByteSource, head: bytes, name: str)
     if kind in ("zlib", "lzma") and not read_beginning(opened, 1):
         return False  # two or three bytes of chance
     ctx.recognise(kind)
-    guard(ctx, lambda: scan_stream(ctx._replace(depth=ctx.depth + 1), opened, name))
+    guard(ctx, lambda: scan_stream(ctx.at_depth(ctx.depth + 1), opened, name))
     return True
 
 
@@ -203,11 +203,11 @@ def _scan_data(ctx: ScanContext, body: ByteSource, head: bytes) -> str:
     if found is None:
         return "sstable" if readers.data_formats.is_checkpoint_index(body) else ""
     if found.template:
-        readers.jinja_templates.check_template(ctx, found.template)
+        readers.configurations.check_template(ctx, found.template)
     rest = ByteSlice(body, found.end, body.size - found.end)
     if rest.size and not is_zeros(ctx, rest):
         ctx.add_finding(UNKNOWN_FORMAT, f"something follows the end of its format ({found.kind})")
-        scan_bytes(ctx._replace(depth=1), rest, "")
+        scan_bytes(ctx.at_depth(1), rest, "")
     return found.kind
 
 

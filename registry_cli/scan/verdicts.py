@@ -184,6 +184,9 @@ class ScanContext(NamedTuple):
         self.spend_member()
         return self._replace(where=f"{self.where}!{name}" if self.where else name, depth=self.depth + 1)
 
+    def at_depth(self, depth: int) -> ScanContext:
+        return self._replace(depth=depth)
+
     def add_finding(self, level: str, why: str, name: str = "") -> None:
         self.scan.add_finding(level, name, why, self.where)
 

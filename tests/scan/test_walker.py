@@ -22,7 +22,7 @@ from registry_cli.scan.pickle.opcodes import TABLE
 from registry_cli.scan.pickle.stack_values import Call, Global, SymbolicContainer, attributes, class_of
 from registry_cli.scan.pickle.stream_analysis import StreamAnalysis, analyse_stream
 from registry_cli.scan.verdicts import DANGEROUS, KNOWN, UNKNOWN, AllowedGlobals
-from tests.scan.corpus import DATA, array, call, pickled, stack_global, text
+from tests.scan.corpus import DATA, array, call, pickled, stack_global, text, wrapper
 
 
 def walked(data: bytes, budget: Budget | None = None) -> StreamAnalysis:
@@ -87,6 +87,13 @@ def test_what_is_done_with_a_global() -> None:
 
 def test_an_array_of_joblib_is_passed_over() -> None:
     found = walked(pickled(array(200) + b"0" + text("behind")))
+    assert (found.values, found.arrays, found.complete) == (("behind",), 1, True)
+
+
+def test_an_array_of_texts_of_numpy_is_a_pickle() -> None:
+    """As joblib writes one of ``StringDType``."""
+    dtype = call(stack_global("numpy._core._internal", "_convert_to_stringdtype_kwargs"), b"K\1")
+    found = walked(pickled(wrapper(dtype, b"K\1\x85", b"N") + pickled(text("inside")) + b"0" + text("behind")))
     assert (found.values, found.arrays, found.complete) == (("behind",), 1, True)
 
 

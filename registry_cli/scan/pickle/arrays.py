@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 WRAPPER = ".numpy_pickle.NumpyArrayWrapper"
 #: joblib aligns to 16 bytes; up to here a first byte is no opcode, so that no other reader goes on.
 _PADDING = 0x20
+#: What makes the type of arrays of texts, which are pickled as objects are.
+_STRING_DTYPE = "numpy._core._internal._convert_to_stringdtype_kwargs"
 _SIZES = {"b": 1, "i": 1, "u": 1, "f": 1, "c": 1, "m": 1, "M": 1, "S": 1, "V": 1, "a": 1, "U": 4}
 _ITEM = 1 << 31
 _DIMENSIONS = 64
@@ -79,6 +81,8 @@ def holds_objects(dtype: Any, budget: Budget, depth: int = 0) -> bool:
     budget.work -= 1
     if depth > 16 or budget.work < 0:
         raise Stopped("the type of an array is nested too deep", limit=True)
+    if isinstance(dtype, Call) and isinstance(dtype.callee, Global) and dtype.callee.path == _STRING_DTYPE:
+        return True
     if _code(dtype)[:1] == "O":
         return True
     state = dtype.state
