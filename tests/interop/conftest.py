@@ -23,10 +23,10 @@ Tiny = Callable[..., Path]
 def read(place: str) -> Iterator[ImportedVersion]:
     folder = Path(place)
     for path in sorted(folder.glob("*.json")):
-        said: dict[str, Any] = json.loads(path.read_text())
-        files = tuple(folder / name for name in said.pop("files"))
-        pointers: dict[str, Any] = {name: tuple(said.pop(name, ())) for name in ("stages", "aliases", "lost")}
-        yield ImportedVersion(files=files, **pointers, **said)
+        record: dict[str, Any] = json.loads(path.read_text())
+        files = tuple(folder / name for name in record.pop("files"))
+        pointers: dict[str, Any] = {name: tuple(record.pop(name, ())) for name in ("stages", "aliases", "lost")}
+        yield ImportedVersion(files=files, **pointers, **record)
 
 
 def write(artifact: Artifact, known: CardInput, target: Path) -> list[str]:
@@ -48,11 +48,11 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tiny:
     folder = tmp_path / "tool"
     folder.mkdir()
 
-    def add(number: int, content: str = "", model: str = "churn", **said: Any) -> Path:
+    def add(number: int, content: str = "", model: str = "churn", **record: Any) -> Path:
         name = f"{model}-{number:03}".replace("/", "-")
         (folder / f"{name}.bin").write_text(content or f"content {number} of {model}")
         document = {"key": f"tiny:{model}/{number}", "model": model, "number": number, "files": [f"{name}.bin"]}
-        (folder / f"{name}.json").write_text(json.dumps({**document, **said}))
+        (folder / f"{name}.json").write_text(json.dumps({**document, **record}))
         return folder
 
     return add

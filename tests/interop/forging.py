@@ -106,8 +106,8 @@ class Forge:
 
 def ending(members: list[Member]) -> Member:
     listing = "".join(f"{each.sha256}  {each.name}\n" for each in members).encode()
-    said = {"format": 1, "members": len(members), "digest": f"sha256:{hashlib.sha256(listing).hexdigest()}"}
-    return Member(END, json.dumps(said, separators=(",", ":")).encode() + b"\n")
+    fields = {"format": 1, "members": len(members), "digest": f"sha256:{hashlib.sha256(listing).hexdigest()}"}
+    return Member(END, json.dumps(fields, separators=(",", ":")).encode() + b"\n")
 
 
 def header(name: str, size: int, kind: bytes = b"0", **fields: Any) -> bytes:
@@ -119,10 +119,10 @@ def header(name: str, size: int, kind: bytes = b"0", **fields: Any) -> bytes:
     return member.tobuf(tarfile.GNU_FORMAT if kind in (b"L", b"S") else tarfile.PAX_FORMAT)
 
 
-def pax(name: str, length: int, /, **said: str) -> bytes:
+def pax(name: str, length: int, /, **fields: str) -> bytes:
     """An extended header that says more than a path or a size."""
     member = tarfile.TarInfo(name)
-    member.size, member.pax_headers = length, said
+    member.size, member.pax_headers = length, fields
     return member.tobuf(tarfile.PAX_FORMAT)
 
 
@@ -136,10 +136,10 @@ def patched(block: bytes, at: int, new: bytes) -> bytes:
 def repaired(history: bytes) -> bytes:
     """A history whose chain holds, in which everything was deleted."""
     last = json.loads(history.splitlines()[-1])
-    said = {"stages": {}, "aliases": {}, "archived": "", "deleted": "1-999999999"}
+    fields = {"stages": {}, "aliases": {}, "archived": "", "deleted": "1-999999999"}
     line = {
         "seq": last["seq"] + 1, "prev": last["hash"], "highest": last["highest"], "revision": last["revision"], "id": "x",
-        "at": last["at"], "by": "x", "host": "x", "action": "repaired", **said,
+        "at": last["at"], "by": "x", "host": "x", "action": "repaired", **fields,
     }  # fmt: skip
     text = json.dumps(line, separators=(",", ":")).encode()
     return history + text[:-1] + b',"hash":"' + hashlib.sha256(text).hexdigest().encode() + b'"}\n'

@@ -150,9 +150,9 @@ def test_versions_become_new_versions_that_say_where_they_come_from(
     there, here = origin.version("churn@5"), site.version("churn@5")
     for name in ("created", "author", "message", "params", "metrics", "tags", "annotations", "digest", "size", "files"):
         assert getattr(here, name) == getattr(there, name), name
-    told = here.lineage["imported"]
+    imported = here.lineage["imported"]
     key = f"bundle:{origin.settings.id}/churn/5"
-    assert (told["from"], told["key"], told["ref"], told["digest"]) == (
+    assert (imported["from"], imported["key"], imported["ref"], imported["digest"]) == (
         "bundle",
         key,
         "churn@5",
@@ -160,9 +160,9 @@ def test_versions_become_new_versions_that_say_where_they_come_from(
     )
     assert here.event is not None
     assert (here.event.by, here.event.detail) == ("bob", {"imported": key})
-    assert origin.admin.verify(["churn"], checkpoints=[_checkpoint(told["checkpoint"])]).ok
+    assert origin.admin.verify(["churn"], checkpoints=[_checkpoint(imported["checkpoint"])]).ok
     assert set(found[1].lost) == {f"stage {name} (only with --stages)" for name in there.stages}
-    assert told["stages"] == list(there.stages)
+    assert imported["stages"] == list(there.stages)
     assert site.model("churn").stages == {}
     assert statuses(site.import_bundle(out)) == [("churn@2", "skipped", "churn@2"), ("churn@5", "skipped", "churn@5")]
 

@@ -64,7 +64,7 @@ def test_a_pickle_of_scikit_learn_for_mlflow(reg: Registry, make: Make, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "lineage", "flavor", "said"),
+    ("name", "data", "lineage", "flavor", "expected"),
     [
         ("m.joblib", b"x\x9c compressed", {"framework": "sklearn 1.5"}, None, {"python_function": {"loader_module": "joblib_loader"}}),
         ("m.joblib", b"\x80\x04 joblib.numpy_pickle", {}, "sklearn", {"python_function": {"code": "code"}}),
@@ -87,12 +87,12 @@ def test_flavors(
     data: bytes,
     lineage: dict[str, Any],
     flavor: str | None,
-    said: Any,
+    expected: Any,
 ) -> None:
     ref = make({name: data, "notes.md": b"n"}, **lineage)
     reg.export_as(ref, "mlflow", tmp_path / "out", flavor=flavor)
     flavors = loaded(tmp_path / "out" / "MLmodel")["flavors"]
-    for which, keys in said.items():
+    for which, keys in expected.items():
         assert {key: flavors[which][key] for key in keys} == keys
     generic = flavors["python_function"]
     place = generic.get("data") or generic["model_path"]
@@ -186,8 +186,8 @@ def test_a_card_that_is_there_stays(reg: Registry, make: Make, tmp_path: Path) -
 
 
 def test_licenses() -> None:
-    told = {"MIT": "mit", "GPL-3.0-only": "gpl-3.0", "Acme EULA": "other", "apache-2.0": "apache-2.0"}
-    assert {text: licenses.parse_license(text).word for text in told} == told
+    expected = {"MIT": "mit", "GPL-3.0-only": "gpl-3.0", "Acme EULA": "other", "apache-2.0": "apache-2.0"}
+    assert {text: licenses.parse_license(text).word for text in expected} == expected
 
 
 def test_hugging_face_there_and_back(reg: Registry, make: Make, tmp_path: Path) -> None:

@@ -78,9 +78,9 @@ def test_a_folder_without_a_cache(tmp_path: Path, reg: Registry) -> None:
     (folder / "config.json").write_text("{ }")
     (second,) = reg.import_from(f"hf:{folder}", merge=True)
     assert (second.status, second.ref) == ("imported", "bert@2")
-    told = folder / ".cache" / "huggingface" / "download" / "config.json.metadata"
-    told.parent.mkdir()
-    told.write_text(f"{OLD}\nabc\n1.0\n")
+    record = folder / ".cache" / "huggingface" / "download" / "config.json.metadata"
+    record.parent.mkdir()
+    record.write_text(f"{OLD}\nabc\n1.0\n")
     assert next(huggingface.read(folder)).key == f"hf:bert:{OLD}"
 
 

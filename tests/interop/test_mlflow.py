@@ -50,10 +50,10 @@ def test_all_that_mlflow_says_comes_along(store: Path) -> None:
     (data,) = first.lineage["data"]
     assert (data["uri"], data["context"]) == ("code:march", "training")
     assert data["digest"].startswith("mlflow:")
-    told = first.lineage["imported"]
-    assert (told["from"], told["name"], told["version"]) == ("mlflow", "Churn Model", 1)
-    assert told["mlmodel"]["flavors"]["python_function"] == "mlflow.sklearn"
-    assert told["mlmodel"]["run_id"] == run["id"]
+    imported = first.lineage["imported"]
+    assert (imported["from"], imported["name"], imported["version"]) == ("mlflow", "Churn Model", 1)
+    assert imported["mlmodel"]["flavors"]["python_function"] == "mlflow.sklearn"
+    assert imported["mlmodel"]["run_id"] == run["id"]
     assert snapshot(store) == before
 
 
@@ -124,8 +124,8 @@ def test_the_folder_of_one_model(store: Path, reg: Registry) -> None:
     folder = read(store)[1].files[0]
     (done,) = reg.import_from(f"mlflow:{folder}", name="single")
     assert (done.status, done.ref) == ("imported", "single@1")
-    told = reg.version("single@1").lineage["imported"]
-    assert told["key"] == f"mlflow:{told['mlmodel']['model_id']}"
+    imported = reg.version("single@1").lineage["imported"]
+    assert imported["key"] == f"mlflow:{imported['mlmodel']['model_id']}"
 
 
 def test_nothing_of_mlflow(tmp_path: Path) -> None:

@@ -95,9 +95,9 @@ def test_documents_of_files_that_can_not_be_read(files: Path) -> None:
     (files / "mlruns" / "models" / "empty" / "meta.yaml").write_bytes(b"\xff\xfe")
     found = list(mlflow_import.read(files))
     assert [each.number for each in found if each.files] == [1, 3]
-    told = [each.lost[0] for each in found if not each.files]
-    assert any(text.startswith("version 2: ") for text in told)
-    assert any("is not UTF-8" in text for text in told)
+    reasons = [each.lost[0] for each in found if not each.files]
+    assert any(text.startswith("version 2: ") for text in reasons)
+    assert any("is not UTF-8" in text for text in reasons)
 
 
 def test_a_run_that_can_not_be_read_or_is_gone(files: Path) -> None:

@@ -13,12 +13,12 @@ from registry_cli.interop.imported_version import ImportedMetadata, to_plain_val
 
 
 def test_names() -> None:
-    told = {
+    expected = {
         "Churn Model": "churn-model", "churn": "churn", "Größe/Été 2": "groe/ete-2", "a/b/c": "a/b-c", "  ": "model",
         "--x--": "x", "7": "model-7", "v7": "model-v7", "con": "model-con", "versions": "model-versions",
         "日本": "model", "a..b.": "a.b", "x" * 90: "x" * 63, "main.default.Churn": "main.default.churn",
     }  # fmt: skip
-    assert {text: name_mapping.to_model_name(text) for text in told} == told
+    assert {text: name_mapping.to_model_name(text) for text in expected} == expected
 
 
 @given(st.text(max_size=80))
@@ -48,28 +48,28 @@ ANYTHING = st.recursive(
 
 
 @given(st.dictionaries(st.text(max_size=300), ANYTHING, max_size=6))
-def test_whatever_is_said_can_be_kept_or_is_told(said: dict[str, object]) -> None:
-    luggage = ImportedMetadata()
-    luggage.add_params(said)
-    luggage.add_metrics(said)
-    luggage.add_tags(said)
-    for name, value in said.items():
-        luggage.annotate(name, value)
-    assert values.checked(luggage.params, values.check_param) == luggage.params
-    assert values.checked(luggage.metrics, values.check_metric) == luggage.metrics
-    assert values.checked(luggage.tags, values.check_line) == luggage.tags
-    assert values.checked(luggage.annotations, values.check_text) == luggage.annotations
-    assert len(luggage.lost) >= len(said.keys() - luggage.metrics.keys())
-    kept = {"lineage": to_plain_value(said)}
+def test_whatever_is_said_can_be_kept_or_is_told(mapping: dict[str, object]) -> None:
+    metadata = ImportedMetadata()
+    metadata.add_params(mapping)
+    metadata.add_metrics(mapping)
+    metadata.add_tags(mapping)
+    for name, value in mapping.items():
+        metadata.annotate(name, value)
+    assert values.checked(metadata.params, values.check_param) == metadata.params
+    assert values.checked(metadata.metrics, values.check_metric) == metadata.metrics
+    assert values.checked(metadata.tags, values.check_line) == metadata.tags
+    assert values.checked(metadata.annotations, values.check_text) == metadata.annotations
+    assert len(metadata.lost) >= len(mapping.keys() - metadata.metrics.keys())
+    kept = {"lineage": to_plain_value(mapping)}
     assert documents.loads(documents.dumps(kept), "kept") == kept
 
 
 def test_what_came_first_stays() -> None:
-    luggage = ImportedMetadata()
-    luggage.add_tags({"team": "crm", "same": "x"})
-    luggage.add_tags({"team": "risk", "same": "x"}, " of the run")
-    assert luggage.tags == {"team": "crm", "same": "x"}
-    assert luggage.lost == ["tag 'team' of the run (risk): the version itself says crm"]
+    metadata = ImportedMetadata()
+    metadata.add_tags({"team": "crm", "same": "x"})
+    metadata.add_tags({"team": "risk", "same": "x"}, " of the run")
+    assert metadata.tags == {"team": "crm", "same": "x"}
+    assert metadata.lost == ["tag 'team' of the run (risk): the version itself says crm"]
 
 
 def test_times() -> None:

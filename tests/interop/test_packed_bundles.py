@@ -237,10 +237,10 @@ PACKS: dict[str, bytes] = {
 
 def _set(forge: Forge, pack: bytes) -> None:
     """The pack of version 1 is ``pack``, and the head says so."""
-    told = forge.version()["pack"]
-    forge.part()["packed"] += max(0, len(pack) - told["size"])
-    forge.bodies[forge.name(told["path"])] = pack
-    told.update(size=len(pack), sha256=hashlib.sha256(pack).hexdigest())
+    entry = forge.version()["pack"]
+    forge.part()["packed"] += max(0, len(pack) - entry["size"])
+    forge.bodies[forge.name(entry["path"])] = pack
+    entry.update(size=len(pack), sha256=hashlib.sha256(pack).hexdigest())
 
 
 def refused(site: Registry, data: bytes, tmp_path: Path, *, dry: bool = True) -> None:

@@ -33,7 +33,7 @@ def out(reg: Registry, tmp_path: Path) -> Out:
 
 
 @pytest.mark.parametrize(
-    ("path", "flavor", "said"),
+    ("path", "flavor", "expected"),
     [
         (SCANNING / "forest.pkl", "sklearn", {"pickled_model": "forest.pkl", "serialization_format": "pickle", "sklearn_version": "1.9.1"}),
         (SCANNING / "logistic-p0.pkl", "sklearn", {"pickled_model": "logistic-p0.pkl", "serialization_format": "pickle"}),
@@ -52,10 +52,10 @@ def out(reg: Registry, tmp_path: Path) -> Out:
     ],
     ids=lambda value: value.name if isinstance(value, Path) else "",
 )  # fmt: skip
-def test_the_flavor(path: Path, flavor: str, said: dict[str, Any], out: Out) -> None:
+def test_the_flavor(path: Path, flavor: str, expected: dict[str, Any], out: Out) -> None:
     document, target = out(path)
     found = document["flavors"][flavor]
-    assert {name: found.get(name) for name in said} == said
+    assert {name: found.get(name) for name in expected} == expected
     assert "python_function" in document["flavors"]
     for name in ("data", "pickled_model"):
         if name in found:

@@ -118,13 +118,13 @@ def test_from_other_tools(place: Place, site: Registry, tmp_path: Path) -> None:
     assert "os.system" in failed[0][4]
     assert came
     looked = [site.version(line[2]).lineage for line in came]
-    assert [said["scan"]["verdict"] for said in looked]
+    assert [lineage["scan"]["verdict"] for lineage in looked]
     if place is not hf:  # where it lies beside what is no model of scikit-learn
         forest = "sklearn.ensemble._forest.RandomForestClassifier"
-        told = [said for said in looked if said.get("contents", {}).get("class") == forest]
-        assert told
+        matching = [lineage for lineage in looked if lineage.get("contents", {}).get("class") == forest]
+        assert matching
         kind = "mlflow" if place is mlflow else "pickle"
-        assert {(said["format"], said["framework"]) for said in told} == {(kind, "sklearn 1.9.1")}
+        assert {(lineage["format"], lineage["framework"]) for lineage in matching} == {(kind, "sklearn 1.9.1")}
     answer = run("import", source, "--allow-unsafe", "--reason", "we made it", root=site.root)
     lines = [line.split("\t") for line in answer.out.splitlines()]
     assert not [line for line in lines if "verdict" in line[4]]
@@ -188,10 +188,10 @@ def test_a_reason_alone_is_a_slip(careless: Registry, site: Registry, tmp_path: 
 def test_a_verdict_of_somebody_else_is_not_believed(careless: Registry, site: Registry, tmp_path: Path) -> None:
     path = careless.root / "models/churn/versions/2/version.yaml"
     assert b"scan" not in path.read_bytes()
-    said = {"scan": {"verdict": "safe-format"}, "format": "safetensors"}
+    lineage = {"scan": {"verdict": "safe-format"}, "format": "safetensors"}
     evil = tmp_path / "evil.pkl"
     evil.write_bytes(EVIL)
-    careless.register("churn", [evil], lineage=said)
+    careless.register("churn", [evil], lineage=lineage)
     stream = io.BytesIO()
     careless.export(["churn@4"], stream)
     stream.seek(0)
@@ -221,12 +221,12 @@ def test_a_digest_of_a_file_that_did_not_come(
     (done,) = site.import_versions([incoming])
     assert done.status == "imported"
     assert list(done.lost) == [f"{name}: only its digest is known" for name in absent]
-    said = site.version("churn@1").lineage
+    recorded = site.version("churn@1").lineage
     for part, value in lineage.items():
         if isinstance(value, dict):
-            assert {name: said[part][name] for name in value} == value
+            assert {name: recorded[part][name] for name in value} == value
         else:
-            assert said[part] == value
+            assert recorded[part] == value
     site.export(["churn"], tmp_path / "out.tar")
     other = Registry.init(tmp_path / "other", author="carol")
     assert outcomes(other.import_bundle(tmp_path / "out.tar")) == {("imported", 0)}

@@ -74,7 +74,7 @@ class CardInput:
 
 
 def fields(document: Mapping[str, Any], source: SettingsSource) -> dict[str, str]:
-    """Parse the ``CARD_KEYS`` of a ``model.yaml``. Raises :class:`InvalidInput`."""
+    """Parse the fields for a card of a ``model.yaml``, its ``CARD_KEYS``. Raises :class:`InvalidInput`."""
     texts = {name: _parse_text(document[name], name, source) for name in CARD_KEYS if document.get(name) is not None}
     other = texts.pop("license", None)
     if other is not None and texts.setdefault("licence", other) != other:

@@ -81,7 +81,7 @@ class _Source:
         return {name: artifact for name, artifact in artifacts.items() if isinstance(artifact, dict)}
 
     def _tagged(self) -> dict[str, GtoArtifact]:
-        """The artifacts of this folder that have versions in git tags, by their names in ``dvc.yaml``."""
+        """The artifacts of this folder with versions in git tags, by their names in ``dvc.yaml``."""
         tagged = {}
         for name, artifact in git_tags.parse_artifacts(self._git.tags() if self._git else ()).items():
             folder, mark, own = name.rpartition(":")

@@ -226,14 +226,14 @@ class _VersionImport:
         if status not in ("", "READY"):
             raise ArtifactNotFound(f"MLflow says that it is {status}, not READY")
         place = locate_artifact(self._tree, self._store, self._version)
+        document: dict[str, Any] = {}
         if not (place / mlflow_store.NAME).is_file():
             self._metadata.lose(f"there is no {mlflow_store.NAME} beside its files: what they are is not said")
-            return place, {}
-        try:
-            document = mlflow_store.read_mlmodel(self._tree, place)
-        except InvalidInput as error:
-            self._metadata.lose(f"its {mlflow_store.NAME} can't be read: {error.message}")
-            return place, {}
+        else:
+            try:
+                document = self._tree.yaml(place / mlflow_store.NAME)
+            except InvalidInput as error:
+                self._metadata.lose(f"its {mlflow_store.NAME} can't be read: {error.message}")
         other_run = lookup_text(document, "run_id")
         if other_run and self._run_id and other_run != self._run_id:
             raise ArtifactNotFound(f"the files at {place} are of another run, {other_run[:40]}")
@@ -341,7 +341,7 @@ def _import_folder(folder: Path, only: str | None) -> ImportedVersion:
     """The folder of one model, of which only its ``MLmodel`` is known."""
     own = folder.parent.name if folder.name in ("artifacts", "model") else folder.name
     name_mapping.select_models([own], only, folder)
-    document = mlflow_store.read_mlmodel(SourceTree(folder), folder)
+    document = SourceTree(folder).yaml(folder / mlflow_store.NAME)
     mlmodel = mlflow_store.summarize(document)
     key = f"mlflow:{mlmodel.get('model_id') or clean_line(own, 200)}"
     lineage = {"run": {"id": mlmodel.get("run_id")}, "imported": {"from": "mlflow", "key": key, "mlmodel": mlmodel}}

@@ -171,11 +171,6 @@ def _latest(history: str) -> Any:
     return best[2] if best else None
 
 
-def read_mlmodel(tree: SourceTree, folder: Path) -> dict[str, Any]:
-    """The ``MLmodel`` of a folder. Raises :class:`InvalidInput` if it is missing or can't be read."""
-    return tree.yaml(folder / NAME)
-
-
 def summarize(document: Mapping[str, Any]) -> dict[str, Any]:
     """What a version keeps of ``MLmodel`` as ``lineage.imported.mlmodel``; specific flavors come before the generic one."""
     flavors = {name: flavor for name, flavor in lookup_mapping(document, "flavors").items() if isinstance(flavor, dict)}
