@@ -58,8 +58,8 @@ class BundleReader:
     def __init__(self, read: Callable[[int], bytes], what: str) -> None:
         self.what = what
         self._listing, self._count = hashlib.sha256(), 0
-        self.tar = TarReader(_decompressed(read, what), what)
-        self._members = iter(self.tar)
+        self._tar = TarReader(_decompressed(read, what), what)
+        self._members = iter(self._tar)
         try:
             path, size = self._header()
         except Damaged:
@@ -142,7 +142,7 @@ class BundleReader:
     def read(self, most: int, /) -> bytes:
         """The next bytes of the current member; empty at its end."""
         try:
-            return self.tar.read(most)
+            return self._tar.read(most)
         except Damaged as error:
             raise Damaged(error.message, _MADE) from None
 

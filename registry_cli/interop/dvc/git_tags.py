@@ -11,6 +11,7 @@ import contextlib
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from ...core.lazy_dataclass import dataclass
 from ...core.redaction import redact_url
@@ -55,9 +56,7 @@ class TaggedRepository:
         return cls(repository) if repository else None
 
     def tags(self) -> Iterator[GitTag]:
-        for line in (
-            self._run("for-each-ref", f"--format={_FORMAT}", "refs/tags").decode("utf-8", "replace").splitlines()
-        ):
+        for line in self._text("for-each-ref", f"--format={_FORMAT}", "refs/tags").splitlines():
             parts = line.split("\0")
             if len(parts) != 6:
                 continue
@@ -69,8 +68,8 @@ class TaggedRepository:
 
     def remote(self) -> str:
         """The URL of ``origin`` without its login; empty if there is none."""
-        url = self._run("config", "--no-includes", "--get", "remote.origin.url", accepted=(0, 1))
-        return redact_url(url.decode("utf-8", "replace").strip())
+        url = self._text("config", "--no-includes", "--get", "remote.origin.url", accepted=(0, 1))
+        return redact_url(url.strip())
 
     def blob(self, commit: str, path: str) -> bytes | None:
         """A file at a commit, or None. Raises :class:`InvalidInput` if it is too large."""
@@ -90,9 +89,7 @@ class TaggedRepository:
         """The paths of the regular files below a folder at a commit."""
         if self._object(f"{commit}:{path}")[0] != "tree":
             return []
-        listed = self._run("ls-tree", "-r", "-z", "--full-tree", commit, "--", f":(literal){path}/").decode(
-            "utf-8", "replace"
-        )
+        listed = self._text("ls-tree", "-r", "-z", "--full-tree", commit, "--", f":(literal){path}/")
         entries = (line.partition("\t") for line in listed.split("\0") if line)
         return [name for mode, _, name in entries if mode.startswith("100")]
 
@@ -100,9 +97,12 @@ class TaggedRepository:
         """The kind and size of a blob or tree; an empty kind if there is none."""
         if "\n" in name:
             return "", 0
-        output = self._run("cat-file", "--batch-check=%(objecttype) %(objectsize)", data=f"{name}\n".encode()).decode()
+        output = self._text("cat-file", "--batch-check=%(objecttype) %(objectsize)", data=f"{name}\n".encode())
         kind, _, size = output.strip().rpartition(" ")
         return (kind, int(size)) if kind in ("blob", "tree") and size.isdecimal() else ("", 0)
+
+    def _text(self, *arguments: str, **options: Any) -> str:
+        return self._run(*arguments, **options).decode("utf-8", "replace")
 
     def _run(self, *arguments: str, data: bytes = b"", most: int = _MOST, accepted: tuple[int, ...] = (0,)) -> bytes:
         with self._translate_errors():
