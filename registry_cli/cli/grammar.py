@@ -145,7 +145,7 @@ VERBS = {
     "edit": Verb("describe", "models", "Edit what is said of a model, or the settings.", "model", "--reason=", writes=True),
     "rename": Verb("describe", "models", "Give a model another name.", "model text", "--reason= --reuse-name --dry-run,-n", writes=True),
     "transfer": Verb("describe", "models", "Move a model into a group.", "model text", "--reason= --dry-run,-n", writes=True),
-    "card": Verb("describe", "card", "Print the model card of a version, in Markdown.", "ref", "--check --output,-o=FILE --force"),
+    "card": Verb("describe", "import_export", "Print the model card of a version, in Markdown.", "ref", "--check --output,-o=FILE --force"),
     "check": Verb("lifecycle", "gates", "Say whether a stage would let a version in, and why.", "ref stage", ""),
     "approve": Verb("lifecycle", "gates", "Say that a version may enter a stage, or that it may not.", "ref stage", "--reject --reason= --review --yes,-y --sign=FILE --dry-run,-n", writes=True),
     "approvals": Verb("lifecycle", "gates", "Show who approved or rejected a version.", "ref", ""),

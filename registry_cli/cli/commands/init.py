@@ -14,6 +14,7 @@ from ...registry import Registry
 from .. import completion, grammar, process
 from ..command import argument, command, option
 from ..formatting import escape, format_size, plural, shorten, shorten_time
+from ..json_shapes import to_json
 from ..options import parse_model_name
 from ..session import Output, Session
 
@@ -57,31 +58,16 @@ def info(cx: Session) -> None:
     """
     registry = cx.registry()
     record, health = registry.info(), registry.admin.verify(quick=True)
-    rows = [
-        ("root", record.root),
-        ("id", record.id),
-        ("format", record.format),
-        ("created", record.created),
-        ("shared", record.shared),
-        ("stages", ", ".join(record.stages)),
-        ("models", record.models),
-        ("versions", record.versions),
-        ("archived", record.archived),
-        ("size", record.size),
-        ("packed", record.packed),
-        ("packed_size", record.packed_size),
-        ("problems", len(health.problems)),
-    ]
-    state = (
-        "nothing wrong" if not health.problems else f"{plural(len(health.problems), 'problem')}: see registry verify"
-    )
+    rows = [(key, ", ".join(value) if key == "stages" else value) for key, value in to_json(record).items()]
+    rows.append(("problems", len(health.problems)))
+    problems = f"{plural(len(health.problems), 'problem')}: see registry verify"
     packed = f"; {record.packed:,} of them packed in {format_size(record.packed_size)}" if record.packed else ""
     text = (
         f"{escape(record.root)}\n"
         f"{plural(record.models, 'model')}, {plural(record.versions, 'version')} "
         f"({record.archived:,} archived{packed}), {format_size(record.size)}\n"
         f"stages {', '.join(record.stages)}; shared: {record.shared}; since {shorten_time(record.created)}\n"
-        f"health: {state}"
+        f"health: {problems if health.problems else 'nothing wrong'}"
     )
     cx.show(Output("registry", {"*": record, "health": health}, [record.root], ("key", "value"), rows, text=text))
     if not health.ok:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Optional
 
 from ...core import values
 from ...core.results import ModelChanged
-from ...errors import InvalidInput
+from ...errors import InvalidInput, RegistryError
 from ..command import argument, command, option
+from ..formatting import escape
 from ..options import Model, Reason, ReuseName, ensure_alone, parse_model_name
 from ..session import Session
 from .list import show_model
 
 Pairs = Optional[list[str]]
+_TEXT_LIMIT = 1 << 20
 _EXITS = (0, 1, 2, 3, 4, 6, 7, 8)
 
 
@@ -85,8 +93,6 @@ def edit(
         EDITOR=nano registry edit churn --reason 'new owner'
         registry edit
     """
-    from .. import editor
-
     if not cx.can_ask:
         raise InvalidInput("there is nobody to edit", "run it in a terminal, or use: registry describe")
     if name is None:  # registry.yaml has no history to keep them in
@@ -95,7 +101,7 @@ def edit(
     model = parse_model_name(name) if name else None
     text = registry.admin.text(model)
     called = "model.yaml" if model else "registry.yaml"
-    new = editor.edit_text(cx, text, called, lambda new: registry.admin.check_text(model, new), os.environ)
+    new = _edit_text(cx, text, called, lambda new: registry.admin.check_text(model, new), os.environ)
     if new is None:
         cx.say("nothing was changed")
         done = ModelChanged(model or called, (), 0, changed=False)
@@ -106,6 +112,56 @@ def edit(
         done = registry.admin.rewrite_settings(new, was=text)
         cx.say("changed registry.yaml")
     cx.show_one("described", done, done.model, "")
+
+
+def _edit_text(
+    cx: Session, text: str, name: str, check: Callable[[str], None], environment: Mapping[str, str]
+) -> str | None:
+    """``text`` as a person left it, after ``check`` took it; None when nothing is to be changed.
+
+    ``name`` is what the file is called. What was typed is never lost by a mistake: the editor opens again on it.
+    """
+    words = shlex.split(environment.get("VISUAL") or environment.get("EDITOR") or "vi")
+    with tempfile.TemporaryDirectory(prefix="registry-") as folder:
+        path = Path(folder) / name
+        path.write_text(text, encoding="utf-8")
+        while True:
+            _run_editor(words, path)
+            new = _read_edited(path)
+            if new == text:
+                return None
+            try:
+                check(new)
+                break
+            except RegistryError as error:
+                cx.warn(str(error))
+                if cx.ask("edit it again? [Y/n]").lower() in ("n", "no"):
+                    raise InvalidInput("nothing was changed", "what was edited has a mistake") from None
+        for line in difflib.unified_diff(text.splitlines(), new.splitlines(), name, f"{name} as edited", lineterm=""):
+            cx.say(line)
+        return new if cx.ask("keep this? [y/N]").lower() in ("y", "yes") else None
+
+
+def _run_editor(words: list[str], path: Path) -> None:
+    try:
+        code = subprocess.run([*words, os.fspath(path)], check=False).returncode
+    except OSError as error:
+        raise InvalidInput(
+            f"the editor '{escape(words[0])}' can't be started: {error.strerror}", "set $EDITOR"
+        ) from None
+    if code:
+        raise InvalidInput(f"the editor ended with exit code {code}", "nothing was changed")
+
+
+def _read_edited(path: Path) -> str:
+    with path.open("rb") as stream:
+        data = stream.read(_TEXT_LIMIT + 1)
+    if len(data) > _TEXT_LIMIT:
+        raise InvalidInput(f"{path.name} has more than {_TEXT_LIMIT:,} bytes", "nothing was changed")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{path.name} is not UTF-8 text", "nothing was changed") from None
 
 
 @command("rename", "describe", exits=_EXITS, writes=True, dry_run=True)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from ...core.records import VersionRecord
     from ...core.results import Approval
     from ...operations.gate import Review
-    from ...rules.comparison import Diff
     from ..session import Session
 
 #: So many lines of where a version came from.
@@ -45,7 +44,9 @@ def draw(cx: Session, found: Review) -> None:
 def _draw_diff(cx: Session, found: Review) -> None:
     """Print what differs from the version in the stage; without one, the version's own values."""
     version, stage = found.version, found.evaluation.stage
-    diff = found.diff and _drop_machine(found.diff)
+    diff = found.diff
+    if diff is not None:
+        diff = replace(diff, lineage=tuple(each for each in diff.lineage if each.name not in _MACHINE))
     if diff is None:
         write(f"{version.ref} holds {stage}" if stage in version.stages else f"{stage} is empty")
         for kind in ("params", "metrics", "tags"):
@@ -56,11 +57,6 @@ def _draw_diff(cx: Session, found: Review) -> None:
         write(f"nothing differs from {diff.before.ref}, which holds {stage}")
     else:
         diff_view.draw(diff, no_color=cx.no_color)
-
-
-def _drop_machine(diff: Diff) -> Diff:
-    """The difference without where the programs ran."""
-    return replace(diff, lineage=tuple(each for each in diff.lineage if each.name not in _MACHINE))
 
 
 def _draw_lineage(version: VersionRecord) -> None:
