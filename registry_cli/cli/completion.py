@@ -1,8 +1,8 @@
-"""What TAB offers. Answers before anything else is imported, takes no lock, and never fails aloud.
+"""Completion of command lines. It answers before anything else is imported, takes no lock, and reports no errors.
 
-The shell's script gives the line up to the cursor in ``_REGISTRY_LINE``; the answers go out one a line, or the word
-``__files__`` where the shell should offer files. Names are read with the cheapest means there are (folder listings,
-one pattern over ``stages.yaml``): an answer that is stale or missing costs nothing but a key.
+The shell's script passes the line up to the cursor in ``_REGISTRY_LINE``; each answer is a line, or ``__files__`` where
+the shell should offer files. Names are read by the cheapest means (folder listings, a pattern over ``stages.yaml``): a
+stale or missing answer does no harm.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def answer(environment: Mapping[str, str]) -> int:
         found = _answers(environment.get("_REGISTRY_LINE", ""), environment)
         print("\n".join(found[:_MOST]))
     except Exception:
-        return 0  # a shell that waits for TAB wants no message
+        return 0  # a message would disturb the line that is being typed
     return 0
 
 
@@ -108,7 +108,7 @@ def _offer(kind: str, current: str, words: list[str], root: str) -> list[str]:
         return [FILES]
     if kind in ("shell", "stage"):
         return list(grammar.SHELLS) if kind == "shell" else _list_stages(root)
-    whole = re.search("[@:]", current)  # where a part would do, a whole reference does as well
+    whole = re.search("[@:]", current)  # where a name or a selector is enough, a whole reference is accepted
     if kind == "model" or (kind == "model@" and not whole):
         return _list_models(root)
     if kind == "alias":

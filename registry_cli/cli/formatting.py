@@ -1,4 +1,4 @@
-"""Text for people: what a terminal may see of it, sizes, ages, numbers."""
+"""Values as text for a terminal or a pipe: escaping, sizes, ages, numbers."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ def shorten_time(stamp: str) -> str:
     return stamp[:16].replace("T", " ")
 
 
-#: So many significant digits are shown of a float, if these are enough to tell what it is.
+#: The significant digits shown of a float, if they suffice to tell it from others.
 DIGITS = 6
-#: So many are enough for every float.
+#: The digits that suffice for every float.
 _ALL_DIGITS = 17
 _WHOLE_MOST = 1e15
 

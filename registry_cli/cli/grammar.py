@@ -4,7 +4,7 @@ Help, completion and the late import of commands read it. Nothing is imported he
 The last part is made of the commands by docs/generate.py (`make docs`).
 """
 
-#: The exit codes, as every help text and ``docs/reference`` tell them.
+#: The exit codes and their meanings in help texts and ``docs/reference``.
 EXIT_CODES = {
     0: "done",
     1: "failed",
@@ -17,7 +17,7 @@ EXIT_CODES = {
     8: "may have been applied: retry with the same --request-id",
     130: "interrupted",
 }
-#: What a code means for one verb besides.
+#: Exit codes that mean more for one verb.
 OWN_CODES = {("diff", 1): "failed; or they differ (with --exit-code)"}
 SHELLS = ("bash", "zsh", "fish")
 #: The groups of ``registry --help``, and the verbs, in order.

@@ -1,4 +1,4 @@
-"""Records as JSON: the shapes that ``docs/reference/json.md`` documents. Keys are never renamed.
+"""Conversion of records to JSON, in the shapes of ``docs/reference/json.md``. Keys are never renamed.
 
 Bytes are integers, times ISO 8601 in UTC, digests ``sha256:…``; a pointer to nothing is null.
 """
@@ -11,9 +11,9 @@ from operator import attrgetter
 from typing import Any
 
 SCHEMA = 1
-#: For each class of records the name of its shape, empty where it is documented with another, and its keys: those of its
-#: fields unless they are listed. The value of ``key=path`` is found there, in a method by a call. ``key?`` is null when
-#: empty, ``key-`` is left out then. ``*`` stands for the keys of a mapping.
+#: By class: the name of the shape (empty if it is documented as part of another) and its keys (by default the fields).
+#: ``key=path`` is read from that attribute, or by calling that method; ``key?`` is null when it is empty, ``key-`` is
+#: left out then; ``*`` stands for the keys of a mapping.
 SHAPES = {
     "Approval": ("approval", ""),
     "Card": ("card", "ref text front_matter=head lacking own"),
@@ -95,7 +95,7 @@ SHAPES = {
         " stages aliases archived packed event",
     ),
 }
-#: The values that no attribute has.
+#: Values that are computed, not read from an attribute.
 _COMPUTED: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("Card", "lacking"): lambda card: [item.name for item in card.lacking],
     ("CommandSet", "trusted"): lambda commands: bool(commands.items),

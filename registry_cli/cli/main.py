@@ -31,7 +31,7 @@ def run(arguments: list[str]) -> int:
         return _fail(arguments, "interrupted", "", "interrupted", 128 + stopped.number)
     except process.OutputError as lost:
         process.discard_output()
-        if lost.closed_pipe:  # as `head` wants it: no word, and no failure
+        if lost.closed_pipe:  # as with `head`: that is not a failure
             return 0
         return _fail(arguments, f"the result could not be written: {lost}", "", "failed", 1)
     except Exception as error:
@@ -167,5 +167,5 @@ def _fail(arguments: list[str], message: str, hint: str, kind: str, code: int, r
         else:
             print(f"error: {escape(message)}{'; ' if hint else ''}{escape(hint)}", file=sys.stderr)
     except OSError:
-        pass  # nobody listens any more: the exit code says it all
+        pass  # standard error is closed: only the exit code is left
     return code

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Texts = Optional[list[str]]
 Ref = Annotated[str, argument("REF", "A version: churn@7, churn@production; churn alone is churn@latest.")]
-#: For what moves a pointer to a version, or vouches for one; see ``Reference.parse_version``.
+#: For commands that move a pointer to a version or approve one; see ``Reference.parse_version``.
 VersionRef = Annotated[
     str, argument("REF", "A version: churn@7, churn@staging, churn@latest. A bare churn is refused.")
 ]
@@ -48,7 +48,7 @@ Sign = Annotated[
     str | None, option("--sign", "KEY", "Sign it: the path of an SSH key, or of a public one an agent holds.")
 ]
 Yes = Annotated[bool, flag("--yes -y", "Don't ask.")]
-#: So many values are named that were left out.
+#: The number of left out values that are named.
 _NAMED = 10
 
 
@@ -123,7 +123,7 @@ def read_references(given: list[str]) -> list[str]:
     try:
         return [
             line.strip() for line in sys.stdin if line.strip()
-        ]  # none is nothing to do: cron jobs pipe what is left
+        ]  # none is not an error: a cron job may have nothing to pass
     except UnicodeDecodeError:
         raise InvalidInput("standard input is not UTF-8 text", "write one reference a line") from None
 

@@ -1,4 +1,4 @@
-"""The process around a command: its standard descriptors, its signals, and a result that can be lost."""
+"""The process of a command: standard descriptors, signals, and writing the result."""
 
 import errno
 import os
@@ -31,7 +31,7 @@ def keep_standard_descriptors() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
-    if sys.stderr is None:  # Python's `print` takes no stream for standard output: talk would land in the result
+    if sys.stderr is None:  # or `print` writes messages to standard output, into the result
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
@@ -43,7 +43,7 @@ def install_signal_handlers() -> None:
 
 
 def _stop(number: int, _: object) -> None:
-    for each in STOPPING:  # a second one, of whatever kind, must not break the clean-up of the first
+    for each in STOPPING:  # a second signal must not interrupt the clean-up after the first
         if signal.getsignal(each) is _stop:
             signal.signal(each, _stop_no_more)
     commit_output()
@@ -51,9 +51,9 @@ def _stop(number: int, _: object) -> None:
 
 
 def commit_output() -> None:
-    """From here on no signal changes how the command ends: what it did is done, and only remains to be told.
+    """Block the signals: the change is made, and no signal may alter how the command ends.
 
-    Blocked, as Python has no handlers any more while it ends.
+    Handlers would not do: Python removes them when it ends.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
 

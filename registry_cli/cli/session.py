@@ -1,4 +1,4 @@
-"""One command at work: the options that every command shares, the registry it opens, what it prints."""
+"""A running command: its shared options, the registry it opens, its output."""
 
 from __future__ import annotations
 
@@ -294,7 +294,7 @@ def _run_hooks(cx: Session) -> None:
 
     folder, registry = config_folder(os.environ), cx.changes.registry
     if registry is None or folder is None or not any(os.path.exists(folder / each) for each in (HOOKS, HOOK_SETTINGS)):
-        return  # and nothing was imported for it
+        return
     from ..trust import hooks
 
     if hooks.INSIDE in os.environ:

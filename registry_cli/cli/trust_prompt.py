@@ -1,4 +1,4 @@
-"""Asking whether the commands of a policy may run, and showing what checks printed: for every verb that runs checks."""
+"""Asking whether the commands of a policy may run, and printing the output of checks, for every verb that runs them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..rules.policy.evaluation import RuleResult
     from .session import Session
 
-#: Lines of what a check printed that a person is shown; the rest is in ``check --json``.
+#: The number of lines shown of the output of a check; all are in ``check --json``.
 _LINES = 20
 QUESTION = "Let these commands run on this machine, as you?"
 

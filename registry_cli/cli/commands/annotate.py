@@ -19,7 +19,7 @@ from ..session import Output, Session
 if TYPE_CHECKING:
     from ...registry import Registry
 
-#: Of so many metrics that changed the values are shown.
+#: The number of changed metrics that are shown.
 _SHOWN = 10
 Pairs = Optional[list[str]]
 Remove = Annotated[Pairs, option("--remove -r", "KEY", "Take this one away.")]

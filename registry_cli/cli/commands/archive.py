@@ -205,7 +205,7 @@ def _retain_model(
     """Archive or delete versions of a model by rules."""
     if force:
         raise InvalidInput("--force is for versions that are named", "what rules choose is never in the way")
-    if how.plan is not None:  # 'apply' is given the reason: a plan has none
+    if how.plan is not None:  # 'apply' takes the reason: a plan has none
         ensure_alone("--plan", {"--reason": reason})
     if len(given) != 1:
         raise InvalidInput("rules are for one model at a time", f"name it alone: registry {action} churn …")

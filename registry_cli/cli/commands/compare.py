@@ -25,7 +25,7 @@ from ..session import Output, Session
 if TYPE_CHECKING:
     from ...registry import Registry
 
-#: How many versions stand side by side when nobody says which.
+#: The number of versions compared by default.
 NEWEST = 5
 _MOST = 100
 _RANGE = re.compile(r"v?([1-9][0-9]{0,8})-v?([1-9][0-9]{0,8})\Z", re.ASCII)

@@ -85,7 +85,7 @@ def _parse_model(name: str | None, every: bool) -> str | None:
 def _show_checkpoints(cx: Session, reader: Registry, model: str | None) -> None:
     found = reader.admin.checkpoints(None if model is None else [model])
     rows = [(each.model, each.seq, each.hash) for each in found]
-    text = "\n".join(" ".join(map(str, row)) for row in rows)  # as one line each, however narrow the terminal is
+    text = "\n".join(" ".join(map(str, row)) for row in rows)  # one line each, however narrow the terminal is
     cx.show(Output("checkpoints", found, [str(each) for each in found], rows=rows, text=text))
 
 
@@ -113,7 +113,7 @@ def _pause() -> None:
     """Wait; raises :class:`OutputError` as soon as nobody reads standard output any more."""
     try:
         descriptor = sys.stdout.fileno()
-    except (AttributeError, OSError, ValueError):  # no standard output, or none of the system's
+    except (AttributeError, OSError, ValueError):  # no standard output, or one without a descriptor
         time.sleep(_POLL)
         return
     watched = select.poll()

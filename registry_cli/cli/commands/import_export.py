@@ -232,7 +232,7 @@ def card(
         cx.show(Output("card", made, [output], ("file",), [(output,)]))
     elif cx.as_json or cx.quiet:
         cx.show(Output("card", made, [made.ref]))
-    else:  # a terminal acts on some characters; a file keeps them
+    else:  # escaped for a terminal only
         write((made.text if cx.is_piped else escape(made.text, lines=True)).rstrip("\n"))
 
 

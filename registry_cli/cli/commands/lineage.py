@@ -16,7 +16,7 @@ from ..process import write
 from ..session import Output, Session
 from ..views import lineage_view
 
-#: So many generations of a family are shown.
+#: The generations shown by default.
 _DEPTH = 20
 _MARKS = {"holds": "yes", "differs": "no", "unknown": "?"}
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Paths = Annotated[list[str], argument("PATH...|REF", "Files, or a folder; or a version: churn@7.")]
 _WHOLE = "."
-#: So many files are shown to a person, whatever was found in them; of more only those of which there is something to say.
+#: Of more files than this, a terminal shows only those with findings.
 _FEW = 20
 _FINDINGS = 5
 

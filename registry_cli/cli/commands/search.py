@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ...query.query import QueryField
 
 _METRICS_SHOWN = 3
-#: A person's eyes want no more rows than this; a pipe gets them all.
+#: The most rows on a terminal; a pipe gets all.
 _ROWS_SHOWN = 1_000
 Every = Annotated[bool, flag("--all -a", "The archived ones too.")]
 

@@ -131,7 +131,7 @@ def rollback(
             cx.warn(f"{recent.message}; without --dry-run you are asked")
         elif not cx.ask_yes_no(f"{recent.message}. Roll it back once more?"):
             raise InvalidInput("nothing was changed", "answer y, or add --again") from None
-        # what was asked about is what is rolled back, and nothing that came meanwhile
+        # roll back what was asked about, not what another process made current meanwhile
         done = move(True, recent.current if expect is None else parse_expect(expect))
     cx.show_pointer(done)
 

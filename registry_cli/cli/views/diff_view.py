@@ -20,10 +20,10 @@ from .tables import open_console
 _MARKS = {"added": "+", "removed": "-", "changed": "~"}
 _BETTER = {True: "green", False: "red", None: ""}
 _STYLES = {"+": "green", "-": "red", "~": "yellow"}
-#: Of each section so many are shown; a pipe and --json get all.
+#: The number of entries shown of each section; a pipe and --json get all.
 _SHOWN = 40
 _LINES_SHOWN = 20
-#: Two texts of more lines are not compared line by line: that takes time with the square of their lengths.
+#: Longer texts are not compared line by line, which takes quadratic time.
 _LINES_COMPARED = 400
 _NAME_MOST = 40
 _LINE_MOST = 400
@@ -69,7 +69,7 @@ def _make_entry(each: Difference, *, named: bool) -> _Entry:
     before, after = (_format_side(value) for value in (each.before, each.after))
     if isinstance(each, MetricDifference) and each.delta is not None:
         before, after = format_numbers([each.before, each.after])
-    if before == after and not isinstance(each, FileDifference):  # 1 and "1", or floats that differ late
+    if before == after and not isinstance(each, FileDifference):  # 1 and "1", or floats that differ in a late digit
         before, after = (escape(json.dumps(value, ensure_ascii=False)) for value in (each.before, each.after))
     mark, name = _MARKS[each.change], escape(each.name) if named else ""
     if isinstance(each, MetricDifference) and each.delta is not None:
@@ -166,7 +166,7 @@ def _changed_lines(entry: _Entry) -> Iterator[tuple[str, str]]:
     if len(before) == len(after) == 1:
         pairs = enumerate(zip(before[0], after[0], strict=False))
         same = next((at for at, (old, new) in pairs if old != new), min(len(before[0]), len(after[0])))
-        cut = same - _COMMON if same > 2 * _COMMON else 0  # what differs is to be seen, however far behind
+        cut = same - _COMMON if same > 2 * _COMMON else 0  # the difference must be visible, however far in it is
         yield from ((sign, f"…{line[cut:]}" if cut else line) for sign, line in (("-", before[0]), ("+", after[0])))
         return
     found = list(difflib.unified_diff(before, after, n=1, lineterm=""))[2:]

@@ -1,4 +1,4 @@
-"""What was found inside a version, in words: for ``show`` and ``inspect``. It comes out of files that anybody may have made."""
+"""The contents of model files as text, for ``show`` and ``inspect``. They come from files that anybody may have made."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from ...rules.io_schema import format_tensor
 from ..formatting import format_number
 
-#: Of inputs, features and other lists so many are shown; ``--json`` has all that is kept.
+#: The number of inputs, features and other items shown; ``--json`` has all that are kept.
 _SHOWN = 12
-#: What is said in lines of its own, in this order; the rest follows.
+#: The names that come first, in this order.
 _FIRST = ("class", "parameters", "inputs", "outputs", "features")
-#: What is part of another line.
+#: The names that are part of another line.
 _WITHIN = ("dtypes", "feature_count", "features_digest")
 
 

@@ -1,4 +1,4 @@
-"""A family of versions as text: a tree for a person, lines for a pipe, DOT and Mermaid for those that draw."""
+"""A family of versions as text: a tree for a terminal, lines for a pipe, DOT and Mermaid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...store import codec
 from ..formatting import escape, format_size, plural, shorten, shorten_time
 from .inspection_view import mappings
 
-#: What a line of a tree begins with: of one of several, of the last one, and what is below each.
+#: The beginnings of the lines of a tree: a branch, the last branch, and what is below each.
 _UNICODE = ("├── ", "└── ", "│   ", "    ")
 _ASCII = ("|-- ", "`-- ", "|   ", "    ")
 _SHORT = 60

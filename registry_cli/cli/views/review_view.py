@@ -1,4 +1,4 @@
-"""What a reviewer looks at before saying yes or no, on one screen."""
+"""What a reviewer sees before approving or rejecting a version."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from ...operations.gate import Review
     from ..session import Session
 
-#: So many lines of where a version came from.
+#: The number of lines shown of the lineage.
 _LINEAGE = 12
-#: On whose machine it was made says nothing of what was made.
+#: Differences of the machine, which do not matter for a review.
 _MACHINE = frozenset({"run.folder", "run.host", "run.user"})
-#: So many characters of what is said of a version that can't be compared.
+#: The length of the params, metrics and tags shown of a version that is compared with nothing.
 _LONGEST = 400
 
 

@@ -24,7 +24,7 @@ _STYLES = {
     "failed": "bold red",
 }
 _NUMERIC = frozenset({"versions", "archived", "size", "files", "latest", "version", "#", "rev"})
-#: What a narrow terminal does without, in this order, before a name or a number would be broken.
+#: Columns left out on a narrow terminal, in this order, before a name or a number would be broken.
 _OPTIONAL = ("owner", "author", "age", "archived", "size")
 
 
