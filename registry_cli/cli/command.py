@@ -120,7 +120,11 @@ def _with_shared(function: Function, shared: Declarations, writes: bool) -> Func
     tuples = {name: kind for name, (kind, _) in own.items() if hasattr(kind, "_fields")}
     declared: Declarations = {}
     for name, (kind, default) in own.items():
-        declared.update(_fields_of(kind) if name in tuples else {name: (kind, default)})
+        if name not in tuples:
+            declared[name] = kind, default
+            continue
+        hints = get_type_hints(kind, include_extras=True)
+        declared.update({field: (hints[field], kind._field_defaults[field]) for field in kind._fields})
 
     def call(ctx: typer.Context, **values: Any) -> None:
         given = {name: values.pop(name) for name in shared}
@@ -136,11 +140,6 @@ def _with_shared(function: Function, shared: Declarations, writes: bool) -> Func
             session.close()
 
     return _with_signature(call, {**declared, **shared})
-
-
-def _fields_of(kind: Any) -> Declarations:
-    hints = get_type_hints(kind, include_extras=True)
-    return {name: (hints[name], kind._field_defaults[name]) for name in kind._fields}
 
 
 def _with_signature(call: Function, declared: Declarations) -> Function:

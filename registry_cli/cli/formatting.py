@@ -30,20 +30,14 @@ def escape(text: str, *, lines: bool = False) -> str:
     shown, combining = [], 0
     for char in text:
         combining = combining + 1 if unicodedata.combining(char) else 0
-        if (lines and char == "\n") or not (_is_hidden(char) or combining > _COMBINING_MOST):
+        hidden = unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") or combining > _COMBINING_MOST
+        if not hidden or (lines and char == "\n"):
             shown.append(char)
         else:
-            shown.append(_ESCAPES.get(char) or _escape(char))
+            code = ord(char)
+            spelt = f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+            shown.append(_ESCAPES.get(char) or spelt)
     return "".join(shown)
-
-
-def _is_hidden(char: str) -> bool:
-    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-
-
-def _escape(char: str) -> str:
-    code = ord(char)
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
 
 
 def format_size(count: int) -> str:

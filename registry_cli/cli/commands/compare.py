@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,7 +15,7 @@ from ...core.names import Reference
 from ...core.records import VersionRecord
 from ...errors import InvalidInput, NotFound
 from ...rules import comparison as rules
-from ...rules.comparison import Comparison, Diff, StoredFile
+from ...rules.comparison import Comparison, StoredFile
 from ..command import argument, command, flag, option
 from ..formatting import escape, format_value
 from ..options import Ref, Where, read_references, warn_of_unknown_names
@@ -63,21 +63,15 @@ def diff(
 
         diff_view.draw(found, no_color=cx.no_color)
     else:
-        names = [
-            section if section == "message" else f"{section}.{each.name}" for section, each in _iter_differences(found)
+        listed = [(section, each) for section, differences in found.sections() for each in differences]
+        names = [section if section == "message" else f"{section}.{each.name}" for section, each in listed]
+        rows = [
+            (section, each.name, each.change, _format_for_pipe(each.before), _format_for_pipe(each.after), each.delta)
+            for section, each in listed
         ]
-        cx.show(Output("diff", found, names, (), list(_diff_rows(found)), text=""))
+        cx.show(Output("diff", found, names, rows=rows, text=""))
     if exit_code and not found.equal:
         raise typer.Exit(1)
-
-
-def _iter_differences(found: Diff) -> Iterator[tuple[str, rules.Difference]]:
-    return ((section, each) for section, listed in found.sections() for each in listed)
-
-
-def _diff_rows(found: Diff) -> Iterator[tuple[Any, ...]]:
-    for section, each in _iter_differences(found):
-        yield section, each.name, each.change, _format_for_pipe(each.before), _format_for_pipe(each.after), each.delta
 
 
 def _format_for_pipe(value: Any) -> Any:

@@ -157,7 +157,9 @@ def _reference(recorded: ModelHistoryEntry) -> str:
 def _format_details(entry: JournalEntry, format_values: Callable[[Sequence[object]], list[str]]) -> str:
     """Format what happened, as ``production: 6 → 7``, the values with ``format_values``."""
     detail = entry.event.detail
-    parts = _format_model_change(entry)
+    parts = [f"about {', '.join(map(str, detail['keys']))}"] if isinstance(detail.get("keys"), list) else []
+    if entry.event.action == "renamed":
+        parts = [f"{detail.get('before')} → {detail.get('after')}"]
     pointer = detail.get("stage") or detail.get("alias")
     if pointer and "after" not in detail:
         parts.append(str(pointer))
@@ -182,13 +184,6 @@ def _format_details(entry: JournalEntry, format_values: Callable[[Sequence[objec
     if detail.get("signature") and entry.event.action != "signed":
         parts.append("signed")
     return "; ".join(parts)
-
-
-def _format_model_change(entry: JournalEntry) -> list[str]:
-    detail = entry.event.detail
-    if entry.event.action == "renamed":
-        return [f"{detail.get('before')} → {detail.get('after')}"]
-    return [f"about {', '.join(map(str, detail['keys']))}"] if isinstance(detail.get("keys"), list) else []
 
 
 def _format_change(name: str, before: Any, after: Any, format_values: Callable[[Sequence[object]], list[str]]) -> str:

@@ -147,7 +147,9 @@ def import_(
         )  # fmt: skip
     for warning in dict.fromkeys(warning for each in found for warning in each.warnings):
         cx.warn(warning)
-    cx.say(_format_summary(found))
+    counts = {status: sum(each.versions for each in found if each.status == status) for status in _WORDS}
+    parts = [f"{_WORDS[status]} {plural(count, 'version')}" for status, count in counts.items() if count]
+    cx.say(", ".join(parts) or "there is nothing to import")
     if left_out := [each for each in found if each.left_out and each.status in ("imported", "planned")]:
         more = f" (and from {len(left_out) - 1:,} more)" if len(left_out) > 1 else ""
         cx.say(f"{left_out[0].ref or left_out[0].key}: {left_out[0].left_out}{more}")
@@ -174,12 +176,6 @@ def _expand_home(source: str) -> str:
 def _format_notes(each: ImportResult) -> str:
     lost = [f"not carried over: {lost}" for lost in each.lost]
     return escape("\n".join(([each.why] if each.why else []) + lost), lines=True)
-
-
-def _format_summary(found: list[ImportResult]) -> str:
-    counts = {status: sum(each.versions for each in found if each.status == status) for status in _WORDS}
-    parts = [f"{_WORDS[status]} {plural(count, 'version')}" for status, count in counts.items() if count]
-    return ", ".join(parts) or "there is nothing to import"
 
 
 @command("card", "describe", exits=(0, 1, 2, 3, 4, 5, 6))

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ...core.names import Reference
-from ...core.records import FileEntry, ModelRecord, ModelSummary, VersionRecord, VersionSummary
+from ...core.records import FileEntry, ModelRecord, ModelSummary, VersionRecord
 from ...core.results import Signature
 from ...errors import NotFound
 from ...rules.stages import check_stage
@@ -81,7 +81,8 @@ def _format_pointers(pointers: Mapping[str, int]) -> str:
 def _draw_models(found: list[ModelSummary], known: Sequence[str]) -> TableView:
     stages = [stage for stage in reversed(known) if any(stage in each.model.stages for each in found)]
     rows = []
-    firsts = format_metrics([_first_metric(each.shown.get(each.model.latest or 0)) for each in found])
+    shown = (each.shown.get(each.model.latest or 0) for each in found)
+    firsts = format_metrics([dict(islice(glance.metrics.items(), 1)) if glance else {} for glance in shown])
     for each, first in zip(found, firsts, strict=True):
         model = each.model
         pointed = [_format_number(model.stages.get(stage)) for stage in stages]
@@ -94,10 +95,6 @@ def _draw_models(found: list[ModelSummary], known: Sequence[str]) -> TableView:
 
 def _format_number(value: int | None) -> str:
     return "-" if value is None else str(value)
-
-
-def _first_metric(glance: VersionSummary | None) -> dict[str, Any]:
-    return dict(islice(glance.metrics.items(), 1)) if glance else {}
 
 
 def _live_reference(each: ModelSummary, stage: str) -> str:

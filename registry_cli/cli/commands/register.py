@@ -116,7 +116,7 @@ def register(
             alias=alias, if_changed=if_changed, update=update, how="link" if link else "move" if move else "copy",
             stdin_name=as_, parents=parent or (), data=data or (), code=code or (), command=made_by,
             environment=environment, python=python, request_id=cx.request_id, progress=progress,
-            capture=[] if no_lineage or lineage == "none" else lineage and _split(lineage),
+            capture=[] if no_lineage or lineage == "none" else lineage and [part.strip() for part in lineage.split(",") if part.strip()],
         )  # fmt: skip
     _report(cx, replace(outcome, skipped=params.skipped + metrics.skipped))
 
@@ -164,7 +164,3 @@ def _warn_of_scan(cx: Session, version: VersionRecord) -> None:
     reasons = scan.get("reasons")
     why = f": {reasons[0]}" if isinstance(reasons, list) and reasons else ""
     cx.warn(f"the scan's verdict on {version.ref} is {scan['verdict']}{why}")
-
-
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]

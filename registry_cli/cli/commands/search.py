@@ -141,7 +141,8 @@ def _list(cx: Session, found: Iterable[VersionRecord], columns: str | None, noth
     now = utc_now()
 
     def row(version: VersionRecord) -> list[Any]:
-        return [_format_cell(field.value(version, now)) for field in fields]
+        values: list[Any] = [field.value(version, now) for field in fields]
+        return [",".join(value) if isinstance(value, (list, tuple)) else value for value in values]
 
     def draw() -> TableView:
         all_ = list(versions)
@@ -159,10 +160,6 @@ def _format_column(field: QueryField, versions: Sequence[VersionRecord], values:
         return [format_size(version.size) for version in versions]
     texts = [shorten_time(value) for value in values] if field.name == "created" else format_numbers(values)
     return ["-" if value in (None, "") else text for value, text in zip(values, texts, strict=True)]
-
-
-def _format_cell(value: Any) -> Any:
-    return ",".join(value) if isinstance(value, (list, tuple)) else value
 
 
 def _format_row(version: VersionRecord) -> Sequence[Any]:
