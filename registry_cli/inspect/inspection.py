@@ -96,6 +96,11 @@ class Inspection:
         return {key: value for key, value in lineage.items() if value}
 
 
+def parameter_counts(dtypes: Mapping[str, int], uncounted: object = "") -> dict[str, Any]:
+    """``parameters`` and ``dtypes`` of an inspection; nothing if ``uncounted`` says why the numbers are not known."""
+    return {} if uncounted else {"parameters": sum(dtypes.values()), "dtypes": dict(dtypes)}
+
+
 def _digest(names: Sequence[str]) -> str:
     """What tells two long lists of names apart, of which only the beginnings are kept."""
     import hashlib

@@ -1,10 +1,9 @@
-"""Looking at an artifact: which of its files to open, which reader each gets, and what it is as a whole."""
+"""Inspection of an artifact: which files are opened, which reader each gets, and what it is as a whole."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ..core.lazy_dataclass import replace
 from ..errors import RegistryError
@@ -13,43 +12,45 @@ from .binary.model_files import ModelFile, ModelFolder
 from .formats import COMMON_SUFFIXES, FILES, FOLDERS, Format
 from .inspection import NO_WEIGHTS, UNKNOWN, Inspected, Inspection, to_single_line
 
-#: So many files of an artifact are opened at the most: those whose names say something first, then the others.
+#: The most files of an artifact that are opened: those with the name of a format first, then the others.
 FILES_LIMIT = 64
 
-#: What a folder that wraps a model takes from it, where it says nothing itself.
-_OF_THE_MODEL = (
+#: What a folder that wraps a model takes from the model where the folder does not have it.
+_INNER_FIELDS = (
     "framework", "framework_version", "class_name", "parameters", "dtypes", "inputs", "outputs", "features", "feature_count",
 )  # fmt: skip
-_MARKERS: dict[str, list[Format]] = {}
-for _row in FOLDERS:
-    for _marker in _row.markers:
-        _MARKERS.setdefault(_marker, []).append(_row)
+_MARKERS = {marker: [row for row in FOLDERS if marker in row.markers] for row in FOLDERS for marker in row.markers}
 _ENDS = tuple(marker[1:] for marker in _MARKERS if marker[0] == "*")
 #: What models of transformers are converted to: beside its configuration this is the model.
 _EXPORTS = ("gguf", "onnx", "ort", "openvino", "tflite", "coreml", "executorch", "tensorrt", "rknn", "ggml")
-#: What lies beside a model more often than it is one: of several files another is the primary.
+#: Formats that more often accompany a model than are one: of several files another is the primary.
 _AUXILIARY = ("npy-npz", "hdf5", "sentencepiece")
 _SUFFIXES = (*COMMON_SUFFIXES, *(suffix for row in FILES for suffix in row.suffixes))
 
 
 def inspect(files: Mapping[str, Path]) -> Inspected:
-    """What the ``files`` of an artifact are, by their paths in it.
+    """Recognise the formats of an artifact, and read what they say of the model.
 
-    A folder of a known layout is told as one, and the files in it are not looked at one by one, unless it wraps models
-    of other formats. What no reader knows is told as ``unknown``, outside of such folders. Raises OSError when a file
-    can't be opened; what is in it raises nothing.
+    A folder of a known layout is one reading, and the files in it are not inspected one by one, unless it wraps models
+    of other formats. Outside of such folders an unrecognised file has the format ``unknown``.
+
+    Args:
+        files: The files by their paths in the artifact.
+
+    Raises:
+        OSError: A file can't be opened. The content of a file raises nothing.
     """
     budget = Budget()
     found, covered = _inspect_folders(files, budget)
     loose = {name: path for name, path in files.items() if not name.startswith(covered)} if covered else files
     chosen = sorted(loose, key=_sort_key)[:FILES_LIMIT]
     readings = [_inspect_file(name, files, budget) for name in chosen]
-    around = tuple(f"{each.path}/" if each.path else "" for each in found)
+    folders = tuple(f"{each.path}/" if each.path else "" for each in found)
     described = _companions(readings)
     found += [
         each
         for each in readings
-        if each.path not in described and (each.format != UNKNOWN or not (around and each.path.startswith(around)))
+        if each.path not in described and (each.format != UNKNOWN or not (folders and each.path.startswith(folders)))
     ]
     return Inspected(_choose_primary(found, files), tuple(found), len(files), len(loose) - len(chosen))
 
@@ -64,18 +65,18 @@ def _companions(readings: list[Inspection]) -> set[str]:
 
 
 def _sort_key(name: str) -> tuple[bool, int, str]:
-    """Sorts the names that say something to the front, and there those that lie near the top."""
+    """Sorts names with a suffix of a format first, and of these the ones near the top."""
     return (not name.lower().endswith(_SUFFIXES), name.count("/"), name)
 
 
 def _inspect_folders(files: Mapping[str, Path], budget: Budget) -> tuple[list[Inspection], tuple[str, ...]]:
-    """The topmost folders that are a known layout; and the beginnings of the paths of all that is told with them."""
-    marked: dict[str, list[Format]] = {}
+    """The topmost folders of a known layout, and the prefixes of the paths that need no inspection of their own."""
+    marked: dict[str, set[Format]] = {}
     for name in files:
         parent, _, base = name.rpartition("/")
         for marker in (base, *(f"*{end}" for end in _ENDS if base.endswith(end))):
-            rows = marked.setdefault(parent, []) if marker in _MARKERS else []
-            rows += [row for row in _MARKERS.get(marker, ()) if row not in rows]
+            if marker in _MARKERS:
+                marked.setdefault(parent, set()).update(_MARKERS[marker])
     found: list[Inspection] = []
     covered: tuple[str, ...] = ()
     for parent in sorted(marked, key=lambda name: (name.count("/") + bool(name), name))[:FILES_LIMIT]:
@@ -83,8 +84,8 @@ def _inspect_folders(files: Mapping[str, Path], budget: Budget) -> tuple[list[In
         if covered and prefix.startswith(covered):
             continue
         inside = {name[len(prefix) :]: path for name, path in files.items() if name.startswith(prefix)}
-        rows = sorted(marked[parent], key=FOLDERS.index)
-        if reading := _read_with_first(rows, ModelFolder(parent, inside, budget)):
+        rows = marked[parent]
+        if reading := _read_with_first(sorted(rows, key=FOLDERS.index), ModelFolder(parent, inside, budget)):
             found.append(reading)
             if not (_lacks_weights(reading) or any(row.wraps for row in rows if reading.format in row.names)):
                 covered += (prefix,)
@@ -98,28 +99,26 @@ def _inspect_file(name: str, files: Mapping[str, Path], budget: Budget) -> Inspe
         rows = sorted({*by_head, *by_name}, key=lambda row: (row not in by_head, row not in by_name, FILES.index(row)))
         reading = _read_with_first(rows, file)
     likely = {row.names[0] for row in by_head if row in by_name or not row.ambiguous}
-    if reading is None or (
-        not reading.certain and reading.problem and reading.format not in likely
-    ):  # it may be anything else
+    if reading is None or (not reading.certain and reading.problem and reading.format not in likely):
+        # it may be anything else
         return Inspection(UNKNOWN, certain=False, problem=reading.problem if reading else "", path=name)
     return reading
 
 
 def _read_with_first(rows: list[Format], thing: ModelFile | ModelFolder) -> Inspection | None:
-    """What the first reader says that knows ``thing``; else the first that recognised it, but could not read it."""
+    """The reading of the first format that accepts ``thing``; else of the first that recognised it, but failed."""
     unsure: Inspection | None = None
     for row in rows:
-        reading = _read_guarded(row.load(), thing, row.names[0])
+        reading = _read_guarded(row, thing)
         if reading and reading.certain:
             return reading
         unsure = unsure or reading
     return unsure
 
 
-def _read_guarded(
-    read: Callable[[Any], Inspection | None], thing: ModelFile | ModelFolder, name: str
-) -> Inspection | None:
-    """What a reader says. The one place that catches what bytes can do to it; an interrupt passes."""
+def _read_guarded(row: Format, thing: ModelFile | ModelFolder) -> Inspection | None:
+    """What the reader of a format returns. The one place that catches what bytes can do to it; an interrupt passes."""
+    read = row.load()
     try:
         reading = read(thing)
         if reading is None:
@@ -130,7 +129,7 @@ def _read_guarded(
         words = to_single_line(str(error)) or type(error).__name__
         if not isinstance(error, (Stopped, RegistryError)):  # what Python says is no sentence
             words = f"it is not as its format says ({words})"
-        return Inspection(name, certain=False, problem=words, path=thing.name)
+        return Inspection(row.names[0], certain=False, problem=words, path=thing.name)
 
 
 def _choose_primary(found: list[Inspection], files: Mapping[str, Path]) -> Inspection | None:
@@ -145,23 +144,19 @@ def _choose_primary(found: list[Inspection], files: Mapping[str, Path]) -> Inspe
     best = max(
         known, key=lambda each: (each.path not in files, each.certain, each.format not in _AUXILIARY, size(each))
     )
-    inside = f"{best.path}/" if best.path else ""
-    within = [each for each in known if each is not best and each.certain and each.path.startswith(inside)]
     if best.path in files:
         return best
+    inside = f"{best.path}/" if best.path else ""
+    within = [each for each in known if each is not best and each.certain and each.path.startswith(inside)]
     if _lacks_weights(best):
-        exports = [each for each in within if each.format in _EXPORTS]
-        model = max(exports, key=size, default=None)
+        model = max((each for each in within if each.format in _EXPORTS), key=size, default=None)
         return replace(model, class_name=best.class_name or model.class_name) if model else best
-    return _merge_inner(best, within[0]) if len(within) == 1 else best
+    if len(within) != 1:
+        return best
+    gaps = {name: getattr(within[0], name) for name in _INNER_FIELDS if not getattr(best, name)}
+    return replace(best, **gaps)
 
 
 def _lacks_weights(reading: Inspection) -> bool:
     """Whether a folder is only the configuration of a model, which may lie beside it in another format."""
     return reading.details.get("uncounted") == NO_WEIGHTS
-
-
-def _merge_inner(outer: Inspection, inner: Inspection) -> Inspection:
-    """A folder that wraps one model, with what only the model itself tells."""
-    gaps = {name: getattr(inner, name) for name in _OF_THE_MODEL if not getattr(outer, name)}
-    return replace(outer, **gaps)

@@ -7,7 +7,9 @@ import inspect
 import re
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -45,21 +47,35 @@ def test_every_key_that_is_found_is_told(path: Path) -> None:
     assert set(lineage["contents"]) - known == set()
 
 
-def source_of(reader: Callable[..., object]) -> str:
-    """A function, and all of its module that it uses."""
-    text = inspect.getsource(sys.modules[reader.__module__])
-    parts: dict[str, ast.stmt] = {}
+@cache
+def parts_of(module: str) -> dict[str, tuple[ast.stmt, str]]:
+    """What a module defines, by name, each with its source."""
+    text = inspect.getsource(sys.modules[module])
+    parts: dict[str, tuple[ast.stmt, str]] = {}
     for part in ast.parse(text).body:
+        names = []
         if isinstance(part, (ast.FunctionDef, ast.ClassDef)):
-            parts[part.name] = part
+            names = [part.name]
         elif isinstance(part, ast.Assign):
             names = [each.id for target in part.targets for each in ast.walk(target) if isinstance(each, ast.Name)]
-            parts.update(dict.fromkeys(names, part))
-    pending, used = [reader.__name__], {}
+        parts.update(dict.fromkeys(names, (part, ast.get_source_segment(text, part) or "")))
+    return parts
+
+
+def source_of(reader: Callable[..., object]) -> str:
+    """A function, and all that it uses of its module and of the modules beside it."""
+    pending, used = [(reader.__module__, reader.__name__)], {}
     while pending:
-        if (name := pending.pop()) in parts and name not in used:
-            used[name] = ast.get_source_segment(text, parts[name]) or ""
-            pending += [each.id for each in ast.walk(parts[name]) if isinstance(each, ast.Name)]
+        module, name = pending.pop()
+        if (module, name) not in used and name in parts_of(module):
+            part, used[module, name] = parts_of(module)[name]
+            for each in ast.walk(part):
+                if isinstance(each, ast.Name):
+                    pending.append((module, each.id))
+                elif isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name):
+                    other = getattr(sys.modules[module], each.value.id, None)
+                    if isinstance(other, ModuleType) and other.__package__ == sys.modules[module].__package__:
+                        pending.append((other.__name__, each.attr))
     return "\n".join(used.values())
 
 

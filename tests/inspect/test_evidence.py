@@ -172,7 +172,7 @@ def test_what_is_not_a_model_is_not_reported_as_one(case: str, tmp_path: Path) -
 def claims(row: Format, path: Path, name: str) -> str:
     """What one reader says a file is, for certain."""
     with ModelFile.opened(path, name, {name: path}) as file:
-        said = _read_guarded(row.load(), file, row.names[0])
+        said = _read_guarded(row, file)
     return said.format if said is not None and said.certain else ""
 
 

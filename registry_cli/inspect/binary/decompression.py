@@ -1,7 +1,9 @@
-"""Compressed bytes: unpacked as a stream, never more than the budget says, and never more at once than is asked for."""
+"""Decompression of streams, never of more than the budget allows, and never of more at once than is asked for."""
 
 from __future__ import annotations
 
+import contextlib
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -9,23 +11,17 @@ from .limits import Budget, Stopped, Stream
 from .sources import Spooled
 
 _BLOCK = 1 << 16
-#: Up to here what must be read at any place is kept in memory, beyond in a temporary file.
+#: What must be read at any offset is kept in memory up to this size, beyond it in a temporary file.
 _IN_MEMORY = 32 << 20
-#: The most memory that an xz stream may ask for.
+#: The most memory that an xz stream may need.
 _DICTIONARY = 256 << 20
 
-#: How compressed files begin, and what they are called. ``zlib`` has several beginnings.
+#: How compressed files begin, and the names of the compressions.
 MAGICS = (
-    (b"\x1f\x8b", "gzip"),
-    (b"BZh", "bz2"),
-    (b"\xfd7zXZ\x00", "xz"),
-    (b"]\x00\x00", "lzma"),
-    (b"x\x01", "zlib"),
-    (b"x\x5e", "zlib"),
-    (b"x\x9c", "zlib"),
-    (b"x\xda", "zlib"),
-)
-#: Compressions and archives that Python's library can't open; whether a loader of pickles (joblib) opens them by itself.
+    (b"\x1f\x8b", "gzip"), (b"BZh", "bz2"), (b"\xfd7zXZ\x00", "xz"), (b"]\x00\x00", "lzma"),
+    (b"x\x01", "zlib"), (b"x\x5e", "zlib"), (b"x\x9c", "zlib"), (b"x\xda", "zlib"),
+)  # fmt: skip
+#: Compressions and archives that Python's library can't open, and whether joblib, which loads pickles, opens them.
 CLOSED = (
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", False),
     (b"Rar!\x1a\x07", "a RAR archive", False),
@@ -38,12 +34,12 @@ _MANY = {"gzip", "bz2", "xz", "lzma"}
 
 
 def compression_of(head: bytes) -> str:
-    """What compresses a file that begins so; empty if nothing does. Of a zlib stream the check of two bytes holds, too."""
+    """The compression of a file that begins with ``head``; empty if it is not compressed."""
     return next((kind for magic, kind in MAGICS if head.startswith(magic)), "")
 
 
-def _made(kind: str) -> Any:
-    """What unpacks it; imported only now, as most files are not packed."""
+def _decompressor(kind: str) -> Any:
+    """The decompressor of the standard library; bz2 and lzma are large, and optional parts of Python."""
     if kind == "bz2":
         import bz2
 
@@ -52,31 +48,27 @@ def _made(kind: str) -> Any:
         import lzma
 
         return lzma.LZMADecompressor(lzma.FORMAT_AUTO, memlimit=_DICTIONARY)
-    import zlib
-
     return zlib.decompressobj({"gzip": 31, "zlib": 15, "deflate": -15}[kind])
 
 
 class DecompressedStream:
-    """What comes out of a compressed stream. Everything must be there: what is cut or damaged is :class:`Stopped`.
-
-    ``size`` is how much is said to come out, when that is known: readers that believe it see something else when it is
-    not so.
+    """The content of a compressed stream; :class:`Stopped` if it is damaged or incomplete. ``size`` is the stated size of
+    the content, if there is one: readers that believe a wrong one see something else.
     """
 
     def __init__(
         self, source: Stream, kind: str, budget: Budget, engine: Any = None, *, size: int | None = None
     ) -> None:
         self._source, self._kind, self._budget = source, kind, budget
-        self._engine = engine or _made(kind)
+        self._engine = engine or _decompressor(kind)
         self._left, self._single = size, size is not None
         self._waiting = b""
         self._ended = False
-        #: Why readers differ in what they get of it; also for who reads it through something that catches errors.
+        #: Why readers could get different content; kept for callers whose reader catches the exception.
         self.ambiguity = ""
 
     def read(self, length: int) -> bytes:
-        """Some bytes, at most ``length``; none only at the end."""
+        """Some bytes, at most ``length``; no bytes only at the end."""
         while not self._ended:
             piece = self._step(min(length, _BLOCK))
             self._budget.unpacked -= len(piece)
@@ -116,13 +108,13 @@ class DecompressedStream:
         return piece
 
     def _last(self, length: int) -> bytes:
-        """What the engine still holds after the last byte that came in."""
+        """What the engine still holds after the last byte of input."""
         if hasattr(self._engine, "flush") and (piece := bytes(self._engine.decompress(b"", length))):
             return piece
         raise Stopped(f"its compression ({self._kind}) is cut short")
 
     def _next_stream(self) -> None:
-        """Behind one stream there may be the next; padding with zeros is none, anything else is no honest file."""
+        """Go on with the next stream, which may follow behind zeros; anything else there is an attempt to hide it."""
         rest: bytes = self._engine.unused_data
         while not rest.strip(b"\0"):
             rest = self._source.read(_BLOCK)
@@ -132,11 +124,11 @@ class DecompressedStream:
         rest = rest.lstrip(b"\0")
         if self._single or self._kind not in _MANY or compression_of(rest) != self._kind:
             self._differs("something follows its compressed data")
-        self._engine, self._waiting = _made(self._kind), rest
+        self._engine, self._waiting = _decompressor(self._kind), rest
 
 
 def decompress(opened: Callable[[], Stream]) -> Spooled:
-    """All that a stream gives, to be read at any place, and closed afterwards."""
+    """The whole content of a stream, to be read at any offset; the caller closes it."""
     import tempfile
 
     store = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - it is given away
@@ -153,14 +145,9 @@ def decompress(opened: Callable[[], Stream]) -> Spooled:
 
 
 def read_beginning(opened: Callable[[], Stream], most: int) -> bytes:
-    """The first bytes; none when it is damaged from the start."""
+    """The first bytes, ``most`` at the most; fewer where the stream is damaged."""
     stream, head = opened(), b""
-    try:
+    with contextlib.suppress(Stopped):
         while len(head) < most and (piece := stream.read(most - len(head))):
             head += piece
-    except Stopped:
-        pass
     return head
-
-
-__all__ = ["CLOSED", "DecompressedStream", "compression_of", "decompress", "read_beginning"]

@@ -1,18 +1,19 @@
-"""HDF5, as far as Keras writes it: groups of the old layout, the shapes and types of datasets, texts in attributes.
+"""HDF5, as far as Keras writes it: groups of the old layout, shapes and types of datasets, attributes that are texts.
 
-After the HDF5 file format specification, version 3.0. Groups of the new layout, and shared messages, are refused.
+Follows the HDF5 file format specification, version 3.0. Groups of the new layout, and shared messages, are refused.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from math import prod
 from typing import NamedTuple
 
 from .limits import Stopped
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
-#: The most objects, links and messages that are gone through together, and how deep groups may be nested.
+#: The most objects, links and messages together, and how deep groups may be nested.
 STEPS, DEPTH = 100_000, 32
 #: The longest text of an attribute, in bytes.
 TEXT = 16 << 20
@@ -21,7 +22,9 @@ _DATASPACE, _DATATYPE, _ATTRIBUTE, _CONTINUATION, _SYMBOLS = 0x01, 0x03, 0x0C, 0
 _READ_MESSAGES = (_DATASPACE, _DATATYPE, _ATTRIBUTE, _SYMBOLS)
 _INTEGER, _FLOAT, _STRING, _VARIABLE = 0, 1, 3, 9
 _NOWHERE = 2**64 - 1
-#: Gives so many bytes from an offset on, or raises.
+#: By version, where the size of addresses, the end of the file and the root group are stated.
+_ADDRESSES = {0: (13, 40, 64), 1: (13, 44, 68), 2: (9, 28, 36), 3: (9, 28, 36)}
+#: Returns so many bytes from an offset on, or raises.
 Read = Callable[[int, int], bytes]
 
 
@@ -33,9 +36,18 @@ class Dataset(NamedTuple):
     numbers: int
 
 
-class _Message(NamedTuple):
-    kind: int
-    data: bytes
+def read_superblock(read: Read) -> tuple[int, int]:
+    """Where the root group is, and where the file ends according to its first block."""
+    if read(0, 8) != MAGIC:
+        raise Stopped("it is no HDF5")
+    version = read(8, 1)[0]
+    if version not in _ADDRESSES:
+        raise Stopped(f"version {version} of HDF5 is not read")
+    size_at, end_at, root_at = _ADDRESSES[version]
+    root, end = (int.from_bytes(read(at, 8), "little") for at in (root_at, end_at))
+    if read(size_at, 1) != b"\x08":
+        raise Stopped("its addresses are not of 8 bytes")
+    return root, end
 
 
 class Hdf5:
@@ -44,25 +56,14 @@ class Hdf5:
     def __init__(self, read: Read) -> None:
         self._read = read
         self._left = STEPS
-        if read(0, 8) != MAGIC:
-            raise Stopped("it is no HDF5")
-        version = read(8, 1)[0]
-        if version in (0, 1):
-            at = 24 if version == 0 else 28
-            self.root = self._number(at + 32 + 8)
-        elif version in (2, 3):
-            self.root = self._number(36)
-        else:
-            raise Stopped(f"version {version} of HDF5 is not read")
-        if self._read(13 if version < 2 else 9, 1) != b"\x08":
-            raise Stopped("its addresses are not of 8 bytes")
+        self.root, _ = read_superblock(read)
 
     def datasets(self) -> Iterator[Dataset]:
         """All arrays, group by group."""
         pending = [("", self.root, 0)]
         while pending:
             path, address, depth = pending.pop()
-            messages = {message.kind: message.data for message in self._messages(address)}
+            messages = dict(self._messages(address))
             if _SYMBOLS in messages:
                 if depth > DEPTH:
                     raise Stopped("groups are nested too deep")
@@ -72,13 +73,8 @@ class Hdf5:
 
     def attributes(self) -> dict[str, str]:
         """The attributes of the root that are one text."""
-        found = {}
-        for message in self._messages(self.root):
-            if message.kind == _ATTRIBUTE:
-                name, text = self._attribute(message.data)
-                if text is not None:
-                    found[name] = text
-        return found
+        found = (self._attribute(data) for kind, data in self._messages(self.root) if kind == _ATTRIBUTE)
+        return {name: text for name, text in found if text is not None}
 
     def _step(self) -> None:
         self._left -= 1
@@ -88,8 +84,8 @@ class Hdf5:
     def _number(self, at: int, size: int = 8) -> int:
         return int.from_bytes(self._read(at, size), "little")
 
-    def _messages(self, address: int) -> Iterator[_Message]:
-        """The header of an object, message by message."""
+    def _messages(self, address: int) -> Iterator[tuple[int, bytes]]:
+        """The kinds and the data of the messages in the header of an object."""
         if self._read(address, 4) == b"OHDR":
             raise Stopped("an object of the new layout")
         version, _, count, _, size = struct.unpack("<2BHLL", self._read(address, 12))
@@ -105,11 +101,11 @@ class Hdf5:
                 if kind == _CONTINUATION:
                     blocks.append(struct.unpack("<2Q", self._read(at + 8, 16)))
                 elif kind in _READ_MESSAGES:
-                    yield _Message(kind, self._read(at + 8, length))
+                    yield kind, self._read(at + 8, length)
                 at, left = at + 8 + length, left - 8 - length
 
     def _links(self, data: bytes) -> Iterator[tuple[str, int]]:
-        """The names in a group, and where their objects are: a tree whose leaves list them, and a heap of names."""
+        """The names in a group and the addresses of their objects: a tree whose leaves list them, and a heap of names."""
         tree, heap = struct.unpack_from("<2Q", data)
         if self._read(heap, 4) != b"HEAP":
             raise Stopped("the names of a group are broken")
@@ -142,7 +138,7 @@ class Hdf5:
         return data.partition(b"\0")[0].decode("utf-8", "replace")
 
     def _attribute(self, data: bytes) -> tuple[str, str | None]:
-        """Name and text; None for what is no single text."""
+        """Name and text; None for an attribute that is not a single text."""
         version, _, *sizes = struct.unpack_from("<2B3H", data)
         at = 9 if version == 3 else 8
         parts = []
@@ -158,7 +154,7 @@ class Hdf5:
         return name, data[at : at + int.from_bytes(parts[1][4:8], "little")].rstrip(b"\0").decode("utf-8", "replace")
 
     def _heap_text(self, data: bytes) -> str:
-        """A text of any length, which lies in a heap of its own."""
+        """A text of any length, which is kept in a separate heap."""
         length, address, index = struct.unpack("<LQL", data)
         if length > TEXT or self._read(address, 4) != b"GCOL":
             raise Stopped("the text of an attribute is broken")
@@ -174,15 +170,12 @@ class Hdf5:
 
 
 def _count(dataspace: bytes) -> int:
-    """How many elements there are."""
+    """How many elements an array has."""
     version, rank = dataspace[0], dataspace[1]
     at = 8 if version == 1 else 4
     if rank > 32:
         raise Stopped("an array of too many dimensions")
-    count = 1
-    for size in struct.unpack_from(f"<{rank}Q", dataspace, at):
-        count *= size
-    return count
+    return prod(struct.unpack_from(f"<{rank}Q", dataspace, at))
 
 
 def _type(datatype: bytes) -> str:

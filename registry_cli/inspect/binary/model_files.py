@@ -1,23 +1,28 @@
-"""A file, and a folder, as the readers of formats see them: bounded, and read in pieces."""
+"""The file or folder that a format reader gets: reads are bounded, and counted against the budget of the artifact."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .limits import Budget, Stopped
+from .sources import HEAD, FileSource
+
+if TYPE_CHECKING:
+    from .zip_archive import DirectoryEntry
 
 T = TypeVar("T")
 
-#: Of every file so many bytes are read at once, to see what it is.
-HEAD = 4096
 #: The most that readers get of one file, in bytes; of all files of an artifact together as much as its budget says.
 MOST = 32 << 20
-#: So many parts of a JSON document, and so many fields of a protocol buffer are looked at.
+#: The largest documents that are read, in bytes: a configuration; one that may list every part of a model.
+CONFIGURATION, DOCUMENT = 1 << 20, 8 << 20
+#: The most parts of a JSON document, and fields of a protocol buffer, that are looked at.
 NESTED, FIELDS = 500_000, 300_000
 
 #: A short read takes so much at once: the next one is most often nearby.
@@ -42,8 +47,6 @@ def iter_objects(document: Any) -> Iterator[dict[str, Any]]:
 
 def parse_json(data: bytes) -> Any:
     """A JSON document; None if ``data`` holds none, or one that is nested too deep."""
-    import json
-
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
@@ -59,20 +62,20 @@ def unless_stopped(read: Callable[[], T]) -> tuple[T | None, str]:
 
 
 class ModelFile:
-    """One regular file: ``name`` is its path in the artifact, ``head`` how it begins, ``size`` in bytes.
+    """One regular file: ``name`` is its path in the artifact, ``head`` its first bytes, ``size`` in bytes.
 
-    ``beside`` are all files of the artifact, by their paths in it. ``notes`` is where one reader leaves for the next what took
-    time to find out.
+    ``beside`` are all files of the artifact by their paths in it. ``members`` is the directory of a zip archive, once it
+    was read.
     """
 
     def __init__(self, descriptor: int, name: str, beside: Mapping[str, Path], budget: Budget) -> None:
-        self._descriptor = descriptor
+        self._source = FileSource(descriptor)
         self._budgets = (Budget(read=MOST), budget)
         self.name = name
         self.beside = beside
-        self.notes: dict[str, object] = {}
-        self.size = os.fstat(descriptor).st_size
-        self.head = os.pread(descriptor, HEAD, 0)
+        self.members: Mapping[str, DirectoryEntry] | None = None
+        self.size = self._source.size
+        self.head = self._source.at(0, HEAD)
         self._start, self._window = 0, self.head
 
     @classmethod
@@ -80,7 +83,7 @@ class ModelFile:
     def opened(
         cls, path: Path, name: str, beside: Mapping[str, Path] | None = None, budget: Budget | None = None
     ) -> Iterator[ModelFile]:
-        """The file at ``path``. Raises OSError, also for what is no regular file."""
+        """Open the file at ``path``. Raises OSError, also if it is not a regular file."""
         descriptor = os.open(path, _READ)
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -89,41 +92,37 @@ class ModelFile:
         finally:
             os.close(descriptor)
 
+    @contextlib.contextmanager
+    def open_sibling(self, name: str) -> Iterator[ModelFile]:
+        """Open another file of the artifact by its path in it; :class:`Stopped` if there is none."""
+        if name not in self.beside:
+            raise Stopped(f"{name} is missing")
+        with ModelFile.opened(self.beside[name], name, self.beside, self._budgets[-1]) as file:
+            yield file
+
     def read(self, offset: int, length: int) -> bytes:
-        """``length`` bytes from ``offset`` on; :class:`Stopped` when the file ends before, or that is too much."""
+        """``length`` bytes from ``offset`` on; :class:`Stopped` when the file ends before, or a limit is reached."""
         if offset < 0 or length < 0 or offset + length > self.size:
             raise Stopped("it is cut short")
         place = offset - self._start
         if place >= 0 and place + length <= len(self._window):
             return self._window[place : place + length]
         if length >= _AHEAD:
-            return self._fetched(offset, length)
-        self._start, self._window = offset, self._fetched(offset, min(_AHEAD, self.size - offset))
+            return self._fetch(offset, length)
+        self._start, self._window = offset, self._fetch(offset, min(_AHEAD, self.size - offset))
         return self._window[:length]
 
-    def at(self, offset: int, length: int) -> bytes:
-        """The same as :meth:`read`, but less at the end, as every byte source gives it."""
-        return self.read(offset, max(0, min(length, self.size - offset))) if 0 <= offset < self.size else b""
-
-    @contextlib.contextmanager
-    def open_sibling(self, name: str) -> Iterator[ModelFile]:
-        """Another file of the artifact, by its path in it; :class:`Stopped` if there is none."""
-        if name not in self.beside:
-            raise Stopped(f"{name} is missing")
-        with ModelFile.opened(self.beside[name], name, self.beside, self._budgets[-1]) as file:
-            yield file
-
-    def _fetched(self, offset: int, length: int) -> bytes:
+    def _fetch(self, offset: int, length: int) -> bytes:
         for budget in self._budgets:
             budget.spend_read(length)
-        pieces = []
-        while length:
-            piece = os.pread(self._descriptor, length, offset)
-            if not piece:
-                raise Stopped("it was cut while it was read")
-            pieces.append(piece)
-            offset, length = offset + len(piece), length - len(piece)
-        return b"".join(pieces)
+        data = self._source.at(offset, length)
+        if len(data) < length:
+            raise Stopped("it was cut while it was read")
+        return data
+
+    def at(self, offset: int, length: int) -> bytes:
+        """Like :meth:`read`, but fewer bytes at the end, as in every byte source."""
+        return self.read(offset, max(0, min(length, self.size - offset))) if 0 <= offset < self.size else b""
 
     def beginning(self, most: int) -> bytes:
         """The first bytes, ``most`` at the most."""
@@ -135,21 +134,19 @@ class ModelFile:
         return self.read(self.size - length, length)
 
     def whole(self, most: int) -> bytes:
-        """All of it; :class:`Stopped` when that is more than ``most`` bytes."""
+        """The whole file; :class:`Stopped` when it has more than ``most`` bytes."""
         if self.size > most:
             raise Stopped(f"it has {self.size:,} bytes, more than the {most:,} that are read of such a file")
         return self.read(0, self.size)
 
-    def json(self, most: int) -> Any:
-        """The JSON document in it, None if it holds none or has more than ``most`` bytes: for readers that look for a
-        format in a file that may hold anything.
-        """
+    def json(self, most: int = DOCUMENT) -> Any:
+        """The JSON document in the file; None if it holds none or has more than ``most`` bytes."""
         return None if self.size > most else parse_json(self.read(0, self.size))
 
 
 class ModelFolder:
-    """A folder of an artifact. ``name`` is its path there, empty for the artifact itself; ``files`` are all that are
-    in it and below, by their paths from here.
+    """A folder of an artifact. ``name`` is its path there, empty for the artifact itself; ``files`` are all files in it
+    and below, by their paths from here.
     """
 
     def __init__(self, name: str, files: Mapping[str, Path], budget: Budget | None = None) -> None:
@@ -159,23 +156,28 @@ class ModelFolder:
 
     @contextlib.contextmanager
     def opened(self, name: str) -> Iterator[ModelFile]:
-        """One of its files; :class:`Stopped` when it is not there."""
+        """Open one of its files; :class:`Stopped` if it does not exist."""
         if name not in self.files:
             raise Stopped(f"there is no {name} in it")
         with ModelFile.opened(self.files[name], name, self.files, self._budget) as file:
             yield file
 
     def whole(self, name: str, most: int) -> bytes:
-        """All of one of its files, as :meth:`File.whole`."""
+        """One of its files, as :meth:`ModelFile.whole`."""
         with self.opened(name) as file:
             return file.whole(most)
 
-    def json(self, name: str, most: int) -> Any:
-        """The JSON document in one of its files, as :meth:`File.json`; None if the file does not exist."""
+    def json(self, name: str, most: int = CONFIGURATION) -> Any:
+        """The JSON document in one of its files, as :meth:`ModelFile.json`; None if the file does not exist."""
         if name not in self.files:
             return None
         with self.opened(name) as file:
             return file.json(most)
+
+    def json_object(self, name: str, most: int = CONFIGURATION) -> dict[str, Any]:
+        """Like :meth:`json`, but an empty dictionary for anything that is not an object."""
+        document = self.json(name, most)
+        return document if isinstance(document, dict) else {}
 
     def subfolder(self, name: str) -> ModelFolder:
         """A folder in this one, which may be empty."""

@@ -1,7 +1,7 @@
-"""Arrays of numpy: a header that is a Python literal, and the numbers, or a pickle, behind it.
+"""Arrays of numpy: a header that is a Python literal, then the numbers, or a pickle.
 
-``numpy.load`` evaluates the header, other readers search in it. So it is taken only as numpy writes it: any other spelling
-of the same thing could be read as something else.
+``numpy.load`` evaluates the header, other readers search in it. So it is accepted only as numpy writes it: another
+spelling of the same value could be read as something else.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 from .limits import Stopped
-from .sources import ByteSource
+from .sources import ByteSource, read_exactly
 
 MAGIC = b"\x93NUMPY"
 _LONGEST = 256 << 10
@@ -25,47 +25,47 @@ _CHARACTER = 4
 
 
 class ArrayHeader(NamedTuple):
-    """Where the bytes of an array lie, how many these are, and whether they are a pickle of objects instead."""
+    """Where the bytes of an array are, and how many, unless they are a pickle of ``objects``; the type as the header has
+    it, and the shape.
+    """
 
     start: int
     size: int
     objects: bool
-    #: The type as the header spells it, and the shape.
     descr: Any
     shape: tuple[int, ...]
 
 
 def read_header(body: ByteSource, at: int) -> ArrayHeader:
-    """The array whose header begins at ``at``. :class:`Stopped` for one that numpy would not have written."""
+    """Parse the header that begins at ``at``. :class:`Stopped` for one that numpy would not have written."""
     head = body.at(at, 12)
     version = tuple(head[6:8])
     if version not in ((1, 0), (2, 0), (3, 0)):
         raise Stopped("the header of its array has a version that is not supported")
-    wide = version[0] > 1
-    start = at + (12 if wide else 10)
-    length = int.from_bytes(head[8 : 12 if wide else 10], "little")
+    end = 12 if version[0] > 1 else 10
+    length = int.from_bytes(head[8:end], "little")
     if length > _LONGEST:
         raise Stopped("the header of its array is longer than is looked at", limit=True)
-    header = body.at(start, length)
-    if len(header) < length:
-        raise Stopped("it is cut short")
-    header_fields = _header(header)
-    size, objects = _type(header_fields["descr"], 0)
-    shape = header_fields["shape"]
-    if not isinstance(shape, tuple) or not all(type(each) is int and each >= 0 for each in shape):
+    fields = _parse_literal(read_exactly(body, at + end, length))
+    size, objects = _type(fields["descr"], 0)
+    if not _is_shape(fields["shape"]):
         raise _odd("its shape is none")
-    if type(header_fields["fortran_order"]) is not bool:
+    if type(fields["fortran_order"]) is not bool:
         raise _odd("its order is neither true nor false")
-    return ArrayHeader(start + length, size * prod(shape), objects, header_fields["descr"], shape)
+    return ArrayHeader(at + end + length, size * prod(fields["shape"]), objects, fields["descr"], fields["shape"])
+
+
+def _is_shape(value: object) -> bool:
+    return isinstance(value, tuple) and all(type(each) is int and each >= 0 for each in value)
 
 
 def _odd(what: str) -> Stopped:
     return Stopped(f"the header of its array is not as numpy writes it: {what}", ambiguous=True)
 
 
-def _header(data: bytes) -> dict[str, Any]:
-    """The literal, in which every text has to be spelled out and no key is there twice."""
-    tree = _parsed(data)
+def _parse_literal(data: bytes) -> dict[str, Any]:
+    """Evaluate the literal, in which every text has to be spelled out and each key has to occur once."""
+    tree = _parse_expression(data)
     if not isinstance(tree, ast.Dict):
         raise _odd("it is no dictionary")
     for node in ast.walk(tree):
@@ -79,11 +79,11 @@ def _header(data: bytes) -> dict[str, Any]:
     keys = [key.value if isinstance(key, ast.Constant) else None for key in tree.keys]
     if len(keys) != len(set(keys)) or set(keys) != _KEYS:
         raise _odd("its keys are not descr, fortran_order and shape, once each")
-    header_fields: dict[str, Any] = ast.literal_eval(tree)
-    return header_fields
+    fields: dict[str, Any] = ast.literal_eval(tree)
+    return fields
 
 
-def _parsed(data: bytes) -> ast.expr:
+def _parse_expression(data: bytes) -> ast.expr:
     if re.search(rb"[^\x20-\x7e\x80-\xff]", data.rstrip(b"\n")):
         raise _odd("it has control characters")
     if b"\\" in data or b"#" in data:
@@ -94,10 +94,9 @@ def _parsed(data: bytes) -> ast.expr:
         text = data.decode("latin-1")
     text = _LONG.sub("", text.strip())  # Python 2 wrote 3L
     try:
-        tree = ast.parse(text, mode="eval").body
+        return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise _odd("it is no Python literal") from error
-    return tree
 
 
 def _type(descr: Any, depth: int) -> tuple[int, bool]:
@@ -111,7 +110,7 @@ def _type(descr: Any, depth: int) -> tuple[int, bool]:
         return int(match[3] or 0) * (_CHARACTER if match[2] == "U" else 1), match[2] in "OT"
     if isinstance(descr, tuple) and len(descr) == 2:  # a type, and a shape of it or its aliases
         size, objects = _type(descr[0], depth + 1)
-        if isinstance(descr[1], tuple) and all(type(each) is int and each >= 0 for each in descr[1]):
+        if _is_shape(descr[1]):
             return size * prod(descr[1]), objects
     if isinstance(descr, list) and descr:
         fields = [_field(each, depth) for each in descr]
@@ -128,7 +127,7 @@ def _field(field: Any, depth: int) -> tuple[int, bool]:
         raise _odd("a field of its type has no name")
     size, objects = _type(field[1], depth + 1)
     if len(field) == 3:
-        if not isinstance(field[2], tuple) or not all(type(each) is int and each >= 0 for each in field[2]):
+        if not _is_shape(field[2]):
             raise _odd("a field of its type has no shape")
         size *= prod(field[2])
     return size, objects

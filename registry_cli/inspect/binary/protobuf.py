@@ -1,6 +1,6 @@
-"""Messages of protocol buffers, field by field, out of a byte source: what is not asked for is not read.
+"""Messages of protocol buffers, field by field, from a byte source: only what is asked for is read.
 
-The reader is strict: a field that no writer makes ends it. Groups, which nobody writes any more, are passed over.
+The reader is strict: it stops at a field that no writer makes. Groups, which no writer uses any more, are skipped.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from .limits import Limit, Stopped
-from .sources import ByteSource
+from .sources import ByteSource, read_exactly
 
 #: The most fields that are looked at in one file unless another number is given, and the longest text that is read.
 FIELDS, TEXT = 5_000_000, 1 << 16
@@ -22,7 +22,7 @@ _NONE = "it is not a message of protocol buffers to its end"
 class WireField(NamedTuple):
     """One field: its number; its value, if it is a number; where its bytes are, if it has any."""
 
-    number: int
+    number: int = 0
     value: int = 0
     start: int = 0
     end: int = 0
@@ -38,6 +38,13 @@ class WireField(NamedTuple):
     def size(self) -> int:
         """How many bytes it has."""
         return self.end - self.start
+
+
+class LastFields(dict[int, WireField]):
+    """Fields by their numbers; an empty one for a number that is missing."""
+
+    def __missing__(self, number: int) -> WireField:
+        return WireField(number)
 
 
 class Messages:
@@ -74,6 +81,10 @@ class Messages:
         if groups:
             raise Stopped("it is cut short")
 
+    def last(self, message: WireField) -> LastFields:
+        """The last field of each number: the one that counts where a field is not repeated."""
+        return LastFields((field.number, field) for field in self.fields(message))
+
     def text(self, field: WireField) -> str:
         """The field as text."""
         return self.raw(field).decode("utf-8", "replace")
@@ -92,29 +103,25 @@ class Messages:
         at = field.start
         while at < field.end and len(found) < 64:
             value, at = self._varint(at, field.end)
-            found.append(WireField(0, value).signed)
+            found.append(WireField(value=value).signed)
         return found
 
     def pair(self, entry: WireField) -> tuple[str, WireField]:
         """An entry of a map: its key, and its value as a field."""
-        key, value = "", WireField(2)
-        for field in self.fields(entry):
-            if field.number == 1:
-                key = self.text(field)
-            elif field.number == 2:
-                value = field
-        return key, value
+        parts = self.last(entry)
+        return self.text(parts[1]), parts[2]
 
     def read(self, at: int, length: int) -> bytes:
-        """Bytes that are no message."""
-        data = self._body.at(at, length)
-        if len(data) < length:
-            raise Stopped("it is cut short")
-        return data
+        """Bytes at any place."""
+        return read_exactly(self._body, at, length)
 
-    def varint(self, at: int) -> tuple[int, int]:
-        """The number at ``at``, and where the next byte is."""
-        return self._varint(at, self._body.size)
+    def varints(self, at: int, count: int) -> list[int]:
+        """The numbers from ``at`` on, and as the last the offset behind them."""
+        found = []
+        for _ in range(count):
+            value, at = self._varint(at, self._body.size)
+            found.append(value)
+        return [*found, at]
 
     def _key(self, at: int, end: int) -> tuple[int, int, int]:
         self._left -= 1

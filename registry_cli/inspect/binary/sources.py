@@ -1,11 +1,12 @@
-"""Where bytes lie: in a file, in a piece of one, in memory. Each can be read from its beginning again and again."""
+"""Byte sources: a file, a part of one, or memory, which can be read at any offset; and readers from front to end."""
 
 from __future__ import annotations
 
 import os
-from typing import IO, Protocol
+import struct
+from typing import IO, Any, Protocol
 
-from .limits import Stream
+from .limits import Stopped, Stream
 
 HEAD = 4096
 
@@ -16,11 +17,11 @@ class ByteSource(Protocol):
     size: int
 
     def at(self, offset: int, length: int) -> bytes:
-        """So many bytes from there on; less only at the end, and none from before the beginning."""
+        """So many bytes from ``offset`` on; fewer only at the end, none for a negative offset."""
 
 
 class FileSource:
-    """A file that is open."""
+    """An open file."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -54,7 +55,7 @@ class Spooled:
 
 
 class MemorySource:
-    """Some bytes."""
+    """Bytes in memory."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self.size = data, len(data)
@@ -64,7 +65,7 @@ class MemorySource:
 
 
 class ByteSlice:
-    """A part of another body."""
+    """A part of another source."""
 
     def __init__(self, whole: ByteSource, start: int, size: int) -> None:
         self._whole, self._start = whole, start
@@ -77,7 +78,7 @@ class ByteSlice:
 
 
 class SequentialReader:
-    """A body as a stream. What is skipped is not read."""
+    """A source as a stream. What is skipped is not read."""
 
     def __init__(self, body: ByteSource, offset: int = 0) -> None:
         self._body, self._offset = body, offset
@@ -97,3 +98,43 @@ class SequentialReader:
 
 def straight(body: ByteSource, offset: int = 0) -> Stream:
     return SequentialReader(body, offset)
+
+
+def read_exactly(source: ByteSource, offset: int, length: int) -> bytes:
+    """``length`` bytes from ``offset`` on; :class:`Stopped` if the source ends before."""
+    data = source.at(offset, length)
+    if len(data) < length:
+        raise Stopped("it is cut short")
+    return data
+
+
+class Cursor:
+    """Reads one binary value after another, from offset ``at`` on; :class:`Stopped` where the source ends."""
+
+    def __init__(self, source: ByteSource, at: int = 0, order: str = "<") -> None:
+        self._source, self.at, self.order = source, at, order
+        self.size = source.size
+
+    def skip(self, length: int) -> None:
+        self.at += length
+        if self.at > self.size:
+            raise Stopped("it is cut short")
+
+    def take(self, length: int) -> bytes:
+        """The next ``length`` bytes."""
+        start = self.at
+        self.skip(length)
+        return self._source.at(start, length)
+
+    def unpack(self, form: str) -> tuple[Any, ...]:
+        """The next values, in a format of ``struct`` without its byte order."""
+        form = self.order + form
+        return struct.unpack(form, self.take(struct.calcsize(form)))
+
+    def number(self, form: str) -> Any:
+        """The next value."""
+        return self.unpack(form)[0]
+
+    def text(self, length: int) -> str:
+        """The next ``length`` bytes as UTF-8."""
+        return self.take(length).decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""Tar archives, header by header. Members are pieces of the file; nothing is extracted.
+"""Tar archives, header by header. Members are slices of the file; nothing is extracted.
 
 Readers differ in which checksums and numbers they accept, in which of several headers they believe, and in where they
 see the end. What they could read differently is listed in ``Tar.ambiguous``.
@@ -16,9 +16,9 @@ from .sources import ByteSlice, ByteSource
 _BLOCK = 512
 _LONG = 1 << 16
 _FILES, _FOLDERS, _LINKS = b"\x0007", b"5", b"12"
-#: Numbers as every writer makes them: octal digits, filled up with blanks, ended by NUL or a blank.
+#: Numbers as every writer makes them: octal digits, padded with blanks, ended by NUL or a blank.
 _PLAIN = re.compile(rb"[ ]*([0-7]+)[ \0]*|\0*")
-#: As readers in C and in Python take them.
+#: Numbers as readers in C and in Python accept them.
 _LENIENT = (re.compile(rb"\s*([0-7]+)"), re.compile(rb"\s*\+?(?:0[oO]_?)?([0-7][0-7_]*)"))
 #: The largest size that needs no other header.
 _OCTAL = 8 << 30
@@ -26,7 +26,7 @@ _ATTRIBUTES = (b"path", b"linkpath", b"size")
 
 
 class TarMember(NamedTuple):
-    """A member: its ``data``; ``link`` is where it leads if it is a link, ``special`` that it is a device or the like."""
+    """A member: its ``data``; ``link`` is the target of a link, ``special`` means a device or the like."""
 
     name: str
     data: ByteSource
@@ -35,16 +35,16 @@ class TarMember(NamedTuple):
 
 
 class Tar:
-    """The members of an archive, in order. While they are read ``ambiguous`` grows."""
+    """The members of an archive, in order. ``ambiguous`` grows while they are read."""
 
     def __init__(self, body: ByteSource) -> None:
         self._body = body
         self.ambiguous: list[str] = []
-        #: Where the archive ends; behind it there are only zeros unless something is hidden there.
+        #: Where the archive ends; only zeros follow unless something is hidden there.
         self.end = 0
 
     def members(self) -> Iterator[TarMember]:
-        """The members. :class:`Stopped` where it can't be read on."""
+        """The members. :class:`Stopped` where the archive can't be read any further."""
         body, at = self._body, 0
         longer: dict[str, str] = {}
         if not any(body.at(0, _BLOCK)):
@@ -55,7 +55,7 @@ class Tar:
             if not any(header):
                 self.end = at + _BLOCK
                 return
-            if not self._checked(header):
+            if not self._has_valid_checksum(header):
                 raise Stopped(f"a header of the archive is damaged at byte {at:,}")
             kind, start = header[156:157], at + _BLOCK
             size = self._size(header)
@@ -66,13 +66,12 @@ class Tar:
                 at = _after(start, size)
                 continue
             if "size" in longer:
-                if size not in (0, int(longer["size"])) and int(longer["size"]) < _OCTAL:
+                small, size = size, int(longer["size"])
+                if small not in (0, size) and size < _OCTAL:
                     self._odd("a member has two sizes")
-                size = int(longer["size"])
-            member = self._member(header, kind, start, size, longer)
-            longer = {}
-            if member is not None:
+            if member := self._member(header, kind, start, size, longer):
                 yield member
+            longer = {}
             at = _after(start, 0 if kind in _LINKS and kind else size)
         self.end = body.size
         raise Stopped("the end of the archive is missing")
@@ -99,8 +98,7 @@ class Tar:
         if what not in self.ambiguous and len(self.ambiguous) < 100:
             self.ambiguous.append(what)
 
-    def _checked(self, header: bytes) -> bool:
-        """Whether some reader accepts the checksum; one that not all accept is ambiguous."""
+    def _has_valid_checksum(self, header: bytes) -> bool:
         accepted, plain = _checksum(header)
         if accepted and not plain:
             self._odd("the checksum of a header is one that only some readers accept")
@@ -115,7 +113,7 @@ class Tar:
         return max(numbers)
 
     def _add(self, longer: dict[str, str], kind: bytes, data: bytes) -> None:
-        """What a header says of the next member: a long name, a long link, or records of pax."""
+        """Add what a header says of the next member: a long name, a long link, or records of pax."""
         if kind in b"LK":
             found = {"path" if kind == b"L" else "linkpath": _text(data)}
             if data.rstrip(b"\0").count(b"\0"):
@@ -154,13 +152,13 @@ class Tar:
 
 
 def is_tar(head: bytes) -> bool:
-    """Whether some reader takes it for an archive: by the checksum of its first header, also behind a block of zeros."""
+    """Whether some reader accepts it as an archive, by the checksum of a header, also behind a block of zeros."""
     block = head[:_BLOCK] if any(head[:_BLOCK]) else head[_BLOCK : 2 * _BLOCK]
     return len(block) == _BLOCK and any(block[:100]) and _checksum(block)[0]
 
 
 def _checksum(header: bytes) -> tuple[bool, bool]:
-    """Whether some reader accepts it, and whether all do."""
+    """Whether some reader accepts the checksum, and whether all do."""
     stated = _numbers(header[148:156])
     rest = header[:148] + header[156:]
     unsigned = sum(rest) + 8 * 32
@@ -174,7 +172,7 @@ def _is_plain(field: bytes) -> bool:
 
 
 def _numbers(field: bytes) -> set[int]:
-    """A number as the readers that are known read it."""
+    """The values that different readers see in a field."""
     if field[:1] in (b"\x80", b"\xff"):
         return {int.from_bytes(field[1:], "big") if field[:1] == b"\x80" else 0}
     found: set[int] = set()

@@ -6,104 +6,76 @@ import struct
 from typing import Any
 
 from .limits import Stopped
+from .sources import Cursor, MemorySource
 
 #: The most values that are gone through, and how deep they may be nested.
 VALUES, DEPTH = 100_000, 32
 
 _NUMBERS = {
-    b"i": ">b", b"U": ">B", b"I": ">h", b"u": ">H", b"l": ">i", b"m": ">I", b"L": ">q", b"M": ">Q",
-    b"d": ">f", b"D": ">d",
+    b"i": "b", b"U": "B", b"I": "h", b"u": "H", b"l": "i", b"m": "I", b"L": "q", b"M": "Q", b"d": "f", b"D": "d",
 }  # fmt: skip
 _LITERALS = {b"Z": None, b"N": None, b"T": True, b"F": False}
 
 
 class Decoder:
-    """Decodes values out of bytes."""
+    """Decodes the values in ``data``."""
 
-    def __init__(self, data: bytes, at: int = 0) -> None:
-        self._data, self._at = data, at
+    def __init__(self, data: bytes) -> None:
+        self._data, self._cursor = data, Cursor(MemorySource(data), order=">")
         self._left = VALUES
 
-    def value(self, depth: int = 0) -> Any:
-        """The next value. Raises :class:`Stopped`, or struct.error where the bytes end."""
-        return self._value(self._take(1), depth)
+    def value(self) -> Any:
+        """The next value. Raises :class:`Stopped`, also where the bytes end."""
+        return self._value(self._cursor.take(1), 0)
 
     def _value(self, kind: bytes, depth: int) -> Any:
         self._left -= 1
         if self._left < 0 or depth > DEPTH:
             raise Stopped("more values than are read, or nested deeper")
         if kind in _NUMBERS:
-            return self._number(kind)
+            return self._cursor.number(_NUMBERS[kind])
         if kind in _LITERALS:
             return _LITERALS[kind]
         if kind == b"S":
             return self._text()
         if kind == b"C":
-            return self._take(1).decode("latin-1")
-        if kind == b"[":
-            return self._array(depth + 1)
-        if kind == b"{":
-            return self._object(depth + 1)
+            return self._cursor.take(1).decode("latin-1")
+        if kind in (b"[", b"{"):
+            return self._container(kind == b"{", depth + 1)
         raise Stopped(f"a value of type {kind!r}")
 
-    def _take(self, length: int) -> bytes:
-        found = self._data[self._at : self._at + length]
-        if len(found) < length or length < 0:
-            raise Stopped("it is cut short")
-        self._at += length
-        return found
-
-    def _number(self, kind: bytes) -> Any:
-        form = _NUMBERS.get(kind)
-        if form is None:
-            raise Stopped(f"a number of type {kind!r}")
-        return struct.unpack(form, self._take(struct.calcsize(form)))[0]
-
     def _length(self) -> int:
-        length = self._number(self._take(1))
+        kind = self._cursor.take(1)
+        if kind not in _NUMBERS:
+            raise Stopped(f"a number of type {kind!r}")
+        length = self._cursor.number(_NUMBERS[kind])
         if not isinstance(length, int) or length < 0:
             raise Stopped("a length that is none")
         return length
 
     def _text(self) -> str:
-        return self._take(self._length()).decode("utf-8", "replace")
+        return self._cursor.text(self._length())
 
-    def _packing(self) -> tuple[bytes, int | None]:
-        """The type of all elements, if it is said once, and their number, likewise."""
-        kind, count = b"", None
-        if self._peek() == b"$":
-            self._take(1)
-            kind = self._take(1)
-        if self._peek() == b"#":
-            self._take(1)
-            count = self._length()
+    def _is_next(self, mark: bytes) -> bool:
+        """Whether ``mark`` comes next; then it is consumed."""
+        found = self._data[self._cursor.at : self._cursor.at + 1] == mark
+        self._cursor.at += found
+        return found
+
+    def _container(self, is_object: bool, depth: int) -> dict[str, Any] | list[Any] | None:
+        """An object or array. Its elements may be of one type, and their number may be stated."""
+        kind = self._cursor.take(1) if self._is_next(b"$") else b""
+        count = self._length() if self._is_next(b"#") else None
         if kind and count is None:
             raise Stopped("elements of one type without their number")
-        return kind, count
-
-    def _peek(self) -> bytes:
-        return self._data[self._at : self._at + 1]
-
-    def _array(self, depth: int) -> list[Any] | None:
-        kind, count = self._packing()
-        if kind in _NUMBERS and count is not None:
-            self._take(count * struct.calcsize(_NUMBERS[kind]))
+        if kind in _NUMBERS and count is not None and not is_object:
+            self._cursor.skip(count * struct.calcsize(f">{_NUMBERS[kind]}"))
             return None
-        found: list[Any] = []
-        while len(found) < count if count is not None else self._peek() != b"]":
-            found.append(self._value(kind or self._take(1), depth))
-        if count is None:
-            self._take(1)
-        return found
-
-    def _object(self, depth: int) -> dict[str, Any]:
-        kind, count = self._packing()
-        found: dict[str, Any] = {}
-        seen = 0
-        while seen < count if count is not None else self._peek() != b"}":
-            key = self._text()
-            found[key] = self._value(kind or self._take(1), depth)
-            seen += 1
-        if count is None:
-            self._take(1)
-        return found
+        end = b"}" if is_object else b"]"
+        keys: list[str] = []
+        values: list[Any] = []
+        while len(values) < count if count is not None else not self._is_next(end):
+            if is_object:
+                keys.append(self._text())
+            values.append(self._value(kind or self._cursor.take(1), depth))
+        return dict(zip(keys, values, strict=True)) if is_object else values

@@ -1,26 +1,28 @@
 """Zip archives, read from the directory at the end and from the header in front of each member.
 
 Readers differ in which of the two they believe, in whether they check sizes, checksums and flags, and in where they
-look for the directory. Everything on which they could differ is listed in ``Zip.ambiguous``; nothing is resolved.
+look for the directory. Everything on which they could differ is listed in ``ZipArchive.ambiguous``; nothing is resolved.
 """
 
 from __future__ import annotations
 
 import struct
 import unicodedata
+import zlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from .decompression import DecompressedStream
 from .limits import Budget, Stopped, Stream
-from .sources import ByteSlice, ByteSource, straight
+from .sources import ByteSlice, ByteSource, SequentialReader
 
 _END, _END64, _LOCATOR, _ENTRY, _LOCAL = b"PK\5\6", b"PK\6\6", b"PK\6\7", b"PK\1\2", b"PK\3\4"
 _DESCRIPTOR = b"PK\7\x08"
 _TAIL = 22 + 65_535
 _DIRECTORY = 64 << 20
 _MEMBERS = 200_000
-STORED, DEFLATED, BZIPPED, LZMAED = 0, 8, 12, 14
+STORED, LZMAED = 0, 14
+_COMPRESSIONS = {8: "deflate", 12: "bz2", LZMAED: "lzma"}
 _ENCRYPTED, _LATER, _PATCHED, _STRONG, _UTF8, _MASKED = 1, 8, 0x20, 0x40, 0x800, 0x2000
 #: Flags that change how a member is read: the two headers have to agree on them.
 _FLAGS = _ENCRYPTED | _LATER | _PATCHED | _STRONG | _MASKED
@@ -29,9 +31,8 @@ _ZIP64, _UNICODE_PATH = 1, 0x7075
 
 
 class Member(NamedTuple):
-    """One member: its ``data`` as it lies there. ``size`` and ``crc`` are what the directory says of its content.
-
-    ``mode`` is the mode of Unix in the directory, 0 if it has none: programs that unpack archives make links by it.
+    """One member: its ``data`` as stored. ``size`` and ``crc`` of its content, and its Unix ``mode``, by which programs
+    make links when they unpack it, are those in the directory; ``mode`` is 0 if there is none.
     """
 
     name: str
@@ -42,26 +43,22 @@ class Member(NamedTuple):
     mode: int = 0
 
     def opened(self, budget: Budget) -> Stream:
-        """Its content. :class:`Stopped` for a compression that is not known."""
+        """Open its content. :class:`Stopped` for an unknown compression."""
         if self.method == STORED:
-            return straight(self.data)
-        if self.method == DEFLATED:
-            return DecompressedStream(straight(self.data), "deflate", budget, size=self.size)
-        if self.method == BZIPPED:
-            return DecompressedStream(straight(self.data), "bz2", budget, size=self.size)
-        if self.method == LZMAED:
-            return DecompressedStream(
-                straight(self.data, 4 + 5), "lzma", budget, _lzma(self.data.at(0, 9)), size=self.size
+            return SequentialReader(self.data)
+        if self.method not in _COMPRESSIONS:
+            raise Stopped(
+                f"it is compressed with method {self.method}, which only some readers support", ambiguous=True
             )
-        raise Stopped(f"it is compressed with method {self.method}, which only some readers support", ambiguous=True)
+        start, engine = (4 + 5, _lzma(self.data.at(0, 9))) if self.method == LZMAED else (0, None)
+        source = SequentialReader(self.data, start)
+        return DecompressedStream(source, _COMPRESSIONS[self.method], budget, engine, size=self.size)
 
 
 class ZipArchive:
-    """An archive.
-
-    ``ambiguous`` are the places that two readers could read differently, ``unreadable`` those that none can read;
-    ``prefixed`` is True when something lies before the archive; ``cut`` when its last record is cut short, or something
-    lies behind it: then the directory may be that of an archive inside this one.
+    """An archive. ``ambiguous`` lists what two readers could read differently, ``unreadable`` what none can read;
+    ``prefixed``: something lies before the archive; ``cut``: its last record is cut short, or something follows it, so
+    that the directory may be that of an archive inside this one.
     """
 
     def __init__(self) -> None:
@@ -72,12 +69,12 @@ class ZipArchive:
 
 
 def is_zip(body: ByteSource) -> bool:
-    """Whether some reader would take it for an archive: by its beginning, or by a directory at its end."""
+    """Whether some reader would accept it as an archive: by its beginning, or by a directory at its end."""
     return body.at(0, 4) in (_LOCAL, _END) or _END in _tail(body)[1]
 
 
 def read_archive(body: ByteSource) -> ZipArchive:
-    """The members, from the directory and beside it. :class:`Stopped` when there is no directory that can be read."""
+    """The members, in the directory and outside of it. :class:`Stopped` if the directory can't be read."""
     found = ZipArchive()
     end = find_directory(body, found)
     if end is None:
@@ -96,17 +93,16 @@ def read_archive(body: ByteSource) -> ZipArchive:
 
 
 class Directory(NamedTuple):
-    """Where the directory is: how many members, its size, where it is said to begin, where it ends."""
+    """Number of members and size of the directory, its stated ``offset``, and the ``place`` where it really ends."""
 
     members: int
     size: int
     offset: int
     place: int
-    wide: bool = False
 
     @property
     def shift(self) -> int:
-        """How much lies before the archive: all places that it states are so much too small."""
+        """How many bytes precede the archive: all offsets in it are too small by this."""
         shift = self.place - self.size - self.offset
         if shift < 0:
             raise Stopped("its directory does not lie where its last record says", ambiguous=True)
@@ -119,7 +115,7 @@ def _tail(body: ByteSource) -> tuple[int, bytes]:
 
 
 def find_directory(body: ByteSource, found: ZipArchive) -> Directory | None:
-    """The last record of the archive. Another one that also reaches to the end of the file is ambiguous."""
+    """Parse the last record of the archive. Another one that also reaches to the end of the file is ambiguous."""
     start, tail = _tail(body)
     at = tail.rfind(_END)
     while at >= 0 and len(tail) - at < 22:
@@ -128,21 +124,19 @@ def find_directory(body: ByteSource, found: ZipArchive) -> Directory | None:
         at = tail.rfind(_END, 0, at)
     if at < 0:
         return None
-    count, size, offset = _last_record(tail, at, found)
-    place = start + at
-    wide = _end64(body, place, found)
-    if wide is None:
-        if _ALL in (size, offset):
+    small = Directory(*_last_record(tail, at, found), start + at)
+    large = _end64(body, small.place, found)
+    if large is None:
+        if _ALL in small[1:3]:
             raise Stopped("the record for large archives is missing", ambiguous=True)
-        return Directory(count, size, offset, place)
-    pairs = zip((count, size, offset), wide, (_ALL16, _ALL, _ALL), strict=False)
-    if any(small not in (large, most) for small, large, most in pairs):
+        return small
+    if any(a not in (b, most) for a, b, most in zip(small[:3], large[:3], (_ALL16, _ALL, _ALL), strict=True)):
         found.ambiguous.append("its two last records differ")
-    return wide
+    return large
 
 
 def _last_record(tail: bytes, at: int, found: ZipArchive) -> tuple[int, int, int]:
-    """Number of members, size and offset of the directory; and what makes the record ambiguous."""
+    """Number of members, size and offset of the directory."""
     disk, first, here, count, size, offset, length = struct.unpack("<HHHHIIH", tail[at + 4 : at + 22])
     rest = tail[at + 22 :]
     if length != len(rest) and rest.strip(b"\0"):
@@ -163,13 +157,13 @@ def _last_record(tail: bytes, at: int, found: ZipArchive) -> tuple[int, int, int
 
 
 def _end64(body: ByteSource, place: int, found: ZipArchive) -> Directory | None:
-    """The record for large archives: it has to lie where the locator says, and right before the locator."""
+    """The record for large archives, which must be where the locator says, and right before the locator."""
     locator = body.at(place - 20, 20) if place >= 20 else b""
     if locator[:4] != _LOCATOR:
         return None
     near, far = place - 76, int.from_bytes(locator[8:16], "little")
-    read_archive = {start: body.at(start, 56) for start in (near, far) if 0 <= start <= body.size - 56}
-    records = {start: record for start, record in read_archive.items() if record[:4] == _END64}
+    starts = [start for start in (near, far) if 0 <= start <= body.size - 56]
+    records = {start: record for start in starts if (record := body.at(start, 56))[:4] == _END64}
     if not records:
         raise Stopped("the record for large archives is missing", ambiguous=True)
     start = near if near in records else far
@@ -180,7 +174,7 @@ def _end64(body: ByteSource, place: int, found: ZipArchive) -> Directory | None:
     length, _, _, _, _, here = struct.unpack("<QHHIIQ", records[start][4:32])
     if length != 44 or here != count:
         found.ambiguous.append("the record for large archives is not as writers make it")
-    return Directory(count, size, offset, start, True)
+    return Directory(count, size, offset, start)
 
 
 class DirectoryEntry(NamedTuple):
@@ -197,7 +191,6 @@ class DirectoryEntry(NamedTuple):
 
 
 def iter_entries(body: ByteSource, end: Directory, found: ZipArchive) -> Iterator[DirectoryEntry]:
-    """What the directory says of each member."""
     data, at = body.at(end.place - end.size, end.size), 0
     for _ in range(end.members):
         head = data[at : at + 46]
@@ -218,7 +211,7 @@ def iter_entries(body: ByteSource, end: Directory, found: ZipArchive) -> Iterato
 
 
 def _wide(extra: bytes, numbers: tuple[int, int, int], name: bytes, found: ZipArchive) -> tuple[int, int, int]:
-    """Size, packed size and offset; those too large for their fields come from the extra field, which has to be plain."""
+    """Size, packed size and offset; from the extra field where they are too large, in which case it has to be plain."""
     at, values, seen = 0, list(numbers), 0
     while at + 4 <= len(extra):
         kind, length = struct.unpack("<HH", extra[at : at + 4])
@@ -249,27 +242,23 @@ def _compare_names(entries: list[DirectoryEntry], found: ZipArchive) -> None:
         shown = _decode_name(entry.name)
         if any(char < " " or char == "\x7f" for char in shown):
             found.ambiguous.append(f"'{shown}' has a control character in its name")
-        if entry.flags & _UTF8 and not _is_utf8(entry.name):
+        if entry.flags & _UTF8 and shown.encode() != entry.name:
             found.ambiguous.append(f"the name '{shown}' is said to be UTF-8")
         same = normalise_path(shown)
         if same in seen:
-            twice = seen[same] == entry.name
-            found.ambiguous.append(
-                f"two members are called '{shown}'"
-                if twice
-                else f"'{_decode_name(seen[same])}' and '{shown}' are one path"
-            )
+            one_path = f"'{_decode_name(seen[same])}' and '{shown}' are one path"
+            found.ambiguous.append(f"two members are called '{shown}'" if seen[same] == entry.name else one_path)
         seen.setdefault(same, entry.name)
 
 
 def normalise_path(name: str) -> str:
-    """A path in an archive as the most forgiving file system takes it."""
+    """A path in an archive as the most lenient file system reads it."""
     parts = unicodedata.normalize("NFKC", name).casefold().replace("\\", "/").split("/")
     return "/".join(part for part in parts if part not in ("", "."))
 
 
 def _follow(body: ByteSource, entries: list[DirectoryEntry], shift: int, end: int, found: ZipArchive) -> None:
-    """Each entry to its data; between the members there may only be what describes them."""
+    """Follow each entry to its data; between the members there may only be what describes them."""
     reached, before = shift, None
     for entry in sorted(entries, key=lambda each: each.offset):
         place = entry.offset + shift
@@ -288,33 +277,26 @@ def _follow(body: ByteSource, entries: list[DirectoryEntry], shift: int, end: in
             found.ambiguous.append(f"'{_decode_name(entry.name)}' reaches beyond the members")
         found.members.append(Member(_decode_name(entry.name), entry.method, entry.size, entry.crc, data, entry.mode))
         if method != entry.method or name != entry.name:
-            packed = packed or entry.packed
-            found.members.append(
-                Member(_decode_name(name), method, size, crc, ByteSlice(body, start, packed), entry.mode)
-            )
+            data = ByteSlice(body, start, packed or entry.packed)
+            found.members.append(Member(_decode_name(name), method, size, crc, data, entry.mode))
         reached, before = max(reached, start + entry.packed), entry
     if entries:
         _gap(body, reached, end, before, found)
 
 
 def _gap(body: ByteSource, start: int, end: int, before: DirectoryEntry | None, found: ZipArchive) -> None:
-    """What lies between two members: nothing, zeros, or the descriptor that the first one announced."""
+    """Check what lies between two members: nothing, zeros, or the descriptor that the first one announced."""
     if start > end:
         found.ambiguous.append("two members lie over one another")
         return
     if start == end:
         return
-    gap = body.at(start, min(end - start, 1 << 20))
+    gap, expected = body.at(start, min(end - start, 1 << 20)), [b""]
     if before is not None and before.flags & _LATER:
-        large = struct.pack("<IQQ", before.crc, before.packed, before.size)
-        forms = [large]
-        if max(before.packed, before.size) <= _ALL:
-            forms.append(struct.pack("<III", before.crc, before.packed, before.size))
-        for form in forms:
-            for described in (_DESCRIPTOR + form, form):
-                if gap.startswith(described) and not gap[len(described) :].strip(b"\0") and end - start < 1 << 20:
-                    return
-    if end - start < 1 << 20 and not gap.strip(b"\0"):
+        forms = ["<IQQ", "<III"] if max(before.packed, before.size) <= _ALL else ["<IQQ"]
+        packed = [struct.pack(form, before.crc, before.packed, before.size) for form in forms]
+        expected += [mark + each for each in packed for mark in (_DESCRIPTOR, b"")]
+    if end - start < 1 << 20 and any(gap.startswith(each) and not gap[len(each) :].strip(b"\0") for each in expected):
         return
     found.ambiguous.append("something lies between its members")
     found.members.extend(_hidden(body, start, end, found))
@@ -340,7 +322,7 @@ def _compare(
 
 
 def _hidden(body: ByteSource, start: int, end: int, found: ZipArchive) -> Iterator[Member]:
-    """Members that the directory doesn't name, from headers between two places; up to a megabyte is searched."""
+    """Members that are not in the directory, from headers between two offsets; up to a megabyte is searched."""
     data = body.at(start, min(end - start, 1 << 20))
     at = data.find(_LOCAL)
     for _ in range(100):
@@ -356,20 +338,15 @@ def _hidden(body: ByteSource, start: int, end: int, found: ZipArchive) -> Iterat
         at = data.find(_LOCAL, at + 4)
 
 
-def _is_utf8(name: bytes) -> bool:
-    try:
-        name.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
 def _decode_name(name: bytes) -> str:
-    return name.decode() if _is_utf8(name) else name.decode("cp437")
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        return name.decode("cp437")
 
 
 def _lzma(properties: bytes) -> Any:
-    """The decompressor for a member: its properties stand before the data."""
+    """The decompressor for a member, whose properties precede the data."""
     import lzma
 
     if len(properties) < 9:
@@ -385,9 +362,7 @@ def _lzma(properties: bytes) -> Any:
 
 
 def compute_checksum(opened: Stream, most: int) -> int | None:
-    """The CRC of all that comes; None when it is more than ``most`` bytes."""
-    import zlib
-
+    """The CRC-32 of a stream; None when it has more than ``most`` bytes."""
     found = 0
     while piece := opened.read(1 << 16):
         most -= len(piece)
@@ -398,7 +373,7 @@ def compute_checksum(opened: Stream, most: int) -> int | None:
 
 
 def kind_of(names: set[str]) -> str:
-    """What an archive with members of these names is, in a word."""
+    """The format of an archive with members of these names."""
     if any(name.endswith("data.pkl") for name in names):
         return "torchscript" if any("/code/" in f"/{name}" for name in names) else "torch"
     if "schema.json" in names:

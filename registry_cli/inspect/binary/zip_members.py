@@ -1,6 +1,6 @@
-"""Members of a zip archive, as those find them who load it: by its directory, and of two with one name the last.
+"""Members of a zip archive, as programs that load it find them: by its directory, and of two with one name the last.
 
-The scanner says where readers of the same archive could differ; who inspects it only wants to know what it holds.
+The scanner reports where readers of an archive could differ; inspection only needs what it holds.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from .decompression import read_beginning
 from .limits import Budget, Limit, Stopped
-from .model_files import ModelFile
+from .model_files import DOCUMENT, ModelFile
 from .sources import ByteSlice, ByteSource, MemorySource
 from .zip_archive import STORED, DirectoryEntry, Member, ZipArchive, find_directory, iter_entries
 
@@ -20,22 +20,23 @@ MEMBERS, DIRECTORY = 50_000, 8 << 20
 
 _LOCAL = struct.Struct("<4s2B4HL2L2H")
 _ENCRYPTED = 1
-_NOTE = "zip members"
 
 
 def list_members(file: ModelFile) -> Mapping[str, DirectoryEntry]:
-    """All members by name; of two with one name the last counts, as it does for those who load the archive.
+    """All members by name, none for a file that does not begin as an archive.
 
-    Raises :class:`Stopped` for what is no archive, or too large a one.
+    Raises :class:`Stopped` for an archive that is damaged or too large.
     """
-    found = file.notes.get(_NOTE)
-    if found is None:
-        found = file.notes[_NOTE] = _members(file)
-    assert isinstance(found, dict)  # noqa: S101 - it was put there above
-    return found
+    return _members(file) if file.head.startswith(MAGIC) else {}
 
 
-def _members(file: ModelFile) -> dict[str, DirectoryEntry]:
+def _members(file: ModelFile) -> Mapping[str, DirectoryEntry]:
+    if file.members is None:
+        file.members = _read_directory(file)
+    return file.members
+
+
+def _read_directory(file: ModelFile) -> dict[str, DirectoryEntry]:
     archive = ZipArchive()
     directory = find_directory(file, archive)
     if directory is None or archive.cut:
@@ -50,7 +51,7 @@ def _members(file: ModelFile) -> dict[str, DirectoryEntry]:
     }
 
 
-def read_member(file: ModelFile, name: str, most: int) -> bytes:
+def read_member(file: ModelFile, name: str, most: int = DOCUMENT) -> bytes:
     """What a member holds; :class:`Stopped` when that is more than ``most`` bytes, however it is packed."""
     member = _member(file, name)
     if member.size > most:
@@ -82,15 +83,15 @@ def read_member_start(file: ModelFile, name: str, most: int) -> bytes:
     return read_beginning(lambda: member.opened(Budget(unpacked=most + (1 << 16))), most)
 
 
-def open_member(file: ModelFile, name: str, most: int) -> ByteSource:
+def open_member(file: ModelFile, name: str, most: int = DOCUMENT) -> ByteSource:
     """The bytes of a member: in place where it is stored as it is, however large; else as :func:`read_member` gives them."""
     member = _member(file, name)
     return member.data if member.method == STORED else MemorySource(read_member(file, name, most))
 
 
-def piece_reader(file: ModelFile, name: str, most: int) -> Callable[[int, int], bytes]:
+def piece_reader(file: ModelFile, name: str) -> Callable[[int, int], bytes]:
     """A function that reads bytes of a member from an offset on, or raises."""
-    content = open_member(file, name, most)
+    content = open_member(file, name)
 
     def piece(offset: int, length: int) -> bytes:
         if len(data := content.at(offset, length)) < length:
@@ -102,7 +103,7 @@ def piece_reader(file: ModelFile, name: str, most: int) -> Callable[[int, int], 
 
 def _member(file: ModelFile, name: str) -> Member:
     """A member, and where its bytes are."""
-    entry = list_members(file).get(name)
+    entry = _members(file).get(name)
     if entry is None:
         raise Stopped(f"there is no {name} in it")
     header = _LOCAL.unpack(file.read(entry.offset, _LOCAL.size))

@@ -9,13 +9,11 @@ from posixpath import join
 from ..binary.limits import Limit, Stopped
 from ..binary.model_files import FIELDS, ModelFile, ModelFolder
 from ..binary.protobuf import Messages, WireField
-from ..inspection import Inspection, Shape, Tensor
+from ..inspection import Inspection, Shape, Tensor, parameter_counts
 
 #: The most inputs and outputs that are listed, and how deep blocks of a program may be nested.
 LISTED, DEPTH = 1_000, 32
 MANIFEST, COMPILED = "Manifest.json", "coremldata.bin"
-#: The largest manifest that is read, in bytes.
-LIMIT = 1 << 20
 
 #: What a model can be, by the number of its field.
 _TYPES = {
@@ -50,7 +48,7 @@ def read(thing: ModelFile | ModelFolder) -> Inspection | None:
         return _Model(thing).run()
     if MANIFEST not in thing.files:
         return _compiled(thing)
-    manifest = thing.json(MANIFEST, LIMIT)
+    manifest = thing.json(MANIFEST)
     items = manifest.get("itemInfoEntries") if isinstance(manifest, dict) else None
     if not isinstance(items, dict) or not isinstance(root := items.get(manifest.get("rootModelIdentifier")), dict):
         return None
@@ -66,7 +64,7 @@ def _compiled(folder: ModelFolder) -> Inspection | None:
 
 
 class _Model:
-    """The parts of one model, as they come by."""
+    """The parts of one model, collected while its fields are read."""
 
     def __init__(self, file: ModelFile) -> None:
         self.wire = Messages(file, FIELDS)
@@ -103,8 +101,7 @@ class _Model:
             "coreml",
             framework="coreml",
             class_name=_TYPES[self.kinds[0]],
-            parameters=None if uncounted else sum(self.weights.values()),
-            dtypes={} if uncounted else dict(self.weights),
+            **parameter_counts(self.weights, uncounted),
             inputs=tuple(self.inputs),
             outputs=tuple(self.outputs),
             details={
@@ -133,17 +130,14 @@ class _Model:
                         self.properties[key] = self.wire.text(value)
 
     def feature(self, message: WireField) -> Tensor:
-        name, kind, shape = "", "", None
-        for field in self.wire.fields(message):
-            if field.number == 1:
-                name = self.wire.text(field)
-            elif field.number == 3:
-                for part in self.wire.fields(field):
-                    if part.number == 5:
-                        kind, shape = self.array(part)
-                    elif part.number in _KINDS:
-                        kind = _KINDS[part.number]
-        return Tensor(name, kind, shape)
+        parts = self.wire.last(message)
+        kind, shape = "", None
+        for part in self.wire.fields(parts[3]):
+            if part.number == 5:
+                kind, shape = self.array(part)
+            elif part.number in _KINDS:
+                kind = _KINDS[part.number]
+        return Tensor(self.wire.text(parts[1]), kind, shape)
 
     def array(self, message: WireField) -> tuple[str, Shape]:
         kind, shape = "", list[int]()
@@ -182,20 +176,15 @@ class _Model:
                 self.block(field, depth - 1)
         if kind == "const" or kind.startswith("constexpr_"):
             for output in outputs:
-                for field in self.wire.fields(output):
-                    if field.number == 2:
-                        self.weight(field)
+                self.weight(self.wire.last(self.wire.last(output)[2])[1])
 
     def weight(self, message: WireField) -> None:
-        for field in self.wire.fields(message):
-            if field.number != 1:
-                continue
-            kind, shape = 0, list[int]()
-            for part in self.wire.fields(field):
-                if part.number == 1:
-                    kind = part.value
-                elif part.number == 3:
-                    sizes = [each for each in self.wire.fields(part) if each.number == 1]
-                    shape.append(sum(each.value for size in sizes for each in self.wire.fields(size)))
-            if shape and _DTYPES.get(kind, "").startswith(("float", "bfloat")):
-                self.weights[_DTYPES[kind]] += prod(shape)
+        kind, shape = "", list[int]()
+        for part in self.wire.fields(message):
+            if part.number == 1:
+                kind = _DTYPES.get(part.value, "")
+            elif part.number == 3:
+                size = self.wire.last(self.wire.last(part)[1])
+                shape.append(size[1].value)
+        if shape and kind.startswith(("float", "bfloat")):
+            self.weights[kind] += prod(shape)

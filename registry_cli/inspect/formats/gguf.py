@@ -11,7 +11,8 @@ from typing import Any
 from ...core.lazy_dataclass import replace
 from ..binary.limits import Stopped
 from ..binary.model_files import ModelFile, unless_stopped
-from ..inspection import Inspection
+from ..binary.sources import Cursor
+from ..inspection import Inspection, parameter_counts
 
 MAGIC = b"GGUF"
 #: The most keys, tensors, and texts in arrays, that are gone through.
@@ -54,39 +55,41 @@ def read(file: ModelFile) -> Inspection | None:
         return None
     reader = _Reader(file)
     inspection = reader.run()
-    return _joined(file, inspection, reader.parts) if reader.parts[1] > 1 else inspection
+    return _join_parts(file, inspection, *reader.part) if reader.part[1] > 1 else inspection
 
 
-def _joined(file: ModelFile, inspection: Inspection, part: tuple[int, int]) -> Inspection:
+def _join_parts(file: ModelFile, first: Inspection, number: int, count: int) -> Inspection:
     """The first part with the tensors of all others. Of any other part alone the model is not known."""
-    number, count = part
-    details = {**inspection.details, "parts": count}
     named = _PART.fullmatch(file.name)
     if number or named is None or int(named[2]) != 1 or int(named[3]) != count or count > PARTS:
-        details |= {"part": number + 1, "uncounted": f"it is part {number + 1} of {count}"}
-        return replace(inspection, parameters=None, dtypes={}, details=details)
+        details = {"parts": count, "part": number + 1, "uncounted": f"it is part {number + 1} of {count}"}
+        return replace(first, parameters=None, dtypes={}, details={**first.details, **details})
     names = [f"{named[1]}-{at:05}-of-{count:05}.gguf" for at in range(2, count + 1)]
-    present = tuple(name for name in names if name in file.beside)
-    if missing := [name for name in names if name not in file.beside]:
-        details["uncounted"] = (
-            f"{len(missing)} of {count} parts are missing, the first: {missing[0].rpartition('/')[2]}"
-        )
-        return replace(inspection, parameters=None, dtypes={}, details=details, companions=present)
-    dtypes, tensors = Counter(inspection.dtypes), inspection.details["tensors"]
-    for name in names:
-        more, problem = unless_stopped(lambda name=name: _part(file, name))  # type: ignore[misc]
+    missing = [name for name in names if name not in file.beside]
+    dtypes, tensors, uncounted = Counter(first.dtypes), first.details["tensors"], ""
+    if missing:
+        uncounted = f"{len(missing)} of {count} parts are missing, the first: {missing[0].rpartition('/')[2]}"
+    for name in names if not missing else ():
+        more, problem = unless_stopped(lambda name=name: _read_part(file, name))  # type: ignore[misc]
         if more is None:
-            details["uncounted"] = f"{name.rpartition('/')[2]}: {problem}"
-            return replace(inspection, parameters=None, dtypes={}, details=details, companions=present)
+            uncounted = f"{name.rpartition('/')[2]}: {problem}"
+            break
         dtypes.update(more.dtypes)
         tensors += more.details["tensors"]
-    details["tensors"] = tensors
     return replace(
-        inspection, parameters=sum(dtypes.values()), dtypes=dict(dtypes), details=details, companions=present
+        first,
+        **(parameter_counts(dtypes, uncounted) or {"parameters": None, "dtypes": {}}),
+        details={
+            **first.details,
+            "tensors": first.details["tensors"] if uncounted else tensors,
+            "parts": count,
+            **({"uncounted": uncounted} if uncounted else {}),
+        },
+        companions=tuple(name for name in names if name not in missing),
     )
 
 
-def _part(file: ModelFile, name: str) -> Inspection:
+def _read_part(file: ModelFile, name: str) -> Inspection:
     with file.open_sibling(name) as other:
         if not other.head.startswith(MAGIC):
             raise Stopped("it is not GGUF")
@@ -97,75 +100,56 @@ class _Reader:
     """Goes through the header once, from the front."""
 
     def __init__(self, file: ModelFile) -> None:
-        self.file = file
-        self.at = 0
-        self.order = "<"
+        self.file, self.cursor = file, Cursor(file, len(MAGIC))
         self.texts = TEXTS
-        self.parts = (0, 1)
+        #: Which part of how many the file is.
+        self.part = (0, 1)
 
     def run(self) -> Inspection:
-        self.take(4)
-        version = self.number("I")
+        version = self.cursor.number("I")
         if version > 0xFFFF:  # written by a machine with the other order of bytes
-            self.order, version = ">", int.from_bytes(version.to_bytes(4, "little"), "big")
+            self.cursor.order, version = ">", int.from_bytes(version.to_bytes(4, "little"), "big")
         if version not in (2, 3):
             raise Stopped(f"version {version} of GGUF is not read")
-        tensors, keys = self.number("Q"), self.number("Q")
+        tensors, keys = self.cursor.unpack("QQ")
         if tensors > TENSORS or keys > KEYS:
             raise Stopped(f"{tensors:,} tensors and {keys:,} keys")
-        found = dict(self.pair() for _ in range(keys))
-        dtypes = self.tensors(tensors)
+        found = {self.text(): self.value(self.cursor.number("I")) for _ in range(keys)}
+        dtypes: Counter[str] = Counter()
+        for _ in range(tensors):
+            kind, numbers = self.tensor()
+            dtypes[kind] += numbers
         number, count = found.get("split.no"), found.get("split.count")
         if isinstance(number, int) and isinstance(count, int):
-            self.parts = (number, count)
+            self.part = (number, count)
         elif named := _PART.fullmatch(self.file.name):
-            self.parts = (int(named[2]) - 1, int(named[3]))
+            self.part = (int(named[2]) - 1, int(named[3]))
         architecture = found.get("general.architecture")
         details = {
             name: value
             for key, name in _DETAIL_KEYS.items()
             if (value := found.get(f"{architecture}{key}" if key.startswith(".") else key)) is not None
         }
-        kind = found.get("general.file_type")
-        if isinstance(kind, int):
-            details["quantization"] = _FILE_TYPES.get(kind, str(kind))
+        file_type = found.get("general.file_type")
+        if isinstance(file_type, int):
+            details["quantization"] = _FILE_TYPES.get(file_type, str(file_type))
         details |= {"tensors": tensors, "gguf_version": version}
-        if isinstance(vocabulary := found.get("tokenizer.ggml.tokens"), _Counted):
+        if isinstance(vocabulary := found.get("tokenizer.ggml.tokens"), _SkippedArray):
             details["vocabulary"] = vocabulary.count
         return Inspection(
             "gguf",
             framework="ggml",
             class_name=architecture if isinstance(architecture, str) else "",
-            parameters=sum(dtypes.values()),
-            dtypes=dtypes,
+            **parameter_counts(dtypes),
             details=details,
         )
 
-    def take(self, length: int) -> bytes:
-        """The next bytes."""
-        found = self.file.read(self.at, length)
-        self.at += length
-        return found
-
-    def number(self, kind: str) -> Any:
-        form = self.order + kind
-        return struct.unpack(form, self.take(struct.calcsize(form)))[0]
-
     def text(self) -> str:
-        length = self.number("Q")
+        length = self.cursor.number("Q")
         if length > NAME:
-            self.skip(length)
+            self.cursor.skip(length)
             return ""
-        return self.take(length).decode("utf-8", "replace")
-
-    def skip(self, length: int) -> None:
-        self.at += length
-        if self.at > self.file.size:
-            raise Stopped("it is cut short")
-
-    def pair(self) -> tuple[str, Any]:
-        key = self.text()
-        return key, self.value(self.number("I"))
+        return self.cursor.text(length)
 
     def value(self, kind: int) -> Any:
         if kind == _TEXT:
@@ -174,13 +158,13 @@ class _Reader:
             return self.array()
         if kind not in _NUMBERS:
             raise Stopped(f"a value of type {kind}")
-        return self.number(_NUMBERS[kind])
+        return self.cursor.number(_NUMBERS[kind])
 
-    def array(self) -> _Counted:
-        """An array, skipped. One of arrays is refused: nobody writes it, and it could go as deep as it likes."""
-        kind, count = self.number("I"), self.number("Q")
+    def array(self) -> _SkippedArray:
+        """An array. One of arrays is refused: no writer makes it, and it could be nested without end."""
+        kind, count = self.cursor.unpack("IQ")
         if kind in _NUMBERS:
-            self.skip(count * struct.calcsize(f"={_NUMBERS[kind]}"))
+            self.cursor.skip(count * struct.calcsize(f"={_NUMBERS[kind]}"))
         elif kind == _TEXT:
             self.texts -= count
             if self.texts < 0:
@@ -188,36 +172,32 @@ class _Reader:
             self.skip_texts(count)
         else:
             raise Stopped(f"an array of type {kind}")
-        return _Counted(count)
+        return _SkippedArray(count)
 
     def skip_texts(self, count: int) -> None:
-        """Go past so many texts: a vocabulary has hundreds of thousands, so their lengths are picked out of large pieces."""
-        length_of = struct.Struct(f"{self.order}Q").unpack_from
+        """Skip so many texts: a vocabulary has hundreds of thousands, so their lengths are read from large pieces."""
+        length_of = struct.Struct(f"{self.cursor.order}Q").unpack_from
         while count:
-            piece = self.file.read(self.at, min(_PIECE, self.file.size - self.at))
+            piece = self.file.at(self.cursor.at, _PIECE)
             at = 0
             while count and at + 8 <= len(piece):
                 at += 8 + length_of(piece, at)[0]
                 count -= 1
             if not at:
                 raise Stopped("it is cut short")
-            self.skip(at)
+            self.cursor.skip(at)
 
-    def tensors(self, count: int) -> dict[str, int]:
-        dtypes: Counter[str] = Counter()
-        for _ in range(count):
-            self.text()
-            dimensions = self.number("I")
-            if dimensions > 8:
-                raise Stopped(f"a tensor of {dimensions} dimensions")
-            shape = [self.number("Q") for _ in range(dimensions)]
-            kind = self.number("I")
-            self.number("Q")
-            dtypes[_TYPES.get(kind, str(kind))] += prod(shape)
-        return dict(dtypes)
+    def tensor(self) -> tuple[str, int]:
+        """The type of the next tensor, and how many numbers it has."""
+        self.text()
+        dimensions = self.cursor.number("I")
+        if dimensions > 8:
+            raise Stopped(f"a tensor of {dimensions} dimensions")
+        *shape, kind, _ = self.cursor.unpack(f"{dimensions}QIQ")
+        return _TYPES.get(kind, str(kind)), prod(shape)
 
 
-class _Counted:
+class _SkippedArray:
     """An array of which only the length is known."""
 
     def __init__(self, count: int) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import struct
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..binary.limits import Stopped
-from ..binary.model_files import ModelFile
+from ..binary.model_files import DOCUMENT, ModelFile
 from ..binary.ubjson import Decoder
 from ..inspection import Inspection
+from . import UBJSON
 
-UBJSON = (b"{L\x00\x00\x00\x00\x00\x00\x00\x07learner{", b"{i\x07learner{", b"{U\x07learner{")
 #: So much is read at the front, where the names of features are, and so much at the end.
 XGBOOST_FRONT, XGBOOST_BACK = 1 << 18, 1 << 16
 
@@ -23,26 +22,39 @@ _XGBOOST_START = re.compile(
     rb'"(?:attributes|feature_names|feature_types|gradient_booster|learner_model_param|objective)"\s*:'
 )
 _MISSING = object()
-#: Finds the value of a key: from the front, or from the back of what was read.
-Find = Callable[[str, bool], Any]
+
+
+class _Encoding(NamedTuple):
+    """One way in which XGBoost writes a document."""
+
+    #: What comes right behind the trees.
+    mark: bytes
+    #: What a key looks like, and the decoder of the value behind it.
+    key: bytes
+    decode: Callable[[bytes], Any]
+
+
+_AS_JSON = _Encoding(
+    b'"learner_model', rb'"%b"\s*:\s*', lambda data: json.JSONDecoder().raw_decode(data.decode("utf-8", "replace"))[0]
+)
+_AS_UBJSON = _Encoding(b"learner_model_param{", b"%b", lambda data: Decoder(data).value())
 
 
 def read_xgboost(file: ModelFile) -> Inspection | None:
     """Both are written in one order of keys: attributes, features, trees, parameters, objective, version."""
     if file.head.startswith(UBJSON):
-        return _describe_xgboost("xgboost-ubj", _ubjson_finder(file))
-    if _XGBOOST_START.match(file.head):
-        return _describe_xgboost("xgboost-json", _json_finder(file))
-    return None
-
-
-def _describe_xgboost(name: str, find: Find) -> Inspection:
-    parameters, version = find("learner_model_param", False), find("version", False)
+        name, encoding = "xgboost-ubj", _AS_UBJSON
+    elif _XGBOOST_START.match(file.head):
+        name, encoding = "xgboost-json", _AS_JSON
+    else:
+        return None
+    front, back = file.beginning(XGBOOST_FRONT), _read_end(file, encoding.mark)
+    parameters, version = _find(encoding, back, b"learner_model_param"), _find(encoding, back, b"version")
     if parameters is _MISSING or version is _MISSING:
         raise Stopped("it is cut short, or not a model of XGBoost")
-    objective, trees = find("objective", False), find("gbtree_model_param", True)
-    features, attributes = find("feature_names", True), find("attributes", True)
-    booster = find("name", False)
+    objective, trees = _find(encoding, back, b"objective"), _find(encoding, front, b"gbtree_model_param")
+    features, attributes = _find(encoding, front, b"feature_names"), _find(encoding, front, b"attributes")
+    booster = _find(encoding, back, b"name")
     return Inspection(
         name,
         framework="xgboost",
@@ -59,43 +71,17 @@ def _describe_xgboost(name: str, find: Find) -> Inspection:
     )
 
 
-def _json_finder(file: ModelFile) -> Find:
-    front, back = (
-        data.decode("utf-8", "replace") for data in (file.beginning(XGBOOST_FRONT), _read_end(file, b'"learner_model'))
-    )
-    decoder = json.JSONDecoder()
-
-    def find(key: str, from_front: bool) -> Any:
-        text = front if from_front else back
-        match = re.search(rf'"{key}"\s*:\s*', text)
-        if match is None:
-            return _MISSING
-        try:
-            return decoder.raw_decode(text, match.end())[0]
-        except ValueError:  # it goes on behind what was read
-            return _MISSING
-
-    return find
-
-
-def _ubjson_finder(file: ModelFile) -> Find:
-    front, back = file.beginning(XGBOOST_FRONT), _read_end(file, b"learner_model_param{")
-
-    def find(key: str, from_front: bool) -> Any:
-        data = front if from_front else back
-        at = data.find(key.encode())
-        if at < 0:
-            return _MISSING
-        try:
-            return Decoder(data, at + len(key)).value()
-        except (Stopped, struct.error):  # it goes on behind what was read
-            return _MISSING
-
-    return find
+def _find(encoding: _Encoding, data: bytes, key: bytes) -> Any:
+    """The value of the first ``key``; ``_MISSING`` also if it reaches beyond what was read."""
+    match = re.search(encoding.key % key, data)
+    try:
+        return encoding.decode(data[match.end() :]) if match else _MISSING
+    except (Stopped, ValueError):
+        return _MISSING
 
 
 def _read_end(file: ModelFile, mark: bytes) -> bytes:
-    """What stands behind the trees: the name of the booster comes right before ``mark``."""
+    """What is behind the trees: the name of the booster comes right before ``mark``."""
     data = file.ending(XGBOOST_BACK)
     at = data.rfind(mark)
     return data[max(data.rfind(b"name", 0, max(at, 0)) - 1, 0) :] if at >= 0 else data
@@ -107,7 +93,7 @@ LIGHTGBM_FRONT, LIGHTGBM_BACK = 4 << 20, 1 << 14
 
 _TREES = re.compile(rb"\r?\n\r?\nTree=0\r?\n")
 _PARAMETER = re.compile(r"^\[(\w+): (.*)\]$", re.MULTILINE)
-_TRAINING_PARAMETERS = ("boosting", "num_iterations", "learning_rate", "num_leaves", "max_depth", "seed")
+_TRAINING_PARAMETERS = ("num_iterations", "learning_rate", "num_leaves", "max_depth", "seed")
 
 
 def read_lightgbm(file: ModelFile) -> Inspection | None:
@@ -128,9 +114,7 @@ def read_lightgbm(file: ModelFile) -> Inspection | None:
             "trees": len(head["tree_sizes"].split()) if "tree_sizes" in head else None,
             "classes": int(head["num_class"]),
             "text_version": head["version"],
-            "trained_with": {
-                name: given[name] for name in _TRAINING_PARAMETERS if name in given and name != "boosting"
-            },
+            "trained_with": {name: given[name] for name in _TRAINING_PARAMETERS if name in given},
         },
     )
 
@@ -150,8 +134,8 @@ def _read_head(file: ModelFile) -> dict[str, str]:
 
 
 CATBOOST_MAGIC = b"CBM1"
-#: The largest export that is read, in bytes; and so much of the end of a binary one.
-CATBOOST_JSON, CATBOOST_BACK = 8 << 20, 1 << 16
+#: So much is read of the end of a binary model, in bytes.
+CATBOOST_BACK = 1 << 16
 
 #: How the export begins: with the first feature, or with the tables of categorical ones.
 _CATBOOST_START = re.compile(
@@ -167,10 +151,10 @@ _KINDS = ("float_features", "categorical_features", "text_features", "embedding_
 def read_catboost(file: ModelFile) -> Inspection | None:
     """The features, the objective, how many trees."""
     if file.head.startswith(CATBOOST_MAGIC):
-        return _describe_binary(file) if _CORE in file.head else None
+        return _read_binary_catboost(file) if _CORE in file.head else None
     if not _CATBOOST_START.match(file.head):
         return None
-    document = json.loads(file.whole(CATBOOST_JSON))
+    document = json.loads(file.whole(DOCUMENT))
     info, trees = document["model_info"], document.get("oblivious_trees", document.get("trees"))
     features = _feature_names(document["features_info"])
     loss = (info.get("params") or {}).get("loss_function") or {}
@@ -190,10 +174,9 @@ def read_catboost(file: ModelFile) -> Inspection | None:
     )
 
 
-def _describe_binary(file: ModelFile) -> Inspection:
+def _read_binary_catboost(file: ModelFile) -> Inspection:
     """A table of texts lies at the end; the trees and features before it are not read."""
-    length = int.from_bytes(file.read(4, 4), "little")
-    if 8 + length > file.size:
+    if 8 + int.from_bytes(file.read(4, 4), "little") > file.size:
         raise Stopped("it is cut short")
     text = file.ending(CATBOOST_BACK).decode("utf-8", "replace")
     return Inspection("catboost", framework="catboost", framework_version=_find_release(text), class_name="CatBoost")

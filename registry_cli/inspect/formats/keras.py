@@ -4,43 +4,37 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..binary import zip_members
 from ..binary.hdf5 import MAGIC, Hdf5
 from ..binary.model_files import ModelFile, iter_objects, unless_stopped
-from ..inspection import Inspection, Tensor
-
-#: The largest configuration that is read, in bytes, and the most parts of it that are gone through.
-CONFIG = 8 << 20
-#: The most that packed weights are unpacked to, to count them; Keras does not pack them.
-WEIGHTS = 8 << 20
+from ..inspection import Inspection, Tensor, parameter_counts
 
 _SHAPES = ("batch_shape", "batch_input_shape")
 _WEIGHTS = "model.weights.h5"
 
 
 def read(file: ModelFile) -> Inspection | None:
-    """The configuration: class, layers, inputs, and what of it runs code of its own when it is loaded. The weights are
-    counted, as Keras counts them: without the state of the optimizer and of what draws random numbers.
+    """The configuration: class, layers, inputs, and what in it runs code of its own when it is loaded. The weights are
+    counted as Keras counts them: without the state of the optimizer and of random number generators.
     """
     if file.head.startswith(MAGIC):
         return _hdf5(file)
-    names = zip_members.list_members(file) if file.head.startswith(zip_members.MAGIC) else {}
-    if "config.json" not in names or "metadata.json" not in names:
+    if not {"config.json", "metadata.json"} <= zip_members.list_members(file).keys():
         return None
-    metadata = json.loads(zip_members.read_member(file, "metadata.json", CONFIG))
+    metadata = json.loads(zip_members.read_member(file, "metadata.json"))
     if "keras_version" not in metadata and not file.name.lower().endswith(".keras"):
         return None
-    config = json.loads(zip_members.read_member(file, "config.json", CONFIG))
-    weights, problem = unless_stopped(lambda: _weights(Hdf5(zip_members.piece_reader(file, _WEIGHTS, WEIGHTS))))
+    config = json.loads(zip_members.read_member(file, "config.json"))
+    dtypes, problem = unless_stopped(lambda: _count(Hdf5(zip_members.piece_reader(file, _WEIGHTS))))
     return Inspection(
         "keras",
         framework="keras",
         framework_version=str(metadata.get("keras_version", "")),
         **_architecture(config),
-        **(weights or {}),
+        **parameter_counts(dtypes or {}, problem),
         details={**_details(config), "saved": metadata.get("date_saved"), "uncounted": problem},
     )
 
@@ -57,34 +51,31 @@ def _hdf5(file: ModelFile) -> Inspection:
         framework="keras",
         framework_version=attributes["keras_version"],
         **_architecture(config),
-        **_weights(inside),
+        **parameter_counts(_count(inside)),
         details={**_details(config), "backend": attributes.get("backend")},
     )
 
 
-def _weights(inside: Hdf5) -> dict[str, Any]:
-    """How many numbers, and of which type."""
+def count_weights(file: ModelFile) -> Mapping[str, int]:
+    """The numbers in a file of HDF5 that holds only weights, by type."""
+    return _count(Hdf5(file.read))
+
+
+def _count(inside: Hdf5) -> Mapping[str, int]:
     dtypes: Counter[str] = Counter()
     for each in inside.datasets():
         if not each.path.startswith("/optimizer") and "seed_generator" not in each.path:
             dtypes[each.type] += each.numbers
-    return {"parameters": sum(dtypes.values()), "dtypes": dtypes}
-
-
-def weights(file: ModelFile) -> dict[str, int]:
-    """The numbers in a file of HDF5 that holds only weights, by type."""
-    found: dict[str, int] = _weights(Hdf5(file.read))["dtypes"]
-    return found
+    return dtypes
 
 
 def _architecture(config: dict[str, Any]) -> dict[str, Any]:
     """Class, inputs and outputs. A shape is as the first layer declares it."""
     inner = config.get("config") or {}
     layers = inner.get("layers") or []
-    inputs = [Tensor(*each) for each in map(_input, layers) if each]
-    if not inputs and (
-        shape := inner.get("build_input_shape") or (config.get("build_config") or {}).get("input_shape")
-    ):
+    inputs = [tensor for layer in layers if (tensor := _input(layer))]
+    shape = inner.get("build_input_shape") or (config.get("build_config") or {}).get("input_shape")
+    if shape and not inputs:
         inputs = [Tensor("", "", tuple(shape))]
     return {
         "class_name": str(config.get("class_name", "")),
@@ -93,13 +84,13 @@ def _architecture(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _input(layer: dict[str, Any]) -> tuple[str, str, tuple[Any, ...]] | None:
+def _input(layer: dict[str, Any]) -> Tensor | None:
     config = layer.get("config") or {}
     shape = next((config[key] for key in _SHAPES if config.get(key)), None)
     if layer.get("class_name") != "InputLayer" or not isinstance(shape, list):
         return None
     dtype = config.get("dtype")
-    return str(config.get("name", "")), dtype if isinstance(dtype, str) else "", tuple(shape)
+    return Tensor(str(config.get("name", "")), dtype if isinstance(dtype, str) else "", tuple(shape))
 
 
 def _outputs(config: dict[str, Any], layers: list[dict[str, Any]]) -> Iterator[str]:
@@ -119,19 +110,12 @@ def _details(config: dict[str, Any]) -> dict[str, Any]:
     inner = config.get("config") or {}
     layers = Counter(str(layer.get("class_name")) for layer in inner.get("layers") or [])
     layers.pop("InputLayer", None)
-    lambdas, own = 0, set()
-    for part in _parts(config):
-        lambdas += part["class_name"] == "Lambda"
-        if part.get("registered_name") not in (None, "", part["class_name"]):
-            own.add(str(part["registered_name"]))
+    parts = [part for part in iter_objects(config) if isinstance(part.get("class_name"), str)]
     return {
         "name": inner.get("name"),
         "layers": dict(layers),
-        "lambda_layers": lambdas or None,
-        "custom_objects": sorted(own),
+        "lambda_layers": sum(part["class_name"] == "Lambda" for part in parts) or None,
+        "custom_objects": sorted(
+            {str(name) for part in parts if (name := part.get("registered_name")) not in (None, "", part["class_name"])}
+        ),
     }
-
-
-def _parts(config: Any) -> Iterator[dict[str, Any]]:
-    """Everything in the configuration that has a class, however deep."""
-    return (part for part in iter_objects(config) if isinstance(part.get("class_name"), str))

@@ -8,13 +8,10 @@ from typing import Any
 
 from ...core.yaml import documents
 from ..binary.limits import Stopped
-from ..binary.model_files import ModelFolder
+from ..binary.model_files import CONFIGURATION, ModelFolder
 from ..inspection import Inspection, Tensor
 
 NAME = "MLmodel"
-#: The largest ``MLmodel`` that is read, in bytes.
-LIMIT = 1 << 20
-
 _GENERIC = ("python_function", "crate")
 #: How the package is called whose flavor has another name.
 _PACKAGES = {"pytorch": "torch"}
@@ -23,7 +20,7 @@ _KEPT = ("run_id", "model_id", "model_uuid", "mlflow_version", "utc_time_created
 
 def read(folder: ModelFolder) -> Inspection | None:
     """Flavors, versions and signature."""
-    document = documents.loads_mapping(folder.whole(NAME, LIMIT), NAME, limit=LIMIT)
+    document = documents.loads_mapping(folder.whole(NAME, CONFIGURATION), NAME, limit=CONFIGURATION)
     flavors = document.get("flavors")
     if not isinstance(flavors, dict):
         raise Stopped("it names no flavors")
@@ -40,7 +37,7 @@ def read(folder: ModelFolder) -> Inspection | None:
             "flavors": list(flavors),
             "python": generic.get("python_version"),
             "loader": generic.get("loader_module"),
-            "params": _params(signature.get("params")),
+            "params": [str(each.get("name")) for each in _load_list(signature.get("params"))],
             **{key: document.get(key) for key in _KEPT},
         },
     )
@@ -54,8 +51,11 @@ def flavor_version(flavor: Mapping[str, Any]) -> str:
 
 def _tensors(text: Any) -> tuple[Tensor, ...]:
     """A side of the signature: columns with types, or tensors with shapes."""
-    columns = json.loads(text) if isinstance(text, str) else []
-    return tuple(_tensor(column, at) for at, column in enumerate(columns))
+    return tuple(_tensor(column, at) for at, column in enumerate(_load_list(text)))
+
+
+def _load_list(text: Any) -> Any:
+    return json.loads(text) if isinstance(text, str) else []
 
 
 def _tensor(column: dict[str, Any], at: int) -> Tensor:
@@ -64,8 +64,3 @@ def _tensor(column: dict[str, Any], at: int) -> Tensor:
         return Tensor(name, str(spec["dtype"]), tuple(size if size >= 0 else None for size in spec["shape"]))
     kind = column.get("type")
     return Tensor(name, kind if isinstance(kind, str) else "object")
-
-
-def _params(text: Any) -> list[str]:
-    listed = json.loads(text) if isinstance(text, str) else []
-    return [str(each.get("name")) for each in listed]

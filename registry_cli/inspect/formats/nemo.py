@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
+from ...core.yaml import documents
 from ...errors import InvalidInput
 from ..binary.decompression import DecompressedStream
 from ..binary.limits import Budget, Stopped
@@ -23,12 +24,10 @@ _GZIP = b"\x1f\x8b"
 def read(file: ModelFile) -> Inspection | None:
     """The class that the configuration names, and the version of NeMo."""
     packed = file.head.startswith(_GZIP)
-    if not packed and file.head[257:262] != b"ustar":
-        return None
-    if packed and not file.name.lower().endswith(SUFFIX):
+    if not (file.name.lower().endswith(SUFFIX) if packed else file.head[257:262] == b"ustar"):
         return None
     config = _config(file, packed)
-    if config is None or not str(config.get("target", "")).startswith("nemo."):
+    if not str(config.get("target", "")).startswith("nemo."):
         return None
     return Inspection(
         "nemo",
@@ -39,24 +38,21 @@ def read(file: ModelFile) -> Inspection | None:
     )
 
 
-def _config(file: ModelFile, packed: bool) -> dict[str, Any] | None:
-    """The configuration, None where there is none that can be read."""
-    from ...core.yaml import documents
-
+def _config(file: ModelFile, packed: bool) -> dict[str, Any]:
+    """The configuration, empty if there is none."""
     for member in islice(Tar(_Unpacked(file) if packed else file).members(), MEMBERS):
         if member.name.rpartition("/")[2] == NAME and member.data.size <= CONFIG:
             try:
                 found = documents.loads(member.data.at(0, CONFIG), NAME, limit=CONFIG)
             except InvalidInput as error:
                 raise Stopped("its configuration can't be read") from error
-            return found if isinstance(found, dict) else None
-    return None
+            return found if isinstance(found, dict) else {}
+    return {}
 
 
 class _Unpacked:
-    """What comes out of the compression of a file, as a byte source that is read from the front to the end.
-
-    Only what was read last can be read again.
+    """The content of a compressed file, as a byte source that is read from front to end. Only what was read last can be
+    read again.
     """
 
     size = UNPACKED

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from math import prod
 from posixpath import dirname, isabs, join, normpath
-from typing import Any
 
 from ..binary.limits import Limit, Stopped
 from ..binary.model_files import FIELDS, ModelFile
 from ..binary.protobuf import Messages, WireField
-from ..inspection import Inspection, Shape, Tensor
+from ..inspection import Inspection, Shape, Tensor, parameter_counts
 
 #: The most weights, inputs and outputs that are listed, and how deep a type may be nested.
 LISTED, DEPTH = 10_000, 8
@@ -56,13 +54,13 @@ def read(file: ModelFile) -> Inspection | None:
 
 
 class _Model:
-    """The parts of one model, as they come by."""
+    """The parts of one model, collected while its fields are read."""
 
     def __init__(self, file: ModelFile) -> None:
         self.file, self.wire, self.inner = file, Messages(file, FIELDS), Messages(file, FIELDS)
         self.searched, self.uncounted, self.counted = 0, "", False
         self.version, self.graphs = 0, 0
-        self.texts: dict[int, str] = {}
+        self.producer = self.producer_version = self.graph_name = ""
         self.opsets: dict[str, int] = {}
         self.properties: dict[str, str] = {}
         self.inputs: list[Tensor] = []
@@ -76,38 +74,49 @@ class _Model:
             self.part(field)
         if self.version not in _VERSIONS or self.graphs != 1 or not (self.opsets or self.version < 3):
             return None
-        producer, version = self.texts.get(2, ""), self.texts.get(3, "")
-        framework, of_framework = _PRODUCERS.get(producer.lower(), ("", False))
-        framework = framework or ("" if producer else _GRAPHS.get(self.texts.get(0, "").lower(), ""))
+        framework, of_framework = _PRODUCERS.get(self.producer.lower(), ("", False))
+        framework = framework or ("" if self.producer else _GRAPHS.get(self.graph_name.lower(), ""))
         if not self.counted and not self.uncounted and _CLASSICAL in self.opsets:
             self.uncounted = "numbers in attributes of its nodes are not counted"
+        counts = parameter_counts(self.weights, self.uncounted)
+        paths = {each: normpath(join(dirname(self.file.name), each)) for each in sorted(self.locations)}
+        escaping = [each for each in paths if _escapes(each)]
         return Inspection(
             "onnx",
             framework=framework,
-            framework_version=version if of_framework else "",
-            class_name=self.texts.get(0, ""),
-            parameters=sum(self.weights.values()) if self.counted and not self.uncounted else None,
-            dtypes={} if self.uncounted else dict(self.weights),
+            framework_version=self.producer_version if of_framework else "",
+            class_name=self.graph_name,
+            **(counts if self.counted else {}),
             inputs=tuple(each for each in self.inputs if each.name not in self.names),
             outputs=tuple(self.outputs),
-            details=self.details(f"{producer} {version}".strip()),
-            companions=tuple(
-                path
-                for each in sorted(self.locations)
-                if (path := normpath(join(dirname(self.file.name), each))) in self.file.beside
-            ),
+            details={
+                "producer": f"{self.producer} {self.producer_version}".strip(),
+                "ir_version": self.version,
+                "opsets": self.opsets,
+                "properties": self.properties,
+                "external_data": list(paths),
+                "external_missing": [
+                    each for each, path in paths.items() if each not in escaping and path not in self.file.beside
+                ],
+                "external_outside": escaping,
+                "uncounted": self.uncounted,
+            },
+            companions=tuple(path for path in paths.values() if path in self.file.beside),
         )
 
     def part(self, field: WireField) -> None:
         if field.number == 1:
             self.version = field.value
-        elif field.number in (2, 3):
-            self.texts[field.number] = self.wire.text(field)
+        elif field.number == 2:
+            self.producer = self.wire.text(field)
+        elif field.number == 3:
+            self.producer_version = self.wire.text(field)
         elif field.number == 7:
             self.graphs += 1
             self.graph(field)
         elif field.number == 8:
-            self.opset(field)
+            parts = self.wire.last(field)
+            self.opsets[self.wire.text(parts[1]) or _DOMAIN] = parts[2].signed
         elif field.number == 14 and len(self.properties) < LISTED:
             key, value = self.wire.pair(field)
             self.properties[key] = self.wire.text(value)
@@ -116,48 +125,21 @@ class _Model:
                 if node.number == 7:
                     self.node(node, GRAPHS)
 
-    def details(self, producer: str) -> dict[str, Any]:
-        folder = dirname(self.file.name)
-        escaping = sorted(each for each in self.locations if _escapes(each))
-        inside = self.locations.difference(escaping)
-        missing = sorted(each for each in inside if normpath(join(folder, each)) not in self.file.beside)
-        return {
-            "producer": producer,
-            "ir_version": self.version,
-            "opsets": self.opsets,
-            "properties": self.properties,
-            "external_data": sorted(self.locations),
-            "external_missing": missing,
-            "external_outside": escaping,
-            "uncounted": self.uncounted,
-        }
-
-    def opset(self, message: WireField) -> None:
-        domain, version = "", 0
-        for field in self.wire.fields(message):
-            if field.number == 1:
-                domain = self.wire.text(field)
-            elif field.number == 2:
-                version = field.signed
-        self.opsets[domain or _DOMAIN] = version
-
     def graph(self, message: WireField) -> None:
         for field in self.wire.fields(message):
             if field.number == 1:
                 self.node(field, GRAPHS)
             elif field.number == 2:
-                self.texts[0] = self.wire.text(field)
-            elif field.number == 5:
-                self.weight(field, self.wire)
-            elif field.number == 15:
-                self.sparse(field, self.wire)
+                self.graph_name = self.wire.text(field)
             elif field.number in (11, 12):
                 (self.inputs if field.number == 11 else self.outputs).append(self.value(field))
                 if len(self.inputs) + len(self.outputs) > LISTED:
                     raise Stopped(f"more than {LISTED:,} inputs and outputs")
+            else:
+                self.initializer(field, self.wire)
 
     def node(self, message: WireField, depth: int) -> None:
-        """Count the numbers that a node holds: a constant, or one with graphs inside. Once that takes too long, no more."""
+        """Count the numbers that a node holds: a constant, or one with graphs inside. Once that takes too long, stop."""
         if self.uncounted:
             return
         try:
@@ -203,8 +185,7 @@ class _Model:
             return field.size // 4  # one by itself has four bytes, too
         if field.number == _STRINGS or not field.end:
             return 1
-        data = self.inner.read(field.start, field.size)
-        return sum(byte < 128 for byte in data)
+        return sum(byte < 128 for byte in self.inner.read(field.start, field.size))
 
     def subgraph(self, message: WireField, depth: int) -> None:
         """The graph of a branch or loop."""
@@ -213,10 +194,15 @@ class _Model:
         for field in self.inner.fields(message):
             if field.number == 1:
                 self.node(field, depth)
-            elif field.number == 5:
-                self.weight(field, self.inner)
-            elif field.number == 15:
-                self.sparse(field, self.inner)
+            else:
+                self.initializer(field, self.inner)
+
+    def initializer(self, field: WireField, wire: Messages) -> None:
+        """Count a field of a graph if it is a tensor, or a sparse one."""
+        if field.number == 5:
+            self.weight(field, wire)
+        elif field.number == 15:
+            self.sparse(field, wire)
 
     def sparse(self, message: WireField, wire: Messages) -> None:
         """A sparse tensor: its values count."""
@@ -247,13 +233,8 @@ class _Model:
 
     def value(self, message: WireField) -> Tensor:
         """An input or output."""
-        name, kind, shape = "", "", None
-        for field in self.wire.fields(message):
-            if field.number == 1:
-                name = self.wire.text(field)
-            elif field.number == 2:
-                kind, shape = self.type(field, DEPTH)
-        return Tensor(name, kind, shape)
+        parts = self.wire.last(message)
+        return Tensor(self.wire.text(parts[1]), *self.type(parts[2], DEPTH))
 
     def type(self, message: WireField, depth: int) -> tuple[str, Shape | None]:
         """A type in words: ``float32``, ``sequence(map(int64, float32))``; and the shape of a tensor."""
@@ -261,29 +242,16 @@ class _Model:
             raise Stopped("a type is nested too deep")
         for field in self.wire.fields(message):
             if field.number in (1, 8):
-                return self.tensor_type(field)
+                parts = self.wire.last(field)
+                sizes = (part for part in self.wire.fields(parts[2]) if part.number == 1)
+                return _dtype(parts.get(1)), tuple(map(self.dimension, sizes)) if 2 in parts else None
             if field.number in (4, 9):
                 inner = [self.type(part, depth - 1)[0] for part in self.wire.fields(field) if part.number == 1]
                 return f"{'sequence' if field.number == 4 else 'optional'}({', '.join(inner)})", None
             if field.number == 5:
-                return f"map({', '.join(self.map_types(field, depth - 1))})", None
+                parts = self.wire.last(field)
+                return f"map({_dtype(parts.get(1))}, {self.type(parts[2], depth - 1)[0]})", None
         return "", None
-
-    def map_types(self, message: WireField, depth: int) -> Iterator[str]:
-        for field in self.wire.fields(message):
-            if field.number == 1:
-                yield _DTYPES.get(field.value, str(field.value))
-            elif field.number == 2:
-                yield self.type(field, depth)[0]
-
-    def tensor_type(self, message: WireField) -> tuple[str, Shape | None]:
-        kind, shape = "", None
-        for field in self.wire.fields(message):
-            if field.number == 1:
-                kind = _DTYPES.get(field.value, str(field.value))
-            elif field.number == 2:
-                shape = tuple(self.dimension(part) for part in self.wire.fields(field) if part.number == 1)
-        return kind, shape
 
     def dimension(self, message: WireField) -> int | str | None:
         for field in self.wire.fields(message):
@@ -292,6 +260,10 @@ class _Model:
             if field.number == 2:
                 return self.wire.text(field) or None
         return None
+
+
+def _dtype(field: WireField | None) -> str:
+    return _DTYPES.get(field.value, str(field.value)) if field else ""
 
 
 def _escapes(location: str) -> bool:

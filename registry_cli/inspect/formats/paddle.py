@@ -7,20 +7,21 @@ from collections import Counter
 from math import prod
 from typing import Any
 
-from ..binary.limits import Limit, Stopped, create_pickle_budget
+from ..binary.limits import Limit, Stopped
 from ..binary.model_files import FIELDS, ModelFile, unless_stopped
 from ..binary.protobuf import Messages, WireField
-from ..binary.sources import SequentialReader
-from ..inspection import Inspection
+from ..binary.sources import Cursor
+from ..inspection import Inspection, parameter_counts
 
 #: The most parameters that are gone through.
 PARAMETERS = 20_000
 
+#: Types of tensors, and how many bytes an element has.
 _DTYPES = {
-    0: "bool", 1: "int16", 2: "int32", 3: "int64", 4: "float16", 5: "float32", 6: "float64", 20: "uint8", 21: "int8",
-    22: "bfloat16", 23: "complex64", 24: "complex128",
+    0: ("bool", 1), 1: ("int16", 2), 2: ("int32", 4), 3: ("int64", 8), 4: ("float16", 2), 5: ("float32", 4),
+    6: ("float64", 8), 20: ("uint8", 1), 21: ("int8", 1), 22: ("bfloat16", 2), 23: ("complex64", 8),
+    24: ("complex128", 16),
 }  # fmt: skip
-_SIZES = {0: 1, 1: 2, 2: 4, 3: 8, 4: 2, 5: 4, 6: 8, 20: 1, 21: 1, 22: 2, 23: 8, 24: 16}
 _PROGRAM = re.compile(rb'\s*\{\s*"base_code"\s*:\s*\{[^{}]{0,200}"magic"\s*:\s*"pir"')
 #: How a program begins: with a block, and that with its index and that of the block around it.
 _BLOCK = re.compile(rb"\n[\x80-\xff]{0,4}[\x00-\x7f]\x08\x00\x10", re.DOTALL)
@@ -47,40 +48,26 @@ def read(file: ModelFile) -> Inspection | None:
 def _program(file: ModelFile, details: dict[str, Any]) -> Inspection:
     stem = re.sub(r"\.(pdmodel|json)$", "", file.name)
     weights = f"{stem}.pdiparams"
-    dtypes: Counter[str] = Counter()
+    dtypes, uncounted = None, "there are no numbers beside it"
     if weights in file.beside:
-
-        def count() -> Counter[str]:
-            with file.open_sibling(weights) as numbers:
-                return _count(numbers)
-
-        found, uncounted = unless_stopped(count)
-        dtypes = found or dtypes
-    else:
-        uncounted = "there are no numbers beside it"
-    return _described(dtypes, {**details, "uncounted": uncounted}, _companions(file, stem))
+        dtypes, uncounted = unless_stopped(lambda: _count_sibling(file, weights))
+    companions = tuple(path for end in _PIECES if (path := f"{stem}{end}") in file.beside and path != file.name)
+    return _describe(dtypes, {**details, "uncounted": uncounted}, companions)
 
 
-def _companions(file: ModelFile, stem: str) -> tuple[str, ...]:
-    return tuple(path for end in _PIECES if (path := f"{stem}{end}") in file.beside and path != file.name)
+def _count_sibling(file: ModelFile, name: str) -> Counter[str]:
+    with file.open_sibling(name) as numbers:
+        return _count(numbers)
 
 
-def _described(dtypes: Counter[str], details: dict[str, Any], companions: tuple[str, ...]) -> Inspection:
-    counted = bool(dtypes) and not details.get("uncounted")
-    return Inspection(
-        "paddle",
-        framework="paddle",
-        parameters=sum(dtypes.values()) if counted else None,
-        dtypes=dict(dtypes) if counted else {},
-        details=details,
-        companions=companions,
-    )
+def _describe(dtypes: Counter[str] | None, details: dict[str, Any], companions: tuple[str, ...] = ()) -> Inspection:
+    counts = parameter_counts(dtypes) if dtypes else {}
+    return Inspection("paddle", framework="paddle", **counts, details=details, companions=companions)
 
 
 def _description(file: ModelFile) -> str | None:
-    """The version in a program, empty where it has none; None if the file is no program.
-
-    A program is a protocol buffer of blocks, each with its index, variables and operations.
+    """The version in a program, empty where it has none; None if the file is not a program: a protocol buffer of
+    blocks, each with its index, variables and operations.
     """
     wire, version, blocks, parts = Messages(file, FIELDS), "", 0, Counter[int]()
     try:
@@ -120,62 +107,51 @@ def _version(wire: Messages, message: WireField) -> str:
 
 def _parameters(file: ModelFile) -> Inspection | None:
     try:
-        dtypes = _count(file)
+        return _describe(_count(file), {})
     except Limit as error:
-        return _described(Counter(), {"uncounted": str(error)}, ())
+        return _describe(None, {"uncounted": str(error)})
     except Stopped:
         return None
-    return _described(dtypes, {}, ())
 
 
 def _count(file: ModelFile) -> Counter[str]:
     """The numbers in all tensors: each is behind two versions, its levels, and a message of its type and shape."""
-    wire, dtypes, at, found = Messages(file, FIELDS), Counter[str](), 0, 0
-    while at < file.size:
+    wire, cursor, dtypes, found = Messages(file, FIELDS), Cursor(file), Counter[str](), 0
+    while cursor.at < file.size:
         found += 1
         if found > PARAMETERS:
             raise Limit(f"it has more than {PARAMETERS:,} parameters")
-        head = file.read(at, 20)
-        size = int.from_bytes(head[16:20], "little")
-        if any(head[:4]) or any(head[4:12]) or any(head[12:16]) or not 0 < size <= _LARGEST_TYPE:
+        *zeros, size = cursor.unpack("IQII")
+        if any(zeros) or not 0 < size <= _LARGEST_TYPE:
             raise Stopped("its parameters can't be read")
         kind, shape = 0, list[int]()
-        for field in wire.fields(WireField(0, 0, at + 20, at + 20 + size)):
+        for field in wire.fields(WireField(0, 0, cursor.at, cursor.at + size)):
             if field.number == 1:
                 kind = field.value
             elif field.number == 2:
                 shape += wire.numbers(field)
-        if kind not in _SIZES or any(each < 0 for each in shape):
+        if kind not in _DTYPES or any(each < 0 for each in shape):
             raise Stopped("its parameters can't be read")
-        at += 20 + size + prod(shape) * _SIZES[kind]
-        dtypes[_DTYPES[kind]] += prod(shape)
-    if at != file.size:
+        name, width = _DTYPES[kind]
+        cursor.at += size + prod(shape) * width
+        dtypes[name] += prod(shape)
+    if cursor.at != file.size:
         raise Stopped("its parameters are cut short")
     return dtypes
 
 
 def _info(file: ModelFile) -> Inspection | None:
-    """The little pickle beside the numbers: what is said of each, by its name."""
-    from ...scan.pickle.stack_values import SymbolicContainer
-    from ...scan.pickle.stream_analysis import analyse_stream
+    """The little pickle beside the numbers: a dictionary of notes on each of them, by name."""
+    from . import pickles  # most files that are tried as Paddle's are something else
 
     if file.size > 4 << 20:
         return None
-    found = analyse_stream(lambda: SequentialReader(file), create_pickle_budget())
-    value = found.values[0] if len(found.values) == 1 and found.complete else None
-    if not isinstance(value, SymbolicContainer) or value.kind != "dict":
+    found = pickles.analyse(file)
+    notes = pickles.dict_items(found.values[0]) if len(found.values) == 1 and found.complete else ()
+    keys = [{key for key, _ in pickles.dict_items(value)} for _, value in notes]
+    if not keys or not all("stop_gradient" in each and each <= _INFO for each in keys):
         return None
-    pairs = list(value.pairs())
-    for _, each in pairs:
-        keys = (
-            {key for key, _ in each.pairs()} if isinstance(each, SymbolicContainer) and each.kind == "dict" else set()
-        )
-        if not keys or not keys <= _INFO or "stop_gradient" not in keys:
-            return None
-    if not pairs:
-        return None
-    stem = file.name.removesuffix(".pdiparams.info")
-    numbers = f"{stem}.pdiparams"
-    return _described(
-        Counter(), {"uncounted": "these are only notes on parameters"}, (numbers,) if numbers in file.beside else ()
+    numbers = f"{file.name.removesuffix('.pdiparams.info')}.pdiparams"
+    return _describe(
+        None, {"uncounted": "these are only notes on parameters"}, (numbers,) if numbers in file.beside else ()
     )

@@ -6,6 +6,7 @@ They are recognised by more than one mark, as any other format, and say why no n
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections import Counter
 from typing import Any
@@ -13,15 +14,17 @@ from typing import Any
 from ..binary import zip_members
 from ..binary.flatbuffers import FlatBuffer, is_rooted
 from ..binary.limits import Stopped
-from ..binary.model_files import ModelFile
+from ..binary.model_files import CONFIGURATION, ModelFile
 from ..inspection import Inspection, Tensor
 
 _CRFSUITE = struct.Struct("<4sL4s4L")
 _GGML_NAMES = {b"lmgg": "ggml", b"fmgg": "ggmf", b"tjgg": "ggjt", b"algg": "ggla"}
 _GGML_SETTINGS = struct.Struct("<4L")
 _GGML_LARGEST = 1 << 20
-#: The largest list of layers of ncnn, and the largest manifest of TorchServe that are read, in bytes.
-_NCNN_LAYERS, _TORCHSERVE_MANIFEST = 4 << 20, 1 << 20
+#: How a list of layers begins: a mark, and how many layers and connections there are.
+_NCNN_START = re.compile(rb"\s*7767517\s*\n\s*(\d+)[ \t]+\d+\s")
+#: The largest list of layers of ncnn that is read, in bytes.
+_NCNN_LAYERS = 4 << 20
 _TREELITE = struct.Struct("<3i2BQiB?")
 _TREELITE_TYPES = {1: "uint32", 2: "float32", 3: "float64"}
 _TREELITE_TASKS = {0: "binary", 1: "regressor", 2: "multiclass", 3: "ranker", 4: "isolation forest"}
@@ -67,29 +70,20 @@ def read_ggml(file: ModelFile) -> Inspection | None:
 
 def read_ncnn(file: ModelFile) -> Inspection | None:
     """ncnn: ``.param``, the layers and the names of inputs as text, and ``.bin`` of the same name, the numbers."""
-    lines = file.head.split(b"\n", 2)
-    if lines[0].strip() != b"7767517" or len(lines) < 2:
+    start = _NCNN_START.match(file.head)
+    if start is None:
         return None
-    counts = lines[1].split()
-    if len(counts) != 2 or not all(each.isdigit() for each in counts):
-        return None
-    layers: Counter[str] = Counter()
-    inputs: list[Tensor] = []
-    for line in file.whole(_NCNN_LAYERS).decode("utf-8", "replace").splitlines()[2:]:
-        words = line.split()
-        if len(words) >= 4:
-            layers[words[0]] += 1
-            if words[0] == "Input":
-                inputs.append(Tensor(words[1]))
-    if sum(layers.values()) != int(counts[0]):
+    lines = file.whole(_NCNN_LAYERS).decode("utf-8", "replace").splitlines()[2:]
+    layers = [words for line in lines if len(words := line.split()) >= 4]
+    if len(layers) != int(start[1]):
         raise Stopped("it does not have as many layers as it says")
     weights = f"{file.name[: -len('.param')]}.bin" if file.name.lower().endswith(".param") else ""
     return Inspection(
         "ncnn",
         framework="ncnn",
-        inputs=tuple(inputs),
+        inputs=tuple(Tensor(name) for kind, name, *_ in layers if kind == "Input"),
         details={
-            "layers": dict(layers),
+            "layers": dict(Counter(kind for kind, *_ in layers)),
             "weights_missing": weights not in file.beside or None,
             "uncounted": "the sizes of weights are not in the list of layers",
         },
@@ -127,9 +121,9 @@ def read_tensorrt(file: ModelFile) -> Inspection | None:
 def read_torchserve(file: ModelFile) -> Inspection | None:
     """TorchServe (``.mar``), an archive of a model and its handler: the manifest. What is packed with it is listed."""
     name = "MAR-INF/MANIFEST.json"
-    if not file.head.startswith(zip_members.MAGIC) or name not in zip_members.list_members(file):
+    if name not in zip_members.list_members(file):
         return None
-    manifest = json.loads(zip_members.read_member(file, name, _TORCHSERVE_MANIFEST))
+    manifest = json.loads(zip_members.read_member(file, name, CONFIGURATION))
     model = manifest["model"]
     return Inspection(
         "torchserve",

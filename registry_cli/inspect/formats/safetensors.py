@@ -1,4 +1,7 @@
-"""safetensors: a length, a header in JSON, then the tensors. Many files with an index are one model."""
+"""safetensors: a length, a header in JSON, then the tensors. Many files with an index are one model.
+
+Quantised weights are counted as the numbers that they stand for.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ..binary.limits import Stopped
 from ..binary.model_files import ModelFile, ModelFolder
-from ..inspection import Inspection
+from ..inspection import Inspection, parameter_counts
 
 #: The largest header that is read, in bytes; one of 10,000 tensors has about a million.
 HEADER = 4 << 20
@@ -27,6 +30,8 @@ _DTYPES = {
 #: What ``__metadata__.format`` says of who wrote it.
 _FRAMEWORKS = {"pt": "torch", "tf": "tensorflow", "flax": "flax", "mlx": "mlx"}
 
+_LORA = re.compile(r"\.lora_(A|B|down|up|embedding_A)\b|^lora_(unet|te\d?|transformer)_")
+_BASES = ("ss_base_model_version", "ss_sd_model_name", "base_model", "modelspec.architecture")
 _BLOCKS = {"qweight", "weight_packed"}
 #: What belongs to packed weights and is no parameter of the model: scales, offsets, the order of groups.
 _BESIDE = {
@@ -35,8 +40,6 @@ _BESIDE = {
     "weight_packed": ("weight_scale", "weight_shape", "weight_zero_point", "weight_g_idx", "weight_global_scale"),
 }
 UNKNOWN_BITS = "its weights are packed, and nothing says into how many bits"
-_LORA = re.compile(r"\.lora_(A|B|down|up|embedding_A)\b|^lora_(unet|te\d?|transformer)_")
-_BASES = ("ss_base_model_version", "ss_sd_model_name", "base_model", "modelspec.architecture")
 
 
 class Listed(NamedTuple):
@@ -48,15 +51,17 @@ class Listed(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """How many numbers there are, and of which types; None, and why, when they could not be counted. ``kind`` is the
+    """How many numbers there are of which types; or, in ``uncounted``, why they could not be counted. ``kind`` is the
     format of the files.
     """
 
-    parameters: int | None = None
     dtypes: Mapping[str, int] = {}
     uncounted: str = ""
     kind: str = ""
-    metadata: Mapping[str, Any] = {}
+
+    @property
+    def parameters(self) -> int | None:
+        return None if self.uncounted else sum(self.dtypes.values())
 
 
 class Weights(NamedTuple):
@@ -67,28 +72,27 @@ class Weights(NamedTuple):
 
     @property
     def framework(self) -> str:
-        """The package that the weights were written by, empty when that is not said."""
+        """The package that wrote the weights; empty if it is not stated."""
         return _FRAMEWORKS.get(str(self.metadata.get("format")), "")
 
 
 def read(thing: ModelFile | ModelFolder) -> Inspection | None:
     """One file, or a folder of shards with their index."""
+    details: dict[str, Any] = {}
     if isinstance(thing, ModelFolder):
-        index = min(name for name in thing.files if "/" not in name and name.endswith(INDEX_NAME))
-        shards = shards_of(thing, index)
-        return _describe(weights_of(thing, shards), shards=len(shards))
-    return _describe(read_header(thing)) if thing.head[8:9] == b"{" else None
-
-
-def _describe(weights: Weights, **details: Any) -> Inspection:
+        shards = shards_of(thing, min(name for name in thing.files if "/" not in name and name.endswith(INDEX_NAME)))
+        weights, details = weights_of(thing, shards), {"shards": len(shards)}
+    elif thing.head[8:9] == b"{":
+        weights = read_header(thing)
+    else:
+        return None
     counted = unpacked(weights.listed, {})
     if counted.uncounted:
         details["uncounted"] = counted.uncounted
     return Inspection(
         "safetensors",
         framework=weights.framework,
-        parameters=counted.parameters,
-        dtypes=counted.dtypes,
+        **parameter_counts(*counted[:2]),
         details={**details, "tensors": len(weights.listed), "metadata": weights.metadata, **_adapter(weights)},
     )
 
@@ -152,27 +156,28 @@ def _dimension(value: object) -> int:
 
 
 def unpacked(tensors: Sequence[Listed], config: Mapping[str, Any]) -> Counted:
-    """Count tensors as the numbers that they stand for: packed weights by their bits, and nothing that lies beside them."""
-    names = {each.name: each for each in tensors}
+    """Count tensors as the numbers that they stand for: packed weights by their bits, without what belongs to them.
+
+    ``config`` says how the weights were quantised.
+    """
+    names = {each.name for each in tensors}
     left_out: set[str] = set()
     packed: dict[str, tuple[int | None, str]] = {}
     states = {each.name.partition(".weight.")[0] for each in tensors if ".weight." in each.name}
     for each in tensors:
         base, _, last = each.name.rpartition(".")
+        beside = {near for end in _BESIDE.get(last, ()) if (near := f"{base}.{end}") in names}
         if last == "weight" and each.type == "uint32" and f"{base}.scales" in names:
             packed[each.name] = _bits(config, base), "uint"
-        elif last in _BLOCKS and (each.type in ("int32", "uint8")) and len(_near(base, last, names)) > 0:
+        elif last in _BLOCKS and each.type in ("int32", "uint8") and beside:
             packed[each.name] = (_bits(config, base) if each.type == "int32" else 4), "uint"
         elif last == "weight" and each.type == "uint8" and base in states:  # bitsandbytes
-            packed[each.name] = 4, "uint"
-            continue
-        elif last.endswith("_blocks") and each.type == "uint8" and f"{each.name[:-7]}_scales" in names:
-            packed[each.name] = 4, "float"
-            left_out.add(f"{each.name[:-7]}_scales")
-            continue
+            packed[each.name], beside = (4, "uint"), set()
+        elif last.endswith("_blocks") and each.type == "uint8" and (near := f"{each.name[:-7]}_scales") in names:
+            packed[each.name], beside = (4, "float"), {near}
         else:
             continue
-        left_out |= {f"{base}.{near}" for near in _near(base, last, names)}
+        left_out |= beside
     inside = {base for base in states if f"{base}.weight" in packed}
     dtypes: Counter[str] = Counter()
     for each in tensors:
@@ -187,11 +192,7 @@ def unpacked(tensors: Sequence[Listed], config: Mapping[str, Any]) -> Counted:
         if bits is None or not 0 < bits <= width:
             return Counted(uncounted=UNKNOWN_BITS)
         dtypes[f"{kind}{bits}"] += numbers * width // bits
-    return Counted(sum(dtypes.values()), dtypes)
-
-
-def _near(base: str, last: str, names: Mapping[str, Listed]) -> list[str]:
-    return [near for near in _BESIDE.get(last, ()) if f"{base}.{near}" in names]
+    return Counted(dtypes)
 
 
 def _bits(config: Mapping[str, Any], layer: str) -> int | None:
@@ -201,15 +202,14 @@ def _bits(config: Mapping[str, Any], layer: str) -> int | None:
         if not isinstance(quantization, dict):
             continue
         groups = quantization.get("config_groups")
-        inner = (
-            [each.get("weights") for each in groups.values() if isinstance(each, dict)]
-            if isinstance(groups, dict)
-            else []
-        )
+        inner = [
+            each.get("weights")
+            for each in (groups.values() if isinstance(groups, dict) else ())
+            if isinstance(each, dict)
+        ]
         for part in (quantization.get(layer), quantization, *inner):
-            if not isinstance(part, dict):
-                continue
-            bits = next((part[name] for name in ("bits", "w_bit", "num_bits") if name in part), None)
-            if type(bits) is int:
-                return bits
+            if isinstance(part, dict):
+                bits = next((part[name] for name in ("bits", "w_bit", "num_bits") if name in part), None)
+                if type(bits) is int:
+                    return bits
     return None

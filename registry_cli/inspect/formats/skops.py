@@ -10,41 +10,37 @@ from ..binary import zip_members
 from ..binary.model_files import ModelFile, iter_objects
 from ..inspection import Inspection
 
-#: The largest schema that is read, in bytes, and the most objects in it that are gone through.
-SCHEMA = 8 << 20
 _NAME = "schema.json"
 _PLAIN = ("builtins", "numpy", "scipy", "sklearn")
 
 
 def read(file: ModelFile) -> Inspection | None:
     """The class of the model, its steps and features, and what packages its objects come from."""
-    if not file.head.startswith(zip_members.MAGIC) or _NAME not in zip_members.list_members(file):
+    if _NAME not in zip_members.list_members(file):
         return None
-    schema = json.loads(zip_members.read_member(file, _NAME, SCHEMA))
+    schema = json.loads(zip_members.read_member(file, _NAME))
     if "_skops_version" not in schema:
         return None
-    modules = _modules(schema)
+    modules = (node.get("__module__") for node in iter_objects(schema))
+    packages = sorted({each.partition(".")[0] for each in modules if isinstance(each, str)})
     attributes = _attributes(schema)
-    names = _value(attributes.get("feature_names_in_"))
-    count = _value(attributes.get("n_features_in_"))
-    steps = [_class(step) for step in _steps(attributes)]
-    for step in _steps(attributes):  # a pipeline knows its features by its first step
-        first = _attributes(step)
+    steps = list(_steps(attributes))
+    names, count = (_value(attributes.get(key)) for key in ("feature_names_in_", "n_features_in_"))
+    if steps:  # a pipeline knows its features by its first step
+        first = _attributes(steps[0])
         names = names or _value(first.get("feature_names_in_"))
         count = count if count is not None else _value(first.get("n_features_in_"))
-        break
-    version = _value(attributes.get("_sklearn_version"))
     return Inspection(
         "skops",
-        framework="sklearn" if "sklearn" in modules else "",
-        framework_version=str(version or ""),
+        framework="sklearn" if "sklearn" in packages else "",
+        framework_version=str(_value(attributes.get("_sklearn_version")) or ""),
         class_name=_class(schema),
         features=tuple(map(str, names)) if isinstance(names, list) else (),
         feature_count=count if isinstance(count, int) else None,
         details={
-            "steps": steps,
-            "modules": modules,
-            "other_modules": [name for name in modules if name not in _PLAIN],
+            "steps": [_class(step) for step in steps],
+            "modules": packages,
+            "other_modules": [name for name in packages if name not in _PLAIN],
             "skops_version": schema.get("_skops_version"),
         },
     )
@@ -77,9 +73,3 @@ def _value(node: Any) -> Any:
     if node.get("type") == "json" and isinstance(node.get("content"), list):
         return [_value(each) for each in node["content"]]
     return None
-
-
-def _modules(schema: Any) -> list[str]:
-    """The packages that the objects come from."""
-    modules = (node.get("__module__") for node in iter_objects(schema))
-    return sorted({module.partition(".")[0] for module in modules if isinstance(module, str)})

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterator
 from math import prod
 from posixpath import dirname, join, normpath
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..binary.limits import Stopped
 from ..binary.model_files import FIELDS, ModelFile, ModelFolder, unless_stopped
 from ..binary.protobuf import Messages, WireField
-from ..inspection import Inspection, Shape, Tensor
+from ..inspection import Inspection, Shape, Tensor, parameter_counts
 
 #: The most graphs, signatures, and inputs or outputs of one.
 LISTED = 1_000
@@ -26,16 +26,8 @@ _DTYPES = {
     17: "uint16", 18: "complex128", 19: "float16", 20: "resource", 21: "variant", 22: "uint32", 23: "uint64",
     24: "float8_e5m2", 25: "float8_e4m3fn", 29: "int4", 30: "uint4",
 }  # fmt: skip
-
-
-class FunctionSignature(NamedTuple):
-    """What one function takes and gives."""
-
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
-
-    def document(self) -> dict[str, Any]:
-        return {name: [each.document() for each in getattr(self, name)] for name in self._fields}
+#: The inputs and outputs of one function.
+_Signature = dict[str, tuple[Tensor, ...]]
 
 
 def read_saved_model(folder: ModelFolder) -> Inspection | None:
@@ -43,22 +35,25 @@ def read_saved_model(folder: ModelFolder) -> Inspection | None:
     with folder.opened(MODEL) as file:
         model = _Model(file)
         model.run()
-    counted, problem = unless_stopped(lambda: _count_variables(folder))
-    dtypes = counted or {}
+    dtypes, problem = unless_stopped(lambda: _count_variables(folder))
     signatures = model.signatures
     first = _DEFAULT if _DEFAULT in signatures else min(signatures, default="")
-    main = signatures.get(first, FunctionSignature((), ()))
+    main = signatures.get(first, {})
+    others = {
+        name: {side: [each.document() for each in tensors] for side, tensors in signature.items()}
+        for name, signature in signatures.items()
+        if name != first
+    }
     return Inspection(
         "saved-model",
         framework="tensorflow",
         framework_version=model.version,
-        parameters=sum(dtypes.values()) if dtypes else None,
-        dtypes=dtypes,
-        inputs=main.inputs,
-        outputs=main.outputs,
+        **(parameter_counts(dtypes) if dtypes else {}),
+        inputs=main.get("inputs", ()),
+        outputs=main.get("outputs", ()),
         details={
             "signature": first,
-            "other_signatures": {name: each.document() for name, each in signatures.items() if name != first},
+            "other_signatures": others,
             "tags": model.tags,
             "uncounted": problem,
             **_read_fingerprint(folder),
@@ -67,13 +62,13 @@ def read_saved_model(folder: ModelFolder) -> Inspection | None:
 
 
 class _Model:
-    """The parts of one ``saved_model.pb``, as they come by."""
+    """The parts of one ``saved_model.pb``, collected while its fields are read."""
 
     def __init__(self, file: ModelFile) -> None:
         self.wire = Messages(file, FIELDS)
         self.tags: list[str] = []
         self.version = ""
-        self.signatures: dict[str, FunctionSignature] = {}
+        self.signatures: dict[str, _Signature] = {}
 
     def run(self) -> None:
         graphs = 0
@@ -100,25 +95,22 @@ class _Model:
             elif field.number == 5:
                 self.version = self.wire.text(field)
 
-    def signature(self, message: WireField) -> FunctionSignature:
-        tensors: dict[int, list[Tensor]] = {1: [], 2: []}
+    def signature(self, message: WireField) -> _Signature:
+        inputs: list[Tensor] = []
+        outputs: list[Tensor] = []
         for field in self.wire.fields(message):
-            if field.number in tensors:
-                name, value = self.wire.pair(field)
-                tensors[field.number].append(self.tensor(name, value))
-                if len(tensors[field.number]) > LISTED:
+            if field.number in (1, 2):
+                tensors = inputs if field.number == 1 else outputs
+                tensors.append(self.tensor(*self.wire.pair(field)))
+                if len(tensors) > LISTED:
                     raise Stopped(f"a signature of more than {LISTED:,} tensors")
-        ordered = (tuple(sorted(each, key=lambda tensor: tensor.name)) for each in tensors.values())
-        return FunctionSignature(*ordered)
+        sides = {"inputs": inputs, "outputs": outputs}
+        return {side: tuple(sorted(each, key=lambda tensor: tensor.name)) for side, each in sides.items()}
 
     def tensor(self, name: str, message: WireField) -> Tensor:
-        kind, shape = "", None
-        for field in self.wire.fields(message):
-            if field.number == 2:
-                kind = _DTYPES.get(field.value % _REFERENCE, str(field.value))
-            elif field.number == 3:
-                shape = self.shape(field)
-        return Tensor(name, kind, shape)
+        parts = self.wire.last(message)
+        kind = _DTYPES.get(parts[2].value % _REFERENCE, str(parts[2].value)) if 2 in parts else ""
+        return Tensor(name, kind, self.shape(parts[3]) if 3 in parts else None)
 
     def shape(self, message: WireField) -> Shape | None:
         found: list[int | None] = []
@@ -126,8 +118,7 @@ class _Model:
             if field.number == 3 and field.value:
                 return None
             if field.number == 2:
-                sizes = [part.signed for part in self.wire.fields(field) if part.number == 1]
-                size = sizes[0] if sizes else 0
+                size = self.wire.last(field)[1].signed
                 found.append(size if size >= 0 else None)
         return tuple(found)
 
@@ -139,7 +130,7 @@ def _count_variables(folder: ModelFolder) -> dict[str, int]:
         with folder.opened(VARIABLES) as file:
             for kind, count in checkpoint_variables(file):
                 dtypes[_DTYPES.get(kind, str(kind))] += count
-    return dict(dtypes)
+    return dtypes
 
 
 def _read_fingerprint(folder: ModelFolder) -> dict[str, str]:
@@ -148,13 +139,9 @@ def _read_fingerprint(folder: ModelFolder) -> dict[str, str]:
         return {}
     with folder.opened(FINGERPRINT) as file:
         wire = Messages(file, FIELDS)
-        found = {}
-        for field in wire.fields(wire.message()):
-            if field.number == 1:
-                found["fingerprint"] = f"{field.value:016x}"
-            elif field.number == 7:
-                found["uuid"] = wire.text(field)
-    return found
+        parts = wire.last(wire.message())
+        found = {"fingerprint": f"{parts[1].value:016x}"} if 1 in parts else {}
+        return {**found, "uuid": wire.text(parts[7])} if 7 in parts else found
 
 
 CHECKPOINT_MAGIC = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
@@ -177,12 +164,12 @@ def checkpoint_variables(file: ModelFile) -> list[tuple[int, int]]:
     footer = file.size - _FOOTER
     if file.read(footer + _FOOTER - len(CHECKPOINT_MAGIC), len(CHECKPOINT_MAGIC)) != CHECKPOINT_MAGIC:
         raise Stopped("it is no index of a checkpoint")
-    _, at = _handle(wire, footer)
-    index, _ = _handle(wire, at)
+    *_, at = wire.varints(footer, 2)
+    offset, size, _ = wire.varints(at, 2)
     found: list[tuple[bool, tuple[int, int]]] = []
     left = ENTRIES
-    for _, place in _entries(wire, *index):
-        for key, value in _entries(wire, *_handle(wire, place.start)[0]):
+    for _, place in _entries(wire, offset, size):
+        for key, value in _entries(wire, *wire.varints(place.start, 2)[:2]):
             left -= 1
             if left < 0:
                 raise Stopped(f"more than {ENTRIES:,} variables")
@@ -197,13 +184,6 @@ def _is_model_variable(key: bytes) -> bool:
     return key.endswith(_VARIABLE) and not (key.startswith(_STATE) or _SLOT in key or _SEEDS in key)
 
 
-def _handle(wire: Messages, at: int) -> tuple[tuple[int, int], int]:
-    """Where a block is and how long, and where the next byte is."""
-    offset, at = wire.varint(at)
-    size, at = wire.varint(at)
-    return (offset, size), at
-
-
 def _entries(wire: Messages, offset: int, size: int) -> Iterator[tuple[bytes, WireField]]:
     """The keys of a block, each spelled by what differs from the one before, and where their values are."""
     if wire.read(offset + size, _TRAILER)[0]:
@@ -211,9 +191,7 @@ def _entries(wire: Messages, offset: int, size: int) -> Iterator[tuple[bytes, Wi
     restarts = int.from_bytes(wire.read(offset + size - 4, 4), "little")
     at, end, key = offset, offset + size - 4 - 4 * restarts, b""
     while at < end:
-        shared, at = wire.varint(at)
-        own, at = wire.varint(at)
-        length, at = wire.varint(at)
+        shared, own, length, at = wire.varints(at, 3)
         if shared > len(key) or shared + own > _KEY:
             raise Stopped("the index of the checkpoint is broken")
         key = key[:shared] + wire.read(at, own)
@@ -223,19 +201,10 @@ def _entries(wire: Messages, offset: int, size: int) -> Iterator[tuple[bytes, Wi
 
 
 def _variable(wire: Messages, message: WireField) -> tuple[int, int]:
-    kind = 0
-    shape: list[int] = []
-    for field in wire.fields(message):
-        if field.number == 1:
-            kind = field.value
-        elif field.number == 2:
-            dimensions = (part for part in wire.fields(field) if part.number == 2)
-            shape = [sum(size.value for size in wire.fields(part) if size.number == 1) for part in dimensions]
-    return kind, prod(shape)
+    parts = wire.last(message)
+    dimensions = (part for part in wire.fields(parts[2]) if part.number == 2)
+    return parts[1].value, prod(wire.last(part)[1].value for part in dimensions)
 
-
-#: The largest model that is read, in bytes.
-TFJS_LIMIT = 8 << 20
 
 _KEYS = re.compile(rb'"(modelTopology|weightsManifest)"')
 _FORMATS = ("layers-model", "graph-model")
@@ -246,7 +215,7 @@ def read_tfjs(file: ModelFile) -> Inspection | None:
     """Kind, class, the numbers in the manifest, and what converted it."""
     if not _KEYS.search(file.head) and not _KEYS.search(file.ending(1 << 16)):
         return None
-    document = file.json(TFJS_LIMIT)
+    document = file.json()
     if not isinstance(document, dict) or not isinstance(document.get("weightsManifest"), list):
         return None
     kind = document.get("format")
@@ -267,8 +236,7 @@ def read_tfjs(file: ModelFile) -> Inspection | None:
         "tfjs",
         framework="tfjs",
         class_name=str(inner.get("class_name") or ""),
-        parameters=sum(dtypes.values()),
-        dtypes=dict(dtypes),
+        **parameter_counts(dtypes),
         inputs=_tfjs_signature(document, "inputs"),
         outputs=_tfjs_signature(document, "outputs"),
         details={

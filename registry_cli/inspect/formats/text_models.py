@@ -6,15 +6,13 @@ import re
 import struct
 
 from ..binary.limits import Stopped
-from ..binary.model_files import FIELDS, ModelFile, ModelFolder
+from ..binary.model_files import DOCUMENT, FIELDS, ModelFile, ModelFolder
 from ..binary.protobuf import Messages, WireField
-from ..inspection import Inspection
+from ..binary.sources import Cursor
+from ..inspection import Inspection, parameter_counts
+from . import FASTTEXT
 
-_FASTTEXT_START = struct.Struct("<ii")
-FASTTEXT_MAGIC, FASTTEXT_VERSIONS = 793712314, (11, 12)
-
-_ARGUMENTS = struct.Struct("<12id")
-_DICTIONARY = struct.Struct("<3i2q")
+#: How each matrix begins: whether it is quantised, and its two sizes.
 _MATRIX = struct.Struct("<B2q")
 _FASTTEXT_MODELS = {1: "cbow", 2: "skipgram", 3: "supervised"}
 _LOSSES = {1: "hierarchical softmax", 2: "negative sampling", 3: "softmax", 4: "one-vs-all"}
@@ -22,31 +20,21 @@ _LOSSES = {1: "hierarchical softmax", 2: "negative sampling", 3: "softmax", 4: "
 
 def read_fasttext(file: ModelFile) -> Inspection | None:
     """The arguments of the training, and the sizes of the dictionary; the matrices follow from them."""
-    if len(file.head) < _FASTTEXT_START.size or _FASTTEXT_START.unpack_from(file.head) not in {
-        (FASTTEXT_MAGIC, each) for each in FASTTEXT_VERSIONS
-    }:
+    if not file.head.startswith(FASTTEXT):
         return None
-    arguments = _ARGUMENTS.unpack(file.read(_FASTTEXT_START.size, _ARGUMENTS.size))
-    dim, _, epochs, _, _, word_ngrams, loss, model, bucket, shortest, longest, _, _ = arguments
-    at = _FASTTEXT_START.size + _ARGUMENTS.size
-    size, words, labels, tokens, pruned = _DICTIONARY.unpack(file.read(at, _DICTIONARY.size))
-    if (
-        dim < 1
-        or model not in _FASTTEXT_MODELS
-        or loss not in _LOSSES
-        or min(bucket, words, labels) < 0
-        or words + labels != size
-    ):
+    cursor = Cursor(file, len(FASTTEXT[0]))
+    dim, _, epochs, _, _, word_ngrams, loss, model, bucket, shortest, longest, _, _ = cursor.unpack("12id")
+    size, words, labels, tokens, pruned = cursor.unpack("3i2q")
+    known = model in _FASTTEXT_MODELS and loss in _LOSSES
+    if not known or dim < 1 or min(bucket, words, labels) < 0 or words + labels != size:
         raise Stopped("its arguments are broken")
     matrices = (words + bucket, labels if model == 3 else words)
-    numbers = sum(matrices) * dim
     uncounted = "" if pruned < 0 and _is_dense(file, matrices, dim) else "its matrices are quantised"
     return Inspection(
         "fasttext",
         framework="fasttext",
         class_name=_FASTTEXT_MODELS[model],
-        parameters=None if uncounted else numbers,
-        dtypes={} if uncounted else {"float32": numbers},
+        **parameter_counts({"float32": sum(matrices) * dim}, uncounted),
         details={
             "dimension": dim,
             "words": words,
@@ -91,7 +79,8 @@ def read_sentencepiece(file: ModelFile) -> Inspection | None:
                     return None
             elif field.number == 2:
                 trained = True
-                kind = next((part.value for part in wire.fields(field) if part.number == 3), 1)
+                parts = wire.last(field)
+                kind = parts[3].value if 3 in parts else 1
             elif field.number == 3:
                 normalized = True
             elif field.number > 5:
@@ -110,22 +99,19 @@ def read_sentencepiece(file: ModelFile) -> Inspection | None:
 
 def _is_piece(wire: Messages, message: WireField) -> bool:
     """A text, a score, and what kind of a piece it is."""
-    parts = {field.number: field for field in wire.fields(message)}
-    return (
-        {1, 2} <= parts.keys() <= {1, 2, 3} and parts[2].size == 4 and (3 not in parts or parts[3].value in range(1, 7))
-    )
+    parts = wire.last(message)
+    kind_is_known = 3 not in parts or parts[3].value in range(1, 7)
+    return {1, 2} <= parts.keys() <= {1, 2, 3} and parts[2].size == 4 and kind_is_known
 
 
 NAME, CONFIG = "meta.json", "config.cfg"
-#: The largest description that is read, in bytes.
-LIMIT = 8 << 20
-
+_VECTOR_KEYS = ("width", "vectors", "keys")
 _LOWEST = re.compile(r">=\s*([0-9][\w.]*)")
 
 
 def read_spacy(folder: ModelFolder) -> Inspection | None:
     """Name, language, components and labels; the version is the lowest that the pipeline asks for, that of its maker."""
-    meta = folder.json(NAME, LIMIT)
+    meta = folder.json(NAME, DOCUMENT)
     if not isinstance(meta, dict) or "spacy_version" not in meta or "lang" not in meta or CONFIG not in folder.files:
         return None
     wanted = str(meta["spacy_version"])
@@ -142,9 +128,7 @@ def read_spacy(folder: ModelFolder) -> Inspection | None:
             "description": meta.get("description"),
             "license": meta.get("license"),
             "components": meta.get("components") or meta.get("pipeline"),
-            "vectors": {key: vectors.get(key) for key in ("width", "vectors", "keys")}
-            if isinstance(vectors, dict)
-            else None,
+            "vectors": {key: vectors.get(key) for key in _VECTOR_KEYS} if isinstance(vectors, dict) else None,
             "labels": {key: value for key, value in labels.items() if value} if isinstance(labels, dict) else None,
             "uncounted": "the weights of a pipeline of spaCy are not counted",
         },

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from math import prod
-from typing import Any
 
 from ..binary.flatbuffers import FlatBuffer, Table, is_rooted
 from ..binary.limits import Limit, Stopped
 from ..binary.model_files import ModelFile
-from ..inspection import Inspection, Tensor
+from ..inspection import Inspection, Tensor, parameter_counts
 
 MAGIC = b"TFL3"
 #: The most inputs, outputs and signatures that are listed.
@@ -51,8 +51,7 @@ def read(file: ModelFile) -> Inspection | None:
         "tflite",
         framework="tflite",
         class_name=buffers.text(graphs[0], 4),
-        parameters=sum(dtypes.values()) if not uncounted else None,
-        dtypes=dict(dtypes) if not uncounted else {},
+        **parameter_counts(dtypes, uncounted),
         inputs=inputs,
         outputs=outputs,
         details={
@@ -94,13 +93,12 @@ def _tensors(buffers: FlatBuffer, graph: Table, field: int) -> tuple[Tensor, ...
     return tuple(found)
 
 
-def _metadata(file: ModelFile, buffers: FlatBuffer, model: Table) -> Any:
+def _metadata(file: ModelFile, buffers: FlatBuffer, model: Table) -> str | None:
     """The oldest runtime that the model needs, where its converter noted that down."""
     for entry in buffers.tables(model, 6):
         if buffers.text(entry, 0) == _MIN_RUNTIME:
-            wanted = buffers.number(entry, 1, "<L")
-            for index, buffer in enumerate(buffers.tables(model, 4)):
-                if index == wanted:
-                    start, length = buffers.vector(buffer, 0)
-                    return file.read(start, min(length, 32)).split(b"\0")[0].decode("ascii", "replace")
+            buffer = next(islice(buffers.tables(model, 4), buffers.number(entry, 1, "<L"), None), None)
+            if buffer is not None:
+                start, length = buffers.vector(buffer, 0)
+                return file.read(start, min(length, 32)).split(b"\0")[0].decode("ascii", "replace")
     return None

@@ -1,10 +1,10 @@
-"""The numbers in the weights of a folder, in whatever format they are, also where quantisation has packed them."""
+"""The numbers in the weights of a folder, in whatever format they are."""
 
 from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..binary.limits import Stopped
@@ -29,9 +29,19 @@ def count(folder: ModelFolder, names: Sequence[str], config: Mapping[str, Any] |
     except Stopped as error:
         return Counted(uncounted=str(error))
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError, struct.error):
-        return Counted(
-            uncounted=f"{name} can't be read: it is damaged"
-        )  # the rest of the folder is described all the same
+        # the rest of the folder is described all the same
+        return Counted(uncounted=f"{name} can't be read: it is damaged")
+
+
+def add_up(counts: Iterable[tuple[str, Counted]]) -> Counted:
+    """The numbers in all parts of a model, by the names of the parts; why, if one could not be counted."""
+    dtypes: Counter[str] = Counter()
+    uncounted, kinds = "", set()
+    for name, each in counts:
+        dtypes.update(each.dtypes)
+        uncounted = uncounted or (each.uncounted and f"{name}: {each.uncounted}")
+        kinds.add(each.kind)
+    return Counted({} if uncounted else dtypes, uncounted, ", ".join(sorted(kinds - {""})))
 
 
 def _count(folder: ModelFolder, name: str, config: Mapping[str, Any]) -> Counted:
@@ -39,33 +49,23 @@ def _count(folder: ModelFolder, name: str, config: Mapping[str, Any]) -> Counted
     if name.endswith(_INDEX):
         files, name = safetensors.shards_of(folder, name), name.removesuffix(_INDEX)
     if name.endswith(".safetensors"):
-        found = safetensors.weights_of(folder, files)
-        return safetensors.unpacked(found.listed, config)._replace(kind="safetensors", metadata=found.metadata)
-    dtypes: Counter[str] = Counter()
-    kind = ""
-    for each in files:
-        kind, more = _one(folder, each)
-        dtypes.update(more)
-    return Counted(sum(dtypes.values()), dtypes, "", kind)
+        return safetensors.unpacked(safetensors.weights_of(folder, files).listed, config)._replace(kind="safetensors")
+    return add_up((each, _count_file(folder, each)) for each in files)
 
 
-def _one(folder: ModelFolder, name: str) -> tuple[str, Mapping[str, int]]:
+def _count_file(folder: ModelFolder, name: str) -> Counted:
     """The numbers in one file that is not safetensors."""
+    from . import jax, keras, pickles, torch  # most weights are safetensors
+
     with folder.opened(name) as file:
         if name.endswith(".msgpack"):
-            from . import jax
-
             walk = jax.FlaxArrays(file)
             if not walk.run() or walk.uncounted:
                 raise Stopped(walk.uncounted or f"{name} is not read")
-            return "flax", walk.dtypes
+            return Counted(walk.dtypes, kind="flax")
         if name.endswith(".h5"):
-            from . import keras
-
-            return "hdf5", keras.weights(file)
-        from . import pickles, torch
-
+            return Counted(keras.count_weights(file), kind="hdf5")
         found = torch.read_torch(file) or pickles.read(file)
         if found is None or found.parameters is None:
             raise Stopped(f"{name} is not read")
-        return "torch", found.dtypes
+        return Counted(found.dtypes, kind="torch")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from math import prod
 
 from ..binary import xml
 from ..binary.limits import Stopped
 from ..binary.model_files import ModelFile
-from ..inspection import Inspection, Shape, Tensor
+from ..inspection import Inspection, Tensor, parameter_counts
 
 #: The largest network that is read, in bytes.
 NETWORK = 24 << 20
@@ -28,87 +28,78 @@ def read_openvino(file: ModelFile) -> Inspection | None:
     if root is None or root.name != "net" or "version" not in root.attributes or b"<layers" not in file.head:
         return None
     weights = f"{file.name[:-4]}.bin" if file.name.lower().endswith(".xml") else ""
-    network = _Network()
+    network, uncounted = _Network(), ""
     try:
         network.run(file.whole(NETWORK))
     except Stopped as error:
-        network.uncounted = str(error)
-    counted = not network.uncounted
+        uncounted = str(error)
     return Inspection(
         "openvino",
         framework="openvino",
         framework_version=network.notes.get("Runtime_version", "").split("-")[0],
         class_name=root.attributes.get("name", ""),
-        parameters=sum(network.dtypes.values()) if counted else None,
-        dtypes=dict(network.dtypes) if counted else {},
+        **parameter_counts(network.dtypes, uncounted),
         inputs=tuple(network.inputs),
         outputs=tuple(network.outputs),
         details={
             "ir_version": root.attributes["version"],
-            "layers": sum(network.layers.values()),
+            "layers": network.layers,
             "runtime": network.notes.get("Runtime_version"),
             "weights_missing": (bool(network.dtypes) and weights not in file.beside) or None,
-            "uncounted": network.uncounted,
+            "uncounted": uncounted,
         },
         companions=(weights,) if weights in file.beside else (),
     )
 
 
 class _Network:
-    """The layers of one network, as they come by."""
+    """The layers of one network, collected while its tags are read."""
 
     def __init__(self) -> None:
-        self.layers: Counter[str] = Counter()
+        self.layers = 0
         self.dtypes: Counter[str] = Counter()
         self.inputs: list[Tensor] = []
         self.outputs: list[Tensor] = []
         self.notes: dict[str, str] = {}
-        self.uncounted = ""
 
     def run(self, data: bytes) -> None:
         layer: dict[str, str] = {}
         kind = ""
         for tag in xml.iter_tags(data):
             inside = tag.parents[-1] if tag.parents else ""
-            if tag.name == "layer" and inside == "layers":
+            if (tag.name, inside) in (("layer", "layers"), ("rt_info", "net")):
                 self.result(layer, kind)
-                layer, kind = tag.attributes, ""
-                self.layers[layer.get("type", "")] += 1
+                layer, kind = tag.attributes if tag.name == "layer" else {}, ""
+                self.layers += tag.name == "layer"
             elif tag.name == "data" and inside == "layer":
                 self.numbers(layer, tag.attributes)
             elif tag.name == "port" and inside == "input" and layer.get("type") == "Result":
                 kind = tag.attributes.get("precision", "")
-            elif tag.name == "rt_info" and inside == "net":
-                self.result(layer, kind)
-                layer = {}
             elif inside == "rt_info" and "value" in tag.attributes:
                 self.notes.setdefault(tag.name, tag.attributes["value"])
         self.result(layer, kind)
 
     def numbers(self, layer: dict[str, str], data: dict[str, str]) -> None:
         kind = _DTYPES.get(data.get("element_type", "").lower(), data.get("element_type", ""))
-        if layer.get("type") == "Const":
-            numbers = 1
-            for size in _shape(data.get("shape", "")):
-                if not isinstance(size, int):
-                    raise Stopped("the shape of a constant is broken")
-                numbers *= size
-            self.dtypes[kind] += numbers
-        elif layer.get("type") == "Parameter":
+        if layer.get("type") == "Parameter":
             self.inputs.append(Tensor(layer.get("name", ""), kind, _shape(data.get("shape", ""))))
+        elif layer.get("type") == "Const":
+            shape = _shape(data.get("shape", ""))
+            if not all(isinstance(size, int) for size in shape):
+                raise Stopped("the shape of a constant is broken")
+            self.dtypes[kind] += prod(shape)  # type: ignore[arg-type]
 
     def result(self, layer: dict[str, str], kind: str) -> None:
         if layer.get("type") == "Result":
             self.outputs.append(Tensor(layer.get("name", ""), _DTYPES.get(kind.lower(), kind.lower())))
 
 
-def _shape(text: str) -> Shape:
+def _shape(text: str) -> tuple[int | str | None, ...]:
     """``?,3,224,224``: a size may be open, or a range."""
-    found: list[int | str | None] = []
-    for each in text.split(",") if text.strip() else ():
-        size = each.strip()
-        found.append(int(size) if size.isdigit() and len(size) < 16 else None if size in ("?", "-1") else size)
-    return tuple(found)
+    sizes = [each.strip() for each in text.split(",")] if text.strip() else []
+    return tuple(
+        int(size) if size.isdigit() and len(size) < 16 else None if size in ("?", "-1") else size for size in sizes
+    )
 
 
 #: So much is read at the front, in bytes: what comes behind the fields of the first model is not needed.
@@ -123,7 +114,7 @@ _APPLICATIONS = (
     ("catboost", "catboost"), ("spark", "pyspark"), ("statsmodels", "statsmodels"), ("h2o", "h2o"), ("r2pmml", "r"),
     ("jpmml-r", "r"), ("softwareag", "r"), ("rattle", "r"),
 )  # fmt: skip
-_UNUSED = ("supplementary", "target", "predicted", "weight", "group", "order", "frequencyWeight", "analysisWeight")
+_UNUSED = ("supplementary", "weight", "group", "order", "frequencyWeight", "analysisWeight")
 _TARGETS = ("target", "predicted")
 
 
@@ -136,20 +127,17 @@ def read_pmml(file: ModelFile) -> Inspection | None:
     try:
         document.run(file.beginning(FRONT))
     except Stopped:
-        if not document.kind and document.fields:
-            raise
         if file.size <= FRONT:
             raise
     application = document.application
     producer = f"{application.get('name', '')} {application.get('version', '')}".strip()
     framework = next((package for part, package in _APPLICATIONS if part in producer.lower()), "")
-    types = document.types
     return Inspection(
         "pmml",
         framework=framework,
         class_name=document.kind,
-        inputs=tuple(Tensor(name, types.get(name, "")) for name in document.active),
-        outputs=tuple(Tensor(name, types.get(name, "")) for name in document.targets),
+        inputs=document.tensors(document.active),
+        outputs=document.tensors(document.targets),
         features=tuple(document.active),
         details={
             "producer": producer,
@@ -163,7 +151,7 @@ def read_pmml(file: ModelFile) -> Inspection | None:
 
 
 class _Document:
-    """The parts of one document, as they come by."""
+    """The parts of one document, collected while its tags are read."""
 
     def __init__(self) -> None:
         self.application: dict[str, str] = {}
@@ -180,24 +168,25 @@ class _Document:
             if tag.name == "Application" and tag.parents == ("PMML", "Header"):
                 self.application = attributes
             elif tag.name == "DataField" and len(self.types) < FIELDS:
-                self.types[attributes.get("name", "")] = _TYPES.get(
-                    attributes.get("dataType", ""), attributes.get("dataType", "")
-                )
+                kind = attributes.get("dataType", "")
+                self.types[attributes.get("name", "")] = _TYPES.get(kind, kind)
             elif tag.parents == ("PMML",) and (tag.name.endswith("Model") or attributes.get("functionName")):
                 if self.kind:
                     return
                 self.kind, self.model = tag.name, attributes
             elif tag.name == "MiningField" and tag.parents == ("PMML", self.kind, "MiningSchema"):
-                self.field(attributes)
+                self.field(attributes.get("usageType", "active"), attributes.get("name", ""))
             elif self.fields and tag.parents == ("PMML", self.kind) and tag.name != "MiningSchema":
                 return  # the rest are the numbers of the model
 
-    def field(self, attributes: dict[str, Any]) -> None:
+    def field(self, usage: str, name: str) -> None:
         self.fields += 1
         if self.fields > FIELDS:
             raise Stopped(f"it has more than {FIELDS:,} fields")
-        usage = attributes.get("usageType", "active")
         if usage in _TARGETS:
-            self.targets.append(attributes.get("name", ""))
+            self.targets.append(name)
         elif usage not in _UNUSED:
-            self.active.append(attributes.get("name", ""))
+            self.active.append(name)
+
+    def tensors(self, names: list[str]) -> tuple[Tensor, ...]:
+        return tuple(Tensor(name, self.types.get(name, "")) for name in names)
