@@ -75,7 +75,7 @@ def test_an_archive_in_an_archive_is_not_opened(tmp_path: Path) -> None:
 
 
 def test_an_archive_of_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zip_members, "MEMBERS", 3)
+    monkeypatch.setattr(zip_members, "MAX_MEMBERS", 3)
     refused(tmp_path, "model.skops", zipped({str(at): b"" for at in range(4)}), "an archive of 4 files")
 
 

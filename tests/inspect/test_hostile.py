@@ -153,7 +153,7 @@ def test_a_document_type_is_refused(name: str, tmp_path: Path) -> None:
 
 def test_nodes_are_searched_so_far_and_then_it_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Inputs, outputs and versions are read all the same."""
-    monkeypatch.setattr(onnx, "NODES", 200)
+    monkeypatch.setattr(onnx, "MAX_SEARCHED", 200)
     found = inspect({"constants.onnx": DATA / "onnx-constants" / "constants.onnx"}).primary
     assert found is not None
     assert (found.certain, found.parameters, found.details["uncounted"]) == (

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 from .limits import Limit, Stopped
 from .model_files import ModelFile
 
-#: The most tables and vectors that are looked at in one file, the most items of a vector, and the longest text.
-STEPS, ITEMS, TEXT = 150_000, 100_000, 1 << 16
+MAX_PARTS, MAX_ITEMS, MAX_TEXT = 150_000, 100_000, 1 << 16
 
 
 class Table(NamedTuple):
@@ -25,7 +24,7 @@ class FlatBuffer:
 
     def __init__(self, file: ModelFile) -> None:
         self._file = file
-        self._left = STEPS
+        self._left = MAX_PARTS
 
     def root(self) -> Table:
         """The table that holds all others."""
@@ -36,7 +35,7 @@ class FlatBuffer:
         if not (at := self._reference(table, field)):
             return ""
         length = self._number("<L", at)
-        if length > TEXT:
+        if length > MAX_TEXT:
             raise Stopped(f"a text of {length:,} bytes")
         return self._file.read(at + 4, length).decode("utf-8", "replace")
 
@@ -57,7 +56,7 @@ class FlatBuffer:
             at = start + 4 * index
             yield self._table(at + self._number("<L", at))
 
-    def numbers(self, table: Table, field: int, form: str = "<i", most: int = ITEMS) -> tuple[int, ...]:
+    def numbers(self, table: Table, field: int, form: str = "<i", most: int = MAX_ITEMS) -> tuple[int, ...]:
         """A vector of scalars."""
         start, count = self.vector(table, field)
         if count > most:
@@ -78,7 +77,7 @@ class FlatBuffer:
     def _table(self, at: int) -> Table:
         self._left -= 1
         if self._left < 0:
-            raise Limit(f"it has more than {STEPS:,} parts")
+            raise Limit(f"it has more than {MAX_PARTS:,} parts")
         start = at - self._number("<i", at)
         size = self._number("<H", start)
         if size < 4 or size % 2 or size > 1024:

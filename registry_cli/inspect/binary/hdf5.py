@@ -14,9 +14,8 @@ from .limits import Stopped
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 #: The most objects, links and messages together, and how deep groups may be nested.
-STEPS, DEPTH = 100_000, 32
-#: The longest text of an attribute, in bytes.
-TEXT = 16 << 20
+MAX_OBJECTS, MAX_DEPTH = 100_000, 32
+MAX_TEXT = 16 << 20
 
 _DATASPACE, _DATATYPE, _ATTRIBUTE, _CONTINUATION, _SYMBOLS = 0x01, 0x03, 0x0C, 0x10, 0x11
 _READ_MESSAGES = (_DATASPACE, _DATATYPE, _ATTRIBUTE, _SYMBOLS)
@@ -55,7 +54,7 @@ class Hdf5:
 
     def __init__(self, read: Read) -> None:
         self._read = read
-        self._left = STEPS
+        self._left = MAX_OBJECTS
         self.root, _ = read_superblock(read)
 
     def datasets(self) -> Iterator[Dataset]:
@@ -65,7 +64,7 @@ class Hdf5:
             path, address, depth = pending.pop()
             messages = dict(self._messages(address))
             if _SYMBOLS in messages:
-                if depth > DEPTH:
+                if depth > MAX_DEPTH:
                     raise Stopped("groups are nested too deep")
                 pending += [(f"{path}/{name}", at, depth + 1) for name, at in self._links(messages[_SYMBOLS])]
             elif _DATASPACE in messages and _DATATYPE in messages:
@@ -79,7 +78,7 @@ class Hdf5:
     def _step(self) -> None:
         self._left -= 1
         if self._left < 0:
-            raise Stopped(f"more than {STEPS:,} objects")
+            raise Stopped(f"more than {MAX_OBJECTS:,} objects")
 
     def _number(self, at: int, size: int = 8) -> int:
         return int.from_bytes(self._read(at, size), "little")
@@ -117,7 +116,7 @@ class Hdf5:
             mark = self._read(address, 4)
             if mark == b"SNOD":
                 yield from self._symbols(address, names)
-            elif mark == b"TREE" and depth < DEPTH:
+            elif mark == b"TREE" and depth < MAX_DEPTH:
                 entries = self._number(address + 6, 2)
                 keys = self._read(address + 24, (2 * entries + 1) * 8)
                 pending += [(child, depth + 1) for child in struct.unpack(f"<{2 * entries + 1}Q", keys)[1::2]]
@@ -156,7 +155,7 @@ class Hdf5:
     def _heap_text(self, data: bytes) -> str:
         """A text of any length, which is kept in a separate heap."""
         length, address, index = struct.unpack("<LQL", data)
-        if length > TEXT or self._read(address, 4) != b"GCOL":
+        if length > MAX_TEXT or self._read(address, 4) != b"GCOL":
             raise Stopped("the text of an attribute is broken")
         end = address + self._number(address + 8)
         at = address + 16

@@ -11,8 +11,7 @@ from typing import NamedTuple
 from .limits import Limit, Stopped
 from .sources import ByteSource, read_exactly
 
-#: The most fields that are looked at in one file unless another number is given, and the longest text that is read.
-FIELDS, TEXT = 5_000_000, 1 << 16
+MAX_FIELDS, MAX_TEXT = 5_000_000, 1 << 16
 _DEPTH = 200
 _VARINT, _FIXED64, _BYTES, _GROUP, _END_GROUP, _FIXED32 = range(6)
 _MASK = 2**64 - 1
@@ -50,7 +49,7 @@ class LastFields(dict[int, WireField]):
 class Messages:
     """The messages of one file, of which at most ``most`` fields are looked at."""
 
-    def __init__(self, body: ByteSource, most: int = FIELDS) -> None:
+    def __init__(self, body: ByteSource, most: int = MAX_FIELDS) -> None:
         self._body = body
         self._most = self._left = most
         self._window, self._start = b"", 0
@@ -90,8 +89,8 @@ class Messages:
         return self.raw(field).decode("utf-8", "replace")
 
     def raw(self, field: WireField) -> bytes:
-        """The bytes of the field; :class:`Stopped` for more than ``TEXT``, which no honest name has."""
-        if field.size > TEXT:
+        """The bytes of the field; :class:`Stopped` for more than ``MAX_TEXT``, which no honest name has."""
+        if field.size > MAX_TEXT:
             raise Stopped(f"a text of {field.size:,} bytes", ambiguous=True)
         return self.read(field.start, field.size)
 

@@ -8,8 +8,7 @@ from typing import Any
 from .limits import Stopped
 from .sources import Cursor, MemorySource
 
-#: The most values that are gone through, and how deep they may be nested.
-VALUES, DEPTH = 100_000, 32
+MAX_VALUES, MAX_DEPTH = 100_000, 32
 
 _NUMBERS = {
     b"i": "b", b"U": "B", b"I": "h", b"u": "H", b"l": "i", b"m": "I", b"L": "q", b"M": "Q", b"d": "f", b"D": "d",
@@ -22,7 +21,7 @@ class Decoder:
 
     def __init__(self, data: bytes) -> None:
         self._data, self._cursor = data, Cursor(MemorySource(data), order=">")
-        self._left = VALUES
+        self._left = MAX_VALUES
 
     def value(self) -> Any:
         """The next value. Raises :class:`Stopped`, also where the bytes end."""
@@ -30,7 +29,7 @@ class Decoder:
 
     def _value(self, kind: bytes, depth: int) -> Any:
         self._left -= 1
-        if self._left < 0 or depth > DEPTH:
+        if self._left < 0 or depth > MAX_DEPTH:
             raise Stopped("more values than are read, or nested deeper")
         if kind in _NUMBERS:
             return self._cursor.number(_NUMBERS[kind])

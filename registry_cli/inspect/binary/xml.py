@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 from .limits import Stopped
 
-#: The most tags of a document, how deep they may be nested, and the longest tag in bytes.
-TAGS, DEPTH, TAG = 300_000, 100, 1 << 16
+MAX_TAGS, MAX_DEPTH, MAX_TAG_LENGTH = 300_000, 100, 1 << 16
 
 _ATTRIBUTE = re.compile(rb"([\w:.-]+)\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
 _TAG = re.compile(rb"<[^\"'<>]*(?:\"[^\"]*\"[^\"'<>]*|'[^']*'[^\"'<>]*)*>")
@@ -45,12 +44,12 @@ def iter_tags(data: bytes) -> Iterator[XmlTag]:
     Raises:
         Stopped: it is not XML, has a document type, or goes beyond a limit.
     """
-    at, left = 0, TAGS
+    at, left = 0, MAX_TAGS
     parents: list[str] = []
     while (at := data.find(b"<", at)) >= 0:
         left -= 1
-        if left < 0 or len(parents) > DEPTH:
-            raise Stopped(f"more than {TAGS:,} tags, or deeper than {DEPTH}")
+        if left < 0 or len(parents) > MAX_DEPTH:
+            raise Stopped(f"more than {MAX_TAGS:,} tags, or deeper than {MAX_DEPTH}")
         skipped = next((end for start, end in _SKIPPED if data.startswith(start, at)), b"")
         if skipped:
             at = _find(data, skipped, at) + len(skipped)
@@ -86,9 +85,9 @@ def _find(data: bytes, mark: bytes, at: int) -> int:
 
 def _end(data: bytes, at: int) -> int:
     """Where a tag ends: a ``>`` may stand in the value of an attribute."""
-    found = _TAG.match(data, at, at + TAG)
+    found = _TAG.match(data, at, at + MAX_TAG_LENGTH)
     if found is None:
-        raise Stopped(f"it is cut short, or has a tag of more than {TAG:,} bytes")
+        raise Stopped(f"it is cut short, or has a tag of more than {MAX_TAG_LENGTH:,} bytes")
     return found.end() - 1
 
 

@@ -15,8 +15,7 @@ from .sources import ByteSlice, ByteSource, MemorySource
 from .zip_archive import STORED, DirectoryEntry, Member, ZipArchive, find_directory, iter_entries
 
 MAGIC = b"PK\x03\x04"
-#: The most members of an archive that is read, and the most bytes of its directory.
-MEMBERS, DIRECTORY = 50_000, 8 << 20
+MAX_MEMBERS, MAX_DIRECTORY = 50_000, 8 << 20
 
 _LOCAL = struct.Struct("<4s2B4HL2L2H")
 _ENCRYPTED = 1
@@ -41,7 +40,7 @@ def _read_directory(file: ModelFile) -> dict[str, DirectoryEntry]:
     directory = find_directory(file, archive)
     if directory is None or archive.cut:
         raise Stopped("it is no whole zip archive: its directory is missing")
-    if directory.members > MEMBERS or directory.size > DIRECTORY:
+    if directory.members > MAX_MEMBERS or directory.size > MAX_DIRECTORY:
         raise Limit(f"an archive of {directory.members:,} files")
     entries = list(iter_entries(file, directory, archive))
     if len(entries) < directory.members:

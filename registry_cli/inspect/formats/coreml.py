@@ -11,8 +11,7 @@ from ..binary.model_files import FIELDS, ModelFile, ModelFolder
 from ..binary.protobuf import Messages, WireField
 from ..inspection import Inspection, Shape, Tensor, parameter_counts
 
-#: The most inputs and outputs that are listed, and how deep blocks of a program may be nested.
-LISTED, DEPTH = 1_000, 32
+MAX_LISTED, MAX_DEPTH = 1_000, 32
 MANIFEST, COMPILED = "Manifest.json", "coremldata.bin"
 
 #: What a model can be, by the number of its field.
@@ -119,13 +118,13 @@ class _Model:
         for field in self.wire.fields(message):
             if field.number in (1, 10):
                 (self.inputs if field.number == 1 else self.outputs).append(self.feature(field))
-                if len(self.inputs) + len(self.outputs) > LISTED:
-                    raise Stopped(f"more than {LISTED:,} inputs and outputs")
+                if len(self.inputs) + len(self.outputs) > MAX_LISTED:
+                    raise Stopped(f"more than {MAX_LISTED:,} inputs and outputs")
             elif field.number == 100:
                 for part in self.wire.fields(field):
                     if part.number in _TEXTS:
                         self.texts[_TEXTS[part.number]] = self.wire.text(part)
-                    elif part.number == 100 and len(self.properties) < LISTED:
+                    elif part.number == 100 and len(self.properties) < MAX_LISTED:
                         key, value = self.wire.pair(part)
                         self.properties[key] = self.wire.text(value)
 
@@ -154,7 +153,7 @@ class _Model:
             if field.number == 2:
                 for part in self.wire.fields(self.wire.pair(field)[1]):
                     if part.number == 3:
-                        self.block(self.wire.pair(part)[1], DEPTH)
+                        self.block(self.wire.pair(part)[1], MAX_DEPTH)
 
     def block(self, message: WireField, depth: int) -> None:
         if not depth:

@@ -14,8 +14,7 @@ from ..binary.sources import Cursor
 from ..inspection import Inspection, parameter_counts
 
 NAME = "model.bin"
-#: The newest version of the layout that is read, and the most variables.
-VERSION, VARIABLES = 6, 100_000
+MAX_VERSION, MAX_VARIABLES = 6, 100_000
 
 #: Types, and how many bytes a number has.
 _DTYPES = (("float32", 4), ("int8", 1), ("int16", 2), ("int32", 4), ("float16", 2), ("bfloat16", 2))
@@ -44,7 +43,7 @@ def _read(file: ModelFile, details: dict[str, Any]) -> Inspection | None:
     details = {"layout": version, **details}
     dtypes: Counter[str] = Counter()
     try:
-        if version > VERSION:
+        if version > MAX_VERSION:
             raise Limit(f"version {version} of its layout is not read")
         cursor = Cursor(file, 6 + length)
         details["revision"] = cursor.number("L")
@@ -63,7 +62,7 @@ def _read(file: ModelFile, details: dict[str, Any]) -> Inspection | None:
 def _count(cursor: Cursor, version: int, dtypes: Counter[str]) -> int:
     """Go over all variables, each a name, a shape, a type, and as many bytes as it says."""
     count: int = cursor.number("L")
-    if count > VARIABLES:
+    if count > MAX_VARIABLES:
         raise Limit(f"it has {count:,} variables")
     for _ in range(count):
         name = cursor.text(cursor.number("H")).rstrip("\0")

@@ -15,10 +15,8 @@ from ..binary.sources import Cursor
 from ..inspection import Inspection, parameter_counts
 
 MAGIC = b"GGUF"
-#: The most keys, tensors, and texts in arrays, that are gone through.
-KEYS, TENSORS, TEXTS = 10_000, 100_000, 2_000_000
-#: The longest name, and the longest text that is kept.
-NAME = 1 << 16
+MAX_KEYS, MAX_TENSORS, MAX_TEXTS = 10_000, 100_000, 2_000_000
+MAX_TEXT = 1 << 16
 
 _PIECE = 1 << 18
 _TEXT, _ARRAY, _BOOL = 8, 9, 7
@@ -39,7 +37,7 @@ _FILE_TYPES = {
 }  # fmt: skip
 #: How the parts of a model in several files are called, and the most of them.
 _PART = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf", re.IGNORECASE | re.DOTALL)
-PARTS = 1_000
+MAX_PARTS = 1_000
 #: Keys that are told, by the end of their name.
 _DETAIL_KEYS = {
     "general.name": "name", "general.license": "license", "general.basename": "basename",
@@ -61,7 +59,7 @@ def read(file: ModelFile) -> Inspection | None:
 def _join_parts(file: ModelFile, first: Inspection, number: int, count: int) -> Inspection:
     """The first part with the tensors of all others. Of any other part alone the model is not known."""
     named = _PART.fullmatch(file.name)
-    if number or named is None or int(named[2]) != 1 or int(named[3]) != count or count > PARTS:
+    if number or named is None or int(named[2]) != 1 or int(named[3]) != count or count > MAX_PARTS:
         details = {"parts": count, "part": number + 1, "uncounted": f"it is part {number + 1} of {count}"}
         return replace(first, parameters=None, dtypes={}, details={**first.details, **details})
     names = [f"{named[1]}-{at:05}-of-{count:05}.gguf" for at in range(2, count + 1)]
@@ -101,7 +99,7 @@ class _Reader:
 
     def __init__(self, file: ModelFile) -> None:
         self.file, self.cursor = file, Cursor(file, len(MAGIC))
-        self.texts = TEXTS
+        self.texts = MAX_TEXTS
         #: Which part of how many the file is.
         self.part = (0, 1)
 
@@ -112,7 +110,7 @@ class _Reader:
         if version not in (2, 3):
             raise Stopped(f"version {version} of GGUF is not read")
         tensors, keys = self.cursor.unpack("QQ")
-        if tensors > TENSORS or keys > KEYS:
+        if tensors > MAX_TENSORS or keys > MAX_KEYS:
             raise Stopped(f"{tensors:,} tensors and {keys:,} keys")
         found = {self.text(): self.value(self.cursor.number("I")) for _ in range(keys)}
         dtypes: Counter[str] = Counter()
@@ -146,7 +144,7 @@ class _Reader:
 
     def text(self) -> str:
         length = self.cursor.number("Q")
-        if length > NAME:
+        if length > MAX_TEXT:
             self.cursor.skip(length)
             return ""
         return self.cursor.text(length)
@@ -168,7 +166,7 @@ class _Reader:
         elif kind == _TEXT:
             self.texts -= count
             if self.texts < 0:
-                raise Stopped(f"more than {TEXTS:,} texts")
+                raise Stopped(f"more than {MAX_TEXTS:,} texts")
             self.skip_texts(count)
         else:
             raise Stopped(f"an array of type {kind}")

@@ -88,7 +88,6 @@ def _read_end(file: ModelFile, mark: bytes) -> bytes:
 
 
 LIGHTGBM_MAGIC = b"tree\nversion="
-#: The longest head, and so much of the end.
 LIGHTGBM_FRONT, LIGHTGBM_BACK = 4 << 20, 1 << 14
 
 _TREES = re.compile(rb"\r?\n\r?\nTree=0\r?\n")
@@ -134,7 +133,6 @@ def _read_head(file: ModelFile) -> dict[str, str]:
 
 
 CATBOOST_MAGIC = b"CBM1"
-#: So much is read of the end of a binary model, in bytes.
 CATBOOST_BACK = 1 << 16
 
 #: How the export begins: with the first feature, or with the tables of categorical ones.

@@ -124,8 +124,7 @@ def read_peft(folder: ModelFolder) -> Inspection | None:
 
 
 MODULES_FILE, SENTENCE_SETTINGS = "modules.json", "config_sentence_transformers.json"
-#: The most modules.
-MODULES = 50
+MAX_MODULES = 50
 
 _PACKAGE = "sentence_transformers."
 _MODULES_WITHOUT_WEIGHTS = ("Pooling", "Normalize", "Dropout", "Router", "SpladePooling", "BoW")
@@ -134,7 +133,7 @@ _MODULES_WITHOUT_WEIGHTS = ("Pooling", "Normalize", "Dropout", "Router", "Splade
 def read_sentence_transformers(folder: ModelFolder) -> Inspection | None:
     """The modules, how the sentences come out, and the weights of all modules together."""
     modules = folder.json(MODULES_FILE)
-    if not isinstance(modules, list) or not 0 < len(modules) <= MODULES:
+    if not isinstance(modules, list) or not 0 < len(modules) <= MAX_MODULES:
         return None
     if not all(isinstance(each, dict) and isinstance(each.get("type"), str) for each in modules):
         return None
@@ -188,8 +187,7 @@ def _describe_pooling(config: dict[str, Any]) -> dict[str, Any]:
 
 
 PIPELINE = "model_index.json"
-#: The most parts.
-PARTS = 100
+MAX_PARTS = 100
 
 _STEMS = ("diffusion_pytorch_model", "model")
 _VARIANTS = ("", ".fp16", ".bf16", ".non_ema")
@@ -227,7 +225,7 @@ def read_diffusers(folder: ModelFolder) -> Inspection | None:
 
 def _count_parts(folder: ModelFolder, parts: dict[str, str]) -> Counted:
     counts = []
-    for name, class_name in list(parts.items())[:PARTS]:
+    for name, class_name in list(parts.items())[:MAX_PARTS]:
         if not class_name.endswith(_PARTS_WITHOUT_WEIGHTS):
             part = folder.subfolder(name)
             config = part.json_object(CONFIG)
@@ -277,8 +275,7 @@ def _read_mlx_adapter(folder: ModelFolder) -> Inspection | None:
 
 
 CARD = "README.md"
-#: The longest front matter that is read, in bytes.
-CARD_LIMIT = 1 << 16
+MAX_FRONT_MATTER = 1 << 16
 
 _CARD_KEYS = ("license", "pipeline_tag", "base_model", "language", "library_name")
 
@@ -287,9 +284,9 @@ def _read_card(folder: ModelFolder) -> dict[str, Any]:
     """What the card of a folder says of the model; nothing when there is none, or it can't be read."""
     try:
         with folder.opened(CARD) as file:
-            mark, _, rest = file.beginning(CARD_LIMIT).decode("utf-8", "replace").partition("---\n")
+            mark, _, rest = file.beginning(MAX_FRONT_MATTER).decode("utf-8", "replace").partition("---\n")
         matter, end, _ = rest.partition("\n---")
-        found = {} if mark or not end else documents.loads(matter.encode(), CARD, limit=CARD_LIMIT)
+        found = {} if mark or not end else documents.loads(matter.encode(), CARD, limit=MAX_FRONT_MATTER)
     except (Stopped, OSError, InvalidInput):
         return {}
     return {key: found[key] for key in _CARD_KEYS if found.get(key)} if isinstance(found, dict) else {}

@@ -10,9 +10,7 @@ from ..binary.model_files import DOCUMENT, ModelFile, ModelFolder
 from ..binary.sources import Cursor
 from ..inspection import Inspection, parameter_counts
 
-#: The most values that are gone through, how deep they may be nested, the longest header of an array in bytes, and how
-#: many names are kept.
-VALUES, DEPTH, HEADER, KEYS = 300_000, 64, 4096, 50
+MAX_VALUES, MAX_DEPTH, MAX_NAME, MAX_KEYS = 300_000, 64, 4096, 50
 
 _ARRAY, _SCALAR = 1, 3
 _LENGTHS = {
@@ -52,7 +50,7 @@ class FlaxArrays:
         self.arrays = 0
         self.keys: list[str] = []
         self.uncounted = ""
-        self.left = VALUES
+        self.left = MAX_VALUES
 
     def run(self) -> bool:
         """Whether the file is one map of names, or began as one for longer than is looked at."""
@@ -78,8 +76,8 @@ class FlaxArrays:
                 continue
             pending.append((count - 1, is_map))
             self.left -= 1
-            if self.left < 0 or len(pending) > DEPTH:
-                raise Limit(f"more than {VALUES:,} values, or deeper than {DEPTH}")
+            if self.left < 0 or len(pending) > MAX_DEPTH:
+                raise Limit(f"more than {MAX_VALUES:,} values, or deeper than {MAX_DEPTH}")
             if is_map:
                 self.key(len(pending) == 1)
             kind, length = self.head()
@@ -92,9 +90,9 @@ class FlaxArrays:
 
     def key(self, top: bool) -> None:
         kind, length = self.head()
-        if kind != "text" or length > HEADER:
+        if kind != "text" or length > MAX_NAME:
             raise Stopped("a name in it is not a text")
-        if top and len(self.keys) < KEYS:
+        if top and len(self.keys) < MAX_KEYS:
             self.keys.append(self.cursor.text(length))
         else:
             self.cursor.at += length
@@ -129,7 +127,7 @@ class FlaxArrays:
         kind, rank = self.head()
         shape = [self.integer() for _ in range(rank if kind == "list" and rank <= 32 else 0)]
         kind, size = self.head()
-        if kind not in ("text", "bytes") or size > HEADER:
+        if kind not in ("text", "bytes") or size > MAX_NAME:
             raise Stopped("an array of it is broken")
         name = self.cursor.text(size)
         kind, size = self.head()
@@ -164,7 +162,7 @@ def read_orbax(folder: ModelFolder) -> Inspection | None:
         framework="orbax",
         details={
             "arrays": len(entries) or None,
-            "keys": [_name(key) for key in list(entries)[:KEYS]],
+            "keys": [_name(key) for key in list(entries)[:MAX_KEYS]],
             "uncounted": "the sizes of arrays in a checkpoint of Orbax are not read",
         },
     )

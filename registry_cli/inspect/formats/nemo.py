@@ -15,8 +15,7 @@ from ..binary.tar_archive import Tar
 from ..inspection import Inspection
 
 NAME, SUFFIX = "model_config.yaml", ".nemo"
-#: The most members that are gone past, the largest configuration in bytes, and the most that is unpacked to find it.
-MEMBERS, CONFIG, UNPACKED = 1_000, 1 << 20, 64 << 20
+MAX_MEMBERS, MAX_CONFIG, MAX_UNPACKED = 1_000, 1 << 20, 64 << 20
 
 _GZIP = b"\x1f\x8b"
 
@@ -40,10 +39,10 @@ def read(file: ModelFile) -> Inspection | None:
 
 def _config(file: ModelFile, packed: bool) -> dict[str, Any]:
     """The configuration, empty if there is none."""
-    for member in islice(Tar(_Unpacked(file) if packed else file).members(), MEMBERS):
-        if member.name.rpartition("/")[2] == NAME and member.data.size <= CONFIG:
+    for member in islice(Tar(_Unpacked(file) if packed else file).members(), MAX_MEMBERS):
+        if member.name.rpartition("/")[2] == NAME and member.data.size <= MAX_CONFIG:
             try:
-                found = documents.loads(member.data.at(0, CONFIG), NAME, limit=CONFIG)
+                found = documents.loads(member.data.at(0, MAX_CONFIG), NAME, limit=MAX_CONFIG)
             except InvalidInput as error:
                 raise Stopped("its configuration can't be read") from error
             return found if isinstance(found, dict) else {}
@@ -55,10 +54,10 @@ class _Unpacked:
     read again.
     """
 
-    size = UNPACKED
+    size = MAX_UNPACKED
 
     def __init__(self, file: ModelFile) -> None:
-        self._stream = DecompressedStream(SequentialReader(file), "gzip", Budget(unpacked=UNPACKED))
+        self._stream = DecompressedStream(SequentialReader(file), "gzip", Budget(unpacked=MAX_UNPACKED))
         self._start, self._data = 0, b""
 
     def at(self, offset: int, length: int) -> bytes:

@@ -15,32 +15,31 @@ from ..binary.npy_array import MAGIC, ArrayHeader, read_header
 from ..binary.sources import MemorySource, SequentialReader
 from ..inspection import Inspection, Tensor, parameter_counts
 
-#: The longest header that is read, in bytes, and the most arrays of an archive.
-HEADER, ARRAYS = 1 << 16, 10_000
+MAX_HEADER, MAX_ARRAYS = 1 << 16, 10_000
 
 _KINDS = {"b": "int", "i": "int", "u": "uint", "f": "float", "c": "complex"}
 _WORDS = {"O": "object", "S": "bytes", "U": "string", "m": "timedelta", "M": "datetime"}
-_DIMENSIONS = 64
+_MAX_DIMENSIONS = 64
 
 
 def read(file: ModelFile) -> Inspection | None:
     """The types and shapes of all arrays."""
     if file.head.startswith(MAGIC):
-        return _describe_array(file.beginning(HEADER + 12), file.size)
+        return _describe_array(file.beginning(MAX_HEADER + 12), file.size)
     if kind := compression_of(file.head):
         return _read_compressed(file, kind)
     names = [name for name in zip_members.list_members(file) if not name.endswith("/")]
     if not names or not all(name.endswith(".npy") for name in names):
         return None
-    if len(names) > ARRAYS:
+    if len(names) > MAX_ARRAYS:
         raise Stopped(f"it has {len(names):,} arrays")
-    return _describe([_parse(zip_members.read_member_start(file, name, HEADER + 12), name[:-4]) for name in names])
+    return _describe([_parse(zip_members.read_member_start(file, name, MAX_HEADER + 12), name[:-4]) for name in names])
 
 
 def _read_compressed(file: ModelFile, kind: str) -> Inspection | None:
     """An array behind a compression; of an archive only that it begins with one."""
-    budget = Budget(unpacked=4 * HEADER)
-    data = read_beginning(lambda: DecompressedStream(SequentialReader(file), kind, budget), HEADER + 12)
+    budget = Budget(unpacked=4 * MAX_HEADER)
+    data = read_beginning(lambda: DecompressedStream(SequentialReader(file), kind, budget), MAX_HEADER + 12)
     if data.startswith(MAGIC):
         found = _describe_array(data)
     elif data.startswith(zip_members.MAGIC) and zip_members.first_name(data).endswith(".npy"):
@@ -62,7 +61,7 @@ def _parse(data: bytes, name: str) -> tuple[Tensor, ArrayHeader]:
     if not data.startswith(MAGIC):
         raise Stopped("it is not an array of NumPy")
     header = read_header(MemorySource(data), 0)
-    if len(header.shape) > _DIMENSIONS:
+    if len(header.shape) > _MAX_DIMENSIONS:
         raise Stopped("an array of too many dimensions")
     return Tensor(name, _type_name(header.descr), header.shape), header
 

@@ -11,8 +11,7 @@ from ..binary.model_files import FIELDS, ModelFile
 from ..binary.protobuf import Messages, WireField
 from ..inspection import Inspection, Shape, Tensor, parameter_counts
 
-#: The most weights, inputs and outputs that are listed, and how deep a type may be nested.
-LISTED, DEPTH = 10_000, 8
+MAX_LISTED, MAX_DEPTH = 10_000, 8
 
 _DTYPES = {
     1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 8: "string", 9: "bool",
@@ -32,8 +31,8 @@ _GRAPHS = {
     "torch_jit": "torch",
     "tf2onnx": "tensorflow",
 }
-#: So many bytes of nodes are searched for constants, a node of up to ``NODE`` at once; and so deep are graphs nested.
-NODES, NODE, GRAPHS = 12 << 20, 1 << 16, 16
+#: So many bytes of nodes are searched for constants, a node of up to ``MAX_NODE`` at once; and so deep are graphs nested.
+MAX_SEARCHED, MAX_NODE, MAX_GRAPH_DEPTH = 12 << 20, 1 << 16, 16
 #: Nodes that hold numbers or graphs, by the field that names their operation: all others are skipped.
 _HOLDERS = tuple(
     b"\x22" + bytes((len(name),)) + name for name in (b"Constant", b"If", b"Loop", b"Scan", b"SequenceMap")
@@ -117,24 +116,24 @@ class _Model:
         elif field.number == 8:
             parts = self.wire.last(field)
             self.opsets[self.wire.text(parts[1]) or _DOMAIN] = parts[2].signed
-        elif field.number == 14 and len(self.properties) < LISTED:
+        elif field.number == 14 and len(self.properties) < MAX_LISTED:
             key, value = self.wire.pair(field)
             self.properties[key] = self.wire.text(value)
         elif field.number == 25:  # a function: its body is a list of nodes
             for node in self.wire.fields(field):
                 if node.number == 7:
-                    self.node(node, GRAPHS)
+                    self.node(node, MAX_GRAPH_DEPTH)
 
     def graph(self, message: WireField) -> None:
         for field in self.wire.fields(message):
             if field.number == 1:
-                self.node(field, GRAPHS)
+                self.node(field, MAX_GRAPH_DEPTH)
             elif field.number == 2:
                 self.graph_name = self.wire.text(field)
             elif field.number in (11, 12):
                 (self.inputs if field.number == 11 else self.outputs).append(self.value(field))
-                if len(self.inputs) + len(self.outputs) > LISTED:
-                    raise Stopped(f"more than {LISTED:,} inputs and outputs")
+                if len(self.inputs) + len(self.outputs) > MAX_LISTED:
+                    raise Stopped(f"more than {MAX_LISTED:,} inputs and outputs")
             else:
                 self.initializer(field, self.wire)
 
@@ -143,10 +142,10 @@ class _Model:
         if self.uncounted:
             return
         try:
-            if message.size <= NODE:
+            if message.size <= MAX_NODE:
                 self.searched += message.size
-                if self.searched > NODES:
-                    raise Limit(f"it has more than {NODES:,} bytes of nodes")
+                if self.searched > MAX_SEARCHED:
+                    raise Limit(f"it has more than {MAX_SEARCHED:,} bytes of nodes")
                 data = self.wire.read(message.start, message.size)
                 if not any(each in data for each in _HOLDERS):
                     return
@@ -222,7 +221,7 @@ class _Model:
                 name = wire.text(field)
             elif field.number == 13:
                 key, value = wire.pair(field)
-                if key == "location" and len(self.locations) < LISTED:
+                if key == "location" and len(self.locations) < MAX_LISTED:
                     self.locations.add(wire.text(value))
         if any(each < 0 for each in shape) or len(shape) > 64:
             raise Stopped("the shape of a weight is broken")
@@ -234,7 +233,7 @@ class _Model:
     def value(self, message: WireField) -> Tensor:
         """An input or output."""
         parts = self.wire.last(message)
-        return Tensor(self.wire.text(parts[1]), *self.type(parts[2], DEPTH))
+        return Tensor(self.wire.text(parts[1]), *self.type(parts[2], MAX_DEPTH))
 
     def type(self, message: WireField, depth: int) -> tuple[str, Shape | None]:
         """A type in words: ``float32``, ``sequence(map(int64, float32))``; and the shape of a tensor."""

@@ -13,8 +13,7 @@ from ..binary.protobuf import Messages, WireField
 from ..binary.sources import Cursor
 from ..inspection import Inspection, parameter_counts
 
-#: The most parameters that are gone through.
-PARAMETERS = 20_000
+MAX_PARAMETERS = 20_000
 
 #: Types of tensors, and how many bytes an element has.
 _DTYPES = {
@@ -25,7 +24,7 @@ _DTYPES = {
 _PROGRAM = re.compile(rb'\s*\{\s*"base_code"\s*:\s*\{[^{}]{0,200}"magic"\s*:\s*"pir"')
 #: How a program begins: with a block, and that with its index and that of the block around it.
 _BLOCK = re.compile(rb"\n[\x80-\xff]{0,4}[\x00-\x7f]\x08\x00\x10", re.DOTALL)
-_LARGEST_TYPE = 1 << 12
+_MAX_TYPE_SIZE = 1 << 12
 _SHOWN = 50
 _INFO = {"stop_gradient", "trainable", "structured_name"}
 _PIECES = (".pdmodel", ".json", ".pdiparams", ".pdiparams.info")
@@ -119,10 +118,10 @@ def _count(file: ModelFile) -> Counter[str]:
     wire, cursor, dtypes, found = Messages(file, FIELDS), Cursor(file), Counter[str](), 0
     while cursor.at < file.size:
         found += 1
-        if found > PARAMETERS:
-            raise Limit(f"it has more than {PARAMETERS:,} parameters")
+        if found > MAX_PARAMETERS:
+            raise Limit(f"it has more than {MAX_PARAMETERS:,} parameters")
         *zeros, size = cursor.unpack("IQII")
-        if any(zeros) or not 0 < size <= _LARGEST_TYPE:
+        if any(zeros) or not 0 < size <= _MAX_TYPE_SIZE:
             raise Stopped("its parameters can't be read")
         kind, shape = 0, list[int]()
         for field in wire.fields(WireField(0, 0, cursor.at, cursor.at + size)):

@@ -20,15 +20,14 @@ from ..inspection import Inspection, Tensor
 _CRFSUITE = struct.Struct("<4sL4s4L")
 _GGML_NAMES = {b"lmgg": "ggml", b"fmgg": "ggmf", b"tjgg": "ggjt", b"algg": "ggla"}
 _GGML_SETTINGS = struct.Struct("<4L")
-_GGML_LARGEST = 1 << 20
+_GGML_MAX_SETTING = 1 << 20
 #: How a list of layers begins: a mark, and how many layers and connections there are.
 _NCNN_START = re.compile(rb"\s*7767517\s*\n\s*(\d+)[ \t]+\d+\s")
-#: The largest list of layers of ncnn that is read, in bytes.
-_NCNN_LAYERS = 4 << 20
+_MAX_NCNN_SIZE = 4 << 20
 _TREELITE = struct.Struct("<3i2BQiB?")
 _TREELITE_TYPES = {1: "uint32", 2: "float32", 3: "float64"}
 _TREELITE_TASKS = {0: "binary", 1: "regressor", 2: "multiclass", 3: "ranker", 4: "isolation forest"}
-_TREELITE_MOST = 1 << 24
+_TREELITE_MAX_COUNT = 1 << 24
 
 
 def _recognized(name: str, framework: str, uncounted: str, **details: Any) -> Inspection:
@@ -63,7 +62,7 @@ def read_ggml(file: ModelFile) -> Inspection | None:
     name = _GGML_NAMES.get(file.head[:4])
     if name is None or len(file.head) < 4 + _GGML_SETTINGS.size:
         return None
-    if not all(0 < each <= _GGML_LARGEST for each in _GGML_SETTINGS.unpack_from(file.head, 4)):
+    if not all(0 < each <= _GGML_MAX_SETTING for each in _GGML_SETTINGS.unpack_from(file.head, 4)):
         return None
     return _recognized("ggml", "ggml", "only GGUF says what is in it", layout=name)
 
@@ -73,7 +72,7 @@ def read_ncnn(file: ModelFile) -> Inspection | None:
     start = _NCNN_START.match(file.head)
     if start is None:
         return None
-    lines = file.whole(_NCNN_LAYERS).decode("utf-8", "replace").splitlines()[2:]
+    lines = file.whole(_MAX_NCNN_SIZE).decode("utf-8", "replace").splitlines()[2:]
     layers = [words for line in lines if len(words := line.split()) >= 4]
     if len(layers) != int(start[1]):
         raise Stopped("it does not have as many layers as it says")
@@ -148,7 +147,7 @@ def read_treelite(file: ModelFile) -> Inspection | None:
     major, minor, patch, threshold, leaf, trees, features, task, _ = _TREELITE.unpack_from(file.head)
     plausible = (
         major in (3, 4) and 0 <= minor < 100 and 0 <= patch < 100 and threshold in (2, 3) and leaf in _TREELITE_TYPES
-        and 0 < trees < _TREELITE_MOST and 0 < features < _TREELITE_MOST and task in _TREELITE_TASKS
+        and 0 < trees < _TREELITE_MAX_COUNT and 0 < features < _TREELITE_MAX_COUNT and task in _TREELITE_TASKS
         and trees * 16 < file.size
     )  # fmt: skip
     if not plausible:

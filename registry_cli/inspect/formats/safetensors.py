@@ -17,9 +17,8 @@ from ..binary.model_files import ModelFile, ModelFolder
 from ..inspection import Inspection, parameter_counts
 
 #: The largest header that is read, in bytes; one of 10,000 tensors has about a million.
-HEADER = 4 << 20
-#: The most shards, and the largest index of them in bytes.
-SHARDS, INDEX = 1_000, 16 << 20
+MAX_HEADER = 4 << 20
+MAX_SHARDS, MAX_INDEX = 1_000, 16 << 20
 INDEX_NAME = ".safetensors.index.json"
 
 _DTYPES = {
@@ -107,9 +106,9 @@ def _adapter(weights: Weights) -> dict[str, Any]:
 
 def shards_of(folder: ModelFolder, index: str) -> list[str]:
     """The files that an index names; :class:`Stopped` when one of them is not in the folder."""
-    weight_map = json.loads(folder.whole(index, INDEX))["weight_map"]
+    weight_map = json.loads(folder.whole(index, MAX_INDEX))["weight_map"]
     shards = sorted(set(weight_map.values()))
-    if len(shards) > SHARDS:
+    if len(shards) > MAX_SHARDS:
         raise Stopped(f"{len(shards):,} shards")
     if missing := [shard for shard in shards if shard not in folder.files]:
         raise Stopped(f"{len(missing)} of {len(shards)} shards are missing, the first: {missing[0]}")
@@ -131,7 +130,7 @@ def weights_of(folder: ModelFolder, names: Iterable[str]) -> Weights:
 def read_header(file: ModelFile) -> Weights:
     """What the header of one file lists; :class:`Stopped` when the tensors don't fill the file as it says."""
     length = int.from_bytes(file.read(0, 8), "little")
-    if length > HEADER:
+    if length > MAX_HEADER:
         raise Stopped(f"its header has {length:,} bytes")
     listed = json.loads(file.read(8, length))
     if not isinstance(listed, dict):

@@ -14,8 +14,7 @@ from ..binary.model_files import FIELDS, ModelFile, ModelFolder, unless_stopped
 from ..binary.protobuf import Messages, WireField
 from ..inspection import Inspection, Shape, Tensor, parameter_counts
 
-#: The most graphs, signatures, and inputs or outputs of one.
-LISTED = 1_000
+MAX_LISTED = 1_000
 MODEL, FINGERPRINT, VARIABLES = "saved_model.pb", "fingerprint.pb", "variables/variables.index"
 _DEFAULT = "serving_default"
 _INTERNAL = "__saved_model_init_op"
@@ -85,12 +84,12 @@ class _Model:
                 self.about(field)
             elif field.number == 5:
                 name, value = self.wire.pair(field)
-                if name != _INTERNAL and len(self.signatures) < LISTED:
+                if name != _INTERNAL and len(self.signatures) < MAX_LISTED:
                     self.signatures[name] = self.signature(value)
 
     def about(self, message: WireField) -> None:
         for field in self.wire.fields(message):
-            if field.number == 4 and len(self.tags) < LISTED:
+            if field.number == 4 and len(self.tags) < MAX_LISTED:
                 self.tags.append(self.wire.text(field))
             elif field.number == 5:
                 self.version = self.wire.text(field)
@@ -102,8 +101,8 @@ class _Model:
             if field.number in (1, 2):
                 tensors = inputs if field.number == 1 else outputs
                 tensors.append(self.tensor(*self.wire.pair(field)))
-                if len(tensors) > LISTED:
-                    raise Stopped(f"a signature of more than {LISTED:,} tensors")
+                if len(tensors) > MAX_LISTED:
+                    raise Stopped(f"a signature of more than {MAX_LISTED:,} tensors")
         sides = {"inputs": inputs, "outputs": outputs}
         return {side: tuple(sorted(each, key=lambda tensor: tensor.name)) for side, each in sides.items()}
 
@@ -145,8 +144,7 @@ def _read_fingerprint(folder: ModelFolder) -> dict[str, str]:
 
 
 CHECKPOINT_MAGIC = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
-#: The most entries of the table.
-ENTRIES = 200_000
+MAX_VARIABLES = 200_000
 
 _FOOTER = 48
 _TRAILER = 5  # how a block is packed, and its checksum
@@ -167,12 +165,12 @@ def checkpoint_variables(file: ModelFile) -> list[tuple[int, int]]:
     *_, at = wire.varints(footer, 2)
     offset, size, _ = wire.varints(at, 2)
     found: list[tuple[bool, tuple[int, int]]] = []
-    left = ENTRIES
+    left = MAX_VARIABLES
     for _, place in _entries(wire, offset, size):
         for key, value in _entries(wire, *wire.varints(place.start, 2)[:2]):
             left -= 1
             if left < 0:
-                raise Stopped(f"more than {ENTRIES:,} variables")
+                raise Stopped(f"more than {MAX_VARIABLES:,} variables")
             if _is_model_variable(key):
                 found.append((key.startswith(_EXPORTED), _variable(wire, value)))
     again = any(exported for exported, _ in found)

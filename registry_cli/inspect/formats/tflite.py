@@ -12,8 +12,7 @@ from ..binary.model_files import ModelFile
 from ..inspection import Inspection, Tensor, parameter_counts
 
 MAGIC = b"TFL3"
-#: The most inputs, outputs and signatures that are listed.
-LISTED = 1_000
+MAX_LISTED = 1_000
 
 _DTYPES = {
     0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 5: "string", 6: "bool", 7: "int16", 8: "complex64",
@@ -58,7 +57,7 @@ def read(file: ModelFile) -> Inspection | None:
             "description": buffers.text(model, 3),
             "schema_version": buffers.number(model, 0, "<L"),
             "min_runtime_version": _metadata(file, buffers, model),
-            "signatures": [buffers.text(each, 2) for each, _ in zip(buffers.tables(model, 7), range(LISTED), strict=False)],
+            "signatures": [buffers.text(each, 2) for each, _ in zip(buffers.tables(model, 7), range(MAX_LISTED), strict=False)],
             "graphs": len(graphs),
             "operators": operators,
             "uncounted": uncounted,
@@ -80,7 +79,7 @@ def _shape(buffers: FlatBuffer, tensor: Table) -> tuple[int, ...]:
 
 def _tensors(buffers: FlatBuffer, graph: Table, field: int) -> tuple[Tensor, ...]:
     """The inputs or outputs of a graph; a dimension of any length is -1 in the shape's signature."""
-    wanted = buffers.numbers(graph, field, most=LISTED)
+    wanted = buffers.numbers(graph, field, most=MAX_LISTED)
     tensors = list(buffers.tables(graph, 0))
     found = []
     for index in wanted:

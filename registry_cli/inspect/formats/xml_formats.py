@@ -10,8 +10,7 @@ from ..binary.limits import Stopped
 from ..binary.model_files import ModelFile
 from ..inspection import Inspection, Tensor, parameter_counts
 
-#: The largest network that is read, in bytes.
-NETWORK = 24 << 20
+MAX_NETWORK = 24 << 20
 
 _DTYPES = {
     "f16": "float16", "f32": "float32", "f64": "float64", "bf16": "bfloat16", "i4": "int4", "i8": "int8", "i16": "int16",
@@ -30,7 +29,7 @@ def read_openvino(file: ModelFile) -> Inspection | None:
     weights = f"{file.name[:-4]}.bin" if file.name.lower().endswith(".xml") else ""
     network, uncounted = _Network(), ""
     try:
-        network.run(file.whole(NETWORK))
+        network.run(file.whole(MAX_NETWORK))
     except Stopped as error:
         uncounted = str(error)
     return Inspection(
@@ -104,8 +103,7 @@ def _shape(text: str) -> tuple[int | str | None, ...]:
 
 #: So much is read at the front, in bytes: what comes behind the fields of the first model is not needed.
 FRONT = 8 << 20
-#: The most fields that are listed.
-FIELDS = 20_000
+MAX_FIELDS = 20_000
 
 _TYPES = {"double": "float64", "float": "float32", "integer": "int64", "boolean": "bool"}
 #: The package whose models an application writes, by a part of its name in lower case.
@@ -167,7 +165,7 @@ class _Document:
             attributes = tag.attributes
             if tag.name == "Application" and tag.parents == ("PMML", "Header"):
                 self.application = attributes
-            elif tag.name == "DataField" and len(self.types) < FIELDS:
+            elif tag.name == "DataField" and len(self.types) < MAX_FIELDS:
                 kind = attributes.get("dataType", "")
                 self.types[attributes.get("name", "")] = _TYPES.get(kind, kind)
             elif tag.parents == ("PMML",) and (tag.name.endswith("Model") or attributes.get("functionName")):
@@ -181,8 +179,8 @@ class _Document:
 
     def field(self, usage: str, name: str) -> None:
         self.fields += 1
-        if self.fields > FIELDS:
-            raise Stopped(f"it has more than {FIELDS:,} fields")
+        if self.fields > MAX_FIELDS:
+            raise Stopped(f"it has more than {MAX_FIELDS:,} fields")
         if usage in _TARGETS:
             self.targets.append(name)
         elif usage not in _UNUSED:
