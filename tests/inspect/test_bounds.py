@@ -19,7 +19,7 @@ from registry_cli.inspect.binary import zip_members
 from registry_cli.inspect.binary.limits import Budget, Stopped
 from registry_cli.inspect.binary.model_files import MOST, ModelFile, ModelFolder
 from registry_cli.inspect.binary.ubjson import Decoder
-from registry_cli.inspect.formats import gguf, safetensors
+from registry_cli.inspect.formats import gguf, weights
 from registry_cli.inspect.inspection import FEATURES, ITEMS, TEXT, Inspection, Tensor
 from registry_cli.inspect.inspector import inspect
 from tests.inspect.conftest import DATA, inside, made
@@ -215,7 +215,7 @@ def test_sparse_files_of_any_size_are_looked_at_in_no_time(tmp_path: Path) -> No
 
 
 def guarded(monkeypatch: pytest.MonkeyPatch, action: Callable[[], Any]) -> Inspection | None:
-    monkeypatch.setattr(safetensors, "read", lambda _: action())
+    monkeypatch.setattr(weights, "read_safetensors", lambda _: action())
     return inspect({"single.safetensors": DATA / "safetensors" / "single.safetensors"}).primary
 
 

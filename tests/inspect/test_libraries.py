@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from registry_cli.inspect.formats import safetensors
-from registry_cli.inspect.formats.safetensors import Listed
+from registry_cli.inspect.formats import weights
+from registry_cli.inspect.formats.weights import Listed
 from registry_cli.inspect.inspector import inspect
 from tests.inspect.conftest import DATA, inside, look, made, primary
 from tests.inspect.test_formats import made_by, tensors
@@ -352,7 +352,7 @@ QUANTISED: dict[str, tuple[list[Listed], dict[str, Any], int | None]] = {
 @pytest.mark.parametrize("kind", QUANTISED)
 def test_packed_weights_count_as_the_numbers_that_they_stand_for(kind: str) -> None:
     listed, config, numbers = QUANTISED[kind]
-    found = safetensors.unpacked(listed, config)
+    found = weights.unpacked(listed, config)
     assert found.parameters == numbers
     assert bool(found.uncounted) == (numbers is None)
 

@@ -78,7 +78,7 @@ _PADDLE = (b"\n", bytes(16), b"\x80\2", b"\x80\3", b"\x80\4", *_JSON)
 
 #: Files. The beginning of a file counts more than its name; of rows that match equally well the first is tried first.
 FILES: tuple[Format, ...] = (
-    Format("safetensors", ("safetensors",), (b'{"',), (".safetensors",), offset=8, ambiguous=True),
+    Format("weights.read_safetensors", ("safetensors",), (b'{"',), (".safetensors",), offset=8, ambiguous=True),
     Format("gguf", ("gguf",), (b"GGUF",), (".gguf",), ambiguous=True),
     Format("onnx", ("onnx",), _ONNX, (".onnx",), ambiguous=True),
     Format("keras", ("keras",), _ZIP, (".keras",), ambiguous=True),
@@ -98,11 +98,11 @@ FILES: tuple[Format, ...] = (
     Format("recognized.read_onnxruntime", ("ort",), (b"ORTM",), (".ort",), offset=4),
     Format("coreml", ("coreml",), _CORE_ML, (".mlmodel",), ambiguous=True),
     Format("text_models.read_fasttext", ("fasttext",), FASTTEXT, (".ftz",)),
-    Format("ctranslate2", ("ctranslate2",), _CTRANSLATE2, ambiguous=True),
+    Format("text_models.read_ctranslate2", ("ctranslate2",), _CTRANSLATE2, ambiguous=True),
     Format("xml_formats.read_openvino", ("openvino",), _XML),
     Format("xml_formats.read_pmml", ("pmml",), _XML, (".pmml",)),
     Format("jax.read_flax", ("flax",), _MSGPACK_MAPS, (".msgpack",), ambiguous=True),
-    Format("nemo", ("nemo",), (b"ustar",), (".nemo",), offset=257, ambiguous=True),
+    Format("recognized.read_nemo", ("nemo",), (b"ustar",), (".nemo",), offset=257, ambiguous=True),
     Format("tensorflow.read_tfjs", ("tfjs",), _JSON),
     Format("recognized.read_ncnn", ("ncnn",), (b"7767517\n", b"7767517\r\n"), (".param",)),
     Format("paddle", ("paddle",), _PADDLE, (".pdmodel", ".pdiparams", ".pdiparams.info"), ambiguous=True),
@@ -125,8 +125,8 @@ FOLDERS: tuple[Format, ...] = (
     Format("tensorflow.read_saved_model", ("saved-model",), markers=("saved_model.pb",)),
     Format("text_models.read_spacy", ("spacy",), markers=("meta.json",)),
     Format("coreml", ("coreml",), markers=("Manifest.json", "coremldata.bin")),
-    Format("ctranslate2", ("ctranslate2",), markers=("model.bin",)),
+    Format("text_models.read_ctranslate2", ("ctranslate2",), markers=("model.bin",)),
     Format("jax.read_orbax", ("orbax",), markers=("_METADATA", "_CHECKPOINT_METADATA", "manifest.ocdbt")),
     Format("huggingface.read_transformers", ("transformers",), markers=("config.json",)),
-    Format("safetensors", ("safetensors",), markers=("*.safetensors.index.json",)),
+    Format("weights.read_safetensors", ("safetensors",), markers=("*.safetensors.index.json",)),
 )

@@ -11,8 +11,8 @@ from ...errors import InvalidInput
 from ..binary.limits import Stopped
 from ..binary.model_files import CONFIGURATION, ModelFolder, parse_json
 from ..inspection import Inspection, parameter_counts
-from . import safetensors, weights
-from .safetensors import Counted
+from . import weights
+from .weights import Counted
 
 CONFIG = "config.json"
 #: Where the weights can be, the first of which is counted.
@@ -252,11 +252,11 @@ def _is_mlx(folder: ModelFolder, config: dict[str, Any]) -> bool:
     if name is None:
         return False
     try:
-        files = safetensors.shards_of(folder, name)[:1] if name.endswith(".json") else [name]
-        found = safetensors.weights_of(folder, files)
+        files = weights.shards_of(folder, name)[:1] if name.endswith(".json") else [name]
+        found = weights.weights_of(folder, files)
     except Stopped:
         return False
-    packed = safetensors.unpacked(found.listed, {}).uncounted == safetensors.UNKNOWN_BITS
+    packed = weights.unpacked(found.listed, {}).uncounted == weights.UNKNOWN_BITS
     return found.framework == "mlx" or (packed and isinstance(config.get("quantization"), dict))
 
 

@@ -9,12 +9,18 @@ import json
 import re
 import struct
 from collections import Counter
+from itertools import islice
 from typing import Any
 
+from ...core.yaml import documents
+from ...errors import InvalidInput
 from ..binary import zip_members
+from ..binary.decompression import DecompressedStream
 from ..binary.flatbuffers import FlatBuffer, is_rooted
-from ..binary.limits import Stopped
+from ..binary.limits import Budget, Stopped
 from ..binary.model_files import CONFIGURATION, ModelFile
+from ..binary.sources import SequentialReader
+from ..binary.tar_archive import Tar
 from ..inspection import Inspection, Tensor
 
 _CRFSUITE = struct.Struct("<4sL4s4L")
@@ -24,6 +30,7 @@ _GGML_MAX_SETTING = 1 << 20
 #: How a list of layers begins: a mark, and how many layers and connections there are.
 _NCNN_START = re.compile(rb"\s*7767517\s*\n\s*(\d+)[ \t]+\d+\s")
 _MAX_NCNN_SIZE = 4 << 20
+_NEMO_CONFIG, _NEMO_MAX_MEMBERS, _NEMO_MAX_UNPACKED = "model_config.yaml", 1_000, 64 << 20
 _TREELITE = struct.Struct("<3i2BQiB?")
 _TREELITE_TYPES = {1: "uint32", 2: "float32", 3: "float64"}
 _TREELITE_TASKS = {0: "binary", 1: "regressor", 2: "multiclass", 3: "ranker", 4: "isolation forest"}
@@ -88,6 +95,56 @@ def read_ncnn(file: ModelFile) -> Inspection | None:
         },
         companions=(weights,) if weights in file.beside else (),
     )
+
+
+def read_nemo(file: ModelFile) -> Inspection | None:
+    """NVIDIA NeMo, a tar archive, packed or not: the class that its configuration names, and the version of NeMo."""
+    packed = file.head.startswith(b"\x1f\x8b")
+    if not (file.name.lower().endswith(".nemo") if packed else file.head[257:262] == b"ustar"):
+        return None
+    config = _nemo_config(file, packed)
+    if not str(config.get("target", "")).startswith("nemo."):
+        return None
+    return Inspection(
+        "nemo",
+        framework="nemo",
+        framework_version=str(config.get("nemo_version") or ""),
+        class_name=str(config["target"]),
+        details={"uncounted": "weights in an archive of NeMo are not counted"},
+    )
+
+
+def _nemo_config(file: ModelFile, packed: bool) -> dict[str, Any]:
+    """The configuration, empty if there is none."""
+    for member in islice(Tar(_Unpacked(file) if packed else file).members(), _NEMO_MAX_MEMBERS):
+        if member.name.rpartition("/")[2] == _NEMO_CONFIG and member.data.size <= CONFIGURATION:
+            try:
+                found = documents.loads(member.data.at(0, CONFIGURATION), _NEMO_CONFIG, limit=CONFIGURATION)
+            except InvalidInput as error:
+                raise Stopped("its configuration can't be read") from error
+            return found if isinstance(found, dict) else {}
+    return {}
+
+
+class _Unpacked:
+    """The content of a compressed file, as a byte source that is read from front to end. Only what was read last can be
+    read again.
+    """
+
+    size = _NEMO_MAX_UNPACKED
+
+    def __init__(self, file: ModelFile) -> None:
+        self._stream = DecompressedStream(SequentialReader(file), "gzip", Budget(unpacked=_NEMO_MAX_UNPACKED))
+        self._start, self._data = 0, b""
+
+    def at(self, offset: int, length: int) -> bytes:
+        if offset != self._start or length > len(self._data):
+            self._stream.skip(offset - self._start - len(self._data))
+            data = b""
+            while len(data) < length and (piece := self._stream.read(length - len(data))):
+                data += piece
+            self._start, self._data = offset, data
+        return self._data[:length]
 
 
 def read_onnxruntime(file: ModelFile) -> Inspection | None:
