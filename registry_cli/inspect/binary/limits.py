@@ -1,4 +1,4 @@
-"""Why reading ends early, and what may be spent on it."""
+"""Limits on reading: why it ends early, and what may be spent on it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from typing import Protocol
 
 
 class Stopped(Exception):
-    """Reading ended early. ``str()`` says why; ``limit`` is True when only a limit of ours was reached.
-
-    ``ambiguous`` is True when two readers of the format would go on differently from here, ``end`` when the bytes end.
+    """Reading ended early; the text says why. ``limit``: only a limit of ours was reached; ``ambiguous``: two readers of
+    the format would continue differently; ``end``: the bytes end.
     """
 
     def __init__(self, why: str, *, limit: bool = False, ambiguous: bool = False, end: bool = False) -> None:
@@ -24,12 +23,11 @@ class Limit(Stopped):
 
 
 class Budget:
-    """What may be spent on one artifact, all its files together. What is left is counted down.
+    """What may be spent on all files of an artifact together; counted down.
 
-    ``opcodes`` of pickles; ``kept`` objects of a pickle that are remembered; ``work``: values that are looked at again,
-    as arguments of calls; ``unpacked`` bytes that come out of
-    compression; ``members`` of archives; ``seeking`` bytes that are read through in search of something;
-    ``read`` bytes that inspectors of formats read.
+    ``opcodes`` of pickles; ``kept`` objects of a pickle that are remembered; ``unpacked`` bytes out of compression;
+    ``members`` of archives; ``seeking`` bytes that are searched; ``work``: values that are visited again, as arguments
+    of calls; ``read`` bytes that format readers read.
     """
 
     def __init__(
@@ -58,7 +56,7 @@ def create_pickle_budget() -> Budget:
 
 
 class Stream(Protocol):
-    """Where bytes come from. Both give less than was asked for only at the end."""
+    """A source of bytes. ``read`` and ``skip`` return less than was asked for only at the end."""
 
     def read(self, length: int, /) -> bytes: ...
 

@@ -19,23 +19,22 @@ _NONE = "it is not a message of protocol buffers to its end"
 
 
 class WireField(NamedTuple):
-    """One field: its number; its value, if it is a number; where its bytes are, if it has any."""
+    """One field: its number; its value, if it is a number; else where its bytes are, and whether they are a text, bytes
+    or a message.
+    """
 
     number: int = 0
     value: int = 0
     start: int = 0
     end: int = 0
-    #: Whether it is a text, bytes, or a message.
     is_bytes: bool = False
 
     @property
     def signed(self) -> int:
-        """The value as an ``int64``."""
         return self.value - 2**64 if self.value >= 2**63 else self.value
 
     @property
     def size(self) -> int:
-        """How many bytes it has."""
         return self.end - self.start
 
 
@@ -47,7 +46,7 @@ class LastFields(dict[int, WireField]):
 
 
 class Messages:
-    """The messages of one file, of which at most ``most`` fields are looked at."""
+    """The messages of one file, of which at most ``most`` fields are read."""
 
     def __init__(self, body: ByteSource, most: int = MAX_FIELDS) -> None:
         self._body = body
@@ -55,11 +54,10 @@ class Messages:
         self._window, self._start = b"", 0
 
     def message(self) -> WireField:
-        """The whole file as a message."""
         return WireField(0, 0, 0, self._body.size)
 
     def fields(self, message: WireField) -> Iterator[WireField]:
-        """The fields of a message, in order. Raises :class:`Stopped` at the first byte that can't be one."""
+        """The fields of a message, in order; :class:`Stopped` at the first byte that can't belong to one."""
         at, end = message.start, message.end
         groups: list[int] = []
         while at < end:
@@ -84,34 +82,34 @@ class Messages:
         """The last field of each number: the one that counts where a field is not repeated."""
         return LastFields((field.number, field) for field in self.fields(message))
 
+    def select(self, message: WireField, number: int) -> Iterator[WireField]:
+        return (field for field in self.fields(message) if field.number == number)
+
     def text(self, field: WireField) -> str:
-        """The field as text."""
         return self.raw(field).decode("utf-8", "replace")
 
     def raw(self, field: WireField) -> bytes:
-        """The bytes of the field; :class:`Stopped` for more than ``MAX_TEXT``, which no honest name has."""
+        """The bytes of a short field; :class:`Stopped` if there are more than in any name."""
         if field.size > MAX_TEXT:
             raise Stopped(f"a text of {field.size:,} bytes", ambiguous=True)
         return self.read(field.start, field.size)
 
     def numbers(self, field: WireField) -> list[int]:
-        """A repeated ``int64``, packed or not: the values that this field adds, 64 at the most."""
+        """The values that this field adds to a repeated ``int64``, packed or not; 64 at the most."""
         if not field.is_bytes:
             return [field.signed]
-        found: list[int] = []
-        at = field.start
+        found, at = list[int](), field.start
         while at < field.end and len(found) < 64:
             value, at = self._varint(at, field.end)
             found.append(WireField(value=value).signed)
         return found
 
     def pair(self, entry: WireField) -> tuple[str, WireField]:
-        """An entry of a map: its key, and its value as a field."""
+        """The key and the value of an entry of a map."""
         parts = self.last(entry)
         return self.text(parts[1]), parts[2]
 
     def read(self, at: int, length: int) -> bytes:
-        """Bytes at any place."""
         return read_exactly(self._body, at, length)
 
     def varints(self, at: int, count: int) -> list[int]:
@@ -154,7 +152,7 @@ class Messages:
 
 
 def _nest(groups: list[int], number: int, wire: int) -> None:
-    """Begin or end a group; ``groups`` are those that are open."""
+    """Begin or end a group; ``groups`` are the open ones."""
     if wire == _GROUP:
         groups.append(number)
         if len(groups) > _DEPTH:

@@ -12,7 +12,7 @@ from ..binary.protobuf import Messages, WireField
 from ..inspection import Inspection, Shape, Tensor, parameter_counts
 
 MAX_LISTED, MAX_DEPTH = 1_000, 32
-MANIFEST, COMPILED = "Manifest.json", "coremldata.bin"
+MANIFEST = "Manifest.json"
 
 #: What a model can be, by the number of its field.
 _TYPES = {
@@ -46,20 +46,15 @@ def read(thing: ModelFile | ModelFolder) -> Inspection | None:
     if isinstance(thing, ModelFile):
         return _Model(thing).run()
     if MANIFEST not in thing.files:
-        return _compiled(thing)
-    manifest = thing.json(MANIFEST)
-    items = manifest.get("itemInfoEntries") if isinstance(manifest, dict) else None
+        if not any(name in thing.files for name in ("model.mil", "model.espresso.net", "metadata.json")):
+            return None  # a compiled model has one of these beside it
+        return Inspection("coreml", framework="coreml", details={"uncounted": "compiled models are only recognised"})
+    manifest = thing.json_object(MANIFEST)
+    items = manifest.get("itemInfoEntries")
     if not isinstance(items, dict) or not isinstance(root := items.get(manifest.get("rootModelIdentifier")), dict):
         return None
     with thing.opened(join("Data", str(root.get("path")))) as file:
         return _Model(file).run()
-
-
-def _compiled(folder: ModelFolder) -> Inspection | None:
-    """What Xcode made of a model: only what lies around it is known."""
-    if not any(name in folder.files for name in ("model.mil", "model.espresso.net", "metadata.json")):
-        return None
-    return Inspection("coreml", framework="coreml", details={"uncounted": "compiled models are only recognised"})
 
 
 class _Model:
@@ -148,23 +143,20 @@ class _Model:
         return kind, tuple(shape)
 
     def program(self, message: WireField) -> None:
-        """The numbers that the operations of all functions hold."""
-        for field in self.wire.fields(message):
-            if field.number == 2:
-                for part in self.wire.fields(self.wire.pair(field)[1]):
-                    if part.number == 3:
-                        self.block(self.wire.pair(part)[1], MAX_DEPTH)
+        """Count the numbers that the operations of all functions hold."""
+        for function in self.wire.select(message, 2):
+            for block in self.wire.select(self.wire.pair(function)[1], 3):
+                self.block(self.wire.pair(block)[1], MAX_DEPTH)
 
     def block(self, message: WireField, depth: int) -> None:
         if not depth:
             raise Stopped("blocks are nested too deep")
-        for field in self.wire.fields(message):
-            if field.number == 3:
-                self.operations += 1
-                self.operation(field, depth)
+        for operation in self.wire.select(message, 3):
+            self.operations += 1
+            self.operation(operation, depth)
 
     def operation(self, message: WireField, depth: int) -> None:
-        """A constant counts with the shape of what it gives, however it is compressed; numbers alone are settings."""
+        """Count a constant by the shape of its output, however it is compressed; single numbers are settings."""
         kind, outputs = "", []
         for field in self.wire.fields(message):
             if field.number == 1:

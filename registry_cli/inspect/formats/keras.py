@@ -29,13 +29,9 @@ def read(file: ModelFile) -> Inspection | None:
         return None
     config = json.loads(zip_members.read_member(file, "config.json"))
     dtypes, problem = unless_stopped(lambda: _count(Hdf5(zip_members.piece_reader(file, _WEIGHTS))))
-    return Inspection(
-        "keras",
-        framework="keras",
-        framework_version=str(metadata.get("keras_version", "")),
-        **_architecture(config),
-        **parameter_counts(dtypes or {}, problem),
-        details={**_details(config), "saved": metadata.get("date_saved"), "uncounted": problem},
+    details = {"saved": metadata.get("date_saved"), "uncounted": problem}
+    return _describe(
+        "keras", str(metadata.get("keras_version", "")), config, parameter_counts(dtypes or {}, problem), details
     )
 
 
@@ -46,14 +42,8 @@ def _hdf5(file: ModelFile) -> Inspection:
     if "keras_version" not in attributes:
         return Inspection("hdf5", certain=False)
     config = json.loads(attributes.get("model_config", "{}"))
-    return Inspection(
-        "keras-h5",
-        framework="keras",
-        framework_version=attributes["keras_version"],
-        **_architecture(config),
-        **parameter_counts(_count(inside)),
-        details={**_details(config), "backend": attributes.get("backend")},
-    )
+    counts = parameter_counts(_count(inside))
+    return _describe("keras-h5", attributes["keras_version"], config, counts, {"backend": attributes.get("backend")})
 
 
 def count_weights(file: ModelFile) -> Mapping[str, int]:
@@ -69,19 +59,36 @@ def _count(inside: Hdf5) -> Mapping[str, int]:
     return dtypes
 
 
-def _architecture(config: dict[str, Any]) -> dict[str, Any]:
-    """Class, inputs and outputs. A shape is as the first layer declares it."""
+def _describe(
+    name: str, version: str, config: dict[str, Any], counts: dict[str, Any], details: dict[str, Any]
+) -> Inspection:
+    """Class, inputs, outputs and layers. A shape is as the first layer declares it."""
     inner = config.get("config") or {}
     layers = inner.get("layers") or []
     inputs = [tensor for layer in layers if (tensor := _input(layer))]
     shape = inner.get("build_input_shape") or (config.get("build_config") or {}).get("input_shape")
     if shape and not inputs:
         inputs = [Tensor("", "", tuple(shape))]
-    return {
-        "class_name": str(config.get("class_name", "")),
-        "inputs": tuple(inputs),
-        "outputs": tuple(Tensor(name) for name in _outputs(inner, layers)),
-    }
+    kinds = Counter(str(layer.get("class_name")) for layer in layers)
+    kinds.pop("InputLayer", None)
+    parts = [part for part in iter_objects(config) if isinstance(part.get("class_name"), str)]
+    own = {str(each) for part in parts if (each := part.get("registered_name")) not in (None, "", part["class_name"])}
+    return Inspection(
+        name,
+        framework="keras",
+        framework_version=version,
+        class_name=str(config.get("class_name", "")),
+        **counts,
+        inputs=tuple(inputs),
+        outputs=tuple(Tensor(name) for name in _outputs(inner, layers)),
+        details={
+            "name": inner.get("name"),
+            "layers": dict(kinds),
+            "lambda_layers": sum(part["class_name"] == "Lambda" for part in parts) or None,
+            "custom_objects": sorted(own),
+            **details,
+        },
+    )
 
 
 def _input(layer: dict[str, Any]) -> Tensor | None:
@@ -104,18 +111,3 @@ def _outputs(config: dict[str, Any], layers: list[dict[str, Any]]) -> Iterator[s
         yield from (str(each[0]) for each in listed)
     elif layers:
         yield str((layers[-1].get("config") or {}).get("name", ""))
-
-
-def _details(config: dict[str, Any]) -> dict[str, Any]:
-    inner = config.get("config") or {}
-    layers = Counter(str(layer.get("class_name")) for layer in inner.get("layers") or [])
-    layers.pop("InputLayer", None)
-    parts = [part for part in iter_objects(config) if isinstance(part.get("class_name"), str)]
-    return {
-        "name": inner.get("name"),
-        "layers": dict(layers),
-        "lambda_layers": sum(part["class_name"] == "Lambda" for part in parts) or None,
-        "custom_objects": sorted(
-            {str(name) for part in parts if (name := part.get("registered_name")) not in (None, "", part["class_name"])}
-        ),
-    }

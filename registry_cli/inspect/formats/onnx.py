@@ -31,7 +31,7 @@ _GRAPHS = {
     "torch_jit": "torch",
     "tf2onnx": "tensorflow",
 }
-#: So many bytes of nodes are searched for constants, a node of up to ``MAX_NODE`` at once; and so deep are graphs nested.
+#: How many bytes of nodes are searched for constants, and the largest node that is searched at once.
 MAX_SEARCHED, MAX_NODE, MAX_GRAPH_DEPTH = 12 << 20, 1 << 16, 16
 #: Nodes that hold numbers or graphs, by the field that names their operation: all others are skipped.
 _HOLDERS = tuple(
@@ -120,9 +120,8 @@ class _Model:
             key, value = self.wire.pair(field)
             self.properties[key] = self.wire.text(value)
         elif field.number == 25:  # a function: its body is a list of nodes
-            for node in self.wire.fields(field):
-                if node.number == 7:
-                    self.node(node, MAX_GRAPH_DEPTH)
+            for node in self.wire.select(field, 7):
+                self.node(node, MAX_GRAPH_DEPTH)
 
     def graph(self, message: WireField) -> None:
         for field in self.wire.fields(message):
@@ -187,7 +186,6 @@ class _Model:
         return sum(byte < 128 for byte in self.inner.read(field.start, field.size))
 
     def subgraph(self, message: WireField, depth: int) -> None:
-        """The graph of a branch or loop."""
         if not depth:
             raise Stopped("graphs are nested too deep")
         for field in self.inner.fields(message):
@@ -204,10 +202,9 @@ class _Model:
             self.sparse(field, wire)
 
     def sparse(self, message: WireField, wire: Messages) -> None:
-        """A sparse tensor: its values count."""
-        for part in wire.fields(message):
-            if part.number == 1:
-                self.weight(part, wire)
+        """Count the values of a sparse tensor."""
+        for values in wire.select(message, 1):
+            self.weight(values, wire)
 
     def weight(self, message: WireField, wire: Messages) -> None:
         shape: list[int] = []
@@ -231,21 +228,20 @@ class _Model:
         self.weights[_DTYPES.get(kind, str(kind))] += prod(shape)
 
     def value(self, message: WireField) -> Tensor:
-        """An input or output."""
         parts = self.wire.last(message)
         return Tensor(self.wire.text(parts[1]), *self.type(parts[2], MAX_DEPTH))
 
     def type(self, message: WireField, depth: int) -> tuple[str, Shape | None]:
-        """A type in words: ``float32``, ``sequence(map(int64, float32))``; and the shape of a tensor."""
+        """A type, as ``float32`` or ``sequence(map(int64, float32))``, and the shape of a tensor."""
         if not depth:
             raise Stopped("a type is nested too deep")
         for field in self.wire.fields(message):
             if field.number in (1, 8):
                 parts = self.wire.last(field)
-                sizes = (part for part in self.wire.fields(parts[2]) if part.number == 1)
-                return _dtype(parts.get(1)), tuple(map(self.dimension, sizes)) if 2 in parts else None
+                shape = tuple(map(self.dimension, self.wire.select(parts[2], 1))) if 2 in parts else None
+                return _dtype(parts.get(1)), shape
             if field.number in (4, 9):
-                inner = [self.type(part, depth - 1)[0] for part in self.wire.fields(field) if part.number == 1]
+                inner = [self.type(part, depth - 1)[0] for part in self.wire.select(field, 1)]
                 return f"{'sequence' if field.number == 4 else 'optional'}({', '.join(inner)})", None
             if field.number == 5:
                 parts = self.wire.last(field)

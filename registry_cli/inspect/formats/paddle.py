@@ -100,7 +100,7 @@ def _block(wire: Messages, message: WireField, parts: Counter[int]) -> None:
 
 def _version(wire: Messages, message: WireField) -> str:
     """``2.6.1`` for 2006001."""
-    number = sum(field.value for field in wire.fields(message) if field.number == 1)
+    number = sum(field.value for field in wire.select(message, 1))
     return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}" if number else ""
 
 

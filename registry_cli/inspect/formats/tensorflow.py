@@ -71,10 +71,9 @@ class _Model:
 
     def run(self) -> None:
         graphs = 0
-        for field in self.wire.fields(self.wire.message()):
-            if field.number == 2:
-                graphs += 1
-                self.graph(field)
+        for graph in self.wire.select(self.wire.message(), 2):
+            graphs += 1
+            self.graph(graph)
         if not graphs:
             raise Stopped("it holds no graph")
 
@@ -200,8 +199,7 @@ def _entries(wire: Messages, offset: int, size: int) -> Iterator[tuple[bytes, Wi
 
 def _variable(wire: Messages, message: WireField) -> tuple[int, int]:
     parts = wire.last(message)
-    dimensions = (part for part in wire.fields(parts[2]) if part.number == 2)
-    return parts[1].value, prod(wire.last(part)[1].value for part in dimensions)
+    return parts[1].value, prod(wire.last(size)[1].value for size in wire.select(parts[2], 2))
 
 
 _KEYS = re.compile(rb'"(modelTopology|weightsManifest)"')
