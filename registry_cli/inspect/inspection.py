@@ -110,13 +110,8 @@ def _digest(names: Sequence[str]) -> str:
 
 def to_plain_value(value: object) -> Any:
     """``value``, which comes out of a file, as something that can be kept and shown, one line a text."""
-    return limit_value(
-        value,
-        lambda each: to_single_line(each) if isinstance(each, str) else None,
-        key=to_single_line,
-        items=ITEMS,
-        depth=DEPTH,
-    )
+    text = lambda each: to_single_line(each) if isinstance(each, str) else None  # noqa: E731
+    return limit_value(value, text, key=to_single_line, items=ITEMS, depth=DEPTH)
 
 
 def to_single_line(value: str) -> str:
@@ -142,10 +137,9 @@ class Inspected:
         if self.primary is None:
             return {}
         lineage = self.primary.lineage()
-        others = sorted({each.format for each in self.found if each.path != self.primary.path} - {UNKNOWN})
-        beside: dict[str, Any] = (
-            {"file": to_single_line(self.primary.path)} if self.files > 1 and self.primary.path else {}
-        )
-        if others:
+        beside: dict[str, Any] = {}
+        if self.files > 1 and self.primary.path:
+            beside["file"] = to_single_line(self.primary.path)
+        if others := sorted({each.format for each in self.found if each.path != self.primary.path} - {UNKNOWN}):
             beside["also"] = others
         return {**lineage, "contents": {**lineage.get("contents", {}), **beside}} if beside else lineage

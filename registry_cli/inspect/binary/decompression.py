@@ -98,20 +98,16 @@ class DecompressedStream:
             return b""
         if not self._waiting and getattr(self._engine, "needs_input", True):
             self._waiting = self._source.read(_BLOCK)
-            if not self._waiting:
-                return self._last(length)
+            if not self._waiting:  # the engine may still hold something
+                if hasattr(self._engine, "flush") and (piece := bytes(self._engine.decompress(b"", length))):
+                    return piece
+                raise Stopped(f"its compression ({self._kind}) is cut short")
         try:
-            piece: bytes = self._engine.decompress(self._waiting, length)
+            piece = bytes(self._engine.decompress(self._waiting, length))
         except Exception as error:  # each engine has errors of its own
             raise Stopped(f"its compression ({self._kind}) is damaged") from error
         self._waiting = getattr(self._engine, "unconsumed_tail", b"")
         return piece
-
-    def _last(self, length: int) -> bytes:
-        """What the engine still holds after the last byte of input."""
-        if hasattr(self._engine, "flush") and (piece := bytes(self._engine.decompress(b"", length))):
-            return piece
-        raise Stopped(f"its compression ({self._kind}) is cut short")
 
     def _next_stream(self) -> None:
         """Go on with the next stream, which may follow behind zeros; anything else there is an attempt to hide it."""

@@ -1,4 +1,4 @@
-"""FlatBuffers, table by table, out of a file: offsets are followed only where they lead into the file."""
+"""FlatBuffers, table by table: offsets are followed only where they lead into the file."""
 
 from __future__ import annotations
 
@@ -13,25 +13,23 @@ MAX_PARTS, MAX_ITEMS, MAX_TEXT = 150_000, 100_000, 1 << 16
 
 
 class Table(NamedTuple):
-    """A table: where it is, and where its fields are, relative to it; 0 is a field that it does not have."""
+    """A table: its offset, and those of its fields, relative to it; 0 for a missing field."""
 
     at: int
     fields: tuple[int, ...]
 
 
 class FlatBuffer:
-    """The tables in one file."""
+    """The tables in one file; fields are counted from 0."""
 
     def __init__(self, file: ModelFile) -> None:
         self._file = file
         self._left = MAX_PARTS
 
     def root(self) -> Table:
-        """The table that holds all others."""
         return self._table(self._number("<L", 0))
 
     def text(self, table: Table, field: int) -> str:
-        """A text, empty if the table has none."""
         if not (at := self._reference(table, field)):
             return ""
         length = self._number("<L", at)
@@ -40,24 +38,21 @@ class FlatBuffer:
         return self._file.read(at + 4, length).decode("utf-8", "replace")
 
     def number(self, table: Table, field: int, form: str, default: int = 0) -> int:
-        """A scalar in the form of ``struct``: ``<i``, ``<b``."""
+        """A scalar in a format of ``struct``: ``<i``, ``<b``."""
         at = self._place(table, field)
         return self._number(form, at) if at else default
 
     def table(self, table: Table, field: int) -> Table | None:
-        """A table in a table."""
         at = self._reference(table, field)
         return self._table(at) if at else None
 
     def tables(self, table: Table, field: int) -> Iterator[Table]:
-        """A vector of tables."""
         start, count = self.vector(table, field)
         for index in range(count):
             at = start + 4 * index
             yield self._table(at + self._number("<L", at))
 
     def numbers(self, table: Table, field: int, form: str = "<i", most: int = MAX_ITEMS) -> tuple[int, ...]:
-        """A vector of scalars."""
         start, count = self.vector(table, field)
         if count > most:
             raise Stopped(f"a list of {count:,} numbers")
@@ -65,7 +60,7 @@ class FlatBuffer:
         return struct.unpack(f"<{count}{form[-1]}", self._file.read(start, count * size)) if count else ()
 
     def vector(self, table: Table, field: int) -> tuple[int, int]:
-        """Where the items of a vector start, and how many there are."""
+        """The offset of the items of a vector, and their number."""
         at = self._reference(table, field)
         if not at:
             return 0, 0
@@ -97,6 +92,6 @@ class FlatBuffer:
 
 
 def is_rooted(file: ModelFile) -> bool:
-    """Whether a file begins as a FlatBuffer with an identifier does: its root lies behind that, aligned, and inside."""
+    """Whether a file can be a FlatBuffer with an identifier: its root is behind that, aligned, and inside the file."""
     root = int.from_bytes(file.head[:4], "little")
     return root % 4 == 0 and 8 <= root <= file.size - 4

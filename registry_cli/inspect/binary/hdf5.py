@@ -115,20 +115,17 @@ class Hdf5:
             self._step()
             mark = self._read(address, 4)
             if mark == b"SNOD":
-                yield from self._symbols(address, names)
+                for at in range(address + 8, address + 8 + 40 * self._number(address + 6, 2), 40):
+                    self._step()
+                    name, target = struct.unpack("<2Q", self._read(at, 16))
+                    if target != _NOWHERE:
+                        yield self._name(names + name), target
             elif mark == b"TREE" and depth < MAX_DEPTH:
                 entries = self._number(address + 6, 2)
                 keys = self._read(address + 24, (2 * entries + 1) * 8)
                 pending += [(child, depth + 1) for child in struct.unpack(f"<{2 * entries + 1}Q", keys)[1::2]]
             else:
                 raise Stopped("the tree of a group is broken")
-
-    def _symbols(self, address: int, names: int) -> Iterator[tuple[str, int]]:
-        for at in range(self._number(address + 6, 2)):
-            self._step()
-            name, where = struct.unpack("<2Q", self._read(address + 8 + 40 * at, 16))
-            if where != _NOWHERE:
-                yield self._name(names + name), where
 
     def _name(self, at: int) -> str:
         data = b""
@@ -169,7 +166,6 @@ class Hdf5:
 
 
 def _count(dataspace: bytes) -> int:
-    """How many elements an array has."""
     version, rank = dataspace[0], dataspace[1]
     at = 8 if version == 1 else 4
     if rank > 32:

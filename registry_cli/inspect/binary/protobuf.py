@@ -135,20 +135,16 @@ class Messages:
         for shift in range(0, 70, 7):
             if at >= end:
                 break
-            byte = self._byte(at)
+            if not self._start <= at < self._start + len(self._window):
+                self._window, self._start = self._body.at(at, 1024), at
+                if not self._window:
+                    break
+            byte = self._window[at - self._start]
             value |= (byte & 127) << shift
             at += 1
             if byte < 128:
                 return value & _MASK, at
         raise Stopped("it is cut short")
-
-    def _byte(self, at: int) -> int:
-        place = at - self._start
-        if not 0 <= place < len(self._window):
-            self._window, self._start, place = self._body.at(at, 1024), at, 0
-            if not self._window:
-                raise Stopped("it is cut short")
-        return self._window[place]
 
 
 def _nest(groups: list[int], number: int, wire: int) -> None:

@@ -1,6 +1,6 @@
 """XML, tag by tag: without entities, without a document type, bounded in size and depth.
 
-The parsers of Python's library expand entities, and need a package of their own to be safe with files of others.
+The parsers of the standard library expand entities, and are safe with untrusted files only with another package.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SKIPPED = ((b"<!--", b"-->"), (b"<![CDATA[", b"]]>"), (b"<?", b"?>"))
 
 
 class XmlTag(NamedTuple):
-    """The start of an element: its name, its attributes, and the names of the elements around it."""
+    """The start tag of an element, and the names of the elements around it."""
 
     name: str
     attributes: dict[str, str]
@@ -29,7 +29,7 @@ class XmlTag(NamedTuple):
 
 
 def find_root(head: bytes) -> XmlTag | None:
-    """The first element of a document that begins with ``head``; None if that is no XML, or it is not in there."""
+    """The first element of a document that begins with ``head``; None if it is not XML, or ``head`` is too short."""
     if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         return None
     try:
@@ -39,11 +39,7 @@ def find_root(head: bytes) -> XmlTag | None:
 
 
 def iter_tags(data: bytes) -> Iterator[XmlTag]:
-    """The elements of a document in UTF-8, in their order.
-
-    Raises:
-        Stopped: it is not XML, has a document type, or goes beyond a limit.
-    """
+    """The elements of a document in UTF-8, in order. :class:`Stopped` if it is not XML, or reaches a limit."""
     at, left = 0, MAX_TAGS
     parents: list[str] = []
     while (at := data.find(b"<", at)) >= 0:
@@ -84,7 +80,7 @@ def _find(data: bytes, mark: bytes, at: int) -> int:
 
 
 def _end(data: bytes, at: int) -> int:
-    """Where a tag ends: a ``>`` may stand in the value of an attribute."""
+    """Where a tag ends: a ``>`` may be in the value of an attribute."""
     found = _TAG.match(data, at, at + MAX_TAG_LENGTH)
     if found is None:
         raise Stopped(f"it is cut short, or has a tag of more than {MAX_TAG_LENGTH:,} bytes")

@@ -22,10 +22,7 @@ _ENCRYPTED = 1
 
 
 def list_members(file: ModelFile) -> Mapping[str, DirectoryEntry]:
-    """All members by name, none for a file that does not begin as an archive.
-
-    Raises :class:`Stopped` for an archive that is damaged or too large.
-    """
+    """All members by name, none for a file that does not begin as an archive; :class:`Stopped` for a damaged one."""
     return _members(file) if file.head.startswith(MAGIC) else {}
 
 
@@ -51,7 +48,7 @@ def _read_directory(file: ModelFile) -> dict[str, DirectoryEntry]:
 
 
 def read_member(file: ModelFile, name: str, most: int = DOCUMENT) -> bytes:
-    """What a member holds; :class:`Stopped` when that is more than ``most`` bytes, however it is packed."""
+    """The content of a member; :class:`Stopped` when that is more than ``most`` bytes, however it is packed."""
     member = _member(file, name)
     if member.size > most:
         raise Stopped(f"{name} has {member.size:,} bytes, more than the {most:,} that are read of such a file")
@@ -69,7 +66,7 @@ def read_member(file: ModelFile, name: str, most: int = DOCUMENT) -> bytes:
 
 
 def first_name(data: bytes) -> str:
-    """The name of the member that an archive which begins with ``data`` begins with."""
+    """The name of the first member of an archive that begins with ``data``."""
     if len(data) < _LOCAL.size:
         return ""
     length = _LOCAL.unpack_from(data)[-2]
@@ -77,19 +74,19 @@ def first_name(data: bytes) -> str:
 
 
 def read_member_start(file: ModelFile, name: str, most: int) -> bytes:
-    """The first bytes of a member, ``most`` at the most, however large it is."""
+    """The first ``most`` bytes of a member of any size."""
     member = _member(file, name)
     return read_beginning(lambda: member.opened(Budget(unpacked=most + (1 << 16))), most)
 
 
 def open_member(file: ModelFile, name: str, most: int = DOCUMENT) -> ByteSource:
-    """The bytes of a member: in place where it is stored as it is, however large; else as :func:`read_member` gives them."""
+    """The content of a member: in place if it is not compressed, of any size; else as :func:`read_member` returns it."""
     member = _member(file, name)
     return member.data if member.method == STORED else MemorySource(read_member(file, name, most))
 
 
 def piece_reader(file: ModelFile, name: str) -> Callable[[int, int], bytes]:
-    """A function that reads bytes of a member from an offset on, or raises."""
+    """A function that returns bytes of a member from an offset on, or raises."""
     content = open_member(file, name)
 
     def piece(offset: int, length: int) -> bytes:
@@ -101,7 +98,6 @@ def piece_reader(file: ModelFile, name: str) -> Callable[[int, int], bytes]:
 
 
 def _member(file: ModelFile, name: str) -> Member:
-    """A member, and where its bytes are."""
     entry = _members(file).get(name)
     if entry is None:
         raise Stopped(f"there is no {name} in it")

@@ -148,13 +148,20 @@ _KINDS = ("float_features", "categorical_features", "text_features", "embedding_
 
 def read_catboost(file: ModelFile) -> Inspection | None:
     """The features, the objective, how many trees."""
-    if file.head.startswith(CATBOOST_MAGIC):
-        return _read_binary_catboost(file) if _CORE in file.head else None
+    if file.head.startswith(CATBOOST_MAGIC):  # a table of texts is at its end; the trees before it are not read
+        if _CORE not in file.head:
+            return None
+        if 8 + int.from_bytes(file.read(4, 4), "little") > file.size:
+            raise Stopped("it is cut short")
+        release = _find_release(file.ending(CATBOOST_BACK).decode("utf-8", "replace"))
+        return Inspection("catboost", framework="catboost", framework_version=release, class_name="CatBoost")
     if not _CATBOOST_START.match(file.head):
         return None
     document = json.loads(file.whole(DOCUMENT))
     info, trees = document["model_info"], document.get("oblivious_trees", document.get("trees"))
-    features = _feature_names(document["features_info"])
+    listed = [each for kind in _KINDS for each in document["features_info"].get(kind) or ()]
+    listed.sort(key=lambda each: each.get("flat_feature_index", 0))
+    features = [str(each.get("feature_id") or "") for each in listed]
     loss = (info.get("params") or {}).get("loss_function") or {}
     return Inspection(
         "catboost-json",
@@ -172,21 +179,6 @@ def read_catboost(file: ModelFile) -> Inspection | None:
     )
 
 
-def _read_binary_catboost(file: ModelFile) -> Inspection:
-    """A table of texts lies at the end; the trees and features before it are not read."""
-    if 8 + int.from_bytes(file.read(4, 4), "little") > file.size:
-        raise Stopped("it is cut short")
-    text = file.ending(CATBOOST_BACK).decode("utf-8", "replace")
-    return Inspection("catboost", framework="catboost", framework_version=_find_release(text), class_name="CatBoost")
-
-
 def _find_release(text: str) -> str:
     found = _RELEASE.search(text)
     return (found[1] or found[2]).rstrip(".") if found else ""
-
-
-def _feature_names(info: dict[str, Any]) -> list[str]:
-    """The names of all features in their order; a feature without a name is empty."""
-    listed = [each for kind in _KINDS for each in info.get(kind) or ()]
-    listed.sort(key=lambda each: each.get("flat_feature_index", 0))
-    return [str(each.get("feature_id") or "") for each in listed]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from ...core.lazy_dataclass import replace
@@ -56,7 +55,11 @@ def _describe_transformers(folder: ModelFolder, config: dict[str, Any], name: st
     architectures = config.get("architectures") or [""]
     counted = weights.count(folder, TRANSFORMERS_WEIGHTS, config)
     labels = config.get("id2label")
-    quantized = config.get("quantization_config") or config.get("quantization")
+    quantization = config.get("quantization_config") or config.get("quantization")
+    if isinstance(quantization, dict):
+        quantization = {key: each for key in _QUANTIZATION_KEYS if (each := quantization.get(key)) is not None}
+    else:
+        quantization = None
     return _describe(
         name,
         config.get("transformers_version"),
@@ -68,7 +71,7 @@ def _describe_transformers(folder: ModelFolder, config: dict[str, Any], name: st
             "dtype": config.get("dtype") or config.get("torch_dtype"),
             "labels": list(labels.values()) if isinstance(labels, dict) else None,
             "weights": counted.kind or None,
-            "quantization": _pick(quantized, _QUANTIZATION_KEYS) if isinstance(quantized, dict) else None,
+            "quantization": quantization,
             "uncounted": counted.uncounted,
             "own_code": sorted(map(str, config.get("auto_map") or ())),
             **_read_card(folder),
@@ -87,11 +90,6 @@ def _describe(
         **parameter_counts(*counted[:2]),
         details=details,
     )
-
-
-def _pick(config: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
-    """Those of the keys that have a value."""
-    return {key: config[key] for key in keys if config.get(key) is not None}
 
 
 ADAPTER_CONFIG = "adapter_config.json"

@@ -52,7 +52,8 @@ def _read_compressed(file: ModelFile, kind: str) -> Inspection | None:
 def _describe_array(data: bytes, size: int | None = None) -> Inspection:
     """One array, whose file has ``size`` bytes if that is known."""
     array, header = _parse(data, "")
-    if size is not None and _is_number(array.type) and header.start + header.size > size:
+    is_number = array.type.startswith(("bool", *_KINDS.values()))
+    if size is not None and is_number and header.start + header.size > size:
         raise Stopped("it is cut short")
     return _describe([(array, header)], {"shape": list(header.shape)})
 
@@ -72,10 +73,6 @@ def _type_name(descr: Any) -> str:
     if kind == "?" or (kind, size) == ("b", "1"):
         return "bool"
     return f"{_KINDS[kind]}{8 * int(size or 0)}" if kind in _KINDS else _WORDS.get(kind, "records")
-
-
-def _is_number(name: str) -> bool:
-    return name == "bool" or name.startswith(tuple(_KINDS.values()))
 
 
 def _describe(parsed: list[tuple[Tensor, ArrayHeader]], single: dict[str, Any] | None = None) -> Inspection:

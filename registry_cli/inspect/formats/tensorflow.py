@@ -122,7 +122,6 @@ class _Model:
 
 
 def _count_variables(folder: ModelFolder) -> dict[str, int]:
-    """How many numbers of which type the variables hold."""
     dtypes: Counter[str] = Counter()
     if VARIABLES in folder.files:
         with folder.opened(VARIABLES) as file:
@@ -132,7 +131,6 @@ def _count_variables(folder: ModelFolder) -> dict[str, int]:
 
 
 def _read_fingerprint(folder: ModelFolder) -> dict[str, str]:
-    """What tells one export from another."""
     if FINGERPRINT not in folder.files:
         return {}
     with folder.opened(FINGERPRINT) as file:
@@ -149,6 +147,7 @@ _FOOTER = 48
 _TRAILER = 5  # how a block is packed, and its checksum
 _KEY = 1 << 12
 _VARIABLE = b"/.ATTRIBUTES/VARIABLE_VALUE"
+#: The state of optimizers and of random number generators does not belong to the model.
 _STATE = (b"optimizer/", b"save_counter/", b"keras_api/")
 _SLOT = b"/.OPTIMIZER_SLOT/"
 _EXPORTED = b"_all_variables/"  # Keras exports each variable again under a second name, and its state with those
@@ -156,7 +155,7 @@ _SEEDS = b"seed_generator"
 
 
 def checkpoint_variables(file: ModelFile) -> list[tuple[int, int]]:
-    """The type, by its number, and the count of numbers of each variable that belongs to the model."""
+    """The number of the type, and how many numbers there are, of each variable of the model."""
     wire = Messages(file, FIELDS)
     footer = file.size - _FOOTER
     if file.read(footer + _FOOTER - len(CHECKPOINT_MAGIC), len(CHECKPOINT_MAGIC)) != CHECKPOINT_MAGIC:
@@ -170,19 +169,15 @@ def checkpoint_variables(file: ModelFile) -> list[tuple[int, int]]:
             left -= 1
             if left < 0:
                 raise Stopped(f"more than {MAX_VARIABLES:,} variables")
-            if _is_model_variable(key):
+            is_state = key.startswith(_STATE) or _SLOT in key or _SEEDS in key
+            if key.endswith(_VARIABLE) and not is_state:
                 found.append((key.startswith(_EXPORTED), _variable(wire, value)))
     again = any(exported for exported, _ in found)
     return [variable for exported, variable in found if exported or not again]
 
 
-def _is_model_variable(key: bytes) -> bool:
-    """Whether an entry is a variable of the model: neither the state of the optimizer nor of what draws at random."""
-    return key.endswith(_VARIABLE) and not (key.startswith(_STATE) or _SLOT in key or _SEEDS in key)
-
-
 def _entries(wire: Messages, offset: int, size: int) -> Iterator[tuple[bytes, WireField]]:
-    """The keys of a block, each spelled by what differs from the one before, and where their values are."""
+    """The keys of a block, each stored as its difference from the one before, and where their values are."""
     if wire.read(offset + size, _TRAILER)[0]:
         raise Stopped("the index of the checkpoint is packed")
     restarts = int.from_bytes(wire.read(offset + size - 4, 4), "little")
@@ -248,7 +243,6 @@ def read_tfjs(file: ModelFile) -> Inspection | None:
 
 
 def _tfjs_signature(document: dict[str, Any], side: str) -> tuple[Tensor, ...]:
-    """The inputs or outputs of a graph."""
     signature = document.get("signature") or (document.get("userDefinedMetadata") or {}).get("signature") or {}
     found = []
     for name, tensor in (signature.get(side) or {}).items():

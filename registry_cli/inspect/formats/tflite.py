@@ -31,7 +31,8 @@ def read(file: ModelFile) -> Inspection | None:
     graphs = list(buffers.tables(model, 2))
     if not graphs:
         raise Stopped("it holds no graph")
-    holding = [_holds(buffers, each) for each in buffers.tables(model, 4)]
+    # a buffer has its bytes in it, or behind the model
+    holding = [buffers.vector(each, 0)[1] > 0 or buffers.number(each, 1, "<Q") > 1 for each in buffers.tables(model, 4)]
     dtypes: Counter[str] = Counter()
     uncounted, operators = "", 0
     try:
@@ -63,11 +64,6 @@ def read(file: ModelFile) -> Inspection | None:
             "uncounted": uncounted,
         },
     )  # fmt: skip
-
-
-def _holds(buffers: FlatBuffer, buffer: Table) -> bool:
-    """Whether a buffer has bytes, in it or behind the model."""
-    return buffers.vector(buffer, 0)[1] > 0 or buffers.number(buffer, 1, "<Q") > 1
 
 
 def _shape(buffers: FlatBuffer, tensor: Table) -> tuple[int, ...]:
