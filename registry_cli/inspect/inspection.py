@@ -1,4 +1,4 @@
-"""What is known of an artifact without loading it."""
+"""The result of an inspection: what is known of an artifact without loading it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..core.conversion import limit_value
 from ..core.lazy_dataclass import dataclass, field
 from ..core.text import shorten
 
-#: What is kept: characters of a text, names of features, inputs, items of any other list, and levels of nesting. Each
-#: value is one more in every index: this is also what a million versions cost.
+#: What is kept: characters of a text, names of features, inputs, items of other lists, and levels of nesting. All of it
+#: is also in every index, for a million versions.
 TEXT, FEATURES, TENSORS, ITEMS, DEPTH = 300, 200, 100, 100, 6
 UNKNOWN = "unknown"
-#: Why the numbers of a folder are not counted that is only the configuration of a model.
+#: Why no numbers are counted in a folder that is only the configuration of a model.
 NO_WEIGHTS = "there are no weights in it"
 
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
@@ -24,8 +24,8 @@ Shape = tuple[int | str | None, ...]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Tensor:
-    """An input or output: its name, its element type (``float32``), and its shape; None is a dimension of any length,
-    a text one with a name. No shape is a shape that is not known.
+    """An input or output: name, element type (``float32``), and shape, None if unknown; a dimension of any length is
+    None, or its name.
     """
 
     name: str
@@ -33,22 +33,21 @@ class Tensor:
     shape: Shape | None = None
 
     def document(self) -> dict[str, Any]:
-        """As it is kept: ``name``, ``type`` and ``shape``, each where it is known."""
+        """The stored form: ``name``, ``type`` and ``shape``, each if it is known."""
         fields = {"name": self.name, "type": self.type, "shape": None if self.shape is None else list(self.shape)}
         return {key: value for key, value in fields.items() if value not in (None, "")}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Inspection:
-    """What one reader of a format found. ``format`` is its short name; ``framework`` is named as its package is
-    (``sklearn``, ``xgboost``, ``torch``), empty when that is not known.
+    """What the reader of one format found. ``format`` is its short name; ``framework`` the name of its package
+    (``sklearn``, ``torch``), empty if it is not known.
 
-    ``parameters`` counts the numbers a model consists of, ``dtypes`` how many there are of which type. ``features``
-    are names; ``feature_count`` how many features there are, named or not. ``details`` is whatever else the format
-    tells, as plain values. ``certain`` is False when the format was only recognised by its name or its beginning; then
-    ``problem`` says what kept it from being read. ``path`` is where in the artifact it is: a file, or a folder, which
-    for the artifact as a whole is empty. ``companions`` are the paths of other files of the artifact that belong to the
-    same model and are described with this one: weights, shards.
+    ``parameters`` is how many numbers a model consists of, ``dtypes`` how many of each type. ``features`` are names,
+    ``feature_count`` the number of features, with or without names. ``details`` are further plain values. ``certain`` is
+    False if the format was only recognised by its name or its beginning; then ``problem`` says why it could not be read.
+    ``path`` is the file or folder in the artifact, empty for the artifact as a whole; ``companions`` are the paths of
+    other files that belong to the same model and are described with it: weights, shards.
     """
 
     format: str
@@ -69,16 +68,16 @@ class Inspection:
 
     @property
     def made_by(self) -> str:
-        """Framework and version in one: ``sklearn 1.5.2``."""
+        """Framework and version: ``sklearn 1.5.2``."""
         return f"{self.framework} {self.framework_version}".strip() if self.framework else ""
 
     @property
     def width(self) -> int | None:
-        """How many features it takes; None when that is not known."""
+        """How many features the model takes; None if that is not known."""
         return self.feature_count if self.feature_count is not None else len(self.features) or None
 
     def lineage(self) -> dict[str, Any]:
-        """As a version keeps it: ``format``, ``framework`` (``sklearn 1.5.2``) and ``contents``, all of it bounded."""
+        """The stored form: ``format``, ``framework`` (``sklearn 1.5.2``) and ``contents``, all of bounded size."""
         contents: dict[str, Any] = {
             "class": to_single_line(self.class_name),
             "parameters": to_plain_value(self.parameters),
@@ -102,29 +101,31 @@ def parameter_counts(dtypes: Mapping[str, int], uncounted: object = "") -> dict[
 
 
 def _digest(names: Sequence[str]) -> str:
-    """What tells two long lists of names apart, of which only the beginnings are kept."""
+    """Distinguishes long lists of names, of which only the beginnings are kept."""
     import hashlib
 
     return "sha256:" + hashlib.sha256("\0".join(names).encode("utf-8", "replace")).hexdigest()
 
 
 def to_plain_value(value: object) -> Any:
-    """``value``, which comes out of a file, as something that can be kept and shown, one line a text."""
-    text = lambda each: to_single_line(each) if isinstance(each, str) else None  # noqa: E731
+    """A value from a file as one that can be stored and shown, each text on one line."""
+
+    def text(each: object) -> str | None:
+        return to_single_line(each) if isinstance(each, str) else None
+
     return limit_value(value, text, key=to_single_line, items=ITEMS, depth=DEPTH)
 
 
 def to_single_line(value: str) -> str:
-    """One line of at most ``TEXT`` characters, without those that can't be seen or written."""
+    """One line of at most ``TEXT`` characters, without control characters and surrogates."""
     line = _UNSEEN.sub(" ", value[: 4 * TEXT]).strip()
     return shorten(line, TEXT)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Inspected:
-    """What an artifact as a whole is: the ``primary`` of all readings ``found``; None when nothing was recognised.
-
-    ``files`` counts all that there are, ``unseen`` those that were one too many to be opened.
+    """What an artifact as a whole is: the ``primary`` of all readings ``found``, None if nothing was recognised; how many
+    ``files`` it has, and how many of them are ``unseen`` because of the limit on opened files.
     """
 
     primary: Inspection | None
@@ -133,7 +134,7 @@ class Inspected:
     unseen: int = 0
 
     def lineage(self) -> dict[str, Any]:
-        """As a version keeps it: that of the primary; which file that is, and what other formats lie beside it."""
+        """The stored form: that of the primary, with its path, and the other formats beside it."""
         if self.primary is None:
             return {}
         lineage = self.primary.lineage()

@@ -53,11 +53,11 @@ def parse_json(data: bytes) -> Any:
         return None
 
 
-def unless_stopped(read: Callable[[], T]) -> tuple[T | None, str]:
-    """What ``read`` gives, or None and what is wrong: for a part without which the rest still says something."""
+def unless_stopped(read: Callable[[], T], kind: type[Stopped] = Stopped) -> tuple[T | None, str]:
+    """What ``read`` returns, or None and what is wrong: for a part without which the rest is still of use."""
     try:
         return read(), ""
-    except Stopped as error:
+    except kind as error:
         return None, str(error)
 
 
@@ -163,7 +163,6 @@ class ModelFolder:
             yield file
 
     def whole(self, name: str, most: int) -> bytes:
-        """One of its files, as :meth:`ModelFile.whole`."""
         with self.opened(name) as file:
             return file.whole(most)
 
@@ -180,6 +179,5 @@ class ModelFolder:
         return document if isinstance(document, dict) else {}
 
     def subfolder(self, name: str) -> ModelFolder:
-        """A folder in this one, which may be empty."""
         inside = {path[len(name) + 1 :]: place for path, place in self.files.items() if path.startswith(f"{name}/")}
         return ModelFolder(f"{self.name}/{name}".lstrip("/"), inside, self._budget)

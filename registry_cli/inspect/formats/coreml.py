@@ -7,7 +7,7 @@ from math import prod
 from posixpath import join
 
 from ..binary.limits import Limit, Stopped
-from ..binary.model_files import FIELDS, ModelFile, ModelFolder
+from ..binary.model_files import FIELDS, ModelFile, ModelFolder, unless_stopped
 from ..binary.protobuf import Messages, WireField
 from ..inspection import Inspection, Shape, Tensor, parameter_counts
 
@@ -85,12 +85,9 @@ class _Model:
                 program = field if field.number == _PROGRAM else None
         if self.version not in _VERSIONS or len(self.kinds) != 1 or not self.described:
             return None
-        uncounted = "" if program else "only the weights of ML programs are counted"
-        try:
-            if program:
-                self.program(program)
-        except Limit as error:
-            uncounted = str(error)
+        uncounted = "only the weights of ML programs are counted"
+        if program:
+            _, uncounted = unless_stopped(lambda: self.program(program), Limit)
         return Inspection(
             "coreml",
             framework="coreml",

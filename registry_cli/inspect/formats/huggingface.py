@@ -8,7 +8,7 @@ from ...core.lazy_dataclass import replace
 from ...core.yaml import documents
 from ...errors import InvalidInput
 from ..binary.limits import Stopped
-from ..binary.model_files import CONFIGURATION, ModelFolder, parse_json
+from ..binary.model_files import CONFIGURATION, ModelFolder, parse_json, unless_stopped
 from ..inspection import Inspection, parameter_counts
 from . import weights
 from .weights import Counted
@@ -239,7 +239,7 @@ def read_mlx(folder: ModelFolder) -> Inspection | None:
     if ADAPTER_CONFIG in folder.files and MLX_ADAPTER_WEIGHTS in folder.files:
         return _read_mlx_adapter(folder)
     config = folder.json(CONFIG)
-    if not _is_transformers_config(config) or not _is_mlx(folder, config):
+    if not _is_transformers_config(config) or not unless_stopped(lambda: _is_mlx(folder, config))[0]:
         return None
     return replace(_describe_transformers(folder, config, "mlx"), framework="mlx", framework_version="")
 
@@ -249,11 +249,8 @@ def _is_mlx(folder: ModelFolder, config: dict[str, Any]) -> bool:
     name = next((name for name in TRANSFORMERS_WEIGHTS[:2] if name in folder.files), None)
     if name is None:
         return False
-    try:
-        files = weights.shards_of(folder, name)[:1] if name.endswith(".json") else [name]
-        found = weights.weights_of(folder, files)
-    except Stopped:
-        return False
+    shards = weights.shards_of(folder, name)[:1] if name.endswith(".json") else [name]
+    found = weights.weights_of(folder, shards)
     packed = weights.unpacked(found.listed, {}).uncounted == weights.UNKNOWN_BITS
     return found.framework == "mlx" or (packed and isinstance(config.get("quantization"), dict))
 

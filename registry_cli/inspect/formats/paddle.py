@@ -39,7 +39,7 @@ def read(file: ModelFile) -> Inspection | None:
     if file.head.startswith(b"\x80"):
         return _info(file)
     if _BLOCK.match(file.head):
-        version = _description(file)
+        version = _program_version(file)
         return None if version is None else _program(file, {"program": "fluid", "version": version or None})
     return None
 
@@ -64,10 +64,8 @@ def _describe(dtypes: Counter[str] | None, details: dict[str, Any], companions: 
     return Inspection("paddle", framework="paddle", **counts, details=details, companions=companions)
 
 
-def _description(file: ModelFile) -> str | None:
-    """The version in a program, empty where it has none; None if the file is not a program: a protocol buffer of
-    blocks, each with its index, variables and operations.
-    """
+def _program_version(file: ModelFile) -> str | None:
+    """The version of a program, which may be empty; None if the file is not a program, a protocol buffer of blocks."""
     wire, version, blocks, parts = Messages(file, FIELDS), "", 0, Counter[int]()
     try:
         for field in wire.fields(wire.message()):
@@ -76,7 +74,8 @@ def _description(file: ModelFile) -> str | None:
                 if blocks == 1:
                     _block(wire, field, parts)
             elif field.number == 4:
-                version = _version(wire, field)
+                number = sum(part.value for part in wire.select(field, 1))  # 2006001 is 2.6.1
+                version = f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}" if number else ""
             elif field.number not in (2, 3, 5):
                 return None
     except Stopped:
@@ -96,12 +95,6 @@ def _block(wire: Messages, message: WireField, parts: Counter[int]) -> None:
         elif field.number not in range(1, 6):
             raise Stopped("a block of it is broken")
         parts[field.number] += 1
-
-
-def _version(wire: Messages, message: WireField) -> str:
-    """``2.6.1`` for 2006001."""
-    number = sum(field.value for field in wire.select(message, 1))
-    return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}" if number else ""
 
 
 def _parameters(file: ModelFile) -> Inspection | None:

@@ -74,7 +74,8 @@ def _describe(values: tuple[Any, ...], name: str, details: dict[str, Any]) -> In
     state = attributes(value) if isinstance(value, Call) else {}
     inner = [value, *_inner_estimators(state)]
     states = [attributes(each) for each in inner]
-    framework = _framework(inner)
+    packages = [made.module.partition(".")[0] for each in inner if (made := class_of(each))]
+    framework = next((package for package in packages if package in _FRAMEWORKS), "")
     if len(values) > 1:
         details["pickles"] = len(values)
     details |= {
@@ -96,7 +97,6 @@ def _describe(values: tuple[Any, ...], name: str, details: dict[str, Any]) -> In
 
 
 def _first(states: list[dict[str, Any]], key: str, parse: Callable[[Any], T | None]) -> T | None:
-    """The attribute ``key`` of the first object that has it."""
     return next((found for each in states if (found := parse(each.get(key)))), None)
 
 
@@ -121,11 +121,6 @@ def _inner_estimators(state: dict[str, Any]) -> list[Any]:
     found += [model for _, model in _steps(state)]
     deeper = [model for each in found for _, model in _steps(attributes(each))]
     return [each for each in (*found, *deeper) if isinstance(each, Call)]
-
-
-def _framework(objects: list[Any]) -> str:
-    packages = (made.module.partition(".")[0] for each in objects if (made := class_of(each)))
-    return next((package for package in packages if package in _FRAMEWORKS), "")
 
 
 def _count(value: Any) -> int | None:
@@ -229,7 +224,6 @@ def _iter_tensors(value: Any) -> Iterator[_Tensor]:
 
 
 def _parameter(value: Any) -> Any:
-    """The tensor that a parameter wraps."""
     callee = value.callee if isinstance(value, Call) else None
     if isinstance(callee, Global) and callee.name.startswith("_rebuild_parameter"):
         return value.arguments[0] if isinstance(value.arguments, tuple) and value.arguments else None

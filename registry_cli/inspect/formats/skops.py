@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..binary import zip_members
@@ -24,7 +24,8 @@ def read(file: ModelFile) -> Inspection | None:
     modules = (node.get("__module__") for node in iter_objects(schema))
     packages = sorted({each.partition(".")[0] for each in modules if isinstance(each, str)})
     attributes = _attributes(schema)
-    steps = list(_steps(attributes))
+    listed = (attributes.get("steps") or {}).get("content")
+    steps = [step["content"][1] for step in listed] if isinstance(listed, list) else []
     names, count = (_value(attributes.get(key)) for key in ("feature_names_in_", "n_features_in_"))
     if steps:  # a pipeline knows its features by its first step
         first = _attributes(steps[0])
@@ -55,13 +56,6 @@ def _attributes(node: Mapping[str, Any]) -> Mapping[str, Any]:
     inside = node.get("content")
     found = inside.get("content") if isinstance(inside, dict) else None
     return found if isinstance(found, dict) else {}
-
-
-def _steps(attributes: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The estimators of a pipeline."""
-    steps = (attributes.get("steps") or {}).get("content")
-    for step in steps if isinstance(steps, list) else ():
-        yield step["content"][1]
 
 
 def _value(node: Any) -> Any:

@@ -114,8 +114,8 @@ _LOWEST = re.compile(r">=\s*([0-9][\w.]*)")
 
 def read_spacy(folder: ModelFolder) -> Inspection | None:
     """Name, language, components and labels; the version is the lowest that the pipeline asks for, that of its maker."""
-    meta = folder.json(NAME, DOCUMENT)
-    if not isinstance(meta, dict) or "spacy_version" not in meta or "lang" not in meta or CONFIG not in folder.files:
+    meta = folder.json_object(NAME, DOCUMENT)
+    if not {"spacy_version", "lang"} <= meta.keys() or CONFIG not in folder.files:
         return None
     wanted = str(meta["spacy_version"])
     lowest = _LOWEST.search(wanted)

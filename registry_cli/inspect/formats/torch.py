@@ -42,7 +42,7 @@ def _read_text(file: ModelFile, member: str, key: str) -> Mapping[str, str]:
     return {key: zip_members.read_member(file, member, 100).decode("ascii", "replace").strip()}
 
 
-_DOCUMENT_DTYPES = {
+_DTYPES = {
     1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64", 9: "complex32",
     10: "complex64", 11: "complex128", 12: "bool", 13: "bfloat16", 28: "uint16", 29: "float8_e4m3fn", 30: "float8_e5m2",
     31: "float8_e4m3fnuz", 32: "float8_e5m2fnuz",
@@ -83,13 +83,12 @@ def _describe_program(document: dict[str, Any], details: dict[str, Any]) -> Insp
     signature, values = module["signature"], graph["tensor_values"]
     dtypes: Counter[str] = Counter()
     symbolic = False
-    for kind, name in _specs(signature["input_specs"]):
+    inputs, outputs = (list(_specs(signature[side])) for side in ("input_specs", "output_specs"))
+    for kind, name in inputs:
         if kind in _WEIGHTS and name in values:
             shape = _program_shape(values[name])
             symbolic = symbolic or any(not isinstance(size, int) for size in shape)
             dtypes[_program_dtype(values[name])] += prod(size for size in shape if isinstance(size, int))
-    inputs = [name for kind, name in _specs(signature["input_specs"]) if kind == "user_input"]
-    outputs = [name for kind, name in _specs(signature["output_specs"]) if kind == "user_output"]
     versions = document.get("schema_version")
     if isinstance(versions, dict):
         details["schema_version"] = f"{versions.get('major')}.{versions.get('minor')}"
@@ -101,8 +100,8 @@ def _describe_program(document: dict[str, Any], details: dict[str, Any]) -> Insp
         framework="torch",
         framework_version=version if (version := str(document.get("torch_version") or ""))[:1].isdigit() else "",
         **parameter_counts(dtypes, symbolic),
-        inputs=tuple(_program_tensor(name, values) for name in inputs),
-        outputs=tuple(_program_tensor(name, values) for name in outputs),
+        inputs=tuple(_program_tensor(name, values) for kind, name in inputs if kind == "user_input"),
+        outputs=tuple(_program_tensor(name, values) for kind, name in outputs if kind == "user_output"),
         details=details,
     )
 
@@ -124,7 +123,7 @@ def _program_tensor(name: str, values: dict[str, Any]) -> Tensor:
 
 
 def _program_dtype(value: dict[str, Any]) -> str:
-    return _DOCUMENT_DTYPES.get(value.get("dtype", 0), "other")
+    return _DTYPES.get(value.get("dtype", 0), "other")
 
 
 def _program_shape(value: dict[str, Any]) -> Shape:

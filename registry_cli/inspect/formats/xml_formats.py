@@ -7,7 +7,7 @@ from math import prod
 
 from ..binary import xml
 from ..binary.limits import Stopped
-from ..binary.model_files import ModelFile
+from ..binary.model_files import ModelFile, unless_stopped
 from ..inspection import Inspection, Tensor, parameter_counts
 
 MAX_NETWORK = 24 << 20
@@ -27,11 +27,8 @@ def read_openvino(file: ModelFile) -> Inspection | None:
     if root is None or root.name != "net" or "version" not in root.attributes or b"<layers" not in file.head:
         return None
     weights = f"{file.name[:-4]}.bin" if file.name.lower().endswith(".xml") else ""
-    network, uncounted = _Network(), ""
-    try:
-        network.run(file.whole(MAX_NETWORK))
-    except Stopped as error:
-        uncounted = str(error)
+    network = _Network()
+    _, uncounted = unless_stopped(lambda: network.run(file.whole(MAX_NETWORK)))
     return Inspection(
         "openvino",
         framework="openvino",
