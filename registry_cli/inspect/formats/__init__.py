@@ -20,17 +20,14 @@ from ..inspection import Inspection
 
 
 class Format(NamedTuple):
-    """One row of the table: how a format is recognised, and its reader: a module of this package, or a function in one
-    (``recognized.read_ncnn``).
+    """A row of the table: how a format is recognised, and its reader, a module or a function (``recognized.read_ncnn``).
 
-    ``names`` are the short names that its readings can have; the first is used when reading fails. ``magics`` are what a
-    file begins with, or has at ``offset``; ``suffixes`` ends of its name in lower case. ``markers`` are names of files that
-    make the folder around them this format; one that starts with ``*`` is an end of a name. In a folder that ``wraps``
-    models of other formats these are inspected too.
-
-    A reader accepts a file only on evidence that no other format has. If it raises, the file counts as a damaged one of
-    its format. Where the ``magics`` do not prove that, because other formats begin the same way or because they are short,
-    the row is ``ambiguous``: then the name has to agree.
+    ``names`` are those that its readings can have; the first is used when reading fails. ``magics`` are what a file
+    begins with, or has at ``offset``; ``suffixes`` ends of its name in lower case. ``markers`` are names of files, or ends
+    of names (``*.x``), that make the folder around them this format. In a folder that ``wraps`` models of other formats
+    these are inspected too. A reader accepts a file only on evidence that no other format has. If it raises, the file
+    counts as a damaged one of its format, unless the row is ``ambiguous``, because other formats begin the same way: then
+    the name has to agree.
     """
 
     module: str

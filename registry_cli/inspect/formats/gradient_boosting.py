@@ -25,11 +25,9 @@ _MISSING = object()
 
 
 class _Encoding(NamedTuple):
-    """One way in which XGBoost writes a document."""
+    """An encoding of documents of XGBoost: what follows the trees, the pattern of a key, the decoder of its value."""
 
-    #: What comes right behind the trees.
     mark: bytes
-    #: What a key looks like, and the decoder of the value behind it.
     key: bytes
     decode: Callable[[bytes], Any]
 

@@ -8,7 +8,7 @@ from posixpath import dirname, isabs, join, normpath
 
 from ..binary.limits import Limit, Stopped
 from ..binary.model_files import FIELDS, ModelFile
-from ..binary.protobuf import Messages, WireField
+from ..binary.protobuf import LastFields, Messages, WireField
 from ..inspection import Inspection, Shape, Tensor, parameter_counts
 
 MAX_LISTED, MAX_DEPTH = 10_000, 8
@@ -58,8 +58,7 @@ class _Model:
     def __init__(self, file: ModelFile) -> None:
         self.file, self.wire, self.inner = file, Messages(file, FIELDS), Messages(file, FIELDS)
         self.searched, self.uncounted, self.counted = 0, "", False
-        self.version, self.graphs = 0, 0
-        self.producer = self.producer_version = self.graph_name = ""
+        self.graphs, self.graph_name = 0, ""
         self.opsets: dict[str, int] = {}
         self.properties: dict[str, str] = {}
         self.inputs: list[Tensor] = []
@@ -69,12 +68,16 @@ class _Model:
         self.locations: set[str] = set()
 
     def run(self) -> Inspection | None:
+        single = LastFields()
         for field in self.wire.fields(self.wire.message()):
+            single[field.number] = field
             self.part(field)
-        if self.version not in _VERSIONS or self.graphs != 1 or not (self.opsets or self.version < 3):
+        version = single[1].value
+        if version not in _VERSIONS or self.graphs != 1 or not (self.opsets or version < 3):
             return None
-        framework, of_framework = _PRODUCERS.get(self.producer.lower(), ("", False))
-        framework = framework or ("" if self.producer else _GRAPHS.get(self.graph_name.lower(), ""))
+        producer, producer_version = self.wire.text(single[2]), self.wire.text(single[3])
+        framework, of_framework = _PRODUCERS.get(producer.lower(), ("", False))
+        framework = framework or ("" if producer else _GRAPHS.get(self.graph_name.lower(), ""))
         if not self.counted and not self.uncounted and _CLASSICAL in self.opsets:
             self.uncounted = "numbers in attributes of its nodes are not counted"
         counts = parameter_counts(self.weights, self.uncounted)
@@ -83,14 +86,14 @@ class _Model:
         return Inspection(
             "onnx",
             framework=framework,
-            framework_version=self.producer_version if of_framework else "",
+            framework_version=producer_version if of_framework else "",
             class_name=self.graph_name,
             **(counts if self.counted else {}),
             inputs=tuple(each for each in self.inputs if each.name not in self.names),
             outputs=tuple(self.outputs),
             details={
-                "producer": f"{self.producer} {self.producer_version}".strip(),
-                "ir_version": self.version,
+                "producer": f"{producer} {producer_version}".strip(),
+                "ir_version": version,
                 "opsets": self.opsets,
                 "properties": self.properties,
                 "external_data": list(paths),
@@ -104,13 +107,7 @@ class _Model:
         )
 
     def part(self, field: WireField) -> None:
-        if field.number == 1:
-            self.version = field.value
-        elif field.number == 2:
-            self.producer = self.wire.text(field)
-        elif field.number == 3:
-            self.producer_version = self.wire.text(field)
-        elif field.number == 7:
+        if field.number == 7:
             self.graphs += 1
             self.graph(field)
         elif field.number == 8:

@@ -43,7 +43,10 @@ def read(file: ModelFile) -> Inspection | None:
                 buffer = buffers.number(tensor, 2, "<L")
                 if 0 < buffer < len(holding) and holding[buffer] and buffer not in seen:
                     seen.add(buffer)
-                    dtypes[_DTYPES.get(buffers.number(tensor, 1, "<b"), "other")] += prod(_shape(buffers, tensor))
+                    shape = buffers.numbers(tensor, 0, most=64)
+                    if any(each < 0 for each in shape):
+                        raise Stopped("the shape of a tensor is broken")
+                    dtypes[_DTYPES.get(buffers.number(tensor, 1, "<b"), "other")] += prod(shape)
     except Limit as error:
         uncounted = str(error)
     inputs, outputs = (_tensors(buffers, graphs[0], field) for field in (1, 2))
@@ -64,13 +67,6 @@ def read(file: ModelFile) -> Inspection | None:
             "uncounted": uncounted,
         },
     )  # fmt: skip
-
-
-def _shape(buffers: FlatBuffer, tensor: Table) -> tuple[int, ...]:
-    shape = buffers.numbers(tensor, 0, most=64)
-    if any(each < 0 for each in shape):
-        raise Stopped("the shape of a tensor is broken")
-    return shape
 
 
 def _tensors(buffers: FlatBuffer, graph: Table, field: int) -> tuple[Tensor, ...]:
