@@ -43,7 +43,8 @@ def inspect(files: Mapping[str, Path]) -> Inspected:
     budget = Budget()
     found, covered = _inspect_folders(files, budget)
     loose = {name: path for name, path in files.items() if not name.startswith(covered)} if covered else files
-    chosen = sorted(loose, key=_sort_key)[:FILES_LIMIT]
+    # names with a suffix of a format first, and of these the ones near the top
+    chosen = sorted(loose, key=lambda name: (not name.lower().endswith(_SUFFIXES), name.count("/"), name))[:FILES_LIMIT]
     readings = [_inspect_file(name, files, budget) for name in chosen]
     folders = tuple(f"{each.path}/" if each.path else "" for each in found)
     described = _companions(readings)
@@ -62,11 +63,6 @@ def _companions(readings: list[Inspection]) -> set[str]:
         if each.format != UNKNOWN and each.path not in described:
             described.update(path for path in each.companions if path != each.path)
     return described
-
-
-def _sort_key(name: str) -> tuple[bool, int, str]:
-    """Sorts names with a suffix of a format first, and of these the ones near the top."""
-    return (not name.lower().endswith(_SUFFIXES), name.count("/"), name)
 
 
 def _inspect_folders(files: Mapping[str, Path], budget: Budget) -> tuple[list[Inspection], tuple[str, ...]]:

@@ -43,12 +43,6 @@ class Budget:
         self.opcodes, self.kept, self.unpacked = opcodes, kept, unpacked
         self.members, self.seeking, self.work, self.read = members, seeking, work, read
 
-    def spend_read(self, length: int) -> None:
-        """Raises :class:`Limit` when that is more than is left."""
-        if length > self.read:
-            raise Limit("more would have to be read than is read of one artifact")
-        self.read -= length
-
 
 def create_pickle_budget() -> Budget:
     """What may be spent on one pickle to find out what it holds."""

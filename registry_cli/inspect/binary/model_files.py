@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .limits import Budget, Stopped
+from .limits import Budget, Limit, Stopped
 from .sources import HEAD, FileSource
 
 if TYPE_CHECKING:
@@ -114,7 +114,9 @@ class ModelFile:
 
     def _fetch(self, offset: int, length: int) -> bytes:
         for budget in self._budgets:
-            budget.spend_read(length)
+            if length > budget.read:
+                raise Limit("more would have to be read than is read of one artifact")
+            budget.read -= length
         data = self._source.at(offset, length)
         if len(data) < length:
             raise Stopped("it was cut while it was read")

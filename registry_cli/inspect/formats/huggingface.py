@@ -144,7 +144,10 @@ def read_sentence_transformers(folder: ModelFolder) -> Inspection | None:
         part = folder.subfolder(path) if path else folder
         config = part.json_object(CONFIG)
         if kind == "Pooling" and config:
-            details |= _describe_pooling(config)
+            prefix = "pooling_mode_"
+            modes = [key.removeprefix(prefix) for key, on in config.items() if key.startswith(prefix) and on is True]
+            details["pooling"] = modes or config.get("pooling_mode")
+            details["dimension"] = config.get("word_embedding_dimension") or config.get("embedding_dimension")
         if kind in _MODULES_WITHOUT_WEIGHTS:
             continue
         if _is_transformers_config(config):
@@ -173,15 +176,6 @@ def read_sentence_transformers(folder: ModelFolder) -> Inspection | None:
             "uncounted": counted.uncounted,
         },
     )
-
-
-def _describe_pooling(config: dict[str, Any]) -> dict[str, Any]:
-    prefix = "pooling_mode_"
-    modes = [key.removeprefix(prefix) for key, on in config.items() if key.startswith(prefix) and on is True]
-    return {
-        "pooling": modes or config.get("pooling_mode"),
-        "dimension": config.get("word_embedding_dimension") or config.get("embedding_dimension"),
-    }
 
 
 PIPELINE = "model_index.json"

@@ -101,7 +101,6 @@ def _input(layer: dict[str, Any]) -> Tensor | None:
 
 
 def _outputs(config: dict[str, Any], layers: list[dict[str, Any]]) -> Iterator[str]:
-    """The names of the layers that give the outputs."""
     listed = config.get("output_layers")
     if isinstance(listed, dict):
         listed = list(listed.values())

@@ -72,7 +72,10 @@ def dict_items(value: Any) -> list[tuple[Any, Any]]:
 def _describe(values: tuple[Any, ...], name: str, details: dict[str, Any]) -> Inspection:
     value = values[0]
     state = attributes(value) if isinstance(value, Call) else {}
-    inner = [value, *_inner_estimators(state)]
+    found = [state["best_estimator_"]] if "best_estimator_" in state else []
+    found += [model for _, model in _steps(state)]
+    found += [model for each in found for _, model in _steps(attributes(each))]
+    inner = [value, *(each for each in found if isinstance(each, Call))]
     states = [attributes(each) for each in inner]
     packages = [made.module.partition(".")[0] for each in inner if (made := class_of(each))]
     framework = next((package for package in packages if package in _FRAMEWORKS), "")
@@ -113,14 +116,6 @@ def _steps(state: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         for step in listed.items[:100] if isinstance(listed, SymbolicContainer) else ():
             if isinstance(step, tuple) and len(step) >= 2 and isinstance(step[0], str):
                 yield step[0], step[1]
-
-
-def _inner_estimators(state: dict[str, Any]) -> list[Any]:
-    """The estimators within one, two levels deep: what a search found, and the steps of a pipeline."""
-    found = [state["best_estimator_"]] if "best_estimator_" in state else []
-    found += [model for _, model in _steps(state)]
-    deeper = [model for each in found for _, model in _steps(attributes(each))]
-    return [each for each in (*found, *deeper) if isinstance(each, Call)]
 
 
 def _count(value: Any) -> int | None:

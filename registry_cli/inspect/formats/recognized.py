@@ -115,7 +115,6 @@ def read_nemo(file: ModelFile) -> Inspection | None:
 
 
 def _nemo_config(file: ModelFile, packed: bool) -> dict[str, Any]:
-    """The configuration, empty if there is none."""
     for member in islice(Tar(_Unpacked(file) if packed else file).members(), _NEMO_MAX_MEMBERS):
         if member.name.rpartition("/")[2] == _NEMO_CONFIG and member.data.size <= CONFIGURATION:
             try:

@@ -26,11 +26,9 @@ def read(file: ModelFile) -> Inspection | None:
     attributes = _attributes(schema)
     listed = (attributes.get("steps") or {}).get("content")
     steps = [step["content"][1] for step in listed] if isinstance(listed, list) else []
-    names, count = (_value(attributes.get(key)) for key in ("feature_names_in_", "n_features_in_"))
-    if steps:  # a pipeline knows its features by its first step
-        first = _attributes(steps[0])
-        names = names or _value(first.get("feature_names_in_"))
-        count = count if count is not None else _value(first.get("n_features_in_"))
+    holders = [attributes, *map(_attributes, steps[:1])]  # a pipeline knows its features by its first step
+    names = next((names for each in holders if (names := _value(each.get("feature_names_in_")))), ())
+    count = next((count for each in holders if (count := _value(each.get("n_features_in_"))) is not None), None)
     return Inspection(
         "skops",
         framework="sklearn" if "sklearn" in packages else "",

@@ -73,30 +73,24 @@ def read_sentencepiece(file: ModelFile) -> Inspection | None:
     """The kind of the model, and how many pieces it has."""
     if not _PIECE.match(file.head):
         return None
-    wire, pieces, kind, trained, normalized = Messages(file, FIELDS), 0, 1, False, False
+    wire, seen, kind = Messages(file, FIELDS), Counter[int](), 1
     try:
         for field in wire.fields(wire.message()):
-            if field.number == 1:
-                pieces += 1
-                if pieces <= _CHECKED_PIECES and not _is_piece(wire, field):
-                    return None
-            elif field.number == 2:
-                trained = True
+            seen[field.number] += 1
+            if field.number > 5 or (field.number == 1 and seen[1] <= _CHECKED_PIECES and not _is_piece(wire, field)):
+                return None
+            if field.number == 2:
                 parts = wire.last(field)
                 kind = parts[3].value if 3 in parts else 1
-            elif field.number == 3:
-                normalized = True
-            elif field.number > 5:
-                return None
     except Stopped:
         return None
-    if not (pieces and trained and normalized and kind in _SENTENCEPIECE_MODELS):
+    if not {1, 2, 3} <= seen.keys() or kind not in _SENTENCEPIECE_MODELS:
         return None
     return Inspection(
         "sentencepiece",
         framework="sentencepiece",
         class_name=_SENTENCEPIECE_MODELS[kind],
-        details={"vocabulary": pieces},
+        details={"vocabulary": seen[1]},
     )
 
 

@@ -86,9 +86,10 @@ def _describe_program(document: dict[str, Any], details: dict[str, Any]) -> Insp
     inputs, outputs = (list(_specs(signature[side])) for side in ("input_specs", "output_specs"))
     for kind, name in inputs:
         if kind in _WEIGHTS and name in values:
-            shape = _program_shape(values[name])
-            symbolic = symbolic or any(not isinstance(size, int) for size in shape)
-            dtypes[_program_dtype(values[name])] += prod(size for size in shape if isinstance(size, int))
+            weight = _program_tensor(name, values)
+            sizes = [size for size in weight.shape or () if isinstance(size, int)]
+            symbolic = symbolic or len(sizes) < len(weight.shape or ())
+            dtypes[weight.type] += prod(sizes)
     versions = document.get("schema_version")
     if isinstance(versions, dict):
         details["schema_version"] = f"{versions.get('major')}.{versions.get('minor')}"
@@ -119,11 +120,9 @@ def _specs(listed: Any) -> Iterator[tuple[str, str]]:
 
 def _program_tensor(name: str, values: dict[str, Any]) -> Tensor:
     value = values.get(name)
-    return Tensor(name, _program_dtype(value), _program_shape(value)) if isinstance(value, dict) else Tensor(name)
-
-
-def _program_dtype(value: dict[str, Any]) -> str:
-    return _DTYPES.get(value.get("dtype", 0), "other")
+    if not isinstance(value, dict):
+        return Tensor(name)
+    return Tensor(name, _DTYPES.get(value.get("dtype", 0), "other"), _program_shape(value))
 
 
 def _program_shape(value: dict[str, Any]) -> Shape:

@@ -31,6 +31,7 @@ _DTYPES = {
 #: What ``__metadata__.format`` says of who wrote it.
 _FRAMEWORKS = {"pt": "torch", "tf": "tensorflow", "flax": "flax", "mlx": "mlx"}
 
+#: Names of the tensors of an adapter, and keys under which its trainer notes the model that it belongs to.
 _LORA = re.compile(r"\.lora_(A|B|down|up|embedding_A)\b|^lora_(unet|te\d?|transformer)_")
 _BASES = ("ss_base_model_version", "ss_sd_model_name", "base_model", "modelspec.architecture")
 _BLOCKS = {"qweight", "weight_packed"}
@@ -92,20 +93,17 @@ def read_safetensors(thing: ModelFile | ModelFolder) -> Inspection | None:
     counted = unpacked(weights.listed, {})
     if counted.uncounted:
         details["uncounted"] = counted.uncounted
+    details |= {"tensors": len(weights.listed), "metadata": weights.metadata}
+    if any(_LORA.search(each.name) for each in weights.listed[:64]):
+        details["adapter"] = "lora"
+        if base := next((weights.metadata[key] for key in _BASES if weights.metadata.get(key)), None):
+            details["base_model"] = base
     return Inspection(
         "safetensors",
         framework=weights.framework,
         **parameter_counts(*counted[:2]),
-        details={**details, "tensors": len(weights.listed), "metadata": weights.metadata, **_adapter(weights)},
+        details=details,
     )
-
-
-def _adapter(weights: Weights) -> dict[str, Any]:
-    """Whether the tensors are those of an adapter, and of which model, where its trainer noted that down."""
-    if not any(_LORA.search(each.name) for each in weights.listed[:64]):
-        return {}
-    base = next((weights.metadata[key] for key in _BASES if weights.metadata.get(key)), None)
-    return {"adapter": "lora", **({"base_model": base} if base else {})}
 
 
 def shards_of(folder: ModelFolder, index: str) -> list[str]:
