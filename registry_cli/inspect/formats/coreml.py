@@ -12,7 +12,6 @@ from ..binary.protobuf import Messages, WireField
 from ..inspection import Inspection, Shape, Tensor, parameter_counts
 
 MAX_LISTED, MAX_DEPTH = 1_000, 32
-MANIFEST = "Manifest.json"
 
 #: What a model can be, by the number of its field.
 _TYPES = {
@@ -45,11 +44,11 @@ def read(thing: ModelFile | ModelFolder) -> Inspection | None:
     """A file; or a folder, by the model that its manifest names."""
     if isinstance(thing, ModelFile):
         return _Model(thing).run()
-    if MANIFEST not in thing.files:
+    if "Manifest.json" not in thing.files:
         if not any(name in thing.files for name in ("model.mil", "model.espresso.net", "metadata.json")):
             return None  # a compiled model has one of these beside it
         return Inspection("coreml", framework="coreml", details={"uncounted": "compiled models are only recognised"})
-    manifest = thing.json_object(MANIFEST)
+    manifest = thing.json_object("Manifest.json")
     items = manifest.get("itemInfoEntries")
     if not isinstance(items, dict) or not isinstance(root := items.get(manifest.get("rootModelIdentifier")), dict):
         return None

@@ -35,10 +35,10 @@ _FILE_TYPES = {
     28: "IQ2_S", 29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4_MOE",
     39: "NVFP4", 40: "Q1_0",
 }  # fmt: skip
-#: How the parts of a model in several files are called, and the most of them.
+#: The names of the parts of a model in several files.
 _PART = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf", re.IGNORECASE | re.DOTALL)
 MAX_PARTS = 1_000
-#: Keys that are told, by the end of their name.
+#: The details that are reported, by key, or by the end of a key.
 _DETAIL_KEYS = {
     "general.name": "name", "general.license": "license", "general.basename": "basename",
     "general.size_label": "size_label", "general.quantized_by": "quantized_by", "tokenizer.ggml.model": "tokenizer",

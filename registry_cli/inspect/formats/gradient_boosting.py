@@ -1,4 +1,4 @@
-"""Gradient boosting: XGBoost, LightGBM and CatBoost. What stands before and after the trees is read; the trees are not."""
+"""Gradient boosting: XGBoost, LightGBM and CatBoost. What precedes and follows the trees is read; the trees are not."""
 
 from __future__ import annotations
 
@@ -85,7 +85,6 @@ def _read_end(file: ModelFile, mark: bytes) -> bytes:
     return data[max(data.rfind(b"name", 0, max(at, 0)) - 1, 0) :] if at >= 0 else data
 
 
-LIGHTGBM_MAGIC = b"tree\nversion="
 LIGHTGBM_FRONT, LIGHTGBM_BACK = 4 << 20, 1 << 14
 
 _TREES = re.compile(rb"\r?\n\r?\nTree=0\r?\n")
@@ -95,7 +94,7 @@ _TRAINING_PARAMETERS = ("num_iterations", "learning_rate", "num_leaves", "max_de
 
 def read_lightgbm(file: ModelFile) -> Inspection | None:
     """The head, and the parameters at the end."""
-    if not file.head.startswith((LIGHTGBM_MAGIC, b"tree\r\nversion=")):
+    if not file.head.startswith((b"tree\nversion=", b"tree\r\nversion=")):
         return None
     head = _read_head(file)
     given = dict(_PARAMETER.findall(file.ending(LIGHTGBM_BACK).decode("utf-8", "replace")))
@@ -130,7 +129,6 @@ def _read_head(file: ModelFile) -> dict[str, str]:
     return {key: value for key, mark, value in (line.partition("=") for line in lines) if mark}
 
 
-CATBOOST_MAGIC = b"CBM1"
 CATBOOST_BACK = 1 << 16
 
 #: How the export begins: with the first feature, or with the tables of categorical ones.
@@ -138,16 +136,14 @@ _CATBOOST_START = re.compile(
     rb'\s*\{\s*(?:"ctr_data"\s*:\s*\{|"features_info"\s*:\s*\{\s*"(?:float|categorical|text|embedding)_features"\s*:'
     rb'\s*\[\s*\{\s*"(?:borders|feature_id|feature_index|flat_feature_index)"\s*:)'
 )
-#: What a binary model names itself, right behind its beginning.
-_CORE = b"FlabuffersModel_v"
 _RELEASE = re.compile(r"Branch: tags/v([0-9][0-9.]*)|CatBoost release ([0-9][0-9.]*)")
 _KINDS = ("float_features", "categorical_features", "text_features", "embedding_features")
 
 
 def read_catboost(file: ModelFile) -> Inspection | None:
     """The features, the objective, how many trees."""
-    if file.head.startswith(CATBOOST_MAGIC):  # a table of texts is at its end; the trees before it are not read
-        if _CORE not in file.head:
+    if file.head.startswith(b"CBM1"):  # a table of texts is at its end; the trees before it are not read
+        if b"FlabuffersModel_v" not in file.head:
             return None
         if 8 + int.from_bytes(file.read(4, 4), "little") > file.size:
             raise Stopped("it is cut short")

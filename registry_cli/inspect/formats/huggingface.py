@@ -121,7 +121,6 @@ def read_peft(folder: ModelFolder) -> Inspection | None:
     return _describe("peft", config.get("peft_version"), config["peft_type"], counted, details={**card, **details})
 
 
-MODULES_FILE, SENTENCE_SETTINGS = "modules.json", "config_sentence_transformers.json"
 MAX_MODULES = 50
 
 _PACKAGE = "sentence_transformers."
@@ -130,7 +129,7 @@ _MODULES_WITHOUT_WEIGHTS = ("Pooling", "Normalize", "Dropout", "Router", "Splade
 
 def read_sentence_transformers(folder: ModelFolder) -> Inspection | None:
     """The modules, how the sentences come out, and the weights of all modules together."""
-    modules = folder.json(MODULES_FILE)
+    modules = folder.json("modules.json")
     if not isinstance(modules, list) or not 0 < len(modules) <= MAX_MODULES:
         return None
     if not all(isinstance(each, dict) and isinstance(each.get("type"), str) for each in modules):
@@ -159,7 +158,7 @@ def read_sentence_transformers(folder: ModelFolder) -> Inspection | None:
         if length := part.json_object("sentence_bert_config.json").get("max_seq_length"):
             details["max_seq_length"] = length
     counted = weights.add_up(counts)
-    settings = folder.json_object(SENTENCE_SETTINGS)
+    settings = folder.json_object("config_sentence_transformers.json")
     versions = settings.get("__version__")
     return Inspection(
         "sentence-transformers",

@@ -150,7 +150,7 @@ STORE_MAGIC = b"\x0c\xdb\x3a\x2a"
 
 
 def read_orbax(folder: ModelFolder) -> Inspection | None:
-    """A store with the description of a tree beside it, or either alone where it says by itself what it is."""
+    """A store with the description of a tree beside it, or either alone if it identifies itself."""
     tree = folder.json(METADATA, DOCUMENT)
     entries = tree.get("tree_metadata") if isinstance(tree, dict) else None
     noted = {"item_handlers", "init_timestamp_nsecs"} & folder.json_object(CHECKPOINT, DOCUMENT).keys()

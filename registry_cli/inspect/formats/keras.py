@@ -36,7 +36,7 @@ def read(file: ModelFile) -> Inspection | None:
 
 
 def _hdf5(file: ModelFile) -> Inspection:
-    """What Keras wrote tells so in an attribute; anything else is only HDF5."""
+    """A model, if an attribute says that Keras wrote it; else only HDF5."""
     inside = Hdf5(file.read)
     attributes = inside.attributes()
     if "keras_version" not in attributes:

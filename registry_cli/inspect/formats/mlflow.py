@@ -12,7 +12,6 @@ from ..binary.model_files import CONFIGURATION, ModelFolder
 from ..inspection import Inspection, Tensor
 
 NAME = "MLmodel"
-_GENERIC = ("python_function", "crate")
 #: How the package is called whose flavor has another name.
 _PACKAGES = {"pytorch": "torch"}
 _KEPT = ("run_id", "model_id", "model_uuid", "mlflow_version", "utc_time_created", "artifact_path")
@@ -24,7 +23,7 @@ def read(folder: ModelFolder) -> Inspection | None:
     flavors = document.get("flavors")
     if not isinstance(flavors, dict):
         raise Stopped("it names no flavors")
-    flavor = next((name for name in flavors if name not in _GENERIC), "")
+    flavor = next((name for name in flavors if name not in ("python_function", "crate")), "")
     signature = document.get("signature") or {}
     generic = flavors.get("python_function") or {}
     return Inspection(
@@ -44,7 +43,7 @@ def read(folder: ModelFolder) -> Inspection | None:
 
 
 def flavor_version(flavor: Mapping[str, Any]) -> str:
-    """The version of the package that a flavor is of: the first that it tells."""
+    """The version of the package of a flavor: the first version that it has."""
     versions = (str(value) for key, value in flavor.items() if key.endswith("_version") and value)
     return next(versions, "")
 

@@ -1,4 +1,4 @@
-"""skops: an archive with ``schema.json``, which tells every object in a scikit-learn model, and arrays beside it."""
+"""skops: an archive with ``schema.json``, which describes every object in a scikit-learn model, and its arrays."""
 
 from __future__ import annotations
 

@@ -101,15 +101,14 @@ def _is_piece(wire: Messages, message: WireField) -> bool:
     return {1, 2} <= parts.keys() <= {1, 2, 3} and parts[2].size == 4 and kind_is_known
 
 
-NAME, CONFIG = "meta.json", "config.cfg"
 _VECTOR_KEYS = ("width", "vectors", "keys")
 _LOWEST = re.compile(r">=\s*([0-9][\w.]*)")
 
 
 def read_spacy(folder: ModelFolder) -> Inspection | None:
-    """Name, language, components and labels; the version is the lowest that the pipeline asks for, that of its maker."""
-    meta = folder.json_object(NAME, DOCUMENT)
-    if not {"spacy_version", "lang"} <= meta.keys() or CONFIG not in folder.files:
+    """Name, language, components and labels; the version is the lowest that the pipeline requires: that of its maker."""
+    meta = folder.json_object("meta.json", DOCUMENT)
+    if not {"spacy_version", "lang"} <= meta.keys() or "config.cfg" not in folder.files:
         return None
     wanted = str(meta["spacy_version"])
     lowest = _LOWEST.search(wanted)

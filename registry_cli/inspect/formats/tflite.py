@@ -11,7 +11,6 @@ from ..binary.limits import Limit, Stopped
 from ..binary.model_files import ModelFile
 from ..inspection import Inspection, Tensor, parameter_counts
 
-MAGIC = b"TFL3"
 MAX_LISTED = 1_000
 
 _DTYPES = {
@@ -19,12 +18,11 @@ _DTYPES = {
     9: "int8", 10: "float64", 11: "complex128", 12: "uint64", 13: "resource", 14: "variant", 15: "uint32", 16: "uint16",
     17: "int4", 18: "bfloat16", 19: "int2", 20: "uint4",
 }  # fmt: skip
-_MIN_RUNTIME = "min_runtime_version"
 
 
 def read(file: ModelFile) -> Inspection | None:
     """Inputs and outputs of the first graph, and the numbers in constant tensors."""
-    if file.head[4:8] != MAGIC or not is_rooted(file):
+    if file.head[4:8] != b"TFL3" or not is_rooted(file):
         return None
     buffers = FlatBuffer(file)
     model = buffers.root()
@@ -87,7 +85,7 @@ def _tensors(buffers: FlatBuffer, graph: Table, field: int) -> tuple[Tensor, ...
 def _metadata(file: ModelFile, buffers: FlatBuffer, model: Table) -> str | None:
     """The oldest runtime that the model needs, where its converter noted that down."""
     for entry in buffers.tables(model, 6):
-        if buffers.text(entry, 0) == _MIN_RUNTIME:
+        if buffers.text(entry, 0) == "min_runtime_version":
             buffer = next(islice(buffers.tables(model, 4), buffers.number(entry, 1, "<L"), None), None)
             if buffer is not None:
                 start, length = buffers.vector(buffer, 0)

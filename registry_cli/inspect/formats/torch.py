@@ -108,7 +108,7 @@ def _describe_program(document: dict[str, Any], details: dict[str, Any]) -> Insp
 
 
 def _specs(listed: Any) -> Iterator[tuple[str, str]]:
-    """What each input or output of the graph stands for, and the name of its value."""
+    """The kind of each input or output of the graph, and the name of its value."""
     for spec in listed:
         for kind, value in spec.items():
             argument = value.get("arg") if isinstance(value, dict) else None
