@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
+from ..inspect.binary.hdf5 import read_superblock
 from ..inspect.binary.limits import Stopped
-from ..inspect.binary.sources import ByteSlice, ByteSource
+from ..inspect.binary.sources import ByteSlice, ByteSource, read_exactly
 from . import configurations
 from .verdicts import DANGEROUS, UNKNOWN, ScanContext, leaves_folder
 
@@ -50,13 +52,13 @@ def scan_hdf5(ctx: ScanContext, body: ByteSource, at: int) -> None:
 
 def _check_end(ctx: ScanContext, body: ByteSource) -> None:
     """The superblock says where the file ends."""
-    version = body.at(8, 1)
-    at = {b"\0": 24 + 16, b"\1": 28 + 16, b"\2": 12 + 16, b"\3": 12 + 16}.get(version, 0)
-    if at and body.at(13 if version < b"\2" else 9, 1) == b"\x08":
-        end = int.from_bytes(body.at(at, 8), "little")
-        rest = body.at(end, 1 << 20) if 48 <= end < body.size else b""
-        if rest.strip(b"\0"):
-            ctx.add_finding(DANGEROUS, "readers differ: something follows the end that it states")
+    try:
+        end, _ = read_superblock(partial(read_exactly, body))
+    except Stopped:
+        return
+    rest = body.at(end, 1 << 20) if 48 <= end < body.size else b""
+    if rest.strip(b"\0"):
+        ctx.add_finding(DANGEROUS, "readers differ: something follows the end that it states")
 
 
 def _check_links(ctx: ScanContext, body: ByteSource, window: bytes) -> None:

@@ -150,11 +150,11 @@ def collect(target: str) -> None:
 def walked(data: bytes) -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
     """What a pickle does with each global."""
     from registry_cli.inspect.binary.limits import Budget
-    from registry_cli.inspect.binary.sources import MemorySource, straight
+    from registry_cli.inspect.binary.sources import MemorySource, SequentialReader
     from registry_cli.scan.pickle.global_verdicts import rename_global, rename_kind
     from registry_cli.scan.pickle.stream_analysis import analyse_stream
 
-    found = analyse_stream(lambda: straight(MemorySource(data)), Budget())
+    found = analyse_stream(lambda: SequentialReader(MemorySource(data)), Budget())
     if not found.complete or found.anomalies:
         print("  odd:", found.why, [each.what for each in found.anomalies], file=sys.stderr)
     for use in found.uses:

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry_cli.inspect.binary.limits import Budget
-from registry_cli.inspect.binary.sources import MemorySource, straight
+from registry_cli.inspect.binary.sources import MemorySource, SequentialReader
 from registry_cli.scan.pickle.stream_analysis import analyse_stream
 from registry_cli.scan.scanner import Scanner
 from registry_cli.scan.verdicts import VERDICTS, AllowedGlobals, FileScan
@@ -85,7 +85,7 @@ def test_any_opcodes(parts: list[bytes]) -> None:
 
     with contextlib.suppress(Exception):
         Spy(io.BytesIO(data)).load()
-    found = analyse_stream(lambda: straight(MemorySource(data)), Budget(**BUDGET))
+    found = analyse_stream(lambda: SequentialReader(MemorySource(data)), Budget(**BUDGET))
     seen = {(use.module, use.name) for use in found.uses}
     assert set(asked) <= seen or not found.complete or any(trick.severity == "hides" for trick in found.anomalies)
 

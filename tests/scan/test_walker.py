@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from registry_cli.inspect.binary.limits import Budget
-from registry_cli.inspect.binary.sources import MemorySource, straight
+from registry_cli.inspect.binary.sources import MemorySource, SequentialReader
 from registry_cli.scan.pickle import allow_list
 from registry_cli.scan.pickle.global_verdicts import judge, use_of
 from registry_cli.scan.pickle.opcode_reader import OPCODES
@@ -26,7 +26,7 @@ from tests.scan.corpus import DATA, array, call, pickled, stack_global, text, wr
 
 
 def walked(data: bytes, budget: Budget | None = None) -> StreamAnalysis:
-    return analyse_stream(lambda: straight(MemorySource(data)), budget or Budget())
+    return analyse_stream(lambda: SequentialReader(MemorySource(data)), budget or Budget())
 
 
 def test_the_table_has_every_opcode() -> None:

@@ -36,17 +36,16 @@ class Dataset(NamedTuple):
 
 
 def read_superblock(read: Read) -> tuple[int, int]:
-    """Where the root group is, and where the file ends according to its first block."""
+    """Where the file ends according to its first block, and where that states the address of the root group."""
     if read(0, 8) != MAGIC:
         raise Stopped("it is no HDF5")
     version = read(8, 1)[0]
     if version not in _ADDRESSES:
         raise Stopped(f"version {version} of HDF5 is not read")
     size_at, end_at, root_at = _ADDRESSES[version]
-    root, end = (int.from_bytes(read(at, 8), "little") for at in (root_at, end_at))
     if read(size_at, 1) != b"\x08":
         raise Stopped("its addresses are not of 8 bytes")
-    return root, end
+    return int.from_bytes(read(end_at, 8), "little"), root_at
 
 
 class Hdf5:
@@ -55,7 +54,7 @@ class Hdf5:
     def __init__(self, read: Read) -> None:
         self._read = read
         self._left = MAX_OBJECTS
-        self.root, _ = read_superblock(read)
+        self.root = self._number(read_superblock(read)[1])
 
     def datasets(self) -> Iterator[Dataset]:
         """All arrays, group by group."""

@@ -6,7 +6,7 @@ import os
 import struct
 from typing import IO, Any, Protocol
 
-from .limits import Stopped, Stream
+from .limits import Stopped
 
 HEAD = 4096
 
@@ -94,10 +94,6 @@ class SequentialReader:
         done = min(length, max(0, self._body.size - self._offset))
         self._offset += done
         return done
-
-
-def straight(body: ByteSource, offset: int = 0) -> Stream:
-    return SequentialReader(body, offset)
 
 
 def read_exactly(source: ByteSource, offset: int, length: int) -> bytes:
