@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.lazy_dataclass import replace
 from ..core.progress import Progress
-from ..core.records import Checkpoint, VersionRecord
+from ..core.records import Checkpoint, Event, VersionRecord
 from ..core.results import ImportResult
 from ..errors import Conflict, RegistryError
 from ..interop.bundle.bundle_manifest import BundleModel, BundleVersion, Contents
@@ -21,18 +20,16 @@ from ..store.filesystem import files
 from ..store.layout import ModelLayout
 from ..store.model_import import ModelImport
 from ..store.reader import ModelReader, is_model
-from ..store.registration import RegisterRequest
-from ..store.staging import CopyOptions, StagingFolder, ensure_free
+from ..store.staging import StagingFolder, ensure_free
 from ..store.stream_import import ContentIndex
 from .annotate import annotate
 from .gate import evaluate_gate
 from .import_plan import PlannedImport, after_import, expect_number, import_in_turn, repeat_import, set_pointers
-from .register import find_registered, make_import_analysis, make_register_request
+from .register import commit_version, find_registered, make_import_analysis
 from .search import get_model
-from .transaction import ensure_not_former_name, make_event, open_writer
+from .transaction import ensure_not_former_name, make_event
 
 if TYPE_CHECKING:
-    from ..store.writer import Writer
     from .context import RegistryContext
     from .import_plan import ImportOptions, OnEach
     from .inspection import ArtifactAnalysis
@@ -302,34 +299,25 @@ class BundleImporter:
             self.context, "registered", None, self.choice.version_request_id(each.key), imported=each.key
         )
 
-        def bring(staging: StagingFolder, _: CopyOptions) -> None:
+        with contextlib.ExitStack() as stack:  # until the files are complete an error has to reach the staging folder
+            paths = self._layout.model(each.model)
+            staging = stack.enter_context(registration.open_staging(self._layout, paths, self._modes, event.id))
             stream_import.write_stream(staging, version.files(), known, self._modes, self._progress)
             for name, data in version.beside.items():
                 files.write_new(staging.folder / name, data, self._modes.sealed_file)
-
-        request = make_register_request(self.context,
-            each.record, event, look, number=each.number, if_new=self.choice.skip_existing, bring=bring,
-            examine=lambda _: None,
-        )  # fmt: skip
-        staged = registration.stage(self._layout, self._layout.model(each.model), self._modes, request)
-        staging = self._stack.enter_context(staged)
+            self._stack.enter_context(stack.pop_all())
         if refused := _analyze(look, staging):  # what is laid aside stays until the end: others may have the same files
             return each.outcome("failed", refused.message, code=refused.exit_code)
-        return PendingImport(partial(self._commit, each, staging, request))
+        return PendingImport(partial(self._commit, each, staging, event, look))
 
-    def _commit(self, each: PlannedImport, staging: StagingFolder, request: RegisterRequest) -> ImportResult:
+    def _commit(
+        self, each: PlannedImport, staging: StagingFolder, event: Event, look: ArtifactAnalysis
+    ) -> ImportResult:
         called = {self._name(part) for part in self.contents.models}
-
-        def lock(first: bool) -> AbstractContextManager[Writer]:
-            return open_writer(
-                self.context,
-                each.model,
-                create=first,
-                reuse_name=self.choice.reuse_name,
-                but=called,
-            )
-
-        outcome = registration.commit(staging, request, lock)
+        outcome = commit_version(
+            self.context, staging, each.record, event, look, number=each.number, if_new=self.choice.skip_existing,
+            reuse_name=self.choice.reuse_name, but=called,
+        )  # fmt: skip
         if outcome.why:
             return each.outcome("skipped", outcome.why, number=outcome.number)
         with after_import(f"{each.model}@{outcome.number}"):
@@ -360,7 +348,7 @@ class BundleImporter:
         if version.archived:
             lost = (*lost, "that it was archived")
         return PlannedImport(
-            key, record.model, record, {}, version.number, version.size, version.stages, version.aliases, lost, shown=shown
+            key, record.model, record, (), version.number, version.size, version.stages, version.aliases, lost, shown=shown
         )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -24,6 +24,7 @@ from ..errors import Indeterminate, InvalidInput, LockTimeout, RegistryError, in
 from ..store import codec, manifest, reader, source_files, writer
 from ..store.reader import ModelReader
 from ..store.selection import FileSelection
+from ..store.source_files import SourceFile
 from .archive import archive
 from .pointers import promote, set_alias
 
@@ -74,7 +75,7 @@ class ImportOptions(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PlannedImport:
-    """One version on its way in. ``wanted`` says how its files come (see ``registration.RegisterRequest``); ``error`` why it can't.
+    """One version on its way in. ``sources`` are its files, unless they come in a bundle; ``error`` says why it can't.
 
     ``record`` is what will be said of it, but its number; ``number`` is the one that it had. ``shown`` is a shorter name
     for a person; ``report`` tells which files were left out.
@@ -83,7 +84,7 @@ class PlannedImport:
     key: str
     model: str
     record: VersionRecord
-    wanted: Mapping[str, Any] = field(default_factory=dict)
+    sources: Sequence[SourceFile] = ()
     number: int | None = None
     size: int = 0
     stages: tuple[str, ...] = ()
@@ -141,7 +142,7 @@ def plan_import(incoming: ImportedVersion, choice: ImportOptions, author: str) -
     collisions = manifest.find_name_collisions(source.path for source in found)
     report = replace(report, warnings=(*report.warnings, *collisions))
     return PlannedImport(
-        key, model, record, {"sources": found}, incoming.number, sum(source.size for source in found),
+        key, model, record, found, incoming.number, sum(source.size for source in found),
         incoming.stages, incoming.aliases, tuple(lost), error, archived=incoming.archived, shown=incoming.shown,
         report=report,
     )  # fmt: skip

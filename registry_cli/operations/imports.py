@@ -264,8 +264,8 @@ def _import_one(
     look = make_import_analysis(context, each.record, choice.unsafe)
     try:
         outcome = store_version(context,
-            each.record, event, look, number=each.number, if_new=choice.skip_existing, progress=progress,
-            reuse_name=choice.reuse_name, **each.wanted,
+            each.record, event, each.sources, look, number=each.number, if_new=choice.skip_existing,
+            reuse_name=choice.reuse_name, progress=progress,
         )  # fmt: skip
     except (Indeterminate, LockTimeout):
         raise

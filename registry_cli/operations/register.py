@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -19,11 +18,11 @@ from ..core.redaction import redact_kinds, redact_value
 from ..core.results import FileReport, PointerChange, RegisterResult
 from ..errors import Indeterminate, InvalidInput, Refused, RegistryError, indeterminate
 from ..rules import stages as rules
-from ..store import codec, creation, journal, manifest, registration, source_files, staging
+from ..store import codec, journal, manifest, registration, source_files, staging
 from ..store.filesystem import files
 from ..store.filesystem.containment import RegistryBoundary
 from ..store.layout import ModelLayout
-from ..store.registration import UNCHANGED
+from ..store.registration import UNCHANGED, RegisterOutcome
 from ..store.selection import FileSelection
 from .context import get_account_name, read_version
 from .inspection import ArtifactAnalysis, get_scan_rules
@@ -33,9 +32,8 @@ from .transaction import ensure_not_former_name, make_event, open_writer
 if TYPE_CHECKING:
     from ..core.values import OneOrMore, PathLike
     from ..lineage.capture import LineageCapture
-    from ..store.registration import RegisterOutcome, RegisterRequest
     from ..store.source_files import SourceFile
-    from ..store.writer import Writer
+    from ..store.staging import StagingFolder
     from .context import RegistryContext
 
 
@@ -154,10 +152,9 @@ def register(
             dict(lineage or {}), context.modes, inspect=inspect, scan=scan_rules, unsafe=unsafe, origin=origin,
             progress=progress,
         )  # fmt: skip
-        outcome = store_version(context,
-            record, event, look, sources=found,
-            repeatable=request_id is not None, if_changed=if_changed, how=how, progress=progress,
-            reuse_name=reuse_name,
+        outcome = store_version(
+            context, record, event, found, look, how=how, if_changed=if_changed, repeatable=request_id is not None,
+            reuse_name=reuse_name, progress=progress,
         )  # fmt: skip
     ref = f"{name}@{outcome.number}"
     with _after_registration(ref, event.id):  # each pointer is a commit: a repetition finishes what is missing
@@ -302,40 +299,67 @@ def store_version(
     context: RegistryContext,
     record: VersionRecord,
     event: Event,
-    look: ArtifactAnalysis,
+    sources: Sequence[SourceFile],
+    analysis: ArtifactAnalysis,
     *,
     reuse_name: bool,
-    **wanted: Any,
+    how: str = "copy",
+    if_changed: bool = False,
+    progress: Progress = SILENT,
+    **conditions: Any,
 ) -> RegisterOutcome:
-    """Make a version of what is ``wanted`` (see :class:`~registry_cli.store.registration.RegisterRequest`)."""
-    request = make_register_request(context, record, event, look, **wanted)
+    """Stage ``sources``, analyze them, commit them as a version.
 
-    def lock(first: bool) -> AbstractContextManager[Writer]:
-        return open_writer(
-            context,
-            record.model,
-            create=first,
-            reuse_name=reuse_name,
+    Args:
+        context: The registry.
+        record: The version, without what the files, ``event`` and ``analysis`` say.
+        event: The event that records it, without its number.
+        sources: The files.
+        analysis: What looks at the staged files, and may refuse them.
+        reuse_name: A new model may get a name that another one had before.
+        how: ``copy``, ``link`` or ``move``.
+        if_changed: Take the latest version if it has exactly these files, which are not even copied then.
+        progress: Called with the number of bytes that were copied.
+        conditions: The others of :func:`~registry_cli.store.registration.commit`.
+    """
+    paths = context.layout.model(record.model)
+    newest = registration.read_latest(paths)
+    if if_changed and newest and registration.has_same_files(newest, sources):
+        return RegisterOutcome(newest.number, UNCHANGED)
+    near = paths.files(newest.number) if newest else None
+    with registration.open_staging(context.layout, paths, context.modes, event.id) as staged:
+        staging.fill(staged, sources, staging.CopyOptions(paths, context.modes, near, how, progress))
+        analysis.analyze(staged)
+        outcome = commit_version(
+            context, staged, record, event, analysis, reuse_name=reuse_name, if_changed=if_changed, **conditions
         )
+        if how == "move" and not outcome.why:
+            return replace(outcome, warnings=tuple(registration.remove_sources(staged)))
+        return outcome
 
-    return registration.register(context.layout, context.layout.model(record.model), context.modes, request, lock)
+
+def commit_version(
+    context: RegistryContext,
+    staged: StagingFolder,
+    record: VersionRecord,
+    event: Event,
+    analysis: ArtifactAnalysis,
+    *,
+    reuse_name: bool,
+    but: Collection[str] = (),
+    **conditions: Any,
+) -> RegisterOutcome:
+    """Commit what is staged under the lock of its model; see :func:`~registry_cli.store.registration.commit`."""
+    event = replace(event, detail={**event.detail, **analysis.passed})
+    record = replace(record, lineage=analysis.lineage, created=record.created or event.at, event=event)
+    staged.complete = True
+    with open_writer(context, record.model, create=staged.first, reuse_name=reuse_name, but=but) as writer:
+        return registration.commit(writer, staged, record, **conditions)
 
 
 def make_import_analysis(context: RegistryContext, record: VersionRecord, unsafe: str) -> ArtifactAnalysis:
-    """The look at files that were made elsewhere: what this program, or its folder, is has nothing to do with them."""
+    """The analysis of files that were made elsewhere: what this program, or its folder, is has nothing to do with them."""
     return ArtifactAnalysis(dict(record.lineage), context.modes, scan=get_scan_rules(context), unsafe=unsafe)
-
-
-def make_register_request(
-    context: RegistryContext, record: VersionRecord, event: Event, look: ArtifactAnalysis, **wanted: Any
-) -> RegisterRequest:
-    """What is ``wanted``, as a wish; the record of the version is made of what ``look`` found."""
-    creation.ensure_name_is_free(context.layout, record.model)
-
-    def describe(number: int) -> VersionRecord:
-        return _complete_record(replace(record, lineage=look.lineage), number, event, look.passed)
-
-    return registration.RegisterRequest(describe=describe, request_id=event.id, **{"examine": look.analyze, **wanted})
 
 
 def _check_pointers(
@@ -357,7 +381,7 @@ def find_registered(paths: ModelLayout, event_id: str) -> RegisterOutcome | None
     entry = journal.find(paths.history, event_id) if files.exists(paths.history) else None
     if entry is None or entry.event.action != "registered" or entry.event.version is None:
         return None
-    return registration.RegisterOutcome(entry.event.version, registration.REPEATED)
+    return RegisterOutcome(entry.event.version, registration.REPEATED)
 
 
 @contextlib.contextmanager
@@ -373,14 +397,6 @@ def _after_registration(ref: str, request_id: str) -> Iterator[None]:
             error.hint = f"retry with --request-id {request_id}"
             raise
         raise indeterminate(f"{ref} is registered", request_id, error) from error
-
-
-def _complete_record(record: VersionRecord, number: int, event: Event, passed: Mapping[str, str]) -> VersionRecord:
-    """``record`` as version ``number``, created by ``event`` if not somewhere else before; ``event`` tells what was
-    ``passed`` over.
-    """
-    event = replace(event, version=number, detail={**event.detail, **passed})
-    return replace(record, number=number, created=record.created or event.at, event=event)
 
 
 #: What can be stored of a version after it was registered; all else is sealed.

@@ -1,12 +1,11 @@
-"""Registering a version: stage before the lock, commit under it, tidy up by looking at the disk."""
+"""Registering a version: stage before the lock, commit under it, clean up by looking at the disk."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from ..core.lazy_dataclass import dataclass, replace
-from ..core.progress import SILENT, Progress
+from ..core.lazy_dataclass import dataclass
 from ..core.records import FileEntry, VersionRecord
 from ..errors import Conflict, NotFound, RegistryError, explain, indeterminate
 from . import manifest
@@ -15,46 +14,20 @@ from .creation import make_skeleton, remove_skeleton
 from .filesystem import copying, removal
 from .filesystem.files import Modes
 from .layout import Layout, ModelLayout
-from .reader import ModelReader, ModelState, is_model
+from .reader import ModelReader, is_model
 from .source_files import SourceFile
-from .staging import CopyOptions, StagingFolder
+from .staging import StagingFolder
 from .writer import Writer
 
-#: Takes the model's lock, makes the model if it isn't there and that is wanted, recovers it.
-Locked = Callable[[bool], "contextlib.AbstractContextManager[Writer]"]
-
-#: So many times the folders of a model are made that a rename takes away.
+#: How often the folders of a model are made again when a concurrent rename takes them away.
 _ATTEMPTS = 100
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class RegisterRequest:
-    """What is to be registered. ``describe`` gives the record of a version for a number and what is staged.
-
-    ``examine`` looks at the staged files, before the lock: it may refuse them, and what it finds is for ``describe``.
-    ``repeatable`` says that the request may have been carried out before: only then the journal is searched for it.
-    ``if_new`` takes any version with just these files instead. ``number`` is the one that it had elsewhere: it is kept
-    if it is higher than all that were given here. ``bring`` fills the staging folder in place of ``sources``.
-    """
-
-    describe: Callable[[int], VersionRecord]
-    request_id: str
-    sources: Sequence[SourceFile] = ()
-    repeatable: bool = True
-    if_changed: bool = False
-    how: str = "copy"
-    progress: Progress = SILENT
-    examine: Callable[[StagingFolder], None] = lambda _: None
-    if_new: bool = False
-    number: int | None = None
-    bring: Callable[[StagingFolder, CopyOptions], None] | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RegisterOutcome:
     """``number`` of the version; ``why`` is empty when it is new, else why an earlier one was taken.
 
-    ``warnings`` tell of files that were to be moved and are still there.
+    ``warnings`` name files that were to be moved and are still there.
     """
 
     number: int
@@ -68,44 +41,28 @@ KNOWN = "these files are here already"
 REPEATED = "request was carried out before"
 
 
-def register(
-    root: Layout, paths: ModelLayout, modes: Modes, request: RegisterRequest, locked: Locked
-) -> RegisterOutcome:
-    """Carry out ``request``. Nothing that is slow happens under the lock.
-
-    Raises what went wrong when nothing happened; :class:`Indeterminate` when the version is there, or may be.
-    """
-    newest = _latest_record(paths)
-    if request.if_changed and newest and _is_same_as(newest, request.sources):
-        return RegisterOutcome(newest.number, UNCHANGED)
-    with stage(root, paths, modes, request, newest) as staging:
-        return commit(staging, request, locked)
-
-
 @contextlib.contextmanager
-def stage(
-    root: Layout, paths: ModelLayout, modes: Modes, request: RegisterRequest, newest: VersionRecord | None = None
-) -> Iterator[StagingFolder]:
-    """The files of a wish in a staging folder, examined. It is removed in the end, unless it became a version."""
-    staging, whole = _make_staging(root, paths, modes), False
+def open_staging(root: Layout, paths: ModelLayout, modes: Modes, request_id: str) -> Iterator[StagingFolder]:
+    """Make an empty staging folder for a new version; remove it in the end, unless it became a version.
+
+    What happens inside may raise OSError at any point; the disk is then looked at.
+
+    Raises:
+        Conflict: The model was renamed meanwhile.
+        NotFound: The model was renamed meanwhile, and has no successor of its name.
+        Indeterminate: An error came after the commit, or after what may have been the commit.
+    """
+    staging = _make_staging(root, paths, modes)
     try:
-        near = paths.files(newest.number) if newest else None
-        intake = CopyOptions(paths, modes, near, request.how, request.progress)
-        if request.bring:
-            request.bring(staging, intake)
-        else:
-            ingest.fill(staging, request.sources, intake)
-        request.examine(staging)
-        whole = True
         yield staging
     except RegistryError:
         raise
     except BaseException as error:
         if not _is_there(staging):
-            if isinstance(error, FileNotFoundError) and (not whole or _is_inside(error, staging)):
+            if isinstance(error, FileNotFoundError) and (not staging.complete or _is_inside(error, staging)):
                 kind = Conflict if is_model(paths) else NotFound  # where it has that name again, it is another model
                 raise kind(f"{paths.name} was renamed while the version came in", "registry list tells more") from None
-            raise indeterminate(f"{paths.name}: the version is registered", request.request_id, error) from error
+            raise indeterminate(f"{paths.name}: the version is registered", request_id, error) from error
         raise
     finally:
         if _is_there(staging):
@@ -113,16 +70,41 @@ def stage(
             remove_skeleton(root, paths, modes)
 
 
-def commit(staging: StagingFolder, request: RegisterRequest, locked: Locked) -> RegisterOutcome:
-    """Make a version of what is staged, unless one is taken that is there already."""
-    with locked(staging.first) as writer:
-        outcome = _commit(writer, staging, request)
-    if request.how == "move" and not outcome.why:
-        return replace(outcome, warnings=tuple(_remove_sources(staging)))
-    return outcome
+def commit(
+    writer: Writer,
+    staging: StagingFolder,
+    record: VersionRecord,
+    *,
+    repeatable: bool = True,
+    if_changed: bool = False,
+    if_new: bool = False,
+    number: int | None = None,
+) -> RegisterOutcome:
+    """Make a version of what is staged, unless an existing version is taken instead. Under the lock.
+
+    Args:
+        writer: The model, locked and recovered.
+        staging: The files, complete and on the disk.
+        record: The version without its number, digest, size and count of files, with its event.
+        repeatable: The request may have been carried out before: search the journal for it.
+        if_changed: Take the latest version if it has exactly these files.
+        if_new: Take any version that has exactly these files.
+        number: The number that the version had elsewhere, kept if it is higher than all that were given here.
+    """
+    if repeatable and record.event and (before := writer.done_before(record.event.id, "registered")):
+        return RegisterOutcome(before.event.version or 0, REPEATED)
+    if if_changed or if_new:
+        digest, model = manifest.digest(manifest.dumps(staging.entries)), ModelReader(writer.paths)
+        if if_changed and (latest := model.latest(writer.table)) and model.sealed(latest).digest == digest:
+            return RegisterOutcome(latest, UNCHANGED)  # somebody else may have registered them while we copied
+        if if_new and (known := model.with_digest(digest, writer.table)):
+            return RegisterOutcome(known, KNOWN)
+    if number and record.event:
+        writer.skip_numbers(number, record.event)
+    return RegisterOutcome(writer.publish(staging, record).number, added=staging.added)
 
 
-def _remove_sources(staging: StagingFolder) -> Iterator[str]:
+def remove_sources(staging: StagingFolder) -> Iterator[str]:
     """Remove the user's files that were stored. What can't be removed, or is not what was stored, stays and is named."""
     for origin, before in staging.sources:
         try:
@@ -131,34 +113,6 @@ def _remove_sources(staging: StagingFolder) -> Iterator[str]:
             continue
         except OSError as error:
             yield f"'{origin}' is stored, but was not removed: {explain(error)}"
-
-
-def _commit(writer: Writer, staging: StagingFolder, request: RegisterRequest) -> RegisterOutcome:
-    if request.repeatable and (before := writer.done_before(request.request_id, "registered")):
-        return RegisterOutcome(before.event.version or 0, REPEATED)
-    if request.if_changed and (same := _latest_if_same(writer, staging.entries)):
-        return RegisterOutcome(same, UNCHANGED)
-    if request.if_new and (known := find_version_with_files(writer, staging.entries)):
-        return RegisterOutcome(known, KNOWN)
-    if request.number:
-        writer.skip_numbers(request.number, request.describe(request.number).event)
-    record = writer.publish(staging, lambda number: writer.with_hash(request.describe(number), staging))
-    return RegisterOutcome(record.number, added=staging.added)
-
-
-def _latest_if_same(writer: Writer, entries: Sequence[FileEntry]) -> int | None:
-    """The latest version, if it has just these files: somebody else may have registered them while we copied."""
-    model = ModelReader(writer.paths)
-    number = model.latest(writer.table)
-    if number is None:
-        return None
-    same = model.version(number, ModelState(writer.table)).digest == manifest.digest(manifest.dumps(entries))
-    return number if same else None
-
-
-def find_version_with_files(writer: Writer, entries: Sequence[FileEntry]) -> int | None:
-    """The newest version that has just these files."""
-    return ModelReader(writer.paths).with_digest(manifest.digest(manifest.dumps(entries)), writer.table)
 
 
 def _is_there(staging: StagingFolder) -> bool:
@@ -183,8 +137,8 @@ def _make_staging(root: Layout, paths: ModelLayout, modes: Modes) -> StagingFold
     raise Conflict(f"{paths.name} is being renamed all the time", "try again")
 
 
-def _latest_record(paths: ModelLayout) -> VersionRecord | None:
-    """The latest version, to compare with; None if there is none that can be read."""
+def read_latest(paths: ModelLayout) -> VersionRecord | None:
+    """The latest version, to compare with; None if there is none."""
     if not is_model(paths):
         return None
     model = ModelReader(paths)
@@ -193,7 +147,7 @@ def _latest_record(paths: ModelLayout) -> VersionRecord | None:
     return None if number is None else model.version(number, state)
 
 
-def _is_same_as(newest: VersionRecord, sources: Sequence[SourceFile]) -> bool:
+def has_same_files(newest: VersionRecord, sources: Sequence[SourceFile]) -> bool:
     """Whether ``sources`` are what the newest version holds. They are only read when count and size fit."""
     if any(source.origin is None for source in sources):
         return False

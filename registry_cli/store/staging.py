@@ -35,15 +35,18 @@ _HASH_FIRST = 1 << 20
 
 @dataclass
 class StagingFolder:
-    """A staging folder and what is in it, in the registry ``below``. ``added`` are the bytes that are stored anew, not
-    linked; ``first`` says that there was no model yet when it was made; ``sources`` are the user's files that were
-    stored, as they were found.
+    """A staging folder and what is in it, in the registry ``below``.
+
+    ``first`` says that there was no model yet when it was made, ``complete`` that only the commit is left to be done.
+    ``added`` are the bytes that are stored anew, not linked; ``sources`` are the user's files that were stored, with
+    their state when they were read; ``linked`` those that were linked, with their mode before.
     """
 
     folder: Path
     inode: removal.Identity
     below: Path
     first: bool = False
+    complete: bool = False
     entries: list[FileEntry] = field(default_factory=list)
     size: int = 0
     added: int = 0

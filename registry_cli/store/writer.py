@@ -121,16 +121,17 @@ class Writer:
         self._append(replace(event, detail={"versions": passed}), number - 1, self.table.revision)
         self.highest = number - 1
 
-    def publish(self, staging: StagingFolder, describe: Callable[[int], VersionRecord]) -> VersionRecord:
-        """Make the staging folder a version; ``describe`` gives its record for the number it gets.
+    def publish(self, staging: StagingFolder, record: VersionRecord) -> VersionRecord:
+        """Make the staging folder a version with the next number; return ``record`` completed.
 
         Raises what went wrong when nothing happened, :class:`Indeterminate` when the version is there all the same.
         """
         data = manifest.dumps(staging.entries)
         files.write_new(staging.folder / layout.MANIFEST, data, self.modes.sealed_file)
+        record = replace(record, digest=manifest.digest(data), size=staging.size, files=len(staging.entries))
         number = self.highest + 1
         while True:
-            record = describe(number)
+            record = replace(record, number=number, event=record.event and replace(record.event, version=number))
             document = documents.dumps(codec.version_document(record))
             files.write_new(staging.folder / layout.VERSION, document, self.modes.sealed_file)
             removal.change_mode(staging.folder, self.paths.registry, self.modes.sealed_folder)
@@ -280,11 +281,6 @@ class Writer:
         with contextlib.suppress(OSError):
             files.fsync_folder(self.paths.versions)
         return trash
-
-    def with_hash(self, record: VersionRecord, staging: StagingFolder) -> VersionRecord:
-        """``record`` with the digest, size and count of what is staged."""
-        data = manifest.dumps(staging.entries)
-        return replace(record, digest=manifest.digest(data), size=staging.size, files=len(staging.entries))
 
 
 def _inode(path: Path) -> tuple[int, int] | None:

@@ -75,10 +75,10 @@ def test_another_file_that_has_its_name_by_then_stays(
 ) -> None:
     """Somebody puts a new file there, right after the commit."""
     path = make_file("content", "folder/model.pkl")
-    commit = registration._commit
+    commit = registration.commit
 
-    def late(*args: Any) -> Any:
-        outcome = commit(*args)
+    def late(*args: Any, **options: Any) -> Any:
+        outcome = commit(*args, **options)
         if how == "rename":
             path.with_name("new").write_text("new")
             os.rename(path.with_name("new"), path)
@@ -93,7 +93,7 @@ def test_another_file_that_has_its_name_by_then_stays(
             path.parent.symlink_to("precious")
         return outcome
 
-    monkeypatch.setattr(registration, "_commit", late)
+    monkeypatch.setattr(registration, "commit", late)
     reg.register("churn", [path], how="move")
     assert path.read_text() == "new"
     assert stored(reg).read_text() == "content"
