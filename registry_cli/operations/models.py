@@ -174,7 +174,7 @@ def rewrite_settings(context: RegistryContext, text: str, *, was: str) -> ModelC
     if read_text(context) != was:
         raise Conflict("registry.yaml was changed meanwhile", "look again, then edit")
     if text != was:
-        files.replace(path, text.encode(), path.stat().st_mode & 0o777)
+        removal.replace(path, text.encode(), path.stat().st_mode & 0o777)
     return ModelChanged(path.name, (), 0, changed=text != was)
 
 

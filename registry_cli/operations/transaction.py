@@ -15,7 +15,7 @@ from ..core.records import Event, JournalEntry
 from ..core.times import format_time
 from ..errors import Conflict, Indeterminate, NotFound, RegistryError, indeterminate
 from ..store import codec, layout, reader
-from ..store.filesystem import files, locking
+from ..store.filesystem import files, locking, removal
 from ..store.layout import FORMAT, ModelLayout
 from ..store.reader import ModelReader
 from ..store.writer import Writer
@@ -153,7 +153,7 @@ def _add_model_id(context: RegistryContext, paths: ModelLayout) -> None:
         from ..core.yaml import text_edits
 
         text = text_edits.changed(data.decode(), {"id": os.urandom(16).hex()}, layout.MODEL)
-        files.replace(paths.model, text.encode(), context.modes.file)
+        removal.replace(paths.model, text.encode(), context.modes.file)
 
 
 def ensure_not_former_name(context: RegistryContext, name: str, reuse_name: bool, but: Collection[str] = ()) -> None:

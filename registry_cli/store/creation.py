@@ -70,7 +70,7 @@ def _write_schemas(root: Layout, modes: Modes) -> None:
     for name in schemas.NAMES:
         path = root.schemas / f"{name}.json"
         if not files.exists(path):
-            files.replace(path, schemas.text(name).encode(), modes.file, root.root)
+            removal.replace(path, schemas.text(name).encode(), modes.file, root.root)
 
 
 def _make_parents(folder: Path) -> list[Path]:
@@ -178,8 +178,8 @@ def make_model(
         ensure_name_is_free(root, paths.name)
         make_folders(paths, modes)  # who gave up before us may have taken them away
         if not files.exists(paths.stages):
-            files.replace(paths.stages, documents.dumps(codec.table_document(StageTable())), modes.file, root.root)
-        files.replace(paths.model, documents.dumps(document), modes.file, root.root)
+            removal.replace(paths.stages, documents.dumps(codec.table_document(StageTable())), modes.file, root.root)
+        removal.replace(paths.model, documents.dumps(document), modes.file, root.root)
 
 
 def unmake_model(root: Layout, paths: ModelLayout) -> None:

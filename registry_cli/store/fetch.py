@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -113,8 +112,5 @@ def open_files(model: ModelReader, record: VersionRecord) -> Iterator[Path]:
 def _copy(content: VerifiedStream, target: Path, nested: bool, progress: Progress) -> None:
     if nested:
         target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(target, files.CREATE, 0o666)  # the user's own copy: the umask decides
-    try:
+    with files.open_descriptor(target, files.CREATE, 0o666) as descriptor:  # the user's own copy: the umask decides
         content.copy(descriptor, progress)
-    finally:
-        os.close(descriptor)

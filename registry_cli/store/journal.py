@@ -164,14 +164,9 @@ def append(path: Path, entry: JournalEntry, mode: int) -> None:
     before its first line is: whoever finds a line can rely on the file.
     """
     line = encode(entry) + b"\n"
-    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-    created = False
-    try:
-        descriptor = os.open(path, flags)
-    except FileNotFoundError:
-        descriptor = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
-        created = True
-    try:
+    created = not files.exists(path)
+    flags = files.CREATE_READABLE if created else os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    with files.open_descriptor(path, flags) as descriptor:
         if created:
             os.fchmod(descriptor, mode)
         end = os.lseek(descriptor, 0, os.SEEK_END)
@@ -181,5 +176,3 @@ def append(path: Path, entry: JournalEntry, mode: int) -> None:
             line = b"\n" + line
         files.write_all(descriptor, line)
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

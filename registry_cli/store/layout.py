@@ -56,6 +56,12 @@ def packed_version_of(name: str) -> int | None:
     return version_of(number) if f".{suffix}" in PACK_SUFFIXES else None
 
 
+def revision_of(claim: str) -> int | None:
+    """The revision in the name of a claim; None for any other name."""
+    revision = claim.removeprefix(CLAIM)
+    return int(revision) if claim != revision and revision.isascii() and revision.isdigit() else None
+
+
 def is_digest(text: str) -> bool:
     return bool(_HEX.match(text))
 
@@ -66,7 +72,7 @@ def is_description(path: str) -> bool:
 
 
 def temporary_name() -> str:
-    """A name that nobody can guess and nobody has: what is being written, until it is renamed."""
+    """A random name for what is being written, until it is renamed."""
     return TEMPORARY + os.urandom(16).hex()
 
 
@@ -75,13 +81,23 @@ def trash_name() -> str:
 
 
 def is_temporary(name: str) -> bool:
-    """Whether ``name`` is one that :func:`temporary_name` gives, for a pack with its ending. A person's is no such."""
+    """Whether ``name`` is one that :func:`temporary_name` gives, for a pack with its suffix."""
     return name.startswith(TEMPORARY) and bool(_TAIL.match(name.removeprefix(TEMPORARY)))
 
 
 def is_trash(name: str) -> bool:
     """Whether ``name`` is one that :func:`trash_name` gives."""
     return name.startswith(TRASH) and bool(_TAIL.match(name.removeprefix(TRASH)))
+
+
+class _Child:
+    """A path in the folder ``root`` of a layout."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, owner: ModelLayout | Layout, _: type) -> Path:
+        return owner.root / self._name
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -91,56 +107,22 @@ class ModelLayout:
     name: str
     root: Path
 
+    model = _Child(MODEL)
+    stages = _Child(STAGES)
+    history = _Child(HISTORY)
+    lock = _Child(LOCK)
+    reservation = _Child(RESERVATION)  # names the model that is being renamed to this name
+    versions = _Child(VERSIONS)
+    blobs = _Child("blobs")
+    links = _Child("stages")
+    annotations = _Child(ANNOTATIONS)
+    tombstones = _Child("tombstones")
+    packs = _Child(PACKS)  # only there once something was packed
+
     @property
     def registry(self) -> Path:
         """The folder of the registry that the model is in."""
         return self.root.parents[self.name.count("/") + 1]
-
-    @property
-    def model(self) -> Path:
-        return self.root / MODEL
-
-    @property
-    def stages(self) -> Path:
-        return self.root / STAGES
-
-    @property
-    def history(self) -> Path:
-        return self.root / HISTORY
-
-    @property
-    def lock(self) -> Path:
-        return self.root / LOCK
-
-    @property
-    def reservation(self) -> Path:
-        """Names the model that is being renamed to this name."""
-        return self.root / RESERVATION
-
-    @property
-    def versions(self) -> Path:
-        return self.root / VERSIONS
-
-    @property
-    def blobs(self) -> Path:
-        return self.root / "blobs"
-
-    @property
-    def links(self) -> Path:
-        return self.root / "stages"
-
-    @property
-    def annotations(self) -> Path:
-        return self.root / ANNOTATIONS
-
-    @property
-    def tombstones(self) -> Path:
-        return self.root / "tombstones"
-
-    @property
-    def packs(self) -> Path:
-        """Only there once something was packed."""
-        return self.root / PACKS
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -194,28 +176,11 @@ class Layout:
 
     root: Path
 
-    @property
-    def config(self) -> Path:
-        return self.root / REGISTRY
-
-    @property
-    def allowed_signers(self) -> Path:
-        """Whose signatures count, as ``ssh-keygen`` reads it."""
-        return self.root / "allowed_signers"
-
-    @property
-    def revoked_signers(self) -> Path:
-        """The keys that count no more, whatever they signed: public keys, or a KRL of ``ssh-keygen``."""
-        return self.root / "revoked_signers"
-
-    @property
-    def schemas(self) -> Path:
-        """Where editors find what the settings may be."""
-        return self.root / ".schemas"
-
-    @property
-    def models(self) -> Path:
-        return self.root / MODELS
+    config = _Child(REGISTRY)
+    allowed_signers = _Child("allowed_signers")  # whose signatures count, as ``ssh-keygen`` reads it
+    revoked_signers = _Child("revoked_signers")  # keys that no longer count: public keys, or a KRL of ``ssh-keygen``
+    schemas = _Child(".schemas")  # JSON Schemas of the settings, for editors
+    models = _Child(MODELS)
 
     def model(self, name: str) -> ModelLayout:
         return ModelLayout(name, self.models / name)

@@ -49,12 +49,9 @@ class ModelImport:
     @contextlib.contextmanager
     def document(self, path: str) -> Iterator[Callable[[bytes], object]]:
         """What takes the blocks of a document of the model; ``path`` was checked."""
-        descriptor = os.open(self.paths.root / path, files.CREATE, 0o600)
-        try:
+        with files.open_descriptor(self.paths.root / path, files.CREATE) as descriptor:
             yield lambda block: files.write_all(descriptor, block)
             os.fchmod(descriptor, self._modes.file)
-        finally:
-            os.close(descriptor)
 
     @contextlib.contextmanager
     def version(self, number: int, documents: dict[str, bytes]) -> Iterator[StagingFolder]:

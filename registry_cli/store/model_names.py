@@ -95,7 +95,8 @@ def _unread_beginnings(
         if (model, inode) in read or not names.is_model_name(model):
             continue
         try:
-            start = _beginning(f"{folder}/{name}/{layout.MODEL}")
+            with files.open_descriptor(f"{folder}/{name}/{layout.MODEL}", files.READ) as descriptor:
+                start = os.read(descriptor, _SCANNED)
         except FileNotFoundError:
             if prefix:
                 more |= not os.path.lexists(f"{folder}/{name}")
@@ -108,11 +109,3 @@ def _unread_beginnings(
         more = True
         yield model, start
     return more
-
-
-def _beginning(path: str) -> bytes:
-    descriptor = os.open(path, files.READ)
-    try:
-        return os.read(descriptor, _SCANNED)
-    finally:
-        os.close(descriptor)

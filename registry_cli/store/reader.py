@@ -274,11 +274,16 @@ def _is_packed(record: VersionRecord) -> Conflict:
     )
 
 
+def load_state(path: Path, what: str) -> ModelState:
+    """The stage table in ``stages.yaml`` or in a claim; ``what`` names it in errors."""
+    return ModelState(*codec.parse_table(codec.load(path, what), what))
+
+
 def read_state(paths: ModelLayout) -> ModelState:
     """The committed stage table of a model: ``stages.yaml``, or the newest claim behind it."""
     what = f"{paths.name}: {layout.STAGES}"
     try:
-        state = ModelState(*codec.parse_table(codec.load(paths.stages, what), what))
+        state = load_state(paths.stages, what)
     except FileNotFoundError:
         if not is_model(paths):
             raise NotFound(f"{paths.name} was renamed, or removed, just now", _SHOWN) from None
@@ -291,7 +296,7 @@ def read_state(paths: ModelLayout) -> ModelState:
 def _claim_after(paths: ModelLayout, revision: int) -> ModelState | None:
     what = f"{paths.name}: {layout.CLAIM}{revision + 1}"
     try:
-        state = ModelState(*codec.parse_table(codec.load(paths.claim(revision + 1), what), what))
+        state = load_state(paths.claim(revision + 1), what)
     except FileNotFoundError:
         return None
     if state.table.revision != revision + 1:

@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 
 from ..core.text import lazy_pattern
+from .filesystem import files
 
 #: Names of files, wherever they lie.
 NAMES = frozenset(
@@ -109,13 +110,10 @@ def describe_secret_content(origin: Path, size: int) -> str:
         name = _without_backup_ending(origin.name.lower())
         kind = name.rpartition(".")[2]
         pattern = _IN_FILES.get(name) or _IN_FILES.get(kind)
-        descriptor = os.open(origin, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
+        with files.open_descriptor(origin, files.READ) as descriptor:
             data = os.read(descriptor, _HEAD)
             if kind in _KEY_FILES or pattern:
                 data += os.read(descriptor, LOOKED_AT)
-        finally:
-            os.close(descriptor)
         if (kind in _KEY_FILES and _KEY.search(data)) or _KEY.match(data.removeprefix(b"\xef\xbb\xbf").lstrip()):
             return "a private key"
         if pattern and pattern.search(data):

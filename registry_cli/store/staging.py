@@ -127,11 +127,8 @@ def sync(staging: StagingFolder, folders: Sequence[Path], *, written: bool = Fal
 
 
 def sync_file(path: Path) -> None:
-    descriptor = os.open(path, files.READ)
-    try:
+    with files.open_descriptor(path, files.READ) as descriptor:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _ensure_room(sources: Sequence[SourceFile], intake: CopyOptions) -> None:
@@ -175,18 +172,17 @@ def make_parents(root: Path, path: str, made: dict[str, Path]) -> None:
 @contextlib.contextmanager
 def open_source(origin: Path) -> Iterator[int]:
     """A descriptor of a user's file. :class:`Refused` when it was made a link or something else meanwhile."""
-    try:
-        descriptor = os.open(origin, files.READ)
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO):
-            raise Refused(f"'{origin}' is no regular file any more", "register it again") from None
-        raise
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    with contextlib.ExitStack() as stack:
+        try:
+            descriptor = stack.enter_context(files.open_descriptor(origin, files.READ))
+            regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.ENXIO):
+                raise
+            regular = False
+        if not regular:
             raise Refused(f"'{origin}' is no regular file any more", "register it again")
         yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 class _FileIngest:
@@ -276,8 +272,7 @@ class _FileIngest:
         return True
 
     def _copied(self, origin: int | Any) -> tuple[str, int, int]:
-        target = os.open(self.target, files.CREATE_READABLE, 0o600)
-        try:
+        with files.open_descriptor(self.target, files.CREATE_READABLE) as target:
             if self.source.origin and copying.clone(origin, target):
                 sha256, size = copying.copy_and_hash(target, None, self.source.size, self.intake.progress)
             else:
@@ -287,8 +282,6 @@ class _FileIngest:
             os.fchmod(target, self.intake.modes.sealed_file)
             if self.sync:
                 os.fsync(target)
-        finally:
-            os.close(target)
         return sha256, size, size
 
     def _replaced_by_blob(self, sha256: str) -> bool:

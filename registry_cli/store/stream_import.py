@@ -96,20 +96,10 @@ def _one_name(path: str) -> Iterator[None]:
 
 
 def _write(each: StreamedFile, target: Path, modes: Modes, progress: Progress) -> None:
-    import hashlib
-
-    assert each.content is not None  # noqa: S101 - told by the caller
-    hasher = hashlib.sha256()
-    descriptor = os.open(target, files.CREATE, 0o600)
-    try:
-        while block := each.content.read(files.BLOCK):
-            hasher.update(block)
-            files.write_all(descriptor, block)
-            progress(len(block))
+    with files.open_descriptor(target, files.CREATE) as descriptor:
+        sha256, _ = copying.copy_and_hash(each.content, descriptor, each.size, progress)
         os.fchmod(descriptor, modes.sealed_file)
-    finally:
-        os.close(descriptor)
-    if hasher.hexdigest() != each.entry.sha256:
+    if sha256 != each.entry.sha256:
         raise Damaged(f"'{each.entry.path}' is not what its sha256 says")
 
 

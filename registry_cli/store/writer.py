@@ -73,10 +73,7 @@ class Writer:
         """
         state = reader.read_state(paths)
         writer = cls(paths, modes, state.table, journal.last_entry(paths.history), 0)
-        if (
-            codec.parse_table(codec.load(paths.stages, layout.STAGES), layout.STAGES)[0].revision
-            != state.table.revision
-        ):
+        if reader.load_state(paths.stages, layout.STAGES).table.revision != state.table.revision:
             writer.roll_forward(state.redo)
         writer.highest = reader.highest(paths, state.table)
         writer.append_pending()
@@ -221,7 +218,7 @@ class Writer:
         a writer that slept long may have found its claim free only because the first of that number is pruned. Readers
         are past that revision, the claim is never followed: it changes nothing, and is a :class:`Conflict`.
         """
-        known, _ = codec.parse_table(codec.load(self.paths.stages, layout.STAGES), layout.STAGES)
+        known = reader.load_state(self.paths.stages, layout.STAGES).table
         if known.revision < table.revision:
             return False
         pruned = known.revision >= table.revision + layout.CLAIMS_KEPT
@@ -235,14 +232,14 @@ class Writer:
         """Bring the newest claim, which is committed, to where readers look first. May be done again and again."""
         files.fsync_folder(self.paths.root)  # the claim is on the disk before anything that follows from it
         if redo:
-            files.replace(self.paths.root / redo.path, redo.data(), self.modes.file, self.paths.registry)
+            removal.replace(self.paths.root / redo.path, redo.data(), self.modes.file, self.paths.registry)
         table = documents.dumps(codec.table_document(self.table))
-        files.replace(self.paths.stages, table, self.modes.file, self.paths.registry)
+        removal.replace(self.paths.stages, table, self.modes.file, self.paths.registry)
 
     def refresh_links(self) -> None:
         """The links in ``stages/``, for readers that have no client. Derived."""
         wanted = {stage: f"../versions/{number}" for stage, number in self.table.stages.items()}
-        files.refresh_links(self.paths.links, wanted, self.paths.registry)
+        removal.refresh_links(self.paths.links, wanted, self.paths.registry)
 
     def ensure_removable(self, number: int) -> None:
         """Say before anything is committed that only the owner may remove a folder (``versions/`` is sticky)."""

@@ -18,7 +18,7 @@ from typing import Any
 
 from ..core.lazy_dataclass import dataclass
 from ..rules.policy.command_checks import CommandSet
-from ..store.filesystem import files
+from ..store.filesystem import removal
 from .user_config import ensure_private
 
 FILE = "trusted.jsonl"
@@ -84,7 +84,7 @@ class TrustFile:
             kept = self.all()
             yield kept
             data = "".join(json.dumps(asdict(each)) + "\n" for each in kept)
-            files.replace(self.path.parent.resolve() / FILE, data.encode("ascii"), 0o600)
+            removal.replace(self.path.parent.resolve() / FILE, data.encode("ascii"), 0o600)
         finally:
             os.close(lock)
 

@@ -42,6 +42,15 @@ def test_unknown_names_among_the_models_are_ignored(store: Store, name: str) -> 
     assert store.reg.admin.gc() == []
 
 
+@pytest.mark.parametrize("name", [".stages-²", ".stages-１", ".stages-x", ".stages-"])
+def test_unknown_names_that_look_like_claims_are_ignored(store: Store, name: str) -> None:
+    """'²' is a digit for ``str.isdigit``, but no number."""
+    store.put(name)
+    assert store.found() == set()
+    assert store.reg.admin.gc() == []
+    assert store.reg.admin.repair() == []
+
+
 def test_a_lone_blob(store: Store) -> None:
     store.at("blobs/ab").mkdir(exist_ok=True)
     blob = store.put("blobs/ab/" + "ab" * 32)

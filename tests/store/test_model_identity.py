@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from registry_cli import Conflict, Registry
 from registry_cli.operations import models
 from registry_cli.rules.retention_rules import RetentionRules
 from registry_cli.store import codec, model_names
+from registry_cli.store.filesystem import files
 from registry_cli.store.layout import Layout
 from tests.commands import environment, spawn
 
@@ -98,16 +100,16 @@ def test_a_former_name_is_not_given_again(family: Registry, make_file: Make) -> 
 def test_a_model_that_moves_during_the_search_for_a_former_name_is_found(
     family: Registry, make_file: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = model_names._beginning
+    opened = files.open_descriptor
     moves = iter([("betb", "aa"), ("aa", "zz"), ("zz", "bb")])
 
-    def move_before(path: str) -> bytes:
+    def move_before(path: str, flags: int) -> AbstractContextManager[int]:
         name, new = next(moves, ("", ""))
         if name:
             (family.root / "models" / name).rename(family.root / "models" / new)
-        return read(path)
+        return opened(path, flags)
 
-    monkeypatch.setattr(model_names, "_beginning", move_before)
+    monkeypatch.setattr(files, "open_descriptor", move_before)
     assert model_names.find_renamed_model(Layout(family.root), "beta", most=None) in {"aa", "zz", "bb"}
 
 

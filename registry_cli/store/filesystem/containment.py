@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ...errors import Refused
 from .. import layout
+from . import files
 
 #: What a registry keeps in its folder. A project may have its registry in its own top folder: the rest is the project's.
 OWN = frozenset({layout.REGISTRY, layout.MODELS, ".schemas"})
@@ -31,13 +32,9 @@ class RegistryBoundary:
         self._top, self._models = _identity(root), _identity(root / layout.MODELS)
         self._known: dict[Path, Path | None] = {}
 
-    def registry_of(self, real: Path) -> Path | None:
-        """The registry that ``real``, a path without links, belongs to; None for what belongs to none."""
-        return self._look_up(real)
-
     def refuse_inside(self, real: Path, shown: str, *, folder: bool = False) -> None:
         """Raises :class:`Refused` if ``real``, a path without links, is a registry's own file or folder."""
-        root = self._look_up(real if folder else real.parent)
+        root = self.registry_of(real if folder else real.parent)
         if root is None and real.name in OWN and self._is_registry(real.parent):
             root = real.parent
         if root is not None:
@@ -55,8 +52,11 @@ class RegistryBoundary:
             return OWN.intersection(names)
         return frozenset()
 
-    def _look_up(self, folder: Path) -> Path | None:
-        """The registry that has ``folder`` in its own folders. Its top folder is not one: that may be a project's."""
+    def registry_of(self, folder: Path) -> Path | None:
+        """The registry that has ``folder``, a path without links, in its own folders; None if there is none.
+
+        Its top folder is not one of them: that may be a project's.
+        """
         if folder in self._known:
             return self._known[folder]
         found, below = None, folder
@@ -78,17 +78,11 @@ def is_registry(folder: Path) -> bool:
     try:
         if not stat.S_ISDIR(os.stat(folder / layout.MODELS).st_mode):
             return False
-        descriptor = os.open(folder / layout.REGISTRY, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with files.open_descriptor(folder / layout.REGISTRY, files.READ & ~os.O_NOFOLLOW) as descriptor:
+            regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            return regular and bool(_FORMAT.search(os.read(descriptor, _SETTINGS_LIMIT)))
     except OSError:
         return False
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return False
-        return bool(_FORMAT.search(os.read(descriptor, _SETTINGS_LIMIT)))
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -1,7 +1,7 @@
-"""Durable writing and guarded reading: the few shapes in which the store touches the disk.
+"""Durable writing and guarded reading.
 
-Nothing here follows a symbolic link in the last component, blocks on a FIFO, or leaves a file half-written under
-its own name. Every write goes through ``os`` calls, one a line, so that each can be made to fail in a test.
+Nothing here follows a symbolic link in the last component or blocks on a FIFO. Every write goes through a function of
+``os``, so that each can be made to fail in a test.
 """
 
 from __future__ import annotations
@@ -10,24 +10,35 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from ...core.lazy_dataclass import dataclass
 from ...core.yaml import DOCUMENT_LIMIT as DOCUMENT_LIMIT  # noqa: PLC0414
 from ...errors import Damaged, NotFound
-from .. import layout
 
 BLOCK = 1 << 20
 
 #: What a file system without hard links answers to ``link``.
 NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 
-#: How a file of the store is opened for reading, and how a new one is made: no link is followed, nothing is waited for.
+#: Flags for reading a file of the store, for making a new one, for a folder: no link is followed, nothing is waited for.
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 CREATE_READABLE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@contextlib.contextmanager
+def open_descriptor(
+    path: str | os.PathLike[str], flags: int, mode: int = 0o600, *, folder: int | None = None
+) -> Iterator[int]:
+    """Open a file or folder, and close it in the end; relative to the descriptor ``folder``, if there is one."""
+    descriptor = os.open(path, flags, mode, dir_fd=folder)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def write_all(descriptor: int, data: bytes | memoryview) -> None:
@@ -42,41 +53,16 @@ def write_new(path: Path, data: bytes, mode: int, *, folder: int | None = None) 
 
     With ``folder``, a descriptor, it is made there, wherever ``path`` leads by now.
     """
-    descriptor = os.open(path if folder is None else path.name, CREATE, 0o600, dir_fd=folder)
-    try:
+    with open_descriptor(path if folder is None else path.name, CREATE, folder=folder) as descriptor:
         write_all(descriptor, data)
         os.fchmod(descriptor, mode)
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def fsync_folder(path: Path) -> None:
     """Make what was created, renamed or removed in ``path`` survive a power cut."""
-    descriptor = os.open(path, _FOLDER)
-    try:
+    with open_descriptor(path, FOLDER) as descriptor:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def replace(path: Path, data: bytes, mode: int, below: Path | None = None) -> None:
-    """Put ``data`` in the place of ``path``: a reader sees the old document or the new one, whole.
-
-    No link is followed on the way from the trusted folder ``below`` (by default the one that it is in).
-    """
-    from . import removal
-
-    temporary = path.with_name(layout.temporary_name())
-    with removal.open_parent(path, below or path.parent) as folder:
-        try:
-            write_new(temporary, data, mode, folder=folder)
-            os.rename(temporary.name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary.name, dir_fd=folder)
-            raise
-    fsync_folder(path.parent)
 
 
 def publish_new(temporary: Path, target: Path) -> None:
@@ -102,37 +88,9 @@ def make_folder(path: Path, mode: int) -> bool:
         if not stat.S_ISDIR(os.lstat(path).st_mode):
             raise
         return False
-    from . import removal
-
-    removal.change_mode(path, path.parent, mode)
+    with open_descriptor(path, FOLDER) as descriptor:
+        os.fchmod(descriptor, mode)
     return True
-
-
-def refresh_links(folder: Path, wanted: Mapping[str, str], below: Path) -> None:
-    """Make the symbolic links in ``folder`` lead where ``wanted`` says, by their names, and remove all others.
-
-    Derived: not synced, and no failure is reported. Whatever is no link there is left alone.
-    """
-    from . import removal
-
-    with contextlib.suppress(OSError), removal.open_parent(folder / "any", below) as parent:
-        for name in list_folder(folder):
-            if name not in wanted:
-                with contextlib.suppress(OSError):
-                    os.readlink(name, dir_fd=parent)  # fails for everything else
-                    os.unlink(name, dir_fd=parent)
-        for name, target in wanted.items():
-            with contextlib.suppress(OSError):
-                _refresh_link(parent, name, target)
-
-
-def _refresh_link(parent: int, name: str, target: str) -> None:
-    with contextlib.suppress(OSError):  # nothing is there, or a file: what a copy without links makes of them
-        if os.readlink(name, dir_fd=parent) == target:
-            return
-    temporary = layout.temporary_name()
-    os.symlink(target, temporary, dir_fd=parent)
-    os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
 
 
 def read(path: Path, limit: int, what: str) -> bytes:
@@ -173,7 +131,7 @@ def open_file(path: Path, what: str) -> Iterator[int]:
 def open_folder(path: Path) -> int:
     """A fresh descriptor of a folder: on a network file system this is what makes new entries visible."""
     try:
-        return os.open(path, _FOLDER)
+        return os.open(path, FOLDER)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK) or (error.errno == errno.ENOTDIR and path.is_symlink()):
             raise Damaged(f"{path} is a symbolic link, where a folder should be") from None
@@ -189,7 +147,7 @@ def open_beneath(root: Path, relative: str) -> Iterator[int]:
         stack.callback(lambda: os.close(parent))
         try:
             for folder in folders:
-                child = os.open(folder, _FOLDER, dir_fd=parent)
+                child = os.open(folder, FOLDER, dir_fd=parent)
                 os.close(parent)
                 parent = child
             descriptor = os.open(name, READ, dir_fd=parent)
@@ -277,12 +235,9 @@ def sync_file_system(path: Path) -> bool:
         call = ctypes.CDLL(None, use_errno=True).syncfs
     except (OSError, AttributeError):
         return False
-    descriptor = os.open(path, _FOLDER)
-    try:
+    with open_descriptor(path, FOLDER) as descriptor:
         if call(descriptor) != 0:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(path))
-    finally:
-        os.close(descriptor)
     return True
 
 
@@ -311,11 +266,7 @@ class Modes:
         """
         if shared == "group":
             return cls(0o2775, 0o664, 0o3775, 0o555, 0o444)
-        allowed = ~_umask() | 0o700
+        mask = os.umask(0o077)
+        os.umask(mask)
+        allowed = ~mask | 0o700
         return cls(0o755 & allowed, 0o644 & allowed, 0o755 & allowed, 0o555 & allowed, 0o444 & allowed)
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -17,7 +17,7 @@ from typing import Any
 
 from ...errors import Damaged, LockTimeout, Refused
 from .. import layout
-from . import removal
+from . import files, removal
 
 #: How often a waiting process asks again, in seconds: well below the time that a registration holds the lock.
 _POLL = 0.01
@@ -106,12 +106,8 @@ def remove_unusable(path: Path, below: Path, *, dry_run: bool) -> bool:
 
 def _identity(path: Path, what: str, mode: int) -> tuple[int, int]:
     """Device and inode of the lock file, which is made here if it is missing."""
-    with contextlib.suppress(FileExistsError):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            os.fchmod(descriptor, mode)
-        finally:
-            os.close(descriptor)
+    with contextlib.suppress(FileExistsError), files.open_descriptor(path, files.CREATE_READABLE) as descriptor:
+        os.fchmod(descriptor, mode)
     status = os.lstat(path)
     if stat.S_ISLNK(status.st_mode):
         raise _link(what)

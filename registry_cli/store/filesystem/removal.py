@@ -1,4 +1,4 @@
-"""Removal, renaming and change of mode through directory descriptors: the only place that removes anything.
+"""Removal, replacement, renaming and modes through directory descriptors: the only place that removes anything.
 
 The program removes, replaces and moves nothing that it did not create. Others may be at work in the same folders, and
 not all of them mean well: a process that exchanges a folder with a symbolic link, between a look and the next step,
@@ -15,15 +15,14 @@ import errno
 import os
 import signal
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from .. import layout
+from . import files
 
 #: How a folder is opened on the way: to name what is in it, which needs no permission to list it.
 _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_ANY = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 #: Deeper trees than this are left alone: an artifact has at most 64 levels, and each takes a descriptor.
 _DEPTH = 200
 
@@ -133,16 +132,54 @@ def rename(source: Path, target: Path, below: Path) -> None:
 
 def change_mode(path: Path, below: Path, mode: int, *, expected: Identity | None = None) -> None:
     """Set the mode of a file or folder; of nothing else, and of nothing that a link leads to."""
-    with open_parent(path, below) as parent:
-        descriptor = os.open(path.name, _ANY, dir_fd=parent)
+    with open_parent(path, below) as parent, files.open_descriptor(path.name, files.READ, folder=parent) as descriptor:
+        status = os.fstat(descriptor)
+        regular = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
+        if not regular or (expected is not None and identity(status) != expected):
+            raise _exchanged(path.name)
+        os.fchmod(descriptor, mode)
+
+
+def replace(path: Path, data: bytes, mode: int, below: Path | None = None) -> None:
+    """Put ``data`` in the place of ``path``: a reader sees the old document or the new one, whole.
+
+    No link is followed on the way from the trusted folder ``below`` (by default the one that it is in).
+    """
+    temporary = path.with_name(layout.temporary_name())
+    with open_parent(path, below or path.parent) as folder:
         try:
-            status = os.fstat(descriptor)
-            regular = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
-            if not regular or (expected is not None and identity(status) != expected):
-                raise _exchanged(path.name)
-            os.fchmod(descriptor, mode)
-        finally:
-            os.close(descriptor)
+            files.write_new(temporary, data, mode, folder=folder)
+            os.rename(temporary.name, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary.name, dir_fd=folder)
+            raise
+    files.fsync_folder(path.parent)
+
+
+def refresh_links(folder: Path, wanted: Mapping[str, str], below: Path) -> None:
+    """Make the symbolic links in ``folder`` lead where ``wanted`` says, by their names, and remove all others.
+
+    Derived: not synced, and no failure is reported. Whatever is no link there is left alone.
+    """
+    with contextlib.suppress(OSError), open_parent(folder / "any", below) as parent:
+        for name in files.list_folder(folder):
+            if name not in wanted:
+                with contextlib.suppress(OSError):
+                    os.readlink(name, dir_fd=parent)  # fails for everything else
+                    os.unlink(name, dir_fd=parent)
+        for name, target in wanted.items():
+            with contextlib.suppress(OSError):
+                _refresh_link(parent, name, target)
+
+
+def _refresh_link(parent: int, name: str, target: str) -> None:
+    with contextlib.suppress(OSError):  # nothing is there, or a file: what a copy without links makes of them
+        if os.readlink(name, dir_fd=parent) == target:
+            return
+    temporary = layout.temporary_name()
+    os.symlink(target, temporary, dir_fd=parent)
+    os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
 
 
 @contextlib.contextmanager
@@ -217,13 +254,13 @@ def _removed_if_empty(parent: int, name: str) -> bool:
 def _open_folder(parent: int, name: str, status: os.stat_result) -> int:
     """The folder that was looked at, open to be emptied; a sealed one is made writable."""
     readable = bool(status.st_mode & stat.S_IRUSR) or not hasattr(os, "O_PATH")
-    descriptor = os.open(name, _FOLDER if readable else _PASS, dir_fd=parent)
+    descriptor = os.open(name, files.FOLDER if readable else _PASS, dir_fd=parent)
     try:
         if identity(os.fstat(descriptor)) != identity(status):
             raise _exchanged(name)
         if not readable:  # only its mode keeps it from being opened for reading
             os.chmod(f"/proc/self/fd/{descriptor}", stat.S_IRWXU)
-            again = os.open(".", _FOLDER, dir_fd=descriptor)
+            again = os.open(".", files.FOLDER, dir_fd=descriptor)
             os.close(descriptor)
             descriptor = again
         elif status.st_mode & stat.S_IRWXU != stat.S_IRWXU:

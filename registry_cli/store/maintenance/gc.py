@@ -75,8 +75,8 @@ def find_garbage(
             if layout.is_temporary(name) and now - _newest_change(folder / name) >= age:
                 yield _freed("left-over temporary file", root, folder / name)
     for name in files.list_folder(paths.root):
-        revision = name.removeprefix(layout.CLAIM)
-        if revision != name and revision.isdigit() and int(revision) <= table.revision - layout.CLAIMS_KEPT:
+        revision = layout.revision_of(name)
+        if revision is not None and revision <= table.revision - layout.CLAIMS_KEPT:
             yield _freed("old claim", root, paths.root / name)
     yield from _left_of_packing(root, paths, now, age, table)
     yield from _lone_blobs(root, paths, table)
@@ -247,9 +247,8 @@ def server_time(folder: Path, *, probe: bool = True) -> float:
     if not probe:
         return time.time()
     path = folder / layout.temporary_name()
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
-        return os.fstat(descriptor).st_mtime
+        with files.open_descriptor(path, files.CREATE) as descriptor:
+            return os.fstat(descriptor).st_mtime
     finally:
-        os.close(descriptor)
         removal.discard(path, folder)

@@ -74,7 +74,7 @@ def _state(paths: ModelLayout) -> tuple[ModelState, bool]:
     """The stage table that is right, and whether ``stages.yaml`` is missing, torn or older: then a claim has it."""
     known: ModelState | None = None
     with contextlib.suppress(RegistryError, OSError):
-        known = ModelState(*codec.parse_table(codec.load(paths.stages, layout.STAGES), layout.STAGES))
+        known = reader.load_state(paths.stages, layout.STAGES)
     newest = max(_claims(paths), key=lambda state: state.table.revision, default=None)
     last = journal.last_entry(paths.history)
     recorded = last.revision if last else 0
@@ -93,13 +93,11 @@ def _state(paths: ModelLayout) -> tuple[ModelState, bool]:
 def _claims(paths: ModelLayout) -> Iterator[ModelState]:
     """Every claim that is whole."""
     for name in files.list_folder(paths.root):
-        revision = name.removeprefix(layout.CLAIM)
-        if revision == name or not revision.isdigit():
-            continue
-        with contextlib.suppress(RegistryError, OSError):
-            state = ModelState(*codec.parse_table(codec.load(paths.root / name, name), name))
-            if state.table.revision == int(revision):
-                yield state
+        if (revision := layout.revision_of(name)) is not None:
+            with contextlib.suppress(RegistryError, OSError):
+                state = reader.load_state(paths.root / name, name)
+                if state.table.revision == revision:
+                    yield state
 
 
 class _Repairer:
@@ -117,9 +115,9 @@ class _Repairer:
     def restore_table(self, state: ModelState) -> None:
         if state.redo:
             path = self.paths.root / state.redo.path
-            files.replace(path, state.redo.data(), self.modes.file, self.root.root)
+            removal.replace(path, state.redo.data(), self.modes.file, self.root.root)
         data = documents.dumps(codec.table_document(state.table))
-        files.replace(self.paths.stages, data, self.modes.file, self.root.root)
+        removal.replace(self.paths.stages, data, self.modes.file, self.root.root)
 
     def journal(self, mark: Event) -> Iterator[CleanupItem]:
         """A torn last line gets its newline; events that the versions and the claims carry are added, none is changed."""
@@ -192,7 +190,7 @@ class _Repairer:
             return
         data = documents.dumps(codec.table_document(self.table))
         yield self.apply(
-            lambda: files.replace(path, data, self.modes.file, self.root.root),
+            lambda: removal.replace(path, data, self.modes.file, self.root.root),
             "claim made again from stages.yaml",
             path,
         )
@@ -268,12 +266,9 @@ def _is_torn(path: Path) -> bool:
 
 
 def _end_line(path: Path) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
+    with files.open_descriptor(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC) as descriptor:
         files.write_all(descriptor, b"\n")
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _target(path: Path) -> str:

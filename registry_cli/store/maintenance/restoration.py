@@ -186,14 +186,11 @@ def _bring(model: ModelReader, wanted: Restorable, target: Path, modes: Modes) -
             if _linked(wanted.source, source, folder, target.name, modes):
                 return
             os.lseek(source, 0, os.SEEK_SET)
-        descriptor = os.open(target.name, files.CREATE, 0o600, dir_fd=folder)
-        try:
+        with files.open_descriptor(target.name, files.CREATE, folder=folder) as descriptor:
             if copying.copy_and_hash(source, descriptor, 0)[0] != wanted.entry.sha256:
                 raise Damaged(f"'{wanted.entry.path}' is not what was stored")
             os.fchmod(descriptor, modes.sealed_file)
             os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _linked(path: Path, descriptor: int, folder: int, name: str, modes: Modes) -> bool:

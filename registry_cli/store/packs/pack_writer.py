@@ -64,8 +64,7 @@ def write_pack(model: ModelReader, record: VersionRecord, kind: str, modes: Mode
     progress.expect(2 * record.size)
     temporary = paths.packs / f"{layout.temporary_name()}{pack_format.SUFFIXES[kind]}"
     try:
-        descriptor = os.open(temporary, files.CREATE_READABLE, 0o600)
-        try:
+        with files.open_descriptor(temporary, files.CREATE_READABLE) as descriptor:
             with contextlib.closing(pack_reader.members(model, record)) as members:
                 size = _write(descriptor, pack_format.compressor(kind), members, progress)
             os.fchmod(descriptor, modes.sealed_file)
@@ -75,8 +74,6 @@ def write_pack(model: ModelReader, record: VersionRecord, kind: str, modes: Mode
                 descriptor, temporary, model.manifest(record), record.size, record.ref
             ):
                 content.copy(progress=progress)
-        finally:
-            os.close(descriptor)
     except BaseException:
         removal.discard(temporary, paths.registry)
         raise

@@ -81,13 +81,10 @@ def check_digests(jobs: list[HashJob], found: ProblemCollector, progress: Progre
 def _hash(path: Path, progress: Progress, stopped: list[bool]) -> str:
     hasher = hashlib.sha256()
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
+        with files.open_descriptor(path, files.READ) as descriptor:
             while not stopped and (block := os.read(descriptor, _BLOCK)):
                 hasher.update(block)
                 progress(len(block))
-        finally:
-            os.close(descriptor)
     except OSError as error:
         return f"!{explain(error)}"
     return hasher.hexdigest()
@@ -95,14 +92,11 @@ def _hash(path: Path, progress: Progress, stopped: list[bool]) -> str:
 
 def read(path: Path) -> bytes:
     """All of a regular file; OSError for anything else."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
+    with files.open_descriptor(path, files.READ) as descriptor:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "no regular file", str(path))
         with os.fdopen(descriptor, "rb", closefd=False) as stream:
             return stream.read()
-    finally:
-        os.close(descriptor)
 
 
 def check_sidecars(paths: ModelLayout, record: VersionRecord, found: ProblemCollector) -> list[HashJob]:

@@ -148,7 +148,7 @@ def _check_claim(paths: ModelLayout, state: ModelState, recorded: int, found: Pr
     """
     revision = state.table.revision
     try:
-        table, _ = codec.parse_table(codec.load(paths.stages, layout.STAGES), layout.STAGES)
+        table = reader.load_state(paths.stages, layout.STAGES).table
     except (RegistryError, OSError):
         return  # the reader has just said so
     if table.revision < revision <= recorded:
@@ -169,15 +169,11 @@ def stray_claims(paths: ModelLayout, revision: int) -> Iterator[tuple[Path, int]
     A commit names its claim after the revision in it, so none made these. Once that revision comes, they are in its way.
     """
     for name in sorted(os.listdir(paths.root)):
-        number = name.removeprefix(layout.CLAIM)
-        if number == name or not number.isdigit() or int(number) <= revision:
-            continue
-        try:
-            table, _ = codec.parse_table(codec.load(paths.root / name, name), name)
-        except (RegistryError, OSError):
-            continue
-        if table.revision <= revision:
-            yield paths.root / name, table.revision
+        if (layout.revision_of(name) or 0) > revision:
+            with contextlib.suppress(RegistryError, OSError):
+                table = reader.load_state(paths.root / name, name).table
+                if table.revision <= revision:
+                    yield paths.root / name, table.revision
 
 
 def _check_name(paths: ModelLayout, state: ModelState, found: ProblemCollector) -> None:
@@ -194,15 +190,16 @@ def _check_name(paths: ModelLayout, state: ModelState, found: ProblemCollector) 
 
 
 def _is_copy(paths: ModelLayout, state: ModelState) -> bool:
-    name = paths.claim(state.table.revision).name
+    claim = paths.claim(state.table.revision)
     try:
-        table, redo = codec.parse_table(codec.load(paths.claim(state.table.revision), name), name)
+        found = reader.load_state(claim, claim.name)
+        redo = found.redo
         edited = redo is not None and redo.path == layout.MODEL  # by people, since: that is what it is for
         if redo and not state.redo and not edited and codec.load(paths.root / redo.path, redo.path) != redo.document:
             return False
     except (RegistryError, OSError):
         return False
-    return table == state.table
+    return found.table == state.table
 
 
 def _check_links(paths: ModelLayout, state: ModelState, found: ProblemCollector) -> None:
