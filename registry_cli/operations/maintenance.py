@@ -19,6 +19,7 @@ from ..store import reader
 from ..store.filesystem import files, locking, removal
 from ..store.layout import ModelLayout
 from ..store.maintenance import gc
+from ..store.packs import pack_writer
 from ..store.verify import verify
 from .context import model_not_found, open_model
 from .search import list_model_names
@@ -156,7 +157,11 @@ def collect_garbage(
             now = gc.server_time(paths.root, probe=not dry_run)
             found = list(gc.find_garbage(context.layout, paths, now, age))
             taken = (
-                [] if dry_run else [gc.move_to_trash(paths, context.modes, context.root / each.path) for each in found]
+                []
+                if dry_run
+                else [
+                    pack_writer.move_garbage_to_trash(paths, context.modes, context.root / each.path) for each in found
+                ]
             )
         for path in taken:  # slow, and needs no lock
             removal.discard(path, context.root)

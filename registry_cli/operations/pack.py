@@ -124,7 +124,7 @@ def _pack_one(context: RegistryContext, name: str, number: int, wanted: PackRequ
             _commit_pack(context, writer, rules.pack(writer.table, name, number), pack, wanted)
             tally.add(before - pack.size, writer.table.revision)
             there = reader.pack_path(model.paths, number)  # unless somebody got past a broken lock
-            trash = gc.move_files_to_trash(model.paths, context.modes, number) if there else None
+            trash = pack_writer.move_files_to_trash(model.paths, context.modes, number) if there else None
     finally:
         removal.discard(pack.temporary, context.root)
     gc.remove_packed(model.paths, [trash] if trash else [], number)

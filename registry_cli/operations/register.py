@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from .. import operations
 from ..core import names, values
 from ..core.lazy_dataclass import replace
 from ..core.names import Reference
@@ -108,10 +110,8 @@ def register(
     :class:`Indeterminate` when the version is there, or may be.
     """
     names.model_name(name)
-    given = [
-        normalize(PARAM, params, only=params_only, skip_invalid=skip_invalid),
-        normalize(METRIC, metrics, only=metrics_only, skip_invalid=skip_invalid),
-    ]
+    given_params = normalize(PARAM, params, only=params_only, skip_invalid=skip_invalid)
+    given_metrics = normalize(METRIC, metrics, only=metrics_only, skip_invalid=skip_invalid)
     if how not in staging.HOW:
         raise InvalidInput(f"files can't be taken by '{how}'", f"use {', '.join(staging.HOW)}")
     paths = values.as_list(paths, "paths")
@@ -125,18 +125,15 @@ def register(
     if update and request_id:
         names.request_id(f"{request_id}:annotations")  # as for those of the pointers
     scan_rules = get_scan_rules(context).with_mode(scan)
-    described, redacted = _redact_texts(message, unsafe, given[0].values, tags, annotations)
-    unsafe = described.reason
-    record = VersionRecord(
-        model=name, number=0, created="", author=context.author, digest="", size=0, files=0, message=described.message,
-        params=described.params, metrics=given[1].values, tags=described.tags, annotations=described.annotations,
-    )  # fmt: skip
+    record, unsafe, redacted = _make_record(
+        context, name, message, unsafe, given_params.values, given_metrics.values, tags, annotations
+    )
     event = make_event(context, "registered", None, request_id)
     layout = context.layout.model(name)
     outcome = find_registered(layout, event.id) if request_id else None
     if outcome is None:
         ensure_not_former_name(context, name, reuse_name)
-    look: ArtifactAnalysis | None = None
+    analysis: ArtifactAnalysis | None = None
     report = FileReport()
     origin: LineageCapture | None = None
     if outcome is None:
@@ -148,52 +145,45 @@ def register(
         origin = _make_capture(
             context, {**stated, "environment": environment, "python": python}, capture, lineage or {}
         )
-        look = ArtifactAnalysis(
+        analysis = ArtifactAnalysis(
             dict(lineage or {}), context.modes, inspect=inspect, scan=scan_rules, unsafe=unsafe, origin=origin,
             progress=progress,
         )  # fmt: skip
         outcome = store_version(
-            context, record, event, found, look, how=how, if_changed=if_changed, repeatable=request_id is not None,
+            context, record, event, found, analysis, how=how, if_changed=if_changed, repeatable=request_id is not None,
             reuse_name=reuse_name, progress=progress,
         )  # fmt: skip
     ref = f"{name}@{outcome.number}"
     with _after_registration(ref, event.id):  # each pointer is a commit: a repetition finishes what is missing
-        left = _find_unstored(context, outcome, record, lineage or {}, origin, progress)
+        left = None
+        if outcome.why == UNCHANGED:
+            known = {**(origin.look_at_said(progress) if origin else {}), **(lineage or {})}
+            left = compare_unstored(record, get_version(context, ref), known)
         updated = _update(context, ref, left, event.id) if update and left else ()
         moved = _set_pointers(context, ref, stage, alias, event.id) if stage or alias else ()
         warnings = (
-            *given[0].warnings,
-            *given[1].warnings,
-            *redacted,
-            *report.warnings,
-            *(look.warnings if look else ()),
-            *outcome.warnings,
-        )
+            given_params.warnings, given_metrics.warnings, redacted, report.warnings,
+            analysis.warnings if analysis else (), outcome.warnings,
+        )  # fmt: skip
         not_stored = tuple(name for name in left.names if name not in updated) if left else ()
         return RegisterResult(
-            get_version(context, ref), not outcome.why, outcome.added, outcome.why, warnings, report.excluded,
-            report.empty_folders, not_stored, updated, (*given[0].skipped, *given[1].skipped), moved,
+            get_version(context, ref), not outcome.why, outcome.added, outcome.why, tuple(chain(*warnings)),
+            report.excluded, report.empty_folders, not_stored, updated,
+            (*given_params.skipped, *given_metrics.skipped), moved,
         )  # fmt: skip
 
 
-class _Texts(NamedTuple):
-    """What a person wrote of a version, without the secrets in it."""
-
-    message: str
-    reason: str
-    params: dict[str, Any]
-    tags: dict[str, Any]
-    annotations: dict[str, Any]
-
-
-def _redact_texts(
+def _make_record(
+    context: RegistryContext,
+    name: str,
     message: str,
     reason: str,
     params: dict[str, Any],
+    metrics: dict[str, Any],
     tags: Mapping[str, object] | None,
     annotations: Mapping[str, object] | None,
-) -> tuple[_Texts, tuple[str, ...]]:
-    """Check what a person wrote, and redact it; with a warning for each value that was changed."""
+) -> tuple[VersionRecord, str, tuple[str, ...]]:
+    """The record of a version with what a person gave, and ``reason``, checked and redacted; a warning for each change."""
     texts = {"message": values.text(message, "message"), "reason": values.line(reason, "reason") if reason else ""}
     kinds: dict[str, dict[str, Any]] = {
         "": {name: text for name, text in texts.items() if text},
@@ -205,27 +195,30 @@ def _redact_texts(
     if any(kinds.values()):
         kinds, warnings = redact_kinds(kinds)
     texts |= kinds[""]
-    return _Texts(texts["message"], texts["reason"], kinds["params"], kinds["tags"], kinds["annotations"]), warnings
+    record = VersionRecord(
+        model=name, number=0, created="", author=context.author, digest="", size=0, files=0, message=texts["message"],
+        params=kinds["params"], metrics=metrics, tags=kinds["tags"], annotations=kinds["annotations"],
+    )  # fmt: skip
+    return record, texts["reason"], warnings
 
 
 def _set_pointers(
     context: RegistryContext, ref: str, stage: str | None, alias: str | None, request_id: str
 ) -> tuple[PointerChange, ...]:
-    """Let a stage and an alias point to the new version."""
-    from .pointers import promote, set_alias
-
+    """Point a stage and an alias to the new version."""
+    pointers = operations.pointers
     moved = []
     if stage:
-        moved.append(promote(context, ref, stage, request_id=f"{request_id}:stage", verify=False))
+        moved.append(pointers.promote(context, ref, stage, request_id=f"{request_id}:stage", verify=False))
     if alias:
-        moved.append(set_alias(context, ref, alias, request_id=f"{request_id}:alias"))
+        moved.append(pointers.set_alias(context, ref, alias, request_id=f"{request_id}:alias"))
     return tuple(moved)
 
 
 def _collect_files(
     context: RegistryContext, paths: list[Any], stdin_name: str | None, exclude: OneOrMore[str], include: OneOrMore[str]
 ) -> tuple[list[SourceFile], FileReport]:
-    """The files to store, and what is left out of the folders that were named."""
+    """The files to store, and a report of what is left out."""
     choice = make_file_selection(context, exclude, include)
     found = source_files.collect(paths, stdin_name, choice)
     report = choice.report()
@@ -234,40 +227,20 @@ def _collect_files(
 
 
 def make_file_selection(context: RegistryContext, exclude: OneOrMore[str], include: OneOrMore[str]) -> FileSelection:
-    """Which files come in: nothing of a registry, no secrets, and not what these globs exclude."""
+    """The rules by which files are registered: none of a registry, no secrets, none that these globs exclude."""
     globs = values.as_list(exclude, "exclude"), values.as_list(include, "include")
     return FileSelection(*globs, boundary=RegistryBoundary(context.root))
 
 
-def _find_unstored(
-    context: RegistryContext,
-    outcome: RegisterOutcome,
-    record: VersionRecord,
-    lineage: Mapping[str, object],
-    origin: LineageCapture | None,
-    progress: Progress,
-) -> Unstored | None:
-    """What was given and an unchanged version does not have; None for a version that has all of it."""
-    if outcome.why != UNCHANGED:
-        return None
-
-    stated = {**(origin.look_at_said(progress) if origin else {}), **lineage}
-    return compare_unstored(record, get_version(context, f"{record.model}@{outcome.number}"), stated)
-
-
 def _update(context: RegistryContext, ref: str, left: Unstored, request_id: str) -> tuple[str, ...]:
     """Store what can be stored later, each kind as a change of its own; the names of what was stored."""
-    from .annotate import annotate, log_metric, tag
-
+    module = operations.annotate
+    changes: dict[str, Callable[..., Any]] = {
+        "metrics": module.log_metric, "tags": module.tag, "annotations": module.annotate,
+    }  # fmt: skip
     updated: list[str] = []
     for kind, given in left.later.items():
-        identity = f"{request_id}:{kind}"
-        if kind == "metrics":
-            done = log_metric(context, ref, given, request_id=identity)
-        elif kind == "tags":
-            done = tag(context, ref, given, request_id=identity)
-        else:
-            done = annotate(context, ref, given, request_id=identity)
+        done = changes[kind](context, ref, given, request_id=f"{request_id}:{kind}")
         updated += [f"{kind}.{name}" for name in given if done.changed]
     return tuple(updated)
 
@@ -275,7 +248,7 @@ def _update(context: RegistryContext, ref: str, left: Unstored, request_id: str)
 def _make_capture(
     context: RegistryContext, stated: dict[str, Any], capture: OneOrMore[str] | None, given: Mapping[str, object]
 ) -> LineageCapture | None:
-    """What is to be found out of where a version comes from; what was said of it is checked now. None for nothing."""
+    """What captures where a version comes from, its arguments checked; None if there is nothing to capture."""
     if claimed := codec.find_missing_sidecar(given, {}):
         raise InvalidInput(f"the lineage names the digest of {claimed}, which is no file yet", "leave the digest out")
     if capture is not None:
@@ -308,19 +281,10 @@ def store_version(
     progress: Progress = SILENT,
     **conditions: Any,
 ) -> RegisterOutcome:
-    """Stage ``sources``, analyze them, commit them as a version.
+    """Stage the files, analyze them, commit them as a version, unless they are a version already.
 
-    Args:
-        context: The registry.
-        record: The version, without what the files, ``event`` and ``analysis`` say.
-        event: The event that records it, without its number.
-        sources: The files.
-        analysis: What looks at the staged files, and may refuse them.
-        reuse_name: A new model may get a name that another one had before.
-        how: ``copy``, ``link`` or ``move``.
-        if_changed: Take the latest version if it has exactly these files, which are not even copied then.
-        progress: Called with the number of bytes that were copied.
-        conditions: The others of :func:`~registry_cli.store.registration.commit`.
+    ``record`` has neither a number nor what the files, ``event`` and ``analysis`` add; ``conditions`` are those of
+    :func:`~registry_cli.store.registration.commit`.
     """
     paths = context.layout.model(record.model)
     newest = registration.read_latest(paths)
@@ -366,18 +330,16 @@ def _check_pointers(
     context: RegistryContext, name: str, stage: str | None, alias: str | None, request_id: str | None
 ) -> None:
     if stage:
-        from .gate import ensure_checks_trusted
-
         rules.check_stage(stage, context.stages)
-        ensure_checks_trusted(context, name, stage)
+        operations.gate.ensure_checks_trusted(context, name, stage)
     if alias:
         names.alias_name(alias, context.stages)
     if request_id and (stage or alias):
-        names.request_id(f"{request_id}:stage")  # theirs are made from it: say now that there is no room
+        names.request_id(f"{request_id}:stage")  # theirs are made from it: refuse now one that is too long
 
 
 def find_registered(paths: ModelLayout, event_id: str) -> RegisterOutcome | None:
-    """The outcome of the same request, if it was carried out: then not a byte need be copied again."""
+    """The outcome of the same request, if it was carried out before."""
     entry = journal.find(paths.history, event_id) if files.exists(paths.history) else None
     if entry is None or entry.event.action != "registered" or entry.event.version is None:
         return None
@@ -386,15 +348,14 @@ def find_registered(paths: ModelLayout, event_id: str) -> RegisterOutcome | None
 
 @contextlib.contextmanager
 def _after_registration(ref: str, request_id: str) -> Iterator[None]:
-    """What is inside comes after the registration: whatever stops it says that the version is there."""
+    """Let every error that comes after the registration say that the version is there."""
     try:
         yield
     except BaseException as error:
         if isinstance(error, RegistryError) and not isinstance(error, Indeterminate):
             error.message = f"{ref} is registered, but: {error.message}"
-            if isinstance(error, Refused):  # by the policy of the stage: to repeat it would not help
-                raise
-            error.hint = f"retry with --request-id {request_id}"
+            if not isinstance(error, Refused):  # by the policy of the stage: to repeat it would not help
+                error.hint = f"retry with --request-id {request_id}"
             raise
         raise indeterminate(f"{ref} is registered", request_id, error) from error
 
@@ -418,12 +379,9 @@ class Unstored(NamedTuple):
 
 
 def compare_unstored(given: VersionRecord, version: VersionRecord, lineage: Mapping[str, Any]) -> Unstored:
-    """What of a registration ``version`` does not have as it is now.
+    """What of a registration ``version``, which holds the same files, does not have as it is now.
 
-    Args:
-        given: What was said of the files, in a record without a number.
-        version: The version that holds the same files.
-        lineage: What was said of where they come from, without what is found out by itself.
+    ``given`` is the record of the registration; ``lineage`` was given for it, and does not come from the capture.
     """
     later = {kind: dict(_iter_differing(getattr(given, kind), getattr(version, kind))) for kind in LATER}
     sealed = [f"params.{name}" for name, _ in _iter_differing(given.params, version.params)]
@@ -437,7 +395,7 @@ def compare_unstored(given: VersionRecord, version: VersionRecord, lineage: Mapp
 
 
 def _has_other_parents(given: Mapping[str, Any], there: Mapping[str, Any]) -> bool:
-    """Whether parents of the same names are other models; a version that was registered before models had ids is as good."""
+    """Whether parents of the same names are other models; those that were stored before models had ids are equal."""
     ids, stored = given.get(_IDENTITIES), there.get(_IDENTITIES)
     if not isinstance(ids, Mapping) or not isinstance(stored, Mapping):
         return False
@@ -449,7 +407,7 @@ def _iter_differing(given: Mapping[str, Any], there: Mapping[str, Any]) -> Itera
 
 
 def _is_same(value: Any, stored: Any) -> bool:
-    """Whether two values are equal; unlike for Python, ``true`` is not 1."""
+    """Whether two values are equal; unlike in Python, ``true`` is not 1."""
     return bool(value == stored) and isinstance(value, bool) == isinstance(stored, bool)
 
 

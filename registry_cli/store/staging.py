@@ -255,21 +255,11 @@ class _FileIngest:
             sha256, size = copying.copy_and_hash(origin, None, 0, self.intake.progress)
         finally:
             thread.join()
-        if known == [sha256] and self._link_store_file(candidate):
+        if known == [sha256] and files.link_if_possible(candidate, self.target):
             return sha256, size, 0
         os.lseek(origin, 0, os.SEEK_SET)
         self.intake.progress(-size)
         return None
-
-    def _link_store_file(self, path: Path) -> bool:
-        """Link a file of the store; False where the file system (or the kernel's hard-link rule) won't have it."""
-        try:
-            os.link(path, self.target, follow_symlinks=False)
-        except OSError as error:
-            if error.errno in files.NO_LINKS or error.errno in (errno.ENOENT, errno.EACCES):
-                return False
-            raise
-        return True
 
     def _copied(self, origin: int | Any) -> tuple[str, int, int]:
         with files.open_descriptor(self.target, files.CREATE_READABLE) as target:
@@ -291,7 +281,7 @@ class _FileIngest:
             return False
         copy = self.target.with_name(layout.temporary_name())
         os.rename(self.target, copy)
-        if self._link_store_file(blob):
+        if files.link_if_possible(blob, self.target):
             os.unlink(copy)
             return True
         os.rename(copy, self.target)

@@ -70,7 +70,10 @@ def write_stream(
         with _one_name(each.entry.path):
             ingest.make_parents(staging.files, each.entry.path, folders)
             if each.content is None:
-                _repeat(known.path(each.entry), target, modes)
+                same = known.path(each.entry)
+                if not files.link_if_possible(same, target):
+                    shutil.copyfile(same, target, follow_symlinks=False)
+                    removal.change_mode(target, target.parent, modes.sealed_file)
                 progress(each.size)
             else:
                 _write(each, target, modes, progress)
@@ -101,14 +104,3 @@ def _write(each: StreamedFile, target: Path, modes: Modes, progress: Progress) -
         os.fchmod(descriptor, modes.sealed_file)
     if sha256 != each.entry.sha256:
         raise Damaged(f"'{each.entry.path}' is not what its sha256 says")
-
-
-def _repeat(known: Path, target: Path, modes: Modes) -> None:
-    """The same content once more: a link, where the file system (or the kernel's hard-link rule) has it."""
-    try:
-        os.link(known, target, follow_symlinks=False)
-    except OSError as error:
-        if error.errno not in files.NO_LINKS and error.errno != errno.EACCES:
-            raise
-        shutil.copyfile(known, target, follow_symlinks=False)
-        removal.change_mode(target, target.parent, modes.sealed_file)

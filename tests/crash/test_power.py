@@ -51,8 +51,8 @@ KEPT = {
     # For readers without this tool: a deleted version must not come back half emptied under its old name,
     "writer.move_to_trash > files.fsync_folder: MODEL/versions",
     # nor the files of a packed one.
-    "gc.move_files_to_trash > files.fsync_folder: MODEL/versions",
-    "gc.move_files_to_trash > files.fsync_folder: MODEL/versions/2",
+    "pack_writer.move_files_to_trash > files.fsync_folder: MODEL/versions",
+    "pack_writer.move_files_to_trash > files.fsync_folder: MODEL/versions/2",
     # It makes the mode of the folder last, of which this model of a disk knows nothing.
     "pack_writer.restore_files > files.fsync_folder: MODEL/versions/2/files",
 }

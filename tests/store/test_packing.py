@@ -23,7 +23,6 @@ from registry_cli.operations import archive as archive_operations
 from registry_cli.operations.context import open_model
 from registry_cli.rules.retention_rules import RetentionRules
 from registry_cli.store.filesystem import removal
-from registry_cli.store.maintenance import gc
 from registry_cli.store.packs import pack_reader, pack_writer
 from registry_cli.store.writer import Writer
 from tests.crash.world import fingerprint, wiped
@@ -273,7 +272,7 @@ def _contents(registry: Registry, ref: str) -> dict[str, bytes]:
 def test_gc_finishes_what_was_interrupted(three: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """The files stay when the process dies between the commit and their removal; readers go by the pack."""
     with monkeypatch.context() as patch:
-        patch.setattr(gc, "move_files_to_trash", lambda *_: None)
+        patch.setattr(pack_writer, "move_files_to_trash", lambda *_: None)
         three.archive(["churn@1"], compress="gzip")
     left = three.root / "models/churn/versions/1/files"
     assert left.exists()
@@ -290,7 +289,7 @@ def test_gc_finishes_what_was_interrupted(three: Registry, monkeypatch: pytest.M
     assert [each.code for each in three.admin.verify().problems] == ["leftover"]
     three.archive(["churn@1"], compress="gzip")
     with monkeypatch.context() as patch:
-        patch.setattr(gc, "move_files_to_trash", lambda *_: None)
+        patch.setattr(pack_writer, "move_files_to_trash", lambda *_: None)
         three.archive(["churn@2"], compress="gzip")
     assert three.restore(["churn@2"])[0].changed, "over what was left there"
     assert three.check("churn@2").packed is None
@@ -301,7 +300,7 @@ def test_gc_finishes_what_was_interrupted(three: Registry, monkeypatch: pytest.M
 def test_gc_does_not_remove_what_has_come_there_meanwhile(three: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between its look and its removal others may pack and restore: what it removes, it renamed under the lock."""
     with monkeypatch.context() as patch:
-        patch.setattr(gc, "move_files_to_trash", lambda *_: None)
+        patch.setattr(pack_writer, "move_files_to_trash", lambda *_: None)
         three.archive(["churn@1"], compress="gzip")
     three.archive(["churn@2"], compress="gzip")
     with monkeypatch.context() as patch:
@@ -327,7 +326,7 @@ def test_gc_does_not_remove_what_has_come_there_meanwhile(three: Registry, monke
 
 def test_neither_is_garbage_while_the_other_is_missing(three: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(gc, "move_files_to_trash", lambda *_: None)
+        patch.setattr(pack_writer, "move_files_to_trash", lambda *_: None)
         three.archive(["churn@1"], compress="gzip")
     kept = pack(three).rename(three.root / "kept")
     assert three.admin.gc() == []

@@ -65,6 +65,20 @@ def fsync_folder(path: Path) -> None:
         os.fsync(descriptor)
 
 
+def link_if_possible(source: Path, target: str | Path, *, folder: int | None = None) -> bool:
+    """Make a hard link to a file of the store, ``target`` relative to the descriptor ``folder`` if there is one.
+
+    False where the file system has no links, the kernel allows none to another user's file, or ``source`` is gone.
+    """
+    try:
+        os.link(source, target, dst_dir_fd=folder, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in NO_LINKS and error.errno not in (errno.ENOENT, errno.EACCES):
+            raise
+        return False
+    return True
+
+
 def publish_new(temporary: Path, target: Path) -> None:
     """Give the file ``temporary`` the name ``target``, if nothing has it: of two at once, one gets FileExistsError.
 

@@ -26,18 +26,31 @@ _QUIET = 0.3
 
 @contextlib.contextmanager
 def exclusive(path: Path, what: str, mode: int, timeout: float, on_wait: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock at ``path``; ``what`` names it in messages.
+    """Hold the lock at ``path``, which is made if it is missing.
 
-    ``on_wait`` is told once, in a sentence, when another process holds it. Raises :class:`LockTimeout` after
-    ``timeout`` seconds and :class:`Refused` when the lock file is a link or no file.
+    Args:
+        path: The lock file.
+        what: What is locked, for messages.
+        mode: The mode of a new lock file.
+        timeout: How long to wait, in seconds.
+        on_wait: Called once, with a sentence, when another process holds the lock.
+
+    Raises:
+        LockTimeout: Another process held it too long.
+        Refused: The lock file is a symbolic link.
+        Damaged: The lock file is something else than a regular file.
     """
-    from filelock import Timeout, UnixFileLock
+    from filelock import BaseFileLock, Timeout, UnixFileLock
 
+    # Never fall back to a marker file, never remove the lock file: options that older releases don't know.
+    known = BaseFileLock.__init__.__kwdefaults__ or {}
+    strict: dict[str, Any] = {"fallback_to_soft": False, "preserve_lock_file": True}
+    options = {name: value for name, value in strict.items() if name in known}
     deadline = time.monotonic() + timeout
     notified = False
     while True:
         before = _identity(path, what, mode)
-        lock = UnixFileLock(path, mode=mode, thread_local=False, **_strict())
+        lock = UnixFileLock(path, mode=mode, thread_local=False, **options)
         wait = max(0.0, deadline - time.monotonic())
         try:
             lock.acquire(timeout=wait if notified else min(wait, _QUIET), poll_interval=_POLL)
@@ -66,20 +79,10 @@ def exclusive(path: Path, what: str, mode: int, timeout: float, on_wait: Callabl
             lock.release()
 
 
-def _strict() -> dict[str, Any]:
-    """Options that older releases of filelock don't know: never fall back to a marker file, never remove the file."""
-    import inspect
-
-    from filelock import BaseFileLock
-
-    known = inspect.signature(BaseFileLock.__init__).parameters
-    return {name: value for name, value in (("fallback_to_soft", False), ("preserve_lock_file", True)) if name in known}
-
-
 def remove_unusable(path: Path, below: Path, *, dry_run: bool) -> bool:
-    """Remove what stands in the place of a lock and can't be one: a link, a fifo, an empty folder. True if there was such.
+    """Remove a link, a FIFO or an empty folder in the place of a lock: nobody can hold it. Whether there was one.
 
-    Nobody can hold it, so nobody waits for it. A regular file is never removed, nor a folder with something in it.
+    A regular file is never removed, nor a folder with something in it.
     """
     try:
         mode = os.lstat(path).st_mode
@@ -104,7 +107,7 @@ def remove_unusable(path: Path, below: Path, *, dry_run: bool) -> bool:
     return True
 
 
-def _identity(path: Path, what: str, mode: int) -> tuple[int, int]:
+def _identity(path: Path, what: str, mode: int) -> removal.Identity:
     """Device and inode of the lock file, which is made here if it is missing."""
     with contextlib.suppress(FileExistsError), files.open_descriptor(path, files.CREATE_READABLE) as descriptor:
         os.fchmod(descriptor, mode)
@@ -113,7 +116,7 @@ def _identity(path: Path, what: str, mode: int) -> tuple[int, int]:
         raise _link(what)
     if not stat.S_ISREG(status.st_mode):
         raise Damaged(f"the lock of {what} is not a regular file: {path}", "run 'registry repair'")
-    return status.st_dev, status.st_ino
+    return removal.identity(status)
 
 
 def _link(what: str) -> Refused:

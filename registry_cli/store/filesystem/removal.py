@@ -57,22 +57,17 @@ def remove(path: Path, below: Path, *, expected: Identity | None = None, check: 
 
 
 def discard(path: Path, below: Path, *, expected: Identity | None = None) -> None:
-    """Remove a file or a whole tree that nobody needs. What can't be removed stays for ``gc``."""
+    """Remove a file or a whole tree that is not needed. What can't be removed stays for ``gc``."""
     with contextlib.suppress(OSError):
         remove(path, below, expected=expected)
 
 
-def remove_file(path: Path, below: Path, check: Callable[[os.stat_result], bool]) -> bool:
-    """Remove a regular file if ``check`` accepts its status; whether it was removed."""
-    try:
-        with open_parent(path, below) as parent:
-            status = os.lstat(path.name, dir_fd=parent)
-            if not stat.S_ISREG(status.st_mode) or not check(status):
-                return False
+def remove_if_unlinked(path: Path, below: Path) -> None:
+    """Remove a regular file that has no other name. What can't be removed stays for ``gc``."""
+    with contextlib.suppress(OSError), open_parent(path, below) as parent:
+        status = os.lstat(path.name, dir_fd=parent)
+        if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
             os.unlink(path.name, dir_fd=parent)
-            return True
-    except FileNotFoundError:
-        return False
 
 
 def remove_exactly(path: Path, expected: Identity, *, check: Callable[[os.stat_result], bool] = lambda _: True) -> None:
@@ -124,6 +119,17 @@ def _put_back(parent: int, temporary: str, path: Path) -> None:
     os.rename(temporary, path.name, src_dir_fd=parent, dst_dir_fd=parent)
 
 
+@contextlib.contextmanager
+def unsealed(folder: Path, below: Path, mode: int, afterwards: Path | None = None) -> Iterator[None]:
+    """Make a folder of mode ``mode`` writable for its owner meanwhile, also if it is moved to ``afterwards``."""
+    try:
+        change_mode(folder, below, mode | 0o200)
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            change_mode(afterwards if afterwards and files.exists(afterwards) else folder, below, mode)
+
+
 def rename(source: Path, target: Path, below: Path) -> None:
     """Rename ``source`` to ``target``; both lie in ``below``."""
     with open_parent(source, below) as old, open_parent(target, below) as new:
@@ -160,7 +166,7 @@ def replace(path: Path, data: bytes, mode: int, below: Path | None = None) -> No
 def refresh_links(folder: Path, wanted: Mapping[str, str], below: Path) -> None:
     """Make the symbolic links in ``folder`` lead where ``wanted`` says, by their names, and remove all others.
 
-    Derived: not synced, and no failure is reported. Whatever is no link there is left alone.
+    They are derived: not synced, and no failure is reported. Everything else there is left alone.
     """
     with contextlib.suppress(OSError), open_parent(folder / "any", below) as parent:
         for name in files.list_folder(folder):
@@ -169,17 +175,13 @@ def refresh_links(folder: Path, wanted: Mapping[str, str], below: Path) -> None:
                     os.readlink(name, dir_fd=parent)  # fails for everything else
                     os.unlink(name, dir_fd=parent)
         for name, target in wanted.items():
+            with contextlib.suppress(OSError):  # nothing is there, or a file: what a copy without links makes of them
+                if os.readlink(name, dir_fd=parent) == target:
+                    continue
             with contextlib.suppress(OSError):
-                _refresh_link(parent, name, target)
-
-
-def _refresh_link(parent: int, name: str, target: str) -> None:
-    with contextlib.suppress(OSError):  # nothing is there, or a file: what a copy without links makes of them
-        if os.readlink(name, dir_fd=parent) == target:
-            return
-    temporary = layout.temporary_name()
-    os.symlink(target, temporary, dir_fd=parent)
-    os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
+                temporary = layout.temporary_name()
+                os.symlink(target, temporary, dir_fd=parent)
+                os.rename(temporary, name, src_dir_fd=parent, dst_dir_fd=parent)
 
 
 @contextlib.contextmanager
@@ -218,8 +220,12 @@ def _remove_folder(parent: int, name: str, status: os.stat_result, check: Check 
         raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path)
     if status.st_dev != os.fstat(parent).st_dev:
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), path or name)
-    if _removed_if_empty(parent, name):
+    try:
+        os.rmdir(name, dir_fd=parent)
         return
+    except OSError as error:
+        if error.errno in (errno.EBUSY, errno.ENOTDIR, errno.ENOENT):
+            raise  # EBUSY: something is mounted there, which must not be entered
     descriptor = _open_folder(parent, name, status)
     failed: OSError | None = None
     try:
@@ -240,19 +246,8 @@ def _remove_folder(parent: int, name: str, status: os.stat_result, check: Check 
     os.rmdir(name, dir_fd=parent)
 
 
-def _removed_if_empty(parent: int, name: str) -> bool:
-    """Remove a folder if it is empty; whether it was. EBUSY if something is mounted there, before it is entered."""
-    try:
-        os.rmdir(name, dir_fd=parent)
-    except OSError as error:
-        if error.errno in (errno.EBUSY, errno.ENOTDIR, errno.ENOENT):
-            raise
-        return False
-    return True
-
-
 def _open_folder(parent: int, name: str, status: os.stat_result) -> int:
-    """The folder that was looked at, open to be emptied; a sealed one is made writable."""
+    """Open the folder with this ``status`` to empty it; a sealed one is made writable."""
     readable = bool(status.st_mode & stat.S_IRUSR) or not hasattr(os, "O_PATH")
     descriptor = os.open(name, files.FOLDER if readable else _PASS, dir_fd=parent)
     try:

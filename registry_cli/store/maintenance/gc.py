@@ -14,7 +14,6 @@ from ...core.records import StageTable
 from ...core.results import CleanupItem
 from .. import layout, reader
 from ..filesystem import files, removal
-from ..filesystem.files import Modes
 from ..layout import Layout, ModelLayout
 
 #: A staging folder in which nothing changed for so many seconds has no living writer.
@@ -22,29 +21,23 @@ STALE = 24 * 3600.0
 
 
 def remove_trash(paths: ModelLayout, trash: list[Path]) -> None:
-    """Remove folders that :meth:`Writer.bury` gave, and the blobs that only they needed. What fails waits for ``gc``."""
+    """Remove folders of :meth:`Writer.move_to_trash`, and the blobs that only they needed. What fails waits for ``gc``."""
     for folder in trash:
         digests = _digests(folder)
         removal.discard(folder, paths.registry)
-        _drop_blobs(paths, digests)
+        _remove_blobs(paths, digests)
 
 
 def remove_packed(paths: ModelLayout, trash: list[Path], number: int) -> None:
-    """Remove what packing or restoring a version took out of sight, and the blobs that nobody needs any more."""
+    """Remove what packing or restoring a version moved to the trash, and the blobs that no version needs any more."""
     for each in trash:
         removal.discard(each, paths.registry)
-    _drop_blobs(paths, _digests(paths.version(number)))
+    _remove_blobs(paths, _digests(paths.version(number)))
 
 
-def _drop_blobs(paths: ModelLayout, digests: Iterable[str]) -> None:
+def _remove_blobs(paths: ModelLayout, digests: Iterable[str]) -> None:
     for digest in digests:
-        blob = paths.blob(digest)
-        with contextlib.suppress(OSError):
-            removal.remove_file(blob, paths.registry, _is_lone)
-
-
-def _is_lone(status: os.stat_result) -> bool:
-    return status.st_nlink == 1
+        removal.remove_if_unlinked(paths.blob(digest), paths.registry)
 
 
 def _digests(folder: Path) -> list[str]:
@@ -79,7 +72,8 @@ def find_garbage(
         if revision is not None and revision <= table.revision - layout.CLAIMS_KEPT:
             yield _freed("old claim", root, paths.root / name)
     yield from _left_of_packing(root, paths, now, age, table)
-    yield from _lone_blobs(root, paths, table)
+    for blob, size in unreferenced_blobs(paths, table.packed):
+        yield CleanupItem("blob without a version", str(blob.relative_to(root.root)), size)
 
 
 def find_abandoned_imports(root: Layout, now: float, age: float) -> Iterator[CleanupItem]:
@@ -113,47 +107,6 @@ def _left_of_packing(
             yield _freed("files of a version that is packed", root, paths.files(number))
 
 
-def move_to_trash(paths: ModelLayout, modes: Modes, path: Path) -> Path:
-    """Take a piece of garbage out of sight, under the lock; what is returned can be removed without it.
-
-    The names of a pack, and of the files in a version's folder, may be used again as soon as the lock is free.
-    """
-    if path.name == layout.FILES:
-        return move_files_to_trash(paths, modes, int(path.parent.name)) or path.with_name(layout.trash_name())
-    if path.parent == paths.packs and not layout.is_trash(path.name):
-        trash = path.with_name(layout.trash_name())
-        removal.rename(path, trash, paths.registry)
-        return trash
-    return path
-
-
-def move_files_to_trash(paths: ModelLayout, modes: Modes, number: int) -> Path | None:
-    """Take the files of a packed version out of sight; what is returned can be removed without the lock."""
-    trash = paths.versions / layout.trash_name()
-    try:
-        below = paths.registry
-        with unsealed(paths.version(number), below, modes), unsealed(paths.files(number), below, modes, trash):
-            removal.rename(paths.files(number), trash, paths.registry)
-    except OSError:
-        return None  # they are gone, or stay for ``gc``: the pack is what counts
-    with contextlib.suppress(OSError):
-        files.fsync_folder(paths.version(number))
-        files.fsync_folder(paths.versions)
-    return trash
-
-
-@contextlib.contextmanager
-def unsealed(folder: Path, below: Path, modes: Modes, afterwards: Path | None = None) -> Iterator[None]:
-    """Let a sealed folder be changed, or be moved to ``afterwards``: to move a folder is to write ``..`` in it."""
-    try:
-        removal.change_mode(folder, below, modes.sealed_folder | 0o200)
-        yield
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            path = afterwards if afterwards and files.exists(afterwards) else folder
-            removal.change_mode(path, below, modes.sealed_folder)
-
-
 def named_in_manifests(paths: ModelLayout, packed: Container[int]) -> set[str]:
     """Every sha256 that the manifest of a version with files names: the blob of one that is missing is its last copy."""
     numbers = map(layout.version_of, files.list_folder(paths.versions))
@@ -177,16 +130,9 @@ def unreferenced_blobs(paths: ModelLayout, packed: Container[int]) -> Iterator[t
     yield from ((blob, size) for blob, size in lone if blob.name not in named)
 
 
-def _lone_blobs(root: Layout, paths: ModelLayout, table: StageTable) -> Iterator[CleanupItem]:
-    for blob, size in unreferenced_blobs(paths, table.packed):
-        yield CleanupItem("blob without a version", str(blob.relative_to(root.root)), size)
-
-
 def remove_unreferenced_blobs(paths: ModelLayout) -> None:
     """Remove the blobs of files that were just removed. What fails waits for the next time."""
-    for blob, _ in unreferenced_blobs(paths, reader.read_state(paths).table.packed):
-        with contextlib.suppress(OSError):
-            removal.remove_file(blob, paths.registry, _is_lone)
+    _remove_blobs(paths, [blob.name for blob, _ in unreferenced_blobs(paths, reader.read_state(paths).table.packed)])
 
 
 def _freed(what: str, root: Layout, path: Path) -> CleanupItem:

@@ -20,6 +20,7 @@ from .. import codec, journal, layout, reader
 from ..filesystem import files, removal
 from ..filesystem.files import Modes
 from ..layout import Layout, ModelLayout
+from ..packs import pack_writer
 from ..reader import ModelReader, ModelState
 from ..verify import verify_contents, verify_journal, verify_records
 from ..writer import Writer
@@ -52,7 +53,7 @@ def repair_model(
     now = gc.server_time(paths.root, probe=not dry_run)
     for leftover in gc.find_garbage(root, paths, now, table=state.table):
         if not dry_run:
-            removal.discard(gc.move_to_trash(paths, modes, root.root / leftover.path), root.root)
+            removal.discard(pack_writer.move_garbage_to_trash(paths, modes, root.root / leftover.path), root.root)
         if dry_run or not files.exists(root.root / leftover.path):
             yield leftover
 

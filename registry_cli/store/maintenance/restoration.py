@@ -164,16 +164,11 @@ class _Search:
 def _writable(folders: list[Path], below: Path, modes: Modes) -> Iterator[None]:
     """Let the last of these folders, which lie in each other, be written to; make those that are missing."""
     with contextlib.ExitStack() as stack:
-
-        def unseal(folder: Path) -> None:
-            removal.change_mode(folder, below, modes.sealed_folder | 0o200)
-            stack.callback(removal.change_mode, folder, below, modes.sealed_folder)
-
         for around, folder in pairwise(folders):
             if not files.exists(folder):
-                unseal(around)
+                stack.enter_context(removal.unsealed(around, below, modes.sealed_folder))
                 files.make_folder(folder, 0o700)
-        unseal(folders[-1])
+        stack.enter_context(removal.unsealed(folders[-1], below, modes.sealed_folder))
         yield
 
 
@@ -195,12 +190,8 @@ def _bring(model: ModelReader, wanted: Restorable, target: Path, modes: Modes) -
 
 def _linked(path: Path, descriptor: int, folder: int, name: str, modes: Modes) -> bool:
     """Link the file at ``path``, which is open; False where there can't be a link, or another file has its name."""
-    try:
-        os.link(path, name, dst_dir_fd=folder, follow_symlinks=False)
-    except OSError as error:
-        if error.errno in files.NO_LINKS or error.errno in (errno.ENOENT, errno.EACCES):
-            return False
-        raise
+    if not files.link_if_possible(path, name, folder=folder):
+        return False
     if removal.identity(os.lstat(name, dir_fd=folder)) != removal.identity(os.fstat(descriptor)):
         os.unlink(name, dir_fd=folder)
         return False

@@ -150,20 +150,35 @@ def restore_files(paths: ModelLayout, modes: Modes, number: int, staging: Stagin
 
     What is returned was left there by an interrupted packing or restoring, and is to be removed.
     """
-    trash = gc.move_files_to_trash(paths, modes, number) if files.exists(paths.files(number)) else None
-    below = paths.registry
-    with (
-        gc.unsealed(paths.version(number), below, modes),
-        gc.unsealed(staging.files, below, modes, paths.files(number)),
-    ):
-        removal.rename(staging.files, paths.files(number), paths.registry)
+    trash = move_files_to_trash(paths, modes, number) if files.exists(paths.files(number)) else None
+    _move_files(paths, modes, number, staging.files, paths.files(number))
     files.fsync_folder(paths.files(number))
     files.fsync_folder(paths.version(number))
     return trash
 
 
+def move_files_to_trash(paths: ModelLayout, modes: Modes, number: int) -> Path | None:
+    """Move the files of a packed version to the trash; what is returned can be removed without the lock."""
+    trash = paths.versions / layout.trash_name()
+    try:
+        _move_files(paths, modes, number, paths.files(number), trash)
+    except OSError:
+        return None  # they are gone, or stay for ``gc``: the pack is what counts
+    with contextlib.suppress(OSError):
+        files.fsync_folder(paths.version(number))
+        files.fsync_folder(paths.versions)
+    return trash
+
+
+def _move_files(paths: ModelLayout, modes: Modes, number: int, source: Path, target: Path) -> None:
+    """Rename the folder of a version's files; both folders have to be writable, since a move writes ``..`` in it."""
+    below, mode = paths.registry, modes.sealed_folder
+    with removal.unsealed(paths.version(number), below, mode), removal.unsealed(source, below, mode, target):
+        removal.rename(source, target, below)
+
+
 def move_packs_to_trash(paths: ModelLayout, number: int) -> list[Path]:
-    """Take the pack of a version that was restored or deleted out of sight, to be removed without the lock."""
+    """Move the pack of a version that was restored or deleted to the trash, to be removed without the lock."""
     taken = []
     while pack := reader.pack_path(paths, number):
         trash = paths.packs / layout.trash_name()
@@ -173,6 +188,21 @@ def move_packs_to_trash(paths: ModelLayout, number: int) -> list[Path]:
             break  # it stays for ``gc``
         taken.append(trash)
     return taken
+
+
+def move_garbage_to_trash(paths: ModelLayout, modes: Modes, path: Path) -> Path:
+    """Move a piece of garbage to the trash, under the lock; what is returned can be removed without it.
+
+    Only for the names that may be used again as soon as the lock is free: those of a pack, and of a version's files.
+    """
+    if path.name == layout.FILES:
+        trash = move_files_to_trash(paths, modes, int(path.parent.name))
+        return trash or path.with_name(layout.trash_name())
+    if path.parent == paths.packs and not layout.is_trash(path.name):
+        trash = path.with_name(layout.trash_name())
+        removal.rename(path, trash, paths.registry)
+        return trash
+    return path
 
 
 def estimate_savings(model: ModelReader, number: int) -> int:
