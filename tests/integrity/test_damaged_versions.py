@@ -53,6 +53,14 @@ def test_a_flipped_bit_is_found_by_the_full_check_only(store: Store, tmp_path: P
         store.reg.cat("churn@2", "model.bin", io.BytesIO())
 
 
+def test_a_file_in_the_place_of_the_files_is_damage(store: Store, tmp_path: Path) -> None:
+    store.remove("versions/2/files")
+    store.put("versions/2/files")
+    with pytest.raises(Damaged):
+        store.reg.path("churn@2")
+    assert_not_handed_out(store, tmp_path)
+
+
 def test_a_shared_file_is_reported_for_every_version_that_has_it(store: Store) -> None:
     shared = "versions/2/files/conf/params.json"
     store.write(shared, b"[" + store.at(shared).read_bytes()[1:])

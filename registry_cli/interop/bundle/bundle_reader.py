@@ -292,7 +292,7 @@ class BundleVersionReader:
             keep(block)
             return block
 
-        members = pack_reader.streamed(read, pack.path, self.entries, self.version.size, self.ref)
+        members = pack_reader.read_pack(read, pack.path, self.entries, self.version.size, self.ref)
         sizes = iter(self.version.sizes)
         for entry, content in members:
             if content.size != (size := next(sizes)):

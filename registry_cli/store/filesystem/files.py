@@ -196,7 +196,7 @@ def iter_tree(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
     """
     pending = [str(folder)]
     while pending:
-        with contextlib.suppress(FileNotFoundError), os.scandir(pending.pop()) as entries:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(pending.pop()) as entries:
             for entry in entries:
                 try:
                     status = entry.stat(follow_symlinks=False)

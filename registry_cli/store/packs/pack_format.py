@@ -1,9 +1,12 @@
 """The format of a pack: a tar, compressed by gzip, which every Python has, or by zstd, faster and smaller.
 
-The tar has regular files one after the other, with a name and a size, and nothing else. The reader is not Python's
-``tarfile``: that believes what an archive says of itself (links, devices, sparse files, headers of any length), and all
-of it would have to be refused again. Here a header is 512 bytes, a name that does not fit comes in a POSIX extended
-header of a few kilobytes, and whatever else there may be in a tar is damage.
+The tar has regular files one after the other, with a name and a size, and nothing else. A header is 512 bytes, a name
+that does not fit comes in a POSIX extended header of a few kilobytes, and everything else that a tar may have is damage.
+
+There is one more tar reader, in ``inspect/binary``, with the opposite task: it accepts what any known reader accepts,
+finds where readers would differ, and jumps about in a file that can be read at any place. This one reads a stream of
+decompressed bytes once, and accepts what the writer below makes. Python's ``tarfile`` follows what an archive says of
+itself (links, devices, sparse files, headers of any length), all of which would have to be refused again.
 """
 
 from __future__ import annotations
@@ -25,15 +28,13 @@ _WITH_GZIP_HEADER = 31
 
 
 class Compressor(Protocol):
-    """What takes blocks and gives, now and then, compressed ones."""
-
     def compress(self, data: bytes, /) -> bytes: ...
 
     def flush(self) -> bytes: ...
 
 
 def compressor(kind: str) -> Compressor:
-    """A new one of this kind; the same blocks always give the same bytes. :class:`Refused` where there is no zstd."""
+    """A new compressor; the same blocks always give the same bytes. :class:`Refused` where there is no zstd."""
     if kind == GZIP:  # its header has no time and no name
         return zlib.compressobj(_LEVELS[kind], zlib.DEFLATED, _WITH_GZIP_HEADER)
     made: Compressor = _zstd().ZstdCompressor(_LEVELS[kind])
@@ -41,7 +42,7 @@ def compressor(kind: str) -> Compressor:
 
 
 def ensure_supported(kind: str) -> None:
-    """Say before anything is done that this kind is unknown, or not to be had here."""
+    """Raise an error for a kind of compression that is unknown, or not available here."""
     if kind not in SUFFIXES:
         raise InvalidInput(f"'{kind}' is no way to compress", f"use {' or '.join(SUFFIXES)}")
     compressor(kind)
@@ -59,7 +60,7 @@ def _zstd() -> Any:
 
 
 class _Gunzip:
-    """zlib's way to take input, made like that of the zstd module."""
+    """zlib's decompressor with the interface of the zstd module."""
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(_WITH_GZIP_HEADER)
@@ -92,7 +93,15 @@ class DecompressingReader:
         while not self._engine.eof:
             hungry = self._engine.needs_input
             data = self._read(files.BLOCK) if hungry else b""
-            if block := self._expand(data, most):
+            try:
+                block: bytes = self._engine.decompress(data, most)
+            except OSError:
+                raise
+            except Exception as error:  # zlib.error or ZstdError, by which module it is
+                if type(error).__name__ not in ("error", "ZstdError"):
+                    raise
+                raise Damaged(f"{self._what} is garbled: {error}", "registry verify tells more") from None
+            if block:
                 return block
             if hungry and not data:
                 raise Damaged(f"{self._what} was cut off", "registry verify tells more")
@@ -100,20 +109,9 @@ class DecompressingReader:
             raise Damaged(f"{self._what} has something behind its end", "registry verify tells more")
         return b""
 
-    def _expand(self, data: bytes, most: int) -> bytes:
-        try:
-            block: bytes = self._engine.decompress(data, most)
-        except OSError:
-            raise
-        except Exception as error:  # zlib.error or ZstdError, by which module it is
-            if type(error).__name__ not in ("error", "ZstdError"):
-                raise
-            raise Damaged(f"{self._what} is garbled: {error}", "registry verify tells more") from None
-        return block
-
 
 TAR_BLOCK = 512
-#: How much the end may be padded: tar writes records of 20 blocks.
+#: The end is padded to a multiple of this: tar writes records of 20 blocks.
 TAR_RECORD = 20 * TAR_BLOCK
 _NOTHING = bytes(TAR_BLOCK)
 _EXTENDED_LIMIT = 8 * TAR_BLOCK
@@ -122,7 +120,7 @@ _PAIR = re.compile(rb"([1-9][0-9]{0,4}) (path|size)=")
 
 
 def file_header(path: str, size: int) -> bytes:
-    """What stands before a file: no owner, no time, read-only."""
+    """The header of a file: no owner, no time, read-only."""
     import tarfile
 
     member = tarfile.TarInfo(path)
@@ -131,12 +129,12 @@ def file_header(path: str, size: int) -> bytes:
 
 
 def file_padding(size: int) -> bytes:
-    """What follows so many bytes of a file, up to the next block."""
+    """The padding behind a file of so many bytes."""
     return bytes(-size % TAR_BLOCK)
 
 
 def end_of_archive(size: int) -> bytes:
-    """What ends a tar of so many bytes."""
+    """The end of a tar of so many bytes."""
     return bytes(2 * TAR_BLOCK + -(size + 2 * TAR_BLOCK) % TAR_RECORD)
 
 
@@ -148,7 +146,7 @@ class TarReader:
         self._left = self._padding = 0
 
     def __iter__(self) -> Iterator[tuple[str, int]]:
-        """Path and size of each file; :meth:`read` then gives its bytes. :class:`Damaged` for whatever is no such file."""
+        """Path and size of each file; :meth:`read` then gives its bytes. :class:`Damaged` for any other member."""
         while True:
             while self.read(1 << 20):
                 pass
@@ -169,7 +167,7 @@ class TarReader:
             yield path, size
 
     def read(self, most: int) -> bytes:
-        """The next bytes of the file at hand, at most so many; empty at its end."""
+        """The next bytes of the current file, at most so many; empty at its end."""
         if not self._left:
             return b""
         block = self._source(min(most, self._left))
@@ -188,7 +186,7 @@ class TarReader:
         return data
 
     def _size(self, block: bytes) -> int:
-        """The size that a header tells; the header's own sum and mark are checked before anything in it is believed."""
+        """The size in a header, whose checksum and magic are compared first."""
         total = sum(block) - sum(block[148:156]) + 8 * 32
         if block[257:265] != b"ustar\x0000" or self._octal(block[148:156]) != total:
             raise self._damaged("a header in it is garbled")
@@ -201,7 +199,7 @@ class TarReader:
         return int(digits, 8)
 
     def _extended(self, size: int) -> dict[str, str]:
-        """The path and the size that an extended header says: ``LENGTH KEY=VALUE`` and a newline each."""
+        """The path and the size in an extended header: ``LENGTH KEY=VALUE`` and a newline each."""
         if size > _EXTENDED_LIMIT:
             raise self._damaged("a header in it is too long")
         data = self._exactly(size)

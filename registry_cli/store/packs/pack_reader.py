@@ -1,11 +1,11 @@
 """The bytes of a version, wherever they lie: as files in its folder, or in its pack.
 
-A pack is one compressed tar beside the versions. It is believed only as far as the sealed manifest goes: its members
+A pack is one compressed tar beside the versions. It is trusted only as far as the sealed manifest goes: its members
 must be exactly the files of the manifest, in that order, regular, together as large as ``version.yaml`` says; each is
-hashed on the way out. Nothing is unpacked before it is asked for, so no archive can fill a disk or a memory.
+hashed when it is read. Nothing is unpacked before it is requested, so no archive can fill the disk or the memory.
 
 A version may be packed, or restored, while somebody reads it. Its bytes are at one of the two places at each moment:
-who finds one empty looks at the stage table again, and goes on at the other, file by file.
+when one is empty, reading goes on at the other, file by file.
 """
 
 from __future__ import annotations
@@ -32,20 +32,19 @@ _MOVES = 4
 
 
 class Readable(Protocol):
-    """What gives its bytes piece by piece; nothing at the end."""
+    """A stream: at most so many bytes at a time, none at the end."""
 
     def read(self, most: int, /) -> bytes: ...
 
 
-#: A descriptor, or something like a file.
+#: A descriptor, or a stream.
 Raw = Union[int, Readable]
 
 
 class VerifiedStream:
-    """The bytes of one stored file, ``size`` of them.
+    """The bytes of one stored file, ``size`` of them; ``raw`` gives them unchecked.
 
-    Who reads, or copies, to the end knows that they are what was stored: else it is :class:`Damaged`. ``raw`` are the
-    same bytes for who compares them himself.
+    Reading or copying to the end raises :class:`Damaged` unless they are what was stored.
     """
 
     def __init__(self, raw: Raw, size: int, entry: FileEntry, ref: str) -> None:
@@ -83,24 +82,10 @@ def changed(entry: FileEntry, ref: str) -> Damaged:
     )
 
 
-def members(model: ModelReader, record: VersionRecord) -> _Files:
-    """Every file of a version with its bytes, in the order of the manifest. Each is to be read before the next is taken.
-
-    Raises :class:`Damaged` for what is missing or is not what was stored, :class:`NotFound` for a version that is
-    deleted meanwhile.
-    """
-    return _members(model, record, model.manifest(record))
-
-
-def chosen_members(model: ModelReader, record: VersionRecord, chosen: Collection[str]) -> _Files:
-    """Those files of a version whose paths are ``chosen``; what is wrong with the others is not looked at."""
-    return _members(model, record, model.manifest(record), frozenset(chosen))
-
-
 @contextlib.contextmanager
 def content(model: ModelReader, record: VersionRecord, entry: FileEntry) -> Iterator[VerifiedStream]:
     """The bytes of one file of a version."""
-    with contextlib.closing(_members(model, record, model.manifest(record), {entry.path})) as found:
+    with contextlib.closing(members(model, record, {entry.path})) as found:
         yield next(found)[1]
 
 
@@ -117,10 +102,16 @@ class _Elsewhere(Exception):
     """The version was packed, or restored, just now."""
 
 
-def _members(
-    model: ModelReader, record: VersionRecord, entries: Sequence[FileEntry], only: Collection[str] | None = None
-) -> _Files:
-    """The files of ``entries``, or of those in ``only``: at the place where they lie, and the other if they move."""
+def members(model: ModelReader, record: VersionRecord, only: Collection[str] | None = None) -> _Files:
+    """The files of a version with their bytes, in the order of the manifest. Read each before the next is taken.
+
+    With ``only``, a set of paths, just these; damage to the others is not looked for.
+
+    Raises:
+        Damaged: A file is missing, or is not what was stored.
+        NotFound: The version was deleted meanwhile.
+    """
+    entries = model.manifest(record)
     packed, done = record.packed is not None, 0
     for _ in range(_MOVES):
         place: Callable[..., _Files] = _packed if packed else _unpacked
@@ -173,7 +164,7 @@ def _packed(
             model.refuse_deleted(record.number)
             raise Damaged(f"the pack of {record.ref} is missing", "registry verify tells more") from None
         at = 0
-        for each in open_pack(descriptor, pack, entries, record.size, record.ref):
+        for each in read_pack(partial(os.read, descriptor), pack.name, entries, record.size, record.ref):
             if only is not None and each[0].path not in only:
                 continue
             at += 1
@@ -183,13 +174,11 @@ def _packed(
                 return
 
 
-def open_pack(descriptor: int, pack: Path, entries: Sequence[FileEntry], size: int, ref: str) -> _Files:
-    """The files of an open pack. Raises :class:`Damaged` unless they are just ``entries``, ``size`` bytes together."""
-    return streamed(partial(os.read, descriptor), pack.name, entries, size, ref)
+def read_pack(read: Callable[[int], bytes], name: str, entries: Sequence[FileEntry], size: int, ref: str) -> _Files:
+    """The files of a pack called ``name``, whose next bytes, at most so many, ``read`` gives.
 
-
-def streamed(read: Callable[[int], bytes], name: str, entries: Sequence[FileEntry], size: int, ref: str) -> _Files:
-    """The same for a pack called ``name``, whose bytes ``read`` gives."""
+    Raises :class:`Damaged` unless they are exactly ``entries``, ``size`` bytes together.
+    """
     what = f"the pack of {ref}"
     kind = next(kind for kind, suffix in pack_format.SUFFIXES.items() if name.endswith(suffix))
     tar = TarReader(DecompressingReader(read, kind, what).read, what)

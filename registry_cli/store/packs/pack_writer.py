@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from ...core.lazy_dataclass import dataclass
@@ -70,9 +71,8 @@ def write_pack(model: ModelReader, record: VersionRecord, kind: str, modes: Mode
             os.fchmod(descriptor, modes.sealed_file)
             os.fsync(descriptor)
             os.lseek(descriptor, 0, os.SEEK_SET)
-            for _, content in pack_reader.open_pack(
-                descriptor, temporary, model.manifest(record), record.size, record.ref
-            ):
+            entries, read = model.manifest(record), partial(os.read, descriptor)
+            for _, content in pack_reader.read_pack(read, temporary.name, entries, record.size, record.ref):
                 content.copy(progress=progress)
     except BaseException:
         removal.discard(temporary, paths.registry)

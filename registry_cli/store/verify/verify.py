@@ -22,7 +22,16 @@ from .. import codec, layout, reader
 from ..filesystem import files
 from ..layout import Layout, ModelLayout
 from . import verify_journal
-from .verify_contents import HashJob, ProblemCollector, check_digests, check_pack, check_sidecars, error_message, read
+from .verify_contents import (
+    HashJob,
+    ProblemCollector,
+    check_digests,
+    check_file,
+    check_pack,
+    check_sidecars,
+    error_message,
+    read,
+)
 from .verify_records import check_document, check_records, iter_files
 
 _LINE = re.compile(rb"([0-9a-f]{64})  ([^\\\x00-\x1f\x7f]+)\Z")
@@ -79,16 +88,16 @@ def check_model(paths: ModelLayout, quick: bool, progress: Progress, workers: in
         return found
     table, pending = _table(paths), listed
     for last in (False, False, True):
-        some = _check_versions(paths, pending, table, progress, 0 if quick else workers)
-        now = _table(paths) if some.problems else table
+        part = _check_versions(paths, pending, table, progress, 0 if quick else workers)
+        now = _table(paths) if part.problems else table
         gone = {f"{paths.name}@{number}" for number in pending if number in now.deleted}
         # What is packed, or restored, while we look is at neither place where we looked.
         pending = [number for number in pending if not last and (number in now.packed) != (number in table.packed)]
         moved = {f"{paths.name}@{number}" for number in pending}
-        found.problems += [problem for problem in some.problems if problem.where not in gone | moved]
-        found.versions, found.files, found.size = (
-            found.versions + some.versions - len(moved), found.files + some.files, found.size + some.size,
-        )  # fmt: skip
+        found.problems += [problem for problem in part.problems if problem.where not in gone | moved]
+        found.versions += part.versions - len(moved)
+        found.files += part.files
+        found.size += part.size
         if not pending:
             break
         table = now
@@ -131,10 +140,7 @@ def _check_versions(
     jobs: list[HashJob] = []
     for number in listed:
         try:
-            if number in table.packed:
-                jobs += _check_packed(paths, number, found, progress if workers else None)
-            else:
-                jobs += _check_version(paths, number, found)
+            jobs += _check_version(paths, number, number in table.packed, found, progress if workers else None)
         except FileNotFoundError as error:
             found.error("missing-file", f"{paths.name}@{number}", error_message(error))
     if workers:
@@ -142,60 +148,42 @@ def _check_versions(
     return found
 
 
-def _is_folder(paths: ModelLayout, number: int, found: ProblemCollector) -> bool:
+def _check_version(
+    paths: ModelLayout, number: int, packed: bool, found: ProblemCollector, progress: Progress | None
+) -> list[HashJob]:
+    """Its document, its manifest, and its files by name, kind, mode and total size, or its pack; what is left to hash.
+
+    A pack is read only if there is a ``progress``.
+    """
+    ref = f"{paths.name}@{number}"
     found.versions += 1
     if paths.version(number).is_symlink() or not paths.version(number).is_dir():
-        found.error("version-folder", f"{paths.name}@{number}", "is a link or a file, not a folder")
-        return False
-    return True
-
-
-def _check_packed(paths: ModelLayout, number: int, found: ProblemCollector, progress: Progress | None) -> list[HashJob]:
-    """A version whose files lie in its pack: its document, its manifest, and the pack against it; what is beside them is
-    left to be hashed.
-    """
-    if not _is_folder(paths, number, found):
+        found.error("version-folder", ref, "is a link or a file, not a folder")
         return []
-    _check_sealed(paths, number, found)
-    record = _record(paths, number, found)
-    listed = _manifest(paths, number, record, found)
-    if record is not None and listed is not None:
-        check_pack(paths, number, record.size, listed, found, progress)
-    return check_sidecars(paths, record, found) if record else []
-
-
-def _check_version(paths: ModelLayout, number: int, found: ProblemCollector) -> list[HashJob]:
-    """Its document, its manifest, its files by name, kind, mode and total size; what is left is to hash them."""
-    ref = f"{paths.name}@{number}"
-    if not _is_folder(paths, number, found):
-        return []
-    if paths.files(number).is_symlink():
+    if not packed and paths.files(number).is_symlink():
         found.error("version-folder", ref, f"{layout.FILES}/ is a link: what it leads to was never stored here")
         return []
     _check_sealed(paths, number, found)
     record = _record(paths, number, found)
     jobs = check_sidecars(paths, record, found) if record else []
     listed = _manifest(paths, number, record, found)
-    if listed is None:
+    if listed is not None and packed and record is not None:
+        check_pack(paths, number, record.size, listed, found, progress)
+    if listed is None or packed:
         return jobs
     here = dict(iter_files(paths.files(number)))
     for name in sorted(here.keys() - listed.keys()):
         found.error("extra-file", ref, f"'{name}' is not in the manifest")
     for name, sha256 in listed.items():
-        status = here.get(name)
-        if status is None:
-            found.error("missing-file", ref, f"'{name}' is missing")
-        elif not stat.S_ISREG(status.st_mode):
-            found.error("changed-file", ref, f"'{name}' is no regular file any more")
-        else:
+        path = paths.files(number) / name
+        if job := check_file(here.get(name), HashJob(ref, name, path, sha256), found):
+            jobs.append(job)
             found.files += 1
-            found.size += status.st_size
-            if status.st_mode & 0o222:
-                found.warning("mode", ref, f"'{name}' is writable", repair=True)
-            jobs.append(
-                HashJob(ref, name, paths.files(number) / name, sha256, (status.st_dev, status.st_ino), status.st_size)
-            )
-    _check_size(record, here, found)
+            found.size += job.size
+    size = sum(status.st_size for status in here.values() if stat.S_ISREG(status.st_mode))
+    if record is not None and (len(here), size) != (record.files, record.size):
+        problem = f"{len(here):,} files of {size:,} bytes; {record.files:,} of {record.size:,} were stored"
+        found.error("size", ref, problem)
     return jobs
 
 
@@ -210,19 +198,8 @@ def _check_sealed(paths: ModelLayout, number: int, found: ProblemCollector) -> N
             continue  # told elsewhere
         if mode & 0o222 and not stat.S_ISLNK(mode):
             name = path.relative_to(folder).as_posix()
-            found.warning(
-                "mode", f"{paths.name}@{number}", f"{'its folder' if name == '.' else name} is writable", repair=True
-            )
-
-
-def _check_size(record: VersionRecord | None, here: dict[str, os.stat_result], found: ProblemCollector) -> None:
-    size = sum(status.st_size for status in here.values() if stat.S_ISREG(status.st_mode))
-    if record is not None and (len(here), size) != (record.files, record.size):
-        found.error(
-            "size",
-            record.ref,
-            f"{len(here):,} files of {size:,} bytes; {record.files:,} of {record.size:,} were stored",
-        )
+            problem = f"{'its folder' if name == '.' else name} is writable"
+            found.warning("mode", f"{paths.name}@{number}", problem, repair=True)
 
 
 def _record(paths: ModelLayout, number: int, found: ProblemCollector) -> VersionRecord | None:
@@ -252,7 +229,9 @@ def _manifest(
         found.error("manifest", ref, f"the manifest can't be read: {explain(error)}")
         return None
     if record is not None and hashlib.sha256(data).hexdigest() != record.digest:
-        hint = _line_ends(data, record.digest)
+        repaired = (data.replace(b"\r\n", b"\n"), data.rstrip() + b"\n")
+        line_ends = any(hashlib.sha256(text).hexdigest() == record.digest for text in repaired)
+        hint = ": an editor or a file transfer changed its line ends" if line_ends else ""
         found.error("manifest", ref, f"the manifest is not the one that was sealed{hint}")
         return None
     listed: dict[str, str] = {}
@@ -264,11 +243,3 @@ def _manifest(
             return None
         listed[name] = match[1].decode()
     return listed
-
-
-def _line_ends(data: bytes, digest: str) -> str:
-    """A guess at what happened to a manifest: an editor or a file transfer changed its line ends."""
-    candidates = (data.replace(b"\r\n", b"\n"), data.rstrip() + b"\n")
-    if any(hashlib.sha256(text).hexdigest() == digest for text in candidates):
-        return ": an editor or a file transfer changed its line ends"
-    return ""

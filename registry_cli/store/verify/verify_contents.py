@@ -7,10 +7,11 @@ import errno
 import hashlib
 import os
 import stat
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ...core.lazy_dataclass import dataclass, field
+from ...core.lazy_dataclass import dataclass, field, replace
 from ...core.progress import Progress
 from ...core.records import FileEntry, VersionRecord
 from ...core.results import Problem
@@ -48,8 +49,8 @@ class HashJob:
     name: str
     path: Path
     sha256: str
-    inode: tuple[int, int]
-    size: int
+    inode: tuple[int, int] = (0, 0)
+    size: int = 0
 
 
 def check_digests(jobs: list[HashJob], found: ProblemCollector, progress: Progress, workers: int) -> None:
@@ -99,22 +100,27 @@ def read(path: Path) -> bytes:
             return stream.read()
 
 
+def check_file(status: os.stat_result | None, job: HashJob, found: ProblemCollector) -> HashJob | None:
+    """Check kind and mode of a file; ``job`` completed, or None for a file that can't be hashed."""
+    if status is None:
+        found.error("missing-file", job.ref, f"'{job.name}' is missing")
+    elif not stat.S_ISREG(status.st_mode):
+        found.error("changed-file", job.ref, f"'{job.name}' is no regular file any more")
+    else:
+        if status.st_mode & 0o222:
+            found.warning("mode", job.ref, f"'{job.name}' is writable", repair=True)
+        return replace(job, inode=(status.st_dev, status.st_ino), size=status.st_size)
+    return None
+
+
 def check_sidecars(paths: ModelLayout, record: VersionRecord, found: ProblemCollector) -> list[HashJob]:
     """The files beside the document that its lineage names."""
     jobs = []
     for name, sha256 in codec.sidecar_digests(record.lineage).items():
         path = paths.version(record.number) / name
-        try:
-            status = os.lstat(path)
-        except FileNotFoundError:
-            found.error("missing-file", record.ref, f"'{name}' is missing")
-            continue
-        if not stat.S_ISREG(status.st_mode):
-            found.error("changed-file", record.ref, f"'{name}' is no regular file any more")
-            continue
-        if status.st_mode & 0o222:
-            found.warning("mode", record.ref, f"'{name}' is writable", repair=True)
-        jobs.append(HashJob(record.ref, name, path, sha256, (status.st_dev, status.st_ino), status.st_size))
+        status = os.lstat(path) if files.exists(path) else None
+        if job := check_file(status, HashJob(record.ref, name, path, sha256), found):
+            jobs.append(job)
     return jobs
 
 
@@ -147,7 +153,9 @@ def check_pack(
     try:
         with (
             files.open_file(pack, f"the pack of {ref}") as descriptor,
-            contextlib.closing(pack_reader.open_pack(descriptor, pack, entries, size, ref)) as members,
+            contextlib.closing(
+                pack_reader.read_pack(partial(os.read, descriptor), pack.name, entries, size, ref)
+            ) as members,
         ):
             for _, content in members:
                 content.copy(progress=progress)

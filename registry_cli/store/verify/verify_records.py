@@ -249,22 +249,11 @@ def _check_blobs(paths: ModelLayout, table: StageTable, found: ProblemCollector)
 
 
 def iter_files(root: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Everything below ``root`` that is no folder, by its path with slashes; what goes away meanwhile is left out."""
-    pending = [(root, "")]
-    while pending:
-        folder, name = pending.pop()
-        try:
-            entries = list(os.scandir(folder))
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                pending.append((Path(entry.path), f"{name}{entry.name}/"))
-                continue
-            try:
-                yield f"{name}{entry.name}", entry.stat(follow_symlinks=False)
-            except FileNotFoundError:
-                continue
+    """Everything below ``root`` that is not a folder, by its path with slashes; what goes away meanwhile is left out."""
+    start = len(f"{root}/")
+    for path, status in files.iter_tree(root):
+        if not stat.S_ISDIR(status.st_mode):
+            yield path[start:], status
 
 
 _KINDS = {
