@@ -25,6 +25,7 @@ ENVIRONMENT = "environment.txt"
 PATCH = "changes.patch"
 VERSIONS = "versions"
 ANNOTATIONS = "annotations"
+TOMBSTONES = "tombstones"
 PACKS = "packed"
 TEMPORARY = ".tmp-"
 TRASH = ".trash-"
@@ -90,6 +91,17 @@ def is_trash(name: str) -> bool:
     return name.startswith(TRASH) and bool(_TAIL.match(name.removeprefix(TRASH)))
 
 
+def document_path(action: str, number: int | None) -> str:
+    """The document, in its model's folder, whose sha256 the journal keeps with an event of this action; empty for none."""
+    if number is None:
+        return ""
+    if action == "registered":
+        return f"{VERSIONS}/{number}/{VERSION}"
+    if action == "deleted":
+        return f"{TOMBSTONES}/{number}.yaml"
+    return f"{ANNOTATIONS}/{number}.yaml" if action in DESCRIBING else ""
+
+
 class _Child:
     """A path in the folder ``root`` of a layout."""
 
@@ -116,7 +128,7 @@ class ModelLayout:
     blobs = _Child("blobs")
     links = _Child("stages")
     annotations = _Child(ANNOTATIONS)
-    tombstones = _Child("tombstones")
+    tombstones = _Child(TOMBSTONES)
     packs = _Child(PACKS)  # only there once something was packed
 
     @property
@@ -157,14 +169,9 @@ class ModelLayout:
         return self.tombstones / f"{number}.yaml"
 
     def document_of(self, action: str, number: int | None) -> Path | None:
-        """The document that an event of this action writes besides the stage table: the journal keeps its sha256."""
-        if number is None:
-            return None
-        if action == "registered":
-            return self.version_document(number)
-        if action == "deleted":
-            return self.tombstone(number)
-        return self.annotation(number) if action in DESCRIBING else None
+        """The document of :func:`document_path`, None if there is none."""
+        path = document_path(action, number)
+        return self.root / path if path else None
 
     def relative(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()

@@ -1,7 +1,7 @@
-"""Is everything there, and is it what was stored? Looks at both directions: records without files, files without.
+"""Checking that everything is there and is what was stored: records without files, and files without records.
 
-Nothing here comes from the modules that write (``writer``, ``ingest``, ``journal``, ``manifest``): what they might
-get wrong is read again with other eyes, straight from ``docs/format.md``. Nothing is changed.
+Nothing here comes from the modules that write (``writer``, ``staging``, ``journal``, ``manifest``): an error of theirs
+is found by code of its own, after ``docs/format.md``. Nothing is changed.
 """
 
 from __future__ import annotations
@@ -46,9 +46,15 @@ def verify(
     workers: int = 2,
     checkpoints: Sequence[Checkpoint] = (),
 ) -> Verification:
-    """Check the models ``names``. ``quick`` leaves out digests; ``progress`` is told how many more bytes were read.
+    """Check the models ``names``.
 
-    A checkpoint of a model that is none of ``names`` does not hold: there is no such model any more.
+    Args:
+        root: The registry.
+        names: The models.
+        quick: Leave out the digests of files.
+        progress: Called with the number of bytes that were read.
+        workers: The number of threads that hash files.
+        checkpoints: Lines that the histories have to contain; that of a model that is not in ``names`` is lost.
     """
     found = [check_model(root.model(name), quick, progress, workers) for name in names]
     of = {each.model: each for each in found}
@@ -68,7 +74,7 @@ def verify(
 
 
 def lost_models(root: Layout) -> Iterator[str]:
-    """The names of folders that hold versions but no ``model.yaml``: nobody sees such a model, and that is damage."""
+    """The names of folders that hold versions but no ``model.yaml``: models that nobody sees, which is damage."""
     for name in sorted(files.list_folder(root.models)):
         folder = root.model(name).root
         inside = sorted(files.list_folder(folder)) if folder.is_dir() and not folder.is_symlink() else []
@@ -81,7 +87,7 @@ def lost_models(root: Layout) -> Iterator[str]:
 
 
 def check_model(paths: ModelLayout, quick: bool, progress: Progress, workers: int) -> ProblemCollector:
-    """Everything about one model. A version that is taken away while we look is no problem."""
+    """Check one model. A version that is deleted meanwhile is not reported."""
     found = ProblemCollector(paths.name)
     listed = check_records(paths, found)
     if listed is None:
@@ -119,12 +125,12 @@ def ensure_undamaged(paths: ModelLayout, versions: Iterable[int] | None = None) 
 def _table(paths: ModelLayout) -> StageTable:
     try:
         return reader.read_state(paths).table
-    except (RegistryError, OSError):  # which was told already
+    except (RegistryError, OSError):  # reported already
         return StageTable()
 
 
 def _check_group(root: Layout, group: str) -> ProblemCollector:
-    """What is said of all models of a group, if anything is."""
+    """Check the document of a group, if there is one."""
     found = ProblemCollector(group)
     path = root.group_document(group)
     if os.path.lexists(path):
@@ -135,7 +141,7 @@ def _check_group(root: Layout, group: str) -> ProblemCollector:
 def _check_versions(
     paths: ModelLayout, listed: Iterable[int], table: StageTable, progress: Progress, workers: int
 ) -> ProblemCollector:
-    """The versions themselves: their documents and files; every byte too, by so many ``workers``, if there are any."""
+    """Check the documents and files of versions; the bytes too, in so many threads, if there are ``workers``."""
     found = ProblemCollector(paths.name)
     jobs: list[HashJob] = []
     for number in listed:
@@ -188,14 +194,14 @@ def _check_version(
 
 
 def _check_sealed(paths: ModelLayout, number: int, found: ProblemCollector) -> None:
-    """Nothing around the files is writable: the folders, the manifest, the document."""
+    """Check that nothing around the files is writable: the folders, the manifest, the document."""
     folder = paths.version(number)
     below = (Path(path) for path, _, _ in os.walk(paths.files(number)))
     for path in (folder, paths.version_document(number), paths.manifest(number), *below):
         try:
             mode = os.lstat(path).st_mode
         except FileNotFoundError:
-            continue  # told elsewhere
+            continue  # reported elsewhere
         if mode & 0o222 and not stat.S_ISLNK(mode):
             name = path.relative_to(folder).as_posix()
             problem = f"{'its folder' if name == '.' else name} is writable"
@@ -221,7 +227,7 @@ def _record(paths: ModelLayout, number: int, found: ProblemCollector) -> Version
 def _manifest(
     paths: ModelLayout, number: int, record: VersionRecord | None, found: ProblemCollector
 ) -> dict[str, str] | None:
-    """Path to sha256, as the manifest says; None when there is none that can be believed."""
+    """The sha256 of each path in the manifest; None unless it is the sealed one."""
     ref = f"{paths.name}@{number}"
     try:
         data = read(paths.manifest(number))

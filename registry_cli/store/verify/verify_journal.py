@@ -1,4 +1,4 @@
-"""Checking the journal of a model: its chain, and that it tells the same story as what is on the disk."""
+"""Checking the journal of a model: its chain of hashes, and that the documents on the disk agree with it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HASHED = re.compile(rb'(\{.*),"hash":"([0-9a-f]{64})"\}\Z', re.DOTALL)
 
 @dataclass
 class JournalReplay:
-    """What the journal says the model looks like: replayed line by line."""
+    """The state of a model according to its journal, replayed line by line."""
 
     stages: dict[str, int] = field(default_factory=dict)
     aliases: dict[str, int] = field(default_factory=dict)
@@ -44,16 +44,21 @@ class JournalReplay:
     highest: int = 0
 
     def take(self, line: dict[str, Any]) -> None:
-        action, version = line.get("action"), line.get("version")
+        action, version = str(line.get("action")), line.get("version")
         after = line.get("after")
         pointers, name = (self.aliases, "alias") if action in ("aliased", "unaliased") else (self.stages, "stage")
-        self._keep(action, version, line)
+        if isinstance(version, int) and (document := layout.document_path(action, version)):
+            self.sealed[document] = str(line.get("sealed", ""))
+        if action in VOICES:
+            self.voices[str(line.get("id"))] = event_of(line)
+            if line.get("carrier"):
+                self.carried.append(line)
         if action == "registered":
             self.registered[int(version or 0)] = str(line.get("id"))
         elif action == "repaired":
             self._start_anew(line)
         elif action in ("deleted", "archived", "packed", "restored"):
-            self._take_numbers(str(action), line)
+            self._take_numbers(action, line)
         elif action in _POINTING and isinstance(line.get(name), str):
             pointers.pop(line[name], None)
             if after is not None:
@@ -62,15 +67,6 @@ class JournalReplay:
         if line["revision"] > self.revision:
             self.newest = line
         self.revision, self.highest = line["revision"], line["highest"]
-
-    def _keep(self, action: object, version: object, line: dict[str, Any]) -> None:
-        """What documents are compared with: their sha256, and what people are said to have said."""
-        if isinstance(version, int) and (document := self._document(action, version)):
-            self.sealed[document] = str(line.get("sealed", ""))
-        if action in VOICES:
-            self.voices[str(line.get("id"))] = event_of(line)
-            if line.get("carrier"):
-                self.carried.append(line)
 
     def _take_numbers(self, action: str, line: dict[str, Any]) -> None:
         versions = VersionRanges.parse(str(line.get("versions", "")))
@@ -86,16 +82,8 @@ class JournalReplay:
             self.deleted |= set(one)
             self.archived, self.packed = self.archived - one, self.packed - one
 
-    def _document(self, action: object, version: int) -> str:
-        """The document whose sha256 a line of this action carries."""
-        if action == "registered":
-            return f"versions/{version}/version.yaml"
-        if action == "deleted":
-            return f"tombstones/{version}.yaml"
-        return f"annotations/{version}.yaml" if action in layout.DESCRIBING else ""
-
     def _start_anew(self, line: dict[str, Any]) -> None:
-        """A repair says what the stage table was, because the lines that led there are lost."""
+        """A repair records the whole stage table, because the lines that led to it are lost."""
         self.stages, self.aliases = dict(line["stages"]), dict(line["aliases"])
         self.archived = VersionRanges.parse(line["archived"])
         deleted = VersionRanges.parse(line["deleted"])
@@ -106,7 +94,7 @@ class JournalReplay:
         self.rebuilt = True
 
     def differences(self, table: StageTable) -> dict[str, tuple[str, str]]:
-        """What of the stage table is not what the journal tells: here, and there."""
+        """Which parts of the stage table differ from the journal: the value there, and in the journal."""
         pairs = {
             "stages": (dict(table.stages), self.stages),
             "aliases": (dict(table.aliases), self.aliases),
@@ -120,14 +108,13 @@ class JournalReplay:
 
 
 def check_journal(paths: ModelLayout, table: StageTable, listed: list[int], found: ProblemCollector) -> int:
-    """The chain of hashes, then the story against the stage table and the versions; the revision it knows."""
+    """Check the chain of hashes, then the stage table and the versions against it; the revision of its last line."""
     try:
         data = read(paths.history)
     except FileNotFoundError:
         if listed or table.revision:
-            interrupted = (
-                table.revision <= 1 and max(listed, default=0) <= 1
-            )  # a first writer that died leaves just this
+            # a first writer that died leaves just this
+            interrupted = table.revision <= 1 and max(listed, default=0) <= 1
             report = found.warning if interrupted else found.error
             report("journal-missing", paths.name, "history.jsonl is missing", repair=True)
         return 0
@@ -140,9 +127,8 @@ def check_journal(paths: ModelLayout, table: StageTable, listed: list[int], foun
     _compare(paths, table, listed, story, found)
     _check_documents(paths, table, listed, story, found)
     if not story.rebuilt:
-        pending = (
-            {table.changed.id: table.changed.document()} if table.changed else {}
-        )  # the next writer tells the journal
+        # the next writer adds it to the journal
+        pending = {table.changed.id: table.changed.document()} if table.changed else {}
         check_approvals(paths, listed, {**pending, **story.voices}, found)
     for line in story.carried:
         problem = f"an approval by {line.get('by')!r} was written by {line['carrier']!r}, and does not count"
@@ -153,7 +139,7 @@ def check_journal(paths: ModelLayout, table: StageTable, listed: list[int], foun
 def _check_documents(
     paths: ModelLayout, table: StageTable, listed: list[int], story: JournalReplay, found: ProblemCollector
 ) -> None:
-    """Every document is, byte for byte, what its event wrote; none was written by no event."""
+    """Check that every document is, byte for byte, what an event wrote."""
     pending = table.changed if story.revision < table.revision else None
     documents = [(number, paths.version_document(number)) for number in listed]
     documents += [(number, paths.annotation(number)) for number in listed]
@@ -161,7 +147,7 @@ def _check_documents(
     for number, path in documents:
         name, ref = paths.relative(path), f"{paths.name}@{number}"
         if pending and path == paths.document_of(pending.action, pending.version):
-            continue  # on its way: the next writer tells the journal
+            continue  # the next writer adds it to the journal
         try:
             here = hashlib.sha256(read(path)).hexdigest()
         except FileNotFoundError:
@@ -190,9 +176,8 @@ def replay(data: bytes, name: str, found: ProblemCollector) -> JournalReplay | N
             found.warning("journal-torn", name, f"{torn}; readers skip it", repair=last)
             continue
         if line["prev"] != prev or line["seq"] != seq + 1:
-            found.error(
-                "journal-chain", name, f"line {number} does not follow the line before: one was changed or is missing"
-            )
+            problem = f"line {number} does not follow the line before: one was changed or is missing"
+            found.error("journal-chain", name, problem)
         prev, seq = line["hash"], line["seq"]
         if story.ids.setdefault(str(line.get("id")), seq) != seq:
             found.error("journal-chain", name, f"line {number} tells the event {line.get('id')} a second time")
@@ -205,9 +190,9 @@ def replay(data: bytes, name: str, found: ProblemCollector) -> JournalReplay | N
 
 
 def check_checkpoints(paths: ModelLayout, checkpoints: Sequence[Checkpoint], found: ProblemCollector) -> None:
-    """The journal still holds exactly these lines, and before each, link by link down to the first, what it hangs on.
+    """Check that the journal still has exactly these lines, and the unbroken chain of lines before each.
 
-    A hash stands for all before it: who changed an earlier line had to change every later one, this one too.
+    A hash covers all lines before it: a change of an earlier line changes every later one.
     """
     try:
         raw = read(paths.history).split(b"\n")
@@ -263,39 +248,30 @@ def _compare(
 ) -> None:
     name = paths.name
     if story.revision > table.revision:
-        found.error(
-            "journal-ahead",
-            name,
-            f"stages.yaml is older than its journal: revision {table.revision}, not {story.revision}",
-        )
+        problem = f"stages.yaml is older than its journal: revision {table.revision}, not {story.revision}"
+        found.error("journal-ahead", name, problem)
     elif story.revision < table.revision:
         pending = table.revision == story.revision + 1 and table.changed is not None
         report = found.warning if pending else found.error
         problem = f"revision {table.revision} of the stages is not in the journal"
         report("journal-behind", name, problem, repair=True)
     else:
-        _compare_table(name, table, story, found)
+        for key, (here, recorded) in story.differences(table).items():
+            problem = f"{key} in stages.yaml ({here}) are not what the journal tells ({recorded})"
+            found.error("pointer-journal", name, problem)
+        if table.revision and not is_recorded(table, story):
+            found.error("pointer-journal", name, "the newest change in stages.yaml is not the one in the journal")
     for number in listed:
         if number not in story.registered:
             pending = number == listed[-1] and number == story.highest + 1
             report = found.warning if pending else found.error
             report("unrecorded-version", f"{name}@{number}", "is not in the journal", repair=True)
         elif (sealed := _sealed_id(paths, number)) not in (None, story.registered[number]):
-            found.error(
-                "journal-chain", f"{name}@{number}", f"was sealed by event {sealed}, which the journal does not tell"
-            )
+            problem = f"was sealed by event {sealed}, which the journal does not tell"
+            found.error("journal-chain", f"{name}@{number}", problem)
     for number in sorted(set(story.registered) - set(listed)):
         if number not in table.deleted:
             found.error("missing-version", f"{name}@{number}", "is in the journal, but its folder is gone")
-
-
-def _compare_table(name: str, table: StageTable, story: JournalReplay, found: ProblemCollector) -> None:
-    for key, (here, recorded) in story.differences(table).items():
-        found.error(
-            "pointer-journal", name, f"{key} in stages.yaml ({here}) are not what the journal tells ({recorded})"
-        )
-    if table.revision and not is_recorded(table, story):
-        found.error("pointer-journal", name, "the newest change in stages.yaml is not the one in the journal")
 
 
 def is_recorded(table: StageTable, story: JournalReplay) -> bool:
@@ -304,7 +280,7 @@ def is_recorded(table: StageTable, story: JournalReplay) -> bool:
 
 
 def _sealed_id(paths: ModelLayout, number: int) -> str | None:
-    """The event that a version carries; None when it can't be read, which is told elsewhere."""
+    """The id of a version's event; None when it can't be read, which is reported elsewhere."""
     try:
         event = codec.load(paths.version_document(number), "version.yaml").get("event")
     except (RegistryError, OSError):
@@ -326,13 +302,13 @@ def event_of(line: Mapping[str, Any]) -> dict[str, Any]:
 def check_approvals(
     paths: ModelLayout, listed: Iterable[int], recorded: Mapping[str, Mapping[str, Any]], found: ProblemCollector
 ) -> None:
-    """``recorded`` are the events that approve or reject, by their ids. Nobody's voice counts that is not among them."""
+    """Check that each approval and rejection is one of the ``recorded`` events, which are given by their ids."""
     for number in listed:
         name = f"annotations/{number}.yaml"
         try:
             entries = codec.load(paths.annotation(number), name).get("approvals", [])
         except (RegistryError, OSError):
-            continue  # there is none, or it is damaged, which is told elsewhere
+            continue  # there is none, or it is damaged, which is reported elsewhere
         for entry in entries if isinstance(entries, list) else [entries]:
             known = recorded.get(str(entry.get("id"))) if isinstance(entry, Mapping) else None
             if known is None or known != entry or known.get("version") != number:

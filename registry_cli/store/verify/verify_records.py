@@ -1,7 +1,7 @@
-"""Checking what a model says of its versions: names, pointers, claims, annotations, links, blobs.
+"""Checking the records of a model: names, pointers, claims, annotations, links, blobs.
 
-All of this is read without the lock, while others may write. What a writer changed under our eyes is no problem of
-the store: the checks are made again until nothing moved meanwhile, and what is not found each time is not told.
+All of this is read without the lock, while others may write. The checks are made again until nothing changed
+meanwhile, and only problems that are found each time are reported.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PAUSES = (0.02, 0.08, 0.2, 0.0)
 
 
 def check_records(paths: ModelLayout, found: ProblemCollector) -> list[int] | None:
-    """Everything but the versions themselves; the numbers of these, or None when that can't be told."""
+    """Check everything but the versions themselves; the numbers of these, or None without a readable stage table."""
     attempts: list[list[Problem]] = []
     for pause in _PAUSES:
         before, each = _moment(paths), type(found)(paths.name)
@@ -65,6 +65,7 @@ def _look(paths: ModelLayout, found: ProblemCollector) -> list[int] | None:
     _check_annotations(paths, state, listed, found)
     recorded = check_journal(paths, state.table, listed, found)
     _check_claim(paths, state, recorded, found)
+    _check_rename(paths, state, found)
     _check_links(paths, state, found)
     _check_blobs(paths, state.table, found)
     _check_packs(paths, state.table, found)
@@ -72,7 +73,7 @@ def _look(paths: ModelLayout, found: ProblemCollector) -> list[int] | None:
 
 
 def _check_names(paths: ModelLayout, state: ModelState, found: ProblemCollector) -> list[int]:
-    """The numbers of the versions that are here, in order; every other name in ``versions/`` is told."""
+    """The numbers of the versions that are here, in order; every other name in ``versions/`` is reported."""
     numbers = []
     for name in sorted(os.listdir(paths.versions)) if _is_folder(paths.versions) else ():
         where = f"{paths.name}/versions/{name}"
@@ -84,10 +85,9 @@ def _check_names(paths: ModelLayout, state: ModelState, found: ProblemCollector)
         elif layout.is_trash(name):
             found.warning("leftover", where, "what is left of a deleted version; registry gc removes it", repair=True)
         elif layout.is_temporary(name):
-            if age_in_seconds(paths.versions / name) > FRESH:
-                found.warning(
-                    "leftover", where, "a staging folder nobody works on; registry gc removes it", repair=True
-                )
+            if _is_stale(paths.versions / name):
+                problem = "a staging folder nobody works on; registry gc removes it"
+                found.warning("leftover", where, problem, repair=True)
         else:
             found.warning("unknown-name", where, "not a name that the registry gives; it is ignored")
     pending = state.redo.path if state.redo else ""
@@ -102,11 +102,11 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
-def age_in_seconds(path: Path) -> float:
+def _is_stale(path: Path) -> bool:
     try:
-        return time.time() - path.lstat().st_mtime
+        return time.time() - path.lstat().st_mtime > FRESH
     except OSError:
-        return 0.0
+        return False
 
 
 def _check_pointers(paths: ModelLayout, state: ModelState, listed: list[int], found: ProblemCollector) -> None:
@@ -123,7 +123,7 @@ def _check_pointers(paths: ModelLayout, state: ModelState, listed: list[int], fo
 
 
 def _check_annotations(paths: ModelLayout, state: ModelState, listed: list[int], found: ProblemCollector) -> None:
-    """What was said of each version can be read, and belongs to one."""
+    """Check that each annotation can be read, and belongs to a version."""
     for name in sorted(os.listdir(paths.annotations)) if _is_folder(paths.annotations) else ():
         number = layout.version_of(name.removesuffix(".yaml"))
         if number is None or number in state.table.deleted:
@@ -142,31 +142,30 @@ def check_document(path: Path, what: str, found: ProblemCollector, where: str = 
 
 
 def _check_claim(paths: ModelLayout, state: ModelState, recorded: int, found: ProblemCollector) -> None:
-    """``stages.yaml`` is as new as its claims, and the claim behind it (its only copy) says the same.
+    """Check that ``stages.yaml`` is as new as its claims and equal to the newest one, which is its only copy.
 
-    ``recorded`` is the revision that the journal knows: what it doesn't know either is only not finished yet.
+    ``recorded`` is the revision of the journal: a later one is only not finished yet.
     """
     revision = state.table.revision
     try:
         table = reader.load_state(paths.stages, layout.STAGES).table
     except (RegistryError, OSError):
-        return  # the reader has just said so
+        return  # reported by the caller
     if table.revision < revision <= recorded:
-        words_ = f"stages.yaml has revision {table.revision}; readers follow its claims to {revision}"
-        found.warning("stages-behind", paths.name, words_, repair=True)
+        problem = f"stages.yaml has revision {table.revision}; readers follow its claims to {revision}"
+        found.warning("stages-behind", paths.name, problem, repair=True)
     if revision and not _is_copy(paths, state):
         name = paths.claim(revision).name
         found.warning("claim", paths.name, f"{name} is not what stages.yaml says: its only copy is lost", repair=True)
     for path, _ in stray_claims(paths, revision):
-        words_ = "a claim that no change made: the change of this revision would fail"
-        found.error("claim", f"{paths.name}/{path.name}", words_, repair=True)
-    _check_name(paths, state, found)
+        problem = "a claim that no change made: the change of this revision would fail"
+        found.error("claim", f"{paths.name}/{path.name}", problem, repair=True)
 
 
 def stray_claims(paths: ModelLayout, revision: int) -> Iterator[tuple[Path, int]]:
-    """Claims named after a later revision than ``revision`` that hold the table of an earlier one, with that revision.
+    """Claims named after a later revision than ``revision`` that hold an earlier table, with the revision of that.
 
-    A commit names its claim after the revision in it, so none made these. Once that revision comes, they are in its way.
+    No commit made these. The change that comes to the revision in their name would fail.
     """
     for name in sorted(os.listdir(paths.root)):
         if (layout.revision_of(name) or 0) > revision:
@@ -176,12 +175,12 @@ def stray_claims(paths: ModelLayout, revision: int) -> Iterator[tuple[Path, int]
                     yield paths.root / name, table.revision
 
 
-def _check_name(paths: ModelLayout, state: ModelState, found: ProblemCollector) -> None:
-    """Whether a model was to be renamed, and is not: until its folder moves, its own name is one of the former ones."""
+def _check_rename(paths: ModelLayout, state: ModelState, found: ProblemCollector) -> None:
+    """Report an interrupted rename: until the folder moves, its own name is one of the former ones."""
     try:
         renaming = paths.name in codec.former_names(reader.ModelReader(paths).document(state))
     except (RegistryError, OSError):
-        return  # which was told already
+        return  # reported already
     changed = state.table.changed
     if renaming:
         after = changed.detail.get("after") if changed and changed.action == "renamed" else "NEW"
@@ -203,7 +202,7 @@ def _is_copy(paths: ModelLayout, state: ModelState) -> bool:
 
 
 def _check_links(paths: ModelLayout, state: ModelState, found: ProblemCollector) -> None:
-    """The links in ``stages/``: derived, but people and programs without this tool follow them."""
+    """Check the links in ``stages/``: derived, but people and other programs follow them."""
     here: dict[str, str] = {}
     if _is_folder(paths.links):
         for path in paths.links.iterdir():
@@ -218,9 +217,7 @@ def _check_links(paths: ModelLayout, state: ModelState, found: ProblemCollector)
 
 
 def _digests_in_manifests(paths: ModelLayout, table: StageTable) -> frozenset[str]:
-    """Every sha256 in the manifest of a version with files: the blob of one that went missing is its last copy, and no
-    leftover.
-    """
+    """Every sha256 in the manifests of versions that are not packed: the blob of a missing file is its last copy."""
     found: set[str] = set()
     for manifest in paths.versions.glob(f"[1-9]*/{layout.MANIFEST}"):
         number = layout.version_of(manifest.parent.name)
@@ -234,12 +231,10 @@ def _digests_in_manifests(paths: ModelLayout, table: StageTable) -> frozenset[st
 def _check_blobs(paths: ModelLayout, table: StageTable, found: ProblemCollector) -> None:
     if not _is_folder(paths.blobs):
         return
-    named = (
-        _digests_in_manifests(paths, table)
-        if any(status.st_nlink == 1 for _, status in iter_files(paths.blobs))
-        else frozenset()
-    )
-    for name, status in iter_files(paths.blobs):
+    blobs = list(iter_files(paths.blobs))
+    lone = any(status.st_nlink == 1 for _, status in blobs)
+    named = _digests_in_manifests(paths, table) if lone else frozenset()
+    for name, status in blobs:
         prefix, _, digest = name.partition("/")
         where = f"{paths.name}/blobs/{name}"
         if not (layout.is_digest(digest) and digest.startswith(prefix)) or not stat.S_ISREG(status.st_mode):
@@ -266,17 +261,14 @@ def check_types(paths: ModelLayout, found: ProblemCollector) -> None:
     """Check what no other check of ``verify`` opens: the lock, claims, tombstones, and the folders themselves."""
     for folder in (*paths.folders, paths.packs):
         _check_type(paths, folder, stat.S_IFDIR, found)
-    _check_type(paths, paths.lock, stat.S_IFREG, found, repair=not is_occupied(paths.lock))
+    _check_type(
+        paths, paths.lock, stat.S_IFREG, found, repair=not _listed(paths.lock)
+    )  # repair removes no folder with files
     for name in _listed(paths.root):
         if name.startswith(layout.CLAIM):
             _check_type(paths, paths.root / name, stat.S_IFREG, found)
     for name in _listed(paths.tombstones):
         _check_type(paths, paths.tombstones / name, stat.S_IFREG, found)
-
-
-def is_occupied(path: Path) -> bool:
-    """Whether ``path`` is a folder with something in it, which repair does not remove."""
-    return bool(_listed(path))
 
 
 def _listed(path: Path) -> list[str]:
@@ -298,9 +290,8 @@ def _check_type(paths: ModelLayout, path: Path, wanted: int, found: ProblemColle
 
 
 def _check_packs(paths: ModelLayout, table: StageTable, found: ProblemCollector) -> None:
-    """What lies beside the packs, and what an interrupted packing or restoring left."""
-    is_folder = paths.packs.is_dir() and not paths.packs.is_symlink()  # else `_check_type` says so
-    for name in sorted(files.list_folder(paths.packs)) if is_folder else ():
+    """Check for what does not belong to the packs, and for what an interrupted packing or restoring left."""
+    for name in sorted(files.list_folder(paths.packs)) if _is_folder(paths.packs) else ():
         where = f"{paths.name}/{layout.PACKS}/{name}"
         number = layout.packed_version_of(name)
         if number is not None and number in table.packed:
@@ -309,7 +300,7 @@ def _check_packs(paths: ModelLayout, table: StageTable, found: ProblemCollector)
             found.warning("leftover", where, "a pack that no version needs; registry gc removes it", repair=True)
         elif not layout.is_temporary(name):
             found.warning("unknown-name", where, "not a name that the registry gives; it is ignored")
-        elif age_in_seconds(paths.packs / name) > FRESH:
+        elif _is_stale(paths.packs / name):
             found.warning("leftover", where, "a pack nobody works on; registry gc removes it", repair=True)
     for number in table.packed:
         if files.exists(paths.files(number)) and reader.pack_path(paths, number):
