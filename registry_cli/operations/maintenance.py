@@ -124,9 +124,9 @@ def repair_models(
         with _lock_model(context, paths, passing=models is None) as here:
             if not here:
                 continue
-            done += repair.restore_files(context.layout, paths, context.modes, lost, dry_run=dry_run)
+            done += repair.restore_files(paths, context.modes, lost, dry_run=dry_run)
             mark = make_event(context, "repaired", None, None)
-            done += repair.repair_model(context.layout, paths, context.modes, mark, dry_run=dry_run)
+            done += repair.repair_model(paths, context.modes, mark, dry_run=dry_run)
     return done
 
 
@@ -155,7 +155,7 @@ def collect_garbage(
             if not here:
                 continue
             now = gc.server_time(paths.root, probe=not dry_run)
-            found = list(gc.find_garbage(context.layout, paths, now, age))
+            found = list(gc.find_garbage(paths, now, age))
             taken = (
                 []
                 if dry_run

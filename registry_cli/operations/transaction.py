@@ -57,8 +57,8 @@ def open_writer(
         lost = isinstance(error, (FileNotFoundError, NotFound))
         if writer is None and lost and not (files.exists(paths.root) if create else reader.is_model(paths)):
             raise model_not_found(context, name) from None  # it was renamed, with its lock, while we waited
-        if writer and writer.done:
-            raise indeterminate(f"the change of {name} is committed", writer.done.id, error) from error
+        if writer and writer.committed:
+            raise indeterminate(f"the change of {name} is committed", writer.committed[-1].id, error) from error
         raise
     finally:  # without the lock, whatever comes of it: these are changes that nothing takes back
         for event in writer.committed if writer else ():

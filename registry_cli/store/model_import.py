@@ -118,7 +118,7 @@ class ModelImport:
                     os.rename(self.paths.root, self._target.root)  # COMMIT
                     files.fsync_folder(self._target.root.parent)
         except BaseException as error:
-            if not self._is_temporary():
+            if not self._is_aside():
                 raise indeterminate(f"{self._target.name} is in the registry", "", error) from error
             if isinstance(error, OSError) and error.errno in _TAKEN:
                 raise Conflict(
@@ -154,16 +154,13 @@ class ModelImport:
                 os.unlink(self._target.lock)
             os.rmdir(self._target.root)
 
-    def _is_temporary(self) -> bool:
-        """Whether it still has its temporary name. When the disk doesn't say, it is not ours to remove."""
-        try:
-            return removal.identity(os.lstat(self.paths.root)) == self._inode
-        except OSError:
-            return False
+    def _is_aside(self) -> bool | None:
+        """Whether it still has its temporary name; None when the disk doesn't say: then it is not ours to remove."""
+        return removal.is_at(self.paths.root, self._inode)
 
     def abandon(self) -> None:
         """Remove what did not become a model; what did is left alone."""
-        if self._is_temporary():
+        if self._is_aside():
             removal.discard(self.paths.root, self._root.root, expected=self._inode)
         if self._made_group and not files.exists(self._target.root):
             with contextlib.suppress(OSError):

@@ -58,14 +58,16 @@ def open_staging(root: Layout, paths: ModelLayout, modes: Modes, request_id: str
     except RegistryError:
         raise
     except BaseException as error:
-        if not _is_there(staging):
-            if isinstance(error, FileNotFoundError) and (not staging.complete or _is_inside(error, staging)):
+        if not staging.is_there():
+            # A file is missing that only a staging folder has: the folder was removed, it did not become a version.
+            inside = isinstance(error, OSError) and str(error.filename).startswith(f"{staging.folder}/")
+            if isinstance(error, FileNotFoundError) and (not staging.complete or inside):
                 kind = Conflict if is_model(paths) else NotFound  # where it has that name again, it is another model
                 raise kind(f"{paths.name} was renamed while the version came in", "registry list tells more") from None
             raise indeterminate(f"{paths.name}: the version is registered", request_id, error) from error
         raise
     finally:
-        if _is_there(staging):
+        if staging.is_there():  # when the disk doesn't say, it is not ours to remove
             staging.abandon()
             remove_skeleton(root, paths, modes)
 
@@ -113,19 +115,6 @@ def remove_sources(staging: StagingFolder) -> Iterator[str]:
             continue
         except OSError as error:
             yield f"'{origin}' is stored, but was not removed: {explain(error)}"
-
-
-def _is_there(staging: StagingFolder) -> bool:
-    """Whether the staging folder is still ours to remove. When the disk doesn't say, it is not."""
-    try:
-        return staging.is_there()
-    except OSError:
-        return False
-
-
-def _is_inside(error: OSError, staging: StagingFolder) -> bool:
-    """Whether a file was missed that only a staging folder holds: then it was taken away, and is no version."""
-    return str(error.filename).startswith(f"{staging.folder}/")
 
 
 def _make_staging(root: Layout, paths: ModelLayout, modes: Modes) -> StagingFolder:

@@ -1,7 +1,7 @@
-"""Filling a staging folder: step 2 and 3 of a registration, all of it before the lock is taken.
+"""Filling a staging folder: steps 2 and 3 of a registration, before the lock is taken.
 
-A staging folder is a sibling of the versions, mode 0700 while it is filled, with a name that nobody can guess. When
-:func:`fill` returns, every file and folder in ``files/`` has its final mode and is on the disk.
+A staging folder is a sibling of the versions, mode 0700 while it is filled, with a random name. When :func:`fill`
+returns, every file and folder in ``files/`` has its final mode and is on the disk.
 """
 
 from __future__ import annotations
@@ -64,15 +64,12 @@ class StagingFolder:
         return self.folder / layout.FILES
 
     def keep(self, name: str, data: bytes, modes: Modes) -> None:
-        """Lay a file of that name beside ``version.yaml``, which says its digest; on the disk when this returns."""
+        """Write a file beside ``version.yaml``, which has its digest; on the disk when this returns."""
         files.write_new(self.folder / name, data, modes.sealed_file)
 
-    def is_there(self) -> bool:
-        """Whether the folder still has its temporary name, that is: it did not become a version. May raise OSError."""
-        try:
-            return removal.identity(os.lstat(self.folder)) == self.inode
-        except FileNotFoundError:
-            return False
+    def is_there(self) -> bool | None:
+        """Whether the folder still has its temporary name: it did not become a version. None when the disk doesn't say."""
+        return removal.is_at(self.folder, self.inode)
 
     def abandon(self) -> None:
         """Remove the folder and give files that were linked into it their old mode back."""
@@ -84,7 +81,7 @@ class StagingFolder:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CopyOptions:
-    """How files come in: where equal contents may lie already, the modes they get, who watches."""
+    """How files are copied: where equal contents may be already, the modes of the copies, how to report progress."""
 
     paths: ModelLayout
     modes: Modes
@@ -116,7 +113,7 @@ def fill(staging: StagingFolder, sources: Sequence[SourceFile], intake: CopyOpti
 
 
 def sync(staging: StagingFolder, folders: Sequence[Path], *, written: bool = False) -> None:
-    """Bring all that is staged to the disk: the files too, unless they were as they were ``written``."""
+    """Bring all that is staged to the disk; the files too, unless each was synced when it was ``written``."""
     many = len(staging.entries) > _MANY
     if many and files.sync_file_system(staging.folder):
         return
@@ -132,11 +129,10 @@ def sync_file(path: Path) -> None:
 
 
 def _ensure_room(sources: Sequence[SourceFile], intake: CopyOptions) -> None:
-    """Say before a byte is copied that the disk has no room for it."""
-    if intake.how != "copy":
-        return
-    needed = sum(source.size for source in sources if _candidate(source, intake) is None)
-    ensure_free(intake.paths.versions, needed, "make room, or register with --link")
+    """Refuse before a byte is copied what the disk has no room for."""
+    if intake.how == "copy":
+        needed = sum(source.size for source in sources if _candidate(source, intake) is None)
+        ensure_free(intake.paths.versions, needed, "make room, or register with --link")
 
 
 def ensure_free(folder: Path, size: int, hint: str = "make room first") -> None:
@@ -148,7 +144,7 @@ def ensure_free(folder: Path, size: int, hint: str = "make room first") -> None:
 
 
 def _candidate(source: SourceFile, intake: CopyOptions) -> Path | None:
-    """The file of the newest version that looks the same: same path, same size. Worth hashing before copying."""
+    """The file of the newest version with the same path and size: worth hashing before copying."""
     if intake.newest is None or source.size < _HASH_FIRST:
         return None
     path = intake.newest / source.path
@@ -215,8 +211,8 @@ class _FileIngest:
             yield descriptor
 
     def _linked(self, origin: int) -> bool:
-        """Link the user's own file in, as asked for; with ``move``, copy where a link can't be."""
-        assert self.source.origin is not None  # noqa: S101 - told by the caller
+        """Link the user's own file; False if it is to be moved and can't be linked."""
+        assert self.source.origin is not None  # noqa: S101 - checked by the caller
         mine, moving = os.fstat(origin), self.intake.how == "move"
         if moving and mine.st_nlink > 1:  # it has another name, under which it can be written to
             return False
@@ -241,7 +237,7 @@ class _FileIngest:
         return True
 
     def _linked_to_candidate(self, origin: int) -> tuple[str, int, int] | None:
-        """Hash the file and the one it resembles, both at once; link the latter if they are equal."""
+        """Hash the file and the candidate, both at once; link the candidate if they are equal."""
         candidate = _candidate(self.source, self.intake)
         if candidate is None:
             return None
@@ -275,7 +271,7 @@ class _FileIngest:
         return sha256, size, size
 
     def _replaced_by_blob(self, sha256: str) -> bool:
-        """Take the blob of that digest in place of the copy, if this model has it and it is what it should be."""
+        """Replace the copy by the blob of that digest, if the model has an undamaged one."""
         blob = self.intake.paths.blob(sha256)
         if not files.exists(blob) or _hash_of(blob) != [sha256]:
             return False
@@ -289,7 +285,7 @@ class _FileIngest:
 
 
 def _hash_of(path: Path) -> list[str]:
-    """The sha256 of a file of the store; empty if it can't be read (then it is not used)."""
+    """The sha256 of a file of the store; empty if it can't be read."""
     try:
         with files.open_file(path, path.name) as descriptor:
             return [copying.copy_and_hash(descriptor, None, 0)[0]]

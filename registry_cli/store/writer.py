@@ -16,7 +16,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..core.lazy_dataclass import dataclass, field, replace
@@ -49,7 +49,7 @@ def number_for(wanted: int | None, highest: int) -> int:
 class Writer:
     """A model under its lock, recovered: ``table``, ``last`` and ``highest`` are what is on the disk.
 
-    ``committed`` are the events of the commits that were carried out to their end.
+    ``committed`` are the events of the completed commits.
     """
 
     paths: ModelLayout
@@ -58,11 +58,6 @@ class Writer:
     last: JournalEntry | None
     highest: int
     committed: list[Event] = field(default_factory=list)
-
-    @property
-    def done(self) -> Event | None:
-        """The newest of them."""
-        return self.committed[-1] if self.committed else None
 
     @classmethod
     def recover(cls, paths: ModelLayout, modes: Modes) -> Writer:
@@ -77,7 +72,7 @@ class Writer:
             writer.roll_forward(state.redo)
         writer.highest = reader.highest(paths, state.table)
         writer.append_pending()
-        writer.refresh_links()  # who reads through them must not wait for the next change of a stage
+        writer.refresh_links()  # readers that follow them must not wait for the next change of a stage
         return writer
 
     def append_pending(self) -> None:
@@ -96,7 +91,7 @@ class Writer:
         self.last = entry
 
     def done_before(self, event_id: str, action: str) -> JournalEntry | None:
-        """The entry of a request that was carried out before; :class:`Conflict` if it was another deed."""
+        """The entry of a request that was carried out before; :class:`Conflict` if it recorded another action."""
         entry = journal.find(self.paths.history, event_id)
         if entry and entry.event.action != action:
             raise Conflict(
@@ -108,8 +103,8 @@ class Writer:
     def skip_numbers(self, number: int, because: Event | None) -> None:
         """Let ``number``, which a version had elsewhere, be the next one, if it is higher than all that were given here.
 
-        The numbers in between are never given: a line of the journal says so, before the version is there. One that is
-        too far away is not kept: each of those in between costs a look, and there are not many left behind it.
+        The numbers in between are never given: a line of the journal says so, before the version is there. A number that
+        is too far away is not kept: each number in between has to be looked for.
         """
         if because is None or number == self.highest + 1 or number_for(number, self.highest) != number:
             return
@@ -149,10 +144,9 @@ class Writer:
                 self._append(record.event, self.highest, self.table.revision)
                 self.committed += [record.event] if record.event else []
             except BaseException as error:
-                if _still(staging.is_there) is not True:
-                    raise indeterminate(
-                        f"{record.ref} is in the registry", record.event.id if record.event else "", error
-                    ) from error
+                if not staging.is_there():
+                    request_id = record.event.id if record.event else ""
+                    raise indeterminate(f"{record.ref} is in the registry", request_id, error) from error
                 if isinstance(error, OSError) and error.errno in _TAKEN:
                     return False
                 raise
@@ -160,7 +154,7 @@ class Writer:
         return True
 
     def link_blobs(self, folder: Path, entries: Iterable[FileEntry]) -> None:
-        """Remember contents by their digest. Derived: what can't be linked is only stored twice."""
+        """Link files into ``blobs/`` by their digest. Derived: what can't be linked is only stored twice."""
         for entry in entries:
             blob = self.paths.blob(entry.sha256)
             with contextlib.suppress(OSError):
@@ -177,18 +171,18 @@ class Writer:
         table = table.with_(revision=self.table.revision + 1, changed=event)
         claim = self.paths.claim(table.revision)
         temporary = self.paths.root / layout.temporary_name()
-        written: tuple[int, int] | None = None
+        written: removal.Identity | None = None
         try:
             try:
                 files.write_new(temporary, documents.dumps(codec.table_document(table, redo)), self.modes.file)
-                written = _inode(temporary)
+                written = removal.identity(os.lstat(temporary))
                 self._commit_claim(temporary, claim, table, redo)
             finally:
                 removal.discard(temporary, self.paths.registry)
             removal.discard(self.paths.claim(table.revision - layout.CLAIMS_KEPT), self.paths.registry)
             self.refresh_links()
         except BaseException as error:
-            mine = written is not None and _still(lambda: _inode(claim) == written) is not False
+            mine = written is not None and removal.is_at(claim, written) is not False
             if isinstance(error, Conflict) or not mine:
                 raise
             raise indeterminate(f"the change of {self.paths.name} is committed", event.id, error) from error
@@ -196,27 +190,23 @@ class Writer:
 
     def _commit_claim(self, temporary: Path, claim: Path, table: StageTable, redo: Redo | None) -> None:
         with uninterrupted():
-            self._claim(temporary, claim)  # COMMIT
+            try:
+                files.publish_new(temporary, claim)  # COMMIT
+            except FileExistsError:
+                message = f"{self.paths.name} was changed by another process just now"
+                raise Conflict(message, "look again, then decide") from None
             if not self._was_finished_by_others(claim, table):
                 self.table = table
                 self.roll_forward(redo)
                 self._append(table.changed, self.highest, table.revision)
             self.committed += [table.changed] if table.changed else []
 
-    def _claim(self, temporary: Path, claim: Path) -> None:
-        try:
-            files.publish_new(temporary, claim)
-        except FileExistsError:
-            raise Conflict(
-                f"{self.paths.name} was changed by another process just now", "look again, then decide"
-            ) from None
-
     def _was_finished_by_others(self, claim: Path, table: StageTable) -> bool:
-        """Whether others, past a broken lock, were here between our claim and this line.
+        """Whether other writers, past a broken lock, changed the model between our claim and now.
 
-        Mostly they found the claim and brought it forward, as after a crash: it is done, and not ours to do again. But
-        a writer that slept long may have found its claim free only because the first of that number is pruned. Readers
-        are past that revision, the claim is never followed: it changes nothing, and is a :class:`Conflict`.
+        Mostly they found the claim and rolled it forward, as after a crash: nothing is left to be done. But after a
+        long pause the name of the claim may be free only because the first claim of that revision was pruned. Readers
+        are past that revision and never follow it: it changes nothing, and is a :class:`Conflict`.
         """
         known = reader.load_state(self.paths.stages, layout.STAGES).table
         if known.revision < table.revision:
@@ -229,7 +219,7 @@ class Writer:
         return True
 
     def roll_forward(self, redo: Redo | None) -> None:
-        """Bring the newest claim, which is committed, to where readers look first. May be done again and again."""
+        """Write what the newest claim commits to where readers look first. Can be repeated."""
         files.fsync_folder(self.paths.root)  # the claim is on the disk before anything that follows from it
         if redo:
             removal.replace(self.paths.root / redo.path, redo.data(), self.modes.file, self.paths.registry)
@@ -237,12 +227,12 @@ class Writer:
         removal.replace(self.paths.stages, table, self.modes.file, self.paths.registry)
 
     def refresh_links(self) -> None:
-        """The links in ``stages/``, for readers that have no client. Derived."""
+        """Make the links in ``stages/``, for readers without this program. Derived."""
         wanted = {stage: f"../versions/{number}" for stage, number in self.table.stages.items()}
         removal.refresh_links(self.paths.links, wanted, self.paths.registry)
 
     def ensure_removable(self, number: int) -> None:
-        """Say before anything is committed that only the owner may remove a folder (``versions/`` is sticky)."""
+        """Raise an error, before anything is committed, if only its owner may remove a folder (``versions/`` is sticky)."""
         folder, around = os.stat(self.paths.version(number)), os.stat(self.paths.versions)
         allowed = (0, folder.st_uid, around.st_uid)
         if around.st_mode & stat.S_ISVTX and os.geteuid() not in allowed:
@@ -252,10 +242,7 @@ class Writer:
             )
 
     def build_tombstone(self, number: int, event: Event) -> Redo:
-        """What stays of a version that is about to be deleted: all that was known of it but its files.
-
-        A version that is damaged can be deleted too, with what is left of it.
-        """
+        """The tombstone of a version that is about to be deleted: its documents, as far as they can be read."""
         document: dict[str, object] = {"format": layout.FORMAT}
         try:
             document["version"] = codec.load(self.paths.version_document(number), layout.VERSION)
@@ -269,7 +256,7 @@ class Writer:
         return Redo(self.paths.relative(self.paths.tombstone(number)), document)
 
     def move_to_trash(self, number: int) -> Path | None:
-        """Take the folder of a deleted version out of sight; what is returned can be removed without the lock."""
+        """Move the folder of a deleted version to the trash; what is returned can be removed without the lock."""
         trash = self.paths.versions / layout.trash_name()
         try:
             removal.rename(self.paths.version(number), trash, self.paths.registry)
@@ -278,18 +265,3 @@ class Writer:
         with contextlib.suppress(OSError):
             files.fsync_folder(self.paths.versions)
         return trash
-
-
-def _inode(path: Path) -> tuple[int, int] | None:
-    try:
-        return removal.identity(os.lstat(path))
-    except FileNotFoundError:
-        return None
-
-
-def _still(look: Callable[[], bool]) -> bool | None:
-    """What a look at the disk says; None when the disk doesn't say."""
-    try:
-        return look()
-    except OSError:
-        return None

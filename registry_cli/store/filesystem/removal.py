@@ -37,6 +37,16 @@ def identity(status: os.stat_result) -> Identity:
     return status.st_dev, status.st_ino
 
 
+def is_at(path: Path, expected: Identity) -> bool | None:
+    """Whether a file or folder has the name ``path``; None when the disk doesn't say."""
+    try:
+        return identity(os.lstat(path)) == expected
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return None
+
+
 def remove(path: Path, below: Path, *, expected: Identity | None = None, check: Check | None = None) -> None:
     """Remove a file or a whole tree, sealed folders included. What is not there is no error.
 

@@ -1,4 +1,4 @@
-"""Collecting what nobody needs any more: left-over staging folders, trash, blobs that no version links to."""
+"""Garbage collection: left-over staging folders, trash, blobs that no version links to."""
 
 from __future__ import annotations
 
@@ -49,13 +49,10 @@ def _digests(folder: Path) -> list[str]:
 
 
 def find_garbage(
-    root: Layout, paths: ModelLayout, now: float, age: float = STALE, table: StageTable | None = None
+    paths: ModelLayout, now: float, age: float = STALE, table: StageTable | None = None
 ) -> Iterator[CleanupItem]:
-    """What can be removed of a model. ``now`` is the file server's time in seconds, ``age`` in seconds.
-
-    Deciding needs the model's lock; a blob is only an index entry, and may go at any time.
-    """
-    table = table or reader.read_state(paths).table
+    """What can be removed of a model, which is locked. ``now`` is the file server's time, ``age`` the least age, in seconds."""
+    table, root = table or reader.read_state(paths).table, paths.registry
     for name in files.list_folder(paths.versions):
         folder = paths.versions / name
         number = layout.version_of(name)
@@ -71,48 +68,38 @@ def find_garbage(
         revision = layout.revision_of(name)
         if revision is not None and revision <= table.revision - layout.CLAIMS_KEPT:
             yield _freed("old claim", root, paths.root / name)
-    yield from _left_of_packing(root, paths, now, age, table)
+    yield from _find_packing_leftovers(paths, now, age, table)
     for blob, size in unreferenced_blobs(paths, table.packed):
-        yield CleanupItem("blob without a version", str(blob.relative_to(root.root)), size)
+        yield CleanupItem("blob without a version", str(blob.relative_to(root)), size)
+
+
+def _find_packing_leftovers(paths: ModelLayout, now: float, age: float, table: StageTable) -> Iterator[CleanupItem]:
+    """What interrupted packing, restoring and deleting left; never the only one of files and pack."""
+    for name in files.list_folder(paths.packs):
+        number = layout.packed_version_of(name)
+        old = layout.is_temporary(name) and now - _newest_change(paths.packs / name) >= age
+        if old or layout.is_trash(name) or (number is not None and number not in table.packed):
+            yield _freed("pack that no version needs", paths.registry, paths.packs / name)
+    for number in table.packed:
+        if files.exists(paths.files(number)) and reader.pack_path(paths, number):
+            yield _freed("files of a version that is packed", paths.registry, paths.files(number))
 
 
 def find_abandoned_imports(root: Layout, now: float, age: float) -> Iterator[CleanupItem]:
-    """Models that were to be taken in whole, and never appeared: an import died."""
+    """What imports of whole models left that were interrupted."""
     for name in staging_of_models(root):
         if now - _newest_change(root.models / name) >= age:
-            yield _freed("left-over staging folder", root, root.models / name)
+            yield _freed("left-over staging folder", root.root, root.models / name)
 
 
 def staging_of_models(root: Layout) -> Iterator[str]:
-    """Temporary names among the models, and in groups; of models that are being taken in, or were to be."""
+    """Temporary names among the models and in groups: models that are being imported, or were to be."""
     for name in files.list_folder(root.models):
         if layout.is_temporary(name):
             yield name
         elif names.is_model_name(name) and not files.exists(root.model(name).model):
             inside = files.list_folder(root.models / name) if (root.models / name).is_dir() else []
             yield from (f"{name}/{child}" for child in inside if layout.is_temporary(child))
-
-
-def _left_of_packing(
-    root: Layout, paths: ModelLayout, now: float, age: float, table: StageTable
-) -> Iterator[CleanupItem]:
-    """What interrupted packing, restoring and deleting left; never the only one of files and pack."""
-    for name in files.list_folder(paths.packs):
-        number = layout.packed_version_of(name)
-        old = layout.is_temporary(name) and now - _newest_change(paths.packs / name) >= age
-        if old or layout.is_trash(name) or (number is not None and number not in table.packed):
-            yield _freed("pack that no version needs", root, paths.packs / name)
-    for number in table.packed:
-        if files.exists(paths.files(number)) and reader.pack_path(paths, number):
-            yield _freed("files of a version that is packed", root, paths.files(number))
-
-
-def named_in_manifests(paths: ModelLayout, packed: Container[int]) -> set[str]:
-    """Every sha256 that the manifest of a version with files names: the blob of one that is missing is its last copy."""
-    numbers = map(layout.version_of, files.list_folder(paths.versions))
-    known = (number for number in numbers if number is not None)
-    unpacked = (number for number in known if number not in packed or not reader.pack_path(paths, number))
-    return {digest for number in unpacked for digest in _digests(paths.version(number))}
 
 
 def unreferenced_blobs(paths: ModelLayout, packed: Container[int]) -> Iterator[tuple[Path, int]]:
@@ -126,7 +113,10 @@ def unreferenced_blobs(paths: ModelLayout, packed: Container[int]) -> Iterator[t
             status = os.lstat(blob)
             if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
                 lone.append((blob, status.st_size))
-    named = named_in_manifests(paths, packed) if lone else set()
+    named: set[str] = set()  # the blob of a file that is missing is its last copy
+    for number in map(layout.version_of, files.list_folder(paths.versions) if lone else ()):
+        if number is not None and (number not in packed or not reader.pack_path(paths, number)):
+            named.update(_digests(paths.version(number)))
     yield from ((blob, size) for blob, size in lone if blob.name not in named)
 
 
@@ -135,12 +125,8 @@ def remove_unreferenced_blobs(paths: ModelLayout) -> None:
     _remove_blobs(paths, [blob.name for blob, _ in unreferenced_blobs(paths, reader.read_state(paths).table.packed)])
 
 
-def _freed(what: str, root: Layout, path: Path) -> CleanupItem:
-    return CleanupItem(what, str(path.relative_to(root.root)), _exclusive_size(path))
-
-
-def _exclusive_size(path: Path) -> int:
-    """Bytes that removing ``path`` frees: a file that is linked from outside of it too does not count."""
+def _freed(what: str, root: Path, path: Path) -> CleanupItem:
+    """``path`` with the bytes that removing it frees: a file that is linked from outside of it too does not count."""
     links: dict[int, list[int]] = {}
     with contextlib.suppress(FileNotFoundError, PermissionError):
         status = os.lstat(path)
@@ -148,7 +134,8 @@ def _exclusive_size(path: Path) -> int:
         for found in (status, *(each for _, each in inside)):
             if stat.S_ISREG(found.st_mode):
                 links.setdefault(found.st_ino, [found.st_nlink, found.st_size])[0] -= 1
-    return sum(size for left, size in links.values() if left <= 1)  # 1: the blob, which goes too
+    size = sum(size for left, size in links.values() if left <= 1)  # 1: the blob, which is removed too
+    return CleanupItem(what, str(path.relative_to(root)), size)
 
 
 def freed_by(paths: ModelLayout, numbers: Iterable[int]) -> dict[int, int]:
