@@ -249,7 +249,7 @@ def _make_capture(
     context: RegistryContext, stated: dict[str, Any], capture: OneOrMore[str] | None, given: Mapping[str, object]
 ) -> LineageCapture | None:
     """What captures where a version comes from, its arguments checked; None if there is nothing to capture."""
-    if claimed := codec.find_missing_sidecar(given, {}):
+    if claimed := next(iter(codec.sidecar_digests(given)), ""):
         raise InvalidInput(f"the lineage names the digest of {claimed}, which is no file yet", "leave the digest out")
     if capture is not None:
         capture = values.as_list(capture, "capture")

@@ -1,4 +1,4 @@
-"""Records to documents and back. What a document holds beyond what we know is kept, and written again."""
+"""Records to documents and back. Unknown parts of a document are kept, and written again."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..core import names
-from ..core.lazy_dataclass import dataclass, field
+from ..core.lazy_dataclass import dataclass, field, replace
 from ..core.records import Event, StageTable, VersionRecord
 from ..core.text import lazy_pattern
 from ..core.version_ranges import VersionRanges
 from ..errors import Damaged, InvalidInput, NotFound, Refused
 from ..rules.settings_errors import REGISTRY_KEYS, SettingsSource, check_unknown_keys
-from ..rules.settings_errors import Path as Place
 from . import layout
 from .filesystem import files
 from .filesystem.files import SHARED
@@ -21,6 +20,7 @@ from .layout import Layout
 
 TYPE_CHECKING = False  # as typing's, without importing typing
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import Any, TypeVar
 
     _T = TypeVar("_T")
@@ -31,8 +31,8 @@ _MORE = "registry verify tells more"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RegistrySettings:
-    """What ``registry.yaml`` says. ``shared`` is ``private`` or ``group``; ``stages`` are in order; ``scan`` is as it
-    stands there, checked: see ``rules.scan_policy``.
+    """The settings in ``registry.yaml``. ``shared`` is ``private`` or ``group``; ``stages`` are in order; ``scan`` is
+    the part of the document, checked: see ``rules.scan_policy``.
     """
 
     id: str
@@ -45,9 +45,9 @@ class RegistrySettings:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Redo:
-    """The document that a claim carries besides the stage table: ``path`` is relative to the model's folder.
+    """The document that a claim has besides the stage table: ``path`` is relative to the model's folder.
 
-    ``text`` is the document as people wrote it, for one that they edit; empty for all others.
+    ``text`` is the text of a document that people edit; empty for all others.
     """
 
     path: str
@@ -55,10 +55,14 @@ class Redo:
     text: str = ""
 
     def data(self) -> bytes:
-        """The bytes that belong in its place."""
-        from ..core.yaml import documents
+        """The bytes of the document."""
+        return self.text.encode() if self.text else _documents().dumps(self.document)
 
-        return self.text.encode() if self.text else documents.dumps(self.document)
+
+def _documents() -> ModuleType:
+    from ..core.yaml import documents  # and with it YAML, which an answer from the index does without
+
+    return documents
 
 
 def load(path: Path, what: str) -> dict[str, Any]:
@@ -67,19 +71,11 @@ def load(path: Path, what: str) -> dict[str, Any]:
 
 
 def loads(data: bytes, what: str) -> dict[str, Any]:
-    """The bytes of a document of the store, its format checked."""
-    from ..core.yaml import documents  # and with it YAML, which an answer from the index does without
-
+    """A document of the store from its bytes. :class:`Refused` for a newer format, :class:`Damaged` for none."""
     try:
-        document = documents.loads_mapping(data, what)
+        document: dict[str, Any] = _documents().loads_mapping(data, what)
     except InvalidInput as error:
         raise Damaged(str(error), _MORE) from None
-    check_format(document, what)
-    return document
-
-
-def check_format(document: Mapping[str, Any], what: str) -> None:
-    """:class:`Refused` for a newer format, :class:`Damaged` for none."""
     number = document.get("format")
     if type(number) is not int or number < 1:
         raise Damaged(f"{what} has no valid 'format' line", _MORE)
@@ -88,6 +84,7 @@ def check_format(document: Mapping[str, Any], what: str) -> None:
             f"{what} has format {number}; this program knows formats up to {layout.FORMAT}",
             "upgrade: pip install --upgrade registry-cli",
         )
+    return document
 
 
 def _get(document: Mapping[str, Any], key: str, kind: type[_T], what: str, default: _T | None = None) -> _T:
@@ -108,7 +105,7 @@ def _parsed(read: Callable[[Any], _T], value: Any, key: str, what: str) -> _T:
 
 
 def open_settings(root: Layout) -> RegistrySettings:
-    """``registry.yaml``. :class:`NotFound` when the folder is no registry."""
+    """Load ``registry.yaml``. :class:`NotFound` when the folder is not a registry."""
     try:
         document, source = load_with_lines(root.config, str(root.config))
     except (FileNotFoundError, NotADirectoryError):
@@ -117,29 +114,26 @@ def open_settings(root: Layout) -> RegistrySettings:
 
 
 def load_with_lines(path: Path, what: str) -> tuple[dict[str, Any], SettingsSource]:
-    """A document that people edit, and where its lines are; ``what`` is what messages call it."""
+    """A document that people edit, and the lines of its parts; ``what`` is its name in messages."""
     return parse_with_lines(files.read(path, files.DOCUMENT_LIMIT, what), what)
 
 
 def parse_with_lines(data: bytes, what: str) -> tuple[dict[str, Any], SettingsSource]:
     """The same for the bytes of such a document."""
-
-    def lines() -> Mapping[tuple[str, ...], int]:
-        from ..core.yaml import documents
-
-        return documents.lines(data)
-
-    return loads(data, what), SettingsSource(what, lines)
+    return loads(data, what), SettingsSource(what, lambda: _documents().lines(data))
 
 
 def parse_settings(document: Mapping[str, Any], source: SettingsSource) -> RegistrySettings:
-    """``registry.yaml``. People edit it, so a slip is told as theirs, with its line and the nearest right name."""
+    """Parse ``registry.yaml``. People edit it, so an error names the line and the nearest valid key."""
     check_unknown_keys(document, REGISTRY_KEYS, source)
     stages = document.get("stages", list(DEFAULT_STAGES))
     if not isinstance(stages, list) or not stages or not all(isinstance(stage, str) for stage in stages):
         raise source.error(("stages",), "is no list of names", "write it as [development, staging, production]")
     for at, stage in enumerate(stages):
-        _check_name(source, ("stages", str(at)), names.stage_name, stage)
+        try:
+            names.stage_name(stage)
+        except InvalidInput as error:
+            raise source.error(("stages", str(at)), error.message, error.hint) from None
         if stage in stages[:at]:
             raise source.error(("stages", str(at)), f"'{stage}' stands there twice", "name each stage once")
     shared = document.get("shared", "private")
@@ -157,25 +151,17 @@ def parse_settings(document: Mapping[str, Any], source: SettingsSource) -> Regis
     )  # fmt: skip
 
 
-def _check_name(source: SettingsSource, path: Place, read: Callable[[Any], object], value: Any) -> None:
-    """A name that somebody wrote into a document; what is wrong with it is told with its place."""
-    try:
-        read(value)
-    except InvalidInput as error:
-        raise source.error(path, error.message, error.hint) from None
-
-
 _MODEL_ID = lazy_pattern(r"[0-9A-Za-z_-]{8,64}\Z", re.ASCII)
 
 
 def model_id(document: Mapping[str, Any]) -> str:
-    """Return the ``id`` of a ``model.yaml``: what stays the same under every name; empty if it has none yet."""
+    """The ``id`` in a ``model.yaml``, which stays the same under every name; empty if there is none."""
     found = document.get("id")
     return found if isinstance(found, str) and _MODEL_ID.match(found) else ""
 
 
 def former_names(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """What ``formerly`` in a ``model.yaml`` says; people edit it, and what is no text there is passed over."""
+    """The former names in a ``model.yaml``; people edit it, and what is not text there is ignored."""
     found = document.get("formerly")
     return tuple(each for each in found if isinstance(each, str)) if isinstance(found, list) else ()
 
@@ -199,8 +185,14 @@ def table_document(table: StageTable, redo: Redo | None = None) -> dict[str, Any
     return document
 
 
+def dump_table(table: StageTable, redo: Redo | None = None) -> bytes:
+    """The bytes of :func:`table_document`."""
+    data: bytes = _documents().dumps(table_document(table, redo))
+    return data
+
+
 def parse_table(document: Mapping[str, Any], what: str) -> tuple[StageTable, Redo | None]:
-    """A stage table, and what the claim carries beside it."""
+    """A stage table, and the document that a claim has besides it."""
     known = ("format", "revision", "stages", "aliases", "archived", "deleted", "changed", "packed", "redo")
     if absent := [key for key in known[:-2] if key not in document]:
         raise Damaged(f"{what}: '{absent[0]}' is missing", _MORE)  # cut off, or written by hand
@@ -215,7 +207,7 @@ def parse_table(document: Mapping[str, Any], what: str) -> tuple[StageTable, Red
         aliases=_pointers(document, "aliases", what),
         archived=numbers["archived"],
         deleted=numbers["deleted"],
-        packed=numbers["packed"] - numbers["deleted"],  # a program that knows no packs deletes without a word of them
+        packed=numbers["packed"] - numbers["deleted"],  # a release without packs deletes and leaves ``packed`` as it is
         changed=_parsed(Event.parse, changed, "changed", what) if changed is not None else None,
         extra={key: value for key, value in document.items() if key not in known},
     )
@@ -241,7 +233,7 @@ def _parse_redo(redo: Any, what: str) -> Redo | None:
 
 
 def version_document(record: VersionRecord) -> dict[str, Any]:
-    """``version.yaml``: the sealed half of a version. What is empty is left out."""
+    """``version.yaml``: the sealed part of a version. What is empty is left out."""
     document: dict[str, Any] = {
         "format": layout.FORMAT,
         "version": record.number,
@@ -259,33 +251,25 @@ def version_document(record: VersionRecord) -> dict[str, Any]:
 
 
 def parse_version(document: Mapping[str, Any], model: str, number: int, what: str) -> VersionRecord:
-    """A version as it was sealed, with nothing of what was said or pointed afterwards."""
+    """A version as it was sealed, without later annotations and pointers."""
     if document.get("version") != number:
         raise Damaged(f"{what} says it is version {document.get('version')!r}", _MORE)
     digest = _get(document, "digest", str, what).removeprefix("sha256:")
     if not layout.is_digest(digest):
         raise Damaged(f"{what}: 'digest' is no sha256", _MORE)
-    mappings: dict[str, Any] = {
-        key: _get(document, key, dict, what, {}) for key in ("params", "metrics", "tags", "annotations", "lineage")
+    parts: dict[str, Any] = {
+        key: _get(document, key, kind, what)
+        for key, kind in (("created", str), ("author", str), ("size", int), ("files", int))
     }
-    return VersionRecord(
-        model=model,
-        number=number,
-        created=_get(document, "created", str, what),
-        author=_get(document, "author", str, what),
-        digest=digest,
-        size=_get(document, "size", int, what),
-        files=_get(document, "files", int, what),
-        message=_get(document, "message", str, what, ""),
-        **mappings,
-        event=_parsed(Event.parse, document.get("event"), "event", what),
-    )
+    parts["message"] = _get(document, "message", str, what, "")
+    for key in ("params", "metrics", "tags", "annotations", "lineage"):
+        parts[key] = _get(document, key, dict, what, {})
+    event = _parsed(Event.parse, document.get("event"), "event", what)
+    return VersionRecord(model=model, number=number, digest=digest, event=event, **parts)
 
 
 def overlay(record: VersionRecord, annotation: Mapping[str, Any], what: str) -> VersionRecord:
-    """``record`` with what was said of it afterwards. A value of null takes a sealed one away."""
-    from ..core.lazy_dataclass import replace
-
+    """``record`` with its later annotations. A value of null removes a sealed one."""
     merged: dict[str, Any] = {}
     for key in ("metrics", "tags", "annotations"):
         changes = _get(annotation, key, dict, what, {})
@@ -295,7 +279,7 @@ def overlay(record: VersionRecord, annotation: Mapping[str, Any], what: str) -> 
     return replace(record, **merged)
 
 
-#: Each file, and where in the lineage its digest stands; one that is there without its file says so under ``NAME_kept``.
+#: Each file, and the place of its digest in the lineage; if the file was not kept, ``KEY_kept`` is false there.
 _PLACES = {layout.ENVIRONMENT: ("environment", "digest"), layout.PATCH: ("git", "patch")}
 
 
@@ -313,15 +297,10 @@ def sidecar_digests(lineage: Mapping[str, Any]) -> dict[str, str]:
 
 
 def without_sidecars(lineage: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """A lineage whose files are not there: their digests stay, and it says so; and the names of these files."""
+    """A lineage marked as one whose files were not kept, and the names of these files."""
     absent = list(sidecar_digests(lineage))
     changed = dict(lineage)
     for name in absent:
         part, key = _PLACES[name]
         changed[part] = {**changed[part], f"{key}_kept": False}
     return changed, absent
-
-
-def find_missing_sidecar(lineage: Mapping[str, Any], given: Mapping[str, bytes]) -> str:
-    """The file that a lineage names although it is not ``given``; empty if there is none."""
-    return next((name for name in sidecar_digests(lineage) if name not in given), "")

@@ -178,7 +178,7 @@ def make_model(
         ensure_name_is_free(root, paths.name)
         make_folders(paths, modes)  # who gave up before us may have taken them away
         if not files.exists(paths.stages):
-            removal.replace(paths.stages, documents.dumps(codec.table_document(StageTable())), modes.file, root.root)
+            removal.replace(paths.stages, codec.dump_table(StageTable()), modes.file, root.root)
         removal.replace(paths.model, documents.dumps(document), modes.file, root.root)
 
 

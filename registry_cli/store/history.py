@@ -1,7 +1,7 @@
 """The history of a model: its journal, and what is committed but not in the journal yet.
 
-A writer that died after its commit leaves at most one version and one revision without a line. Readers tell them as
-the lines that they will become; the next writer adds just these.
+A writer that died after its commit leaves at most one version and one revision without a line. Readers compute these
+lines; the next writer appends them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def pending_entries(
     paths: ModelLayout, table: StageTable, highest: int, last: JournalEntry | None
 ) -> list[JournalEntry]:
-    """The lines that the journal lacks behind ``last``. More than a crash explains raises :class:`Damaged`."""
+    """The lines that the journal lacks after ``last``. :class:`Damaged` for more than one crash can leave."""
     known, revision = (last.highest, last.revision) if last else (0, 0)
     versions, revisions = highest - known, table.revision - revision
     if not (0 <= versions <= 1 and 0 <= revisions <= 1):
@@ -48,10 +48,10 @@ def pending_entries(
 
 
 def _carrier(paths: ModelLayout, table: StageTable) -> str:
-    """The account whose file holds an approval that the journal lacks, if it is not the one that the approval names.
+    """The owner of the file with an approval that the journal lacks, if the approval names another account.
 
-    Who approves writes the claim, so it is theirs, also when somebody else recovers it. A claim or stage table of another
-    account that says "bob approved" was not written by bob.
+    The account that approves writes the claim and owns it, also when another account recovers it. A claim or stage table
+    of another account that says "bob approved" was not written by bob.
     """
     if table.changed is None or table.changed.action not in rules.approvals.ACTIONS:
         return ""
@@ -71,16 +71,16 @@ def next_line(
     revision: int,
     carrier: str = "",
 ) -> JournalEntry:
-    """The line of ``event`` behind ``last``, with the seal of the document that it wrote."""
+    """The line of ``event`` after ``last``, with the sha256 of the document that it wrote."""
     if event is None:
         raise Damaged(f"{paths.name}: a change without an event", "registry verify tells more")
     return journal.next_entry(last, event, highest, revision, journal.document_digest(paths, event), carrier)
 
 
 def newest_first(paths: ModelLayout, wanted: EventFilter | None = None) -> Iterator[JournalEntry]:
-    """What is wanted of the history, the newest first; only as much of the journal is read as the caller goes on."""
+    """The history without what ``wanted`` excludes, the newest first; read only as far as the caller iterates."""
     wanted = wanted or rules.event_history.EventFilter()
-    last: JournalEntry | None = None  # what is pending hangs on it, so until it is found every line is looked at
+    last: JournalEntry | None = None  # pending lines depend on it, so until it is found every line is parsed
     found = journal.newest_first(paths.history, lambda line: last is None or wanted.may_match(line))
     last = next(found, None)
     newest = (*reversed(_ahead(paths, last)), *([last] if last else ()))
@@ -97,17 +97,17 @@ class JournalTail:
 
     @classmethod
     def from_layout(cls, paths: ModelLayout) -> JournalTail:
-        """The tail of the history as it is now: only what comes later is news."""
-        identity = files.identity(str(paths.history))  # before reading: what comes meanwhile is looked for again
+        """The end of the history as it is now: only later entries are news."""
+        identity = files.identity(str(paths.history))  # before reading: entries that come meanwhile are read again
         return cls(paths, next(newest_first(paths), None), identity)
 
     def history(self, wanted: EventFilter) -> Iterator[JournalEntry]:
-        """What is wanted of the history up to here, the newest first."""
+        """The history up to here without what ``wanted`` excludes, the newest first."""
         seq = self.last.seq if self.last else 0
         return itertools.dropwhile(lambda entry: entry.seq > seq, newest_first(self.paths, wanted))
 
     def news(self) -> list[JournalEntry]:
-        """The entries since, the oldest first. A journal that was cut, or begun anew, has none before it goes on."""
+        """The entries since, the oldest first; none for a journal that was truncated or replaced, until it grows."""
         identity = files.identity(str(self.paths.history))
         if identity == self._identity:
             return []
@@ -116,20 +116,20 @@ class JournalTail:
         for entry in newest_first(self.paths):
             newest = newest or entry
             if self.last and (entry.event.id == self.last.event.id or entry.seq < self.last.seq):
-                break  # by the id: a line that was pending when it was told may have got another seal and hash
+                break  # by the id: a line that was pending then may have another seal and hash now
             found.append(entry)
         self.last, self._identity = newest, identity
         return found[::-1]
 
 
 def stage_timelines(paths: ModelLayout, stages: tuple[str, ...]) -> dict[str, StageTimeline]:
-    """What each of ``stages`` held, from the first move to the newest."""
+    """The versions that each of ``stages`` held, in order."""
     events = list(_moves(paths))
     return {stage: rules.rollback.build_timeline(events, stage) for stage in stages}
 
 
 def holdings(paths: ModelLayout, number: int) -> list[StageInterval]:
-    """Every stage that a version held, and when."""
+    """The stages that a version held, and when."""
     return rules.stages.list_intervals(_moves(paths), number)
 
 
@@ -139,12 +139,12 @@ def load_past_state(paths: ModelLayout, until: str) -> PastState | None:
 
 
 def _moves(paths: ModelLayout) -> Iterator[Event]:
-    """The events that move a stage, or tell what the stages were. Of the other lines only the bytes are looked at."""
+    """The events that move a stage, or record all stages. Other lines are not parsed."""
     return (entry.event for entry in _oldest_first(paths, b'"stage'))
 
 
 def _oldest_first(paths: ModelLayout, containing: bytes = b"") -> Iterator[JournalEntry]:
-    """The history up to a moment, without a gap: of the journal only lines with these bytes, and what was pending."""
+    """The history up to now, without a gap: the lines of the journal with these bytes, and what is pending."""
     last = journal.last_entry(paths.history)
     for entry in journal.oldest_first(paths.history, containing):
         if last is None or entry.seq > last.seq:  # written since
@@ -154,7 +154,7 @@ def _oldest_first(paths: ModelLayout, containing: bytes = b"") -> Iterator[Journ
 
 
 def _ahead(paths: ModelLayout, last: JournalEntry | None) -> list[JournalEntry]:
-    """What is pending, for a reader; where journal and versions don't fit together, ``verify`` is who tells."""
+    """The pending lines for a reader; none if journal and versions don't fit together, which ``verify`` reports."""
     table = reader.read_state(paths).table
     try:
         return pending_entries(paths, table, reader.highest(paths, table), last)

@@ -1,9 +1,8 @@
-"""The journal of a model: one JSON object a line, each bound to the one before by its hash.
+"""The journal of a model: one JSON object per line, each with the hash of the line before.
 
-A line is the JSON text of an object whose last key is ``hash``: the sha256, in hex, of that same text without
-``,"hash":"…"``. ``prev`` is the hash of the line before (64 zeros in the first), ``sealed`` that of the document
-that the event wrote. What is no such line is skipped by
-readers: a torn tail stays where it is, and the next line starts anew.
+A line is the JSON text of an object whose last key is ``hash``: the sha256, in hex, of the same text without
+``,"hash":"…"``. ``prev`` is the hash of the line before (64 zeros in the first), ``sealed`` that of the document that
+the event wrote. Readers skip every other line: a torn last line stays, and the next entry starts a new line.
 
 The journal is derived: each event is also in the version folder or stage table that it changed.
 """
@@ -32,7 +31,7 @@ _TAIL = len(_HASH_KEY) + 64 + len(b'"}')
 
 
 def encode(entry: JournalEntry) -> bytes:
-    """The line of ``entry``, without its newline; ``entry.hash`` is not used but computed."""
+    """The line of ``entry``, without its newline; the hash is computed."""
     body: dict[str, Any] = {"seq": entry.seq, "prev": entry.prev, "highest": entry.highest, "revision": entry.revision}
     if entry.sealed:
         body["sealed"] = entry.sealed
@@ -44,7 +43,7 @@ def encode(entry: JournalEntry) -> bytes:
 
 
 def decode(line: bytes) -> JournalEntry | None:
-    """The entry of a line, or None if the line is not whole and right."""
+    """The entry of a line; None if the line is not complete and valid."""
     body, tail = line[:-_TAIL], line[-_TAIL:]
     if not tail.startswith(_HASH_KEY) or not tail.endswith(b'"}'):
         return None
@@ -52,23 +51,18 @@ def decode(line: bytes) -> JournalEntry | None:
     if hashlib.sha256(body + b"}").hexdigest() != found:
         return None
     try:
-        document = json.loads(body + b"}", object_pairs_hook=_once)
+        document = json.loads(body + b"}", object_pairs_hook=_make_object)
         place = {name: document.pop(name) for name in ("seq", "prev", "highest", "revision")}
         sealed, carrier = document.pop("sealed", ""), document.pop("carrier", "")
-        kinds = {type(place[name]) for name in ("seq", "highest", "revision")}
-        if (
-            kinds != {int}
-            or not isinstance(place["prev"], str)
-            or not isinstance(sealed, str)
-            or not isinstance(carrier, str)
-        ):
+        numbers, texts = [place[name] for name in ("seq", "highest", "revision")], (place["prev"], sealed, carrier)
+        if {*map(type, numbers)} != {int} or {*map(type, texts)} != {str}:
             return None
         return JournalEntry(hash=found, event=Event.parse(document), sealed=sealed, carrier=carrier, **place)
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise ValueError("a key stands there twice")
@@ -85,10 +79,9 @@ def next_entry(
 
 
 def document_digest(paths: ModelLayout, event: Event) -> str:
-    """The sha256 of the document that ``event`` wrote, empty if it wrote none (or it is gone).
+    """The sha256 of the document that ``event`` wrote; empty if it wrote none, or it is gone.
 
-    This is what binds a document, down to its last byte, to the chain: nothing else would tell that a metric in it
-    was changed, by a person or by a disk.
+    It makes every byte of the document part of the chain: nothing else shows that a metric in it was changed.
     """
     path = paths.document_of(event.action, event.version)
     try:
@@ -98,20 +91,20 @@ def document_digest(paths: ModelLayout, event: Event) -> str:
 
 
 def last_entry(path: Path) -> JournalEntry | None:
-    """The newest whole entry, read from the end; None for a journal that is empty or not there."""
+    """The newest entry, read from the end; None for a journal that is empty or missing."""
     return next(iter(newest_first(path)), None)
 
 
-def newest_first(path: Path, looked_at: Callable[[bytes], bool] = bool) -> Iterator[JournalEntry]:
-    """Every whole entry, the newest first; only of lines whose bytes ``looked_at`` accepts.
+def newest_first(path: Path, accepts: Callable[[bytes], bool] = bool) -> Iterator[JournalEntry]:
+    """Every entry, the newest first, of lines whose bytes ``accepts`` is true for.
 
-    Reads only as far back as the caller goes on, and holds nothing open meanwhile.
+    Reads only as far back as the caller iterates, and keeps nothing open meanwhile.
     """
-    return (entry for line in _lines_backward(path) if looked_at(line) and (entry := decode(line)))
+    return (entry for line in _lines_backward(path) if accepts(line) and (entry := decode(line)))
 
 
 def oldest_first(path: Path, containing: bytes = b"") -> Iterator[JournalEntry]:
-    """Every whole entry, in order; only those whose line has the bytes ``containing``."""
+    """Every entry, in order, whose line has the bytes ``containing``."""
     try:
         with files.open_file(path, path.name) as descriptor, os.fdopen(os.dup(descriptor), "rb") as stream:
             for line in stream:
@@ -122,12 +115,11 @@ def oldest_first(path: Path, containing: bytes = b"") -> Iterator[JournalEntry]:
 
 
 def find(path: Path, event_id: str) -> JournalEntry | None:
-    """The newest entry of the event with this id. Lines are only parsed when they hold the id's text."""
+    """The newest entry of the event with this id; only lines that contain the id are parsed."""
     wanted = json.dumps(event_id, ensure_ascii=True).encode()
-    for line in _lines_backward(path):
-        if wanted in line and (entry := decode(line)) and entry.event.id == event_id:
-            return entry
-    return None
+    return next(
+        (entry for entry in newest_first(path, lambda line: wanted in line) if entry.event.id == event_id), None
+    )
 
 
 def _lines_backward(path: Path) -> Iterator[bytes]:
@@ -158,10 +150,9 @@ def _blocks_backward(path: Path) -> Iterator[bytes]:
 
 
 def append(path: Path, entry: JournalEntry, mode: int) -> None:
-    """Write ``entry`` behind the last line, on the disk when this returns. Only under the model's lock.
+    """Append ``entry`` in one ``write``, on the disk when this returns. Only under the model's lock.
 
-    One ``write``. A tail that is torn keeps its bytes; the entry starts a new line. The file's name is on the disk
-    before its first line is: whoever finds a line can rely on the file.
+    After a torn last line the entry starts a new line. The file's name is on the disk before its first line.
     """
     line = encode(entry) + b"\n"
     created = not files.exists(path)

@@ -1,8 +1,7 @@
-"""The manifest of an artifact: what ``sha256sum`` writes, so that ``sha256sum -c`` can check it without this tool.
+"""The manifest of an artifact: the output of ``sha256sum``, so that ``sha256sum -c`` can check it without this program.
 
-One line a file, ``<64 hex>  <path>``, sorted by the bytes of the path, each ended by a newline. Names that would
-need an escape in that format are refused when they come in, so a line is always just that. The sha256 of the
-manifest's bytes is the digest of the version.
+One line per file, ``<64 hex>  <path>``, sorted by the bytes of the path, each ended by a newline. Names that need an
+escape in that format are refused at registration. The sha256 of the manifest is the digest of the version.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ LIMIT = 256 << 20
 
 
 def check_path(path: str) -> str:
-    """``path`` if a file of an artifact may have this name, else :class:`InvalidInput`."""
+    """Return ``path`` if a file of an artifact may have this name; raise :class:`InvalidInput` otherwise."""
     try:
         length = len(path.encode("utf-8"))
     except UnicodeEncodeError:
@@ -44,7 +43,7 @@ def dumps(entries: Iterable[FileEntry]) -> bytes:
 
 
 def loads(data: bytes, what: str) -> tuple[FileEntry, ...]:
-    """The files that a manifest lists; :class:`Damaged` if it is none. Nothing outside the artifact can be named."""
+    """The files in a manifest, none of which is outside the artifact. :class:`Damaged` if it is not valid."""
     if not data.endswith(b"\n"):
         raise Damaged(f"{what} does not end with a newline")
     entries = []
@@ -62,37 +61,38 @@ def loads(data: bytes, what: str) -> tuple[FileEntry, ...]:
 
 
 def digest(data: bytes) -> str:
-    """The digest of the version that has this manifest."""
+    """The sha256 of a document; that of a manifest is the digest of its version."""
     import hashlib
 
     return hashlib.sha256(data).hexdigest()
 
 
 def find_file(entries: Iterable[FileEntry], path: str | None, ref: str) -> FileEntry:
-    """The file that was asked for; with no ``path``, the only one there is."""
-    listed = list(entries)
-    if path is None:
-        if len(listed) == 1:
-            return listed[0]
+    """The file with this ``path``; without one, the only file."""
+    listed = [entry for entry in entries if path in (None, entry.path)]
+    if path is None and len(listed) != 1:
         raise InvalidInput(f"{ref} has {len(listed):,} files", f"name one of them: registry show {ref} lists them")
-    for entry in listed:
-        if entry.path == path:
-            return entry
-    raise NotFound(f"{ref} has no file '{path}'", f"registry show {ref} lists them")
+    if not listed:
+        raise NotFound(f"{ref} has no file '{path}'", f"registry show {ref} lists them")
+    return listed[0]
 
 
 def find_name_collisions(paths: Iterable[str]) -> list[str]:
-    """A warning for names that differ in case or in their Unicode form only: many file systems can't hold both."""
+    """A warning for names that differ only in case or Unicode form: many file systems can't hold both."""
     found: dict[str, str] = {}
     collisions: list[tuple[str, str]] = []
     for path in paths:
         parts = path.split("/")
         for depth in range(len(parts), 0, -1):
             name = "/".join(parts[:depth])
-            key = name.lower() if name.isascii() else _fold(name)
+            key = name.lower()
+            if not name.isascii():
+                import unicodedata
+
+                key = unicodedata.normalize("NFC", name).casefold()
             first = found.get(key)
             if first == name:
-                break  # the folders above were looked at with it
+                break  # the folders above were compared with it
             if first is None:
                 found[key] = name
             else:
@@ -104,9 +104,3 @@ def find_name_collisions(paths: Iterable[str]) -> list[str]:
         f"'{collisions[0][0]}' and '{collisions[0][1]}' differ only in case or Unicode form{more}: "
         "they can't be fetched together on macOS or Windows"
     ]
-
-
-def _fold(name: str) -> str:
-    import unicodedata
-
-    return unicodedata.normalize("NFC", name).casefold()

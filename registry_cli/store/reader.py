@@ -1,7 +1,7 @@
 """Reading a model: no lock, no write, and it works on a read-only mount.
 
-A reader sees what was committed. It opens folders anew before it looks into them (a network file system shows new
-entries only then), and follows a claim that its writer could not finish (see ``writer``).
+A reader sees what was committed. It opens a folder anew before it looks into it (a network file system shows new
+entries only then), and follows claims that are not rolled forward yet (see ``writer``).
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class ModelReader:
         return files.exists(self.paths.version(number))
 
     def resolve(self, selector: Selector, table: StageTable) -> int:
-        """The number of the version that ``selector`` means, which is there.
+        """The number of the version that ``selector`` selects.
 
         Raises :class:`NotFound`; :class:`Damaged` when a stage or alias points to a version that is gone.
         """
@@ -110,7 +110,7 @@ class ModelReader:
         try:
             event = Event.parse(codec.load(self.paths.tombstone(number), "tombstone")["event"])
         except (OSError, Damaged, KeyError, TypeError):
-            return ""  # the sentence is only shorter without it; verify reports a tombstone that is damaged
+            return ""  # the message is only shorter without it; verify reports a damaged tombstone
         reason = f": {event.detail['reason']}" if event.detail.get("reason") else ""
         return f" on {event.at[:10]} by {event.by}{reason}"
 
@@ -149,14 +149,12 @@ class ModelReader:
         return codec.parse_version(document, self.name, number, what)
 
     def seal(self, number: int) -> str:
-        """The sha256 of ``version.yaml``: what stands for all that was registered of a version."""
-        import hashlib
-
+        """The sha256 of ``version.yaml``, which covers all that was registered of a version."""
         path = self.paths.version_document(number)
-        return hashlib.sha256(files.read(path, files.DOCUMENT_LIMIT, f"{self.name}@{number}")).hexdigest()
+        return manifest.digest(files.read(path, files.DOCUMENT_LIMIT, f"{self.name}@{number}"))
 
     def version(self, number: int, state: ModelState, *, annotated: bool = True) -> VersionRecord:
-        """Version ``number`` with everything that is known of it now. When it is not ``annotated``, nothing is looked for."""
+        """Version ``number`` with its pointers, and with its later annotations unless ``annotated`` is false."""
         table = state.table
         sealed = self.sealed(number)
         return replace(
@@ -170,7 +168,7 @@ class ModelReader:
         )
 
     def annotation(self, number: int, state: ModelState) -> dict[str, Any]:
-        """What was said of a version afterwards: ``annotations/N.yaml``, or the claim that will become it."""
+        """The later annotations of a version: ``annotations/N.yaml``, or the claim that will become it."""
         path = self.paths.annotation(number)
         if state.redo and state.redo.path == self.paths.relative(path):
             return dict(state.redo.document)
@@ -187,7 +185,7 @@ class ModelReader:
             return False
 
     def manifest(self, record: VersionRecord) -> tuple[FileEntry, ...]:
-        """The files of a version. :class:`Damaged` when the list is not the one that was sealed."""
+        """The files of a version. :class:`Damaged` when the manifest is not the one that was sealed."""
         data = self._manifest_bytes(record.number)
         if manifest.digest(data) != record.digest:
             raise Damaged(
@@ -197,8 +195,6 @@ class ModelReader:
 
     def sidecar(self, record: VersionRecord, name: str) -> bytes | None:
         """A file beside ``version.yaml``; None when the version has none. :class:`Damaged` when it is not what was sealed."""
-        import hashlib
-
         digest = codec.sidecar_digests(record.lineage).get(name)
         if digest is None:
             return None
@@ -208,7 +204,7 @@ class ModelReader:
         except FileNotFoundError:
             self.refuse_deleted(record.number)
             raise Damaged(f"{what} is missing", "registry verify tells more") from None
-        if hashlib.sha256(data).hexdigest() != digest:
+        if manifest.digest(data) != digest:
             raise Damaged(f"{what} is not what was stored: its sha256 differs", "registry verify tells more")
         return data
 
@@ -220,14 +216,14 @@ class ModelReader:
             raise Damaged(f"{self.name}@{number}: {layout.MANIFEST} is missing", "registry verify tells more") from None
 
     def refuse_deleted(self, number: int) -> None:
-        """:class:`NotFound` for a version that was deleted while we looked at it: that is no damage."""
+        """Raise :class:`NotFound` for a version that was deleted meanwhile, which is not damage."""
         if not self._has(number) and number in self.state().table.deleted:
             raise NotFound(f"{self.name}@{number} was deleted just now{self._tombstone(number)}")
 
     def check_size(self, record: VersionRecord) -> None:
-        """:class:`Damaged` unless the files of a version are as many, and as large together, as was sealed.
+        """Raise :class:`Damaged` unless count and total size of a version's files are as sealed.
 
-        One that is packed has no files to be counted: :class:`Conflict`.
+        :class:`Conflict` for a packed version, whose files can't be counted.
         """
         if record.packed is not None:
             raise _is_packed(record)
@@ -244,7 +240,7 @@ class ModelReader:
             )
 
     def record(self, state: ModelState | None = None, highest: int | None = None) -> ModelRecord:
-        """The model as one row, of versions up to ``highest``."""
+        """The record of the model, with versions up to ``highest``."""
         state = state or self.state()
         document, table = self.document(state), state.table
         numbers = self.numbers(table, highest)
@@ -288,27 +284,20 @@ def read_state(paths: ModelLayout) -> ModelState:
         if not is_model(paths):
             raise NotFound(f"{paths.name} was renamed, or removed, just now", _SHOWN) from None
         raise Damaged(f"{what} is missing", f"registry repair {paths.name} restores it from its last claims") from None
-    while newer := _claim_after(paths, state.table.revision):
-        state = newer
-    return state
-
-
-def _claim_after(paths: ModelLayout, revision: int) -> ModelState | None:
-    what = f"{paths.name}: {layout.CLAIM}{revision + 1}"
-    try:
-        state = load_state(paths.claim(revision + 1), what)
-    except FileNotFoundError:
-        return None
-    if state.table.revision != revision + 1:
-        raise Damaged(f"{what} says it is revision {state.table.revision}")
+    with contextlib.suppress(FileNotFoundError):
+        while True:
+            revision = state.table.revision + 1
+            what = f"{paths.name}: {layout.CLAIM}{revision}"
+            state = load_state(paths.claim(revision), what)
+            if state.table.revision != revision:
+                raise Damaged(f"{what} says it is revision {state.table.revision}")
     return state
 
 
 def highest(paths: ModelLayout, table: StageTable) -> int:
-    """The highest number ever given to a version, 0 before the first. Cheap however many there are.
+    """The highest number ever given to a version, 0 before the first; in constant time.
 
-    The journal's last line gives the number to start from; every number above it is looked for, one by one. Without
-    a journal the whole folder is listed.
+    The search starts from the number in the journal's last line. Without a journal the whole folder is listed.
     """
     from . import journal
 
@@ -326,7 +315,7 @@ def highest(paths: ModelLayout, table: StageTable) -> int:
 
 
 def is_model(paths: ModelLayout) -> bool:
-    """Whether this folder is a model: a real folder, below real folders, with a ``model.yaml``."""
+    """Whether this folder is a model: it has a ``model.yaml``, and no folder on the way is a symbolic link."""
     try:
         folders = [paths.root, paths.root.parent] if "/" in paths.name else [paths.root]
         if any(folder.is_symlink() for folder in folders):
@@ -337,12 +326,12 @@ def is_model(paths: ModelLayout) -> bool:
 
 
 def pack_path(paths: ModelLayout, number: int) -> Path | None:
-    """Where the pack of a version lies, None if there is none."""
+    """The path of a version's pack, None if there is none."""
     packs = (paths.pack(number, suffix) for suffix in layout.PACK_SUFFIXES)
     return next((pack for pack in packs if files.exists(pack)), None)
 
 
 def pack_size(paths: ModelLayout, number: int) -> int:
-    """The bytes of a version's pack, 0 if it is not there (``verify`` says so)."""
+    """The size of a version's pack in bytes, 0 if it is missing, which ``verify`` reports."""
     pack = pack_path(paths, number)
     return os.lstat(pack).st_size if pack else 0

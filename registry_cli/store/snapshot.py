@@ -1,8 +1,7 @@
-"""A model at one moment, for copying it: its documents as they are committed, though nobody holds its lock.
+"""A consistent copy of a model's documents as they are committed, made without its lock.
 
-What a writer that died left for the next one is done here in thought: the newest claim is the stage table, its ``redo``
-is in its place, the journal has its last lines. So a copy made of it is what the model will be after the next change's
-first step, and a history that continues from it has the same hashes.
+What the next writer would recover is computed: the newest claim is the stage table, its ``redo`` is in its place, the
+journal has its last lines. So a history that continues from the copy has the same hashes.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from pathlib import Path
 
 from ..core.lazy_dataclass import dataclass
 from ..core.records import JournalEntry, VersionRecord
-from ..core.yaml import documents
 from ..errors import Conflict, Damaged, NotFound
 from . import codec, history, journal, layout, manifest, reader
 from .filesystem import files
@@ -27,9 +25,7 @@ _TRIES = 20
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SnapshotFile:
-    """A document: ``path`` relative to the model's folder; its bytes are those of ``origin`` up to ``length``, if there
-    is one, then ``data``.
-    """
+    """A document: ``path`` relative to the model's folder; the first ``length`` bytes of ``origin``, then ``data``."""
 
     path: str
     size: int
@@ -41,7 +37,7 @@ class SnapshotFile:
     def blocks(self) -> Iterator[bytes]:
         """The bytes, compared with what they were when the snapshot was taken."""
         hasher = hashlib.sha256()
-        with contextlib.suppress(FileNotFoundError):  # it is not whole then
+        with contextlib.suppress(FileNotFoundError):  # it is not complete then
             for block in _blocks(self.origin, self.length, self.data):
                 hasher.update(block)
                 yield block
@@ -61,7 +57,7 @@ class ModelSnapshot:
 
 
 def take_snapshot(paths: ModelLayout) -> ModelSnapshot:
-    """The model as it is now; looked at again until nobody changed it meanwhile."""
+    """The model as it is now; read again until it did not change meanwhile."""
     model = ModelReader(paths)
     for _ in range(_TRIES):
         before = _moment(paths)
@@ -73,14 +69,14 @@ def take_snapshot(paths: ModelLayout) -> ModelSnapshot:
                     name = os.path.relpath(error.filename, paths.root)
                     raise Damaged(f"{paths.name}: {name} is missing", "run 'registry verify' for details") from error
                 raise
-            continue  # half of it is from before, half from after a change: that fits together only by chance
+            continue  # read half before and half after a change
         if _moment(paths) == before:
             return found
     raise Conflict(f"{paths.name} is being changed all the time", "try again later")
 
 
 def _moment(paths: ModelLayout) -> list[tuple[int, ...] | None]:
-    """What differs when something of the model was written."""
+    """What changes when something of the model is written."""
     places = (paths.root, paths.stages, paths.history, paths.versions, paths.annotations, paths.tombstones)
     return [files.identity(str(path)) for path in places]
 
@@ -91,16 +87,16 @@ def _look(model: ModelReader) -> ModelSnapshot:
     pending = _pending(paths, state)
     last = pending[-1] if pending else journal.last_entry(paths.history)
     own = [
-        _model_document(paths, state),
-        _file_from_bytes(paths.relative(paths.stages), documents.dumps(codec.table_document(state.table))),
+        _read_document(paths, state, paths.model),
+        _file_from_bytes(paths.relative(paths.stages), codec.dump_table(state.table)),
         *_journal(paths, pending),
-        *(_tombstone(paths, state, number) for number in state.table.deleted),
+        *(_read_document(paths, state, paths.tombstone(number)) for number in state.table.deleted),
     ]
     return ModelSnapshot(model, state, numbers, tuple(own), last)
 
 
 def _pending(paths: ModelLayout, state: ModelState) -> list[JournalEntry]:
-    """The lines that the journal lacks, with the seal of what a claim still has to write."""
+    """The lines that the journal lacks, with the sha256 of the document that the claim will write."""
     last = journal.last_entry(paths.history)
     found = history.pending_entries(paths, state.table, reader.highest(paths, state.table), last)
     if found and state.redo and found[-1].revision == state.table.revision:
@@ -112,10 +108,11 @@ def _pending(paths: ModelLayout, state: ModelState) -> list[JournalEntry]:
     return found
 
 
-def _model_document(paths: ModelLayout, state: ModelState) -> SnapshotFile:
-    if state.redo and state.redo.path == layout.MODEL:
-        return _file_from_bytes(layout.MODEL, state.redo.data())
-    return file_from_path(paths, paths.model)
+def _read_document(paths: ModelLayout, state: ModelState, path: Path) -> SnapshotFile:
+    """A document as it is, or as the claim will write it."""
+    if state.redo and state.redo.path == paths.relative(path):
+        return _file_from_bytes(state.redo.path, state.redo.data())
+    return file_from_path(paths, path)
 
 
 def _journal(paths: ModelLayout, pending: list[JournalEntry]) -> Iterator[SnapshotFile]:
@@ -130,24 +127,10 @@ def _journal(paths: ModelLayout, pending: list[JournalEntry]) -> Iterator[Snapsh
         yield _kept(paths, paths.history, size, b"\n" * torn + data if data else b"")
 
 
-def _annotation_file(model: ModelReader, state: ModelState, number: int) -> SnapshotFile | None:
-    """What was said of a version afterwards, as it is or will be in its place."""
-    path = model.paths.annotation(number)
-    if state.redo and state.redo.path == model.paths.relative(path):
-        return _file_from_bytes(state.redo.path, state.redo.data())
-    return file_from_path(model.paths, path) if files.exists(path) else None
-
-
-def _tombstone(paths: ModelLayout, state: ModelState, number: int) -> SnapshotFile:
-    path = paths.relative(paths.tombstone(number))
-    if state.redo and state.redo.path == path:
-        return _file_from_bytes(path, state.redo.data())
-    return file_from_path(paths, paths.tombstone(number))
-
-
 def version_files(model: ModelReader, state: ModelState, record: VersionRecord) -> list[SnapshotFile]:
-    """The documents of a version: its own, its manifest, the files beside them that its lineage names, and what was said
-    of it. :class:`Damaged` for one of these files that is not what was stored.
+    """The documents of a version: its own, its manifest, the files beside them that its lineage names, its annotations.
+
+    :class:`Damaged` for one of these files that is not what was stored.
     """
     paths, number = model.paths, record.number
     try:
@@ -155,15 +138,17 @@ def version_files(model: ModelReader, state: ModelState, record: VersionRecord) 
         for name, sha256 in sorted(codec.sidecar_digests(record.lineage).items()):
             path, size = paths.version(number) / name, len(model.sidecar(record, name) or b"")
             found.append(SnapshotFile(paths.relative(path), size, sha256, path, size))
-        annotation = _annotation_file(model, state, number)
-        return found + ([annotation] if annotation else [])
+        annotation = paths.annotation(number)
+        if files.exists(annotation) or (state.redo and state.redo.path == paths.relative(annotation)):
+            found.append(_read_document(paths, state, annotation))
+        return found
     except FileNotFoundError:
         model.refuse_deleted(number)
         raise NotFound(f"{model.name}@{number} was deleted just now", "try again") from None
 
 
 def pack_file(model: ModelReader, number: int) -> SnapshotFile:
-    """The pack of a version, as it is; to be read again block by block."""
+    """The pack of a version."""
     path = reader.pack_path(model.paths, number)
     try:
         if path is not None:

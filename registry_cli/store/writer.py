@@ -174,7 +174,7 @@ class Writer:
         written: removal.Identity | None = None
         try:
             try:
-                files.write_new(temporary, documents.dumps(codec.table_document(table, redo)), self.modes.file)
+                files.write_new(temporary, codec.dump_table(table, redo), self.modes.file)
                 written = removal.identity(os.lstat(temporary))
                 self._commit_claim(temporary, claim, table, redo)
             finally:
@@ -223,8 +223,7 @@ class Writer:
         files.fsync_folder(self.paths.root)  # the claim is on the disk before anything that follows from it
         if redo:
             removal.replace(self.paths.root / redo.path, redo.data(), self.modes.file, self.paths.registry)
-        table = documents.dumps(codec.table_document(self.table))
-        removal.replace(self.paths.stages, table, self.modes.file, self.paths.registry)
+        removal.replace(self.paths.stages, codec.dump_table(self.table), self.modes.file, self.paths.registry)
 
     def refresh_links(self) -> None:
         """Make the links in ``stages/``, for readers without this program. Derived."""

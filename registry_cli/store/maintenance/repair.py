@@ -13,7 +13,6 @@ from pathlib import Path
 from ...core.lazy_dataclass import replace
 from ...core.records import Event, JournalEntry, StageTable
 from ...core.results import CleanupItem
-from ...core.yaml import documents
 from ...errors import Damaged, RegistryError
 from .. import codec, journal, layout, reader
 from ..filesystem import files, removal
@@ -180,8 +179,7 @@ class _Repairer:
         copied = any(state.table == self.table for state in _claims(self.paths))
         if not self.table.revision or not right or copied:
             return
-        data = documents.dumps(codec.table_document(self.table))
-        replace_claim = partial(removal.replace, path, data, self.modes.file, self.root)
+        replace_claim = partial(removal.replace, path, codec.dump_table(self.table), self.modes.file, self.root)
         yield self.apply(replace_claim, "claim made again from stages.yaml", path)
 
     def stray_claims(self) -> Iterator[CleanupItem]:
