@@ -15,13 +15,12 @@ from ..errors import Conflict, RegistryError
 from ..interop.bundle.bundle_manifest import BundleModel, BundleVersion, Contents
 from ..interop.bundle.bundle_reader import BundleModelReader, BundleReader, BundleVersionReader, discard
 from ..rules import event_history
-from ..store import creation, journal, reader, registration, stream_import
+from ..store import creation, journal, reader, registration
 from ..store.filesystem import files
 from ..store.layout import ModelLayout
-from ..store.model_import import ModelImport
+from ..store.model_import import ContentIndex, ModelImport, write_stream
 from ..store.reader import ModelReader, is_model
 from ..store.staging import StagingFolder, ensure_free
-from ..store.stream_import import ContentIndex
 from .annotate import annotate
 from .gate import evaluate_gate
 from .import_plan import PlannedImport, after_import, expect_number, import_in_turn, repeat_import, set_pointers
@@ -199,7 +198,7 @@ class BundleImporter:
                     )
                     refused = refused or found
                     continue
-                stream_import.write_stream(staging, version.files(), known, self._modes, self._progress, sync=False)
+                write_stream(staging, version.files(), known, self._modes, self._progress, sync=False)
             refused = refused or _analyze(look, staging)
             stagings.append(staging)
         if refused is not None:
@@ -219,9 +218,7 @@ class BundleImporter:
         staging = StagingFolder.make(model_import.paths)
         try:
             with model_import.pack(path) as write:
-                stream_import.write_stream(
-                    staging, version.files(write), ContentIndex(), self._modes, self._progress, sync=False
-                )
+                write_stream(staging, version.files(write), ContentIndex(), self._modes, self._progress, sync=False)
             return _analyze(look, staging) if look else None
         finally:
             staging.abandon()
@@ -289,7 +286,7 @@ class BundleImporter:
             return
         staging = StagingFolder.make(paths)
         self._stack.callback(staging.abandon)
-        stream_import.write_stream(staging, version.files(), known, self._modes, self._progress, sync=False)
+        write_stream(staging, version.files(), known, self._modes, self._progress, sync=False)
 
     def _stage_version(
         self, each: PlannedImport, version: BundleVersionReader, known: ContentIndex
@@ -302,7 +299,7 @@ class BundleImporter:
         with contextlib.ExitStack() as stack:  # until the files are complete an error has to reach the staging folder
             paths = self._layout.model(each.model)
             staging = stack.enter_context(registration.open_staging(self._layout, paths, self._modes, event.id))
-            stream_import.write_stream(staging, version.files(), known, self._modes, self._progress)
+            write_stream(staging, version.files(), known, self._modes, self._progress)
             for name, data in version.beside.items():
                 files.write_new(staging.folder / name, data, self._modes.sealed_file)
             self._stack.enter_context(stack.pop_all())

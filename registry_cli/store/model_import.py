@@ -1,7 +1,7 @@
-"""Taking in a whole model: built aside under a name that nobody sees, checked as ``verify`` does, renamed into place.
+"""Importing versions from a stream, and whole models: built under a temporary name, verified, renamed into place.
 
-The rename is the commit, and the only one: before it there is no model, after it there is all of it, with its history.
-It fails when somebody made a model of that name meanwhile, since a folder with something in it is never replaced.
+The rename is the only commit: before it there is no model, after it the whole model, with its history. It fails when a
+model of that name was made meanwhile, since a folder that is not empty is never replaced.
 """
 
 from __future__ import annotations
@@ -9,16 +9,22 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from ..errors import Conflict, Damaged, indeterminate
+from ..core.lazy_dataclass import dataclass, field
+from ..core.progress import Progress
+from ..core.records import FileEntry
+from ..errors import Conflict, Damaged, Refused, indeterminate
 from . import codec, creation, journal, layout
 from . import staging as ingest
-from .filesystem import files, locking, removal
+from .filesystem import copying, files, locking, removal
 from .filesystem.files import Modes
 from .filesystem.removal import uninterrupted
 from .layout import Layout, ModelLayout
+from .packs.pack_reader import Readable
 from .staging import StagingFolder
 from .verify import verify
 from .writer import Writer
@@ -26,10 +32,95 @@ from .writer import Writer
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR})
 
 
-class ModelImport:
-    """A model on its way in. ``paths`` are those of the folder aside; :meth:`commit` gives it its name.
+class StreamedFile(NamedTuple):
+    """One file of a version, as it comes; ``content`` is None if an earlier file has the same content."""
 
-    Its documents were checked: the names of stages in them are names, and become those of links.
+    entry: FileEntry
+    size: int
+    content: Readable | None
+
+
+@dataclass
+class ContentIndex:
+    """The files with contents that came before, by sha256: ``fresh`` in this bundle, or ``stored`` in the model."""
+
+    fresh: dict[str, Path] = field(default_factory=dict)
+    stored: dict[str, Path] = field(default_factory=dict)
+
+    def add_stored(self, folder: Path, entries: Iterable[FileEntry]) -> None:
+        """Add the files of a version that is here already."""
+        for entry in entries:
+            self.stored.setdefault(entry.sha256, folder / entry.path)
+
+    def path(self, entry: FileEntry) -> Path:
+        """A file with this content, undamaged."""
+        if found := self.fresh.get(entry.sha256):
+            return found
+        path = self.stored.get(entry.sha256)
+        if path is not None:
+            with contextlib.suppress(OSError, Damaged), files.open_file(path, path.name) as descriptor:
+                if copying.copy_and_hash(descriptor, None, 0)[0] == entry.sha256:
+                    return path
+        raise Conflict(f"the content of '{entry.path}' is not where it was stored", "registry verify tells more")
+
+
+def write_stream(
+    staging: StagingFolder,
+    streamed: Iterable[StreamedFile],
+    known: ContentIndex,
+    modes: Modes,
+    progress: Progress,
+    *,
+    sync: bool = True,
+) -> None:
+    """Write files into the staging folder, with their final modes, and (with ``sync``) on the disk."""
+    os.mkdir(staging.files, 0o700)
+    folders: dict[str, Path] = {}
+    for each in streamed:
+        target = staging.files / each.entry.path
+        with _one_name(each.entry.path):
+            ingest.make_parents(staging.files, each.entry.path, folders)
+            if each.content is None:
+                same = known.path(each.entry)
+                if not files.link_if_possible(same, target):
+                    shutil.copyfile(same, target, follow_symlinks=False)
+                    removal.change_mode(target, target.parent, modes.sealed_file)
+                progress(each.size)
+            else:
+                _write(each, target, modes, progress)
+                staging.added += each.size
+        known.fresh.setdefault(each.entry.sha256, target)
+        staging.entries.append(each.entry)
+        staging.size += each.size
+    for folder in (*reversed(folders.values()), staging.files):
+        removal.change_mode(folder, staging.below, modes.sealed_folder)
+    if sync:
+        ingest.sync(staging, list(folders.values()))
+
+
+@contextlib.contextmanager
+def _one_name(path: str) -> Iterator[None]:
+    """Refuse two files of one name, also on a file system that takes 'A' for 'a'."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+            raise Refused(f"'{path}' has the name of another file here", "this file system can't hold both") from None
+        raise
+
+
+def _write(each: StreamedFile, target: Path, modes: Modes, progress: Progress) -> None:
+    with files.open_descriptor(target, files.CREATE) as descriptor:
+        sha256, _ = copying.copy_and_hash(each.content, descriptor, each.size, progress)
+        os.fchmod(descriptor, modes.sealed_file)
+    if sha256 != each.entry.sha256:
+        raise Damaged(f"'{each.entry.path}' is not what its sha256 says")
+
+
+class ModelImport:
+    """A model that is being imported, in the temporary folder of ``paths``; :meth:`commit` gives it its name.
+
+    Its documents were checked: the names of stages in them are valid names for links.
     """
 
     def __init__(self, root: Layout, name: str, modes: Modes) -> None:
@@ -48,7 +139,7 @@ class ModelImport:
 
     @contextlib.contextmanager
     def document(self, path: str) -> Iterator[Callable[[bytes], object]]:
-        """What takes the blocks of a document of the model; ``path`` was checked."""
+        """Write a document of the model: yields the function that writes a block. ``path`` was checked."""
         with files.open_descriptor(self.paths.root / path, files.CREATE) as descriptor:
             yield lambda block: files.write_all(descriptor, block)
             os.fchmod(descriptor, self._modes.file)
@@ -69,15 +160,16 @@ class ModelImport:
 
     @contextlib.contextmanager
     def pack(self, path: str) -> Iterator[Callable[[bytes], object]]:
-        """What takes the blocks of a version's pack; ``path`` was checked. Then it is sealed."""
+        """Write a version's pack, like :meth:`document`, and seal it."""
         files.make_folder(self.paths.packs, self._modes.versions)
         with self.document(path) as write:
             yield write
         self._set_mode(self.paths.root / path, self._modes.sealed_file)
 
     def finish(self, stagings: list[StagingFolder], checkpoint: str) -> None:
-        """Make what is derived, look at all of it as ``verify`` does, bring it to the disk. :class:`Damaged` if it is not
-        sound, or its history does not end with ``checkpoint``.
+        """Make the derived files, verify the model, bring it to the disk.
+
+        :class:`Damaged` if it has an error, or its history does not end with ``checkpoint``.
         """
         data = files.read(self.paths.stages, files.DOCUMENT_LIMIT, layout.STAGES)
         table, _ = codec.parse_table(codec.loads(data, layout.STAGES), layout.STAGES)
@@ -98,12 +190,12 @@ class ModelImport:
         removal.change_mode(path, self._root.root, mode)
 
     def commit(self, timeout: float, on_wait: Callable[[str], None], check: Callable[[], object]) -> None:
-        """Let the model appear.
+        """Give the model its name.
 
         Args:
             timeout: How long to wait for a lock, in seconds.
             on_wait: Called once, with a sentence, when another process holds it.
-            check: Called under the lock of the name, while nobody else makes a model of it; it may raise.
+            check: Called under the lock of the name, while nobody else can make a model of it; it may raise.
 
         Raises:
             Conflict: There is a model, or a group, of that name already.
@@ -128,7 +220,7 @@ class ModelImport:
 
     @contextlib.contextmanager
     def _locked(self, timeout: float, on_wait: Callable[[str], None]) -> Iterator[None]:
-        """Hold the lock of the name, in a folder made for it, and that of its group: as who makes a model does."""
+        """Hold the lock of the name, in a folder made for it, and that of its group, as for every new model."""
         name, mode = self._target.name, self._modes.file
         group = self._root.group(name)
         with contextlib.ExitStack() as stack:
@@ -140,9 +232,9 @@ class ModelImport:
             yield
 
     def _clear_place(self) -> None:
-        """Take away what a registration that gave up left there: folders without anything in them, and a lock.
+        """Remove what an interrupted registration left there: empty folders, and a lock.
 
-        Each step fails when somebody is at work there, whose folder is then not empty; then the rename fails too.
+        Each step fails when another process is at work there, since its folder is not empty; then the rename fails too.
         """
         with contextlib.suppress(OSError):
             if files.exists(self._target.model):
@@ -159,7 +251,7 @@ class ModelImport:
         return removal.is_at(self.paths.root, self._inode)
 
     def abandon(self) -> None:
-        """Remove what did not become a model; what did is left alone."""
+        """Remove the temporary folder, unless it became the model."""
         if self._is_aside():
             removal.discard(self.paths.root, self._root.root, expected=self._inode)
         if self._made_group and not files.exists(self._target.root):
@@ -168,7 +260,7 @@ class ModelImport:
 
 
 def _sync_tree(root: Path) -> None:
-    """Bring a whole tree to the disk, in one call where that is to be had."""
+    """Bring a whole tree to the disk, in one call where the system has one."""
     if files.sync_file_system(root):
         return
     for folder, _, inside in os.walk(root, topdown=False):

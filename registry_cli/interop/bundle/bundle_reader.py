@@ -19,9 +19,9 @@ from ...core.records import FileEntry, VersionRecord
 from ...errors import Damaged, InvalidInput
 from ...store import codec, layout, manifest
 from ...store.filesystem import files
+from ...store.model_import import StreamedFile
 from ...store.packs import pack_format, pack_reader
 from ...store.packs.pack_format import TarReader
-from ...store.stream_import import StreamedFile
 from . import bundle_manifest
 from .bundle_manifest import BundleFile, BundleModel, BundleVersion
 

@@ -1,4 +1,4 @@
-"""One read of every byte: hash while copying, the two at the same time when the file is large."""
+"""Copying and hashing in one read, in two threads when the file is large."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _SETSIG = 10
 
 
 class _Hasher:
-    """A sha256 that runs in its own thread, in the order in which blocks are given.
+    """A sha256 that is computed in a thread of its own.
 
-    Two simple queues, one of them of turns, rather than one that is bounded: that one has locks of its own, and a
-    signal that is raised in the wrong moment would leave them locked for ever.
+    Two simple queues, one of them of free slots, rather than a bounded one: that has locks of its own, and a signal
+    that is raised at the wrong moment would leave them locked forever.
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class _Hasher:
 def copy_and_hash(source: int | Any, target: int | None, size: int, progress: Progress = SILENT) -> tuple[str, int]:
     """Read ``source`` to its end, write it to ``target`` if there is one; its sha256 and size in bytes.
 
-    ``source`` is a descriptor, or has a ``read``. ``size`` is what is expected: it only decides whether a thread is worth it.
+    ``source`` is a descriptor or a stream. ``size`` is what is expected: it only decides whether a thread is used.
     """
     if size < _THREADED:
         return _copy_and_hash(source, target, hashlib.sha256(), progress)
@@ -87,7 +87,7 @@ def _copy_and_hash(source: int | Any, target: int | None, hasher: Any, progress:
     return hasher.hexdigest(), done
 
 
-#: What changes when a file is changed: device, inode, size in bytes, time of change in nanoseconds.
+#: Device, inode, size in bytes, modification time in nanoseconds: one of them changes when a file is changed.
 FileState = tuple[int, int, int, int]
 
 
@@ -102,22 +102,21 @@ def state_of(status: os.stat_result) -> FileState:
 
 
 def ensure_unchanged(descriptor: int, before: FileState, name: str) -> None:
-    """:class:`Conflict` when the file is not the one that was opened any more: it changed while it was read."""
+    """Raise :class:`Conflict` if the file changed while it was read."""
     if file_state(descriptor) != before:
         raise Conflict(f"'{name}' changed while it was copied", "wait until it is written, then register again")
 
 
 def may_be_written(descriptor: int) -> bool:
-    """Whether some process may have a file open for writing: the kernel gives no lease for reading then.
+    """Whether a process may have a file open for writing: the kernel gives no lease for reading then.
 
-    Where it can't be asked (another user's file, some network file systems) the answer is yes.
+    Also true where the kernel gives no leases (another user's file, some network file systems).
     """
     if not hasattr(fcntl, "F_SETLEASE"):
         return False
     try:
-        fcntl.fcntl(
-            descriptor, _SETSIG, signal.SIGURG
-        )  # which is ignored by default: the default is a signal that kills
+        # SIGURG is ignored by default: the default signal of a lease kills the process.
+        fcntl.fcntl(descriptor, _SETSIG, signal.SIGURG)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     except OSError:
@@ -126,7 +125,7 @@ def may_be_written(descriptor: int) -> bool:
 
 
 def clone(origin: int, target: int) -> bool:
-    """Share the blocks of ``origin``, where the file system can (XFS, Btrfs): no byte is copied."""
+    """Share the blocks of ``origin`` without copying, where the file system can (XFS, Btrfs)."""
     try:
         fcntl.ioctl(target, _FICLONE, origin)
     except OSError:

@@ -1,4 +1,4 @@
-"""Does this file system keep what the registry stands on? Proved on the store itself, with files of its own."""
+"""Checks that the file system keeps the guarantees of the store, made in the registry itself with scratch files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from filelock import UnixFileLock
 
 from ...core.results import DoctorCheck
 from ...errors import RegistryError, explain
@@ -23,6 +25,7 @@ _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs", "lustre", "beegfs
 _NO_LINKS = {"vfat", "exfat", "msdos", "fuse.exfat"}
 _CONTAINER_NAME = re.compile(r"(localhost|[0-9a-f]{12})(\.|\Z)")
 _LOCK_SECONDS = 30
+_OTHER = "keep the registry on another file system"
 
 #: What the second process of the lock test runs: it must not get the lock.
 _CONTENDER = """
@@ -37,42 +40,32 @@ sys.exit(0)
 
 
 def run_checks(root: Layout, settings: RegistrySettings) -> Iterator[DoctorCheck]:
-    """Every check, one after the other. Writes into a scratch folder inside the registry, and removes it."""
+    """Run every check, in a scratch folder inside the registry that is removed again."""
     yield from _mount(root.root)
     scratch = root.root / layout.temporary_name()
     try:
         os.mkdir(scratch, 0o700)
     except OSError as error:
-        yield DoctorCheck(
-            "writable",
-            "warning",
-            f"nothing can be written here: {explain(error)}",
-            "reading works; ask the owner to write",
-        )
+        message = f"nothing can be written here: {explain(error)}"
+        yield DoctorCheck("writable", "warning", message, "reading works; ask the owner to write")
         yield from _modes(root, settings)
         return
     try:
         yield DoctorCheck("writable", "ok", "files can be made here")
         for name, check in _PROOFS:
-            yield _run_proof(name, check, scratch)
+            try:
+                yield DoctorCheck(name, *check(scratch))
+            except (OSError, RegistryError, subprocess.SubprocessError) as error:
+                message = explain(error) if isinstance(error, OSError) else str(error)
+                yield DoctorCheck(name, "failed", message, _OTHER)
     finally:
         removal.discard(scratch, root.root)
     yield from _modes(root, settings)
     yield from _room(root.root)
 
 
-def _run_proof(name: str, check: Callable[[Path], tuple[str, str, str]], scratch: Path) -> DoctorCheck:
-    try:
-        return DoctorCheck(name, *check(scratch))
-    except (OSError, RegistryError, subprocess.SubprocessError) as error:
-        words = explain(error) if isinstance(error, OSError) else str(error)
-        return DoctorCheck(name, "failed", words, "keep the registry on another file system")
-
-
 def _lock(scratch: Path) -> tuple[str, str, str]:
-    """Hold the lock here, and let a second process try for it; then let go, and let it try again."""
-    from filelock import UnixFileLock
-
+    """Hold the lock while a second process tries to get it; then release it, and let that try again."""
     path = scratch / layout.LOCK
     files.write_new(path, b"", 0o600)
     lock = UnixFileLock(path, mode=0o600, thread_local=False)
@@ -92,31 +85,26 @@ def _lock(scratch: Path) -> tuple[str, str, str]:
 
 def _contend(path: Path) -> int:
     command = [sys.executable, "-I", "-S", "-c", _CONTENDER, str(path)]
-    return subprocess.run(
-        command, timeout=_LOCK_SECONDS, check=False, stdin=subprocess.DEVNULL, capture_output=True
-    ).returncode
+    done = subprocess.run(command, timeout=_LOCK_SECONDS, check=False, stdin=subprocess.DEVNULL, capture_output=True)
+    return done.returncode
 
 
 def _rename(scratch: Path) -> tuple[str, str, str]:
-    """A folder can't be renamed over one that has something in it: what keeps two versions from one number."""
+    """A folder can't be renamed over one that is not empty: two versions can't get the same number."""
     for name in ("a", "b"):
         os.mkdir(scratch / name)
         files.write_new(scratch / name / "x", name.encode(), 0o600)
     with contextlib.suppress(OSError):
         os.rename(scratch / "a", scratch / "b")
-        return (
-            "failed",
-            "a folder was renamed over another that was not empty",
-            "keep the registry on another file system",
-        )
+        return "failed", "a folder was renamed over another that was not empty", _OTHER
     os.rename(scratch / "a", scratch / "c")
     if not (scratch / "c" / "x").exists():
-        return "failed", "a renamed folder lost its file", "keep the registry on another file system"
+        return "failed", "a renamed folder lost its file", _OTHER
     return "ok", "a version can't be renamed over another", ""
 
 
 def _link(scratch: Path) -> tuple[str, str, str]:
-    """A hard link can't be made over a file: what turns a lost update into a conflict."""
+    """A hard link can't be made over a file: a lost update becomes a conflict."""
     files.write_new(scratch / "claim", b"1", 0o600)
     try:
         os.link(scratch / "claim", scratch / "claim-1")
@@ -127,7 +115,7 @@ def _link(scratch: Path) -> tuple[str, str, str]:
         raise
     with contextlib.suppress(FileExistsError):
         os.link(scratch / "claim", scratch / "claim-1")
-        return "failed", "a hard link was made over a file that exists", "keep the registry on another file system"
+        return "failed", "a hard link was made over a file that exists", _OTHER
     if os.lstat(scratch / "claim").st_nlink != 2:
         return "warning", "this file system does not count hard links", "gc can't tell which blobs are in use"
     return "ok", "a claim can't be made twice; equal files are stored once", ""
@@ -137,8 +125,8 @@ def _symlink(scratch: Path) -> tuple[str, str, str]:
     try:
         os.symlink("claim", scratch / "link")
     except OSError as error:
-        words = f"no symbolic links here: {explain(error)}"
-        return "warning", words, "the links in stages/ will be missing; 'registry path' works all the same"
+        message = f"no symbolic links here: {explain(error)}"
+        return "warning", message, "the links in stages/ will be missing; 'registry path' works all the same"
     return "ok", "the links in stages/ can be made", ""
 
 
@@ -149,7 +137,7 @@ def _sync(scratch: Path) -> tuple[str, str, str]:
 
 
 def _seal(scratch: Path) -> tuple[str, str, str]:
-    """A sealed folder: no file can be added to it (root can, always), and it can still be renamed."""
+    """No file can be added to a sealed folder (except by root), and it can still be renamed."""
     folder = scratch / "sealed"
     os.mkdir(folder)
     os.chmod(folder, 0o555)
@@ -172,48 +160,40 @@ _PROOFS: tuple[tuple[str, Callable[[Path], tuple[str, str, str]]], ...] = (
 
 
 def _mount(root: Path) -> Iterator[DoctorCheck]:
-    """What ``/proc/self/mountinfo`` says of the file system that holds the registry."""
+    """Check the file system that holds the registry, as ``/proc/self/mountinfo`` describes it."""
     found = mount_of(root)
     if found is None:
         yield DoctorCheck("mount", "warning", "this system does not tell how the folder is mounted")
         return
     kind, options = found
-    description = f"{kind} ({','.join(sorted(options))})"[:160]
+    status, message, advice = "ok", f"{kind} ({','.join(sorted(options))})"[:160], ""
     broken = sorted(option for option in options if option in ("nolock", "local_lock=all", "local_lock=flock"))
     if kind.startswith("nfs") and broken:
-        yield DoctorCheck("mount", "failed", f"mounted with {', '.join(broken)}: each machine has locks of its own",
-                      "mount it again without; until then let one machine write")  # fmt: skip
+        status, message = "failed", f"mounted with {', '.join(broken)}: each machine has locks of its own"
+        advice = "mount it again without; until then let one machine write"
     elif kind in _NO_LINKS:
-        yield DoctorCheck(
-            "mount",
-            "warning",
-            f"{description}: no hard links, no modes",
-            "use a Unix file system for more than one person",
-        )
+        status, message = "warning", f"{message}: no hard links, no modes"
+        advice = "use a Unix file system for more than one person"
     elif kind in _NETWORK:
-        yield DoctorCheck("mount", "ok", f"{description}: a network file system", "")
-        yield from _client_names(kind)
+        message = f"{message}: a network file system"
     elif kind == "overlay":
-        yield DoctorCheck(
-            "mount", "warning", "overlay: what is in an image layer can't be renamed", "keep the registry on a volume"
-        )
-    else:
-        yield DoctorCheck("mount", "ok", description)
+        status, message = "warning", "overlay: what is in an image layer can't be renamed"
+        advice = "keep the registry on a volume"
+    yield DoctorCheck("mount", status, message, advice)
+    if kind == "nfs4" and not broken:
+        yield from _client_names()
 
 
-def _client_names(kind: str) -> Iterator[DoctorCheck]:
+def _client_names() -> Iterator[DoctorCheck]:
     """Two NFS 4 clients of one name are one client to the server: it lets both have a lock."""
-    if kind != "nfs4":
-        return
-    identifier = Path("/sys/fs/nfs/net/nfs_client/identifier")
+    identifier, name = Path("/sys/fs/nfs/net/nfs_client/identifier"), os.uname().nodename
     with contextlib.suppress(OSError):
         if identifier.read_text().strip() not in ("", "(null)"):
             return
-    if _CONTAINER_NAME.match(os.uname().nodename):
-        yield DoctorCheck(
-            "client name", "warning", f"NFS 4, and this machine is called '{os.uname().nodename}'",
-            "give each client its own nfs4_unique_id: machines of one name share their locks",
-        )  # fmt: skip
+    if _CONTAINER_NAME.match(name):
+        message = f"NFS 4, and this machine is called '{name}'"
+        advice = "give each client its own nfs4_unique_id: machines of one name share their locks"
+        yield DoctorCheck("client name", "warning", message, advice)
 
 
 def mount_of(path: Path, table: str | None = None) -> tuple[str, frozenset[str]] | None:
@@ -237,10 +217,10 @@ def mount_of(path: Path, table: str | None = None) -> tuple[str, frozenset[str]]
 
 
 def _modes(root: Layout, settings: RegistrySettings) -> Iterator[DoctorCheck]:
-    """Do the folders have the modes that the sharing needs?"""
-    wanted = Modes.of(settings.shared)
+    """Check that the folders have the modes that the sharing needs."""
+    modes = Modes.of(settings.shared)
     wrong = []
-    for path, need in _places(root, wanted):
+    for path, need in _places(root, modes):
         mode, name = stat.S_IMODE(os.lstat(path).st_mode), path.relative_to(root.root)
         if settings.shared == "group" and mode & need != need:
             wrong.append(f"{name} has {mode:04o}, needs {need:04o}")
@@ -249,32 +229,28 @@ def _modes(root: Layout, settings: RegistrySettings) -> Iterator[DoctorCheck]:
     if wrong:
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
         advice = (
-            f"chmod {wanted.folder:04o} the folders, {wanted.versions:04o} each versions/, {wanted.file:04o} the files"
+            f"chmod {modes.folder:04o} the folders, {modes.versions:04o} each versions/, {modes.file:04o} the files"
         )
         yield DoctorCheck("sharing", "failed", f"shared: {settings.shared}, but {wrong[0]}{more}", advice)
     else:
         yield DoctorCheck("sharing", "ok", f"shared: {settings.shared}; the modes of {root.models.name}/ fit")
     owner = os.lstat(root.root).st_uid
     if owner not in (0, os.geteuid()) and settings.shared == "private":
-        yield DoctorCheck(
-            "owner",
-            "warning",
-            f"this registry belongs to another user (uid {owner})",
-            "reading is safe: nothing in it is run",
-        )
+        message = f"this registry belongs to another user (uid {owner})"
+        yield DoctorCheck("owner", "warning", message, "reading is safe: nothing in it is run")
 
 
-def _places(root: Layout, wanted: Modes) -> Iterator[tuple[Path, int]]:
-    """Everything that several people write to, and the mode that it needs."""
+def _places(root: Layout, modes: Modes) -> Iterator[tuple[Path, int]]:
+    """What several people write to, with the mode that it needs."""
     yield root.root, 0  # everything in it is made when the registry is
-    yield root.models, wanted.folder
+    yield root.models, modes.folder
     for group in sorted({root.group(name).root for name in model_names.iter_model_names(root) if "/" in name}):
-        yield group, wanted.folder
+        yield group, modes.folder
     for name in model_names.iter_model_names(root):
         paths = root.model(name)
-        needs = {paths.root: wanted.folder, **dict.fromkeys(paths.folders, wanted.folder)}
-        needs |= {paths.versions: wanted.versions, paths.packs: wanted.versions}
-        needs |= {paths.lock: wanted.file, paths.history: wanted.file}
+        needs = {paths.root: modes.folder, **dict.fromkeys(paths.folders, modes.folder)}
+        needs |= {paths.versions: modes.versions, paths.packs: modes.versions}
+        needs |= {paths.lock: modes.file, paths.history: modes.file}
         yield from ((path, need) for path, need in needs.items() if files.exists(path))
 
 
@@ -283,11 +259,7 @@ def _room(root: Path) -> Iterator[DoctorCheck]:
     free, total = room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize
     inodes = room.f_favail if room.f_files else 1_000_000
     if total and (free < total // 50 or free < 1 << 30 or inodes < 10_000):
-        yield DoctorCheck(
-            "room",
-            "warning",
-            f"{free:,} bytes and {inodes:,} files are left",
-            "make room: registry gc, or delete archived versions",
-        )
+        message = f"{free:,} bytes and {inodes:,} files are left"
+        yield DoctorCheck("room", "warning", message, "make room: registry gc, or delete archived versions")
     else:
         yield DoctorCheck("room", "ok", f"{free:,} bytes free")
