@@ -1,7 +1,4 @@
-"""Whether a file or folder belongs to a registry: this one, or any other.
-
-Nothing is registered from inside of one, and no copy is written into one.
-"""
+"""Whether a file or folder belongs to a registry, this or another: nothing there is registered, no copy written there."""
 
 from __future__ import annotations
 
@@ -22,7 +19,7 @@ _SETTINGS_LIMIT = 1 << 20
 
 
 class RegistryBoundary:
-    """Refuses what belongs to a registry. ``root`` is the registry in use; others are known by what lies in them.
+    """Refuses what belongs to a registry. ``root`` is the registry in use; others are recognized by their contents.
 
     The one in use is compared by device and inode, too: it may be mounted at a second place.
     """

@@ -60,7 +60,7 @@ def write_new(path: Path, data: bytes, mode: int, *, folder: int | None = None) 
 
 
 def fsync_folder(path: Path) -> None:
-    """Make what was created, renamed or removed in ``path`` survive a power cut."""
+    """Bring to the disk what was created, renamed or removed in ``path``."""
     with open_descriptor(path, FOLDER) as descriptor:
         os.fsync(descriptor)
 
@@ -80,9 +80,9 @@ def link_if_possible(source: Path, target: str | Path, *, folder: int | None = N
 
 
 def publish_new(temporary: Path, target: Path) -> None:
-    """Give the file ``temporary`` the name ``target``, if nothing has it: of two at once, one gets FileExistsError.
+    """Give the file ``temporary`` the name ``target``, unless it is taken: of two at once, one gets FileExistsError.
 
-    It may keep its own name, too. Without hard links it is looked first, and the caller's lock trusted.
+    It may keep its own name, too. Without hard links the name is checked first, and the lock relied on.
     """
     try:
         os.link(temporary, target, follow_symlinks=False)
@@ -192,7 +192,7 @@ def list_folder(path: Path) -> list[str]:
 def iter_tree(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
     """The path of everything in ``folder``, at any depth, with its status; no link is followed.
 
-    Others may be removing it meanwhile: what vanishes on the way, ``folder`` itself included, is left out.
+    What is removed meanwhile, ``folder`` itself included, is left out.
     """
     pending = [str(folder)]
     while pending:
@@ -208,7 +208,7 @@ def iter_tree(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
 
 
 def measure(folder: Path) -> tuple[int, int]:
-    """Count and total size in bytes of the regular files below ``folder``; a link counts as a file of size 0."""
+    """Count and total size in bytes of the files below ``folder``; what is not a regular file has size 0."""
     sizes = [
         status.st_size if stat.S_ISREG(status.st_mode) else 0
         for _, status in iter_tree(folder)
@@ -236,22 +236,28 @@ def identity(path: str) -> tuple[int, int, int, int] | None:
 
 
 def sync_file_system(path: Path) -> bool:
-    """Bring all of the file system that holds ``path`` to the disk in one call; False where that isn't to be had.
+    """Bring the whole file system that holds ``path`` to the disk in one call; False where there is no such call.
 
-    Linux reports write errors from ``syncfs`` since 5.8; before that only ``fsync`` of each file is to be trusted.
+    Linux reports write errors from ``syncfs`` since 5.8; before that only ``fsync`` of each file is reliable.
     """
-    import ctypes
-
     release = os.uname().release.split(".")
     if os.uname().sysname != "Linux" or (int(release[0]), int(release[1].split("-")[0])) < (5, 8):
         return False
+    with open_descriptor(path, FOLDER) as descriptor:
+        return call_libc("syncfs", descriptor, path=path)
+
+
+def call_libc(function: str, *arguments: object, path: Path, target: Path | None = None) -> bool:
+    """Call a function of the C library. False where it has none of that name; OSError if the call fails."""
+    import ctypes
+
     try:
-        call = ctypes.CDLL(None, use_errno=True).syncfs
+        call = getattr(ctypes.CDLL(None, use_errno=True), function)
     except (OSError, AttributeError):
         return False
-    with open_descriptor(path, FOLDER) as descriptor:
-        if call(descriptor) != 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(path))
+    if call(*arguments) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), str(path), None, str(target) if target else None)
     return True
 
 
@@ -260,7 +266,7 @@ SHARED = ("private", "group")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Modes:
-    """The modes of one registry. Nothing is ever writable for the world.
+    """The modes of one registry. Nothing is ever world-writable.
 
     ``folder`` and ``file`` are for what changes, ``sealed_folder`` and ``sealed_file`` for versions, ``versions`` for
     the folder that holds them: sticky in a group registry, so that a teammate can't rename over a sealed version.
@@ -274,10 +280,7 @@ class Modes:
 
     @classmethod
     def of(cls, shared: str) -> Modes:
-        """For a registry with this ``shared`` setting. A private one narrows the modes by the user's umask.
-
-        The owner keeps access whatever the umask: a store that its owner can't read is of no use to anybody.
-        """
+        """For a registry with this ``shared`` setting. The umask applies to a private one, but not to its owner."""
         if shared == "group":
             return cls(0o2775, 0o664, 0o3775, 0o555, 0o444)
         mask = os.umask(0o077)

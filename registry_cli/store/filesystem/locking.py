@@ -1,7 +1,7 @@
 """The lock of a model: an exclusive ``flock`` on its ``.lock``, through filelock.
 
-The lock file is never written, unlinked or stolen; a process that dies lets go of it at once. A file system that
-does not keep locks is no danger to what is committed (see ``writer``), but ``doctor`` names it.
+The lock file is never written, unlinked or stolen; the lock of a process that dies is released at once. Commits are
+safe also on a file system that does not keep locks (see ``writer``), and ``doctor`` reports it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Putting what was made in the place of what is there: in one step, and only in place of what was looked at.
+"""Replacing an existing file or folder with a new one, in one step, unless it was changed meanwhile.
 
-What was there is removed afterwards, entry by entry, as far as it is still what was looked at: a file that came, or was
-changed, in the meantime is never removed. ``renameat2`` exchanges the two, where the system and the file system have
-it; elsewhere the old one is moved aside first, and back again when the second step fails.
+The old one is removed afterwards, entry by entry, except files that came, or were changed, in the meantime.
+``renameat2`` exchanges the two, where the system and the file system have it; elsewhere the old one is moved aside
+first, and back again when the second step fails.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import stat
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from .. import layout
 from . import files, removal
 from .removal import uninterrupted
 
-#: Folders with more entries than this are not looked through: no artifact has as many.
+#: Folders with more entries than this are not scanned: no artifact has as many.
 LIMIT = 2_000_000
 
 _NOREPLACE, _EXCHANGE = 1, 2
@@ -40,12 +41,12 @@ class Existing:
         return stat.S_ISDIR(self.status.st_mode)
 
     def holds(self, path: str, status: os.stat_result) -> bool:
-        """Whether an entry is there that was there when it was looked at, unchanged; the empty path is itself."""
+        """Whether an entry, itself for the empty path, was there with the same ``status`` when it was scanned."""
         known = self.entries.get(path) if path else self.status
         return known is not None and _mark(known) == _mark(status)
 
     def is_unchanged(self, path: Path) -> bool:
-        """Whether all of it is at ``path`` now, unchanged, and nothing besides."""
+        """Whether exactly this is at ``path`` now."""
         now = scan_existing(path)
         if now is None or not self.holds("", now.status) or now.entries.keys() != self.entries.keys():
             return False
@@ -56,7 +57,7 @@ def scan_existing(path: Path) -> Existing | None:
     """What is at a path; None if there is nothing. No link is followed.
 
     Raises:
-        Conflict: It is a folder with more entries than can be looked through.
+        Conflict: It is a folder with more than ``LIMIT`` entries.
         OSError: It could not be read.
     """
     try:
@@ -74,15 +75,15 @@ def scan_existing(path: Path) -> Existing | None:
 
 
 def publish(made: Path, target: Path, existing: Existing | None) -> str:
-    """Give ``made``, which lies beside it, the name ``target``; in place of ``existing``, which is removed then.
+    """Rename ``made`` to ``target`` in the same folder; ``existing`` is replaced, and then removed.
 
     Args:
         made: The new file or folder.
-        target: The name that it gets.
-        existing: What is there, as it was looked at; None for nothing.
+        target: Its new name.
+        existing: What is there, as it was scanned; None for nothing.
 
     Returns:
-        What is to be told about an old copy that could not be removed, or not all of it; mostly empty.
+        A warning about an old copy that could not be removed, or not all of it; mostly empty.
 
     Raises:
         Conflict: Something else is at ``target`` by now. Nothing was changed.
@@ -108,9 +109,9 @@ def publish(made: Path, target: Path, existing: Existing | None) -> str:
 
 @contextlib.contextmanager
 def atomic_output(target: Path, existing: Existing | None = None) -> Iterator[Path]:
-    """A temporary name beside ``target``: what is made there gets its name in the end, or is removed.
+    """A temporary name beside ``target``: what is made there is renamed to it in the end, or removed after an error.
 
-    It takes the place of ``existing``, if that is given. A warning is issued about what could not be removed of that.
+    It replaces ``existing``, if that is given. A warning is issued about what could not be removed of that.
 
     Raises:
         Conflict: Something else is at ``target`` by then. Nothing was changed.
@@ -125,13 +126,11 @@ def atomic_output(target: Path, existing: Existing | None = None) -> Iterator[Pa
             _discard(temporary, existing)
         raise
     if left:
-        import warnings
-
         warnings.warn(left, RuntimeWarning, stacklevel=3)
 
 
 def _discard(temporary: Path, existing: Existing | None) -> None:
-    """Remove what was made; never what was there before, which an error may have left under this name."""
+    """Remove what was made; never what was there before, which may have this name after an error."""
     with contextlib.suppress(OSError):
         found = removal.identity(os.lstat(temporary))
         if existing is None or found != removal.identity(existing.status):
@@ -139,7 +138,7 @@ def _discard(temporary: Path, existing: Existing | None) -> None:
 
 
 def _place(made: Path, target: Path) -> str:
-    """Rename without replacing anything; what is to be told of what could not be removed."""
+    """Rename without replacing anything; a warning about what could not be removed."""
     try:
         if _done(lambda: renameat2(made, target, _NOREPLACE), made, target):
             return ""
@@ -171,7 +170,7 @@ def _link(made: Path, target: Path) -> str:
 
 
 def _replace(made: Path, target: Path) -> Path:
-    """Give ``made`` the name ``target``, and what is there another name, which is returned."""
+    """Rename ``made`` to ``target``, and what is there to another name, which is returned."""
     if _done(lambda: renameat2(made, target, _EXCHANGE), made, target):
         return made
     temporary = target.with_name(f".{target.name}{layout.temporary_name()}")
@@ -194,9 +193,9 @@ def _rename(source: Path, target: Path) -> None:
 
 
 def _done(step: Callable[[], object], source: Path, target: Path) -> bool:
-    """Let ``step`` give ``source`` the name ``target``. False where the system or the file system has no such step.
+    """Let ``step`` rename ``source`` to ``target``. False where the system or the file system has no such step.
 
-    Whether it was done is decided by looking: a network file system may do it, and report an error all the same.
+    After an error the disk is looked at: a network file system may do it, and report an error all the same.
     """
     new = removal.identity(os.lstat(source))
     try:
@@ -210,26 +209,19 @@ def _done(step: Callable[[], object], source: Path, target: Path) -> bool:
 
 
 def exchange(first: Path, second: Path) -> bool:
-    """Exchange what two names lead to, in one step. False where that is not to be had, and nothing was done."""
+    """Exchange two names in one step. False where that is not possible, with nothing changed."""
     return _done(lambda: renameat2(first, second, _EXCHANGE), first, second)
 
 
 def renameat2(source: Path, target: Path, flag: int) -> bool:
-    """The system call of Linux. False where the system has none; OSError as it says."""
-    import ctypes
-
-    try:
-        call = ctypes.CDLL(None, use_errno=True).renameat2
-    except (OSError, AttributeError):
-        return False
+    """The system call of Linux; False on other systems."""
     here = -100  # AT_FDCWD
-    if call(here, os.fsencode(source), here, os.fsencode(target), flag) != 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(source), None, str(target))
-    return True
+    names = (here, os.fsencode(source), here, os.fsencode(target))
+    return files.call_libc("renameat2", *names, flag, path=source, target=target)
 
 
 def _mark(status: os.stat_result) -> tuple[int, ...]:
-    """What tells that a file was changed, or is another one; of a folder only that it is another one."""
+    """What changes when a file is changed or replaced; of a folder only when it is replaced."""
     kind, where = stat.S_IFMT(status.st_mode), removal.identity(status)
     return (kind, *where) if kind == stat.S_IFDIR else (kind, *where, status.st_size, status.st_mtime_ns)
 

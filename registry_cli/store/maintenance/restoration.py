@@ -1,8 +1,8 @@
-"""Files of versions that are missing or damaged, and where the model has their bytes once more.
+"""Restoring missing or damaged files of versions whose bytes the model has elsewhere.
 
-Equal files of a model are stored once and linked from ``blobs/``; but a file that was removed, or replaced by another,
-leaves the blob as it was, and another version may have a copy of its own, as a file or in its pack. Nothing is believed
-but the sha256 of the manifest, which is sealed by the digest of its version.
+Equal files of a model are stored once and linked from ``blobs/``; a file that was removed or replaced leaves the blob as
+it was, and another version may have a copy of its own, as a file or in its pack. Every copy is compared with the sha256
+in the manifest, which is sealed by the digest of its version.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from ..filesystem.files import Modes
 from ..packs import pack_reader
 from ..reader import ModelReader, ModelState
 
-#: Errors that say that a file can't be put back here: another user's folder, or something else in place of one.
+#: Errors by which a file can't be restored: another user's folder, or something else in the place of a folder.
 _NOT_OURS = frozenset({errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ESTALE})
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Restorable:
-    """A file of version ``number`` that is not there, or (``damaged``) not what was stored, and can be had.
+    """A file of version ``number`` that is missing, or ``damaged``, and can be restored.
 
-    Its bytes lie at ``source``, or in the pack of version ``packed``, in which the file is ``member``.
+    Its bytes are at ``source``, or in the pack of version ``packed``, in which the file is ``member``.
     """
 
     number: int
@@ -47,17 +47,15 @@ class Restorable:
 def find(
     model: ModelReader, table: StageTable, *, quick: bool = False, progress: Progress = SILENT
 ) -> list[Restorable]:
-    """The files of a model that can be restored. All files are read for that; ``quick`` looks for missing ones only, and
-    believes what is at the place of the bytes.
-    """
+    """The files of a model that can be restored. All files are read; with ``quick`` none, and only missing ones found."""
     return list(_Search(model, table, quick, progress).found())
 
 
 def restore(model: ModelReader, wanted: Restorable, modes: Modes) -> bool:
-    """Put a file back, in one step, with its final mode and on the disk; under the lock. Whether it was done.
+    """Restore a file in one step, with its final mode and on the disk; under the lock. Whether it was done.
 
-    It is not done when its version was packed or deleted meanwhile, when its bytes are not there any more, or when
-    another user owns its folder. Raises OSError when it can't be written.
+    It is not done when its version was packed or deleted meanwhile, when its bytes are gone, or when another user owns
+    its folder. Raises OSError when it can't be written.
     """
     paths = model.paths
     if wanted.number in model.state().table.packed or not files.exists(paths.version(wanted.number)):
@@ -110,7 +108,7 @@ class _Search:
         return self.model.paths.files(number) / entry.path
 
     def _state(self, path: Path, entry: FileEntry) -> bool | None:
-        """Whether a file is damaged; None when it is sound, False when it is missing."""
+        """Whether a file is damaged; None when it is undamaged, False when it is missing."""
         try:
             status = os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -120,7 +118,7 @@ class _Search:
         return None if self.quick or self._sha256(path) == entry.sha256 else True
 
     def _sha256(self, path: Path) -> str:
-        """The sha256 of a file, read once however many names it has; empty for what can't be read, or is no file."""
+        """The sha256 of a file, read once however many names it has; empty for what can't be read."""
         with contextlib.suppress(RegistryError, OSError):
             relative = path.relative_to(self.model.paths.registry).as_posix()
             with files.open_beneath(self.model.paths.registry, relative) as descriptor:
@@ -131,7 +129,7 @@ class _Search:
         return ""
 
     def _places(self, wanted: set[str]) -> dict[str, tuple[Path | None, int, FileEntry | None]]:
-        """Where the bytes of these digests lie: the blobs first, the packs last."""
+        """Where the bytes of these digests are: the blobs first, the packs last."""
         places: dict[str, tuple[Path | None, int, FileEntry | None]] = {}
         for sha256, path in self._candidates(wanted):
             if sha256 not in places and (files.exists(path) if self.quick else self._sha256(path) == sha256):
@@ -162,7 +160,7 @@ class _Search:
 
 @contextlib.contextmanager
 def _writable(folders: list[Path], below: Path, modes: Modes) -> Iterator[None]:
-    """Let the last of these folders, which lie in each other, be written to; make those that are missing."""
+    """Make the last of these nested folders writable meanwhile; make those that are missing."""
     with contextlib.ExitStack() as stack:
         for around, folder in pairwise(folders):
             if not files.exists(folder):
@@ -173,7 +171,7 @@ def _writable(folders: list[Path], below: Path, modes: Modes) -> Iterator[None]:
 
 
 def _bring(model: ModelReader, wanted: Restorable, target: Path, modes: Modes) -> None:
-    """The bytes of a file at ``target``, which is new: linked where they lie already, or else copied; compared."""
+    """Link or copy the bytes of a file to ``target``, which is new, and compare them."""
     with removal.open_parent(target, model.paths.registry) as folder, _content(model, wanted) as source:
         if wanted.source and isinstance(source, int):
             if copying.copy_and_hash(source, None, 0)[0] != wanted.entry.sha256:
@@ -189,7 +187,7 @@ def _bring(model: ModelReader, wanted: Restorable, target: Path, modes: Modes) -
 
 
 def _linked(path: Path, descriptor: int, folder: int, name: str, modes: Modes) -> bool:
-    """Link the file at ``path``, which is open; False where there can't be a link, or another file has its name."""
+    """Link the file at ``path``, which is open; False where that is not possible, or another file has its name."""
     if not files.link_if_possible(path, name, folder=folder):
         return False
     if removal.identity(os.lstat(name, dir_fd=folder)) != removal.identity(os.fstat(descriptor)):
