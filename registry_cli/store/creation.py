@@ -15,16 +15,16 @@ from .filesystem import files, locking, removal
 from .filesystem.files import SHARED, Modes
 from .layout import Layout, ModelLayout
 
-#: How long one who gave up waits for the lock, in seconds, to tidy up behind himself.
+#: How long a failed registration waits for the lock to clean up, in seconds.
 _PATIENCE = 5.0
 #: Names of stages that a YAML reader would take for something else.
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 
 
 def make_registry(root: Layout, shared: str, stages: tuple[str, ...], created: str) -> None:
-    """Make the folder a registry. ``registry.yaml`` comes last: before it is there, this is none.
+    """Make the folder a registry; ``registry.yaml``, which makes it one, comes last.
 
-    Raises :class:`Conflict` when there is one, or a ``models`` folder that isn't ours, already.
+    Raises :class:`Conflict` when it is a registry, or has another ``models`` folder, already.
     """
     if shared not in SHARED:
         raise InvalidInput(f"a registry can't be shared '{shared}'", f"use {' or '.join(SHARED)}")
@@ -63,7 +63,7 @@ def _quoted(stage: str) -> str:
 
 
 def _write_schemas(root: Layout, modes: Modes) -> None:
-    """For editors only: nothing reads them here, and they may be removed, or written anew by a later release."""
+    """Write the JSON Schemas for editors; the program does not read them."""
     from .. import schemas
 
     files.make_folder(root.schemas, modes.folder)
@@ -74,7 +74,7 @@ def _write_schemas(root: Layout, modes: Modes) -> None:
 
 
 def _make_parents(folder: Path) -> list[Path]:
-    """Make ``folder`` and what is missing above it; the folders whose entries changed, to be synced."""
+    """Make ``folder`` and its missing parents; the folders with new entries, to be synced."""
     missing = []
     while not folder.exists():
         missing.append(folder)
@@ -86,8 +86,12 @@ def _make_parents(folder: Path) -> list[Path]:
 
 
 def ensure_name_is_free(root: Layout, name: str) -> None:
-    """:class:`Conflict` when ``name`` would make a model of a group, or a group of a model, or is reserved."""
-    ensure_not_reserved(root, root.model(name))
+    """Raise :class:`Conflict` when ``name`` would turn a group into a model, or a model into a group, or is reserved."""
+    if holder := reservation_holder(root, root.model(name)):
+        raise Conflict(
+            f"the name '{name}' is reserved for {holder}, whose rename was interrupted",
+            f"finish it with 'registry rename {holder} {name}', or choose another name",
+        )
     group = root.group(name)
     if group.name != name:
         if files.exists(group.model):
@@ -95,24 +99,22 @@ def ensure_name_is_free(root: Layout, name: str) -> None:
         return
     if files.exists(group.model):
         return  # whatever else somebody put into its folder
-    own = {folder.name for folder in group.folders}
-    if files.exists(root.group_document(name)) or any(
-        _has_something(group.root / child) for child in files.list_folder(group.root) if child not in own
-    ):
+    others = set(files.list_folder(group.root)) - {folder.name for folder in group.folders}
+    if files.exists(root.group_document(name)) or any(_has_files(group.root / child) for child in others):
         raise Conflict(f"'{name}' is a group, so it can't be a model", f"use {name}/NAME")
 
 
-def _has_something(folder: Path) -> bool:
-    """Whether this is a model, or one in the making; what a registration that gave up left, a lock, is not."""
+def _has_files(folder: Path) -> bool:
+    """Whether this is a model, or one that is being made; the lock that an interrupted registration left does not count."""
     if folder.name.startswith(".") or not folder.is_dir():
         return False
     return any(not name.startswith(".") for name in files.list_folder(folder))
 
 
 def make_skeleton(root: Layout, paths: ModelLayout, modes: Modes) -> None:
-    """Make the folders of a model. Without its ``model.yaml`` it is none yet, and nobody sees it.
+    """Make the folders of a model, which nobody sees before its ``model.yaml`` is there.
 
-    Until it is one, folders that are here already are synced too: who made them may have died before.
+    Until then folders that are here already are synced too: the process that made them may have died before.
     """
     ensure_name_is_free(root, paths.name)
     incomplete = not files.exists(paths.model)
@@ -121,14 +123,14 @@ def make_skeleton(root: Layout, paths: ModelLayout, modes: Modes) -> None:
         if files.make_folder(folder, modes.folder) or incomplete:
             files.fsync_folder(above)
         above = folder
-    if make_folders(paths, modes) and not incomplete:  # in a new model the coming of its model.yaml makes them last
+    if make_folders(paths, modes) and not incomplete:  # in a new model they are synced with its model.yaml
         files.fsync_folder(paths.root)
 
 
 def remove_skeleton(root: Layout, paths: ModelLayout, modes: Modes) -> None:
-    """Take back what :func:`make_skeleton` made for a model that did not come to be.
+    """Remove what :func:`make_skeleton` made for a model that was not made in the end.
 
-    Where there is a lock, under it, so that nobody makes it a model meanwhile; the lock itself stays, for who waits.
+    Under its lock, if there is one, so that nobody makes the model meanwhile; the lock stays, for those who wait.
     """
     with contextlib.suppress(OSError, RegistryError), contextlib.ExitStack() as stack:
         if _is_wanted(paths):
@@ -146,12 +148,12 @@ def remove_skeleton(root: Layout, paths: ModelLayout, modes: Modes) -> None:
 
 
 def _is_wanted(paths: ModelLayout) -> bool:
-    """Whether the folder is a model, or somebody has begun to put something into it."""
+    """Whether the folder is a model, or a process has begun to write into it."""
     return files.exists(paths.model) or any(files.list_folder(folder) for folder in paths.folders)
 
 
 def make_folders(paths: ModelLayout, modes: Modes) -> bool:
-    """Make those folders of a model that are missing: git and some copies leave empty ones out. Whether any was."""
+    """Make the missing folders of a model: git and some copies leave empty ones out. Whether any was missing."""
     missing = [folder for folder in paths.folders if not files.exists(folder)]
     for folder in missing:
         files.make_folder(folder, modes.versions if folder == paths.versions else modes.folder)
@@ -166,7 +168,7 @@ def make_model(
     timeout: float,
     on_wait: Callable[[str], None],
 ) -> None:
-    """Make the folder a model; only under its lock. Its ``model.yaml`` comes last: it is what makes it one.
+    """Make the folder a model, under its lock; ``model.yaml``, which makes it one, comes last.
 
     The folder of a group has a lock too, so that ``risk`` can't become a model while ``risk/churn`` does.
     """
@@ -176,16 +178,16 @@ def make_model(
         guard = locking.exclusive(group.lock, f"group {group.name}", modes.file, timeout, on_wait)
     with guard:
         ensure_name_is_free(root, paths.name)
-        make_folders(paths, modes)  # who gave up before us may have taken them away
+        make_folders(paths, modes)  # a failed registration may have removed them
         if not files.exists(paths.stages):
             removal.replace(paths.stages, codec.dump_table(StageTable()), modes.file, root.root)
         removal.replace(paths.model, documents.dumps(document), modes.file, root.root)
 
 
 def unmake_model(root: Layout, paths: ModelLayout) -> None:
-    """Take back :func:`make_model` after a failure, while its lock is still held, unless something was committed.
+    """Undo :func:`make_model` after a failure, while its lock is still held, unless something was committed.
 
-    Whatever the disk does not say stays as it is.
+    After an error of the disk everything stays as it is.
     """
     with contextlib.suppress(OSError):
         recorded = any(entry.event.action != "passed-over" for entry in journal.oldest_first(paths.history))
@@ -209,18 +211,9 @@ def reservation_holder(root: Layout, paths: ModelLayout) -> str | None:
     return None
 
 
-def ensure_not_reserved(root: Layout, paths: ModelLayout) -> None:
-    """Raise :class:`Conflict` if the name of ``paths`` is reserved for a model that is being renamed."""
-    if name := reservation_holder(root, paths):
-        raise Conflict(
-            f"the name '{paths.name}' is reserved for {name}, whose rename was interrupted",
-            f"finish it with 'registry rename {name} {paths.name}', or choose another name",
-        )
-
-
 @contextlib.contextmanager
 def reserve_name(root: Layout, target: ModelLayout, name: str, modes: Modes) -> Iterator[None]:
-    """Reserve the name of ``target`` for the model ``name``; what fails inside, before anything is recorded, frees it."""
+    """Reserve the name of ``target`` for the model ``name``; a failure before anything is recorded releases it."""
     made = files.make_folder(target.root, modes.folder)
     removal.remove(target.reservation, root.root)
     files.write_new(target.reservation, f"{name}\n".encode(), modes.file)  # one that is torn reserves nothing

@@ -1,9 +1,9 @@
-"""Which files of a folder become part of a version: what is left out, what is refused, and a report of both.
+"""Which files of a folder are registered, which are left out or refused, and a report of both.
 
-Rules, the later ones first: ``--include``, ``--exclude``, the lines of the folder's ``.registryignore``, the default
+Rules, in order of precedence: ``--include``, ``--exclude``, the lines of the folder's ``.registryignore``, the default
 exclusions. The first that matches a file, or a folder that it is in, decides. What is named as a path is never left out
-by default. What looks like a secret is refused unless a glob of ``--include`` matches the file itself: not a folder
-above it, for that may be there to take back something else.
+by default. What looks like a secret is refused unless a glob of ``--include`` matches the file itself: one that matches
+a folder above it may be meant for something else.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SECRETS_NAMED = 10
 
 
 class SelectionRule:
-    """What leaves files out, or takes them back: a glob, or without one a name that is left out by default.
+    """A glob that excludes or includes files, or without one a name that is excluded by default.
 
     ``used`` says that it made a difference.
     """
@@ -58,10 +58,10 @@ _DEFAULTS: Mapping[str, _Decision] = {
 
 
 class FileSelection:
-    """What is chosen from the folders of one registration, and what became of the rest.
+    """The rules for the files of one registration, and the report of what they left out.
 
-    ``boundary`` keeps files of registries out. With ``everything`` nothing is left out or refused: the files are to be
-    looked at only.
+    ``boundary`` refuses files of registries. With ``everything`` nothing is left out or refused: the files are only
+    inspected.
     """
 
     def __init__(
@@ -77,9 +77,6 @@ class FileSelection:
             *_parse(exclude, "--exclude", excludes=True),
             *_parse(include, "--include", excludes=False),
         ]
-        self._start()
-
-    def _start(self) -> None:
         self._excluded: dict[tuple[str, str], list[str]] = {}
         self._counts: dict[tuple[str, str], int] = {}
         self._found: list[tuple[str, str]] = []
@@ -87,15 +84,15 @@ class FileSelection:
         self._empty: list[str] = []
 
     def again(self) -> FileSelection:
-        """The same rules with an empty report, for the next version; which rules were used is known to both."""
+        """The same rules with an empty report, for the next version; both know which rules were used."""
         other = FileSelection(boundary=self.boundary)
         other.rules = self.rules
         return other
 
     def in_folder(self, root: Path, prefix: str) -> tuple[FolderRules, _Decision | None]:
-        """The rules for the folder ``root``, whose files are called ``prefix`` and their path in it; that for itself."""
+        """The rules for the folder ``root``, whose files get ``prefix`` before their path; the decision about itself."""
         ignored = [] if self.everything else read_ignore_file(root / IGNORE_FILE)
-        state = self._of_named(prefix.rstrip("/"), folder=True) if prefix else None
+        state = FolderRules(self, [], "").decide(prefix.rstrip("/"), "", None, folder=True) if prefix else None
         if state is not None:  # in the order of the folder's rules, those of its own file come first
             state = (state[0] + len(ignored), state[1])
         scope = FolderRules(self, ignored, prefix)
@@ -104,19 +101,15 @@ class FileSelection:
 
     def in_files(self, files: Mapping[str, Path]) -> FolderRules:
         """The rules for files by their names in the artifact."""
-        ignore_file = files.get(IGNORE_FILE)
-        return FolderRules(self, [] if ignore_file is None else read_ignore_file(ignore_file), "")
+        return FolderRules(self, read_ignore_file(files[IGNORE_FILE]) if IGNORE_FILE in files else [], "")
 
     def keeps_named(self, name: str) -> bool:
         """Whether a file that was named itself is kept: only the options can leave it out."""
-        state = self._of_named(name, folder=False)
-        return not FolderRules(self, [], "").leave_out(name, state, None)
-
-    def _of_named(self, name: str, *, folder: bool) -> _Decision | None:
-        return FolderRules(self, [], "").decide(name, "", None, folder=folder)
+        rules = FolderRules(self, [], "")
+        return not rules.leave_out(name, rules.decide(name, "", None, folder=False), None)
 
     def refuse_inside(self, real: Path, shown: str, *, folder: bool = False) -> None:
-        """Raises :class:`Refused` for what belongs to a registry."""
+        """Raise :class:`Refused` for what belongs to a registry."""
         if self.boundary is not None:
             self.boundary.refuse_inside(real, shown, folder=folder)
 
@@ -125,7 +118,7 @@ class FileSelection:
         return frozenset() if self.boundary is None else self.boundary.own_entries(Path(folder), names)
 
     def refuse_registry(self, root: Path, folder: str, name: str) -> None:
-        """Raises :class:`Refused` for a registry that lies in the folder ``root``, as ``name``."""
+        """Raise :class:`Refused` for a registry in the folder ``root``, at ``name``."""
         if str(root) == folder:
             raise Refused(f"'{root}' is a registry itself", "name the files or the folder of the model")
         raise Refused(
@@ -164,7 +157,7 @@ class FileSelection:
         self._found.append((path, why))
 
     def refuse_secrets(self) -> None:
-        """Raises :class:`Refused` for files that look like secrets, and names them."""
+        """Raise :class:`Refused` for files that look like secrets."""
         if not self._found:
             return
         named = [f"'{path}' ({why})" for path, why in self._found[:_SECRETS_NAMED]]
@@ -177,7 +170,7 @@ class FileSelection:
         )
 
     def refuse_empty(self, given: str) -> None:
-        """Raises :class:`InvalidInput` when nothing is left because it was excluded."""
+        """Raise :class:`InvalidInput` when everything was excluded."""
         if self._counts:
             raise InvalidInput(
                 f"nothing to register: every file of '{given}' is left out: {self.report().summary()}",
@@ -185,7 +178,7 @@ class FileSelection:
             )
 
     def report(self) -> FileReport:
-        """What was left out, and what is to be said of the files that were not."""
+        """What was left out, and warnings about files that were not."""
         excluded = tuple(
             ExcludedFiles(pattern, origin, self._counts[origin, pattern], tuple(sorted(paths)))
             for (origin, pattern), paths in sorted(self._excluded.items(), key=lambda each: each[0][0] == "default")
@@ -229,14 +222,10 @@ class FolderRules:
     def decide(
         self, path: str, name: str, around: _Decision | None, *, folder: bool, link: bool = False
     ) -> _Decision | None:
-        """The rule for a file or folder in a folder that ``around`` is the rule of. None when nobody leaves it out."""
+        """The rule for a file or folder in a folder that the rule ``around`` decided about; None if there is none."""
         found = around
-        if (
-            name in _DEFAULTS
-            and not self._selection.everything
-            and around is None
-            and (link or folder == (name in DEFAULT_FOLDERS))
-        ):
+        by_default = around is None and (link or folder == (name in DEFAULT_FOLDERS))
+        if name in _DEFAULTS and by_default and not self._selection.everything:
             found = _DEFAULTS[name]
         decided = self._highest(path, len(self._rules), found, folder=folder)
         if decided:
@@ -245,25 +234,25 @@ class FolderRules:
                 found[1].used = True
         if found is not None and not found[1].excludes and (decided or not found[1].used):
             otherwise = self._highest(path, found[0], None, folder=folder) or (around if decided else None)
-            if (otherwise or _DEFAULTS.get(name) or found)[1].excludes:  # so it is taken back
+            if (otherwise or _DEFAULTS.get(name) or found)[1].excludes:  # so it is included again
                 found[1].used = True
                 if otherwise:
                     otherwise[1].used = True
         return found
 
     def _highest(self, path: str, before: int, above: _Decision | None, *, folder: bool) -> _Decision | None:
-        """The last rule that matches, of those in front of ``before`` and behind the rule ``above``."""
+        """The last matching rule before ``before`` and after the rule ``above``."""
         for at in range(before - 1, -1 if above is None else above[0], -1):
             if self._rules[at].matches(path[self._prefix :] if at < len(self._ignored) else path, folder=folder):
                 return (at, self._rules[at])
         return None
 
     def may_take_back(self, state: _Decision) -> bool:
-        """Whether something in a folder that is left out may be taken back by a later rule."""
+        """Whether a later rule may include something in an excluded folder."""
         return self._last_back > state[0]
 
     def leave_out(self, path: str, state: _Decision | None, around: _Decision | None) -> bool:
-        """Whether this is left out: then it is reported, unless the folder around it was for the same reason."""
+        """Whether this is left out; it is reported, unless the folder around it was left out by the same rule."""
         if state is None or not state[1].excludes:
             return False
         if around is None or around[1] is not state[1]:
@@ -293,16 +282,15 @@ def read_ignore_file(path: Path) -> list[tuple[Glob, bool]]:
     except FileNotFoundError:
         return []
     except Damaged as error:
-        raise InvalidInput(
-            error.message, f"{IGNORE_FILE} is a regular file of at most {IGNORE_LIMIT:,} bytes"
-        ) from None
+        hint = f"{IGNORE_FILE} is a regular file of at most {IGNORE_LIMIT:,} bytes"
+        raise InvalidInput(error.message, hint) from None
     from ..core import globs
 
     return globs.parse_lines(os.fsdecode(data.removeprefix(b"\xef\xbb\xbf")), IGNORE_FILE)
 
 
 def _escape(path: str) -> str:
-    """A path as the glob that matches it alone."""
+    """The glob that matches only this path."""
     return "".join(f"\\{char}" if char in "*?[" else char for char in path)
 
 

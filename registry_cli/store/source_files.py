@@ -1,4 +1,4 @@
-"""What a person hands in, as a list of files: found, named and checked before a byte is copied."""
+"""The files to register: found, named and checked before a byte is copied."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ STDIN = "-"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SourceFile:
-    """One file to store: under the name ``path``, read from ``origin``, ``size`` in bytes.
+    """A file to store under the name ``path``; ``size`` in bytes.
 
-    Without an origin its bytes are what ``content`` gives, else standard input.
+    Its bytes come from ``origin``, or without one from ``content``, by default standard input.
     """
 
     path: str
@@ -36,11 +36,11 @@ class SourceFile:
 def collect(
     paths: Iterable[str | os.PathLike[str]], stdin_name: str | None, selection: FileSelection
 ) -> list[SourceFile]:
-    """Every file of ``paths``, by the name it will have in the artifact.
+    """The files of ``paths``, with their names in the artifact.
 
-    A single folder gives its contents; a file, or a folder among several paths, comes under its own name. A link
-    given by name is followed once; inside a folder a link to a file in that folder counts as the file, any other is
-    refused. ``selection`` says what is left out and what is refused. Raises :class:`NotFound`, :class:`InvalidInput` or :class:`Refused`.
+    A single folder stands for its contents; a file, or a folder among several paths, has its own name. A named link is
+    followed; inside a folder a link to a file in that folder counts as the file, any other is refused. ``selection``
+    has the rules about what is left out or refused. Raises :class:`NotFound`, :class:`InvalidInput` or :class:`Refused`.
     """
     given = [os.fspath(path) for path in paths]
     if not given:
@@ -48,7 +48,7 @@ def collect(
     if stdin_name is not None and STDIN not in given and (len(given) > 1 or os.path.isdir(given[0])):
         raise InvalidInput("--as names one file", "leave it out for a folder or several files, or name the file alone")
     found: dict[str, SourceFile] = {}
-    for source in (source for path in given for source in _of(path, len(given) == 1, stdin_name, selection)):
+    for source in (source for path in given for source in _iter_path(path, len(given) == 1, stdin_name, selection)):
         if source.path in found:
             raise InvalidInput(f"two files would be called '{source.path}'", "register them from one folder")
         if len(found) >= FILES_LIMIT:
@@ -64,7 +64,7 @@ def collect(
 
 
 def named(files: Mapping[str, Path], selection: FileSelection) -> list[SourceFile]:
-    """Files by the names that they will have in the artifact. Each must be a regular file, and is reached by no link."""
+    """Files by their names in the artifact. Each must be a regular file, not a link."""
     if not files:
         raise InvalidInput("no file to register", "name files, or a folder")
     scope = selection.in_files(files)
@@ -98,7 +98,7 @@ def _refuse_nested(found: dict[str, SourceFile]) -> None:
                 raise InvalidInput(f"'{parent}' would be a file and a folder", "register them from one folder")
 
 
-def _of(path: str, alone: bool, stdin_name: str | None, selection: FileSelection) -> Iterator[SourceFile]:
+def _iter_path(path: str, alone: bool, stdin_name: str | None, selection: FileSelection) -> Iterator[SourceFile]:
     if path == STDIN:
         if not stdin_name or "/" in stdin_name:
             raise InvalidInput("standard input needs a file name", "add --as FILENAME")
@@ -124,7 +124,7 @@ def _of(path: str, alone: bool, stdin_name: str | None, selection: FileSelection
 
 
 def _locate(path: str) -> tuple[Path, os.stat_result]:
-    """Where a path really leads, and its status."""
+    """The path without links, and its status."""
     if "://" in path or path.startswith("file:"):
         raise InvalidInput(f"'{path}' is an address", "only local files and folders can be registered")
     if not path or "\0" in path:  # an empty one would be this folder, with everything in it
@@ -139,17 +139,15 @@ def _locate(path: str) -> tuple[Path, os.stat_result]:
 def _unreadable(path: str, error: OSError) -> Exception:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return NotFound(f"there is no file or folder '{path}'")
-    if error.errno in (errno.ELOOP, errno.ENAMETOOLONG):
-        words = "a symbolic link that leads to itself" if error.errno == errno.ELOOP else "too long for a path"
-        return InvalidInput(f"'{path[:80]}' is {words}")
+    if error.errno == errno.ELOOP:
+        return InvalidInput(f"'{path[:80]}' is a symbolic link that leads to itself")
+    if error.errno == errno.ENAMETOOLONG:
+        return InvalidInput(f"'{path[:80]}' is too long for a path")
     return error
 
 
 def _walk(root: Path, prefix: str, selection: FileSelection, above: str) -> Iterator[SourceFile]:
-    """The files below ``root`` that ``selection`` lets in, a folder at a time, without recursion.
-
-    ``above`` are the names of the folders around the artifact.
-    """
+    """The files below ``root`` that ``selection`` keeps; ``above`` are the names of the folders around the artifact."""
     scope, first = selection.in_folder(root, prefix)
     pending: list[tuple[str, str, _Decision | None]] = [(str(root), prefix, first)]
     while pending:
@@ -174,39 +172,32 @@ def _walk(root: Path, prefix: str, selection: FileSelection, above: str) -> Iter
             if is_folder and not link:
                 pending.append((entry.path, f"{path}/", state))
                 continue
-            source = _linked(root, Path(entry.path), path) if link else _entry(entry, path)
-            selection.check_secret(path, source.origin, source.size, above)
-            if link and source.origin is not None:
-                selection.refuse_inside(source.origin, entry.path)
-            yield source
+            if link:
+                origin, status = _follow_link(root, entry.path)
+            else:
+                origin, status = Path(entry.path), entry.stat(follow_symlinks=False)
+            _refuse_special(entry.path, status.st_mode)
+            selection.check_secret(path, origin, status.st_size, above)
+            if link:
+                selection.refuse_inside(origin, entry.path)
+            yield SourceFile(path, origin, status.st_size)
 
 
-def _entry(entry: os.DirEntry[str], path: str) -> SourceFile:
-    status = entry.stat(follow_symlinks=False)
-    _refuse_special(entry.path, status.st_mode)
-    return SourceFile(path, Path(entry.path), status.st_size)
-
-
-def _linked(root: Path, link: Path, path: str) -> SourceFile:
-    """A link inside the folder, as the file that it leads to; refused unless that is inside the folder too."""
+def _follow_link(root: Path, link: str) -> tuple[Path, os.stat_result]:
+    """The file that a link inside the folder leads to; refused unless that is inside the folder too."""
     try:
         target = Path(os.path.realpath(link, strict=True))
         status = target.stat()
     except OSError:
         raise Refused(f"'{link}' is a symbolic link that leads nowhere", "remove it, or put the file there") from None
     if not target.is_relative_to(root):
-        raise Refused(f"'{link}' is a symbolic link that leaves the folder", _way_in(root))
+        hint = "put the file itself there"
+        if root.parent.name == "snapshots" and root.parent.parent.name.startswith("models--"):
+            hint = f"this is a snapshot of the Hugging Face cache: registry import hf:{root}"
+        raise Refused(f"'{link}' is a symbolic link that leaves the folder", hint)
     if stat.S_ISDIR(status.st_mode):
         raise Refused(f"'{link}' is a symbolic link to a folder", "put the folder itself there")
-    _refuse_special(str(link), status.st_mode)
-    return SourceFile(path, target, status.st_size)
-
-
-def _way_in(root: Path) -> str:
-    """What to do about a link that leaves the folder: the cache of Hugging Face is made of such links."""
-    if root.parent.name == "snapshots" and root.parent.parent.name.startswith("models--"):
-        return f"this is a snapshot of the Hugging Face cache: registry import hf:{root}"
-    return "put the file itself there"
+    return target, status
 
 
 def _refuse_special(path: str, mode: int) -> None:

@@ -1,4 +1,4 @@
-"""Putting the artifact of an archived version into a pack, and taking it out again: the order in which it is safe.
+"""Packing the artifact of an archived version, and unpacking it, in an order in which it is safe.
 
 To pack: the pack is written under a temporary name, synced, read back whole and compared with the manifest, all of it
 before the lock. Under the lock it gets its name and its folder is synced; then comes the commit, the claim whose stage
@@ -8,7 +8,7 @@ To restore: the files are unpacked into a staging folder, compared, sealed and s
 they are renamed into the version's folder, which is synced; then comes the commit; only then the pack is renamed, to be
 removed after the lock.
 
-So a version's bytes are in its folder or in its pack at each moment. While both are there, the stage table says which
+So a version's bytes are in its folder or in its pack at each moment. While both are there, the stage table shows which
 of them is left over, and ``gc`` removes it.
 """
 
@@ -36,7 +36,7 @@ from ..staging import CopyOptions, StagingFolder
 from . import pack_format, pack_reader
 from .pack_reader import VerifiedStream
 
-#: To tell beforehand how far files shrink, so many pieces of so many bytes are looked at.
+#: The size of a pack is estimated from so many pieces of so many bytes.
 _SAMPLES, _SAMPLE = 64, 1 << 17
 
 
@@ -51,14 +51,14 @@ class Pack:
     size: int
 
     def commit(self) -> None:
-        """Give it its name, in place of what an interrupted packing may have left there. Under the lock."""
+        """Rename it, over what an interrupted packing may have left. Under the lock."""
         target = self.paths.pack(self.number, pack_format.SUFFIXES[self.kind])
         removal.rename(self.temporary, target, self.paths.registry)
         files.fsync_folder(self.paths.packs)
 
 
 def write_pack(model: ModelReader, record: VersionRecord, kind: str, modes: Modes, progress: Progress = SILENT) -> Pack:
-    """Pack the files of a version. :class:`Damaged` when one of them is not what was stored: nothing is packed then."""
+    """Pack the files of a version. :class:`Damaged`, with nothing packed, when a file is not what was stored."""
     paths = model.paths
     if files.make_folder(paths.packs, modes.versions):
         files.fsync_folder(paths.root)
@@ -107,7 +107,7 @@ def _write(
 
 
 def ensure_owned(paths: ModelLayout, number: int) -> None:
-    """Say beforehand that only its owner may take files out of a sealed folder, or put them back."""
+    """Raise an error, before anything is done, unless this user owns the version: only its owner may move its files."""
     if not is_owned(paths, number):
         raise RegistryError(
             f"{paths.name}@{number} belongs to another user, who alone can pack it or restore it from its pack",
@@ -118,14 +118,14 @@ def ensure_owned(paths: ModelLayout, number: int) -> None:
 def is_owned(paths: ModelLayout, number: int) -> bool:
     try:
         return os.geteuid() in (0, os.stat(paths.version(number)).st_uid)
-    except FileNotFoundError:  # deleted just now, which is told elsewhere
+    except FileNotFoundError:  # deleted just now, which is reported elsewhere
         return True
 
 
 def unpack(model: ModelReader, record: VersionRecord, modes: Modes, progress: Progress = SILENT) -> StagingFolder:
     """The files of a packed version in a staging folder, compared, sealed and on the disk.
 
-    What the model holds already is linked, not stored again. Raises :class:`Damaged` with nothing left behind.
+    Contents that the model has already are linked. Raises :class:`Damaged` with nothing left behind.
     """
     entries = model.manifest(record)
     progress.expect(record.size)
@@ -148,7 +148,7 @@ def unpack(model: ModelReader, record: VersionRecord, modes: Modes, progress: Pr
 def restore_files(paths: ModelLayout, modes: Modes, number: int, staging: StagingFolder) -> Path | None:
     """Move unpacked files into the folder of their version, on the disk when this returns. Under the lock.
 
-    What is returned was left there by an interrupted packing or restoring, and is to be removed.
+    Returns what an interrupted packing or restoring left there, to be removed.
     """
     trash = move_files_to_trash(paths, modes, number) if files.exists(paths.files(number)) else None
     _move_files(paths, modes, number, staging.files, paths.files(number))
@@ -206,15 +206,12 @@ def move_garbage_to_trash(paths: ModelLayout, modes: Modes, path: Path) -> Path:
 
 
 def estimate_savings(model: ModelReader, number: int) -> int:
-    """About how many bytes packing a version gives back; below zero, it takes more than it frees.
-
-    What it shares with others is kept by these, and stands once more in the pack.
-    """
+    """About how many bytes packing a version frees; negative if it takes more: shared files stay, and are packed too."""
     return gc.freed_by(model.paths, [number])[number] - _estimate(model, number)
 
 
 def select_worthwhile(model: ModelReader, numbers: Iterable[int]) -> dict[int, int]:
-    """Those of these versions that give back something when they are packed, and about how many bytes each.
+    """The versions that packing frees space of, and about how many bytes each.
 
     A file that several of them share counts with the last one, as long as all of them are packed.
     """
@@ -225,19 +222,19 @@ def select_worthwhile(model: ModelReader, numbers: Iterable[int]) -> dict[int, i
     while True:
         freed = gc.freed_by(model.paths, estimates)
         found = {number: freed[number] - size for number, size in estimates.items()}
-        if all(estimate_savings > 0 for estimate_savings in found.values()):
+        if all(saved > 0 for saved in found.values()):
             return found
         estimates = {number: size for number, size in estimates.items() if found[number] > 0}
 
 
 def _estimate(model: ModelReader, number: int) -> int:
-    """About how large the pack of a version would be, by gzip, told from no more than 8 MiB of it."""
+    """About how large a gzip pack of a version would be, estimated from at most 8 MiB of it."""
     record = model.sealed(number)
     model.check_size(record)
     try:
         return _sampled(model, record)
     except (FileNotFoundError, NotFound):
-        model.check_size(record)  # which says so when it was packed, or deleted, just now
+        model.check_size(record)  # raises the right error if it was packed, or deleted, just now
         raise
 
 
