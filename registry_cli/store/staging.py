@@ -190,7 +190,10 @@ class _FileIngest:
 
     def run(self) -> tuple[FileEntry, int, int]:
         """The file's entry, its size, and how many of its bytes are stored anew."""
-        with self._opened() as origin:
+        opened = (
+            open_source(self.source.origin) if self.source.origin else contextlib.nullcontext(self.source.content())
+        )
+        with opened as origin:
             before = copying.file_state(origin) if self.source.origin else None
             if self.intake.how != "copy" and self.source.origin and self._linked(origin):
                 sha256, size = copying.copy_and_hash(origin, None, self.source.size, self.intake.progress)
@@ -201,14 +204,6 @@ class _FileIngest:
                 copying.ensure_unchanged(origin, before, self.source.path)
                 self.staging.sources.append((self.source.origin, before))
         return FileEntry(self.source.path, sha256), size, added
-
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator[Any]:
-        if self.source.origin is None:
-            yield self.source.content()
-            return
-        with open_source(self.source.origin) as descriptor:
-            yield descriptor
 
     def _linked(self, origin: int) -> bool:
         """Link the user's own file; False if it is to be moved and can't be linked."""

@@ -14,7 +14,7 @@ from registry_cli import InvalidInput, NotFound
 from registry_cli.core.records import Checkpoint
 from registry_cli.store.layout import ModelLayout
 from registry_cli.store.verify import verify_journal
-from registry_cli.store.verify.verify_contents import ProblemCollector
+from registry_cli.store.verify.verify_journal import ProblemCollector
 from tests.integrity.conftest import Store
 
 HISTORY = "history.jsonl"

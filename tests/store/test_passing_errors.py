@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from registry_cli import Registry, RegistryError
-from registry_cli.store.verify import verify_contents
+from registry_cli.store.verify import verify_journal
 
 PASSING = (errno.ESTALE, errno.EIO, errno.EMFILE)
 
@@ -55,10 +55,12 @@ def test_a_file_that_cannot_be_opened_is_not_called_missing(
 
 
 def test_a_document_that_cannot_be_read_is_not_called_missing(two: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = verify_journal.read
+
     def failing(path: Path) -> bytes:
         if path.parent.name == "annotations":
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
-        return verify_contents.read(path)
+        return read(path)
 
     with monkeypatch.context() as patch:
         patch.setattr("registry_cli.store.verify.verify_journal.read", failing)

@@ -20,7 +20,7 @@ from ..filesystem.files import Modes
 from ..layout import ModelLayout
 from ..packs import pack_writer
 from ..reader import ModelReader, ModelState
-from ..verify import verify_contents, verify_journal, verify_records
+from ..verify import verify_journal, verify_records
 from ..writer import Writer
 from . import gc, restoration
 from .restoration import Restorable
@@ -125,7 +125,7 @@ class _Repairer:
         data = b""
         with contextlib.suppress(FileNotFoundError):
             data = self.paths.history.read_bytes()
-        story = verify_journal.replay(data, self.paths.name, verify_contents.ProblemCollector(self.paths.name))
+        story = verify_journal.replay(data, self.paths.name, verify_journal.ProblemCollector(self.paths.name))
         return story or verify_journal.JournalReplay()
 
     def _missing(self, last: JournalEntry | None, mark: Event) -> _Events:

@@ -6,35 +6,43 @@ is found by code of its own, after ``docs/format.md``. Nothing is changed.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from ...core import names
+from ...core.lazy_dataclass import dataclass, replace
 from ...core.progress import SILENT, Progress
-from ...core.records import Checkpoint, StageTable, VersionRecord
+from ...core.records import Checkpoint, FileEntry, StageTable, VersionRecord
 from ...core.results import Verification
-from ...errors import Damaged, RegistryError, explain
+from ...errors import Damaged, Refused, RegistryError, explain
 from .. import codec, layout, reader
 from ..filesystem import files
 from ..layout import Layout, ModelLayout
+from ..packs import pack_reader
 from . import verify_journal
-from .verify_contents import (
-    HashJob,
-    ProblemCollector,
-    check_digests,
-    check_file,
-    check_pack,
-    check_sidecars,
-    error_message,
-    read,
-)
+from .verify_journal import ProblemCollector, error_message, read
 from .verify_records import check_document, check_records, iter_files
 
 _LINE = re.compile(rb"([0-9a-f]{64})  ([^\\\x00-\x1f\x7f]+)\Z")
+
+
+@dataclass(frozen=True)
+class HashJob:
+    """One file whose digest is to be compared."""
+
+    ref: str
+    name: str
+    path: Path
+    sha256: str
+    inode: tuple[int, int] = (0, 0)
+    size: int = 0
 
 
 def verify(
@@ -150,7 +158,7 @@ def _check_versions(
         except FileNotFoundError as error:
             found.error("missing-file", f"{paths.name}@{number}", error_message(error))
     if workers:
-        check_digests(jobs, found, progress, workers)
+        _check_digests(jobs, found, progress, workers)
     return found
 
 
@@ -171,10 +179,10 @@ def _check_version(
         return []
     _check_sealed(paths, number, found)
     record = _record(paths, number, found)
-    jobs = check_sidecars(paths, record, found) if record else []
+    jobs = _check_sidecars(paths, record, found) if record else []
     listed = _manifest(paths, number, record, found)
     if listed is not None and packed and record is not None:
-        check_pack(paths, number, record.size, listed, found, progress)
+        _check_pack(paths, number, record.size, listed, found, progress)
     if listed is None or packed:
         return jobs
     here = dict(iter_files(paths.files(number)))
@@ -182,7 +190,7 @@ def _check_version(
         found.error("extra-file", ref, f"'{name}' is not in the manifest")
     for name, sha256 in listed.items():
         path = paths.files(number) / name
-        if job := check_file(here.get(name), HashJob(ref, name, path, sha256), found):
+        if job := _check_file(here.get(name), HashJob(ref, name, path, sha256), found):
             jobs.append(job)
             found.files += 1
             found.size += job.size
@@ -249,3 +257,104 @@ def _manifest(
             return None
         listed[name] = match[1].decode()
     return listed
+
+
+def _check_file(status: os.stat_result | None, job: HashJob, found: ProblemCollector) -> HashJob | None:
+    """Check kind and mode of a file; ``job`` completed, or None for a file that can't be hashed."""
+    if status is None:
+        found.error("missing-file", job.ref, f"'{job.name}' is missing")
+    elif not stat.S_ISREG(status.st_mode):
+        found.error("changed-file", job.ref, f"'{job.name}' is no regular file any more")
+    else:
+        if status.st_mode & 0o222:
+            found.warning("mode", job.ref, f"'{job.name}' is writable", repair=True)
+        return replace(job, inode=(status.st_dev, status.st_ino), size=status.st_size)
+    return None
+
+
+def _check_sidecars(paths: ModelLayout, record: VersionRecord, found: ProblemCollector) -> list[HashJob]:
+    """The files beside the document that its lineage names."""
+    jobs = []
+    for name, sha256 in codec.sidecar_digests(record.lineage).items():
+        path = paths.version(record.number) / name
+        status = os.lstat(path) if files.exists(path) else None
+        if job := _check_file(status, HashJob(record.ref, name, path, sha256), found):
+            jobs.append(job)
+    return jobs
+
+
+def _check_pack(
+    paths: ModelLayout,
+    number: int,
+    size: int,
+    listed: dict[str, str],
+    found: ProblemCollector,
+    progress: Progress | None,
+) -> None:
+    """A pack against the manifest of its version; without ``progress`` only that it is there and sealed."""
+    ref = f"{paths.name}@{number}"
+    pack = reader.pack_path(paths, number)
+    if pack is None:
+        found.error("missing-pack", ref, "it is packed, but its pack is missing")
+        return
+    mode = os.lstat(pack).st_mode
+    if not stat.S_ISREG(mode):
+        found.error("pack", ref, "its pack is no regular file")
+        return
+    if mode & 0o222:
+        found.warning("mode", ref, "its pack is writable", repair=True)
+    found.files += len(listed)
+    found.size += size
+    if progress is None:
+        return
+    progress.expect(size)
+    entries = [FileEntry(path, sha256) for path, sha256 in listed.items()]
+    try:
+        with (
+            files.open_file(pack, f"the pack of {ref}") as descriptor,
+            contextlib.closing(
+                pack_reader.read_pack(partial(os.read, descriptor), pack.name, entries, size, ref)
+            ) as members,
+        ):
+            for _, content in members:
+                content.copy(progress=progress)
+    except Refused as error:  # by zstd, which this Python has not: nothing is known to be wrong
+        found.warning("pack", ref, f"its pack was not read: {error}")
+    except (RegistryError, OSError) as error:
+        found.error("pack", ref, error_message(error))
+
+
+def _check_digests(jobs: list[HashJob], found: ProblemCollector, progress: Progress, workers: int) -> None:
+    """Hash every file once, however many versions share it; several at a time."""
+    unique = {job.inode: job for job in jobs}
+    progress.expect(sum(job.size for job in unique.values()))
+    paths = [job.path for job in unique.values()]
+    stopped: list[bool] = []
+    try:
+        with ThreadPoolExecutor(workers, thread_name_prefix="registry-verify") as pool:
+            try:
+                hashed = list(pool.map(lambda path: _hash(path, progress, stopped), paths))
+            except BaseException:
+                stopped.append(True)  # or Ctrl-C would wait until the files at hand are read to their ends
+                raise
+    except RuntimeError:  # this process may start no more threads
+        hashed = [_hash(path, progress, []) for path in paths]
+    digests = dict(zip(unique, hashed, strict=True))
+    for job in jobs:
+        digest = digests[job.inode]
+        if digest.startswith("!"):
+            found.error("missing-file", job.ref, f"'{job.name}' can't be read: {digest[1:]}")
+        elif digest != job.sha256:
+            found.error("changed-file", job.ref, f"'{job.name}' is not what was stored: its sha256 differs")
+
+
+def _hash(path: Path, progress: Progress, stopped: list[bool]) -> str:
+    hasher = hashlib.sha256()
+    try:
+        with files.open_descriptor(path, files.READ) as descriptor:
+            while not stopped and (block := os.read(descriptor, files.BLOCK)):
+                hasher.update(block)
+                progress(len(block))
+    except OSError as error:
+        return f"!{explain(error)}"
+    return hasher.hexdigest()

@@ -2,25 +2,60 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import re
+import stat
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ...core.lazy_dataclass import dataclass, field
 from ...core.records import Checkpoint, StageTable
+from ...core.results import Problem
 from ...core.version_ranges import VersionRanges
 from ...errors import InvalidInput, RegistryError, explain
 from .. import codec, layout
+from ..filesystem import files
 from ..layout import ModelLayout
-from .verify_contents import ProblemCollector, read
 
 GENESIS = "0" * 64
 #: Actions after which a stage or an alias points elsewhere; others may speak of a stage, too.
 _POINTING = frozenset({"promoted", "demoted", "rolled-back", "aliased", "unaliased"})
 _MOST_DELETED = 10_000_000
 _HASHED = re.compile(rb'(\{.*),"hash":"([0-9a-f]{64})"\}\Z', re.DOTALL)
+
+
+@dataclass
+class ProblemCollector:
+    """What was found so far of one model, and how much was looked at."""
+
+    model: str
+    problems: list[Problem] = field(default_factory=list)
+    versions: int = 0
+    files: int = 0
+    size: int = 0
+
+    def error(self, code: str, where: str, message: str, *, repair: bool = False) -> None:
+        self.problems.append(Problem(code, "error", where, message, repair))
+
+    def warning(self, code: str, where: str, message: str, *, repair: bool = False) -> None:
+        self.problems.append(Problem(code, "warning", where, message, repair))
+
+
+def read(path: Path) -> bytes:
+    """All of a regular file; OSError for anything else."""
+    with files.open_descriptor(path, files.READ) as descriptor:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "no regular file", str(path))
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            return stream.read()
+
+
+def error_message(error: Any) -> str:
+    return explain(error) if isinstance(error, OSError) else str(error)
 
 
 @dataclass

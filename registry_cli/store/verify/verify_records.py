@@ -20,8 +20,7 @@ from .. import codec, layout, reader
 from ..filesystem import files
 from ..layout import ModelLayout
 from ..reader import ModelState
-from .verify_contents import ProblemCollector, error_message
-from .verify_journal import check_journal
+from .verify_journal import ProblemCollector, check_journal, error_message
 
 #: How long a staging folder may stand before it is called left over, in seconds.
 FRESH = 24 * 3600.0
