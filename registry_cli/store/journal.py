@@ -149,6 +149,16 @@ def _blocks_backward(path: Path) -> Iterator[bytes]:
         yield block
 
 
+def measure(path: Path) -> tuple[int, bool]:
+    """The size of a journal in bytes, 0 if it is missing, and whether its last line is torn."""
+    try:
+        with files.open_file(path, path.name) as descriptor:
+            size = os.fstat(descriptor).st_size
+            return size, bool(size) and os.pread(descriptor, 1, size - 1) != b"\n"
+    except FileNotFoundError:
+        return 0, False
+
+
 def append(path: Path, entry: JournalEntry, mode: int) -> None:
     """Append ``entry`` in one ``write``, on the disk when this returns. Only under the model's lock.
 

@@ -210,12 +210,11 @@ class ModelImport:
                     os.rename(self.paths.root, self._target.root)  # COMMIT
                     files.fsync_folder(self._target.root.parent)
         except BaseException as error:
-            if not self._is_aside():
+            if not removal.is_at(self.paths.root, self._inode):
                 raise indeterminate(f"{self._target.name} is in the registry", "", error) from error
             if isinstance(error, OSError) and error.errno in _TAKEN:
-                raise Conflict(
-                    f"there is a model {self._target.name} already", "repeat the import, then decide"
-                ) from None
+                message = f"there is a model {self._target.name} already"
+                raise Conflict(message, "repeat the import, then decide") from None
             raise
 
     @contextlib.contextmanager
@@ -246,13 +245,9 @@ class ModelImport:
                 os.unlink(self._target.lock)
             os.rmdir(self._target.root)
 
-    def _is_aside(self) -> bool | None:
-        """Whether it still has its temporary name; None when the disk doesn't say: then it is not ours to remove."""
-        return removal.is_at(self.paths.root, self._inode)
-
     def abandon(self) -> None:
         """Remove the temporary folder, unless it became the model."""
-        if self._is_aside():
+        if removal.is_at(self.paths.root, self._inode):  # when the disk doesn't say, it is not ours to remove
             removal.discard(self.paths.root, self._root.root, expected=self._inode)
         if self._made_group and not files.exists(self._target.root):
             with contextlib.suppress(OSError):

@@ -93,8 +93,7 @@ class ModelReader:
             if selector.digest
             else rules.resolve_selector(table, self.name, selector)
         )
-        with contextlib.suppress(FileNotFoundError):
-            os.close(files.open_folder(self.paths.versions))
+        files.refresh_folder(self.paths.versions)
         if number in table.deleted:
             raise NotFound(f"{self.name}@{number} was deleted{self._tombstone(number)}", "its number is not used again")
         if not self._has(number):
@@ -307,8 +306,7 @@ def highest(paths: ModelLayout, table: StageTable) -> int:
         listed = (layout.version_of(name) for name in files.list_folder(paths.versions))
         return max(found, max((number for number in listed if number is not None), default=0))
     found = max(found, last.highest)
-    with contextlib.suppress(FileNotFoundError):  # git, and some copies, leave empty folders out
-        os.close(files.open_folder(paths.versions))
+    files.refresh_folder(paths.versions)
     while files.exists(paths.version(found + 1)):
         found += 1
     return found

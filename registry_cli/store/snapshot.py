@@ -116,12 +116,7 @@ def _read_document(paths: ModelLayout, state: ModelState, path: Path) -> Snapsho
 
 
 def _journal(paths: ModelLayout, pending: list[JournalEntry]) -> Iterator[SnapshotFile]:
-    try:
-        with files.open_file(paths.history, paths.history.name) as descriptor:
-            size = os.fstat(descriptor).st_size
-            torn = bool(size) and os.pread(descriptor, 1, size - 1) != b"\n"
-    except FileNotFoundError:
-        size, torn = 0, False
+    size, torn = journal.measure(paths.history)
     data = b"".join(journal.encode(entry) + b"\n" for entry in pending)
     if size or data:
         yield _kept(paths, paths.history, size, b"\n" * torn + data if data else b"")

@@ -92,7 +92,9 @@ class CopyOptions:
 
 def fill(staging: StagingFolder, sources: Sequence[SourceFile], intake: CopyOptions) -> None:
     """Bring ``sources`` into the staging folder, hashed, with their final modes, and on the disk."""
-    _ensure_room(sources, intake)
+    if intake.how == "copy":
+        needed = sum(source.size for source in sources if _candidate(source, intake) is None)
+        ensure_free(intake.paths.versions, needed, "make room, or register with --link")
     intake.progress.expect(sum(source.size for source in sources))
     many = len(sources) > _MANY
     os.mkdir(staging.files, 0o700)
@@ -126,13 +128,6 @@ def sync(staging: StagingFolder, folders: Sequence[Path], *, written: bool = Fal
 def sync_file(path: Path) -> None:
     with files.open_descriptor(path, files.READ) as descriptor:
         os.fsync(descriptor)
-
-
-def _ensure_room(sources: Sequence[SourceFile], intake: CopyOptions) -> None:
-    """Refuse before a byte is copied what the disk has no room for."""
-    if intake.how == "copy":
-        needed = sum(source.size for source in sources if _candidate(source, intake) is None)
-        ensure_free(intake.paths.versions, needed, "make room, or register with --link")
 
 
 def ensure_free(folder: Path, size: int, hint: str = "make room first") -> None:

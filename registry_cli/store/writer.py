@@ -71,17 +71,14 @@ class Writer:
         if reader.load_state(paths.stages, layout.STAGES).table.revision != state.table.revision:
             writer.roll_forward(state.redo)
         writer.highest = reader.highest(paths, state.table)
-        writer.append_pending()
+        missing = history.pending_entries(paths, writer.table, writer.highest, writer.last)
+        if missing:
+            files.fsync_folder(paths.versions)  # the writer that died may not have come to this
+            files.fsync_folder(paths.root)
+        for entry in missing:
+            writer._write(entry)
         writer.refresh_links()  # readers that follow them must not wait for the next change of a stage
         return writer
-
-    def append_pending(self) -> None:
-        missing = history.pending_entries(self.paths, self.table, self.highest, self.last)
-        if missing:
-            files.fsync_folder(self.paths.versions)  # the writer that died may not have come to this
-            files.fsync_folder(self.paths.root)
-        for entry in missing:
-            self._write(entry)
 
     def _append(self, event: Event | None, highest: int, revision: int) -> None:
         self._write(history.next_line(self.paths, self.last, event, highest, revision))

@@ -152,6 +152,12 @@ def open_folder(path: Path) -> int:
         raise
 
 
+def refresh_folder(path: Path) -> None:
+    """Open a folder anew; one that is missing is not an error: git, and some copies, leave empty folders out."""
+    with contextlib.suppress(FileNotFoundError):
+        os.close(open_folder(path))
+
+
 @contextlib.contextmanager
 def open_beneath(root: Path, relative: str) -> Iterator[int]:
     """A descriptor for ``root/relative``, opened one component at a time, following no link anywhere."""

@@ -109,7 +109,7 @@ class _Repairer:
     def journal(self, mark: Event) -> Iterator[CleanupItem]:
         """End a torn last line, and append the events of versions and claims that are missing. No line is changed."""
         path = self.paths.history
-        if _is_torn(path):
+        if journal.measure(path)[1]:
             yield self.apply(partial(_end_line, path), "journal: ended its torn last line", path)
         last = journal.last_entry(path)
         for event, *counters in self._missing(last, mark):
@@ -218,15 +218,6 @@ class _Repairer:
         for name in wrong:
             if self.dry_run or _target(folder / name) == wanted.get(name, ""):
                 yield CleanupItem("link set right", str((folder / name).relative_to(self.root)))
-
-
-def _is_torn(path: Path) -> bool:
-    try:
-        with files.open_file(path, path.name) as descriptor:
-            end = os.lseek(descriptor, 0, os.SEEK_END)
-            return bool(end) and os.pread(descriptor, 1, end - 1) != b"\n"
-    except FileNotFoundError:
-        return False
 
 
 def _end_line(path: Path) -> None:

@@ -85,12 +85,10 @@ class _Search:
     def __init__(self, model: ModelReader, table: StageTable, quick: bool, progress: Progress) -> None:
         self.model, self.table, self.quick, self.progress = model, table, quick, progress
         self.hashes: dict[tuple[int, ...], str] = {}
-        self.manifests = dict(self._manifests())
-
-    def _manifests(self) -> Iterator[tuple[int, tuple[FileEntry, ...]]]:
-        for number in self.model.numbers(self.table):
-            with contextlib.suppress(RegistryError, OSError):  # verify names what can't be read
-                yield number, self.model.manifest(self.model.sealed(number))
+        self.manifests: dict[int, tuple[FileEntry, ...]] = {}
+        for number in model.numbers(table):
+            with contextlib.suppress(RegistryError, OSError):  # verify reports what can't be read
+                self.manifests[number] = model.manifest(model.sealed(number))
 
     def found(self) -> Iterator[Restorable]:
         lost = []

@@ -66,7 +66,10 @@ def verify(
     """
     found = [check_model(root.model(name), quick, progress, workers) for name in names]
     of = {each.model: each for each in found}
-    found += [_check_group(root, group) for group in sorted({root.group(name).name for name in of} - of.keys())]
+    for group in sorted({root.group(name).name for name in of} - of.keys()):
+        if os.path.lexists(path := root.group_document(group)):
+            found.append(ProblemCollector(group))
+            check_document(path, f"{group}: {layout.GROUP}", found[-1])
     for name in dict.fromkeys(each.model for each in checkpoints):
         if name not in of:
             found.append(ProblemCollector(name))
@@ -135,15 +138,6 @@ def _table(paths: ModelLayout) -> StageTable:
         return reader.read_state(paths).table
     except (RegistryError, OSError):  # reported already
         return StageTable()
-
-
-def _check_group(root: Layout, group: str) -> ProblemCollector:
-    """Check the document of a group, if there is one."""
-    found = ProblemCollector(group)
-    path = root.group_document(group)
-    if os.path.lexists(path):
-        check_document(path, f"{group}: {layout.GROUP}", found)
-    return found
 
 
 def _check_versions(
