@@ -3,6 +3,7 @@
 # mypy: disable-error-code="func-returns-value"
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -418,6 +419,41 @@ def test_the_removal_leaves_what_is_mounted_inside(tmp_path: Path) -> None:
         subprocess.run(["umount", tree / "mounted"], check=True)
     removal.remove(tree, tmp_path / "below")
     assert not tree.exists()
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK])
+def test_a_file_is_written_where_there_are_no_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """And no ``renameat2`` either, as on some FUSE file systems; an existing file stays."""
+
+    def refuse(*_: object, **options: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(replacement, "renameat2", lambda *_: False)
+    monkeypatch.setattr(os, "link", refuse)
+    with replacement.atomic_output(tmp_path / "card.md") as temporary:
+        temporary.write_text("first")
+    with (
+        pytest.raises(Conflict, match="exists already"),
+        replacement.atomic_output(tmp_path / "card.md") as temporary,
+    ):
+        temporary.write_text("second")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("card.md", "first")]
+
+
+def test_an_error_of_a_rename_is_no_missing_system_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """EINVAL of ``renameat2`` says that the file system has no such call; of ``rename`` that nothing was renamed."""
+
+    def refuse(*_: object, **options: object) -> None:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(replacement, "renameat2", refuse)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", refuse)
+        with pytest.raises(OSError, match="Invalid"), replacement.atomic_output(tmp_path / "out") as temporary:
+            temporary.mkdir()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_path_outside_of_what_is_trusted_is_refused(tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def _discard(temporary: Path, existing: Existing | None) -> None:
 def _place(made: Path, target: Path) -> str:
     """Rename without replacing anything; a warning about what could not be removed."""
     try:
-        if _done(lambda: renameat2(made, target, _NOREPLACE), made, target):
+        if _try_renameat2(made, target, _NOREPLACE):
             return ""
         if stat.S_ISDIR(os.lstat(made).st_mode):
             _rename(made, target)  # replaces nothing but an empty folder
@@ -153,17 +153,11 @@ def _place(made: Path, target: Path) -> str:
 
 
 def _link(made: Path, target: Path) -> str:
-    try:
-        _done(lambda: os.link(made, target, follow_symlinks=False), made, target)
-    except OSError as error:
-        if error.errno not in files.NO_LINKS:
-            raise
-        if files.exists(target):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
-        _rename(made, target)
-        return ""
+    _done(lambda: files.publish_new(made, target), made, target)
     try:
         os.unlink(made)
+    except FileNotFoundError:  # without hard links it was renamed
+        return ""
     except OSError as error:
         return f"'{target}' was written, but its temporary name '{made}' could not be removed: {explain(error)}"
     return ""
@@ -171,7 +165,7 @@ def _link(made: Path, target: Path) -> str:
 
 def _replace(made: Path, target: Path) -> Path:
     """Rename ``made`` to ``target``, and what is there to another name, which is returned."""
-    if _done(lambda: renameat2(made, target, _EXCHANGE), made, target):
+    if _try_renameat2(made, target, _EXCHANGE):
         return made
     temporary = target.with_name(f".{target.name}{layout.temporary_name()}")
     _rename(target, temporary)
@@ -193,24 +187,32 @@ def _rename(source: Path, target: Path) -> None:
 
 
 def _done(step: Callable[[], object], source: Path, target: Path) -> bool:
-    """Let ``step`` rename ``source`` to ``target``. False where the system or the file system has no such step.
+    """Let ``step`` rename ``source`` to ``target``; False if it returns False.
 
     After an error the disk is looked at: a network file system may do it, and report an error all the same.
     """
     new = removal.identity(os.lstat(source))
     try:
         return step() is not False
-    except OSError as error:
-        if error.errno in _UNSUPPORTED:
-            return False
-        if not files.exists(target) or removal.identity(os.lstat(target)) != new:
+    except OSError:
+        if not removal.is_at(target, new):
             raise
         return True
 
 
 def exchange(first: Path, second: Path) -> bool:
     """Exchange two names in one step. False where that is not possible, with nothing changed."""
-    return _done(lambda: renameat2(first, second, _EXCHANGE), first, second)
+    return _try_renameat2(first, second, _EXCHANGE)
+
+
+def _try_renameat2(source: Path, target: Path, flag: int) -> bool:
+    """Rename in one step; False where the system or the file system can't, with nothing changed."""
+    try:
+        return _done(lambda: renameat2(source, target, flag), source, target)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+        return False
 
 
 def renameat2(source: Path, target: Path, flag: int) -> bool:
