@@ -75,36 +75,32 @@ def register(
     request_id: str | None = None,
     progress: Progress = SILENT,
 ) -> RegisterResult:
-    """Store files as the next version of model ``name``, which is made if it isn't there.
+    """Store files as the next version of model ``name``, which is created if it doesn't exist.
 
-    ``paths`` are files, a folder (its contents), or ``-`` for standard input, stored as ``stdin_name``. Of a folder,
-    what the globs of ``exclude`` match, the lines of its ``.registryignore``, and by default ``.git/``,
-    ``__pycache__/`` and the like are left out; ``include`` takes files back. What looks like a secret is refused
-    unless it is included. Nothing is taken from inside a registry. ``how`` is
-    ``copy``, ``link`` (hard links to your files, which must not be changed afterwards) or ``move``. With
-    ``if_changed``, files equal to the latest version's give that version back; the result names what was given and it
-    does not have. With ``update`` as well, metrics, tags and annotations of these are stored, as ``log_metric``,
-    ``tag`` and ``annotate`` do; params, message and lineage of a version can't be changed. ``lineage`` is what is known already of
-    where the files come from; what is found out of itself is laid under it: with ``inspect``, what the files are.
-    ``scan`` is a mode stricter than the registry's own: ``warn``, ``refuse-dangerous``, ``allowlist``; ``unsafe``
-    says why files are to be registered that the scan would refuse, and is recorded. ``progress`` is told how many
-    more bytes are done.
+    Files: ``paths`` are files, a folder (its contents), or ``-`` for standard input, stored as ``stdin_name``. Of a
+    folder, what the globs of ``exclude`` or the lines of its ``.registryignore`` match, and by default ``.git/``,
+    ``__pycache__/`` and the like are left out; ``include`` includes files again, also those that look like secrets,
+    which are refused otherwise. Files inside a registry are refused. ``how`` is ``copy``, ``link`` (hard links to your
+    files, which must not be changed afterwards) or ``move``. With ``if_changed``, files equal to those of the latest
+    version return that version; the result names the given values that it does not have, and with ``update`` metrics,
+    tags and annotations among these are stored.
 
-    ``params`` and ``metrics`` may be nested: names get dots, None is left out, scalars and arrays of NumPy and its like
-    are read (see ``docs/reference/metrics.md``). ``params_only`` and ``metrics_only`` are globs for the names that are
-    wanted. A value that is not valid is refused, with all others, or with ``skip_invalid`` left out and returned in
-    ``skipped``.
+    Values: ``params`` and ``metrics`` may be nested: names get dots, None is left out, scalars and arrays of NumPy and
+    the like are converted (see ``docs/reference/metrics.md``). ``params_only`` and ``metrics_only`` are globs for the
+    names to keep. Invalid values are refused, or with ``skip_invalid`` left out and returned in ``skipped``. Secrets in
+    ``message``, ``params``, ``tags``, ``annotations`` and ``unsafe`` are replaced by ``***``, with a warning for each.
 
-    Where it comes from: ``parents`` are versions that it was made from, ``data`` and ``code`` files, folders, ``.dvc``
-    files, or addresses with a digest (``s3://bucket/key#sha256:…``), ``command`` is what made it, ``environment`` a
-    file that lists packages, ``python`` an interpreter or the folder of an environment. ``capture`` are the parts
-    that are found out of themselves, of ``git``, ``patch``, ``run`` and ``environment``: what ``registry.yaml`` says
-    if it is not given, none if it is empty. They are known only of a ``caller``: see :meth:`Registry.open`.
+    Lineage: ``parents`` are versions that it was made from, ``data`` and ``code`` files, folders, ``.dvc`` files, or
+    addresses with a digest (``s3://bucket/key#sha256:…``), ``command`` is what made it, ``environment`` a file that
+    lists packages, ``python`` an interpreter or the folder of an environment. ``capture`` lists the parts to capture, of
+    ``git``, ``patch``, ``run`` and ``environment``, by default those in ``registry.yaml``; it needs a ``caller``, see
+    :meth:`Registry.open`. ``inspect`` adds what the files are; ``lineage`` has precedence over all that is captured.
 
-    Secrets in ``message``, ``params``, ``tags``, ``annotations`` and ``unsafe`` are replaced by ``***``, as they are in
-    command lines and addresses; a warning names each value that was changed.
+    Scan: ``scan`` is a mode stricter than the registry's own: ``warn``, ``refuse-dangerous``, ``allowlist``; ``unsafe``
+    is the reason, which is recorded, for registering files that the scan would refuse.
 
-    A new model gets no name that another one had before, unless ``reuse_name``: references and lineages may mean that one.
+    A new model can't get a former name of another model, unless ``reuse_name``. ``progress`` is called with the number
+    of bytes that were copied since the last call.
 
     Raises :class:`InvalidInput`, :class:`NotFound`, :class:`Refused` or :class:`Conflict` with nothing written;
     :class:`Indeterminate` when the version is there, or may be.

@@ -28,8 +28,9 @@ def make_registry(root: Layout, shared: str, stages: tuple[str, ...], created: s
     """
     if shared not in SHARED:
         raise InvalidInput(f"a registry can't be shared '{shared}'", f"use {' or '.join(SHARED)}")
+    taken = Conflict(f"{root.root} is a registry already", f"registry -C {root.root} info shows it")
     if files.exists(root.config):
-        raise Conflict(f"{root.root} is a registry already", f"registry -C {root.root} info shows it")
+        raise taken
     if files.list_folder(root.models):
         raise Conflict(f"{root.models} exists and is not empty", "name another folder: registry init DIR")
     modes = Modes.of(shared)
@@ -51,7 +52,7 @@ def make_registry(root: Layout, shared: str, stages: tuple[str, ...], created: s
         files.write_new(temporary, text.encode(), modes.file)
         files.publish_new(temporary, root.config)  # COMMIT: of two at once, one gets 'exists already'
     except FileExistsError:
-        raise Conflict(f"{root.root} is a registry already", f"registry -C {root.root} info shows it") from None
+        raise taken from None
     finally:
         removal.discard(temporary, root.root)
     for folder in (root.root, *made):

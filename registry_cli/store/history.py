@@ -40,19 +40,16 @@ def pending_entries(
     entries: list[JournalEntry] = []
     if versions:
         event = reader.ModelReader(paths).sealed(highest).event
-        entries.append(next_line(paths, last, event, highest, revision))
+        entries.append(journal.next_entry_of(paths, last, event, highest, revision))
     if revisions:
         before = entries[-1] if entries else last
-        entries.append(next_line(paths, before, table.changed, highest, table.revision, _carrier(paths, table)))
+        carrier = _carrier(paths, table)
+        entries.append(journal.next_entry_of(paths, before, table.changed, highest, table.revision, carrier))
     return entries
 
 
 def _carrier(paths: ModelLayout, table: StageTable) -> str:
-    """The owner of the file with an approval that the journal lacks, if the approval names another account.
-
-    The account that approves writes the claim and owns it, also when another account recovers it. A claim or stage table
-    of another account that says "bob approved" was not written by bob.
-    """
+    """The owner of the file with a pending approval, if it names another account: that account did not write it."""
     if table.changed is None or table.changed.action not in rules.approvals.ACTIONS:
         return ""
     try:
@@ -61,20 +58,6 @@ def _carrier(paths: ModelLayout, table: StageTable) -> str:
         status = os.lstat(paths.stages)
     owner = account_name(status.st_uid)
     return "" if owner == table.changed.by else owner
-
-
-def next_line(
-    paths: ModelLayout,
-    last: JournalEntry | None,
-    event: Event | None,
-    highest: int,
-    revision: int,
-    carrier: str = "",
-) -> JournalEntry:
-    """The line of ``event`` after ``last``, with the sha256 of the document that it wrote."""
-    if event is None:
-        raise Damaged(f"{paths.name}: a change without an event", "registry verify tells more")
-    return journal.next_entry(last, event, highest, revision, journal.document_digest(paths, event), carrier)
 
 
 def newest_first(paths: ModelLayout, wanted: EventFilter | None = None) -> Iterator[JournalEntry]:

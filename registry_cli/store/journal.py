@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ..core.lazy_dataclass import replace
 from ..core.records import Event, JournalEntry
+from ..errors import Damaged
 from .filesystem import files
 from .layout import ModelLayout
 
@@ -78,11 +79,17 @@ def next_entry(
     return replace(entry, hash=encode(entry)[-66:-2].decode())
 
 
-def document_digest(paths: ModelLayout, event: Event) -> str:
-    """The sha256 of the document that ``event`` wrote; empty if it wrote none, or it is gone.
+def next_entry_of(
+    paths: ModelLayout, last: JournalEntry | None, event: Event | None, highest: int, revision: int, carrier: str = ""
+) -> JournalEntry:
+    """The entry of a change of a model after ``last``, with the sha256 of the document that ``event`` wrote."""
+    if event is None:
+        raise Damaged(f"{paths.name}: a change without an event", "registry verify tells more")
+    return next_entry(last, event, highest, revision, _document_digest(paths, event), carrier)
 
-    It makes every byte of the document part of the chain: nothing else shows that a metric in it was changed.
-    """
+
+def _document_digest(paths: ModelLayout, event: Event) -> str:
+    """The sha256 of the document that ``event`` wrote; empty if it wrote none, or it is gone."""
     path = paths.document_of(event.action, event.version)
     try:
         return hashlib.sha256(files.read(path, files.DOCUMENT_LIMIT, path.name)).hexdigest() if path else ""

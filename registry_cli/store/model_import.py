@@ -78,7 +78,7 @@ def write_stream(
     folders: dict[str, Path] = {}
     for each in streamed:
         target = staging.files / each.entry.path
-        with _one_name(each.entry.path):
+        try:
             ingest.make_parents(staging.files, each.entry.path, folders)
             if each.content is None:
                 same = known.path(each.entry)
@@ -87,8 +87,17 @@ def write_stream(
                     removal.change_mode(target, target.parent, modes.sealed_file)
                 progress(each.size)
             else:
-                _write(each, target, modes, progress)
+                with files.open_descriptor(target, files.CREATE) as descriptor:
+                    sha256, _ = copying.copy_and_hash(each.content, descriptor, each.size, progress)
+                    os.fchmod(descriptor, modes.sealed_file)
+                if sha256 != each.entry.sha256:
+                    raise Damaged(f"'{each.entry.path}' is not what its sha256 says")
                 staging.added += each.size
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+                raise
+            why = f"'{each.entry.path}' has the name of another file here"  # 'a' too, where it is the same as 'A'
+            raise Refused(why, "this file system can't hold both") from None
         known.fresh.setdefault(each.entry.sha256, target)
         staging.entries.append(each.entry)
         staging.size += each.size
@@ -96,25 +105,6 @@ def write_stream(
         removal.change_mode(folder, staging.below, modes.sealed_folder)
     if sync:
         ingest.sync(staging, list(folders.values()))
-
-
-@contextlib.contextmanager
-def _one_name(path: str) -> Iterator[None]:
-    """Refuse two files of one name, also on a file system that takes 'A' for 'a'."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
-            raise Refused(f"'{path}' has the name of another file here", "this file system can't hold both") from None
-        raise
-
-
-def _write(each: StreamedFile, target: Path, modes: Modes, progress: Progress) -> None:
-    with files.open_descriptor(target, files.CREATE) as descriptor:
-        sha256, _ = copying.copy_and_hash(each.content, descriptor, each.size, progress)
-        os.fchmod(descriptor, modes.sealed_file)
-    if sha256 != each.entry.sha256:
-        raise Damaged(f"'{each.entry.path}' is not what its sha256 says")
 
 
 class ModelImport:
@@ -192,10 +182,8 @@ class ModelImport:
     def commit(self, timeout: float, on_wait: Callable[[str], None], check: Callable[[], object]) -> None:
         """Give the model its name.
 
-        Args:
-            timeout: How long to wait for a lock, in seconds.
-            on_wait: Called once, with a sentence, when another process holds it.
-            check: Called under the lock of the name, while nobody else can make a model of it; it may raise.
+        ``timeout`` is in seconds; ``on_wait`` is called once, with a sentence, when another process holds a lock.
+        ``check`` is called under the lock of the name, and may raise.
 
         Raises:
             Conflict: There is a model, or a group, of that name already.
@@ -231,10 +219,7 @@ class ModelImport:
             yield
 
     def _clear_place(self) -> None:
-        """Remove what an interrupted registration left there: empty folders, and a lock.
-
-        Each step fails when another process is at work there, since its folder is not empty; then the rename fails too.
-        """
+        """Remove empty folders and the lock that an interrupted registration left; fails at a folder with anything in it."""
         with contextlib.suppress(OSError):
             if files.exists(self._target.model):
                 return

@@ -64,11 +64,10 @@ def find_renamed_model(
 
 
 def _beginnings(models: Path) -> Iterator[tuple[str, bytes]]:
-    """The name of every model and the beginning of its document. All are read whenever a model is made, so each costs
-    three system calls, and is parsed only if it may have former names.
+    """The name of every model and the beginning of its document, which the caller parses only if it has to.
 
-    A model that is renamed between the listing and the reading would be missed, so the folders are listed again until
-    there is none that was not read. A model that was renamed comes a second time.
+    A model that is renamed between listing and reading would be missed, so the folders are listed again until all were
+    read. A renamed model comes twice.
     """
     read: set[tuple[str, int]] = set()
     for _ in range(_LISTINGS):
@@ -80,10 +79,7 @@ def _beginnings(models: Path) -> Iterator[tuple[str, bytes]]:
 def _unread_beginnings(
     folder: str, prefix: str, read: set[tuple[str, int]]
 ) -> Generator[tuple[str, bytes], None, bool]:
-    """The same for the models that are not in ``read``, which get into it, each by its name and the inode of its folder.
-
-    Returns whether any was read, or renamed since it was listed: then there may be more.
-    """
+    """The same for models that are not in ``read``; whether any was read, or renamed since: then there may be more."""
     try:
         with os.scandir(folder) as entries:
             found = [(entry.name, entry.inode()) for entry in entries if entry.is_dir(follow_symlinks=False)]

@@ -114,15 +114,13 @@ class ModelReader:
         return f" on {event.at[:10]} by {event.by}{reason}"
 
     def _by_digest(self, prefix: str, table: StageTable) -> int:
-        found = [
-            number for number in self.numbers(table) if manifest.digest(self._manifest_bytes(number)).startswith(prefix)
-        ]
+        digests = {number: manifest.digest(self._manifest_bytes(number)) for number in self.numbers(table)}
+        found = {number: digest for number, digest in digests.items() if digest.startswith(prefix)}
         if not found:
             raise NotFound(f"no version of {self.name} has a digest that begins with {prefix}")
-        digests = {manifest.digest(self._manifest_bytes(number)) for number in found}
-        if len(digests) > 1:
-            raise InvalidInput(f"{len(digests)} digests of {self.name} begin with {prefix}", "give more digits")
-        return found[-1]
+        if (count := len(set(found.values()))) > 1:
+            raise InvalidInput(f"{count} digests of {self.name} begin with {prefix}", "give more digits")
+        return max(found)
 
     def with_digest(self, digest: str, table: StageTable) -> int | None:
         """The newest version with this digest; None if there is none. One without a manifest is passed over."""

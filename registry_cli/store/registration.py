@@ -45,8 +45,6 @@ REPEATED = "request was carried out before"
 def open_staging(root: Layout, paths: ModelLayout, modes: Modes, request_id: str) -> Iterator[StagingFolder]:
     """Make an empty staging folder for a new version; remove it in the end, unless it became a version.
 
-    What happens inside may raise OSError at any point; the disk is then looked at.
-
     Raises:
         Conflict: The model was renamed meanwhile.
         NotFound: The model was renamed meanwhile, and has no successor of its name.
@@ -138,13 +136,12 @@ def read_latest(paths: ModelLayout) -> VersionRecord | None:
 
 def has_same_files(newest: VersionRecord, sources: Sequence[SourceFile]) -> bool:
     """Whether ``sources`` are what the newest version holds. They are only read when count and size fit."""
-    if any(source.origin is None for source in sources):
-        return False
     if (len(sources), sum(source.size for source in sources)) != (newest.files, newest.size):
         return False
     entries = []
     for source in sources:
-        assert source.origin is not None  # noqa: S101 - looked at above
+        if source.origin is None:
+            return False
         with ingest.open_source(source.origin) as descriptor:
             entries.append(FileEntry(source.path, copying.copy_and_hash(descriptor, None, source.size)[0]))
     return manifest.digest(manifest.dumps(entries)) == newest.digest

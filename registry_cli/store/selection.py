@@ -99,10 +99,7 @@ _IN_FILES |= {"yml": _IN_FILES["yaml"], "pip.ini": _IN_FILES["pip.conf"], ".cond
 
 
 class SelectionRule:
-    """A glob that excludes or includes files, or without one a name that is excluded by default.
-
-    ``used`` says that it made a difference.
-    """
+    """A glob that excludes or includes files, or a name that is excluded by default; ``used`` if it had an effect."""
 
     def __init__(self, pattern: str, origin: str, glob: Glob | None = None, *, excludes: bool = True) -> None:
         self.pattern, self.origin, self.glob, self.excludes = pattern, origin, glob, excludes
@@ -113,9 +110,9 @@ class SelectionRule:
 
 
 #: The rule that decides about a file or folder, and its place in the order; the higher wins.
-_Decision = tuple[int, SelectionRule]
+Decision = tuple[int, SelectionRule]
 
-_DEFAULTS: Mapping[str, _Decision] = {
+_DEFAULTS: Mapping[str, Decision] = {
     name: (-1, SelectionRule(f"{name}/" if name in DEFAULT_FOLDERS else name, "default"))
     for name in DEFAULT_FOLDERS | DEFAULT_FILES
 }
@@ -153,7 +150,7 @@ class FileSelection:
         other.rules = self.rules
         return other
 
-    def in_folder(self, root: Path, prefix: str) -> tuple[FolderRules, _Decision | None]:
+    def in_folder(self, root: Path, prefix: str) -> tuple[FolderRules, Decision | None]:
         """The rules for the folder ``root``, whose files get ``prefix`` before their path; the decision about itself."""
         ignored = [] if self.everything else read_ignore_file(root / IGNORE_FILE)
         state = FolderRules(self, [], "").decide(prefix.rstrip("/"), "", None, folder=True) if prefix else None
@@ -281,11 +278,11 @@ class FolderRules:
         ]
         self._rules = [*self._ignored, *selection.rules]
         self._last_back = max((at for at, rule in enumerate(self._rules) if not rule.excludes), default=-1)
-        self._folders: dict[str, _Decision | None] = {"": None}
+        self._folders: dict[str, Decision | None] = {"": None}
 
     def decide(
-        self, path: str, name: str, around: _Decision | None, *, folder: bool, link: bool = False
-    ) -> _Decision | None:
+        self, path: str, name: str, around: Decision | None, *, folder: bool, link: bool = False
+    ) -> Decision | None:
         """The rule for a file or folder in a folder that the rule ``around`` decided about; None if there is none."""
         found = around
         by_default = around is None and (link or folder == (name in DEFAULT_FOLDERS))
@@ -304,18 +301,18 @@ class FolderRules:
                     otherwise[1].used = True
         return found
 
-    def _highest(self, path: str, before: int, above: _Decision | None, *, folder: bool) -> _Decision | None:
+    def _highest(self, path: str, before: int, above: Decision | None, *, folder: bool) -> Decision | None:
         """The last matching rule before ``before`` and after the rule ``above``."""
         for at in range(before - 1, -1 if above is None else above[0], -1):
             if self._rules[at].matches(path[self._prefix :] if at < len(self._ignored) else path, folder=folder):
                 return (at, self._rules[at])
         return None
 
-    def may_take_back(self, state: _Decision) -> bool:
+    def may_take_back(self, state: Decision) -> bool:
         """Whether a later rule may include something in an excluded folder."""
         return self._last_back > state[0]
 
-    def leave_out(self, path: str, state: _Decision | None, around: _Decision | None) -> bool:
+    def leave_out(self, path: str, state: Decision | None, around: Decision | None) -> bool:
         """Whether this is left out; it is reported, unless the folder around it was left out by the same rule."""
         if state is None or not state[1].excludes:
             return False
@@ -329,7 +326,7 @@ class FolderRules:
         around = self._of_folder(folder)
         return not self.leave_out(path, self.decide(path, name, around, folder=False), around)
 
-    def _of_folder(self, folder: str) -> _Decision | None:
+    def _of_folder(self, folder: str) -> Decision | None:
         if folder not in self._folders:
             parent, _, name = folder.rpartition("/")
             around = self._of_folder(parent)

@@ -101,7 +101,7 @@ def _pending(paths: ModelLayout, state: ModelState) -> list[JournalEntry]:
     found = history.pending_entries(paths, state.table, reader.highest(paths, state.table), last)
     if found and state.redo and found[-1].revision == state.table.revision:
         *before, late = found
-        sealed = late.event is not None and paths.document_of(late.event.action, late.event.version) is not None
+        sealed = paths.document_of(late.event.action, late.event.version) is not None
         seal = hashlib.sha256(state.redo.data()).hexdigest() if sealed else ""
         previous = before[-1] if before else last
         found = [*before, journal.next_entry(previous, late.event, late.highest, late.revision, seal)]

@@ -14,7 +14,7 @@ from ..errors import InvalidInput, NotFound, Refused
 from . import manifest
 
 if TYPE_CHECKING:
-    from .selection import FileSelection, _Decision
+    from .selection import Decision, FileSelection
 
 FILES_LIMIT = 1_000_000
 STDIN = "-"
@@ -149,7 +149,7 @@ def _unreadable(path: str, error: OSError) -> Exception:
 def _walk(root: Path, prefix: str, selection: FileSelection, above: str) -> Iterator[SourceFile]:
     """The files below ``root`` that ``selection`` keeps; ``above`` are the names of the folders around the artifact."""
     scope, first = selection.in_folder(root, prefix)
-    pending: list[tuple[str, str, _Decision | None]] = [(str(root), prefix, first)]
+    pending: list[tuple[str, str, Decision | None]] = [(str(root), prefix, first)]
     while pending:
         folder, name, around = pending.pop()
         manifest.check_path(f"{name}x")  # refuses what is nested too deep before it is opened

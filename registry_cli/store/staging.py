@@ -249,10 +249,9 @@ class _FileIngest:
 
     def _copied(self, origin: int | Any) -> tuple[str, int, int]:
         with files.open_descriptor(self.target, files.CREATE_READABLE) as target:
-            if self.source.origin and copying.clone(origin, target):
-                sha256, size = copying.copy_and_hash(target, None, self.source.size, self.intake.progress)
-            else:
-                sha256, size = copying.copy_and_hash(origin, target, self.source.size, self.intake.progress)
+            cloned = self.source.origin and copying.clone(origin, target)
+            source, copy = (target, None) if cloned else (origin, target)
+            sha256, size = copying.copy_and_hash(source, copy, self.source.size, self.intake.progress)
             if self._replaced_by_blob(sha256):
                 return sha256, size, 0
             os.fchmod(target, self.intake.modes.sealed_file)

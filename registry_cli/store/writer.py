@@ -81,7 +81,7 @@ class Writer:
         return writer
 
     def _append(self, event: Event | None, highest: int, revision: int) -> None:
-        self._write(history.next_line(self.paths, self.last, event, highest, revision))
+        self._write(journal.next_entry_of(self.paths, self.last, event, highest, revision))
 
     def _write(self, entry: JournalEntry) -> None:
         journal.append(self.paths.history, entry, self.modes.file)
@@ -98,10 +98,9 @@ class Writer:
         return entry
 
     def skip_numbers(self, number: int, because: Event | None) -> None:
-        """Let ``number``, which a version had elsewhere, be the next one, if it is higher than all that were given here.
+        """Let ``number``, which a version had elsewhere, be the next one, if it is higher than all here, and not too far.
 
-        The numbers in between are never given: a line of the journal says so, before the version is there. A number that
-        is too far away is not kept: each number in between has to be looked for.
+        A line of the journal says that the numbers in between are never given; each has to be looked for.
         """
         if because is None or number == self.highest + 1 or number_for(number, self.highest) != number:
             return
@@ -199,11 +198,10 @@ class Writer:
             self.committed += [table.changed] if table.changed else []
 
     def _was_finished_by_others(self, claim: Path, table: StageTable) -> bool:
-        """Whether other writers, past a broken lock, changed the model between our claim and now.
+        """Whether other writers, past a broken lock, rolled our claim forward, as after a crash.
 
-        Mostly they found the claim and rolled it forward, as after a crash: nothing is left to be done. But after a
-        long pause the name of the claim may be free only because the first claim of that revision was pruned. Readers
-        are past that revision and never follow it: it changes nothing, and is a :class:`Conflict`.
+        After a long pause its name may be free only because the first claim of that revision was pruned. Readers are
+        past that revision and never follow it: it changes nothing, and is a :class:`Conflict`.
         """
         known = reader.load_state(self.paths.stages, layout.STAGES).table
         if known.revision < table.revision:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...errors import Refused
 from .. import layout
-from . import files
+from . import files, removal
 
 #: What a registry keeps in its folder. A project may have its registry in its own top folder: the rest is the project's.
 OWN = frozenset({layout.REGISTRY, layout.MODELS, ".schemas"})
@@ -84,7 +84,6 @@ def is_registry(folder: Path) -> bool:
 
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        status = os.stat(path)
+        return removal.identity(os.stat(path))
     except OSError:
         return None
-    return status.st_dev, status.st_ino

@@ -108,10 +108,7 @@ def ensure_unchanged(descriptor: int, before: FileState, name: str) -> None:
 
 
 def may_be_written(descriptor: int) -> bool:
-    """Whether a process may have a file open for writing: the kernel gives no lease for reading then.
-
-    Also true where the kernel gives no leases (another user's file, some network file systems).
-    """
+    """Whether a process may have a file open for writing: the kernel refuses a lease for reading then."""
     if not hasattr(fcntl, "F_SETLEASE"):
         return False
     try:

@@ -66,10 +66,7 @@ def fsync_folder(path: Path) -> None:
 
 
 def link_if_possible(source: Path, target: str | Path, *, folder: int | None = None) -> bool:
-    """Make a hard link to a file of the store, ``target`` relative to the descriptor ``folder`` if there is one.
-
-    False where the file system has no links, the kernel allows none to another user's file, or ``source`` is gone.
-    """
+    """Make a hard link; False where the file system or the kernel allows none, or ``source`` is gone."""
     try:
         os.link(source, target, dst_dir_fd=folder, follow_symlinks=False)
     except OSError as error:
@@ -80,10 +77,7 @@ def link_if_possible(source: Path, target: str | Path, *, folder: int | None = N
 
 
 def publish_new(temporary: Path, target: Path) -> None:
-    """Give the file ``temporary`` the name ``target``, unless it is taken: of two at once, one gets FileExistsError.
-
-    It may keep its own name, too. Without hard links the name is checked first, and the lock relied on.
-    """
+    """Link the file ``temporary`` to ``target``; FileExistsError if that is taken. Renamed where there are no links."""
     try:
         os.link(temporary, target, follow_symlinks=False)
     except OSError as error:
@@ -117,10 +111,7 @@ def read(path: Path, limit: int, what: str) -> bytes:
         if size > limit:
             raise Damaged(f"{what} has {size:,} bytes, more than {limit:,}")
         data = os.read(descriptor, size + 1)
-        while len(data) < size:
-            block = os.read(descriptor, size + 1 - len(data))
-            if not block:
-                break
+        while len(data) < size and (block := os.read(descriptor, size + 1 - len(data))):
             data += block
         return data
 

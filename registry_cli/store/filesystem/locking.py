@@ -26,14 +26,9 @@ _QUIET = 0.3
 
 @contextlib.contextmanager
 def exclusive(path: Path, what: str, mode: int, timeout: float, on_wait: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock at ``path``, which is made if it is missing.
+    """Hold the lock at ``path``, which is made if it is missing; ``what`` names it in messages.
 
-    Args:
-        path: The lock file.
-        what: What is locked, for messages.
-        mode: The mode of a new lock file.
-        timeout: How long to wait, in seconds.
-        on_wait: Called once, with a sentence, when another process holds the lock.
+    ``on_wait`` is called once, with a sentence, when another process holds it. ``timeout`` is in seconds.
 
     Raises:
         LockTimeout: Another process held it too long.

@@ -1,11 +1,10 @@
 """Removal, replacement, renaming and modes through directory descriptors: the only place that removes anything.
 
-The program removes, replaces and moves nothing that it did not create. Others may be at work in the same folders, and
-not all of them mean well: a process that exchanges a folder with a symbolic link, between a look and the next step,
-must not lead this one elsewhere. So every function takes a path together with the folder ``below`` that it lies in,
-which is trusted. Only that folder may be reached through links. From there on each component is opened by its name in
-the descriptor of the one before, no link is followed, and what was opened is compared with what was looked at.
-Other file systems that are mounted inside of a tree are not entered.
+The program removes, replaces and moves nothing that it did not create. A hostile process that exchanges a folder with
+a symbolic link, between a check and the next step, must not lead it elsewhere. So every function takes a path together
+with the trusted folder ``below`` that it is in. Only that folder may be reached through links. From there on each
+component is opened by its name in the descriptor of the one before, no link is followed, and what was opened is
+compared with what was checked. File systems that are mounted inside a tree are not entered.
 """
 
 from __future__ import annotations
@@ -48,13 +47,9 @@ def is_at(path: Path, expected: Identity) -> bool | None:
 
 
 def remove(path: Path, below: Path, *, expected: Identity | None = None, check: Check | None = None) -> None:
-    """Remove a file or a whole tree, sealed folders included. What is not there is no error.
+    """Remove a file or a whole tree, sealed folders included, from the trusted folder ``below``, if it is there.
 
-    Args:
-        path: What is to be removed; it lies in ``below``.
-        below: The trusted folder.
-        expected: Remove it only if this is what has the name.
-        check: Remove only those entries that it accepts. What it does not accept stays, with the folders around it.
+    With ``expected`` only if this has the name, with ``check`` only the entries that it accepts.
 
     Raises:
         OSError: Something could not be removed, is mounted there, was exchanged meanwhile, or was not accepted.
@@ -81,16 +76,7 @@ def remove_if_unlinked(path: Path, below: Path) -> None:
 
 
 def remove_exactly(path: Path, expected: Identity, *, check: Callable[[os.stat_result], bool] = lambda _: True) -> None:
-    """Remove a user's file, but no other that has its name meanwhile: it is looked at again under a name of its own.
-
-    Args:
-        path: The file.
-        expected: Remove it only if this is what has the name.
-        check: Remove it only if this accepts its status: it may have been changed meanwhile.
-
-    Raises:
-        OSError: It could not be removed, something else has its name, or it was changed.
-    """
+    """Remove a user's file if it is ``expected`` and ``check`` accepts its status, also after it was renamed aside."""
 
     def refuse_other(status: os.stat_result) -> None:
         if identity(status) != expected:
@@ -174,10 +160,7 @@ def replace(path: Path, data: bytes, mode: int, below: Path | None = None) -> No
 
 
 def refresh_links(folder: Path, wanted: Mapping[str, str], below: Path) -> None:
-    """Make the symbolic links in ``folder`` lead where ``wanted`` says, by their names, and remove all others.
-
-    They are derived: not synced, and no failure is reported. Everything else there is left alone.
-    """
+    """Make exactly the ``wanted`` symbolic links in ``folder``. They are derived: not synced, no failure is reported."""
     with contextlib.suppress(OSError), open_parent(folder / "any", below) as parent:
         for name in files.list_folder(folder):
             if name not in wanted:
@@ -196,12 +179,7 @@ def refresh_links(folder: Path, wanted: Mapping[str, str], below: Path) -> None:
 
 @contextlib.contextmanager
 def open_parent(path: Path, below: Path) -> Iterator[int]:
-    """A descriptor of the folder that ``path`` is in, opened from ``below`` downwards.
-
-    Raises:
-        OSError: A folder on the way is a symbolic link or something else (``ENOTDIR``), or is not there.
-        ValueError: ``path`` does not lie in ``below``.
-    """
+    """Open the folder that ``path`` is in, from ``below`` downwards; OSError if a folder on the way is a link."""
     *folders, name = path.relative_to(below).parts
     if name == ".." or ".." in folders:
         raise ValueError(f"'{path}' leads out of '{below}'")

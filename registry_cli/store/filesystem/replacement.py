@@ -36,10 +36,6 @@ class Existing:
     status: os.stat_result
     entries: dict[str, os.stat_result] = field(default_factory=dict)
 
-    @property
-    def is_folder(self) -> bool:
-        return stat.S_ISDIR(self.status.st_mode)
-
     def holds(self, path: str, status: os.stat_result) -> bool:
         """Whether an entry, itself for the empty path, was there with the same ``status`` when it was scanned."""
         known = self.entries.get(path) if path else self.status
@@ -75,12 +71,7 @@ def scan_existing(path: Path) -> Existing | None:
 
 
 def publish(made: Path, target: Path, existing: Existing | None) -> str:
-    """Rename ``made`` to ``target`` in the same folder; ``existing`` is replaced, and then removed.
-
-    Args:
-        made: The new file or folder.
-        target: Its new name.
-        existing: What is there, as it was scanned; None for nothing.
+    """Rename ``made`` to ``target`` in the same folder; ``existing``, as it was scanned, is replaced, and then removed.
 
     Returns:
         A warning about an old copy that could not be removed, or not all of it; mostly empty.

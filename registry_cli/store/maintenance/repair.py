@@ -115,7 +115,7 @@ class _Repairer:
         for event, *counters in self._missing(last, mark):
             before = (last.highest, last.revision) if last else (0, 0)  # the counters of the journal never go back
             highest, revision = map(max, counters, before)
-            last = journal.next_entry(last, event, highest, revision, journal.document_digest(self.paths, event))
+            last = journal.next_entry_of(self.paths, last, event, highest, revision)
             words = f"journal: added '{event.action}' of {event.at}"
             if event.action == "repaired":
                 words = "journal: lines are lost for good; added what the stage table was behind them"

@@ -54,15 +54,9 @@ def verify(
     workers: int = 2,
     checkpoints: Sequence[Checkpoint] = (),
 ) -> Verification:
-    """Check the models ``names``.
+    """Check the models ``names``; with ``quick`` without the digests of files, which ``workers`` threads compute.
 
-    Args:
-        root: The registry.
-        names: The models.
-        quick: Leave out the digests of files.
-        progress: Called with the number of bytes that were read.
-        workers: The number of threads that hash files.
-        checkpoints: Lines that the histories have to contain; that of a model that is not in ``names`` is lost.
+    ``checkpoints`` are lines that the histories have to contain; that of a model that is not in ``names`` is lost.
     """
     found = [check_model(root.model(name), quick, progress, workers) for name in names]
     of = {each.model: each for each in found}

@@ -225,10 +225,7 @@ def replay(data: bytes, name: str, found: ProblemCollector) -> JournalReplay | N
 
 
 def check_checkpoints(paths: ModelLayout, checkpoints: Sequence[Checkpoint], found: ProblemCollector) -> None:
-    """Check that the journal still has exactly these lines, and the unbroken chain of lines before each.
-
-    A hash covers all lines before it: a change of an earlier line changes every later one.
-    """
+    """Check that the journal still has exactly these lines, and the unbroken chain of lines before each."""
     try:
         raw = read(paths.history).split(b"\n")
     except (FileNotFoundError, NotADirectoryError):

@@ -141,10 +141,7 @@ def check_document(path: Path, what: str, found: ProblemCollector, where: str = 
 
 
 def _check_claim(paths: ModelLayout, state: ModelState, recorded: int, found: ProblemCollector) -> None:
-    """Check that ``stages.yaml`` is as new as its claims and equal to the newest one, which is its only copy.
-
-    ``recorded`` is the revision of the journal: a later one is only not finished yet.
-    """
+    """Check that ``stages.yaml`` is as new as the claims that are ``recorded``, and equal to the newest, its only copy."""
     revision = state.table.revision
     try:
         table = reader.load_state(paths.stages, layout.STAGES).table
@@ -162,10 +159,7 @@ def _check_claim(paths: ModelLayout, state: ModelState, recorded: int, found: Pr
 
 
 def stray_claims(paths: ModelLayout, revision: int) -> Iterator[tuple[Path, int]]:
-    """Claims named after a later revision than ``revision`` that hold an earlier table, with the revision of that.
-
-    No commit made these. The change that comes to the revision in their name would fail.
-    """
+    """Claims named after a later revision that hold an earlier table, with its revision; no commit made these."""
     for name in sorted(os.listdir(paths.root)):
         if (layout.revision_of(name) or 0) > revision:
             with contextlib.suppress(RegistryError, OSError):
