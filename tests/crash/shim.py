@@ -262,14 +262,14 @@ _write = os.write
 
 
 def site() -> str:
-    """The functions of the store that led to a call: the innermost outside ``files.py``, then those inside."""
+    """The functions of the store that led to a call: the innermost that is not a writing helper, then the helpers."""
     frame: FrameType | None = sys._getframe(1)
     names: list[str] = []
     while frame:
         module = frame.f_globals.get("__name__", "")
         if module.startswith("registry_cli."):
             names.append(f"{module.rpartition('.')[2]}.{frame.f_code.co_name}")
-            if not names[-1].startswith("files."):
+            if not names[-1].startswith(("files.", "removal.replace")):
                 break
         frame = frame.f_back
     return " > ".join(reversed(names))
