@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ..core import globs
 from ..core.progress import SILENT, Progress
 from ..core.records import FileEntry, VersionRecord
 from ..errors import Damaged, NotFound
@@ -22,6 +21,8 @@ def select(entries: Iterable[FileEntry], only: Sequence[str], exclude: Sequence[
 
     Raises :class:`NotFound` when there is none, :class:`InvalidInput` for what is not a glob.
     """
+    from ..core import globs
+
     listed = list(entries)
     paths = [entry.path for entry in listed]
     kept = set(globs.select(paths, globs.parse(only, "--only"), globs.parse(exclude, "--exclude")))
