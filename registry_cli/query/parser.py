@@ -218,7 +218,7 @@ def join_nodes(word: str, nodes: Sequence[Node]) -> Node:
     return nodes[0] if len(nodes) == 1 else Group(word, nodes)
 
 
-#: The fields whose values are names of something: a registry has it, or has not.
+#: The fields whose values are names of things in the registry.
 NAMED = frozenset({"model", "group", "stage", "alias"})
 
 

@@ -29,7 +29,7 @@ def compile_regex(pattern: str) -> Callable[[str], bool]:
     _check_length(pattern)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of syntax that may change: nothing that a person who searches can act on
+            warnings.simplefilter("ignore")  # about future changes of the syntax, which don't concern a user
             search = re.compile(pattern).search
     except (re.error, OverflowError, RecursionError, MemoryError) as error:
         deep = isinstance(error, (RecursionError, MemoryError))
@@ -89,7 +89,7 @@ class RegexBudget:
         self.restart(0)
 
     def restart(self, owner: int) -> None:
-        """Count from zero what the thread ``owner`` does; 0 is no thread."""
+        """Count from zero what the thread ``owner`` does; 0 stands for none."""
         self._used = 0.0
         self._started: float | None = None
         self._owner = owner

@@ -92,8 +92,8 @@ _LEVELS = 6
 class Term(NamedTuple):
     """A test of one field: one of its values passes one of the ``checks``.
 
-    With ``negated`` (``!=``, ``not in``) it has a value of their kinds, and none passes. So a missing field is no match
-    either way. Without checks it has a value.
+    With ``negated`` (``!=``, ``not in``) it has a value of their kinds, and none passes. So a missing field never
+    matches. Without checks it has a value.
     """
 
     field: QueryField

@@ -87,7 +87,7 @@ def parse(text: str) -> Query:
     """Parse a query of at most 10,000 characters, 1,000 terms, 100 open brackets, and patterns of 1,000 characters.
 
     Raises:
-        InvalidInput: it is no query; the message has the column, and the hint often the nearest name.
+        InvalidInput: it is not a query; the message has the column, and the hint often the nearest name.
     """
     return parse_all([text])
 
@@ -172,7 +172,7 @@ def parse_sort(text: str) -> Ordering:
     """Parse at most 20 fields, separated by commas, each with ``:asc`` (the default) or ``:desc``.
 
     Raises:
-        InvalidInput: there is no such field or direction.
+        InvalidInput: a field or direction does not exist.
     """
     if len(text) > ORDER_LENGTH:
         raise InvalidInput(f"the order has {len(text):,} characters", f"{ORDER_LENGTH:,} is the most")

@@ -67,7 +67,7 @@ _TAGGED = re.compile(r"%TAG|(?:^|[\s\[\]{},:?-])!\S")
 _JSONPICKLE = ("py/object", "py/reduce", "py/function", "py/type", "py/newobj", "py/repr", "py/newargs", "py/newargsex")
 #: Libraries that an adapter of PEFT may name as that of its base model: their modules are imported.
 _PARENTS = frozenset(["transformers", "diffusers", "peft", "timm", "torchvision", "sentence_transformers", "open_clip"])
-#: What a model of MLflow is loaded with: modules of MLflow itself.
+#: The modules of MLflow itself that load models.
 _FLAVORS = frozenset(
     f"mlflow.{name}"
     for name in str.split(
@@ -80,9 +80,9 @@ _FLAVORS = frozenset(
 #: Keys of a flavor of MLflow that name a file or folder of the model, and those of them that are code.
 _FLAVOR_FILES = ("code", "model_code_path", "python_model", "pickled_model", "model_path", "data")
 _FLAVOR_CODE = _FLAVOR_FILES[:2]
-#: The handlers that TorchServe has itself.
+#: The handlers of TorchServe itself.
 _HANDLERS = frozenset(str.split("image_classifier image_segmenter object_detector text_classifier"))
-#: A function that spaCy looks up among the registered ones; and those that spaCy and thinc register themselves.
+#: References to functions registered with spaCy, and the functions that spaCy and thinc register themselves.
 _REGISTERED = re.compile(
     r"""^[ \t]*@\w+[ \t]*=[ \t]*(.*?)[ \t]*$|["'](?:@|\\u0040)\w+["']\s*:\s*(["'][^"'\n]*["']?)""", re.MULTILINE
 )
@@ -92,14 +92,14 @@ _SPACY_OWN = re.compile(
     r"|plateau|Linear|Softmax|Relu|reduce_mean|reduce_max|reduce_first|reduce_last|chain|with_array)\.v\d+"
 )
 _FACTORY = re.compile(r"^[ \t]*factory[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
-#: The components that spaCy and its own extensions have.
+#: The components of spaCy and its own extensions.
 _COMPONENTS = frozenset(str.split(
     "tok2vec tagger parser beam_parser ner beam_ner lemmatizer trainable_lemmatizer morphologizer attribute_ruler senter "
     "sentencizer textcat textcat_multilabel entity_linker entity_ruler future_entity_ruler span_ruler spancat "
     "spancat_singlelabel span_finder merge_entities merge_noun_chunks merge_subtokens token_splitter doc_cleaner "
     "transformer curated_transformer"
 ))  # fmt: skip
-#: Where diffusers looks for the parts of a pipeline: anything else is a file in the repository.
+#: The libraries that diffusers loads parts of a pipeline from; any other name is a file in the repository.
 _LIBRARIES = frozenset(str.split(
     "diffusers transformers onnxruntime k_diffusion peft stable_diffusion stable_diffusion_safe paint_by_example "
     "deepfloyd_if kandinsky latent_diffusion unidiffuser audioldm2 wuerstchen stable_cascade"
@@ -107,7 +107,10 @@ _LIBRARIES = frozenset(str.split(
 
 
 def scan_text(ctx: ScanContext, body: ByteSource, head: str, name: str) -> str:
-    """Scan a text that begins with ``head``; its kind, empty if it is no text to its end. ``name`` is in lower case."""
+    """Scan a text that begins with ``head``, and return its kind, empty if not all of it is text.
+
+    ``name`` is in lower case.
+    """
     whole = body.size <= _LONGEST
     text, clean, says = _read(ctx, body, keep=whole)
     kind = _kind(text if whole else head, name)
@@ -395,7 +398,7 @@ def _check_diffusers(ctx: ScanContext, document: Mapping[str, Any]) -> None:
             ctx.add_finding(UNKNOWN, f"code beside the model, as its {part}", ".".join(value))
 
 
-#: The checks of documents that have a meaning by their name.
+#: The checks of documents with these names.
 _CHECKS = {"mlmodel": _check_flavors, "model_index.json": _check_diffusers, "model_config.yaml": _check_nemo}
 
 

@@ -1,6 +1,6 @@
 """Formats of data: the format of a file by its structure, and where that structure ends.
 
-A magic number alone is no evidence: anything can follow it. A file has one of these formats if its structure can be
+A magic number alone proves nothing: anything can follow it. A file has one of these formats if its structure can be
 followed to its end; the bytes behind that are scanned as a file of their own.
 """
 
@@ -297,7 +297,7 @@ def is_checkpoint_index(body: ByteSource) -> bool:
 
 
 def list_custom_operations(body: ByteSource) -> list[str] | None:
-    """The operations of a model of TensorFlow Lite that are not its own; None if it is no such model."""
+    """The operations of a model of TensorFlow Lite that are not its own; None for any other file."""
 
     def number(at: int, size: int = 4, *, signed: bool = False) -> int:
         data = body.at(at, size)

@@ -50,7 +50,7 @@ _TENSORFLOW: dict[str, dict[int, str]] = {
     "signature": {},
 }
 _TENSORFLOW_TEXTS = {"node": {2: "op"}, "signature": {1: "name"}, "attribute": {1: "key", 2: "value"}}
-#: A value that is longer is a tensor, no path.
+#: The longest value that may be a path; longer ones are tensors.
 _VALUE = 4096
 _LONGEST_TEXT = 64 << 20
 #: Operations that write files, call Python or other programs, or talk to other machines.

@@ -19,7 +19,7 @@ from .verdicts import DANGEROUS, UNKNOWN, ScanContext, leaves_folder
 _BLOCK = 1 << 20
 _OVERLAP = 4096
 _LONGEST = 32 << 20
-#: A link of a kind that users define: 64 is to another file. Behind its head are its own name and what it leads to.
+#: A user-defined link of type 64, to another file. Its own name and its target follow.
 _LINK = re.compile(rb"\x01[\x08-\x0b\x0c-\x0f\x18-\x1f]\x40")
 #: Lists of files and virtual datasets, as the headers of objects have them: the place of a heap follows.
 _HEAPS = (

@@ -14,7 +14,7 @@ from typing import Any
 from .pickle.global_verdicts import judge_name
 from .verdicts import DANGEROUS, KNOWN, UNKNOWN, AllowedGlobals, ScanContext
 
-#: What runs code, or a model of another kind, that the configuration brings along.
+#: Classes that run code, or a model of another kind, from the configuration, and the reasons.
 _CODE = {
     "Lambda": "a Lambda layer holds Python code",
     "__lambda__": "a Lambda layer holds Python code",
@@ -26,7 +26,7 @@ _CODE = {
 _OPERATIONS = ("TFOpLambda", "SlicingOpLambda")
 #: Methods and properties of tensors that Keras 2 keeps as layers: they are looked up on a class, by name.
 _METHODS = ("ClassMethod", "InstanceMethod", "InstanceProperty")
-#: Functions of Keras that load, write, fetch, or switch off the safe mode; and what reaches them.
+#: Functions of Keras that load, write, fetch, or switch off the safe mode, and functions that call these.
 _LOADERS = frozenset(str.split(
     "get_file load_model save_model load_weights save_weights load_img save_img enable_unsafe_deserialization "
     "deserialize_keras_object deserialize model_from_json model_from_yaml model_from_config register_keras_serializable "
@@ -34,7 +34,7 @@ _LOADERS = frozenset(str.split(
     "clear_session load_data plot_model set_home disable_interactive_logging export_archive get_custom_objects "
     "get_registered_object clone_model"
 ))  # fmt: skip
-#: Values that Keras writes as objects, which hold nothing that runs.
+#: Values that Keras writes as objects, without any code.
 _VALUES = frozenset(str.split(
     "__tensor__ __numpy__ __bytes__ __ellipsis__ __slice__ __tuple__ __bool__ __keras_tensor__ __typespec__ __none__ "
     "TensorShape TypeSpec __complex__ __dtype__ CompositeTensor Ellipsis"
@@ -117,7 +117,7 @@ def _check_operation(ctx: ScanContext, config: Any, name: str) -> None:
             ctx.add_finding(*_judge_tensorflow(function.removeprefix("tf.")), f"tensorflow.{function}")
 
 
-#: Parts of TensorFlow that read, write, run Python or load libraries, as the beginnings of paths.
+#: Prefixes of paths in TensorFlow to functions that read, write, run Python or load libraries.
 _HARM = ("io.", "py_function", "numpy_function", "compat.v1.py_func", "load_", "raw_ops.", "data.", "saved_model", "train",
          "sysconfig", "debugging", "profiler", "summary", "autograph", "compat.v1.gfile", "compat.v1.io", "keras.utils",
          "compat.v1.saved_model", "compat.v1.train", "distribute", "tpu", "compat.v1.load_", "python.", "print",

@@ -10,7 +10,7 @@ from .pickle.stream_analysis import StreamAnalysis, analyse_stream
 from .verdicts import DANGEROUS, KNOWN, NOTE, UNKNOWN, GlobalUse, ScanContext
 
 _SUFFIXES = (".pkl", ".pickle", ".joblib", ".dill", ".cpkl", ".pk", ".p", ".sav", ".ckpt", ".pt", ".pth")
-#: Bytes that stop being a pickle within so many, and import nothing, only begin like one.
+#: Bytes that stop being a valid pickle before this offset, and import nothing, are not a pickle.
 _CHANCE = 64
 #: The uses of a global, from the least to the most telling.
 _WEIGHT = (IMPORT, REFER, ITEMS, STATE, NEW, CALL)

@@ -175,7 +175,7 @@ def scan_stream(ctx: ScanContext, opened: Callable[[], Stream], name: str, *, da
 
 
 def _scan_single(ctx: ScanContext, body: ByteSource, head: bytes, name: str, data: bool) -> None:
-    """Scan a file that is no pickle and no archive: data of a known format, a graph, a text, or something unknown."""
+    """Scan any other file: data of a known format, a graph, a text, or something unknown."""
     lower = name.lower()
     kind = _scan_data(ctx, body, head) or _scan_graph(ctx, body, head, lower)
     if not kind and (text := text_formats.decode_head(head)):

@@ -28,7 +28,7 @@ _NESTED = 100
 
 
 def detect_encoding(head: bytes) -> tuple[str, int]:
-    """The encoding of a text that begins so, empty if it is no text, and the length of its byte order mark."""
+    """The encoding of a text that begins so, empty for other data, and the length of its byte order mark."""
     for bom, encoding in _BOMS.items():  # UTF-32 before UTF-16, whose mark it begins with
         if head.startswith(bom):
             return encoding, len(bom)
@@ -38,7 +38,7 @@ def detect_encoding(head: bytes) -> tuple[str, int]:
 
 
 def decode_head(head: bytes) -> str:
-    """Decode the beginning of a file; empty if it is no text. The last character may be cut."""
+    """Decode the beginning of a file; empty if it is not text. The last character may be cut."""
     encoding, skip = detect_encoding(head)
     if not encoding:
         return ""

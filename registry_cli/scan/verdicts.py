@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from ..core.text import replace_unprintable
 from ..inspect.binary.limits import Budget, Stopped
 
-#: From the best to the worst: of several the worst counts.
+#: The verdicts from the best to the worst. If there are several, the worst counts.
 SAFE, KNOWN, UNKNOWN_FORMAT, UNKNOWN, UNSCANNABLE, DANGEROUS = (
     "safe-format", "known-globals", "unknown-format", "unknown-globals", "unscannable", "dangerous",
 )  # fmt: skip
-#: Bytes that no loader is known to run are less of a risk than code that nobody vouches for.
+#: ``unknown-format`` is better than ``unknown-globals``: no loader is known that would run such bytes.
 VERDICTS = (SAFE, KNOWN, UNKNOWN_FORMAT, UNKNOWN, UNSCANNABLE, DANGEROUS)
 #: Verdicts that need no explanation.
 CLEAN = (SAFE, KNOWN)
@@ -36,8 +36,8 @@ def worst(verdicts: Iterable[str]) -> str:
 class ScanFinding(NamedTuple):
     """One finding. ``level`` is the verdict it stands for, or ``note``.
 
-    ``name`` is the global (``posix.system``), empty for a finding about something else; ``why`` is the reason; ``where``
-    is the member of an archive.
+    ``name`` is the global (``posix.system``), empty for a finding about something else; ``why`` is the reason, and
+    ``where`` the member of an archive.
     """
 
     level: str

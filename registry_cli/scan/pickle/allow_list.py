@@ -21,9 +21,9 @@ from pathlib import Path
 from .scan_log import IMPORT
 
 _FOLDER = Path(__file__).with_name("data")
-#: Entries of Python's own library, and those of packages that have no file of their own.
+#: The files of Python's library, and of all packages without a file of their own.
 PYTHON, OTHERS = "python", "others"
-#: Modules of Python's library, of any version and system.
+#: The file with the names of the modules of Python's library, of any version and system.
 LIBRARY = "library"
 
 Permitted = tuple[tuple[str, tuple[frozenset[str], ...], bool], ...]

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 #: The end of the wrapper's path: it can be imported from joblib by a dotted name, and there are copies of joblib.
 WRAPPER = ".numpy_pickle.NumpyArrayWrapper"
-#: joblib aligns to 16 bytes; up to here a first byte is no opcode, so that no other reader goes on.
+#: joblib aligns to 16 bytes; a first byte up to here is not an opcode, so that every other reader stops.
 _PADDING = 0x20
-#: What makes the type of arrays of texts, which are pickled as objects are.
+#: The function that makes the type of arrays of texts: these are pickled, as those of objects are.
 _STRING_DTYPE = "numpy._core._internal._convert_to_stringdtype_kwargs"
 _SIZES = {"b": 1, "i": 1, "u": 1, "f": 1, "c": 1, "m": 1, "M": 1, "S": 1, "V": 1, "a": 1, "U": 4}
 _ITEM = 1 << 31

@@ -13,9 +13,9 @@ from .stack_values import FORGOTTEN, Blob, Call, Global, LongText, Opaque, Persi
 if TYPE_CHECKING:
     from .machine import Machine
 
-#: Functions that give a global by its name: module and name are their arguments.
+#: Functions that look up a global: module and name are their arguments.
 _BY_NAME = {"numpy.core._ufunc_reconstruct", "numpy._core._ufunc_reconstruct", "numpy.core.numeric._ufunc_reconstruct"}
-#: What loads a pickle out of bytes. Plain pickles of tensors have a call of it for each of them.
+#: Functions that load a pickle from bytes. Plain pickles of tensors call one for each tensor.
 _LOADERS = {"torch.storage._load_from_bytes"}
 _LATIN = ("latin1", "latin-1", "latin_1", "iso-8859-1")
 _DICTS = {"dict", "OrderedDict", "defaultdict", "UserDict", "Counter"}
@@ -25,7 +25,7 @@ _MAKERS = {
     for module in ("copyreg", "copy_reg")
     for name, start in (("_reconstructor", 3), ("__newobj__", 1), ("__newobj_ex__", 3))
 }
-#: Functions that call their first argument with what lies in their third one.
+#: Functions that call their first argument with the third one as its arguments.
 _APPLIERS = {"torch._tensor._rebuild_from_type_v2", "torch._tensor._rebuild_from_type"}
 _NESTED = 20
 
@@ -65,7 +65,7 @@ def _call(m: Machine, callee: Any, arguments: Any, how: str) -> Any:
         if inner is None:
             m.log.add_anomaly("it loads a pickle that is computed")
         else:
-            m.log.add_inner(inner)  # it is analysed afterwards; then the call is no danger of its own
+            m.log.add_inner(inner)  # it is analysed afterwards; then the call itself is harmless
     _log_call(m, callee, arguments, how)
     if callee.name == "encode" and callee.module in ("_codecs", "codecs") and len(plain) > 1:
         encoding = plain[1]

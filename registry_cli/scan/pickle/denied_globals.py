@@ -6,7 +6,7 @@ unlisted globals of other packages are unknown.
 
 from __future__ import annotations
 
-#: Of Python's library: not known to be harmless with any arguments, but met in honest files.
+#: Globals of Python's library that may do harm with some arguments, but occur in honest files: not denied, but unknown.
 UNCLEAR = frozenset({
     "logging.getLogger", "logging.Logger", "logging.RootLogger",
     "builtins.getattr", "builtins.type", "builtins.reversed", "builtins.zip", "builtins.enumerate", "builtins.property",
@@ -17,12 +17,12 @@ UNCLEAR = frozenset({
     "uuid.UUID", "uuid.SafeUUID", "zoneinfo.ZoneInfo", "random.Random", "random.SystemRandom", "statistics.NormalDist",
     "weakref.WeakKeyDictionary", "weakref.WeakValueDictionary", "weakref.WeakSet",
 })  # fmt: skip
-#: Modules of Python's library of which the same holds.
+#: Modules of Python's library whose globals are such,
 UNCLEAR_MODULES = frozenset(str.split(
     "abc collections collections.abc copy dataclasses datetime decimal enum fractions itertools math cmath numbers string "
     "typing heapq bisect textwrap unicodedata calendar _collections_abc"
 ))  # fmt: skip
-#: ... but for these.
+#: except for these.
 NOT_UNCLEAR = frozenset({
     "dataclasses.make_dataclass", "dataclasses._create_fn", "typing.get_type_hints", "typing.ForwardRef",
     "typing._eval_type", "collections.namedtuple", "copy.copy", "copy.deepcopy", "copy._reconstruct",
@@ -31,9 +31,9 @@ NOT_UNCLEAR = frozenset({
     "statistics.itemgetter", "statistics.attrgetter", "random._os", "heapq.merge", "typing.NamedTuple", "typing.TypedDict",
 })  # fmt: skip
 
-#: Of other packages: modules, with all in and below them.
+#: Denied modules of other packages, with everything in and below them.
 MODULES = frozenset({
-    # what unpickles, or carries code by value
+    # unpickling, or code by value
     "dill", "cloudpickle", "jsonpickle", "joblib.externals.cloudpickle", "joblib.externals.loky", "joblib.parallel",
     "joblib.func_inspect", "joblib.hashing", "joblib._multiprocessing_helpers", "sklearn.externals",
     "pandas.io", "pandas.compat.pickle_compat", "pandas.core.computation", "numpy.lib.npyio", "numpy.lib._npyio_impl", "numpy.lib._datasource", "numpy.lib.utils",
@@ -41,17 +41,17 @@ MODULES = frozenset({
     "torch._export", "torch.utils", "torch.multiprocessing", "torch.distributed", "torch.testing", "torch._lazy",
     "torch.onnx", "torch._appdirs", "torch._weights_only_unpickler", "torch.storage._load_from_bytes", "torch.classes",
     "torch.ops", "torch.backends", "torch.cuda._memory_viz", "torch.library", "torch._C._import_ir_module",
-    # what builds, tests, or starts programs
+    # building, testing, or starting programs
     "numpy.testing", "numpy.f2py", "numpy.distutils", "numpy.ctypeslib", "numpy.compat", "numpy.core.tests",
     "numpy._core.tests", "scipy.weave", "scipy._lib", "scipy.io", "sklearn.datasets", "sklearn.utils._testing",
     "sklearn.conftest", "xgboost.testing", "xgboost.tracker", "xgboost.spark", "xgboost.dask", "xgboost.collective",
     "lightgbm.dask", "pip", "setuptools", "_distutils_hack", "pkg_resources", "wheel", "nose", "pytest", "_pytest",
     "py", "IPython", "ipykernel", "jupyter_client", "notebook", "cffi", "pycparser", "test.support", "cython", "Cython", "pyximport",
     "numba.core.serialize", "psutil", "pexpect", "ptyprocess", "sh", "plumbum", "invoke", "fabric", "paramiko", "docker",
-    # what fetches or writes
+    # fetching or writing
     "requests", "urllib2", "urllib3", "httpx", "httplib", "httplib2", "aiohttp", "websocket", "websockets", "boto",
     "boto3", "botocore", "s3fs", "gcsfs", "fsspec", "smart_open", "huggingface_hub", "gdown", "wget", "pycurl", "git",
-    # of model libraries: what runs commands, or loads objects and code from files and addresses
+    # modules of model libraries that run commands, or load objects and code from files and addresses
     "mlflow.projects", "mlflow.utils", "mlflow.pyfunc", "mlflow.models", "mlflow.tracking", "mlflow.store", "mlflow.server",
     "mlflow.recipes", "mlflow.gateway", "mlflow.deployments", "mlflow.sagemaker", "mlflow.artifacts", "mlflow.cli", "nltk.data",
     "nltk.downloader", "nltk.app", "statsmodels.iolib.smpickle", "statsmodels.datasets", "fastai.learner", "fastai.imports",
@@ -78,14 +78,14 @@ MODULES = frozenset({
     "doit", "nox", "tox", "virtualenv", "poetry", "conda", "pipenv", "twine", "build", "flit", "hatch", "hatchling",
     "pyarrow.plasma", "multiprocess", "pathos", "ppft", "billiard", "celery", "rq", "gunicorn", "uvicorn", "werkzeug", "flask", "django",
     "tornado", "twisted", "zmq", "paste", "jedi", "parso", "rope", "pylint", "black", "mypy", "code_object", "mock", "hypothesis",
-    # what evaluates text
+    # evaluating text
     "yaml", "ruamel", "jinja2", "mako", "simpleeval", "asteval", "numexpr", "js2py", "execjs",
     # Python 2's names
     "__builtin__", "commands", "popen2", "cPickle", "copy_reg", "exceptions", "dl", "imputil", "ihooks", "thread",
     "dummy_thread", "SimpleHTTPServer", "BaseHTTPServer", "SocketServer", "xmlrpclib", "Tkinter", "anydbm", "whichdb",
     "distutils", "imp", "asynchat", "asyncore", "smtpd", "nt", "ntpath", "_winapi", "winreg", "_winreg", "msvcrt",
 })  # fmt: skip
-#: Of other packages: whole names.
+#: Denied globals of other packages.
 EXACT = frozenset({
     "numpy.load", "numpy.save", "numpy.savez", "numpy.savez_compressed", "numpy.fromfile", "numpy.loadtxt",
     "numpy.savetxt", "numpy.genfromtxt", "numpy.memmap", "numpy.DataSource", "numpy.core.memmap.memmap",
@@ -105,7 +105,7 @@ EXACT = frozenset({
     "numpy.lib.format.read_array",
     "tensorflow.keras.utils.get_file", "keras.utils.get_file", "transformers.pipeline", "transformers.dynamic_module_utils.get_class_from_dynamic_module", "skops.io.load",
 })  # fmt: skip
-#: Last names that say enough, in whatever package they are.
+#: Names that are denied in every package.
 NAMES = frozenset(str.split(
     "system popen popen2 spawn exec execfile eval compile runstring exec_command run_command check_output check_call os "
     "subprocess sys builtins importlib __import__ import_module load_module exec_module run_code runcode runsource run_module "
@@ -113,7 +113,7 @@ NAMES = frozenset(str.split(
     "urlopen rmtree unlink"
 ))  # fmt: skip
 
-#: What calls what it is given, or gives what can be called: never called by a pickle, but for what the allow-list has.
+#: Globals that call their arguments, or return callables: a pickle may call them only as the allow-list permits.
 CALLERS = frozenset({
     "functools.*", "_functools.*", "operator.*", "_operator.*", "itertools.*", "types.*", "copyreg.*", "weakref.*", "_weakref.*",
     "builtins.map", "builtins.filter", "builtins.type", "builtins.getattr", "builtins.setattr", "builtins.iter", "builtins.super",
@@ -128,7 +128,7 @@ CALLERS = frozenset({
     "sklearn.utils._joblib.*", "joblib.parallel.*", "wrapt.*", "decorator.*", "cachetools.*", "tqdm.contrib.concurrent.*",
     "gensim.utils.call_on_class_only", "pkg_resources.*", "attr._make.*", "pydantic.deprecated.*",
 })  # fmt: skip
-#: The same, by last names in whatever package.
+#: The same by name, in every package.
 CALLER_NAMES = frozenset([
     "apply", "partial", "partialmethod", "reduce", "starmap", "attrgetter", "methodcaller", "call", "call_function", "invoke", "run",
     "compose", "pipe", "curry", "tree_map", "map_structure", "_rebuild_from_type", "pool_map", "thread_map", "process_map",
@@ -136,7 +136,7 @@ CALLER_NAMES = frozenset([
     "notebook_launcher", "debug_launcher", "getattr", "_getattr", "resolve_name", "locate", "get_attr", "import_string",
     "import_class", "import_from_string", "load_object", "instantiate", "get_class", "_run_entry_point", "_exec_cmd",
 ])  # fmt: skip
-#: Last names of what loads code, or objects from files, in whatever package; and of what starts programs.
+#: Names, in every package, of functions that load code, or objects from files, or that start programs.
 LOADER_NAMES = frozenset([
     "load", "_load", "loads", "_loads", "load_model", "load_learner", "load_pickle", "load_checkpoint", "load_from_checkpoint", "load_state",
     "load_weights", "load_pkl", "load_object", "load_file", "from_pretrained", "from_file", "from_pickle", "from_checkpoint", "open", "fopen", "open_url",

@@ -16,7 +16,7 @@ from .stack_values import HOOKED
 _DUNDER = re.compile(r"__\w+__")
 _CLASS = re.compile(r"_*[A-Z]\w*")
 _GETATTR = "builtins.getattr"
-#: Where TorchScript puts its classes: no module that Python could import.
+#: The package of the classes of TorchScript, which Python can't import.
 _SCRIPTED = "__torch__"
 _HOW = {
     IMPORT: "it is imported", REFER: "it is referred to", NEW: "an object of it is made", CALL: "it is called",

@@ -19,7 +19,7 @@ from .opcodes import NUMBER_LINE, PROTOCOLS, STOP, TABLE
 from .scan_log import UNCLEAR, ScanLog
 from .stack_values import FORGOTTEN, LONG_TEXT, NUMBER, TEXT, Blob, Call, CutTuple, Global, LongText, Persistent, Tuple
 
-#: The most places. An honest pickle has one for each of its objects.
+#: The most places of the memo. An honest pickle has one for each of its objects.
 PLACES = 64 << 20
 #: Once more places are filled, the oldest ones are forgotten.
 _PLACES_KEPT = 1 << 20
@@ -91,10 +91,10 @@ _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|.)", re.DOTALL)
 _ESCAPED = {b"a": b"\a", b"b": b"\b", b"t": b"\t", b"n": b"\n", b"v": b"\v", b"f": b"\f", b"r": b"\r", b"\n": b"",
             b"\\": b"\\", b"'": b"'", b'"': b'"'}  # fmt: skip
 _UNICODE = re.compile(rb"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.?)", re.DOTALL)
-#: What Python's own repr escapes in a text beside what can't be printed; and what a pickler escapes in a line.
+#: The printable characters that Python's repr escapes in a text, and those that a pickler escapes in a line.
 _QUOTED = frozenset([b"\\", b"'", b'"', b"n", b"r", b"t"])
 _IN_LINE = frozenset([0, 10, 13, 26, 92])
-#: Runs of numbers are read as one, and so many of them count as one opcode: pattern, and the bytes of each.
+#: Runs of numbers are read at once: the pattern, and the bytes of each number. ``_CHEAP`` numbers count as one opcode.
 _RUNS: list[tuple[re.Pattern[bytes], int] | None] = [None] * 256
 for _code, _bytes in (("K", 1), ("M", 2), ("J", 4), ("G", 8)):
     _RUNS[ord(_code)] = (re.compile(b"(?s:%c.{%d}){16,}" % (_code.encode(), _bytes)), 1 + _bytes)

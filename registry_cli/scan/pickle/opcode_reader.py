@@ -6,7 +6,7 @@ import re
 
 from ...inspect.binary.limits import Budget, Stopped, Stream
 
-#: Every byte that is an opcode, of whatever protocol: anything else is no pickle.
+#: All opcodes of all protocols: a pickle begins with one.
 OPCODES = frozenset(b"().012BCFGIJKLMNPQRSTUVX]abcdeghijlopqrstu}") | frozenset(range(0x80, 0x99))
 _BLOCK = 1 << 16
 

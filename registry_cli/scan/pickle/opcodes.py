@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Handler = Callable[["Machine"], object]
 STOP = ord(".")
-#: The longest text of a number that is read as one.
+#: The longest text of a number that is parsed.
 NUMBER_LINE = 32
 
 

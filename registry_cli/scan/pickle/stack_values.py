@@ -7,9 +7,9 @@ from typing import Any
 
 from ...inspect.binary.limits import Budget, Stopped
 
-#: The longest text, in bytes, that is kept; a longer one is only known to be one.
+#: The longest text, in bytes, that is kept.
 TEXT = 256
-#: How many elements of one list, tuple, dict or set are kept.
+#: The most elements of one list, tuple, dict or set that are kept.
 ELEMENTS = 100_000
 
 
@@ -23,7 +23,7 @@ class Opaque:
 
 
 NUMBER, BUFFER, ARRAY = map(Opaque, ("number", "buffer", "=numpy.ndarray"))
-#: What the memo held too long ago.
+#: A value of the memo that is no longer kept.
 FORGOTTEN = Opaque("forgotten")
 
 
@@ -95,7 +95,7 @@ class CutTuple(Tuple):
     lost = True
 
 
-#: Attributes that opcodes call: no state gives an object one of its own that could be called.
+#: Methods that opcodes call: no honest state replaces one by a callable.
 _METHODS = frozenset(["append", "extend", "add"])
 #: Names between two underscores that are data.
 _DATA_DUNDERS = frozenset(str.split(
@@ -185,7 +185,7 @@ def is_new(value: Any) -> bool:
     return made is not None and (value.new or made is not value.callee)
 
 
-#: What gives an attribute of an object by its name.
+#: The names of ``getattr``.
 GETATTR = frozenset(["builtins.getattr", "__builtin__.getattr"])
 
 
@@ -221,9 +221,9 @@ PLAIN, OBJECTS, GLOBALS = "", "+", "*"
 #: A dict with a key that as an attribute would change what is called: no entry permits it.
 HOOKED = "hooked"
 UNKNOWN = "unknown"
-#: What old protocols call to make bytes.
+#: The functions that old protocols call to make bytes.
 _BYTES = frozenset(["_codecs.encode", "builtins.bytes", "__builtin__.bytes"])
-#: So many arguments of one call have a kind of their own.
+#: The most arguments of one call whose kinds are distinguished.
 _MOST = 40
 
 

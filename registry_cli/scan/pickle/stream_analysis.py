@@ -15,10 +15,11 @@ from .opcode_reader import OPCODES, OpcodeReader
 from .scan_log import HIDES, Anomaly, PickledGlobalUse, ScanLog
 from .stack_values import Blob
 
-#: The first object of a file that torch.save wrote before it wrote zip archives; raw numbers follow after five.
+#: The first object of a file that torch.save wrote before it wrote zip archives, and the number of pickles before the raw
+#: numbers.
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 _TORCH_PICKLES = 5
-#: The only anomaly that the bytes of an array, read as opcodes, don't have by chance.
+#: The only anomaly that does not occur by chance when the bytes of an array are read as opcodes.
 _CALLS_RESULT = Anomaly(HIDES, "it calls what another call gave")
 _STACKED = 10_000
 _DEPTH = 4
