@@ -147,9 +147,7 @@ class ModelFile:
 
 
 class ModelFolder:
-    """A folder of an artifact. ``name`` is its path there, empty for the artifact itself; ``files`` are all files in it
-    and below, by their paths from here.
-    """
+    """A folder of an artifact: ``name`` is its path, empty for the artifact itself; ``files`` are all below, by path."""
 
     def __init__(self, name: str, files: Mapping[str, Path], budget: Budget | None = None) -> None:
         self.name = name

@@ -19,9 +19,7 @@ _NONE = "it is not a message of protocol buffers to its end"
 
 
 class WireField(NamedTuple):
-    """One field: its number; its value, if it is a number; else where its bytes are, and whether they are a text, bytes
-    or a message.
-    """
+    """One field: its number; its value, if it is a number; else where its bytes, text or message are (``is_bytes``)."""
 
     number: int = 0
     value: int = 0

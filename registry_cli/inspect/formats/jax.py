@@ -157,12 +157,13 @@ def read_orbax(folder: ModelFolder) -> Inspection | None:
     if not (isinstance(entries, dict) or noted or (isinstance(tree, dict) and _is_store(folder))):
         return None
     entries = entries if isinstance(entries, dict) else {}
+    names = (key.strip("()").split(",") for key in list(entries)[:MAX_KEYS])  # a key is the text of a tuple of names
     return Inspection(
         "orbax",
         framework="orbax",
         details={
             "arrays": len(entries) or None,
-            "keys": [_name(key) for key in list(entries)[:MAX_KEYS]],
+            "keys": [".".join(part.strip(" '\"") for part in parts if part.strip()) for parts in names],
             "uncounted": "the sizes of arrays in a checkpoint of Orbax are not read",
         },
     )
@@ -173,8 +174,3 @@ def _is_store(folder: ModelFolder) -> bool:
         return False
     with folder.opened(STORE) as file:
         return file.head.startswith(STORE_MAGIC)
-
-
-def _name(key: str) -> str:
-    """``params.dense.kernel`` for the text of a tuple of names."""
-    return ".".join(part.strip(" '\"") for part in key.strip("()").split(",") if part.strip())

@@ -17,9 +17,7 @@ _WEIGHTS = "model.weights.h5"
 
 
 def read(file: ModelFile) -> Inspection | None:
-    """The configuration: class, layers, inputs, and what in it runs code of its own when it is loaded. The weights are
-    counted as Keras counts them: without the state of the optimizer and of random number generators.
-    """
+    """The configuration, with what in it runs code when it is loaded, and the weights, without state of the training."""
     if file.head.startswith(MAGIC):
         return _hdf5(file)
     if not {"config.json", "metadata.json"} <= zip_members.list_members(file).keys():

@@ -63,9 +63,7 @@ def read_executorch(file: ModelFile) -> Inspection | None:
 
 
 def read_ggml(file: ModelFile) -> Inspection | None:
-    """GGML, what whisper.cpp and the first llama.cpp wrote before GGUF: small numbers follow the four letters, a version
-    or sizes of the model.
-    """
+    """GGML, which whisper.cpp and llama.cpp wrote before GGUF: four letters, then a version or sizes, as small numbers."""
     name = _GGML_NAMES.get(file.head[:4])
     if name is None or len(file.head) < 4 + _GGML_SETTINGS.size:
         return None
@@ -126,9 +124,7 @@ def _nemo_config(file: ModelFile, packed: bool) -> dict[str, Any]:
 
 
 class _Unpacked:
-    """The content of a compressed file, as a byte source that is read from front to end. Only what was read last can be
-    read again.
-    """
+    """The content of a compressed file as a byte source that is read from front to end, and only the last part again."""
 
     size = _NEMO_MAX_UNPACKED
 

@@ -53,9 +53,7 @@ class Listed(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """How many numbers there are of which types; or, in ``uncounted``, why they could not be counted. ``kind`` is the
-    format of the files.
-    """
+    """How many numbers there are of which types, or why that is not known; ``kind`` is the format of the files."""
 
     dtypes: Mapping[str, int] = {}
     uncounted: str = ""
@@ -157,10 +155,7 @@ def _dimension(value: object) -> int:
 
 
 def unpacked(tensors: Sequence[Listed], config: Mapping[str, Any]) -> Counted:
-    """Count tensors as the numbers that they stand for: packed weights by their bits, without what belongs to them.
-
-    ``config`` says how the weights were quantised.
-    """
+    """Count tensors as the numbers that they stand for; ``config`` says into how many bits weights were packed."""
     names = {each.name for each in tensors}
     left_out: set[str] = set()
     packed: dict[str, tuple[int | None, str]] = {}
@@ -217,10 +212,7 @@ def _bits(config: Mapping[str, Any], layer: str) -> int | None:
 
 
 def count(folder: ModelFolder, names: Sequence[str], config: Mapping[str, Any] | None = None) -> Counted:
-    """Count the first of the files ``names`` that the folder has: a file of weights, or the index of several.
-
-    ``config`` says how the weights were quantised.
-    """
+    """Count the first of the files, or indices of files, that the folder has; ``config`` says how they were quantised."""
     name = next((name for name in names if name in folder.files), None)
     if name is None:
         return Counted(uncounted=NO_WEIGHTS)
